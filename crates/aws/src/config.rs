@@ -1,0 +1,352 @@
+//! The `[aws]` section of a plan file, and what it means once defaults are filled in.
+
+use std::collections::BTreeMap;
+
+use provision_core::deployment::Deployment;
+use provision_core::plan_file::Problems;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The actions that W&B documents for the server on its bucket
+/// (<https://docs.wandb.ai/platform/hosting/data-security/secure-storage-connector>).
+pub(crate) const SERVER_BUCKET_ACTIONS: [&str; 11] = [
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:GetBucketCORS",
+    "s3:GetBucketLocation",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetObject*",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+    "s3:PutObject",
+];
+
+/// What the server does with its event queue.
+pub(crate) const SERVER_QUEUE_ACTIONS: [&str; 6] = [
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ReceiveMessage",
+    "sqs:SendMessage",
+];
+
+/// What the server does with the queue on which it publishes run events.
+pub(crate) const SERVER_RUN_QUEUE_ACTIONS: [&str; 2] = ["sqs:GetQueueUrl", "sqs:SendMessage"];
+
+/// What the server does with the bucket's key.
+pub(crate) const SERVER_KEY_ACTIONS: [&str; 5] =
+    ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
+
+/// Amazon Web Services.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwsSection {
+    /// The region of the bucket and the queues. Without it, that of the environment or the profile.
+    pub region: Option<String>,
+    /// Stop if the credentials are not of this account (twelve digits).
+    pub account: Option<String>,
+    /// The server's file store.
+    pub bucket: BucketSection,
+    /// Where the server hears of new files.
+    #[serde(default)]
+    pub queue: QueueSection,
+    /// Where the server publishes run events (`NOTIFICATIONS_QUEUE`).
+    pub run_queue: Option<RunQueueSection>,
+    /// The role that the server runs as.
+    pub access: Option<AccessSection>,
+}
+
+/// The server's file store.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BucketSection {
+    /// The bucket's name: 3-63 lower-case letters, digits and `-`.
+    pub name: String,
+    /// Take over a bucket that exists without our mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// Encryption at rest: `"AES256"`, or `{ kms_key = "arn:aws:kms:..." }`.
+    pub encryption: Option<Encryption>,
+    /// Keep old versions of objects.
+    pub versioning: Option<bool>,
+    /// Also manage public access, ownership and the TLS-only policy of an adopted bucket.
+    #[serde(default)]
+    pub private: bool,
+    /// `destroy` refuses while this is true.
+    #[serde(default)]
+    pub protect: bool,
+    /// Which pages may use the bucket. Default: the server's host.
+    #[serde(default)]
+    pub cors: CorsSection,
+}
+
+/// Encryption at rest.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Encryption {
+    /// Keys that S3 manages.
+    Managed(ManagedEncryption),
+    /// A key of the account's.
+    Key(KeyEncryption),
+}
+
+/// Keys that S3 manages.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum ManagedEncryption {
+    /// SSE-S3.
+    #[serde(rename = "AES256")]
+    Aes256,
+}
+
+/// A key of the account's.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEncryption {
+    /// The ARN of an existing KMS key.
+    pub kms_key: String,
+}
+
+/// Which pages may use the bucket.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorsSection {
+    /// Allowed origins. Default: the server's host.
+    pub origins: Option<Vec<String>>,
+    /// Allowed methods. Default: GET, HEAD, PUT.
+    pub methods: Option<Vec<String>>,
+    /// Response headers that pages may read. Default: `ETag`.
+    pub expose: Option<Vec<String>>,
+    /// How long a browser may remember the answer, in seconds. Default: 3000.
+    #[schemars(range(min = 0, max = 86400))]
+    pub max_age_s: Option<u32>,
+}
+
+/// Where the server hears of new files.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSection {
+    /// The queue's name. Default: `<bucket>-events`.
+    pub name: Option<String>,
+    /// Take over a queue that exists without our mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// How long a poll waits for a message, in seconds. Default: 10.
+    #[schemars(range(min = 0, max = 20))]
+    pub receive_wait_s: Option<u32>,
+    /// How long a received message is hidden from others, in seconds. Default: 30.
+    #[schemars(range(min = 0, max = 43200))]
+    pub visibility_timeout_s: Option<u32>,
+    /// How long a message is kept, in seconds. Default: 345600 (four days).
+    #[schemars(range(min = 60, max = 1_209_600))]
+    pub retention_s: Option<u32>,
+    /// Who may send: `"bucket"` (this bucket only), or `"anyone"` (the documentation's policy, open to everybody).
+    #[serde(default)]
+    pub senders: Senders,
+    /// `false`: no queue and no notification; the server uses its internal queue.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+}
+
+impl Default for QueueSection {
+    fn default() -> Self {
+        Self {
+            name: None,
+            adopt: false,
+            receive_wait_s: None,
+            visibility_timeout_s: None,
+            retention_s: None,
+            senders: Senders::default(),
+            enabled: true,
+        }
+    }
+}
+
+const fn enabled() -> bool {
+    true
+}
+
+/// Who may send to the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Senders {
+    /// This bucket of this account.
+    #[default]
+    Bucket,
+    /// All principals, with the documentation's five actions.
+    Anyone,
+}
+
+/// Where the server publishes run events.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunQueueSection {
+    /// The queue's name.
+    pub name: String,
+    /// Take over a queue that exists without our mark.
+    #[serde(default)]
+    pub adopt: bool,
+}
+
+/// The role that the server runs as.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSection {
+    /// The name or ARN of an existing role of this account.
+    pub role: String,
+    /// What the role gets: `"least"` (the documented actions), or `"all"` (`s3:*` and `sqs:*` on these resources).
+    #[serde(default)]
+    pub grant: Grant,
+}
+
+/// What the server's role gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Grant {
+    /// The documented actions.
+    #[default]
+    Least,
+    /// `s3:*` and `sqs:*` on the bucket, its objects and the queue.
+    All,
+}
+
+/// The plan file as meant: the deployment and its `[aws]` section, checked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// The section.
+    pub aws: AwsSection,
+}
+
+impl Settings {
+    /// The name of the event queue.
+    #[must_use]
+    pub fn queue_name(&self) -> String {
+        self.aws.queue.name.clone().unwrap_or_else(|| format!("{}-events", self.aws.bucket.name))
+    }
+
+    /// The role's name, without the rest of its ARN.
+    #[must_use]
+    pub fn role_name(&self) -> Option<&str> {
+        self.aws.access.as_ref().map(|access| access.role.rsplit('/').next().unwrap_or(&access.role))
+    }
+
+    /// The deployment's tags.
+    #[must_use]
+    pub fn tags(&self) -> &BTreeMap<String, String> {
+        &self.deployment.tags
+    }
+}
+
+/// Check what the schema cannot say, all of it at once.
+pub fn validate(section: &AwsSection, problems: &mut Problems) {
+    if let Some(account) = &section.account {
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            problems.report("aws.account", "invalid account", "an AWS account id is twelve digits", None);
+        }
+    }
+    bucket_name(&section.bucket.name, problems);
+    if let Some(Encryption::Key(key)) = &section.bucket.encryption {
+        key_arn(&key.kms_key, problems);
+    }
+    let default_queue = format!("{}-events", section.bucket.name);
+    let queue = section.queue.name.as_ref().unwrap_or(&default_queue);
+    queue_name("aws.queue.name", queue, problems);
+    if let Some(run_queue) = &section.run_queue {
+        queue_name("aws.run_queue.name", &run_queue.name, problems);
+        if run_queue.name == *queue {
+            let label = "the event queue has this name too";
+            problems.report("aws.run_queue.name", "two queues with one name", label, None);
+        }
+    }
+    cors(&section.bucket.cors, problems);
+    if let Some(access) = &section.access {
+        role(&access.role, section.account.as_deref(), problems);
+    }
+}
+
+/// Naming rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>. Dots are allowed there,
+/// and refused here: they break TLS to `<bucket>.s3.amazonaws.com`.
+fn bucket_name(name: &str, problems: &mut Problems) {
+    const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+    const SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
+    let label = if name.contains('.') {
+        "a dot in a bucket name breaks TLS; use `-`".to_owned()
+    } else if !(3..=63).contains(&name.len()) || !ends || !name.bytes().all(|byte| plain(byte) || byte == b'-') {
+        "S3 names take 3-63 lower-case letters, digits and `-`, and begin and end with a letter or digit".to_owned()
+    } else if let Some(prefix) = PREFIXES.iter().find(|prefix| name.starts_with(**prefix)) {
+        format!("S3 reserves names that begin with `{prefix}`")
+    } else if let Some(suffix) = SUFFIXES.iter().find(|suffix| name.ends_with(**suffix)) {
+        format!("S3 reserves names that end with `{suffix}`")
+    } else {
+        return;
+    };
+    let suggestion = suggested_name(name);
+    problems.report("aws.bucket.name", "invalid bucket name", &label, suggestion.map(|name| format!("write `{name}`")));
+}
+
+/// The name with what S3 does not take replaced, if that gives a valid one.
+fn suggested_name(name: &str) -> Option<String> {
+    let replace = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    let replaced: String = name.chars().map(replace).collect();
+    let suggestion = replaced.trim_matches('-').to_owned();
+    ((3..=63).contains(&suggestion.len()) && suggestion != name).then_some(suggestion)
+}
+
+/// Limits: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html>. S3 sends to
+/// standard queues only: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html>.
+fn queue_name(path: &str, name: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if let Some(standard) = name.strip_suffix(".fifo") {
+        let help = Some(format!("write `{standard}`"));
+        problems.report(path, "a FIFO queue cannot be used", "S3 sends events to standard queues only", help);
+    } else if !(1..=80).contains(&name.len()) || !name.bytes().all(plain) {
+        problems.report(path, "invalid queue name", "SQS names take 1-80 letters, digits, `-` and `_`", None);
+    }
+}
+
+fn key_arn(arn: &str, problems: &mut Problems) {
+    let fields: Vec<_> = arn.split(':').collect();
+    let key = fields.len() == 6 && fields[0] == "arn" && fields[2] == "kms" && fields[5].starts_with("key/");
+    if !key {
+        let label = "write the key's ARN, `arn:aws:kms:<region>:<account>:key/<id>`; the server needs it too";
+        problems.report("aws.bucket.encryption.kms_key", "invalid KMS key", label, None);
+    }
+}
+
+/// Methods that S3 knows: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CORSRule.html>.
+fn cors(section: &CorsSection, problems: &mut Problems) {
+    const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
+    let unknown = |method: &&String| !METHODS.contains(&method.as_str());
+    if let Some(method) = section.methods.iter().flatten().find(unknown) {
+        let help = Some("S3 takes GET, HEAD, PUT, POST and DELETE".to_owned());
+        problems.report("aws.bucket.cors.methods", "unknown method", &format!("`{method}` is not a CORS method"), help);
+    }
+    for (path, list) in [("origins", &section.origins), ("methods", &section.methods)] {
+        if list.as_ref().is_some_and(Vec::is_empty) {
+            problems.report(&format!("aws.bucket.cors.{path}"), "empty list", "at least one is needed", None);
+        }
+    }
+}
+
+/// Role names: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>.
+fn role(role: &str, account: Option<&str>, problems: &mut Problems) {
+    let name = role.rsplit('/').next().unwrap_or(role);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
+    let fields: Vec<_> = role.split(':').collect();
+    let arn = fields.len() == 6 && fields[2] == "iam" && fields[5].starts_with("role/");
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) || (role != name && !arn) {
+        let label = "write a role's name, 1-64 letters, digits and `+=,.@_-`, or its ARN";
+        problems.report("aws.access.role", "invalid role", label, None);
+    } else if let (true, Some(account)) = (arn, account) {
+        if fields[4] != account {
+            let label = format!("this role is of account {}, the plan file's is {account}", fields[4]);
+            problems.report("aws.access.role", "a role of another account", &label, None);
+        }
+    }
+}

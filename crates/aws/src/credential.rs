@@ -1,0 +1,153 @@
+//! Where credentials and the region come from, and the clients on them.
+//!
+//! The region: the plan file, then `AWS_REGION` and `AWS_DEFAULT_REGION`, then the profile. Credentials: the SDK's chain
+//! (environment, profile, SSO, web identity, container, instance), asked once, with a limit, before any call.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::os_shim_internal::{Env, Fs};
+use provision_core::{Error, ErrorKind};
+
+use crate::client::Clients;
+use crate::provider::Place;
+
+/// How long credentials may take to be found: a metadata server that hangs must not hang us.
+const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The services whose endpoint can be set by itself
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+const ENDPOINTS: [&str; 7] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_S3_CONTROL",
+    "AWS_ENDPOINT_URL_SQS",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API",
+];
+
+/// The region that calls go to, without looking for credentials.
+///
+/// # Errors
+///
+/// No region is set anywhere.
+pub async fn region(wanted: Option<&str>) -> Result<String, Error> {
+    if let Some(region) = wanted {
+        return Ok(region.to_owned());
+    }
+    let env = Env::real();
+    let from_env = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| env.get(name).ok());
+    if let Some(region) = from_env.filter(|region| !region.is_empty()) {
+        return Ok(region);
+    }
+    let profiles = aws_config::profile::load(&Fs::real(), &env, &Default::default(), None).await;
+    let region = profiles.ok().and_then(|profiles| profiles.get("region").map(str::to_owned));
+    region.ok_or_else(|| {
+        let error = Error::new(ErrorKind::Unauthenticated, "find out the region").message("no region is set");
+        error.hint("write `region = \"eu-west-1\"` under [aws], or set AWS_REGION")
+    })
+}
+
+/// Clients for a region, with credentials that are known to exist.
+///
+/// # Errors
+///
+/// No region, a profile or token file that does not exist, no credentials.
+pub async fn connect(wanted: Option<&str>) -> Result<(Clients, Place), Error> {
+    let region = region(wanted).await?;
+    named_files_exist().await?;
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region.clone()))
+        // The core repeats calls, by one policy for every cloud.
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(REQUEST_TIMEOUT)
+                .build(),
+        )
+        .load()
+        .await;
+    let config = with_credentials(config).await?;
+    let endpoints = endpoints(&config);
+    Ok((clients(&config, !endpoints.is_empty()), Place { region, endpoints }))
+}
+
+/// A profile or a token file that is named and does not exist: the SDK's own messages do not say so.
+async fn named_files_exist() -> Result<(), Error> {
+    let env = Env::real();
+    if let Some(profile) = env.get("AWS_PROFILE").ok().filter(|profile| !profile.is_empty()) {
+        let profiles = aws_config::profile::load(&Fs::real(), &env, &Default::default(), None).await;
+        let known = profiles.as_ref().is_ok_and(|profiles| profiles.get_profile(&profile).is_some());
+        if !known {
+            let error = Error::new(ErrorKind::Unauthenticated, format!("use profile `{profile}` (AWS_PROFILE)"));
+            return Err(error
+                .message("no such profile in ~/.aws/config or ~/.aws/credentials")
+                .hint("`aws configure list-profiles` shows those there are"));
+        }
+    }
+    let token = env.get("AWS_WEB_IDENTITY_TOKEN_FILE").ok().filter(|path| !path.is_empty());
+    match token {
+        Some(path) if Fs::real().read_to_end(&path).await.is_err() => {
+            let tried = format!("read the web identity token `{path}` (AWS_WEB_IDENTITY_TOKEN_FILE)");
+            let error = Error::new(ErrorKind::Unauthenticated, tried).message("the file cannot be read");
+            Err(error.hint("check that the token is mounted (service account, OIDC step of the CI job)"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ask the chain once, and keep what it gave.
+async fn with_credentials(config: SdkConfig) -> Result<SdkConfig, Error> {
+    let Some(chain) = config.credentials_provider() else { return Err(no_credentials("there is no source of credentials")) };
+    match tokio::time::timeout(CREDENTIALS_LIMIT, chain.provide_credentials()).await {
+        Ok(Ok(_)) => Ok(config),
+        Ok(Err(error)) => {
+            let mut source: &dyn std::error::Error = &error;
+            while let Some(next) = source.source() {
+                source = next;
+            }
+            Err(no_credentials(&source.to_string()))
+        }
+        Err(_) => Err(no_credentials("the metadata server did not answer within 3 s")),
+    }
+}
+
+fn no_credentials(reason: &str) -> Error {
+    let error = Error::new(ErrorKind::Unauthenticated, "find AWS credentials").message(reason);
+    error.hint(
+        "looked at the environment (AWS_ACCESS_KEY_ID), the profile (AWS_PROFILE), SSO, a web identity token, the \
+         container and the instance; set AWS_PROFILE, or run `aws sso login`",
+    )
+}
+
+fn endpoints(config: &SdkConfig) -> Vec<String> {
+    let env = Env::real();
+    let set = |name: &&str| env.get(name).ok().filter(|url| !url.is_empty()).map(|url| format!("{name}={url}"));
+    let mut endpoints: Vec<_> = ENDPOINTS.iter().filter_map(set).collect();
+    if endpoints.is_empty() {
+        endpoints.extend(config.endpoint_url().map(|url| format!("endpoint_url={url}")));
+    }
+    endpoints
+}
+
+/// A bucket has no host name of its own on an endpoint that is not AWS's.
+fn clients(config: &SdkConfig, path_style: bool) -> Clients {
+    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+    Clients {
+        s3: aws_sdk_s3::Client::from_conf(s3),
+        s3control: aws_sdk_s3control::Client::new(config),
+        sqs: aws_sdk_sqs::Client::new(config),
+        iam: aws_sdk_iam::Client::new(config),
+        sts: aws_sdk_sts::Client::new(config),
+        tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+    }
+}

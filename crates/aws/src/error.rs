@@ -1,0 +1,217 @@
+//! AWS error codes, in one table, as the kinds and retry classes that the core knows.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use provision_core::{Error, ErrorKind, RetryClass};
+
+/// A new name is free 60 seconds after the queue was deleted
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>); Terraform's provider
+/// found that 70 are needed.
+const QUEUE_DELETED_RECENTLY: RetryClass = RetryClass::Settling {
+    reason: "a queue of this name was deleted less than 60 s ago",
+    budget: Duration::from_secs(75),
+};
+
+/// "Changes to queue attributes can take up to 60 seconds to propagate"
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
+const DESTINATION_NOT_SEEN: RetryClass = RetryClass::Settling {
+    reason: "S3 does not see the queue or its policy yet",
+    budget: Duration::from_secs(75),
+};
+
+/// A bucket's name is known to all of S3 only some time after its creation; Terraform's provider waits as long.
+const BUCKET_NOT_SEEN: RetryClass =
+    RetryClass::Settling { reason: "S3 does not see the new bucket everywhere yet", budget: Duration::from_secs(120) };
+
+/// The error of one call. `tried` reads after "cannot".
+pub(crate) fn from_sdk<E>(operation: &'static str, tried: &str, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(service) => from_answer(operation, tried, service.err().meta(), service.raw()),
+        SdkError::ResponseError(response) => {
+            let status = response.raw().status().as_u16();
+            let class = if status >= 500 { RetryClass::Transient } else { RetryClass::Final };
+            let error = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the answer cannot be read"));
+            error.operation(operation).answer(Some(status), None, None).retry(class)
+        }
+        SdkError::TimeoutError(_) => unavailable(operation, tried, "no answer in time"),
+        SdkError::DispatchFailure(failure) if failure.is_user() => {
+            let error = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
+            error.operation(operation).message(DisplayErrorContext(error_source(failure)).to_string())
+        }
+        SdkError::DispatchFailure(failure) => {
+            unavailable(operation, tried, &innermost(error_source(failure)))
+        }
+        _ => Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"))
+            .operation(operation)
+            .message(innermost(error)),
+    }
+}
+
+fn error_source(
+    failure: &aws_smithy_runtime_api::client::result::DispatchFailure,
+) -> &(dyn std::error::Error + 'static) {
+    failure.as_connector_error().map_or(&Unknown as &dyn std::error::Error, |error| error)
+}
+
+#[derive(Debug)]
+struct Unknown;
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the connection failed")
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+fn unavailable(operation: &'static str, tried: &str, reason: &str) -> Error {
+    let error = Error::new(ErrorKind::Unavailable, tried).operation(operation).message(reason);
+    error.retry(RetryClass::Transient).hint("check the network, a proxy and `AWS_ENDPOINT_URL`, then run the same command again")
+}
+
+fn from_answer(
+    operation: &'static str,
+    tried: &str,
+    meta: &aws_smithy_types::error::ErrorMetadata,
+    raw: &HttpResponse,
+) -> Error {
+    let status = raw.status().as_u16();
+    let code = meta.code().map(|code| code.trim_start_matches("AWS.SimpleQueueService."));
+    let (kind, retry) = classify(status, code.unwrap_or_default(), meta.message().unwrap_or_default());
+    let retry = with_retry_after(retry, raw.headers().get("retry-after"));
+    let request_id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| raw.headers().get(*name));
+    let mut error = Error::new(kind, tried).operation(operation).retry(retry).answer(Some(status), code, request_id);
+    if let Some(message) = meta.message() {
+        error = error.message(message);
+    }
+    match (kind, status) {
+        (_, 301) | (ErrorKind::InvalidInput, 400) if raw.headers().get("x-amz-bucket-region").is_some() => {
+            let region = raw.headers().get("x-amz-bucket-region").unwrap_or_default();
+            error.hint(format!("the bucket is in {region}: write `region = \"{region}\"` under [aws]"))
+        }
+        (ErrorKind::PermissionDenied, _) => {
+            let permission = operation_permission(operation);
+            error.hint(format!("grant {permission} to the identity in use, then run the same command again"))
+        }
+        (ErrorKind::Unauthenticated, _) => error.hint("renew the credentials (`aws sso login`, `aws login`, or new keys)"),
+        _ => error,
+    }
+}
+
+/// The permission that a call needs, where it is not the call's own name.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>
+fn operation_permission(operation: &str) -> String {
+    let permission = match operation {
+        "s3:HeadBucket" => "s3:ListBucket",
+        "s3:CreateBucket" => return "`s3:CreateBucket` and `s3:TagResource`".to_owned(),
+        "s3:GetPublicAccessBlock" => "s3:GetBucketPublicAccessBlock",
+        "s3:PutPublicAccessBlock" => "s3:PutBucketPublicAccessBlock",
+        "s3:GetBucketEncryption" => "s3:GetEncryptionConfiguration",
+        "s3:PutBucketEncryption" => "s3:PutEncryptionConfiguration",
+        "s3:GetBucketCors" => "s3:GetBucketCORS",
+        "s3:PutBucketCors" | "s3:DeleteBucketCors" => "s3:PutBucketCORS",
+        "s3:GetBucketNotificationConfiguration" => "s3:GetBucketNotification",
+        "s3:PutBucketNotificationConfiguration" => "s3:PutBucketNotification",
+        "s3:ListObjectVersions" => "s3:ListBucketVersions",
+        "s3:ListMultipartUploads" => "s3:ListBucketMultipartUploads",
+        "s3:DeleteObjects" => return "`s3:DeleteObject` and `s3:DeleteObjectVersion`".to_owned(),
+        "sqs:CreateQueue" => return "`sqs:CreateQueue` and `sqs:TagQueue`".to_owned(),
+        other => other,
+    };
+    format!("`{permission}`")
+}
+
+fn with_retry_after(class: RetryClass, header: Option<&str>) -> RetryClass {
+    match (class, header.and_then(|seconds| seconds.parse().ok())) {
+        (RetryClass::Throttled(_), Some(seconds)) => RetryClass::Throttled(Some(Duration::from_secs(seconds))),
+        (class, _) => class,
+    }
+}
+
+/// The table. Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>,
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>,
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>.
+fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
+    use ErrorKind as Kind;
+    match code {
+        "NoSuchBucket" => (Kind::NotFound, BUCKET_NOT_SEEN),
+        "OperationAborted" | "ConditionalRequestConflict" => (Kind::Conflict, RetryClass::Conflict),
+        "ConcurrentModification" | "ConcurrentModificationException" => (Kind::Conflict, RetryClass::Conflict),
+        "QueueDeletedRecently" => (Kind::Conflict, QUEUE_DELETED_RECENTLY),
+        "InvalidArgument" if message.starts_with("Unable to validate the following destination") => {
+            (Kind::InvalidInput, DESTINATION_NOT_SEEN)
+        }
+        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "QueueAlreadyExists" | "QueueNameExists" => {
+            (Kind::AlreadyExists, RetryClass::Final)
+        }
+        "SlowDown" | "Throttling" | "ThrottlingException" | "RequestThrottled" | "RequestLimitExceeded"
+        | "TooManyRequestsException" | "BandwidthLimitExceeded" => (Kind::RateLimited, RetryClass::Throttled(None)),
+        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "InvalidToken"
+        | "SignatureDoesNotMatch" | "RequestTimeTooSkewed" | "UnrecognizedClientException" | "TokenRefreshRequired" => {
+            (Kind::Unauthenticated, RetryClass::Final)
+        }
+        "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedOperation" => {
+            (Kind::PermissionDenied, RetryClass::Final)
+        }
+        "TooManyBuckets" | "LimitExceeded" | "OverLimit" => (Kind::QuotaExceeded, RetryClass::Final),
+        "NotImplemented" | "MethodNotAllowed" => (Kind::Unsupported, RetryClass::Final),
+        "RequestTimeout" | "RequestTimeoutException" | "InternalError" | "ServiceUnavailable" => {
+            (Kind::Unavailable, RetryClass::Transient)
+        }
+        _ => by_status(status),
+    }
+}
+
+/// `HEAD` answers have no body and so no code.
+fn by_status(status: u16) -> (ErrorKind, RetryClass) {
+    match status {
+        401 => (ErrorKind::Unauthenticated, RetryClass::Final),
+        403 => (ErrorKind::PermissionDenied, RetryClass::Final),
+        404 => (ErrorKind::NotFound, RetryClass::Final),
+        409 => (ErrorKind::Conflict, RetryClass::Final),
+        429 => (ErrorKind::RateLimited, RetryClass::Throttled(None)),
+        500.. => (ErrorKind::Unavailable, RetryClass::Transient),
+        300.. => (ErrorKind::InvalidInput, RetryClass::Final),
+        _ => (ErrorKind::Unexpected, RetryClass::Final),
+    }
+}
+
+/// `None` where the service said that the thing is not there, with one of these codes.
+pub(crate) fn absent<T>(result: Result<T, Error>, codes: &[&str]) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classify_known_traps() {
+        let invalid = "Unable to validate the following destination configurations";
+        assert_eq!(classify(400, "InvalidArgument", invalid).1, DESTINATION_NOT_SEEN);
+        assert_eq!(classify(400, "InvalidArgument", "something else").1, RetryClass::Final);
+        assert_eq!(classify(409, "OperationAborted", "").1, RetryClass::Conflict);
+        assert_eq!(classify(503, "SlowDown", "").1, RetryClass::Throttled(None));
+        assert_eq!(classify(403, "", "").0, ErrorKind::PermissionDenied);
+        assert_eq!(classify(400, "ExpiredToken", "").0, ErrorKind::Unauthenticated);
+    }
+}

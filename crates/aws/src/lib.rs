@@ -1,0 +1,17 @@
+//! Amazon Web Services: the bucket (S3), its queues (SQS), the notification between them and the server's rights (IAM).
+//!
+//! - APIs: S3, S3 Control (tags of buckets with attribute-based access control), SQS, STS, IAM, Resource Groups Tagging.
+//! - Environment: what the AWS SDK reads, `AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL` and its per-service forms among it.
+//! - Peculiarities: bucket notifications, policies, CORS and tags are whole documents without preconditions, so each is
+//!   read right before it is written; every S3 call but `CreateBucket` names the expected owner.
+
+pub mod client;
+pub mod config;
+pub mod credential;
+mod error;
+mod policy;
+pub mod provider;
+mod resources;
+
+pub use config::AwsSection;
+pub use provider::Provider;

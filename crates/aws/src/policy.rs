@@ -1,0 +1,183 @@
+//! Policy documents: one statement of ours among those of others, found by its whole `Sid`.
+//!
+//! Services respell documents (a scalar for a list of one, another order, an account id for its root ARN), so statements
+//! are compared in a normal form.
+
+use serde_json::{Map, Value, json};
+
+/// The only version to write: without it SQS takes the document for the older language
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
+const VERSION: &str = "2012-10-17";
+
+/// A policy document, statements as they stand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Document {
+    statements: Vec<Value>,
+    rest: Map<String, Value>,
+}
+
+impl Document {
+    /// Read a document; `None` if it is not JSON of a policy's form.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let Ok(Value::Object(mut rest)) = serde_json::from_str(text) else { return None };
+        let statements = match rest.remove("Statement") {
+            Some(Value::Array(statements)) => statements,
+            Some(statement @ Value::Object(_)) => vec![statement],
+            _ => return None,
+        };
+        Some(Self { statements, rest })
+    }
+
+    /// Our statement in normal form, without its `Sid`; `null` if there is none.
+    pub(crate) fn ours(&self, sids: &[String]) -> Value {
+        self.statements.iter().find(|statement| is_ours(statement, sids)).map_or(Value::Null, normalize)
+    }
+
+    /// Every statement in normal form, in a fixed order.
+    pub(crate) fn normalized(&self) -> Value {
+        let mut statements: Vec<_> = self.statements.iter().map(normalize).collect();
+        statements.sort_by_key(Value::to_string);
+        Value::Array(statements)
+    }
+
+    /// What the statements of others are, for people.
+    pub(crate) fn others(&self, sids: &[String]) -> Vec<String> {
+        let others = self.statements.iter().filter(|statement| !is_ours(statement, sids));
+        others.map(|statement| format!("statement {}", describe(statement))).collect()
+    }
+
+    /// The same document with our statement set, or taken out if it is `null`; others' as they were.
+    pub(crate) fn with_ours(mut self, sids: &[String], sid: &str, statement: &Value) -> Self {
+        self.statements.retain(|other| !is_ours(other, sids));
+        if let Value::Object(statement) = statement {
+            let mut statement = statement.clone();
+            statement.insert("Sid".to_owned(), Value::from(sid));
+            self.statements.push(Value::Object(statement));
+        }
+        self
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+
+    /// The text to send.
+    pub(crate) fn to_text(&self) -> String {
+        let mut document = self.rest.clone();
+        document.entry("Version").or_insert_with(|| Value::from(VERSION));
+        document.insert("Statement".to_owned(), Value::Array(self.statements.clone()));
+        Value::Object(document).to_string()
+    }
+}
+
+/// A document of these statements alone.
+pub(crate) fn document(statements: &Value) -> String {
+    json!({ "Version": VERSION, "Statement": statements }).to_string()
+}
+
+fn is_ours(statement: &Value, sids: &[String]) -> bool {
+    statement["Sid"].as_str().is_some_and(|sid| sids.iter().any(|ours| ours == sid))
+}
+
+fn describe(statement: &Value) -> String {
+    statement["Sid"].as_str().map_or_else(|| normalize(statement).to_string(), |sid| format!("`{sid}`"))
+}
+
+/// The normal form of a statement: lists sorted, scalars as lists, `{"AWS": "*"}` as `*`, no `Sid`.
+pub(crate) fn normalize(statement: &Value) -> Value {
+    let Value::Object(members) = statement else { return statement.clone() };
+    let mut normal = Map::new();
+    for (key, member) in members.iter().filter(|(key, _)| *key != "Sid") {
+        let member = match key.as_str() {
+            "Action" | "NotAction" | "Resource" | "NotResource" => list(member),
+            "Principal" | "NotPrincipal" => principal(member),
+            "Condition" => condition(member),
+            _ => member.clone(),
+        };
+        normal.insert(key.clone(), member);
+    }
+    Value::Object(normal)
+}
+
+fn list(value: &Value) -> Value {
+    let mut items = match value {
+        Value::Array(items) => items.clone(),
+        single => vec![single.clone()],
+    };
+    items.sort_by_key(Value::to_string);
+    items.dedup();
+    Value::Array(items)
+}
+
+/// `"Principal": "*"` and `{"AWS": "*"}` are the same, and so are an account's id and its root
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
+fn principal(value: &Value) -> Value {
+    let Value::Object(members) = value else { return value.clone() };
+    if members.len() == 1 && members.get("AWS").is_some_and(|aws| list(aws) == json!(["*"])) {
+        return Value::from("*");
+    }
+    Value::Object(members.iter().map(|(key, member)| (key.clone(), roots(&list(member)))).collect())
+}
+
+fn roots(accounts: &Value) -> Value {
+    let root = |account: &Value| match account.as_str() {
+        Some(id) if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Value::from(format!("arn:aws:iam::{id}:root"))
+        }
+        _ => account.clone(),
+    };
+    Value::Array(accounts.as_array().into_iter().flatten().map(root).collect())
+}
+
+/// Operators and keys as they are, values as lists of text.
+fn condition(value: &Value) -> Value {
+    let text = |item: &Value| item.as_str().map_or_else(|| Value::from(item.to_string()), Value::from);
+    let texts = |values: &Value| Value::Array(list(values).as_array().into_iter().flatten().map(text).collect());
+    let keys = |keys: &Value| match keys {
+        Value::Object(keys) => Value::Object(keys.iter().map(|(key, values)| (key.clone(), texts(values))).collect()),
+        other => other.clone(),
+    };
+    match value {
+        Value::Object(operators) => {
+            Value::Object(operators.iter().map(|(operator, of)| (operator.clone(), keys(of))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sids() -> Vec<String> {
+        vec!["Ours".to_owned()]
+    }
+
+    #[test]
+    fn normalize_takes_respellings_for_the_same() {
+        let one = json!({"Sid": "a", "Effect": "Deny", "Principal": {"AWS": ["*"]}, "Action": "s3:*",
+            "Resource": ["b", "a"], "Condition": {"Bool": {"aws:SecureTransport": false}}});
+        let two = json!({"Effect": "Deny", "Principal": "*", "Action": ["s3:*"],
+            "Resource": ["a", "b"], "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}});
+        assert_eq!(normalize(&one), normalize(&two));
+        assert_eq!(normalize(&normalize(&one)), normalize(&one));
+    }
+
+    #[test]
+    fn document_keeps_others_to_the_bit() {
+        let text = r#"{"Version":"2008-10-17","Id":"x","Statement":[{"Sid":"Theirs","Effect":"Allow","Action":"sqs:*"},{"Sid":"Ours","Effect":"Deny"}]}"#;
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.others(&sids()), ["statement `Theirs`"]);
+        let without = document.with_ours(&sids(), "Ours", &Value::Null).to_text();
+        let value: Value = serde_json::from_str(&without).unwrap();
+        assert_eq!(value["Statement"], json!([{"Sid":"Theirs","Effect":"Allow","Action":"sqs:*"}]));
+        assert_eq!((&value["Version"], &value["Id"]), (&json!("2008-10-17"), &json!("x")));
+    }
+
+    #[test]
+    fn ours_is_matched_whole() {
+        let document = Document::parse(r#"{"Statement":{"Sid":"OursAndMore","Effect":"Allow"}}"#).unwrap();
+        assert!(document.ours(&sids()).is_null());
+    }
+}

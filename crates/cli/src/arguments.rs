@@ -1,0 +1,147 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+
+/// Buckets, queues and events for self-hosted Weights & Biases servers.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, propagate_version = false)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Print JSON: one document for plan, drift and output, a line for each event for apply and destroy.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to colour.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+    /// Never colour.
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Print results and errors only.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Show what is in sync too.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Stop after this many seconds as if interrupted: no new writes.
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Amazon Web Services.
+    #[command(subcommand)]
+    Aws(Action),
+    /// Print a commented plan file to begin with.
+    Init {
+        /// The cloud.
+        cloud: Cloud,
+    },
+    /// Check a plan file; nothing is sent.
+    Validate {
+        /// Default: `provision.toml`, then `plans/aws.toml`.
+        plan_file: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of plan files.
+    Schema,
+    /// Print a saved change set; nothing is sent.
+    Show {
+        /// A file that `plan --out` wrote.
+        change_set: PathBuf,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A cloud.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Cloud {
+    /// Amazon Web Services.
+    Aws,
+}
+
+/// What to do in a cloud.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Show what apply would do. Never writes.
+    Plan {
+        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        plan_file: Option<PathBuf>,
+        /// Save the change set for `apply`.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Exit with 2 if there are changes.
+        #[arg(long)]
+        detailed_exitcode: bool,
+        /// Delete orphans that hold no data too.
+        #[arg(long)]
+        orphans: bool,
+    },
+    /// Make the cloud what the plan file says, or execute a saved change set.
+    Apply {
+        /// A plan file, or a change set that `plan --out` wrote (`.json`).
+        plan_file: Option<PathBuf>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Delete orphans that hold no data too.
+        #[arg(long)]
+        orphans: bool,
+    },
+    /// Find out whether somebody changed the cloud. Never writes; exits with 2 on drift.
+    Drift {
+        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        plan_files: Vec<PathBuf>,
+    },
+    /// Delete what we created, release what we adopted.
+    Destroy {
+        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        plan_file: Option<PathBuf>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Delete everything in the bucket too; name the bucket.
+        #[arg(long, value_name = "BUCKET")]
+        delete_data: Option<String>,
+        /// Delete orphans too.
+        #[arg(long)]
+        orphans: bool,
+    },
+    /// Print the settings for the server. Sends nothing.
+    Output {
+        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        plan_file: Option<PathBuf>,
+        /// Print the value of this one only.
+        name: Option<String>,
+        /// How to write them.
+        #[arg(long, default_value = "env")]
+        format: Format,
+        /// Write them into a file.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// How settings are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// `NAME=value`.
+    Env,
+    /// `NAME=value`, quoted for shells.
+    Dotenv,
+    /// One object.
+    Json,
+}

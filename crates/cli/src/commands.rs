@@ -1,0 +1,115 @@
+//! One file a command: read the arguments, call the core, hand the result to a view.
+
+mod apply;
+mod completions;
+mod destroy;
+mod drift;
+mod execution;
+mod init;
+mod output;
+mod plan;
+mod schema;
+mod show;
+mod validate;
+
+use anstream::ColorChoice;
+use provision_core::Error;
+use provision_core::plan_file::PlanFileError;
+use serde_json::json;
+
+use crate::arguments::{Action, Arguments, Command, Global};
+use crate::exit::Exit;
+use crate::view;
+
+/// Why a command ended early.
+pub(crate) enum Failure {
+    /// The plan file has problems.
+    PlanFile(PlanFileError),
+    /// Something failed, with the plan file whose lines the errors name.
+    Errors(Vec<Error>, Option<String>),
+    /// The command line does not fit.
+    Usage(String),
+}
+
+impl From<PlanFileError> for Failure {
+    fn from(error: PlanFileError) -> Self {
+        Self::PlanFile(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Errors(vec![error], None)
+    }
+}
+
+/// How a command ends.
+pub(crate) type Ended = Result<Exit, Failure>;
+
+/// Run a command and show how it ended.
+pub(crate) async fn run(arguments: Arguments) -> Exit {
+    let global = arguments.global;
+    choose_color(&global);
+    let ended = match arguments.command {
+        Command::Aws(action) => aws(action, &global).await,
+        Command::Init { cloud } => init::run(cloud),
+        Command::Validate { plan_file } => validate::run(plan_file, &global),
+        Command::Schema => schema::run(),
+        Command::Show { change_set } => show::run(&change_set, &global),
+        Command::Completions { shell } => completions::run(shell),
+    };
+    ended.unwrap_or_else(|failure| report(&failure, &global))
+}
+
+async fn aws(action: Action, global: &Global) -> Ended {
+    match action {
+        Action::Plan { plan_file, out, detailed_exitcode, orphans } => {
+            plan::run(plan_file, out, detailed_exitcode, orphans, global).await
+        }
+        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, yes, orphans, global).await,
+        Action::Drift { plan_files } => drift::run(plan_files, global).await,
+        Action::Destroy { plan_file, yes, delete_data, orphans } => {
+            destroy::run(plan_file, yes, delete_data, orphans, global).await
+        }
+        Action::Output { plan_file, name, format, out } => output::run(plan_file, name, format, out, global).await,
+    }
+}
+
+fn choose_color(global: &Global) {
+    let choice = match global.color {
+        _ if global.no_color => ColorChoice::Never,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
+        clap::ColorChoice::Auto => return,
+    };
+    choice.write_global();
+}
+
+/// Show a failure, and give its exit code.
+fn report(failure: &Failure, global: &Global) -> Exit {
+    if global.json {
+        view::result(&format!("{:#}\n", as_json(failure)));
+    }
+    match failure {
+        Failure::PlanFile(error) => {
+            view::diagnostic(&error.render(anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never));
+            Exit::Usage
+        }
+        Failure::Errors(errors, plan_file) => {
+            view::diagnostic(&view::error::texts(errors, plan_file.as_deref()));
+            Exit::of_all(errors)
+        }
+        Failure::Usage(message) => {
+            view::diagnostic(&format!("error: {message}\n"));
+            Exit::Usage
+        }
+    }
+}
+
+fn as_json(failure: &Failure) -> serde_json::Value {
+    match failure {
+        Failure::PlanFile(error) => json!({"error": error.to_string(), "problems": error.problems()}),
+        Failure::Errors(errors, _) => json!({"errors": errors}),
+        Failure::Usage(message) => json!({"error": message}),
+    }
+}

@@ -1,0 +1,14 @@
+//! `provision completions`.
+
+use clap::CommandFactory as _;
+
+use crate::arguments::Arguments;
+use crate::commands::Ended;
+use crate::exit::Exit;
+
+pub(crate) fn run(shell: clap_complete::Shell) -> Ended {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "provision", &mut script);
+    crate::view::result(&String::from_utf8_lossy(&script));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,56 @@
+//! `provision <cloud> drift`: find out whether somebody changed the cloud.
+
+use std::path::PathBuf;
+
+use provision_core::change_set::{ChangeSet, Purpose};
+use serde_json::json;
+
+use crate::arguments::Global;
+use crate::commands::{Ended, Failure};
+use crate::exit::Exit;
+use crate::session::{check, plan_file_path};
+use crate::view;
+
+pub(crate) async fn run(plan_files: Vec<PathBuf>, global: &Global) -> Ended {
+    let paths = if plan_files.is_empty() { vec![plan_file_path(None)] } else { plan_files };
+    let checked = paths.iter().map(|path| check(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut sets = Vec::new();
+    for checked in &checked {
+        let observer = checked.observer().await?;
+        sets.push(checked.change_set(&observer, &checked.intent(Purpose::Apply, false)).await?);
+    }
+    print(&sets, global);
+    let unread: Vec<_> = sets.iter().flat_map(|set| set.unreadable.iter().map(|unread| unread.0.clone())).collect();
+    if !unread.is_empty() {
+        // What cannot be read is unknown, never in sync.
+        return Err(Failure::Errors(unread, None));
+    }
+    Ok(if sets.iter().any(drifted) { Exit::Changes } else { Exit::Done })
+}
+
+fn drifted(set: &ChangeSet) -> bool {
+    set.has_drift() || set.nothing_exists()
+}
+
+fn verdict(set: &ChangeSet) -> &'static str {
+    match (set.unreadable.is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
+        (false, ..) => "unknown",
+        (_, true, ..) => "not applied, or gone",
+        (_, _, true, _) => "drift",
+        (_, _, _, true) => "pending",
+        _ => "in sync",
+    }
+}
+
+fn print(sets: &[ChangeSet], global: &Global) {
+    if global.json {
+        let found: Vec<_> = sets.iter().map(|set| json!({"verdict": verdict(set), "change_set": set})).collect();
+        return view::result(&format!("{:#}\n", json!(found)));
+    }
+    for set in sets {
+        if set.has_changes() || !set.unreadable.is_empty() {
+            view::result(&view::change_set::text(set, view::change_set::Detail::Changes));
+        }
+        view::result(&format!("{}: {}\n", set.deployment, verdict(set)));
+    }
+}

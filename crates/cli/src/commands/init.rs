@@ -1,0 +1,13 @@
+//! `provision init`: a commented plan file to begin with.
+
+use crate::arguments::Cloud;
+use crate::commands::Ended;
+use crate::exit::Exit;
+
+pub(crate) fn run(cloud: Cloud) -> Ended {
+    let text = match cloud {
+        Cloud::Aws => include_str!("../../../../plans/aws.toml"),
+    };
+    crate::view::result(text);
+    Ok(Exit::Done)
+}

@@ -1,0 +1,50 @@
+//! `provision <cloud> plan`: show what apply would do.
+
+use std::path::{Path, PathBuf};
+
+use provision_core::change_set::{ChangeSet, Purpose};
+use provision_core::{Error, ErrorKind};
+use serde_json::json;
+
+use crate::arguments::Global;
+use crate::commands::{Ended, Failure};
+use crate::exit::Exit;
+use crate::session::{check, plan_file_path};
+use crate::view;
+use crate::view::change_set::Detail;
+
+pub(crate) async fn run(
+    plan_file: Option<PathBuf>,
+    out: Option<PathBuf>,
+    detailed_exitcode: bool,
+    orphans: bool,
+    global: &Global,
+) -> Ended {
+    let checked = check(&plan_file_path(plan_file))?;
+    let observer = checked.observer().await?;
+    let set = checked.change_set(&observer, &checked.intent(Purpose::Apply, orphans)).await?;
+    print(&set, global);
+    let obstacles = set.obstacles();
+    if !obstacles.is_empty() {
+        return Err(Failure::Errors(obstacles, Some(set.plan_file.name)));
+    }
+    if let Some(out) = out {
+        save(&set, &out)?;
+        view::diagnostic(&format!("saved to {}; `provision aws apply {}` executes it\n", out.display(), out.display()));
+    }
+    Ok(if detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })
+}
+
+/// Print a set as the global flags ask.
+pub(crate) fn print(set: &ChangeSet, global: &Global) {
+    let detail = if global.verbose { Detail::Everything } else { Detail::Changes };
+    let text = if global.json { format!("{:#}\n", json!(set)) } else { view::change_set::text(set, detail) };
+    view::result(&text);
+}
+
+fn save(set: &ChangeSet, path: &Path) -> Result<(), Error> {
+    std::fs::write(path, format!("{:#}\n", json!(set))).map_err(|error| {
+        let tried = format!("cannot write change set `{}`", path.display());
+        Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+    })
+}

@@ -1,0 +1,79 @@
+//! Exit codes, decided in one place.
+
+use std::process::ExitCode;
+
+use provision_core::{Error, ErrorKind};
+
+/// How a command ended.
+///
+/// | code | means |
+/// |---|---|
+/// | 0 | done, or in sync |
+/// | 1 | failure |
+/// | 2 | changes (`plan --detailed-exitcode`) or drift |
+/// | 3 | stale change set, or a change by somebody else during the run |
+/// | 4 | credentials |
+/// | 5 | partly applied: run again |
+/// | 6 | refused: not ours, protected, not empty |
+/// | 64 | usage or plan file |
+/// | 130, 143 | interrupted by SIGINT, SIGTERM |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done,
+    Failure,
+    Changes,
+    Stale,
+    Credentials,
+    Partial,
+    Refused,
+    Usage,
+    Interrupted,
+    Terminated,
+}
+
+impl Exit {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failure => 1,
+            Self::Changes => 2,
+            Self::Stale => 3,
+            Self::Credentials => 4,
+            Self::Partial => 5,
+            Self::Refused => 6,
+            Self::Usage => 64,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// The code of an error that ended the command before anything was written.
+    pub(crate) fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Unauthenticated => Self::Credentials,
+            ErrorKind::Refused => Self::Refused,
+            ErrorKind::Stale => Self::Stale,
+            ErrorKind::Interrupted => Self::Interrupted,
+            _ => Self::Failure,
+        }
+    }
+
+    /// The code of several errors: the one that asks most of the reader.
+    pub(crate) fn of_all(errors: &[Error]) -> Self {
+        let order = [Self::Credentials, Self::Failure, Self::Stale, Self::Refused, Self::Interrupted];
+        order.into_iter().find(|exit| errors.iter().any(|error| Self::of(error) == *exit)).unwrap_or(Self::Done)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Print a usage error, or help and version; clap's own code 2 means drift here.
+pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be done about a closed stream.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+}

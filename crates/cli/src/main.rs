@@ -1,0 +1,25 @@
+//! `provision`: the file store of a self-hosted Weights & Biases server, from a small plan file.
+
+mod arguments;
+mod commands;
+mod exit;
+mod session;
+mod signals;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = match arguments::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::of_usage(&error),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return exit::Exit::Failure.into() };
+    let exit = runtime.block_on(commands::run(arguments));
+    // A second signal gave up waiting: what is in flight must not keep the process.
+    runtime.shutdown_background();
+    exit.into()
+}

@@ -1,0 +1,167 @@
+//! A change set as people see it.
+
+use anstyle::{AnsiColor, Style};
+use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Purpose};
+use provision_core::compare::Finding;
+use provision_core::diff;
+use serde_json::Value;
+
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What changes.
+    Changes,
+    /// What is in sync too.
+    Everything,
+}
+
+/// The whole set: identity, changes, orphans, summary.
+pub(crate) fn text(set: &ChangeSet, detail: Detail) -> String {
+    let shown = |change: &&Change| detail == Detail::Everything || change.action != Action::NoOp || change.finding == Finding::Unknown;
+    let changes: String = set.changes.iter().filter(shown).map(|change| self::change(set, change)).collect();
+    let warnings: String = set.warnings.iter().map(|warning| super::error::warning(warning)).collect();
+    let gap = |text: &str| if text.is_empty() { "" } else { "\n" };
+    let orphans = orphans(set);
+    let (after_changes, after_orphans) = (gap(&changes).to_owned(), gap(&orphans).to_owned());
+    format!("{}\n{changes}{after_changes}{orphans}{after_orphans}{warnings}{}\n", identity(set), summary(set))
+}
+
+/// Whose cloud was observed.
+pub(crate) fn identity(set: &ChangeSet) -> String {
+    let who = &set.identity;
+    let mut text = format!("{} account {} region {} as {}\n", set.cloud, who.account, who.region, who.principal);
+    for endpoint in &who.endpoints {
+        text += &format!("  not the real cloud: {endpoint}\n");
+    }
+    text
+}
+
+fn color(action: Action) -> Style {
+    match action {
+        Action::Create => AnsiColor::Green.on_default(),
+        Action::Adopt | Action::Update | Action::Record => AnsiColor::Yellow.on_default(),
+        Action::Delete | Action::Release => AnsiColor::Red.on_default(),
+        Action::Refuse => AnsiColor::Red.on_default().bold(),
+        Action::NoOp => Style::new(),
+    }
+}
+
+fn change(set: &ChangeSet, change: &Change) -> String {
+    let style = color(change.action);
+    let line = change.line.map(|line| format!("  {DIM}{}:{line}{DIM:#}", set.plan_file.name)).unwrap_or_default();
+    let cause = cause(change);
+    let (symbol, verb) = match change.finding {
+        Finding::Unknown => ('?', "cannot read"),
+        _ => (change.action.symbol(), change.action.verb()),
+    };
+    let mut text = format!("{style}{symbol} {verb} {} `{}`{style:#} ({}){cause}{line}\n", change.kind, change.name, change.address);
+    if let Some(refusal) = &change.refusal {
+        return text + &format!("    {}\n", refusal.reason);
+    }
+    for facet in change.facets.iter().filter(|facet| is_shown(change, facet)) {
+        text += &self::facet(set, change, facet);
+    }
+    for kept in &change.kept {
+        text += &format!("    {DIM}kept: {}{DIM:#}\n", kept.entry);
+    }
+    text
+}
+
+fn is_shown(change: &Change, facet: &FacetChange) -> bool {
+    match change.action {
+        Action::Create => !facet.after.is_null(),
+        Action::Delete | Action::NoOp => false,
+        Action::Release => facet.write,
+        _ => facet.finding.differs(),
+    }
+}
+
+fn cause(change: &Change) -> String {
+    let words = match (change.action, change.missing) {
+        (_, true) => "drift: it was applied and is gone",
+        (Action::Record, _) => "the cloud is as wanted, the mark is not",
+        (Action::Release, _) => "our entries and mark go, the rest stays",
+        _ => return String::new(),
+    };
+    format!("  {words}")
+}
+
+fn facet(set: &ChangeSet, change: &Change, facet: &FacetChange) -> String {
+    let mut text = String::new();
+    for diff in diff::fields(&facet.before, &facet.after) {
+        let field = if diff.field.is_empty() { facet.facet.clone() } else { format!("{}.{}", facet.facet, diff.field) };
+        let values = match change.action {
+            Action::Create => short(&diff.after),
+            _ => format!("{} -> {}", short(&diff.before), short(&diff.after)),
+        };
+        let label = if change.action == Action::Create { "" } else { label(facet.finding) };
+        let line = facet.line.filter(|_| !label.is_empty()).map(|line| format!("  {DIM}{}:{line}{DIM:#}", set.plan_file.name));
+        text += &format!("    {field:<32} {values}{label}{}\n", line.unwrap_or_default());
+    }
+    text
+}
+
+/// What the compare found, in the words of the documentation.
+fn label(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Pending => "  pending: the plan file changed",
+        Finding::Drift => "  drift: the cloud was changed",
+        Finding::Both => "  drift and pending: both were changed",
+        Finding::Unfinished => "  an apply did not finish",
+        Finding::InSync | Finding::StaleMark | Finding::Unknown => "",
+    }
+}
+
+/// A value on one line; what is absent shows as `-`.
+fn short(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn orphans(set: &ChangeSet) -> String {
+    let orphan = |orphan: &provision_core::resource::Orphan| {
+        let fate = match (set.with_orphans, orphan.holds_data && set.purpose == Purpose::Apply) {
+            (true, false) => "- delete orphan",
+            _ => "? orphan",
+        };
+        format!("{fate} {} `{}`: marked as this deployment's, and not in the plan file\n", orphan.kind, orphan.name)
+    };
+    let mut text: String = set.orphans.iter().map(orphan).collect();
+    if !text.is_empty() && !set.with_orphans {
+        text += "  `--orphans` deletes them\n";
+    }
+    text
+}
+
+/// The last line.
+pub(crate) fn summary(set: &ChangeSet) -> String {
+    if !set.unreadable.is_empty() {
+        return format!("{BOLD}Incomplete:{BOLD:#} some of it could not be read.");
+    }
+    if !set.has_changes() {
+        return match set.purpose {
+            Purpose::Apply => format!("{BOLD}No changes.{BOLD:#} The cloud is as the plan file says."),
+            Purpose::Destroy { .. } => format!("{BOLD}Nothing to destroy.{BOLD:#}"),
+        };
+    }
+    let words = [
+        (Action::Create, "to create"),
+        (Action::Adopt, "to adopt"),
+        (Action::Update, "to update"),
+        (Action::Record, "to record"),
+        (Action::Delete, "to delete"),
+        (Action::Release, "to release"),
+        (Action::Refuse, "refused"),
+    ];
+    let counts = words.iter().map(|(action, word)| (set.count(*action), word)).filter(|(count, _)| *count > 0);
+    let mut parts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+    if set.with_orphans && !set.orphans.is_empty() {
+        parts.push(format!("{} orphaned to delete", set.orphans.len()));
+    }
+    format!("{BOLD}Changes:{BOLD:#} {}.", parts.join(", "))
+}

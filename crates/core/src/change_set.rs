@@ -1,0 +1,304 @@
+//! What is to be done: the result of comparing the plan file with the cloud, shown by `plan`, executed by `apply`.
+//!
+//! A change set is self-describing and holds no secret. It carries the settings it was made from and everything it
+//! observed, so that `apply` can make it again from the cloud of that moment and execute it only if it is the same.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::address::Address;
+use crate::compare::Finding;
+use crate::error::{Error, ErrorKind};
+use crate::mark::Mark;
+use crate::provider::Identity;
+use crate::resource::{Kept, Orphan, Refusal};
+
+/// Version of the saved format. Files of another version are refused.
+pub const FORMAT: u32 = 1;
+
+/// Everything that is to be done, and what it was decided from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSet {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The program's version: another one may compare differently.
+    pub tool: String,
+    /// The cloud's name.
+    pub cloud: String,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whether orphans are deleted too.
+    pub with_orphans: bool,
+    /// Whose cloud was observed.
+    pub identity: Identity,
+    /// The deployment's name.
+    pub deployment: String,
+    /// The plan file it was made from.
+    pub plan_file: PlanFileSource,
+    /// The plan file's settings, resolved.
+    pub settings: Value,
+    /// Every resource of the deployment, changed or not, in the order in which people read them.
+    pub changes: Vec<Change>,
+    /// What carries the deployment's mark and is no longer in the plan file.
+    pub orphans: Vec<Orphan>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// What could not be read. A set with any is shown, never applied and never saved.
+    #[serde(skip)]
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug)]
+pub struct Unreadable(pub Error);
+
+/// Two failures to read are the same for the comparison of change sets: neither is ever applied.
+impl PartialEq for Unreadable {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+/// What a change set is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Make the cloud what the plan file says.
+    Apply,
+    /// Take the deployment down.
+    Destroy {
+        /// The name of the bucket whose content goes too.
+        delete_data: Option<String>,
+    },
+}
+
+/// The plan file that a change set was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanFileSource {
+    /// Its path, as typed.
+    pub name: String,
+    /// The digest of its resolved content.
+    pub digest: String,
+}
+
+/// What is to be done with one resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The resource.
+    pub address: Address,
+    /// The noun for messages.
+    pub kind: String,
+    /// The name people know it by.
+    pub name: String,
+    /// The plan file's line that describes it, from 1.
+    pub line: Option<usize>,
+    /// What is done.
+    pub action: Action,
+    /// Why it differs; explains to people and steers nothing.
+    pub finding: Finding,
+    /// Whether it was applied before and is gone.
+    pub missing: bool,
+    /// Every facet wanted, changed or not.
+    pub facets: Vec<FacetChange>,
+    /// Entries of others that stay as they are.
+    pub kept: Vec<Kept>,
+    /// The mark that was seen.
+    pub mark: Option<Mark>,
+    /// The mark to write at the end, where it is not the one seen.
+    pub record: Option<Mark>,
+    /// Why it is refused.
+    pub refusal: Option<Refusal>,
+}
+
+/// One facet: what the cloud has, what the plan file asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FacetChange {
+    /// The facet's name.
+    pub facet: String,
+    /// What the compare found.
+    pub finding: Finding,
+    /// What the cloud has; `null` is absent.
+    pub before: Value,
+    /// What is wanted; `null` takes our part out.
+    pub after: Value,
+    /// Whether it is written by its own call.
+    pub write: bool,
+    /// The plan file's line that decides it, from 1.
+    pub line: Option<usize>,
+}
+
+/// What is done with a resource.
+///
+/// | action | before | after |
+/// |---|---|---|
+/// | `NoOp`, `Record` | what the cloud has | the same |
+/// | `Create` | `null` | what is wanted |
+/// | `Adopt`, `Update` | what the cloud has | what is wanted |
+/// | `Delete`, `Release` | what the cloud has | `null` where our part goes |
+/// | `Refuse` | what the cloud has | what was wanted |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Nothing.
+    NoOp,
+    /// Make it.
+    Create,
+    /// Take over what exists.
+    Adopt,
+    /// Write the facets that differ.
+    Update,
+    /// Only write the mark.
+    Record,
+    /// Delete it.
+    Delete,
+    /// Take our entries and mark off it; the rest stays.
+    Release,
+    /// It cannot be done.
+    Refuse,
+}
+
+impl Action {
+    /// The sign before a change.
+    #[must_use]
+    pub const fn symbol(self) -> char {
+        match self {
+            Self::NoOp => ' ',
+            Self::Create => '+',
+            Self::Adopt | Self::Update | Self::Record => '~',
+            Self::Delete | Self::Release => '-',
+            Self::Refuse => '!',
+        }
+    }
+
+    /// The verb before a change.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::NoOp => "keep",
+            Self::Create => "create",
+            Self::Adopt => "adopt",
+            Self::Update => "update",
+            Self::Record => "record",
+            Self::Delete => "delete",
+            Self::Release => "release",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+impl ChangeSet {
+    /// Whether there is anything to do: the one place that decides it.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        let orphans = self.with_orphans && !self.orphans.is_empty();
+        orphans || self.changes.iter().any(|change| change.action != Action::NoOp || change.record.is_some())
+    }
+
+    /// How many resources meet that action.
+    #[must_use]
+    pub fn count(&self, action: Action) -> usize {
+        self.changes.iter().filter(|change| change.action == action).count()
+    }
+
+    /// Whether somebody changed the cloud, or took something away.
+    #[must_use]
+    pub fn has_drift(&self) -> bool {
+        self.changes.iter().any(|change| change.missing || change.facets.iter().any(|facet| facet.finding.is_drift()))
+    }
+
+    /// Whether nothing of the deployment exists.
+    #[must_use]
+    pub fn nothing_exists(&self) -> bool {
+        self.changes.iter().all(|change| matches!(change.action, Action::Create | Action::NoOp) && change.is_absent())
+    }
+
+    /// The bucket whose content goes too.
+    #[must_use]
+    pub fn delete_data(&self) -> Option<&str> {
+        match &self.purpose {
+            Purpose::Destroy { delete_data } => delete_data.as_deref(),
+            Purpose::Apply => None,
+        }
+    }
+
+    /// What stands in the way of applying it, as errors: refusals first, then what could not be read.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<Error> {
+        let refused = self.changes.iter().filter_map(|change| {
+            let refusal = change.refusal.as_ref()?;
+            let tried = format!("refused: {} `{}`", change.kind, change.name);
+            let error = Error::new(ErrorKind::Refused, tried).message(&refusal.reason).hint(&refusal.hint);
+            Some(error.at(&change.address, change.line))
+        });
+        refused.chain(self.unreadable.iter().map(|unreadable| unreadable.0.clone())).collect()
+    }
+
+    /// What another look at the cloud changed about this set, named for people; `None` if nothing did.
+    #[must_use]
+    pub fn difference(&self, now: &Self) -> Option<String> {
+        for (then, now) in self.changes.iter().zip(&now.changes) {
+            if let Some(difference) = then.difference(now) {
+                return Some(difference);
+            }
+        }
+        (self.orphans != now.orphans).then(|| "the list of orphans".to_owned()).or_else(|| {
+            (self.changes.len() != now.changes.len()).then(|| "the list of resources".to_owned())
+        })
+    }
+
+    /// Read a saved change set.
+    ///
+    /// # Errors
+    ///
+    /// A file that is not a change set, or one of another format or program version.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        let value: Value = serde_json::from_str(text).map_err(|error| unusable(format!("it is not JSON: {error}")))?;
+        match value.get("format").and_then(Value::as_u64) {
+            Some(format) if format == u64::from(FORMAT) => {}
+            Some(format) => return Err(unusable(format!("it has format {format}, this program reads {FORMAT}"))),
+            None => return Err(unusable("it is not a change set".to_owned())),
+        }
+        serde_json::from_value(value).map_err(|error| unusable(error.to_string()))
+    }
+}
+
+fn unusable(reason: String) -> Error {
+    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").message(reason);
+    error.hint("make a new one with `provision <cloud> plan --out FILE`")
+}
+
+impl Change {
+    /// Whether nothing of it is in the cloud.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null())
+    }
+
+    fn difference(&self, now: &Self) -> Option<String> {
+        if self == now {
+            return None;
+        }
+        let place = format!("{} `{}`", self.kind, self.name);
+        for (then, now) in self.facets.iter().zip(&now.facets) {
+            if then.before != now.before {
+                return Some(format!("{} of {place}: {} -> {}", then.facet, then.before, now.before));
+            }
+        }
+        if self.kept != now.kept {
+            return Some(format!("entries of others on {place}"));
+        }
+        if self.mark != now.mark {
+            return Some(format!("the mark of {place}"));
+        }
+        Some(format!("{place}: {} -> {}", self.action.verb(), now.action.verb()))
+    }
+}
+
+/// The values of the wanted facets by name, as the creating call gets them.
+#[must_use]
+pub fn wanted(change: &Change) -> Map<String, Value> {
+    change.facets.iter().map(|facet| (facet.facet.clone(), facet.after.clone())).collect()
+}

@@ -1,0 +1,86 @@
+//! The `[deployment]` section, the same for every cloud.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use crate::plan_file::Problems;
+
+/// What one plan file describes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// Marks every resource: a lower-case letter, then 1-39 lower-case letters, digits and `-`.
+    pub name: String,
+    /// Where the server is reached (HOST): scheme, name or address, optional port, no path. Also the CORS origin.
+    pub host: String,
+    /// Sent with every creation, and kept. Keys that begin with `provision-` are reserved.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// The deployment's former name: its marks are taken over.
+    pub was: Option<String>,
+}
+
+/// Tags of the user's: S3 takes 50 on a bucket
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html>), of which ours are four.
+const MOST_TAGS: usize = 40;
+
+impl Deployment {
+    /// Check what the schema cannot say.
+    pub fn validate(&self, problems: &mut Problems) {
+        name("deployment.name", &self.name, problems);
+        if let Some(was) = &self.was {
+            name("deployment.was", was, problems);
+            if *was == self.name {
+                problems.report("deployment.was", "the same name twice", "this is the deployment's name already", None);
+            }
+        }
+        host(&self.host, problems);
+        tags(&self.tags, problems);
+    }
+}
+
+fn name(path: &str, name: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    if !(2..=40).contains(&name.len()) || !begins || !name.bytes().all(plain) {
+        let label = "a lower-case letter, then 1-39 lower-case letters, digits and `-`";
+        problems.report(path, "invalid deployment name", label, None);
+    }
+}
+
+fn host(host: &str, problems: &mut Problems) {
+    let mut report = |label: &str, help: Option<String>| problems.report("deployment.host", "invalid host", label, help);
+    let url = match Url::parse(host) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+        _ => return report("scheme and name, as in `https://wandb.example.com`", None),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return report("no user name or password belongs here", None);
+    }
+    if matches!(url.host(), Some(Host::Domain(domain)) if domain.contains('*')) {
+        return report("one host, no wildcard", None);
+    }
+    let origin = url.origin().ascii_serialization();
+    if host != origin {
+        report("scheme, name or address and optional port, nothing else", Some(format!("write `{origin}`")));
+    }
+}
+
+fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
+    if tags.len() > MOST_TAGS {
+        problems.report("deployment.tags", "too many tags", &format!("at most {MOST_TAGS}"), None);
+    }
+    for (key, value) in tags {
+        let path = format!("deployment.tags.{key}");
+        let lower = key.to_ascii_lowercase();
+        if lower.starts_with("provision-") || lower.starts_with("aws:") {
+            problems.report(&path, "reserved tag", "keys that begin with `provision-` or `aws:` are reserved", None);
+        }
+        if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
+            problems.report(&path, "tag too long", "keys take 1-128 characters, values at most 256", None);
+        }
+    }
+}

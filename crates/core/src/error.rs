@@ -1,0 +1,315 @@
+//! The one error type of every cloud: what was tried, on what, why it failed, and what to do next.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::address::Address;
+
+/// What went wrong, in the same few words for every cloud. Decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The thing does not exist.
+    NotFound,
+    /// The name is taken.
+    AlreadyExists,
+    /// The caller lacks a permission.
+    PermissionDenied,
+    /// No credentials, expired ones, or those of another account.
+    Unauthenticated,
+    /// The service asked to slow down.
+    RateLimited,
+    /// Another change is under way on the same thing.
+    Conflict,
+    /// A quota or limit of the account is reached.
+    QuotaExceeded,
+    /// The service refused the request's content.
+    InvalidInput,
+    /// The service or endpoint does not offer the operation.
+    Unsupported,
+    /// The service could not be reached or did not answer in time.
+    Unavailable,
+    /// We will not do it: not ours, protected, not empty.
+    Refused,
+    /// The cloud or a saved change set is not what it was when the change set was made.
+    Stale,
+    /// The command was told to stop.
+    Interrupted,
+    /// Anything else; often our bug.
+    Unexpected,
+}
+
+impl ErrorKind {
+    /// The words of this kind in a message.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::NotFound => "not found",
+            Self::AlreadyExists => "the name is taken",
+            Self::PermissionDenied => "permission denied",
+            Self::Unauthenticated => "the credentials were not accepted",
+            Self::RateLimited => "the service asked to slow down",
+            Self::Conflict => "another change is under way",
+            Self::QuotaExceeded => "a quota is reached",
+            Self::InvalidInput => "the service refused the request",
+            Self::Unsupported => "the service does not offer this operation",
+            Self::Unavailable => "the service did not answer",
+            Self::Refused => "refused",
+            Self::Stale => "changed in the meantime",
+            Self::Interrupted => "interrupted",
+            Self::Unexpected => "unexpected answer",
+        }
+    }
+}
+
+/// Whether and how trying again can help. The only thing that [`crate::retry`] looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RetryClass {
+    /// Trying again gives the same answer.
+    Final,
+    /// The service asked to slow down, perhaps saying for how long.
+    Throttled(Option<Duration>),
+    /// A dropped connection, a time-out, an internal error of the service.
+    Transient,
+    /// Another write to the same thing was under way: read again, then one write at a time.
+    Conflict,
+    /// The service has not caught up with an earlier write; it is known how long that may take.
+    Settling {
+        /// What is waited for, for people.
+        reason: &'static str,
+        /// How long the vendor says it may take.
+        budget: Duration,
+    },
+}
+
+/// An error of one call or of one resource.
+#[derive(Clone, Debug, thiserror::Error)]
+pub struct Error {
+    details: Box<Details>,
+}
+
+#[derive(Clone, Debug)]
+struct Details {
+    kind: ErrorKind,
+    retry: RetryClass,
+    tried: String,
+    address: Option<Address>,
+    line: Option<usize>,
+    operation: Option<String>,
+    status: Option<u16>,
+    code: Option<String>,
+    message: Option<String>,
+    request_id: Option<String>,
+    attempts: u32,
+    elapsed: Option<Duration>,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// An error of that kind; `tried` says what was tried, on what, and reads after "cannot" ("create bucket `b`").
+    #[must_use]
+    pub fn new(kind: ErrorKind, tried: impl Into<String>) -> Self {
+        let details = Details {
+            kind,
+            retry: RetryClass::Final,
+            tried: tried.into(),
+            address: None,
+            line: None,
+            operation: None,
+            status: None,
+            code: None,
+            message: None,
+            request_id: None,
+            attempts: 1,
+            elapsed: None,
+            hint: None,
+        };
+        Self { details: Box::new(details) }
+    }
+
+    /// Say what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.details.hint = Some(hint.into());
+        self
+    }
+
+    /// Say why, in the service's or our own words.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.details.message = Some(message.into());
+        self
+    }
+
+    /// Replace what was tried by words that fit the caller's task.
+    #[must_use]
+    pub fn tried(mut self, tried: impl Into<String>) -> Self {
+        self.details.tried = tried.into();
+        self
+    }
+
+    /// Name the API operation (`s3:PutBucketCors`).
+    #[must_use]
+    pub fn operation(mut self, operation: impl Into<String>) -> Self {
+        self.details.operation = Some(operation.into());
+        self
+    }
+
+    /// Add what the service answered.
+    #[must_use]
+    pub fn answer(mut self, status: Option<u16>, code: Option<&str>, request_id: Option<&str>) -> Self {
+        self.details.status = status;
+        self.details.code = code.map(str::to_owned);
+        self.details.request_id = request_id.map(str::to_owned);
+        self
+    }
+
+    /// Set whether trying again can help.
+    #[must_use]
+    pub fn retry(mut self, class: RetryClass) -> Self {
+        self.details.retry = class;
+        self
+    }
+
+    /// Say how hard we tried.
+    #[must_use]
+    pub fn effort(mut self, attempts: u32, elapsed: Duration) -> Self {
+        self.details.attempts = attempts;
+        self.details.elapsed = Some(elapsed);
+        self
+    }
+
+    /// Say which resource it happened on, and where the plan file describes it; what is known already stays.
+    #[must_use]
+    pub fn at(mut self, address: &Address, line: Option<usize>) -> Self {
+        self.details.address.get_or_insert_with(|| address.clone());
+        self.details.line = self.details.line.or(line);
+        self
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.details.kind
+    }
+
+    /// Whether trying again can help.
+    #[must_use]
+    pub fn retry_class(&self) -> &RetryClass {
+        &self.details.retry
+    }
+
+    /// The service's error code, as it spells it.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.details.code.as_deref()
+    }
+
+    /// The status of the HTTP answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.details.status
+    }
+
+    /// The reason, in the service's or our own words.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.details.message.as_deref()
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.details.hint.as_deref()
+    }
+
+    /// The resource it happened on.
+    #[must_use]
+    pub fn address(&self) -> Option<&Address> {
+        self.details.address.as_ref()
+    }
+
+    /// The plan file's line that describes the resource, from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.details.line
+    }
+
+    /// The call and its answer in one line: `s3:PutBucketCors: 403 AccessDenied, request id 4442587F, 1 attempt, 0.4 s`.
+    #[must_use]
+    pub fn call(&self) -> Option<String> {
+        let details = &self.details;
+        let operation = details.operation.as_ref()?;
+        let status = details.status.map(|status| status.to_string());
+        let answer: Vec<&str> = [status.as_deref(), details.code.as_deref()].into_iter().flatten().collect();
+        let mut parts = vec![answer.join(" ")];
+        parts.extend(details.request_id.as_ref().map(|id| format!("request id {id}")));
+        let plural = if details.attempts == 1 { "" } else { "s" };
+        parts.push(format!("{} attempt{plural}", details.attempts));
+        parts.extend(details.elapsed.map(|elapsed| format!("{:.1} s", elapsed.as_secs_f64())));
+        parts.retain(|part| !part.is_empty());
+        Some(format!("{operation}: {}", parts.join(", ")))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let details = &self.details;
+        match details.kind {
+            ErrorKind::Refused | ErrorKind::Stale | ErrorKind::Interrupted | ErrorKind::Unexpected => {
+                formatter.write_str(&details.tried)?;
+            }
+            kind => write!(formatter, "cannot {}: {}", details.tried, kind.describe())?,
+        }
+        details.message.iter().try_for_each(|message| write!(formatter, ": {message}"))
+    }
+}
+
+/// For the JSON views: the same facts as the text.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct View<'a> {
+            kind: ErrorKind,
+            text: String,
+            address: Option<&'a Address>,
+            line: Option<usize>,
+            operation: Option<&'a str>,
+            status: Option<u16>,
+            code: Option<&'a str>,
+            request_id: Option<&'a str>,
+            hint: Option<&'a str>,
+        }
+        let details = &self.details;
+        let view = View {
+            kind: details.kind,
+            text: self.to_string(),
+            address: details.address.as_ref(),
+            line: details.line,
+            operation: details.operation.as_deref(),
+            status: details.status,
+            code: details.code.as_deref(),
+            request_id: details.request_id.as_deref(),
+            hint: details.hint.as_deref(),
+        };
+        view.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_says_what_was_tried_and_why() {
+        let error = Error::new(ErrorKind::PermissionDenied, "create bucket `acme-wandb`")
+            .operation("s3:CreateBucket")
+            .answer(Some(403), Some("AccessDenied"), Some("4442587F"))
+            .effort(1, Duration::from_millis(400));
+        assert_eq!(error.to_string(), "cannot create bucket `acme-wandb`: permission denied");
+        let call = "s3:CreateBucket: 403 AccessDenied, request id 4442587F, 1 attempt, 0.4 s";
+        assert_eq!(error.call().as_deref(), Some(call));
+    }
+}

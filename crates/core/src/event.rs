@@ -1,0 +1,88 @@
+//! What happens while a change set is executed. The human view and the JSON view both consume these; nothing else prints.
+
+use serde::Serialize;
+
+use crate::address::Address;
+use crate::error::Error;
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// An operation began.
+    OperationStarted {
+        /// Its number in the graph.
+        id: usize,
+        /// The resource.
+        address: Address,
+        /// What is done, for people: `create bucket acme`.
+        text: String,
+    },
+    /// An operation waits before it is tried again.
+    OperationWaiting {
+        /// Its number in the graph.
+        id: usize,
+        /// The resource.
+        address: Address,
+        /// What is done, for people.
+        text: String,
+        /// What is waited for.
+        reason: String,
+        /// How long until the next attempt.
+        wait_ms: u64,
+    },
+    /// How far a long operation is.
+    OperationProgress {
+        /// Its number in the graph.
+        id: usize,
+        /// The resource.
+        address: Address,
+        /// What is done so far: `12,000 objects deleted`.
+        text: String,
+    },
+    /// An operation is done.
+    OperationDone {
+        /// Its number in the graph.
+        id: usize,
+        /// The resource.
+        address: Address,
+        /// What was done.
+        text: String,
+        /// How long it took.
+        elapsed_ms: u64,
+    },
+    /// An operation failed for good.
+    OperationFailed {
+        /// Its number in the graph.
+        id: usize,
+        /// The resource.
+        address: Address,
+        /// What was tried.
+        text: String,
+        /// Why it failed.
+        error: Error,
+    },
+    /// Nothing else happened for a while.
+    Heartbeat {
+        /// What is being waited for.
+        waiting_for: Vec<String>,
+        /// Since the beginning.
+        elapsed_ms: u64,
+    },
+    /// No new writes from here on; those in flight are waited for.
+    Stopping {
+        /// Why: the signal's name, or the time limit.
+        reason: String,
+    },
+    /// Everything is written; the cloud is observed until it shows it.
+    Confirming {
+        /// What is not seen yet; empty at the first look.
+        unseen: Vec<String>,
+    },
+}
+
+/// Something that consumes events.
+pub trait EventSink: Send + Sync {
+    /// Take one event.
+    fn emit(&self, event: Event);
+}

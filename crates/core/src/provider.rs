@@ -1,0 +1,79 @@
+//! What a cloud's crate offers to the core. One provider is one cloud with one plan file's settings.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::survey::Contents;
+use crate::error::Error;
+use crate::executor::Watch;
+use crate::mark::Origin;
+use crate::operation::Operation;
+use crate::output::Output;
+use crate::resource::{Observation, Orphan, Resource, Want};
+
+/// Who we are and where: what a change set is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The account, project or subscription.
+    pub account: String,
+    /// The principal, as the cloud names it.
+    pub principal: String,
+    /// The region or location.
+    pub region: String,
+    /// Endpoints that are not the cloud's own, `NAME=value`; empty on the real cloud.
+    pub endpoints: Vec<String>,
+}
+
+/// The reading half of a cloud: all that `plan`, `drift` and `output` can get.
+///
+/// # Behavior
+///
+/// - `resources` and `want` are pure: the same plan file gives the same answer.
+/// - `observe` never changes anything; an absent resource is [`Observation::Absent`], never an error.
+/// - Values are normalised: a respelling by the service is no difference.
+#[async_trait]
+pub trait Observer: Send + Sync {
+    /// The cloud's name: the first word of its addresses.
+    fn cloud(&self) -> &'static str;
+
+    /// What the plan file asks for, in the order in which people read it.
+    fn resources(&self) -> Vec<Resource>;
+
+    /// The facets wanted of a resource. On an adopted one, facets that hold one value for everybody are wanted only where
+    /// the plan file sets them.
+    fn want(&self, address: &Address, origin: Origin) -> Vec<Want>;
+
+    /// Whether a facet is an entry of ours in a shared document, which a release takes out; other facets stay as they are.
+    fn is_entry(&self, address: &Address, facet: &str) -> bool;
+
+    /// The settings for the server.
+    fn outputs(&self) -> Vec<Output>;
+
+    /// Open choices of the plan file that deserve a warning each time.
+    fn warnings(&self) -> Vec<String>;
+
+    /// Who we are; the error tells how to get credentials.
+    async fn identity(&self) -> Result<Identity, Error>;
+
+    /// Look at one resource.
+    async fn observe(&self, address: &Address) -> Result<Observation, Error>;
+
+    /// Everything that carries the mark of one of these deployments.
+    async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error>;
+
+    /// What is in a resource that holds data, counted up to a cap.
+    async fn contents(&self, address: &Address) -> Result<Contents, Error>;
+}
+
+/// The writing half, which only `apply` and `destroy` build.
+///
+/// # Behavior
+///
+/// - `execute` is idempotent: what is done already succeeds, and deleting what is gone succeeds.
+/// - A shared document is read right before it is written; others' entries keep their meaning to the bit.
+#[async_trait]
+pub trait Provisioner: Observer {
+    /// Carry out one operation.
+    async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
+}

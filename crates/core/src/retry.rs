@@ -1,0 +1,114 @@
+//! Trying again: one policy for every cloud, decided by the fault's class alone.
+//!
+//! Single calls are repeated when throttled or hit by a passing fault ([`call`]); whole operations, which read before
+//! they write, are repeated on a conflict or while the service settles ([`crate::executor`]). Everything else is final
+//! at once.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::{Instant, sleep};
+
+use crate::error::{Error, RetryClass};
+
+/// How long one call is repeated while the service asks to slow down.
+const THROTTLED_BUDGET: Duration = Duration::from_secs(60);
+/// How long one call is repeated on passing faults.
+const TRANSIENT_BUDGET: Duration = Duration::from_secs(20);
+/// Passing faults in a row after which a call is given up, however quickly they came.
+const TRANSIENT_ATTEMPTS: u32 = 4;
+/// How long an operation is repeated while others write to the same thing. S3 answers `OperationAborted` for up to two
+/// minutes after a change (the budget Terraform's provider settled on too).
+const CONFLICT_BUDGET: Duration = Duration::from_secs(120);
+
+/// The waits between attempts: exponential with jitter, from a quarter of a second to eight.
+#[must_use]
+pub fn waits() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(250))
+        .with_max_delay(Duration::from_secs(8))
+        .without_max_times()
+        .with_jitter()
+        .build()
+}
+
+/// Send one call, again while it is throttled or hit by a passing fault. The error says how hard it was tried.
+///
+/// # Errors
+///
+/// The last answer, once it is final or its budget is used up.
+pub async fn call<T, F>(mut send: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let started = Instant::now();
+    let mut waits = waits();
+    let mut attempts = 1;
+    loop {
+        let error = match send().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let wait = wait_of_call(&error, attempts).map(|least| least.max(waits.next().unwrap_or_default()));
+        match wait {
+            Some(wait) if started.elapsed() + wait < budget_of_call(&error) => sleep(wait).await,
+            _ => return Err(error.effort(attempts, started.elapsed())),
+        }
+        attempts += 1;
+    }
+}
+
+/// The shortest wait before a call may be repeated; `None` if it is not to be.
+fn wait_of_call(error: &Error, attempts: u32) -> Option<Duration> {
+    match error.retry_class() {
+        RetryClass::Throttled(asked) => Some(asked.unwrap_or_default()),
+        RetryClass::Transient if attempts < TRANSIENT_ATTEMPTS => Some(Duration::ZERO),
+        _ => None,
+    }
+}
+
+fn budget_of_call(error: &Error) -> Duration {
+    if matches!(error.retry_class(), RetryClass::Throttled(_)) { THROTTLED_BUDGET } else { TRANSIENT_BUDGET }
+}
+
+/// Why and how long a whole operation may be repeated; `None` if the error is final for it.
+#[must_use]
+pub fn of_operation(error: &Error) -> Option<(&'static str, Duration)> {
+    match error.retry_class() {
+        RetryClass::Conflict => Some(("another change to the same resource is under way", CONFLICT_BUDGET)),
+        RetryClass::Settling { reason, budget } => Some((reason, *budget)),
+        RetryClass::Final | RetryClass::Throttled(_) | RetryClass::Transient => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use std::cell::Cell;
+
+    async fn attempts_for(class: RetryClass) -> u32 {
+        let sent = Cell::new(0);
+        let failing = || async {
+            sent.set(sent.get() + 1);
+            Err::<(), _>(Error::new(ErrorKind::Unavailable, "read").retry(class.clone()))
+        };
+        call(failing).await.unwrap_err();
+        sent.get()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn call_repeats_by_class_alone() {
+        assert_eq!(attempts_for(RetryClass::Final).await, 1);
+        assert_eq!(attempts_for(RetryClass::Conflict).await, 1);
+        assert_eq!(attempts_for(RetryClass::Transient).await, TRANSIENT_ATTEMPTS);
+        assert!(attempts_for(RetryClass::Throttled(None)).await > TRANSIENT_ATTEMPTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn call_waits_as_long_as_the_service_asks() {
+        let started = Instant::now();
+        assert_eq!(attempts_for(RetryClass::Throttled(Some(Duration::from_secs(25)))).await, 3);
+        assert!(started.elapsed() >= Duration::from_secs(50) && started.elapsed() < THROTTLED_BUDGET);
+    }
+}

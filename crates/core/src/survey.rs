@@ -1,0 +1,97 @@
+//! One look at everything: all observations of a deployment, made at the same time.
+
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::provider::{Identity, Observer};
+use crate::resource::{Observation, Orphan, Resource};
+
+/// What was found in the cloud at one moment.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Who looked.
+    pub identity: Identity,
+    /// What the plan file asks for, and what there is of it.
+    pub found: Vec<(Resource, Observation)>,
+    /// Everything that carries the deployment's mark; the error says why it cannot be listed.
+    pub marked: Result<Vec<Orphan>, Error>,
+    /// What is in the resources that hold data; only looked at before a destroy.
+    pub contents: Vec<(Resource, Result<Contents, Error>)>,
+}
+
+/// What is in a resource that holds data. A count that reached the cap of one page is marked as such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contents {
+    /// Objects, old versions and delete markers.
+    pub objects: u64,
+    /// Uploads that were begun and not completed.
+    pub uploads: u64,
+    /// There are more than were counted.
+    pub more: bool,
+}
+
+impl Contents {
+    /// Whether nothing would be lost.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.objects == 0 && self.uploads == 0 && !self.more
+    }
+
+    /// The counts, for people: `1,000+ objects and versions, 2 open uploads`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let more = if self.more { "+" } else { "" };
+        let objects = format!("{}{more} {}", thousands(self.objects), plural(self.objects, "object or version", "objects and versions"));
+        match self.uploads {
+            0 => objects,
+            uploads => format!("{objects}, {} {}", thousands(uploads), plural(uploads, "open upload", "open uploads")),
+        }
+    }
+}
+
+fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}
+
+/// `12345` as `12,345`.
+#[must_use]
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
+/// Look at everything at once. `names` are the deployment's name and its former one; `contents` also counts what is in
+/// the resources that hold data.
+///
+/// # Errors
+///
+/// Credentials that are not accepted, and answers that make every observation pointless. What could not be read of a
+/// single resource is an observation, not an error.
+pub async fn survey(observer: &dyn Observer, names: &[String], contents: bool) -> Result<Survey, Error> {
+    let resources = observer.resources();
+    let observations = join_all(resources.iter().map(|resource| observer.observe(&resource.address)));
+    let data = resources.iter().filter(|resource| contents && resource.holds_data);
+    let counts = join_all(data.clone().map(|resource| observer.contents(&resource.address)));
+    let (identity, observations, marked, counts) =
+        futures::join!(observer.identity(), observations, observer.marked(names), counts);
+    let identity = identity?;
+    let contents = data.cloned().zip(counts).collect();
+    let unreadable = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
+    let found = resources.iter().cloned().zip(observations.into_iter().map(unreadable)).collect();
+    Ok(Survey { identity, found, marked, contents })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_are_described_with_their_cap() {
+        let contents = Contents { objects: 1000, uploads: 2, more: true };
+        assert_eq!(contents.describe(), "1,000+ objects and versions, 2 open uploads");
+        assert_eq!(Contents { objects: 1, ..Contents::default() }.describe(), "1 object or version");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+}

@@ -77,7 +77,11 @@ pub async fn survey(observer: &dyn Observer, names: &[String], contents: bool) -
     let (identity, observations, marked, counts) =
         futures::join!(observer.identity(), observations, observer.marked(names), counts);
     let identity = identity?;
-    let contents = data.cloned().zip(counts).collect();
+    let counted: Vec<_> = data.cloned().zip(counts).collect();
+    // Full names hold the account, which is only known now.
+    let resources = observer.resources();
+    let current = |old: &Resource| resources.iter().find(|resource| resource.address == old.address).cloned();
+    let contents = counted.into_iter().filter_map(|(old, count)| Some((current(&old)?, count))).collect();
     let unreadable = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
     let found = resources.iter().cloned().zip(observations.into_iter().map(unreadable)).collect();
     Ok(Survey { identity, found, marked, contents })

@@ -20,10 +20,10 @@ pub(crate) async fn run(plan_files: Vec<PathBuf>, global: &Global) -> Ended {
         sets.push(checked.change_set(&observer, &checked.intent(Purpose::Apply, false)).await?);
     }
     print(&sets, global);
-    let unread: Vec<_> = sets.iter().flat_map(|set| set.unreadable.iter().map(|unread| unread.0.clone())).collect();
-    if !unread.is_empty() {
-        // What cannot be read is unknown, never in sync.
-        return Err(Failure::Errors(unread, None));
+    // What cannot be read, or is not ours, is unknown: never in sync.
+    let obstacles: Vec<_> = sets.iter().flat_map(ChangeSet::obstacles).collect();
+    if !obstacles.is_empty() {
+        return Err(Failure::Errors(obstacles, sets.first().map(|set| set.plan_file.name.clone())));
     }
     Ok(if sets.iter().any(drifted) { Exit::Changes } else { Exit::Done })
 }
@@ -33,7 +33,7 @@ fn drifted(set: &ChangeSet) -> bool {
 }
 
 fn verdict(set: &ChangeSet) -> &'static str {
-    match (set.unreadable.is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
+    match (set.obstacles().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
         (false, ..) => "unknown",
         (_, true, ..) => "not applied, or gone",
         (_, _, true, _) => "drift",

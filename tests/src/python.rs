@@ -1,0 +1,58 @@
+//! A pinned Python environment for emulators and clients, made on first use in the target folder.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const REQUIREMENTS: &str = include_str!("../requirements-aws.txt");
+
+/// The workspace's folder.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The environment's interpreter; makes the environment if it is not there.
+///
+/// # Panics
+///
+/// Python 3 is missing, or the packages cannot be installed.
+pub fn interpreter() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let version = REQUIREMENTS.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
+        let folder = workspace().join("target/emulators").join(format!("aws-{version:08x}"));
+        if !folder.join("complete").exists() {
+            install(&folder);
+        }
+        folder.join("bin/python")
+    })
+}
+
+/// Make the environment. Only one test process runs at a time, so a half-made one is left by a run that was stopped.
+fn install(folder: &Path) {
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).unwrap();
+    let python = ["python3.11", "python3"].into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
+    let python = python.expect("Python 3.11 is needed for the emulators: install `python3`");
+    succeed(Command::new(python).args(["-m", "venv"]).arg(folder));
+    let requirements = workspace().join("tests/requirements-aws.txt");
+    succeed(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements));
+    std::fs::write(folder.join("complete"), "").unwrap();
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Run a script with these variables and nothing else of ours.
+///
+/// # Panics
+///
+/// The interpreter cannot be started.
+pub fn run(script: &str, env: &[(String, String)]) -> Output {
+    let mut command = Command::new(interpreter());
+    command.arg("-c").arg(script).env_clear().envs(env.iter().cloned());
+    command.output().unwrap()
+}

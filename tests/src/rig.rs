@@ -1,0 +1,164 @@
+//! One test's world: a folder, an account, a proxy, the binary, and Python for everything done behind its back.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::ministack::MiniStack;
+use crate::proxy::Proxy;
+use crate::python;
+
+/// One test's world.
+pub struct Rig {
+    /// The account: a number that no other test has.
+    pub account: String,
+    /// A suffix for names, which S3 shares between accounts.
+    pub suffix: String,
+    /// The proxy before the emulator.
+    pub proxy: Proxy,
+    folder: tempfile::TempDir,
+}
+
+/// How a run of the binary ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// What it printed as its result.
+    pub stdout: String,
+    /// What it printed as progress and diagnostics.
+    pub stderr: String,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Rig {
+    /// A new world on MiniStack.
+    ///
+    /// # Panics
+    ///
+    /// The emulator cannot be started.
+    #[must_use]
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            account: format!("{:012}", 100_000_000_000 + number),
+            suffix: format!("t{number}"),
+            proxy: Proxy::start(MiniStack::shared().address),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Write a file into the working folder; `{s}` stands for the suffix, `{a}` for the account.
+    pub fn write(&self, name: &str, text: &str) {
+        let text = text.replace("{s}", &self.suffix).replace("{a}", &self.account);
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// Read a file of the working folder.
+    #[must_use]
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+
+    /// Run the binary.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, |_| {})
+    }
+
+    /// Run the binary in another environment.
+    #[must_use]
+    pub fn run_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
+        let started = Instant::now();
+        let child = self.start(arguments, change);
+        finished(child, started)
+    }
+
+    /// Start the binary, to be interrupted.
+    #[must_use]
+    pub fn start(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Child {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.env("AWS_ENDPOINT_URL", format!("http://{}", self.proxy.address));
+        command.envs(self.credentials());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        change(&mut command);
+        command.spawn().unwrap()
+    }
+
+    fn credentials(&self) -> Vec<(String, String)> {
+        let pairs = [
+            ("AWS_ACCESS_KEY_ID", self.account.as_str()),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    }
+
+    /// Run Python with boto3, past the proxy: `s3`, `sqs` and `iam` are clients, `{s}` and `{a}` are replaced. Gives what
+    /// it prints.
+    ///
+    /// # Panics
+    ///
+    /// The script fails.
+    pub fn boto3(&self, script: &str) -> String {
+        let script = script.replace("{s}", &self.suffix).replace("{a}", &self.account);
+        let prelude = "import boto3, json\n\
+             def client(name): return boto3.client(name, region_name='eu-west-1')\n\
+             s3, sqs, iam = client('s3'), client('sqs'), client('iam')\n";
+        let mut env = self.credentials();
+        env.push(("AWS_ENDPOINT_URL".to_owned(), format!("http://{}", MiniStack::shared().address)));
+        let output = python::run(&format!("{prelude}{script}"), &env);
+        assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// What a person sees, with what differs from run to run replaced.
+    #[must_use]
+    pub fn transcript(&self, ran: &Ran) -> String {
+        let text = format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr);
+        let text = text.replace(&self.proxy.address.to_string(), "127.0.0.1:PORT");
+        text.replace(&self.account, "ACCOUNT").replace(&format!("-{}", self.suffix), "-SUFFIX")
+    }
+}
+
+impl Default for Rig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Wait for a run to end.
+///
+/// # Panics
+///
+/// It takes longer than three minutes.
+#[must_use]
+pub fn finished(child: Child, started: Instant) -> Ran {
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let code = output.status.code().unwrap_or(-1);
+    Ran { code, stdout: text(output.stdout), stderr: text(output.stderr), elapsed: started.elapsed() }
+}
+
+/// Send a signal to a run.
+///
+/// # Panics
+///
+/// There is no `kill` command.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
+/// The built binary, beside the test's own.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().and_then(|deps| deps.parent()).unwrap().join("provision");
+    assert!(binary.exists(), "build the binary first: `cargo build -p provision`");
+    binary
+}

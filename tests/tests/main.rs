@@ -1,0 +1,17 @@
+//! The contract suite and end-to-end runs of the built binary.
+//!
+//! - `lifecycle`: apply, output, drift, destroy of the example plan files, read back by another client.
+//! - `compare`: every row of the compare table, for every facet.
+//! - `sharing`: others' entries, adopting, other deployments, renaming, orphans.
+//! - `destroy`: protection, content, `--delete-data`.
+//! - `faults`: what no emulator says: throttling, conflicts, wrong regions, credentials, signals.
+//! - `saved`: saved change sets.
+//! - `plan_file`: mistakes in plan files.
+
+mod compare;
+mod destroy;
+mod faults;
+mod lifecycle;
+mod plan_file;
+mod saved;
+mod sharing;

@@ -165,9 +165,9 @@ async fn forward(
     let query = parts.uri.query().unwrap_or_default();
     let form = header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let text = if form { String::from_utf8_lossy(&body).into_owned() } else { String::new() };
-    let operation =
-        aws_operation::name(parts.method.as_str(), parts.uri.path(), query, header("x-amz-target"), &text);
-    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
+    let operation = aws_operation::name(parts.method.as_str(), parts.uri.path(), query, header("x-amz-target"), &text);
+    let headers =
+        parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()));
     let headers = headers.collect();
     let call = *state.calls.lock().unwrap().entry(operation.clone()).and_modify(|calls| *calls += 1).or_insert(1);
     run_hooks(state, &operation, call);
@@ -189,7 +189,8 @@ async fn forward(
 }
 
 fn run_hooks(state: &State, operation: &str, call: usize) {
-    let hooks: Vec<_> = state.hooks.lock().unwrap().iter().map(|(name, nth, hook)| (name.clone(), *nth, Arc::clone(hook))).collect();
+    let hooks: Vec<_> =
+        state.hooks.lock().unwrap().iter().map(|(name, nth, hook)| (name.clone(), *nth, Arc::clone(hook))).collect();
     hooks.iter().filter(|(name, nth, _)| name == operation && *nth == call).for_each(|(_, _, hook)| hook());
 }
 

@@ -33,7 +33,8 @@ pub fn interpreter() -> &'static Path {
 fn install(folder: &Path) {
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder).unwrap();
-    let python = ["python3.11", "python3"].into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
+    let python =
+        ["python3.11", "python3"].into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
     let python = python.expect("Python 3.11 is needed for the emulators: install `python3`");
     succeed(Command::new(python).args(["-m", "venv"]).arg(folder));
     let requirements = workspace().join("tests/requirements-aws.txt");

@@ -5,12 +5,28 @@ use crate::lifecycle::{PLAN, applied, apply, planned};
 /// A facet, an edit behind our back, an edit of the plan file (what is replaced by what), the field that shows.
 const FACETS: [(&str, &str, &str); 8] = [
     ("public_access", "s3.delete_public_access_block(Bucket=b)", "public_access."),
-    ("ownership", "s3.put_bucket_ownership_controls(Bucket=b, OwnershipControls={'Rules': [{'ObjectOwnership': 'ObjectWriter'}]})", "ownership "),
-    ("encryption", "s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration={'Rules': [{'ApplyServerSideEncryptionByDefault': {'SSEAlgorithm': 'aws:kms'}}]})", "encryption."),
+    (
+        "ownership",
+        "s3.put_bucket_ownership_controls(Bucket=b, OwnershipControls={'Rules': [{'ObjectOwnership': 'ObjectWriter'}]})",
+        "ownership ",
+    ),
+    (
+        "encryption",
+        "s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration={'Rules': [{'ApplyServerSideEncryptionByDefault': {'SSEAlgorithm': 'aws:kms'}}]})",
+        "encryption.",
+    ),
     ("versioning", "s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={'Status': 'Enabled'})", "versioning "),
     ("policy", "s3.delete_bucket_policy(Bucket=b)", "policy."),
-    ("cors", "r = s3.get_bucket_cors(Bucket=b)['CORSRules']; r[0]['AllowedMethods'] = ['GET']; s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': r})", "cors.methods"),
-    ("attributes", "sqs.set_queue_attributes(QueueUrl=u, Attributes={'VisibilityTimeout': '7'})", "attributes.visibility_timeout_s"),
+    (
+        "cors",
+        "r = s3.get_bucket_cors(Bucket=b)['CORSRules']; r[0]['AllowedMethods'] = ['GET']; s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': r})",
+        "cors.methods",
+    ),
+    (
+        "attributes",
+        "sqs.set_queue_attributes(QueueUrl=u, Attributes={'VisibilityTimeout': '7'})",
+        "attributes.visibility_timeout_s",
+    ),
     ("queue policy", "sqs.set_queue_attributes(QueueUrl=u, Attributes={'Policy': ''})", "policy."),
 ];
 
@@ -23,7 +39,11 @@ fn drift_of_each_facet_is_named_and_repaired() {
         rig.boto3(&format!("{NAMES}{edit}"));
         let drift = rig.run(&["aws", "drift"]);
         assert_eq!(drift.code, 2, "{facet}: {}{}", drift.stdout, drift.stderr);
-        assert!(drift.stdout.contains(field) && drift.stdout.contains("drift: the cloud was changed"), "{}", drift.stdout);
+        assert!(
+            drift.stdout.contains(field) && drift.stdout.contains("drift: the cloud was changed"),
+            "{}",
+            drift.stdout
+        );
         apply(&rig);
         let drift = rig.run(&["aws", "drift"]);
         assert_eq!(drift.code, 0, "{facet}: {}", drift.stdout);
@@ -46,7 +66,11 @@ fn pending_of_each_setting_is_no_drift_and_shows_its_line() {
         rig.write("provision.toml", &PLAN.replace(old, new));
         let drift = rig.run(&["aws", "drift"]);
         assert_eq!(drift.code, 0, "{}{}", drift.stdout, drift.stderr);
-        let line = drift.stdout.lines().find(|line| line.contains(field)).unwrap_or_else(|| panic!("{field}: {}", drift.stdout));
+        let line = drift
+            .stdout
+            .lines()
+            .find(|line| line.contains(field))
+            .unwrap_or_else(|| panic!("{field}: {}", drift.stdout));
         assert!(line.contains("pending") && line.contains("provision.toml:"), "{line}");
         assert_eq!(rig.run(&["aws", "plan", "--detailed-exitcode"]).code, 2);
     }
@@ -82,7 +106,10 @@ fn what_is_gone_is_drift_and_comes_back() {
     let gone = [
         ("aws.notification", "s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration={})"),
         ("aws.bucket", "s3.delete_bucket_cors(Bucket=b)"),
-        ("aws.access", "[iam.delete_role_policy(RoleName='node', PolicyName=n) for n in iam.list_role_policies(RoleName='node')['PolicyNames']]"),
+        (
+            "aws.access",
+            "[iam.delete_role_policy(RoleName='node', PolicyName=n) for n in iam.list_role_policies(RoleName='node')['PolicyNames']]",
+        ),
         ("aws.queue", "sqs.delete_queue(QueueUrl=u)"),
         ("aws.bucket", "s3.delete_bucket(Bucket=b)"),
     ];

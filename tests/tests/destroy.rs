@@ -34,7 +34,11 @@ s3.create_multipart_upload(Bucket=b, Key='open')",
     let operations: Vec<_> = rig.proxy.writes();
     let place = |name: &str| operations.iter().position(|operation| operation == name).unwrap();
     assert!(place("iam:DeleteRolePolicy") < place("s3:DeleteObjects"), "the writers' access goes first");
-    assert_eq!(rig.run(&["aws", "destroy", "--yes", "--delete-data", &name]).code, 0, "destroying what is gone succeeds");
+    assert_eq!(
+        rig.run(&["aws", "destroy", "--yes", "--delete-data", &name]).code,
+        0,
+        "destroying what is gone succeeds"
+    );
 }
 
 #[test]

@@ -15,9 +15,15 @@ fn fault(rig: &Rig, operation: &str, nth: Nth, what: What) {
 #[test]
 fn passing_faults_are_repeated_and_the_apply_succeeds() {
     let faults = [
-        ("s3:PutBucketCors", s3(409, "OperationAborted", "A conflicting conditional operation is currently in progress")),
+        (
+            "s3:PutBucketCors",
+            s3(409, "OperationAborted", "A conflicting conditional operation is currently in progress"),
+        ),
         ("s3:PutBucketPolicy", s3(503, "SlowDown", "Please reduce your request rate.")),
-        ("s3:PutBucketNotificationConfiguration", s3(400, "InvalidArgument", "Unable to validate the following destination configurations")),
+        (
+            "s3:PutBucketNotificationConfiguration",
+            s3(400, "InvalidArgument", "Unable to validate the following destination configurations"),
+        ),
         ("sqs:CreateQueue", sqs(400, "QueueDeletedRecently", "You must wait 60 seconds")),
         ("iam:PutRolePolicy", What::Drop),
     ];
@@ -34,7 +40,12 @@ fn passing_faults_are_repeated_and_the_apply_succeeds() {
 fn effect_without_an_answer_is_found_and_finished() {
     for operation in ["s3:CreateBucket", "sqs:CreateQueue", "s3:PutBucketTagging"] {
         let rig = planned();
-        rig.proxy.fault(Fault { operation: operation.to_owned(), nth: Nth::Number(1), at: When::After, what: What::Drop });
+        rig.proxy.fault(Fault {
+            operation: operation.to_owned(),
+            nth: Nth::Number(1),
+            at: When::After,
+            what: What::Drop,
+        });
         apply(&rig);
         assert_eq!(rig.run(&["aws", "drift"]).code, 0, "{operation}");
     }
@@ -63,14 +74,21 @@ fn denied_read_is_unknown_never_in_sync() {
     fault(&rig, "s3:GetBucketCors", Nth::Every, s3(403, "AccessDenied", message));
     let drift = rig.run(&["aws", "drift"]);
     assert_eq!(drift.code, 1);
-    assert!(drift.stdout.contains("unknown") && drift.stderr.contains("`s3:GetBucketCORS`"), "{}{}", drift.stdout, drift.stderr);
+    assert!(
+        drift.stdout.contains("unknown") && drift.stderr.contains("`s3:GetBucketCORS`"),
+        "{}{}",
+        drift.stdout,
+        drift.stderr
+    );
 }
 
 #[test]
 fn bucket_of_another_account_is_said_to_be_so() {
     let rig = planned();
     fault(&rig, "s3:HeadBucket", Nth::Every, head(403, &[]));
-    for operation in ["Tagging", "Versioning", "Cors", "Policy", "Encryption", "OwnershipControls", "NotificationConfiguration"] {
+    for operation in
+        ["Tagging", "Versioning", "Cors", "Policy", "Encryption", "OwnershipControls", "NotificationConfiguration"]
+    {
         fault(&rig, &format!("s3:GetBucket{operation}"), Nth::Every, s3(403, "AccessDenied", "Access Denied"));
     }
     fault(&rig, "s3:GetPublicAccessBlock", Nth::Every, s3(403, "AccessDenied", "Access Denied"));
@@ -96,7 +114,14 @@ fn credentials_that_do_not_serve_are_told_within_three_seconds() {
         (|command| drop(command.env_remove("AWS_ACCESS_KEY_ID")), "find AWS credentials"),
         (|command| drop(command.env("AWS_PROFILE", "nope")), "profile `nope`"),
         (
-            |command| drop(command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_WEB_IDENTITY_TOKEN_FILE", "/nope").env("AWS_ROLE_ARN", "arn:aws:iam::1:role/a")),
+            |command| {
+                drop(
+                    command
+                        .env_remove("AWS_ACCESS_KEY_ID")
+                        .env("AWS_WEB_IDENTITY_TOKEN_FILE", "/nope")
+                        .env("AWS_ROLE_ARN", "arn:aws:iam::1:role/a"),
+                )
+            },
             "`/nope`",
         ),
         (
@@ -118,7 +143,12 @@ fn credentials_that_do_not_serve_are_told_within_three_seconds() {
         assert!(ran.stderr.contains(text) && ran.stderr.contains("hint"), "{}", ran.stderr);
         assert!(ran.elapsed < Duration::from_millis(4500), "{:?}", ran.elapsed);
     }
-    fault(&rig, "sts:GetCallerIdentity", Nth::Every, query(403, "ExpiredToken", "The security token included in the request is expired"));
+    fault(
+        &rig,
+        "sts:GetCallerIdentity",
+        Nth::Every,
+        query(403, "ExpiredToken", "The security token included in the request is expired"),
+    );
     let ran = rig.run(&["aws", "plan"]);
     assert!(ran.code == 4 && ran.stderr.contains("expired"), "{}", ran.stderr);
 }
@@ -128,7 +158,11 @@ fn wrong_account_and_missing_region_stop_before_anything_is_compared() {
     let rig = planned();
     rig.write("provision.toml", &PLAN.replace("[aws]\n", "[aws]\naccount = \"000000000001\"\n"));
     let ran = rig.run(&["aws", "plan"]);
-    assert!(ran.code == 4 && ran.stderr.contains("000000000001") && ran.stderr.contains(&rig.account), "{}", ran.stderr);
+    assert!(
+        ran.code == 4 && ran.stderr.contains("000000000001") && ran.stderr.contains(&rig.account),
+        "{}",
+        ran.stderr
+    );
     rig.write("provision.toml", &PLAN.replace("region = \"eu-west-1\"", ""));
     let ran = rig.run(&["aws", "plan"]);
     assert!(ran.code == 4 && ran.stderr.contains("AWS_REGION"), "{}", ran.stderr);

@@ -120,7 +120,9 @@ fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan() {
     let rig = applied();
     rig.write("provision.toml", &PLAN.replace("-events", "-renamed"));
     apply(&rig);
-    let arn = rig.boto3("print(s3.get_bucket_notification_configuration(Bucket='acme-{s}')['QueueConfigurations'][0]['QueueArn'])");
+    let arn = rig.boto3(
+        "print(s3.get_bucket_notification_configuration(Bucket='acme-{s}')['QueueConfigurations'][0]['QueueArn'])",
+    );
     assert!(arn.ends_with("-renamed"));
     let plan = rig.run(&["aws", "plan"]);
     assert!(plan.stdout.contains(&format!("orphan queue `acme-{}-events`", rig.suffix)), "{}", plan.stdout);

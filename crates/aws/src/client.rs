@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use aws_sdk_s3::types::{
@@ -48,6 +49,8 @@ pub struct Clients {
 #[derive(Clone, Debug)]
 pub struct Reader {
     clients: Clients,
+    /// Addresses of queues, which never change in a queue's life: each is asked for once.
+    queue_urls: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// The reads and the writes.
@@ -91,13 +94,16 @@ impl Reader {
     /// A reader on these clients.
     #[must_use]
     pub fn new(clients: Clients) -> Self {
-        Self { clients }
+        Self { clients, queue_urls: Arc::default() }
     }
 
     /// Who the credentials belong to <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>.
     pub(crate) async fn get_caller_identity(&self) -> Result<Caller, Error> {
-        let answer =
-            send!("sts:GetCallerIdentity", "find out whose credentials these are", self.clients.sts.get_caller_identity())?;
+        let answer = send!(
+            "sts:GetCallerIdentity",
+            "find out whose credentials these are",
+            self.clients.sts.get_caller_identity()
+        )?;
         Ok(Caller {
             account: answer.account().unwrap_or_default().to_owned(),
             arn: answer.arn().unwrap_or_default().to_owned(),
@@ -136,10 +142,15 @@ impl Reader {
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketOwnershipControls.html>
-    pub(crate) async fn get_bucket_ownership_controls(&self, bucket: &str, owner: &str) -> Result<Option<String>, Error> {
+    pub(crate) async fn get_bucket_ownership_controls(
+        &self,
+        bucket: &str,
+        owner: &str,
+    ) -> Result<Option<String>, Error> {
         let request = || self.clients.s3.get_bucket_ownership_controls().bucket(bucket).expected_bucket_owner(owner);
         let answer = send!("s3:GetBucketOwnershipControls", format!("read ownership of bucket `{bucket}`"), request());
-        let controls = absent(answer, &["OwnershipControlsNotFoundError"])?.and_then(|answer| answer.ownership_controls);
+        let controls =
+            absent(answer, &["OwnershipControlsNotFoundError"])?.and_then(|answer| answer.ownership_controls);
         let rule = controls.and_then(|controls| controls.rules.into_iter().next());
         Ok(rule.map(|rule| rule.object_ownership.as_str().to_owned()))
     }
@@ -180,7 +191,11 @@ impl Reader {
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketNotificationConfiguration.html>
-    pub(crate) async fn get_bucket_notification(&self, bucket: &str, owner: &str) -> Result<NotificationConfiguration, Error> {
+    pub(crate) async fn get_bucket_notification(
+        &self,
+        bucket: &str,
+        owner: &str,
+    ) -> Result<NotificationConfiguration, Error> {
         let request =
             || self.clients.s3.get_bucket_notification_configuration().bucket(bucket).expected_bucket_owner(owner);
         let tried = format!("read the notifications of bucket `{bucket}`");
@@ -217,7 +232,8 @@ impl Reader {
         let answer = send!("s3:ListObjectVersions", format!("list the content of bucket `{bucket}`"), request());
         let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(None) };
         let versions = answer.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
-        let markers = answer.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
+        let markers =
+            answer.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
         let identifier = |(key, version): (Option<String>, Option<String>)| {
             ObjectIdentifier::builder().key(key?).set_version_id(version).build().ok()
         };
@@ -229,7 +245,11 @@ impl Reader {
     }
 
     /// Keys and ids of open uploads, at most 1,000 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>.
-    pub(crate) async fn list_multipart_uploads(&self, bucket: &str, owner: &str) -> Result<Vec<(String, String)>, Error> {
+    pub(crate) async fn list_multipart_uploads(
+        &self,
+        bucket: &str,
+        owner: &str,
+    ) -> Result<Vec<(String, String)>, Error> {
         let request = || self.clients.s3.list_multipart_uploads().bucket(bucket).expected_bucket_owner(owner);
         let answer = send!("s3:ListMultipartUploads", format!("list the uploads of bucket `{bucket}`"), request());
         let uploads = absent(answer, &["NoSuchBucket"])?.and_then(|answer| answer.uploads).unwrap_or_default();
@@ -238,9 +258,18 @@ impl Reader {
 
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html>
     pub(crate) async fn get_queue_url(&self, queue: &str) -> Result<Option<String>, Error> {
+        if let Some(url) = self.urls().get(queue) {
+            return Ok(Some(url.clone()));
+        }
         let request = || self.clients.sqs.get_queue_url().queue_name(queue);
         let answer = send!("sqs:GetQueueUrl", format!("look up queue `{queue}`"), request());
-        Ok(absent(answer, &NO_QUEUE)?.and_then(|answer| answer.queue_url))
+        let url = absent(answer, &NO_QUEUE)?.and_then(|answer| answer.queue_url);
+        self.urls().extend(url.clone().map(|url| (queue.to_owned(), url)));
+        Ok(url)
+    }
+
+    fn urls(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.queue_urls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every attribute <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>.
@@ -385,7 +414,12 @@ impl Writer {
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>
-    pub(crate) async fn put_bucket_ownership_controls(&self, bucket: &str, owner: &str, ownership: &str) -> Result<(), Error> {
+    pub(crate) async fn put_bucket_ownership_controls(
+        &self,
+        bucket: &str,
+        owner: &str,
+        ownership: &str,
+    ) -> Result<(), Error> {
         let rule = OwnershipControlsRule::builder().object_ownership(ownership.into()).build().map_err(ours)?;
         let controls = OwnershipControls::builder().rules(rule).build().map_err(ours)?;
         let request = || {
@@ -482,11 +516,19 @@ impl Writer {
         };
         let answer = send!("s3:DeleteObjects", format!("delete objects of bucket `{bucket}`"), request())?;
         let errors = answer.errors.unwrap_or_default().into_iter();
-        Ok(errors.map(|error| format!("{}: {}", error.key.unwrap_or_default(), error.code.unwrap_or_default())).collect())
+        Ok(errors
+            .map(|error| format!("{}: {}", error.key.unwrap_or_default(), error.code.unwrap_or_default()))
+            .collect())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
-    pub(crate) async fn abort_multipart_upload(&self, bucket: &str, owner: &str, key: &str, id: &str) -> Result<(), Error> {
+    pub(crate) async fn abort_multipart_upload(
+        &self,
+        bucket: &str,
+        owner: &str,
+        key: &str,
+        id: &str,
+    ) -> Result<(), Error> {
         let request = || {
             let request = self.clients().s3.abort_multipart_upload().bucket(bucket).expected_bucket_owner(owner);
             request.key(key).upload_id(id)
@@ -510,7 +552,9 @@ impl Writer {
             let request = self.clients().sqs.create_queue().queue_name(queue);
             request.set_attributes(Some(attribute_names(attributes))).set_tags(Some(tags.clone()))
         };
-        send!("sqs:CreateQueue", format!("create queue `{queue}`"), request()).map(|_| ())
+        let answer = send!("sqs:CreateQueue", format!("create queue `{queue}`"), request())?;
+        self.reader.urls().extend(answer.queue_url.map(|url| (queue.to_owned(), url)));
+        Ok(())
     }
 
     /// Only the attributes named <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>.
@@ -540,6 +584,7 @@ impl Writer {
     pub(crate) async fn delete_queue(&self, queue: &str, url: &str) -> Result<(), Error> {
         let request = || self.clients().sqs.delete_queue().queue_url(url);
         let answer = send!("sqs:DeleteQueue", format!("delete queue `{queue}`"), request());
+        self.reader.urls().remove(queue);
         absent(answer, &NO_QUEUE).map(|_| ())
     }
 
@@ -570,5 +615,6 @@ fn s3_tags(tags: &Tags) -> Result<Vec<Tag>, Error> {
 
 /// A request we could not build: our mistake.
 fn ours(error: aws_smithy_types::error::operation::BuildError) -> Error {
-    Error::new(ErrorKind::Unexpected, "a request could not be built: this is a bug in provision").message(error.to_string())
+    Error::new(ErrorKind::Unexpected, "a request could not be built: this is a bug in provision")
+        .message(error.to_string())
 }

@@ -107,7 +107,9 @@ async fn named_files_exist() -> Result<(), Error> {
 
 /// Ask the chain once, and keep what it gave.
 async fn with_credentials(config: SdkConfig) -> Result<SdkConfig, Error> {
-    let Some(chain) = config.credentials_provider() else { return Err(no_credentials("there is no source of credentials")) };
+    let Some(chain) = config.credentials_provider() else {
+        return Err(no_credentials("there is no source of credentials"));
+    };
     match tokio::time::timeout(CREDENTIALS_LIMIT, chain.provide_credentials()).await {
         Ok(Ok(_)) => Ok(config),
         Ok(Err(error)) => {

@@ -18,10 +18,8 @@ const QUEUE_DELETED_RECENTLY: RetryClass = RetryClass::Settling {
 
 /// "Changes to queue attributes can take up to 60 seconds to propagate"
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
-const DESTINATION_NOT_SEEN: RetryClass = RetryClass::Settling {
-    reason: "S3 does not see the queue or its policy yet",
-    budget: Duration::from_secs(75),
-};
+const DESTINATION_NOT_SEEN: RetryClass =
+    RetryClass::Settling { reason: "S3 does not see the queue or its policy yet", budget: Duration::from_secs(75) };
 
 /// A bucket's name is known to all of S3 only some time after its creation; Terraform's provider waits as long.
 const BUCKET_NOT_SEEN: RetryClass =
@@ -45,9 +43,7 @@ where
             let error = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
             error.operation(operation).message(DisplayErrorContext(error_source(failure)).to_string())
         }
-        SdkError::DispatchFailure(failure) => {
-            unavailable(operation, tried, &innermost(error_source(failure)))
-        }
+        SdkError::DispatchFailure(failure) => unavailable(operation, tried, &innermost(error_source(failure))),
         _ => Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"))
             .operation(operation)
             .message(innermost(error)),
@@ -81,7 +77,9 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 
 fn unavailable(operation: &'static str, tried: &str, reason: &str) -> Error {
     let error = Error::new(ErrorKind::Unavailable, tried).operation(operation).message(reason);
-    error.retry(RetryClass::Transient).hint("check the network, a proxy and `AWS_ENDPOINT_URL`, then run the same command again")
+    error
+        .retry(RetryClass::Transient)
+        .hint("check the network, a proxy and `AWS_ENDPOINT_URL`, then run the same command again")
 }
 
 fn from_answer(
@@ -108,7 +106,9 @@ fn from_answer(
             let permission = operation_permission(operation);
             error.hint(format!("grant {permission} to the identity in use, then run the same command again"))
         }
-        (ErrorKind::Unauthenticated, _) => error.hint("renew the credentials (`aws sso login`, `aws login`, or new keys)"),
+        (ErrorKind::Unauthenticated, _) => {
+            error.hint("renew the credentials (`aws sso login`, `aws login`, or new keys)")
+        }
         _ => error,
     }
 }
@@ -159,12 +159,22 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "QueueAlreadyExists" | "QueueNameExists" => {
             (Kind::AlreadyExists, RetryClass::Final)
         }
-        "SlowDown" | "Throttling" | "ThrottlingException" | "RequestThrottled" | "RequestLimitExceeded"
-        | "TooManyRequestsException" | "BandwidthLimitExceeded" => (Kind::RateLimited, RetryClass::Throttled(None)),
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "InvalidToken"
-        | "SignatureDoesNotMatch" | "RequestTimeTooSkewed" | "UnrecognizedClientException" | "TokenRefreshRequired" => {
-            (Kind::Unauthenticated, RetryClass::Final)
-        }
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestThrottled"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "BandwidthLimitExceeded" => (Kind::RateLimited, RetryClass::Throttled(None)),
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidToken"
+        | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed"
+        | "UnrecognizedClientException"
+        | "TokenRefreshRequired" => (Kind::Unauthenticated, RetryClass::Final),
         "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedOperation" => {
             (Kind::PermissionDenied, RetryClass::Final)
         }

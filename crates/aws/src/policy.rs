@@ -28,9 +28,10 @@ impl Document {
         Some(Self { statements, rest })
     }
 
-    /// Our statement in normal form, without its `Sid`; `null` if there is none.
+    /// Our statement in normal form with its `Sid`, which a renamed deployment changes; `null` if there is none.
     pub(crate) fn ours(&self, sids: &[String]) -> Value {
-        self.statements.iter().find(|statement| is_ours(statement, sids)).map_or(Value::Null, normalize)
+        let ours = self.statements.iter().find(|statement| is_ours(statement, sids));
+        ours.map_or(Value::Null, |statement| with_sid(statement, statement["Sid"].as_str().unwrap_or_default()))
     }
 
     /// Every statement in normal form, in a fixed order.
@@ -47,12 +48,10 @@ impl Document {
     }
 
     /// The same document with our statement set, or taken out if it is `null`; others' as they were.
-    pub(crate) fn with_ours(mut self, sids: &[String], sid: &str, statement: &Value) -> Self {
+    pub(crate) fn with_ours(mut self, sids: &[String], statement: &Value) -> Self {
         self.statements.retain(|other| !is_ours(other, sids));
         if let Value::Object(statement) = statement {
-            let mut statement = statement.clone();
-            statement.insert("Sid".to_owned(), Value::from(sid));
-            self.statements.push(Value::Object(statement));
+            self.statements.push(Value::Object(statement.clone()));
         }
         self
     }
@@ -69,6 +68,13 @@ impl Document {
         document.insert("Statement".to_owned(), Value::Array(self.statements.clone()));
         Value::Object(document).to_string()
     }
+}
+
+/// A statement in normal form under this `Sid`.
+pub(crate) fn with_sid(statement: &Value, sid: &str) -> Value {
+    let mut normal = normalize(statement);
+    normal["Sid"] = Value::from(sid);
+    normal
 }
 
 /// A document of these statements alone.
@@ -169,7 +175,7 @@ mod tests {
         let text = r#"{"Version":"2008-10-17","Id":"x","Statement":[{"Sid":"Theirs","Effect":"Allow","Action":"sqs:*"},{"Sid":"Ours","Effect":"Deny"}]}"#;
         let document = Document::parse(text).unwrap();
         assert_eq!(document.others(&sids()), ["statement `Theirs`"]);
-        let without = document.with_ours(&sids(), "Ours", &Value::Null).to_text();
+        let without = document.with_ours(&sids(), &Value::Null).to_text();
         let value: Value = serde_json::from_str(&without).unwrap();
         assert_eq!(value["Statement"], json!([{"Sid":"Theirs","Effect":"Allow","Action":"sqs:*"}]));
         assert_eq!((&value["Version"], &value["Id"]), (&json!("2008-10-17"), &json!("x")));

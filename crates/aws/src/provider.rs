@@ -286,7 +286,9 @@ impl<C: Read> Observer for Provider<C> {
         let aws = &self.settings.aws;
         if aws.queue.enabled && aws.queue.senders == Senders::Anyone {
             let queue = self.settings.queue_name();
-            warnings.push(format!("queue `{queue}` is open to everybody: anyone may read, send and delete (`senders = \"anyone\"`)"));
+            warnings.push(format!(
+                "queue `{queue}` is open to everybody: anyone may read, send and delete (`senders = \"anyone\"`)"
+            ));
         }
         if let Some(access) = aws.access.as_ref().filter(|access| access.grant == Grant::All) {
             let role = &access.role;
@@ -303,9 +305,7 @@ impl<C: Read> Observer for Provider<C> {
         let reader = self.client.reader();
         let named = |name: Option<String>| name.unwrap_or_default();
         match address {
-            address if *address == QUEUE => {
-                queue::observe(reader, &self.names(), &named(self.names().queue)).await
-            }
+            address if *address == QUEUE => queue::observe(reader, &self.names(), &named(self.names().queue)).await,
             address if *address == RUN_QUEUE => {
                 let run_queue = self.settings.aws.run_queue.as_ref().map(|queue| queue.name.clone());
                 queue::observe(reader, &self.names(), &named(run_queue)).await
@@ -434,7 +434,7 @@ impl Provider<Writer> {
     async fn queue(&self, operation: &Operation) -> Result<(), Error> {
         let (writer, names, name) = (&self.client, self.names(), operation.name.as_str());
         match &operation.verb {
-            Verb::Create { mark, facets } => queue::create(writer, &names, name, facets, mark).await,
+            Verb::Create { mark, facets } => queue::create(writer, name, facets, mark).await,
             Verb::Adopt { mark } => queue::tag(writer, name, &mark.to_tags()).await,
             Verb::Write { facet, value, .. } => queue::write(writer, &names, name, facet, value).await,
             Verb::ReadMark => {
@@ -544,7 +544,8 @@ async fn delete_batch(
     let count = objects.len();
     let errors = writer.delete_objects(bucket, owner, objects).await?;
     if let Some(first) = errors.first() {
-        let error = Error::new(ErrorKind::PermissionDenied, format!("delete {} objects of bucket `{bucket}`", errors.len()));
+        let error =
+            Error::new(ErrorKind::PermissionDenied, format!("delete {} objects of bucket `{bucket}`", errors.len()));
         return Err(error.operation("s3:DeleteObjects").message(format!("the first is {first}")).hint(
             "object lock, MFA delete or a bucket policy keeps them: remove that, then run the same command again",
         ));

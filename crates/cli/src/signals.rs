@@ -31,7 +31,8 @@ pub(crate) fn watch(stop: &Stop, timeout: Option<u64>, events: Arc<dyn EventSink
     let (reason, stop) = (Reason::default(), stop.clone());
     let shared = reason.clone();
     tokio::spawn(async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
             return;
         };
         let limit = tokio::time::sleep(Duration::from_secs(timeout.unwrap_or(u64::from(u32::MAX))));

@@ -91,15 +91,15 @@ impl<'a> Assessment<'a> {
         survey: &'a Survey,
         line_of: &'a dyn Fn(&str) -> Option<usize>,
     ) -> Self {
-        let mut assessment =
-            Self { observer, intent, survey, line_of, orphans: Vec::new(), parts: BTreeSet::new() };
+        let mut assessment = Self { observer, intent, survey, line_of, orphans: Vec::new(), parts: BTreeSet::new() };
         assessment.orphans = assessment.find_orphans();
         assessment.parts = assessment.applied_parts();
         assessment
     }
 
     fn find_orphans(&self) -> Vec<Orphan> {
-        let planned = |orphan: &Orphan| self.survey.found.iter().any(|(resource, _)| resource.identity == orphan.identity);
+        let planned =
+            |orphan: &Orphan| self.survey.found.iter().any(|(resource, _)| resource.identity == orphan.identity);
         let marked = self.survey.marked.iter().flatten();
         // A tag copied to something else proves nothing.
         let ours = marked.filter(|orphan| orphan.mark.is_for(&orphan.identity) && !planned(orphan));
@@ -202,7 +202,9 @@ impl<'a> Assessment<'a> {
         let former = self.orphans.iter().find(|orphan| resource.holds_data && orphan.address == resource.address)?;
         let (kind, name, old) = (resource.kind, &resource.name, &former.name);
         Some(Refusal {
-            reason: format!("this deployment's {kind} is `{old}`, and the plan file now names `{name}`; data is never moved"),
+            reason: format!(
+                "this deployment's {kind} is `{old}`, and the plan file now names `{name}`; data is never moved"
+            ),
             hint: format!(
                 "write `{old}` again, or give the new {kind} a deployment of its own (another `deployment.name`), or \
                  take the old one down with its plan file first"
@@ -278,7 +280,13 @@ impl<'a> Assessment<'a> {
         }
     }
 
-    fn compared(&self, resource: &Resource, present: &Present, origin: Origin, mark: Option<&Mark>) -> Vec<FacetChange> {
+    fn compared(
+        &self,
+        resource: &Resource,
+        present: &Present,
+        origin: Origin,
+        mark: Option<&Mark>,
+    ) -> Vec<FacetChange> {
         let wants = self.observer.want(&resource.address, origin);
         wants.iter().map(|want| self.compared_facet(want, present, mark)).collect()
     }
@@ -292,7 +300,14 @@ impl<'a> Assessment<'a> {
             Some(Seen::Value(value)) if want.facet.shape == Shape::Keys => project(value, &want.value),
             Some(Seen::Value(value)) => value.clone(),
             Some(Seen::Unknown(_)) | None => {
-                return FacetChange { facet, finding: Finding::Unknown, before: Value::Null, after, write: false, line };
+                return FacetChange {
+                    facet,
+                    finding: Finding::Unknown,
+                    before: Value::Null,
+                    after,
+                    write: false,
+                    line,
+                };
             }
         };
         let recorded = mark.map_or(Recorded::Never, |mark| mark.recorded(want.facet.key));
@@ -329,7 +344,9 @@ impl<'a> Assessment<'a> {
         change.mark.clone_from(&present.mark);
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
-            Ownership::Adoptable => return refuse(change, unmarked(resource, "exists and does not carry this deployment's mark")),
+            Ownership::Adoptable => {
+                return refuse(change, unmarked(resource, "exists and does not carry this deployment's mark"));
+            }
             Ownership::Refused(refusal) => return refuse(change, refusal),
         };
         change.action = if origin == Origin::Created { Action::Delete } else { Action::Release };
@@ -424,7 +441,9 @@ pub fn not_empty(kind: &str, name: &str, contents: &str) -> Refusal {
 #[must_use]
 pub fn not_empty_error(kind: &str, name: &str, contents: &str) -> Error {
     let refusal = not_empty(kind, name, contents);
-    Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`")).message(refusal.reason).hint(refusal.hint)
+    Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"))
+        .message(refusal.reason)
+        .hint(refusal.hint)
 }
 
 fn refuse(change: &mut Change, refusal: Refusal) {
@@ -466,8 +485,10 @@ fn unmarked(resource: &Resource, what: &str) -> Refusal {
 }
 
 fn strongest(facets: &[FacetChange]) -> Finding {
-    let order = [Finding::Unknown, Finding::Both, Finding::Unfinished, Finding::Drift, Finding::Pending, Finding::StaleMark];
-    let drift_and_pending = [Finding::Drift, Finding::Pending].map(|one| facets.iter().any(|facet| facet.finding == one));
+    let order =
+        [Finding::Unknown, Finding::Both, Finding::Unfinished, Finding::Drift, Finding::Pending, Finding::StaleMark];
+    let drift_and_pending =
+        [Finding::Drift, Finding::Pending].map(|one| facets.iter().any(|facet| facet.finding == one));
     if drift_and_pending == [true, true] {
         return Finding::Both;
     }

@@ -229,8 +229,7 @@ impl ChangeSet {
     pub fn obstacles(&self) -> Vec<Error> {
         let refused = self.changes.iter().filter_map(|change| {
             let refusal = change.refusal.as_ref()?;
-            let tried = format!("refused: {} `{}`", change.kind, change.name);
-            let error = Error::new(ErrorKind::Refused, tried).message(&refusal.reason).hint(&refusal.hint);
+            let error = Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint);
             Some(error.at(&change.address, change.line))
         });
         refused.chain(self.unreadable.iter().map(|unreadable| unreadable.0.clone())).collect()
@@ -244,9 +243,9 @@ impl ChangeSet {
                 return Some(difference);
             }
         }
-        (self.orphans != now.orphans).then(|| "the list of orphans".to_owned()).or_else(|| {
-            (self.changes.len() != now.changes.len()).then(|| "the list of resources".to_owned())
-        })
+        (self.orphans != now.orphans)
+            .then(|| "the list of orphans".to_owned())
+            .or_else(|| (self.changes.len() != now.changes.len()).then(|| "the list of resources".to_owned()))
     }
 
     /// Read a saved change set.
@@ -277,8 +276,15 @@ impl Change {
         self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null())
     }
 
+    /// The same without its places in the plan file, which a saved set has and the cloud does not.
+    fn without_lines(&self) -> Self {
+        let mut change = Self { line: None, ..self.clone() };
+        change.facets.iter_mut().for_each(|facet| facet.line = None);
+        change
+    }
+
     fn difference(&self, now: &Self) -> Option<String> {
-        if self == now {
+        if self.without_lines() == now.without_lines() {
             return None;
         }
         let place = format!("{} `{}`", self.kind, self.name);

@@ -52,7 +52,8 @@ fn name(path: &str, name: &str, problems: &mut Problems) {
 }
 
 fn host(host: &str, problems: &mut Problems) {
-    let mut report = |label: &str, help: Option<String>| problems.report("deployment.host", "invalid host", label, help);
+    let mut report =
+        |label: &str, help: Option<String>| problems.report("deployment.host", "invalid host", label, help);
     let url = match Url::parse(host) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => url,
         _ => return report("scheme and name, as in `https://wandb.example.com`", None),

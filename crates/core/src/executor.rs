@@ -78,7 +78,12 @@ impl Outcome {
 }
 
 /// Execute the graph.
-pub async fn execute(provisioner: &dyn Provisioner, graph: &[Operation], stop: &Stop, events: &dyn EventSink) -> Outcome {
+pub async fn execute(
+    provisioner: &dyn Provisioner,
+    graph: &[Operation],
+    stop: &Stop,
+    events: &dyn EventSink,
+) -> Outcome {
     let run = Run { provisioner, stop, events, lanes: lanes(graph), begun: Instant::now() };
     let mut done = BTreeSet::new();
     let mut started = BTreeSet::new();
@@ -108,7 +113,12 @@ pub async fn execute(provisioner: &dyn Provisioner, graph: &[Operation], stop: &
     outcome
 }
 
-fn running_names(graph: &[Operation], started: &BTreeSet<usize>, done: &BTreeSet<usize>, outcome: &Outcome) -> Vec<String> {
+fn running_names(
+    graph: &[Operation],
+    started: &BTreeSet<usize>,
+    done: &BTreeSet<usize>,
+    outcome: &Outcome,
+) -> Vec<String> {
     let open = graph.iter().filter(|operation| started.contains(&operation.id) && !done.contains(&operation.id));
     // A failed operation is neither running nor done; with failures the list is only as long as what can still run.
     open.map(Operation::describe).skip(outcome.failed.len()).collect()

@@ -195,7 +195,9 @@ mod tests {
 
     #[test]
     fn mark_survives_its_tags() {
-        for mark in [written(&[('a', "abcd"), ('c', "2345")]), written(&[]), Mark::unfinished("a", Origin::Adopted, "x")] {
+        for mark in
+            [written(&[('a', "abcd"), ('c', "2345")]), written(&[]), Mark::unfinished("a", Origin::Adopted, "x")]
+        {
             assert_eq!(Mark::from_tags(&mark.to_tags()), Some(mark));
         }
     }
@@ -208,7 +210,10 @@ mod tests {
         for (key, value) in mark.to_tags() {
             for text in [&key, &value] {
                 assert!(text.len() <= 63, "{text}");
-                assert!(text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte)));
+                assert!(
+                    text.bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+                );
             }
         }
     }

@@ -156,6 +156,18 @@ impl Graph<'_> {
         on.map(|operation| operation.id).collect()
     }
 
+    /// What a resource's writes wait for: of its carrier only that it exists, of others everything that is written.
+    fn before_writes(&self, resource: &Resource) -> Vec<usize> {
+        let begins = |operation: &Operation| matches!(operation.verb, Verb::Create { .. } | Verb::Adopt { .. });
+        let carrier = |operation: &Operation| resource.carrier == Carrier::Of(operation.address.clone());
+        let needed = self.operations.iter().filter(|operation| {
+            resource.needs.contains(&operation.address)
+                && operation.writes()
+                && (begins(operation) || !carrier(operation))
+        });
+        needed.map(|operation| operation.id).collect()
+    }
+
     fn carrier_action(&self, resource: &Resource) -> Option<Action> {
         let Carrier::Of(carrier) = &resource.carrier else { return None };
         self.set.changes.iter().find(|change| change.address == *carrier).map(|change| change.action)
@@ -164,7 +176,7 @@ impl Graph<'_> {
     /// Create or adopt, then write each facet that differs.
     fn make(&mut self, change: &Change) {
         let Some(resource) = self.resource(change).cloned() else { return };
-        let mut needs = self.on(&resource.needs);
+        let mut needs = self.before_writes(&resource);
         let marked = resource.carrier == Carrier::Itself;
         let created = marked && change.action == Action::Create;
         if created {

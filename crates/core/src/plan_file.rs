@@ -75,7 +75,8 @@ impl PlanFile {
         let before = problems.len();
         shape::check(node, key, &schemars::schema_for!(T), problems);
         if problems.len() > before {
-            return None;
+            // Without what does not fit, the rest may still be read, so that its other problems show in the same run.
+            return serde_json::from_value(problems.without_misfits(node.to_json(), key, before)).ok();
         }
         match serde_json::from_value(node.to_json()) {
             Ok(section) => Some(section),
@@ -201,19 +202,24 @@ mod tests {
 
     #[test]
     fn section_is_read_with_its_variables() {
-        let section = checked("[x]\nname = \"a-${env:REGION}-${env:NOPE:-b}\"\nencryption = \"AES256\"\nwait_s = 3").unwrap();
+        let section =
+            checked("[x]\nname = \"a-${env:REGION}-${env:NOPE:-b}\"\nencryption = \"AES256\"\nwait_s = 3").unwrap();
         assert_eq!(section.name, "a-eu-west-1-b");
     }
 
     #[test]
     fn problems_are_reported_all_at_once() {
-        let text = checked("[x]\nnam = \"a\"\nwait_s = 21\ntags = { a = 1 }\nencryption = \"AES128\"\nsenders = \"bukcet\"\norigins = [\"a\", 2]\n[y]\n");
+        let text = checked(
+            "[x]\nnam = \"a\"\nwait_s = 21\ntags = { a = 1 }\nencryption = \"AES128\"\nsenders = \"bukcet\"\norigins = [\"a\", 2]\n[y]\n",
+        );
         insta::assert_snapshot!(text.unwrap_err());
     }
 
     #[test]
     fn problems_of_kinds() {
-        for source in ["[x\nname=1", "[y]", "[x]\nname = \"${env:NOPE}\"", "[x]\nname=\"a\"\nencryption = { kms = \"a\" }"] {
+        for source in
+            ["[x\nname=1", "[y]", "[x]\nname = \"${env:NOPE}\"", "[x]\nname=\"a\"\nencryption = { kms = \"a\" }"]
+        {
             insta::assert_snapshot!(checked(source).unwrap_err());
         }
     }

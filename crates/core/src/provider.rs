@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::survey::Contents;
 use crate::error::Error;
 use crate::executor::Watch;
 use crate::mark::Origin;
 use crate::operation::Operation;
 use crate::output::Output;
 use crate::resource::{Observation, Orphan, Resource, Want};
+use crate::survey::Contents;
 
 /// Who we are and where: what a change set is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,7 +42,11 @@ impl Contents {
     #[must_use]
     pub fn describe(&self) -> String {
         let more = if self.more { "+" } else { "" };
-        let objects = format!("{}{more} {}", thousands(self.objects), plural(self.objects, "object or version", "objects and versions"));
+        let objects = format!(
+            "{}{more} {}",
+            thousands(self.objects),
+            plural(self.objects, "object or version", "objects and versions")
+        );
         match self.uploads {
             0 => objects,
             uploads => format!("{objects}, {} {}", thousands(uploads), plural(uploads, "open upload", "open uploads")),

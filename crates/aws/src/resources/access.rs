@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::client::{Reader, Writer};
 use crate::config::{
-    Encryption, Grant, SERVER_BUCKET_ACTIONS, SERVER_KEY_ACTIONS, SERVER_QUEUE_ACTIONS, SERVER_RUN_QUEUE_ACTIONS, Settings,
+    Encryption, Grant, SERVER_BUCKET_ACTIONS, SERVER_KEY_ACTIONS, SERVER_QUEUE_ACTIONS, SERVER_RUN_QUEUE_ACTIONS,
+    Settings,
 };
 use crate::policy::{Document, document, normalize};
 use crate::provider::Names;
@@ -86,15 +87,17 @@ fn foreign_role(settings: &Settings, names: &Names) -> Option<Refusal> {
     let account = role.split(':').nth(4)?;
     (account != names.account).then(|| Refusal {
         reason: format!("role `{role}` is of account {account}, these credentials are of {}", names.account),
-        hint: "name a role of this account, or leave [aws.access] out and attach the policy that apply prints".to_owned(),
+        hint: "name a role of this account, or leave [aws.access] out and attach the policy that apply prints"
+            .to_owned(),
     })
 }
 
 fn no_role(role: &str) -> Refusal {
     Refusal {
         reason: format!("role `{role}` does not exist"),
-        hint: "create the role that the server runs as, or leave [aws.access] out and attach the policy that apply prints"
-            .to_owned(),
+        hint:
+            "create the role that the server runs as, or leave [aws.access] out and attach the policy that apply prints"
+                .to_owned(),
     }
 }
 

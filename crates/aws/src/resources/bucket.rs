@@ -74,13 +74,14 @@ fn encryption(encryption: Option<&Encryption>) -> Value {
 /// Deny everything that does not come over TLS
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html#transit>).
 fn tls_only(names: &Names) -> Value {
-    crate::policy::normalize(&json!({
+    let statement = json!({
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": [names.bucket_arn(), format!("{}/*", names.bucket_arn())],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }))
+    });
+    crate::policy::with_sid(&statement, &names.sids[0])
 }
 
 fn cors(settings: &Settings) -> Value {
@@ -154,21 +155,32 @@ pub(crate) async fn observe(
     let mut seen = vec![
         (OWNERSHIP.name, value(ownership, |ownership| json!(ownership))),
         (PUBLIC_ACCESS.name, value(public, |public| public.map_or(Value::Null, |public| seen_public_access(&public)))),
-        (ENCRYPTION.name, value(encryption, |default| default.map_or(Value::Null, |default| seen_encryption(&default)))),
+        (
+            ENCRYPTION.name,
+            value(encryption, |default| default.map_or(Value::Null, |default| seen_encryption(&default))),
+        ),
         (VERSIONING.name, value(versioning, Value::from)),
     ];
-    seen.push((POLICY.name, value(policy, |text| {
-        let document = text.and_then(|text| Document::parse(&text)).unwrap_or_default();
-        kept.extend(document.others(&names.sids).into_iter().map(|entry| Kept { facet: "policy".to_owned(), entry }));
-        document.ours(&names.sids)
-    })));
+    seen.push((
+        POLICY.name,
+        value(policy, |text| {
+            let document = text.and_then(|text| Document::parse(&text)).unwrap_or_default();
+            kept.extend(
+                document.others(&names.sids).into_iter().map(|entry| Kept { facet: "policy".to_owned(), entry }),
+            );
+            document.ours(&names.sids)
+        }),
+    ));
     let recorded = mark.clone();
-    seen.push((CORS.name, value(cors, |rules| {
-        let ours = find_rule(&rules, names, recorded.as_ref(), &self::cors(settings));
-        let others = rules.iter().enumerate().filter(|(place, _)| Some(*place) != ours);
-        kept.extend(others.map(|(_, rule)| Kept { facet: "cors".to_owned(), entry: describe_rule(rule) }));
-        ours.map_or(Value::Null, |place| seen_rule(&rules[place]))
-    })));
+    seen.push((
+        CORS.name,
+        value(cors, |rules| {
+            let ours = find_rule(&rules, names, recorded.as_ref(), &self::cors(settings));
+            let others = rules.iter().enumerate().filter(|(place, _)| Some(*place) != ours);
+            kept.extend(others.map(|(_, rule)| Kept { facet: "cors".to_owned(), entry: describe_rule(rule) }));
+            ours.map_or(Value::Null, |place| seen_rule(&rules[place]))
+        }),
+    ));
     seen.push((TAGS.name, Seen::Value(json!(others_tags(&tags)))));
     Ok(Observation::Present(Box::new(Present { mark, seen, kept, obstacles: Vec::new() })))
 }
@@ -219,7 +231,10 @@ fn seen_encryption(seen: &ServerSideEncryptionByDefault) -> Value {
 
 /// Tags that are not the mark's.
 pub(crate) fn others_tags(tags: &Tags) -> Tags {
-    tags.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())).map(|(key, value)| (key.clone(), value.clone())).collect()
+    tags.iter()
+        .filter(|(key, _)| !KEYS.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// Our rule: by its id, else by the digest on record, else by its set of origins.
@@ -295,7 +310,7 @@ async fn write_policy(writer: &Writer, names: &Names, owner: &str, value: &Value
     let bucket = names.bucket.as_str();
     let text = if fresh { None } else { writer.reader().get_bucket_policy(bucket, owner).await? };
     let document = text.as_deref().and_then(Document::parse).unwrap_or_default();
-    let document = document.with_ours(&names.sids, &names.sids[0], value);
+    let document = document.with_ours(&names.sids, value);
     if document.is_empty() {
         return writer.delete_bucket_policy(bucket, owner).await;
     }

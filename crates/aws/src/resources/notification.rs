@@ -16,9 +16,10 @@ const CREATED: &str = "s3:ObjectCreated:*";
 
 /// What is wanted: the entry, or none where there is no queue.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
-    let value = names.queue.as_ref().map_or(Value::Null, |queue| {
-        json!({"id": names.ids[0], "queue": names.queue_arn(queue), "events": [CREATED]})
-    });
+    let value = names
+        .queue
+        .as_ref()
+        .map_or(Value::Null, |queue| json!({"id": names.ids[0], "queue": names.queue_arn(queue), "events": [CREATED]}));
     vec![Want { facet: &ENTRY, value, path: "aws.queue".to_owned() }]
 }
 
@@ -76,7 +77,12 @@ struct Other {
 }
 
 impl Other {
-    fn new(id: Option<&String>, target: &str, events: &[Event], filter: Option<&NotificationConfigurationFilter>) -> Self {
+    fn new(
+        id: Option<&String>,
+        target: &str,
+        events: &[Event],
+        filter: Option<&NotificationConfigurationFilter>,
+    ) -> Self {
         let events = events.iter().map(|event| event.as_str().to_owned()).collect();
         Self { id: id.cloned(), target: target.to_owned(), events, rules: rules(filter) }
     }
@@ -94,9 +100,11 @@ impl Other {
 
 fn others(configuration: &NotificationConfiguration, names: &Names) -> Vec<Other> {
     let queues = configuration.queue_configurations().iter().filter(|entry| !is_ours(entry, names));
-    let queues = queues.map(|entry| Other::new(entry.id.as_ref(), &entry.queue_arn, &entry.events, entry.filter.as_ref()));
+    let queues =
+        queues.map(|entry| Other::new(entry.id.as_ref(), &entry.queue_arn, &entry.events, entry.filter.as_ref()));
     let topics = configuration.topic_configurations().iter();
-    let topics = topics.map(|entry| Other::new(entry.id.as_ref(), &entry.topic_arn, &entry.events, entry.filter.as_ref()));
+    let topics =
+        topics.map(|entry| Other::new(entry.id.as_ref(), &entry.topic_arn, &entry.events, entry.filter.as_ref()));
     let functions = configuration.lambda_function_configurations().iter();
     let functions = functions
         .map(|entry| Other::new(entry.id.as_ref(), &entry.lambda_function_arn, &entry.events, entry.filter.as_ref()));
@@ -111,13 +119,20 @@ fn others(configuration: &NotificationConfiguration, names: &Names) -> Vec<Other
 fn overlaps(bucket: &str, other: &Other) -> Refusal {
     Refusal {
         reason: format!("bucket `{bucket}` already sends created objects elsewhere: {}", other.describe()),
-        hint: "S3 takes one destination for an event: send that entry's events through EventBridge or SNS, or remove it"
-            .to_owned(),
+        hint:
+            "S3 takes one destination for an event: send that entry's events through EventBridge or SNS, or remove it"
+                .to_owned(),
     }
 }
 
 /// Read, set or take out our entry, write.
-pub(crate) async fn write(writer: &Writer, names: &Names, owner: &str, value: &Value, fresh: bool) -> Result<(), Error> {
+pub(crate) async fn write(
+    writer: &Writer,
+    names: &Names,
+    owner: &str,
+    value: &Value,
+    fresh: bool,
+) -> Result<(), Error> {
     let found = match fresh {
         true => NotificationConfiguration::builder().build(),
         false => writer.reader().get_bucket_notification(&names.bucket, owner).await?,
@@ -149,7 +164,8 @@ fn entry_of(value: &Value) -> Result<QueueConfiguration, Error> {
 
 /// The error that W&B's users meet most often, and says least.
 fn explain(error: Error, value: &Value) -> Error {
-    let unseen = error.reason().is_some_and(|reason| reason.starts_with("Unable to validate the following destination"));
+    let unseen =
+        error.reason().is_some_and(|reason| reason.starts_with("Unable to validate the following destination"));
     if !unseen {
         return error;
     }

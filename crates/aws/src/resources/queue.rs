@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Read as _, Reader, Tags, Writer};
 use crate::config::{QueueSection, Senders, Settings};
-use crate::policy::{Document, document, normalize};
+use crate::policy::{Document, document, with_sid};
 use crate::provider::{Names, mark_may_be_written};
 use crate::resources::bucket::{others_tags, tags_of, unknown_facet};
 
@@ -36,7 +36,7 @@ pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Wa
     let Some(queue) = &names.queue else { return Vec::new() };
     let section = &settings.aws.queue;
     let mut wants = common(settings, "aws.queue", attributes(section, origin), origin);
-    let value = normalize(&statement(names, queue, section.senders));
+    let value = with_sid(&statement(names, queue, section.senders), &names.sids[0]);
     wants.push(Want { facet: &POLICY, value, path: "aws.queue.senders".to_owned() });
     wants
 }
@@ -107,7 +107,8 @@ fn statement(names: &Names, queue: &str, senders: Senders) -> Value {
 /// The address first, then attributes and tags at once.
 pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Result<Observation, Error> {
     let Some(url) = reader.get_queue_url(queue).await? else { return Ok(Observation::Absent) };
-    let (attributes, tags) = futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
+    let (attributes, tags) =
+        futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
     let tags = tags?;
     let attributes = match attributes {
         Ok(Some(attributes)) => attributes,
@@ -115,7 +116,11 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Resu
         Err(error) => {
             let unknown = [ATTRIBUTES.name, ENCRYPTION.name, POLICY.name];
             let seen = unknown.map(|name| (name, Seen::Unknown(error.clone()))).to_vec();
-            return Ok(Observation::Present(Box::new(Present { mark: Mark::from_tags(&tags), seen, ..Present::default() })));
+            return Ok(Observation::Present(Box::new(Present {
+                mark: Mark::from_tags(&tags),
+                seen,
+                ..Present::default()
+            })));
         }
     };
     let policy = attributes.get("Policy").and_then(|text| Document::parse(text)).unwrap_or_default();
@@ -152,37 +157,32 @@ fn seen_encryption(attributes: &Tags) -> Value {
 /// business: the facets are written by the next look.
 pub(crate) async fn create(
     writer: &Writer,
-    names: &Names,
     queue: &str,
     facets: &Map<String, Value>,
     mark: &Mark,
 ) -> Result<(), Error> {
     let mut attributes = Tags::new();
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
-        attributes.extend(attributes_of(facet, value, names)?);
+        attributes.extend(attributes_of(facet, value)?);
     }
     let mut tags = facets.get(TAGS.name).map(tags_of).unwrap_or_default();
     tags.extend(mark.to_tags());
     match writer.create_queue(queue, &attributes, &tags).await {
-        Err(error) if matches!(error.code(), Some("QueueAlreadyExists" | "QueueNameExists")) => {
-            Err(error.hint("somebody made a queue of this name in the meantime; run the same command again to see whose it is"))
-        }
+        Err(error) if matches!(error.code(), Some("QueueAlreadyExists" | "QueueNameExists")) => Err(error
+            .hint("somebody made a queue of this name in the meantime; run the same command again to see whose it is")),
         created => created,
     }
 }
 
-fn attributes_of(facet: &str, value: &Value, names: &Names) -> Result<Tags, Error> {
+fn attributes_of(facet: &str, value: &Value) -> Result<Tags, Error> {
     let attributes = match facet {
         "attributes" => {
-            let given = NAMES.iter().filter_map(|(ours, theirs)| Some(((*theirs).to_owned(), value.get(*ours)?.to_string())));
+            let given =
+                NAMES.iter().filter_map(|(ours, theirs)| Some(((*theirs).to_owned(), value.get(*ours)?.to_string())));
             given.collect()
         }
         "encryption" => Tags::from([("SqsManagedSseEnabled".to_owned(), "true".to_owned())]),
-        "policy" => {
-            let mut statement = value.clone();
-            statement["Sid"] = json!(names.sids[0]);
-            Tags::from([("Policy".to_owned(), document(&json!([statement])))])
-        }
+        "policy" => Tags::from([("Policy".to_owned(), document(&json!([value])))]),
         "tags" => Tags::new(),
         other => return Err(unknown_facet(other)),
     };
@@ -198,19 +198,25 @@ async fn url_of(writer: &Writer, queue: &str) -> Result<String, Error> {
 }
 
 /// Write one facet; `null` takes our statement out of the policy.
-pub(crate) async fn write(writer: &Writer, names: &Names, queue: &str, facet: &str, value: &Value) -> Result<(), Error> {
+pub(crate) async fn write(
+    writer: &Writer,
+    names: &Names,
+    queue: &str,
+    facet: &str,
+    value: &Value,
+) -> Result<(), Error> {
     let url = url_of(writer, queue).await?;
     match facet {
         "tags" => writer.tag_queue(queue, &url, &tags_of(value)).await,
         "policy" => write_policy(writer, names, queue, &url, value).await,
-        facet => writer.set_queue_attributes(queue, &url, &attributes_of(facet, value, names)?).await,
+        facet => writer.set_queue_attributes(queue, &url, &attributes_of(facet, value)?).await,
     }
 }
 
 async fn write_policy(writer: &Writer, names: &Names, queue: &str, url: &str, value: &Value) -> Result<(), Error> {
     let attributes = writer.reader().get_queue_attributes(queue, url).await?.unwrap_or_default();
     let found = attributes.get("Policy").and_then(|text| Document::parse(text)).unwrap_or_default();
-    let merged = found.with_ours(&names.sids, &names.sids[0], value);
+    let merged = found.with_ours(&names.sids, value);
     // An empty attribute removes the policy.
     let text = if merged.is_empty() { String::new() } else { merged.to_text() };
     writer.set_queue_attributes(queue, url, &Tags::from([("Policy".to_owned(), text)])).await

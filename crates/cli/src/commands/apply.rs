@@ -49,7 +49,9 @@ async fn saved(path: &Path, global: &Global) -> Ended {
         return Err(stale("it was not made by `provision aws plan`").into());
     };
     if set.tool != env!("CARGO_PKG_VERSION") {
-        return Err(stale(&format!("it was made by version {}, this is {}", set.tool, env!("CARGO_PKG_VERSION"))).into());
+        return Err(
+            stale(&format!("it was made by version {}, this is {}", set.tool, env!("CARGO_PKG_VERSION"))).into()
+        );
     }
     plan_file_unchanged(&set)?;
     let intent = checked.intent(Purpose::Apply, set.with_orphans);
@@ -57,7 +59,10 @@ async fn saved(path: &Path, global: &Global) -> Ended {
     let now = checked.change_set(&provider, &intent).await?;
     let (then, here) = (&set.identity, &now.identity);
     if (&then.account, &then.region, &then.endpoints) != (&here.account, &here.region, &here.endpoints) {
-        let reason = format!("it is for account {} in {}, these credentials are of {} in {}", then.account, then.region, here.account, here.region);
+        let reason = format!(
+            "it is for account {} in {}, these credentials are of {} in {}",
+            then.account, then.region, here.account, here.region
+        );
         return Err(stale(&reason).into());
     }
     if let Some(error) = now.unreadable.first() {

@@ -23,7 +23,9 @@ pub(crate) async fn run(
     execution::can_ask(yes, "destroy")?;
     let bucket = &checked.settings.aws.bucket.name;
     if let Some(named) = delete_data.as_ref().filter(|named| *named != bucket) {
-        return Err(Failure::Usage(format!("`--delete-data {named}` names another bucket than the plan file's, `{bucket}`")));
+        return Err(Failure::Usage(format!(
+            "`--delete-data {named}` names another bucket than the plan file's, `{bucket}`"
+        )));
     }
     let intent = checked.intent(Purpose::Destroy { delete_data }, orphans);
     let provider = checked.provisioner().await?;

@@ -89,7 +89,12 @@ pub(crate) async fn execute(provider: &dyn Provisioner, set: &ChangeSet, global:
 }
 
 /// Observe what was written until it is seen; whatever is still different then is an error.
-pub(crate) async fn seen(checked: &Checked, provider: &dyn Provisioner, intent: &Intent, global: &Global) -> Result<(), Failure> {
+pub(crate) async fn seen(
+    checked: &Checked,
+    provider: &dyn Provisioner,
+    intent: &Intent,
+    global: &Global,
+) -> Result<(), Failure> {
     let started = Instant::now();
     let mut waits = retry::waits();
     loop {
@@ -99,7 +104,8 @@ pub(crate) async fn seen(checked: &Checked, provider: &dyn Provisioner, intent: 
             return Ok(());
         }
         if started.elapsed() > SETTLING {
-            let error = Error::new(ErrorKind::Unexpected, "what was written is not what is seen").message(unseen.join(", "));
+            let error =
+                Error::new(ErrorKind::Unexpected, "what was written is not what is seen").message(unseen.join(", "));
             return Err(error.hint("if `provision aws plan` goes on showing it, this is a bug in provision").into());
         }
         events(global).emit(Event::Confirming { unseen });
@@ -112,7 +118,12 @@ fn unseen(set: &ChangeSet) -> Vec<String> {
     let named = |change: &provision_core::change_set::Change| {
         let facets = change.facets.iter().filter(|facet| facet.finding.differs()).map(|facet| facet.facet.clone());
         let facets: Vec<_> = facets.collect();
-        format!("{} of {} `{}`", if facets.is_empty() { "mark".to_owned() } else { facets.join(" and ") }, change.kind, change.name)
+        format!(
+            "{} of {} `{}`",
+            if facets.is_empty() { "mark".to_owned() } else { facets.join(" and ") },
+            change.kind,
+            change.name
+        )
     };
     let unread = set.unreadable.iter().map(|unread| unread.0.to_string());
     open.map(named).chain(unread).collect()

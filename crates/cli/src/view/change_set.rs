@@ -20,7 +20,9 @@ pub(crate) enum Detail {
 
 /// The whole set: identity, changes, orphans, summary.
 pub(crate) fn text(set: &ChangeSet, detail: Detail) -> String {
-    let shown = |change: &&Change| detail == Detail::Everything || change.action != Action::NoOp || change.finding == Finding::Unknown;
+    let shown = |change: &&Change| {
+        detail == Detail::Everything || change.action != Action::NoOp || change.finding == Finding::Unknown
+    };
     let changes: String = set.changes.iter().filter(shown).map(|change| self::change(set, change)).collect();
     let warnings: String = set.warnings.iter().map(|warning| super::error::warning(warning)).collect();
     let gap = |text: &str| if text.is_empty() { "" } else { "\n" };
@@ -57,7 +59,10 @@ fn change(set: &ChangeSet, change: &Change) -> String {
         Finding::Unknown => ('?', "cannot read"),
         _ => (change.action.symbol(), change.action.verb()),
     };
-    let mut text = format!("{style}{symbol} {verb} {} `{}`{style:#} ({}){cause}{line}\n", change.kind, change.name, change.address);
+    let mut text = format!(
+        "{style}{symbol} {verb} {} `{}`{style:#} ({}){cause}{line}\n",
+        change.kind, change.name, change.address
+    );
     if let Some(refusal) = &change.refusal {
         return text + &format!("    {}\n", refusal.reason);
     }
@@ -98,7 +103,8 @@ fn facet(set: &ChangeSet, change: &Change, facet: &FacetChange) -> String {
             _ => format!("{} -> {}", short(&diff.before), short(&diff.after)),
         };
         let label = if change.action == Action::Create { "" } else { label(facet.finding) };
-        let line = facet.line.filter(|_| !label.is_empty()).map(|line| format!("  {DIM}{}:{line}{DIM:#}", set.plan_file.name));
+        let line =
+            facet.line.filter(|_| !label.is_empty()).map(|line| format!("  {DIM}{}:{line}{DIM:#}", set.plan_file.name));
         text += &format!("    {field:<32} {values}{label}{}\n", line.unwrap_or_default());
     }
     text

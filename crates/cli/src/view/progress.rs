@@ -29,7 +29,9 @@ fn line(event: &Event) -> Option<String> {
         Event::Heartbeat { waiting_for, elapsed_ms } => {
             format!("  {:.0} s, waiting for: {}", seconds(*elapsed_ms), waiting_for.join(", "))
         }
-        Event::Stopping { reason } => format!("  {reason}: no new writes; waiting for those in flight (again to stop waiting)"),
+        Event::Stopping { reason } => {
+            format!("  {reason}: no new writes; waiting for those in flight (again to stop waiting)")
+        }
         Event::Confirming { unseen } if unseen.is_empty() => return None,
         Event::Confirming { unseen } => format!("  waiting until the cloud shows: {}", unseen.join(", ")),
     };

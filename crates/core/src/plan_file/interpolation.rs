@@ -39,7 +39,8 @@ fn replace(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, S
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${env:") {
         let Some((expression, after)) = after.split_once('}') else { break };
-        let (name, default) = expression.split_once(":-").map_or((expression, None), |(name, default)| (name, Some(default)));
+        let (name, default) =
+            expression.split_once(":-").map_or((expression, None), |(name, default)| (name, Some(default)));
         let value = env(name).or_else(|| default.map(str::to_owned)).ok_or_else(|| name.to_owned())?;
         replaced.push_str(before);
         replaced.push_str(&value);

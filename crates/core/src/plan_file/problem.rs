@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::document::Document;
 
@@ -73,9 +74,31 @@ impl Problems {
         self.report_at(path, span, message, label, help);
     }
 
-    pub(crate) fn report_at(&mut self, path: &str, span: Range<usize>, message: &str, label: &str, help: Option<String>) {
+    pub(crate) fn report_at(
+        &mut self,
+        path: &str,
+        span: Range<usize>,
+        message: &str,
+        label: &str,
+        help: Option<String>,
+    ) {
         let (path, message, label) = (path.to_owned(), message.to_owned(), label.to_owned());
         self.found.push(Found { path, span, message, label, help });
+    }
+
+    /// A section's value without the paths that problems from `first` on are about.
+    pub(crate) fn without_misfits(&self, mut value: Value, section: &str, first: usize) -> Value {
+        for found in &self.found[first..] {
+            let Some(path) = found.path.strip_prefix(section).map(|path| path.trim_start_matches('.')) else {
+                continue;
+            };
+            let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
+            let pointer = if table.is_empty() { String::new() } else { format!("/{}", table.replace('.', "/")) };
+            if let Some(Value::Object(members)) = value.pointer_mut(&pointer) {
+                members.remove(key);
+            }
+        }
+        value
     }
 
     /// The end of checking.

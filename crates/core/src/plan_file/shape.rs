@@ -20,7 +20,13 @@ pub(crate) fn check(node: &Node, path: &str, schema: &Schema, problems: &mut Pro
 pub(crate) fn known_keys(node: &Node, path: &str, known: &[&str], problems: &mut Problems) {
     for (key, (span, _)) in node.entries().into_iter().flatten().filter(|(key, _)| !known.contains(&key.as_str())) {
         let help = Some(suggest(key, known));
-        problems.report_at(&join(path, key), span.clone(), &format!("unknown key `{key}`"), "nothing is called this", help);
+        problems.report_at(
+            &join(path, key),
+            span.clone(),
+            &format!("unknown key `{key}`"),
+            "nothing is called this",
+            help,
+        );
     }
 }
 
@@ -53,7 +59,12 @@ impl<'a> Check<'a> {
             return self.one_of(node, path, &choices);
         }
         if !types(schema).is_empty() && !types(schema).contains(&type_of(node)) {
-            return self.wrong(node, path, "wrong type", &format!("expected {}, found {}", expected(schema), article(type_of(node))));
+            return self.wrong(
+                node,
+                path,
+                "wrong type",
+                &format!("expected {}, found {}", expected(schema), article(type_of(node))),
+            );
         }
         match &node.content {
             Content::Table(entries) => self.table(node, entries, path, schema),
@@ -87,7 +98,13 @@ impl<'a> Check<'a> {
         for key in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if !entries.contains_key(key) {
                 let label = format!("[{path}] needs `{key}`");
-                self.problems.report_at(&join(path, key), node.span.clone(), &format!("missing key `{key}`"), &label, None);
+                self.problems.report_at(
+                    &join(path, key),
+                    node.span.clone(),
+                    &format!("missing key `{key}`"),
+                    &label,
+                    None,
+                );
             }
         }
     }
@@ -114,10 +131,12 @@ impl<'a> Check<'a> {
         let alternatives = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(*key)).and_then(Value::as_array);
         let alternatives = alternatives.into_iter().flatten().map(|alternative| self.resolve(alternative));
         let alternatives = alternatives.filter(|alternative| types(alternative) != ["null"]);
-        alternatives.flat_map(|alternative| match self.choices(alternative) {
-            inner if inner.is_empty() => vec![alternative],
-            inner => inner,
-        }).collect()
+        alternatives
+            .flat_map(|alternative| match self.choices(alternative) {
+                inner if inner.is_empty() => vec![alternative],
+                inner => inner,
+            })
+            .collect()
     }
 
     fn one_of(&mut self, node: &Node, path: &str, choices: &[&'a Value]) {
@@ -132,7 +151,8 @@ impl<'a> Check<'a> {
                 return self.problems.report_at(path, span, "unknown value", "not one of the choices", help);
             }
         }
-        let of_type = choices.iter().find(|choice| constants(choice).is_empty() && types(choice).contains(&type_of(node)));
+        let of_type =
+            choices.iter().find(|choice| constants(choice).is_empty() && types(choice).contains(&type_of(node)));
         match of_type {
             Some(schema) => self.value(node, path, schema),
             None => {

@@ -243,10 +243,9 @@ impl Settings {
 
 /// Check what the schema cannot say, all of it at once.
 pub fn validate(section: &AwsSection, problems: &mut Problems) {
-    if let Some(account) = &section.account {
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            problems.report("aws.account", "invalid account", "an AWS account id is twelve digits", None);
-        }
+    let twelve_digits = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    if section.account.as_ref().is_some_and(|account| !twelve_digits(account)) {
+        problems.report("aws.account", "invalid account", "an AWS account id is twelve digits", None);
     }
     bucket_name(&section.bucket.name, problems);
     if let Some(Encryption::Key(key)) = &section.bucket.encryption {
@@ -343,10 +342,8 @@ fn role(role: &str, account: Option<&str>, problems: &mut Problems) {
     if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) || (role != name && !arn) {
         let label = "write a role's name, 1-64 letters, digits and `+=,.@_-`, or its ARN";
         problems.report("aws.access.role", "invalid role", label, None);
-    } else if let (true, Some(account)) = (arn, account) {
-        if fields[4] != account {
-            let label = format!("this role is of account {}, the plan file's is {account}", fields[4]);
-            problems.report("aws.access.role", "a role of another account", &label, None);
-        }
+    } else if let Some(account) = account.filter(|account| arn && fields[4] != *account) {
+        let label = format!("this role is of account {}, the plan file's is {account}", fields[4]);
+        problems.report("aws.access.role", "a role of another account", &label, None);
     }
 }

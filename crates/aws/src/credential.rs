@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use aws_config::profile::profile_file::ProfileFiles as EnvConfigFiles;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_smithy_types::retry::RetryConfig;
@@ -48,7 +49,7 @@ pub async fn region(wanted: Option<&str>) -> Result<String, Error> {
     if let Some(region) = from_env.filter(|region| !region.is_empty()) {
         return Ok(region);
     }
-    let profiles = aws_config::profile::load(&Fs::real(), &env, &Default::default(), None).await;
+    let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
     let region = profiles.ok().and_then(|profiles| profiles.get("region").map(str::to_owned));
     region.ok_or_else(|| {
         let error = Error::new(ErrorKind::Unauthenticated, "find out the region").message("no region is set");
@@ -85,7 +86,7 @@ pub async fn connect(wanted: Option<&str>) -> Result<(Clients, Place), Error> {
 async fn named_files_exist() -> Result<(), Error> {
     let env = Env::real();
     if let Some(profile) = env.get("AWS_PROFILE").ok().filter(|profile| !profile.is_empty()) {
-        let profiles = aws_config::profile::load(&Fs::real(), &env, &Default::default(), None).await;
+        let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
         let known = profiles.as_ref().is_ok_and(|profiles| profiles.get_profile(&profile).is_some());
         if !known {
             let error = Error::new(ErrorKind::Unauthenticated, format!("use profile `{profile}` (AWS_PROFILE)"));

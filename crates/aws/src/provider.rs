@@ -191,7 +191,7 @@ impl<C: Read> Provider<C> {
         }
     }
 
-    fn entry_resource(&self, address: Address, kind: &'static str, name: String, path: &str) -> Resource {
+    fn entry_resource(address: Address, kind: &'static str, name: String, path: &str) -> Resource {
         Resource {
             address,
             kind,
@@ -226,7 +226,7 @@ impl<C: Read> Observer for Provider<C> {
 
     fn resources(&self) -> Vec<Resource> {
         let (names, aws) = (self.names(), &self.settings.aws);
-        let entry = |address, kind, name: &str, path| self.entry_resource(address, kind, name.to_owned(), path);
+        let entry = |address, kind, name: &str, path| Self::entry_resource(address, kind, name.to_owned(), path);
         let mut resources = vec![Resource {
             carrier: Carrier::Itself,
             identity: names.bucket_arn(),

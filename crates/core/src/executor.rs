@@ -207,10 +207,9 @@ impl<'a> Run<'a> {
         };
         let result = self.provisioner.execute(operation, &watch).await;
         drop(turn);
-        if let (Some(lane), Err(error)) = (lane, &result) {
-            if *error.retry_class() == RetryClass::Conflict {
-                lane.one_at_a_time.set(true);
-            }
+        let conflict = result.as_ref().is_err_and(|error| *error.retry_class() == RetryClass::Conflict);
+        if let Some(lane) = lane.filter(|_| conflict) {
+            lane.one_at_a_time.set(true);
         }
         result
     }

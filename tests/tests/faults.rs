@@ -111,16 +111,24 @@ fn wrong_region_names_the_right_one() {
 fn credentials_that_do_not_serve_are_told_within_three_seconds() {
     type Change = fn(&mut std::process::Command);
     let cases: [(Change, &str); 4] = [
-        (|command| drop(command.env_remove("AWS_ACCESS_KEY_ID")), "find AWS credentials"),
-        (|command| drop(command.env("AWS_PROFILE", "nope")), "profile `nope`"),
         (
             |command| {
-                drop(
-                    command
-                        .env_remove("AWS_ACCESS_KEY_ID")
-                        .env("AWS_WEB_IDENTITY_TOKEN_FILE", "/nope")
-                        .env("AWS_ROLE_ARN", "arn:aws:iam::1:role/a"),
-                )
+                command.env_remove("AWS_ACCESS_KEY_ID");
+            },
+            "find AWS credentials",
+        ),
+        (
+            |command| {
+                command.env("AWS_PROFILE", "nope");
+            },
+            "profile `nope`",
+        ),
+        (
+            |command| {
+                command
+                    .env_remove("AWS_ACCESS_KEY_ID")
+                    .env("AWS_WEB_IDENTITY_TOKEN_FILE", "/nope")
+                    .env("AWS_ROLE_ARN", "arn:aws:iam::1:role/a");
             },
             "`/nope`",
         ),

@@ -6,7 +6,9 @@ use crate::lifecycle::{PLAN, planned};
 fn saved_change_set_is_applied_without_its_plan_file() {
     let rig = planned();
     assert_eq!(rig.run(&["aws", "plan", "--out", "set.json"]).code, 0);
-    let shown = rig.run_with(&["show", "set.json"], |command| drop(command.env_remove("AWS_ACCESS_KEY_ID")));
+    let shown = rig.run_with(&["show", "set.json"], |command| {
+        command.env_remove("AWS_ACCESS_KEY_ID");
+    });
     assert!(shown.code == 0 && shown.stdout.contains("+ create bucket"), "{}", shown.stderr);
     rig.write("moved.toml", &rig.read("provision.toml"));
     rig.write("provision.toml", PLAN);
@@ -30,8 +32,9 @@ fn saved_change_set_is_stale_after_any_change() {
 fn saved_change_set_of_another_account_or_plan_file_is_refused() {
     let rig = planned();
     let _ = rig.run(&["aws", "plan", "--out", "set.json"]);
-    let other =
-        rig.run_with(&["aws", "apply", "set.json"], |command| drop(command.env("AWS_ACCESS_KEY_ID", "999999999999")));
+    let other = rig.run_with(&["aws", "apply", "set.json"], |command| {
+        command.env("AWS_ACCESS_KEY_ID", "999999999999");
+    });
     assert!(other.code == 3 && other.stderr.contains("999999999999"), "{}", other.stderr);
     rig.write("provision.toml", &PLAN.replace("wandb.example.com", "other.example.com"));
     let other = rig.run(&["aws", "apply", "set.json"]);

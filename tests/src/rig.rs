@@ -106,12 +106,25 @@ impl Rig {
     ///
     /// The script fails.
     pub fn boto3(&self, script: &str) -> String {
+        self.boto3_at(&MiniStack::shared().address.to_string(), script)
+    }
+
+    /// The same through the proxy, to be counted and slowed down like the binary.
+    ///
+    /// # Panics
+    ///
+    /// The script fails.
+    pub fn boto3_through_proxy(&self, script: &str) -> String {
+        self.boto3_at(&self.proxy.address.to_string(), script)
+    }
+
+    fn boto3_at(&self, address: &str, script: &str) -> String {
         let script = script.replace("{s}", &self.suffix).replace("{a}", &self.account);
         let prelude = "import boto3, json\n\
              def client(name): return boto3.client(name, region_name='eu-west-1')\n\
              s3, sqs, iam = client('s3'), client('sqs'), client('iam')\n";
         let mut env = self.credentials();
-        env.push(("AWS_ENDPOINT_URL".to_owned(), format!("http://{}", MiniStack::shared().address)));
+        env.push(("AWS_ENDPOINT_URL".to_owned(), format!("http://{address}")));
         let output = python::run(&format!("{prelude}{script}"), &env);
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -122,7 +135,8 @@ impl Rig {
     pub fn transcript(&self, ran: &Ran) -> String {
         let text = format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr);
         let text = text.replace(&self.proxy.address.to_string(), "127.0.0.1:PORT");
-        text.replace(&self.account, "ACCOUNT").replace(&format!("-{}", self.suffix), "-SUFFIX")
+        let text = text.replace(&self.account, "ACCOUNT").replace(&format!("-{}", self.suffix), "-SUFFIX");
+        without_digests(&without_digests(&text, "provision-"), "Provision")
     }
 }
 
@@ -130,6 +144,18 @@ impl Default for Rig {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The text without the twelve characters after a prefix that come from a deployment's name.
+fn without_digests(text: &str, prefix: &str) -> String {
+    let mut parts = text.split(prefix);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| match part.get(..12) {
+        Some(digest) if digest.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            format!("{text}{prefix}DIGEST{}", &part[12..])
+        }
+        _ => format!("{text}{prefix}{part}"),
+    })
 }
 
 /// Wait for a run to end.

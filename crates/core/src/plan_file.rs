@@ -1,8 +1,8 @@
 //! The user's plan file: TOML with source positions, checked as a whole.
 //!
-//! Text becomes a tree with spans ([`document`]), `${env:NAME}` is replaced ([`interpolation`]), each section is checked
-//! against the schema of its type ([`shape`]) and read into it. Every problem of a file is collected and shown at once
-//! ([`problem`]); nothing is sent before a file is free of them.
+//! Text becomes a tree with spans (`document`), `${env:NAME}` is replaced (`interpolation`), each section is checked
+//! against the schema of its type (`shape`) and read into it. Every problem of a file is collected and shown at once
+//! (`problem`); nothing is sent before a file is free of them.
 
 mod document;
 mod interpolation;

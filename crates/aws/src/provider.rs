@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use provision_core::executor::Watch;
@@ -380,13 +381,23 @@ pub(crate) fn mark_may_be_written(
     before: Option<&Mark>,
     target: &Mark,
 ) -> Result<(), Error> {
-    let same = |one: Option<&Mark>| found == one;
-    let begun = found.is_some_and(|found| found.spec == Spec::Unfinished && found.deployment == target.deployment);
-    if same(before) || same(Some(target)) || begun {
+    let Some(found) = found else { return Err(mark_not_seen(kind, name)) };
+    let begun = found.spec == Spec::Unfinished && found.deployment == target.deployment;
+    if Some(found) == before || found == target || begun {
         return Ok(());
     }
     let error = Error::new(ErrorKind::Stale, format!("the mark of {kind} `{name}` changed during this run"));
     Err(error.hint("somebody else applied at the same time: run `provision aws plan` to see the result of both"))
+}
+
+/// The mark goes on with the creation. Where it is not there, either the service does not show it yet, or what was
+/// "created" is something that somebody else had made a moment before.
+fn mark_not_seen(kind: &str, name: &str) -> Error {
+    let reason = "the service does not show the tags of the creation yet";
+    let error = Error::new(ErrorKind::Stale, format!("{kind} `{name}` does not carry the mark it was created with"));
+    let error =
+        error.hint("somebody else may have made it at the same time: run `provision aws plan` to see whose it is");
+    error.retry(RetryClass::Settling { reason, budget: Duration::from_secs(20) })
 }
 
 #[async_trait]

@@ -261,6 +261,10 @@ impl fmt::Display for Error {
             ErrorKind::Refused | ErrorKind::Stale | ErrorKind::Interrupted | ErrorKind::Unexpected => {
                 formatter.write_str(&details.tried)?;
             }
+            // Where nothing was sent, our own words are the whole reason.
+            _ if details.operation.is_none() && details.message.is_some() => {
+                write!(formatter, "cannot {}", details.tried)?;
+            }
             kind => write!(formatter, "cannot {}: {}", details.tried, kind.describe())?,
         }
         details.message.iter().try_for_each(|message| write!(formatter, ": {message}"))

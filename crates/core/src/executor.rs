@@ -87,6 +87,7 @@ pub async fn execute(
     let run = Run { provisioner, stop, events, lanes: lanes(graph), begun: Instant::now() };
     let mut done = BTreeSet::new();
     let mut started = BTreeSet::new();
+    let mut failed = BTreeSet::new();
     let mut outcome = Outcome::default();
     let mut running = FuturesUnordered::new();
     loop {
@@ -96,7 +97,7 @@ pub async fn execute(
                 running.push(run.operation(operation));
             }
         }
-        let names = || running_names(graph, &started, &done, &outcome);
+        let names = || running_names(graph, &started, &[&done, &failed]);
         let Some((operation, result)) = run.next(&mut running, &names).await else { break };
         match result {
             Ok(()) => {
@@ -104,24 +105,25 @@ pub async fn execute(
                 outcome.done.push(operation.describe());
                 outcome.writes += usize::from(operation.writes());
             }
-            Err(error) => outcome.failed.push(error),
+            Err(error) => {
+                failed.insert(operation.id);
+                outcome.failed.push(error);
+            }
         }
     }
     outcome.stopped = stop.gently.is_cancelled();
-    let untouched = graph.iter().filter(|operation| !started.contains(&operation.id) && operation.writes());
-    outcome.remaining = untouched.map(Operation::describe).collect();
+    // What was in flight when waiting was given up is not known to be done.
+    let ended = |operation: &&Operation| done.contains(&operation.id) || failed.contains(&operation.id);
+    let remaining = graph.iter().filter(|operation| !ended(operation) && operation.writes());
+    outcome.remaining = remaining.map(Operation::describe).collect();
     outcome
 }
 
-fn running_names(
-    graph: &[Operation],
-    started: &BTreeSet<usize>,
-    done: &BTreeSet<usize>,
-    outcome: &Outcome,
-) -> Vec<String> {
-    let open = graph.iter().filter(|operation| started.contains(&operation.id) && !done.contains(&operation.id));
-    // A failed operation is neither running nor done; with failures the list is only as long as what can still run.
-    open.map(Operation::describe).skip(outcome.failed.len()).collect()
+fn running_names(graph: &[Operation], started: &BTreeSet<usize>, ended: &[&BTreeSet<usize>]) -> Vec<String> {
+    let open = |operation: &&Operation| {
+        started.contains(&operation.id) && !ended.iter().any(|ended| ended.contains(&operation.id))
+    };
+    graph.iter().filter(open).map(Operation::describe).collect()
 }
 
 /// One lane: writes to the same thing, which start together and go one at a time after the first conflict.

@@ -39,7 +39,12 @@ fn s3(method: &str, path: &str, query: &str) -> String {
         _ => "Delete",
     };
     if path.starts_with("/v20180820/tags/") {
-        return if method == "DELETE" { "s3:UntagResource" } else { "s3:TagResource" }.to_owned();
+        return match method {
+            "GET" => "s3:ListTagsForResource",
+            "DELETE" => "s3:UntagResource",
+            _ => "s3:TagResource",
+        }
+        .to_owned();
     }
     let keys: Vec<_> = query.split('&').map(|field| field.split('=').next().unwrap_or_default()).collect();
     let object = path.trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());

@@ -44,6 +44,7 @@ impl MiniStack {
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap_or_default())
             .env("HOME", folder.path())
+            .env("TMPDIR", folder.path())
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
             .stdin(Stdio::piped())

@@ -59,7 +59,7 @@ impl Proxy {
     #[must_use]
     pub fn start(upstream: SocketAddr) -> Self {
         assert!(upstream.ip().is_loopback(), "tests reach this machine only");
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
@@ -131,7 +131,9 @@ async fn serve(listener: TcpListener, upstream: SocketAddr, state: Arc<State>) {
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let (state, client) = (Arc::clone(&state), client.clone());
-                async move { forward(request, upstream, &state, &client).await }
+                // A task of its own: a call that came is forwarded and recorded even if the caller is killed meanwhile.
+                let handled = tokio::spawn(async move { forward(request, upstream, &state, &client).await });
+                async move { handled.await.unwrap_or(Err(Dropped)) }
             });
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });

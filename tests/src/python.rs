@@ -29,10 +29,12 @@ pub fn interpreter() -> &'static Path {
     })
 }
 
-/// Make the environment. Only one test process runs at a time, so a half-made one is left by a run that was stopped.
-fn install(folder: &Path) {
-    let _ = std::fs::remove_dir_all(folder);
-    std::fs::create_dir_all(folder).unwrap();
+/// Make the environment beside its place and move it there, so that two processes may do so at once.
+fn install(place: &Path) {
+    let parent = place.parent().unwrap();
+    std::fs::create_dir_all(parent).unwrap();
+    let making = tempfile::tempdir_in(parent).unwrap();
+    let folder = making.path();
     let python =
         ["python3.11", "python3"].into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
     let python = python.expect("Python 3.11 is needed for the emulators: install `python3`");
@@ -40,6 +42,11 @@ fn install(folder: &Path) {
     let requirements = workspace().join("tests/requirements-aws.txt");
     succeed(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements));
     std::fs::write(folder.join("complete"), "").unwrap();
+    let made = making.keep();
+    // Another process was first: its environment is the same.
+    if std::fs::rename(&made, place).is_err() {
+        let _ = std::fs::remove_dir_all(made);
+    }
 }
 
 fn succeed(command: &mut Command) {

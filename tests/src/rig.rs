@@ -162,14 +162,37 @@ fn without_digests(text: &str, prefix: &str) -> String {
 ///
 /// # Panics
 ///
-/// It takes longer than three minutes.
+/// Its output cannot be read.
 #[must_use]
 pub fn finished(child: Child, started: Instant) -> Ran {
+    let watchdog = Watchdog::over(&child);
     let output = child.wait_with_output().unwrap();
+    drop(watchdog);
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let code = output.status.code().unwrap_or(-1);
     Ran { code, stdout: text(output.stdout), stderr: text(output.stderr), elapsed: started.elapsed() }
 }
+
+/// Kills a run that hangs, so that its test fails instead of the suite.
+struct Watchdog {
+    _done: std::sync::mpsc::Sender<()>,
+}
+
+impl Watchdog {
+    fn over(child: &Child) -> Self {
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let id = child.id().to_string();
+        std::thread::spawn(move || {
+            if receiver.recv_timeout(LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &id]).status();
+            }
+        });
+        Self { _done: sender }
+    }
+}
+
+/// How long one run of the binary may take.
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Send a signal to a run.
 ///

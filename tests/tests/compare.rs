@@ -143,3 +143,22 @@ fn nothing_there_at_all_is_said() {
     assert_eq!(drift.code, 2);
     assert!(drift.stdout.contains("not applied, or gone"), "{}", drift.stdout);
 }
+
+#[test]
+fn drift_report_formats() {
+    let rig = applied();
+    rig.boto3(&format!("{NAMES}sqs.set_queue_attributes(QueueUrl=u, Attributes={{'VisibilityTimeout': '7'}})"));
+    let report = |format: &str| {
+        let ran = rig.run(&["aws", "drift", "--format", format]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        ran.stdout
+    };
+    let row = "| `aws.queue` | attributes.visibility_timeout_s: 7 -> 30 | drift: the cloud was changed |";
+    assert!(report("markdown").contains(row), "{}", report("markdown"));
+    let junit = report("junit");
+    assert!(junit.contains("tests=\"5\"") && junit.contains("failures=\"1\""), "{junit}");
+    let sarif: serde_json::Value = serde_json::from_str(&report("sarif")).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!(result["ruleId"], "drift");
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 9);
+}

@@ -105,6 +105,9 @@ pub(crate) enum Action {
     Drift {
         /// Default: `provision.toml`, then `plans/<cloud>.toml`.
         plan_files: Vec<PathBuf>,
+        /// How to write the report.
+        #[arg(long, default_value = "text")]
+        format: ReportFormat,
     },
     /// Delete what we created, release what we adopted.
     Destroy {
@@ -133,6 +136,19 @@ pub(crate) enum Action {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+/// How a drift report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    Text,
+    /// A table, for the summary of a CI job.
+    Markdown,
+    /// A test case for each resource, for CI.
+    Junit,
+    /// A result for each facet at its line of the plan file, for code scanning.
+    Sarif,
 }
 
 /// How settings are written.

@@ -67,7 +67,7 @@ async fn aws(action: Action, global: &Global) -> Ended {
             plan::run(plan_file, out, detailed_exitcode, orphans, global).await
         }
         Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, yes, orphans, global).await,
-        Action::Drift { plan_files } => drift::run(plan_files, global).await,
+        Action::Drift { plan_files, format } => drift::run(plan_files, format, global).await,
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
             destroy::run(plan_file, yes, delete_data, orphans, global).await
         }

@@ -1,6 +1,7 @@
 //! What people and programs see. Results go to stdout, progress and diagnostics to stderr.
 
 pub(crate) mod change_set;
+pub(crate) mod drift;
 pub(crate) mod error;
 pub(crate) mod progress;
 

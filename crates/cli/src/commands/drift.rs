@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use provision_core::change_set::{ChangeSet, Purpose};
 use serde_json::json;
 
-use crate::arguments::Global;
+use crate::arguments::{Global, ReportFormat};
 use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
 use crate::session::{check, plan_file_path};
 use crate::view;
 
-pub(crate) async fn run(plan_files: Vec<PathBuf>, global: &Global) -> Ended {
+pub(crate) async fn run(plan_files: Vec<PathBuf>, format: ReportFormat, global: &Global) -> Ended {
     let paths = if plan_files.is_empty() { vec![plan_file_path(None)] } else { plan_files };
     let checked = paths.iter().map(|path| check(path)).collect::<Result<Vec<_>, _>>()?;
     let mut sets = Vec::new();
@@ -19,7 +19,7 @@ pub(crate) async fn run(plan_files: Vec<PathBuf>, global: &Global) -> Ended {
         let observer = checked.observer().await?;
         sets.push(checked.change_set(&observer, &checked.intent(Purpose::Apply, false)).await?);
     }
-    print(&sets, global);
+    print(&sets, format, global);
     // What cannot be read, or is not ours, is unknown: never in sync.
     let obstacles: Vec<_> = sets.iter().flat_map(ChangeSet::obstacles).collect();
     if !obstacles.is_empty() {
@@ -32,25 +32,22 @@ fn drifted(set: &ChangeSet) -> bool {
     set.has_drift() || set.nothing_exists()
 }
 
-fn verdict(set: &ChangeSet) -> &'static str {
-    match (set.obstacles().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
-        (false, ..) => "unknown",
-        (_, true, ..) => "not applied, or gone",
-        (_, _, true, _) => "drift",
-        (_, _, _, true) => "pending",
-        _ => "in sync",
-    }
-}
-
-fn print(sets: &[ChangeSet], global: &Global) {
+fn print(sets: &[ChangeSet], format: ReportFormat, global: &Global) {
     if global.json {
-        let found: Vec<_> = sets.iter().map(|set| json!({"verdict": verdict(set), "change_set": set})).collect();
+        let found: Vec<_> =
+            sets.iter().map(|set| json!({"verdict": view::drift::verdict(set), "change_set": set})).collect();
         return view::result(&format!("{:#}\n", json!(found)));
+    }
+    match format {
+        ReportFormat::Text => {}
+        ReportFormat::Markdown => return view::result(&view::drift::markdown(sets)),
+        ReportFormat::Junit => return view::result(&view::drift::junit(sets)),
+        ReportFormat::Sarif => return view::result(&view::drift::sarif(sets)),
     }
     for set in sets {
         if set.has_changes() || !set.unreadable.is_empty() {
             view::result(&view::change_set::text(set, view::change_set::Detail::Changes));
         }
-        view::result(&format!("{}: {}\n", set.deployment, verdict(set)));
+        view::result(&format!("{}: {}\n", set.deployment, view::drift::verdict(set)));
     }
 }

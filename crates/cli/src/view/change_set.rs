@@ -111,7 +111,7 @@ fn facet(set: &ChangeSet, change: &Change, facet: &FacetChange) -> String {
 }
 
 /// What the compare found, in the words of the documentation.
-fn label(finding: Finding) -> &'static str {
+pub(crate) fn label(finding: Finding) -> &'static str {
     match finding {
         Finding::Pending => "  pending: the plan file changed",
         Finding::Drift => "  drift: the cloud was changed",
@@ -122,7 +122,7 @@ fn label(finding: Finding) -> &'static str {
 }
 
 /// A value on one line; what is absent shows as `-`.
-fn short(value: &Value) -> String {
+pub(crate) fn short(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         other => other.to_string(),

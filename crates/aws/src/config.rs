@@ -343,7 +343,7 @@ fn role(role: &str, account: Option<&str>, problems: &mut Problems) {
         let label = "write a role's name, 1-64 letters, digits and `+=,.@_-`, or its ARN";
         problems.report("aws.access.role", "invalid role", label, None);
     } else if let Some(account) = account.filter(|account| arn && fields[4] != *account) {
-        let label = format!("this role is of account {}, the plan file's is {account}", fields[4]);
+        let label = format!("this role is not of the plan file's account, {account}");
         problems.report("aws.access.role", "a role of another account", &label, None);
     }
 }

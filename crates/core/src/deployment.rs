@@ -81,7 +81,60 @@ fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
             problems.report(&path, "reserved tag", "keys that begin with `provision-` or `aws:` are reserved", None);
         }
         if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
-            problems.report(&path, "tag too long", "keys take 1-128 characters, values at most 256", None);
+            problems.report(&path, "invalid tag", "keys take 1-128 characters, values at most 256", None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan_file::PlanFile;
+
+    /// Message and help of every problem of a `[deployment]` section.
+    fn problems(section: &str) -> Vec<(String, Option<String>)> {
+        let file = PlanFile::parse("x", format!("[deployment]\n{section}\n"), &|_| None).unwrap();
+        let mut problems = file.problems();
+        file.deployment(&mut problems);
+        let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
+        found.into_iter().map(|problem| (problem.message, problem.help)).collect()
+    }
+
+    #[test]
+    fn host_is_an_origin() {
+        let host = |host: &str| problems(&format!("name = \"ab\"\nhost = \"{host}\""));
+        for valid in ["https://wandb.example.com", "http://10.0.0.1:8080", "https://[::1]:8443", "http://localhost"] {
+            assert_eq!(host(valid), [], "{valid}");
+        }
+        let refused = |help: Option<&str>| vec![("invalid host".to_owned(), help.map(str::to_owned))];
+        for (given, help) in [
+            ("https://a.example/", Some("write `https://a.example`")),
+            ("https://A.example", Some("write `https://a.example`")),
+            ("https://a.example:443", Some("write `https://a.example`")),
+            ("https://a.example/x?y#z", Some("write `https://a.example`")),
+            ("https://user:secret@a.example", None),
+            ("https://*.example.com", None),
+            ("ftp://a.example", None),
+            ("a.example", None),
+            ("", None),
+        ] {
+            assert_eq!(host(given), refused(help), "{given}");
+        }
+    }
+
+    #[test]
+    fn names_and_tags_keep_to_their_rules() {
+        let refused = |section: &str, message: &str| {
+            let found = problems(&format!("host = \"https://a.example\"\n{section}"));
+            assert!(found.len() == 1 && found[0].0 == message, "{section}: {found:?}");
+        };
+        for name in ["a", "1a", "-a", "aB", "a_b", "é", &"a".repeat(41)] {
+            refused(&format!("name = \"{name}\""), "invalid deployment name");
+        }
+        refused("name = \"ab\"\nwas = \"ab\"", "the same name twice");
+        refused("name = \"ab\"\ntags = { Provision-x = \"a\" }", "reserved tag");
+        refused("name = \"ab\"\ntags = { \"\" = \"a\" }", "invalid tag");
+        let many: Vec<_> = (0..41).map(|tag| format!("t{tag} = \"\"")).collect();
+        refused(&format!("name = \"ab\"\ntags = {{ {} }}", many.join(", ")), "too many tags");
+        assert_eq!(problems(&format!("host = \"https://a.example\"\nname = \"{}\"", "a".repeat(40))), []);
     }
 }

@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use crate::deployment::Deployment;
 use crate::digest::canonical;
 use document::Document;
+use problem::Found;
 pub use problem::{InvalidPlanFile, PlanFileError, Position, Problem, Problems};
 pub use schema::schema;
 
@@ -28,6 +29,8 @@ pub use schema::schema;
 #[derive(Clone, Debug)]
 pub struct PlanFile {
     document: Arc<Document>,
+    /// Variables that are not set. They are not reported alone, but with whatever else is wrong with the file.
+    unset: Vec<Found>,
 }
 
 impl PlanFile {
@@ -35,7 +38,7 @@ impl PlanFile {
     ///
     /// # Errors
     ///
-    /// The file cannot be read, is not TOML, or names a variable that is not set.
+    /// The file cannot be read or is not TOML.
     pub fn read(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, PlanFileError> {
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
@@ -48,26 +51,24 @@ impl PlanFile {
     ///
     /// # Errors
     ///
-    /// It is not TOML, or names a variable that is not set.
+    /// It is not TOML.
     pub fn parse(name: &str, source: String, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, PlanFileError> {
-        let (mut root, mut found) = document::parse(&source);
-        if found.is_empty() {
-            found = interpolation::interpolate(&mut root, env);
-        }
-        let document = Arc::new(Document { name: name.to_owned(), source, root });
-        let problems = Problems::new(Arc::clone(&document), found);
-        problems.finish().map(|()| Self { document })
+        let (mut root, syntax) = document::parse(&source);
+        let (filled, unset) = interpolation::interpolate(&mut root, env);
+        let document = Arc::new(Document { name: name.to_owned(), source, root, filled });
+        Problems::new(Arc::clone(&document), syntax).finish().map(|()| Self { document, unset })
     }
 
-    /// An empty list of problems of this file.
+    /// The problems of this file so far: variables that are not set. Nothing may be done with a file before
+    /// [`Problems::finish`] has found none.
     #[must_use]
     pub fn problems(&self) -> Problems {
-        Problems::new(Arc::clone(&self.document), Vec::new())
+        Problems::new(Arc::clone(&self.document), self.unset.clone())
     }
 
     /// Read a section into its type; `None` if it is absent or has problems, which are reported.
     pub fn section<T: DeserializeOwned + JsonSchema>(&self, key: &str, problems: &mut Problems) -> Option<T> {
-        let Some(node) = self.document.root.get(key) else {
+        let Some(node) = self.document.root.at(key) else {
             let help = format!("`provision init` prints a plan file to begin with; it goes under [{key}]");
             problems.report(key, &format!("no [{key}] section"), "this plan file does not describe one", Some(help));
             return None;
@@ -81,7 +82,11 @@ impl PlanFile {
         match serde_json::from_value(node.to_json()) {
             Ok(section) => Some(section),
             Err(error) => {
-                problems.report(key, "this section cannot be read", &error.to_string(), None);
+                // Serde quotes the value that it refuses, and that may have come from a variable.
+                let reason =
+                    if self.document.filled.is_empty() { error.to_string() } else { "unexpected value".to_owned() };
+                let help = "its schema takes what its type does not; this is a bug in provision".to_owned();
+                problems.report(key, "this section cannot be read", &reason, Some(help));
                 None
             }
         }
@@ -151,6 +156,7 @@ mod tests {
         /// How long.
         #[schemars(range(min = 0, max = 20))]
         wait_s: Option<u32>,
+        kept_s: Option<u32>,
         #[serde(default)]
         tags: BTreeMap<String, String>,
         encryption: Option<Encryption>,
@@ -187,7 +193,12 @@ mod tests {
     }
 
     fn env(name: &str) -> Option<String> {
-        (name == "REGION").then(|| "eu-west-1".to_owned())
+        match name {
+            "REGION" => Some("eu-west-1".to_owned()),
+            "EMPTY" => Some(String::new()),
+            "SECRET" => Some("https://Hunter2.example.com/s3cret".to_owned()),
+            _ => None,
+        }
     }
 
     fn checked(source: &str) -> Result<Section, String> {
@@ -195,6 +206,9 @@ mod tests {
         let file = PlanFile::parse("plans/x.toml", source.to_owned(), &env).map_err(render)?;
         let mut problems = file.problems();
         file.top_level(&["deployment", "x"], &mut problems);
+        if file.has("deployment") {
+            file.deployment(&mut problems);
+        }
         let section = file.section::<Section>("x", &mut problems);
         problems.finish().map_err(render)?;
         section.ok_or_else(|| "no section and no problem".to_owned())
@@ -225,6 +239,66 @@ mod tests {
     }
 
     #[test]
+    fn problems_of_types_say_what_to_write() {
+        let text =
+            checked("[x]\nname = 123456789012\nwait_s = \"30\"\norigins = \"a\"\ntags = { a = 1979-05-27, b = nan }\n");
+        insta::assert_snapshot!(text.unwrap_err());
+    }
+
+    #[test]
+    fn problems_beyond_the_type_are_out_of_range() {
+        let text = checked("[x]\nname = \"a\"\nkept_s = 5_000_000_000\n").unwrap_err();
+        assert!(text.contains("out of range") && text.contains("from 0 to 4294967295"), "{text}");
+    }
+
+    #[test]
+    fn problems_are_reported_beside_variables_that_are_not_set() {
+        let text =
+            checked("[x]\nname = \"${env:NOPE}-${env:NEITHER}\"\nsenders = \"${env:NOPE}\"\nnam = 1\n").unwrap_err();
+        for expected in ["variable `NOPE`", "variable `NEITHER`", "unknown key `nam`", "4 problems"] {
+            assert!(text.contains(expected), "{expected} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn variables_follow_the_shell() {
+        let name = |value: &str| checked(&format!("[x]\nname = '{value}'")).map(|section| section.name);
+        assert_eq!(name("a${env:EMPTY}b").unwrap(), "ab");
+        assert_eq!(name("${env:EMPTY:-b}").unwrap(), "b");
+        assert_eq!(name("$${env:REGION} ${aws:user} $ $$ é").unwrap(), "${env:REGION} ${aws:user} $ $$ é");
+        for malformed in ["${env:REGION", "${env:}", "${env:A-B}", "${env:1}"] {
+            assert!(name(malformed).unwrap_err().contains("malformed variable"), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn problems_never_hold_the_value_of_a_variable() {
+        let text = checked(
+            "[deployment]\nname = \"ab\"\nhost = \"${env:SECRET}\"\n[x]\nname = \"a\"\nencryption = \"${env:SECRET}\"\n",
+        );
+        let text = text.unwrap_err();
+        assert!(!text.to_lowercase().contains("hunter2") && text.contains("filled in from `SECRET`"), "{text}");
+    }
+
+    #[test]
+    fn problems_hold_nothing_that_a_terminal_obeys() {
+        for source in ["[x]\nname = \"\u{1b}[31m\u{9b}\u{202e}\"\n", "[x]\nname = \"a\"\n\"\\u001b[31m\" = 1\n"] {
+            let text = checked(source).unwrap_err();
+            assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{}", text.escape_debug());
+        }
+    }
+
+    #[test]
+    fn problems_have_one_place_in_both_views() {
+        let file = PlanFile::parse("x.toml", "[x.tags]\na.\"é.é\" = \"é\"\n".to_owned(), &env).unwrap();
+        let mut problems = file.problems();
+        problems.report("x.tags.a.é.é", "bad", "here", None);
+        let error = problems.finish().unwrap_err();
+        assert_eq!(error.problems()[0].position, Position { line: 2, column: 11 });
+        assert!(error.render(false).contains("x.toml:2:11"), "{}", error.render(false));
+    }
+
+    #[test]
     fn digest_is_of_what_the_file_says() {
         let digest = |source: &str| PlanFile::parse("x", source.to_owned(), &env).unwrap().digest();
         assert_eq!(digest("a = 1\n# c\nb = { c = 2 }"), digest("b.c = 2\na = 1"));
@@ -241,6 +315,14 @@ mod tests {
         #[test]
         fn any_text_is_read_without_a_panic(source in ".{0,200}") {
             let _ = checked(&source);
+        }
+
+        #[test]
+        fn every_problem_is_shown(source in "(\u{feff})?[\\[\\]{}\"'a-zé=., \r\n\t#]{0,80}") {
+            if let Err(error) = PlanFile::parse("x", source, &env) {
+                let text = error.render(false);
+                prop_assert!(error.problems().iter().all(|problem| text.contains(&format!("x:{}:{}]", problem.position.line, problem.position.column))), "{}", text);
+            }
         }
 
         #[test]

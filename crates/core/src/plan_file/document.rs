@@ -15,6 +15,7 @@ pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) source: String,
     pub(crate) root: Node,
+    pub(crate) filled: Vec<Filled>,
 }
 
 impl Document {
@@ -44,34 +45,45 @@ pub(crate) enum Content {
     Table(Entries),
     List(Vec<Node>),
     Scalar(Value),
+    /// What no setting takes: `kind` says what it is, `text` how it is written.
+    Foreign {
+        kind: &'static str,
+        text: String,
+    },
 }
 
 impl Node {
     pub(crate) fn entries(&self) -> Option<&Entries> {
         match &self.content {
             Content::Table(entries) => Some(entries),
-            Content::List(_) | Content::Scalar(_) => None,
+            Content::List(_) | Content::Scalar(_) | Content::Foreign { .. } => None,
         }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    fn get(&self, key: &str) -> Option<&Self> {
         self.entries()?.get(key).map(|(_, node)| node)
     }
 
     pub(crate) fn at(&self, path: &str) -> Option<&Self> {
-        path.split('.').try_fold(self, |node, key| node.get(key))
+        let (node, rest) = self.walk(path);
+        rest.is_empty().then_some(node)
     }
 
     /// Where a path stands: its value, or the nearest table around it.
     pub(crate) fn nearest(&self, path: &str) -> Range<usize> {
-        let mut node = self;
-        for key in path.split('.') {
-            match node.get(key) {
-                Some(next) => node = next,
-                None => break,
-            }
+        self.walk(path).0.span.clone()
+    }
+
+    /// The innermost node on a path, and what of the path is left there. A key may hold dots itself (tags do), so the
+    /// longest key that fits is taken.
+    fn walk<'p>(&self, path: &'p str) -> (&Self, &'p str) {
+        let ends = path.match_indices('.').map(|(dot, _)| dot).chain([path.len()]);
+        let mut keys: Vec<_> = ends.map(|end| path.split_at(end)).collect();
+        keys.reverse();
+        match keys.into_iter().find_map(|(key, rest)| Some((self.get(key)?, rest))) {
+            Some((next, rest)) => next.walk(rest.strip_prefix('.').unwrap_or(rest)),
+            None => (self, path),
         }
-        node.span.clone()
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -81,23 +93,40 @@ impl Node {
             }
             Content::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
             Content::Scalar(value) => value.clone(),
+            Content::Foreign { text, .. } => Value::from(text.as_str()),
         }
     }
+}
+
+/// A string in which variables were replaced.
+#[derive(Clone, Debug)]
+pub(crate) struct Filled {
+    pub(crate) span: Range<usize>,
+    /// Name and value of each. A value may be a secret: it is here to be kept out of messages.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Whether every variable was there; if not, the string stays as it is written.
+    pub(crate) whole: bool,
 }
 
 /// Parse; every syntax error is reported, and what could be read is there.
 pub(crate) fn parse(source: &str) -> (Node, Vec<Found>) {
     let (table, errors) = DeTable::parse_recoverable(source);
-    let span = 0..source.len().min(1);
+    let span = 0..source.chars().next().map_or(0, char::len_utf8);
     let root = Node { span, content: Content::Table(entries(table.get_ref())) };
     let found = errors.iter().map(|error| Found {
         path: String::new(),
         span: error.span().unwrap_or_default(),
         message: "this is not TOML".to_owned(),
         label: error.message().to_owned(),
-        help: None,
+        help: advice(error.message()),
     });
     (root, found.collect())
+}
+
+/// What to do about the syntax errors that plan files invite: a value without quotes, an account with a leading zero.
+fn advice(message: &str) -> Option<String> {
+    let quotes = message.starts_with("unexpected leading zero") || message.starts_with("string values must be quoted");
+    quotes.then(|| "put the value in double quotes".to_owned())
 }
 
 fn entries(table: &DeTable<'_>) -> Entries {
@@ -113,14 +142,16 @@ fn node(value: &Spanned<DeValue<'_>>) -> Node {
         DeValue::Boolean(flag) => Content::Scalar(Value::from(*flag)),
         DeValue::Integer(integer) => {
             let text = integer.as_str().replace('_', "");
-            let number = i64::from_str_radix(&text, integer.radix());
-            Content::Scalar(number.map_or_else(|_| Value::from(text), Value::from))
+            match i64::from_str_radix(&text, integer.radix()) {
+                Ok(number) => Content::Scalar(Value::from(number)),
+                Err(_) => Content::Foreign { kind: "a number that is too large", text },
+            }
         }
-        DeValue::Float(float) => {
-            let number = float.as_str().replace('_', "").parse().ok().and_then(Number::from_f64);
-            Content::Scalar(number.map_or_else(|| Value::from(float.as_str()), Value::Number))
-        }
-        DeValue::Datetime(datetime) => Content::Scalar(Value::from(datetime.to_string())),
+        DeValue::Float(float) => match float.as_str().replace('_', "").parse().ok().and_then(Number::from_f64) {
+            Some(number) => Content::Scalar(Value::Number(number)),
+            None => Content::Foreign { kind: "no finite number", text: float.as_str().to_owned() },
+        },
+        DeValue::Datetime(datetime) => Content::Foreign { kind: "a date or time", text: datetime.to_string() },
         DeValue::Array(items) => Content::List(items.iter().map(node).collect()),
         DeValue::Table(table) => Content::Table(entries(table)),
     };

@@ -31,12 +31,18 @@ pub(crate) fn known_keys(node: &Node, path: &str, known: &[&str], problems: &mut
 }
 
 fn suggest(word: &str, known: &[&str]) -> String {
-    let similarity = |other: &str| strsim::jaro_winkler(word, other);
-    let nearest = known.iter().max_by(|one, two| similarity(one).total_cmp(&similarity(two)));
-    match nearest {
-        Some(nearest) if similarity(nearest) >= ALIKE => format!("did you mean `{nearest}`?"),
-        _ => format!("known are {}", known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+    match nearest(word, known) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("known are {}", known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// The known word that was probably meant; case does not make words differ.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let similarity = |other: &str| strsim::jaro_winkler(&word, &other.to_lowercase());
+    let nearest = known.iter().copied().max_by(|one, two| similarity(one).total_cmp(&similarity(two)));
+    nearest.filter(|nearest| similarity(nearest) >= ALIKE)
 }
 
 struct Check<'a> {
@@ -58,13 +64,8 @@ impl<'a> Check<'a> {
         if !choices.is_empty() {
             return self.one_of(node, path, &choices);
         }
-        if !types(schema).is_empty() && !types(schema).contains(&type_of(node)) {
-            return self.wrong(
-                node,
-                path,
-                "wrong type",
-                &format!("expected {}, found {}", expected(schema), article(type_of(node))),
-            );
+        if !types(schema).is_empty() && !is_of_type(node, schema) {
+            return self.wrong_type(node, path, &expected(schema, path), remedy(node, path, schema));
         }
         match &node.content {
             Content::Table(entries) => self.table(node, entries, path, schema),
@@ -74,11 +75,13 @@ impl<'a> Check<'a> {
                 }
             }
             Content::Scalar(value) => self.range(node, value, path, schema),
+            Content::Foreign { .. } => {}
         }
     }
 
-    fn wrong(&mut self, node: &Node, path: &str, message: &str, label: &str) {
-        self.problems.report_at(path, node.span.clone(), message, label, None);
+    fn wrong_type(&mut self, node: &Node, path: &str, expected: &str, help: Option<String>) {
+        let label = format!("expected {expected}, found {}", found(node));
+        self.problems.report_at(path, node.span.clone(), "wrong type", &label, help);
     }
 
     fn table(&mut self, node: &Node, entries: &Entries, path: &str, schema: &'a Value) {
@@ -112,14 +115,16 @@ impl<'a> Check<'a> {
     fn range(&mut self, node: &Node, value: &Value, path: &str, schema: &Value) {
         let Some(number) = value.as_f64() else { return };
         let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
-        let (least, most) = (bound("minimum"), bound("maximum"));
+        let (least, most) = (bound("minimum"), bound("maximum").or_else(|| greatest(schema)));
         if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
-            let label = match (least, most) {
-                (Some(least), Some(most)) => format!("expected a number from {least} to {most}"),
-                (Some(least), None) => format!("expected a number of at least {least}"),
-                _ => format!("expected a number of at most {}", most.unwrap_or_default()),
+            let range = match (least, most) {
+                // What the type can hold at most is news only to who exceeds it.
+                (Some(least), _) if number < least && bound("maximum").is_none() => format!("{least} or more"),
+                (Some(least), Some(most)) => format!("from {least} to {most}"),
+                (_, most) => format!("at most {}", most.unwrap_or_default()),
             };
-            self.wrong(node, path, "out of range", &label);
+            let label = format!("expected {}, {range}", number_of(path).unwrap_or("a number"));
+            self.problems.report_at(path, node.span.clone(), "out of range", &label, None);
         }
     }
 
@@ -146,20 +151,15 @@ impl<'a> Check<'a> {
                 return;
             }
             if let (Some(text), false) = (value.as_str(), words.is_empty()) {
-                let help = Some(suggest(text, &words));
-                let span = node.span.clone();
-                return self.problems.report_at(path, span, "unknown value", "not one of the choices", help);
+                let label = format!("expected {}", any_of(choices, path));
+                let help = nearest(text, &words).map(|word| format!("did you mean `{word}`?"));
+                return self.problems.report_at(path, node.span.clone(), "unknown value", &label, help);
             }
         }
-        let of_type =
-            choices.iter().find(|choice| constants(choice).is_empty() && types(choice).contains(&type_of(node)));
+        let of_type = choices.iter().find(|choice| constants(choice).is_empty() && is_of_type(node, choice));
         match of_type {
             Some(schema) => self.value(node, path, schema),
-            None => {
-                let expected: Vec<_> = choices.iter().map(|choice| expected(choice)).collect();
-                let label = format!("expected {}, found {}", expected.join(" or "), article(type_of(node)));
-                self.wrong(node, path, "wrong type", &label);
-            }
+            None => self.wrong_type(node, path, &any_of(choices, path), None),
         }
     }
 }
@@ -186,6 +186,20 @@ fn type_of(node: &Node) -> &'static str {
         Content::Scalar(Value::Number(number)) if number.is_f64() => "number",
         Content::Scalar(Value::Number(_)) => "integer",
         Content::Scalar(_) => "string",
+        Content::Foreign { .. } => "foreign",
+    }
+}
+
+/// Whether a node is of one of the types of a schema. A whole number will do for a number.
+fn is_of_type(node: &Node, schema: &Value) -> bool {
+    let (types, found) = (types(schema), type_of(node));
+    types.contains(&found) || (found == "integer" && types.contains(&"number"))
+}
+
+fn found(node: &Node) -> &'static str {
+    match &node.content {
+        Content::Foreign { kind, .. } => kind,
+        _ => article(type_of(node)),
     }
 }
 
@@ -200,12 +214,69 @@ fn article(name: &str) -> &'static str {
     }
 }
 
-fn expected(schema: &Value) -> String {
+fn expected(schema: &Value, path: &str) -> String {
     let words = constants(schema);
     if !words.is_empty() {
         return words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
     }
+    let number = number_of(path).filter(|_| types(schema).contains(&"integer"));
     let types = types(schema);
-    let names = types.iter().filter(|name| **name != "null").map(|name| article(name));
+    let names =
+        types.iter().filter(|name| **name != "null").map(|name| number.unwrap_or_else(|| expected_type(name, schema)));
     names.collect::<Vec<_>>().join(" or ")
+}
+
+fn expected_type(name: &str, schema: &Value) -> &'static str {
+    let each = schema.get("items").map(types).unwrap_or_default();
+    match name {
+        "array" if each == ["string"] => "a list of strings",
+        "number" => "a number",
+        _ => article(name),
+    }
+}
+
+/// What is expected where there are alternatives; a table shows the keys that it needs.
+fn any_of(choices: &[&Value], path: &str) -> String {
+    let expected = |choice: &&Value| {
+        let required = choice.get("required").and_then(Value::as_array).into_iter().flatten();
+        let keys: Vec<_> = required.filter_map(Value::as_str).map(|key| format!("{key} = ...")).collect();
+        if keys.is_empty() { expected(choice, path) } else { format!("{{ {} }}", keys.join(", ")) }
+    };
+    choices.iter().map(expected).collect::<Vec<_>>().join(" or ")
+}
+
+/// What a whole number counts: keys carry their unit.
+fn number_of(path: &str) -> Option<&'static str> {
+    match path.rsplit_once('_')?.1 {
+        "s" => Some("a number of seconds"),
+        "days" => Some("a number of days"),
+        _ => None,
+    }
+}
+
+/// The greatest number of an integer type, which schemars names only as a format.
+fn greatest(schema: &Value) -> Option<f64> {
+    match schema.get("format")?.as_str()? {
+        "uint32" => Some(f64::from(u32::MAX)),
+        "int32" => Some(f64::from(i32::MAX)),
+        _ => None,
+    }
+}
+
+/// How to write the same thing in the right type, where that is plain. Texts may come from variables and are not repeated.
+fn remedy(node: &Node, path: &str, schema: &Value) -> Option<String> {
+    let wants = |name: &str| types(schema).contains(&name);
+    match &node.content {
+        Content::Scalar(Value::String(text)) if wants("integer") && text.parse::<i64>().is_ok() => {
+            Some("write it without quotes".to_owned())
+        }
+        Content::Scalar(Value::String(text)) if wants("boolean") && matches!(text.as_str(), "true" | "false") => {
+            Some("write it without quotes".to_owned())
+        }
+        Content::Scalar(Value::String(_)) if wants("array") => Some("put it in brackets: `[\"...\"]`".to_owned()),
+        Content::Scalar(value) if wants("string") => Some(format!("write `\"{value}\"`")),
+        Content::Foreign { .. } if wants("string") => Some("put it in double quotes".to_owned()),
+        Content::List(_) if wants("object") => Some(format!("write `[{path}]`, one table and no list")),
+        _ => None,
+    }
 }

@@ -14,15 +14,15 @@ const PLAN: &str = "[deployment]\nname = \"wandb-{s}\"\nhost = \"https://wandb.e
 /// The calls of a good engineer's script, as steps of which the inner ones may run at the same time.
 const BOTO3: &str = "
 b = 'boto-{s}'; q = b + '-events'; arn = 'arn:aws:sqs:eu-west-1:{a}:' + q
-policy = json.dumps({'Version': '2012-10-17', 'Statement': []})
+def policy(action, resource, **more): return json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': action, 'Resource': resource, **more}]})
 steps = [[
   lambda: s3.create_bucket(Bucket=b, CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'}),
   lambda: sqs.create_queue(QueueName=q, Attributes={'ReceiveMessageWaitTimeSeconds': '10'}),
-  lambda: iam.put_role_policy(RoleName='node', PolicyName='boto', PolicyDocument=policy),
+  lambda: iam.put_role_policy(RoleName='node', PolicyName='boto', PolicyDocument=policy('s3:GetObject', '*')),
 ], [
   lambda: s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration={'BlockPublicAcls': True}),
   lambda: s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration={'Rules': [{'ApplyServerSideEncryptionByDefault': {'SSEAlgorithm': 'AES256'}}]}),
-  lambda: s3.put_bucket_policy(Bucket=b, Policy=policy),
+  lambda: s3.put_bucket_policy(Bucket=b, Policy=policy('s3:GetObject', 'arn:aws:s3:::' + b + '/*', Principal={'AWS': 'arn:aws:iam::{a}:root'})),
   lambda: s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': [{'AllowedMethods': ['GET'], 'AllowedOrigins': ['*']}]}),
   lambda: s3.put_bucket_tagging(Bucket=b, Tagging={'TagSet': [{'Key': 'a', 'Value': 'b'}]}),
   lambda: s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration={'QueueConfigurations': [{'QueueArn': arn, 'Events': ['s3:ObjectCreated:*']}]}),

@@ -206,3 +206,31 @@ fn without_a_terminal_the_flag_to_add_is_named() {
     }
     assert!(rig.proxy.records().is_empty());
 }
+
+#[test]
+fn role_that_is_missing_or_anothers_is_refused_at_plan() {
+    let rig = Rig::new();
+    rig.write("provision.toml", PLAN);
+    let plan = rig.run(&["aws", "plan"]);
+    assert!(plan.code == 6 && plan.stderr.contains("role `node` does not exist"), "{}", plan.stderr);
+    rig.write("provision.toml", &PLAN.replace("\"node\"", "\"arn:aws:iam::999999999999:role/node\""));
+    let plan = rig.run(&["aws", "plan"]);
+    assert!(plan.code == 6 && plan.stderr.contains("of account 999999999999"), "{}", plan.stderr);
+    assert!(rig.proxy.writes().is_empty());
+}
+
+#[test]
+fn tags_of_a_bucket_with_attribute_based_access_control_are_added() {
+    let rig = applied();
+    rig.write("provision.toml", &PLAN.replace("[aws.queue]", "versioning = true\n[aws.queue]"));
+    fault(&rig, "s3:PutBucketTagging", Nth::Every, s3(400, "InvalidRequest", "Use TagResource on this bucket"));
+    let enabled = "<AbacStatus><Status>Enabled</Status></AbacStatus>".to_owned();
+    fault(&rig, "s3:GetBucketAbac", Nth::Every, What::Answer { status: 200, headers: Vec::new(), body: enabled });
+    // The client puts the account before the host, which an address in numbers cannot have.
+    let proxy = format!("http://localhost:{}", rig.proxy.address.port());
+    let ran = rig.run_with(&["aws", "apply", "--yes"], |command| {
+        command.env("AWS_ENDPOINT_URL_S3_CONTROL", proxy);
+    });
+    let asked = rig.proxy.count("s3:GetBucketAbac");
+    assert!(asked == 1 && (ran.code == 0 || ran.stderr.contains("s3:TagResource")), "{}{}", ran.stdout, ran.stderr);
+}

@@ -140,3 +140,15 @@ fn renaming_the_deployment_takes_its_marks_over() {
     let names = rig.boto3("print(len(iam.list_role_policies(RoleName='node')['PolicyNames']), len(s3.get_bucket_cors(Bucket='acme-{s}')['CORSRules']))");
     assert_eq!(names, "1 1");
 }
+
+#[test]
+fn apply_with_orphans_deletes_the_renamed_queue_and_nothing_else() {
+    let rig = applied();
+    rig.write("provision.toml", &PLAN.replace("-events", "-renamed"));
+    apply(&rig);
+    let ran = rig.run(&["aws", "apply", "--yes", "--orphans"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let left = rig.boto3("print(sorted(url.rsplit('/')[-1] for url in sqs.list_queues()['QueueUrls']))");
+    assert_eq!(left, format!("['acme-{0}-renamed', 'acme-{0}-runs']", rig.suffix));
+    assert_eq!(rig.run(&["aws", "drift"]).stdout, format!("wandb-{}: in sync\n", rig.suffix));
+}

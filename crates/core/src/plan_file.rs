@@ -311,7 +311,67 @@ mod tests {
         assert_eq!((file.line_of("a.b"), file.line_of("a.c.x"), file.line_of("a.x")), (2, 3, 1));
     }
 
+    #[test]
+    fn nearest_kind_of_table_is_meant() {
+        #[derive(Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "only its shape matters")]
+        struct Outer {
+            kind: Kind,
+        }
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(untagged, deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its shape matters")]
+        enum Kind {
+            One { one: String },
+            Two { two: String },
+        }
+        let file = PlanFile::parse("x", "[x]\nkind = { two = 'a' }".to_owned(), &env).unwrap();
+        let mut problems = file.problems();
+        assert!(file.section::<Outer>("x", &mut problems).is_some() && problems.is_empty());
+    }
+
+    #[test]
+    fn section_with_a_misfit_under_a_key_with_dots_is_still_read() {
+        let file = PlanFile::parse("x", "[x]\nname = 'a'\ntags = { 'a.b' = 1 }".to_owned(), &env).unwrap();
+        let mut problems = file.problems();
+        assert!(file.section::<Section>("x", &mut problems).is_some() && problems.len() == 1);
+    }
+
+    #[test]
+    fn problems_behind_the_last_byte_have_their_label() {
+        insta::assert_snapshot!(checked("[x]\nname = \"abc").unwrap_err(), @r#"
+          × this is not TOML
+           ╭─[plans/x.toml:2:12]
+         1 │ [x]
+         2 │ name = "abc
+           ·            ▲
+           ·            ╰── invalid basic string, expected `"`
+           ╰────
+
+        error: 1 problem in plans/x.toml; no request was sent
+        "#);
+        insta::assert_snapshot!(checked("").unwrap_err(), @"
+          × no [x] section
+           ╭─[plans/x.toml:1:1]
+         1 │ 
+           · ▲
+           · ╰── this plan file does not describe one
+           ╰────
+          help: `provision init` prints a plan file to begin with; it goes under [x]
+
+        error: 1 problem in plans/x.toml; no request was sent
+        ");
+    }
+
     proptest! {
+        #[test]
+        fn digest_is_free_of_order_and_comments(entries in prop::collection::btree_map("[a-z]{1,4}", 0..9_i32, 1..6)) {
+            let lines: Vec<_> = entries.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+            let reversed: Vec<_> = lines.iter().rev().map(|line| format!("# note\n{line}")).collect();
+            let digest = |source: String| PlanFile::parse("x", source, &env).map(|file| file.digest()).unwrap();
+            prop_assert_eq!(digest(lines.concat()), digest(reversed.concat()));
+        }
+
         #[test]
         fn any_text_is_read_without_a_panic(source in ".{0,200}") {
             let _ = checked(&source);

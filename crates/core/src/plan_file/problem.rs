@@ -101,11 +101,7 @@ impl Problems {
             let Some(path) = found.path.strip_prefix(section).map(|path| path.trim_start_matches('.')) else {
                 continue;
             };
-            let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
-            let pointer = if table.is_empty() { String::new() } else { format!("/{}", table.replace('.', "/")) };
-            if let Some(Value::Object(members)) = value.pointer_mut(&pointer) {
-                members.remove(key);
-            }
+            remove(&mut value, path);
         }
         value
     }
@@ -154,6 +150,20 @@ fn disclose_nothing(found: &mut Found, filled: &[Filled]) {
 /// Characters below which a variable's value is too common a word to be struck everywhere, and too short a secret.
 const SHORT: usize = 6;
 
+/// Remove a dotted path; the longest key first, as a quoted key may hold dots itself.
+fn remove(value: &mut Value, path: &str) {
+    let Value::Object(members) = value else { return };
+    if members.remove(path).is_some() {
+        return;
+    }
+    let mut dots = path.rmatch_indices('.').map(|(dot, _)| dot);
+    if let Some(dot) = dots.find(|dot| members.contains_key(&path[..*dot]))
+        && let Some(member) = members.get_mut(&path[..dot])
+    {
+        remove(member, &path[dot + 1..]);
+    }
+}
+
 /// A text with control characters escaped: keys may hold what a terminal would obey.
 fn harmless(text: &str) -> String {
     let escape = |letter: char| if obeyed(letter) { letter.escape_unicode().to_string() } else { letter.to_string() };
@@ -201,7 +211,9 @@ impl PlanFileError {
     pub fn render(&self, color: bool) -> String {
         match self {
             Self::Unreadable { .. } => {
-                format!("error: {self}\n\nhint: `provision init aws > plans/aws.toml` writes one to begin with\n")
+                format!(
+                    "error: {self}\n\nhint: check the path; `provision init aws` prints a plan file to begin with\n"
+                )
             }
             Self::Invalid(invalid) => invalid.render(color),
         }
@@ -233,7 +245,7 @@ impl InvalidPlanFile {
     fn render(&self, color: bool) -> String {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(120);
-        let source = Text { document: &self.document, printed: printed(&self.document.source) };
+        let source = Text { document: &self.document, printed: self.printed() };
         let mut text = String::new();
         for found in &self.found {
             let report = Report { found, text: &source };
@@ -246,6 +258,14 @@ impl InvalidPlanFile {
             text.push('\n');
         }
         text + &format!("error: {self}; no request was sent\n")
+    }
+
+    /// The file as it is printed, with a line's end to point at where a problem stands behind its last byte, as an unclosed
+    /// string's does: miette shows no label there.
+    fn printed(&self) -> String {
+        let length = self.document.source.len();
+        let behind = self.found.iter().any(|found| found.span.end >= length && found.span.start >= length);
+        printed(&self.document.source) + if behind { "\n" } else { "" }
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -156,8 +156,8 @@ impl<'a> Check<'a> {
                 return self.problems.report_at(path, node.span.clone(), "unknown value", &label, help);
             }
         }
-        let of_type = choices.iter().find(|choice| constants(choice).is_empty() && is_of_type(node, choice));
-        match of_type {
+        let of_type = choices.iter().filter(|choice| constants(choice).is_empty() && is_of_type(node, choice));
+        match of_type.min_by_key(|choice| misfits(node, choice)) {
             Some(schema) => self.value(node, path, schema),
             None => self.wrong_type(node, path, &any_of(choices, path), None),
         }
@@ -194,6 +194,15 @@ fn type_of(node: &Node) -> &'static str {
 fn is_of_type(node: &Node, schema: &Value) -> bool {
     let (types, found) = (types(schema), type_of(node));
     types.contains(&found) || (found == "integer" && types.contains(&"number"))
+}
+
+/// How many keys of a table a choice does not know or misses: of several kinds of table, the nearest is meant.
+fn misfits(node: &Node, schema: &Value) -> usize {
+    let Some(entries) = node.entries() else { return 0 };
+    let properties = schema.get("properties");
+    let known = |key: &str| properties.is_some_and(|properties| properties.get(key).is_some());
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    entries.keys().filter(|key| !known(key)).count() + required.filter(|key| !entries.contains_key(*key)).count()
 }
 
 fn found(node: &Node) -> &'static str {

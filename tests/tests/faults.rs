@@ -31,7 +31,9 @@ fn passing_faults_are_repeated_and_the_apply_succeeds() {
         let rig = planned();
         fault(&rig, operation, Nth::Number(1), what);
         apply(&rig);
-        assert!(rig.proxy.count(operation) >= 1);
+        // Two queues are made, so one repetition makes three calls.
+        let least = if operation == "sqs:CreateQueue" { 3 } else { 2 };
+        assert!(rig.proxy.count(operation) >= least, "{operation}: {}", rig.proxy.count(operation));
         assert_eq!(rig.run(&["aws", "drift"]).code, 0, "{operation}");
     }
 }
@@ -220,7 +222,7 @@ fn role_that_is_missing_or_anothers_is_refused_at_plan() {
 }
 
 #[test]
-fn tags_of_a_bucket_with_attribute_based_access_control_are_added() {
+fn tags_refused_by_attribute_based_access_control_take_the_other_route() {
     let rig = applied();
     rig.write("provision.toml", &PLAN.replace("[aws.queue]", "versioning = true\n[aws.queue]"));
     fault(&rig, "s3:PutBucketTagging", Nth::Every, s3(400, "InvalidRequest", "Use TagResource on this bucket"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use provision_core::deployment::Deployment;
-use provision_core::plan_file::Problems;
+use provision_core::plan_file::{PlanFile, Problems};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -222,6 +222,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Read and check the `[aws]` section of this deployment; `None` if there are problems, which are reported.
+    pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
+        let aws: Option<AwsSection> = file.section("aws", problems);
+        if let Some(aws) = &aws {
+            validate(aws, problems);
+        }
+        Some(Self { deployment: deployment?, aws: aws? })
+    }
+
     /// The name of the event queue.
     #[must_use]
     pub fn queue_name(&self) -> String {
@@ -242,7 +251,7 @@ impl Settings {
 }
 
 /// Check what the schema cannot say, all of it at once.
-pub fn validate(section: &AwsSection, problems: &mut Problems) {
+fn validate(section: &AwsSection, problems: &mut Problems) {
     let twelve_digits = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     if section.account.as_ref().is_some_and(|account| !twelve_digits(account)) {
         problems.report("aws.account", "invalid account", "an AWS account id is twelve digits", None);

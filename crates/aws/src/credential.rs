@@ -3,18 +3,22 @@
 //! The region: the plan file, then `AWS_REGION` and `AWS_DEFAULT_REGION`, then the profile. Credentials: the SDK's chain
 //! (environment, profile, SSO, web identity, container, instance), asked once, with a limit, before any call.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal::{Env, Fs};
+use provision_core::provider::Connection;
 use provision_core::{Error, ErrorKind};
 
 use crate::client::Clients;
 use crate::provider::Place;
+use crate::trace::Tracer;
 
 /// How long credentials may take to be found: a metadata server that hangs must not hang us.
 const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
@@ -62,11 +66,38 @@ pub async fn region(wanted: Option<&str>) -> Result<String, Error> {
 /// # Errors
 ///
 /// No region, a profile or token file that does not exist, no credentials.
-pub async fn connect(wanted: Option<&str>) -> Result<(Clients, Place), Error> {
+pub async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
+    let (config, place) = match &connection.sandbox {
+        Some(variables) => in_sandbox(wanted, variables).await,
+        None => in_environment(wanted).await?,
+    };
+    let tracer = connection.trace.clone().map(Tracer::new);
+    Ok((clients(&config, !place.endpoints.is_empty(), tracer), place))
+}
+
+async fn in_environment(wanted: Option<&str>) -> Result<(SdkConfig, Place), Error> {
     let region = region(wanted).await?;
     named_files_exist().await?;
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(region.clone()))
+    let config = with_credentials(loader(&region).load().await).await?;
+    let endpoints = endpoints(&config);
+    Ok((config, Place { region, endpoints }))
+}
+
+/// The sandbox's own endpoint and credentials, whatever the environment says.
+async fn in_sandbox(wanted: Option<&str>, variables: &BTreeMap<String, String>) -> (SdkConfig, Place) {
+    let variable = |name: &str| variables.get(name).cloned().unwrap_or_default();
+    let region = wanted.map_or_else(|| variable("AWS_REGION"), str::to_owned);
+    let (key, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
+    let credentials = Credentials::new(key, secret, None, None, "sandbox");
+    let endpoint = variable("AWS_ENDPOINT_URL");
+    let loader = loader(&region).empty_test_environment().credentials_provider(credentials).endpoint_url(&endpoint);
+    let endpoints = vec![format!("sandbox={endpoint}")];
+    (loader.load().await, Place { region, endpoints })
+}
+
+fn loader(region: &str) -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
         // The core repeats calls, by one policy for every cloud.
         .retry_config(RetryConfig::disabled())
         .timeout_config(
@@ -75,11 +106,6 @@ pub async fn connect(wanted: Option<&str>) -> Result<(Clients, Place), Error> {
                 .operation_attempt_timeout(REQUEST_TIMEOUT)
                 .build(),
         )
-        .load()
-        .await;
-    let config = with_credentials(config).await?;
-    let endpoints = endpoints(&config);
-    Ok((clients(&config, !endpoints.is_empty()), Place { region, endpoints }))
 }
 
 /// A profile or a token file that is named and does not exist: the SDK's own messages do not say so.
@@ -143,14 +169,26 @@ fn endpoints(config: &SdkConfig) -> Vec<String> {
 }
 
 /// A bucket has no host name of its own on an endpoint that is not AWS's.
-fn clients(config: &SdkConfig, path_style: bool) -> Clients {
-    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+fn clients(config: &SdkConfig, path_style: bool, tracer: Option<Tracer>) -> Clients {
+    /// A service's client, with the tracer where there is one.
+    macro_rules! client {
+        ($service:ident, $settings:expr) => {{
+            let mut settings = $settings;
+            if let Some(tracer) = tracer.clone() {
+                settings = settings.interceptor(tracer);
+            }
+            $service::Client::from_conf(settings.build())
+        }};
+        ($service:ident) => {
+            client!($service, $service::config::Builder::from(config))
+        };
+    }
     Clients {
-        s3: aws_sdk_s3::Client::from_conf(s3),
-        s3control: aws_sdk_s3control::Client::new(config),
-        sqs: aws_sdk_sqs::Client::new(config),
-        iam: aws_sdk_iam::Client::new(config),
-        sts: aws_sdk_sts::Client::new(config),
-        tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+        s3: client!(aws_sdk_s3, aws_sdk_s3::config::Builder::from(config).force_path_style(path_style)),
+        s3control: client!(aws_sdk_s3control),
+        sqs: client!(aws_sdk_sqs),
+        iam: client!(aws_sdk_iam),
+        sts: client!(aws_sdk_sts),
+        tagging: client!(aws_sdk_resourcegroupstagging),
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod policy;
 pub mod provider;
 mod resources;
+mod trace;
 
-pub use config::AwsSection;
+pub use config::{AwsSection, Settings};
 pub use provider::Provider;

@@ -5,18 +5,21 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use provision_core::deployment::Deployment;
 use provision_core::executor::Watch;
 use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
-use provision_core::provider::{Identity, Observer, Provisioner};
+use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
 use provision_core::resource::{Carrier, Observation, Orphan, Resource, Want};
 use provision_core::survey::{Contents, thousands};
 use provision_core::{Address, Error, ErrorKind, RetryClass, assess, digest};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::client::{Read, Tags, Writer};
+use crate::client::{Read, Reader, Tags, Writer};
 use crate::config::{Encryption, Grant, Senders, Settings};
+use crate::credential;
 use crate::resources::{access, bucket, notification, queue};
 
 const BUCKET: Address = Address::new("aws.bucket");
@@ -90,39 +93,59 @@ fn entry_digest(deployment: &str) -> String {
     digest::short(deployment, 12)
 }
 
-/// No clients at all: for what the plan file alone says.
-#[derive(Clone, Copy, Debug)]
-pub struct Offline;
+#[async_trait]
+impl Cloud for Settings {
+    fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
 
-impl Provider<Offline> {
-    /// A provider that can only say what the plan file says.
-    #[must_use]
-    pub fn offline(settings: Settings, place: Place) -> Self {
-        Self { settings, place, client: Offline, identity: OnceCell::new(), tags_read: Mutex::default() }
+    fn data_name(&self) -> &str {
+        &self.aws.bucket.name
+    }
+
+    fn protect(&self) -> bool {
+        self.aws.bucket.protect
+    }
+
+    fn to_json(&self) -> Value {
+        json!(self)
+    }
+
+    async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
+        let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
+    }
+
+    async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
+        let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
+    }
+
+    async fn outputs(&self) -> Result<Vec<Output>, Error> {
+        Ok(outputs(self, &credential::region(self.aws.region.as_deref()).await?))
     }
 }
 
-impl<C> Provider<C> {
-    /// The settings for the server.
-    #[must_use]
-    pub fn settings_for_the_server(&self) -> Vec<Output> {
-        let (names, aws) = (self.names(), &self.settings.aws);
-        let queue = names.queue.as_ref().map_or_else(|| "internal://".to_owned(), |queue| format!("sqs://{queue}"));
-        let mut outputs = vec![
-            Output::new("HOST", &self.settings.deployment.host),
-            Output::new("BUCKET", format!("s3://{}", names.bucket)),
-            Output::new("BUCKET_QUEUE", queue),
-            Output::new("AWS_REGION", &names.region),
-        ];
-        if let Some(run_queue) = &aws.run_queue {
-            outputs.push(Output::new("NOTIFICATIONS_QUEUE", format!("sqs://{}", run_queue.name)));
-        }
-        if let Some(Encryption::Key(key)) = &aws.bucket.encryption {
-            outputs.push(Output::new("AWS_S3_KMS_ID", &key.kms_key));
-        }
-        outputs
+/// The settings for the server, from the plan file and the region alone.
+fn outputs(settings: &Settings, region: &str) -> Vec<Output> {
+    let aws = &settings.aws;
+    let queue = if aws.queue.enabled { format!("sqs://{}", settings.queue_name()) } else { "internal://".to_owned() };
+    let mut outputs = vec![
+        Output::new("HOST", &settings.deployment.host),
+        Output::new("BUCKET", format!("s3://{}", aws.bucket.name)),
+        Output::new("BUCKET_QUEUE", queue),
+        Output::new("AWS_REGION", region),
+    ];
+    if let Some(run_queue) = &aws.run_queue {
+        outputs.push(Output::new("NOTIFICATIONS_QUEUE", format!("sqs://{}", run_queue.name)));
     }
+    if let Some(Encryption::Key(key)) = &aws.bucket.encryption {
+        outputs.push(Output::new("AWS_S3_KMS_ID", &key.kms_key));
+    }
+    outputs
+}
 
+impl<C> Provider<C> {
     fn names(&self) -> Names {
         let known = self.identity.get().and_then(|identity| identity.as_ref().ok());
         let account = self.settings.aws.account.clone().or_else(|| known.map(|identity| identity.account.clone()));
@@ -145,13 +168,6 @@ impl<C: Read> Provider<C> {
     #[must_use]
     pub fn new(settings: Settings, place: Place, client: C) -> Self {
         Self { settings, place, client, identity: OnceCell::new(), tags_read: Mutex::default() }
-    }
-
-    /// The policy that the server's role needs, where the plan file names no role.
-    #[must_use]
-    pub fn handover(&self) -> Option<String> {
-        let policy = || access::server_policy(&self.settings, &self.names());
-        self.settings.aws.access.is_none().then(policy)
     }
 
     async fn caller(&self) -> Result<&Identity, Error> {
@@ -279,7 +295,7 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        self.settings_for_the_server()
+        outputs(&self.settings, &self.place.region)
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -296,6 +312,14 @@ impl<C: Read> Observer for Provider<C> {
             warnings.push(format!("role `{role}` gets every S3 and SQS action on this deployment (`grant = \"all\"`)"));
         }
         warnings
+    }
+
+    fn handover(&self) -> Option<String> {
+        let policy = || {
+            let policy = access::server_policy(&self.settings, &self.names());
+            format!("The server's role needs this policy ([aws.access] would attach it):\n{policy}")
+        };
+        self.settings.aws.access.is_none().then(policy)
     }
 
     async fn identity(&self) -> Result<Identity, Error> {
@@ -358,7 +382,7 @@ fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
 }
 
 /// One page of each list: enough to say that it is not empty, and roughly by how much.
-async fn contents(reader: &crate::client::Reader, bucket: &str, owner: &str) -> Result<Contents, Error> {
+async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Result<Contents, Error> {
     let (versions, uploads) = futures::join!(
         reader.list_object_versions(bucket, owner, (None, None)),
         reader.list_multipart_uploads(bucket, owner),

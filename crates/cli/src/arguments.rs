@@ -32,6 +32,9 @@ pub(crate) struct Global {
     /// Show what is in sync too.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+    /// Append each request and its answer to a file, one JSON line each; secrets and headers are left out.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
     /// Stop after this many seconds as if interrupted: no new writes.
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) timeout: Option<u64>,
@@ -49,7 +52,7 @@ pub(crate) enum Command {
     },
     /// Check a plan file; nothing is sent.
     Validate {
-        /// Default: `provision.toml`, then `plans/aws.toml`.
+        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
         plan_file: Option<PathBuf>,
     },
     /// Print the JSON Schema of plan files.
@@ -67,10 +70,23 @@ pub(crate) enum Command {
 }
 
 /// A cloud.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Cloud {
     /// Amazon Web Services.
     Aws,
+}
+
+impl Cloud {
+    /// Every cloud, in the order of the documentation.
+    pub(crate) const ALL: [Self; 1] = [Self::Aws];
+}
+
+impl std::fmt::Display for Cloud {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::Aws => "aws",
+        })
+    }
 }
 
 /// What to do in a cloud.

@@ -17,7 +17,7 @@ use provision_core::Error;
 use provision_core::plan_file::PlanFileError;
 use serde_json::json;
 
-use crate::arguments::{Action, Arguments, Command, Global};
+use crate::arguments::{Action, Arguments, Cloud, Command, Global};
 use crate::exit::Exit;
 use crate::view;
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     let global = arguments.global;
     choose_color(&global);
     let ended = match arguments.command {
-        Command::Aws(action) => aws(action, &global).await,
+        Command::Aws(action) => act(action, Cloud::Aws, &global).await,
         Command::Init { cloud } => init::run(cloud),
         Command::Validate { plan_file } => validate::run(plan_file, &global),
         Command::Schema => schema::run(),
@@ -61,17 +61,19 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     ended.unwrap_or_else(|failure| report(&failure, &global))
 }
 
-async fn aws(action: Action, global: &Global) -> Ended {
+async fn act(action: Action, cloud: Cloud, global: &Global) -> Ended {
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans } => {
-            plan::run(plan_file, out, detailed_exitcode, orphans, global).await
+            plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global).await
         }
-        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, yes, orphans, global).await,
-        Action::Drift { plan_files, format } => drift::run(plan_files, format, global).await,
+        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, global).await,
+        Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, global).await,
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
-            destroy::run(plan_file, yes, delete_data, orphans, global).await
+            destroy::run(plan_file, cloud, yes, delete_data, orphans, global).await
         }
-        Action::Output { plan_file, name, format, out } => output::run(plan_file, name, format, out, global).await,
+        Action::Output { plan_file, name, format, out } => {
+            output::run(plan_file, cloud, name, format, out, global).await
+        }
     }
 }
 

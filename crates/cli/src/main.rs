@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod session;
 mod signals;
+mod trace;
 mod view;
 
 use std::process::ExitCode;

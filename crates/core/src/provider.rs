@@ -1,9 +1,14 @@
-//! What a cloud's crate offers to the core. One provider is one cloud with one plan file's settings.
+//! What a cloud's crate offers to the core and the command line. One provider is one cloud with one plan file's settings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::address::Address;
+use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::executor::Watch;
 use crate::mark::Origin;
@@ -11,6 +16,41 @@ use crate::operation::Operation;
 use crate::output::Output;
 use crate::resource::{Observation, Orphan, Resource, Want};
 use crate::survey::Contents;
+use crate::trace::TraceSink;
+
+/// How a cloud is reached.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The variables of a sandbox. They stand in for the environment: real credentials and endpoints are not looked at.
+    pub sandbox: Option<BTreeMap<String, String>>,
+    /// Where each request and answer is written down.
+    pub trace: Option<Arc<dyn TraceSink>>,
+}
+
+/// A cloud's part of a plan file, checked: what commands need to know before anything is sent, and the way to the cloud.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// The deployment.
+    fn deployment(&self) -> &Deployment;
+
+    /// The name of what holds the data, which `destroy --delete-data` must repeat.
+    fn data_name(&self) -> &str;
+
+    /// Whether `destroy` is refused.
+    fn protect(&self) -> bool;
+
+    /// The settings as a saved change set carries them. They hold no secret.
+    fn to_json(&self) -> Value;
+
+    /// A provider that can only read.
+    async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error>;
+
+    /// A provider that can write.
+    async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error>;
+
+    /// The settings for the server, from the plan file alone: nothing is sent.
+    async fn outputs(&self) -> Result<Vec<Output>, Error>;
+}
 
 /// Who we are and where: what a change set is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +92,10 @@ pub trait Observer: Send + Sync {
 
     /// Open choices of the plan file that deserve a warning each time.
     fn warnings(&self) -> Vec<String>;
+
+    /// What is left to the user after an apply, with the text to use: the rights of a server whose identity the plan file
+    /// does not name.
+    fn handover(&self) -> Option<String>;
 
     /// Who we are; the error tells how to get credentials.
     async fn identity(&self) -> Result<Identity, Error>;

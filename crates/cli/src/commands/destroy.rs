@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use provision_core::change_set::Purpose;
 use serde_json::json;
 
-use crate::arguments::Global;
+use crate::arguments::{Cloud, Global};
 use crate::commands::{Ended, Failure, execution, plan};
 use crate::exit::Exit;
 use crate::session::{check, plan_file_path};
@@ -13,23 +13,24 @@ use crate::view;
 
 pub(crate) async fn run(
     given: Option<PathBuf>,
+    cloud: Cloud,
     yes: bool,
     delete_data: Option<String>,
     orphans: bool,
     global: &Global,
 ) -> Ended {
-    let path = plan_file_path(given);
-    let checked = check(&path)?;
+    let path = plan_file_path(given, cloud);
+    let checked = check(&path, cloud)?;
     execution::can_ask(yes, "destroy")?;
-    let bucket = &checked.settings.aws.bucket.name;
-    if let Some(named) = delete_data.as_ref().filter(|named| *named != bucket) {
+    let bucket = checked.settings.data_name();
+    if let Some(named) = delete_data.as_deref().filter(|named| *named != bucket) {
         return Err(Failure::Usage(format!(
             "`--delete-data {named}` names another bucket than the plan file's, `{bucket}`"
         )));
     }
     let intent = checked.intent(Purpose::Destroy { delete_data }, orphans);
-    let provider = checked.provisioner().await?;
-    let set = checked.change_set(&provider, &intent).await?;
+    let provider = checked.provisioner(global).await?;
+    let set = checked.change_set(provider.as_ref(), &intent).await?;
     match global.json {
         true => view::result(&format!("{}\n", json!({"type": "change_set", "change_set": set}))),
         false => plan::print(&set, global),
@@ -42,11 +43,16 @@ pub(crate) async fn run(
         return Ok(Exit::Done);
     }
     if !yes {
-        execution::confirm(&checked, &provider, &intent, &set, "Destroy this deployment?").await?;
+        execution::confirm(&checked, provider.as_ref(), &intent, &set, "Destroy this deployment?").await?;
     }
-    let (outcome, reason) = execution::execute(&provider, &set, global).await;
+    let (outcome, reason) = execution::execute(provider.as_ref(), &set, global).await;
     if !outcome.is_complete() {
-        return execution::incomplete(&outcome, &reason, &set, &format!("provision aws destroy {}", path.display()));
+        return execution::incomplete(
+            &outcome,
+            &reason,
+            &set,
+            &format!("provision {cloud} destroy {}", path.display()),
+        );
     }
     if !global.json {
         view::result(&format!("\nDestroyed deployment `{}`.\n", set.deployment));

@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use provision_core::change_set::{ChangeSet, Purpose};
 use serde_json::json;
 
-use crate::arguments::{Global, ReportFormat};
+use crate::arguments::{Cloud, Global, ReportFormat};
 use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
 use crate::session::{check, plan_file_path};
 use crate::view;
 
-pub(crate) async fn run(plan_files: Vec<PathBuf>, format: ReportFormat, global: &Global) -> Ended {
-    let paths = if plan_files.is_empty() { vec![plan_file_path(None)] } else { plan_files };
-    let checked = paths.iter().map(|path| check(path)).collect::<Result<Vec<_>, _>>()?;
+pub(crate) async fn run(plan_files: Vec<PathBuf>, cloud: Cloud, format: ReportFormat, global: &Global) -> Ended {
+    let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)] } else { plan_files };
+    let checked = paths.iter().map(|path| check(path, cloud)).collect::<Result<Vec<_>, _>>()?;
     let mut sets = Vec::new();
     for checked in &checked {
-        let observer = checked.observer().await?;
-        sets.push(checked.change_set(&observer, &checked.intent(Purpose::Apply, false)).await?);
+        let observer = checked.observer(global).await?;
+        sets.push(checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, false)).await?);
     }
     print(&sets, format, global);
     // What cannot be read, or is not ours, is unknown: never in sync.

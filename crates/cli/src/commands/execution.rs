@@ -73,7 +73,7 @@ pub(crate) fn unchanged(then: &ChangeSet, now: &ChangeSet, when: &str) -> Result
         None => Ok(()),
         Some(difference) => {
             let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).message(difference);
-            Err(error.hint("nothing was written; look at it with `provision aws plan`").into())
+            Err(error.hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)).into())
         }
     }
 }
@@ -106,7 +106,9 @@ pub(crate) async fn seen(
         if started.elapsed() > SETTLING {
             let error =
                 Error::new(ErrorKind::Unexpected, "what was written is not what is seen").message(unseen.join(", "));
-            return Err(error.hint("if `provision aws plan` goes on showing it, this is a bug in provision").into());
+            return Err(error
+                .hint(format!("if `provision {} plan` goes on showing it, this is a bug in provision", checked.cloud))
+                .into());
         }
         events(global).emit(Event::Confirming { unseen });
         sleep(waits.next().unwrap_or_default()).await;

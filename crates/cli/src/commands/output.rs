@@ -2,13 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use provision_aws::Provider;
-use provision_aws::credential;
-use provision_aws::provider::Place;
 use provision_core::output::{Output, OutputFormat, render};
 use provision_core::{Error, ErrorKind};
 
-use crate::arguments::{Format, Global};
+use crate::arguments::{Cloud, Format, Global};
 use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
 use crate::session::{check, plan_file_path};
@@ -16,16 +13,15 @@ use crate::view;
 
 pub(crate) async fn run(
     first: Option<PathBuf>,
+    cloud: Cloud,
     second: Option<String>,
     format: Format,
     out: Option<PathBuf>,
     global: &Global,
 ) -> Ended {
     let (plan_file, name) = tell_apart(first, second);
-    let checked = check(&plan_file_path(plan_file))?;
-    let region = credential::region(checked.settings.aws.region.as_deref()).await?;
-    let place = Place { region, endpoints: Vec::new() };
-    let outputs = Provider::offline(checked.settings.clone(), place).settings_for_the_server();
+    let checked = check(&plan_file_path(plan_file, cloud), cloud)?;
+    let outputs = checked.settings.outputs().await?;
     let text = match name {
         Some(name) => one(&outputs, &name)?,
         None => render(&outputs, chosen(format, global)),

@@ -2,6 +2,7 @@
 //!
 //! Delays by name: `sqs.policy` (S3 sees a queue and its policy late), `tags` (`tag:GetResources` sees tags late).
 
+pub mod answers;
 mod wire;
 
 use std::net::SocketAddr;

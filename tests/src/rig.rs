@@ -5,8 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use provision_sandbox::aws::AwsWire;
+use provision_sandbox::proxy::Proxy;
+
 use crate::ministack::MiniStack;
-use crate::proxy::Proxy;
 use crate::python;
 
 /// One test's world.
@@ -46,7 +48,7 @@ impl Rig {
         Self {
             account: format!("{:012}", 100_000_000_000 + number),
             suffix: format!("t{number}"),
-            proxy: Proxy::start(MiniStack::shared().address),
+            proxy: Proxy::start(AwsWire, MiniStack::shared().address).unwrap(),
             folder: tempfile::tempdir().unwrap(),
         }
     }

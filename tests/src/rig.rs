@@ -92,6 +92,42 @@ impl Rig {
         command.spawn().unwrap()
     }
 
+    /// Run the binary on a pseudo terminal of its own, and type each answer when the text before it is seen. Gives the
+    /// exit code and all that the screen was sent.
+    ///
+    /// # Panics
+    ///
+    /// A text is not seen within a minute and a half.
+    #[must_use]
+    pub fn run_on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
+        self.run_on_terminal_slowly(arguments, answers, 0)
+    }
+
+    /// The same, with each answer this many seconds after its question.
+    ///
+    /// # Panics
+    ///
+    /// A text is not seen within a minute and a half.
+    #[must_use]
+    pub fn run_on_terminal_slowly(&self, arguments: &[&str], answers: &[(&str, &str)], seconds: u32) -> (i32, String) {
+        let job = serde_json::json!({
+            "command": std::iter::once(binary().display().to_string()).chain(arguments.iter().map(ToString::to_string)).collect::<Vec<_>>(),
+            "answers": answers,
+            "folder": self.folder.path(),
+        });
+        let mut env = self.credentials();
+        env.push(("AWS_ENDPOINT_URL".to_owned(), format!("http://{}", self.proxy.address)));
+        env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
+        env.push(("TERM".to_owned(), "xterm".to_owned()));
+        env.push(("JOB".to_owned(), job.to_string()));
+        env.push(("ANSWER_AFTER".to_owned(), seconds.to_string()));
+        let output = python::run(include_str!("terminal.py"), &env);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = seen["code"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(-1);
+        (code, seen["screen"].as_str().unwrap_or_default().to_owned())
+    }
+
     fn credentials(&self) -> Vec<(String, String)> {
         let pairs = [
             ("AWS_ACCESS_KEY_ID", self.account.as_str()),

@@ -7,13 +7,34 @@ use provision_tests::fault::{Fault, Nth, What, When};
 use provision_tests::rig::{Rig, finished, signal};
 
 use crate::lifecycle::{PLAN, applied, apply, planned};
+use provision_tests::backend::Backend;
+
+cases! {
+    passing_faults_are_repeated_and_the_apply_succeeds,
+    effect_without_an_answer_is_found_and_finished,
+    denied_write_is_final_names_the_permission_and_leaves_the_rest_to_the_next_run,
+    denied_read_is_unknown_never_in_sync,
+    bucket_of_another_account_is_said_to_be_so,
+    wrong_region_names_the_right_one,
+    credentials_that_do_not_serve_are_told_within_three_seconds,
+    wrong_account_and_missing_region_stop_before_anything_is_compared,
+    interrupted_apply_says_what_is_done_and_the_rerun_finishes,
+    without_a_terminal_the_flag_to_add_is_named,
+    role_that_is_missing_or_anothers_is_refused_at_plan,
+    tags_refused_by_attribute_based_access_control_take_the_other_route,
+    wrong_region_of_the_signature_names_the_right_one,
+    throttled_queue_is_repeated,
+    fault_that_never_passes_ends_within_its_budget_and_names_the_call,
+    second_signal_stops_waiting_and_does_not_call_it_done,
+    interrupted_emptying_begins_no_new_batch_and_the_rerun_finishes,
+    two_applies_at_once_converge_to_one_set_of_resources,
+}
 
 fn fault(rig: &Rig, operation: &str, nth: Nth, what: What) {
     rig.proxy.fault(Fault { operation: operation.to_owned(), nth, at: When::Before, what });
 }
 
-#[test]
-fn passing_faults_are_repeated_and_the_apply_succeeds() {
+fn passing_faults_are_repeated_and_the_apply_succeeds(backend: Backend) {
     let faults = [
         (
             "s3:PutBucketCors",
@@ -28,7 +49,7 @@ fn passing_faults_are_repeated_and_the_apply_succeeds() {
         ("iam:PutRolePolicy", What::Drop),
     ];
     for (operation, what) in faults {
-        let rig = planned();
+        let rig = planned(backend);
         fault(&rig, operation, Nth::Number(1), what);
         apply(&rig);
         // Two queues are made, so one repetition makes three calls.
@@ -38,10 +59,9 @@ fn passing_faults_are_repeated_and_the_apply_succeeds() {
     }
 }
 
-#[test]
-fn effect_without_an_answer_is_found_and_finished() {
+fn effect_without_an_answer_is_found_and_finished(backend: Backend) {
     for operation in ["s3:CreateBucket", "sqs:CreateQueue", "s3:PutBucketTagging"] {
-        let rig = planned();
+        let rig = planned(backend);
         rig.proxy.fault(Fault {
             operation: operation.to_owned(),
             nth: Nth::Number(1),
@@ -53,9 +73,8 @@ fn effect_without_an_answer_is_found_and_finished() {
     }
 }
 
-#[test]
-fn denied_write_is_final_names_the_permission_and_leaves_the_rest_to_the_next_run() {
-    let rig = planned();
+fn denied_write_is_final_names_the_permission_and_leaves_the_rest_to_the_next_run(backend: Backend) {
+    let rig = planned(backend);
     let message = "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:PutBucketCORS";
     fault(&rig, "s3:PutBucketCors", Nth::Every, s3(403, "AccessDenied", message));
     let ran = rig.run(&["aws", "apply", "--yes"]);
@@ -69,9 +88,8 @@ fn denied_write_is_final_names_the_permission_and_leaves_the_rest_to_the_next_ru
     assert_eq!(rig.run(&["aws", "drift"]).code, 0);
 }
 
-#[test]
-fn denied_read_is_unknown_never_in_sync() {
-    let rig = applied();
+fn denied_read_is_unknown_never_in_sync(backend: Backend) {
+    let rig = applied(backend);
     let message = "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:GetBucketCORS";
     fault(&rig, "s3:GetBucketCors", Nth::Every, s3(403, "AccessDenied", message));
     let drift = rig.run(&["aws", "drift"]);
@@ -84,9 +102,8 @@ fn denied_read_is_unknown_never_in_sync() {
     );
 }
 
-#[test]
-fn bucket_of_another_account_is_said_to_be_so() {
-    let rig = planned();
+fn bucket_of_another_account_is_said_to_be_so(backend: Backend) {
+    let rig = planned(backend);
     fault(&rig, "s3:HeadBucket", Nth::Every, head(403, &[]));
     for operation in
         ["Tagging", "Versioning", "Cors", "Policy", "Encryption", "OwnershipControls", "NotificationConfiguration"]
@@ -98,9 +115,8 @@ fn bucket_of_another_account_is_said_to_be_so() {
     assert!(plan.stderr.contains("belongs to another account"), "{}", plan.stderr);
 }
 
-#[test]
-fn wrong_region_names_the_right_one() {
-    let rig = planned();
+fn wrong_region_names_the_right_one(backend: Backend) {
+    let rig = planned(backend);
     let region = [("x-amz-bucket-region", "us-west-2")];
     fault(&rig, "s3:HeadBucket", Nth::Every, head(301, &region));
     fault(&rig, "s3:GetBucketTagging", Nth::Every, s3_with(301, "PermanentRedirect", "elsewhere", &region));
@@ -109,8 +125,7 @@ fn wrong_region_names_the_right_one() {
     assert!(plan.stderr.contains("region = \"us-west-2\""), "{}", plan.stderr);
 }
 
-#[test]
-fn credentials_that_do_not_serve_are_told_within_three_seconds() {
+fn credentials_that_do_not_serve_are_told_within_three_seconds(backend: Backend) {
     type Change = fn(&mut std::process::Command);
     let cases: [(Change, &str); 4] = [
         (
@@ -146,7 +161,7 @@ fn credentials_that_do_not_serve_are_told_within_three_seconds() {
             "find AWS credentials",
         ),
     ];
-    let rig = planned();
+    let rig = planned(backend);
     for (change, text) in cases {
         let ran = rig.run_with(&["aws", "plan"], change);
         assert_eq!(ran.code, 4, "{}", ran.stderr);
@@ -163,9 +178,8 @@ fn credentials_that_do_not_serve_are_told_within_three_seconds() {
     assert!(ran.code == 4 && ran.stderr.contains("expired"), "{}", ran.stderr);
 }
 
-#[test]
-fn wrong_account_and_missing_region_stop_before_anything_is_compared() {
-    let rig = planned();
+fn wrong_account_and_missing_region_stop_before_anything_is_compared(backend: Backend) {
+    let rig = planned(backend);
     rig.write("provision.toml", &PLAN.replace("[aws]\n", "[aws]\naccount = \"000000000001\"\n"));
     let ran = rig.run(&["aws", "plan"]);
     assert!(
@@ -178,10 +192,9 @@ fn wrong_account_and_missing_region_stop_before_anything_is_compared() {
     assert!(ran.code == 4 && ran.stderr.contains("AWS_REGION"), "{}", ran.stderr);
 }
 
-#[test]
-fn interrupted_apply_says_what_is_done_and_the_rerun_finishes() {
+fn interrupted_apply_says_what_is_done_and_the_rerun_finishes(backend: Backend) {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
-        let rig = planned();
+        let rig = planned(backend);
         rig.proxy.set_latency(Duration::from_millis(300));
         let started = Instant::now();
         let child = rig.start(&["aws", "apply", "--yes"], |_| {});
@@ -196,9 +209,8 @@ fn interrupted_apply_says_what_is_done_and_the_rerun_finishes() {
     }
 }
 
-#[test]
-fn without_a_terminal_the_flag_to_add_is_named() {
-    let rig = planned();
+fn without_a_terminal_the_flag_to_add_is_named(backend: Backend) {
+    let rig = planned(backend);
     for command in ["apply", "destroy"] {
         let ran = rig.run(&["aws", command]);
         assert!(ran.code == 64 && ran.stderr.contains("--yes"), "{}", ran.stderr);
@@ -206,9 +218,8 @@ fn without_a_terminal_the_flag_to_add_is_named() {
     assert!(rig.proxy.records().is_empty());
 }
 
-#[test]
-fn role_that_is_missing_or_anothers_is_refused_at_plan() {
-    let rig = Rig::new();
+fn role_that_is_missing_or_anothers_is_refused_at_plan(backend: Backend) {
+    let rig = Rig::new(backend);
     rig.write("provision.toml", PLAN);
     let plan = rig.run(&["aws", "plan"]);
     assert!(plan.code == 6 && plan.stderr.contains("role `node` does not exist"), "{}", plan.stderr);
@@ -218,9 +229,8 @@ fn role_that_is_missing_or_anothers_is_refused_at_plan() {
     assert!(rig.proxy.writes().is_empty());
 }
 
-#[test]
-fn tags_refused_by_attribute_based_access_control_take_the_other_route() {
-    let rig = applied();
+fn tags_refused_by_attribute_based_access_control_take_the_other_route(backend: Backend) {
+    let rig = applied(backend);
     rig.write("provision.toml", &PLAN.replace("[aws.queue]", "versioning = true\n[aws.queue]"));
     fault(&rig, "s3:PutBucketTagging", Nth::Every, s3(400, "InvalidRequest", "Use TagResource on this bucket"));
     let enabled = "<AbacStatus><Status>Enabled</Status></AbacStatus>".to_owned();
@@ -237,9 +247,8 @@ fn tags_refused_by_attribute_based_access_control_take_the_other_route() {
     assert!(String::from_utf8_lossy(&tagged.body).contains("provision-spec"));
 }
 
-#[test]
-fn wrong_region_of_the_signature_names_the_right_one() {
-    let rig = planned();
+fn wrong_region_of_the_signature_names_the_right_one(backend: Backend) {
+    let rig = planned(backend);
     let region = [("x-amz-bucket-region", "us-west-2")];
     let message = "The authorization header is malformed; the region 'eu-west-1' is wrong; expecting 'us-west-2'";
     fault(&rig, "s3:HeadBucket", Nth::Every, head(400, &region));
@@ -248,17 +257,15 @@ fn wrong_region_of_the_signature_names_the_right_one() {
     assert!(plan.code == 1 && plan.stderr.contains("region = \"us-west-2\""), "{}", plan.stderr);
 }
 
-#[test]
-fn throttled_queue_is_repeated() {
-    let rig = planned();
+fn throttled_queue_is_repeated(backend: Backend) {
+    let rig = planned(backend);
     fault(&rig, "sqs:CreateQueue", Nth::Number(1), sqs(403, "RequestThrottled", "Rate exceeded"));
     apply(&rig);
     assert_eq!(rig.proxy.count("sqs:CreateQueue"), 3, "two queues and one repetition");
 }
 
-#[test]
-fn fault_that_never_passes_ends_within_its_budget_and_names_the_call() {
-    let rig = planned();
+fn fault_that_never_passes_ends_within_its_budget_and_names_the_call(backend: Backend) {
+    let rig = planned(backend);
     fault(&rig, "s3:PutBucketCors", Nth::Every, What::Drop);
     let ran = rig.run(&["aws", "apply", "--yes"]);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
@@ -274,9 +281,8 @@ fn fault_that_never_passes_ends_within_its_budget_and_names_the_call() {
     assert_eq!(rig.run(&["aws", "drift"]).code, 0);
 }
 
-#[test]
-fn second_signal_stops_waiting_and_does_not_call_it_done() {
-    let rig = planned();
+fn second_signal_stops_waiting_and_does_not_call_it_done(backend: Backend) {
+    let rig = planned(backend);
     fault(&rig, "s3:PutBucketCors", Nth::Every, What::Delay(Duration::from_secs(15)));
     let started = Instant::now();
     let child = rig.start(&["aws", "apply", "--yes"], |_| {});
@@ -294,9 +300,8 @@ fn second_signal_stops_waiting_and_does_not_call_it_done() {
     assert_eq!(rig.run(&["aws", "drift"]).code, 0);
 }
 
-#[test]
-fn interrupted_emptying_begins_no_new_batch_and_the_rerun_finishes() {
-    let rig = applied();
+fn interrupted_emptying_begins_no_new_batch_and_the_rerun_finishes(backend: Backend) {
+    let rig = applied(backend);
     rig.boto3(
         "from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(8) as pool: list(pool.map(lambda i: s3.put_object(Bucket='acme-{s}', Key=f'k{i:05}', Body=b''), range(2500)))",
@@ -318,9 +323,8 @@ with ThreadPoolExecutor(8) as pool: list(pool.map(lambda i: s3.put_object(Bucket
     assert_eq!(rig.boto3("print([b['Name'] for b in s3.list_buckets()['Buckets'] if b['Name'] == 'acme-{s}'])"), "[]");
 }
 
-#[test]
-fn two_applies_at_once_converge_to_one_set_of_resources() {
-    let rig = planned();
+fn two_applies_at_once_converge_to_one_set_of_resources(backend: Backend) {
+    let rig = planned(backend);
     rig.proxy.set_latency(Duration::from_millis(50));
     let started = Instant::now();
     let runs = [0, 1].map(|_| rig.start(&["aws", "apply", "--yes"], |_| {})).map(|child| finished(child, started));

@@ -5,9 +5,21 @@ use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::rig::{Ran, Rig};
 
 use crate::lifecycle::{PLAN, applied, apply, planned};
+use provision_tests::backend::Backend;
+
+cases! {
+    changes_of_every_kind,
+    apply_and_destroy_from_nothing_to_nothing,
+    refusals,
+    refusals_of_what_is_not_ours,
+    failures_to_read,
+    failures_of_credentials,
+    failures_to_write,
+    stale_change_sets,
+}
 
 /// Compare a screen with the one on record; times and numbers of attempts that differ from run to run are replaced.
-fn screen(name: &str, rig: &Rig, ran: &Ran) {
+pub(crate) fn screen(name: &str, rig: &Rig, ran: &Ran) {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d+\.\d s\b", "TIME");
     settings.add_filter(r"request id [0-9A-Za-z-]+", "request id ID");
@@ -19,17 +31,16 @@ fn fault(rig: &Rig, operation: &str, what: What) {
 }
 
 /// The screen of a command while an operation fails that way.
-fn failing(name: &str, arguments: &[&str], faults: &[(&str, What)]) {
-    let rig = planned();
+fn failing(backend: Backend, name: &str, arguments: &[&str], faults: &[(&str, What)]) {
+    let rig = planned(backend);
     for (operation, what) in faults {
         fault(&rig, operation, what.clone());
     }
     screen(name, &rig, &rig.run(arguments));
 }
 
-#[test]
-fn changes_of_every_kind() {
-    let rig = applied();
+fn changes_of_every_kind(backend: Backend) {
+    let rig = applied(backend);
     screen("plan_without_changes", &rig, &rig.run(&["aws", "plan"]));
     rig.boto3(
         "b = 'acme-{s}'; u = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']
@@ -47,9 +58,8 @@ s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': s3.get_bucket_cors(
     screen("plan_with_an_orphan", &rig, &rig.run(&["aws", "plan"]));
 }
 
-#[test]
-fn apply_and_destroy_from_nothing_to_nothing() {
-    let rig = Rig::new();
+fn apply_and_destroy_from_nothing_to_nothing(backend: Backend) {
+    let rig = Rig::new(backend);
     rig.write(
         "provision.toml",
         &PLAN.replace("[aws.run_queue]\nname = \"acme-{s}-runs\"\n[aws.access]\nrole = \"node\"\n", ""),
@@ -70,9 +80,8 @@ fn sort_progress(ran: &mut Ran) {
     ran.stderr = done.into_iter().chain(rest).map(|line| format!("{line}\n")).collect();
 }
 
-#[test]
-fn refusals() {
-    let rig = applied();
+fn refusals(backend: Backend) {
+    let rig = applied(backend);
     rig.write("other.toml", &PLAN.replace("wandb-{s}", "other-{s}"));
     screen("refused_another_deployments", &rig, &rig.run(&["aws", "plan", "other.toml"]));
     rig.write("renamed.toml", &PLAN.replace("name = \"acme-{s}\"", "name = \"acme-{s}-new\""));
@@ -88,39 +97,37 @@ fn refusals() {
     screen("refused_overlapping_notification", &rig, &rig.run(&["aws", "plan"]));
 }
 
-#[test]
-fn refusals_of_what_is_not_ours() {
-    let rig = planned();
+fn refusals_of_what_is_not_ours(backend: Backend) {
+    let rig = planned(backend);
     rig.boto3("s3.create_bucket(Bucket='acme-{s}', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'}); sqs.create_queue(QueueName='acme-{s}-events')");
     screen("refused_without_a_mark", &rig, &rig.run(&["aws", "apply", "--yes"]));
-    let rig = Rig::new();
+    let rig = Rig::new(backend);
     rig.write("provision.toml", PLAN);
     screen("refused_missing_role", &rig, &rig.run(&["aws", "plan"]));
 }
 
-#[test]
-fn failures_to_read() {
+fn failures_to_read(backend: Backend) {
     let region = [("x-amz-bucket-region", "us-west-2")];
     let elsewhere = s3_with(301, "PermanentRedirect", "The bucket is in another region", &region);
     failing(
+        backend,
         "failed_wrong_region",
         &["aws", "plan"],
         &[("s3:HeadBucket", head(301, &region)), ("s3:GetBucketTagging", elsewhere)],
     );
     let denied = s3(403, "AccessDenied", "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:GetBucketCORS");
-    let rig = applied();
+    let rig = applied(backend);
     fault(&rig, "s3:GetBucketCors", denied);
     screen("failed_denied_read", &rig, &rig.run(&["aws", "drift"]));
     let denied = "{\"__type\":\"AccessDeniedException\",\"message\":\"not authorized to perform: tag:GetResources\"}";
     let denied = What::Answer { status: 400, headers: Vec::new(), body: denied.to_owned() };
-    failing("failed_denied_list_of_orphans", &["aws", "plan"], &[("tag:GetResources", denied)]);
+    failing(backend, "failed_denied_list_of_orphans", &["aws", "plan"], &[("tag:GetResources", denied)]);
 }
 
-#[test]
-fn failures_of_credentials() {
+fn failures_of_credentials(backend: Backend) {
     let expired = query(403, "ExpiredToken", "The security token included in the request is expired");
-    failing("failed_expired_token", &["aws", "plan"], &[("sts:GetCallerIdentity", expired)]);
-    let rig = planned();
+    failing(backend, "failed_expired_token", &["aws", "plan"], &[("sts:GetCallerIdentity", expired)]);
+    let rig = planned(backend);
     let none = rig.run_with(&["aws", "plan"], |command| {
         command.env_remove("AWS_ACCESS_KEY_ID");
     });
@@ -135,8 +142,7 @@ fn failures_of_credentials() {
     screen("failed_no_region", &rig, &rig.run(&["aws", "plan"]));
 }
 
-#[test]
-fn failures_to_write() {
+fn failures_to_write(backend: Backend) {
     let cases = [
         (
             "failed_denied_write",
@@ -161,7 +167,7 @@ fn failures_to_write() {
         ("failed_dropped_connection", "iam:PutRolePolicy", What::Drop),
     ];
     for (name, operation, what) in cases {
-        let rig = planned();
+        let rig = planned(backend);
         fault(&rig, operation, what);
         let mut ran = rig.run(&["aws", "apply", "--yes"]);
         sort_progress(&mut ran);
@@ -181,9 +187,8 @@ fn sort_done(ran: &mut Ran) {
     ran.stderr = format!("{before}\ndone:\n{}\n\n{after}", list.join("\n"));
 }
 
-#[test]
-fn stale_change_sets() {
-    let rig = planned();
+fn stale_change_sets(backend: Backend) {
+    let rig = planned(backend);
     let _ = rig.run(&["aws", "plan", "--out", "set.json"]);
     rig.boto3("sqs.create_queue(QueueName='acme-{s}-events')");
     screen("stale_after_a_change_of_the_cloud", &rig, &rig.run(&["aws", "apply", "set.json"]));

@@ -6,6 +6,18 @@ use provision_sandbox::fault::{Fault, Nth, What, When};
 use serde_json::Value;
 
 use crate::lifecycle::{PLAN, applied, apply, planned};
+use provision_tests::backend::Backend;
+
+cases! {
+    json_of_apply_and_destroy_is_a_document_a_line,
+    json_of_plan_drift_and_output_is_one_document,
+    json_of_a_failure_names_the_call_and_the_place,
+    trace_has_each_request_and_no_secret,
+    quiet_prints_results_and_errors_only,
+    heartbeat_says_what_is_waited_for,
+    time_limit_stops_like_a_signal_and_the_rerun_finishes,
+    drift_over_many_plan_files_reports_each_and_every_mistake,
+}
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
@@ -15,9 +27,8 @@ fn types(lines: &[Value]) -> Vec<&str> {
     lines.iter().filter_map(|line| line["type"].as_str()).collect()
 }
 
-#[test]
-fn json_of_apply_and_destroy_is_a_document_a_line() {
-    let rig = planned();
+fn json_of_apply_and_destroy_is_a_document_a_line(backend: Backend) {
+    let rig = planned(backend);
     let applied = lines(&rig.run(&["aws", "apply", "--yes", "--json"]).stdout);
     let seen = types(&applied);
     assert_eq!((seen[0], *seen.last().unwrap()), ("change_set", "outputs"));
@@ -27,9 +38,8 @@ fn json_of_apply_and_destroy_is_a_document_a_line() {
     assert!(types(&destroyed).contains(&"operation_done"));
 }
 
-#[test]
-fn json_of_plan_drift_and_output_is_one_document() {
-    let rig = applied();
+fn json_of_plan_drift_and_output_is_one_document(backend: Backend) {
+    let rig = applied(backend);
     for command in ["plan", "drift", "output"] {
         let ran = rig.run(&["aws", command, "--json"]);
         assert!(serde_json::from_str::<Value>(&ran.stdout).is_ok(), "{command}: {}", ran.stdout);
@@ -42,9 +52,8 @@ fn json_of_plan_drift_and_output_is_one_document() {
     assert!(broken.code == 64 && problems["problems"][0]["line"].is_number(), "{problems}");
 }
 
-#[test]
-fn json_of_a_failure_names_the_call_and_the_place() {
-    let rig = planned();
+fn json_of_a_failure_names_the_call_and_the_place(backend: Backend) {
+    let rig = planned(backend);
     rig.proxy.fault(Fault {
         operation: "s3:PutBucketCors".to_owned(),
         nth: Nth::Every,
@@ -58,9 +67,8 @@ fn json_of_a_failure_names_the_call_and_the_place() {
     assert_eq!((&failed["error"]["code"], &failed["error"]["address"]), (&"AccessDenied".into(), &"aws.bucket".into()));
 }
 
-#[test]
-fn trace_has_each_request_and_no_secret() {
-    let rig = planned();
+fn trace_has_each_request_and_no_secret(backend: Backend) {
+    let rig = planned(backend);
     let ran = rig.run_with(&["aws", "apply", "--yes", "--trace", "trace.ndjson"], |command| {
         command.env("AWS_SECRET_ACCESS_KEY", "hunter2-secret").env("AWS_SESSION_TOKEN", "hunter2-session");
     });
@@ -76,25 +84,22 @@ fn trace_has_each_request_and_no_secret() {
     assert!(caller["response"].as_str().unwrap().contains(&rig.account));
 }
 
-#[test]
-fn quiet_prints_results_and_errors_only() {
-    let rig = planned();
+fn quiet_prints_results_and_errors_only(backend: Backend) {
+    let rig = planned(backend);
     let ran = rig.run(&["aws", "apply", "--yes", "--quiet"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
 }
 
-#[test]
-fn heartbeat_says_what_is_waited_for() {
-    let rig = planned();
+fn heartbeat_says_what_is_waited_for(backend: Backend) {
+    let rig = planned(backend);
     delay(&rig, "s3:PutBucketCors", 12);
     let ran = rig.run(&["aws", "apply", "--yes"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("10 s, waiting for: write cors of bucket"), "{}", ran.stderr);
 }
 
-#[test]
-fn time_limit_stops_like_a_signal_and_the_rerun_finishes() {
-    let rig = planned();
+fn time_limit_stops_like_a_signal_and_the_rerun_finishes(backend: Backend) {
+    let rig = planned(backend);
     rig.proxy.set_latency(Duration::from_millis(600));
     let ran = rig.run(&["aws", "apply", "--yes", "--timeout", "1"]);
     assert_eq!(ran.code, 5, "{}{}", ran.stdout, ran.stderr);
@@ -104,9 +109,8 @@ fn time_limit_stops_like_a_signal_and_the_rerun_finishes() {
     assert_eq!(rig.run(&["aws", "drift"]).code, 0);
 }
 
-#[test]
-fn drift_over_many_plan_files_reports_each_and_every_mistake() {
-    let rig = applied();
+fn drift_over_many_plan_files_reports_each_and_every_mistake(backend: Backend) {
+    let rig = applied(backend);
     rig.write("other.toml", &PLAN.replace("wandb-{s}", "other-{s}").replace("acme-{s}", "acme-{s}-b"));
     let ran = rig.run(&["aws", "drift", "provision.toml", "other.toml"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);

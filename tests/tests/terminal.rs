@@ -3,12 +3,20 @@
 use std::time::Duration;
 
 use crate::lifecycle::planned;
+use provision_tests::backend::Backend;
+
+cases! {
+    apply_asks_and_yes_goes_on_with_a_row_for_each_operation,
+    apply_without_a_yes_changes_nothing,
+    destroy_asks_too,
+    colour_is_for_terminals_and_for_who_asks,
+    slow_answer_looks_again_and_stops_if_the_cloud_changed,
+}
 
 const QUESTION: &str = "Type `yes` to go on: ";
 
-#[test]
-fn apply_asks_and_yes_goes_on_with_a_row_for_each_operation() {
-    let rig = planned();
+fn apply_asks_and_yes_goes_on_with_a_row_for_each_operation(backend: Backend) {
+    let rig = planned(backend);
     rig.proxy.set_latency(Duration::from_millis(200));
     let (code, screen) = rig.run_on_terminal(&["aws", "apply"], &[(QUESTION, "yes\n")]);
     assert_eq!(code, 0, "{screen}");
@@ -18,10 +26,9 @@ fn apply_asks_and_yes_goes_on_with_a_row_for_each_operation() {
     assert_eq!(rig.run(&["aws", "drift"]).code, 0);
 }
 
-#[test]
-fn apply_without_a_yes_changes_nothing() {
+fn apply_without_a_yes_changes_nothing(backend: Backend) {
     for answer in ["no\n", "y\n", "\n", "\u{4}"] {
-        let rig = planned();
+        let rig = planned(backend);
         let (code, screen) = rig.run_on_terminal(&["aws", "apply"], &[(QUESTION, answer)]);
         assert_eq!(code, 6, "{answer:?}: {screen}");
         assert!(screen.contains("not confirmed; nothing was changed"), "{screen}");
@@ -29,9 +36,8 @@ fn apply_without_a_yes_changes_nothing() {
     }
 }
 
-#[test]
-fn destroy_asks_too() {
-    let rig = crate::lifecycle::applied();
+fn destroy_asks_too(backend: Backend) {
+    let rig = crate::lifecycle::applied(backend);
     let (code, screen) = rig.run_on_terminal(&["aws", "destroy"], &[(QUESTION, "no\n")]);
     assert_eq!(code, 6, "{screen}");
     assert!(rig.proxy.writes().is_empty());
@@ -39,9 +45,8 @@ fn destroy_asks_too() {
     assert!(code == 0 && screen.contains("Destroyed deployment"), "{screen}");
 }
 
-#[test]
-fn colour_is_for_terminals_and_for_who_asks() {
-    let rig = planned();
+fn colour_is_for_terminals_and_for_who_asks(backend: Backend) {
+    let rig = planned(backend);
     let (_, screen) = rig.run_on_terminal(&["aws", "plan"], &[]);
     assert!(screen.contains("\u{1b}[32m+ create bucket"), "{screen}");
     let (_, screen) = rig.run_on_terminal(&["aws", "plan", "--no-color"], &[]);
@@ -54,9 +59,8 @@ fn colour_is_for_terminals_and_for_who_asks() {
     assert!(!none.stdout.contains('\u{1b}'));
 }
 
-#[test]
-fn slow_answer_looks_again_and_stops_if_the_cloud_changed() {
-    let rig = planned();
+fn slow_answer_looks_again_and_stops_if_the_cloud_changed(backend: Backend) {
+    let rig = planned(backend);
     // The bucket appears while the question waits for longer than a look stays good.
     let seen = std::thread::scope(|scope| {
         let answered = scope.spawn(|| rig.run_on_terminal_slowly(&["aws", "apply"], &[(QUESTION, "yes\n")], 21));

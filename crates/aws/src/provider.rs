@@ -10,7 +10,7 @@ use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::deployment::Deployment;
 use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Recorded, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
@@ -369,8 +369,11 @@ impl<C: Read> Observer for Provider<C> {
 
 fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
     let fields: Vec<_> = arn.splitn(6, ':').collect();
+    let mark = Mark::from_tags(tags)?;
     let (address, kind, holds_data) = match *fields.get(2)? {
         "s3" => (BUCKET, "bucket", true),
+        // Only the event queue ever had a policy of ours.
+        "sqs" if mark.recorded(queue::POLICY.key) == Recorded::Never => (RUN_QUEUE, "queue", false),
         "sqs" => (QUEUE, "queue", false),
         _ => return None,
     };
@@ -379,7 +382,7 @@ fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
         kind: kind.to_owned(),
         name: (*fields.get(5)?).to_owned(),
         identity: arn.to_owned(),
-        mark: Mark::from_tags(tags)?,
+        mark,
         holds_data,
     })
 }

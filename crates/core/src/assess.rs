@@ -277,8 +277,21 @@ impl<'a> Assessment<'a> {
             Some(mark) if self.is_ours(mark) && mark.is_for(&resource.identity) => Ownership::Ours(mark.origin),
             Some(mark) if mark.is_for(&resource.identity) => Ownership::Refused(anothers(resource, mark)),
             _ if resource.adopt => Ownership::Adoptable,
-            Some(_) => Ownership::Refused(unmarked(resource, "carries a mark that was copied from another resource")),
-            None => Ownership::Refused(unmarked(resource, "exists and does not carry this deployment's mark")),
+            Some(_) => {
+                Ownership::Refused(self.unmarked(resource, "carries a mark that was copied from another resource"))
+            }
+            None => Ownership::Refused(self.unmarked(resource, "exists and does not carry this deployment's mark")),
+        }
+    }
+
+    fn unmarked(&self, resource: &Resource, what: &str) -> Refusal {
+        let hint = match self.intent.purpose {
+            Purpose::Apply => "to take it over beside what is there",
+            Purpose::Destroy { .. } => "it is not ours to remove; to leave it alone and go on with the rest",
+        };
+        Refusal {
+            reason: format!("{} `{}` {what}", resource.kind, resource.name),
+            hint: format!("{hint}, set `adopt = true` under [{}]", resource.path),
         }
     }
 
@@ -346,9 +359,8 @@ impl<'a> Assessment<'a> {
         change.mark.clone_from(&present.mark);
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
-            Ownership::Adoptable => {
-                return refuse(change, unmarked(resource, "exists and does not carry this deployment's mark"));
-            }
+            // Not taken over yet, or released by a destroy that did not finish: left alone either way.
+            Ownership::Adoptable => return,
             Ownership::Refused(refusal) => return refuse(change, refusal),
         };
         change.action = if origin == Origin::Created { Action::Delete } else { Action::Release };
@@ -476,13 +488,6 @@ fn anothers(resource: &Resource, mark: &Mark) -> Refusal {
             "choose another `name` under [{}]; if that deployment was renamed, write `was = \"{}\"` under [deployment]",
             resource.path, mark.deployment
         ),
-    }
-}
-
-fn unmarked(resource: &Resource, what: &str) -> Refusal {
-    Refusal {
-        reason: format!("{} `{}` {what}", resource.kind, resource.name),
-        hint: format!("to take it over beside what is there, set `adopt = true` under [{}]", resource.path),
     }
 }
 

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
-use super::object::{check_acl, check_key, check_overwrite, describe_written, kept};
+use super::object::{Source, check_acl, check_key, check_overwrite, copied, describe_written, kept};
 use super::payload::Payload;
 use super::version::{self, Version};
 use super::{On, event, moment, xml};
@@ -111,24 +111,38 @@ pub(super) fn create(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
 pub(super) fn upload_part(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
+    let part = put_part(state, on, Payload::read(on.call)?)?;
+    let answer = http::Response::builder().header("etag", format!("\"{}\"", part.etag));
+    let answer = answer.header(&part.checksum.0, &part.checksum.1);
+    Ok(answer.body(bytes::Bytes::new()).unwrap_or_default())
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
+pub(super) fn upload_part_copy(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
+    let source = Source::read(state, on)?;
+    let body = source.range(on.call.header("x-amz-copy-source-range"))?;
+    let part = put_part(state, on, Payload::of(body.to_vec()))?;
+    copied("CopyPartResult", &part.etag, part.modified_ms)
+}
+
+/// Keep a part; one that came before under its number goes.
+fn put_part(state: &mut Transaction<'_>, on: &On<'_>, Payload { body, checksum }: Payload) -> Result<Part, Error> {
     let upload = Upload::read(state, on)?;
-    let part =
-        on.call.field("partNumber").and_then(|part| part.parse().ok()).filter(|part| (1..=10_000).contains(part));
+    let ordinal = on.call.field("partNumber").and_then(|part| part.parse().ok());
     let invalid =
         || Error::new(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
-    let part: u32 = part.ok_or_else(invalid)?;
-    let Payload { body, checksum } = Payload::read(on.call)?;
-    let place = format!("{}{part:05}", parts_of(&upload.id));
+    let ordinal: u32 = ordinal.filter(|ordinal| (1..=10_000).contains(ordinal)).ok_or_else(invalid)?;
+    let place = format!("{}{ordinal:05}", parts_of(&upload.id));
     if let Some(former) = state.get::<Part>(&place)? {
         version::delete_body(state, former.number);
     }
     let number = state.next_number("aws/number")?;
     let etag = HEXLOWER.encode(&Md5::digest(&body));
-    let answer = http::Response::builder().header("etag", format!("\"{etag}\"")).header(&checksum.0, &checksum.1);
     let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    state.put(&place, &Part { ordinal: part, number, etag, size, modified_ms: on.call.now_ms, checksum })?;
+    let part = Part { ordinal, number, etag, size, modified_ms: on.call.now_ms, checksum };
+    state.put(&place, &part)?;
     version::put_body(state, number, &body)?;
-    Ok(answer.body(bytes::Bytes::new()).unwrap_or_default())
+    Ok(part)
 }
 
 #[derive(Debug, Deserialize)]

@@ -232,7 +232,7 @@ fn within(range: &str, length: usize) -> Result<Option<(usize, usize)>, Error> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct CopyObjectResult {
+struct CopyResult {
     #[serde(rename = "@xmlns")]
     xmlns: &'static str,
     #[serde(rename = "ETag")]
@@ -240,35 +240,74 @@ struct CopyObjectResult {
     last_modified: String,
 }
 
+/// What a copy is made of <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.
+pub(super) struct Source {
+    bucket: String,
+    version: Version,
+    /// Whether a version was named.
+    named: bool,
+    pub(super) body: Vec<u8>,
+}
+
+impl Source {
+    pub(super) fn read(state: &Transaction<'_>, on: &On<'_>) -> Result<Self, Error> {
+        let source = on.call.header("x-amz-copy-source").unwrap_or_default();
+        let (path, id) = source.split_once("?versionId=").map_or((source, None), |(path, id)| (path, Some(id)));
+        let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+        let (name, key) = taken_apart(&path);
+        let from = On { call: on.call, name: name.to_owned(), key: key.to_owned(), bucket: Bucket::read(state, name)? };
+        from.check_owner("x-amz-source-expected-bucket-owner")?;
+        from.authorize(if id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" }, key)?;
+        let version = readable(state, name, key, id)?;
+        let wanted = on.call.header("x-amz-copy-source-if-match");
+        if wanted.is_some_and(|tag| tag.trim_matches('"') != version.etag) {
+            return Err(precondition());
+        }
+        let body = version::body(state, version.number)?;
+        Ok(Self { bucket: from.name, version, named: id.is_some(), body })
+    }
+
+    /// The bytes of a range, all of which must be there
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>.
+    pub(super) fn range(&self, range: Option<&str>) -> Result<&[u8], Error> {
+        let Some(range) = range else { return Ok(&self.body) };
+        match within(range, self.body.len())? {
+            Some((from, to)) if range.ends_with(&format!("-{to}")) => Ok(&self.body[from..=to]),
+            _ => Err(Error::new(
+                400,
+                "InvalidArgument",
+                "The x-amz-copy-source-range value must be of the form bytes=first-last",
+            )),
+        }
+    }
+}
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
 pub(super) fn copy_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     check_key(&on.key)?;
     check_acl(on.call, &on.bucket)?;
-    let source = on.call.header("x-amz-copy-source").unwrap_or_default();
-    let (path, id) = source.split_once("?versionId=").map_or((source, None), |(path, id)| (path, Some(id)));
-    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-    let (name, key) = taken_apart(&path);
-    let from = On { call: on.call, name: name.to_owned(), key: key.to_owned(), bucket: Bucket::read(state, name)? };
-    from.check_owner("x-amz-source-expected-bucket-owner")?;
-    from.authorize(if id.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" }, key)?;
-    let source = readable(state, name, key, id)?;
+    let source = Source::read(state, on)?;
     let replaces = on.call.header("x-amz-metadata-directive") == Some("REPLACE");
-    if name == on.name && key == on.key && !replaces && id.is_none() {
+    if source.bucket == on.name && source.version.key == on.key && !replaces && !source.named {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing the \
                        object's metadata, storage class, website redirect location or encryption attributes.";
         return Err(Error::new(400, "InvalidRequest", message));
     }
-    let body = version::body(state, source.number)?;
-    let headers = if replaces { kept(on.call)? } else { source.headers };
-    let etag = HEXLOWER.encode(&Md5::digest(&body));
-    let copy = Version { key: on.key.clone(), modified_ms: on.call.now_ms, headers, etag, parts: 0, ..source };
-    let copy = version::add(state, &on.name, on.bucket.versioning.as_deref(), copy, Some(&body))?;
+    let headers = if replaces { kept(on.call)? } else { source.version.headers.clone() };
+    let etag = HEXLOWER.encode(&Md5::digest(&source.body));
+    let (key, modified_ms) = (on.key.clone(), on.call.now_ms);
+    let copy = Version { key, modified_ms, headers, etag, parts: 0, ..source.version };
+    let copy = version::add(state, &on.name, on.bucket.versioning.as_deref(), copy, Some(&source.body))?;
     event::send(state, on, "s3:ObjectCreated:Copy", &copy)?;
-    let (etag, last_modified) = (format!("\"{}\"", copy.etag), moment::document(copy.modified_ms));
-    let mut response =
-        xml::answer("CopyObjectResult", &CopyObjectResult { xmlns: xml::NAMESPACE, etag, last_modified })?;
+    let mut response = copied("CopyObjectResult", &copy.etag, copy.modified_ms)?;
     describe_written(on, &copy, &mut response);
+    response.headers_mut().remove("etag");
     Ok(response)
+}
+
+pub(super) fn copied(root: &str, etag: &str, modified_ms: u64) -> Reply {
+    let (etag, last_modified) = (format!("\"{etag}\""), moment::document(modified_ms));
+    xml::answer(root, &CopyResult { xmlns: xml::NAMESPACE, etag, last_modified })
 }
 
 #[cfg(test)]

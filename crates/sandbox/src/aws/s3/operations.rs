@@ -96,7 +96,7 @@ const fn with(mut operation: Operation, headers: &'static [&'static str]) -> Ope
 }
 
 /// Actions <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>.
-static OPERATIONS: [Operation; 46] = [
+static OPERATIONS: [Operation; 47] = [
     service("ListBuckets", &["prefix", "bucket-region"], bucket::list_buckets),
     with(service("CreateBucket", &[], bucket::create_bucket), &["x-amz-acl", "x-amz-object-ownership"]),
     facet("HeadBucket", "s3:ListBucket", &[], bucket::head_bucket),
@@ -203,6 +203,7 @@ static OPERATIONS: [Operation; 46] = [
             "x-amz-storage-class",
             "x-amz-server-side-encryption",
             "x-amz-copy-source",
+            "x-amz-copy-source-if-match",
             "x-amz-metadata-directive",
             "x-amz-checksum-algorithm",
             "x-amz-source-expected-bucket-owner",
@@ -222,6 +223,15 @@ static OPERATIONS: [Operation; 46] = [
         ],
     ),
     facet("UploadPart", "s3:PutObject", &["partNumber", "uploadId"], multipart::upload_part),
+    with(
+        facet("UploadPartCopy", "s3:PutObject", &["partNumber", "uploadId"], multipart::upload_part_copy),
+        &[
+            "x-amz-copy-source",
+            "x-amz-copy-source-range",
+            "x-amz-copy-source-if-match",
+            "x-amz-source-expected-bucket-owner",
+        ],
+    ),
     with(
         facet("CompleteMultipartUpload", "s3:PutObject", &["uploadId"], multipart::complete),
         &["x-amz-mp-object-size"],

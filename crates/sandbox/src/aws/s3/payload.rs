@@ -25,6 +25,12 @@ pub(super) struct Payload {
 const DEFAULT: &str = "x-amz-checksum-crc64nvme";
 
 impl Payload {
+    /// What S3 has already.
+    pub(super) fn of(body: Vec<u8>) -> Self {
+        let value = digest(DEFAULT, &body).unwrap_or_default();
+        Self { body: Bytes::from(body), checksum: (DEFAULT.to_owned(), value) }
+    }
+
     /// Read what a request sent, and refuse it if it does not fit what was said of it.
     pub(super) fn read(call: &Call<'_>) -> Result<Self, Error> {
         let chunked = call.header("x-amz-content-sha256").is_some_and(|hash| hash.starts_with("STREAMING-"));
@@ -35,8 +41,7 @@ impl Payload {
         let trailing = trailers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let said = said.by_ref().chain(trailing).find(|(name, _)| digest(name, b"").is_some());
         let Some((name, value)) = said else {
-            let value = digest(DEFAULT, &body).unwrap_or_default();
-            return Ok(Self { body, checksum: (DEFAULT.to_owned(), value) });
+            return Ok(Self::of(body.to_vec()));
         };
         let (name, value) = (name.to_owned(), value.to_owned());
         if digest(&name, &body).as_ref() != Some(&value) {

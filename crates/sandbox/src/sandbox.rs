@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::aws::Aws;
+use crate::aws::{self, Aws};
 use crate::clock::Clock;
 use crate::cloud::Cloud;
 use crate::fault::Faults;
@@ -52,11 +52,10 @@ impl Default for Options {
 }
 
 /// Clouds that run on 127.0.0.1 until the value is dropped.
-#[derive(Debug)]
 pub struct Sandbox {
     world: Arc<World>,
     addresses: BTreeMap<CloudName, SocketAddr>,
-    environment: Vec<(String, String)>,
+    clouds: BTreeMap<CloudName, Arc<dyn Cloud>>,
     warnings: Vec<String>,
     threads: Threads,
 }
@@ -75,8 +74,8 @@ impl Sandbox {
         let faults = Arc::new(FaultLayer::new(options.faults, options.recording));
         let world = Arc::new(World { store, faults, clock: Clock::default() });
         let threads = Threads::start()?;
-        let (addresses, environment) = (BTreeMap::new(), Vec::new());
-        let mut sandbox = Self { world, addresses, environment, warnings, threads };
+        let (addresses, clouds) = (BTreeMap::new(), BTreeMap::new());
+        let mut sandbox = Self { world, addresses, clouds, warnings, threads };
         for (index, name) in (0_u16..).zip(options.clouds) {
             sandbox.run(name, if options.port == 0 { 0 } else { options.port.saturating_add(index) })?;
         }
@@ -100,8 +99,19 @@ impl Sandbox {
 
     /// The variables that clients need to find the clouds and be let in.
     #[must_use]
-    pub fn environment(&self) -> &[(String, String)] {
-        &self.environment
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let clouds = self.addresses.iter().filter_map(|(name, address)| Some((self.clouds.get(name)?, *address)));
+        clouds.flat_map(|(cloud, address)| cloud.environment(address)).collect()
+    }
+
+    /// Set the account and region of the credentials that [`Sandbox::environment`] gives, and make a role if it is not
+    /// there: what a plan file takes for granted.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_aws(&self, account: &str, region: &str, role: Option<&str>) -> Result<(), Error> {
+        aws::seed(&self.world, account, region, role)
     }
 
     /// What was found and mended when the state was opened.
@@ -129,9 +139,15 @@ impl Sandbox {
         };
         let (listener, address) = listen(&self.threads, port)?;
         self.addresses.insert(name, address);
-        self.environment.extend(cloud.environment(address));
+        self.clouds.insert(name, Arc::clone(&cloud));
         self.threads.spawn(server::serve(listener, cloud, Arc::clone(&self.world.faults)));
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Sandbox").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 

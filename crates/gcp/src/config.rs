@@ -246,10 +246,8 @@ fn validate(section: &GcpSection, problems: &mut Problems) {
     }
     soft_delete(section.bucket.soft_delete_days, problems);
     cors(&section.bucket.cors, problems);
-    let topic = section.topic_name();
-    pubsub_name("gcp.topic.name", "topic", &topic, problems);
-    let subscription = section.subscription.name.as_ref();
-    if let Some(subscription) = subscription.filter(|subscription| **subscription != topic) {
+    topic_name(section, problems);
+    if let Some(subscription) = &section.subscription.name {
         pubsub_name("gcp.subscription.name", "subscription", subscription, problems);
     }
     if let Some(access) = &section.access {
@@ -345,6 +343,19 @@ fn cors(section: &CorsSection, problems: &mut Problems) {
         if list.as_ref().is_some_and(Vec::is_empty) {
             problems.report(&format!("gcp.bucket.cors.{path}"), "empty list", "at least one is needed", None);
         }
+    }
+}
+
+/// A bucket's name may begin with a digit, and the topic's default with it may not.
+fn topic_name(section: &GcpSection, problems: &mut Problems) {
+    match &section.topic.name {
+        Some(name) => pubsub_name("gcp.topic.name", "topic", name, problems),
+        None if section.bucket.name.starts_with(|letter: char| letter.is_ascii_digit()) => {
+            let label = "the default, `<bucket>-events`, would begin with a digit, and topics begin with a letter";
+            let help = Some(format!("write `name = \"wandb-{}\"` under [gcp.topic]", section.topic_name()));
+            problems.report("gcp.topic.name", "missing topic name", label, help);
+        }
+        None => {}
     }
 }
 
@@ -450,6 +461,13 @@ mod tests {
             let found = bucket(&format!("name = \"{name}\""));
             assert_eq!(found[0], ("gcp.bucket.name".to_owned(), help.map(str::to_owned)), "{name}");
         }
+    }
+
+    #[test]
+    fn a_bucket_that_begins_with_a_digit_needs_a_named_topic() {
+        let help = Some("write `name = \"wandb-1st-events\"` under [gcp.topic]".to_owned());
+        assert_eq!(bucket("name = \"1st\""), [("gcp.topic.name".to_owned(), help)]);
+        assert_eq!(paths("project = \"acme-ml\"", "name = \"1st\"", "[gcp.topic]\nname = \"first\""), []);
     }
 
     #[test]

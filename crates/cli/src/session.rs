@@ -10,6 +10,7 @@ use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, PlanFileError, Problems};
 use provision_core::provider::{Connection, Observer, Provisioner};
 use provision_core::survey::survey;
+use provision_gcp as gcp;
 
 use crate::arguments::{Cloud, Global};
 use crate::trace;
@@ -21,6 +22,7 @@ type Settings = Box<dyn provision_core::provider::Cloud>;
 fn read(cloud: Cloud, deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Settings> {
     match cloud {
         Cloud::Aws => Some(Box::new(aws::Settings::read(deployment, file, problems)?)),
+        Cloud::Gcp => Some(Box::new(gcp::Settings::read(deployment, file, problems)?)),
     }
 }
 
@@ -29,6 +31,7 @@ fn saved(set: &ChangeSet) -> Option<(Cloud, Settings)> {
     let settings = set.settings.clone();
     match set.cloud.as_str() {
         "aws" => Some((Cloud::Aws, Box::new(serde_json::from_value::<aws::Settings>(settings).ok()?))),
+        "gcp" => Some((Cloud::Gcp, Box::new(serde_json::from_value::<gcp::Settings>(settings).ok()?))),
         _ => None,
     }
 }

@@ -156,14 +156,18 @@ impl Graph<'_> {
         on.map(|operation| operation.id).collect()
     }
 
-    /// What a resource's writes wait for: of its carrier only that it exists, of others everything that is written.
+    /// What a resource's writes wait for. One with a mark of its own is made inside or beside the others: they must
+    /// exist. An entry joins them: of its carrier it waits for the existence, of others for everything that is written.
     fn before_writes(&self, resource: &Resource) -> Vec<usize> {
         let begins = |operation: &Operation| matches!(operation.verb, Verb::Create { .. } | Verb::Adopt { .. });
-        let carrier = |operation: &Operation| resource.carrier == Carrier::Of(operation.address.clone());
+        let exists = |operation: &Operation| match &resource.carrier {
+            Carrier::Itself => true,
+            Carrier::Of(carrier) => *carrier == operation.address,
+        };
         let needed = self.operations.iter().filter(|operation| {
             resource.needs.contains(&operation.address)
                 && operation.writes()
-                && (begins(operation) || !carrier(operation))
+                && (begins(operation) || !exists(operation))
         });
         needed.map(|operation| operation.id).collect()
     }

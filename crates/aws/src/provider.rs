@@ -11,7 +11,7 @@ use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
-use provision_core::resource::{Carrier, Observation, Orphan, Resource, Want};
+use provision_core::resource::{Carrier, Lane, Observation, Orphan, Resource, Turns, Want};
 use provision_core::survey::{Contents, thousands};
 use provision_core::{Address, Error, ErrorKind, RetryClass, assess, digest};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ const RUN_QUEUE: Address = Address::new("aws.run_queue");
 const ACCESS: Address = Address::new("aws.access");
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
-const BUCKET_LANE: &str = "bucket";
+const BUCKET_LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
 
 /// Where a region's calls go.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::executor::Watch;
 use crate::mark::Origin;
 use crate::operation::Operation;
 use crate::output::Output;
-use crate::resource::{Observation, Orphan, Resource, Want};
+use crate::resource::{Observation, Orphan, Refusal, Resource, Want};
 use crate::survey::Contents;
 use crate::trace::TraceSink;
 
@@ -108,6 +108,12 @@ pub trait Observer: Send + Sync {
 
     /// What is in a resource that holds data, counted up to a cap.
     async fn contents(&self, address: &Address) -> Result<Contents, Error>;
+
+    /// Why a resource of ours cannot be deleted with this deployment: things of others in it, a lock. Looked at before a
+    /// destroy only.
+    async fn in_the_way(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
+        Ok(None)
+    }
 }
 
 /// The writing half, which only `apply` and `destroy` build.

@@ -139,16 +139,22 @@ pub(crate) enum Action {
         #[arg(long)]
         orphans: bool,
     },
-    /// Print the settings for the server. Sends nothing.
+    /// Print the settings for the server. Sends nothing unless secrets are asked for.
     Output {
         /// Default: `provision.toml`, then `plans/<cloud>.toml`.
         plan_file: Option<PathBuf>,
         /// Print the value of this one only.
         name: Option<String>,
-        /// How to write them.
-        #[arg(long, default_value = "env")]
-        format: Format,
-        /// Write them into a file.
+        /// How to write them, for programs. Default: `env`, with secrets redacted.
+        #[arg(long)]
+        format: Option<Format>,
+        /// Fetch secrets and print them.
+        #[arg(long, conflicts_with = "no_secrets")]
+        reveal: bool,
+        /// Leave secrets out.
+        #[arg(long)]
+        no_secrets: bool,
+        /// Write them into a file that only you can read, secrets too unless `--no-secrets`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

@@ -71,8 +71,9 @@ async fn act(action: Action, cloud: Cloud, global: &Global) -> Ended {
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
             destroy::run(plan_file, cloud, yes, delete_data, orphans, global).await
         }
-        Action::Output { plan_file, name, format, out } => {
-            output::run(plan_file, cloud, name, format, out, global).await
+        Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
+            let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());
+            output::run(plan_file, cloud, name, output::Target { format, secrets, out }, global).await
         }
     }
 }

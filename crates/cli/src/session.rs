@@ -7,6 +7,7 @@ use provision_core::Error;
 use provision_core::assess::{Intent, assess};
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
 use provision_core::deployment::Deployment;
+use provision_core::output::Output;
 use provision_core::plan_file::{PlanFile, PlanFileError, Problems};
 use provision_core::provider::{Connection, Observer, Provisioner};
 use provision_core::survey::survey;
@@ -125,6 +126,11 @@ impl Checked {
     /// A provider that can write.
     pub(crate) async fn provisioner(&self, global: &Global) -> Result<Box<dyn Provisioner>, Error> {
         self.settings.provisioner(&connection(global)?).await
+    }
+
+    /// The settings for the server with their secrets.
+    pub(crate) async fn reveal(&self, global: &Global) -> Result<Vec<Output>, Error> {
+        self.settings.reveal(&connection(global)?).await
     }
 
     /// Look at the cloud and compare.

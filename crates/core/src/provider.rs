@@ -48,8 +48,13 @@ pub trait Cloud: Send + Sync {
     /// A provider that can write.
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error>;
 
-    /// The settings for the server, from the plan file alone: nothing is sent.
+    /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
     async fn outputs(&self) -> Result<Vec<Output>, Error>;
+
+    /// The same with secrets, which are fetched where there are any.
+    async fn reveal(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
+        self.outputs().await
+    }
 }
 
 /// Who we are and where: what a change set is bound to.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
-use provision_core::output::{OutputFormat, object, render};
+use provision_core::output::{Output, object, table};
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind};
 use serde_json::json;
@@ -129,7 +129,10 @@ fn finish(provider: &dyn Provisioner, global: &Global) {
     if global.json {
         return view::result(&format!("{}\n", json!({"type": "outputs", "outputs": object(&outputs)})));
     }
-    view::result(&format!("\n{}", render(&outputs, OutputFormat::Env)));
+    view::result(&format!("\n{}", table(&outputs)));
+    if outputs.iter().any(Output::is_sensitive) && !global.quiet {
+        view::diagnostic(&format!("secrets are shown by `provision {} output --reveal`\n", provider.cloud()));
+    }
     if let Some(left) = provider.handover().filter(|_| !global.quiet) {
         view::diagnostic(&format!("\n{left}\n"));
     }

@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Amazon Web Services.
     #[command(subcommand)]
     Aws(Action),
+    /// Microsoft Azure.
+    #[command(subcommand)]
+    Azure(Action),
     /// Print a commented plan file to begin with.
     Init {
         /// The cloud.
@@ -74,17 +77,20 @@ pub(crate) enum Command {
 pub(crate) enum Cloud {
     /// Amazon Web Services.
     Aws,
+    /// Microsoft Azure.
+    Azure,
 }
 
 impl Cloud {
     /// Every cloud, in the order of the documentation.
-    pub(crate) const ALL: [Self; 1] = [Self::Aws];
+    pub(crate) const ALL: [Self; 2] = [Self::Aws, Self::Azure];
 }
 
 impl std::fmt::Display for Cloud {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.pad(match self {
             Self::Aws => "aws",
+            Self::Azure => "azure",
         })
     }
 }

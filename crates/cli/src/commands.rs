@@ -52,6 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     choose_color(&global);
     let ended = match arguments.command {
         Command::Aws(action) => act(action, Cloud::Aws, &global).await,
+        Command::Azure(action) => act(action, Cloud::Azure, &global).await,
         Command::Init { cloud } => init::run(cloud),
         Command::Validate { plan_file } => validate::run(plan_file, &global),
         Command::Schema => schema::run(),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use provision_aws as aws;
+use provision_azure as azure;
 use provision_core::Error;
 use provision_core::assess::{Intent, assess};
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
@@ -22,6 +23,7 @@ type Settings = Box<dyn provision_core::provider::Cloud>;
 fn read(cloud: Cloud, deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Settings> {
     match cloud {
         Cloud::Aws => Some(Box::new(aws::Settings::read(deployment, file, problems)?)),
+        Cloud::Azure => Some(Box::new(azure::Settings::read(deployment, file, problems)?)),
     }
 }
 
@@ -30,6 +32,7 @@ fn saved(set: &ChangeSet) -> Option<(Cloud, Settings)> {
     let settings = set.settings.clone();
     match set.cloud.as_str() {
         "aws" => Some((Cloud::Aws, Box::new(serde_json::from_value::<aws::Settings>(settings).ok()?))),
+        "azure" => Some((Cloud::Azure, Box::new(serde_json::from_value::<azure::Settings>(settings).ok()?))),
         _ => None,
     }
 }

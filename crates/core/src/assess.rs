@@ -368,7 +368,7 @@ impl<'a> Assessment<'a> {
         if resource.carrier != Carrier::Itself && change.facets.iter().all(|facet| facet.before.is_null()) {
             change.action = Action::NoOp;
         }
-        if let Some(refusal) = self.keeps(resource, origin) {
+        if let Some(refusal) = self.keeps(resource, origin).or_else(|| self.in_the_way(resource, origin)) {
             refuse(change, refusal);
         }
     }
@@ -410,6 +410,12 @@ impl<'a> Assessment<'a> {
         }
     }
 
+    fn in_the_way(&self, resource: &Resource, origin: Origin) -> Option<Refusal> {
+        let deleted = resource.carrier == Carrier::Itself && origin == Origin::Created;
+        let (_, found) = self.survey.in_the_way.iter().find(|(other, _)| deleted && *other == resource.address)?;
+        found.as_ref().ok().cloned().flatten()
+    }
+
     fn not_empty(&self, resource: &Resource) -> Option<Refusal> {
         let (_, counted) = self.survey.contents.iter().find(|(other, _)| other.address == resource.address)?;
         let contents = counted.as_ref().ok().filter(|contents| !contents.is_empty())?;
@@ -436,6 +442,13 @@ impl<'a> Assessment<'a> {
         for (resource, counted) in &self.survey.contents {
             let absent = self.present(resource).is_none();
             errors.extend(counted.as_ref().err().filter(|_| !absent).map(|error| Unreadable(error.clone())));
+        }
+        for (address, found) in &self.survey.in_the_way {
+            let present = self.survey.found.iter().any(|(resource, _)| {
+                resource.address == *address
+                    && self.own_mark(resource).is_some_and(|mark| mark.origin == Origin::Created)
+            });
+            errors.extend(found.as_ref().err().filter(|_| present).map(|error| Unreadable(error.clone())));
         }
         errors.extend(self.survey.marked.as_ref().err().map(|error| Unreadable(error.clone())));
         errors

@@ -12,7 +12,7 @@ use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
-use provision_core::resource::{Carrier, Observation, Orphan, Resource, Want};
+use provision_core::resource::{Carrier, Lane, Observation, Orphan, Resource, Turns, Want};
 use provision_core::survey::{Contents, thousands};
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ const NOTIFICATION: Address = Address::new("gcp.notification");
 const ACCESS: Address = Address::new("gcp.access");
 
 /// Writes to one bucket share a lane: each moves the metageneration under the others.
-const BUCKET_LANE: &str = "bucket";
+const BUCKET_LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
 
 /// Where calls go, and as whom.
 #[derive(Clone, Debug)]
@@ -116,6 +116,11 @@ impl Cloud for Settings {
         json!(self)
     }
 
+    fn given(&self) -> BTreeMap<&'static str, String> {
+        let account = self.service_account().map(|account| ("service_account", account.to_owned()));
+        std::iter::once(("project", self.gcp.project.clone())).chain(account).collect()
+    }
+
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, place) = credential::connect(connection).await?;
         Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
@@ -126,7 +131,7 @@ impl Cloud for Settings {
         Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
     }
 
-    async fn outputs(&self) -> Result<Vec<Output>, Error> {
+    async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
         Ok(outputs(self))
     }
 }

@@ -64,3 +64,16 @@ pub fn run(script: &str, env: &[(String, String)]) -> Output {
     command.arg("-c").arg(script).env_clear().envs(env.iter().cloned());
     command.output().unwrap()
 }
+
+/// Run the AWS command line with these variables and nothing else of ours, in a folder, which is its home too.
+///
+/// # Panics
+///
+/// It cannot be started.
+pub fn aws(arguments: &[&str], folder: &Path, env: &[(String, String)]) -> Output {
+    // By the interpreter, since the script names one in the folder where the environment was made.
+    let mut command = Command::new(interpreter());
+    command.arg(interpreter().with_file_name("aws")).args(arguments).current_dir(folder);
+    command.env_clear().env("HOME", folder).env("AWS_PAGER", "").envs(env.iter().cloned());
+    command.output().unwrap()
+}

@@ -2,7 +2,8 @@
 //!
 //! An access key id of twelve digits is its account; any other is of the account that was seeded, `123456789012` if none
 //! was. The region is that of the signature. An identity may do everything in its own account that no policy of a
-//! resource denies, and in another's what such a policy allows.
+//! resource denies, and in another's what such a policy allows. Roles and their policies are kept and checked, and nobody
+//! can act as one. There are no keys, topics and functions: names of them are believed.
 //!
 //! Delays by name: `sqs.policy` (S3 sees a queue and its policy late), `tags` (`tag:GetResources` sees tags late).
 

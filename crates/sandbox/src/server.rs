@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
-use crate::cloud::{Cloud, Dropped, Trailers};
+use crate::cloud::{Cloud, Dropped, Presence, Trailers};
 use crate::layer::FaultLayer;
 
 type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
@@ -23,11 +23,17 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<dyn Cloud>, layer: A
         let _ = stream.set_nodelay(true);
         let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
+            let service = service_fn(move |mut request: Request<Incoming>| {
                 let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
+                let presence = Presence::default();
+                let leaving = presence.watch();
+                request.extensions_mut().insert(presence);
                 // A task of its own: a call that came has its effect and its record even if the caller is killed meanwhile.
                 let answered = tokio::spawn(async move { answer(request, &*cloud, &layer).await });
-                async move { answered.await.unwrap_or(Err(Dropped)) }
+                async move {
+                    let _leaving = leaving;
+                    answered.await.unwrap_or(Err(Dropped))
+                }
             });
             let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
         });
@@ -50,4 +56,49 @@ fn sent(answer: Response<Bytes>) -> Response<Body> {
         None => body.boxed_unsync(),
     };
     Response::from_parts(parts, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use http::HeaderMap;
+    use hyper_util::client::legacy::Client;
+
+    use super::*;
+    use crate::aws::AwsWire;
+    use crate::cloud::{Answer, Wire};
+
+    /// Answers as gRPC does: the status comes after the body.
+    struct Remote;
+
+    #[async_trait::async_trait]
+    impl Cloud for Remote {
+        fn wire(&self) -> &dyn Wire {
+            &AwsWire
+        }
+
+        async fn handle(&self, request: Request<Bytes>) -> Answer {
+            let mut answer = Response::new(request.into_body());
+            let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+            answer.extensions_mut().insert(Trailers(trailers));
+            Ok(answer)
+        }
+
+        fn environment(&self, _: SocketAddr) -> Vec<(String, String)> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn http2_without_tls_carries_trailers() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Arc::new(Remote), Arc::default()));
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        let request = Request::post(format!("http://{address}/service/Method")).body(Full::new(Bytes::from("hello")));
+        let body = client.request(request.unwrap()).await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+        assert_eq!(body.to_bytes(), "hello");
+    }
 }

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Request};
 use super::caller::{Caller, DEFAULT_ACCOUNT};
 use super::error::Error;
 use super::{AwsWire, seed};
-use crate::cloud::Wire as _;
+use crate::cloud::{Presence, Wire as _};
 use crate::world::World;
 
 /// One request to a service.
@@ -24,6 +24,7 @@ pub(super) struct Call<'a> {
     pub(super) body: Bytes,
     pub(super) caller: Caller,
     pub(super) now_ms: u64,
+    pub(super) presence: Presence,
 }
 
 impl<'a> Call<'a> {
@@ -39,7 +40,19 @@ impl<'a> Call<'a> {
         let seeded = seeded.map_or_else(|| DEFAULT_ACCOUNT.to_owned(), |seed| seed.account);
         let authorization = parts.headers.get("authorization").map(|value| value.to_str().unwrap_or_default());
         let caller = Caller::of(authorization, &query, &seeded, now_ms)?;
-        Ok(Self { world, operation, method: parts.method, path, query, headers: parts.headers, body, caller, now_ms })
+        let presence = parts.extensions.get::<Presence>().cloned().unwrap_or_default();
+        Ok(Self {
+            presence,
+            world,
+            operation,
+            method: parts.method,
+            path,
+            query,
+            headers: parts.headers,
+            body,
+            caller,
+            now_ms,
+        })
     }
 
     /// The operation without its service.

@@ -289,17 +289,17 @@ impl Principals {
         }
     }
 
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+    /// `{"AWS": "*"}` is everybody, services among them
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>.
     fn have(&self, principal: Principal<'_>) -> bool {
         let Self::Some(kinds) = self else { return true };
         let texts = |kind: PrincipalKind| kinds.get(&kind).map(|texts| texts.0.as_slice()).unwrap_or_default();
-        match principal {
+        let named = match principal {
             Principal::Account(account) => texts(PrincipalKind::Aws).iter().any(|text| is_account(text, account)),
-            Principal::Service(service) => {
-                texts(PrincipalKind::Service).iter().any(|text| text == "*" || text == service)
-            }
-            Principal::Anonymous => texts(PrincipalKind::Aws).iter().any(|text| text == "*"),
-        }
+            Principal::Service(service) => texts(PrincipalKind::Service).iter().any(|text| text == service),
+            Principal::Anonymous => false,
+        };
+        named || texts(PrincipalKind::Aws).iter().any(|text| text == "*")
     }
 
     /// Patterns are not allowed here.
@@ -316,7 +316,7 @@ impl Principals {
 
 /// An account is named by its id, by its root, or by the one user it has here.
 fn is_account(text: &str, account: &str) -> bool {
-    text == "*" || text == account || text == root_arn(account) || text == user_arn(account)
+    text == account || text == root_arn(account) || text == user_arn(account)
 }
 
 fn root_arn(account: &str) -> String {

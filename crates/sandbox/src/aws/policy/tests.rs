@@ -30,6 +30,16 @@ fn bucket_may_send_if_every_condition_holds() {
 }
 
 #[test]
+fn everybody_is_services_too() {
+    for principal in [json!("*"), json!({"AWS": "*"}), json!({"AWS": ["*"]})] {
+        let statement =
+            json!({"Effect": "Allow", "Principal": principal, "Action": "SQS:SendMessage", "Resource": "*"});
+        let policy = Policy::parse(&json!({"Statement": statement}).to_string(), Kind::Queue).unwrap();
+        assert_eq!(policy.decide(&send(&[])), Decision::Allow, "{principal}");
+    }
+}
+
+#[test]
 fn conditions_by_operator() {
     let cases = [
         (json!({"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:b"}}), true),

@@ -7,6 +7,7 @@ use quick_xml::events::Event;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::payload::Payload;
 use crate::aws::call::Call;
 use crate::aws::error::{Error, Reply};
 
@@ -20,7 +21,8 @@ pub(super) struct Empty {}
 
 /// The document of a request; an element or attribute that is not known is refused.
 pub(super) fn input<T: DeserializeOwned>(call: &Call<'_>, root: &str) -> Result<T, Error> {
-    let text = std::str::from_utf8(&call.body).map_err(|_| malformed("not UTF-8"))?;
+    let body = Payload::read(call)?.body;
+    let text = std::str::from_utf8(&body).map_err(|_| malformed("not UTF-8"))?;
     check_root(text, root)?;
     quick_xml::de::from_str(text).map_err(|error| malformed(&error.to_string()))
 }

@@ -134,9 +134,15 @@ fn made(call: &Call<'_>, input: CreateQueue) -> Result<Queue, Error> {
     let (mut policy, mut tags) = (Propagating::new(None), Propagating::new(Tags::new()));
     let written = input.attributes.get("Policy").filter(|policy| !policy.is_empty()).cloned();
     policy.write(written, call.now_ms, call.world.faults.propagation_ms("sqs.policy"));
-    tags.write(tags::checked(input.tags)?, call.now_ms, call.world.faults.propagation_ms("tags"));
+    tags.write(checked_tags(input.tags)?, call.now_ms, call.world.faults.propagation_ms("tags"));
     let now_ms = call.now_ms;
     Ok(Queue { name: input.name, created_ms: now_ms, changed_ms: now_ms, purged_ms: 0, attributes: all, policy, tags })
+}
+
+/// The rules are those of all tags; the code is SQS's own
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html>.
+fn checked_tags(tags: Tags) -> Result<Tags, Error> {
+    tags::checked(tags).map_err(|error| Error::new(400, "InvalidParameterValue", error.message))
 }
 
 /// 1-80 letters, digits, `-` and `_` <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html>.
@@ -339,7 +345,7 @@ struct TagQueue {
 pub(super) fn tag_queue(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: TagQueue = answers::input(call)?;
     let mut tags = Found::at(state, call, &input.url)?.queue.tags.written().clone();
-    tags.extend(tags::checked(input.tags)?);
+    tags.extend(checked_tags(input.tags)?);
     write_tags(state, call, &input.url, tags)
 }
 

@@ -51,6 +51,9 @@ pub(super) async fn receive_message(call: &Call<'_>) -> Reply {
     let default_s = attributes::number(&found.queue.attributes, "ReceiveMessageWaitTimeSeconds");
     let until = tokio::time::Instant::now() + Duration::from_secs(input.wait_s.unwrap_or(default_s));
     loop {
+        if call.presence.is_gone() {
+            return answers::nothing(call);
+        }
         let messages = store.transaction(|state| take(state, call, &input))?;
         if !messages.is_empty() {
             return answers::answer(call, &json!({ "Messages": messages }));
@@ -69,9 +72,11 @@ fn take(state: &mut Transaction<'_>, call: &Call<'_>, input: &ReceiveMessage) ->
     let number = |name| attributes::number(&found.queue.attributes, name);
     let (kept_ms, default_s) = (number("MessageRetentionPeriod") * 1000, number("VisibilityTimeout"));
     let hidden_until = now_ms + input.visibility_s.unwrap_or(default_s) * 1000;
-    let keys: Vec<_> = state.keys(&message::prefix(&found.path()), None).map(str::to_owned).collect();
-    let mut taken = Vec::new();
-    for key in keys {
+    let prefix = message::prefix(&found.path());
+    let (mut taken, mut after) = (Vec::new(), None);
+    while taken.len() < input.most {
+        let Some(key) = state.keys(&prefix, after.as_deref()).next().map(str::to_owned) else { break };
+        after = Some(key.clone());
         let Some(mut message) = state.get::<Message>(&key)? else { continue };
         if message.sent_ms + kept_ms < now_ms {
             state.delete(&key);
@@ -81,9 +86,6 @@ fn take(state: &mut Transaction<'_>, call: &Call<'_>, input: &ReceiveMessage) ->
             message.first_received_ms = if message.received == 1 { now_ms } else { message.first_received_ms };
             state.put(&key, &message)?;
             taken.push(shown(&key, &message, input));
-        }
-        if taken.len() == input.most {
-            break;
         }
     }
     Ok(taken)

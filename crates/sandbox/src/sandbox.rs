@@ -13,6 +13,7 @@ use crate::aws::{self, Aws};
 use crate::clock::Clock;
 use crate::cloud::Cloud;
 use crate::fault::Faults;
+use crate::google::Google;
 use crate::layer::FaultLayer;
 use crate::state::Store;
 use crate::world::World;
@@ -23,11 +24,13 @@ use crate::{Error, server};
 pub enum CloudName {
     /// Amazon Web Services.
     Aws,
+    /// Google Cloud.
+    Google,
 }
 
 impl CloudName {
     /// Every cloud there is.
-    pub const ALL: [Self; 1] = [Self::Aws];
+    pub const ALL: [Self; 2] = [Self::Aws, Self::Google];
 }
 
 /// How a sandbox is to be.
@@ -136,6 +139,7 @@ impl Sandbox {
         let world = Arc::clone(&self.world);
         let cloud: Arc<dyn Cloud> = match name {
             CloudName::Aws => Arc::new(Aws::new(world)),
+            CloudName::Google => Arc::new(Google::new(world)?),
         };
         let (listener, address) = listen(&self.threads, port)?;
         self.addresses.insert(name, address);

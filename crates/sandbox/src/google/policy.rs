@@ -188,7 +188,8 @@ fn check_binding(state: &Transaction<'_>, binding: &Binding) -> Result<(), Refus
     let role = &binding.role;
     let custom =
         ["projects/", "organizations/"].iter().any(|prefix| role.starts_with(prefix)) && role.contains("/roles/");
-    if !(role.starts_with("roles/") && role.len() > "roles/".len()) && !custom {
+    let predefined = role.strip_prefix("roles/").is_some_and(|name| !name.is_empty());
+    if !predefined && !custom {
         return Err(Refusal::invalid(format!("Role {role} is not valid.")));
     }
     if binding.condition.as_ref().is_some_and(|condition| condition.expression.is_empty()) {

@@ -63,7 +63,7 @@ pub(in crate::google) struct Change {
     pub storage_class: Option<String>,
     pub labels: Option<LabelChange>,
     pub cors: Option<Vec<Cors>>,
-    pub versioning: Option<Option<bool>>,
+    pub versioning: Option<bool>,
     pub soft_delete_s: Option<i64>,
     pub kms_key: Option<String>,
     pub uniform: Option<bool>,
@@ -183,7 +183,7 @@ impl Bucket {
             cors.iter().try_for_each(Cors::check)?;
             self.cors = cors;
         }
-        self.versioning = versioning.unwrap_or(self.versioning);
+        self.versioning = versioning.or(self.versioning);
         if let Some(key) = kms_key {
             self.kms_key = checked_key(key)?;
         }

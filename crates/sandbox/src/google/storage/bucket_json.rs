@@ -23,16 +23,11 @@ struct Body {
     name: Option<String>,
     location: Option<String>,
     storage_class: Option<String>,
-    #[serde(deserialize_with = "given")]
-    labels: Option<Option<BTreeMap<String, Option<String>>>>,
-    #[serde(deserialize_with = "given")]
-    cors: Option<Option<Vec<Cors>>>,
-    #[serde(deserialize_with = "given")]
-    versioning: Option<Option<Versioning>>,
-    #[serde(deserialize_with = "given")]
-    soft_delete_policy: Option<Option<SoftDelete>>,
-    #[serde(deserialize_with = "given")]
-    encryption: Option<Option<Encryption>>,
+    labels: Field<BTreeMap<String, Option<String>>>,
+    cors: Field<Vec<Cors>>,
+    versioning: Field<Versioning>,
+    soft_delete_policy: Field<SoftDelete>,
+    encryption: Field<Encryption>,
     iam_configuration: Option<IamConfiguration>,
     // What the sandbox does not serve, by name.
     acl: Option<Value>,
@@ -96,9 +91,30 @@ struct Uniform {
     _locked_time: Option<String>,
 }
 
-/// A field that is there, though it may be null.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(field).map(Some)
+/// A field of a patch: null is not the same as being left out.
+#[derive(Debug, Default)]
+enum Field<T> {
+    #[default]
+    Absent,
+    Null,
+    Value(T),
+}
+
+impl<T> Field<T> {
+    /// What is set: a value, or what null stands for.
+    fn set<U>(self, value: impl FnOnce(T) -> U, null: U) -> Option<U> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(null),
+            Self::Value(given) => Some(value(given)),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(field)?.map_or(Self::Null, Self::Value))
+    }
 }
 
 impl Integer {
@@ -142,20 +158,15 @@ impl Body {
         }
         let iam = self.iam_configuration.unwrap_or_default();
         let uniform = iam.uniform_bucket_level_access.or(iam.bucket_policy_only);
-        let soft_delete = self
-            .soft_delete_policy
-            .map(|policy| policy.and_then(|policy| policy.retention_duration_seconds).map_or(Ok(0), Integer::value));
+        let soft_delete = |policy: SoftDelete| policy.retention_duration_seconds.map_or(Ok(0), Integer::value);
         Ok(Change {
             location: self.location,
             storage_class: self.storage_class,
-            labels: self.labels.map(|labels| match labels {
-                Some(labels) => LabelChange::Merge(labels),
-                None => LabelChange::Replace(BTreeMap::new()),
-            }),
-            cors: self.cors.map(Option::unwrap_or_default),
-            versioning: self.versioning.map(|versioning| versioning.map(|versioning| versioning.enabled)),
-            soft_delete_s: soft_delete.transpose()?,
-            kms_key: self.encryption.map(|key| key.and_then(|key| key.default_kms_key_name).unwrap_or_default()),
+            labels: self.labels.set(LabelChange::Merge, LabelChange::Replace(BTreeMap::new())),
+            cors: self.cors.set(|cors| cors, Vec::new()),
+            versioning: self.versioning.set(|versioning| versioning.enabled, false),
+            soft_delete_s: self.soft_delete_policy.set(soft_delete, Ok(0)).transpose()?,
+            kms_key: self.encryption.set(|key| key.default_kms_key_name.unwrap_or_default(), String::new()),
             uniform: uniform.and_then(|uniform| uniform.enabled),
             prevention: iam.public_access_prevention,
         })

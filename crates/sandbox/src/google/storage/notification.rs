@@ -145,7 +145,7 @@ fn insert(state: &mut Transaction<'_>, call: &Call<'_>, mut bucket: Bucket) -> R
     let id = state.next_number(&format!("google/counter/notification/{}", bucket.name))?;
     notification.id = id.to_string();
     notification.etag = id.to_string();
-    notification.kind = "storage#notification".to_owned();
+    "storage#notification".clone_into(&mut notification.kind);
     notification.self_link =
         format!("https://www.googleapis.com/storage/v1/b/{}/notificationConfigs/{id}", bucket.name);
     state.put(&key(&bucket.name, id), &notification)?;

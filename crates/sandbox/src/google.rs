@@ -1,7 +1,7 @@
 //! Google Cloud: Cloud Storage over gRPC, JSON and XML, Pub/Sub, IAM's service accounts and Resource Manager over REST, all
 //! at one address.
 //!
-//! Projects and service accounts are there once they are seeded: [`World::seed_google`]. [`GoogleWire`] says how operations
+//! Projects and service accounts are there once they are seeded: [`Sandbox::seed_google`](crate::Sandbox::seed_google). [`GoogleWire`] says how operations
 //! are named. Callers are not told apart, and own everything; the service agent of Cloud Storage, the signer of a URL and
 //! an account that signs bytes need the roles that they need.
 //!
@@ -58,7 +58,7 @@ impl Google {
     ///
     /// The state cannot be written.
     pub fn new(world: Arc<World>) -> Result<Self, Error> {
-        world.seed_google(DEFAULT_PROJECT, None)?;
+        project::seed_default(&world)?;
         Ok(Self { world })
     }
 
@@ -66,6 +66,16 @@ impl Google {
         let answered = self.world.store.transaction(|state| served(state, call));
         answered.unwrap_or_else(|refusal| wire::refused(&call.operation, &refusal))
     }
+}
+
+/// Make a project and a service account.
+pub(crate) fn seed(world: &World, project: &str, account: Option<&str>) -> Result<(), Error> {
+    project::seed(world, project, account)
+}
+
+/// Give a bucket's name to somebody else.
+pub(crate) fn seed_taken(world: &World, bucket: &str) -> Result<(), Error> {
+    project::seed_taken(world, bucket)
 }
 
 #[async_trait::async_trait]
@@ -94,7 +104,7 @@ impl Cloud for Google {
             ("PUBSUB_EMULATOR_HOST", address.to_string()),
             ("PROVISION_GCS_GRPC_ENDPOINT", url.clone()),
             ("PROVISION_GCP_API_ENDPOINT", url),
-            ("GOOGLE_CLOUD_PROJECT", DEFAULT_PROJECT.to_owned()),
+            ("GOOGLE_CLOUD_PROJECT", project::current(&self.world)),
         ];
         variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }

@@ -13,7 +13,7 @@ use crate::aws::{self, Aws};
 use crate::clock::Clock;
 use crate::cloud::Cloud;
 use crate::fault::Faults;
-use crate::google::Google;
+use crate::google::{self, Google};
 use crate::layer::FaultLayer;
 use crate::state::Store;
 use crate::world::World;
@@ -115,6 +115,26 @@ impl Sandbox {
     /// The state cannot be written.
     pub fn seed_aws(&self, account: &str, region: &str, role: Option<&str>) -> Result<(), Error> {
         aws::seed(&self.world, account, region, role)
+    }
+
+    /// Make a project, if it is not there, and in it a service account: what a plan file takes for granted.
+    /// [`Sandbox::environment`] names the project that was seeded last.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_google(&self, project: &str, service_account: Option<&str>) -> Result<(), Error> {
+        google::seed(&self.world, project, service_account)
+    }
+
+    /// Give the name of a bucket of Cloud Storage to somebody else: whoever asks for it is told that it is not available,
+    /// and is denied the bucket.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_google_taken(&self, bucket: &str) -> Result<(), Error> {
+        google::seed_taken(&self.world, bucket)
     }
 
     /// What was found and mended when the state was opened.

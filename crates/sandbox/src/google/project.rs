@@ -1,7 +1,7 @@
 //! Projects and their service accounts.
 //!
-//! A project exists once it is seeded ([`World::seed_google`]); the one of [`DEFAULT`] always does. Every caller owns all
-//! of them: who calls is not looked at. Names that belong to others are seeded with [`World::seed_google_taken`].
+//! A project exists once it is seeded; the one of [`DEFAULT`] always does. Every caller owns all of them: who calls is not
+//! looked at. Names that belong to others are seeded too.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,8 +15,10 @@ use crate::clock::date;
 use crate::state::Transaction;
 use crate::world::World;
 
-/// The project that is there without being seeded, and that `GOOGLE_CLOUD_PROJECT` names.
+/// The project that is there without being seeded.
 pub const DEFAULT: &str = "provision-sandbox";
+
+const CURRENT: &str = "google/current-project";
 
 /// A project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,32 +37,36 @@ pub(super) struct Account {
     pub policy: Stored,
 }
 
-impl World {
-    /// Make a project, if it is not there, and in it a service account of this address.
-    ///
-    /// The project has a number of its own, and with it the service agent of Cloud Storage,
-    /// `service-<number>@gs-project-accounts.iam.gserviceaccount.com`. An address of a service account in another
-    /// project (`<name>@<project>.iam.gserviceaccount.com`) is taken as it is. Seeding twice changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// The state cannot be written.
-    pub fn seed_google(&self, project: &str, service_account: Option<&str>) -> Result<(), Error> {
-        let now_ms = self.clock.now_ms();
-        self.store.transaction(|state| {
-            seed_project(state, project, now_ms)?;
-            service_account.map_or(Ok(()), |email| seed_account(state, project, email))
-        })
-    }
+/// Make a project, if it is not there, and name it in what clients are told of the environment; and in it a service
+/// account of this address.
+///
+/// The project has a number of its own, and with it the service agent of Cloud Storage,
+/// `service-<number>@gs-project-accounts.iam.gserviceaccount.com`. An address that names another project
+/// (`<name>@<project>.iam.gserviceaccount.com`) is an account of that one. Seeding twice changes nothing.
+pub(super) fn seed(world: &World, project: &str, account: Option<&str>) -> Result<(), Error> {
+    let now_ms = world.clock.now_ms();
+    world.store.transaction(|state| {
+        seed_project(state, project, now_ms)?;
+        state.put(CURRENT, &project)?;
+        account.map_or(Ok(()), |email| seed_account(state, project, email))
+    })
+}
 
-    /// Give a bucket's name to somebody else: whoever asks for it is told that it is not available, and is denied it.
-    ///
-    /// # Errors
-    ///
-    /// The state cannot be written.
-    pub fn seed_google_taken(&self, bucket: &str) -> Result<(), Error> {
-        self.store.transaction(|state| state.put(&taken_key(bucket), &true))
-    }
+/// Make the project that is always there.
+pub(super) fn seed_default(world: &World) -> Result<(), Error> {
+    let now_ms = world.clock.now_ms();
+    world.store.transaction(|state| seed_project(state, DEFAULT, now_ms))
+}
+
+/// Give a bucket's name to somebody else: whoever asks for it is told that it is not available, and is denied it.
+pub(super) fn seed_taken(world: &World, bucket: &str) -> Result<(), Error> {
+    world.store.transaction(|state| state.put(&taken_key(bucket), &true))
+}
+
+/// The project that was seeded last.
+pub(super) fn current(world: &World) -> String {
+    let current = world.store.transaction::<_, Error>(|state| state.get(CURRENT));
+    current.ok().flatten().unwrap_or_else(|| DEFAULT.to_owned())
 }
 
 fn project_key(id: &str) -> String {

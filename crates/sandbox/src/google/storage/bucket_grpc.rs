@@ -249,7 +249,8 @@ fn change(bucket: api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> Result<Ch
         storage_class: counts("storage_class", !storage_class.is_empty()).then_some(storage_class),
         labels: None,
         cors: counts("cors", !cors.is_empty()).then(|| cors.into_iter().map(rule).collect()),
-        versioning: counts("versioning", versioning.is_some()).then(|| versioning.is_some_and(|versioning| versioning.enabled)),
+        versioning: counts("versioning", versioning.is_some())
+            .then(|| versioning.is_some_and(|versioning| versioning.enabled)),
         soft_delete_s: counts("soft_delete_policy", soft_delete_policy.is_some()).then(|| {
             soft_delete_policy.and_then(|policy| policy.retention_duration).map_or(0, |duration| duration.seconds)
         }),

@@ -33,6 +33,8 @@ pub(super) struct Call<'a> {
     names: Vec<String>,
     pub method: Method,
     pub path: String,
+    /// Where the caller found the sandbox: `http://127.0.0.1:4242`.
+    pub address: String,
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -43,6 +45,9 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn new(world: &'a World, route: super::routes::Route, request: http::Request<Bytes>) -> Self {
         let (parts, body) = request.into_parts();
+        let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or(parts.uri.authority().map(|authority| authority.as_str())).unwrap_or("127.0.0.1");
+        let address = format!("http://{host}");
         let query =
             url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         Self {
@@ -51,6 +56,7 @@ impl<'a> Call<'a> {
             names: route.names,
             method: parts.method,
             path: parts.uri.path().to_owned(),
+            address,
             query,
             headers: parts.headers,
             body,

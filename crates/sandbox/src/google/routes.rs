@@ -26,6 +26,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("PUT", "/storage/v1/b/*/iam", "storage.json:buckets.setIamPolicy"),
     ("GET", "/storage/v1/b/*/iam/testPermissions", "storage.json:buckets.testIamPermissions"),
     ("GET", "/storage/v1/b/*/storageLayout", "storage.json:buckets.getStorageLayout"),
+    ("GET", "/storage/v1/b/*/managedFolders", "storage.json:managedFolders.list"),
     ("POST", "/storage/v1/b/*/lockRetentionPolicy", "storage.json:buckets.lockRetentionPolicy"),
     ("POST", "/storage/v1/b/*/notificationConfigs", "storage.json:notificationConfigs.insert"),
     ("GET", "/storage/v1/b/*/notificationConfigs", "storage.json:notificationConfigs.list"),

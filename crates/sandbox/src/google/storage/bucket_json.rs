@@ -147,6 +147,8 @@ impl Body {
         let says_nothing = |value: &Value| match value {
             Value::Array(list) => list.is_empty(),
             Value::Object(fields) => fields.is_empty(),
+            // What every bucket in more than one region has.
+            Value::String(text) => text == "DEFAULT",
             value => value.is_null(),
         };
         fields.iter().find(|(_, value)| value.as_ref().is_some_and(|value| !says_nothing(value))).map(|(name, _)| *name)
@@ -184,6 +186,9 @@ pub(in crate::google) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) ->
             call.takes(&["ifMetagenerationMatch", "ifMetagenerationNotMatch"])?;
             bucket::delete(state, call.name(0), expected(call)?).map(|()| Value::Null)
         }
+        "buckets.getStorageLayout" => layout(state, call),
+        // There are none, and none can be made.
+        "managedFolders.list" => bucket::get(state, call.name(0)).map(|_| json!({ "kind": "storage#managedFolders" })),
         "buckets.getIamPolicy" => get_policy(state, call),
         "buckets.setIamPolicy" => set_policy(state, call),
         "buckets.testIamPermissions" => test_permissions(state, call),
@@ -233,14 +238,14 @@ fn insert(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     let mut body = body(call)?;
     let name = body.name.take().ok_or_else(|| Refusal::invalid("Required"))?;
     let bucket = bucket::create(state, project, &name, body.change()?, moment(call))?;
-    Ok(described(&bucket))
+    Ok(described(&bucket, call))
 }
 
 fn get(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["ifMetagenerationMatch", "ifMetagenerationNotMatch"])?;
     let bucket = bucket::get(state, call.name(0))?;
     expected(call)?.check(bucket.metageneration)?;
-    Ok(described(&bucket))
+    Ok(described(&bucket, call))
 }
 
 fn patch(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
@@ -250,7 +255,7 @@ fn patch(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal>
         return Err(Refusal::invalid("The name of a bucket cannot be changed."));
     }
     let bucket = bucket::update(state, call.name(0), expected(call)?, body.change()?, moment(call))?;
-    Ok(described(&bucket))
+    Ok(described(&bucket, call))
 }
 
 fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
@@ -259,7 +264,8 @@ fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     let buckets = bucket::list(state, project, call.parameter("prefix").unwrap_or_default(), call.now_ms)?;
     let size = call.number("maxResults")?.unwrap_or(PAGE).clamp(1, PAGE);
     let (buckets, next) = call::page(buckets, call.parameter("pageToken").unwrap_or_default(), size);
-    let mut answer = json!({ "kind": "storage#buckets", "items": buckets.iter().map(described).collect::<Vec<_>>() });
+    let items: Vec<_> = buckets.iter().map(|bucket| described(bucket, call)).collect();
+    let mut answer = json!({ "kind": "storage#buckets", "items": items });
     if let Some(next) = next {
         answer["nextPageToken"] = json!(next);
     }
@@ -267,12 +273,12 @@ fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
 }
 
 /// A bucket <https://cloud.google.com/storage/docs/json_api/v1/buckets#resource>. Empty fields are absent.
-fn described(bucket: &Bucket) -> Value {
+fn described(bucket: &Bucket, call: &Call<'_>) -> Value {
     let mut described = json!({
         "kind": "storage#bucket",
         "id": bucket.name,
         "name": bucket.name,
-        "selfLink": format!("https://www.googleapis.com/storage/v1/b/{}", bucket.name),
+        "selfLink": format!("{}/storage/v1/b/{}", call.address, bucket.name),
         "projectNumber": bucket.project.to_string(),
         "generation": bucket.generation.to_string(),
         "metageneration": bucket.metageneration.to_string(),
@@ -321,6 +327,20 @@ fn iam_configuration(bucket: &Bucket) -> Value {
         "bucketPolicyOnly": uniform,
         "publicAccessPrevention": bucket.prevention.text(),
     })
+}
+
+/// Where a bucket is, and that its objects are in no folders
+/// <https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout>.
+fn layout(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    call.takes(&["prefix"])?;
+    let bucket = bucket::get(state, call.name(0))?;
+    Ok(json!({
+        "kind": "storage#storageLayout",
+        "bucket": bucket.name,
+        "location": bucket.location,
+        "locationType": bucket.location_type(),
+        "hierarchicalNamespace": { "enabled": false },
+    }))
 }
 
 fn get_policy(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {

@@ -14,6 +14,8 @@ use crate::google::pubsub::{message, topic};
 use crate::google::refusal::Refusal;
 use crate::state::Transaction;
 
+const SERVICE: &str = "//pubsub.googleapis.com/";
+
 const EVENTS: [&str; 4] = ["OBJECT_FINALIZE", "OBJECT_METADATA_UPDATE", "OBJECT_DELETE", "OBJECT_ARCHIVE"];
 
 /// Configurations of one bucket, and those of it for one event
@@ -51,13 +53,15 @@ pub(super) struct Event<'a> {
     pub name: &'a str,
     /// A generation that took its place, or whose place it took, and the attribute that says so.
     pub other: Option<(&'a str, u64)>,
-    pub now_ms: u64,
+    /// The request that did it.
+    pub call: &'a Call<'a>,
 }
 
 impl Notification {
-    /// `projects/<project>/topics/<topic>` of `//pubsub.googleapis.com/projects/<project>/topics/<topic>`.
+    /// `projects/<project>/topics/<topic>`. The service takes it as it is too, as gcloud sends it, and answers it with
+    /// `//pubsub.googleapis.com/` before it.
     fn topic(&self) -> Result<&str, Refusal> {
-        let named = self.topic.strip_prefix("//pubsub.googleapis.com/");
+        let named = self.topic.strip_prefix(SERVICE).or(Some(&self.topic));
         let named =
             named.filter(|name| matches!(name.split('/').collect::<Vec<_>>().as_slice(), ["projects", _, "topics", _]));
         named.ok_or_else(|| {
@@ -143,11 +147,11 @@ fn insert(state: &mut Transaction<'_>, call: &Call<'_>, mut bucket: Bucket) -> R
         )));
     }
     let id = state.next_number(&format!("google/counter/notification/{}", bucket.name))?;
+    notification.topic = format!("{SERVICE}{}", notification.topic()?);
     notification.id = id.to_string();
     notification.etag = id.to_string();
     "storage#notification".clone_into(&mut notification.kind);
-    notification.self_link =
-        format!("https://www.googleapis.com/storage/v1/b/{}/notificationConfigs/{id}", bucket.name);
+    notification.self_link = format!("{}/storage/v1/b/{}/notificationConfigs/{id}", call.address, bucket.name);
     state.put(&key(&bucket.name, id), &notification)?;
     bucket::touch(state, &mut bucket, call.now_ms)?;
     Ok(notification)
@@ -208,17 +212,17 @@ pub(super) fn publish(
     };
     for notification in list(state, &bucket.name)?.into_iter().filter(wants) {
         let topic = notification.topic()?;
-        if may_publish(state, bucket.project, topic, event.now_ms)? {
-            let data = if notification.payload_format == "NONE" { Vec::new() } else { payload(object) };
-            message::publish(state, topic, data, attributes(&notification, bucket, object, event), event.now_ms)?;
+        if may_publish(state, bucket.project, topic, event.call.now_ms)? {
+            let data = if notification.payload_format == "NONE" { Vec::new() } else { payload(object, event.call) };
+            message::publish(state, topic, data, attributes(&notification, bucket, object, event), event.call.now_ms)?;
         }
     }
     Ok(())
 }
 
 /// The object as the JSON API describes it <https://cloud.google.com/storage/docs/pubsub-notifications#payload>.
-fn payload(object: &Object) -> Vec<u8> {
-    object::described(object).to_string().into_bytes()
+fn payload(object: &Object, call: &Call<'_>) -> Vec<u8> {
+    object::described(object, &call.address).to_string().into_bytes()
 }
 
 /// <https://cloud.google.com/storage/docs/pubsub-notifications#attributes>
@@ -236,7 +240,7 @@ fn attributes(
         ("bucketId", bucket.name.clone()),
         ("objectId", object.name.clone()),
         ("objectGeneration", object.generation.to_string()),
-        ("eventTime", timestamp(event.now_ms)),
+        ("eventTime", timestamp(event.call.now_ms)),
     ];
     let mut attributes = notification.custom_attributes.clone();
     attributes.extend(own.map(|(name, value)| (name.to_owned(), value)));

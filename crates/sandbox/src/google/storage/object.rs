@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::bucket::{self, Bucket};
 use super::notification::{self, Event};
+use crate::google::call::Call;
 use crate::google::project::timestamp;
 use crate::google::refusal::{Kind, Refusal};
 use crate::state::Transaction;
@@ -125,15 +126,13 @@ impl Object {
     }
 }
 
-/// An object in the form of the JSON API.
-pub(in crate::google) fn described(object: &Object) -> Value {
+/// An object in the form of the JSON API. Its links lead to the sandbox, since clients follow them.
+pub(in crate::google) fn described(object: &Object, address: &str) -> Value {
     let (bucket, name) = (&object.bucket, &object.name);
     let encoded: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20");
-    let link = format!("https://www.googleapis.com/storage/v1/b/{bucket}/o/{encoded}");
-    let media = format!(
-        "https://storage.googleapis.com/download/storage/v1/b/{bucket}/o/{encoded}?generation={}&alt=media",
-        object.generation
-    );
+    let link = format!("{address}/storage/v1/b/{bucket}/o/{encoded}");
+    let media =
+        format!("{address}/download/storage/v1/b/{bucket}/o/{encoded}?generation={}&alt=media", object.generation);
     let mut described = json!({
         "kind": "storage#object",
         "id": format!("{bucket}/{name}/{}", object.generation),
@@ -242,8 +241,9 @@ pub(in crate::google) fn insert(
     fields: Fields,
     content: &[u8],
     expected: Expected,
-    now_ms: u64,
+    call: &Call<'_>,
 ) -> Result<Object, Refusal> {
+    let now_ms = call.now_ms;
     let bucket = bucket::get(state, bucket)?;
     check_name(name)?;
     if fields.bucket.as_ref().is_some_and(|named| *named != bucket.name) {
@@ -254,12 +254,12 @@ pub(in crate::google) fn insert(
     let generation = next_generation(state, now_ms)?;
     let object = new(&bucket, name, generation, fields, content, now_ms)?;
     if let Some(replaced) = &present {
-        retire(state, &bucket, replaced.clone(), Some(("overwrittenByGeneration", generation)), now_ms)?;
+        retire(state, &bucket, replaced.clone(), Some(("overwrittenByGeneration", generation)), call)?;
     }
     state.put(&key(&bucket.name, name, generation), &object)?;
     state.put(&content_key(&object), &BASE64.encode(content))?;
     let other = present.map(|replaced| ("overwroteGeneration", replaced.generation));
-    notification::publish(state, &bucket, &object, Event { name: "OBJECT_FINALIZE", other, now_ms })?;
+    notification::publish(state, &bucket, &object, Event { name: "OBJECT_FINALIZE", other, call })?;
     Ok(object)
 }
 
@@ -314,15 +314,15 @@ pub(in crate::google) fn delete(
     name: &str,
     generation: Option<u64>,
     expected: Expected,
-    now_ms: u64,
+    call: &Call<'_>,
 ) -> Result<(), Refusal> {
     let object = get(state, bucket, name, generation, expected)?;
     let bucket = bucket::get(state, bucket)?;
     if generation.is_none() {
-        return retire(state, &bucket, object, None, now_ms);
+        return retire(state, &bucket, object, None, call);
     }
     erase(state, &object);
-    notification::publish(state, &bucket, &object, Event { name: "OBJECT_DELETE", other: None, now_ms })
+    notification::publish(state, &bucket, &object, Event { name: "OBJECT_DELETE", other: None, call })
 }
 
 /// Take the place of a live version from it.
@@ -331,16 +331,16 @@ fn retire(
     bucket: &Bucket,
     mut object: Object,
     other: Option<(&str, u64)>,
-    now_ms: u64,
+    call: &Call<'_>,
 ) -> Result<(), Refusal> {
-    object.deleted_ms = Some(now_ms);
+    object.deleted_ms = Some(call.now_ms);
     let name = if bucket.versions() { "OBJECT_ARCHIVE" } else { "OBJECT_DELETE" };
     if bucket.versions() {
         state.put(&key(&bucket.name, &object.name, object.generation), &object)?;
     } else {
         erase(state, &object);
     }
-    notification::publish(state, bucket, &object, Event { name, other, now_ms })
+    notification::publish(state, bucket, &object, Event { name, other, call })
 }
 
 fn erase(state: &mut Transaction<'_>, object: &Object) {

@@ -98,7 +98,7 @@ fn delete(
         not_metageneration: request.if_metageneration_not_match,
     };
     let bucket = name_of(&request.bucket)?;
-    object::delete(state, bucket, &request.object, chosen(request.generation), expected, call.now_ms)?;
+    object::delete(state, bucket, &request.object, chosen(request.generation), expected, call)?;
     Ok(grpc::answer(&()))
 }
 

@@ -25,7 +25,7 @@ pub(in crate::google) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) ->
         _ => {
             call.takes(&CONDITIONS)?;
             let (generation, expected) = (call.number("generation")?, expected(call)?);
-            object::delete(state, call.name(0), call.name(1), generation, expected, call.now_ms)?;
+            object::delete(state, call.name(0), call.name(1), generation, expected, call)?;
             Ok(Response::builder().status(StatusCode::NO_CONTENT).body(Bytes::new()).unwrap_or_default())
         }
     }
@@ -70,7 +70,7 @@ fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     let page = object::list(state, call.name(0), &listing)?;
     let mut answer = json!({ "kind": "storage#objects" });
     if !page.objects.is_empty() {
-        answer["items"] = page.objects.iter().map(object::described).collect();
+        answer["items"] = page.objects.iter().map(|object| object::described(object, &call.address)).collect();
     }
     if !page.prefixes.is_empty() {
         answer["prefixes"] = json!(page.prefixes);
@@ -97,7 +97,7 @@ fn get(state: &Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>, Refu
     call.takes(&CONDITIONS)?;
     let object = object::get(state, call.name(0), call.name(1), call.number("generation")?, expected(call)?)?;
     if call.parameter("alt") != Some("media") {
-        return Ok(json_answer(200, &object::described(&object)));
+        return Ok(json_answer(200, &object::described(&object, &call.address)));
     }
     media(state, &object, call.header("range"))
 }

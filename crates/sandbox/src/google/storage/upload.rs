@@ -62,8 +62,8 @@ fn insert(
     content: &[u8],
 ) -> Result<Response<Bytes>, Refusal> {
     let (name, fields) = named(call, fields)?;
-    let object = object::insert(state, call.name(0), &name, fields, content, expected(call)?, call.now_ms)?;
-    Ok(finished(&object))
+    let object = object::insert(state, call.name(0), &name, fields, content, expected(call)?, call)?;
+    Ok(finished(&object, call))
 }
 
 /// The object's name and fields: parameters come before the body's.
@@ -75,8 +75,8 @@ fn named(call: &Call<'_>, mut fields: Fields) -> Result<(String, Fields), Refusa
     Ok((name.ok_or_else(|| Refusal::invalid("Required"))?, fields))
 }
 
-fn finished(object: &Object) -> Response<Bytes> {
-    json_answer(200, &object::described(object))
+fn finished(object: &Object, call: &Call<'_>) -> Response<Bytes> {
+    json_answer(200, &object::described(object, &call.address))
 }
 
 /// Metadata and content of a body in two parts <https://www.rfc-editor.org/rfc/rfc2387>.
@@ -140,8 +140,7 @@ fn begin(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>
     let id = state.next_number("google/counter/upload")?;
     let session = Session { id, bucket, name, fields, expected: expected(call)?, received: 0 };
     state.put(&key(&id.to_string()), &session)?;
-    let host = call.header("host").unwrap_or("127.0.0.1");
-    let place = format!("http://{host}{}?uploadType=resumable&upload_id={id}", call.path);
+    let place = format!("{}{}?uploadType=resumable&upload_id={id}", call.address, call.path);
     let response = Response::builder().header("location", place).header("x-guploader-uploadid", id);
     Ok(response.body(Bytes::new()).unwrap_or_default())
 }
@@ -163,7 +162,7 @@ fn resume(state: &mut Transaction<'_>, call: &Call<'_>, id: &str) -> Result<Resp
         }
     }
     if total == Some(session.received) {
-        return finish(state, session, call.now_ms);
+        return finish(state, session, call);
     }
     let mut response = Response::builder().status(StatusCode::PERMANENT_REDIRECT);
     if session.received > 0 {
@@ -172,7 +171,7 @@ fn resume(state: &mut Transaction<'_>, call: &Call<'_>, id: &str) -> Result<Resp
     Ok(response.body(Bytes::new()).unwrap_or_default())
 }
 
-fn finish(state: &mut Transaction<'_>, session: Session, now_ms: u64) -> Result<Response<Bytes>, Refusal> {
+fn finish(state: &mut Transaction<'_>, session: Session, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
     let parts: Vec<(String, String)> = state.scan(&parts_key(session.id))?;
     let mut content = Vec::with_capacity(session.received);
     for (place, part) in parts {
@@ -182,7 +181,7 @@ fn finish(state: &mut Transaction<'_>, session: Session, now_ms: u64) -> Result<
     }
     state.delete(&key(&session.id.to_string()));
     let Session { bucket, name, fields, expected, .. } = session;
-    Ok(finished(&object::insert(state, &bucket, &name, fields, &content, expected, now_ms)?))
+    Ok(finished(&object::insert(state, &bucket, &name, fields, &content, expected, call)?, call))
 }
 
 /// Where a part begins and how much there is, of `bytes 0-9/20`, `bytes 0-9/*` or `bytes */20`.

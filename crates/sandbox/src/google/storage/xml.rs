@@ -68,7 +68,7 @@ fn served(state: &mut Transaction<'_>, call: &Call<'_>, bucket: &Bucket) -> Resu
         "HeadObject" => get(state, call).map(|response| response.map(|_| Bytes::new())),
         "PutObject" => put(state, call),
         "DeleteObject" => {
-            object::delete(state, call.name(0), call.name(1), None, Expected::default(), call.now_ms)?;
+            object::delete(state, call.name(0), call.name(1), None, Expected::default(), call)?;
             Ok(Response::builder().status(StatusCode::NO_CONTENT).body(Bytes::new()).unwrap_or_default())
         }
         _ => Err(Refusal::unserved(&call.operation)),
@@ -206,7 +206,7 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>, 
     let generation = text("x-goog-if-generation-match").map(|value| value.parse());
     let generation = generation.transpose().map_err(|_| Refusal::invalid("Invalid x-goog-if-generation-match"))?;
     let expected = Expected { generation, ..Expected::default() };
-    let object = object::insert(state, call.name(0), call.name(1), fields, &call.body, expected, call.now_ms)?;
+    let object = object::insert(state, call.name(0), call.name(1), fields, &call.body, expected, call)?;
     let response = Response::builder()
         .header("etag", format!("\"{}\"", object.etag()))
         .header("x-goog-generation", object.generation)

@@ -7,11 +7,13 @@
 //! - `faults`: what no emulator says: throttling, conflicts, wrong regions, credentials, signals.
 //! - `saved`: saved change sets.
 //! - `plan_file`: mistakes in plan files.
+//! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
 
 mod compare;
 mod destroy;
 mod faults;
 mod lifecycle;
 mod plan_file;
+mod sandbox_azure_clients;
 mod saved;
 mod sharing;

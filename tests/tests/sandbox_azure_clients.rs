@@ -17,7 +17,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.identity import ClientSecretCredential
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.eventgrid import EventGridManagementClient
-from azure.mgmt.resource import ResourceManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.storage import StorageManagementClient
 from azure.storage.blob import BlobBlock, BlobServiceClient
 from azure.storage.queue import QueueServiceClient
@@ -84,19 +84,19 @@ print(groups.providers.get('Microsoft.EventGrid').registration_state)
 print(storage.storage_accounts.check_name_availability({'name': ACCOUNT, 'type': 'Microsoft.Storage/storageAccounts'}).name_available)
 made = make_account()
 read = storage.storage_accounts.get_properties(GROUP, ACCOUNT)
-print(read.provisioning_state, read.minimum_tls_version, read.allow_shared_key_access, read.sku.name, read.tags)
+print(read.provisioning_state.value, read.minimum_tls_version.value, read.allow_shared_key_access, read.sku.name.value, read.tags)
 print(read.primary_endpoints.blob == f\"{E['AZURE_STORAGE_BLOB_ENDPOINT']}/{ACCOUNT}/\")
 set_cors(rule())
 print([json.dumps(rule.as_dict(), sort_keys=True) for rule in
     storage.blob_services.get_service_properties(GROUP, ACCOUNT).cors.cors_rules])
 storage.blob_containers.create(GROUP, ACCOUNT, 'wandb-files', {'properties': {'publicAccess': 'None', 'metadata': {'managedby': 'x'}}})
 container = storage.blob_containers.get(GROUP, ACCOUNT, 'wandb-files')
-print(container.public_access, container.metadata, bool(container.etag))
+print(container.public_access.value, container.metadata, bool(container.etag))
 storage.queue.create(GROUP, ACCOUNT, 'wandb-events', {'properties': {'metadata': {'managedby': 'x'}}})
 print(storage.queue.get(GROUP, ACCOUNT, 'wandb-events').metadata)
 print([item.name for item in storage.blob_containers.list(GROUP, ACCOUNT)], [item.name for item in storage.queue.list(GROUP, ACCOUNT)])
 print([item.name for item in groups.resources.list_by_resource_group(GROUP)])
-print(storage.storage_accounts.check_name_availability({'name': ACCOUNT, 'type': 'Microsoft.Storage/storageAccounts'}).reason)
+print(storage.storage_accounts.check_name_availability({'name': ACCOUNT, 'type': 'Microsoft.Storage/storageAccounts'}).reason.value)
 ",
     );
     let cors = "['{\"allowedHeaders\": [\"*\"], \"allowedMethods\": [\"GET\", \"HEAD\", \"PUT\"], \"allowedOrigins\": \
@@ -308,7 +308,7 @@ from azure.core.rest import HttpRequest
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 client = ARMPipelineClient(manager['base_url'], policies=[BearerTokenCredentialPolicy(credential, *manager['credential_scopes'])])
 def call(method, path, body=None, version='2016-09-01'):
-    answer = client.send_request(HttpRequest(method, f'{path}?api-version={version}', json=body))
+    answer = client.send_request(HttpRequest(method, f'{manager[\"base_url\"]}{path}?api-version={version}', json=body))
     return answer.status_code, answer.json() if answer.content else None
 lock = f'{account}/providers/Microsoft.Authorization/locks/keep'
 print(call('PUT', lock, {'properties': {'level': 'CanNotDelete'}})[0], call('GET', f'{account}/providers/Microsoft.Authorization/locks')[1]['value'][0]['name'])

@@ -72,7 +72,8 @@ pub(super) fn commit(state: &mut Transaction<'_>, call: &Call<'_>, account: &Acc
     }
     let mut blob = one::described(call)?;
     // The type of the request's own body is not the blob's.
-    blob.content_type = call.header("x-ms-blob-content-type").unwrap_or("application/octet-stream").to_owned();
+    let kind = call.header("x-ms-blob-content-type").unwrap_or("application/octet-stream");
+    kind.clone_into(&mut blob.content_type);
     blob.size = bytes.len() as u64;
     blob.content = keep_content(state, account, &bytes)?;
     blob.blocks = blocks;

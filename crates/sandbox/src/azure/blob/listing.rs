@@ -89,6 +89,13 @@ impl<'a> Wanted<'a> {
         self.include.contains(&word)
     }
 
+    /// What a name has in common with others up to the delimiter: they are shown as one.
+    fn beginning(&self, name: &str) -> Option<String> {
+        let rest = name.strip_prefix(self.prefix).filter(|_| !self.delimiter.is_empty())?;
+        let (first, _) = rest.split_once(self.delimiter)?;
+        Some(format!("{}{first}{}", self.prefix, self.delimiter))
+    }
+
     fn shows(&self, blob: &Blob, suffix: &str) -> bool {
         let kind = match suffix.chars().next() {
             Some('s') => self.has("snapshots"),
@@ -101,25 +108,16 @@ impl<'a> Wanted<'a> {
 }
 
 fn page(state: &Transaction<'_>, wanted: &Wanted<'_>, all: &str, marker: &str) -> Result<Page, Refusal> {
-    let mut page = Page::default();
-    let after = BASE64URL_NOPAD.decode(marker.as_bytes()).ok().and_then(|after| String::from_utf8(after).ok());
-    let Some(after) = after else {
-        let message = "Value for one of the query parameters specified in the request URI is invalid: marker.";
-        return Err(Refusal::bad_request("InvalidQueryParameterValue", message));
-    };
-    let after = (!after.is_empty()).then(|| format!("{all}{after}"));
+    let after = decoded(marker)?;
+    let mut page = Page { beginning: wanted.beginning(&after).unwrap_or_default(), ..Page::default() };
+    let from = (!after.is_empty()).then(|| format!("{all}{after}"));
     let start = format!("{all}{}", wanted.prefix);
-    for key in state.keys(&start, after.as_deref()) {
-        let Some((name, suffix)) = key[all.len()..].split_once('\0') else { continue };
-        let rest = &name[wanted.prefix.len()..];
-        let beginning = (!wanted.delimiter.is_empty()).then(|| rest.split_once(wanted.delimiter)).flatten();
-        let beginning = beginning.map(|(rest, _)| format!("{}{rest}{}", wanted.prefix, wanted.delimiter));
-        let again = beginning.as_ref().is_some_and(|beginning| {
-            *beginning == page.beginning
-                || after.as_deref().is_some_and(|after| after[all.len()..].starts_with(beginning))
-        });
-        if again {
-            page.last = key[all.len()..].to_owned();
+    for key in state.keys(&start, from.as_deref()) {
+        let place = &key[all.len()..];
+        let Some((name, suffix)) = place.split_once('\0') else { continue };
+        let beginning = wanted.beginning(name);
+        if beginning.is_some() && beginning.as_deref() == Some(page.beginning.as_str()) {
+            place.clone_into(&mut page.last);
             continue;
         }
         let Some(blob) = state.get::<Blob>(key)?.filter(|blob| wanted.shows(blob, suffix)) else { continue };
@@ -128,16 +126,22 @@ fn page(state: &Transaction<'_>, wanted: &Wanted<'_>, all: &str, marker: &str) -
             break;
         }
         page.count += 1;
-        page.last = key[all.len()..].to_owned();
-        match beginning {
-            Some(beginning) => {
-                page.entries += &format!("<BlobPrefix><Name>{}</Name></BlobPrefix>", escape(&beginning));
-                page.beginning = beginning;
-            }
-            None => page.entries += &entry(wanted, name, suffix, &blob),
-        }
+        place.clone_into(&mut page.last);
+        page.entries += &match &beginning {
+            Some(beginning) => format!("<BlobPrefix><Name>{}</Name></BlobPrefix>", escape(beginning.as_str())),
+            None => entry(wanted, name, suffix, &blob),
+        };
+        page.beginning = beginning.unwrap_or_default();
     }
     Ok(page)
+}
+
+fn decoded(marker: &str) -> Result<String, Refusal> {
+    let after = BASE64URL_NOPAD.decode(marker.as_bytes()).ok().and_then(|after| String::from_utf8(after).ok());
+    after.ok_or_else(|| {
+        let message = "Value for one of the query parameters specified in the request URI is invalid: marker.";
+        Refusal::bad_request("InvalidQueryParameterValue", message)
+    })
 }
 
 fn entry(wanted: &Wanted<'_>, name: &str, suffix: &str, blob: &Blob) -> String {

@@ -133,10 +133,10 @@ fn shown(rule: &Rule) -> String {
     format!(
         "<CorsRule><AllowedOrigins>{}</AllowedOrigins><AllowedMethods>{}</AllowedMethods><AllowedHeaders>{}\
          </AllowedHeaders><ExposedHeaders>{}</ExposedHeaders><MaxAgeInSeconds>{}</MaxAgeInSeconds></CorsRule>",
-        escape(&rule.allowed_origins.join(",")),
-        escape(&rule.allowed_methods.join(",")),
-        escape(&rule.allowed_headers.join(",")),
-        escape(&rule.exposed_headers.join(",")),
+        escape(rule.allowed_origins.join(",")),
+        escape(rule.allowed_methods.join(",")),
+        escape(rule.allowed_headers.join(",")),
+        escape(rule.exposed_headers.join(",")),
         rule.max_age_in_seconds
     )
 }

@@ -143,7 +143,7 @@ impl Cloud for Settings {
     }
 
     fn given(&self) -> BTreeMap<&'static str, String> {
-        let principal = self.azure.access.as_ref().and_then(|access| access.principal_id.clone());
+        let principal = self.azure.access.as_ref().map(|access| access.principal_id.clone());
         let principal = principal.map(|principal| ("principal_id", principal));
         std::iter::once(("subscription", self.azure.subscription.clone())).chain(principal).collect()
     }

@@ -8,12 +8,11 @@ use provision_core::Error;
 use provision_core::assess::{Intent, assess};
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
 use provision_core::deployment::Deployment;
-use provision_core::output::Output;
 use provision_core::plan_file::{PlanFile, PlanFileError, Problems};
 use provision_core::provider::{Connection, Observer};
 use provision_core::survey::survey;
-use provision_sandbox::Sandbox;
 use provision_gcp as gcp;
+use provision_sandbox::Sandbox;
 
 use crate::arguments::{Cloud, Global};
 use crate::{sandbox, trace};

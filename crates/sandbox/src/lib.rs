@@ -12,6 +12,7 @@
 //! taken for encrypted, since nothing leaves this machine: policies that deny plain HTTP let it pass.
 
 pub mod aws;
+pub mod azure;
 pub mod clock;
 pub mod cloud;
 pub mod error;
@@ -24,6 +25,7 @@ pub mod record;
 pub mod sandbox;
 pub mod server;
 pub mod state;
+mod tls;
 pub mod world;
 
 pub use error::Error;

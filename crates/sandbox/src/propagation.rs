@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A value that was written, and the one before it, which others see until the new one has spread.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Propagating<T> {
     written: T,

@@ -280,7 +280,7 @@ fn validate(section: &AwsSection, problems: &mut Problems) {
 /// and refused here: they break TLS to `<bucket>.s3.amazonaws.com`.
 fn bucket_name(name: &str, problems: &mut Problems) {
     const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-    const SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    const SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
     let label = if name.contains('.') {

@@ -15,8 +15,10 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal::{Env, Fs};
 use provision_core::provider::Connection;
 use provision_core::{Error, ErrorKind};
+use tokio::sync::OnceCell;
 
 use crate::client::Clients;
+use crate::endpoint::WithoutAccountInHost;
 use crate::provider::Place;
 use crate::trace::Tracer;
 
@@ -26,6 +28,9 @@ const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the environment says, read once for all the plan files of a process: they share its connections and credentials.
+static SHARED: OnceCell<SdkConfig> = OnceCell::const_new();
 
 /// The services whose endpoint can be set by itself
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
@@ -77,8 +82,11 @@ pub async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(C
 
 async fn in_environment(wanted: Option<&str>) -> Result<(SdkConfig, Place), Error> {
     let region = region(wanted).await?;
-    named_files_exist().await?;
-    let config = with_credentials(loader(&region).load().await).await?;
+    let config = SHARED.get_or_try_init(|| async {
+        named_files_exist().await?;
+        with_credentials(loader(&region).load().await).await
+    });
+    let config = config.await?.to_builder().region(Region::new(region.clone())).build();
     let endpoints = endpoints(&config);
     Ok((config, Place { region, endpoints }))
 }
@@ -185,10 +193,15 @@ fn clients(config: &SdkConfig, path_style: bool, tracer: Option<Tracer>) -> Clie
     }
     Clients {
         s3: client!(aws_sdk_s3, aws_sdk_s3::config::Builder::from(config).force_path_style(path_style)),
-        s3control: client!(aws_sdk_s3control),
+        s3control: client!(aws_sdk_s3control, s3control_settings(config, path_style)),
         sqs: client!(aws_sdk_sqs),
         iam: client!(aws_sdk_iam),
         sts: client!(aws_sdk_sts),
         tagging: client!(aws_sdk_resourcegroupstagging),
     }
+}
+
+fn s3control_settings(config: &SdkConfig, one_host: bool) -> aws_sdk_s3control::config::Builder {
+    let settings = aws_sdk_s3control::config::Builder::from(config);
+    if one_host { settings.interceptor(WithoutAccountInHost) } else { settings }
 }

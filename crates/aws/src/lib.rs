@@ -8,6 +8,7 @@
 pub mod client;
 pub mod config;
 pub mod credential;
+mod endpoint;
 mod error;
 mod policy;
 pub mod provider;

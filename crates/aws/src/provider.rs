@@ -5,14 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_s3::types::ObjectIdentifier;
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::deployment::Deployment;
+use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Recorded, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
 use provision_core::resource::{Carrier, Observation, Orphan, Resource, Want};
-use provision_core::survey::{Contents, thousands};
+use provision_core::survey::Contents;
 use provision_core::{Address, Error, ErrorKind, RetryClass, assess, digest};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -366,8 +369,11 @@ impl<C: Read> Observer for Provider<C> {
 
 fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
     let fields: Vec<_> = arn.splitn(6, ':').collect();
+    let mark = Mark::from_tags(tags)?;
     let (address, kind, holds_data) = match *fields.get(2)? {
         "s3" => (BUCKET, "bucket", true),
+        // Only the event queue ever had a policy of ours.
+        "sqs" if mark.recorded(queue::POLICY.key) == Recorded::Never => (RUN_QUEUE, "queue", false),
         "sqs" => (QUEUE, "queue", false),
         _ => return None,
     };
@@ -376,7 +382,7 @@ fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
         kind: kind.to_owned(),
         name: (*fields.get(5)?).to_owned(),
         identity: arn.to_owned(),
-        mark: Mark::from_tags(tags)?,
+        mark,
         holds_data,
     })
 }
@@ -517,64 +523,50 @@ async fn delete_bucket(writer: &Writer, bucket: &str, owner: &str) -> Result<(),
 
 /// Delete every version, delete marker and open upload, until a look finds nothing: somebody may still be writing.
 async fn empty(writer: &Writer, bucket: &str, owner: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    let mut deleted = 0_u64;
+    let mut emptying = Emptying::new(watch, "objects and versions");
     loop {
-        let found = empty_once(writer, bucket, owner, watch, &mut deleted).await?;
-        if found == 0 {
+        let delete = |objects| delete_batch(writer, bucket, owner, objects);
+        let versions = emptying.pages(versions(writer.reader(), bucket, owner), delete).await?;
+        emptying.go_on(&format!("bucket `{bucket}`"))?;
+        let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
+        let found = versions > 0 || !uploads.is_empty();
+        abort_uploads(writer, bucket, owner, uploads).await?;
+        if !found {
             return Ok(());
         }
     }
 }
 
-/// Batches deleted at the same time while the next page is listed.
-const BATCHES_AT_ONCE: usize = 8;
+type VersionMarker = (Option<String>, Option<String>);
 
-async fn empty_once(
+/// Pages of versions and delete markers.
+fn versions(reader: &Reader, bucket: &str, owner: &str) -> impl Stream<Item = Result<Vec<ObjectIdentifier>, Error>> {
+    stream::try_unfold(Some(VersionMarker::default()), move |from| async move {
+        let Some(from) = from else { return Ok(None) };
+        let Some(page) = reader.list_object_versions(bucket, owner, from).await? else { return Ok(None) };
+        Ok(Some((page.objects, page.truncated.then_some(page.next))))
+    })
+}
+
+/// Uploads that are aborted at the same time.
+const ABORTS_AT_ONCE: usize = 8;
+
+async fn abort_uploads(
     writer: &Writer,
     bucket: &str,
     owner: &str,
-    watch: &Watch<'_>,
-    deleted: &mut u64,
-) -> Result<usize, Error> {
-    use futures::stream::{FuturesUnordered, TryStreamExt as _};
-    let mut found = 0;
-    let mut from = (None, None);
-    let mut batches = FuturesUnordered::new();
-    while let Some(page) = writer.reader().list_object_versions(bucket, owner, from).await? {
-        if watch.stopping() {
-            break;
-        }
-        let count = page.objects.len();
-        found += count;
-        if count > 0 {
-            batches.push(delete_batch(writer, bucket, owner, page.objects));
-        }
-        while batches.len() >= BATCHES_AT_ONCE || (!page.truncated && !batches.is_empty()) {
-            let Some(count) = batches.try_next().await? else { break };
-            *deleted += count;
-            watch.progress(format!("{} objects and versions deleted", thousands(*deleted)));
-        }
-        if !page.truncated {
-            break;
-        }
-        from = page.next;
-    }
-    while batches.try_next().await?.is_some() {}
-    let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
-    let aborts = uploads.iter().map(|(key, id)| writer.abort_multipart_upload(bucket, owner, key, id));
-    futures::future::try_join_all(aborts).await?;
-    if watch.stopping() {
-        let error = Error::new(ErrorKind::Interrupted, format!("emptying bucket `{bucket}` was stopped"));
-        return Err(error.hint("run the same command again: it goes on where this one ended"));
-    }
-    Ok(found + uploads.len())
+    uploads: Vec<(String, String)>,
+) -> Result<(), Error> {
+    let abort =
+        |(key, id): (String, String)| async move { writer.abort_multipart_upload(bucket, owner, &key, &id).await };
+    stream::iter(uploads).map(abort).buffer_unordered(ABORTS_AT_ONCE).try_collect().await
 }
 
 async fn delete_batch(
     writer: &Writer,
     bucket: &str,
     owner: &str,
-    objects: Vec<aws_sdk_s3::types::ObjectIdentifier>,
+    objects: Vec<ObjectIdentifier>,
 ) -> Result<u64, Error> {
     let count = objects.len();
     let errors = writer.delete_objects(bucket, owner, objects).await?;

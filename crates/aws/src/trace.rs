@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use provision_core::trace::{Exchange, TraceSink, body_without_secrets, url_without_secrets};
+use serde_json::Value;
 
 /// Writes every exchange into a trace.
 #[derive(Clone, Debug)]
@@ -25,9 +26,14 @@ impl Tracer {
     }
 }
 
-/// When an attempt was sent.
-#[derive(Clone, Copy, Debug)]
-struct Sent(Instant);
+/// An attempt as it was sent; the client gives the request away with the transmission.
+#[derive(Clone, Debug)]
+struct Sent {
+    at: Instant,
+    method: String,
+    url: String,
+    body: Option<Value>,
+}
 
 impl Storable for Sent {
     type Storer = StoreReplace<Self>;
@@ -40,11 +46,17 @@ impl Intercept for Tracer {
 
     fn read_before_transmit(
         &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        bag.interceptor_state().store_put(Sent(Instant::now()));
+        let request = context.request();
+        bag.interceptor_state().store_put(Sent {
+            at: Instant::now(),
+            method: request.method().to_owned(),
+            url: url_without_secrets(request.uri()),
+            body: request.body().bytes().and_then(body_without_secrets),
+        });
         Ok(())
     }
 
@@ -54,16 +66,16 @@ impl Intercept for Tracer {
         _components: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (Some(request), Some(Sent(sent))) = (context.request(), bag.load::<Sent>()) else { return Ok(()) };
+        let Some(sent) = bag.load::<Sent>().cloned() else { return Ok(()) };
         let response = context.response();
         self.sink.record(Exchange {
             operation: bag.load::<Metadata>().map(operation).unwrap_or_default(),
-            method: request.method().to_owned(),
-            url: url_without_secrets(request.uri()),
-            request: request.body().bytes().and_then(body_without_secrets),
+            method: sent.method,
+            url: sent.url,
+            request: sent.body,
             status: response.map(|response| response.status().as_u16()),
             response: response.and_then(|response| response.body().bytes()).and_then(body_without_secrets),
-            elapsed_ms: u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: u64::try_from(sent.at.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
         Ok(())
     }

@@ -23,23 +23,23 @@ use crate::view;
 
 /// Why a command ended early.
 pub(crate) enum Failure {
-    /// The plan file has problems.
-    PlanFile(PlanFileError),
-    /// Something failed, with the plan file whose lines the errors name.
-    Errors(Vec<Error>, Option<String>),
+    /// Plan files have problems.
+    PlanFiles(Vec<PlanFileError>),
+    /// Something failed.
+    Errors(Vec<Error>),
     /// The command line does not fit.
     Usage(String),
 }
 
 impl From<PlanFileError> for Failure {
     fn from(error: PlanFileError) -> Self {
-        Self::PlanFile(error)
+        Self::PlanFiles(vec![error])
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Errors(vec![error], None)
+        Self::Errors(vec![error])
     }
 }
 
@@ -94,12 +94,13 @@ fn report(failure: &Failure, global: &Global) -> Exit {
         view::result(&format!("{:#}\n", as_json(failure)));
     }
     match failure {
-        Failure::PlanFile(error) => {
-            view::diagnostic(&error.render(anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never));
+        Failure::PlanFiles(errors) => {
+            let colored = anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+            errors.iter().for_each(|error| view::diagnostic(&error.render(colored)));
             Exit::Usage
         }
-        Failure::Errors(errors, plan_file) => {
-            view::diagnostic(&view::error::texts(errors, plan_file.as_deref()));
+        Failure::Errors(errors) => {
+            view::diagnostic(&view::error::texts(errors));
             Exit::of_all(errors)
         }
         Failure::Usage(message) => {
@@ -111,8 +112,11 @@ fn report(failure: &Failure, global: &Global) -> Exit {
 
 fn as_json(failure: &Failure) -> serde_json::Value {
     match failure {
-        Failure::PlanFile(error) => json!({"error": error.to_string(), "problems": error.problems()}),
-        Failure::Errors(errors, _) => json!({"errors": errors}),
+        Failure::PlanFiles(errors) => {
+            let problems: Vec<_> = errors.iter().flat_map(PlanFileError::problems).collect();
+            json!({"error": errors.first().map(ToString::to_string), "problems": problems})
+        }
+        Failure::Errors(errors) => json!({"errors": errors}),
         Failure::Usage(message) => json!({"error": message}),
     }
 }

@@ -168,7 +168,9 @@ impl<'a> Assessment<'a> {
                 resource.carrier != Carrier::Itself && matches!(mark.recorded(want.facet.key), Recorded::Digest(_))
             })
         });
-        change.missing = recorded || self.parts.contains(resource.address.part());
+        // One of ours under another name: the plan file renamed it.
+        let renamed = self.orphans.iter().any(|orphan| orphan.address == resource.address);
+        change.missing = !renamed && (recorded || self.parts.contains(resource.address.part()));
         let finding = if change.missing { Finding::Drift } else { Finding::Pending };
         let wants = self.observer.want(&resource.address, Origin::Created);
         if wants.iter().all(|want| want.value.is_null()) {

@@ -40,6 +40,12 @@ pub struct Watch<'a> {
     stop: &'a Stop,
 }
 
+impl std::fmt::Debug for Watch<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Watch").field("operation", self.operation).finish_non_exhaustive()
+    }
+}
+
 impl Watch<'_> {
     /// Say how far a long operation is.
     pub fn progress(&self, text: String) {
@@ -57,14 +63,12 @@ impl Watch<'_> {
 #[must_use]
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What was done.
+    /// What was written.
     pub done: Vec<String>,
     /// What failed, and why.
     pub failed: Vec<Error>,
     /// What was not begun, because of a failure or because the run was stopped.
     pub remaining: Vec<String>,
-    /// How many writes were done.
-    pub writes: usize,
     /// Whether the run was told to stop.
     pub stopped: bool,
 }
@@ -102,8 +106,9 @@ pub async fn execute(
         match result {
             Ok(()) => {
                 done.insert(operation.id);
-                outcome.done.push(operation.describe());
-                outcome.writes += usize::from(operation.writes());
+                if operation.writes() {
+                    outcome.done.push(operation.describe());
+                }
             }
             Err(error) => {
                 failed.insert(operation.id);

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod deployment;
 pub mod diff;
 pub mod digest;
+pub mod emptying;
 pub mod error;
 pub mod event;
 pub mod executor;

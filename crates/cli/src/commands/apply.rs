@@ -10,7 +10,8 @@ use provision_core::{Error, ErrorKind};
 use serde_json::json;
 
 use crate::arguments::{Cloud, Global};
-use crate::commands::{Ended, Failure, execution, plan, show};
+use crate::commands::execution::{self, Run};
+use crate::commands::{Ended, Failure, plan, show};
 use crate::exit::Exit;
 use crate::session::{Checked, check, plan_file_path};
 use crate::view;
@@ -34,7 +35,7 @@ async fn from_plan_file(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans
     present(&set, global);
     let obstacles = set.obstacles();
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles, Some(set.plan_file.name)));
+        return Err(Failure::Errors(obstacles));
     }
     if set.has_changes() && !yes {
         execution::confirm(&checked, provider.as_ref(), &intent, &set, "Apply these changes?").await?;
@@ -108,16 +109,15 @@ async fn execute(
     path: &Path,
 ) -> Ended {
     if set.has_changes() {
-        let (outcome, reason) = execution::execute(provider, set, global).await;
+        let run = Run::begin(global);
+        let outcome = run.execute(provider, set).await;
         if !outcome.is_complete() {
-            return execution::incomplete(
-                &outcome,
-                &reason,
-                set,
-                &format!("provision {} apply {}", checked.cloud, path.display()),
-            );
+            let command = format!("provision {} apply {}", checked.cloud, path.display());
+            return execution::incomplete(&outcome, &run.reason, set, &command);
         }
-        execution::seen(checked, provider, intent, global).await?;
+        if let Some(stopped) = execution::seen(checked, provider, intent, &run).await? {
+            return Ok(stopped);
+        }
     }
     finish(provider, global);
     Ok(Exit::Done)

@@ -6,7 +6,8 @@ use provision_core::change_set::Purpose;
 use serde_json::json;
 
 use crate::arguments::{Cloud, Global};
-use crate::commands::{Ended, Failure, execution, plan};
+use crate::commands::execution::{self, Run};
+use crate::commands::{Ended, Failure, plan};
 use crate::exit::Exit;
 use crate::session::{check, plan_file_path};
 use crate::view;
@@ -37,7 +38,7 @@ pub(crate) async fn run(
     }
     let obstacles = set.obstacles();
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles, Some(set.plan_file.name)));
+        return Err(Failure::Errors(obstacles));
     }
     if !set.has_changes() {
         return Ok(Exit::Done);
@@ -45,14 +46,11 @@ pub(crate) async fn run(
     if !yes {
         execution::confirm(&checked, provider.as_ref(), &intent, &set, "Destroy this deployment?").await?;
     }
-    let (outcome, reason) = execution::execute(provider.as_ref(), &set, global).await;
+    let run = Run::begin(global);
+    let outcome = run.execute(provider.as_ref(), &set).await;
     if !outcome.is_complete() {
-        return execution::incomplete(
-            &outcome,
-            &reason,
-            &set,
-            &format!("provision {cloud} destroy {}", path.display()),
-        );
+        let command = format!("provision {cloud} destroy {}", path.display());
+        return execution::incomplete(&outcome, &run.reason, &set, &command);
     }
     if !global.json {
         view::result(&format!("\nDestroyed deployment `{}`.\n", set.deployment));

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     print(&set, global);
     let obstacles = set.obstacles();
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles, Some(set.plan_file.name)));
+        return Err(Failure::Errors(obstacles));
     }
     if let Some(out) = out {
         save(&set, &out)?;

@@ -1,0 +1,55 @@
+//! What a cloud is to the server, the fault layer and the proxy.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+
+/// What a caller gets.
+pub type Answer = Result<Response<Bytes>, Dropped>;
+
+/// The connection is to end without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("dropped")]
+pub struct Dropped;
+
+/// Fields to send after the body, as gRPC does: an extension of a response.
+#[derive(Clone, Debug, Default)]
+pub struct Trailers(pub HeaderMap);
+
+/// How a cloud names its requests and phrases its errors.
+pub trait Wire: Send + Sync {
+    /// The API operation of a request, with its service: `s3:PutBucketCors`.
+    fn operation(&self, request: &Request<Bytes>) -> String;
+
+    /// Whether an operation changes nothing; what is unknown counts as a write.
+    fn reads(&self, operation: &str) -> bool;
+
+    /// An error answer.
+    fn error(&self, operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes>;
+
+    /// The answer to too many requests.
+    fn throttled(&self, operation: &str) -> Response<Bytes>;
+
+    /// The answer to a change that crosses another.
+    fn conflict(&self, operation: &str) -> Response<Bytes>;
+}
+
+/// A cloud that answers.
+#[async_trait::async_trait]
+pub trait Cloud: Send + Sync {
+    /// Its forms.
+    fn wire(&self) -> &dyn Wire;
+
+    /// Answer a request whose body has come.
+    ///
+    /// # Behavior
+    ///
+    /// - An operation that is not served is 501, and its name is in the answer.
+    /// - A field, element or attribute that is not known is refused.
+    /// - All changes of a request are one transaction of the store.
+    async fn handle(&self, request: Request<Bytes>) -> Answer;
+
+    /// The variables that its clients need to find it at an address.
+    fn environment(&self, address: SocketAddr) -> Vec<(String, String)>;
+}

@@ -1,0 +1,29 @@
+//! The sandbox: copies of the clouds, on this machine only, to rehearse on and to test against.
+//!
+//! [`Sandbox`] runs them on 127.0.0.1. Each [`cloud::Cloud`] serves exactly the operations that `provision` and the common
+//! clients send, keeps what it knows in one [`state::Store`], and enforces the rules that decide whether a set-up works;
+//! each rule names the vendor's page. Whatever is not served is answered 501 with the operation's name, and a request
+//! with a field that is not known is refused, so that nothing seems to work by being ignored.
+//!
+//! Requests pass one [`layer::FaultLayer`], which can be told to misbehave ([`fault`]) and which counts; [`proxy::Proxy`]
+//! is the same layer before another emulator.
+//!
+//! Signatures are read (account, region, service, expiry) and not verified: any secret key will do. A transport is
+//! taken for encrypted, since nothing leaves this machine: policies that deny plain HTTP let it pass.
+
+pub mod aws;
+pub mod clock;
+pub mod cloud;
+pub mod error;
+pub mod fault;
+pub mod layer;
+pub mod propagation;
+pub mod proxy;
+pub mod record;
+pub mod sandbox;
+pub mod server;
+pub mod state;
+pub mod world;
+
+pub use error::Error;
+pub use sandbox::{CloudName, Options, Sandbox};

@@ -1,0 +1,194 @@
+//! A running set of clouds.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::aws::Aws;
+use crate::clock::Clock;
+use crate::cloud::Cloud;
+use crate::fault::Faults;
+use crate::layer::FaultLayer;
+use crate::state::Store;
+use crate::world::World;
+use crate::{Error, server};
+
+/// A cloud of the sandbox. Each listens on a port of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CloudName {
+    /// Amazon Web Services.
+    Aws,
+}
+
+impl CloudName {
+    /// Every cloud there is.
+    pub const ALL: [Self; 1] = [Self::Aws];
+}
+
+/// How a sandbox is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where its state is kept; `None` for one that ends with the process.
+    pub directory: Option<PathBuf>,
+    /// The clouds to run.
+    pub clouds: Vec<CloudName>,
+    /// The port of the first cloud, the others following; 0 for free ones.
+    pub port: u16,
+    /// How it misbehaves.
+    pub faults: Faults,
+    /// Keep a record of every request, for tests.
+    pub recording: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { directory: None, clouds: CloudName::ALL.to_vec(), port: 0, faults: Faults::default(), recording: false }
+    }
+}
+
+/// Clouds that run on 127.0.0.1 until the value is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    world: Arc<World>,
+    addresses: BTreeMap<CloudName, SocketAddr>,
+    environment: Vec<(String, String)>,
+    warnings: Vec<String>,
+    threads: Threads,
+}
+
+impl Sandbox {
+    /// Start one.
+    ///
+    /// # Errors
+    ///
+    /// Its state cannot be opened (see [`Store::open`]), or there is no port for it.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let (store, warnings) = match &options.directory {
+            Some(directory) => Store::open(directory)?,
+            None => (Store::in_memory(), Vec::new()),
+        };
+        let faults = Arc::new(FaultLayer::new(options.faults, options.recording));
+        let world = Arc::new(World { store, faults, clock: Clock::default() });
+        let threads = Threads::start()?;
+        let (addresses, environment) = (BTreeMap::new(), Vec::new());
+        let mut sandbox = Self { world, addresses, environment, warnings, threads };
+        for (index, name) in (0_u16..).zip(options.clouds) {
+            sandbox.run(name, if options.port == 0 { 0 } else { options.port.saturating_add(index) })?;
+        }
+        Ok(sandbox)
+    }
+
+    /// Empty the sandbox of a folder. Succeeds if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Another process uses it, or the files cannot be removed.
+    pub fn reset(directory: &Path) -> Result<(), Error> {
+        crate::state::remove(directory)
+    }
+
+    /// Where a cloud listens.
+    #[must_use]
+    pub fn address(&self, cloud: CloudName) -> Option<SocketAddr> {
+        self.addresses.get(&cloud).copied()
+    }
+
+    /// The variables that clients need to find the clouds and be let in.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    /// What was found and mended when the state was opened.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// State, misbehaviour and time.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// How it misbehaves, and what it was asked.
+    #[must_use]
+    pub fn faults(&self) -> &FaultLayer {
+        &self.world.faults
+    }
+
+    fn run(&mut self, name: CloudName, port: u16) -> Result<(), Error> {
+        let world = Arc::clone(&self.world);
+        let cloud: Arc<dyn Cloud> = match name {
+            CloudName::Aws => Arc::new(Aws::new(world)),
+        };
+        let (listener, address) = listen(&self.threads, port)?;
+        self.addresses.insert(name, address);
+        self.environment.extend(cloud.environment(address));
+        self.threads.spawn(server::serve(listener, cloud, Arc::clone(&self.world.faults)));
+        Ok(())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.threads.stop();
+        // The journal has everything; a snapshot that cannot be written now is written another time.
+        let _ = self.world.store.close();
+    }
+}
+
+/// Threads of a server's own: it goes on while its caller waits, whatever runtime the caller has.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    runtime: Option<Runtime>,
+}
+
+impl Threads {
+    pub(crate) fn start() -> Result<Self, Error> {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).thread_name("sandbox").enable_all().build();
+        Ok(Self { runtime: Some(runtime.map_err(Error::Threads)?) })
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(task);
+        }
+    }
+
+    /// Run something that registers with the runtime.
+    pub(crate) fn within<T>(&self, run: impl FnOnce() -> T) -> T {
+        let _guard = self.runtime.as_ref().map(Runtime::enter);
+        run()
+    }
+
+    /// End, and wait a moment for requests that are being answered.
+    fn stop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        // On a thread of its own, since a runtime must not be waited for inside another one.
+        let stopping = std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(1)));
+        let _ = stopping.join();
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Listen on 127.0.0.1, which no other machine can reach.
+pub(crate) fn listen(threads: &Threads, port: u16) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { port, source };
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let listener = threads.within(|| TcpListener::from_std(listener)).map_err(failed)?;
+    Ok((listener, address))
+}

@@ -4,7 +4,6 @@
 //! application-default login` writes, the metadata server), asked once, with a limit, before any call. Where the
 //! endpoints are an emulator's, nobody is asked and no token is sent.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use google_cloud_gax::retry_policy::NeverRetry;
 use provision_core::provider::Connection;
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::client::{Clients, Json};
 use crate::error::{innermost, unauthenticated};
@@ -25,6 +25,9 @@ const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The clients of all the plan files of a process: they share connections and credentials.
+static SHARED: OnceCell<(Clients, Place)> = OnceCell::const_new();
 
 /// Cloud Storage's JSON API, as Google's own tools name it.
 const STORAGE: &str = "STORAGE_EMULATOR_HOST";
@@ -52,17 +55,32 @@ struct Endpoints {
 ///
 /// A credentials file that does not exist, no credentials, endpoints of which only some are an emulator's.
 pub async fn connect(connection: &Connection) -> Result<(Clients, Place), Error> {
-    let variable = |name: &str| variable(connection.sandbox.as_ref(), name);
-    let mut endpoints = endpoints(&variable)?;
-    let (credentials, principal) = match endpoints.overridden.is_empty() {
-        true => in_environment(&variable).await?,
-        false => (anonymous::Builder::new().build(), "anonymous".to_owned()),
+    let (clients, mut place) = match &connection.sandbox {
+        Some(variables) => make(&|name| set(variables.get(name).cloned())).await?,
+        None => SHARED.get_or_try_init(|| make(&|name| set(std::env::var(name).ok()))).await?.clone(),
     };
     if connection.sandbox.is_some() {
-        endpoints.overridden = vec![format!("sandbox={}", endpoints.storage)];
+        place.endpoints = place.endpoints.drain(..).take(1).map(|endpoint| in_sandbox(&endpoint)).collect();
     }
-    let clients = clients(&endpoints, &credentials, connection).await;
-    let clients = clients.map_err(|reason| {
+    Ok((Clients { trace: connection.trace.clone(), ..clients }, place))
+}
+
+/// A variable that is set to nothing is not set.
+fn set(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.is_empty())
+}
+
+fn in_sandbox(endpoint: &str) -> String {
+    format!("sandbox={}", endpoint.split_once('=').map_or(endpoint, |(_, url)| url))
+}
+
+async fn make(variable: Variables<'_>) -> Result<(Clients, Place), Error> {
+    let endpoints = endpoints(variable)?;
+    let (credentials, principal) = match endpoints.overridden.is_empty() {
+        true => in_environment(variable).await?,
+        false => (anonymous::Builder::new().build(), "anonymous".to_owned()),
+    };
+    let clients = clients(&endpoints, &credentials).await.map_err(|reason| {
         Error::new(ErrorKind::Unexpected, "a client could not be built: this is a bug in provision").message(reason)
     })?;
     Ok((clients, Place { principal, endpoints: endpoints.overridden }))
@@ -70,15 +88,6 @@ pub async fn connect(connection: &Connection) -> Result<(Clients, Place), Error>
 
 /// Where variables are looked up.
 type Variables<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
-
-/// A sandbox's variables stand in for the environment.
-fn variable(sandbox: Option<&BTreeMap<String, String>>, name: &str) -> Option<String> {
-    let value = match sandbox {
-        Some(variables) => variables.get(name).cloned(),
-        None => std::env::var(name).ok(),
-    };
-    value.filter(|value| !value.is_empty())
-}
 
 /// Google's own, or an emulator's for every service: a bucket there with a topic here would be no use to anybody.
 fn endpoints(variable: Variables<'_>) -> Result<Endpoints, Error> {
@@ -180,7 +189,7 @@ fn principal(path: &Path) -> String {
     named.unwrap_or(kind).to_owned()
 }
 
-async fn clients(endpoints: &Endpoints, credentials: &Credentials, connection: &Connection) -> Result<Clients, String> {
+async fn clients(endpoints: &Endpoints, credentials: &Credentials) -> Result<Clients, String> {
     /// A client that tries once: the core repeats calls, by one policy for every cloud.
     macro_rules! client {
         ($client:path, $endpoint:expr) => {{
@@ -201,18 +210,19 @@ async fn clients(endpoints: &Endpoints, credentials: &Credentials, connection: &
         iam: client!(google_cloud_iam_admin_v1::client::Iam, &endpoints.iam),
         storage_json: json(&endpoints.storage),
         projects_json: json(&endpoints.projects),
-        trace: connection.trace.clone(),
+        trace: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn from(variables: &[(&str, &str)]) -> Result<Endpoints, Error> {
         let variables: BTreeMap<_, _> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        endpoints(&|name| variable(Some(&variables), name))
+        endpoints(&|name| variables.get(name).cloned())
     }
 
     #[test]

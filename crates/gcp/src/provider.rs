@@ -6,14 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::deployment::Deployment;
+use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
 use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
 use provision_core::resource::{Carrier, Lane, Observation, Orphan, Resource, Turns, Want};
-use provision_core::survey::{Contents, thousands};
+use provision_core::survey::Contents;
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -538,68 +540,48 @@ impl Provider<Writer> {
     }
 }
 
-/// Objects deleted at the same time: Cloud Storage has no call for several, and one connection carries many.
-const DELETES_AT_ONCE: usize = 100;
-
 /// Delete every generation, until a look finds nothing: somebody may still be writing.
 async fn empty(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    let mut deleted = 0_u64;
-    while empty_once(writer, bucket, watch, &mut deleted).await? > 0 {}
-    Ok(())
-}
-
-/// One pass over the list; the next page is asked for while objects of the last are still being deleted.
-async fn empty_once(writer: &Writer, bucket: &str, watch: &Watch<'_>, deleted: &mut u64) -> Result<usize, Error> {
-    use futures::stream::{FuturesUnordered, TryStreamExt as _};
-    let mut found = 0;
-    let mut from = String::new();
-    let mut deletes = FuturesUnordered::new();
-    while let Some(page) = writer.reader().list_versions(bucket, &from).await? {
-        found += page.versions.len();
-        for version in page.versions {
-            if watch.stopping() {
-                break;
-            }
-            deletes.push(delete(writer, bucket, version));
-            while deletes.len() >= DELETES_AT_ONCE && deletes.try_next().await?.is_some() {
-                count(deleted, watch);
-            }
+    let mut emptying = Emptying::new(watch, "objects and versions");
+    loop {
+        let delete = |versions| delete_page(writer, bucket, versions);
+        let found = emptying.pages(versions(writer.reader(), bucket), delete).await?;
+        emptying.go_on(&format!("bucket `{bucket}`"))?;
+        if found == 0 {
+            return Ok(());
         }
-        from = page.next;
-        if from.is_empty() || watch.stopping() {
-            break;
-        }
-    }
-    while deletes.try_next().await?.is_some() {
-        count(deleted, watch);
-    }
-    if watch.stopping() {
-        let error = Error::new(ErrorKind::Interrupted, format!("emptying bucket `{bucket}` was stopped"));
-        return Err(error.hint("run the same command again: it goes on where this one ended"));
-    }
-    Ok(found)
-}
-
-/// Objects between two words of progress.
-const PROGRESS_EVERY: u64 = 1000;
-
-fn count(deleted: &mut u64, watch: &Watch<'_>) {
-    *deleted += 1;
-    if deleted.is_multiple_of(PROGRESS_EVERY) {
-        watch.progress(format!("{} objects and versions deleted", thousands(*deleted)));
     }
 }
 
-async fn delete(writer: &Writer, bucket: &str, version: Version) -> Result<(), Error> {
-    let held = |error: Error| {
-        match error.kind() {
-        ErrorKind::Conflict | ErrorKind::PermissionDenied => {
-            error.hint("a hold, a retention policy or a missing `storage.objects.delete` keeps it: change that, then run the same command again")
-        }
+/// Pages of generations.
+fn versions(reader: &Reader, bucket: &str) -> impl Stream<Item = Result<Vec<Version>, Error>> {
+    stream::try_unfold(Some(String::new()), move |from| async move {
+        let Some(from) = from else { return Ok(None) };
+        let Some(page) = reader.list_versions(bucket, &from).await? else { return Ok(None) };
+        Ok(Some((page.versions, Some(page.next).filter(|next| !next.is_empty()))))
+    })
+}
+
+/// Objects of one page that are deleted at the same time: there is no call for several, and one connection carries many.
+const DELETES_AT_ONCE: usize = 16;
+
+async fn delete_page(writer: &Writer, bucket: &str, versions: Vec<Version>) -> Result<u64, Error> {
+    let count = versions.len();
+    let delete = |version: Version| async move { writer.delete_version(bucket, &version).await };
+    let deleted = stream::iter(versions).map(delete).buffer_unordered(DELETES_AT_ONCE).try_collect::<()>().await;
+    deleted.map_err(held)?;
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// <https://cloud.google.com/storage/docs/object-holds>, <https://cloud.google.com/storage/docs/bucket-lock>
+fn held(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Conflict | ErrorKind::PermissionDenied => error.hint(
+            "a hold, a retention policy or a missing `storage.objects.delete` keeps it: change that, then run the same \
+             command again",
+        ),
         _ => error,
     }
-    };
-    writer.delete_version(bucket, &version).await.map_err(held)
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub trait TraceSink: Debug + Send + Sync {
 #[must_use]
 pub fn url_without_secrets(url: &str) -> String {
     let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
-    let fields: Vec<_> = query.split('&').map(|field| blanked(field)).collect();
+    let fields: Vec<_> = query.split('&').map(blanked).collect();
     format!("{path}?{}", fields.join("&"))
 }
 
@@ -60,7 +60,7 @@ pub fn body_without_secrets(body: &[u8]) -> Option<Value> {
             Some(value)
         }
         Err(_) if is_form(text) => {
-            let fields: Vec<_> = text.split('&').map(|field| blanked(field)).collect();
+            let fields: Vec<_> = text.split('&').map(blanked).collect();
             Some(Value::from(fields.join("&")))
         }
         Err(_) => Some(Value::from(text)),

@@ -58,7 +58,7 @@ pub struct Clients {
     pub(crate) credential: Arc<dyn TokenCredential>,
     /// Options of the Blob service's client: the same transport, one attempt, the trace.
     pub(crate) options: ClientOptions,
-    /// Stands in for the account's own blob endpoint.
+    /// Where an account's blobs are, if the account itself does not say so.
     pub(crate) blob_endpoint: Option<Url>,
 }
 
@@ -330,7 +330,7 @@ impl Reader {
     /// Where an account's blobs are, by the account's own word.
     pub(crate) fn blob_endpoint(&self, account: &Value) -> Option<Url> {
         let own = || Url::parse(account.pointer("/properties/primaryEndpoints/blob")?.as_str()?).ok();
-        self.clients.blob_endpoint.clone().or_else(own)
+        own().or_else(|| self.clients.blob_endpoint.clone())
     }
 
     /// One page of blobs, versions and snapshots, at most 1,000

@@ -421,7 +421,7 @@ mod tests {
         let text = "subscription = \"x\"\nresource_group = { name = \"a/b\" }\n[azure.account]\nname = \"acme\"\n\
                     [azure.container]\nname = \"files\"\n[azure.events]\nname = \"a b\"\nmessage_ttl_s = 0\n\
                     [azure.cors]\nmethods = [\"FETCH\"]\norigins = []\n[azure.access]\nprincipal_id = \"wandb\"";
-        assert_eq!(problems(text).len(), 9, "{:?}", problems(text));
+        assert_eq!(problems(text).len(), 8, "{:?}", problems(text));
     }
 
     #[test]

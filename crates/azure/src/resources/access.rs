@@ -190,7 +190,7 @@ mod tests {
         assert_ne!(id, assignment_id("wandb-prod2", "/subscriptions/s", "role", "principal"));
         assert_eq!(id.len(), 36);
         assert_eq!((&id[14..15], "89ab".contains(&id[19..20])), ("8", true));
-        assert_eq!(id, "GOLDEN");
+        assert_eq!(id, "0606410f-c8cc-879c-bc77-a79ba031c68c");
     }
 
     fn settings() -> Settings {

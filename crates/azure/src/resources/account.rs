@@ -1,6 +1,8 @@
 //! `azure.account`: the storage account, over TLS 1.2 only and without public blobs. A shared one is used, never marked.
 
-use provision_core::mark::Mark;
+use std::time::Duration;
+
+use provision_core::mark::{Mark, Origin};
 use provision_core::output::Setting;
 use provision_core::resource::{AtCreation, Facet, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -8,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Read as _, Reader, Tags, Writer, last};
 use crate::config::{Settings, normal_location};
-use crate::provider::{Names, identity_of, others_tags, tags, unknown_facet};
+use crate::provider::{Names, identity_of, metadata, others_tags, tags, unknown_facet};
 use crate::resources::resource_group::immovable;
 
 const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
@@ -173,42 +175,64 @@ pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str, value: &V
     writer.patch_account(&id, &body).await
 }
 
-/// What of others is in the account, and what locks it. Ours are gone by the time that the account goes.
+/// Something in the account.
+struct Held {
+    /// What it is, for people.
+    text: String,
+    /// Whether this deployment made it, and so takes it away before the account.
+    ours: bool,
+}
+
+/// Why the account cannot go: a lock, or things in it that this deployment did not make.
 pub(crate) async fn in_the_way(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
+    let (held, lock) = futures::join!(held(reader, names), locked(reader, names));
+    match lock? {
+        Some(refusal) => Ok(Some(refusal)),
+        None => Ok(others(names, &held?)),
+    }
+}
+
+fn others(names: &Names, held: &[Held]) -> Option<Refusal> {
+    let others: Vec<_> = held.iter().filter(|held| !held.ours).map(|held| held.text.clone()).collect();
+    refused("storage account", &names.account, &others, "azure.account")
+}
+
+/// Everything that is lost with the account.
+async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
     let id = names.account_id();
     let subscriptions = names.event_subscriptions();
-    let (containers, queues, tables, shares, events, lock) = futures::join!(
+    let (containers, queues, tables, shares, events) = futures::join!(
         reader.list_containers(&id),
         reader.list_queues(&id),
         reader.list_tables(&id),
         reader.list_shares(&id),
         reader.list_event_subscriptions(&subscriptions),
-        locks(reader, &id),
     );
-    if let Some(refusal) = lock {
-        return Ok(Some(refusal));
-    }
-    let ours = |kind: &str, name: &str| match kind {
-        "container" => name == names.container,
-        "queue" => names.queue.as_deref() == Some(name),
-        "event subscription" => name == names.events || names.ids.iter().any(|id| id == name),
-        _ => false,
-    };
-    let mut others = Vec::new();
-    for (kind, listed) in [
-        ("container", containers?),
-        ("queue", queues?),
-        ("table", tables?),
-        ("file share", shares?),
-        ("event subscription", events?),
-    ] {
+    let name = |item: &Value| item["name"].as_str().unwrap_or_default().to_owned();
+    let container = |item: &Value| made_by_us(names, item, &names.container_id(&name(item)));
+    let queue = |item: &Value| made_by_us(names, item, &names.queue_id(&name(item)));
+    let event = |item: &Value| names.events == name(item) || names.ids.contains(&name(item));
+    let mut held = Vec::new();
+    let mut add = |kind: &str, listed: Option<Vec<Value>>, ours: &dyn Fn(&Value) -> bool| {
         let listed = listed.unwrap_or_default();
-        let listed = listed.iter().filter_map(|item| item["name"].as_str());
         // Containers such as `$logs` are the account's own.
-        let foreign = listed.filter(|name| !ours(kind, name) && !name.starts_with('$'));
-        others.extend(foreign.map(|name| format!("{kind} `{name}`")));
-    }
-    Ok(refused("storage account", &names.account, &others, "azure.account"))
+        let counted = listed.iter().filter(|item| !name(item).starts_with('$'));
+        held.extend(counted.map(|item| Held { text: format!("{kind} `{}`", name(item)), ours: ours(item) }));
+    };
+    add("container", containers?, &container);
+    add("queue", queues?, &queue);
+    add("table", tables?, &|_| false);
+    add("file share", shares?, &|_| false);
+    add("event subscription", events?, &event);
+    Ok(held)
+}
+
+/// Only what we created goes; what we adopted stays, and keeps the account.
+fn made_by_us(names: &Names, found: &Value, id: &str) -> bool {
+    let mark = Mark::from_tags(&metadata(found));
+    mark.is_some_and(|mark| {
+        mark.origin == Origin::Created && names.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(id))
+    })
 }
 
 /// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.
@@ -250,10 +274,24 @@ pub(crate) fn refusal_error(kind: &str, name: &str, refusal: Refusal) -> Error {
 
 /// Resource Manager deletes a full account without asking: look right before.
 pub(crate) async fn delete(writer: &Writer, names: &Names) -> Result<(), Error> {
-    match in_the_way(writer.reader(), names).await? {
-        Some(refusal) => Err(refusal_error("storage account", &names.account, refusal)),
-        None => writer.delete_account(&names.account_id()).await,
+    let held = held(writer.reader(), names).await?;
+    if let Some(refusal) = others(names, &held) {
+        return Err(refusal_error("storage account", &names.account, refusal));
     }
+    match held.first() {
+        None => writer.delete_account(&names.account_id()).await,
+        Some(ours) => Err(still_held(names, &ours.text)),
+    }
+}
+
+/// What this run deleted, and a list still shows.
+fn still_held(names: &Names, what: &str) -> Error {
+    let reason = "what was in the storage account is still being deleted";
+    let error = Error::new(ErrorKind::Refused, format!("refused to delete storage account `{}`", names.account));
+    error
+        .message(format!("{what} is still there"))
+        .hint("run the same command again")
+        .retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
 }
 
 /// The key that the plan file picks; none where shared keys are disabled, since a request signed with one is refused then

@@ -247,7 +247,7 @@ mod tests {
         let before = vec![rule_of(&old), theirs.clone()];
         let mark = recorded(&old);
         assert_eq!(merged(&before, Some(&mark), &new, &new), [rule_of(&new), theirs.clone()]);
-        assert_eq!(merged(&before, Some(&mark), &new, &Value::Null), [theirs.clone()]);
+        assert_eq!(merged(&before, Some(&mark), &new, &Value::Null), before[1..]);
         assert_eq!(merged(&before, None, &new, &Value::Null), before);
         assert_eq!(merged(&before, None, &new, &new), [before[0].clone(), theirs, rule_of(&new)]);
     }

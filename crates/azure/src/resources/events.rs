@@ -12,7 +12,7 @@ use crate::provider::{EVENT_GRID, Names, identity_of};
 use crate::resources::resource_group::is_source;
 
 static SUBSCRIPTION: Facet =
-    Facet { name: "subscription", key: 'e', shape: Shape::Whole, at_creation: AtCreation::Written };
+    Facet { name: "delivery", key: 'e', shape: Shape::Whole, at_creation: AtCreation::Written };
 
 /// The one event that says a file is there
 /// <https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage#list-of-events-for-blob-rest-apis>.

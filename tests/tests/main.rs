@@ -11,6 +11,7 @@
 //! - `terminal`: what a person at a terminal sees.
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
+//! - `properties`: random plan files and random edits.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
 //! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
 
@@ -23,6 +24,12 @@ macro_rules! cases {
                 super::$case(provision_tests::backend::Backend::MiniStack);
             })*
         }
+        mod sandbox {
+            $(#[test]
+            fn $case() {
+                super::$case(provision_tests::backend::Backend::Sandbox);
+            })*
+        }
     };
 }
 
@@ -33,6 +40,7 @@ mod lifecycle;
 mod messages;
 mod plan_file;
 mod sandbox_azure_clients;
+mod properties;
 mod sandbox_clients;
 mod saved;
 mod sharing;

@@ -97,6 +97,12 @@ impl FaultLayer {
         u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether anybody sees anything late.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.lock().propagation.values().any(|delay| !delay.is_zero())
+    }
+
     /// Inject a fault.
     pub fn fault(&self, fault: Fault) {
         self.lock().faults.push(fault);

@@ -55,6 +55,16 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// How much later something is seen, by its name in the module's docs.
+    pub(super) fn delay_ms(&self, name: &str) -> u64 {
+        self.world.faults.propagation_ms(name)
+    }
+
+    /// Whether former values must be kept.
+    pub(super) fn is_late(&self) -> bool {
+        self.world.faults.is_late()
+    }
+
     /// The operation without its service.
     pub(super) fn name(&self) -> &str {
         self.operation.split_once(':').map_or("", |(_, name)| name)

@@ -97,10 +97,11 @@ impl FaultLayer {
         u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether anybody sees anything late.
+    /// How much later the last of all see what is written, in milliseconds.
     #[must_use]
-    pub fn is_late(&self) -> bool {
-        self.lock().propagation.values().any(|delay| !delay.is_zero())
+    pub fn longest_propagation_ms(&self) -> u64 {
+        let longest = self.lock().propagation.values().max().copied().unwrap_or_default();
+        u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Inject a fault.

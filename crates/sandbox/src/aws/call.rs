@@ -60,9 +60,9 @@ impl<'a> Call<'a> {
         self.world.faults.propagation_ms(name)
     }
 
-    /// Whether former values must be kept.
-    pub(super) fn is_late(&self) -> bool {
-        self.world.faults.is_late()
+    /// How long what was before must be kept for those who see late.
+    pub(super) fn longest_delay_ms(&self) -> u64 {
+        self.world.faults.longest_propagation_ms()
     }
 
     /// The operation without its service.

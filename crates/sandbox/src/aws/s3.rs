@@ -61,7 +61,7 @@ pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) ->
     let buckets = buckets.filter(|(_, bucket)| bucket.owner == account && bucket.region == region);
     let tagged = |(key, bucket): (String, Bucket)| {
         let name = key.rsplit('/').next().unwrap_or_default();
-        (arn(name, ""), bucket.tags.seen(call.now_ms, delay_ms).clone())
+        (arn(name, ""), bucket.tags.seen_after(call.now_ms, delay_ms).clone())
     };
     Ok(buckets.map(tagged).collect())
 }

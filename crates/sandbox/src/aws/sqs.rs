@@ -43,7 +43,7 @@ pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) ->
     let (region, delay_ms) = (call.caller.region(), call.delay_ms("tags"));
     let queues = state.scan::<Queue>(&queue::key(region, account, ""))?.into_iter();
     let tagged = |(_, queue): (String, Queue)| {
-        (arn(region, account, &queue.name), queue.tags.seen(call.now_ms, delay_ms).clone())
+        (arn(region, account, &queue.name), queue.tags.seen_after(call.now_ms, delay_ms).clone())
     };
     Ok(queues.map(tagged).collect())
 }
@@ -65,7 +65,7 @@ pub(super) fn lets_bucket_send(
     if queue.attributes.written().get("KmsMasterKeyId").is_some_and(|key| key == "alias/aws/sqs") {
         return Ok(false);
     }
-    let Some(policy) = queue.policy.seen(call.now_ms, call.delay_ms("sqs.policy")) else { return Ok(false) };
+    let Some(policy) = queue.policy.seen_after(call.now_ms, call.delay_ms("sqs.policy")) else { return Ok(false) };
     let bucket_arn = format!("arn:aws:s3:::{bucket}");
     let context =
         vec![("aws:SourceArn", bucket_arn.as_str()), ("aws:SourceAccount", owner), ("aws:SecureTransport", "true")];

@@ -132,8 +132,8 @@ fn made(call: &Call<'_>, input: CreateQueue) -> Result<Queue, Error> {
     attributes::merge(&mut all, &input.attributes);
     let (mut policy, mut tags) = (Propagating::new(None), Propagating::new(Tags::new()));
     let written = input.attributes.get("Policy").filter(|policy| !policy.is_empty()).cloned();
-    policy.write(written, call.now_ms, call.is_late());
-    tags.write(checked_tags(input.tags)?, call.now_ms, call.is_late());
+    policy.write(written, call.now_ms, call.longest_delay_ms());
+    tags.write(checked_tags(input.tags)?, call.now_ms, call.longest_delay_ms());
     let now_ms = call.now_ms;
     Ok(Queue {
         name: input.name,
@@ -294,8 +294,8 @@ pub(super) fn get_queue_attributes(state: &mut Transaction<'_>, call: &Call<'_>)
 fn every_attribute(state: &Transaction<'_>, call: &Call<'_>, found: &Found) -> Result<Attributes, Error> {
     let queue = &found.queue;
     let delay_ms = call.delay_ms("sqs.attributes");
-    let mut all = queue.attributes.seen(call.now_ms, delay_ms).clone();
-    all.extend(queue.policy.seen(call.now_ms, delay_ms).clone().map(|policy| ("Policy".to_owned(), policy)));
+    let mut all = queue.attributes.seen_after(call.now_ms, delay_ms).clone();
+    all.extend(queue.policy.seen_after(call.now_ms, delay_ms).clone().map(|policy| ("Policy".to_owned(), policy)));
     let (visible, hidden, delayed) = message::counts(state, &found.path(), call.now_ms)?;
     let computed = [
         visible.to_string(),
@@ -325,10 +325,10 @@ pub(super) fn set_queue_attributes(state: &mut Transaction<'_>, call: &Call<'_>)
     let mut found = Found::at(state, call, &input.url)?;
     let mut all = found.queue.attributes.written().clone();
     attributes::merge(&mut all, &input.attributes);
-    found.queue.attributes.write(all, call.now_ms, call.is_late());
+    found.queue.attributes.write(all, call.now_ms, call.longest_delay_ms());
     if let Some(policy) = input.attributes.get("Policy") {
         let policy = Some(policy.clone()).filter(|policy| !policy.is_empty());
-        found.queue.policy.write(policy, call.now_ms, call.is_late());
+        found.queue.policy.write(policy, call.now_ms, call.longest_delay_ms());
     }
     found.save(state, call)?;
     answers::nothing(call)
@@ -338,7 +338,7 @@ pub(super) fn set_queue_attributes(state: &mut Transaction<'_>, call: &Call<'_>)
 pub(super) fn list_queue_tags(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: OfQueue = answers::input(call)?;
     let found = Found::at(state, call, &input.url)?;
-    let tags = found.queue.tags.seen(call.now_ms, call.delay_ms("sqs.tags"));
+    let tags = found.queue.tags.seen_after(call.now_ms, call.delay_ms("sqs.tags"));
     answers::answer(call, &if tags.is_empty() { json!({}) } else { json!({ "Tags": tags }) })
 }
 
@@ -378,7 +378,7 @@ pub(super) fn untag_queue(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply
 
 fn write_tags(state: &mut Transaction<'_>, call: &Call<'_>, url: &str, tags: Tags) -> Reply {
     let mut found = Found::at(state, call, url)?;
-    found.queue.tags.write(tags::within_limit(tags)?, call.now_ms, call.is_late());
+    found.queue.tags.write(tags::within_limit(tags)?, call.now_ms, call.longest_delay_ms());
     state.put(&found.key(), &found.queue)?;
     answers::nothing(call)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A value, and what it was a short time ago, which those who see late still see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Propagating<T> {
     /// What was written before the changes.

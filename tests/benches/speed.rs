@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use provision_tests::backend::Backend;
 use provision_tests::rig::Rig;
 
 const PLAN: &str = "[deployment]\nname = \"wandb-{s}\"\nhost = \"https://wandb.example.com\"\n[aws]\nregion = \"eu-west-1\"\n\
@@ -39,7 +40,7 @@ fn main() {
 }
 
 fn planned(latency: Duration) -> Rig {
-    let rig = Rig::new();
+    let rig = Rig::new(Backend::MiniStack);
     rig.write("provision.toml", PLAN);
     rig.boto3("iam.create_role(RoleName='node', AssumeRolePolicyDocument='{}')");
     rig.proxy.set_latency(latency);

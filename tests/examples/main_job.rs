@@ -4,10 +4,11 @@
 
 #![expect(clippy::print_stdout, reason = "it is a demonstration")]
 
+use provision_tests::backend::Backend;
 use provision_tests::rig::Rig;
 
 fn main() {
-    let rig = Rig::new();
+    let rig = Rig::new(Backend::MiniStack);
     rig.write("provision.toml", include_str!("../../plans/aws.toml"));
     // The role that the server runs as exists before provision comes.
     rig.boto3("iam.create_role(RoleName='wandb-node', AssumeRolePolicyDocument='{}')");

@@ -2,6 +2,8 @@
 //!
 //! Everything listens on 127.0.0.1 only, lives in temporary folders and dies with the test process.
 
+pub mod backend;
+pub mod boto3;
 pub mod ministack;
 pub mod python;
 pub mod rig;

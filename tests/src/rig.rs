@@ -1,5 +1,6 @@
 //! One test's world: a folder, an account, a proxy, the binary, and Python for everything done behind its back.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,8 @@ use std::time::{Duration, Instant};
 use provision_sandbox::aws::AwsWire;
 use provision_sandbox::proxy::Proxy;
 
-use crate::ministack::MiniStack;
-use crate::python;
+use crate::backend::Backend;
+use crate::{boto3, python};
 
 /// One test's world.
 pub struct Rig {
@@ -17,7 +18,9 @@ pub struct Rig {
     pub account: String,
     /// A suffix for names, which S3 shares between accounts.
     pub suffix: String,
-    /// The proxy before the emulator.
+    /// What stands in for the cloud.
+    pub backend: Backend,
+    /// The proxy before it.
     pub proxy: Proxy,
     folder: tempfile::TempDir,
 }
@@ -36,19 +39,20 @@ pub struct Ran {
 }
 
 impl Rig {
-    /// A new world on MiniStack.
+    /// A new world.
     ///
     /// # Panics
     ///
-    /// The emulator cannot be started.
+    /// The server cannot be started.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(backend: Backend) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
             account: format!("{:012}", 100_000_000_000 + number),
             suffix: format!("t{number}"),
-            proxy: Proxy::start(AwsWire, MiniStack::shared().address).unwrap(),
+            backend,
+            proxy: Proxy::start(AwsWire, backend.address()).unwrap(),
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -92,6 +96,42 @@ impl Rig {
         command.spawn().unwrap()
     }
 
+    /// Run the binary on a pseudo terminal of its own, and type each answer when the text before it is seen. Gives the
+    /// exit code and all that the screen was sent.
+    ///
+    /// # Panics
+    ///
+    /// A text is not seen within a minute and a half.
+    #[must_use]
+    pub fn run_on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
+        self.run_on_terminal_slowly(arguments, answers, 0)
+    }
+
+    /// The same, with each answer this many seconds after its question.
+    ///
+    /// # Panics
+    ///
+    /// A text is not seen within a minute and a half.
+    #[must_use]
+    pub fn run_on_terminal_slowly(&self, arguments: &[&str], answers: &[(&str, &str)], seconds: u32) -> (i32, String) {
+        let job = serde_json::json!({
+            "command": std::iter::once(binary().display().to_string()).chain(arguments.iter().map(ToString::to_string)).collect::<Vec<_>>(),
+            "answers": answers,
+            "folder": self.folder.path(),
+        });
+        let mut env = self.credentials();
+        env.push(("AWS_ENDPOINT_URL".to_owned(), format!("http://{}", self.proxy.address)));
+        env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
+        env.push(("TERM".to_owned(), "xterm".to_owned()));
+        env.push(("JOB".to_owned(), job.to_string()));
+        env.push(("ANSWER_AFTER".to_owned(), seconds.to_string()));
+        let output = python::run(include_str!("terminal.py"), &env);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = seen["code"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(-1);
+        (code, seen["screen"].as_str().unwrap_or_default().to_owned())
+    }
+
     fn credentials(&self) -> Vec<(String, String)> {
         let pairs = [
             ("AWS_ACCESS_KEY_ID", self.account.as_str()),
@@ -108,7 +148,7 @@ impl Rig {
     ///
     /// The script fails.
     pub fn boto3(&self, script: &str) -> String {
-        self.boto3_at(&MiniStack::shared().address.to_string(), script)
+        self.boto3_at(self.backend.address(), script)
     }
 
     /// The same through the proxy, to be counted and slowed down like the binary.
@@ -117,19 +157,12 @@ impl Rig {
     ///
     /// The script fails.
     pub fn boto3_through_proxy(&self, script: &str) -> String {
-        self.boto3_at(&self.proxy.address.to_string(), script)
+        self.boto3_at(self.proxy.address, script)
     }
 
-    fn boto3_at(&self, address: &str, script: &str) -> String {
+    fn boto3_at(&self, address: SocketAddr, script: &str) -> String {
         let script = script.replace("{s}", &self.suffix).replace("{a}", &self.account);
-        let prelude = "import boto3, json\n\
-             def client(name): return boto3.client(name, region_name='eu-west-1')\n\
-             s3, sqs, iam = client('s3'), client('sqs'), client('iam')\n";
-        let mut env = self.credentials();
-        env.push(("AWS_ENDPOINT_URL".to_owned(), format!("http://{address}")));
-        let output = python::run(&format!("{prelude}{script}"), &env);
-        assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        boto3::run(&format!("http://{address}"), &self.account, &script)
     }
 
     /// What a person sees, with what differs from run to run replaced.
@@ -139,12 +172,6 @@ impl Rig {
         let text = text.replace(&self.proxy.address.to_string(), "127.0.0.1:PORT");
         let text = text.replace(&self.account, "ACCOUNT").replace(&format!("-{}", self.suffix), "-SUFFIX");
         without_digests(&without_digests(&text, "provision-"), "Provision")
-    }
-}
-
-impl Default for Rig {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -1,6 +1,18 @@
 //! Every row of the compare table, for every facet.
 
 use crate::lifecycle::{PLAN, applied, apply, planned};
+use provision_tests::backend::Backend;
+
+cases! {
+    drift_of_each_facet_is_named_and_repaired,
+    pending_of_each_setting_is_no_drift_and_shows_its_line,
+    both_changed_is_shown_as_both,
+    respelled_values_are_no_difference,
+    what_is_gone_is_drift_and_comes_back,
+    stale_mark_is_recorded,
+    nothing_there_at_all_is_said,
+    drift_report_formats,
+}
 
 /// A facet, an edit behind our back, an edit of the plan file (what is replaced by what), the field that shows.
 const FACETS: [(&str, &str, &str); 8] = [
@@ -32,9 +44,8 @@ const FACETS: [(&str, &str, &str); 8] = [
 
 const NAMES: &str = "b = 'acme-{s}'\nu = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']\n";
 
-#[test]
-fn drift_of_each_facet_is_named_and_repaired() {
-    let rig = applied();
+fn drift_of_each_facet_is_named_and_repaired(backend: Backend) {
+    let rig = applied(backend);
     for (facet, edit, field) in FACETS {
         rig.boto3(&format!("{NAMES}{edit}"));
         let drift = rig.run(&["aws", "drift"]);
@@ -50,8 +61,7 @@ fn drift_of_each_facet_is_named_and_repaired() {
     }
 }
 
-#[test]
-fn pending_of_each_setting_is_no_drift_and_shows_its_line() {
+fn pending_of_each_setting_is_no_drift_and_shows_its_line(backend: Backend) {
     let edits = [
         ("[aws.queue]", "versioning = true\n[aws.queue]", "versioning"),
         ("[aws.queue]", "cors = { max_age_s = 60 }\n[aws.queue]", "cors.max_age_s"),
@@ -61,7 +71,7 @@ fn pending_of_each_setting_is_no_drift_and_shows_its_line() {
         ("[aws.run_queue]", "senders = \"anyone\"\n[aws.run_queue]", "policy.Action"),
         ("role = \"node\"", "role = \"node\"\ngrant = \"all\"", "policy.statements"),
     ];
-    let rig = applied();
+    let rig = applied(backend);
     for (old, new, field) in edits {
         rig.write("provision.toml", &PLAN.replace(old, new));
         let drift = rig.run(&["aws", "drift"]);
@@ -76,9 +86,8 @@ fn pending_of_each_setting_is_no_drift_and_shows_its_line() {
     }
 }
 
-#[test]
-fn both_changed_is_shown_as_both() {
-    let rig = applied();
+fn both_changed_is_shown_as_both(backend: Backend) {
+    let rig = applied(backend);
     rig.boto3(&format!("{NAMES}sqs.set_queue_attributes(QueueUrl=u, Attributes={{'VisibilityTimeout': '7'}})"));
     rig.write("provision.toml", &PLAN.replace("[aws.run_queue]", "visibility_timeout_s = 99\n[aws.run_queue]"));
     let drift = rig.run(&["aws", "drift"]);
@@ -86,9 +95,8 @@ fn both_changed_is_shown_as_both() {
     assert!(drift.stdout.contains("7 -> 99") && drift.stdout.contains("both were changed"), "{}", drift.stdout);
 }
 
-#[test]
-fn respelled_values_are_no_difference() {
-    let rig = applied();
+fn respelled_values_are_no_difference(backend: Backend) {
+    let rig = applied(backend);
     rig.boto3(&format!(
         "{NAMES}r = s3.get_bucket_cors(Bucket=b)['CORSRules']
 r[0]['AllowedMethods'].reverse(); del r[0]['ID']
@@ -101,8 +109,7 @@ s3.put_bucket_policy(Bucket=b, Policy=json.dumps(p))"
     assert_eq!((drift.code, drift.stdout.as_str()), (0, format!("wandb-{}: in sync\n", rig.suffix).as_str()));
 }
 
-#[test]
-fn what_is_gone_is_drift_and_comes_back() {
+fn what_is_gone_is_drift_and_comes_back(backend: Backend) {
     let gone = [
         ("aws.notification", "s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration={})"),
         ("aws.bucket", "s3.delete_bucket_cors(Bucket=b)"),
@@ -113,7 +120,7 @@ fn what_is_gone_is_drift_and_comes_back() {
         ("aws.queue", "sqs.delete_queue(QueueUrl=u)"),
         ("aws.bucket", "s3.delete_bucket(Bucket=b)"),
     ];
-    let rig = applied();
+    let rig = applied(backend);
     for (address, edit) in gone {
         rig.boto3(&format!("{NAMES}{edit}"));
         let drift = rig.run(&["aws", "drift"]);
@@ -124,9 +131,8 @@ fn what_is_gone_is_drift_and_comes_back() {
     }
 }
 
-#[test]
-fn stale_mark_is_recorded() {
-    let rig = applied();
+fn stale_mark_is_recorded(backend: Backend) {
+    let rig = applied(backend);
     rig.boto3(&format!("{NAMES}s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={{'Status': 'Enabled'}})"));
     rig.write("provision.toml", &PLAN.replace("[aws.queue]", "versioning = true\n[aws.queue]"));
     let drift = rig.run(&["aws", "drift"]);
@@ -136,17 +142,15 @@ fn stale_mark_is_recorded() {
     assert!(rig.run(&["aws", "plan"]).stdout.contains("No changes."));
 }
 
-#[test]
-fn nothing_there_at_all_is_said() {
-    let rig = planned();
+fn nothing_there_at_all_is_said(backend: Backend) {
+    let rig = planned(backend);
     let drift = rig.run(&["aws", "drift"]);
     assert_eq!(drift.code, 2);
     assert!(drift.stdout.contains("not applied, or gone"), "{}", drift.stdout);
 }
 
-#[test]
-fn drift_report_formats() {
-    let rig = applied();
+fn drift_report_formats(backend: Backend) {
+    let rig = applied(backend);
     rig.boto3(&format!("{NAMES}sqs.set_queue_attributes(QueueUrl=u, Attributes={{'VisibilityTimeout': '7'}})"));
     let report = |format: &str| {
         let ran = rig.run(&["aws", "drift", "--format", format]);

@@ -1,20 +1,24 @@
 //! Protection, content, `--delete-data`.
 
 use crate::lifecycle::{PLAN, applied};
-use provision_tests::ministack::MiniStack;
+use provision_tests::backend::Backend;
 
-#[test]
-fn destroy_refuses_a_protected_deployment() {
-    let rig = applied();
+cases! {
+    destroy_refuses_a_protected_deployment,
+    destroy_refuses_content_with_counts_and_deletes_it_on_request,
+    destroy_refuses_an_object_that_arrives_at_the_last_moment,
+}
+
+fn destroy_refuses_a_protected_deployment(backend: Backend) {
+    let rig = applied(backend);
     rig.write("provision.toml", &PLAN.replace("[aws.queue]", "protect = true\n[aws.queue]"));
     let ran = rig.run(&["aws", "destroy", "--yes"]);
     assert!(ran.code == 6 && ran.stderr.contains("protect = false"), "{}", ran.stderr);
     assert!(rig.proxy.writes().is_empty());
 }
 
-#[test]
-fn destroy_refuses_content_with_counts_and_deletes_it_on_request() {
-    let rig = applied();
+fn destroy_refuses_content_with_counts_and_deletes_it_on_request(backend: Backend) {
+    let rig = applied(backend);
     rig.boto3(
         "b = 'acme-{s}'
 s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={'Status': 'Enabled'})
@@ -41,15 +45,12 @@ s3.create_multipart_upload(Bucket=b, Key='open')",
     );
 }
 
-#[test]
-fn destroy_refuses_an_object_that_arrives_at_the_last_moment() {
-    let rig = applied();
-    let (address, account, bucket) = (MiniStack::shared().address, rig.account.clone(), format!("acme-{}", rig.suffix));
+fn destroy_refuses_an_object_that_arrives_at_the_last_moment(backend: Backend) {
+    let rig = applied(backend);
+    let (address, account, bucket) = (backend.address(), rig.account.clone(), format!("acme-{}", rig.suffix));
     rig.proxy.hook("s3:DeleteBucket", 1, move || {
-        let script = format!("import boto3; boto3.client('s3', region_name='eu-west-1').put_object(Bucket='{bucket}', Key='late', Body=b'')");
-        let env = [("AWS_ACCESS_KEY_ID", account.clone()), ("AWS_SECRET_ACCESS_KEY", "x".to_owned()), ("AWS_ENDPOINT_URL", format!("http://{address}"))];
-        let env: Vec<_> = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        assert!(provision_tests::python::run(&script, &env).status.success());
+        let put = format!("s3.put_object(Bucket='{bucket}', Key='late', Body=b'')");
+        let _ = provision_tests::boto3::run(&format!("http://{address}"), &account, &put);
     });
     let ran = rig.run(&["aws", "destroy", "--yes"]);
     assert_eq!(ran.code, 6, "{}{}", ran.stdout, ran.stderr);

@@ -1,7 +1,22 @@
 //! Apply, output, drift, destroy of the example plan files, read back by another client.
 
+use provision_tests::backend::Backend;
 use provision_tests::rig::Rig;
+
+use crate::messages::screen;
 use serde_json::Value;
+
+cases! {
+    apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing,
+    apply_makes_what_the_design_says_read_back_by_boto3,
+    apply_makes_an_object_arrive_as_a_message,
+    plan_and_drift_never_write,
+    every_bucket_call_but_create_names_the_owner,
+    output_prints_one_bare_value_and_json,
+    no_queue_at_all_gives_the_internal_queue,
+    waves_and_requests_are_as_few_as_the_services_allow,
+    plan_and_apply_as_people_see_them,
+}
 
 /// A plan file with every part; `{s}` is the test's suffix.
 pub(crate) const PLAN: &str = r#"
@@ -23,16 +38,16 @@ role = "node"
 const ROLE: &str = "iam.create_role(RoleName='node', AssumeRolePolicyDocument='{}')";
 
 /// A test's world with the plan file written and its role made.
-pub(crate) fn planned() -> Rig {
-    let rig = Rig::new();
+pub(crate) fn planned(backend: Backend) -> Rig {
+    let rig = Rig::new(backend);
     rig.write("provision.toml", PLAN);
     rig.boto3(ROLE);
     rig
 }
 
 /// The same, applied.
-pub(crate) fn applied() -> Rig {
-    let rig = planned();
+pub(crate) fn applied(backend: Backend) -> Rig {
+    let rig = planned(backend);
     apply(&rig);
     rig.proxy.clear();
     rig
@@ -53,15 +68,14 @@ fn example(rig: &Rig, text: &str) {
     );
 }
 
-#[test]
-fn apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing() {
+fn apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing(backend: Backend) {
     let examples = [
         include_str!("../../plans/aws.toml"),
         include_str!("../../plans/aws-minimal.toml"),
         include_str!("../../plans/aws-full.toml"),
     ];
     for text in examples {
-        let rig = Rig::new();
+        let rig = Rig::new(backend);
         example(&rig, text);
         let first = rig.run(&["aws", "apply", "--yes"]);
         assert_eq!(first.code, 0, "{}{}", first.stdout, first.stderr);
@@ -76,9 +90,8 @@ fn apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing(
     }
 }
 
-#[test]
-fn apply_makes_what_the_design_says_read_back_by_boto3() {
-    let rig = applied();
+fn apply_makes_what_the_design_says_read_back_by_boto3(backend: Backend) {
+    let rig = applied(backend);
     let text = rig.boto3(
         "b = 'acme-{s}'
 u = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']
@@ -120,9 +133,8 @@ print(json.dumps({
     assert!(role.contains(&format!("{bucket}/*")) && role.contains("s3:GetObject*") && !role.contains("s3:*"));
 }
 
-#[test]
-fn apply_makes_an_object_arrive_as_a_message() {
-    let rig = applied();
+fn apply_makes_an_object_arrive_as_a_message(backend: Backend) {
+    let rig = applied(backend);
     let text = rig.boto3(
         "s3.put_object(Bucket='acme-{s}', Key='run/a b.txt', Body=b'x')
 u = sqs.get_queue_url(QueueName='acme-{s}-events')['QueueUrl']
@@ -132,9 +144,8 @@ print([r['eventName'] for body in bodies for r in json.loads(body).get('Records'
     assert_eq!(text, "['ObjectCreated:Put']");
 }
 
-#[test]
-fn plan_and_drift_never_write() {
-    let rig = planned();
+fn plan_and_drift_never_write(backend: Backend) {
+    let rig = planned(backend);
     for command in ["plan", "drift"] {
         let _ = rig.run(&["aws", command]);
     }
@@ -146,9 +157,8 @@ fn plan_and_drift_never_write() {
     assert_eq!(rig.proxy.writes(), Vec::<String>::new());
 }
 
-#[test]
-fn every_bucket_call_but_create_names_the_owner() {
-    let rig = applied();
+fn every_bucket_call_but_create_names_the_owner(backend: Backend) {
+    let rig = applied(backend);
     let _ = rig.run(&["aws", "destroy", "--yes", "--delete-data", &format!("acme-{}", rig.suffix)]);
     let bucket_calls = rig.proxy.records().into_iter().filter(|record| record.operation.starts_with("s3:"));
     for record in bucket_calls.filter(|record| record.operation != "s3:CreateBucket") {
@@ -156,9 +166,8 @@ fn every_bucket_call_but_create_names_the_owner() {
     }
 }
 
-#[test]
-fn output_prints_one_bare_value_and_json() {
-    let rig = planned();
+fn output_prints_one_bare_value_and_json(backend: Backend) {
+    let rig = planned(backend);
     assert_eq!(rig.run(&["aws", "output", "BUCKET_QUEUE"]).stdout, format!("sqs://acme-{}-events\n", rig.suffix));
     let json: Value = serde_json::from_str(&rig.run(&["aws", "output", "--json"]).stdout).unwrap();
     assert_eq!(json["NOTIFICATIONS_QUEUE"], format!("sqs://acme-{}-runs", rig.suffix));
@@ -167,9 +176,8 @@ fn output_prints_one_bare_value_and_json() {
     assert!(rig.proxy.records().is_empty(), "output sends nothing");
 }
 
-#[test]
-fn no_queue_at_all_gives_the_internal_queue() {
-    let rig = Rig::new();
+fn no_queue_at_all_gives_the_internal_queue(backend: Backend) {
+    let rig = Rig::new(backend);
     rig.write(
         "provision.toml",
         &PLAN.replace("name = \"acme-{s}-events\"", "enabled = false").replace("[aws.access]\nrole = \"node\"", ""),
@@ -183,9 +191,8 @@ fn no_queue_at_all_gives_the_internal_queue() {
     assert_eq!(rig.run(&["aws", "drift"]).code, 0);
 }
 
-#[test]
-fn waves_and_requests_are_as_few_as_the_services_allow() {
-    let rig = planned();
+fn waves_and_requests_are_as_few_as_the_services_allow(backend: Backend) {
+    let rig = planned(backend);
     rig.proxy.set_latency(std::time::Duration::from_millis(150));
     assert_eq!(rig.run(&["aws", "plan"]).code, 0);
     assert_eq!(rig.proxy.waves(), 2);
@@ -199,11 +206,10 @@ fn waves_and_requests_are_as_few_as_the_services_allow() {
     assert!(rig.proxy.waves() <= 4, "{}", rig.proxy.waves());
 }
 
-#[test]
-fn plan_and_apply_as_people_see_them() {
-    let rig = planned();
+fn plan_and_apply_as_people_see_them(backend: Backend) {
+    let rig = planned(backend);
     let plan = rig.run(&["aws", "plan"]);
-    insta::assert_snapshot!(rig.transcript(&plan));
+    screen("plan_from_nothing", &rig, &plan);
     let json: Value = serde_json::from_str(&rig.run(&["aws", "plan", "--json"]).stdout).unwrap();
     assert_eq!(json["changes"][0]["action"], "create");
 }

@@ -6,14 +6,36 @@
 //! - `destroy`: protection, content, `--delete-data`.
 //! - `faults`: what no emulator says: throttling, conflicts, wrong regions, credentials, signals.
 //! - `saved`: saved change sets.
+//! - `messages`: whole screens: changes of every kind, every refusal and failure.
+//! - `sweep`: a run killed or failing at every single write.
+//! - `terminal`: what a person at a terminal sees.
+//! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
+//! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
+
+/// Each case as a test of its own on every backend.
+macro_rules! cases {
+    ($($case:ident,)*) => {
+        mod ministack {
+            $(#[test]
+            fn $case() {
+                super::$case(provision_tests::backend::Backend::MiniStack);
+            })*
+        }
+    };
+}
 
 mod compare;
 mod destroy;
 mod faults;
 mod lifecycle;
+mod messages;
 mod plan_file;
+mod sandbox_azure_clients;
 mod sandbox_clients;
 mod saved;
 mod sharing;
+mod streams;
+mod sweep;
+mod terminal;

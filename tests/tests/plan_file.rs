@@ -1,6 +1,14 @@
 //! Mistakes in plan files.
 
+use provision_tests::backend::Backend;
 use provision_tests::rig::Rig;
+
+use crate::messages::screen;
+
+cases! {
+    mistakes_are_reported_at_once_and_nothing_is_sent,
+    usage_exits_with_64,
+}
 
 const MISTAKES: &str = r#"[deployment]
 name = "Wandb"
@@ -15,23 +23,21 @@ name = "acme-events.fifo"
 receive_wait_s = "10"
 "#;
 
-#[test]
-fn mistakes_are_reported_at_once_and_nothing_is_sent() {
-    let rig = Rig::new();
+fn mistakes_are_reported_at_once_and_nothing_is_sent(backend: Backend) {
+    let rig = Rig::new(backend);
     rig.write("provision.toml", MISTAKES);
     let ran = rig.run(&["aws", "apply", "--yes"]);
     assert_eq!(ran.code, 64);
-    insta::assert_snapshot!(rig.transcript(&ran));
+    screen("plan_file_mistakes", &rig, &ran);
     rig.write("provision.toml", &MISTAKES.replace("versionning = true\n", "").replace("\"10\"", "10"));
     let ran = rig.run(&["validate"]);
     assert_eq!(ran.code, 64);
-    insta::assert_snapshot!(rig.transcript(&ran));
+    screen("plan_file_mistakes_of_meaning", &rig, &ran);
     assert!(rig.proxy.records().is_empty());
 }
 
-#[test]
-fn usage_exits_with_64() {
-    let rig = Rig::new();
+fn usage_exits_with_64(backend: Backend) {
+    let rig = Rig::new(backend);
     for arguments in [&["aws"][..], &["aws", "plann"], &["aws", "plan", "nope.toml"]] {
         assert_eq!(rig.run(arguments).code, 64, "{arguments:?}");
     }

@@ -1,10 +1,16 @@
 //! Saved change sets.
 
 use crate::lifecycle::{PLAN, planned};
+use provision_tests::backend::Backend;
 
-#[test]
-fn saved_change_set_is_applied_without_its_plan_file() {
-    let rig = planned();
+cases! {
+    saved_change_set_is_applied_without_its_plan_file,
+    saved_change_set_is_stale_after_any_change,
+    saved_change_set_of_another_account_or_plan_file_is_refused,
+}
+
+fn saved_change_set_is_applied_without_its_plan_file(backend: Backend) {
+    let rig = planned(backend);
     assert_eq!(rig.run(&["aws", "plan", "--out", "set.json"]).code, 0);
     let shown = rig.run_with(&["show", "set.json"], |command| {
         command.env_remove("AWS_ACCESS_KEY_ID");
@@ -17,9 +23,8 @@ fn saved_change_set_is_applied_without_its_plan_file() {
     assert_eq!(rig.run(&["aws", "drift", "moved.toml"]).code, 0);
 }
 
-#[test]
-fn saved_change_set_is_stale_after_any_change() {
-    let rig = planned();
+fn saved_change_set_is_stale_after_any_change(backend: Backend) {
+    let rig = planned(backend);
     let _ = rig.run(&["aws", "plan", "--out", "set.json"]);
     rig.boto3("sqs.create_queue(QueueName='acme-{s}-events')");
     let ran = rig.run(&["aws", "apply", "set.json"]);
@@ -28,9 +33,8 @@ fn saved_change_set_is_stale_after_any_change() {
     assert!(rig.proxy.writes().is_empty());
 }
 
-#[test]
-fn saved_change_set_of_another_account_or_plan_file_is_refused() {
-    let rig = planned();
+fn saved_change_set_of_another_account_or_plan_file_is_refused(backend: Backend) {
+    let rig = planned(backend);
     let _ = rig.run(&["aws", "plan", "--out", "set.json"]);
     let other = rig.run_with(&["aws", "apply", "set.json"], |command| {
         command.env("AWS_ACCESS_KEY_ID", "999999999999");

@@ -1,8 +1,21 @@
 //! Others' entries, adopting, other deployments, renaming, orphans.
 
 use crate::lifecycle::{PLAN, applied, apply, planned};
+use provision_tests::backend::Backend;
 
-const THEIRS: &str = "
+cases! {
+    others_entries_survive_adopt_update_and_release,
+    adopting_leaves_values_for_everybody_alone,
+    overlapping_notification_is_refused_by_name,
+    another_deployments_bucket_is_refused_by_name,
+    deployments_with_alike_names_do_not_touch_each_other,
+    renaming_the_bucket_is_refused,
+    renaming_the_queue_moves_the_notification_and_leaves_an_orphan,
+    renaming_the_deployment_takes_its_marks_over,
+    apply_with_orphans_deletes_the_renamed_queue_and_nothing_else,
+}
+
+pub(crate) const THEIRS: &str = "
 b = 'acme-{s}'; q = b + '-events'; arn = 'arn:aws:sqs:eu-west-1:{a}:theirs-{s}'
 sqs.create_queue(QueueName='theirs-{s}')
 def entry(l): return [e for e in l if not e.get('Id', e.get('Sid', e.get('ID', ''))).lower().startswith('provision')]
@@ -16,7 +29,7 @@ def snapshot():
       sorted(t for t in sqs.list_queue_tags(QueueUrl=u).get('Tags', {}).items() if not t[0].startswith('provision'))], sort_keys=True))
 ";
 
-const MADE: &str = "
+pub(crate) const MADE: &str = "
 s3.create_bucket(Bucket=b, CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
 s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={'Status': 'Enabled'})
 u = sqs.create_queue(QueueName=q, Attributes={'ReceiveMessageWaitTimeSeconds': '3', 'Policy': json.dumps({'Version': '2012-10-17', 'Statement': [{'Sid': 'theirs', 'Effect': 'Allow', 'Principal': {'AWS': '{a}'}, 'Action': 'sqs:ReceiveMessage', 'Resource': '*'}]})}, tags={'team': 'theirs'})['QueueUrl']
@@ -27,14 +40,13 @@ s3.put_bucket_tagging(Bucket=b, Tagging={'TagSet': [{'Key': 'team', 'Value': 'th
 snapshot()
 ";
 
-fn adopting() -> String {
+pub(crate) fn adopting() -> String {
     PLAN.replace("name = \"acme-{s}\"\n", "name = \"acme-{s}\"\nadopt = true\nprivate = true\n")
         .replace("-events\"\n", "-events\"\nadopt = true\n")
 }
 
-#[test]
-fn others_entries_survive_adopt_update_and_release() {
-    let rig = planned();
+fn others_entries_survive_adopt_update_and_release(backend: Backend) {
+    let rig = planned(backend);
     let before = rig.boto3(&format!("{THEIRS}{MADE}"));
     let now = || rig.boto3(&format!("{THEIRS}snapshot()"));
     assert_eq!(rig.run(&["aws", "apply", "--yes"]).code, 6, "not ours and not to be adopted");
@@ -61,9 +73,8 @@ print(len(s3.get_bucket_cors(Bucket=b)['CORSRules']), len(s3.get_bucket_notifica
     assert_eq!(rig.run(&["aws", "destroy", "--yes"]).code, 6, "it is not ours any more");
 }
 
-#[test]
-fn adopting_leaves_values_for_everybody_alone() {
-    let rig = planned();
+fn adopting_leaves_values_for_everybody_alone(backend: Backend) {
+    let rig = planned(backend);
     let _ = rig.boto3(&format!("{THEIRS}{MADE}"));
     rig.write("provision.toml", &adopting().replace("private = true\n", ""));
     apply(&rig);
@@ -75,9 +86,8 @@ print(s3.get_bucket_versioning(Bucket=b)['Status'], len(json.loads(s3.get_bucket
     assert_eq!(seen, "Enabled 1 3");
 }
 
-#[test]
-fn overlapping_notification_is_refused_by_name() {
-    let rig = applied();
+fn overlapping_notification_is_refused_by_name(backend: Backend) {
+    let rig = applied(backend);
     rig.boto3(
         "s3.put_bucket_notification_configuration(Bucket='acme-{s}', NotificationConfiguration={'QueueConfigurations': [{'Id': 'theirs', \
          'QueueArn': 'arn:aws:sqs:eu-west-1:{a}:acme-{s}-runs', 'Events': ['s3:ObjectCreated:Put']}]})",
@@ -87,18 +97,16 @@ fn overlapping_notification_is_refused_by_name() {
     assert!(plan.stderr.contains("notification `theirs` s3:ObjectCreated:Put"), "{}", plan.stderr);
 }
 
-#[test]
-fn another_deployments_bucket_is_refused_by_name() {
-    let rig = applied();
+fn another_deployments_bucket_is_refused_by_name(backend: Backend) {
+    let rig = applied(backend);
     rig.write("provision.toml", &PLAN.replace("wandb-{s}", "wandb-{s}-b"));
     let plan = rig.run(&["aws", "plan"]);
     assert_eq!(plan.code, 6);
     assert!(plan.stderr.contains(&format!("belongs to deployment `wandb-{}`", rig.suffix)), "{}", plan.stderr);
 }
 
-#[test]
-fn deployments_with_alike_names_do_not_touch_each_other() {
-    let rig = applied();
+fn deployments_with_alike_names_do_not_touch_each_other(backend: Backend) {
+    let rig = applied(backend);
     rig.write("other.toml", &PLAN.replace("wandb-{s}", "wandb-{s}-b").replace("acme-{s}", "acme-{s}-b"));
     let other = rig.run(&["aws", "apply", "other.toml", "--yes"]);
     assert_eq!(other.code, 0, "{}{}", other.stdout, other.stderr);
@@ -106,19 +114,19 @@ fn deployments_with_alike_names_do_not_touch_each_other() {
     assert_eq!(rig.run(&["aws", "drift"]).stdout, format!("wandb-{}: in sync\n", rig.suffix));
 }
 
-#[test]
-fn renaming_the_bucket_is_refused() {
-    let rig = applied();
+fn renaming_the_bucket_is_refused(backend: Backend) {
+    let rig = applied(backend);
     rig.write("provision.toml", &PLAN.replace("name = \"acme-{s}\"", "name = \"acme-{s}-new\""));
     let plan = rig.run(&["aws", "plan"]);
     assert_eq!(plan.code, 6);
     assert!(plan.stderr.contains(&format!("this deployment's bucket is `acme-{}`", rig.suffix)), "{}", plan.stderr);
 }
 
-#[test]
-fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan() {
-    let rig = applied();
-    rig.write("provision.toml", &PLAN.replace("-events", "-renamed"));
+fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan(backend: Backend) {
+    let rig = applied(backend);
+    rig.write("provision.toml", &PLAN.replace("-events", "-renamed").replace("-runs", "-others"));
+    let drift = rig.run(&["aws", "drift"]);
+    assert_eq!(drift.code, 0, "a new name in the plan file is no drift: {}", drift.stdout);
     apply(&rig);
     let arn = rig.boto3(
         "print(s3.get_bucket_notification_configuration(Bucket='acme-{s}')['QueueConfigurations'][0]['QueueArn'])",
@@ -130,9 +138,8 @@ fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan() {
     assert_eq!(rig.boto3("print(sqs.list_queues().get('QueueUrls', []))"), "[]");
 }
 
-#[test]
-fn renaming_the_deployment_takes_its_marks_over() {
-    let rig = applied();
+fn renaming_the_deployment_takes_its_marks_over(backend: Backend) {
+    let rig = applied(backend);
     rig.write("provision.toml", &PLAN.replace("name = \"wandb-{s}\"", "name = \"new-{s}\"\nwas = \"wandb-{s}\""));
     apply(&rig);
     rig.write("provision.toml", &PLAN.replace("name = \"wandb-{s}\"", "name = \"new-{s}\""));
@@ -141,9 +148,8 @@ fn renaming_the_deployment_takes_its_marks_over() {
     assert_eq!(names, "1 1");
 }
 
-#[test]
-fn apply_with_orphans_deletes_the_renamed_queue_and_nothing_else() {
-    let rig = applied();
+fn apply_with_orphans_deletes_the_renamed_queue_and_nothing_else(backend: Backend) {
+    let rig = applied(backend);
     rig.write("provision.toml", &PLAN.replace("-events", "-renamed"));
     apply(&rig);
     let ran = rig.run(&["aws", "apply", "--yes", "--orphans"]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use provision_core::deployment::Deployment;
-use provision_core::plan_file::Problems;
+use provision_core::plan_file::{PlanFile, Problems};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -222,6 +222,15 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Read and check the `[aws]` section of this deployment; `None` if there are problems, which are reported.
+    pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
+        let aws: Option<AwsSection> = file.section("aws", problems);
+        if let Some(aws) = &aws {
+            validate(aws, problems);
+        }
+        Some(Self { deployment: deployment?, aws: aws? })
+    }
+
     /// The name of the event queue.
     #[must_use]
     pub fn queue_name(&self) -> String {
@@ -242,7 +251,7 @@ impl Settings {
 }
 
 /// Check what the schema cannot say, all of it at once.
-pub fn validate(section: &AwsSection, problems: &mut Problems) {
+fn validate(section: &AwsSection, problems: &mut Problems) {
     let twelve_digits = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     if section.account.as_ref().is_some_and(|account| !twelve_digits(account)) {
         problems.report("aws.account", "invalid account", "an AWS account id is twelve digits", None);
@@ -271,7 +280,7 @@ pub fn validate(section: &AwsSection, problems: &mut Problems) {
 /// and refused here: they break TLS to `<bucket>.s3.amazonaws.com`.
 fn bucket_name(name: &str, problems: &mut Problems) {
     const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-    const SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+    const SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
     let label = if name.contains('.') {

@@ -3,18 +3,24 @@
 //! The region: the plan file, then `AWS_REGION` and `AWS_DEFAULT_REGION`, then the profile. Credentials: the SDK's chain
 //! (environment, profile, SSO, web identity, container, instance), asked once, with a limit, before any call.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal::{Env, Fs};
+use provision_core::provider::{Connection, SANDBOX};
 use provision_core::{Error, ErrorKind};
+use tokio::sync::OnceCell;
 
 use crate::client::Clients;
+use crate::endpoint::WithoutAccountInHost;
 use crate::provider::Place;
+use crate::trace::Tracer;
 
 /// How long credentials may take to be found: a metadata server that hangs must not hang us.
 const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
@@ -22,6 +28,9 @@ const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What the environment says, read once for all the plan files of a process: they share its connections and credentials.
+static SHARED: OnceCell<SdkConfig> = OnceCell::const_new();
 
 /// The services whose endpoint can be set by itself
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
@@ -40,21 +49,26 @@ const ENDPOINTS: [&str; 7] = [
 /// # Errors
 ///
 /// No region is set anywhere.
-pub async fn region(wanted: Option<&str>) -> Result<String, Error> {
-    if let Some(region) = wanted {
-        return Ok(region.to_owned());
-    }
-    let env = Env::real();
-    let from_env = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| env.get(name).ok());
-    if let Some(region) = from_env.filter(|region| !region.is_empty()) {
-        return Ok(region);
-    }
-    let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
-    let region = profiles.ok().and_then(|profiles| profiles.get("region").map(str::to_owned));
-    region.ok_or_else(|| {
+pub async fn region(wanted: Option<&str>, connection: &Connection) -> Result<String, Error> {
+    let found = match (wanted, &connection.sandbox) {
+        (Some(region), _) => Some(region.to_owned()),
+        (None, Some(variables)) => variables.get("AWS_REGION").cloned(),
+        (None, None) => region_of_environment().await,
+    };
+    found.ok_or_else(|| {
         let error = Error::new(ErrorKind::Unauthenticated, "find out the region").message("no region is set");
         error.hint("write `region = \"eu-west-1\"` under [aws], or set AWS_REGION")
     })
+}
+
+async fn region_of_environment() -> Option<String> {
+    let env = Env::real();
+    let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| env.get(name).ok());
+    if let Some(region) = set.filter(|region| !region.is_empty()) {
+        return Some(region);
+    }
+    let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
+    profiles.ok()?.get("region").map(str::to_owned)
 }
 
 /// Clients for a region, with credentials that are known to exist.
@@ -62,11 +76,38 @@ pub async fn region(wanted: Option<&str>) -> Result<String, Error> {
 /// # Errors
 ///
 /// No region, a profile or token file that does not exist, no credentials.
-pub async fn connect(wanted: Option<&str>) -> Result<(Clients, Place), Error> {
-    let region = region(wanted).await?;
-    named_files_exist().await?;
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(region.clone()))
+pub async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
+    let region = region(wanted, connection).await?;
+    let (config, endpoints) = match &connection.sandbox {
+        Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),
+        None => in_environment(&region).await?,
+    };
+    let tracer = connection.trace.clone().map(Tracer::new);
+    Ok((clients(&config, !endpoints.is_empty(), tracer), Place { region, endpoints }))
+}
+
+async fn in_environment(region: &str) -> Result<(SdkConfig, Vec<String>), Error> {
+    let config = SHARED.get_or_try_init(|| async {
+        named_files_exist().await?;
+        with_credentials(loader(region).load().await).await
+    });
+    let config = config.await?.to_builder().region(Region::new(region.to_owned())).build();
+    let endpoints = endpoints(&config);
+    Ok((config, endpoints))
+}
+
+/// The sandbox's own endpoint and credentials, whatever the environment says.
+async fn in_sandbox(region: &str, variables: &BTreeMap<String, String>) -> SdkConfig {
+    let variable = |name: &str| variables.get(name).cloned().unwrap_or_default();
+    let (key, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
+    let credentials = Credentials::new(key, secret, None, None, "sandbox");
+    let loader = loader(region).empty_test_environment().credentials_provider(credentials);
+    loader.endpoint_url(variable("AWS_ENDPOINT_URL")).load().await
+}
+
+fn loader(region: &str) -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
         // The core repeats calls, by one policy for every cloud.
         .retry_config(RetryConfig::disabled())
         .timeout_config(
@@ -75,11 +116,6 @@ pub async fn connect(wanted: Option<&str>) -> Result<(Clients, Place), Error> {
                 .operation_attempt_timeout(REQUEST_TIMEOUT)
                 .build(),
         )
-        .load()
-        .await;
-    let config = with_credentials(config).await?;
-    let endpoints = endpoints(&config);
-    Ok((clients(&config, !endpoints.is_empty()), Place { region, endpoints }))
 }
 
 /// A profile or a token file that is named and does not exist: the SDK's own messages do not say so.
@@ -143,14 +179,31 @@ fn endpoints(config: &SdkConfig) -> Vec<String> {
 }
 
 /// A bucket has no host name of its own on an endpoint that is not AWS's.
-fn clients(config: &SdkConfig, path_style: bool) -> Clients {
-    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
-    Clients {
-        s3: aws_sdk_s3::Client::from_conf(s3),
-        s3control: aws_sdk_s3control::Client::new(config),
-        sqs: aws_sdk_sqs::Client::new(config),
-        iam: aws_sdk_iam::Client::new(config),
-        sts: aws_sdk_sts::Client::new(config),
-        tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+fn clients(config: &SdkConfig, path_style: bool, tracer: Option<Tracer>) -> Clients {
+    /// A service's client, with the tracer where there is one.
+    macro_rules! client {
+        ($service:ident, $settings:expr) => {{
+            let mut settings = $settings;
+            if let Some(tracer) = tracer.clone() {
+                settings = settings.interceptor(tracer);
+            }
+            $service::Client::from_conf(settings.build())
+        }};
+        ($service:ident) => {
+            client!($service, $service::config::Builder::from(config))
+        };
     }
+    Clients {
+        s3: client!(aws_sdk_s3, aws_sdk_s3::config::Builder::from(config).force_path_style(path_style)),
+        s3control: client!(aws_sdk_s3control, s3control_settings(config, path_style)),
+        sqs: client!(aws_sdk_sqs),
+        iam: client!(aws_sdk_iam),
+        sts: client!(aws_sdk_sts),
+        tagging: client!(aws_sdk_resourcegroupstagging),
+    }
+}
+
+fn s3control_settings(config: &SdkConfig, one_host: bool) -> aws_sdk_s3control::config::Builder {
+    let settings = aws_sdk_s3control::config::Builder::from(config);
+    if one_host { settings.interceptor(WithoutAccountInHost) } else { settings }
 }

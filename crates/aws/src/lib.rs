@@ -8,10 +8,12 @@
 pub mod client;
 pub mod config;
 pub mod credential;
+mod endpoint;
 mod error;
 mod policy;
 pub mod provider;
 mod resources;
+mod trace;
 
-pub use config::AwsSection;
+pub use config::{AwsSection, Settings};
 pub use provider::Provider;

@@ -5,18 +5,24 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_s3::types::ObjectIdentifier;
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::deployment::Deployment;
+use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Recorded, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
-use provision_core::provider::{Identity, Observer, Provisioner};
-use provision_core::resource::{Carrier, Observation, Orphan, Resource, Want};
-use provision_core::survey::{Contents, thousands};
+use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
+use provision_core::resource::{Carrier, Lane, Observation, Orphan, Resource, Turns, Want};
+use provision_core::survey::Contents;
 use provision_core::{Address, Error, ErrorKind, RetryClass, assess, digest};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::client::{Read, Tags, Writer};
+use crate::client::{Read, Reader, Tags, Writer};
 use crate::config::{Encryption, Grant, Senders, Settings};
+use crate::credential;
 use crate::resources::{access, bucket, notification, queue};
 
 const BUCKET: Address = Address::new("aws.bucket");
@@ -26,7 +32,7 @@ const RUN_QUEUE: Address = Address::new("aws.run_queue");
 const ACCESS: Address = Address::new("aws.access");
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
-const BUCKET_LANE: &str = "bucket";
+const BUCKET_LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
 
 /// Where a region's calls go.
 #[derive(Clone, Debug)]
@@ -90,39 +96,65 @@ fn entry_digest(deployment: &str) -> String {
     digest::short(deployment, 12)
 }
 
-/// No clients at all: for what the plan file alone says.
-#[derive(Clone, Copy, Debug)]
-pub struct Offline;
+#[async_trait]
+impl Cloud for Settings {
+    fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
 
-impl Provider<Offline> {
-    /// A provider that can only say what the plan file says.
-    #[must_use]
-    pub fn offline(settings: Settings, place: Place) -> Self {
-        Self { settings, place, client: Offline, identity: OnceCell::new(), tags_read: Mutex::default() }
+    fn data_name(&self) -> &str {
+        &self.aws.bucket.name
+    }
+
+    fn protect(&self) -> bool {
+        self.aws.bucket.protect
+    }
+
+    fn to_json(&self) -> Value {
+        json!(self)
+    }
+
+    fn given(&self) -> BTreeMap<&'static str, String> {
+        let role = self.role_name().map(str::to_owned);
+        let given = [("account", self.aws.account.clone()), ("region", self.aws.region.clone()), ("role", role)];
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
+        let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
+    }
+
+    async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
+        let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
+    }
+
+    async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
+        Ok(outputs(self, &credential::region(self.aws.region.as_deref(), connection).await?))
     }
 }
 
-impl<C> Provider<C> {
-    /// The settings for the server.
-    #[must_use]
-    pub fn settings_for_the_server(&self) -> Vec<Output> {
-        let (names, aws) = (self.names(), &self.settings.aws);
-        let queue = names.queue.as_ref().map_or_else(|| "internal://".to_owned(), |queue| format!("sqs://{queue}"));
-        let mut outputs = vec![
-            Output::new("HOST", &self.settings.deployment.host),
-            Output::new("BUCKET", format!("s3://{}", names.bucket)),
-            Output::new("BUCKET_QUEUE", queue),
-            Output::new("AWS_REGION", &names.region),
-        ];
-        if let Some(run_queue) = &aws.run_queue {
-            outputs.push(Output::new("NOTIFICATIONS_QUEUE", format!("sqs://{}", run_queue.name)));
-        }
-        if let Some(Encryption::Key(key)) = &aws.bucket.encryption {
-            outputs.push(Output::new("AWS_S3_KMS_ID", &key.kms_key));
-        }
-        outputs
+/// The settings for the server, from the plan file and the region alone.
+fn outputs(settings: &Settings, region: &str) -> Vec<Output> {
+    let aws = &settings.aws;
+    let queue = if aws.queue.enabled { format!("sqs://{}", settings.queue_name()) } else { "internal://".to_owned() };
+    let mut outputs = vec![
+        Output::new("HOST", &settings.deployment.host),
+        Output::new("BUCKET", format!("s3://{}", aws.bucket.name)),
+        Output::new("BUCKET_QUEUE", queue),
+        Output::new("AWS_REGION", region),
+    ];
+    if let Some(run_queue) = &aws.run_queue {
+        outputs.push(Output::new("NOTIFICATIONS_QUEUE", format!("sqs://{}", run_queue.name)));
     }
+    if let Some(Encryption::Key(key)) = &aws.bucket.encryption {
+        outputs.push(Output::new("AWS_S3_KMS_ID", &key.kms_key));
+    }
+    outputs
+}
 
+impl<C> Provider<C> {
     fn names(&self) -> Names {
         let known = self.identity.get().and_then(|identity| identity.as_ref().ok());
         let account = self.settings.aws.account.clone().or_else(|| known.map(|identity| identity.account.clone()));
@@ -145,13 +177,6 @@ impl<C: Read> Provider<C> {
     #[must_use]
     pub fn new(settings: Settings, place: Place, client: C) -> Self {
         Self { settings, place, client, identity: OnceCell::new(), tags_read: Mutex::default() }
-    }
-
-    /// The policy that the server's role needs, where the plan file names no role.
-    #[must_use]
-    pub fn handover(&self) -> Option<String> {
-        let policy = || access::server_policy(&self.settings, &self.names());
-        self.settings.aws.access.is_none().then(policy)
     }
 
     async fn caller(&self) -> Result<&Identity, Error> {
@@ -279,7 +304,7 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        self.settings_for_the_server()
+        outputs(&self.settings, &self.place.region)
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -296,6 +321,14 @@ impl<C: Read> Observer for Provider<C> {
             warnings.push(format!("role `{role}` gets every S3 and SQS action on this deployment (`grant = \"all\"`)"));
         }
         warnings
+    }
+
+    fn handover(&self) -> Option<String> {
+        let policy = || {
+            let policy = access::server_policy(&self.settings, &self.names());
+            format!("The server's role needs this policy ([aws.access] would attach it):\n{policy}")
+        };
+        self.settings.aws.access.is_none().then(policy)
     }
 
     async fn identity(&self) -> Result<Identity, Error> {
@@ -342,8 +375,11 @@ impl<C: Read> Observer for Provider<C> {
 
 fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
     let fields: Vec<_> = arn.splitn(6, ':').collect();
+    let mark = Mark::from_tags(tags)?;
     let (address, kind, holds_data) = match *fields.get(2)? {
         "s3" => (BUCKET, "bucket", true),
+        // Only the event queue ever had a policy of ours.
+        "sqs" if mark.recorded(queue::POLICY.key) == Recorded::Never => (RUN_QUEUE, "queue", false),
         "sqs" => (QUEUE, "queue", false),
         _ => return None,
     };
@@ -352,13 +388,13 @@ fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
         kind: kind.to_owned(),
         name: (*fields.get(5)?).to_owned(),
         identity: arn.to_owned(),
-        mark: Mark::from_tags(tags)?,
+        mark,
         holds_data,
     })
 }
 
 /// One page of each list: enough to say that it is not empty, and roughly by how much.
-async fn contents(reader: &crate::client::Reader, bucket: &str, owner: &str) -> Result<Contents, Error> {
+async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Result<Contents, Error> {
     let (versions, uploads) = futures::join!(
         reader.list_object_versions(bucket, owner, (None, None)),
         reader.list_multipart_uploads(bucket, owner),
@@ -493,64 +529,50 @@ async fn delete_bucket(writer: &Writer, bucket: &str, owner: &str) -> Result<(),
 
 /// Delete every version, delete marker and open upload, until a look finds nothing: somebody may still be writing.
 async fn empty(writer: &Writer, bucket: &str, owner: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    let mut deleted = 0_u64;
+    let mut emptying = Emptying::new(watch, "objects and versions");
     loop {
-        let found = empty_once(writer, bucket, owner, watch, &mut deleted).await?;
-        if found == 0 {
+        let delete = |objects| delete_batch(writer, bucket, owner, objects);
+        let versions = emptying.pages(versions(writer.reader(), bucket, owner), delete).await?;
+        emptying.go_on(&format!("bucket `{bucket}`"))?;
+        let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
+        let found = versions > 0 || !uploads.is_empty();
+        abort_uploads(writer, bucket, owner, uploads).await?;
+        if !found {
             return Ok(());
         }
     }
 }
 
-/// Batches deleted at the same time while the next page is listed.
-const BATCHES_AT_ONCE: usize = 8;
+type VersionMarker = (Option<String>, Option<String>);
 
-async fn empty_once(
+/// Pages of versions and delete markers.
+fn versions(reader: &Reader, bucket: &str, owner: &str) -> impl Stream<Item = Result<Vec<ObjectIdentifier>, Error>> {
+    stream::try_unfold(Some(VersionMarker::default()), move |from| async move {
+        let Some(from) = from else { return Ok(None) };
+        let Some(page) = reader.list_object_versions(bucket, owner, from).await? else { return Ok(None) };
+        Ok(Some((page.objects, page.truncated.then_some(page.next))))
+    })
+}
+
+/// Uploads that are aborted at the same time.
+const ABORTS_AT_ONCE: usize = 8;
+
+async fn abort_uploads(
     writer: &Writer,
     bucket: &str,
     owner: &str,
-    watch: &Watch<'_>,
-    deleted: &mut u64,
-) -> Result<usize, Error> {
-    use futures::stream::{FuturesUnordered, TryStreamExt as _};
-    let mut found = 0;
-    let mut from = (None, None);
-    let mut batches = FuturesUnordered::new();
-    while let Some(page) = writer.reader().list_object_versions(bucket, owner, from).await? {
-        if watch.stopping() {
-            break;
-        }
-        let count = page.objects.len();
-        found += count;
-        if count > 0 {
-            batches.push(delete_batch(writer, bucket, owner, page.objects));
-        }
-        while batches.len() >= BATCHES_AT_ONCE || (!page.truncated && !batches.is_empty()) {
-            let Some(count) = batches.try_next().await? else { break };
-            *deleted += count;
-            watch.progress(format!("{} objects and versions deleted", thousands(*deleted)));
-        }
-        if !page.truncated {
-            break;
-        }
-        from = page.next;
-    }
-    while batches.try_next().await?.is_some() {}
-    let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
-    let aborts = uploads.iter().map(|(key, id)| writer.abort_multipart_upload(bucket, owner, key, id));
-    futures::future::try_join_all(aborts).await?;
-    if watch.stopping() {
-        let error = Error::new(ErrorKind::Interrupted, format!("emptying bucket `{bucket}` was stopped"));
-        return Err(error.hint("run the same command again: it goes on where this one ended"));
-    }
-    Ok(found + uploads.len())
+    uploads: Vec<(String, String)>,
+) -> Result<(), Error> {
+    let abort =
+        |(key, id): (String, String)| async move { writer.abort_multipart_upload(bucket, owner, &key, &id).await };
+    stream::iter(uploads).map(abort).buffer_unordered(ABORTS_AT_ONCE).try_collect().await
 }
 
 async fn delete_batch(
     writer: &Writer,
     bucket: &str,
     owner: &str,
-    objects: Vec<aws_sdk_s3::types::ObjectIdentifier>,
+    objects: Vec<ObjectIdentifier>,
 ) -> Result<u64, Error> {
     let count = objects.len();
     let errors = writer.delete_objects(bucket, owner, objects).await?;

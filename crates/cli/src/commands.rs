@@ -8,6 +8,7 @@ mod execution;
 mod init;
 mod output;
 mod plan;
+mod sandbox;
 mod schema;
 mod show;
 mod validate;
@@ -17,29 +18,29 @@ use provision_core::Error;
 use provision_core::plan_file::PlanFileError;
 use serde_json::json;
 
-use crate::arguments::{Action, Arguments, Command, Global};
+use crate::arguments::{Action, Arguments, Cloud, Command, Global, SandboxAction};
 use crate::exit::Exit;
 use crate::view;
 
 /// Why a command ended early.
 pub(crate) enum Failure {
-    /// The plan file has problems.
-    PlanFile(PlanFileError),
-    /// Something failed, with the plan file whose lines the errors name.
-    Errors(Vec<Error>, Option<String>),
+    /// Plan files have problems.
+    PlanFiles(Vec<PlanFileError>),
+    /// Something failed.
+    Errors(Vec<Error>),
     /// The command line does not fit.
     Usage(String),
 }
 
 impl From<PlanFileError> for Failure {
     fn from(error: PlanFileError) -> Self {
-        Self::PlanFile(error)
+        Self::PlanFiles(vec![error])
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Errors(vec![error], None)
+        Self::Errors(vec![error])
     }
 }
 
@@ -51,27 +52,34 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     let global = arguments.global;
     choose_color(&global);
     let ended = match arguments.command {
-        Command::Aws(action) => aws(action, &global).await,
+        Command::Aws(action) => act(action, Cloud::Aws, &global).await,
+        Command::Gcp(action) => act(action, Cloud::Gcp, &global).await,
+        Command::Azure(action) => act(action, Cloud::Azure, &global).await,
         Command::Init { cloud } => init::run(cloud),
         Command::Validate { plan_file } => validate::run(plan_file, &global),
         Command::Schema => schema::run(),
         Command::Show { change_set } => show::run(&change_set, &global),
+        Command::Sandbox(SandboxAction::Serve { dir, port, faults }) => sandbox::serve(dir, port, faults).await,
+        Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),
     };
     ended.unwrap_or_else(|failure| report(&failure, &global))
 }
 
-async fn aws(action: Action, global: &Global) -> Ended {
+async fn act(action: Action, cloud: Cloud, global: &Global) -> Ended {
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans } => {
-            plan::run(plan_file, out, detailed_exitcode, orphans, global).await
+            plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global).await
         }
-        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, yes, orphans, global).await,
-        Action::Drift { plan_files, format } => drift::run(plan_files, format, global).await,
+        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, global).await,
+        Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, global).await,
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
-            destroy::run(plan_file, yes, delete_data, orphans, global).await
+            destroy::run(plan_file, cloud, yes, delete_data, orphans, global).await
         }
-        Action::Output { plan_file, name, format, out } => output::run(plan_file, name, format, out, global).await,
+        Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
+            let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());
+            output::run(plan_file, cloud, name, output::Target { format, secrets, out }, global).await
+        }
     }
 }
 
@@ -91,12 +99,13 @@ fn report(failure: &Failure, global: &Global) -> Exit {
         view::result(&format!("{:#}\n", as_json(failure)));
     }
     match failure {
-        Failure::PlanFile(error) => {
-            view::diagnostic(&error.render(anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never));
+        Failure::PlanFiles(errors) => {
+            let colored = anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+            errors.iter().for_each(|error| view::diagnostic(&error.render(colored)));
             Exit::Usage
         }
-        Failure::Errors(errors, plan_file) => {
-            view::diagnostic(&view::error::texts(errors, plan_file.as_deref()));
+        Failure::Errors(errors) => {
+            view::diagnostic(&view::error::texts(errors));
             Exit::of_all(errors)
         }
         Failure::Usage(message) => {
@@ -108,8 +117,11 @@ fn report(failure: &Failure, global: &Global) -> Exit {
 
 fn as_json(failure: &Failure) -> serde_json::Value {
     match failure {
-        Failure::PlanFile(error) => json!({"error": error.to_string(), "problems": error.problems()}),
-        Failure::Errors(errors, _) => json!({"errors": errors}),
+        Failure::PlanFiles(errors) => {
+            let problems: Vec<_> = errors.iter().flat_map(PlanFileError::problems).collect();
+            json!({"error": errors.first().map(ToString::to_string), "problems": problems})
+        }
+        Failure::Errors(errors) => json!({"errors": errors}),
         Failure::Usage(message) => json!({"error": message}),
     }
 }

@@ -3,8 +3,10 @@
 mod arguments;
 mod commands;
 mod exit;
+mod sandbox;
 mod session;
 mod signals;
+mod trace;
 mod view;
 
 use std::process::ExitCode;

@@ -232,7 +232,16 @@ impl ChangeSet {
             let error = Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint);
             Some(error.at(&change.address, change.line))
         });
-        refused.chain(self.unreadable.iter().map(|unreadable| unreadable.0.clone())).collect()
+        let unreadable = self.unreadable.iter().map(|unreadable| unreadable.0.clone());
+        refused.chain(unreadable).map(|error| error.with_plan_file(&self.plan_file.name)).collect()
+    }
+
+    /// The same error with the place in the plan file of the resource it happened on.
+    #[must_use]
+    pub fn located(&self, error: &Error) -> Error {
+        let change = self.changes.iter().find(|change| Some(&change.address) == error.address());
+        let error = error.clone().with_plan_file(&self.plan_file.name);
+        change.map_or(error.clone(), |change| error.at(&change.address, change.line))
     }
 
     /// What another look at the cloud changed about this set, named for people; `None` if nothing did.

@@ -96,6 +96,7 @@ struct Details {
     retry: RetryClass,
     tried: String,
     address: Option<Address>,
+    plan_file: Option<String>,
     line: Option<usize>,
     operation: Option<String>,
     status: Option<u16>,
@@ -116,6 +117,7 @@ impl Error {
             retry: RetryClass::Final,
             tried: tried.into(),
             address: None,
+            plan_file: None,
             line: None,
             operation: None,
             status: None,
@@ -189,6 +191,13 @@ impl Error {
         self
     }
 
+    /// Say which plan file it happened with; what is known already stays.
+    #[must_use]
+    pub fn with_plan_file(mut self, name: &str) -> Self {
+        self.details.plan_file.get_or_insert_with(|| name.to_owned());
+        self
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -229,6 +238,12 @@ impl Error {
     #[must_use]
     pub fn address(&self) -> Option<&Address> {
         self.details.address.as_ref()
+    }
+
+    /// The plan file it happened with.
+    #[must_use]
+    pub fn plan_file(&self) -> Option<&str> {
+        self.details.plan_file.as_deref()
     }
 
     /// The plan file's line that describes the resource, from 1.
@@ -279,6 +294,7 @@ impl Serialize for Error {
             kind: ErrorKind,
             text: String,
             address: Option<&'a Address>,
+            plan_file: Option<&'a str>,
             line: Option<usize>,
             operation: Option<&'a str>,
             status: Option<u16>,
@@ -291,6 +307,7 @@ impl Serialize for Error {
             kind: details.kind,
             text: self.to_string(),
             address: details.address.as_ref(),
+            plan_file: details.plan_file.as_deref(),
             line: details.line,
             operation: details.operation.as_deref(),
             status: details.status,

@@ -1,8 +1,8 @@
 //! The part of `provision` that every cloud shares: plan files, the three-way compare, change sets, the executor.
 //!
-//! It sends no request, reads no environment and names no cloud. A cloud's crate implements [`provider::Observer`] and
-//! [`provider::Provisioner`]; the command line reads a plan file, looks at the cloud ([`survey`]), compares ([`assess`]),
-//! shows the [`change_set::ChangeSet`] and executes its [`operation`] graph.
+//! It sends no request, reads no environment and names no cloud. A cloud's crate implements [`provider::Cloud`],
+//! [`provider::Observer`] and [`provider::Provisioner`]; the command line reads a plan file, looks at the cloud
+//! ([`survey`]), compares ([`assess`]), shows the [`change_set::ChangeSet`] and executes its [`operation`] graph.
 
 pub mod address;
 pub mod assess;
@@ -11,6 +11,7 @@ pub mod compare;
 pub mod deployment;
 pub mod diff;
 pub mod digest;
+pub mod emptying;
 pub mod error;
 pub mod event;
 pub mod executor;
@@ -22,6 +23,7 @@ pub mod provider;
 pub mod resource;
 pub mod retry;
 pub mod survey;
+pub mod trace;
 
 pub use address::Address;
 pub use error::{Error, ErrorKind, RetryClass};

@@ -1,16 +1,67 @@
-//! What a cloud's crate offers to the core. One provider is one cloud with one plan file's settings.
+//! What a cloud's crate offers to the core and the command line. One provider is one cloud with one plan file's settings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::address::Address;
+use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::executor::Watch;
 use crate::mark::Origin;
 use crate::operation::Operation;
 use crate::output::Output;
-use crate::resource::{Observation, Orphan, Resource, Want};
+use crate::resource::{Observation, Orphan, Refusal, Resource, Want};
 use crate::survey::Contents;
+use crate::trace::TraceSink;
+
+/// Stands among [`Identity::endpoints`] for a sandbox, whose address is another one each time.
+pub const SANDBOX: &str = "sandbox";
+
+/// How a cloud is reached.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The variables of a sandbox. They stand in for the environment: real credentials and endpoints are not looked at.
+    pub sandbox: Option<BTreeMap<String, String>>,
+    /// Where each request and answer is written down.
+    pub trace: Option<Arc<dyn TraceSink>>,
+}
+
+/// A cloud's part of a plan file, checked: what commands need to know before anything is sent, and the way to the cloud.
+#[async_trait]
+pub trait Cloud: Send + Sync {
+    /// The deployment.
+    fn deployment(&self) -> &Deployment;
+
+    /// The name of what holds the data, which `destroy --delete-data` must repeat.
+    fn data_name(&self) -> &str;
+
+    /// Whether `destroy` is refused.
+    fn protect(&self) -> bool;
+
+    /// The settings as a saved change set carries them. They hold no secret.
+    fn to_json(&self) -> Value;
+
+    /// What the plan file takes for granted, by name: an account, a role, a project. A sandbox makes it.
+    fn given(&self) -> BTreeMap<&'static str, String>;
+
+    /// A provider that can only read.
+    async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error>;
+
+    /// A provider that can write.
+    async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error>;
+
+    /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
+    async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
+
+    /// The same with secrets, which are fetched where there are any.
+    async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
+        self.outputs(connection).await
+    }
+}
 
 /// Who we are and where: what a change set is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +104,10 @@ pub trait Observer: Send + Sync {
     /// Open choices of the plan file that deserve a warning each time.
     fn warnings(&self) -> Vec<String>;
 
+    /// What is left to the user after an apply, with the text to use: the rights of a server whose identity the plan file
+    /// does not name.
+    fn handover(&self) -> Option<String>;
+
     /// Who we are; the error tells how to get credentials.
     async fn identity(&self) -> Result<Identity, Error>;
 
@@ -64,6 +119,12 @@ pub trait Observer: Send + Sync {
 
     /// What is in a resource that holds data, counted up to a cap.
     async fn contents(&self, address: &Address) -> Result<Contents, Error>;
+
+    /// Why a resource of ours cannot be deleted with this deployment: things of others in it, a lock. Looked at before a
+    /// destroy only.
+    async fn in_the_way(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
+        Ok(None)
+    }
 }
 
 /// The writing half, which only `apply` and `destroy` build.

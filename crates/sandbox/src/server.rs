@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2 without TLS on loopback: each request passes the fault layer to a cloud.
+//! HTTP/1.1 and HTTP/2 on loopback, with TLS where clients insist on it: each request passes the fault layer to a cloud.
 
 use std::sync::Arc;
 
@@ -10,7 +10,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::cloud::{Cloud, Dropped, Presence, Trailers};
 use crate::layer::FaultLayer;
@@ -21,23 +23,45 @@ type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 pub(crate) async fn serve(listener: TcpListener, cloud: Arc<dyn Cloud>, layer: Arc<FaultLayer>) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
+        tokio::spawn(connection(stream, Arc::clone(&cloud), Arc::clone(&layer)));
+    }
+}
+
+/// The same over TLS.
+pub(crate) async fn serve_tls(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    cloud: Arc<dyn Cloud>,
+    layer: Arc<FaultLayer>,
+) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        let (acceptor, cloud, layer) = (acceptor.clone(), Arc::clone(&cloud), Arc::clone(&layer));
         tokio::spawn(async move {
-            let service = service_fn(move |mut request: Request<Incoming>| {
-                let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
-                let presence = Presence::default();
-                let leaving = presence.watch();
-                request.extensions_mut().insert(presence);
-                // A task of its own: a call that came has its effect and its record even if the caller is killed meanwhile.
-                let answered = tokio::spawn(async move { answer(request, &*cloud, &layer).await });
-                async move {
-                    let _leaving = leaving;
-                    answered.await.unwrap_or(Err(Dropped))
-                }
-            });
-            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+            if let Ok(stream) = acceptor.accept(stream).await {
+                connection(stream, cloud, layer).await;
+            }
         });
     }
+}
+
+async fn connection<S>(stream: S, cloud: Arc<dyn Cloud>, layer: Arc<FaultLayer>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
+        let presence = Presence::default();
+        let leaving = presence.watch();
+        request.extensions_mut().insert(presence);
+        // A task of its own: a call that came has its effect and its record even if the caller is killed meanwhile.
+        let answered = tokio::spawn(async move { answer(request, &*cloud, &layer).await });
+        async move {
+            let _leaving = leaving;
+            answered.await.unwrap_or(Err(Dropped))
+        }
+    });
+    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(request: Request<Incoming>, cloud: &dyn Cloud, layer: &FaultLayer) -> Result<Response<Body>, Dropped> {

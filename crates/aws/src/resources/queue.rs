@@ -17,7 +17,7 @@ const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
 
 static ATTRIBUTES: Facet = facet("attributes", 'q', Shape::Keys);
 static ENCRYPTION: Facet = facet("encryption", 'e', Shape::Whole);
-static POLICY: Facet = facet("policy", 'p', Shape::Whole);
+pub(crate) static POLICY: Facet = facet("policy", 'p', Shape::Whole);
 static TAGS: Facet = facet("tags", 'g', Shape::Keys);
 
 /// Facets of which only an entry is ours.

@@ -2,93 +2,96 @@
 
 use std::path::{Path, PathBuf};
 
-use provision_aws::Provider;
-use provision_aws::client::Writer;
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
-use provision_core::output::{OutputFormat, object, render};
-use provision_core::provider::Observer as _;
+use provision_core::output::{Output, object, table};
+use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind};
 use serde_json::json;
 
-use crate::arguments::Global;
-use crate::commands::{Ended, Failure, execution, plan, show};
+use crate::arguments::{Cloud, Global};
+use crate::commands::execution::{self, Run};
+use crate::commands::{Ended, Failure, plan, show};
 use crate::exit::Exit;
-use crate::session::{Checked, check, plan_file_path};
+use crate::session::{Checked, Session, check, plan_file_path};
 use crate::view;
 
-pub(crate) async fn run(given: Option<PathBuf>, yes: bool, orphans: bool, global: &Global) -> Ended {
+pub(crate) async fn run(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans: bool, global: &Global) -> Ended {
     match given {
-        Some(path) if path.extension().is_some_and(|extension| extension == "json") => saved(&path, global).await,
-        given => from_plan_file(given, yes, orphans, global).await,
+        Some(path) if path.extension().is_some_and(|extension| extension == "json") => {
+            saved(&path, cloud, global).await
+        }
+        given => from_plan_file(given, cloud, yes, orphans, global).await,
     }
 }
 
-async fn from_plan_file(given: Option<PathBuf>, yes: bool, orphans: bool, global: &Global) -> Ended {
-    let path = plan_file_path(given);
-    let checked = check(&path)?;
+async fn from_plan_file(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans: bool, global: &Global) -> Ended {
+    let path = plan_file_path(given, cloud);
+    let checked = check(&path, cloud)?;
     execution::can_ask(yes, "apply")?;
     let intent = checked.intent(Purpose::Apply, orphans);
-    let provider = checked.provisioner().await?;
-    let set = checked.change_set(&provider, &intent).await?;
+    let session = Session::open(&[&checked], global)?;
+    let provider = checked.settings.provisioner(&session.connection).await?;
+    let set = checked.change_set(provider.as_ref(), &intent).await?;
     present(&set, global);
     let obstacles = set.obstacles();
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles, Some(set.plan_file.name)));
+        return Err(Failure::Errors(obstacles));
     }
     if set.has_changes() && !yes {
-        execution::confirm(&checked, &provider, &intent, &set, "Apply these changes?").await?;
+        execution::confirm(&checked, provider.as_ref(), &intent, &set, "Apply these changes?").await?;
     }
-    execute(&checked, &provider, &intent, &set, global, &path).await
+    execute(&checked, provider.as_ref(), &intent, &set, global, &path).await
 }
 
 /// Execute exactly what was saved, or stop as stale.
-async fn saved(path: &Path, global: &Global) -> Ended {
+async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
     let set = show::read(path)?;
-    let Some(checked) = Checked::of_saved(&set).filter(|_| set.purpose == Purpose::Apply) else {
-        return Err(stale("it was not made by `provision aws plan`").into());
+    let checked = Checked::of_saved(&set).filter(|saved| saved.cloud == cloud && set.purpose == Purpose::Apply);
+    let Some(checked) = checked else {
+        return Err(stale(cloud, &format!("it was not made by `provision {cloud} plan`")).into());
     };
     if set.tool != env!("CARGO_PKG_VERSION") {
-        return Err(
-            stale(&format!("it was made by version {}, this is {}", set.tool, env!("CARGO_PKG_VERSION"))).into()
-        );
+        let reason = format!("it was made by version {}, this is {}", set.tool, env!("CARGO_PKG_VERSION"));
+        return Err(stale(cloud, &reason).into());
     }
-    plan_file_unchanged(&set)?;
+    plan_file_unchanged(&set, cloud)?;
     let intent = checked.intent(Purpose::Apply, set.with_orphans);
-    let provider = checked.provisioner().await?;
-    let now = checked.change_set(&provider, &intent).await?;
+    let session = Session::open(&[&checked], global)?;
+    let provider = checked.settings.provisioner(&session.connection).await?;
+    let now = checked.change_set(provider.as_ref(), &intent).await?;
     let (then, here) = (&set.identity, &now.identity);
     if (&then.account, &then.region, &then.endpoints) != (&here.account, &here.region, &here.endpoints) {
         let reason = format!(
             "it is for account {} in {}, these credentials are of {} in {}",
             then.account, then.region, here.account, here.region
         );
-        return Err(stale(&reason).into());
+        return Err(stale(cloud, &reason).into());
     }
     if let Some(error) = now.unreadable.first() {
         return Err(error.0.clone().into());
     }
     execution::unchanged(&set, &now, "since this change set was saved")?;
     present(&set, global);
-    execute(&checked, &provider, &intent, &set, global, path).await
+    execute(&checked, provider.as_ref(), &intent, &set, global, path).await
 }
 
-fn stale(reason: &str) -> Error {
+fn stale(cloud: Cloud, reason: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, "the change set cannot be used").message(reason);
-    error.hint("make a new one with `provision aws plan --out FILE`")
+    error.hint(format!("make a new one with `provision {cloud} plan --out FILE`"))
 }
 
 /// Where the plan file is at hand, it must still say the same.
-fn plan_file_unchanged(set: &ChangeSet) -> Result<(), Failure> {
+fn plan_file_unchanged(set: &ChangeSet, cloud: Cloud) -> Result<(), Failure> {
     let path = Path::new(&set.plan_file.name);
     if !path.exists() {
         return Ok(());
     }
-    let now = check(path)?;
+    let now = check(path, cloud)?;
     if now.source.digest == set.plan_file.digest {
         return Ok(());
     }
-    Err(stale(&format!("plan file `{}` says something else now", set.plan_file.name)).into())
+    Err(stale(cloud, &format!("plan file `{}` says something else now", set.plan_file.name)).into())
 }
 
 /// `--json` promises one document a line here.
@@ -101,31 +104,38 @@ fn present(set: &ChangeSet, global: &Global) {
 
 async fn execute(
     checked: &Checked,
-    provider: &Provider<Writer>,
+    provider: &dyn Provisioner,
     intent: &Intent,
     set: &ChangeSet,
     global: &Global,
     path: &Path,
 ) -> Ended {
     if set.has_changes() {
-        let (outcome, reason) = execution::execute(provider, set, global).await;
+        let run = Run::begin(global);
+        let outcome = run.execute(provider, set).await;
         if !outcome.is_complete() {
-            return execution::incomplete(&outcome, &reason, set, &format!("provision aws apply {}", path.display()));
+            let command = format!("provision {} apply {}", checked.cloud, path.display());
+            return execution::incomplete(&outcome, &run.reason, set, &command);
         }
-        execution::seen(checked, provider, intent, global).await?;
+        if let Some(stopped) = execution::seen(checked, provider, intent, &run).await? {
+            return Ok(stopped);
+        }
     }
     finish(provider, global);
     Ok(Exit::Done)
 }
 
 /// The settings end an apply.
-fn finish(provider: &Provider<Writer>, global: &Global) {
+fn finish(provider: &dyn Provisioner, global: &Global) {
     let outputs = provider.outputs();
     if global.json {
         return view::result(&format!("{}\n", json!({"type": "outputs", "outputs": object(&outputs)})));
     }
-    view::result(&format!("\n{}", render(&outputs, OutputFormat::Env)));
-    if let Some(policy) = provider.handover().filter(|_| !global.quiet) {
-        view::diagnostic(&format!("\nThe server's role needs this policy ([aws.access] would attach it):\n{policy}\n"));
+    view::result(&format!("\n{}", table(&outputs)));
+    if outputs.iter().any(Output::is_sensitive) && !global.quiet {
+        view::diagnostic(&format!("secrets are shown by `provision {} output --reveal`\n", provider.cloud()));
+    }
+    if let Some(left) = provider.handover().filter(|_| !global.quiet) {
+        view::diagnostic(&format!("\n{left}\n"));
     }
 }

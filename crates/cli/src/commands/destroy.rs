@@ -5,48 +5,53 @@ use std::path::PathBuf;
 use provision_core::change_set::Purpose;
 use serde_json::json;
 
-use crate::arguments::Global;
-use crate::commands::{Ended, Failure, execution, plan};
+use crate::arguments::{Cloud, Global};
+use crate::commands::execution::{self, Run};
+use crate::commands::{Ended, Failure, plan};
 use crate::exit::Exit;
-use crate::session::{check, plan_file_path};
+use crate::session::{Session, check, plan_file_path};
 use crate::view;
 
 pub(crate) async fn run(
     given: Option<PathBuf>,
+    cloud: Cloud,
     yes: bool,
     delete_data: Option<String>,
     orphans: bool,
     global: &Global,
 ) -> Ended {
-    let path = plan_file_path(given);
-    let checked = check(&path)?;
+    let path = plan_file_path(given, cloud);
+    let checked = check(&path, cloud)?;
     execution::can_ask(yes, "destroy")?;
-    let bucket = &checked.settings.aws.bucket.name;
-    if let Some(named) = delete_data.as_ref().filter(|named| *named != bucket) {
+    let bucket = checked.settings.data_name();
+    if let Some(named) = delete_data.as_deref().filter(|named| *named != bucket) {
         return Err(Failure::Usage(format!(
             "`--delete-data {named}` names another bucket than the plan file's, `{bucket}`"
         )));
     }
     let intent = checked.intent(Purpose::Destroy { delete_data }, orphans);
-    let provider = checked.provisioner().await?;
-    let set = checked.change_set(&provider, &intent).await?;
+    let session = Session::open(&[&checked], global)?;
+    let provider = checked.settings.provisioner(&session.connection).await?;
+    let set = checked.change_set(provider.as_ref(), &intent).await?;
     match global.json {
         true => view::result(&format!("{}\n", json!({"type": "change_set", "change_set": set}))),
         false => plan::print(&set, global),
     }
     let obstacles = set.obstacles();
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles, Some(set.plan_file.name)));
+        return Err(Failure::Errors(obstacles));
     }
     if !set.has_changes() {
         return Ok(Exit::Done);
     }
     if !yes {
-        execution::confirm(&checked, &provider, &intent, &set, "Destroy this deployment?").await?;
+        execution::confirm(&checked, provider.as_ref(), &intent, &set, "Destroy this deployment?").await?;
     }
-    let (outcome, reason) = execution::execute(&provider, &set, global).await;
+    let run = Run::begin(global);
+    let outcome = run.execute(provider.as_ref(), &set).await;
     if !outcome.is_complete() {
-        return execution::incomplete(&outcome, &reason, &set, &format!("provision aws destroy {}", path.display()));
+        let command = format!("provision {cloud} destroy {}", path.display());
+        return execution::incomplete(&outcome, &run.reason, &set, &command);
     }
     if !global.json {
         view::result(&format!("\nDestroyed deployment `{}`.\n", set.deployment));

@@ -2,30 +2,59 @@
 
 use std::path::PathBuf;
 
+use futures::stream::{self, StreamExt as _};
+use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
 use serde_json::json;
 
-use crate::arguments::{Global, ReportFormat};
+use crate::arguments::{Cloud, Global, ReportFormat};
 use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
-use crate::session::{check, plan_file_path};
+use crate::session::{Checked, Session, check, plan_file_path};
 use crate::view;
 
-pub(crate) async fn run(plan_files: Vec<PathBuf>, format: ReportFormat, global: &Global) -> Ended {
-    let paths = if plan_files.is_empty() { vec![plan_file_path(None)] } else { plan_files };
-    let checked = paths.iter().map(|path| check(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut sets = Vec::new();
-    for checked in &checked {
-        let observer = checked.observer().await?;
-        sets.push(checked.change_set(&observer, &checked.intent(Purpose::Apply, false)).await?);
-    }
+/// Deployments that are looked at at the same time: enough to hide the waiting, few enough for a service's limits.
+const DEPLOYMENTS_AT_ONCE: usize = 16;
+
+pub(crate) async fn run(plan_files: Vec<PathBuf>, cloud: Cloud, format: ReportFormat, global: &Global) -> Ended {
+    let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)] } else { plan_files };
+    let checked = check_each(&paths, cloud)?;
+    let session = Session::open(&checked.iter().collect::<Vec<_>>(), global)?;
+    let looks = checked.iter().map(|checked| look(checked, &session));
+    let (sets, errors): (Vec<_>, Vec<_>) = stream::iter(looks)
+        .buffered(DEPLOYMENTS_AT_ONCE)
+        .map(|look| look.map_or_else(|error| (None, Some(error)), |set| (Some(set), None)))
+        .unzip()
+        .await;
+    let sets: Vec<ChangeSet> = sets.into_iter().flatten().collect();
     print(&sets, format, global);
     // What cannot be read, or is not ours, is unknown: never in sync.
-    let obstacles: Vec<_> = sets.iter().flat_map(ChangeSet::obstacles).collect();
+    let obstacles = errors.into_iter().flatten().chain(sets.iter().flat_map(ChangeSet::obstacles));
+    let obstacles: Vec<_> = obstacles.collect();
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles, sets.first().map(|set| set.plan_file.name.clone())));
+        return Err(Failure::Errors(obstacles));
     }
     Ok(if sets.iter().any(drifted) { Exit::Changes } else { Exit::Done })
+}
+
+/// Every plan file's problems, not only the first one's.
+fn check_each(paths: &[PathBuf], cloud: Cloud) -> Result<Vec<Checked>, Failure> {
+    let (mut checked, mut errors) = (Vec::new(), Vec::new());
+    for path in paths {
+        match check(path, cloud) {
+            Ok(file) => checked.push(file),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(checked) } else { Err(Failure::PlanFiles(errors)) }
+}
+
+async fn look(checked: &Checked, session: &Session) -> Result<ChangeSet, Error> {
+    let observed = async {
+        let observer = checked.settings.observer(&session.connection).await?;
+        checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, false)).await
+    };
+    observed.await.map_err(|error| error.with_plan_file(&checked.source.name))
 }
 
 fn drifted(set: &ChangeSet) -> bool {

@@ -27,10 +27,11 @@ const FRESH: Duration = Duration::from_secs(20);
 const SETTLING: Duration = Duration::from_secs(75);
 
 /// The consumer of events that the flags ask for.
-pub(crate) fn events(global: &Global) -> Arc<dyn EventSink> {
-    match global.json {
-        true => Arc::new(view::progress::Json),
-        false => Arc::new(view::progress::Lines { quiet: global.quiet }),
+fn events(global: &Global) -> Arc<dyn EventSink> {
+    match (global.json, global.quiet) {
+        (true, _) => Arc::new(view::progress::Json),
+        (_, false) if std::io::stderr().is_terminal() => Arc::new(view::progress::Rows::default()),
+        (_, quiet) => Arc::new(view::progress::Lines { quiet }),
     }
 }
 
@@ -73,28 +74,51 @@ pub(crate) fn unchanged(then: &ChangeSet, now: &ChangeSet, when: &str) -> Result
         None => Ok(()),
         Some(difference) => {
             let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).message(difference);
-            Err(error.hint("nothing was written; look at it with `provision aws plan`").into())
+            Err(error.hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)).into())
         }
     }
 }
 
-/// Execute a set, from the first write to the end of the last.
-pub(crate) async fn execute(provider: &dyn Provisioner, set: &ChangeSet, global: &Global) -> (Outcome, Reason) {
-    let stop = Stop::default();
-    let events = events(global);
-    let reason = signals::watch(&stop, global.timeout, Arc::clone(&events));
-    let operations = graph(set, &provider.resources());
-    let outcome = executor::execute(provider, &operations, &stop, events.as_ref()).await;
-    (outcome, reason)
+/// A run that can be stopped, from its first write until what it wrote is seen.
+pub(crate) struct Run {
+    stop: Stop,
+    events: Arc<dyn EventSink>,
+    pub(crate) reason: Reason,
 }
 
-/// Observe what was written until it is seen; whatever is still different then is an error.
+impl Run {
+    /// Begin to listen to signals and to the time limit.
+    pub(crate) fn begin(global: &Global) -> Self {
+        let (stop, events) = (Stop::default(), events(global));
+        let reason = signals::watch(&stop, global.timeout, Arc::clone(&events));
+        Self { stop, events, reason }
+    }
+
+    /// Execute a set, from the first write to the end of the last.
+    pub(crate) async fn execute(&self, provider: &dyn Provisioner, set: &ChangeSet) -> Outcome {
+        let operations = graph(set, &provider.resources());
+        executor::execute(provider, &operations, &self.stop, self.events.as_ref()).await
+    }
+}
+
+/// Observe what was written until it is seen; whatever is still different then is an error. Gives the exit code of what
+/// stopped the run, if anything did.
 pub(crate) async fn seen(
     checked: &Checked,
     provider: &dyn Provisioner,
     intent: &Intent,
-    global: &Global,
-) -> Result<(), Failure> {
+    run: &Run,
+) -> Result<Option<Exit>, Failure> {
+    tokio::select! {
+        seen = until_seen(checked, provider, intent, run) => seen.map(|()| None),
+        () = run.stop.gently.cancelled() => {
+            view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
+            Ok(run.reason.exit())
+        }
+    }
+}
+
+async fn until_seen(checked: &Checked, provider: &dyn Provisioner, intent: &Intent, run: &Run) -> Result<(), Failure> {
     let started = Instant::now();
     let mut waits = retry::waits();
     loop {
@@ -106,9 +130,10 @@ pub(crate) async fn seen(
         if started.elapsed() > SETTLING {
             let error =
                 Error::new(ErrorKind::Unexpected, "what was written is not what is seen").message(unseen.join(", "));
-            return Err(error.hint("if `provision aws plan` goes on showing it, this is a bug in provision").into());
+            let plan = format!("provision {} plan", checked.cloud);
+            return Err(error.hint(format!("if `{plan}` goes on showing it, this is a bug in provision")).into());
         }
-        events(global).emit(Event::Confirming { unseen });
+        run.events.emit(Event::Confirming { unseen });
         sleep(waits.next().unwrap_or_default()).await;
     }
 }
@@ -131,7 +156,8 @@ fn unseen(set: &ChangeSet) -> Vec<String> {
 
 /// Say how an incomplete run ended, and give its exit code.
 pub(crate) fn incomplete(outcome: &Outcome, reason: &Reason, set: &ChangeSet, command: &str) -> Ended {
-    let mut text = view::error::texts(&outcome.failed, Some(&set.plan_file.name));
+    let failed: Vec<_> = outcome.failed.iter().map(|error| set.located(error)).collect();
+    let mut text = view::error::texts(&failed);
     let list = |title: &str, items: &[String]| match items {
         [] => String::new(),
         items => format!("{title}:\n{}", items.iter().map(|item| format!("  {item}\n")).collect::<String>()),
@@ -144,7 +170,7 @@ pub(crate) fn incomplete(outcome: &Outcome, reason: &Reason, set: &ChangeSet, co
     Ok(match reason.exit() {
         Some(exit) => exit,
         None if stale => Exit::Stale,
-        None if outcome.writes > 0 => Exit::Partial,
+        None if !outcome.done.is_empty() => Exit::Partial,
         None => Exit::of_all(&outcome.failed),
     })
 }

@@ -6,31 +6,37 @@ use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::{Error, ErrorKind};
 use serde_json::json;
 
-use crate::arguments::Global;
+use crate::arguments::{Cloud, Global};
 use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
-use crate::session::{check, plan_file_path};
+use crate::session::{Session, check, plan_file_path};
 use crate::view;
 use crate::view::change_set::Detail;
 
 pub(crate) async fn run(
     plan_file: Option<PathBuf>,
+    cloud: Cloud,
     out: Option<PathBuf>,
     detailed_exitcode: bool,
     orphans: bool,
     global: &Global,
 ) -> Ended {
-    let checked = check(&plan_file_path(plan_file))?;
-    let observer = checked.observer().await?;
-    let set = checked.change_set(&observer, &checked.intent(Purpose::Apply, orphans)).await?;
+    let checked = check(&plan_file_path(plan_file, cloud), cloud)?;
+    let session = Session::open(&[&checked], global)?;
+    let observer = checked.settings.observer(&session.connection).await?;
+    let set = checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans)).await?;
     print(&set, global);
     let obstacles = set.obstacles();
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles, Some(set.plan_file.name)));
+        return Err(Failure::Errors(obstacles));
     }
     if let Some(out) = out {
         save(&set, &out)?;
-        view::diagnostic(&format!("saved to {}; `provision aws apply {}` executes it\n", out.display(), out.display()));
+        view::diagnostic(&format!(
+            "saved to {}; `provision {cloud} apply {}` executes it\n",
+            out.display(),
+            out.display()
+        ));
     }
     Ok(if detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })
 }

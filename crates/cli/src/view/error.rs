@@ -7,21 +7,22 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
-/// One error; `plan_file` names the file that its line is of.
-pub(crate) fn text(error: &Error, plan_file: Option<&str>) -> String {
+/// One error.
+pub(crate) fn text(error: &Error) -> String {
     let mut text = format!("{RED}error{RED:#}: {error}\n");
-    if let Some(address) = error.address() {
-        let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
-        let place = plan_file.map(|file| format!("{file}{line} ")).unwrap_or_default();
-        text += &format!("  --> {place}({address})\n");
+    let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
+    let file = error.plan_file().map(|file| format!("{file}{line}"));
+    let place: Vec<_> = file.into_iter().chain(error.address().map(|address| format!("({address})"))).collect();
+    if !place.is_empty() {
+        text += &format!("  --> {}\n", place.join(" "));
     }
     text += &error.call().map(|call| format!("  {call}\n")).unwrap_or_default();
     text + &error.advice().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}\n")).unwrap_or_default()
 }
 
 /// Several errors, with a blank line between.
-pub(crate) fn texts(errors: &[Error], plan_file: Option<&str>) -> String {
-    errors.iter().map(|error| text(error, plan_file)).collect::<Vec<_>>().join("\n")
+pub(crate) fn texts(errors: &[Error]) -> String {
+    errors.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
 /// A warning.

@@ -1,6 +1,63 @@
-//! A run as it happens: one line an event for people, one JSON document a line for programs.
+//! A run as it happens: live rows on a terminal, one line an event elsewhere, one JSON document a line for programs.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use provision_core::event::{Event, EventSink};
+
+/// How often a row's spinner and time move on.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A row for each operation in flight, with what it waits for and for how long; what ended scrolls away above them.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    all: MultiProgress,
+    rows: Mutex<BTreeMap<usize, ProgressBar>>,
+}
+
+impl Rows {
+    fn begin(&self, id: usize, text: String) {
+        // A template that is a constant of ours is valid.
+        let style = ProgressStyle::with_template("  {spinner} {prefix} ({elapsed}) {wide_msg}");
+        let row = ProgressBar::new_spinner().with_prefix(text);
+        let row = self.all.add(style.map_or(row.clone(), |style| row.with_style(style)));
+        row.enable_steady_tick(TICK);
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(id, row);
+    }
+
+    fn say(&self, id: usize, message: String) {
+        if let Some(row) = self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            row.set_message(message);
+        }
+    }
+
+    fn end(&self, id: usize) {
+        if let Some(row) = self.rows.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+            row.finish_and_clear();
+            self.all.remove(&row);
+        }
+    }
+}
+
+impl EventSink for Rows {
+    fn emit(&self, event: Event) {
+        match &event {
+            Event::OperationStarted { id, text, .. } => self.begin(*id, text.clone()),
+            Event::OperationWaiting { id, reason, .. } => return self.say(*id, format!("waits: {reason}")),
+            Event::OperationProgress { id, text, .. } => return self.say(*id, text.clone()),
+            Event::OperationDone { id, .. } | Event::OperationFailed { id, .. } => self.end(*id),
+            // The rows themselves show what is waited for.
+            Event::Heartbeat { .. } => return,
+            Event::Stopping { .. } | Event::Confirming { .. } => {}
+        }
+        if let Some(line) = line(&event) {
+            // A terminal that has gone away is no failure of the run.
+            let _ = self.all.println(line);
+        }
+    }
+}
 
 /// Lines on stderr.
 #[derive(Clone, Copy, Debug)]

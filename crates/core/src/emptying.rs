@@ -1,0 +1,68 @@
+//! Emptying what holds the user's data, on request only: the next page is listed while earlier ones are being deleted.
+
+use futures::stream::{Stream, TryStreamExt as _};
+
+use crate::error::{Error, ErrorKind};
+use crate::executor::Watch;
+use crate::survey::thousands;
+
+/// Batches that are deleted at the same time while the next page is listed.
+const BATCHES_AT_ONCE: usize = 8;
+
+/// How far an emptying is.
+#[derive(Debug)]
+pub struct Emptying<'a> {
+    watch: &'a Watch<'a>,
+    noun: &'static str,
+    deleted: u64,
+}
+
+impl<'a> Emptying<'a> {
+    /// An emptying that shows itself on the run's watch; `noun` is what is counted: `objects and versions`.
+    #[must_use]
+    pub const fn new(watch: &'a Watch<'a>, noun: &'static str) -> Self {
+        Self { watch, noun, deleted: 0 }
+    }
+
+    /// Delete the pages that are listed, several at once, and give how many items there were. `delete` says how many of a
+    /// batch it deleted. After the run was told to stop, no page is listed and no batch begun; those in flight end.
+    ///
+    /// # Errors
+    ///
+    /// The first failure to list or to delete.
+    pub async fn pages<T, F>(
+        &mut self,
+        pages: impl Stream<Item = Result<Vec<T>, Error>>,
+        delete: impl Fn(Vec<T>) -> F,
+    ) -> Result<u64, Error>
+    where
+        F: Future<Output = Result<u64, Error>>,
+    {
+        let stopping = || self.watch.stopping();
+        let before = self.deleted;
+        let batches = pages
+            .try_take_while(|_| std::future::ready(Ok(!stopping())))
+            .try_filter(|page| std::future::ready(!page.is_empty()))
+            .map_ok(&delete)
+            .try_buffer_unordered(BATCHES_AT_ONCE);
+        futures::pin_mut!(batches);
+        while let Some(count) = batches.try_next().await? {
+            self.deleted += count;
+            self.watch.progress(format!("{} {} deleted", thousands(self.deleted), self.noun));
+        }
+        Ok(self.deleted - before)
+    }
+
+    /// Stop here if the run was told to; `what` is what is being emptied.
+    ///
+    /// # Errors
+    ///
+    /// The run was told to stop.
+    pub fn go_on(&self, what: &str) -> Result<(), Error> {
+        if !self.watch.stopping() {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::Interrupted, format!("emptying {what} was stopped"));
+        Err(error.hint("run the same command again: it goes on where this one ended"))
+    }
+}

@@ -1,0 +1,134 @@
+//! Requests and answers as they were sent, for `--trace`. A trace is for reading, never for deciding.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What stands in place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// Endings of the names of parameters, fields and members that let whoever reads them act for somebody else.
+const SECRET_ENDINGS: [&str; 8] =
+    ["signature", "credential", "token", "secret", "assertion", "password", "accesskey", "signedblob"];
+
+/// One request and its answer. Headers are left out: they hold signatures and tokens.
+#[derive(Clone, Debug, Serialize)]
+pub struct Exchange {
+    /// The operation as the cloud names it: `s3:PutBucketCors`.
+    pub operation: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The URL without secrets.
+    pub url: String,
+    /// The request's body without secrets; a text that is not JSON is a string.
+    pub request: Option<Value>,
+    /// The answer's status; `null` where none came.
+    pub status: Option<u16>,
+    /// The answer's body without secrets.
+    pub response: Option<Value>,
+    /// From the request to the answer, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// Something that takes exchanges.
+pub trait TraceSink: Debug + Send + Sync {
+    /// Take one.
+    fn record(&self, exchange: Exchange);
+}
+
+/// A URL whose secret parameters are blanked.
+#[must_use]
+pub fn url_without_secrets(url: &str) -> String {
+    let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
+    let fields: Vec<_> = query.split('&').map(blanked).collect();
+    format!("{path}?{}", fields.join("&"))
+}
+
+/// A body as a trace holds it; `None` if there is none.
+#[must_use]
+pub fn body_without_secrets(body: &[u8]) -> Option<Value> {
+    if body.is_empty() {
+        return None;
+    }
+    let Ok(text) = std::str::from_utf8(body) else {
+        return Some(Value::from(format!("{} bytes", body.len())));
+    };
+    match serde_json::from_str(text) {
+        Ok(mut value) => {
+            redact(&mut value);
+            Some(value)
+        }
+        Err(_) if is_form(text) => {
+            let fields: Vec<_> = text.split('&').map(blanked).collect();
+            Some(Value::from(fields.join("&")))
+        }
+        Err(_) => Some(Value::from(text)),
+    }
+}
+
+fn is_form(text: &str) -> bool {
+    !text.starts_with('<') && text.split('&').all(|field| field.contains('='))
+}
+
+fn blanked(field: &str) -> String {
+    match field.split_once('=') {
+        Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}"),
+        _ => field.to_owned(),
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace(['_', '-'], "");
+    name == "sig" || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            // A list of keys: `{"keyName": "key1", "value": ...}`.
+            let names_a_key = members.contains_key("keyName");
+            for (name, member) in members {
+                if member.is_string() && (is_secret(name) || (names_a_key && name == "value")) {
+                    *member = Value::from(REDACTED);
+                }
+                redact(member);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn url_loses_signatures_and_keeps_the_rest() {
+        let url = "https://b.s3.amazonaws.com/k?X-Amz-Date=1&X-Amz-Signature=abc&X-Amz-Security-Token=t";
+        let seen = url_without_secrets(url);
+        assert_eq!(
+            seen,
+            "https://b.s3.amazonaws.com/k?X-Amz-Date=1&X-Amz-Signature=[redacted]&X-Amz-Security-Token=[redacted]"
+        );
+        assert_eq!(url_without_secrets("https://a/?sig=abc&se=1"), "https://a/?sig=[redacted]&se=1");
+        assert_eq!(url_without_secrets("https://a/b"), "https://a/b");
+    }
+
+    #[test]
+    fn body_loses_keys_and_tokens_and_keeps_the_rest() {
+        let keys = br#"{"keys": [{"keyName": "key1", "value": "c2VjcmV0"}], "tags": [{"Key": "team", "Value": "ml"}]}"#;
+        assert_eq!(
+            body_without_secrets(keys),
+            Some(
+                json!({"keys": [{"keyName": "key1", "value": "[redacted]"}], "tags": [{"Key": "team", "Value": "ml"}]})
+            )
+        );
+        let form = b"grant_type=client_credentials&client_secret=hunter2";
+        assert_eq!(body_without_secrets(form), Some(json!("grant_type=client_credentials&client_secret=[redacted]")));
+        assert_eq!(body_without_secrets(b""), None);
+        assert_eq!(body_without_secrets(b"<a b='c'/>"), Some(json!("<a b='c'/>")));
+    }
+}

@@ -1,0 +1,519 @@
+//! The `[gcp]` section of a plan file, and what it means once defaults are filled in.
+
+use std::collections::BTreeMap;
+
+use provision_core::deployment::Deployment;
+use provision_core::plan_file::{PlanFile, Problems};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the server does with objects: read, write, list, delete
+/// (<https://cloud.google.com/storage/docs/access-control/iam-roles>; W&B's module grants the same).
+pub(crate) const SERVER_BUCKET_ROLES: [&str; 1] = ["roles/storage.objectAdmin"];
+
+/// What the server does with its subscription: pull and acknowledge, and see that it exists
+/// (<https://cloud.google.com/pubsub/docs/access-control#roles>).
+pub(crate) const SERVER_SUBSCRIPTION_ROLES: [&str; 2] = ["roles/pubsub.subscriber", "roles/pubsub.viewer"];
+
+/// On itself, for `signBlob`: signed URLs are the only way in which browsers reach objects
+/// (<https://cloud.google.com/iam/docs/service-account-permissions#token-creator-role>).
+pub(crate) const SERVER_ACCOUNT_ROLES: [&str; 1] = ["roles/iam.serviceAccountTokenCreator"];
+
+/// Days for which deleted objects can be restored, where the plan file does not say
+/// (<https://cloud.google.com/storage/docs/soft-delete>).
+const SOFT_DELETE_DAYS: u32 = 7;
+
+/// Google Cloud.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GcpSection {
+    /// The project's id. Every call names it, so credentials of another project change nothing.
+    pub project: String,
+    /// The server's file store.
+    pub bucket: BucketSection,
+    /// Where the bucket publishes new files.
+    #[serde(default)]
+    pub topic: TopicSection,
+    /// Where the server hears of new files.
+    #[serde(default)]
+    pub subscription: SubscriptionSection,
+    /// The service account that the server runs as.
+    pub access: Option<AccessSection>,
+}
+
+/// The server's file store.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BucketSection {
+    /// The bucket's name: 3-63 lower-case letters, digits, `-` and `_`.
+    pub name: String,
+    /// Take over a bucket that exists without our mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// Where the data is kept: a region or a multi-region. Cannot be changed later. Default: `US`.
+    pub location: Option<String>,
+    /// How objects are kept where they do not say themselves. Default: `STANDARD`.
+    pub storage_class: Option<StorageClass>,
+    /// Encryption at rest: `{ kms_key = "projects/.../cryptoKeys/..." }`. Default: keys that Google manages.
+    pub encryption: Option<KeyEncryption>,
+    /// Keep old versions of objects.
+    pub versioning: Option<bool>,
+    /// Days for which deleted objects can be restored: 7-90, or 0 for none. Default: 7.
+    #[schemars(range(min = 0, max = 90))]
+    pub soft_delete_days: Option<u32>,
+    /// Also manage uniform access and public access prevention of an adopted bucket.
+    #[serde(default)]
+    pub private: bool,
+    /// `destroy` refuses while this is true.
+    #[serde(default)]
+    pub protect: bool,
+    /// Which pages may use the bucket. Default: the server's host.
+    #[serde(default)]
+    pub cors: CorsSection,
+}
+
+/// How objects are kept <https://cloud.google.com/storage/docs/storage-classes>.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StorageClass {
+    /// Used often.
+    #[default]
+    Standard,
+    /// Used less than once a month.
+    Nearline,
+    /// Used less than once a quarter.
+    Coldline,
+    /// Used less than once a year.
+    Archive,
+}
+
+impl StorageClass {
+    /// As the service spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::Nearline => "NEARLINE",
+            Self::Coldline => "COLDLINE",
+            Self::Archive => "ARCHIVE",
+        }
+    }
+}
+
+/// A key of the project's.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyEncryption {
+    /// The full name of an existing key: `projects/P/locations/L/keyRings/R/cryptoKeys/K`.
+    pub kms_key: String,
+}
+
+/// Which pages may use the bucket.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorsSection {
+    /// Allowed origins. Default: the server's host.
+    pub origins: Option<Vec<String>>,
+    /// Allowed methods. Default: GET, HEAD, PUT.
+    pub methods: Option<Vec<String>>,
+    /// Headers that pages may send and read: Cloud Storage has one list for both. Default: `*`.
+    pub expose: Option<Vec<String>>,
+    /// How long a browser may remember the answer, in seconds. Default: 3000.
+    #[schemars(range(min = 0, max = 86400))]
+    pub max_age_s: Option<u32>,
+}
+
+/// Where the bucket publishes new files.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicSection {
+    /// The topic's name. Default: `<bucket>-events`.
+    pub name: Option<String>,
+    /// Take over a topic that exists without our mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// `false`: no topic, subscription and notification; the server uses its internal queue.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+}
+
+impl Default for TopicSection {
+    fn default() -> Self {
+        Self { name: None, adopt: false, enabled: true }
+    }
+}
+
+const fn enabled() -> bool {
+    true
+}
+
+/// Where the server hears of new files. It never expires.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionSection {
+    /// The subscription's name. Default: the topic's.
+    pub name: Option<String>,
+    /// Take over a subscription that exists without our mark.
+    #[serde(default)]
+    pub adopt: bool,
+    /// How long a pulled message is hidden from others, in seconds. Default: 30.
+    #[schemars(range(min = 10, max = 600))]
+    pub ack_deadline_s: Option<u32>,
+    /// How long a message is kept, in seconds. Default: 604800 (seven days).
+    #[schemars(range(min = 600, max = 2_678_400))]
+    pub retention_s: Option<u32>,
+}
+
+/// The service account that the server runs as.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSection {
+    /// The email address of an existing service account.
+    pub service_account: String,
+}
+
+/// The plan file as meant: the deployment and its `[gcp]` section, checked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// The section.
+    pub gcp: GcpSection,
+}
+
+impl Settings {
+    /// Read and check the `[gcp]` section of this deployment; `None` if there are problems, which are reported.
+    pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
+        let gcp: Option<GcpSection> = file.section("gcp", problems);
+        if let Some(gcp) = &gcp {
+            validate(gcp, problems);
+        }
+        if let Some(deployment) = &deployment {
+            labels(&deployment.tags, problems);
+        }
+        Some(Self { deployment: deployment?, gcp: gcp? })
+    }
+
+    /// The name of the topic.
+    #[must_use]
+    pub fn topic_name(&self) -> String {
+        self.gcp.topic_name()
+    }
+
+    /// The name of the subscription.
+    #[must_use]
+    pub fn subscription_name(&self) -> String {
+        self.gcp.subscription.name.clone().unwrap_or_else(|| self.topic_name())
+    }
+
+    /// The server's identity.
+    #[must_use]
+    pub fn service_account(&self) -> Option<&str> {
+        self.gcp.access.as_ref().map(|access| access.service_account.as_str())
+    }
+
+    /// The deployment's tags, which Google calls labels.
+    #[must_use]
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.deployment.tags
+    }
+}
+
+impl GcpSection {
+    fn topic_name(&self) -> String {
+        self.topic.name.clone().unwrap_or_else(|| format!("{}-events", self.bucket.name))
+    }
+}
+
+impl BucketSection {
+    /// Where the data is kept.
+    pub(crate) fn location(&self) -> String {
+        self.location.as_deref().unwrap_or("US").to_uppercase()
+    }
+
+    /// Days for which deleted objects can be restored.
+    pub(crate) fn soft_delete_days(&self) -> u32 {
+        self.soft_delete_days.unwrap_or(SOFT_DELETE_DAYS)
+    }
+}
+
+/// Check what the schema cannot say, all of it at once.
+fn validate(section: &GcpSection, problems: &mut Problems) {
+    project(&section.project, problems);
+    bucket_name(&section.bucket.name, problems);
+    location(&section.bucket, problems);
+    if let Some(encryption) = &section.bucket.encryption {
+        kms_key(&encryption.kms_key, problems);
+    }
+    soft_delete(section.bucket.soft_delete_days, problems);
+    cors(&section.bucket.cors, problems);
+    topic_name(section, problems);
+    if let Some(subscription) = &section.subscription.name {
+        pubsub_name("gcp.subscription.name", "subscription", subscription, problems);
+    }
+    if let Some(access) = &section.access {
+        service_account(&access.service_account, problems);
+    }
+}
+
+/// Ids of projects: <https://cloud.google.com/resource-manager/docs/creating-managing-projects#before_you_begin>. Those
+/// of some organizations begin with `domain.com:`.
+fn project(id: &str, problems: &mut Problems) {
+    let own = id.rsplit(':').next().unwrap_or(id);
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let begins = own.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) {
+        let label = "this is a project's number; write its id";
+        let help = Some("`gcloud projects list` shows both".to_owned());
+        problems.report("gcp.project", "not a project id", label, help);
+    } else if !(6..=30).contains(&own.len()) || !begins || own.ends_with('-') || !own.bytes().all(plain) {
+        let label = "ids take 6-30 lower-case letters, digits and `-`, begin with a letter and do not end with `-`";
+        problems.report("gcp.project", "invalid project id", label, None);
+    }
+}
+
+/// Naming rules: <https://cloud.google.com/storage/docs/buckets#naming>. Dots are allowed there, and refused here: such a
+/// name is a domain whose ownership must be proven.
+fn bucket_name(name: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
+    let inside = |byte: u8| plain(byte) || byte == b'-' || byte == b'_';
+    let label = if name.contains('.') {
+        "a bucket name with a dot is a domain, which Google asks to be verified; use `-`"
+    } else if !(3..=63).contains(&name.len()) || !ends || !name.bytes().all(inside) {
+        "names take 3-63 lower-case letters, digits, `-` and `_`, and begin and end with a letter or digit"
+    } else if name.starts_with("goog") || name.contains("google") || name.contains("g00gle") {
+        "Google reserves names that begin with `goog` or contain `google`"
+    } else {
+        return;
+    };
+    let suggestion = suggested_name(name);
+    problems.report("gcp.bucket.name", "invalid bucket name", label, suggestion.map(|name| format!("write `{name}`")));
+}
+
+/// The name with what Cloud Storage does not take replaced, if that gives a valid one.
+fn suggested_name(name: &str) -> Option<String> {
+    let replace = |letter: char| match letter {
+        letter if letter.is_ascii_alphanumeric() => letter.to_ascii_lowercase(),
+        '_' => '_',
+        _ => '-',
+    };
+    let replaced: String = name.chars().map(replace).collect();
+    let suggestion = replaced.trim_matches(['-', '_']).to_owned();
+    ((3..=63).contains(&suggestion.len()) && suggestion != name).then_some(suggestion)
+}
+
+/// Locations are words of letters, digits and `-`: <https://cloud.google.com/storage/docs/locations>.
+fn location(bucket: &BucketSection, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let location = bucket.location();
+    if location.is_empty() || !location.bytes().all(plain) {
+        let label = "a region or multi-region, as in `US`, `EU` or `europe-west1`";
+        problems.report("gcp.bucket.location", "invalid location", label, None);
+    }
+}
+
+/// Names of keys: <https://cloud.google.com/kms/docs/getting-resource-ids>.
+fn kms_key(name: &str, problems: &mut Problems) {
+    let fields: Vec<_> = name.split('/').collect();
+    let collections: Vec<_> = fields.iter().step_by(2).copied().collect();
+    let named = fields.iter().all(|field| !field.is_empty());
+    if !named || fields.len() != 8 || collections != ["projects", "locations", "keyRings", "cryptoKeys"] {
+        let label = "write the key's full name, `projects/P/locations/L/keyRings/R/cryptoKeys/K`";
+        problems.report("gcp.bucket.encryption.kms_key", "invalid KMS key", label, None);
+    }
+}
+
+/// "The retention duration must be 0, or between 7 and 90 days": <https://cloud.google.com/storage/docs/soft-delete>.
+fn soft_delete(days: Option<u32>, problems: &mut Problems) {
+    if days.is_some_and(|days| (1..SOFT_DELETE_DAYS).contains(&days)) {
+        let label = "Cloud Storage takes 7-90 days, or 0 for none";
+        problems.report("gcp.bucket.soft_delete_days", "out of range", label, None);
+    }
+}
+
+/// Methods: <https://cloud.google.com/storage/docs/cross-origin>.
+fn cors(section: &CorsSection, problems: &mut Problems) {
+    const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
+    let unknown = |method: &&String| !METHODS.contains(&method.as_str());
+    if let Some(method) = section.methods.iter().flatten().find(unknown) {
+        let help = Some("Cloud Storage takes GET, HEAD, PUT, POST, PATCH, DELETE and OPTIONS".to_owned());
+        problems.report("gcp.bucket.cors.methods", "unknown method", &format!("`{method}` is not a CORS method"), help);
+    }
+    for (path, list) in [("origins", &section.origins), ("methods", &section.methods)] {
+        if list.as_ref().is_some_and(Vec::is_empty) {
+            problems.report(&format!("gcp.bucket.cors.{path}"), "empty list", "at least one is needed", None);
+        }
+    }
+}
+
+/// A bucket's name may begin with a digit, and the topic's default with it may not.
+fn topic_name(section: &GcpSection, problems: &mut Problems) {
+    match &section.topic.name {
+        Some(name) => pubsub_name("gcp.topic.name", "topic", name, problems),
+        None if section.bucket.name.starts_with(|letter: char| letter.is_ascii_digit()) => {
+            let label = "the default, `<bucket>-events`, would begin with a digit, and topics begin with a letter";
+            let help = Some(format!("write `name = \"wandb-{}\"` under [gcp.topic]", section.topic_name()));
+            problems.report("gcp.topic.name", "missing topic name", label, help);
+        }
+        None => {}
+    }
+}
+
+/// Naming rules: <https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names>.
+fn pubsub_name(path: &str, kind: &str, name: &str, problems: &mut Problems) {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+%".contains(&byte);
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    let label = if name.contains('/') {
+        "write the short name, without `projects/...`"
+    } else if !(3..=255).contains(&name.len()) || !begins || !name.bytes().all(inside) {
+        "Pub/Sub names take 3-255 letters, digits and `-_.~+%`, and begin with a letter"
+    } else if name.starts_with("goog") {
+        "Pub/Sub reserves names that begin with `goog`"
+    } else {
+        return;
+    };
+    let short = name.rsplit('/').next().filter(|short| name.contains('/') && !short.is_empty());
+    problems.report(path, &format!("invalid {kind} name"), label, short.map(|short| format!("write `{short}`")));
+}
+
+/// Emails of service accounts: <https://cloud.google.com/iam/docs/service-account-types>.
+fn service_account(email: &str, problems: &mut Problems) {
+    let (name, domain) = email.split_once('@').unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let is_plain = |text: &str| !text.is_empty() && text.bytes().all(plain);
+    if !is_plain(name) || !is_plain(domain) || !domain.ends_with("gserviceaccount.com") {
+        let label = "write the account's email, `<name>@<project>.iam.gserviceaccount.com`";
+        let help = email.strip_prefix("serviceAccount:").map(|email| format!("write `{email}`"));
+        problems.report("gcp.access.service_account", "invalid service account", label, help);
+    }
+}
+
+/// Tags become labels: <https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels>,
+/// <https://cloud.google.com/pubsub/docs/create-topic-subscription-labels>.
+fn labels(tags: &BTreeMap<String, String>, problems: &mut Problems) {
+    let inside = |letter: char| (letter.is_alphanumeric() && !letter.is_uppercase()) || letter == '-' || letter == '_';
+    for (key, value) in tags {
+        let path = format!("deployment.tags.{key}");
+        let begins = key.chars().next().is_some_and(|letter| letter.is_alphabetic() && !letter.is_uppercase());
+        let label = if !begins || key.chars().count() > 63 || !key.chars().all(inside) {
+            "Google's labels have keys of 1-63 lower-case letters, digits, `-` and `_` that begin with a letter"
+        } else if value.chars().count() > 63 || !value.chars().all(inside) {
+            "Google's labels have values of at most 63 lower-case letters, digits, `-` and `_`"
+        } else if key.starts_with("goog") {
+            "Google reserves labels that begin with `goog`"
+        } else {
+            continue;
+        };
+        problems.report(&path, "invalid label", label, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: &str = "wandb@acme-ml.iam.gserviceaccount.com";
+
+    fn read(text: &str) -> (Option<Settings>, Vec<(String, Option<String>)>) {
+        let file = PlanFile::parse("x", text.to_owned(), &|_| None).unwrap();
+        let mut problems = file.problems();
+        let deployment = file.deployment(&mut problems);
+        let settings = Settings::read(deployment, &file, &mut problems);
+        let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
+        (settings, found.into_iter().map(|problem| (problem.path, problem.help)).collect())
+    }
+
+    fn paths(gcp: &str, bucket: &str, rest: &str) -> Vec<(String, Option<String>)> {
+        let deployment = "[deployment]\nname = \"ab\"\nhost = \"https://a.example\"";
+        read(&format!("{deployment}\n[gcp]\n{gcp}\n[gcp.bucket]\n{bucket}\n{rest}")).1
+    }
+
+    fn bucket(bucket: &str) -> Vec<(String, Option<String>)> {
+        paths("project = \"acme-ml\"", bucket, "")
+    }
+
+    #[test]
+    fn defaults_are_filled_in_from_one_another() {
+        let deployment = "[deployment]\nname = \"ab\"\nhost = \"https://a.example\"";
+        let (settings, problems) =
+            read(&format!("{deployment}\n[gcp]\nproject = \"acme-ml\"\n[gcp.bucket]\nname = \"acme-files\""));
+        assert_eq!(problems, []);
+        let settings = settings.unwrap();
+        assert_eq!(settings.topic_name(), "acme-files-events");
+        assert_eq!(settings.subscription_name(), "acme-files-events");
+        assert_eq!(settings.gcp.bucket.location(), "US");
+        assert_eq!(settings.service_account(), None);
+    }
+
+    #[test]
+    fn bucket_names_keep_to_their_rules() {
+        for valid in ["abc", "a-b_c9", &"a".repeat(63)] {
+            assert_eq!(bucket(&format!("name = \"{valid}\"")), [], "{valid}");
+        }
+        for (name, help) in [
+            ("Acme_Files", Some("write `acme_files`")),
+            ("acme.example", Some("write `acme-example`")),
+            ("-acme", Some("write `acme`")),
+            ("ab", None),
+            ("goog-files", None),
+            ("my-google-files", None),
+        ] {
+            let found = bucket(&format!("name = \"{name}\""));
+            assert_eq!(found[0], ("gcp.bucket.name".to_owned(), help.map(str::to_owned)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_begins_with_a_digit_needs_a_named_topic() {
+        let help = Some("write `name = \"wandb-1st-events\"` under [gcp.topic]".to_owned());
+        assert_eq!(bucket("name = \"1st\""), [("gcp.topic.name".to_owned(), help)]);
+        assert_eq!(paths("project = \"acme-ml\"", "name = \"1st\"", "[gcp.topic]\nname = \"first\""), []);
+    }
+
+    #[test]
+    fn everything_wrong_is_named_in_one_run() {
+        let rest = "[gcp.bucket.cors]\nmethods = [\"FETCH\"]\norigins = []\n[gcp.topic]\nname = \"projects/p/topics/t\"\n\
+                    [gcp.subscription]\nname = \"1st\"\n[gcp.access]\nservice_account = \"serviceAccount:a@b.com\"";
+        let bucket = "name = \"abc\"\nlocation = \"eu west\"\nsoft_delete_days = 3\nencryption = { kms_key = \"k\" }";
+        let found: Vec<_> =
+            paths("project = \"123456789012\"", bucket, rest).into_iter().map(|(path, _)| path).collect();
+        let expected = [
+            "gcp.project",
+            "gcp.bucket.location",
+            "gcp.bucket.soft_delete_days",
+            "gcp.bucket.encryption.kms_key",
+            "gcp.bucket.cors.methods",
+            "gcp.bucket.cors.origins",
+            "gcp.topic.name",
+            "gcp.subscription.name",
+            "gcp.access.service_account",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn service_accounts_are_emails_of_google() {
+        for email in [ACCOUNT, "123-compute@developer.gserviceaccount.com", "acme-ml@appspot.gserviceaccount.com"] {
+            let access = format!("[gcp.access]\nservice_account = \"{email}\"");
+            assert_eq!(paths("project = \"acme-ml\"", "name = \"abc\"", &access), [], "{email}");
+        }
+        let access = format!("[gcp.access]\nservice_account = \"serviceAccount:{ACCOUNT}\"");
+        let help = Some(format!("write `{ACCOUNT}`"));
+        let found = paths("project = \"acme-ml\"", "name = \"abc\"", &access);
+        assert_eq!(found, [("gcp.access.service_account".to_owned(), help)]);
+    }
+
+    #[test]
+    fn tags_keep_to_the_grammar_of_labels() {
+        let tags = |tags: &str| {
+            let deployment = "[deployment]\nname = \"ab\"\nhost = \"https://a.example\"";
+            let section = "[gcp]\nproject = \"acme-ml\"\n[gcp.bucket]\nname = \"abc\"";
+            read(&format!("{deployment}\ntags = {{ {tags} }}\n{section}")).1.len()
+        };
+        assert_eq!(tags("team = \"ml\", cost-center = \"42\", empty = \"\""), 0);
+        for invalid in ["Team = \"ml\"", "team = \"ML\"", "team = \"a b\"", "9a = \"\"", "goog-a = \"\"", "a = \"b.c\""]
+        {
+            assert_eq!(tags(invalid), 1, "{invalid}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Where credentials come from, and the clients on them.
+//!
+//! Credentials: Application Default Credentials (`GOOGLE_APPLICATION_CREDENTIALS`, the file that `gcloud auth
+//! application-default login` writes, the metadata server), asked once, with a limit, before any call. Where the
+//! endpoints are an emulator's, nobody is asked and no token is sent.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use google_cloud_auth::credentials::{Credentials, anonymous};
+use google_cloud_gax::client_builder;
+use google_cloud_gax::retry_policy::NeverRetry;
+use provision_core::provider::Connection;
+use provision_core::{Error, ErrorKind};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::client::{Clients, Json};
+use crate::error::{innermost, unauthenticated};
+use crate::provider::Place;
+
+/// How long credentials may take to be found: a metadata server that hangs must not hang us.
+const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The clients of all the plan files of a process: they share connections and credentials.
+static SHARED: OnceCell<(Clients, Place)> = OnceCell::const_new();
+
+/// Cloud Storage's JSON API, as Google's own tools name it.
+const STORAGE: &str = "STORAGE_EMULATOR_HOST";
+/// Cloud Storage's gRPC API. Without it, that of the JSON API.
+const STORAGE_GRPC: &str = "PROVISION_GCS_GRPC_ENDPOINT";
+/// Pub/Sub, as Google's own tools name it.
+const PUBSUB: &str = "PUBSUB_EMULATOR_HOST";
+/// IAM and Resource Manager.
+const API: &str = "PROVISION_GCP_API_ENDPOINT";
+
+/// Where calls go.
+struct Endpoints {
+    storage: String,
+    storage_grpc: String,
+    pubsub: String,
+    iam: String,
+    projects: String,
+    /// Those that are not Google's own, `NAME=value`.
+    overridden: Vec<String>,
+}
+
+/// Clients with credentials that are known to exist.
+///
+/// # Errors
+///
+/// A credentials file that does not exist, no credentials, endpoints of which only some are an emulator's.
+pub async fn connect(connection: &Connection) -> Result<(Clients, Place), Error> {
+    let (clients, mut place) = match &connection.sandbox {
+        Some(variables) => make(&|name| set(variables.get(name).cloned())).await?,
+        None => SHARED.get_or_try_init(|| make(&|name| set(std::env::var(name).ok()))).await?.clone(),
+    };
+    if connection.sandbox.is_some() {
+        place.endpoints = place.endpoints.drain(..).take(1).map(|endpoint| in_sandbox(&endpoint)).collect();
+    }
+    Ok((Clients { trace: connection.trace.clone(), ..clients }, place))
+}
+
+/// A variable that is set to nothing is not set.
+fn set(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.is_empty())
+}
+
+fn in_sandbox(endpoint: &str) -> String {
+    format!("sandbox={}", endpoint.split_once('=').map_or(endpoint, |(_, url)| url))
+}
+
+async fn make(variable: Variables<'_>) -> Result<(Clients, Place), Error> {
+    let endpoints = endpoints(variable)?;
+    let (credentials, principal) = match endpoints.overridden.is_empty() {
+        true => in_environment(variable).await?,
+        false => (anonymous::Builder::new().build(), "anonymous".to_owned()),
+    };
+    let clients = clients(&endpoints, &credentials).await.map_err(|reason| {
+        Error::new(ErrorKind::Unexpected, "a client could not be built: this is a bug in provision").message(reason)
+    })?;
+    Ok((clients, Place { principal, endpoints: endpoints.overridden }))
+}
+
+/// Where variables are looked up.
+type Variables<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+
+/// Google's own, or an emulator's for every service: a bucket there with a topic here would be no use to anybody.
+fn endpoints(variable: Variables<'_>) -> Result<Endpoints, Error> {
+    let names = [STORAGE, PUBSUB, API];
+    let set = names.map(|name| variable(name).map(|value| url(&value)));
+    let [Some(storage), Some(pubsub), Some(api)] = set.clone() else {
+        let missing: Vec<_> =
+            names.iter().zip(&set).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
+        if missing.len() == names.len() && variable(STORAGE_GRPC).is_none() {
+            return Ok(googles());
+        }
+        let error = Error::new(ErrorKind::InvalidInput, "use an emulator for some services only");
+        return Err(error
+            .message(format!("{} not set", missing.join(" and ")))
+            .hint("set all of them, or none: the parts of a deployment must find each other"));
+    };
+    let storage_grpc = variable(STORAGE_GRPC).map(|value| url(&value));
+    let mut overridden: Vec<_> =
+        [(STORAGE, &storage), (PUBSUB, &pubsub), (API, &api)].map(|(name, url)| format!("{name}={url}")).to_vec();
+    overridden.extend(storage_grpc.iter().map(|url| format!("{STORAGE_GRPC}={url}")));
+    Ok(Endpoints {
+        storage_grpc: storage_grpc.unwrap_or_else(|| storage.clone()),
+        storage,
+        pubsub,
+        iam: api.clone(),
+        projects: api,
+        overridden,
+    })
+}
+
+fn googles() -> Endpoints {
+    Endpoints {
+        storage: "https://storage.googleapis.com".to_owned(),
+        storage_grpc: "https://storage.googleapis.com".to_owned(),
+        pubsub: "https://pubsub.googleapis.com".to_owned(),
+        iam: "https://iam.googleapis.com".to_owned(),
+        projects: "https://cloudresourcemanager.googleapis.com".to_owned(),
+        overridden: Vec::new(),
+    }
+}
+
+/// Google's tools take these variables with and without a scheme.
+fn url(value: &str) -> String {
+    let value = value.trim_end_matches('/');
+    if value.contains("://") { value.to_owned() } else { format!("http://{value}") }
+}
+
+/// Ask for a token once, and keep what gives it.
+async fn in_environment(variable: Variables<'_>) -> Result<(Credentials, String), Error> {
+    const TRIED: &str = "find Google Cloud credentials";
+    let file = credentials_file(variable)?;
+    let principal = file.as_deref().map_or_else(|| "the attached service account".to_owned(), principal);
+    let credentials = google_cloud_auth::credentials::Builder::default().build();
+    let credentials = credentials.map_err(|error| unauthenticated(TRIED, &innermost(&error)))?;
+    match tokio::time::timeout(CREDENTIALS_LIMIT, credentials.headers(http::Extensions::new())).await {
+        Ok(Ok(_)) => Ok((credentials, principal)),
+        Ok(Err(error)) => Err(unauthenticated(TRIED, &innermost(&error))),
+        Err(_) if file.is_some() => Err(unauthenticated(TRIED, "no token was had within 3 s")),
+        Err(_) => Err(unauthenticated(
+            TRIED,
+            "there is no credentials file, and the metadata server did not answer within 3 s",
+        )),
+    }
+}
+
+/// The file that credentials come from; `None` where it is the metadata server
+/// (<https://cloud.google.com/docs/authentication/application-default-credentials>).
+fn credentials_file(variable: Variables<'_>) -> Result<Option<PathBuf>, Error> {
+    const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+    if let Some(path) = variable(VARIABLE).map(PathBuf::from) {
+        if path.exists() {
+            return Ok(Some(path));
+        }
+        let tried = format!("read credentials `{}` ({VARIABLE})", path.display());
+        return Err(unauthenticated(&tried, "the file does not exist"));
+    }
+    let folder = match cfg!(windows) {
+        true => variable("APPDATA").map(|folder| PathBuf::from(folder).join("gcloud")),
+        false => variable("HOME").map(|folder| PathBuf::from(folder).join(".config/gcloud")),
+    };
+    let file = folder.map(|folder| folder.join("application_default_credentials.json"));
+    Ok(file.filter(|file| file.exists()))
+}
+
+/// Whose credentials a file holds. Nothing secret of it is kept.
+fn principal(path: &Path) -> String {
+    let file: Value = std::fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let impersonated = file["service_account_impersonation_url"].as_str().and_then(|url| {
+        let name = url.rsplit('/').next()?;
+        name.split_once(':').map(|(email, _)| email)
+    });
+    let named = ["client_email", "account"].iter().find_map(|key| file[*key].as_str());
+    let named = impersonated.or(named).filter(|name| !name.is_empty());
+    let kind = match file["type"].as_str() {
+        Some("authorized_user") => "the user of application default credentials",
+        Some("external_account") => "a federated identity",
+        _ => "the identity of application default credentials",
+    };
+    named.unwrap_or(kind).to_owned()
+}
+
+async fn clients(endpoints: &Endpoints, credentials: &Credentials) -> Result<Clients, String> {
+    /// A client that tries once: the core repeats calls, by one policy for every cloud.
+    macro_rules! client {
+        ($client:path, $endpoint:expr) => {{
+            let builder = <$client>::builder().with_endpoint($endpoint).with_credentials(credentials.clone());
+            let builder = builder.with_retry_policy(NeverRetry).with_attempt_timeout(REQUEST_TIMEOUT);
+            builder.build().await.map_err(|error: client_builder::Error| error.to_string())?
+        }};
+    }
+    let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT).build();
+    let http = http.map_err(|error| innermost(&error))?;
+    let json =
+        |endpoint: &str| Json { http: http.clone(), endpoint: endpoint.to_owned(), credentials: credentials.clone() };
+    Ok(Clients {
+        storage: client!(google_cloud_storage::client::StorageControl, &endpoints.storage_grpc),
+        topics: client!(google_cloud_pubsub::client::TopicAdmin, &endpoints.pubsub),
+        subscriptions: client!(google_cloud_pubsub::client::SubscriptionAdmin, &endpoints.pubsub),
+        pubsub_policies: client!(google_cloud_pubsub::client::SchemaService, &endpoints.pubsub),
+        iam: client!(google_cloud_iam_admin_v1::client::Iam, &endpoints.iam),
+        storage_json: json(&endpoints.storage),
+        projects_json: json(&endpoints.projects),
+        trace: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn from(variables: &[(&str, &str)]) -> Result<Endpoints, Error> {
+        let variables: BTreeMap<_, _> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        endpoints(&|name| variables.get(name).cloned())
+    }
+
+    #[test]
+    fn endpoints_are_googles_or_all_an_emulators() {
+        assert!(from(&[]).unwrap().overridden.is_empty());
+        let all = [(STORAGE, "http://127.0.0.1:1/"), (PUBSUB, "127.0.0.1:2"), (API, "http://127.0.0.1:3")];
+        let endpoints = from(&all).unwrap();
+        assert_eq!(endpoints.storage_grpc, "http://127.0.0.1:1");
+        assert_eq!(endpoints.pubsub, "http://127.0.0.1:2");
+        assert_eq!(endpoints.overridden.len(), 3);
+        for part in [&all[..1], &all[1..], &[(STORAGE_GRPC, "http://127.0.0.1:4")]] {
+            assert_eq!(from(part).err().map(|error| error.kind()), Some(ErrorKind::InvalidInput));
+        }
+    }
+
+    #[test]
+    fn a_missing_credentials_file_is_named() {
+        let error = credentials_file(&|_| Some("/nowhere/key.json".to_owned())).unwrap_err();
+        let text =
+            "cannot read credentials `/nowhere/key.json` (GOOGLE_APPLICATION_CREDENTIALS): the file does not exist";
+        assert_eq!(error.to_string(), text);
+    }
+}

@@ -1,0 +1,23 @@
+//! Google Cloud: the bucket (Cloud Storage), its topic and subscription (Pub/Sub), the notification between them and the
+//! server's rights (IAM).
+//!
+//! - APIs: Cloud Storage over gRPC (buckets, objects, policies) and over JSON (notifications and the service agent, which
+//!   the SDK lacks), Pub/Sub, IAM, Resource Manager.
+//! - Environment: what Application Default Credentials read, `GOOGLE_APPLICATION_CREDENTIALS` among it. Endpoints that are
+//!   an emulator's, all of them or none: `STORAGE_EMULATOR_HOST` (Cloud Storage's JSON API), `PUBSUB_EMULATOR_HOST`,
+//!   `PROVISION_GCP_API_ENDPOINT` (IAM and Resource Manager), and `PROVISION_GCS_GRPC_ENDPOINT` (Cloud Storage's gRPC
+//!   API; without it, that of `STORAGE_EMULATOR_HOST`). An emulator is sent no token.
+//! - Peculiarities: a bucket is made in one call with everything, and changed under its metageneration; policies are
+//!   changed under their etag, and no member of others is touched; notifications have no name and can be made twice; a
+//!   new right takes IAM minutes to spread; Pub/Sub's labels are written whole, without a precondition.
+
+pub mod client;
+pub mod config;
+pub mod credential;
+mod error;
+mod policy;
+pub mod provider;
+mod resources;
+
+pub use config::{GcpSection, Settings};
+pub use provider::Provider;

@@ -1,0 +1,134 @@
+//! `gcp.access`: what the service account that the server runs as may do with the bucket, the subscription and itself.
+
+use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::{Error, ErrorKind};
+use serde_json::{Map, Value, json};
+
+use crate::client::{Policy, Reader, Writer};
+use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
+use crate::policy::{Holder, grant, member_of, others, revoke, roles_of};
+use crate::provider::Names;
+
+static GRANTS: Facet = Facet { name: "grants", key: 'a', shape: Shape::Whole, at_creation: AtCreation::Written };
+
+/// Roles of the server on one thing: the name in the facet's value, the thing, the roles.
+type Grants = (&'static str, Holder, &'static [&'static str]);
+
+/// Everything the server gets.
+fn grants(names: &Names, email: &str) -> Vec<Grants> {
+    let subscription = names.subscription.as_ref().map(|subscription| {
+        let holder = Holder::Subscription(names.subscription_name(subscription));
+        ("subscription", holder, SERVER_SUBSCRIPTION_ROLES.as_slice())
+    });
+    let mut grants = vec![("bucket", Holder::Bucket(names.bucket.clone()), SERVER_BUCKET_ROLES.as_slice())];
+    grants.extend(subscription);
+    grants.push(("service_account", Holder::Account(email.to_owned()), SERVER_ACCOUNT_ROLES.as_slice()));
+    grants
+}
+
+/// What is wanted: the member and its roles, so that another account is another value.
+pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
+    let Some(email) = settings.service_account() else { return Vec::new() };
+    let roles = grants(names, email).into_iter().map(|(name, _, roles)| (name.to_owned(), json!(roles)));
+    let value = value(email, roles.collect());
+    vec![Want { facet: &GRANTS, value, path: "gcp.access".to_owned() }]
+}
+
+fn value(email: &str, mut roles: Map<String, Value>) -> Value {
+    if roles.is_empty() {
+        return Value::Null;
+    }
+    roles.insert("member".to_owned(), json!(member_of(email)));
+    Value::Object(roles)
+}
+
+/// The commands that grant the same, for those who run them themselves.
+pub(crate) fn commands(names: &Names) -> String {
+    let email = "\"$SERVICE_ACCOUNT\"";
+    let commands = grants(names, email).into_iter().flat_map(|(_, holder, roles)| {
+        let target = match holder {
+            Holder::Bucket(bucket) => format!("storage buckets add-iam-policy-binding gs://{bucket}"),
+            Holder::Topic(topic) => format!("pubsub topics add-iam-policy-binding {topic}"),
+            Holder::Subscription(name) => format!("pubsub subscriptions add-iam-policy-binding {name}"),
+            Holder::Account(_) => format!("iam service-accounts add-iam-policy-binding {email}"),
+        };
+        roles
+            .iter()
+            .map(move |role| format!("gcloud {target} --member=serviceAccount:{email} --role={role} --condition=None"))
+    });
+    commands.collect::<Vec<_>>().join("\n")
+}
+
+/// All policies at once.
+pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
+    let Some(email) = settings.service_account() else { return Ok(Observation::Absent) };
+    let grants = grants(names, email);
+    let reads = futures::future::join_all(grants.iter().map(|(_, holder, _)| holder.policy(reader))).await;
+    let mut present = Present::default();
+    let mut found = Map::new();
+    for ((name, holder, roles), read) in grants.iter().zip(reads) {
+        match read {
+            Ok(Some(policy)) => note(&mut found, &mut present, name, holder, &policy, email, roles),
+            // What is not made yet has no policy; the account itself is never ours to make.
+            Ok(None) if matches!(holder, Holder::Account(_)) => {
+                present.obstacles.push((GRANTS.name, no_account(email)));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                present.seen = vec![(GRANTS.name, Seen::Unknown(error))];
+                return Ok(Observation::Present(Box::new(present)));
+            }
+        }
+    }
+    present.seen = vec![(GRANTS.name, Seen::Value(value(email, found)))];
+    Ok(Observation::Present(Box::new(present)))
+}
+
+fn note(
+    found: &mut Map<String, Value>,
+    present: &mut Present,
+    name: &str,
+    holder: &Holder,
+    policy: &Policy,
+    email: &str,
+    roles: &[&str],
+) {
+    let member = member_of(email);
+    let had = roles_of(policy, &member, roles);
+    if !had.is_empty() {
+        found.insert(name.to_owned(), json!(had));
+    }
+    let others = others(policy, &member, roles).into_iter();
+    let entry = |other| Kept { facet: GRANTS.name.to_owned(), entry: format!("{other} on {}", holder.describe()) };
+    present.kept.extend(others.map(entry));
+}
+
+fn no_account(email: &str) -> Refusal {
+    Refusal {
+        reason: format!("service account `{email}` does not exist"),
+        hint: "create the account that the server runs as (`gcloud iam service-accounts create`), or leave [gcp.access] out and \
+               run the commands that apply prints"
+            .to_owned(),
+    }
+}
+
+/// Give the roles, or take them; each policy by its own etag.
+pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
+    let Some(email) = settings.service_account() else { return Ok(()) };
+    let (grants, member) = (grants(names, email), member_of(email));
+    let writes = grants.iter().map(|(_, holder, roles)| async {
+        match value.is_null() {
+            true => revoke(writer, holder, &member, roles).await,
+            false => grant(writer, holder, &member, roles, false).await,
+        }
+    });
+    let written = futures::future::join_all(writes).await;
+    written.into_iter().collect::<Result<(), Error>>().map_err(|error| explain(error, email))
+}
+
+/// <https://cloud.google.com/iam/docs/policies#binding-members>: a policy takes accounts that exist only.
+fn explain(error: Error, email: &str) -> Error {
+    let missing =
+        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(|reason| reason.contains(email));
+    if missing { error.hint(no_account(email).hint) } else { error }
+}

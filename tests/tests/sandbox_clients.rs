@@ -512,17 +512,25 @@ fn sandbox_misbehaves_as_it_is_told() {
     let error = What::Error { status: 403, code: "AccessDenied".to_owned(), message: "no".to_owned() };
     fault("iam:ListRoles", When::Before, error);
     sandbox.faults().set_propagation("sqs.policy", Duration::from_secs(50));
-    sandbox.faults().set_propagation("tags", Duration::from_secs(5));
+    for name in ["tags", "s3.tags", "sqs.attributes"] {
+        sandbox.faults().set_propagation(name, Duration::from_secs(50));
+    }
     let script = "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
 print(code(s3.put_bucket_tagging, Bucket='mine', Tagging={'TagSet': [{'Key': 'a', 'Value': 'b'}]}), code(s3.put_object, Bucket='mine', Key='k'))
 sqs.create_queue(QueueName='q', Attributes={'Policy': policy('q', 'mine')}, tags={'a': 'b'})
 print(code(iam.list_roles), code(notify, 'mine', to_queue('q')))
-print(len(client('resourcegroupstaggingapi').get_resources()['ResourceTagMappingList']))";
-    assert_eq!(boto3(&sandbox, script), ["OperationAborted OK", "AccessDenied InvalidArgument", "0"]);
+print(len(client('resourcegroupstaggingapi').get_resources()['ResourceTagMappingList']), code(s3.get_bucket_tagging, Bucket='mine'))
+url = sqs.get_queue_url(QueueName='q')['QueueUrl']
+print('Attributes' in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=['Policy']), sqs.list_queue_tags(QueueUrl=url)['Tags'])";
+    assert_eq!(
+        boto3(&sandbox, script),
+        ["OperationAborted OK", "AccessDenied InvalidArgument", "0 NoSuchTagSet", "False {'a': 'b'}"]
+    );
     assert_eq!(sandbox.faults().count("s3:PutObject"), 2);
     assert_eq!(sandbox.faults().count("sqs:CreateQueue"), 2);
     sandbox.world().clock.advance(Duration::from_secs(60));
-    assert_eq!(boto3(&sandbox, "print(code(notify, 'mine', to_queue('q')))"), ["OK"]);
+    let script = "print(code(notify, 'mine', to_queue('q')), len(client('resourcegroupstaggingapi').get_resources()['ResourceTagMappingList']))";
+    assert_eq!(boto3(&sandbox, script), ["OK 1"]);
 }
 
 #[test]

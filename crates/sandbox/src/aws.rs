@@ -5,7 +5,8 @@
 //! resource denies, and in another's what such a policy allows. Roles and their policies are kept and checked, and nobody
 //! can act as one. There are no keys, topics and functions: names of them are believed.
 //!
-//! Delays by name: `sqs.policy` (S3 sees a queue and its policy late), `tags` (`tag:GetResources` sees tags late).
+//! What can be seen late, by name: `sqs.policy` (a queue and its policy by S3), `sqs.attributes` (a queue's attributes and
+//! policy by who reads them), `sqs.tags` and `s3.tags` (tags by who reads them), `tags` (tags by `tag:GetResources`).
 
 pub mod answers;
 mod call;

@@ -97,6 +97,13 @@ impl FaultLayer {
         u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// How much later the last of all see what is written, in milliseconds.
+    #[must_use]
+    pub fn longest_propagation_ms(&self) -> u64 {
+        let longest = self.lock().propagation.values().max().copied().unwrap_or_default();
+        u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Inject a fault.
     pub fn fault(&self, fault: Fault) {
         self.lock().faults.push(fault);

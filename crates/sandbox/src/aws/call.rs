@@ -55,6 +55,16 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// How much later something is seen, by its name in the module's docs.
+    pub(super) fn delay_ms(&self, name: &str) -> u64 {
+        self.world.faults.propagation_ms(name)
+    }
+
+    /// How long what was before must be kept for those who see late.
+    pub(super) fn longest_delay_ms(&self) -> u64 {
+        self.world.faults.longest_propagation_ms()
+    }
+
     /// The operation without its service.
     pub(super) fn name(&self) -> &str {
         self.operation.split_once(':').map_or("", |(_, name)| name)

@@ -55,17 +55,13 @@ pub(super) fn serve(call: &Call<'_>) -> Reply {
 }
 
 /// Buckets and their tags as others see them.
-pub(super) fn tagged(
-    state: &Transaction<'_>,
-    account: &str,
-    region: &str,
-    now_ms: u64,
-) -> Result<Vec<(String, Tags)>, Error> {
+pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<Vec<(String, Tags)>, Error> {
+    let (region, delay_ms) = (call.caller.region(), call.delay_ms("tags"));
     let buckets = state.scan::<Bucket>(&bucket::key(""))?.into_iter();
     let buckets = buckets.filter(|(_, bucket)| bucket.owner == account && bucket.region == region);
     let tagged = |(key, bucket): (String, Bucket)| {
         let name = key.rsplit('/').next().unwrap_or_default();
-        (arn(name, ""), bucket.tags.seen(now_ms).clone())
+        (arn(name, ""), bucket.tags.seen_after(call.now_ms, delay_ms).clone())
     };
     Ok(buckets.map(tagged).collect())
 }

@@ -39,15 +39,13 @@ pub(super) async fn serve(call: &Call<'_>) -> Reply {
 }
 
 /// Queues and their tags as others see them.
-pub(super) fn tagged(
-    state: &Transaction<'_>,
-    account: &str,
-    region: &str,
-    now_ms: u64,
-) -> Result<Vec<(String, Tags)>, Error> {
-    let queues = state.scan::<Queue>(&queue::key(region, account, ""))?;
-    let tagged = |(_, queue): (String, Queue)| (arn(region, account, &queue.name), queue.tags.seen(now_ms).clone());
-    Ok(queues.into_iter().map(tagged).collect())
+pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<Vec<(String, Tags)>, Error> {
+    let (region, delay_ms) = (call.caller.region(), call.delay_ms("tags"));
+    let queues = state.scan::<Queue>(&queue::key(region, account, ""))?.into_iter();
+    let tagged = |(_, queue): (String, Queue)| {
+        (arn(region, account, &queue.name), queue.tags.seen_after(call.now_ms, delay_ms).clone())
+    };
+    Ok(queues.map(tagged).collect())
 }
 
 /// Whether S3 may send to a queue for a bucket of an account, as S3 sees the queue now
@@ -57,17 +55,17 @@ pub(super) fn tagged(
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ways-to-add-notification-config-to-bucket.html>.
 pub(super) fn lets_bucket_send(
     state: &Transaction<'_>,
+    call: &Call<'_>,
     queue_arn: &str,
     bucket: &str,
     owner: &str,
-    now_ms: u64,
 ) -> Result<bool, Error> {
     let Some((region, account, name)) = queue::taken_apart(queue_arn) else { return Ok(false) };
     let Some(queue) = state.get::<Queue>(&queue::key(region, account, name))? else { return Ok(false) };
-    if queue.attributes.get("KmsMasterKeyId").is_some_and(|key| key == "alias/aws/sqs") {
+    if queue.attributes.written().get("KmsMasterKeyId").is_some_and(|key| key == "alias/aws/sqs") {
         return Ok(false);
     }
-    let Some(policy) = queue.policy.seen(now_ms) else { return Ok(false) };
+    let Some(policy) = queue.policy.seen_after(call.now_ms, call.delay_ms("sqs.policy")) else { return Ok(false) };
     let bucket_arn = format!("arn:aws:s3:::{bucket}");
     let context =
         vec![("aws:SourceArn", bucket_arn.as_str()), ("aws:SourceAccount", owner), ("aws:SecureTransport", "true")];

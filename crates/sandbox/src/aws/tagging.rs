@@ -46,9 +46,9 @@ struct Tag {
 /// <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html>.
 fn get_resources(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: GetResources = json::input(call)?;
-    let (account, region) = (call.caller.account()?, call.caller.region());
-    let mut resources = s3::tagged(state, account, region, call.now_ms)?;
-    resources.extend(sqs::tagged(state, account, region, call.now_ms)?);
+    let account = call.caller.account()?;
+    let mut resources = s3::tagged(state, call, account)?;
+    resources.extend(sqs::tagged(state, call, account)?);
     resources.retain(|(arn, tags)| {
         !tags.is_empty()
             && input.tag_filters.iter().all(|filter| filter.fits(tags))

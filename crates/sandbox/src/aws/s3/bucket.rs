@@ -89,7 +89,7 @@ pub(super) fn create_bucket(state: &mut Transaction<'_>, call: &Call<'_>) -> Rep
     }
     super::object::check_acl(call, &bucket)?;
     let tags = tags::checked(configuration.tags.unwrap_or_default().into_pairs())?;
-    bucket.tags.write(tags, call.now_ms, call.world.faults.propagation_ms("tags"));
+    bucket.tags.write(tags, call.now_ms, call.longest_delay_ms());
     if let Some(existing) = state.get::<Bucket>(&key(bucket_name))? {
         taken(&existing, account, region)?;
     } else {

@@ -13,7 +13,7 @@ use crate::state::Transaction;
 pub(super) fn send(state: &mut Transaction<'_>, on: &On<'_>, event: &str, version: &Version) -> Result<(), Error> {
     for entry in on.bucket.notification.queues.iter().filter(|entry| entry.wants(event, &version.key)) {
         let Some(queue) = &entry.queue else { continue };
-        if sqs::lets_bucket_send(state, queue, &on.name, &on.bucket.owner, on.call.now_ms)? {
+        if sqs::lets_bucket_send(state, on.call, queue, &on.name, &on.bucket.owner)? {
             let record = record(on, event, version, entry.id.as_deref().unwrap_or_default());
             sqs::deliver(state, queue, &json!({ "Records": [record] }), on.call.now_ms)?;
         }

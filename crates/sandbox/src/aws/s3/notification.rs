@@ -229,7 +229,7 @@ fn check_queue(state: &Transaction<'_>, on: &On<'_>, arn: &str) -> Result<(), Er
         return Err(invalid("FIFO SQS queues are not supported"));
     }
     let same_region = *region == on.bucket.region;
-    if same_region && sqs::lets_bucket_send(state, arn, &on.name, &on.bucket.owner, on.call.now_ms)? {
+    if same_region && sqs::lets_bucket_send(state, on.call, arn, &on.name, &on.bucket.owner)? {
         return Ok(());
     }
     Err(invalid("Unable to validate the following destination configurations"))

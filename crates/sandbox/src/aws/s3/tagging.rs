@@ -46,7 +46,7 @@ struct Tagging {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html>
 pub(super) fn get_bucket_tagging(_: &mut Transaction<'_>, on: &On<'_>) -> Reply {
-    let tags = on.bucket.tags.written();
+    let tags = on.bucket.tags.seen_after(on.call.now_ms, on.call.delay_ms("s3.tags"));
     if tags.is_empty() {
         return Err(Error::new(404, "NoSuchTagSet", "The TagSet does not exist"));
     }
@@ -86,7 +86,7 @@ fn write(
     mut bucket: Bucket,
     tags: Tags,
 ) -> Result<(), Error> {
-    bucket.tags.write(tags::within_limit(tags)?, call.now_ms, call.world.faults.propagation_ms("tags"));
+    bucket.tags.write(tags::within_limit(tags)?, call.now_ms, call.longest_delay_ms());
     Ok(state.put(&bucket::key(name), &bucket)?)
 }
 

@@ -59,7 +59,7 @@ struct SendMessage {
 pub(super) fn send_message(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: SendMessage = answers::input(call)?;
     let found = Found::at(state, call, &input.url)?;
-    let most = attributes::number(&found.queue.attributes, "MaximumMessageSize");
+    let most = attributes::number(found.queue.attributes.written(), "MaximumMessageSize");
     if u64::try_from(input.body.len()).unwrap_or(u64::MAX) > most {
         let message = format!("One or more parameters are invalid. Reason: Message must be shorter than {most} bytes.");
         return Err(Error::new(400, "InvalidParameterValue", message));
@@ -67,7 +67,7 @@ pub(super) fn send_message(state: &mut Transaction<'_>, call: &Call<'_>) -> Repl
     if input.body.is_empty() {
         return Err(Error::new(400, "MissingParameter", "The request must contain the parameter MessageBody."));
     }
-    let delay_s = input.delay_s.unwrap_or_else(|| attributes::number(&found.queue.attributes, "DelaySeconds"));
+    let delay_s = input.delay_s.unwrap_or_else(|| attributes::number(found.queue.attributes.written(), "DelaySeconds"));
     let message = Message {
         id: String::new(),
         sender: format!("AIDA{}SANDBOX", call.caller.account()?),
@@ -102,7 +102,7 @@ pub(in crate::aws) fn deliver(
         sender: "AIDAS3SANDBOX".to_owned(),
         attributes: BTreeMap::new(),
         sent_ms: now_ms,
-        visible_ms: now_ms + attributes::number(&queue.attributes, "DelaySeconds") * 1000,
+        visible_ms: now_ms + attributes::number(queue.attributes.written(), "DelaySeconds") * 1000,
         received: 0,
         first_received_ms: 0,
     };

@@ -22,8 +22,7 @@ pub(super) struct Queue {
     pub(super) changed_ms: u64,
     pub(super) purged_ms: u64,
     /// All but the policy.
-    pub(super) attributes: Attributes,
-    /// As its owner wrote it, and as S3 sees it.
+    pub(super) attributes: Propagating<Attributes>,
     pub(super) policy: Propagating<Option<String>>,
     pub(super) tags: Propagating<Tags>,
 }
@@ -133,10 +132,18 @@ fn made(call: &Call<'_>, input: CreateQueue) -> Result<Queue, Error> {
     attributes::merge(&mut all, &input.attributes);
     let (mut policy, mut tags) = (Propagating::new(None), Propagating::new(Tags::new()));
     let written = input.attributes.get("Policy").filter(|policy| !policy.is_empty()).cloned();
-    policy.write(written, call.now_ms, call.world.faults.propagation_ms("sqs.policy"));
-    tags.write(checked_tags(input.tags)?, call.now_ms, call.world.faults.propagation_ms("tags"));
+    policy.write(written, call.now_ms, call.longest_delay_ms());
+    tags.write(checked_tags(input.tags)?, call.now_ms, call.longest_delay_ms());
     let now_ms = call.now_ms;
-    Ok(Queue { name: input.name, created_ms: now_ms, changed_ms: now_ms, purged_ms: 0, attributes: all, policy, tags })
+    Ok(Queue {
+        name: input.name,
+        created_ms: now_ms,
+        changed_ms: now_ms,
+        purged_ms: 0,
+        attributes: Propagating::new(all),
+        policy,
+        tags,
+    })
 }
 
 /// The rules are those of all tags; the code is SQS's own
@@ -162,7 +169,7 @@ fn check_name(name: &str) -> Result<(), Error> {
 fn same_attributes(queue: &Queue, wanted: &Attributes) -> Result<(), Error> {
     let same = |(name, wanted): (&String, &String)| match name.as_str() {
         "Policy" => document(Some(wanted)) == document(queue.policy.written().as_ref()),
-        name => queue.attributes.get(name).map_or("", String::as_str) == wanted,
+        name => queue.attributes.written().get(name).map_or("", String::as_str) == wanted,
     };
     match wanted.iter().find(|attribute| !same(*attribute)) {
         None => Ok(()),
@@ -286,8 +293,9 @@ pub(super) fn get_queue_attributes(state: &mut Transaction<'_>, call: &Call<'_>)
 
 fn every_attribute(state: &Transaction<'_>, call: &Call<'_>, found: &Found) -> Result<Attributes, Error> {
     let queue = &found.queue;
-    let mut all = queue.attributes.clone();
-    all.extend(queue.policy.written().clone().map(|policy| ("Policy".to_owned(), policy)));
+    let delay_ms = call.delay_ms("sqs.attributes");
+    let mut all = queue.attributes.seen_after(call.now_ms, delay_ms).clone();
+    all.extend(queue.policy.seen_after(call.now_ms, delay_ms).clone().map(|policy| ("Policy".to_owned(), policy)));
     let (visible, hidden, delayed) = message::counts(state, &found.path(), call.now_ms)?;
     let computed = [
         visible.to_string(),
@@ -315,10 +323,12 @@ pub(super) fn set_queue_attributes(state: &mut Transaction<'_>, call: &Call<'_>)
     let input: SetQueueAttributes = answers::input(call)?;
     attributes::check(&input.attributes)?;
     let mut found = Found::at(state, call, &input.url)?;
-    attributes::merge(&mut found.queue.attributes, &input.attributes);
+    let mut all = found.queue.attributes.written().clone();
+    attributes::merge(&mut all, &input.attributes);
+    found.queue.attributes.write(all, call.now_ms, call.longest_delay_ms());
     if let Some(policy) = input.attributes.get("Policy") {
         let policy = Some(policy.clone()).filter(|policy| !policy.is_empty());
-        found.queue.policy.write(policy, call.now_ms, call.world.faults.propagation_ms("sqs.policy"));
+        found.queue.policy.write(policy, call.now_ms, call.longest_delay_ms());
     }
     found.save(state, call)?;
     answers::nothing(call)
@@ -328,7 +338,7 @@ pub(super) fn set_queue_attributes(state: &mut Transaction<'_>, call: &Call<'_>)
 pub(super) fn list_queue_tags(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: OfQueue = answers::input(call)?;
     let found = Found::at(state, call, &input.url)?;
-    let tags = found.queue.tags.written();
+    let tags = found.queue.tags.seen_after(call.now_ms, call.delay_ms("sqs.tags"));
     answers::answer(call, &if tags.is_empty() { json!({}) } else { json!({ "Tags": tags }) })
 }
 
@@ -368,8 +378,7 @@ pub(super) fn untag_queue(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply
 
 fn write_tags(state: &mut Transaction<'_>, call: &Call<'_>, url: &str, tags: Tags) -> Reply {
     let mut found = Found::at(state, call, url)?;
-    let delay = call.world.faults.propagation_ms("tags");
-    found.queue.tags.write(tags::within_limit(tags)?, call.now_ms, delay);
+    found.queue.tags.write(tags::within_limit(tags)?, call.now_ms, call.longest_delay_ms());
     state.put(&found.key(), &found.queue)?;
     answers::nothing(call)
 }

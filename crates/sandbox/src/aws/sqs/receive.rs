@@ -48,7 +48,7 @@ pub(super) async fn receive_message(call: &Call<'_>) -> Reply {
     }
     let store = &call.world.store;
     let found = store.transaction(|state| Found::at(state, call, &input.url))?;
-    let default_s = attributes::number(&found.queue.attributes, "ReceiveMessageWaitTimeSeconds");
+    let default_s = attributes::number(found.queue.attributes.written(), "ReceiveMessageWaitTimeSeconds");
     let until = tokio::time::Instant::now() + Duration::from_secs(input.wait_s.unwrap_or(default_s));
     loop {
         if call.presence.is_gone() {
@@ -69,7 +69,7 @@ pub(super) async fn receive_message(call: &Call<'_>) -> Reply {
 fn take(state: &mut Transaction<'_>, call: &Call<'_>, input: &ReceiveMessage) -> Result<Vec<Value>, Error> {
     let found = Found::at(state, call, &input.url)?;
     let now_ms = call.world.clock.now_ms();
-    let number = |name| attributes::number(&found.queue.attributes, name);
+    let number = |name| attributes::number(found.queue.attributes.written(), name);
     let (kept_ms, default_s) = (number("MessageRetentionPeriod") * 1000, number("VisibilityTimeout"));
     let hidden_until = now_ms + input.visibility_s.unwrap_or(default_s) * 1000;
     let prefix = message::prefix(&found.path());

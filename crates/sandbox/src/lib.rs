@@ -16,6 +16,7 @@ pub mod clock;
 pub mod cloud;
 pub mod error;
 pub mod fault;
+pub mod google;
 pub mod layer;
 pub mod propagation;
 pub mod proxy;

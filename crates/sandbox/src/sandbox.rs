@@ -13,6 +13,7 @@ use crate::aws::{self, Aws};
 use crate::clock::Clock;
 use crate::cloud::Cloud;
 use crate::fault::Faults;
+use crate::google::{self, Google};
 use crate::layer::FaultLayer;
 use crate::state::Store;
 use crate::world::World;
@@ -23,11 +24,13 @@ use crate::{Error, server};
 pub enum CloudName {
     /// Amazon Web Services.
     Aws,
+    /// Google Cloud.
+    Google,
 }
 
 impl CloudName {
     /// Every cloud there is.
-    pub const ALL: [Self; 1] = [Self::Aws];
+    pub const ALL: [Self; 2] = [Self::Aws, Self::Google];
 }
 
 /// How a sandbox is to be.
@@ -114,6 +117,26 @@ impl Sandbox {
         aws::seed(&self.world, account, region, role)
     }
 
+    /// Make a project, if it is not there, and in it a service account: what a plan file takes for granted.
+    /// [`Sandbox::environment`] names the project that was seeded last.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_google(&self, project: &str, service_account: Option<&str>) -> Result<(), Error> {
+        google::seed(&self.world, project, service_account)
+    }
+
+    /// Give the name of a bucket of Cloud Storage to somebody else: whoever asks for it is told that it is not available,
+    /// and is denied the bucket.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_google_taken(&self, bucket: &str) -> Result<(), Error> {
+        google::seed_taken(&self.world, bucket)
+    }
+
     /// What was found and mended when the state was opened.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -136,6 +159,7 @@ impl Sandbox {
         let world = Arc::clone(&self.world);
         let cloud: Arc<dyn Cloud> = match name {
             CloudName::Aws => Arc::new(Aws::new(world)),
+            CloudName::Google => Arc::new(Google::new(world)?),
         };
         let (listener, address) = listen(&self.threads, port)?;
         self.addresses.insert(name, address);

@@ -4,7 +4,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-const REQUIREMENTS: &str = include_str!("../requirements-aws.txt");
+/// Packages with their versions, in an environment of their own.
+#[derive(Debug)]
+pub struct Packages {
+    /// What they are for: `aws`, of `tests/requirements-aws.txt`.
+    name: &'static str,
+    requirements: &'static str,
+    made: OnceLock<PathBuf>,
+}
+
+/// MiniStack, boto3 and the AWS command line.
+pub static AWS: Packages = Packages::new("aws", include_str!("../requirements-aws.txt"));
+
+/// Google's clients of Cloud Storage.
+pub static GOOGLE: Packages = Packages::new("google", include_str!("../requirements-google.txt"));
 
 /// The workspace's folder.
 #[must_use]
@@ -12,25 +25,51 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The environment's interpreter; makes the environment if it is not there.
+impl Packages {
+    const fn new(name: &'static str, requirements: &'static str) -> Self {
+        Self { name, requirements, made: OnceLock::new() }
+    }
+
+    /// The environment's interpreter; makes the environment if it is not there.
+    ///
+    /// # Panics
+    ///
+    /// Python 3 is missing, or the packages cannot be installed.
+    pub fn interpreter(&self) -> &Path {
+        self.made.get_or_init(|| {
+            let version =
+                self.requirements.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
+            let folder = workspace().join("target/emulators").join(format!("{}-{version:08x}", self.name));
+            if !folder.join("complete").exists() {
+                install(&folder, self.name);
+            }
+            folder.join("bin/python")
+        })
+    }
+
+    /// Run a script with these variables and nothing else of ours.
+    ///
+    /// # Panics
+    ///
+    /// The interpreter cannot be started.
+    pub fn run(&self, script: &str, env: &[(String, String)]) -> Output {
+        let mut command = Command::new(self.interpreter());
+        command.arg("-c").arg(script).env_clear().envs(env.iter().cloned());
+        command.output().unwrap()
+    }
+}
+
+/// The interpreter of [`AWS`].
 ///
 /// # Panics
 ///
-/// Python 3 is missing, or the packages cannot be installed.
+/// See [`Packages::interpreter`].
 pub fn interpreter() -> &'static Path {
-    static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let version = REQUIREMENTS.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
-        let folder = workspace().join("target/emulators").join(format!("aws-{version:08x}"));
-        if !folder.join("complete").exists() {
-            install(&folder);
-        }
-        folder.join("bin/python")
-    })
+    AWS.interpreter()
 }
 
 /// Make the environment beside its place and move it there, so that two processes may do so at once.
-fn install(place: &Path) {
+fn install(place: &Path, name: &str) {
     let parent = place.parent().unwrap();
     std::fs::create_dir_all(parent).unwrap();
     let making = tempfile::tempdir_in(parent).unwrap();
@@ -39,7 +78,7 @@ fn install(place: &Path) {
         ["python3.11", "python3"].into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
     let python = python.expect("Python 3.11 is needed for the emulators: install `python3`");
     succeed(Command::new(python).args(["-m", "venv"]).arg(folder));
-    let requirements = workspace().join("tests/requirements-aws.txt");
+    let requirements = workspace().join(format!("tests/requirements-{name}.txt"));
     succeed(Command::new(folder.join("bin/python")).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements));
     std::fs::write(folder.join("complete"), "").unwrap();
     let made = making.keep();
@@ -54,15 +93,13 @@ fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Run a script with these variables and nothing else of ours.
+/// Run a script in [`AWS`].
 ///
 /// # Panics
 ///
-/// The interpreter cannot be started.
+/// See [`Packages::run`].
 pub fn run(script: &str, env: &[(String, String)]) -> Output {
-    let mut command = Command::new(interpreter());
-    command.arg("-c").arg(script).env_clear().envs(env.iter().cloned());
-    command.output().unwrap()
+    AWS.run(script, env)
 }
 
 /// Run the AWS command line with these variables and nothing else of ours, in a folder, which is its home too.

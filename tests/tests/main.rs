@@ -8,6 +8,7 @@
 //! - `saved`: saved change sets.
 //! - `plan_file`: mistakes in plan files.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
+//! - `sandbox_google_clients`: Google's own clients on the sandbox.
 
 mod compare;
 mod destroy;
@@ -15,5 +16,6 @@ mod faults;
 mod lifecycle;
 mod plan_file;
 mod sandbox_clients;
+mod sandbox_google_clients;
 mod saved;
 mod sharing;

@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod boto3;
+pub mod google;
 pub mod ministack;
 pub mod python;
 pub mod rig;

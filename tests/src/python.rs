@@ -13,6 +13,9 @@ pub fn workspace() -> PathBuf {
 /// What is for AWS.
 pub static AWS: Environment = Environment::new("aws", include_str!("../requirements-aws.txt"));
 
+/// What is for Google Cloud.
+pub static GOOGLE: Environment = Environment::new("google", include_str!("../requirements-google.txt"));
+
 /// What is for Azure.
 pub static AZURE: Environment = Environment::new("azure", include_str!("../requirements-azure.txt"));
 

@@ -14,6 +14,7 @@
 //! - `properties`: random plan files and random edits.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
 //! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
+//! - `sandbox_google_clients`: Google's own clients on the sandbox.
 
 /// Each case as a test of its own on every backend.
 macro_rules! cases {
@@ -39,9 +40,10 @@ mod faults;
 mod lifecycle;
 mod messages;
 mod plan_file;
-mod sandbox_azure_clients;
 mod properties;
+mod sandbox_azure_clients;
 mod sandbox_clients;
+mod sandbox_google_clients;
 mod saved;
 mod sharing;
 mod streams;

@@ -20,9 +20,34 @@ const PLAN_FILES: u32 = 10_000;
 /// A line that somebody may write into a plan file: right, wrong, or of another section.
 fn line() -> impl Strategy<Value = String> {
     let key = prop::sample::select(vec![
-        "name", "host", "region", "account", "adopt", "versioning", "protect", "private", "encryption", "cors", "tags", "was",
-        "receive_wait_s", "visibility_timeout_s", "retention_s", "senders", "enabled", "role", "grant", "naem", "project",
-        "subscription", "location", "resource_group", "sku", "ack_deadline_s", "service_account", "soft_delete_days",
+        "name",
+        "host",
+        "region",
+        "account",
+        "adopt",
+        "versioning",
+        "protect",
+        "private",
+        "encryption",
+        "cors",
+        "tags",
+        "was",
+        "receive_wait_s",
+        "visibility_timeout_s",
+        "retention_s",
+        "senders",
+        "enabled",
+        "role",
+        "grant",
+        "naem",
+        "project",
+        "subscription",
+        "location",
+        "resource_group",
+        "sku",
+        "ack_deadline_s",
+        "service_account",
+        "soft_delete_days",
     ]);
     let value = prop_oneof![
         "\"[a-z][a-z0-9-]{0,50}\"",
@@ -50,7 +75,9 @@ fn plan_files_of_any_kind_are_read_or_refused_without_a_panic() {
         // Half of them begin well.
         let begin = if lines.len() % 2 == 0 { PLAN.replace("{s}", "x") } else { String::new() };
         let text = format!("{begin}\n{}", lines.join("\n"));
-        let Ok(file) = PlanFile::parse("x.toml", text, &|_| None).map_err(|error| error.render(false)) else { return Ok(()) };
+        let Ok(file) = PlanFile::parse("x.toml", text, &|_| None).map_err(|error| error.render(false)) else {
+            return Ok(());
+        };
         let mut problems = file.problems();
         let deployment = file.deployment(&mut problems);
         let _ = provision_aws::Settings::read(deployment.clone(), &file, &mut problems);
@@ -67,7 +94,12 @@ fn plan_files_of_any_kind_are_read_or_refused_without_a_panic() {
 /// Any plan file that is right: what is in it, as text.
 fn settings() -> impl Strategy<Value = String> {
     let bucket = prop::sample::subsequence(
-        vec!["versioning = true", "encryption = \"AES256\"", "cors = { methods = [\"GET\"], max_age_s = 7 }", "protect = false"],
+        vec![
+            "versioning = true",
+            "encryption = \"AES256\"",
+            "cors = { methods = [\"GET\"], max_age_s = 7 }",
+            "protect = false",
+        ],
         0..=4,
     );
     let queue = prop::sample::subsequence(
@@ -75,9 +107,10 @@ fn settings() -> impl Strategy<Value = String> {
         0..=4,
     );
     (bucket, queue, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(bucket, queue, enabled, runs, access)| {
-        let mut text = "[deployment]\nname = \"wandb-{s}\"\nhost = \"https://wandb.example.com\"\ntags = { team = \"ml\" }\n\
+        let mut text =
+            "[deployment]\nname = \"wandb-{s}\"\nhost = \"https://wandb.example.com\"\ntags = { team = \"ml\" }\n\
                         [aws]\nregion = \"eu-west-1\"\n[aws.bucket]\nname = \"acme-{s}\"\n"
-            .to_owned();
+                .to_owned();
         bucket.iter().for_each(|line| writeln!(text, "{line}").unwrap());
         writeln!(text, "[aws.queue]\nenabled = {enabled}").unwrap();
         queue.iter().for_each(|line| writeln!(text, "{line}").unwrap());
@@ -99,24 +132,59 @@ fn apply_of_any_plan_file_leaves_nothing_to_do_and_destroy_leaves_nothing() {
         assert!(plan.code == 0 && plan.stdout.contains("No changes."), "{text}\n{}", plan.stdout);
         let destroyed = rig.run(&["aws", "destroy", "--yes"]);
         assert_eq!(destroyed.code, 0, "{text}\n{}{}", destroyed.stdout, destroyed.stderr);
-        assert_eq!(rig.boto3("print(sqs.list_queues().get('QueueUrls', []), iam.list_role_policies(RoleName='node')['PolicyNames'])"), "[] []");
+        assert_eq!(
+            rig.boto3(
+                "print(sqs.list_queues().get('QueueUrls', []), iam.list_role_policies(RoleName='node')['PolicyNames'])"
+            ),
+            "[] []"
+        );
     }
 }
 
 /// An edit of something that is ours: where it shows, and how it is made; `N` is a random number.
 const OURS: [(&str, &str); 12] = [
-    ("public_access.", "s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration={['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'RestrictPublicBuckets'][N % 4]: True})"),
-    ("ownership", "s3.put_bucket_ownership_controls(Bucket=b, OwnershipControls={'Rules': [{'ObjectOwnership': ['ObjectWriter', 'BucketOwnerPreferred'][N % 2]}]})"),
+    (
+        "public_access.",
+        "s3.put_public_access_block(Bucket=b, PublicAccessBlockConfiguration={['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'RestrictPublicBuckets'][N % 4]: True})",
+    ),
+    (
+        "ownership",
+        "s3.put_bucket_ownership_controls(Bucket=b, OwnershipControls={'Rules': [{'ObjectOwnership': ['ObjectWriter', 'BucketOwnerPreferred'][N % 2]}]})",
+    ),
     ("versioning", "s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={'Status': 'Enabled'})"),
-    ("policy.", "p = json.loads(s3.get_bucket_policy(Bucket=b)['Policy']); p['Statement'] = [dict(x, Action='s3:Get*') if x['Sid'].startswith('Provision') else x for x in p['Statement']]; s3.put_bucket_policy(Bucket=b, Policy=json.dumps(p))"),
-    ("cors.", "r = s3.get_bucket_cors(Bucket=b)['CORSRules']; [x.update(MaxAgeSeconds=N) for x in r if x.get('ID', '').startswith('provision')]; s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': r})"),
-    ("cors.", "r = [x for x in s3.get_bucket_cors(Bucket=b)['CORSRules'] if not x.get('ID', '').startswith('provision')] + [{'ID': 'n', 'AllowedMethods': ['GET'], 'AllowedOrigins': ['https://n.example.com']}]; s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': r})"),
-    ("tags.team", "t = [x for x in s3.get_bucket_tagging(Bucket=b)['TagSet'] if x['Key'] != 'team']; s3.put_bucket_tagging(Bucket=b, Tagging={'TagSet': t + [{'Key': 'team', 'Value': 'NN'}]})"),
-    ("attributes.visibility_timeout_s", "sqs.set_queue_attributes(QueueUrl=u, Attributes={'VisibilityTimeout': str(100 + N)})"),
-    ("attributes.retention_s", "sqs.set_queue_attributes(QueueUrl=u, Attributes={'MessageRetentionPeriod': str(100 + N)})"),
+    (
+        "policy.",
+        "p = json.loads(s3.get_bucket_policy(Bucket=b)['Policy']); p['Statement'] = [dict(x, Action='s3:Get*') if x['Sid'].startswith('Provision') else x for x in p['Statement']]; s3.put_bucket_policy(Bucket=b, Policy=json.dumps(p))",
+    ),
+    (
+        "cors.",
+        "r = s3.get_bucket_cors(Bucket=b)['CORSRules']; [x.update(MaxAgeSeconds=N) for x in r if x.get('ID', '').startswith('provision')]; s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': r})",
+    ),
+    (
+        "cors.",
+        "r = [x for x in s3.get_bucket_cors(Bucket=b)['CORSRules'] if not x.get('ID', '').startswith('provision')] + [{'ID': 'n', 'AllowedMethods': ['GET'], 'AllowedOrigins': ['https://n.example.com']}]; s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': r})",
+    ),
+    (
+        "tags.team",
+        "t = [x for x in s3.get_bucket_tagging(Bucket=b)['TagSet'] if x['Key'] != 'team']; s3.put_bucket_tagging(Bucket=b, Tagging={'TagSet': t + [{'Key': 'team', 'Value': 'NN'}]})",
+    ),
+    (
+        "attributes.visibility_timeout_s",
+        "sqs.set_queue_attributes(QueueUrl=u, Attributes={'VisibilityTimeout': str(100 + N)})",
+    ),
+    (
+        "attributes.retention_s",
+        "sqs.set_queue_attributes(QueueUrl=u, Attributes={'MessageRetentionPeriod': str(100 + N)})",
+    ),
     ("policy.", "sqs.set_queue_attributes(QueueUrl=u, Attributes={'Policy': ''})"),
-    ("aws.notification", "c = s3.get_bucket_notification_configuration(Bucket=b); c.pop('ResponseMetadata'); c['QueueConfigurations'] = [x for x in c['QueueConfigurations'] if not x['Id'].startswith('provision')]; s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=c)"),
-    ("aws.access", "[iam.put_role_policy(RoleName='node', PolicyName=n, PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 's3:Get*', 'Resource': '*', 'Sid': 'SN'}]})) for n in iam.list_role_policies(RoleName='node')['PolicyNames'] if n.startswith('provision')]"),
+    (
+        "aws.notification",
+        "c = s3.get_bucket_notification_configuration(Bucket=b); c.pop('ResponseMetadata'); c['QueueConfigurations'] = [x for x in c['QueueConfigurations'] if not x['Id'].startswith('provision')]; s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=c)",
+    ),
+    (
+        "aws.access",
+        "[iam.put_role_policy(RoleName='node', PolicyName=n, PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 's3:Get*', 'Resource': '*', 'Sid': 'SN'}]})) for n in iam.list_role_policies(RoleName='node')['PolicyNames'] if n.startswith('provision')]",
+    ),
 ];
 
 /// An edit of something that is not ours.
@@ -172,7 +240,10 @@ fn edit_all(rig: &Rig, made: &[(bool, usize, usize, u32)]) -> Vec<&'static str> 
         let edit = edit.replace("NN", &format!("n{number}"));
         // `N` alone is the number; names that hold an N stay.
         let edit = edit.replace("(N)", &format!("({number})")).replace("=N)", &format!("={number})"));
-        let edit = edit.replace("+ N)", &format!("+ {number})")).replace("[N %", &format!("[{number} %")).replace("'SN'", &format!("'S{number}'"));
+        let edit = edit
+            .replace("+ N)", &format!("+ {number})"))
+            .replace("[N %", &format!("[{number} %"))
+            .replace("'SN'", &format!("'S{number}'"));
         writeln!(script, "{edit}").unwrap();
     }
     rig.boto3(&script);

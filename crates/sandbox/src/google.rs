@@ -91,6 +91,9 @@ impl Cloud for Google {
         let until_ms = call.now_ms + PULL_WAIT_MS;
         while pubsub::message::waits(&call) && answer.body().as_ref() == b"{}" && call.now_ms < until_ms {
             tokio::time::sleep(Duration::from_millis(20)).await;
+            if call.presence.is_gone() {
+                break;
+            }
             call.now_ms = self.world.clock.now_ms();
             answer = self.answer(&call);
         }

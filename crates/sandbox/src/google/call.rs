@@ -5,6 +5,7 @@ use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
+use crate::cloud::Presence;
 use crate::world::World;
 
 /// Parameters that every REST service takes <https://cloud.google.com/apis/docs/system-parameters>. They change how an
@@ -40,6 +41,8 @@ pub(super) struct Call<'a> {
     pub body: Bytes,
     /// When it came.
     pub now_ms: u64,
+    /// Whether its caller still waits.
+    pub presence: Presence,
 }
 
 impl<'a> Call<'a> {
@@ -61,6 +64,7 @@ impl<'a> Call<'a> {
             headers: parts.headers,
             body,
             now_ms: world.clock.now_ms(),
+            presence: parts.extensions.get::<Presence>().cloned().unwrap_or_default(),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::call::Call;
-use super::policy::Policy;
+use super::policy::{Policy, check_mask};
 use super::project::{self, Account, account_key};
 use super::refusal::Refusal;
 use crate::state::Transaction;
@@ -63,12 +63,13 @@ pub(super) fn policy_to_set(call: &Call<'_>) -> Result<Policy, Refusal> {
         policy: Policy,
         #[serde(default, rename = "resource")]
         _resource: String,
-        /// Everything but audit configurations if it is left out, which is everything that is kept.
-        #[serde(default, rename = "updateMask")]
-        _update_mask: String,
+        #[serde(default)]
+        update_mask: String,
     }
     call.takes(&[])?;
-    call.json::<Body>().map(|body| body.policy)
+    let body: Body = call.json()?;
+    check_mask(body.update_mask.split(','))?;
+    Ok(body.policy)
 }
 
 /// An account of a project, `-` standing for any. One that is not there is not told from one of another's.

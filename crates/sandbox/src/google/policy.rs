@@ -55,7 +55,7 @@ pub(super) struct Condition {
 }
 
 /// A resource's policy, which other services see late.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stored {
     bindings: Propagating<Vec<Binding>>,
     revision: u64,
@@ -146,6 +146,14 @@ impl Stored {
 
     fn etag(&self) -> String {
         BASE64.encode(&self.revision.to_be_bytes())
+    }
+}
+
+/// A request replaces bindings and etag, or names them <https://cloud.google.com/iam/docs/reference/rest/v1/SetIamPolicyRequest>.
+pub(super) fn check_mask<'a>(mut paths: impl Iterator<Item = &'a str>) -> Result<(), Refusal> {
+    match paths.find(|path| !["", "bindings", "etag", "version", "*"].contains(path)) {
+        Some(path) => Err(Refusal::unserved(format!("`{path}` in the update mask of a policy"))),
+        None => Ok(()),
     }
 }
 

@@ -6,7 +6,8 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{subscription, topic};
+use super::subscription::{self, Subscription};
+use super::topic;
 use crate::google::call::Call;
 use crate::google::project::timestamp;
 use crate::google::refusal::Refusal;
@@ -109,22 +110,37 @@ fn pull(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> 
         return Err(Refusal::invalid("The max_messages must be positive."));
     }
     let mut subscription = subscription::get(state, &subscription::name(call), call.now_ms)?;
-    let mut received = Vec::new();
-    for (key, mut message) in state.scan::<Message>(&prefix(&subscription.name))? {
-        if call.now_ms >= message.published_ms + subscription.retention_s * 1000 {
-            state.delete(&key);
-        } else if message.visible_ms <= call.now_ms && received.len() < most {
-            message.visible_ms = call.now_ms + subscription.ack_deadline_s * 1000;
-            message.deliveries += 1;
-            state.put(&key, &message)?;
-            received.push(described(&message));
-        }
-    }
+    let received = take(state, &subscription, most, call.now_ms)?;
     if call.now_ms > subscription.active_ms {
         subscription.active_ms = call.now_ms;
         subscription::put(state, &subscription)?;
     }
     Ok(if received.is_empty() { json!({}) } else { json!({ "receivedMessages": received }) })
+}
+
+/// The first messages that can be delivered now, hidden from others until their deadline. What is too old goes.
+fn take(
+    state: &mut Transaction<'_>,
+    subscription: &Subscription,
+    most: usize,
+    now_ms: u64,
+) -> Result<Vec<Value>, Refusal> {
+    let prefix = prefix(&subscription.name);
+    let (mut received, mut after) = (Vec::new(), None);
+    while received.len() < most {
+        let Some(key) = state.keys(&prefix, after.as_deref()).next().map(str::to_owned) else { break };
+        after = Some(key.clone());
+        let Some(mut message) = state.get::<Message>(&key)? else { continue };
+        if now_ms >= message.published_ms + subscription.retention_s * 1000 {
+            state.delete(&key);
+        } else if message.visible_ms <= now_ms {
+            message.visible_ms = now_ms + subscription.ack_deadline_s * 1000;
+            message.deliveries += 1;
+            state.put(&key, &message)?;
+            received.push(described(&message));
+        }
+    }
+    Ok(received)
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::topic::{listed, page_size};
+use super::topic::{check_name, listed, page_size};
 use super::{DELETED_TOPIC, exists, mask_paths, message, missing, seconds, topic};
 use crate::google::call::{self, Call};
 use crate::google::iam::{policy_to_set, requested_version};
@@ -209,6 +209,7 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     let (name, body) = (name(call), call.json::<Body>()?);
     body.check()?;
     names::check_pubsub("subscriptions", call.name(1))?;
+    check_name(body.name.as_deref(), &name)?;
     if get(state, &name, call.now_ms).is_ok() {
         return Err(exists(call.name(1)));
     }
@@ -237,9 +238,7 @@ fn update(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     let mut subscription = get(state, &name(call), call.now_ms)?;
     let Update { subscription: body, update_mask } = call.json()?;
     body.check()?;
-    if body.name.as_ref().is_some_and(|name| *name != subscription.name) {
-        return Err(Refusal::invalid("The name of a subscription cannot be changed."));
-    }
+    check_name(body.name.as_deref(), &subscription.name)?;
     for path in mask_paths(&update_mask)? {
         match path.as_str() {
             "labels" => subscription.labels.write(body.labels.clone(), call.now_ms, call.delay("pubsub.labels")),

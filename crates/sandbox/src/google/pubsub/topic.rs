@@ -121,6 +121,14 @@ fn key(name: &str) -> String {
     format!("google/topic/{name}")
 }
 
+/// The name in a body, if there is one, is that of the path.
+pub(super) fn check_name(given: Option<&str>, name: &str) -> Result<(), Refusal> {
+    match given.filter(|given| !given.is_empty() && *given != name) {
+        Some(given) => Err(Refusal::invalid(format!("The name in the request, '{given}', is not '{name}'."))),
+        None => Ok(()),
+    }
+}
+
 /// A topic by its full name.
 pub(in crate::google) fn find(state: &Transaction<'_>, name: &str) -> Result<Option<Topic>, Refusal> {
     Ok(state.get(&key(name))?)
@@ -135,6 +143,7 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     let (name, body) = (name(call), call.json::<Body>()?);
     body.check()?;
     names::check_pubsub("topics", call.name(1))?;
+    check_name(body.name.as_deref(), &name)?;
     if state.has(&key(&name)) {
         return Err(exists(call.name(1)));
     }
@@ -151,9 +160,7 @@ fn update(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     let mut topic = get(state, &name(call))?;
     let Update { topic: body, update_mask } = call.json()?;
     body.check()?;
-    if body.name.as_ref().is_some_and(|name| *name != topic.name) {
-        return Err(Refusal::invalid("The name of a topic cannot be changed."));
-    }
+    check_name(body.name.as_deref(), &topic.name)?;
     for path in mask_paths(&update_mask)? {
         match path.as_str() {
             "labels" => topic.labels.write(body.labels.clone(), call.now_ms, call.delay("pubsub.labels")),

@@ -127,7 +127,7 @@ impl Bucket {
             project: project.number,
             location,
             storage_class: "STANDARD".to_owned(),
-            labels: Propagating::default(),
+            labels: Propagating::new(Labels::new()),
             cors: Vec::new(),
             versioning: None,
             soft_delete_s: SOFT_DELETE_DEFAULT_S,

@@ -14,7 +14,7 @@ use super::bucket_json::moment;
 use super::cors::Cors;
 use crate::google::call::{self, Call};
 use crate::google::grpc;
-use crate::google::policy::{Binding, Condition, Policy};
+use crate::google::policy::{Binding, Condition, Policy, check_mask};
 use crate::google::refusal::Refusal;
 use crate::state::Transaction;
 
@@ -326,16 +326,14 @@ fn set_policy(
     if !policy.audit_configs.is_empty() {
         return Err(Refusal::unserved("the field `audit_configs` of a policy"));
     }
-    let etag = policy_etag(policy.etag)?;
+    let mask = request.update_mask.unwrap_or_default();
+    check_mask(mask.paths.iter().map(String::as_str))?;
+    // Over gRPC an etag is bytes; what is stored is their form in JSON.
+    let etag = data_encoding::BASE64.encode(&policy.etag);
     let policy = Policy::new(policy.version, policy.bindings.into_iter().map(binding).collect(), etag);
     let name = name_of(&request.resource)?;
     let bucket = bucket::set_policy(state, name, policy, call.now_ms, call.delay("storage.iam"))?;
     described_policy(bucket.policy.read(3)?)
-}
-
-/// Over gRPC an etag is bytes; what is stored is their form in JSON.
-fn policy_etag(etag: Vec<u8>) -> Result<String, Refusal> {
-    Ok(data_encoding::BASE64.encode(&etag))
 }
 
 fn binding(binding: iam::Binding) -> Binding {

@@ -1,0 +1,338 @@
+//! Google's own clients on the sandbox: what each reads is what another wrote, and what the service would say.
+
+use std::time::Duration;
+
+use provision_sandbox::CloudName;
+use provision_tests::google::{Google, PubsubEmulator, find};
+use serde_json::Value;
+
+/// Make a bucket over gRPC, with Google's generated clients.
+const GRPC: &str = "
+import grpc
+from google.cloud import _storage_v2, storage_control_v2
+from google.cloud._storage_v2.services.storage.transports import StorageGrpcTransport
+from google.cloud.storage_control_v2.services.storage_control.transports import StorageControlGrpcTransport
+from google.iam.v1 import policy_pb2
+channel = grpc.insecure_channel(os.environ['PROVISION_GCS_GRPC_ENDPOINT'].removeprefix('http://'))
+buckets = _storage_v2.StorageClient(transport=StorageGrpcTransport(channel=channel))
+control = storage_control_v2.StorageControlClient(transport=StorageControlGrpcTransport(channel=channel))
+made = buckets.create_bucket(request={'parent': 'projects/_', 'bucket_id': 'acme-files', 'bucket': {
+    'project': 'projects/' + PROJECT, 'location': 'EUROPE-WEST1', 'labels': {'provision-deployment': 'wandb', 'team': 'ml'},
+    'cors': [{'origin': ['https://wandb.example.com'], 'method': ['GET', 'HEAD', 'PUT'], 'response_header': ['ETag'],
+              'max_age_seconds': 3000}],
+    'iam_config': {'uniform_bucket_level_access': {'enabled': True}, 'public_access_prevention': 'enforced'},
+    'versioning': {'enabled': True}, 'soft_delete_policy': {'retention_duration': {'seconds': 8 * 86400}}}})
+";
+
+#[test]
+fn bucket_made_over_grpc_is_read_by_the_python_client() {
+    let google = Google::start();
+    let script = "
+bucket = client.get_bucket('acme-files')
+assert bucket.labels == {'provision-deployment': 'wandb', 'team': 'ml'}, bucket.labels
+assert bucket.cors == [{'origin': ['https://wandb.example.com'], 'method': ['GET', 'HEAD', 'PUT'],
+                        'responseHeader': ['ETag'], 'maxAgeSeconds': 3000}], bucket.cors
+assert bucket.iam_configuration.uniform_bucket_level_access_enabled
+assert bucket.iam_configuration.uniform_bucket_level_access_locked_time > bucket.time_created
+assert bucket.iam_configuration.public_access_prevention == 'enforced'
+assert bucket.soft_delete_policy.retention_duration_seconds == 8 * 86400
+assert bucket.versioning_enabled and bucket.location == 'EUROPE-WEST1' and bucket.location_type == 'region'
+assert f'projects/{bucket.project_number}' == made.project
+
+labels = bucket.labels
+del labels['team']
+bucket.labels = {**labels, 'by': 'python'}
+bucket.patch(if_metageneration_match=1)
+updated = buckets.update_bucket(request={'bucket': {'name': made.name, 'labels': {'by': 'grpc'}},
+    'update_mask': {'paths': ['labels.by']}, 'if_metageneration_match': 2})
+assert updated.labels == {'provision-deployment': 'wandb', 'by': 'grpc'} and len(updated.cors) == 1, updated
+for stale in (lambda: bucket.patch(if_metageneration_match=1),
+              lambda: buckets.delete_bucket(request={'name': made.name, 'if_metageneration_match': 1})):
+    try:
+        stale()
+        raise SystemExit('a stale metageneration was taken')
+    except (exceptions.PreconditionFailed, exceptions.FailedPrecondition):
+        pass
+assert [found.name for found in client.list_buckets()] == ['acme-files']
+assert [found.name for found in buckets.list_buckets(parent='projects/' + PROJECT)] == ['projects/_/buckets/acme-files']
+";
+    let _ = google.python(&format!("{GRPC}{script}"));
+}
+
+#[test]
+fn policy_written_by_one_client_is_read_by_the_other() {
+    let google = Google::start();
+    let script = "
+resource = made.name
+bucket = client.bucket('acme-files')
+policy = bucket.get_iam_policy(requested_policy_version=3)
+policy.version = 3
+policy.bindings.append({'role': 'roles/storage.objectViewer', 'members': {'user:a@example.com'},
+                        'condition': {'title': 'soon', 'expression': 'request.time < timestamp(\"2030-01-01T00:00:00Z\")'}})
+bucket.set_iam_policy(policy)
+request = {'resource': resource, 'options': {'requested_policy_version': 3}}
+policy = control.get_iam_policy(request=request)
+assert policy.version == 3 and policy.bindings[-1].condition.title == 'soon', policy
+stale = control.get_iam_policy(request=request)
+policy.bindings.append(policy_pb2.Binding(role='roles/storage.objectAdmin', members=['serviceAccount:' + SERVER]))
+control.set_iam_policy(request={'resource': resource, 'policy': policy})
+try:
+    control.set_iam_policy(request={'resource': resource, 'policy': stale})
+    raise SystemExit('a stale etag was taken')
+except exceptions.Aborted:
+    pass
+bindings = bucket.get_iam_policy(requested_policy_version=3).bindings
+assert [binding['role'] for binding in bindings[-2:]] == ['roles/storage.objectViewer', 'roles/storage.objectAdmin']
+assert bindings[-2]['condition']['title'] == 'soon' and bindings[-1]['members'] == {'serviceAccount:' + SERVER}
+assert bucket.test_iam_permissions(['storage.buckets.get']) == ['storage.buckets.get']
+";
+    let _ = google.python(&format!("{GRPC}{script}"));
+}
+
+#[test]
+fn upload_by_the_python_client_is_one_message() {
+    let google = Google::start();
+    let script = "
+import io
+bucket = client.create_bucket('acme-files')
+queue()
+notification = bucket.notification('files', topic_project=PROJECT, event_types=['OBJECT_FINALIZE'],
+                                   payload_format='JSON_API_V1')
+try:
+    notification.create()
+    raise SystemExit('a notification was taken before the grant')
+except exceptions.Forbidden as error:
+    assert 'does not have permission to publish messages' in str(error), error
+grant()
+notification.create()
+assert notification.exists() and [found.notification_id for found in bucket.list_notifications()] == ['1']
+assert client.get_bucket('acme-files').metageneration == 2
+
+blob = bucket.blob('run/a b.txt')
+blob.metadata = {'k': 'v'}
+blob.upload_from_string('hello', content_type='text/plain')
+received = pull()
+assert len(received) == 1, received
+message = received[0]['message']
+assert message['attributes'] == {
+    'notificationConfig': 'projects/_/buckets/acme-files/notificationConfigs/1', 'eventType': 'OBJECT_FINALIZE',
+    'payloadFormat': 'JSON_API_V1', 'bucketId': 'acme-files', 'objectId': 'run/a b.txt',
+    'objectGeneration': str(blob.generation), 'eventTime': message['attributes']['eventTime']}, message
+payload = json.loads(base64.b64decode(message['data']))
+assert (payload['name'], payload['size'], payload['metadata']) == ('run/a b.txt', '5', {'k': 'v'}), payload
+assert pubsub('POST', 'subscriptions/files:acknowledge', {'ackIds': [received[0]['ackId']]}) == (200, {})
+
+bucket.blob('parts', chunk_size=262144).upload_from_file(io.BytesIO(b'x' * 600000))
+bucket.blob('large').upload_from_file(io.BytesIO(b'y' * 9000000), size=9000000)
+assert [found['message']['attributes']['objectId'] for found in pull()] == ['parts', 'large']
+assert bucket.blob('parts').download_as_bytes() == b'x' * 600000
+assert blob.download_as_bytes(start=1, end=3) == b'ell'
+
+notification.delete()
+blob.upload_from_string('again')
+assert pull() == []
+try:
+    bucket.delete()
+    raise SystemExit('a full bucket was deleted')
+except exceptions.Conflict:
+    pass
+bucket.delete_blobs(list(client.list_blobs('acme-files', versions=True)), preserve_generation=True)
+bucket.delete()
+assert client.lookup_bucket('acme-files') is None
+";
+    let _ = google.python(script);
+}
+
+#[test]
+fn names_that_are_taken_or_wrong_are_refused_as_the_service_does() {
+    let google = Google::start();
+    google.sandbox.seed_google_taken("somebodys-files").unwrap();
+    let script = "
+client.create_bucket('acme-files')
+for name, text in (('acme-files', 'you already own it'), ('somebodys-files', 'is not available')):
+    try:
+        client.create_bucket(name)
+        raise SystemExit(f'{name} was made')
+    except exceptions.Conflict as error:
+        assert text in str(error), error
+try:
+    client.get_bucket('somebodys-files')
+    raise SystemExit('another one\\'s bucket was read')
+except exceptions.Forbidden:
+    pass
+bucket = client.bucket('acme-more')
+bucket.labels = {'Team': 'ml'}
+try:
+    client.create_bucket(bucket)
+    raise SystemExit('a wrong label was taken')
+except exceptions.BadRequest as error:
+    assert 'Team' in str(error), error
+";
+    let _ = google.python(script);
+}
+
+#[test]
+fn browsers_are_answered_by_the_bucket_s_rules() {
+    let google = Google::start();
+    let script = "
+bucket = client.bucket('acme-files')
+bucket.cors = [{'origin': ['https://wandb.example.com'], 'method': ['GET', 'PUT'],
+                'responseHeader': ['ETag', 'x-goog-meta-*'], 'maxAgeSeconds': 3000}]
+client.create_bucket(bucket)
+def preflight(origin, method, headers=''):
+    sent = {'origin': origin, 'access-control-request-method': method, 'access-control-request-headers': headers}
+    return http('OPTIONS', URL + '/acme-files/a', headers=sent)[1]
+good, bad = 'https://wandb.example.com', 'https://evil.example.com'
+matrix = [(good, 'GET', '', True), (good, 'PUT', 'x-goog-meta-a', True), (good, 'PUT', 'etag, X-Goog-Meta-B', True),
+          (good, 'DELETE', '', False), (good, 'PUT', 'authorization', False), (bad, 'GET', '', False)]
+for origin, method, headers, allowed in matrix:
+    answer = preflight(origin, method, headers)
+    assert answer.get('access-control-allow-origin') == (origin if allowed else None), (origin, method, headers)
+assert preflight(good, 'GET')['access-control-max-age'] == '3000'
+_, headers, _ = http('GET', URL + '/acme-files/none', headers={'origin': good})
+assert (headers['access-control-allow-origin'], headers['access-control-expose-headers']) == (good, 'ETag, x-goog-meta-*')
+_, headers, _ = http('GET', URL + '/acme-files/none', headers={'origin': bad})
+assert headers.get('access-control-allow-origin') is None
+";
+    let _ = google.python(script);
+}
+
+#[test]
+fn url_signed_by_the_python_client_is_good_for_its_time() {
+    let google = Google::start();
+    let script = "
+import datetime
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import crypt
+from google.oauth2 import service_account
+key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+signer = service_account.Credentials(crypt.RSASigner.from_string(key.decode()), SERVER, URL)
+bucket = client.create_bucket('acme-files')
+def signed(method, content_type=None):
+    return bucket.blob('dir/a b').generate_signed_url(version='v4', expiration=datetime.timedelta(minutes=5),
+        method=method, content_type=content_type, credentials=signer, api_access_endpoint=URL)
+put = signed('PUT', 'text/plain')
+assert http('PUT', put, b'hello', {'content-type': 'text/plain'})[0] == 403
+policy = bucket.get_iam_policy(requested_policy_version=3)
+policy.bindings.append({'role': 'roles/storage.objectAdmin', 'members': {'serviceAccount:' + SERVER}})
+bucket.set_iam_policy(policy)
+assert http('PUT', put, b'hello', {'content-type': 'text/plain'})[0] == 200
+get = signed('GET')
+status, headers, body = http('GET', get)
+assert (status, body, headers['content-type']) == (200, b'hello', 'text/plain'), (status, body)
+assert http('GET', URL + '/acme-files/dir/a%20b')[0] == 403
+print(get)
+";
+    let url = google.python(script);
+    google.sandbox.world().clock.advance(Duration::from_secs(301));
+    let script = format!(
+        "
+status, _, body = http('GET', '{}')
+assert status == 400 and b'ExpiredToken' in body, (status, body)
+",
+        url.trim()
+    );
+    let _ = google.python(&script);
+}
+
+/// The same requests to a Pub/Sub server, and what it answers to each. Google's emulator gives no `state`, and has neither
+/// policies nor updates of labels: they are not asked for.
+const PUBSUB: &str = "
+host = os.environ.get('OTHER', 'http://' + os.environ['PUBSUB_EMULATOR_HOST'])
+topic, duration = f'projects/{PROJECT}/topics/files', '604800s'
+def never(body):
+    return {**body, 'expirationPolicy': {}}
+calls = [
+    ('PUT', 'topics/files', {'labels': {'team': 'ml'}}), ('PUT', 'topics/files', {}), ('GET', 'topics/files', None),
+    ('PUT', 'topics/ab', {}), ('PUT', 'topics/googfiles', {}), ('PUT', 'topics/1files', {}), ('GET', 'topics/none', None),
+    ('GET', 'topics', None),
+    ('PUT', 'subscriptions/files', never({'topic': topic, 'ackDeadlineSeconds': 30, 'messageRetentionDuration': duration,
+                                          'labels': {'team': 'ml'}})),
+    ('PUT', 'subscriptions/files', {'topic': topic}), ('PUT', 'subscriptions/more', {'topic': topic + 'none'}),
+    ('PUT', 'subscriptions/more', {'topic': topic, 'messageRetentionDuration': '599s'}),
+    ('PUT', 'subscriptions/more', {'topic': topic, 'ackDeadlineSeconds': 601}),
+    ('GET', 'subscriptions/files', None), ('GET', 'subscriptions/none', None), ('GET', 'topics/files/subscriptions', None),
+    ('PATCH', 'subscriptions/files', {'subscription': {'ackDeadlineSeconds': 60}, 'updateMask': 'ackDeadlineSeconds'}),
+    ('PATCH', 'subscriptions/files', {'subscription': {'topic': 'x'}, 'updateMask': 'topic'}),
+    ('PATCH', 'subscriptions/files', {'subscription': {}, 'updateMask': ''}),
+    ('POST', 'topics/files:publish', {'messages': [{'data': 'aGVsbG8=', 'attributes': {'k': 'v'}}]}),
+    ('POST', 'topics/files:publish', {'messages': [{}]}),
+    ('POST', 'topics/none:publish', {'messages': [{'data': 'aGVsbG8='}]}),
+    ('POST', 'subscriptions/files:pull', {'maxMessages': 5, 'returnImmediately': True}),
+    ('POST', 'subscriptions/files:pull', {'maxMessages': 5, 'returnImmediately': True}),
+    ('POST', 'subscriptions/files:pull', {'maxMessages': 0}),
+    ('DELETE', 'topics/files', None), ('DELETE', 'topics/files', None), ('GET', 'subscriptions/files', None),
+    ('DELETE', 'subscriptions/files', None), ('DELETE', 'subscriptions/files', None),
+]
+known = {'name', 'topic', 'labels', 'ackDeadlineSeconds', 'messageRetentionDuration', 'expirationPolicy', 'topics',
+         'subscriptions'}
+for method, path, body in calls:
+    status, answer = pubsub(method, path, body, host)
+    if 'error' in answer:
+        answer = answer['error']['status']
+    elif 'receivedMessages' in answer:
+        answer = [{name: found['message'].get(name) for name in ('data', 'attributes')} for found in answer['receivedMessages']]
+    else:
+        answer = {name: value for name, value in answer.items() if name in known}
+    print(json.dumps([method, path, status, answer], sort_keys=True))
+";
+
+#[test]
+fn pubsub_answers_as_google_s_emulator_does() {
+    let emulator = match PubsubEmulator::start() {
+        Ok(emulator) => emulator,
+        Err(missing) => return skip(&missing),
+    };
+    let google = Google::start();
+    let ours = google.python(PUBSUB);
+    let theirs = google.python(&format!("os.environ['OTHER'] = 'http://{}'\n{PUBSUB}", emulator.address));
+    let pairs = ours.lines().zip(theirs.lines()).filter(|(ours, theirs)| ours != theirs);
+    let different: Vec<_> = pairs.map(|(ours, theirs)| format!("ours   {ours}\ntheirs {theirs}")).collect();
+    assert!(different.is_empty(), "{}", different.join("\n"));
+    assert_eq!(ours.lines().count(), theirs.lines().count());
+}
+
+#[test]
+fn gcloud_and_gsutil_read_what_was_made() {
+    if find("gcloud").is_none() || find("gsutil").is_none() {
+        return skip("`gcloud` and `gsutil` of the Google Cloud SDK");
+    }
+    let google = Google::start();
+    let script = "
+queue()
+grant()
+client.bucket('acme-files').notification('files', topic_project=PROJECT, event_types=['OBJECT_FINALIZE'],
+                                         payload_format='JSON_API_V1').create()
+";
+    let _ = google.python(&format!("{GRPC}{script}"));
+    let json = |text: String| serde_json::from_str::<Value>(&text).unwrap();
+
+    let subscription = json(google.gcloud(&["pubsub", "subscriptions", "describe", "files", "--format=json"]));
+    assert_eq!(subscription["topic"], "projects/acme-ml/topics/files");
+    let _ = google.gcloud(&["pubsub", "topics", "update", "files", "--update-labels=by=gcloud"]);
+    let topic = json(google.gcloud(&["pubsub", "topics", "describe", "files", "--format=json"]));
+    assert_eq!(topic["labels"], serde_json::json!({ "team": "ml", "by": "gcloud" }));
+    let bucket = json(google.gcloud(&["storage", "buckets", "describe", "gs://acme-files", "--raw", "--format=json"]));
+    assert_eq!(bucket["iamConfiguration"]["publicAccessPrevention"], "enforced");
+
+    let tls = google.tls();
+    let cors = json(google.gsutil(&tls, &["cors", "get", "gs://acme-files"]));
+    assert_eq!(cors[0]["origin"][0], "https://wandb.example.com");
+    let policy = json(google.gsutil(&tls, &["iam", "get", "gs://acme-files"]));
+    assert_eq!(policy["bindings"].as_array().unwrap().len(), 2);
+    let notifications = google.gsutil(&tls, &["notification", "list", "gs://acme-files"]);
+    assert!(notifications.contains("projects/_/buckets/acme-files/notificationConfigs/1"), "{notifications}");
+    assert!(notifications.contains("projects/acme-ml/topics/files") && notifications.contains("OBJECT_FINALIZE"));
+    let unserved = google.sandbox.faults().records().into_iter().find(|record| record.status == Some(501));
+    assert!(unserved.is_none(), "{unserved:?}");
+    assert!(google.sandbox.address(CloudName::Google).unwrap().ip().is_loopback());
+}
+
+/// Say what is missing on this machine.
+fn skip(missing: &str) {
+    use std::io::Write as _;
+    // To the stream itself: the test runner keeps what the macros print.
+    let _ = writeln!(std::io::stderr(), "skipped: {missing} is not on this machine");
+}

@@ -275,8 +275,18 @@ impl<'a> Assessment<'a> {
             Some(mark) if self.is_ours(mark) && mark.is_for(&resource.identity) => Ownership::Ours(mark.origin),
             Some(mark) if mark.is_for(&resource.identity) => Ownership::Refused(anothers(resource, mark)),
             _ if resource.adopt => Ownership::Adoptable,
-            Some(_) => Ownership::Refused(unmarked(resource, "carries a mark that was copied from another resource")),
-            None => Ownership::Refused(unmarked(resource, "exists and does not carry this deployment's mark")),
+            Some(_) => {
+                Ownership::Refused(self.unmarked(resource, "carries a mark that was copied from another resource"))
+            }
+            None => Ownership::Refused(self.unmarked(resource, "exists and does not carry this deployment's mark")),
+        }
+    }
+
+    fn unmarked(&self, resource: &Resource, what: &str) -> Refusal {
+        let adopt = || format!("to take it over beside what is there, set `adopt = true` under [{}]", resource.path);
+        Refusal {
+            reason: format!("{} `{}` {what}", resource.kind, resource.name),
+            hint: self.observer.instead_of_adopting(&resource.address).unwrap_or_else(adopt),
         }
     }
 
@@ -345,7 +355,7 @@ impl<'a> Assessment<'a> {
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
             Ownership::Adoptable => {
-                return refuse(change, unmarked(resource, "exists and does not carry this deployment's mark"));
+                return refuse(change, self.unmarked(resource, "exists and does not carry this deployment's mark"));
             }
             Ownership::Refused(refusal) => return refuse(change, refusal),
         };
@@ -381,7 +391,10 @@ impl<'a> Assessment<'a> {
         if self.intent.protect {
             return Some(Refusal {
                 reason: format!("the plan file protects {kind} `{name}`"),
-                hint: format!("set `protect = false` under [{}] first", resource.path),
+                hint: format!(
+                    "set `protect = false` under [{}] first",
+                    self.observer.protected_by().unwrap_or(&resource.path)
+                ),
             });
         }
         let Purpose::Destroy { delete_data } = &self.intent.purpose else { return None };
@@ -487,13 +500,6 @@ fn anothers(resource: &Resource, mark: &Mark) -> Refusal {
             "choose another `name` under [{}]; if that deployment was renamed, write `was = \"{}\"` under [deployment]",
             resource.path, mark.deployment
         ),
-    }
-}
-
-fn unmarked(resource: &Resource, what: &str) -> Refusal {
-    Refusal {
-        reason: format!("{} `{}` {what}", resource.kind, resource.name),
-        hint: format!("to take it over beside what is there, set `adopt = true` under [{}]", resource.path),
     }
 }
 

@@ -204,7 +204,8 @@ impl<C: Read> Provider<C> {
             self.client.reader().get_subscription(&self.names().subscription).await?;
             let Place { endpoints, principal } = self.place.clone();
             let account = self.settings.azure.subscription.clone();
-            Ok(Identity { account, principal, region: self.settings.location(), endpoints })
+            let region = Some(self.settings.location()).filter(|region| !region.is_empty());
+            Ok(Identity { account, principal, region: region.unwrap_or_else(|| "-".to_owned()), endpoints })
         };
         self.identity.get_or_init(look).await.as_ref().map_err(Clone::clone)
     }
@@ -271,13 +272,14 @@ impl<C: Read> Observer for Provider<C> {
             adopt: azure.container.adopt,
             holds_data: true,
             needs: vec![ACCOUNT],
+            // On a shared account our CORS rule is known by the digest on the container alone.
+            deleted_after: if names.shared { vec![CORS] } else { Vec::new() },
             ..Self::resource(CONTAINER, "container", &names.container, "azure.container")
         });
         resources.push(Resource {
             carrier: Carrier::Of(if names.shared { CONTAINER } else { ACCOUNT }),
             contained: !names.shared,
             needs: vec![if names.shared { CONTAINER } else { ACCOUNT }],
-            deleted_after: vec![CONTAINER],
             ..Self::resource(CORS, "CORS rule", &names.account, "azure.cors")
         });
         if let Some(queue) = &names.queue {
@@ -328,6 +330,20 @@ impl<C: Read> Observer for Provider<C> {
 
     fn outputs(&self) -> Vec<Output> {
         outputs(&self.settings, Setting::Sealed)
+    }
+
+    fn protected_by(&self) -> Option<&'static str> {
+        Some("azure.account")
+    }
+
+    fn instead_of_adopting(&self, address: &Address) -> Option<String> {
+        let exists =
+            |key: &str| format!("to use it as it is, unmarked and never deleted, write `create = false` {key}");
+        match address {
+            address if *address == GROUP => Some(exists("into `resource_group` under [azure]")),
+            address if *address == ACCOUNT => Some(exists("under [azure.account]")),
+            _ => None,
+        }
     }
 
     fn warnings(&self) -> Vec<String> {

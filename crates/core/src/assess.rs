@@ -285,13 +285,14 @@ impl<'a> Assessment<'a> {
     }
 
     fn unmarked(&self, resource: &Resource, what: &str) -> Refusal {
-        let hint = match self.intent.purpose {
+        let purpose = match self.intent.purpose {
             Purpose::Apply => "to take it over beside what is there",
             Purpose::Destroy { .. } => "it is not ours to remove; to leave it alone and go on with the rest",
         };
+        let adopt = || format!("{purpose}, set `adopt = true` under [{}]", resource.path);
         Refusal {
             reason: format!("{} `{}` {what}", resource.kind, resource.name),
-            hint: format!("{hint}, set `adopt = true` under [{}]", resource.path),
+            hint: self.observer.instead_of_adopting(&resource.address).unwrap_or_else(adopt),
         }
     }
 
@@ -395,7 +396,10 @@ impl<'a> Assessment<'a> {
         if self.intent.protect {
             return Some(Refusal {
                 reason: format!("the plan file protects {kind} `{name}`"),
-                hint: format!("set `protect = false` under [{}] first", resource.path),
+                hint: format!(
+                    "set `protect = false` under [{}] first",
+                    self.observer.protected_by().unwrap_or(&resource.path)
+                ),
             });
         }
         let Purpose::Destroy { delete_data } = &self.intent.purpose else { return None };

@@ -211,14 +211,20 @@ impl Graph<'_> {
         }
     }
 
-    /// The order of removal: the writers' access where data is deleted, the data, entries in shared documents, the rest.
+    /// The order of removal: the writers' access where data is deleted, and what must be gone before the data; the data;
+    /// entries in shared documents; the rest.
     fn rank(&self, change: &Change) -> u8 {
         match self.resource(change) {
             Some(resource) if resource.grants_access && self.set.delete_data().is_some() => 0,
+            Some(resource) if self.precedes_data(&resource.address) => 0,
             Some(resource) if resource.holds_data => 1,
             Some(resource) if resource.carrier != Carrier::Itself => 2,
             _ => 3,
         }
+    }
+
+    fn precedes_data(&self, address: &Address) -> bool {
+        self.resources.iter().any(|resource| resource.holds_data && resource.deleted_after.contains(address))
     }
 
     /// How many others must be gone before it, one after the other.

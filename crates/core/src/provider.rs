@@ -101,6 +101,16 @@ pub trait Observer: Send + Sync {
     /// The settings for the server.
     fn outputs(&self) -> Vec<Output>;
 
+    /// The plan file's table whose `protect` keeps the data, where it is not the data's own.
+    fn protected_by(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What to do about a resource that exists without our mark, where it cannot be adopted.
+    fn instead_of_adopting(&self, _address: &Address) -> Option<String> {
+        None
+    }
+
     /// Open choices of the plan file that deserve a warning each time.
     fn warnings(&self) -> Vec<String>;
 

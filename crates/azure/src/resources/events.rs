@@ -123,10 +123,11 @@ impl Found {
         format!("{}/{}", self.collection, self.name())
     }
 
-    /// Ours by its label or by the name we make; or by the plan file's name, if it sends to our queue.
+    /// Ours by its label or by the name we make; or by the plan file's name, if it is about our container or our queue.
     fn is_ours(&self, names: &Names, want: &Value) -> bool {
         let ours = |id: &String| self.labels.contains(id) || self.name() == id;
-        names.ids.iter().any(ours) || (self.name() == names.events && self.value["queue"] == want["queue"])
+        let about_us = self.value["queue"] == want["queue"] || self.value["prefix"] == json!(prefix(names));
+        names.ids.iter().any(ours) || (self.name() == names.events && about_us)
     }
 
     fn describe(&self) -> String {

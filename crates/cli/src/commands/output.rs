@@ -73,7 +73,9 @@ pub(crate) async fn run(
         (None, None) if target.out.is_some() => render(&outputs, OutputFormat::Env),
         (None, None) => table(&outputs),
     };
-    say_unavailable(&outputs);
+    if for_program {
+        say_unavailable(&outputs);
+    }
     match target.out {
         Some(path) => write(&path, &text)?,
         None => view::result(&text),

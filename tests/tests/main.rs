@@ -11,6 +11,8 @@
 //! - `terminal`: what a person at a terminal sees.
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
+//! - `sandbox_clients`: the sandbox under clients that others wrote.
+//! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
 
 /// Each case as a test of its own on every backend.
 macro_rules! cases {
@@ -30,6 +32,8 @@ mod faults;
 mod lifecycle;
 mod messages;
 mod plan_file;
+mod sandbox_azure_clients;
+mod sandbox_clients;
 mod saved;
 mod sharing;
 mod streams;

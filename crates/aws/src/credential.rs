@@ -13,7 +13,7 @@ use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal::{Env, Fs};
-use provision_core::provider::Connection;
+use provision_core::provider::{Connection, SANDBOX};
 use provision_core::{Error, ErrorKind};
 use tokio::sync::OnceCell;
 
@@ -49,21 +49,26 @@ const ENDPOINTS: [&str; 7] = [
 /// # Errors
 ///
 /// No region is set anywhere.
-pub async fn region(wanted: Option<&str>) -> Result<String, Error> {
-    if let Some(region) = wanted {
-        return Ok(region.to_owned());
-    }
-    let env = Env::real();
-    let from_env = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| env.get(name).ok());
-    if let Some(region) = from_env.filter(|region| !region.is_empty()) {
-        return Ok(region);
-    }
-    let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
-    let region = profiles.ok().and_then(|profiles| profiles.get("region").map(str::to_owned));
-    region.ok_or_else(|| {
+pub async fn region(wanted: Option<&str>, connection: &Connection) -> Result<String, Error> {
+    let found = match (wanted, &connection.sandbox) {
+        (Some(region), _) => Some(region.to_owned()),
+        (None, Some(variables)) => variables.get("AWS_REGION").cloned(),
+        (None, None) => region_of_environment().await,
+    };
+    found.ok_or_else(|| {
         let error = Error::new(ErrorKind::Unauthenticated, "find out the region").message("no region is set");
         error.hint("write `region = \"eu-west-1\"` under [aws], or set AWS_REGION")
     })
+}
+
+async fn region_of_environment() -> Option<String> {
+    let env = Env::real();
+    let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| env.get(name).ok());
+    if let Some(region) = set.filter(|region| !region.is_empty()) {
+        return Some(region);
+    }
+    let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
+    profiles.ok()?.get("region").map(str::to_owned)
 }
 
 /// Clients for a region, with credentials that are known to exist.
@@ -72,35 +77,32 @@ pub async fn region(wanted: Option<&str>) -> Result<String, Error> {
 ///
 /// No region, a profile or token file that does not exist, no credentials.
 pub async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
-    let (config, place) = match &connection.sandbox {
-        Some(variables) => in_sandbox(wanted, variables).await,
-        None => in_environment(wanted).await?,
+    let region = region(wanted, connection).await?;
+    let (config, endpoints) = match &connection.sandbox {
+        Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),
+        None => in_environment(&region).await?,
     };
     let tracer = connection.trace.clone().map(Tracer::new);
-    Ok((clients(&config, !place.endpoints.is_empty(), tracer), place))
+    Ok((clients(&config, !endpoints.is_empty(), tracer), Place { region, endpoints }))
 }
 
-async fn in_environment(wanted: Option<&str>) -> Result<(SdkConfig, Place), Error> {
-    let region = region(wanted).await?;
+async fn in_environment(region: &str) -> Result<(SdkConfig, Vec<String>), Error> {
     let config = SHARED.get_or_try_init(|| async {
         named_files_exist().await?;
-        with_credentials(loader(&region).load().await).await
+        with_credentials(loader(region).load().await).await
     });
-    let config = config.await?.to_builder().region(Region::new(region.clone())).build();
+    let config = config.await?.to_builder().region(Region::new(region.to_owned())).build();
     let endpoints = endpoints(&config);
-    Ok((config, Place { region, endpoints }))
+    Ok((config, endpoints))
 }
 
 /// The sandbox's own endpoint and credentials, whatever the environment says.
-async fn in_sandbox(wanted: Option<&str>, variables: &BTreeMap<String, String>) -> (SdkConfig, Place) {
+async fn in_sandbox(region: &str, variables: &BTreeMap<String, String>) -> SdkConfig {
     let variable = |name: &str| variables.get(name).cloned().unwrap_or_default();
-    let region = wanted.map_or_else(|| variable("AWS_REGION"), str::to_owned);
     let (key, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
     let credentials = Credentials::new(key, secret, None, None, "sandbox");
-    let endpoint = variable("AWS_ENDPOINT_URL");
-    let loader = loader(&region).empty_test_environment().credentials_provider(credentials).endpoint_url(&endpoint);
-    let endpoints = vec![format!("sandbox={endpoint}")];
-    (loader.load().await, Place { region, endpoints })
+    let loader = loader(region).empty_test_environment().credentials_provider(credentials);
+    loader.endpoint_url(variable("AWS_ENDPOINT_URL")).load().await
 }
 
 fn loader(region: &str) -> ConfigLoader {

@@ -14,7 +14,7 @@ use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Recorded, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
-use provision_core::resource::{Carrier, Observation, Orphan, Resource, Want};
+use provision_core::resource::{Carrier, Lane, Observation, Orphan, Resource, Turns, Want};
 use provision_core::survey::Contents;
 use provision_core::{Address, Error, ErrorKind, RetryClass, assess, digest};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ const RUN_QUEUE: Address = Address::new("aws.run_queue");
 const ACCESS: Address = Address::new("aws.access");
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
-const BUCKET_LANE: &str = "bucket";
+const BUCKET_LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
 
 /// Where a region's calls go.
 #[derive(Clone, Debug)]
@@ -114,6 +114,12 @@ impl Cloud for Settings {
         json!(self)
     }
 
+    fn given(&self) -> BTreeMap<&'static str, String> {
+        let role = self.role_name().map(str::to_owned);
+        let given = [("account", self.aws.account.clone()), ("region", self.aws.region.clone()), ("role", role)];
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
         Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
@@ -124,8 +130,8 @@ impl Cloud for Settings {
         Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
     }
 
-    async fn outputs(&self) -> Result<Vec<Output>, Error> {
-        Ok(outputs(self, &credential::region(self.aws.region.as_deref()).await?))
+    async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
+        Ok(outputs(self, &credential::region(self.aws.region.as_deref(), connection).await?))
     }
 }
 

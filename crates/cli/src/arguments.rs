@@ -32,6 +32,16 @@ pub(crate) struct Global {
     /// Show what is in sync too.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+    /// Rehearse in a copy of the cloud inside this command, with its state in a folder: no account, no network.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = SANDBOX_FOLDER
+    )]
+    pub(crate) sandbox: Option<PathBuf>,
     /// Append each request and its answer to a file, one JSON line each; secrets and headers are left out.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
@@ -39,6 +49,9 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) timeout: Option<u64>,
 }
+
+/// Where a sandbox keeps its state unless told otherwise.
+const SANDBOX_FOLDER: &str = ".provision/sandbox";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -48,6 +61,9 @@ pub(crate) enum Command {
     /// Google Cloud.
     #[command(subcommand)]
     Gcp(Action),
+    /// Microsoft Azure.
+    #[command(subcommand)]
+    Azure(Action),
     /// Print a commented plan file to begin with.
     Init {
         /// The cloud.
@@ -65,10 +81,36 @@ pub(crate) enum Command {
         /// A file that `plan --out` wrote.
         change_set: PathBuf,
     },
+    /// The sandbox by itself: copies of the clouds on this machine, for any client.
+    #[command(subcommand)]
+    Sandbox(SandboxAction),
     /// Print completions for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+}
+
+/// What to do with the sandbox.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxAction {
+    /// Print the variables that clients need, then `ready`, and serve until told to stop.
+    Serve {
+        /// Where its state is kept.
+        #[arg(long, value_name = "DIR", default_value = SANDBOX_FOLDER)]
+        dir: PathBuf,
+        /// The port of the first cloud, the others following; 0 for free ones.
+        #[arg(long, default_value = "0")]
+        port: u16,
+        /// Misbehave as this file says: latency, errors, dropped connections, delays.
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
+    },
+    /// Forget everything in it.
+    Reset {
+        /// Where its state is kept.
+        #[arg(long, value_name = "DIR", default_value = SANDBOX_FOLDER)]
+        dir: PathBuf,
     },
 }
 
@@ -79,11 +121,13 @@ pub(crate) enum Cloud {
     Aws,
     /// Google Cloud.
     Gcp,
+    /// Microsoft Azure.
+    Azure,
 }
 
 impl Cloud {
     /// Every cloud, in the order of the documentation.
-    pub(crate) const ALL: [Self; 2] = [Self::Aws, Self::Gcp];
+    pub(crate) const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
 }
 
 impl std::fmt::Display for Cloud {
@@ -91,6 +135,7 @@ impl std::fmt::Display for Cloud {
         formatter.pad(match self {
             Self::Aws => "aws",
             Self::Gcp => "gcp",
+            Self::Azure => "azure",
         })
     }
 }
@@ -145,16 +190,22 @@ pub(crate) enum Action {
         #[arg(long)]
         orphans: bool,
     },
-    /// Print the settings for the server. Sends nothing.
+    /// Print the settings for the server. Sends nothing unless secrets are asked for.
     Output {
         /// Default: `provision.toml`, then `plans/<cloud>.toml`.
         plan_file: Option<PathBuf>,
         /// Print the value of this one only.
         name: Option<String>,
-        /// How to write them.
-        #[arg(long, default_value = "env")]
-        format: Format,
-        /// Write them into a file.
+        /// How to write them, for programs. Default: `env`, with secrets redacted.
+        #[arg(long)]
+        format: Option<Format>,
+        /// Fetch secrets and print them.
+        #[arg(long, conflicts_with = "no_secrets")]
+        reveal: bool,
+        /// Leave secrets out.
+        #[arg(long)]
+        no_secrets: bool,
+        /// Write them into a file that only you can read, secrets too unless `--no-secrets`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

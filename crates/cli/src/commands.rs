@@ -8,6 +8,7 @@ mod execution;
 mod init;
 mod output;
 mod plan;
+mod sandbox;
 mod schema;
 mod show;
 mod validate;
@@ -17,7 +18,7 @@ use provision_core::Error;
 use provision_core::plan_file::PlanFileError;
 use serde_json::json;
 
-use crate::arguments::{Action, Arguments, Cloud, Command, Global};
+use crate::arguments::{Action, Arguments, Cloud, Command, Global, SandboxAction};
 use crate::exit::Exit;
 use crate::view;
 
@@ -53,10 +54,13 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     let ended = match arguments.command {
         Command::Aws(action) => act(action, Cloud::Aws, &global).await,
         Command::Gcp(action) => act(action, Cloud::Gcp, &global).await,
+        Command::Azure(action) => act(action, Cloud::Azure, &global).await,
         Command::Init { cloud } => init::run(cloud),
         Command::Validate { plan_file } => validate::run(plan_file, &global),
         Command::Schema => schema::run(),
         Command::Show { change_set } => show::run(&change_set, &global),
+        Command::Sandbox(SandboxAction::Serve { dir, port, faults }) => sandbox::serve(dir, port, faults).await,
+        Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),
     };
     ended.unwrap_or_else(|failure| report(&failure, &global))
@@ -72,8 +76,9 @@ async fn act(action: Action, cloud: Cloud, global: &Global) -> Ended {
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
             destroy::run(plan_file, cloud, yes, delete_data, orphans, global).await
         }
-        Action::Output { plan_file, name, format, out } => {
-            output::run(plan_file, cloud, name, format, out, global).await
+        Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
+            let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());
+            output::run(plan_file, cloud, name, output::Target { format, secrets, out }, global).await
         }
     }
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod exit;
+mod sandbox;
 mod session;
 mod signals;
 mod trace;

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use provision_aws as aws;
+use provision_azure as azure;
 use provision_core::Error;
 use provision_core::assess::{Intent, assess};
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, PlanFileError, Problems};
-use provision_core::provider::{Connection, Observer, Provisioner};
+use provision_core::provider::{Connection, Observer};
 use provision_core::survey::survey;
 use provision_gcp as gcp;
+use provision_sandbox::Sandbox;
 
 use crate::arguments::{Cloud, Global};
-use crate::trace;
+use crate::{sandbox, trace};
 
 /// The settings of a checked plan file, whichever cloud they are for.
 type Settings = Box<dyn provision_core::provider::Cloud>;
@@ -23,6 +25,7 @@ fn read(cloud: Cloud, deployment: Option<Deployment>, file: &PlanFile, problems:
     match cloud {
         Cloud::Aws => Some(Box::new(aws::Settings::read(deployment, file, problems)?)),
         Cloud::Gcp => Some(Box::new(gcp::Settings::read(deployment, file, problems)?)),
+        Cloud::Azure => Some(Box::new(azure::Settings::read(deployment, file, problems)?)),
     }
 }
 
@@ -32,6 +35,7 @@ fn saved(set: &ChangeSet) -> Option<(Cloud, Settings)> {
     match set.cloud.as_str() {
         "aws" => Some((Cloud::Aws, Box::new(serde_json::from_value::<aws::Settings>(settings).ok()?))),
         "gcp" => Some((Cloud::Gcp, Box::new(serde_json::from_value::<gcp::Settings>(settings).ok()?))),
+        "azure" => Some((Cloud::Azure, Box::new(serde_json::from_value::<azure::Settings>(settings).ok()?))),
         _ => None,
     }
 }
@@ -120,16 +124,6 @@ impl Checked {
         self.file.as_ref().map(|file| file.line_of(path))
     }
 
-    /// A provider that can only read.
-    pub(crate) async fn observer(&self, global: &Global) -> Result<Box<dyn Observer>, Error> {
-        self.settings.observer(&connection(global)?).await
-    }
-
-    /// A provider that can write.
-    pub(crate) async fn provisioner(&self, global: &Global) -> Result<Box<dyn Provisioner>, Error> {
-        self.settings.provisioner(&connection(global)?).await
-    }
-
     /// Look at the cloud and compare.
     pub(crate) async fn change_set(&self, observer: &dyn Observer, intent: &Intent) -> Result<ChangeSet, Error> {
         let contents = matches!(intent.purpose, Purpose::Destroy { .. });
@@ -138,8 +132,18 @@ impl Checked {
     }
 }
 
-/// How the flags say the cloud is reached.
-fn connection(global: &Global) -> Result<Connection, Error> {
-    let trace = global.trace.as_deref().map(trace::open).transpose()?;
-    Ok(Connection { sandbox: None, trace })
+/// The way to the cloud that the flags ask for; a sandbox ends with it.
+pub(crate) struct Session {
+    pub(crate) connection: Connection,
+    _sandbox: Option<Sandbox>,
+}
+
+impl Session {
+    /// Open it for these plan files.
+    pub(crate) fn open(checked: &[&Checked], global: &Global) -> Result<Self, Error> {
+        let trace = global.trace.as_deref().map(trace::open).transpose()?;
+        let sandbox = global.sandbox.as_deref().map(|folder| sandbox::start(folder, checked, global)).transpose()?;
+        let variables = sandbox.as_ref().map(|sandbox| sandbox.environment().into_iter().collect());
+        Ok(Self { connection: Connection { sandbox: variables, trace }, _sandbox: sandbox })
+    }
 }

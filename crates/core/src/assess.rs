@@ -277,8 +277,21 @@ impl<'a> Assessment<'a> {
             Some(mark) if self.is_ours(mark) && mark.is_for(&resource.identity) => Ownership::Ours(mark.origin),
             Some(mark) if mark.is_for(&resource.identity) => Ownership::Refused(anothers(resource, mark)),
             _ if resource.adopt => Ownership::Adoptable,
-            Some(_) => Ownership::Refused(unmarked(resource, "carries a mark that was copied from another resource")),
-            None => Ownership::Refused(unmarked(resource, "exists and does not carry this deployment's mark")),
+            Some(_) => {
+                Ownership::Refused(self.unmarked(resource, "carries a mark that was copied from another resource"))
+            }
+            None => Ownership::Refused(self.unmarked(resource, "exists and does not carry this deployment's mark")),
+        }
+    }
+
+    fn unmarked(&self, resource: &Resource, what: &str) -> Refusal {
+        let hint = match self.intent.purpose {
+            Purpose::Apply => "to take it over beside what is there",
+            Purpose::Destroy { .. } => "it is not ours to remove; to leave it alone and go on with the rest",
+        };
+        Refusal {
+            reason: format!("{} `{}` {what}", resource.kind, resource.name),
+            hint: format!("{hint}, set `adopt = true` under [{}]", resource.path),
         }
     }
 
@@ -346,9 +359,8 @@ impl<'a> Assessment<'a> {
         change.mark.clone_from(&present.mark);
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
-            Ownership::Adoptable => {
-                return refuse(change, unmarked(resource, "exists and does not carry this deployment's mark"));
-            }
+            // Not taken over yet, or released by a destroy that did not finish: left alone either way.
+            Ownership::Adoptable => return,
             Ownership::Refused(refusal) => return refuse(change, refusal),
         };
         change.action = if origin == Origin::Created { Action::Delete } else { Action::Release };
@@ -356,7 +368,7 @@ impl<'a> Assessment<'a> {
         if resource.carrier != Carrier::Itself && change.facets.iter().all(|facet| facet.before.is_null()) {
             change.action = Action::NoOp;
         }
-        if let Some(refusal) = self.keeps(resource, origin) {
+        if let Some(refusal) = self.keeps(resource, origin).or_else(|| self.in_the_way(resource, origin)) {
             refuse(change, refusal);
         }
     }
@@ -398,6 +410,12 @@ impl<'a> Assessment<'a> {
         }
     }
 
+    fn in_the_way(&self, resource: &Resource, origin: Origin) -> Option<Refusal> {
+        let deleted = resource.carrier == Carrier::Itself && origin == Origin::Created;
+        let (_, found) = self.survey.in_the_way.iter().find(|(other, _)| deleted && *other == resource.address)?;
+        found.as_ref().ok().cloned().flatten()
+    }
+
     fn not_empty(&self, resource: &Resource) -> Option<Refusal> {
         let (_, counted) = self.survey.contents.iter().find(|(other, _)| other.address == resource.address)?;
         let contents = counted.as_ref().ok().filter(|contents| !contents.is_empty())?;
@@ -424,6 +442,13 @@ impl<'a> Assessment<'a> {
         for (resource, counted) in &self.survey.contents {
             let absent = self.present(resource).is_none();
             errors.extend(counted.as_ref().err().filter(|_| !absent).map(|error| Unreadable(error.clone())));
+        }
+        for (address, found) in &self.survey.in_the_way {
+            let present = self.survey.found.iter().any(|(resource, _)| {
+                resource.address == *address
+                    && self.own_mark(resource).is_some_and(|mark| mark.origin == Origin::Created)
+            });
+            errors.extend(found.as_ref().err().filter(|_| present).map(|error| Unreadable(error.clone())));
         }
         errors.extend(self.survey.marked.as_ref().err().map(|error| Unreadable(error.clone())));
         errors
@@ -476,13 +501,6 @@ fn anothers(resource: &Resource, mark: &Mark) -> Refusal {
             "choose another `name` under [{}]; if that deployment was renamed, write `was = \"{}\"` under [deployment]",
             resource.path, mark.deployment
         ),
-    }
-}
-
-fn unmarked(resource: &Resource, what: &str) -> Refusal {
-    Refusal {
-        reason: format!("{} `{}` {what}", resource.kind, resource.name),
-        hint: format!("to take it over beside what is there, set `adopt = true` under [{}]", resource.path),
     }
 }
 

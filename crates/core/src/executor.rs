@@ -18,6 +18,7 @@ use crate::error::{Error, RetryClass};
 use crate::event::{Event, EventSink};
 use crate::operation::Operation;
 use crate::provider::Provisioner;
+use crate::resource::{Lane, Turns};
 use crate::retry;
 
 /// How often a run without news says what it waits for.
@@ -131,22 +132,27 @@ fn running_names(graph: &[Operation], started: &BTreeSet<usize>, ended: &[&BTree
     graph.iter().filter(open).map(Operation::describe).collect()
 }
 
-/// One lane: writes to the same thing, which start together and go one at a time after the first conflict.
-#[derive(Default)]
-struct Lane {
+/// A lane of this run.
+struct Queue {
     one_at_a_time: Cell<bool>,
     turn: Mutex<()>,
 }
 
-fn lanes(graph: &[Operation]) -> BTreeMap<String, Lane> {
-    graph.iter().filter_map(|operation| operation.lane.clone()).map(|lane| (lane, Lane::default())).collect()
+impl Queue {
+    fn of(lane: Lane) -> Self {
+        Self { one_at_a_time: Cell::new(lane.turns == Turns::Always), turn: Mutex::default() }
+    }
+}
+
+fn lanes(graph: &[Operation]) -> BTreeMap<&'static str, Queue> {
+    graph.iter().filter_map(|operation| operation.lane).map(|lane| (lane.name, Queue::of(lane))).collect()
 }
 
 struct Run<'a> {
     provisioner: &'a dyn Provisioner,
     stop: &'a Stop,
     events: &'a dyn EventSink,
-    lanes: BTreeMap<String, Lane>,
+    lanes: BTreeMap<&'static str, Queue>,
     begun: Instant,
 }
 
@@ -207,7 +213,8 @@ impl<'a> Run<'a> {
 
     async fn attempt(&self, operation: &Operation) -> Result<(), Error> {
         let watch = Watch { id: operation.id, operation, events: self.events, stop: self.stop };
-        let lane = operation.lane.as_ref().and_then(|lane| self.lanes.get(lane));
+        // Reading needs no turn.
+        let lane = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
         let turn = match lane {
             Some(lane) if lane.one_at_a_time.get() => Some(lane.turn.lock().await),
             _ => None,

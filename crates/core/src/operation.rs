@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::address::Address;
 use crate::change_set::{Action, Change, ChangeSet, Purpose, wanted};
 use crate::mark::{Mark, Origin};
-use crate::resource::{Carrier, Orphan, Resource};
+use crate::resource::{Carrier, Lane, Orphan, Resource};
 
 /// One write, or a read that a write must be preceded by.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Operation {
     pub verb: Verb,
     /// Operations that must be done before.
     pub needs: Vec<usize>,
-    /// Operations of one lane go one at a time after the first conflict between them.
-    pub lane: Option<String>,
+    /// The writes it may have to wait for.
+    pub lane: Option<Lane>,
 }
 
 /// What an operation does.
@@ -103,7 +103,7 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     set.changes.iter().filter(|change| !removes(change)).for_each(|change| graph.make(change));
     graph.record();
     let mut removals: Vec<_> = set.changes.iter().filter(removes).collect();
-    removals.sort_by_key(|change| graph.rank(change));
+    removals.sort_by_key(|change| (graph.rank(change), graph.depth(&change.address)));
     removals.iter().for_each(|change| graph.remove(change));
     removals.iter().for_each(|change| graph.unmark(change));
     if set.with_orphans {
@@ -129,7 +129,7 @@ impl Graph<'_> {
         address: &Address,
         kind: &str,
         name: &str,
-        lane: Option<&str>,
+        lane: Option<Lane>,
         verb: Verb,
         needs: Vec<usize>,
     ) -> usize {
@@ -141,7 +141,7 @@ impl Graph<'_> {
             name: name.to_owned(),
             verb,
             needs,
-            lane: lane.map(str::to_owned),
+            lane,
         });
         id
     }
@@ -219,6 +219,13 @@ impl Graph<'_> {
             Some(resource) if resource.carrier != Carrier::Itself => 2,
             _ => 3,
         }
+    }
+
+    /// How many others must be gone before it, one after the other.
+    fn depth(&self, address: &Address) -> usize {
+        let resource = self.resources.iter().find(|resource| resource.address == *address);
+        let before = resource.into_iter().flat_map(|resource| &resource.deleted_after);
+        before.map(|before| 1 + self.depth(before)).max().unwrap_or_default()
     }
 
     /// Delete what we made; of what stays, take our entries out.

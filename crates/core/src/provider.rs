@@ -14,9 +14,12 @@ use crate::executor::Watch;
 use crate::mark::Origin;
 use crate::operation::Operation;
 use crate::output::Output;
-use crate::resource::{Observation, Orphan, Resource, Want};
+use crate::resource::{Observation, Orphan, Refusal, Resource, Want};
 use crate::survey::Contents;
 use crate::trace::TraceSink;
+
+/// Stands among [`Identity::endpoints`] for a sandbox, whose address is another one each time.
+pub const SANDBOX: &str = "sandbox";
 
 /// How a cloud is reached.
 #[derive(Clone, Debug, Default)]
@@ -42,14 +45,22 @@ pub trait Cloud: Send + Sync {
     /// The settings as a saved change set carries them. They hold no secret.
     fn to_json(&self) -> Value;
 
+    /// What the plan file takes for granted, by name: an account, a role, a project. A sandbox makes it.
+    fn given(&self) -> BTreeMap<&'static str, String>;
+
     /// A provider that can only read.
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error>;
 
     /// A provider that can write.
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error>;
 
-    /// The settings for the server, from the plan file alone: nothing is sent.
-    async fn outputs(&self) -> Result<Vec<Output>, Error>;
+    /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
+    async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
+
+    /// The same with secrets, which are fetched where there are any.
+    async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
+        self.outputs(connection).await
+    }
 }
 
 /// Who we are and where: what a change set is bound to.
@@ -108,6 +119,12 @@ pub trait Observer: Send + Sync {
 
     /// What is in a resource that holds data, counted up to a cap.
     async fn contents(&self, address: &Address) -> Result<Contents, Error>;
+
+    /// Why a resource of ours cannot be deleted with this deployment: things of others in it, a lock. Looked at before a
+    /// destroy only.
+    async fn in_the_way(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
+        Ok(None)
+    }
 }
 
 /// The writing half, which only `apply` and `destroy` build.

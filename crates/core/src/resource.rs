@@ -64,8 +64,26 @@ pub struct Resource {
     pub needs: Vec<Address>,
     /// Resources that must be gone before this one is deleted.
     pub deleted_after: Vec<Address>,
-    /// Writes of the same lane go one at a time after the first conflict between them.
-    pub lane: Option<&'static str>,
+    /// Which writes it may have to wait for.
+    pub lane: Option<Lane>,
+}
+
+/// Writes to the same thing, which cannot all be made at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// What they write to; the same word is the same lane.
+    pub name: &'static str,
+    /// When they go one at a time.
+    pub turns: Turns,
+}
+
+/// When the writes of a lane go one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turns {
+    /// They start together, and go one at a time after the first conflict.
+    AfterConflict,
+    /// Always: the service answers even the first two with a conflict or with throttling.
+    Always,
 }
 
 /// Whose mark holds a resource's digests.

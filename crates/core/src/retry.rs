@@ -21,6 +21,12 @@ const TRANSIENT_ATTEMPTS: u32 = 4;
 /// minutes after a change (the budget Terraform's provider settled on too).
 const CONFLICT_BUDGET: Duration = Duration::from_secs(120);
 
+/// How long an operation of the service's own is waited for: creating a storage account takes seconds, deleting a group
+/// minutes.
+pub const SERVICE_BUDGET: Duration = Duration::from_secs(15 * 60);
+/// However long the service asks us to wait between two looks at its own operation.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// The waits between attempts: exponential with jitter, from a quarter of a second to eight.
 #[must_use]
 pub fn waits() -> ExponentialBackoff {
@@ -55,6 +61,39 @@ where
             _ => return Err(error.effort(attempts, started.elapsed())),
         }
         attempts += 1;
+    }
+}
+
+/// What one look at an operation that the service carries out in its own time found.
+#[derive(Debug)]
+pub enum Progress<T> {
+    /// It ended well.
+    Done(T),
+    /// It goes on; look again after this long, where the service says so.
+    Running(Option<Duration>),
+}
+
+/// Look at an operation of the service's own until it ends. The first look is made at once.
+///
+/// # Errors
+///
+/// The operation failed, could not be looked at, or did not end within [`SERVICE_BUDGET`]: then `late` makes the error.
+pub async fn poll<T, F>(mut look: impl FnMut() -> F, late: impl FnOnce() -> Error) -> Result<T, Error>
+where
+    F: Future<Output = Result<Progress<T>, Error>>,
+{
+    let started = Instant::now();
+    let mut waits = waits();
+    loop {
+        let asked = match look().await? {
+            Progress::Done(value) => return Ok(value),
+            Progress::Running(asked) => asked,
+        };
+        if started.elapsed() > SERVICE_BUDGET {
+            return Err(late().effort(1, started.elapsed()));
+        }
+        let own = waits.next().unwrap_or_default();
+        sleep(asked.map_or(own, |asked| asked.min(LONGEST_WAIT))).await;
     }
 }
 
@@ -103,6 +142,21 @@ mod tests {
         assert_eq!(attempts_for(RetryClass::Conflict).await, 1);
         assert_eq!(attempts_for(RetryClass::Transient).await, TRANSIENT_ATTEMPTS);
         assert!(attempts_for(RetryClass::Throttled(None)).await > TRANSIENT_ATTEMPTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn poll_looks_when_the_service_says_and_gives_up_in_the_end() {
+        let started = Instant::now();
+        let looks = Cell::new(0);
+        let ends = || async {
+            looks.set(looks.get() + 1);
+            Ok(if looks.get() < 3 { Progress::Running(Some(Duration::from_secs(17))) } else { Progress::Done(()) })
+        };
+        poll(ends, || Error::new(ErrorKind::Unavailable, "wait")).await.unwrap();
+        assert_eq!((looks.get(), started.elapsed().as_secs()), (3, 34));
+        let never = || async { Ok::<Progress<()>, Error>(Progress::Running(None)) };
+        poll(never, || Error::new(ErrorKind::Unavailable, "wait")).await.unwrap_err();
+        assert!(started.elapsed() < SERVICE_BUDGET * 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,9 +3,10 @@
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::error::Error;
 use crate::provider::{Identity, Observer};
-use crate::resource::{Observation, Orphan, Resource};
+use crate::resource::{Carrier, Observation, Orphan, Refusal, Resource};
 
 /// What was found in the cloud at one moment.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Survey {
     pub marked: Result<Vec<Orphan>, Error>,
     /// What is in the resources that hold data; only looked at before a destroy.
     pub contents: Vec<(Resource, Result<Contents, Error>)>,
+    /// What keeps resources from being deleted; only looked at before a destroy.
+    pub in_the_way: Vec<(Address, Result<Option<Refusal>, Error>)>,
 }
 
 /// What is in a resource that holds data. A count that reached the cap of one page is marked as such.
@@ -66,20 +69,25 @@ pub fn thousands(number: u64) -> String {
     groups.join(",")
 }
 
-/// Look at everything at once. `names` are the deployment's name and its former one; `contents` also counts what is in
-/// the resources that hold data.
+/// Look at everything at once. `names` are the deployment's name and its former one; `removing` also looks at what a
+/// removal has to know: what is in the resources that hold data, and what keeps resources from being deleted.
 ///
 /// # Errors
 ///
 /// Credentials that are not accepted, and answers that make every observation pointless. What could not be read of a
 /// single resource is an observation, not an error.
-pub async fn survey(observer: &dyn Observer, names: &[String], contents: bool) -> Result<Survey, Error> {
+pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -> Result<Survey, Error> {
     let resources = observer.resources();
     let observations = join_all(resources.iter().map(|resource| observer.observe(&resource.address)));
-    let data = resources.iter().filter(|resource| contents && resource.holds_data);
+    let data = resources.iter().filter(|resource| removing && resource.holds_data);
     let counts = join_all(data.clone().map(|resource| observer.contents(&resource.address)));
-    let (identity, observations, marked, counts) =
-        futures::join!(observer.identity(), observations, observer.marked(names), counts);
+    let own = |resource: &&Resource| removing && resource.carrier == Carrier::Itself;
+    let obstructed = resources
+        .iter()
+        .filter(own)
+        .map(|resource| async { (resource.address.clone(), observer.in_the_way(&resource.address).await) });
+    let (identity, observations, marked, counts, in_the_way) =
+        futures::join!(observer.identity(), observations, observer.marked(names), counts, join_all(obstructed));
     let identity = identity?;
     let counted: Vec<_> = data.cloned().zip(counts).collect();
     // Full names hold the account, which is only known now.
@@ -88,7 +96,7 @@ pub async fn survey(observer: &dyn Observer, names: &[String], contents: bool) -
     let contents = counted.into_iter().filter_map(|(old, count)| Some((current(&old)?, count))).collect();
     let unreadable = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
     let found = resources.iter().cloned().zip(observations.into_iter().map(unreadable)).collect();
-    Ok(Survey { identity, found, marked, contents })
+    Ok(Survey { identity, found, marked, contents, in_the_way })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
-use provision_core::resource::{Carrier, Observation, Orphan, Resource, Want};
+use provision_core::resource::{Carrier, Lane, Observation, Orphan, Resource, Turns, Want};
 use provision_core::survey::Contents;
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ const NOTIFICATION: Address = Address::new("gcp.notification");
 const ACCESS: Address = Address::new("gcp.access");
 
 /// Writes to one bucket share a lane: each moves the metageneration under the others.
-const BUCKET_LANE: &str = "bucket";
+const BUCKET_LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
 
 /// Where calls go, and as whom.
 #[derive(Clone, Debug)]
@@ -118,6 +118,11 @@ impl Cloud for Settings {
         json!(self)
     }
 
+    fn given(&self) -> BTreeMap<&'static str, String> {
+        let account = self.service_account().map(|account| ("service_account", account.to_owned()));
+        std::iter::once(("project", self.gcp.project.clone())).chain(account).collect()
+    }
+
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, place) = credential::connect(connection).await?;
         Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
@@ -128,7 +133,7 @@ impl Cloud for Settings {
         Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
     }
 
-    async fn outputs(&self) -> Result<Vec<Output>, Error> {
+    async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
         Ok(outputs(self))
     }
 }
@@ -622,7 +627,7 @@ pub(crate) mod tests {
     #[test]
     fn outputs_are_what_the_server_reads() {
         let text = |settings: &Settings| -> Vec<_> {
-            outputs(settings).into_iter().map(|output| format!("{}={}", output.name, output.value)).collect()
+            outputs(settings).into_iter().map(|output| format!("{}={}", output.name, output.known().unwrap_or_default())).collect()
         };
         let expected = [
             "HOST=https://wandb.example.com",

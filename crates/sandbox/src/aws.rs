@@ -1,8 +1,28 @@
-//! Amazon Web Services.
+//! Amazon Web Services: S3, S3 Control's tags, SQS, STS, IAM and Resource Groups Tagging on one address.
+//!
+//! An access key id of twelve digits is its account; any other is of the account that was seeded, `123456789012` if none
+//! was. The region is that of the signature. An identity may do everything in its own account that no policy of a
+//! resource denies, and in another's what such a policy allows. Roles and their policies are kept and checked, and nobody
+//! can act as one. There are no keys, topics and functions: names of them are believed.
 //!
 //! Delays by name: `sqs.policy` (S3 sees a queue and its policy late), `tags` (`tag:GetResources` sees tags late).
 
 pub mod answers;
+mod call;
+mod caller;
+mod error;
+mod iam;
+mod id;
+mod json;
+mod policy;
+mod query;
+mod s3;
+mod seed;
+mod sqs;
+mod sts;
+mod tagging;
+mod tags;
+mod wildcard;
 mod wire;
 
 use std::net::SocketAddr;
@@ -11,9 +31,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 
+use crate::Error;
 use crate::cloud::{Answer, Cloud, Wire};
 use crate::world::World;
+use call::Call;
 
+pub use caller::{DEFAULT_ACCOUNT, DEFAULT_REGION};
 pub use wire::AwsWire;
 
 /// The services on one address.
@@ -28,6 +51,24 @@ impl Aws {
     pub fn new(world: Arc<World>) -> Self {
         Self { world }
     }
+
+    async fn answer(&self, request: Request<Bytes>) -> error::Reply {
+        let call = Call::read(&self.world, request)?;
+        match call.operation.split(':').next().unwrap_or_default() {
+            "s3" => s3::serve(&call),
+            "sqs" => sqs::serve(&call).await,
+            "sts" => sts::serve(&call),
+            "iam" => iam::serve(&call),
+            "tag" => tagging::serve(&call),
+            _ => Err(error::Error::unserved(&call.operation)),
+        }
+    }
+}
+
+/// Set the account and region of credentials that name none, and make a role.
+pub(crate) fn seed(world: &World, account: &str, region: &str, role: Option<&str>) -> Result<(), Error> {
+    let now_ms = world.clock.now_ms();
+    world.store.transaction(|state| seed::write(state, account, region, role, now_ms))
 }
 
 #[async_trait::async_trait]
@@ -37,18 +78,24 @@ impl Cloud for Aws {
     }
 
     async fn handle(&self, request: Request<Bytes>) -> Answer {
-        let _ = &self.world;
         let operation = AwsWire.operation(&request);
-        let message = format!("the sandbox does not serve {operation}");
-        Ok(AwsWire.error(&operation, 501, "NotImplemented", &message))
+        Ok(self.answer(request).await.unwrap_or_else(|error| error.answer(&operation)))
     }
 
     fn environment(&self, address: SocketAddr) -> Vec<(String, String)> {
+        let seeded = self.world.store.transaction(|state| seed::read(state)).ok().flatten();
+        let (account, region) = seeded.map_or_else(
+            || (DEFAULT_ACCOUNT.to_owned(), DEFAULT_REGION.to_owned()),
+            |seed| (seed.account, seed.region),
+        );
         let variables = [
             ("AWS_ENDPOINT_URL", format!("http://{address}")),
-            ("AWS_ACCESS_KEY_ID", "123456789012".to_owned()),
+            // S3 Control's clients put the account before the host, which an address in numbers cannot have.
+            ("AWS_ENDPOINT_URL_S3_CONTROL", format!("http://localhost:{}", address.port())),
+            ("AWS_ACCESS_KEY_ID", account),
             ("AWS_SECRET_ACCESS_KEY", "sandbox".to_owned()),
-            ("AWS_REGION", "eu-west-1".to_owned()),
+            ("AWS_REGION", region.clone()),
+            ("AWS_DEFAULT_REGION", region),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ];
         variables.map(|(name, value)| (name.to_owned(), value)).to_vec()

@@ -1,6 +1,8 @@
 //! What a cloud is to the server, the fault layer and the proxy.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -16,6 +18,35 @@ pub struct Dropped;
 /// Fields to send after the body, as gRPC does: an extension of a response.
 #[derive(Clone, Debug, Default)]
 pub struct Trailers(pub HeaderMap);
+
+/// Whether the caller still waits: an extension of a request, for calls that wait for something.
+///
+/// A call that came has its effect even if its caller is gone; only one that would take something on the caller's behalf
+/// later looks here first.
+#[derive(Clone, Debug, Default)]
+pub struct Presence(Arc<AtomicBool>);
+
+impl Presence {
+    /// Whether the connection ended.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Something that says so when it is dropped.
+    pub(crate) fn watch(&self) -> Leaving {
+        Leaving(self.clone())
+    }
+}
+
+/// Dropped when the caller leaves, or has its answer.
+pub(crate) struct Leaving(Presence);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// How a cloud names its requests and phrases its errors.
 pub trait Wire: Send + Sync {

@@ -71,6 +71,9 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// No certificate could be made.
+    #[error("cannot make the sandbox's certificate: {0}")]
+    Certificate(String),
     /// The system gives no threads.
     #[error("cannot start the sandbox: {0}")]
     Threads(std::io::Error),

@@ -12,10 +12,12 @@
 //! taken for encrypted, since nothing leaves this machine: policies that deny plain HTTP let it pass.
 
 pub mod aws;
+pub mod azure;
 pub mod clock;
 pub mod cloud;
 pub mod error;
 pub mod fault;
+pub mod google;
 pub mod layer;
 pub mod propagation;
 pub mod proxy;
@@ -23,6 +25,7 @@ pub mod record;
 pub mod sandbox;
 pub mod server;
 pub mod state;
+mod tls;
 pub mod world;
 
 pub use error::Error;

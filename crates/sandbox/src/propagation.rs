@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 /// A value that was written, and the one before it, which others see until the new one has spread.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Propagating<T> {
     written: T,
+    /// In a list, or a value that is `null` would be read back as none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    before: Option<T>,
+    before: Option<[T; 1]>,
     #[serde(default)]
     seen_from_ms: u64,
 }
@@ -25,12 +27,13 @@ impl<T: Clone> Propagating<T> {
 
     /// What others see at a moment.
     pub fn seen(&self, now_ms: u64) -> &T {
-        self.before.as_ref().filter(|_| now_ms < self.seen_from_ms).unwrap_or(&self.written)
+        let before = self.before.as_ref().filter(|_| now_ms < self.seen_from_ms);
+        before.map_or(&self.written, |[before]| before)
     }
 
     /// Write a value that others see from a moment on.
     pub fn write(&mut self, value: T, now_ms: u64, delay_ms: u64) {
-        let before = (delay_ms > 0).then(|| self.seen(now_ms).clone());
+        let before = (delay_ms > 0).then(|| [self.seen(now_ms).clone()]);
         *self = Self { written: value, before, seen_from_ms: now_ms.saturating_add(delay_ms) };
     }
 }
@@ -48,5 +51,13 @@ mod tests {
         assert_eq!((value.written(), value.seen(1_600), value.seen(1_700)), (&3, &1, &3));
         value.write(4, 2_000, 0);
         assert_eq!(value.seen(2_000), &4);
+    }
+
+    #[test]
+    fn value_that_was_nothing_before_stays_nothing_when_it_is_read_back() {
+        let mut value = Propagating::new(None);
+        value.write(Some(1), 1_000, 500);
+        let value: Propagating<Option<u8>> = serde_json::from_value(serde_json::to_value(&value).unwrap()).unwrap();
+        assert_eq!((value.seen(1_499), value.seen(1_500)), (&None, &Some(1)));
     }
 }

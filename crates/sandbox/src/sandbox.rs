@@ -9,12 +9,15 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::aws::Aws;
+use crate::aws::{self, Aws};
+use crate::azure::{self, Azure, Endpoint};
 use crate::clock::Clock;
 use crate::cloud::Cloud;
 use crate::fault::Faults;
+use crate::google::{self, Google};
 use crate::layer::FaultLayer;
 use crate::state::Store;
+use crate::tls::Authority;
 use crate::world::World;
 use crate::{Error, server};
 
@@ -23,11 +26,28 @@ use crate::{Error, server};
 pub enum CloudName {
     /// Amazon Web Services.
     Aws,
+    /// Google Cloud.
+    Google,
+    /// Microsoft Azure: Resource Manager, with blobs and queues on the two ports that follow.
+    Azure,
 }
 
 impl CloudName {
     /// Every cloud there is.
-    pub const ALL: [Self; 1] = [Self::Aws];
+    pub const ALL: [Self; 3] = [Self::Aws, Self::Google, Self::Azure];
+
+    /// How many ports it listens on.
+    const fn ports(self) -> u16 {
+        match self {
+            Self::Aws | Self::Google => 1,
+            Self::Azure => 3,
+        }
+    }
+}
+
+/// A port so many after another; a free one after a free one.
+const fn following(port: u16, by: u16) -> u16 {
+    if port == 0 { 0 } else { port.saturating_add(by) }
 }
 
 /// How a sandbox is to be.
@@ -52,12 +72,13 @@ impl Default for Options {
 }
 
 /// Clouds that run on 127.0.0.1 until the value is dropped.
-#[derive(Debug)]
 pub struct Sandbox {
     world: Arc<World>,
     addresses: BTreeMap<CloudName, SocketAddr>,
-    environment: Vec<(String, String)>,
+    clouds: BTreeMap<CloudName, Arc<dyn Cloud>>,
     warnings: Vec<String>,
+    directory: Option<PathBuf>,
+    authority: Option<Authority>,
     threads: Threads,
 }
 
@@ -75,10 +96,12 @@ impl Sandbox {
         let faults = Arc::new(FaultLayer::new(options.faults, options.recording));
         let world = Arc::new(World { store, faults, clock: Clock::default() });
         let threads = Threads::start()?;
-        let (addresses, environment) = (BTreeMap::new(), Vec::new());
-        let mut sandbox = Self { world, addresses, environment, warnings, threads };
-        for (index, name) in (0_u16..).zip(options.clouds) {
-            sandbox.run(name, if options.port == 0 { 0 } else { options.port.saturating_add(index) })?;
+        let (addresses, clouds, directory) = (BTreeMap::new(), BTreeMap::new(), options.directory);
+        let mut sandbox = Self { world, addresses, clouds, warnings, directory, authority: None, threads };
+        let mut port = options.port;
+        for name in options.clouds {
+            sandbox.run(name, port)?;
+            port = following(port, name.ports());
         }
         Ok(sandbox)
     }
@@ -100,8 +123,59 @@ impl Sandbox {
 
     /// The variables that clients need to find the clouds and be let in.
     #[must_use]
-    pub fn environment(&self) -> &[(String, String)] {
-        &self.environment
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let clouds = self.addresses.iter().filter_map(|(name, address)| Some((self.clouds.get(name)?, *address)));
+        clouds.flat_map(|(cloud, address)| cloud.environment(address)).collect()
+    }
+
+    /// Set the account and region of the credentials that [`Sandbox::environment`] gives, and make a role if it is not
+    /// there: what a plan file takes for granted.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_aws(&self, account: &str, region: &str, role: Option<&str>) -> Result<(), Error> {
+        aws::seed(&self.world, account, region, role)
+    }
+
+    /// Make a project, if it is not there, and in it a service account: what a plan file takes for granted.
+    /// [`Sandbox::environment`] names the project that was seeded last.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_google(&self, project: &str, service_account: Option<&str>) -> Result<(), Error> {
+        google::seed(&self.world, project, service_account)
+    }
+
+    /// Give the name of a bucket of Cloud Storage to somebody else: whoever asks for it is told that it is not available,
+    /// and is denied the bucket.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_google_taken(&self, bucket: &str) -> Result<(), Error> {
+        google::seed_taken(&self.world, bucket)
+    }
+
+    /// Make a subscription of a tenant, with its resource providers registered, if it is not there, and in the tenant a
+    /// principal that roles can be assigned to: what a plan file takes for granted. [`Sandbox::environment`] names the
+    /// subscription and tenant that were seeded last.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_azure(&self, subscription: &str, tenant: &str, principal: Option<&str>) -> Result<(), Error> {
+        azure::seed(&self.world, subscription, tenant, principal)
+    }
+
+    /// Give the name of a storage account to somebody else.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_azure_taken(&self, account: &str) -> Result<(), Error> {
+        azure::seed_taken(&self.world, account)
     }
 
     /// What was found and mended when the state was opened.
@@ -126,12 +200,44 @@ impl Sandbox {
         let world = Arc::clone(&self.world);
         let cloud: Arc<dyn Cloud> = match name {
             CloudName::Aws => Arc::new(Aws::new(world)),
+            CloudName::Google => Arc::new(Google::new(world)?),
+            CloudName::Azure => return self.run_azure(port),
         };
         let (listener, address) = listen(&self.threads, port)?;
         self.addresses.insert(name, address);
-        self.environment.extend(cloud.environment(address));
+        self.clouds.insert(name, Arc::clone(&cloud));
         self.threads.spawn(server::serve(listener, cloud, Arc::clone(&self.world.faults)));
         Ok(())
+    }
+
+    /// Azure's servers know each other's addresses and speak TLS.
+    fn run_azure(&mut self, port: u16) -> Result<(), Error> {
+        azure::start(&self.world)?;
+        let authority = Authority::make(self.directory.as_deref())?;
+        let (manager, resource_manager) = listen(&self.threads, port)?;
+        let (blobs, blob) = listen(&self.threads, following(port, 1))?;
+        let (queues, queue) = listen(&self.threads, following(port, 2))?;
+        let addresses = azure::Addresses { resource_manager, blob, queue };
+        for (listener, endpoint) in
+            [(manager, Endpoint::ResourceManager), (blobs, Endpoint::Blob), (queues, Endpoint::Queue)]
+        {
+            let cloud: Arc<dyn Cloud> =
+                Arc::new(Azure::new(Arc::clone(&self.world), endpoint, addresses, &authority.file));
+            if endpoint == Endpoint::ResourceManager {
+                self.clouds.insert(CloudName::Azure, Arc::clone(&cloud));
+            }
+            let faults = Arc::clone(&self.world.faults);
+            self.threads.spawn(server::serve_tls(listener, authority.acceptor.clone(), cloud, faults));
+        }
+        self.addresses.insert(CloudName::Azure, resource_manager);
+        self.authority = Some(authority);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Sandbox").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2 without TLS on loopback: each request passes the fault layer to a cloud.
+//! HTTP/1.1 and HTTP/2 on loopback, with TLS where clients insist on it: each request passes the fault layer to a cloud.
 
 use std::sync::Arc;
 
@@ -10,9 +10,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
-use crate::cloud::{Cloud, Dropped, Trailers};
+use crate::cloud::{Cloud, Dropped, Presence, Trailers};
 use crate::layer::FaultLayer;
 
 type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
@@ -21,17 +23,45 @@ type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 pub(crate) async fn serve(listener: TcpListener, cloud: Arc<dyn Cloud>, layer: Arc<FaultLayer>) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
+        tokio::spawn(connection(stream, Arc::clone(&cloud), Arc::clone(&layer)));
+    }
+}
+
+/// The same over TLS.
+pub(crate) async fn serve_tls(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    cloud: Arc<dyn Cloud>,
+    layer: Arc<FaultLayer>,
+) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        let (acceptor, cloud, layer) = (acceptor.clone(), Arc::clone(&cloud), Arc::clone(&layer));
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
-                // A task of its own: a call that came has its effect and its record even if the caller is killed meanwhile.
-                let answered = tokio::spawn(async move { answer(request, &*cloud, &layer).await });
-                async move { answered.await.unwrap_or(Err(Dropped)) }
-            });
-            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+            if let Ok(stream) = acceptor.accept(stream).await {
+                connection(stream, cloud, layer).await;
+            }
         });
     }
+}
+
+async fn connection<S>(stream: S, cloud: Arc<dyn Cloud>, layer: Arc<FaultLayer>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
+        let presence = Presence::default();
+        let leaving = presence.watch();
+        request.extensions_mut().insert(presence);
+        // A task of its own: a call that came has its effect and its record even if the caller is killed meanwhile.
+        let answered = tokio::spawn(async move { answer(request, &*cloud, &layer).await });
+        async move {
+            let _leaving = leaving;
+            answered.await.unwrap_or(Err(Dropped))
+        }
+    });
+    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(request: Request<Incoming>, cloud: &dyn Cloud, layer: &FaultLayer) -> Result<Response<Body>, Dropped> {
@@ -50,4 +80,49 @@ fn sent(answer: Response<Bytes>) -> Response<Body> {
         None => body.boxed_unsync(),
     };
     Response::from_parts(parts, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use http::HeaderMap;
+    use hyper_util::client::legacy::Client;
+
+    use super::*;
+    use crate::aws::AwsWire;
+    use crate::cloud::{Answer, Wire};
+
+    /// Answers as gRPC does: the status comes after the body.
+    struct Remote;
+
+    #[async_trait::async_trait]
+    impl Cloud for Remote {
+        fn wire(&self) -> &dyn Wire {
+            &AwsWire
+        }
+
+        async fn handle(&self, request: Request<Bytes>) -> Answer {
+            let mut answer = Response::new(request.into_body());
+            let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+            answer.extensions_mut().insert(Trailers(trailers));
+            Ok(answer)
+        }
+
+        fn environment(&self, _: SocketAddr) -> Vec<(String, String)> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn http2_without_tls_carries_trailers() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Arc::new(Remote), Arc::default()));
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        let request = Request::post(format!("http://{address}/service/Method")).body(Full::new(Bytes::from("hello")));
+        let body = client.request(request.unwrap()).await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+        assert_eq!(body.to_bytes(), "hello");
+    }
 }

@@ -5,6 +5,7 @@
 //! - `journal`: every transaction since the snapshot, appended; a last line that is not whole is dropped with a warning;
 //! - `snapshot`: every value at one moment, written beside its place and moved there. It is written when the journal has
 //!   outgrown it, so that the cost of a transaction does not depend on how many there were;
+//! - `authority.pem`: if a cloud speaks TLS, the certificate that its clients are to trust, new at every start;
 //! - `lock`: held as long as the store is open, with the process that holds it.
 //!
 //! Anything else that is wrong with them is an error: a sandbox is never emptied silently.
@@ -128,7 +129,7 @@ pub fn remove(path: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let _lock = lock::take(path)?;
-    for name in ["journal", "snapshot", "lock"] {
+    for name in ["journal", "snapshot", crate::tls::FILE, "lock"] {
         match std::fs::remove_file(path.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io("remove", &path.join(name))(error));

@@ -62,7 +62,8 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     for (name, read) in names.ids.iter().zip(reads) {
         match read {
             Ok(text) if value.is_null() => value = seen(role, name, &text),
-            Ok(_) => {}
+            // A rename that did not finish: the policy under the former name still has to go.
+            Ok(_) => value["former"] = json!(name),
             Err(error) if error.code() == Some("NoSuchEntity") => {
                 let role_is_missing = error.reason().is_some_and(|reason| !reason.contains("policy"));
                 present.obstacles.extend(role_is_missing.then(|| (POLICY.name, no_role(role))));

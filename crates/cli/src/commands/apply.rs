@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
-use provision_core::output::{OutputFormat, object, render};
+use provision_core::output::{Output, object, table};
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind};
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::arguments::{Cloud, Global};
 use crate::commands::execution::{self, Run};
 use crate::commands::{Ended, Failure, plan, show};
 use crate::exit::Exit;
-use crate::session::{Checked, check, plan_file_path};
+use crate::session::{Checked, Session, check, plan_file_path};
 use crate::view;
 
 pub(crate) async fn run(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans: bool, global: &Global) -> Ended {
@@ -30,7 +30,8 @@ async fn from_plan_file(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans
     let checked = check(&path, cloud)?;
     execution::can_ask(yes, "apply")?;
     let intent = checked.intent(Purpose::Apply, orphans);
-    let provider = checked.provisioner(global).await?;
+    let session = Session::open(&[&checked], global)?;
+    let provider = checked.settings.provisioner(&session.connection).await?;
     let set = checked.change_set(provider.as_ref(), &intent).await?;
     present(&set, global);
     let obstacles = set.obstacles();
@@ -56,7 +57,8 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
     }
     plan_file_unchanged(&set, cloud)?;
     let intent = checked.intent(Purpose::Apply, set.with_orphans);
-    let provider = checked.provisioner(global).await?;
+    let session = Session::open(&[&checked], global)?;
+    let provider = checked.settings.provisioner(&session.connection).await?;
     let now = checked.change_set(provider.as_ref(), &intent).await?;
     let (then, here) = (&set.identity, &now.identity);
     if (&then.account, &then.region, &then.endpoints) != (&here.account, &here.region, &here.endpoints) {
@@ -129,7 +131,10 @@ fn finish(provider: &dyn Provisioner, global: &Global) {
     if global.json {
         return view::result(&format!("{}\n", json!({"type": "outputs", "outputs": object(&outputs)})));
     }
-    view::result(&format!("\n{}", render(&outputs, OutputFormat::Env)));
+    view::result(&format!("\n{}", table(&outputs)));
+    if outputs.iter().any(Output::is_sensitive) && !global.quiet {
+        view::diagnostic(&format!("secrets are shown by `provision {} output --reveal`\n", provider.cloud()));
+    }
     if let Some(left) = provider.handover().filter(|_| !global.quiet) {
         view::diagnostic(&format!("\n{left}\n"));
     }

@@ -9,7 +9,7 @@ use crate::arguments::{Cloud, Global};
 use crate::commands::execution::{self, Run};
 use crate::commands::{Ended, Failure, plan};
 use crate::exit::Exit;
-use crate::session::{check, plan_file_path};
+use crate::session::{Session, check, plan_file_path};
 use crate::view;
 
 pub(crate) async fn run(
@@ -30,7 +30,8 @@ pub(crate) async fn run(
         )));
     }
     let intent = checked.intent(Purpose::Destroy { delete_data }, orphans);
-    let provider = checked.provisioner(global).await?;
+    let session = Session::open(&[&checked], global)?;
+    let provider = checked.settings.provisioner(&session.connection).await?;
     let set = checked.change_set(provider.as_ref(), &intent).await?;
     match global.json {
         true => view::result(&format!("{}\n", json!({"type": "change_set", "change_set": set}))),

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::arguments::{Cloud, Global, ReportFormat};
 use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
-use crate::session::{Checked, check, plan_file_path};
+use crate::session::{Checked, Session, check, plan_file_path};
 use crate::view;
 
 /// Deployments that are looked at at the same time: enough to hide the waiting, few enough for a service's limits.
@@ -19,7 +19,8 @@ const DEPLOYMENTS_AT_ONCE: usize = 16;
 pub(crate) async fn run(plan_files: Vec<PathBuf>, cloud: Cloud, format: ReportFormat, global: &Global) -> Ended {
     let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)] } else { plan_files };
     let checked = check_each(&paths, cloud)?;
-    let looks = checked.iter().map(|checked| look(checked, global));
+    let session = Session::open(&checked.iter().collect::<Vec<_>>(), global)?;
+    let looks = checked.iter().map(|checked| look(checked, &session));
     let (sets, errors): (Vec<_>, Vec<_>) = stream::iter(looks)
         .buffered(DEPLOYMENTS_AT_ONCE)
         .map(|look| look.map_or_else(|error| (None, Some(error)), |set| (Some(set), None)))
@@ -48,9 +49,9 @@ fn check_each(paths: &[PathBuf], cloud: Cloud) -> Result<Vec<Checked>, Failure> 
     if errors.is_empty() { Ok(checked) } else { Err(Failure::PlanFiles(errors)) }
 }
 
-async fn look(checked: &Checked, global: &Global) -> Result<ChangeSet, Error> {
+async fn look(checked: &Checked, session: &Session) -> Result<ChangeSet, Error> {
     let observed = async {
-        let observer = checked.observer(global).await?;
+        let observer = checked.settings.observer(&session.connection).await?;
         checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, false)).await
     };
     observed.await.map_err(|error| error.with_plan_file(&checked.source.name))

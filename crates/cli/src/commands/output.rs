@@ -1,36 +1,94 @@
-//! `provision <cloud> output`: the settings for the server, from the plan file alone.
+//! `provision <cloud> output`: the settings for the server, from the plan file alone unless secrets are asked for.
 
 use std::path::{Path, PathBuf};
 
-use provision_core::output::{Output, OutputFormat, render};
+use provision_core::output::{Output, OutputFormat, Setting, render, table};
 use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Cloud, Format, Global};
 use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
-use crate::session::{check, plan_file_path};
+use crate::session::{Session, check, plan_file_path};
 use crate::view;
+
+/// What happens to secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    /// Nothing was said: people see that there are some, programs have to say.
+    Redacted,
+    /// They are fetched and written.
+    Revealed,
+    /// They are left out.
+    LeftOut,
+}
+
+impl Secrets {
+    /// What the flags say. A file is for a program, and only its owner reads it.
+    pub(crate) const fn asked(reveal: bool, no_secrets: bool, into_file: bool) -> Self {
+        match (reveal, no_secrets) {
+            (_, true) => Self::LeftOut,
+            (true, false) => Self::Revealed,
+            (false, false) if into_file => Self::Revealed,
+            (false, false) => Self::Redacted,
+        }
+    }
+}
+
+/// How and where the settings are written.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) format: Option<Format>,
+    pub(crate) secrets: Secrets,
+    pub(crate) out: Option<PathBuf>,
+}
 
 pub(crate) async fn run(
     first: Option<PathBuf>,
     cloud: Cloud,
     second: Option<String>,
-    format: Format,
-    out: Option<PathBuf>,
+    target: Target,
     global: &Global,
 ) -> Ended {
     let (plan_file, name) = tell_apart(first, second);
     let checked = check(&plan_file_path(plan_file, cloud), cloud)?;
-    let outputs = checked.settings.outputs().await?;
-    let text = match name {
-        Some(name) => one(&outputs, &name)?,
-        None => render(&outputs, chosen(format, global)),
+    let format = chosen(target.format, global);
+    let session = Session::open(&[&checked], global)?;
+    let known = checked.settings.outputs(&session.connection).await?;
+    let known = chosen_outputs(known, name.as_deref())?;
+    let for_program = format.is_some() || name.is_some() || target.out.is_some();
+    if for_program && target.secrets == Secrets::Redacted && known.iter().any(Output::is_sensitive) {
+        let message = "there is a secret among these settings: add `--reveal` to fetch it, or `--no-secrets`";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let fetched = target.secrets == Secrets::Revealed && known.iter().any(Output::is_sensitive);
+    let outputs = match fetched {
+        true => chosen_outputs(checked.settings.reveal(&session.connection).await?, name.as_deref())?,
+        false => known,
     };
-    match out {
+    let outputs: Vec<_> =
+        outputs.into_iter().filter(|output| target.secrets != Secrets::LeftOut || !output.is_sensitive()).collect();
+    let text = match (&name, format) {
+        (Some(_), _) => outputs.iter().filter_map(Output::known).map(|value| format!("{value}\n")).collect(),
+        (None, Some(format)) => render(&outputs, format),
+        (None, None) if target.out.is_some() => render(&outputs, OutputFormat::Env),
+        (None, None) => table(&outputs),
+    };
+    say_unavailable(&outputs);
+    match target.out {
         Some(path) => write(&path, &text)?,
         None => view::result(&text),
     }
-    Ok(Exit::Done)
+    let missing = name.is_some() && text.is_empty();
+    Ok(if missing { Exit::Failure } else { Exit::Done })
+}
+
+/// A secret that there is none of is missing from what programs read: say why.
+fn say_unavailable(outputs: &[Output]) {
+    for output in outputs {
+        if let Setting::Unavailable(reason) = &output.value {
+            view::diagnostic(&view::error::warning(&format!("{} is left out: {reason}", output.name)));
+        }
+    }
 }
 
 /// `output BUCKET` names a setting of the default plan file: settings are upper case, and no file of that name exists.
@@ -46,24 +104,41 @@ fn is_setting(path: &Path) -> bool {
     !path.exists() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-fn one(outputs: &[Output], name: &str) -> Result<String, Failure> {
-    let found = outputs.iter().find(|output| output.name == name);
-    let names = || outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
-    let missing = || Failure::Usage(format!("no setting `{name}`; this plan file has {}", names()));
-    found.map(|output| format!("{}\n", output.value)).ok_or_else(missing)
-}
-
-fn chosen(format: Format, global: &Global) -> OutputFormat {
-    match format {
-        _ if global.json => OutputFormat::Json,
-        Format::Env => OutputFormat::Env,
-        Format::Dotenv => OutputFormat::Dotenv,
-        Format::Json => OutputFormat::Json,
+/// All of them, or the one that is named.
+fn chosen_outputs(outputs: Vec<Output>, name: Option<&str>) -> Result<Vec<Output>, Failure> {
+    let Some(name) = name else { return Ok(outputs) };
+    match outputs.iter().find(|output| output.name == name) {
+        Some(output) => Ok(vec![output.clone()]),
+        None => {
+            let names: Vec<_> = outputs.iter().map(|output| output.name.as_str()).collect();
+            Err(Failure::Usage(format!("no setting `{name}`; this plan file has {}", names.join(", "))))
+        }
     }
 }
 
+fn chosen(format: Option<Format>, global: &Global) -> Option<OutputFormat> {
+    match format {
+        _ if global.json => Some(OutputFormat::Json),
+        Some(Format::Env) => Some(OutputFormat::Env),
+        Some(Format::Dotenv) => Some(OutputFormat::Dotenv),
+        Some(Format::Json) => Some(OutputFormat::Json),
+        None => None,
+    }
+}
+
+/// Settings may hold secrets: nobody else's to read.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
-    std::fs::write(path, text).map_err(|error| {
+    let mut options = std::fs::File::options();
+    options.create(true).write(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| {
+        // A file that was there keeps its mode when it is opened.
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        std::io::Write::write_all(&mut file, text.as_bytes())
+    });
+    written.map_err(|error| {
         let tried = format!("cannot write `{}`", path.display());
         Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
     })

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::arguments::{Cloud, Global};
 use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
-use crate::session::{check, plan_file_path};
+use crate::session::{Session, check, plan_file_path};
 use crate::view;
 use crate::view::change_set::Detail;
 
@@ -22,7 +22,8 @@ pub(crate) async fn run(
     global: &Global,
 ) -> Ended {
     let checked = check(&plan_file_path(plan_file, cloud), cloud)?;
-    let observer = checked.observer(global).await?;
+    let session = Session::open(&[&checked], global)?;
+    let observer = checked.settings.observer(&session.connection).await?;
     let set = checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans)).await?;
     print(&set, global);
     let obstacles = set.obstacles();

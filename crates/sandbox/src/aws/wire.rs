@@ -181,13 +181,21 @@ fn s3_error(status: u16, code: &str, message: &str) -> Response<Bytes> {
     answer(status, &[("content-type", "application/xml"), ("x-amz-request-id", REQUEST)], body)
 }
 
-/// With the code that clients of the query protocol know, where a service has had one
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>.
+/// Errors of SQS whose name in JSON is not the code of the query protocol, which many clients look for
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html>.
+const SQS: [(&str, &str, &str); 6] = [
+    ("NonExistentQueue", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
+    ("QueueDeletedRecently", "QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently"),
+    ("QueueAlreadyExists", "QueueNameExists", "QueueAlreadyExists"),
+    ("PurgeQueueInProgress", "PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress"),
+    ("MessageNotInflight", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"),
+    ("RequestThrottled", "RequestThrottled", "RequestThrottled"),
+];
+
 fn json_error(status: u16, namespace: &str, code: &str, message: &str) -> Response<Bytes> {
-    let name = if code == "NonExistentQueue" { "QueueDoesNotExist" } else { code };
+    let (_, name, query) = SQS.iter().find(|(known, _, _)| *known == code).copied().unwrap_or((code, code, code));
     let body = serde_json::json!({ "__type": format!("{namespace}{name}"), "message": message }).to_string();
-    let side = if status < 500 { "Sender" } else { "Receiver" };
-    let query = format!("AWS.SimpleQueueService.{code};{side}");
+    let query = format!("{query};{}", if status < 500 { "Sender" } else { "Receiver" });
     let mut headers = vec![("content-type", "application/x-amz-json-1.0"), ("x-amzn-requestid", REQUEST)];
     if !namespace.is_empty() {
         headers.push(("x-amzn-query-error", &query));

@@ -1,0 +1,368 @@
+//! Where tokens come from, and the clients on them.
+//!
+//! In this order, the first that is there:
+//!
+//! 1. a client secret: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`;
+//! 2. workload identity: `AZURE_FEDERATED_TOKEN_FILE` with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`;
+//! 3. the Azure CLI (`az login`).
+//!
+//! A managed identity is asked only on request, since its metadata server answers nowhere but on Azure:
+//! `AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential`, for a user-assigned one with `AZURE_CLIENT_ID`. The same variable
+//! also picks one of the others by the name that Microsoft's SDKs give it
+//! (<https://learn.microsoft.com/azure/developer/intro/passwordless-overview>): `EnvironmentCredential`,
+//! `WorkloadIdentityCredential`, `AzureCliCredential`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
+use azure_core::http::policies::Policy;
+use azure_core::http::{ClientOptions, RetryOptions, Transport, Url};
+use azure_core::time::OffsetDateTime;
+use azure_identity::{
+    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+};
+use provision_core::provider::Connection;
+use provision_core::{Error, ErrorKind};
+use serde_json::Value;
+
+use crate::client::Clients;
+use crate::config::{AzureSection, CloudName};
+use crate::error::innermost;
+use crate::provider::Place;
+use crate::trace::Tracer;
+
+/// How long credentials may take to be found: a server that hangs must not hang us.
+const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
+/// The same for the Azure CLI, a program of the user's own machine that alone takes seconds to start.
+const CLI_LIMIT: Duration = Duration::from_secs(10);
+/// How long a connection may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// A token this close to its end is not used any more.
+const TOKEN_MARGIN: Duration = Duration::from_secs(300);
+
+/// What a cloud's addresses are. The audience is not always the endpoint
+/// (<https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure>,
+/// <https://learn.microsoft.com/azure/china/resources-developer-guide>).
+struct CloudAddresses {
+    endpoint: &'static str,
+    audience: &'static str,
+    authority: &'static str,
+}
+
+const fn addresses(cloud: CloudName) -> CloudAddresses {
+    match cloud {
+        CloudName::Public => CloudAddresses {
+            endpoint: "https://management.azure.com",
+            audience: "https://management.azure.com",
+            authority: "https://login.microsoftonline.com",
+        },
+        CloudName::UsGov => CloudAddresses {
+            endpoint: "https://management.usgovcloudapi.net",
+            audience: "https://management.core.usgovcloudapi.net",
+            authority: "https://login.microsoftonline.us",
+        },
+        CloudName::China => CloudAddresses {
+            endpoint: "https://management.chinacloudapi.cn",
+            audience: "https://management.chinacloudapi.cn",
+            authority: "https://login.chinacloudapi.cn",
+        },
+    }
+}
+
+/// The environment, or what stands in for it in a sandbox.
+struct Variables<'a>(Option<&'a BTreeMap<String, String>>);
+
+impl Variables<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        let value = match self.0 {
+            Some(sandbox) => sandbox.get(name).cloned(),
+            None => std::env::var(name).ok(),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
+    fn url(&self, name: &str) -> Result<Option<Url>, Error> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        Url::parse(&text).map(Some).map_err(|error| {
+            let tried = format!("use {name}=`{text}`");
+            Error::new(ErrorKind::InvalidInput, tried).message(error.to_string())
+        })
+    }
+}
+
+/// Clients for a subscription, with credentials that are known to exist.
+///
+/// # Errors
+///
+/// No credentials, or credentials that the directory does not accept; an endpoint that is not `https`.
+pub async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Place), Error> {
+    let variables = Variables(connection.sandbox.as_ref());
+    let cloud = addresses(section.cloud);
+    let endpoint = endpoint(&variables, &cloud)?;
+    let authority = variables.get("AZURE_AUTHORITY_HOST").unwrap_or_else(|| cloud.authority.to_owned());
+    let options = options(&variables, &authority, connection)?;
+    let chosen = choose(&variables, section, &options)?;
+    let scope = format!("{}/.default", cloud.audience);
+    let credential = Arc::new(Kept { inner: chosen.credential.clone(), tokens: Mutex::default() });
+    let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
+    let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
+    let place = Place { endpoints: endpoints(&variables, &endpoint), principal };
+    Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), place))
+}
+
+fn endpoint(variables: &Variables<'_>, cloud: &CloudAddresses) -> Result<Url, Error> {
+    let name = "AZURE_RESOURCE_MANAGER_ENDPOINT";
+    let given = variables.url(name)?;
+    let own = || Url::parse(cloud.endpoint).map_err(|error| Error::new(ErrorKind::Unexpected, error.to_string()));
+    let endpoint = given.map_or_else(own, Ok)?;
+    if endpoint.scheme() == "https" {
+        return Ok(endpoint);
+    }
+    let error = Error::new(ErrorKind::InvalidInput, format!("use {name}=`{endpoint}`"));
+    Err(error.message("a token is sent over TLS only").hint("write an address that begins with `https://`"))
+}
+
+fn endpoints(variables: &Variables<'_>, endpoint: &Url) -> Vec<String> {
+    if variables.0.is_some() {
+        return vec![format!("sandbox={endpoint}")];
+    }
+    let names = ["AZURE_RESOURCE_MANAGER_ENDPOINT", "AZURE_STORAGE_BLOB_ENDPOINT"];
+    names.iter().filter_map(|name| variables.get(name).map(|value| format!("{name}={value}"))).collect()
+}
+
+/// Options of every client: our transport, one attempt (the core repeats, by one policy for every cloud), the trace.
+fn options(variables: &Variables<'_>, authority: &str, connection: &Connection) -> Result<ClientOptions, Error> {
+    let mut cloud = CustomConfiguration::default();
+    authority.clone_into(&mut cloud.authority_host);
+    let tracer = connection.trace.clone().map(|sink| Arc::new(Tracer::new(sink)) as Arc<dyn Policy>);
+    Ok(ClientOptions {
+        per_try_policies: tracer.into_iter().collect(),
+        retry: RetryOptions::none(),
+        transport: Some(Transport::new(Arc::new(transport(variables)?))),
+        cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
+        ..ClientOptions::default()
+    })
+}
+
+/// One pool of connections for the whole process; a sandbox has its own, which trusts its certificate authority and goes
+/// through no proxy. Outside of a sandbox `SSL_CERT_FILE` is the TLS library's to read.
+fn transport(variables: &Variables<'_>) -> Result<reqwest::Client, Error> {
+    static SHARED: OnceLock<reqwest::Client> = OnceLock::new();
+    if variables.0.is_none() {
+        if let Some(client) = SHARED.get() {
+            return Ok(client.clone());
+        }
+        let client = built(builder())?;
+        return Ok(SHARED.get_or_init(|| client).clone());
+    }
+    let Some(path) = variables.get("SSL_CERT_FILE") else { return built(builder().no_proxy()) };
+    let unreadable = |reason: String| {
+        Error::new(ErrorKind::Unexpected, format!("cannot use certificates `{path}` (SSL_CERT_FILE)")).message(reason)
+    };
+    let pem = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
+    let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
+    built(builder().no_proxy().tls_certs_only(roots))
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    builder.build().map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").message(innermost(&error)))
+}
+
+/// A source of tokens.
+struct Chosen {
+    name: &'static str,
+    limit: Duration,
+    credential: Arc<dyn TokenCredential>,
+}
+
+/// Where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Secret,
+    Workload,
+    Managed,
+    Cli,
+}
+
+fn source(variables: &Variables<'_>) -> Result<Source, Error> {
+    let asked = variables.get("AZURE_TOKEN_CREDENTIALS").map(|name| name.to_ascii_lowercase());
+    match asked.as_deref() {
+        Some("environmentcredential") => Ok(Source::Secret),
+        Some("workloadidentitycredential") => Ok(Source::Workload),
+        Some("managedidentitycredential") => Ok(Source::Managed),
+        Some("azureclicredential" | "dev") => Ok(Source::Cli),
+        None | Some("prod") if variables.get("AZURE_CLIENT_SECRET").is_some() => Ok(Source::Secret),
+        None | Some("prod") if variables.get("AZURE_FEDERATED_TOKEN_FILE").is_some() => Ok(Source::Workload),
+        Some("prod") => Ok(Source::Managed),
+        None => Ok(Source::Cli),
+        Some(other) => Err(no_credentials(&format!("AZURE_TOKEN_CREDENTIALS is `{other}`, which names no source"))),
+    }
+}
+
+fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOptions) -> Result<Chosen, Error> {
+    let needed = |name: &str| {
+        variables.get(name).ok_or_else(|| no_credentials(&format!("{name} is not set, and what is set needs it")))
+    };
+    let client_options = options.clone();
+    let (name, limit, made): (_, _, azure_core::Result<Arc<dyn TokenCredential>>) = match source(variables)? {
+        Source::Secret => {
+            let (tenant, client) = (needed("AZURE_TENANT_ID")?, needed("AZURE_CLIENT_ID")?);
+            let secret = Secret::new(needed("AZURE_CLIENT_SECRET")?);
+            let options = ClientSecretCredentialOptions { client_options };
+            let made = ClientSecretCredential::new(&tenant, client, secret, Some(options));
+            ("the client secret (AZURE_CLIENT_SECRET)", CREDENTIALS_LIMIT, made.map(|made| made as _))
+        }
+        Source::Workload => {
+            let path = needed("AZURE_FEDERATED_TOKEN_FILE")?;
+            std::fs::metadata(&path).map_err(|error| no_token_file(&path, &error))?;
+            let made = WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
+                credential_options: ClientAssertionCredentialOptions { client_options },
+                client_id: Some(needed("AZURE_CLIENT_ID")?),
+                tenant_id: Some(needed("AZURE_TENANT_ID")?),
+                token_file_path: Some(PathBuf::from(path)),
+            }));
+            ("workload identity (AZURE_FEDERATED_TOKEN_FILE)", CREDENTIALS_LIMIT, made.map(|made| made as _))
+        }
+        Source::Managed => {
+            let user_assigned_id = variables.get("AZURE_CLIENT_ID").map(UserAssignedId::ClientId);
+            let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
+            let made = ManagedIdentityCredential::new(Some(options));
+            ("the managed identity", CREDENTIALS_LIMIT, made.map(|made| made as _))
+        }
+        Source::Cli => {
+            let subscription = Some(section.subscription.clone());
+            let options = AzureCliCredentialOptions { subscription, ..AzureCliCredentialOptions::default() };
+            let made = AzureCliCredential::new(Some(options));
+            ("the Azure CLI", CLI_LIMIT, made.map(|made| made as _))
+        }
+    };
+    let credential = made.map_err(|error| no_credentials(&format!("{name}: {}", innermost(&error))))?;
+    Ok(Chosen { name, limit, credential })
+}
+
+fn no_token_file(path: &str, error: &std::io::Error) -> Error {
+    let tried = format!("read the federated token `{path}` (AZURE_FEDERATED_TOKEN_FILE)");
+    let error = Error::new(ErrorKind::Unauthenticated, tried).message(error.to_string());
+    error.hint("check that the token is mounted (workload identity's webhook, OIDC step of the CI job)")
+}
+
+/// Ask once, with a limit, before any call. Gives the name of who asks.
+async fn first_token(chosen: &Chosen, credential: &dyn TokenCredential, scope: &str) -> Result<String, Error> {
+    match tokio::time::timeout(chosen.limit, credential.get_token(&[scope], None)).await {
+        Ok(Ok(token)) => Ok(principal(token.token.secret())),
+        Ok(Err(error)) => Err(no_credentials(&format!("{}: {}", chosen.name, first_sentence(&error)))),
+        Err(_) => Err(no_credentials(&format!("{} did not answer within {} s", chosen.name, chosen.limit.as_secs()))),
+    }
+}
+
+/// The SDK adds a link to its own documentation on lines of its own.
+fn first_sentence(error: &azure_core::Error) -> String {
+    let text = error.to_string();
+    let outer = text.lines().next().unwrap_or_default().to_owned();
+    let inner = innermost(error);
+    let inner = inner.lines().next().unwrap_or_default();
+    if outer.contains(inner) { outer } else { format!("{outer}: {inner}") }
+}
+
+fn no_credentials(reason: &str) -> Error {
+    let error = Error::new(ErrorKind::Unauthenticated, "find Azure credentials").message(reason);
+    error.hint(
+        "looked at the client secret (AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET), workload identity \
+         (AZURE_FEDERATED_TOKEN_FILE), then the Azure CLI; run `az login`, or set \
+         AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential on a machine with a managed identity",
+    )
+}
+
+/// Who a token was issued to, from its claims
+/// <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>. For people: the service checks the
+/// signature, we do not.
+fn principal(token: &str) -> String {
+    let payload = token.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
+    let decoded = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap_or_default();
+    let claims: Value = serde_json::from_slice(&decoded).unwrap_or_default();
+    let named = ["upn", "unique_name", "preferred_username", "appid", "azp", "oid"];
+    let claim = named.iter().find_map(|name| claims[*name].as_str());
+    claim.unwrap_or("an identity whose token does not name it").to_owned()
+}
+
+/// Keeps a token until shortly before its end: the Azure CLI's credential starts the CLI each time it is asked.
+#[derive(Debug)]
+struct Kept {
+    inner: Arc<dyn TokenCredential>,
+    tokens: Mutex<BTreeMap<String, AccessToken>>,
+}
+
+#[async_trait]
+impl TokenCredential for Kept {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let key = scopes.join(" ");
+        let kept = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(token) = kept.filter(|token| token.expires_on > OffsetDateTime::now_utc() + TOKEN_MARGIN) {
+            return Ok(token);
+        }
+        let token = self.inner.get_token(scopes, options).await?;
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(key, token.clone());
+        Ok(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(set: &[&str]) -> Result<Source, Error> {
+        let variables = set.iter().filter_map(|pair| pair.split_once('='));
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        source(&Variables(Some(&variables)))
+    }
+
+    #[test]
+    fn sources_are_looked_at_in_the_documented_order() {
+        assert_eq!(chosen(&["AZURE_CLIENT_SECRET=a", "AZURE_FEDERATED_TOKEN_FILE=b"]).unwrap(), Source::Secret);
+        assert_eq!(chosen(&["AZURE_FEDERATED_TOKEN_FILE=b"]).unwrap(), Source::Workload);
+        assert_eq!(chosen(&[]).unwrap(), Source::Cli);
+        assert_eq!(chosen(&["AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential"]).unwrap(), Source::Managed);
+        let asked = ["AZURE_TOKEN_CREDENTIALS=AzureCliCredential", "AZURE_CLIENT_SECRET=a"];
+        assert_eq!(chosen(&asked).unwrap(), Source::Cli);
+        assert!(chosen(&["AZURE_TOKEN_CREDENTIALS=magic"]).is_err());
+    }
+
+    #[test]
+    fn principal_is_read_from_the_claims() {
+        let payload = data_encoding::BASE64URL_NOPAD.encode(br#"{"appid":"1234","oid":"5678"}"#);
+        assert_eq!(principal(&format!("e30.{payload}.")), "1234");
+        assert_eq!(principal("opaque"), "an identity whose token does not name it");
+    }
+
+    #[test]
+    fn endpoint_is_reached_over_tls_only() {
+        let variables = |url: &str| BTreeMap::from([("AZURE_RESOURCE_MANAGER_ENDPOINT".to_owned(), url.to_owned())]);
+        let cloud = addresses(CloudName::UsGov);
+        assert_eq!(
+            endpoint(&Variables(Some(&BTreeMap::new())), &cloud).unwrap().host_str(),
+            Some("management.usgovcloudapi.net")
+        );
+        endpoint(&Variables(Some(&variables("http://127.0.0.1:1"))), &cloud).unwrap_err();
+        endpoint(&Variables(Some(&variables("https://127.0.0.1:1"))), &cloud).unwrap();
+    }
+}

@@ -1,0 +1,304 @@
+//! Azure error codes, in one table, as the kinds and retry classes that the core knows.
+
+use std::time::Duration;
+
+use provision_core::{Error, ErrorKind, RetryClass};
+use serde_json::Value;
+
+/// "When a container is deleted, a container with the same name can't be created for at least 30 seconds"
+/// (<https://learn.microsoft.com/rest/api/storageservices/delete-container#remarks>); the same holds for queues.
+const BEING_DELETED: RetryClass = RetryClass::Settling {
+    reason: "something of this name was deleted less than 30 s ago",
+    budget: Duration::from_secs(90),
+};
+
+/// A storage account answers its own creation before its parts do.
+const ACCOUNT_NOT_READY: RetryClass =
+    RetryClass::Settling { reason: "the storage account is not ready yet", budget: Duration::from_secs(180) };
+
+/// "If you create a new service principal and immediately try to assign a role to that service principal, that role
+/// assignment can fail in some cases"
+/// (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>).
+const PRINCIPAL_NOT_SEEN: RetryClass =
+    RetryClass::Settling { reason: "the directory does not show the identity yet", budget: Duration::from_secs(120) };
+
+/// Deleting a group takes minutes, and its name is taken until then.
+const GROUP_BEING_DELETED: RetryClass =
+    RetryClass::Settling { reason: "the resource group is being deleted", budget: Duration::from_secs(600) };
+
+/// What a call was, for its error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tried<'a> {
+    /// The operation, spelled as its permission.
+    pub(crate) operation: &'a str,
+    /// Reads after "cannot".
+    pub(crate) text: &'a str,
+}
+
+/// What a service answered instead of a result.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Refused {
+    /// Read the body of an answer: Resource Manager's JSON
+    /// <https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling>, or Storage's
+    /// XML <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>.
+    pub(crate) fn read(&mut self, body: &[u8]) {
+        if let Ok(value) = serde_json::from_slice::<Value>(body) {
+            let error = value.get("error").unwrap_or(&value);
+            let text = |key: &str| error.get(key).and_then(Value::as_str).map(str::to_owned);
+            self.code = text("code").or_else(|| self.code.take());
+            self.message = text("message");
+            return;
+        }
+        let text = String::from_utf8_lossy(body);
+        self.code = element(&text, "Code").or_else(|| self.code.take());
+        // The first line is the sentence; request id and time follow.
+        self.message = element(&text, "Message").and_then(|text| text.lines().next().map(str::to_owned));
+    }
+}
+
+fn element(xml: &str, name: &str) -> Option<String> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+}
+
+/// The error of one call that was answered.
+pub(crate) fn from_answer(tried: Tried<'_>, refused: &Refused) -> Error {
+    let code = refused.code.as_deref().unwrap_or_default();
+    let message = refused.message.as_deref().unwrap_or_default();
+    let (kind, retry) = classify(refused.status, code, message);
+    let retry = match (retry, refused.retry_after) {
+        (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
+        (retry, _) => retry,
+    };
+    let status = Some(refused.status).filter(|status| *status > 0);
+    let error = Error::new(kind, tried.text).operation(tried.operation).retry(retry).answer(
+        status,
+        refused.code.as_deref(),
+        refused.request_id.as_deref(),
+    );
+    let error = if message.is_empty() { error } else { error.message(message) };
+    match hint(kind, code, tried.operation) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// The error of one call that was not answered.
+pub(crate) fn from_transport(tried: Tried<'_>, error: &azure_core::Error) -> Error {
+    let reason = innermost(error);
+    if *error.kind() == azure_core::error::ErrorKind::Credential {
+        let error = Error::new(ErrorKind::Unauthenticated, tried.text).operation(tried.operation).message(reason);
+        return error.hint("renew the credentials (`az login`, or a new client secret)");
+    }
+    let error = Error::new(ErrorKind::Unavailable, tried.text).operation(tried.operation).message(reason);
+    error
+        .retry(RetryClass::Transient)
+        .hint("check the network, a proxy and `AZURE_RESOURCE_MANAGER_ENDPOINT`, then run the same command again")
+}
+
+/// The reason at the end of the chain: the outer errors only say that sending failed.
+pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// The table. Codes: <https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes>,
+/// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>,
+/// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>.
+fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
+    use ErrorKind as Kind;
+    match code {
+        "ContainerBeingDeleted" | "QueueBeingDeleted" => (Kind::Conflict, BEING_DELETED),
+        // Resource Manager's word for it (<https://github.com/Azure/azure-rest-api-specs/issues/30456>).
+        "ContainerOperationFailure" if message.contains("being deleted") => (Kind::Conflict, BEING_DELETED),
+        "StorageAccountOperationInProgress"
+        | "AnotherOperationInProgress"
+        | "ConcurrentUpdateError"
+        | "EtagMismatch"
+        | "PreconditionFailed" => (Kind::Conflict, RetryClass::Conflict),
+        "StorageAccountIsNotProvisioned" | "AccountIsNotProvisioned" => (Kind::Conflict, ACCOUNT_NOT_READY),
+        _ if message.contains("attempt to configure storage notifications") => (Kind::InvalidInput, ACCOUNT_NOT_READY),
+        "ResourceGroupBeingDeleted" => (Kind::Conflict, GROUP_BEING_DELETED),
+        "PrincipalNotFound" => (Kind::NotFound, PRINCIPAL_NOT_SEEN),
+        "StorageAccountAlreadyTaken"
+        | "StorageAccountAlreadyExists"
+        | "StorageAccountInAnotherResourceGroup"
+        | "AccountAlreadyExists"
+        | "ContainerAlreadyExists"
+        | "QueueAlreadyExists"
+        | "RoleAssignmentExists" => (Kind::AlreadyExists, RetryClass::Final),
+        "ScopeLocked" => (Kind::Refused, RetryClass::Final),
+        "TooManyRequests" | "SubscriptionRequestsThrottled" | "ThrottlingError" | "ServerBusy" => {
+            (Kind::RateLimited, RetryClass::Throttled(None))
+        }
+        "SubscriptionNotFound"
+        | "InvalidAuthenticationToken"
+        | "InvalidAuthenticationTokenTenant"
+        | "ExpiredAuthenticationToken"
+        | "AuthenticationFailed"
+        | "InvalidAuthenticationInfo"
+        | "NoAuthenticationInformation" => (Kind::Unauthenticated, RetryClass::Final),
+        "AuthorizationFailed"
+        | "LinkedAuthorizationFailed"
+        | "AuthorizationPermissionMismatch"
+        | "AuthorizationFailure"
+        | "InsufficientAccountPermissions"
+        | "KeyBasedAuthenticationNotPermitted"
+        | "RequestDisallowedByPolicy" => (Kind::PermissionDenied, RetryClass::Final),
+        "QuotaExceeded" | "MaxStorageAccountsCountPerSubscriptionExceeded" | "RoleAssignmentLimitExceeded" => {
+            (Kind::QuotaExceeded, RetryClass::Final)
+        }
+        "MissingSubscriptionRegistration" | "MissingRegistrationForResourceProvider" | "SubscriptionNotRegistered" => {
+            (Kind::Refused, RetryClass::Final)
+        }
+        "InternalServerError" | "InternalError" | "OperationTimedOut" | "GatewayTimeout" | "ServiceUnavailable" => {
+            (Kind::Unavailable, RetryClass::Transient)
+        }
+        _ => by_status(status),
+    }
+}
+
+fn by_status(status: u16) -> (ErrorKind, RetryClass) {
+    match status {
+        401 => (ErrorKind::Unauthenticated, RetryClass::Final),
+        403 => (ErrorKind::PermissionDenied, RetryClass::Final),
+        404 => (ErrorKind::NotFound, RetryClass::Final),
+        408 => (ErrorKind::Unavailable, RetryClass::Transient),
+        409 => (ErrorKind::Conflict, RetryClass::Final),
+        412 => (ErrorKind::Conflict, RetryClass::Conflict),
+        429 => (ErrorKind::RateLimited, RetryClass::Throttled(None)),
+        501 => (ErrorKind::Unsupported, RetryClass::Final),
+        500.. => (ErrorKind::Unavailable, RetryClass::Transient),
+        300.. => (ErrorKind::InvalidInput, RetryClass::Final),
+        _ => (ErrorKind::Unexpected, RetryClass::Final),
+    }
+}
+
+/// What to do about it.
+fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
+    let text = match (code, kind) {
+        ("ScopeLocked", _) => {
+            "a lock keeps it: `az lock list` shows it; remove the lock if it is yours to remove, then run the same \
+             command again"
+        }
+        ("StorageAccountAlreadyTaken" | "StorageAccountAlreadyExists" | "AccountAlreadyExists", _) => {
+            "storage account names are shared by all of Azure: choose another `name` under [azure.account]"
+        }
+        ("StorageAccountInAnotherResourceGroup", _) => {
+            "the account exists in another group: name that group under [azure], with `create = false` under \
+             [azure.account]"
+        }
+        ("SubscriptionNotFound", _) => {
+            "these credentials see no such subscription: correct `subscription` under [azure], or log in to its tenant \
+             (`az login --tenant ...`)"
+        }
+        (
+            "MissingSubscriptionRegistration" | "MissingRegistrationForResourceProvider" | "SubscriptionNotRegistered",
+            _,
+        ) => {
+            "a resource provider is not registered in this subscription: `az provider register --namespace ...` with the \
+             namespace that is named above, then run the same command again"
+        }
+        ("PrincipalNotFound", _) => {
+            "the directory does not show `principal_id`: is it the object id (not the client id), of this tenant? A new \
+             identity can take minutes to be seen: run the same command again"
+        }
+        ("KeyBasedAuthenticationNotPermitted", _) => {
+            "shared keys are disabled on this account: give this identity the role Storage Blob Data Contributor on it"
+        }
+        ("AuthorizationPermissionMismatch", _) => {
+            "give this identity the role Storage Blob Data Contributor on the account, then run the same command again"
+        }
+        ("AuthorizationFailure", _) => {
+            "the account's firewall may refuse this machine: run from a network that it lets in"
+        }
+        ("RequestDisallowedByPolicy", _) => "an Azure policy forbids it; its name is in the message above",
+        (_, ErrorKind::Unauthenticated) => "renew the credentials (`az login`, or a new client secret)",
+        (_, ErrorKind::PermissionDenied) => {
+            return Some(format!("grant `{operation}` to the identity in use, then run the same command again"));
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// How Resource Manager says that a thing, or what it is in, is not there.
+pub(crate) const NOT_THERE: [&str; 6] = [
+    "ResourceNotFound",
+    "ResourceGroupNotFound",
+    "ParentResourceNotFound",
+    "ContainerNotFound",
+    "QueueNotFound",
+    "NotFound",
+];
+
+/// `None` where the service said that the thing is not there.
+pub(crate) fn absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.code().is_some_and(|code| NOT_THERE.contains(&code)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, body: &str) -> Error {
+        let mut refused = Refused { status, ..Refused::default() };
+        refused.read(body.as_bytes());
+        from_answer(Tried { operation: "Microsoft.Storage/storageAccounts/write", text: "create it" }, &refused)
+    }
+
+    #[test]
+    fn classify_known_traps() {
+        let deleting = "The specified container is being deleted. Try operation later.";
+        assert_eq!(classify(409, "ContainerOperationFailure", deleting).1, BEING_DELETED);
+        assert_eq!(classify(409, "ContainerOperationFailure", "something else").1, RetryClass::Final);
+        assert_eq!(classify(409, "StorageAccountOperationInProgress", "").1, RetryClass::Conflict);
+        assert_eq!(classify(400, "PrincipalNotFound", "").1, PRINCIPAL_NOT_SEEN);
+        assert_eq!(classify(409, "ScopeLocked", "").0, ErrorKind::Refused);
+        assert_eq!(classify(404, "SubscriptionNotFound", "").0, ErrorKind::Unauthenticated);
+        assert_eq!(classify(429, "", "").1, RetryClass::Throttled(None));
+    }
+
+    /// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>
+    #[test]
+    fn denied_call_names_its_permission() {
+        let body = r#"{"error":{"code":"AuthorizationFailed","message":"The client 'x' does not have authorization"}}"#;
+        let error = refused(403, body);
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        assert!(error.advice().unwrap().contains("`Microsoft.Storage/storageAccounts/write`"));
+    }
+
+    /// <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>
+    #[test]
+    fn storage_answers_in_xml() {
+        let body = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>KeyBasedAuthenticationNotPermitted</Code>\
+                    <Message>Key based authentication is not permitted on this storage account.\nRequestId:1\n</Message></Error>";
+        let error = refused(403, body);
+        assert_eq!(error.code(), Some("KeyBasedAuthenticationNotPermitted"));
+        assert_eq!(error.reason(), Some("Key based authentication is not permitted on this storage account."));
+        assert!(error.advice().unwrap().contains("shared keys are disabled"));
+    }
+
+    #[test]
+    fn absent_is_told_from_a_subscription_that_nobody_sees() {
+        let gone = refused(404, r#"{"error":{"code":"ResourceGroupNotFound","message":"gone"}}"#);
+        assert!(absent::<()>(Err(gone)).unwrap().is_none());
+        let other = refused(404, r#"{"error":{"code":"SubscriptionNotFound","message":"none"}}"#);
+        absent::<()>(Err(other)).unwrap_err();
+    }
+}

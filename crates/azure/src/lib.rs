@@ -1,0 +1,22 @@
+//! Azure: the storage account with its container and queue, the event subscription between them and the server's rights.
+//!
+//! - APIs: Resource Manager with Microsoft.Resources, Microsoft.Storage, Microsoft.EventGrid and
+//!   Microsoft.Authorization. The Blob service itself only to count and delete what is in a container before a destroy.
+//! - Environment: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`, `AZURE_FEDERATED_TOKEN_FILE`,
+//!   `AZURE_TOKEN_CREDENTIALS` and `AZURE_AUTHORITY_HOST` as Microsoft's SDKs read them; our own
+//!   `AZURE_RESOURCE_MANAGER_ENDPOINT` and `AZURE_STORAGE_BLOB_ENDPOINT`. See [`credential`].
+//! - Peculiarities: creations are `PUT`s that also update; some answer before they are done and are polled; writes to
+//!   one account go one at a time; the Blob service's properties are one document for everybody, without a
+//!   precondition; Resource Manager deletes a full container without asking, so emptiness is proven by listing; metadata
+//!   keys are identifiers, so the mark's keys are spelled without `-` there.
+
+pub mod client;
+pub mod config;
+pub mod credential;
+mod error;
+pub mod provider;
+mod resources;
+mod trace;
+
+pub use config::{AzureSection, Settings};
+pub use provider::Provider;

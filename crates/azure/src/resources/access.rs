@@ -1,0 +1,238 @@
+//! `azure.access`: role assignments of the identity that the server runs as.
+
+use provision_core::resource::{AtCreation, Facet, Observation, Present, Seen, Shape, Want};
+use provision_core::{Error, ErrorKind};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::client::{Read as _, Reader, Writer, last};
+use crate::config::Settings;
+use crate::provider::{Names, identity_of};
+use crate::resources::container;
+
+static ROLES: Facet = Facet { name: "roles", key: 'r', shape: Shape::Whole, at_creation: AtCreation::Written };
+
+/// A built-in role, and where the server needs it.
+struct Role {
+    name: &'static str,
+    /// The role's id, the same in every subscription
+    /// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles>.
+    id: &'static str,
+    on_queue: bool,
+}
+
+/// W&B documents Reader and Storage Blob Data Contributor on the account
+/// (<https://docs.wandb.ai/platform/hosting/data-security/secure-storage-connector>): the key that signs URLs is given out
+/// for the account as a whole. Reading the queue without the account's key needs the third.
+const WANTED: [Role; 3] = [
+    Role { name: "Reader", id: "acdd72a7-3385-48ef-bd42-f606fba81ae7", on_queue: false },
+    Role { name: "Storage Blob Data Contributor", id: "ba92f5b4-2d11-453d-a403-e96b0029c9fe", on_queue: false },
+    Role { name: "Storage Queue Data Contributor", id: "974c5e8b-45b9-4653-ba55-5f855dd0fb88", on_queue: true },
+];
+
+impl Role {
+    /// Where it is assigned; `None` where there is no queue.
+    fn scope(&self, names: &Names) -> Option<String> {
+        match self.on_queue {
+            true => names.queue.as_deref().map(|queue| names.queue_id(queue)),
+            false => Some(names.account_id()),
+        }
+    }
+}
+
+/// What is wanted: the identity by role, so that another identity is another value.
+pub(crate) fn want(settings: &Settings) -> Vec<Want> {
+    vec![Want { facet: &ROLES, value: wanted(settings), path: "azure.access".to_owned() }]
+}
+
+fn wanted(settings: &Settings) -> Value {
+    let Some(access) = &settings.azure.access else { return Value::Null };
+    let names = Names::of(settings);
+    let assigned = WANTED.iter().filter(|role| role.scope(&names).is_some());
+    Value::Object(assigned.map(|role| (role.name.to_owned(), json!(identity_of(&access.principal_id)))).collect())
+}
+
+/// The id of an assignment: the same deployment asks for the same one with the same id, whoever runs it. A UUID of
+/// version 8, whose bits are the maker's own (<https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8>).
+fn assignment_id(deployment: &str, scope: &str, role: &str, principal: &str) -> String {
+    let text = [deployment, scope, role, principal].map(str::to_ascii_lowercase).join("\n");
+    let hash = Sha256::digest(format!("provision\n{text}").as_bytes());
+    let mut bytes: Vec<u8> = hash.iter().take(16).copied().collect();
+    bytes[6] = (bytes[6] & 0x0f) | 0x80;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = data_encoding::HEXLOWER.encode(&bytes);
+    [&hex[0..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]].join("-")
+}
+
+/// One role assignment of the account or of what is in it.
+#[derive(Debug, PartialEq)]
+struct Assignment {
+    id: String,
+    name: String,
+    scope: String,
+    role: String,
+    principal: String,
+}
+
+impl Assignment {
+    fn read(found: &Value) -> Option<Self> {
+        let text = |pointer: &str| found.pointer(pointer).and_then(Value::as_str);
+        Some(Self {
+            id: text("/id")?.to_owned(),
+            name: identity_of(text("/name")?),
+            scope: identity_of(text("/properties/scope")?),
+            role: identity_of(last(text("/properties/roleDefinitionId")?)),
+            principal: identity_of(text("/properties/principalId")?),
+        })
+    }
+
+    /// Ours if its id is the one that we would give it.
+    fn is_ours(&self, names: &Names) -> bool {
+        let made = |deployment: &String| assignment_id(deployment, &self.scope, &self.role, &self.principal);
+        names.deployments.iter().any(|deployment| made(deployment) == self.name)
+    }
+
+    fn is_of(&self, role: &Role, names: &Names) -> bool {
+        self.role == role.id && role.scope(names).is_some_and(|scope| identity_of(&scope) == self.scope)
+    }
+}
+
+async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assignment>>, Error> {
+    let found = reader.list_role_assignments(&names.account_id()).await?;
+    Ok(found.map(|found| found.iter().filter_map(Assignment::read).collect()))
+}
+
+pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
+    let (found, mark) = futures::join!(assignments(reader, names), container::mark(reader, names));
+    let Some(found) = found? else { return Ok(Observation::Absent) };
+    let value = seen(&found, settings, names, mark?.is_some());
+    let seen = vec![(ROLES.name, Seen::Value(value))];
+    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+}
+
+/// Who has the roles: identities whose assignment we made, and, once the deployment exists, the wanted identity by whoever
+/// assigned it. Before that, and after, what others assigned is none of ours.
+fn seen(found: &[Assignment], settings: &Settings, names: &Names, applied: bool) -> Value {
+    let wanted = wanted(settings);
+    let mut roles = Map::new();
+    for role in &WANTED {
+        let satisfies = |one: &Assignment| applied && wanted[role.name].as_str() == Some(&one.principal);
+        let held = found.iter().filter(|one| one.is_of(role, names) && (one.is_ours(names) || satisfies(one)));
+        let mut principals: Vec<_> = held.map(|one| one.principal.as_str()).collect();
+        principals.sort_unstable();
+        principals.dedup();
+        match principals.as_slice() {
+            [] => {}
+            [one] => drop(roles.insert(role.name.to_owned(), json!(one))),
+            several => drop(roles.insert(role.name.to_owned(), json!(several))),
+        }
+    }
+    if roles.is_empty() { Value::Null } else { Value::Object(roles) }
+}
+
+/// Assign what is missing, and delete what we assigned to anybody else; `null` deletes all that we assigned.
+pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
+    let Some(found) = assignments(writer.reader(), names).await? else { return Ok(()) };
+    let has = |one: &Assignment, role: &Role| {
+        one.is_of(role, names) && value[role.name].as_str() == Some(one.principal.as_str())
+    };
+    for role in WANTED.iter().filter(|role| value[role.name].is_string()) {
+        if !found.iter().any(|one| has(one, role)) {
+            assign(writer, settings, names, role).await?;
+        }
+    }
+    for one in found.iter().filter(|one| one.is_ours(names) && !WANTED.iter().any(|role| has(one, role))) {
+        writer.delete_role_assignment(&one.id).await?;
+    }
+    Ok(())
+}
+
+async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role) -> Result<(), Error> {
+    let (Some(access), Some(scope)) = (&settings.azure.access, role.scope(names)) else { return Ok(()) };
+    let name = assignment_id(&names.deployments[0], &scope, role.id, &access.principal_id);
+    let definition = format!("{}/providers/Microsoft.Authorization/roleDefinitions/{}", names.subscription, role.id);
+    let body = json!({"properties": {
+        "roleDefinitionId": definition,
+        "principalId": access.principal_id,
+        "principalType": access.principal_type,
+    }});
+    let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}");
+    match writer.put_role_assignment(&id, &body, role.name).await {
+        // Somebody assigned the same under another id: that is as good.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        assigned => assigned,
+    }
+}
+
+/// The commands that give a server its rights, for those who give them themselves.
+pub(crate) fn handover(names: &Names) -> String {
+    let commands = WANTED.iter().filter_map(|role| {
+        let scope = role.scope(names)?;
+        Some(format!("az role assignment create --assignee <principal id> --role '{}' --scope {scope}", role.name))
+    });
+    let commands: Vec<_> = commands.collect();
+    format!(
+        "The server signs with AZURE_STORAGE_KEY, or its identity needs these roles ([azure.access] would assign \
+         them):\n{}",
+        commands.join("\n")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A golden vector: an id that moves makes every assignment look like somebody else's.
+    #[test]
+    fn assignment_ids_are_stable_and_case_insensitive() {
+        let id = assignment_id("wandb-prod", "/subscriptions/S", "role", "principal");
+        assert_eq!(id, assignment_id("wandb-prod", "/subscriptions/s", "ROLE", "Principal"));
+        assert_ne!(id, assignment_id("wandb-prod2", "/subscriptions/s", "role", "principal"));
+        assert_eq!(id.len(), 36);
+        assert_eq!((&id[14..15], "89ab".contains(&id[19..20])), ("8", true));
+        assert_eq!(id, "0606410f-c8cc-879c-bc77-a79ba031c68c");
+    }
+
+    fn settings() -> Settings {
+        serde_json::from_value(json!({
+            "deployment": {"name": "wandb-prod", "host": "https://a.example"},
+            "azure": {
+                "subscription": "s",
+                "resource_group": {"name": "g"},
+                "account": {"name": "acme"},
+                "container": {"name": "files"},
+                "access": {"principal_id": "P"},
+            },
+        }))
+        .unwrap()
+    }
+
+    fn assignment(names: &Names, role: &Role, principal: &str, deployment: Option<&str>) -> Assignment {
+        let scope = identity_of(&role.scope(names).unwrap());
+        let made = |deployment| assignment_id(deployment, &scope, role.id, principal);
+        let name = deployment.map_or_else(|| "theirs".to_owned(), made);
+        let (role, principal) = (role.id.to_owned(), principal.to_owned());
+        Assignment { id: name.clone(), name, scope, role, principal }
+    }
+
+    #[test]
+    fn assignment_under_another_id_counts_as_satisfied_and_is_not_ours() {
+        let settings = settings();
+        let names = Names::of(&settings);
+        let theirs: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "p", None)).collect();
+        assert_eq!(seen(&theirs, &settings, &names, true), wanted(&settings));
+        assert_eq!(seen(&theirs, &settings, &names, false), Value::Null);
+        assert!(!theirs.iter().any(|one| one.is_ours(&names)));
+    }
+
+    #[test]
+    fn assignment_of_ours_to_a_former_identity_is_found() {
+        let settings = settings();
+        let names = Names::of(&settings);
+        let former: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "q", Some("wandb-prod"))).collect();
+        assert!(former.iter().all(|one| one.is_ours(&names)));
+        assert_eq!(seen(&former, &settings, &names, true)["Reader"], "q");
+        let other = assignment(&names, &WANTED[0], "q", Some("wandb-other"));
+        assert!(!other.is_ours(&names));
+    }
+}

@@ -1,0 +1,190 @@
+//! `azure.container`: the private blob container, which on a shared account carries the mark of everything else.
+
+use futures::stream::StreamExt as _;
+use provision_core::executor::Watch;
+use provision_core::mark::{Mark, Origin};
+use provision_core::resource::{AtCreation, Facet, Observation, Present, Seen, Shape, Want};
+use provision_core::survey::{Contents, thousands};
+use provision_core::{Error, ErrorKind, assess};
+use serde_json::{Value, json};
+
+use crate::client::{BlobPage, BlobStore, Read as _, Reader, Writer};
+use crate::config::Settings;
+use crate::provider::{Names, appeared, identity_of, metadata, to_metadata, unknown_facet};
+use crate::resources::account::{missing, shared_keys};
+
+const fn facet(name: &'static str, key: char) -> Facet {
+    Facet { name, key, shape: Shape::Whole, at_creation: AtCreation::Included }
+}
+
+static ACCOUNT: Facet = facet("account", 'a');
+static PUBLIC_ACCESS: Facet = facet("public_access", 'p');
+
+/// Blobs deleted at the same time while the next page is listed.
+const DELETES_AT_ONCE: usize = 32;
+
+/// What is wanted. On an adopted container, public access only where the plan file sets it.
+pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
+    let azure = &settings.azure;
+    let account = json!(azure.account.name);
+    let mut wants = vec![Want { facet: &ACCOUNT, value: account, path: "azure.account.name".to_owned() }];
+    if origin == Origin::Created || azure.container.private {
+        wants.push(Want { facet: &PUBLIC_ACCESS, value: json!("None"), path: "azure.container".to_owned() });
+    }
+    wants
+}
+
+pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
+    let id = names.container_id(&names.container);
+    let Some(found) = reader.get_container(&id).await? else {
+        if names.shared && reader.get_account(&names.account_id()).await?.is_none() {
+            return Err(missing(names));
+        }
+        return Ok(Observation::Absent);
+    };
+    let public = found.pointer("/properties/publicAccess").and_then(Value::as_str).unwrap_or("None");
+    Ok(Observation::Present(Box::new(Present {
+        mark: Mark::from_tags(&metadata(&found)),
+        seen: vec![(ACCOUNT.name, Seen::Value(json!(names.account))), (PUBLIC_ACCESS.name, Seen::Value(json!(public)))],
+        ..Present::default()
+    })))
+}
+
+/// The mark on the container; `None` if it carries none, or is not there.
+pub(crate) async fn mark(reader: &Reader, names: &Names) -> Result<Option<Mark>, Error> {
+    let id = names.container_id(&names.container);
+    let found = reader.get_container(&id).await?;
+    let mark = found.and_then(|found| Mark::from_tags(&metadata(&found)));
+    Ok(mark.filter(|mark| names.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(&id))))
+}
+
+/// Create the container with its mark. The call also updates one that exists, and answers what it is then.
+pub(crate) async fn create(writer: &Writer, names: &Names, container: &str, mark: &Mark) -> Result<(), Error> {
+    let id = names.container_id(container);
+    let body = json!({"properties": {"publicAccess": "None", "metadata": to_metadata(&mark.to_tags())}});
+    let created = writer.put_container(&id, &body).await?;
+    match Mark::from_tags(&metadata(&created)) {
+        Some(found) if found.deployment != mark.deployment || !found.is_for(&identity_of(&id)) => {
+            Err(appeared("container", container))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Write one facet.
+pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str) -> Result<(), Error> {
+    if facet != PUBLIC_ACCESS.name {
+        return Err(unknown_facet(facet));
+    }
+    let body = json!({"properties": {"publicAccess": "None"}});
+    writer.patch_container(&names.container_id(&names.container), &body).await
+}
+
+/// The content, opened with whichever credentials the Blob service takes, and its first page.
+async fn open(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+) -> Result<Option<(BlobStore, BlobPage)>, Error> {
+    let (id, container_id) = (names.account_id(), names.container_id(container));
+    let (account, found) = futures::join!(reader.get_account(&id), reader.get_container(&container_id));
+    let (Some(account), Some(_)) = (account?, found?) else { return Ok(None) };
+    let Some(endpoint) = reader.blob_endpoint(&account) else {
+        let error =
+            Error::new(ErrorKind::Unsupported, format!("find the blobs of storage account `{}`", names.account));
+        return Err(error.message("the account has no blob endpoint"));
+    };
+    let by_key = || async {
+        let key = reader.list_keys(&id, settings.azure.account.key.as_str()).await?;
+        let store = reader.blob_store(&id, &endpoint, container, key)?;
+        let page = reader.list_blobs(&store, false, None).await?;
+        Ok(Some((store, page)))
+    };
+    // No token goes over plain HTTP, which only an emulator speaks.
+    if endpoint.scheme() != "https" {
+        return by_key().await;
+    }
+    let store = reader.blob_store(&id, &endpoint, container, None)?;
+    match reader.list_blobs(&store, false, None).await {
+        Ok(page) => Ok(Some((store, page))),
+        // The rights of Resource Manager do not reach into the data; the account's key does, where it may be used.
+        Err(denied) if shared_keys(&account) && is_denied(&denied) => by_key().await.map_err(|_| unlisted(denied)),
+        Err(denied) if is_denied(&denied) => Err(unlisted(denied)),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_denied(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unauthenticated)
+}
+
+/// What cannot be listed is not known to be empty.
+fn unlisted(error: Error) -> Error {
+    let reason = error.reason().unwrap_or("the Blob service refused to list it").to_owned();
+    error.message(format!("{reason}; what cannot be listed is not known to be empty, so it is not deleted"))
+}
+
+/// One page: enough to say that it is not empty, and roughly by how much. What the second list has more are uploads that
+/// were begun and not committed.
+pub(crate) async fn contents(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+) -> Result<Contents, Error> {
+    let Some((store, page)) = open(reader, settings, names, container).await? else { return Ok(Contents::default()) };
+    let all = reader.list_blobs(&store, true, None).await?;
+    let begun = all.items.len().saturating_sub(page.items.len());
+    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), ..count(&page) })
+}
+
+fn count(page: &BlobPage) -> Contents {
+    let objects = u64::try_from(page.items.len()).unwrap_or(u64::MAX);
+    Contents { objects, uploads: 0, more: page.next.is_some() }
+}
+
+/// Resource Manager deletes a full container without asking: prove that it is empty right before. Uncommitted blocks are
+/// no blobs: nobody can read them, and they go along.
+pub(crate) async fn delete(writer: &Writer, settings: &Settings, names: &Names, container: &str) -> Result<(), Error> {
+    let Some((_, page)) = open(writer.reader(), settings, names, container).await? else { return Ok(()) };
+    let contents = count(&page);
+    if !contents.is_empty() {
+        return Err(assess::not_empty_error("container", container, &contents.describe()));
+    }
+    writer.delete_container(&names.container_id(container)).await
+}
+
+/// Delete every blob, version and snapshot, until a look finds nothing: somebody may still be writing.
+pub(crate) async fn empty(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    watch: &Watch<'_>,
+) -> Result<(), Error> {
+    let Some((store, mut page)) = open(writer.reader(), settings, names, container).await? else {
+        return Ok(());
+    };
+    let mut deleted = 0_u64;
+    while !page.items.is_empty() || page.next.is_some() {
+        let mut deletes = Vec::with_capacity(page.items.len());
+        for item in &page.items {
+            deletes.push(writer.delete_blob(&store, item));
+        }
+        let mut deletes = futures::stream::iter(deletes).buffer_unordered(DELETES_AT_ONCE);
+        while let Some(done) = deletes.next().await {
+            done?;
+            deleted += 1;
+        }
+        drop(deletes);
+        watch.progress(format!("{} blobs and versions deleted", thousands(deleted)));
+        if watch.stopping() {
+            let error = Error::new(ErrorKind::Interrupted, format!("emptying container `{container}` was stopped"));
+            return Err(error.hint("run the same command again: it goes on where this one ended"));
+        }
+        // From the next page on, or from the beginning once the end is reached.
+        page = writer.reader().list_blobs(&store, false, page.next.take()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! `provision sandbox`: the sandbox by itself, for other clients.
+
+use std::path::{Path, PathBuf};
+
+use provision_core::{Error, ErrorKind};
+use provision_sandbox::fault::Faults;
+use provision_sandbox::{Options, Sandbox};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::commands::Ended;
+use crate::exit::Exit;
+use crate::sandbox::failed;
+use crate::view;
+
+/// Serve every cloud until SIGINT or SIGTERM.
+pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>) -> Ended {
+    let faults = faults.as_deref().map(Faults::read).transpose();
+    let faults = faults.map_err(|error| failed("cannot use these faults", &error))?.unwrap_or_default();
+    let options = Options { directory: Some(dir), port, faults, ..Options::default() };
+    let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", &error))?;
+    sandbox.warnings().iter().for_each(|warning| view::diagnostic(&view::error::warning(warning)));
+    let variables = sandbox.environment().into_iter().map(|(name, value)| format!("{name}={value}\n"));
+    view::result(&variables.collect::<String>());
+    let ended = ended()
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot listen to signals").message(error.to_string()))?;
+    view::result("ready\n");
+    ended.await;
+    Ok(Exit::Done)
+}
+
+/// Listening begins now, and not only when the future is first waited for.
+fn ended() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Forget everything in it.
+pub(crate) fn reset(dir: &Path) -> Ended {
+    Sandbox::reset(dir).map_err(|error| failed("cannot reset the sandbox", &error))?;
+    view::result(&format!("the sandbox in {} is empty\n", dir.display()));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,70 @@
+//! One request to a service, taken apart.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
+
+use super::caller::{Caller, DEFAULT_ACCOUNT};
+use super::error::Error;
+use super::{AwsWire, seed};
+use crate::cloud::{Presence, Wire as _};
+use crate::world::World;
+
+/// One request to a service.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) world: &'a World,
+    /// `s3:PutBucketCors`.
+    pub(super) operation: String,
+    pub(super) method: Method,
+    /// Decoded.
+    pub(super) path: String,
+    /// Decoded, in order.
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) caller: Caller,
+    pub(super) now_ms: u64,
+    pub(super) presence: Presence,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn read(world: &'a World, request: Request<Bytes>) -> Result<Self, Error> {
+        let operation = AwsWire.operation(&request);
+        let (parts, body) = request.into_parts();
+        let path = percent_encoding::percent_decode_str(parts.uri.path()).decode_utf8();
+        let path = path.map_err(|_| Error::new(400, "InvalidURI", "Couldn't parse the specified URI."))?.into_owned();
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let query: Vec<_> = url::form_urlencoded::parse(query).into_owned().collect();
+        let now_ms = world.clock.now_ms();
+        let seeded = world.store.transaction::<_, Error>(|state| Ok(seed::read(state)?))?;
+        let seeded = seeded.map_or_else(|| DEFAULT_ACCOUNT.to_owned(), |seed| seed.account);
+        let authorization = parts.headers.get("authorization").map(|value| value.to_str().unwrap_or_default());
+        let caller = Caller::of(authorization, &query, &seeded, now_ms)?;
+        let presence = parts.extensions.get::<Presence>().cloned().unwrap_or_default();
+        Ok(Self {
+            presence,
+            world,
+            operation,
+            method: parts.method,
+            path,
+            query,
+            headers: parts.headers,
+            body,
+            caller,
+            now_ms,
+        })
+    }
+
+    /// The operation without its service.
+    pub(super) fn name(&self) -> &str {
+        self.operation.split_once(':').map_or("", |(_, name)| name)
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}

@@ -1,0 +1,56 @@
+//! Errors as answers.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response};
+
+use super::AwsWire;
+use crate::cloud::Wire as _;
+
+/// An error that a service answers with.
+#[derive(Clone, Debug)]
+pub(super) struct Error {
+    pub(super) status: u16,
+    pub(super) code: Cow<'static, str>,
+    pub(super) message: String,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// An answer.
+pub(super) type Reply = Result<Response<Bytes>, Error>;
+
+impl Error {
+    pub(super) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { status, code: code.into(), message: message.into(), headers: Vec::new() }
+    }
+
+    /// What the sandbox does not do, by name.
+    pub(super) fn unserved(what: impl std::fmt::Display) -> Self {
+        Self::new(501, "NotImplemented", format!("the sandbox does not serve {what}"))
+    }
+
+    pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn answer(self, operation: &str) -> Response<Bytes> {
+        let mut response = AwsWire.error(operation, self.status, &self.code, &self.message);
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        if self.status == 304 {
+            *response.body_mut() = Bytes::new();
+        }
+        response
+    }
+}
+
+impl From<crate::Error> for Error {
+    fn from(error: crate::Error) -> Self {
+        Self::new(500, "InternalError", error.to_string())
+    }
+}

@@ -1,0 +1,178 @@
+//! Simple Storage Service, path style.
+
+mod bucket;
+mod cors;
+mod delete;
+mod event;
+mod listing;
+mod moment;
+mod multipart;
+mod name;
+mod notification;
+mod object;
+mod operations;
+mod payload;
+mod policy;
+mod settings;
+mod tagging;
+mod version;
+mod xml;
+
+use http::HeaderValue;
+
+use super::call::Call;
+use super::error::{Error, Reply};
+use super::policy::{Attempt, Decision, Kind, Policy, Principal, user_arn};
+use super::tags::Tags;
+use super::wire::REQUEST;
+use crate::state::Transaction;
+use bucket::Bucket;
+use operations::{Operation, Run};
+
+/// A request to a bucket that exists, is in this region, and lets the caller in.
+struct On<'a> {
+    call: &'a Call<'a>,
+    name: String,
+    key: String,
+    bucket: Bucket,
+}
+
+pub(super) fn serve(call: &Call<'_>) -> Reply {
+    if call.name() == "PreflightRequest" {
+        return call.world.store.transaction(|state| cors::preflight(state, call));
+    }
+    let operation = Operation::named(call.name()).ok_or_else(|| Error::unserved(&call.operation))?;
+    operation.check(call)?;
+    let reply = call.world.store.transaction(|state| match operation.run {
+        Run::Service(run) => run(state, call),
+        Run::Bucket(run) => run(state, &On::find(state, call, operation.action)?),
+    });
+    let mut response = reply.unwrap_or_else(|error| error.answer(&call.operation));
+    response.headers_mut().insert("x-amz-request-id", HeaderValue::from_static(REQUEST));
+    response.headers_mut().insert("x-amz-id-2", HeaderValue::from_static("sandbox"));
+    call.world.store.transaction(|state| cors::expose(state, call, &mut response))?;
+    Ok(response)
+}
+
+/// Buckets and their tags as others see them.
+pub(super) fn tagged(
+    state: &Transaction<'_>,
+    account: &str,
+    region: &str,
+    now_ms: u64,
+) -> Result<Vec<(String, Tags)>, Error> {
+    let buckets = state.scan::<Bucket>(&bucket::key(""))?.into_iter();
+    let buckets = buckets.filter(|(_, bucket)| bucket.owner == account && bucket.region == region);
+    let tagged = |(key, bucket): (String, Bucket)| {
+        let name = key.rsplit('/').next().unwrap_or_default();
+        (arn(name, ""), bucket.tags.seen(now_ms).clone())
+    };
+    Ok(buckets.map(tagged).collect())
+}
+
+/// Bucket and key of a path.
+fn taken_apart(path: &str) -> (&str, &str) {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.split_once('/').unwrap_or((path, ""))
+}
+
+fn arn(bucket: &str, key: &str) -> String {
+    if key.is_empty() { format!("arn:aws:s3:::{bucket}") } else { format!("arn:aws:s3:::{bucket}/{key}") }
+}
+
+impl<'a> On<'a> {
+    fn find(state: &Transaction<'_>, call: &'a Call<'a>, action: &str) -> Result<Self, Error> {
+        let (name, key) = taken_apart(&call.path);
+        let bucket = Bucket::read(state, name)?;
+        let on = Self { call, name: name.to_owned(), key: key.to_owned(), bucket };
+        on.check_region()?;
+        on.check_owner("x-amz-expected-bucket-owner")?;
+        if !action.is_empty() {
+            let action = if call.field("versionId").is_some() { versioned(action) } else { action };
+            on.authorize(action, key)?;
+        }
+        Ok(on)
+    }
+
+    /// A bucket is served by its own region
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html#VirtualHostingBackwardsCompatibility>.
+    fn check_region(&self) -> Result<(), Error> {
+        let elsewhere = self.call.caller.region.as_ref().is_some_and(|region| *region != self.bucket.region);
+        if !elsewhere || self.call.name() == "GetBucketLocation" {
+            return Ok(());
+        }
+        let message = "The bucket you are attempting to access must be addressed using the specified endpoint. Please send \
+                       all future requests to this endpoint.";
+        Err(Error::new(301, "PermanentRedirect", message).with_header("x-amz-bucket-region", &self.bucket.region))
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>
+    fn check_owner(&self, header: &str) -> Result<(), Error> {
+        match self.call.header(header) {
+            Some(owner) if owner != self.bucket.owner => Err(denied()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The owner may do everything but what the policy denies, others only what it allows
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-s3-evaluates-access-control.html>.
+    fn authorize(&self, action: &str, key: &str) -> Result<(), Error> {
+        let account = self.call.caller.account.as_deref();
+        let user = account.map(user_arn).unwrap_or_default();
+        let mut context = vec![("aws:SecureTransport", "true"), ("aws:SourceIp", "127.0.0.1")];
+        context.extend(
+            account
+                .into_iter()
+                .flat_map(|account| [("aws:PrincipalArn", user.as_str()), ("aws:PrincipalAccount", account)]),
+        );
+        context.extend(self.call.field("prefix").map(|prefix| ("s3:prefix", prefix)));
+        let principal = account.map_or(Principal::Anonymous, Principal::Account);
+        let resource = arn(&self.name, key);
+        let attempt = Attempt { principal, action, resource: &resource, context };
+        let owns = account == Some(self.bucket.owner.as_str());
+        match self.decided(&attempt) {
+            Decision::Allow => Ok(()),
+            Decision::Silent if owns => Ok(()),
+            Decision::Silent | Decision::Deny => Err(denied_to(&user, action, &resource)),
+        }
+    }
+
+    fn decided(&self, attempt: &Attempt<'_>) -> Decision {
+        let policy = self.bucket.policy.as_deref().and_then(|text| Policy::parse(text, Kind::Bucket(&self.name)).ok());
+        let Some(policy) = policy else { return Decision::Silent };
+        let decision = policy.decide(attempt);
+        let outsider = attempt.principal != Principal::Account(&self.bucket.owner);
+        // "Restrict public buckets": <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>.
+        let restricted = self.bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
+        if outsider && restricted && policy.is_public() && decision == Decision::Allow {
+            return Decision::Silent;
+        }
+        decision
+    }
+
+    fn save(&self, state: &mut Transaction<'_>, bucket: &Bucket) -> Result<(), Error> {
+        Ok(state.put(&bucket::key(&self.name), bucket)?)
+    }
+}
+
+/// Actions on a version that is named have names of their own
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>.
+fn versioned(action: &str) -> &str {
+    match action {
+        "s3:GetObject" => "s3:GetObjectVersion",
+        "s3:DeleteObject" => "s3:DeleteObjectVersion",
+        other => other,
+    }
+}
+
+fn denied() -> Error {
+    Error::new(403, "AccessDenied", "Access Denied")
+}
+
+fn denied_to(user: &str, action: &str, resource: &str) -> Error {
+    if user.is_empty() {
+        return denied();
+    }
+    let message = format!("User: {user} is not authorized to perform: {action} on resource: \"{resource}\"");
+    Error::new(403, "AccessDenied", message)
+}

@@ -1,0 +1,98 @@
+//! Simple Queue Service over its JSON protocol: standard queues.
+
+mod attributes;
+mod message;
+mod queue;
+mod receive;
+
+use super::call::Call;
+use super::error::{Error, Reply};
+use super::policy::{Attempt, Decision, Policy, Principal, user_arn};
+use super::tags::Tags;
+use crate::state::Transaction;
+use queue::{Queue, arn};
+
+pub(super) use message::deliver;
+
+pub(super) async fn serve(call: &Call<'_>) -> Reply {
+    let run: fn(&mut Transaction<'_>, &Call<'_>) -> Reply = match call.name() {
+        _ if call.header("x-amz-target").is_none() => {
+            return Err(Error::unserved(format_args!("the query protocol of SQS ({}); use JSON", call.operation)));
+        }
+        "ReceiveMessage" => return receive::receive_message(call).await,
+        "CreateQueue" => queue::create_queue,
+        "GetQueueUrl" => queue::get_queue_url,
+        "ListQueues" => queue::list_queues,
+        "DeleteQueue" => queue::delete_queue,
+        "PurgeQueue" => queue::purge_queue,
+        "GetQueueAttributes" => queue::get_queue_attributes,
+        "SetQueueAttributes" => queue::set_queue_attributes,
+        "ListQueueTags" => queue::list_queue_tags,
+        "TagQueue" => queue::tag_queue,
+        "UntagQueue" => queue::untag_queue,
+        "SendMessage" => message::send_message,
+        "DeleteMessage" => message::delete_message,
+        "ChangeMessageVisibility" => message::change_message_visibility,
+        _ => return Err(Error::unserved(&call.operation)),
+    };
+    call.world.store.transaction(|state| run(state, call))
+}
+
+/// Queues and their tags as others see them.
+pub(super) fn tagged(
+    state: &Transaction<'_>,
+    account: &str,
+    region: &str,
+    now_ms: u64,
+) -> Result<Vec<(String, Tags)>, Error> {
+    let queues = state.scan::<Queue>(&queue::key(region, account, ""))?;
+    let tagged = |(_, queue): (String, Queue)| (arn(region, account, &queue.name), queue.tags.seen(now_ms).clone());
+    Ok(queues.into_iter().map(tagged).collect())
+}
+
+/// Whether S3 may send to a queue for a bucket of an account, as S3 sees the queue now
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html>.
+///
+/// A queue that is encrypted with the key of AWS cannot take events
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ways-to-add-notification-config-to-bucket.html>.
+pub(super) fn lets_bucket_send(
+    state: &Transaction<'_>,
+    queue_arn: &str,
+    bucket: &str,
+    owner: &str,
+    now_ms: u64,
+) -> Result<bool, Error> {
+    let Some((region, account, name)) = queue::taken_apart(queue_arn) else { return Ok(false) };
+    let Some(queue) = state.get::<Queue>(&queue::key(region, account, name))? else { return Ok(false) };
+    if queue.attributes.get("KmsMasterKeyId").is_some_and(|key| key == "alias/aws/sqs") {
+        return Ok(false);
+    }
+    let Some(policy) = queue.policy.seen(now_ms) else { return Ok(false) };
+    let bucket_arn = format!("arn:aws:s3:::{bucket}");
+    let context =
+        vec![("aws:SourceArn", bucket_arn.as_str()), ("aws:SourceAccount", owner), ("aws:SecureTransport", "true")];
+    let principal = Principal::Service("s3.amazonaws.com");
+    let attempt = Attempt { principal, action: "sqs:SendMessage", resource: queue_arn, context };
+    Ok(decided(policy, &attempt) == Decision::Allow)
+}
+
+/// Whether the caller may: everything in its own account but what the policy denies, else what the policy allows.
+fn authorize(call: &Call<'_>, queue: &Queue, arn: &str, account: &str) -> Result<(), Error> {
+    let caller = call.caller.account()?;
+    let user = user_arn(caller);
+    let context =
+        vec![("aws:PrincipalArn", user.as_str()), ("aws:PrincipalAccount", caller), ("aws:SecureTransport", "true")];
+    let attempt = Attempt { principal: Principal::Account(caller), action: &call.operation, resource: arn, context };
+    let decision = queue.policy.written().as_deref().map_or(Decision::Silent, |policy| decided(policy, &attempt));
+    if decision == Decision::Allow || (decision == Decision::Silent && caller == account) {
+        return Ok(());
+    }
+    let action = call.operation.to_ascii_lowercase();
+    let message = format!("User: {user} is not authorized to perform: {action} on resource: {arn}");
+    Err(Error::new(403, "AccessDenied", message))
+}
+
+fn decided(policy: &str, attempt: &Attempt<'_>) -> Decision {
+    // A stored policy was checked when it was written.
+    Policy::parse(policy, super::policy::Kind::Queue).map_or(Decision::Silent, |policy| policy.decide(attempt))
+}

@@ -1,0 +1,81 @@
+//! Resource Groups Tagging: what carries a tag.
+
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::error::{Error, Reply};
+use super::json;
+use super::tags::Tags;
+use super::{s3, sqs};
+use crate::state::Transaction;
+
+pub(super) fn serve(call: &Call<'_>) -> Reply {
+    match call.name() {
+        "GetResources" => call.world.store.transaction(|state| get_resources(state, call)),
+        _ => Err(Error::unserved(&call.operation)),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct GetResources {
+    pagination_token: Option<String>,
+    #[serde(default)]
+    tag_filters: Vec<TagFilter>,
+    resources_per_page: Option<usize>,
+    #[serde(default)]
+    resource_type_filters: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct TagFilter {
+    key: String,
+    #[serde(default)]
+    values: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag {
+    key: String,
+    value: String,
+}
+
+/// Resources of the caller's account and region that have or had tags; all filters must fit
+/// <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html>.
+fn get_resources(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
+    let input: GetResources = json::input(call)?;
+    let (account, region) = (call.caller.account()?, call.caller.region());
+    let mut resources = s3::tagged(state, account, region, call.now_ms)?;
+    resources.extend(sqs::tagged(state, account, region, call.now_ms)?);
+    resources.retain(|(arn, tags)| {
+        !tags.is_empty()
+            && input.tag_filters.iter().all(|filter| filter.fits(tags))
+            && (input.resource_type_filters.is_empty()
+                || input.resource_type_filters.iter().any(|kind| is_of(arn, kind)))
+    });
+    let from = input.pagination_token.and_then(|token| token.parse().ok()).unwrap_or(0).min(resources.len());
+    let to = resources.len().min(from + input.resources_per_page.unwrap_or(50).clamp(1, 100));
+    let token = if to < resources.len() { to.to_string() } else { String::new() };
+    let page: Vec<_> = resources[from..to].iter().map(|(arn, tags)| mapping(arn, tags)).collect();
+    json::answer(call, &serde_json::json!({ "PaginationToken": token, "ResourceTagMappingList": page }))
+}
+
+impl TagFilter {
+    fn fits(&self, tags: &Tags) -> bool {
+        tags.get(&self.key).is_some_and(|value| self.values.is_empty() || self.values.contains(value))
+    }
+}
+
+/// `s3`, `s3:bucket`, `sqs`, `sqs:queue`
+fn is_of(arn: &str, kind: &str) -> bool {
+    let service = arn.split(':').nth(2).unwrap_or_default();
+    kind == service || kind == if service == "s3" { "s3:bucket" } else { "sqs:queue" }
+}
+
+fn mapping(arn: &str, tags: &Tags) -> serde_json::Value {
+    let tag = |(key, value): (&String, &String)| Tag { key: key.clone(), value: value.clone() };
+    let tags: Vec<_> = tags.iter().map(tag).collect();
+    serde_json::json!({ "ResourceARN": arn, "Tags": tags })
+}

@@ -1,0 +1,170 @@
+//! The settings of an account's blob service <https://learn.microsoft.com/rest/api/storagerp/blob-services>.
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::azure::accounts::{self, Account};
+use crate::azure::call::{Call, json, list};
+use crate::azure::cors::{self, Rule};
+use crate::azure::refusal::{Refusal, Served};
+use crate::azure::resource_manager::not_served;
+use crate::azure::resources;
+use crate::azure::target::{Shape, Target};
+use crate::propagation::Propagating;
+use crate::state::Transaction;
+
+/// The settings.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct BlobService {
+    pub(super) cors: Propagating<Vec<Rule>>,
+    pub(super) default_service_version: Option<String>,
+    pub(super) delete_retention: Retention,
+    pub(super) container_delete_retention: Retention,
+    pub(super) is_versioning_enabled: bool,
+    change_feed: Option<Value>,
+    last_access_time_tracking: Option<Value>,
+}
+
+/// How long what is deleted is kept.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Retention {
+    pub(super) enabled: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) days: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    allow_permanent_delete: Option<bool>,
+}
+
+impl Retention {
+    pub(super) const fn new(enabled: bool, days: Option<u32>) -> Self {
+        Self { enabled, days, allow_permanent_delete: None }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    #[serde(default)]
+    properties: WantedProperties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct WantedProperties {
+    cors: Option<Cors>,
+    default_service_version: Option<String>,
+    delete_retention_policy: Option<Retention>,
+    container_delete_retention_policy: Option<Retention>,
+    is_versioning_enabled: Option<bool>,
+    automatic_snapshot_policy_enabled: Option<bool>,
+    change_feed: Option<Value>,
+    last_access_time_tracking_policy: Option<Value>,
+    restore_policy: Option<RestorePolicy>,
+}
+
+#[derive(Deserialize)]
+struct RestorePolicy {
+    enabled: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Cors {
+    cors_rules: Vec<Rule>,
+}
+
+/// The settings of an account: those of a new one, if none were written.
+pub(super) fn of(state: &Transaction<'_>, account: &Account) -> Result<BlobService, Error> {
+    Ok(resources::get(state, &id(account))?.unwrap_or_default())
+}
+
+/// Write them.
+pub(super) fn write(state: &mut Transaction<'_>, account: &Account, service: &BlobService) -> Result<(), Error> {
+    resources::put(state, &id(account), service)
+}
+
+pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
+    let account = accounts::of_child(state, call, target)?;
+    if target.shape == Shape::Collection && call.method() == Method::GET {
+        return list(vec![body(&account, &of(state, &account)?)]);
+    }
+    if target.name(1) != "default" {
+        let message = format!("The blob service '{}' is not known: there is only `default`.", target.name(1));
+        return Err(Refusal::bad_request("InvalidResourceName", message));
+    }
+    match *call.method() {
+        Method::GET => Ok(json(200, &body(&account, &of(state, &account)?))),
+        Method::PUT => put(state, call, &account),
+        _ => Err(not_served(call, target)),
+    }
+}
+
+/// Replaces the settings: what is left out is as in a new account. The vendor does not say what happens to it, so that a
+/// client must send what it has read.
+fn put(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account) -> Served {
+    let Wanted { properties } = call.document()?;
+    if properties.restore_policy.is_some_and(|policy| policy.enabled)
+        || properties.automatic_snapshot_policy_enabled == Some(true)
+    {
+        return Err(Refusal::not_served("point-in-time restore and automatic snapshots"));
+    }
+    let rules = properties.cors.unwrap_or_default().cors_rules;
+    cors::valid(&rules).map_err(|reason| Refusal::bad_request("InvalidValuesForRequestParameters", reason))?;
+    let mut cors = of(state, account)?.cors;
+    cors.write(rules, call.now_ms, call.delay_ms("cors", 0));
+    let service = BlobService {
+        cors,
+        default_service_version: properties.default_service_version,
+        delete_retention: retention(properties.delete_retention_policy)?,
+        container_delete_retention: retention(properties.container_delete_retention_policy)?,
+        is_versioning_enabled: properties.is_versioning_enabled.unwrap_or_default(),
+        change_feed: properties.change_feed,
+        last_access_time_tracking: properties.last_access_time_tracking_policy,
+    };
+    write(state, account, &service)?;
+    Ok(json(200, &body(account, &service)))
+}
+
+/// 1-365 days <https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview>.
+fn retention(wanted: Option<Retention>) -> Result<Retention, Refusal> {
+    let retention = wanted.unwrap_or_default();
+    if retention.enabled && !retention.days.is_some_and(|days| (1..=365).contains(&days)) {
+        let message = "Values for request parameters are invalid: the days of a retention policy, 1 to 365.";
+        return Err(Refusal::bad_request("InvalidValuesForRequestParameters", message));
+    }
+    Ok(retention)
+}
+
+fn id(account: &Account) -> String {
+    format!("{}/blobServices/default", account.id)
+}
+
+fn body(account: &Account, service: &BlobService) -> Value {
+    let mut properties = json!({
+        "cors": { "corsRules": service.cors.written() },
+        "deleteRetentionPolicy": service.delete_retention,
+        "containerDeleteRetentionPolicy": service.container_delete_retention,
+        "isVersioningEnabled": service.is_versioning_enabled,
+    });
+    let more = [
+        ("defaultServiceVersion", service.default_service_version.clone().map(Value::String)),
+        ("changeFeed", service.change_feed.clone()),
+        ("lastAccessTimeTrackingPolicy", service.last_access_time_tracking.clone()),
+    ];
+    for (name, value) in more {
+        if let Some(value) = value {
+            properties[name] = value;
+        }
+    }
+    json!({
+        "id": id(account),
+        "name": "default",
+        "type": "Microsoft.Storage/storageAccounts/blobServices",
+        "sku": account.summary()["sku"],
+        "properties": properties,
+    })
+}

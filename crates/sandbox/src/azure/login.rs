@@ -1,0 +1,145 @@
+//! The login server: tokens for whoever asks, in the form that clients expect.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::azure::call::{Call, json};
+use crate::azure::refusal::{Refusal, Served};
+use crate::azure::subscriptions;
+use crate::state::Transaction;
+
+/// Seconds that a token is valid.
+const VALIDITY_S: u64 = 3_599;
+
+/// What a token says <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Claims {
+    aud: String,
+    exp: u64,
+    nbf: u64,
+    /// The principal.
+    pub(super) oid: String,
+    appid: String,
+    tid: String,
+}
+
+pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) -> Served {
+    let path = call.request.uri().path();
+    let tenant = path.split('/').nth(1).unwrap_or_default();
+    match name {
+        "GetInstanceDiscovery" => Ok(discovery(call)),
+        _ if !is_tenant(state, tenant)? => {
+            let message = format!("AADSTS90002: Tenant '{tenant}' not found.");
+            Err(Refusal::bad_request("invalid_request", message))
+        }
+        "GetOpenIdConfiguration" => Ok(configuration(call, tenant)),
+        _ => token(call, tenant),
+    }
+}
+
+/// The claims of a request's token, if it is one for an audience
+/// <https://learn.microsoft.com/rest/api/azure/#create-the-request>.
+pub(super) fn claims(call: &Call<'_>, audiences: &[&str]) -> Result<Claims, Refusal> {
+    let refused = |code: &str, message: &str| {
+        let header = format!(
+            "Bearer authorization_uri=\"https://{}\", error=\"invalid_token\"",
+            call.addresses.resource_manager
+        );
+        Refusal::new(401, code, message).with("www-authenticate", header)
+    };
+    let Some(value) = call.header("authorization") else {
+        let message = "Authentication failed. The 'Authorization' header is missing.";
+        return Err(refused("AuthenticationFailed", message));
+    };
+    let payload = value.strip_prefix("Bearer ").and_then(|token| token.split('.').nth(1));
+    let payload = payload.and_then(|payload| BASE64URL_NOPAD.decode(payload.as_bytes()).ok());
+    let claims = payload.and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
+    let Some(claims) = claims else {
+        return Err(refused("InvalidAuthenticationToken", "The access token is invalid."));
+    };
+    if !audiences.contains(&claims.aud.trim_end_matches('/')) {
+        let message = format!("The access token has been obtained for wrong audience or resource '{}'.", claims.aud);
+        return Err(refused("InvalidAuthenticationTokenAudience", &message));
+    }
+    if claims.exp * 1_000 <= call.now_ms {
+        return Err(refused("ExpiredAuthenticationToken", "The access token expiry UTC time is in the past."));
+    }
+    Ok(claims)
+}
+
+fn is_tenant(state: &Transaction<'_>, tenant: &str) -> Result<bool, Refusal> {
+    let any = ["common", "organizations"].contains(&tenant);
+    Ok(any || subscriptions::all(state)?.iter().any(|subscription| subscription.tenant.eq_ignore_ascii_case(tenant)))
+}
+
+/// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
+fn token(call: &Call<'_>, tenant: &str) -> Served {
+    let form: BTreeMap<String, String> = url::form_urlencoded::parse(call.request.body()).into_owned().collect();
+    let field = |name: &str| form.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let missing = |name: &str| {
+        let message = format!("AADSTS900144: The request body must contain the following parameter: '{name}'.");
+        Refusal::bad_request("invalid_request", message)
+    };
+    if field("grant_type") != Some("client_credentials") {
+        let message = "AADSTS70003: The app requested an unsupported grant type.";
+        return Err(Refusal::bad_request("unsupported_grant_type", message));
+    }
+    let client = field("client_id").ok_or_else(|| missing("client_id"))?;
+    if field("client_secret").or(field("client_assertion")).is_none() {
+        let message = "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or \
+                       'client_secret'.";
+        return Err(Refusal::new(401, "invalid_client", message));
+    }
+    let scope = field("scope").ok_or_else(|| missing("scope"))?;
+    let audience = scope.split(' ').find_map(|scope| scope.strip_suffix("/.default"));
+    let Some(audience) = audience else {
+        let message = format!("AADSTS1002012: The provided value for scope {scope} is not valid.");
+        return Err(Refusal::bad_request("invalid_scope", message));
+    };
+    let now = call.now_ms / 1_000;
+    let claims = Claims {
+        aud: audience.to_owned(),
+        exp: now + VALIDITY_S,
+        nbf: now,
+        oid: client.to_owned(),
+        appid: client.to_owned(),
+        tid: tenant.to_owned(),
+    };
+    let part = |value: &serde_json::Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    let token = format!("{}.{}.sandbox", part(&json!({ "alg": "none", "typ": "JWT" })), part(&json!(claims)));
+    let body = json!({
+        "token_type": "Bearer", "expires_in": VALIDITY_S, "ext_expires_in": VALIDITY_S, "access_token": token,
+    });
+    Ok(json(200, &body))
+}
+
+/// <https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>
+fn configuration(call: &Call<'_>, tenant: &str) -> http::Response<bytes::Bytes> {
+    let base = format!("https://{}/{tenant}", call.addresses.resource_manager);
+    let body = json!({
+        "issuer": format!("{base}/v2.0"),
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+        "response_types_supported": ["code", "id_token"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "tenant_region_scope": "EU",
+    });
+    json(200, &body)
+}
+
+/// What clients ask before they trust a login server.
+fn discovery(call: &Call<'_>) -> http::Response<bytes::Bytes> {
+    let host = call.addresses.resource_manager.to_string();
+    let body = json!({
+        "tenant_discovery_endpoint": format!("https://{host}/common/v2.0/.well-known/openid-configuration"),
+        "api-version": "1.1",
+        "metadata": [{ "preferred_network": host, "preferred_cache": host, "aliases": [host] }],
+    });
+    json(200, &body)
+}

@@ -1,0 +1,182 @@
+//! Resource groups <https://learn.microsoft.com/rest/api/resources/resource-groups>.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::azure::accounts::{self, Account};
+use crate::azure::call::{Call, empty, json, list};
+use crate::azure::refusal::{Refusal, Served};
+use crate::azure::resource_manager::not_served;
+use crate::azure::system_topics::{self, SystemTopic};
+use crate::azure::target::{Kind, Shape, Target};
+use crate::azure::{names, operations, properties, resources};
+use crate::state::Transaction;
+
+/// How long a deletion usually takes, in milliseconds.
+const DELETION_MS: u64 = 300;
+
+/// A resource group.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ResourceGroup {
+    id: String,
+    name: String,
+    location: String,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    /// From when on it is gone, if it is being deleted.
+    #[serde(default)]
+    gone_from_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    location: Option<String>,
+    tags: Option<BTreeMap<String, String>>,
+}
+
+/// A group that is there, or the answer where there is none.
+pub(super) fn existing(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    subscription: &str,
+    name: &str,
+) -> Result<ResourceGroup, Refusal> {
+    let group: Option<ResourceGroup> = resources::get(state, &id(subscription, name))?;
+    group.filter(|group| group.gone_from_ms.is_none_or(|gone| call.now_ms < gone)).ok_or_else(|| {
+        Refusal::not_found("ResourceGroupNotFound", format!("Resource group '{name}' could not be found."))
+    })
+}
+
+/// Where a group's resources are.
+pub(super) fn id(subscription: &str, name: &str) -> String {
+    format!("/subscriptions/{subscription}/resourceGroups/{name}")
+}
+
+pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
+    if target.kind == Kind::Resources {
+        return contents(state, call, target);
+    }
+    let name = target.name(0).to_owned();
+    match (call.method(), &target.shape) {
+        (&Method::GET, Shape::Collection) => all(state, call, target),
+        (&Method::GET, _) => Ok(json(200, &body(&existing(state, call, &target.subscription, &name)?))),
+        (&Method::HEAD, _) => {
+            let there = existing(state, call, &target.subscription, &name).is_ok();
+            Ok(empty(if there { 204 } else { 404 }))
+        }
+        (&Method::PUT, _) => put(state, call, target),
+        (&Method::PATCH, _) => patch(state, call, target),
+        (&Method::DELETE, _) => delete(state, call, target),
+        _ => Err(not_served(call, target)),
+    }
+}
+
+fn put(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
+    let name = target.name(0);
+    names::resource_group(name)?;
+    let wanted: Wanted = call.document()?;
+    let Some(location) = wanted.location else {
+        let message = "The location property is required for this definition.";
+        return Err(Refusal::bad_request("LocationRequired", message));
+    };
+    let tags = wanted.tags.unwrap_or_default();
+    properties::tags(&tags, 50)?;
+    let found = existing(state, call, &target.subscription, name).ok();
+    if let Some(group) = found.as_ref().filter(|group| !same_location(&group.location, &location)) {
+        let message = format!(
+            "Invalid resource group location '{location}'. The Resource group already exists in location '{}'.",
+            group.location
+        );
+        return Err(Refusal::conflict("InvalidResourceGroupLocation", message));
+    }
+    if found.as_ref().is_some_and(|group| group.gone_from_ms.is_some()) {
+        let message =
+            format!("The resource group '{name}' is in deprovisioning state and cannot perform this operation.");
+        return Err(Refusal::conflict("ResourceGroupBeingDeleted", message));
+    }
+    let status = if found.is_some() { 200 } else { 201 };
+    let named = found.map_or_else(|| name.to_owned(), |group| group.name);
+    let id = id(&target.subscription, &named);
+    let group = ResourceGroup { id: id.clone(), name: named, location, tags, gone_from_ms: None };
+    resources::put(state, &id, &group)?;
+    Ok(json(status, &body(&group)))
+}
+
+fn patch(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
+    let wanted: Wanted = call.document()?;
+    let mut group = existing(state, call, &target.subscription, target.name(0))?;
+    if let Some(tags) = wanted.tags {
+        properties::tags(&tags, 50)?;
+        group.tags = tags;
+    }
+    resources::put(state, &group.id, &group)?;
+    Ok(json(200, &body(&group)))
+}
+
+/// Deletes everything in it too.
+fn delete(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
+    let mut group = existing(state, call, &target.subscription, target.name(0))?;
+    for account in accounts::of_group(state, &group.id)? {
+        accounts::remove(state, &account);
+    }
+    resources::delete(state, &group.id);
+    let gone_from_ms = call.now_ms + call.delay_ms("resourceGroups", DELETION_MS);
+    group.gone_from_ms = Some(gone_from_ms);
+    resources::put(state, &group.id, &group)?;
+    operations::deletion(state, call, &target.subscription, gone_from_ms)
+}
+
+fn all(state: &Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
+    let collection = format!("/subscriptions/{}/resourceGroups", target.subscription);
+    let groups: Vec<ResourceGroup> = resources::list(state, &collection)?;
+    let there = groups.iter().filter(|group| group.gone_from_ms.is_none_or(|gone| call.now_ms < gone));
+    list(there.map(body).collect())
+}
+
+/// The resources of a group or subscription <https://learn.microsoft.com/rest/api/resources/resources/list>.
+fn contents(state: &Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
+    if call.method() != Method::GET {
+        return Err(not_served(call, target));
+    }
+    let groups: Vec<ResourceGroup> = match &target.group {
+        Some(name) => vec![existing(state, call, &target.subscription, name)?],
+        None => resources::list(state, &format!("/subscriptions/{}/resourceGroups", target.subscription))?,
+    };
+    let mut found = Vec::new();
+    for group in groups {
+        let accounts = accounts::of_group(state, &group.id)?;
+        found.extend(accounts.iter().map(Account::summary));
+        let topics = system_topics::of_group(state, &group.id)?;
+        found.extend(topics.iter().map(SystemTopic::summary));
+    }
+    list(found)
+}
+
+/// Locations are the same with and without spaces: `West Europe`, `westeurope`.
+pub(super) fn same_location(one: &str, other: &str) -> bool {
+    let plain = |text: &str| text.replace(' ', "").to_ascii_lowercase();
+    plain(one) == plain(other)
+}
+
+fn body(group: &ResourceGroup) -> Value {
+    let state = if group.gone_from_ms.is_some() { "Deleting" } else { "Succeeded" };
+    json!({
+        "id": group.id,
+        "name": group.name,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": group.location,
+        "tags": group.tags,
+        "properties": { "provisioningState": state },
+    })
+}
+
+/// All groups of a subscription.
+pub(super) fn ids(state: &Transaction<'_>, subscription: &str) -> Result<Vec<String>, Error> {
+    let groups: Vec<ResourceGroup> = resources::list(state, &format!("/subscriptions/{subscription}/resourceGroups"))?;
+    Ok(groups.into_iter().map(|group| group.id).collect())
+}

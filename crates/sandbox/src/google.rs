@@ -1,0 +1,150 @@
+//! Google Cloud: Cloud Storage over gRPC, JSON and XML, Pub/Sub, IAM's service accounts and Resource Manager over REST, all
+//! at one address.
+//!
+//! Projects and service accounts are there once they are seeded: [`Sandbox::seed_google`](crate::Sandbox::seed_google). [`GoogleWire`] says how operations
+//! are named. Callers are not told apart, and own everything; the service agent of Cloud Storage, the signer of a URL and
+//! an account that signs bytes need the roles that they need.
+//!
+//! Delays by name: `pubsub.iam` (Cloud Storage sees a topic's policy late), `iam.policy` (signing sees an account's policy
+//! late), `storage.iam` (signed URLs see a bucket's policy late), `storage.labels` and `pubsub.labels` (lists see changed
+//! labels late).
+
+mod call;
+mod grpc;
+mod iam;
+mod names;
+mod policy;
+mod project;
+mod pubsub;
+mod refusal;
+mod routes;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use serde_json::Value;
+
+use crate::Error;
+use crate::cloud::{Answer, Cloud, Wire};
+use crate::state::Transaction;
+use crate::world::World;
+use call::Call;
+use refusal::Refusal;
+
+pub use project::DEFAULT as DEFAULT_PROJECT;
+pub use wire::GoogleWire;
+
+/// How long a request for messages waits for one; the service waits longer
+/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull#request-body>.
+const PULL_WAIT_MS: u64 = 2_000;
+
+/// The services on one address.
+#[derive(Debug)]
+pub struct Google {
+    world: Arc<World>,
+}
+
+impl Google {
+    /// The services on this state.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn new(world: Arc<World>) -> Result<Self, Error> {
+        project::seed_default(&world)?;
+        Ok(Self { world })
+    }
+
+    fn answer(&self, call: &Call<'_>) -> Response<Bytes> {
+        let answered = self.world.store.transaction(|state| served(state, call));
+        answered.unwrap_or_else(|refusal| wire::refused(&call.operation, &refusal))
+    }
+}
+
+/// Make a project and a service account.
+pub(crate) fn seed(world: &World, project: &str, account: Option<&str>) -> Result<(), Error> {
+    project::seed(world, project, account)
+}
+
+/// Give a bucket's name to somebody else.
+pub(crate) fn seed_taken(world: &World, bucket: &str) -> Result<(), Error> {
+    project::seed_taken(world, bucket)
+}
+
+#[async_trait::async_trait]
+impl Cloud for Google {
+    fn wire(&self) -> &dyn Wire {
+        &GoogleWire
+    }
+
+    async fn handle(&self, request: Request<Bytes>) -> Answer {
+        let route = routes::route(&request);
+        let mut call = Call::new(&self.world, route, request);
+        let mut answer = self.answer(&call);
+        let until_ms = call.now_ms + PULL_WAIT_MS;
+        while pubsub::message::waits(&call) && answer.body().as_ref() == b"{}" && call.now_ms < until_ms {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            call.now_ms = self.world.clock.now_ms();
+            answer = self.answer(&call);
+        }
+        Ok(answer)
+    }
+
+    fn environment(&self, address: SocketAddr) -> Vec<(String, String)> {
+        let url = format!("http://{address}");
+        let variables = [
+            ("STORAGE_EMULATOR_HOST", url.clone()),
+            ("PUBSUB_EMULATOR_HOST", address.to_string()),
+            ("PROVISION_GCS_GRPC_ENDPOINT", url.clone()),
+            ("PROVISION_GCP_API_ENDPOINT", url),
+            ("GOOGLE_CLOUD_PROJECT", project::current(&self.world)),
+        ];
+        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+}
+
+fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+    match call.operation.as_str() {
+        "storage:CreateBucket"
+        | "storage:GetBucket"
+        | "storage:UpdateBucket"
+        | "storage:DeleteBucket"
+        | "storage:ListBuckets"
+        | "storage:GetIamPolicy"
+        | "storage:SetIamPolicy"
+        | "storage:TestIamPermissions" => storage::bucket_grpc::answer(state, call),
+        "storage:ListObjects" | "storage:GetObject" | "storage:DeleteObject" => {
+            storage::object_grpc::answer(state, call)
+        }
+        "storage.json:objects.insert" => storage::upload::answer(state, call),
+        "storage.json:objects.list" | "storage.json:objects.get" | "storage.json:objects.delete" => {
+            storage::object_json::answer(state, call)
+        }
+        operation if operation.starts_with("storage.json:notificationConfigs.") => {
+            storage::notification::answer(state, call).map(in_json)
+        }
+        operation => match operation.split(':').next().unwrap_or_default() {
+            "storage.json" => storage::bucket_json::answer(state, call).map(in_json),
+            "storage.xml" => storage::xml::answer(state, call),
+            "pubsub" => pubsub::answer(state, call).map(in_json),
+            "iam" => iam::answer(state, call).map(in_json),
+            "resourcemanager" => project::answer(state, call).map(in_json),
+            _ => Err(Refusal::unserved(operation)),
+        },
+    }
+}
+
+/// An answer in JSON; without a value it has no body.
+fn in_json(value: Value) -> Response<Bytes> {
+    if value.is_null() {
+        return Response::builder().status(StatusCode::NO_CONTENT).body(Bytes::new()).unwrap_or_default();
+    }
+    wire::json_answer(200, &value)
+}

@@ -1,0 +1,131 @@
+//! IAM's service accounts <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts>.
+
+use data_encoding::BASE64;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::call::Call;
+use super::policy::Policy;
+use super::project::{self, Account, account_key};
+use super::refusal::Refusal;
+use crate::state::Transaction;
+
+/// Whoever has it may sign as an account
+/// <https://cloud.google.com/iam/docs/service-account-permissions#token-creator-role>.
+const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
+
+/// Requests for service accounts.
+pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    let (project, email) = (call.name(0), call.name(1));
+    match call.verb() {
+        "GetServiceAccount" => described(&find(state, project, email)?),
+        "GetIamPolicy" => {
+            call.takes(&["options.requestedPolicyVersion"])?;
+            let version = requested_version(call)?;
+            Ok(json!(find(state, project, email)?.policy.read(version)?))
+        }
+        "SetIamPolicy" => set_policy(state, call),
+        "TestIamPermissions" => {
+            find(state, project, email)?;
+            project::permissions(call)
+        }
+        "SignBlob" => sign(state, call),
+        _ => Err(Refusal::unserved(&call.operation)),
+    }
+}
+
+/// The version of a policy that is asked for, in a parameter or, of a POST, in the body.
+pub(super) fn requested_version(call: &Call<'_>) -> Result<i32, Refusal> {
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        #[serde(default)]
+        options: Options,
+        #[serde(default, rename = "resource")]
+        _resource: String,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Options {
+        #[serde(default)]
+        requested_policy_version: i32,
+    }
+    let body: Body = call.json()?;
+    Ok(call.number("options.requestedPolicyVersion")?.unwrap_or(body.options.requested_policy_version))
+}
+
+/// The policy of a request that sets one.
+pub(super) fn policy_to_set(call: &Call<'_>) -> Result<Policy, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Body {
+        policy: Policy,
+        #[serde(default, rename = "resource")]
+        _resource: String,
+        /// Everything but audit configurations if it is left out, which is everything that is kept.
+        #[serde(default, rename = "updateMask")]
+        _update_mask: String,
+    }
+    call.takes(&[])?;
+    call.json::<Body>().map(|body| body.policy)
+}
+
+/// An account of a project, `-` standing for any. One that is not there is not told from one of another's.
+fn find(state: &Transaction<'_>, project: &str, email: &str) -> Result<Account, Refusal> {
+    let account: Option<Account> = state.get(&account_key(email))?;
+    let within = |account: &Account| project == "-" || account.project == project;
+    account.filter(within).ok_or_else(|| Refusal::not_found("Unknown service account"))
+}
+
+fn described(account: &Account) -> Result<Value, Refusal> {
+    Ok(json!({
+        "name": format!("projects/{}/serviceAccounts/{}", account.project, account.email),
+        "projectId": account.project,
+        "uniqueId": account.unique_id,
+        "email": account.email,
+        "oauth2ClientId": account.unique_id,
+        "etag": "MDEwMjE5MjA=",
+    }))
+}
+
+/// `iam.policy` delays what [`sign`] sees of it.
+fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    let policy = policy_to_set(call)?;
+    let mut account = find(state, call.name(0), call.name(1))?;
+    account.policy.write(state, policy, call.now_ms, call.delay("iam.policy"))?;
+    state.put(&account_key(&account.email), &account)?;
+    Ok(json!(account.policy.read(3)?))
+}
+
+/// Sign bytes as an account <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob>.
+///
+/// The caller is the account itself, as in a server that signs URLs, and must have been made its own token creator.
+/// The signature has the length of a real one and proves nothing.
+fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Body {
+        payload: Option<String>,
+        /// IAM's own, older form of it.
+        bytes_to_sign: Option<String>,
+        #[serde(default)]
+        delegates: Vec<String>,
+    }
+    call.takes(&[])?;
+    let body: Body = call.json()?;
+    let account = find(state, call.name(0), call.name(1))?;
+    if !account.policy.grants(&[TOKEN_CREATOR], &format!("serviceAccount:{}", account.email), call.now_ms) {
+        return Err(Refusal::denied(
+            "Permission 'iam.serviceAccounts.signBlob' denied on resource (or it may not exist).",
+        ));
+    }
+    if !body.delegates.is_empty() {
+        return Err(Refusal::unserved("the field `delegates` of SignBlob"));
+    }
+    let field = if body.payload.is_some() { "signedBlob" } else { "signature" };
+    let payload = body.payload.or(body.bytes_to_sign).ok_or_else(|| Refusal::invalid("The payload is missing."))?;
+    let payload = BASE64.decode(payload.as_bytes()).map_err(|_| Refusal::invalid("The payload is not base64."))?;
+    let signature = Sha256::digest(&payload).repeat(8);
+    Ok(json!({ "keyId": "5a4db0c5a4db0c005a4db0c5a4db0c005a4db0c5", field: BASE64.encode(&signature) }))
+}

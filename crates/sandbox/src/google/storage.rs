@@ -1,0 +1,12 @@
+//! Cloud Storage: one state behind its gRPC, JSON and XML APIs.
+
+pub(super) mod bucket;
+pub(super) mod bucket_grpc;
+pub(super) mod bucket_json;
+pub(super) mod cors;
+pub(super) mod notification;
+pub(super) mod object;
+pub(super) mod object_grpc;
+pub(super) mod object_json;
+pub(super) mod upload;
+pub(super) mod xml;

@@ -627,7 +627,10 @@ pub(crate) mod tests {
     #[test]
     fn outputs_are_what_the_server_reads() {
         let text = |settings: &Settings| -> Vec<_> {
-            outputs(settings).into_iter().map(|output| format!("{}={}", output.name, output.known().unwrap_or_default())).collect()
+            outputs(settings)
+                .into_iter()
+                .map(|output| format!("{}={}", output.name, output.known().unwrap_or_default()))
+                .collect()
         };
         let expected = [
             "HOST=https://wandb.example.com",

@@ -207,8 +207,9 @@ fn is_disabled(answer: &Answer) -> bool {
 /// Refusals by constraints of the organization (<https://cloud.google.com/resource-manager/docs/organization-policy/overview>)
 /// come with the code of a stale precondition.
 pub(crate) fn is_org_policy(message: &str) -> bool {
+    // "The specified location constraint is not valid" is none.
     let message = message.to_ascii_lowercase();
-    ["constraint", "organization polic", "org policy", "permitted customer"].iter().any(|sign| message.contains(sign))
+    ["constraints/", "organization polic", "org policy", "permitted customer"].iter().any(|sign| message.contains(sign))
 }
 
 /// The table. Codes: <https://cloud.google.com/apis/design/errors#handling_errors>,
@@ -332,6 +333,12 @@ mod tests {
         assert_eq!(class(400, "FAILED_PRECONDITION", text), (ErrorKind::PermissionDenied, RetryClass::Final));
         let text = "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'";
         assert_eq!(class(412, "conditionNotMet", text), (ErrorKind::PermissionDenied, RetryClass::Final));
+    }
+
+    #[test]
+    fn classify_a_wrong_location_as_a_wrong_value() {
+        let text = "The specified location constraint is not valid.";
+        assert_eq!(class(400, "INVALID_ARGUMENT", text).0, ErrorKind::InvalidInput);
     }
 
     #[test]

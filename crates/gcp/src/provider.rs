@@ -264,7 +264,7 @@ impl<C: Read> Observer for Provider<C> {
         resources.push(Resource {
             carrier: Carrier::Of(BUCKET),
             contained: true,
-            needs: vec![BUCKET, TOPIC, SUBSCRIPTION],
+            needs: vec![BUCKET, TOPIC],
             lane: Some(BUCKET_LANE),
             ..Self::resource(NOTIFICATION, "notification", &names.bucket, "gcp.topic")
         });
@@ -272,7 +272,7 @@ impl<C: Read> Observer for Provider<C> {
             resources.push(Resource {
                 carrier: Carrier::Of(BUCKET),
                 grants_access: true,
-                needs: vec![BUCKET, SUBSCRIPTION],
+                needs: vec![BUCKET],
                 deleted_after: vec![BUCKET],
                 ..Self::resource(ACCESS, "service account access", account, "gcp.access")
             });
@@ -296,7 +296,7 @@ impl<C: Read> Observer for Provider<C> {
         match address {
             address if *address == BUCKET => bucket::ENTRIES.contains(&facet),
             address if *address == TOPIC => topic::ENTRIES.contains(&facet),
-            address if *address == SUBSCRIPTION => false,
+            address if *address == SUBSCRIPTION => subscription::ENTRIES.contains(&facet),
             _ => true,
         }
     }
@@ -346,7 +346,7 @@ impl<C: Read> Observer for Provider<C> {
             }
             address if *address == SUBSCRIPTION => {
                 let subscription = names.subscription.clone().unwrap_or_default();
-                subscription::observe(reader, &names, &subscription).await
+                subscription::observe(reader, &self.settings, &names, &subscription).await
             }
             address if *address == ACCESS => access::observe(reader, &self.settings, &names).await,
             _ => notification::observe(reader, &names).await,
@@ -503,7 +503,9 @@ impl Provider<Writer> {
         match &operation.verb {
             Verb::Create { mark, facets } => subscription::create(writer, &names, &operation.name, facets, mark).await,
             Verb::Adopt { mark } => subscription::merge_labels(writer, &name, &mark.to_tags()).await,
-            Verb::Write { facet, value, .. } => subscription::write(writer, &name, facet, value).await,
+            Verb::Write { facet, value, fresh } => {
+                subscription::write(writer, &self.settings, &name, facet, value, *fresh).await
+            }
             Verb::ReadMark => {
                 let labels = subscription::labels(writer.reader(), &name).await?;
                 self.keep_labels(operation, labels);
@@ -513,7 +515,7 @@ impl Provider<Writer> {
                 subscription::record(writer, &name, self.take_labels(operation), before.as_ref(), mark).await
             }
             Verb::Delete => writer.delete_subscription(&name).await,
-            Verb::Unmark => subscription::unmark(writer, &name).await,
+            Verb::Unmark => subscription::unmark(writer, &self.settings, &name).await,
             Verb::Empty => Ok(()),
         }
     }

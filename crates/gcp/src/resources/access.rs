@@ -1,4 +1,5 @@
-//! `gcp.access`: what the service account that the server runs as may do with the bucket, the subscription and itself.
+//! `gcp.access`: what the service account that the server runs as may do with the bucket and with itself. What it may do
+//! with the subscription goes with that, see [`super::subscription`].
 
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind};
@@ -14,16 +15,12 @@ static GRANTS: Facet = Facet { name: "grants", key: 'a', shape: Shape::Whole, at
 /// Roles of the server on one thing: the name in the facet's value, the thing, the roles.
 type Grants = (&'static str, Holder, &'static [&'static str]);
 
-/// Everything the server gets.
-fn grants(names: &Names, email: &str) -> Vec<Grants> {
-    let subscription = names.subscription.as_ref().map(|subscription| {
-        let holder = Holder::Subscription(names.subscription_name(subscription));
-        ("subscription", holder, SERVER_SUBSCRIPTION_ROLES.as_slice())
-    });
-    let mut grants = vec![("bucket", Holder::Bucket(names.bucket.clone()), SERVER_BUCKET_ROLES.as_slice())];
-    grants.extend(subscription);
-    grants.push(("service_account", Holder::Account(email.to_owned()), SERVER_ACCOUNT_ROLES.as_slice()));
-    grants
+/// What the server gets here.
+fn grants(names: &Names, email: &str) -> [Grants; 2] {
+    [
+        ("bucket", Holder::Bucket(names.bucket.clone()), &SERVER_BUCKET_ROLES),
+        ("service_account", Holder::Account(email.to_owned()), &SERVER_ACCOUNT_ROLES),
+    ]
 }
 
 /// What is wanted: the member and its roles, so that another account is another value.
@@ -42,20 +39,20 @@ fn value(email: &str, mut roles: Map<String, Value>) -> Value {
     Value::Object(roles)
 }
 
-/// The commands that grant the same, for those who run them themselves.
+/// The commands that grant everything the server needs, for those who run them themselves.
 pub(crate) fn commands(names: &Names) -> String {
-    let email = "\"$SERVICE_ACCOUNT\"";
-    let commands = grants(names, email).into_iter().flat_map(|(_, holder, roles)| {
-        let target = match holder {
-            Holder::Bucket(bucket) => format!("storage buckets add-iam-policy-binding gs://{bucket}"),
-            Holder::Topic(topic) => format!("pubsub topics add-iam-policy-binding {topic}"),
-            Holder::Subscription(name) => format!("pubsub subscriptions add-iam-policy-binding {name}"),
-            Holder::Account(_) => format!("iam service-accounts add-iam-policy-binding {email}"),
-        };
-        roles
-            .iter()
-            .map(move |role| format!("gcloud {target} --member=serviceAccount:{email} --role={role} --condition=None"))
-    });
+    let account = "\"$SERVICE_ACCOUNT\"";
+    let subscription = names.subscription.as_ref().map(|subscription| names.subscription_name(subscription));
+    let mut targets =
+        vec![(format!("storage buckets add-iam-policy-binding gs://{}", names.bucket), &SERVER_BUCKET_ROLES[..])];
+    targets.extend(
+        subscription.map(|name| {
+            (format!("pubsub subscriptions add-iam-policy-binding {name}"), &SERVER_SUBSCRIPTION_ROLES[..])
+        }),
+    );
+    targets.push((format!("iam service-accounts add-iam-policy-binding {account}"), &SERVER_ACCOUNT_ROLES[..]));
+    let command = |target: &str, role: &str| format!("gcloud {target} --member=serviceAccount:{account} --role={role}");
+    let commands = targets.iter().flat_map(|(target, roles)| roles.iter().map(move |role| command(target, role)));
     commands.collect::<Vec<_>>().join("\n")
 }
 
@@ -127,7 +124,7 @@ pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, v
 }
 
 /// <https://cloud.google.com/iam/docs/policies#binding-members>: a policy takes accounts that exist only.
-fn explain(error: Error, email: &str) -> Error {
+pub(crate) fn explain(error: Error, email: &str) -> Error {
     let missing =
         error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(|reason| reason.contains(email));
     if missing { error.hint(no_account(email).hint) } else { error }

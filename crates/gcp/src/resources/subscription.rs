@@ -3,15 +3,17 @@
 use std::time::Duration as Time;
 
 use provision_core::mark::{KEYS, Mark, Origin};
-use provision_core::resource::{AtCreation, Facet, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
 use crate::client::{
     Duration, ExpirationPolicy, Labels, Policy, PushConfig, Read as _, Reader, Subscription, Writer, labels_of, short,
 };
-use crate::config::Settings;
+use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
+use crate::policy::{Holder, grant, member_of, others, revoke, roles_of};
 use crate::provider::{Names, mark_may_be_written};
+use crate::resources::access::explain;
 use crate::resources::bucket::{appeared, gone, is_made_by, labels_in, others_labels, unknown_facet};
 
 const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
@@ -21,6 +23,10 @@ const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
 static TOPIC: Facet = facet("topic", 't', Shape::Whole);
 static ATTRIBUTES: Facet = facet("attributes", 'q', Shape::Keys);
 static LABELS: Facet = facet("labels", 'g', Shape::Keys);
+static ACCESS: Facet = Facet { name: "access", key: 'a', shape: Shape::Whole, at_creation: AtCreation::Written };
+
+/// Facets of which only an entry is ours.
+pub(crate) const ENTRIES: [&str; 1] = ["access"];
 
 /// What the service shows where the topic was deleted; the subscription never hears of anything again
 /// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription.FIELDS.topic>).
@@ -47,7 +53,16 @@ pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Wa
     if !settings.labels().is_empty() {
         wants.push(want(&LABELS, json!(settings.labels()), "deployment.tags"));
     }
+    if let Some(email) = settings.service_account() {
+        wants.push(want(&ACCESS, access(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access"));
+    }
     wants
+}
+
+/// What the server may do with the subscription; `null` where it may do nothing.
+fn access<Role: AsRef<str>>(email: &str, roles: &[Role]) -> Value {
+    let roles: Vec<_> = roles.iter().map(AsRef::as_ref).collect();
+    if roles.is_empty() { Value::Null } else { json!({"member": member_of(email), "roles": roles}) }
 }
 
 fn attributes(settings: &Settings, origin: Origin) -> Map<String, Value> {
@@ -65,10 +80,40 @@ fn attributes(settings: &Settings, origin: Origin) -> Map<String, Value> {
     set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// One read.
-pub(crate) async fn observe(reader: &Reader, names: &Names, subscription: &str) -> Result<Observation, Error> {
-    let found = reader.get_subscription(&names.subscription_name(subscription)).await?;
-    Ok(found.map_or(Observation::Absent, |found| Observation::Present(Box::new(present(&found, names)))))
+/// The subscription, and its policy where the plan file names the server's account, at once.
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    subscription: &str,
+) -> Result<Observation, Error> {
+    let name = names.subscription_name(subscription);
+    let policy = async {
+        match settings.service_account() {
+            Some(email) => Some((email, reader.get_subscription_policy(&name).await)),
+            None => None,
+        }
+    };
+    let (found, policy) = futures::join!(reader.get_subscription(&name), policy);
+    let Some(found) = found? else { return Ok(Observation::Absent) };
+    let mut present = present(&found, names);
+    if let Some((email, policy)) = policy {
+        look_at_policy(&mut present, email, policy);
+    }
+    Ok(Observation::Present(Box::new(present)))
+}
+
+fn look_at_policy(present: &mut Present, email: &str, policy: Result<Policy, Error>) {
+    let seen = match policy {
+        Ok(policy) => {
+            let member = member_of(email);
+            let others = others(&policy, &member, &SERVER_SUBSCRIPTION_ROLES).into_iter();
+            present.kept.extend(others.map(|entry| Kept { facet: ACCESS.name.to_owned(), entry }));
+            Seen::Value(access(email, &roles_of(&policy, &member, &SERVER_SUBSCRIPTION_ROLES)))
+        }
+        Err(error) => Seen::Unknown(error),
+    };
+    present.seen.push((ACCESS.name, seen));
 }
 
 fn present(found: &Subscription, names: &Names) -> Present {
@@ -170,6 +215,7 @@ fn with_facet(subscription: Subscription, facet: &str, value: &Value) -> Result<
         "topic" => subscription.set_topic(value.as_str().unwrap_or_default()),
         "attributes" => with_attributes(subscription, value).0,
         "labels" => subscription.set_labels(labels_in(value)),
+        "access" => subscription,
         other => return Err(unknown_facet(other)),
     })
 }
@@ -201,8 +247,15 @@ async fn existing(writer: &Writer, name: &str) -> Result<Subscription, Error> {
     found.ok_or_else(|| gone("subscription", short(name)))
 }
 
-/// Write one facet.
-pub(crate) async fn write(writer: &Writer, name: &str, facet: &str, value: &Value) -> Result<(), Error> {
+/// Write one facet; `null` takes the server's roles.
+pub(crate) async fn write(
+    writer: &Writer,
+    settings: &Settings,
+    name: &str,
+    facet: &str,
+    value: &Value,
+    fresh: bool,
+) -> Result<(), Error> {
     match facet {
         "labels" => merge_labels(writer, name, &labels_in(value)).await,
         "topic" => attach_again(writer, name, value.as_str().unwrap_or_default()).await,
@@ -210,8 +263,22 @@ pub(crate) async fn write(writer: &Writer, name: &str, facet: &str, value: &Valu
             let (subscription, mask) = with_attributes(Subscription::new().set_name(name), value);
             writer.update_subscription(&subscription, &mask).await
         }
+        "access" if value.is_null() => take_access(writer, settings, name).await,
+        "access" => give_access(writer, settings, name, fresh).await,
         other => Err(unknown_facet(other)),
     }
+}
+
+async fn give_access(writer: &Writer, settings: &Settings, name: &str, fresh: bool) -> Result<(), Error> {
+    let Some(email) = settings.service_account() else { return Ok(()) };
+    let holder = Holder::Subscription(name.to_owned());
+    let given = grant(writer, &holder, &member_of(email), &SERVER_SUBSCRIPTION_ROLES, fresh).await;
+    given.map_err(|error| explain(error, email))
+}
+
+async fn take_access(writer: &Writer, settings: &Settings, name: &str) -> Result<(), Error> {
+    let Some(email) = settings.service_account() else { return Ok(()) };
+    revoke(writer, &Holder::Subscription(name.to_owned()), &member_of(email), &SERVER_SUBSCRIPTION_ROLES).await
 }
 
 /// Make a subscription of a deleted topic again, with the same settings, labels and policy: a subscription cannot be
@@ -278,8 +345,9 @@ pub(crate) async fn record(
     put_merged(writer, name, found, &mark.to_tags()).await
 }
 
-/// Take our mark off, and leave everything else.
-pub(crate) async fn unmark(writer: &Writer, name: &str) -> Result<(), Error> {
+/// Take the server's roles and our mark off, and leave everything else.
+pub(crate) async fn unmark(writer: &Writer, settings: &Settings, name: &str) -> Result<(), Error> {
+    take_access(writer, settings, name).await?;
     let Some(found) = writer.reader().get_subscription(name).await? else { return Ok(()) };
     let mut labels = labels_of(&found.labels);
     labels.retain(|key, _| !KEYS.contains(&key.as_str()));
@@ -304,7 +372,8 @@ mod tests {
     fn what_is_created_is_seen_as_wanted() {
         for settings in [settings(), full_settings()] {
             let present = present(&created(&settings), &names());
-            for want in want(&settings, &names(), Origin::Created) {
+            let wants = want(&settings, &names(), Origin::Created);
+            for want in wants.into_iter().filter(|want| want.facet.name != ACCESS.name) {
                 let seen = present.seen.iter().find(|(name, _)| *name == want.facet.name).map(|(_, seen)| seen);
                 assert!(matches!(seen, Some(Seen::Value(seen)) if *seen == want.value), "{}", want.facet.name);
             }
@@ -329,6 +398,20 @@ mod tests {
         let expected = json!({"ack_deadline_s": 10, "retention_s": 604_800, "expires": "after 31 days without use",
             "delivery": "pull"});
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn the_servers_roles_are_seen_as_wanted() {
+        let (settings, member) = (full_settings(), "serviceAccount:wandb-full@acme-ml.iam.gserviceaccount.com");
+        let binding = |role: &str| crate::client::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
+        let policy = Policy::new().set_bindings(SERVER_SUBSCRIPTION_ROLES.map(binding));
+        let mut present = Present::default();
+        look_at_policy(&mut present, settings.service_account().unwrap(), Ok(policy));
+        let want = want(&settings, &names(), Origin::Adopted).pop().unwrap();
+        assert!(
+            matches!(&present.seen[0], (name, Seen::Value(seen)) if *name == want.facet.name && *seen == want.value)
+        );
+        assert_eq!(present.kept.len(), 2);
     }
 
     #[test]

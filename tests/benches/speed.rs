@@ -42,7 +42,7 @@ fn main() {
 fn planned(latency: Duration) -> Rig {
     let rig = Rig::new(Backend::MiniStack);
     rig.write("provision.toml", PLAN);
-    rig.boto3("iam.create_role(RoleName='node', AssumeRolePolicyDocument='{}')");
+    rig.make_role("node");
     rig.proxy.set_latency(latency);
     rig
 }

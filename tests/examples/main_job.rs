@@ -11,7 +11,7 @@ fn main() {
     let rig = Rig::new(Backend::MiniStack);
     rig.write("provision.toml", include_str!("../../plans/aws.toml"));
     // The role that the server runs as exists before provision comes.
-    rig.boto3("iam.create_role(RoleName='wandb-node', AssumeRolePolicyDocument='{}')");
+    rig.make_role("wandb-node");
     let commands: [&[&str]; 5] = [
         &["aws", "plan"],
         &["aws", "apply", "--yes"],

@@ -141,6 +141,14 @@ impl Rig {
         pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
     }
 
+    /// Make a role that a server may run as: it is there before `provision` comes.
+    pub fn make_role(&self, name: &str) {
+        self.boto3(&format!(
+            "iam.create_role(RoleName='{name}', AssumeRolePolicyDocument=json.dumps({{'Version': '2012-10-17', 'Statement': \
+             [{{'Effect': 'Allow', 'Principal': {{'Service': 'ec2.amazonaws.com'}}, 'Action': 'sts:AssumeRole'}}]}}))"
+        ));
+    }
+
     /// Run Python with boto3, past the proxy: `s3`, `sqs` and `iam` are clients, `{s}` and `{a}` are replaced. Gives what
     /// it prints.
     ///
@@ -170,6 +178,9 @@ impl Rig {
     pub fn transcript(&self, ran: &Ran) -> String {
         let text = format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr);
         let text = text.replace(&self.proxy.address.to_string(), "127.0.0.1:PORT");
+        // Who the credentials are is the server's own invention.
+        let text = text.replace(&format!("{}:root", self.account), "ACCOUNT:PRINCIPAL");
+        let text = text.replace(&format!("{}:user/sandbox", self.account), "ACCOUNT:PRINCIPAL");
         let text = text.replace(&self.account, "ACCOUNT").replace(&format!("-{}", self.suffix), "-SUFFIX");
         without_digests(&without_digests(&text, "provision-"), "Provision")
     }

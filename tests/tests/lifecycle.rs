@@ -35,13 +35,11 @@ name = "acme-{s}-runs"
 role = "node"
 "#;
 
-const ROLE: &str = "iam.create_role(RoleName='node', AssumeRolePolicyDocument='{}')";
-
 /// A test's world with the plan file written and its role made.
 pub(crate) fn planned(backend: Backend) -> Rig {
     let rig = Rig::new(backend);
     rig.write("provision.toml", PLAN);
-    rig.boto3(ROLE);
+    rig.make_role("node");
     rig
 }
 
@@ -63,9 +61,7 @@ pub(crate) fn apply(rig: &Rig) {
 fn example(rig: &Rig, text: &str) {
     let text = text.replace("acme-", "acme-{s}-").replace("123456789012}", "{a}}").replace("protect = true", "");
     rig.write("provision.toml", &text);
-    rig.boto3(
-        "for role in ['wandb-node', 'wandb-node-full']: iam.create_role(RoleName=role, AssumeRolePolicyDocument='{}')",
-    );
+    ["wandb-node", "wandb-node-full"].iter().for_each(|role| rig.make_role(role));
 }
 
 fn apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing(backend: Backend) {

@@ -179,7 +179,7 @@ const OURS: [(&str, &str); 12] = [
     ("policy.", "sqs.set_queue_attributes(QueueUrl=u, Attributes={'Policy': ''})"),
     (
         "aws.notification",
-        "c = s3.get_bucket_notification_configuration(Bucket=b); c.pop('ResponseMetadata'); c['QueueConfigurations'] = [x for x in c['QueueConfigurations'] if not x['Id'].startswith('provision')]; s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=c)",
+        "c = s3.get_bucket_notification_configuration(Bucket=b); c.pop('ResponseMetadata'); c['QueueConfigurations'] = [x for x in c['QueueConfigurations'] if not x['Id'].startswith('provision')]; s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=c, SkipDestinationValidation=True)",
     ),
     (
         "aws.access",
@@ -193,7 +193,7 @@ const THEIRS: [&str; 6] = [
     "t = [x for x in s3.get_bucket_tagging(Bucket=b)['TagSet'] if x['Key'] != 'theirs']; s3.put_bucket_tagging(Bucket=b, Tagging={'TagSet': t + [{'Key': 'theirs', 'Value': 'NN'}]})",
     "p = json.loads(s3.get_bucket_policy(Bucket=b)['Policy']); p['Statement'] = [x for x in p['Statement'] if x['Sid'] != 'theirs'] + [{'Sid': 'theirs', 'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObject', 'Resource': 'arn:aws:s3:::' + b + '/NN'}]; s3.put_bucket_policy(Bucket=b, Policy=json.dumps(p))",
     "sqs.tag_queue(QueueUrl=u, Tags={'theirs': 'NN'})",
-    "c = s3.get_bucket_notification_configuration(Bucket=b); c.pop('ResponseMetadata'); c['QueueConfigurations'] = [x for x in c.get('QueueConfigurations', []) if x['Id'] != 'theirs'] + [{'Id': 'theirs', 'QueueArn': 'arn:aws:sqs:eu-west-1:{a}:acme-{s}-runs', 'Events': ['s3:ObjectRemoved:*'], 'Filter': {'Key': {'FilterRules': [{'Name': 'prefix', 'Value': 'NN/'}]}}}]; s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=c)",
+    "c = s3.get_bucket_notification_configuration(Bucket=b); c.pop('ResponseMetadata'); c['QueueConfigurations'] = [x for x in c.get('QueueConfigurations', []) if x['Id'] != 'theirs'] + [{'Id': 'theirs', 'QueueArn': 'arn:aws:sqs:eu-west-1:{a}:acme-{s}-runs', 'Events': ['s3:ObjectRemoved:*'], 'Filter': {'Key': {'FilterRules': [{'Name': 'prefix', 'Value': 'NN/'}]}}}]; s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=c, SkipDestinationValidation=True)",
     "iam.put_role_policy(RoleName='node', PolicyName='theirs', PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 's3:*', 'Resource': '*', 'Sid': 'SN'}]}))",
 ];
 

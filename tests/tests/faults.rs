@@ -27,7 +27,6 @@ cases! {
     fault_that_never_passes_ends_within_its_budget_and_names_the_call,
     second_signal_stops_waiting_and_does_not_call_it_done,
     interrupted_emptying_begins_no_new_batch_and_the_rerun_finishes,
-    two_applies_at_once_converge_to_one_set_of_resources,
 }
 
 fn fault(rig: &Rig, operation: &str, nth: Nth, what: What) {
@@ -321,24 +320,6 @@ with ThreadPoolExecutor(8) as pool: list(pool.map(lambda i: s3.put_object(Bucket
     let again = rig.run(&["aws", "destroy", "--yes", "--delete-data", &name]);
     assert_eq!(again.code, 0, "{}", again.stderr);
     assert_eq!(rig.boto3("print([b['Name'] for b in s3.list_buckets()['Buckets'] if b['Name'] == 'acme-{s}'])"), "[]");
-}
-
-fn two_applies_at_once_converge_to_one_set_of_resources(backend: Backend) {
-    let rig = planned(backend);
-    rig.proxy.set_latency(Duration::from_millis(50));
-    let started = Instant::now();
-    let runs = [0, 1].map(|_| rig.start(&["aws", "apply", "--yes"], |_| {})).map(|child| finished(child, started));
-    for ran in &runs {
-        assert!([0, 3, 5].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
-    }
-    rig.proxy.set_latency(Duration::ZERO);
-    apply(&rig);
-    assert_eq!(rig.run(&["aws", "drift"]).code, 0);
-    let entries = rig.boto3(
-        "b = 'acme-{s}'; print(len(s3.get_bucket_cors(Bucket=b)['CORSRules']), len(json.loads(s3.get_bucket_policy(Bucket=b)['Policy'])['Statement']),
-  len(s3.get_bucket_notification_configuration(Bucket=b)['QueueConfigurations']), len(iam.list_role_policies(RoleName='node')['PolicyNames']), len(sqs.list_queues()['QueueUrls']))",
-    );
-    assert_eq!(entries, "1 1 1 1 2");
 }
 
 /// Wait until an operation has been asked for and answered.

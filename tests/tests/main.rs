@@ -12,6 +12,8 @@
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
 //! - `properties`: random plan files and random edits.
+//! - `sandbox`: `--sandbox` and `provision sandbox`.
+//! - `operators`: two people, or two jobs, at the same time.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
 //! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
 //! - `sandbox_google_clients`: Google's own clients on the sandbox.
@@ -39,6 +41,7 @@ mod destroy;
 mod faults;
 mod lifecycle;
 mod messages;
+mod operators;
 mod plan_file;
 mod properties;
 mod sandbox_azure_clients;

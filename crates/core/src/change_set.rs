@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::address::Address;
-use crate::compare::Finding;
+use crate::compare::{Finding, same};
 use crate::error::{Error, ErrorKind};
 use crate::mark::Mark;
 use crate::provider::Identity;
@@ -257,6 +257,13 @@ impl ChangeSet {
             .or_else(|| (self.changes.len() != now.changes.len()).then(|| "the list of resources".to_owned()))
     }
 
+    /// What somebody else wrote while this set was executed, named for people: `now` shows neither what was there before
+    /// nor what the set wrote. What is merely not seen yet shows as it was before.
+    #[must_use]
+    pub fn crossed(&self, now: &Self) -> Option<String> {
+        self.changes.iter().zip(&now.changes).find_map(|(executed, now)| executed.crossed(now))
+    }
+
     /// Read a saved change set.
     ///
     /// # Errors
@@ -283,6 +290,20 @@ impl Change {
     #[must_use]
     pub fn is_absent(&self) -> bool {
         self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null())
+    }
+
+    fn crossed(&self, now: &Self) -> Option<String> {
+        let place = format!("{} `{}`", self.kind, self.name);
+        let written = now.mark.as_ref().filter(|mark| mark.is_written());
+        let target = self.record.as_ref().or(self.mark.as_ref());
+        if written.is_some_and(|mark| Some(mark) != self.mark.as_ref() && Some(mark) != target) {
+            return Some(format!("the mark of {place}"));
+        }
+        let updated = self.facets.iter().filter(|_| self.action == Action::Update);
+        let others = updated.zip(&now.facets).find(|(executed, now)| {
+            !now.before.is_null() && !same(&now.before, &executed.before) && !same(&now.before, &executed.after)
+        });
+        others.map(|(_, now)| format!("{} of {place}", now.facet))
     }
 
     /// The same without its places in the plan file, which a saved set has and the cloud does not.

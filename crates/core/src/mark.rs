@@ -117,6 +117,12 @@ impl Mark {
         self.name_digest == digest::short(identity, NAME_DIGEST_LENGTH)
     }
 
+    /// Whether the last write of an apply has been made.
+    #[must_use]
+    pub const fn is_written(&self) -> bool {
+        matches!(self.spec, Spec::Written(_))
+    }
+
     /// What is on record for a facet.
     #[must_use]
     pub fn recorded(&self, key: char) -> Recorded<'_> {

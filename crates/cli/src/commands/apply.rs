@@ -117,7 +117,7 @@ async fn execute(
             let command = format!("provision {} apply {}", checked.cloud, path.display());
             return execution::incomplete(&outcome, &run.reason, set, &command);
         }
-        if let Some(stopped) = execution::seen(checked, provider, intent, &run).await? {
+        if let Some(stopped) = execution::seen(checked, provider, intent, set, &run).await? {
             return Ok(stopped);
         }
     }

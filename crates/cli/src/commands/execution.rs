@@ -107,10 +107,11 @@ pub(crate) async fn seen(
     checked: &Checked,
     provider: &dyn Provisioner,
     intent: &Intent,
+    executed: &ChangeSet,
     run: &Run,
 ) -> Result<Option<Exit>, Failure> {
     tokio::select! {
-        seen = until_seen(checked, provider, intent, run) => seen.map(|()| None),
+        seen = until_seen(checked, provider, intent, executed, run) => seen.map(|()| None),
         () = run.stop.gently.cancelled() => {
             view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
             Ok(run.reason.exit())
@@ -118,7 +119,13 @@ pub(crate) async fn seen(
     }
 }
 
-async fn until_seen(checked: &Checked, provider: &dyn Provisioner, intent: &Intent, run: &Run) -> Result<(), Failure> {
+async fn until_seen(
+    checked: &Checked,
+    provider: &dyn Provisioner,
+    intent: &Intent,
+    executed: &ChangeSet,
+    run: &Run,
+) -> Result<(), Failure> {
     let started = Instant::now();
     let mut waits = retry::waits();
     loop {
@@ -126,6 +133,11 @@ async fn until_seen(checked: &Checked, provider: &dyn Provisioner, intent: &Inte
         let unseen = unseen(&set);
         if unseen.is_empty() {
             return Ok(());
+        }
+        if let Some(crossed) = executed.crossed(&set) {
+            let error = Error::new(ErrorKind::Stale, "somebody else wrote at the same time").message(crossed);
+            let command = format!("provision {} plan", checked.cloud);
+            return Err(error.hint(format!("`{command}` shows the result of both; apply again to mend it")).into());
         }
         if started.elapsed() > SETTLING {
             let error =

@@ -1,0 +1,170 @@
+//! `--sandbox` and `provision sandbox`: a cloud in a folder, for the binary and for other clients.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use provision_tests::rig::{Ran, binary, finished, signal};
+
+/// A folder with the example plan files, and a binary without credentials, endpoints or anything else in its environment.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        for (cloud, text) in [
+            ("aws", include_str!("../../plans/aws.toml")),
+            ("gcp", include_str!("../../plans/gcp.toml")),
+            ("azure", include_str!("../../plans/azure.toml")),
+        ] {
+            std::fs::write(place.path().join(format!("{cloud}.toml")), text).unwrap();
+        }
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn start(&self, arguments: &[&str], env: &[(&str, &str)]) -> Child {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.path()).env_clear().envs(env.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_in(arguments, &[])
+    }
+
+    fn run_in(&self, arguments: &[&str], env: &[(&str, &str)]) -> Ran {
+        finished(self.start(arguments, env), Instant::now())
+    }
+
+    fn state(&self, file: &str) -> std::path::PathBuf {
+        self.path().join(".provision/sandbox").join(file)
+    }
+}
+
+/// The README's first command, job by job, each in a process of its own.
+#[test]
+fn main_job_runs_without_a_network_an_account_or_an_emulator() {
+    let place = Place::new();
+    for (cloud, setting) in [("aws", "BUCKET=s3://"), ("gcp", "BUCKET=gs://"), ("azure", "BUCKET=az://")] {
+        let file = format!("{cloud}.toml");
+        let job = |command: &str, more: &[&str]| {
+            let arguments = [&[cloud, command, &file, "--sandbox"], more].concat();
+            let ran = place.run(&arguments);
+            assert_eq!(ran.code, 0, "{cloud} {command}: {}{}", ran.stdout, ran.stderr);
+            assert!(ran.stderr.contains("sandbox .provision/sandbox: no real cloud is reached"), "{}", ran.stderr);
+            ran.stdout
+        };
+        assert!(job("plan", &[]).contains("not the real cloud: sandbox"));
+        assert!(job("apply", &["--yes"]).contains(setting));
+        assert!(job("output", &["--no-secrets"]).contains(setting));
+        assert!(job("drift", &[]).contains("in sync"));
+        assert!(job("destroy", &["--yes"]).contains("Destroyed deployment"));
+    }
+}
+
+#[test]
+fn sandbox_looks_at_no_real_credential_or_endpoint() {
+    let place = Place::new();
+    let real = [
+        ("AWS_PROFILE", "nope"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1"),
+        ("AWS_ACCESS_KEY_ID", "real"),
+        ("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/nope"),
+        ("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://127.0.0.1:1"),
+        ("AZURE_CLIENT_SECRET", "real"),
+    ];
+    for cloud in ["aws", "gcp", "azure"] {
+        let ran = place.run_in(&[cloud, "plan", &format!("{cloud}.toml"), "--sandbox=elsewhere"], &real);
+        assert_eq!(ran.code, 0, "{cloud}: {}{}", ran.stdout, ran.stderr);
+    }
+    assert!(place.path().join("elsewhere").is_dir());
+}
+
+#[test]
+fn state_held_by_another_process_says_by_whom() {
+    let place = Place::new();
+    let (mut server, _) = serve(&place, &[]);
+    let ran = place.run(&["aws", "plan", "aws.toml", "--sandbox"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains(&server.id().to_string()), "{}", ran.stderr);
+    assert!(ran.elapsed < Duration::from_secs(15), "{:?}", ran.elapsed);
+    server.kill().unwrap();
+    let _ = server.wait();
+    assert_eq!(place.run(&["aws", "plan", "aws.toml", "--sandbox"]).code, 0, "a killed holder holds nothing");
+}
+
+#[test]
+fn damaged_state_is_an_error_and_a_torn_end_a_warning() {
+    let place = Place::new();
+    assert_eq!(place.run(&["aws", "apply", "aws.toml", "--sandbox", "--yes"]).code, 0);
+    for file in ["journal", "snapshot"] {
+        let Ok(bytes) = std::fs::read(place.state(file)) else { continue };
+        let mut damaged = bytes.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        std::fs::write(place.state(file), &damaged).unwrap();
+        let ran = place.run(&["aws", "plan", "aws.toml", "--sandbox"]);
+        assert!(ran.code == 1 && ran.stderr.contains("cannot start the sandbox"), "{file}: {}{}", ran.stdout, ran.stderr);
+        std::fs::write(place.state(file), &bytes).unwrap();
+    }
+    assert_eq!(place.run(&["aws", "drift", "aws.toml", "--sandbox"]).code, 0);
+    assert_eq!(place.run(&["sandbox", "reset"]).code, 0);
+    assert_eq!(place.run(&["aws", "drift", "aws.toml", "--sandbox"]).code, 2, "nothing is left after a reset");
+}
+
+#[test]
+fn serve_prints_what_clients_need_and_the_binary_obeys_it() {
+    let place = Place::new();
+    let (mut server, variables) = serve(&place, &[]);
+    let env: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    for name in ["AWS_ENDPOINT_URL", "STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "AZURE_RESOURCE_MANAGER_ENDPOINT", "SSL_CERT_FILE"] {
+        assert!(env.iter().any(|(known, _)| *known == name), "{name} is missing");
+    }
+    let minimal = "[deployment]\nname = \"served\"\nhost = \"https://wandb.example.com\"\n[aws]\n[aws.bucket]\nname = \"served-files\"\n";
+    std::fs::write(place.path().join("provision.toml"), minimal).unwrap();
+    let applied = place.run_in(&["aws", "apply", "--yes"], &env);
+    assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+    signal(&server, "TERM");
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+    // The same folder, inside the command.
+    assert_eq!(place.run(&["aws", "drift", "--sandbox"]).code, 0);
+}
+
+#[test]
+fn serve_misbehaves_as_a_file_says() {
+    let place = Place::new();
+    let faults = "[[fault]]\noperation = \"s3:PutBucketCors\"\nnth = \"every\"\nwhat = { error = { status = 403, code = \"AccessDenied\", message = \"rehearsed\" } }\n";
+    std::fs::write(place.path().join("faults.toml"), faults).unwrap();
+    let (mut server, variables) = serve(&place, &["--faults", "faults.toml"]);
+    let env: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let text = include_str!("../../plans/aws-minimal.toml");
+    std::fs::write(place.path().join("provision.toml"), without_access(text)).unwrap();
+    let ran = place.run_in(&["aws", "apply", "--yes"], &env);
+    assert!(ran.code == 5 && ran.stderr.contains("rehearsed"), "{}{}", ran.stdout, ran.stderr);
+    let _ = server.kill();
+    let _ = server.wait();
+    std::fs::write(place.path().join("faults.toml"), "[[fault]]\noperatoin = \"x\"\n").unwrap();
+    let broken = place.run(&["sandbox", "serve", "--faults", "faults.toml"]);
+    assert!(broken.code == 1 && broken.stderr.contains("faults.toml"), "{}", broken.stderr);
+}
+
+/// Nobody made the role that an example takes for granted.
+fn without_access(text: &str) -> String {
+    text.split("[aws.access]").next().unwrap_or_default().to_owned()
+}
+
+/// Start a server and read its variables, up to `ready`.
+fn serve(place: &Place, more: &[&str]) -> (Child, Vec<(String, String)>) {
+    let mut server = place.start(&[&["sandbox", "serve"], more].concat(), &[]);
+    let lines = BufReader::new(server.stdout.as_mut().unwrap()).lines();
+    let told: Vec<String> = lines.map(Result::unwrap).take_while(|line| line != "ready").collect();
+    let variables = told.iter().filter_map(|line| line.split_once('='));
+    (server, variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}

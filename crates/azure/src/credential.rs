@@ -28,7 +28,7 @@ use azure_identity::{
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
-use provision_core::provider::Connection;
+use provision_core::provider::{Connection, SANDBOX};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
@@ -115,7 +115,7 @@ pub async fn connect(section: &AzureSection, connection: &Connection) -> Result<
     let credential = Arc::new(Kept { inner: chosen.credential.clone(), tokens: Mutex::default() });
     let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
-    let place = Place { endpoints: endpoints(&variables, &endpoint), principal };
+    let place = Place { endpoints: endpoints(&variables), principal };
     Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), place))
 }
 
@@ -131,9 +131,9 @@ fn endpoint(variables: &Variables<'_>, cloud: &CloudAddresses) -> Result<Url, Er
     Err(error.message("a token is sent over TLS only").hint("write an address that begins with `https://`"))
 }
 
-fn endpoints(variables: &Variables<'_>, endpoint: &Url) -> Vec<String> {
+fn endpoints(variables: &Variables<'_>) -> Vec<String> {
     if variables.0.is_some() {
-        return vec![format!("sandbox={endpoint}")];
+        return vec![SANDBOX.to_owned()];
     }
     let names = ["AZURE_RESOURCE_MANAGER_ENDPOINT", "AZURE_STORAGE_BLOB_ENDPOINT"];
     names.iter().filter_map(|name| variables.get(name).map(|value| format!("{name}={value}"))).collect()

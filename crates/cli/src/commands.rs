@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     PlanFiles(Vec<PlanFileError>),
     /// Something failed.
     Errors(Vec<Error>),
+    /// The same, with the errors in the document that was printed.
+    Shown(Vec<Error>),
     /// The command line does not fit.
     Usage(String),
 }
@@ -51,6 +53,10 @@ pub(crate) type Ended = Result<Exit, Failure>;
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     let global = arguments.global;
     choose_color(&global);
+    if global.sandbox.is_some() && matches!(arguments.command, Command::Sandbox(_)) {
+        let usage = "`provision sandbox` takes its folder with `--dir`".to_owned();
+        return report(&Failure::Usage(usage), &global);
+    }
     let ended = match arguments.command {
         Command::Aws(action) => act(action, Cloud::Aws, &global).await,
         Command::Gcp(action) => act(action, Cloud::Gcp, &global).await,
@@ -95,8 +101,9 @@ fn choose_color(global: &Global) {
 
 /// Show a failure, and give its exit code.
 fn report(failure: &Failure, global: &Global) -> Exit {
-    if global.json {
-        view::result(&format!("{:#}\n", as_json(failure)));
+    if global.json && !matches!(failure, Failure::Shown(_)) {
+        // One line: after the events of an apply it is one more of them.
+        view::result(&format!("{}\n", as_json(failure)));
     }
     match failure {
         Failure::PlanFiles(errors) => {
@@ -104,7 +111,7 @@ fn report(failure: &Failure, global: &Global) -> Exit {
             errors.iter().for_each(|error| view::diagnostic(&error.render(colored)));
             Exit::Usage
         }
-        Failure::Errors(errors) => {
+        Failure::Errors(errors) | Failure::Shown(errors) => {
             view::diagnostic(&view::error::texts(errors));
             Exit::of_all(errors)
         }
@@ -121,7 +128,7 @@ fn as_json(failure: &Failure) -> serde_json::Value {
             let problems: Vec<_> = errors.iter().flat_map(PlanFileError::problems).collect();
             json!({"error": errors.first().map(ToString::to_string), "problems": problems})
         }
-        Failure::Errors(errors) => json!({"errors": errors}),
+        Failure::Errors(errors) | Failure::Shown(errors) => json!({"type": "errors", "errors": errors}),
         Failure::Usage(message) => json!({"error": message}),
     }
 }

@@ -49,7 +49,8 @@ pub fn assess(
     line_of: &dyn Fn(&str) -> Option<usize>,
 ) -> ChangeSet {
     let assessment = Assessment::new(observer, intent, survey, line_of);
-    let changes: Vec<Change> = survey.found.iter().map(|(resource, seen)| assessment.change(resource, seen)).collect();
+    let changes = survey.found.iter().map(|(resource, seen)| assessment.change(resource, seen)).collect();
+    let changes = without_echoes(changes, &survey.found);
     ChangeSet {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -62,7 +63,7 @@ pub fn assess(
         settings: intent.settings.clone(),
         changes,
         orphans: assessment.orphans.clone(),
-        warnings: observer.warnings(),
+        warnings: observer.warnings().into_iter().chain(assessment.left_behind()).collect(),
         unreadable: assessment.unreadable(),
     }
 }
@@ -111,6 +112,21 @@ impl<'a> Assessment<'a> {
         marks.flat_map(|mark| mark.parts.iter().cloned()).collect()
     }
 
+    /// Parts that were applied and are neither in the plan file nor found as orphans: rights that were given somewhere else.
+    fn left_behind(&self) -> Vec<String> {
+        let planned = |part: &String| self.survey.found.iter().any(|(resource, _)| resource.address.part() == part);
+        let orphaned = |part: &String| self.orphans.iter().any(|orphan| orphan.address.part() == part);
+        let left = self.parts.iter().filter(|part| !planned(part) && !orphaned(part) && self.survey.marked.is_ok());
+        let cloud = self.observer.cloud();
+        let warning = |part: &String| {
+            format!(
+                "`{cloud}.{part}` was applied and is no longer in the plan file: what it gave to others stays. To take it \
+                 back, put it into the plan file again and run destroy, or remove it by hand"
+            )
+        };
+        left.map(warning).collect()
+    }
+
     fn present(&self, resource: &Resource) -> Option<&'a Present> {
         let found = self.survey.found.iter().find(|(other, _)| other.address == resource.address);
         match found {
@@ -152,7 +168,12 @@ impl<'a> Assessment<'a> {
             refusal: None,
         };
         match observation {
-            Observation::Absent if destroying => {}
+            // Under another name it may still be there, with what it holds.
+            Observation::Absent if destroying => {
+                if let Some(former) = self.renamed(resource) {
+                    refuse(&mut change, former);
+                }
+            }
             Observation::Absent => self.absent(resource, &mut change),
             Observation::Present(present) if destroying => self.remove(resource, present, &mut change),
             Observation::Present(present) => self.present_for_apply(resource, present, &mut change),
@@ -475,6 +496,21 @@ pub fn not_empty_error(kind: &str, name: &str, contents: &str) -> Error {
     Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"))
         .message(refusal.reason)
         .hint(refusal.hint)
+}
+
+/// An entry of a resource that is refused says the same once more, and of somebody else's entries.
+fn without_echoes(mut changes: Vec<Change>, found: &[(Resource, Observation)]) -> Vec<Change> {
+    let refused = |change: &Change| change.action == Action::Refuse;
+    let refused: BTreeSet<_> =
+        changes.iter().filter(|change| refused(change)).map(|change| change.address.clone()).collect();
+    for (change, (resource, _)) in changes.iter_mut().zip(found) {
+        let echoes =
+            matches!(&resource.carrier, Carrier::Of(carrier) if refused.contains(carrier) && resource.contained);
+        if echoes && change.action == Action::Refuse {
+            (change.action, change.refusal) = (Action::NoOp, None);
+        }
+    }
+    changes
 }
 
 fn refuse(change: &mut Change, refusal: Refusal) {

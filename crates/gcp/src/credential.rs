@@ -10,7 +10,7 @@ use std::time::Duration;
 use google_cloud_auth::credentials::{Credentials, anonymous};
 use google_cloud_gax::client_builder;
 use google_cloud_gax::retry_policy::NeverRetry;
-use provision_core::provider::Connection;
+use provision_core::provider::{Connection, SANDBOX};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -60,7 +60,7 @@ pub async fn connect(connection: &Connection) -> Result<(Clients, Place), Error>
         None => SHARED.get_or_try_init(|| make(&|name| set(std::env::var(name).ok()))).await?.clone(),
     };
     if connection.sandbox.is_some() {
-        place.endpoints = place.endpoints.drain(..).take(1).map(|endpoint| in_sandbox(&endpoint)).collect();
+        place.endpoints = vec![SANDBOX.to_owned()];
     }
     Ok((Clients { trace: connection.trace.clone(), ..clients }, place))
 }
@@ -68,10 +68,6 @@ pub async fn connect(connection: &Connection) -> Result<(Clients, Place), Error>
 /// A variable that is set to nothing is not set.
 fn set(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
-}
-
-fn in_sandbox(endpoint: &str) -> String {
-    format!("sandbox={}", endpoint.split_once('=').map_or(endpoint, |(_, url)| url))
 }
 
 async fn make(variable: Variables<'_>) -> Result<(Clients, Place), Error> {

@@ -148,8 +148,11 @@ pub(crate) async fn observe(
         Err(error) => return Err(with_region(error, tags.err())),
         Ok(Some(())) => {}
     }
-    // Without its tags nobody knows whose it is.
-    let tags = tags?;
+    // Without its tags nobody knows whose it is. It may have been deleted since the other read.
+    let tags = match tags {
+        Err(error) if error.code() == Some("NoSuchBucket") => return Ok(Observation::Absent),
+        tags => tags?,
+    };
     let mark = Mark::from_tags(&tags);
     let mut kept = Vec::new();
     let mut seen = vec![

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::output::{Output, object, table};
-use provision_core::provider::Provisioner;
+use provision_core::provider::{Identity, Provisioner};
 use provision_core::{Error, ErrorKind};
 use serde_json::json;
 
@@ -41,7 +41,7 @@ async fn from_plan_file(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans
     if set.has_changes() && !yes {
         execution::confirm(&checked, provider.as_ref(), &intent, &set, "Apply these changes?").await?;
     }
-    execute(&checked, provider.as_ref(), &intent, &set, global, &path).await
+    execute(&checked, provider.as_ref(), &intent, &set, global).await
 }
 
 /// Execute exactly what was saved, or stop as stale.
@@ -62,10 +62,11 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
     let now = checked.change_set(provider.as_ref(), &intent).await?;
     let (then, here) = (&set.identity, &now.identity);
     if (&then.account, &then.region, &then.endpoints) != (&here.account, &here.region, &here.endpoints) {
-        let reason = format!(
-            "it is for account {} in {}, these credentials are of {} in {}",
-            then.account, then.region, here.account, here.region
-        );
+        let place = |identity: &Identity| {
+            let place = format!("account {} in {}", identity.account, identity.region);
+            if identity.endpoints.is_empty() { place } else { format!("{place} ({})", identity.endpoints.join(", ")) }
+        };
+        let reason = format!("it is for {}, and this is {}", place(then), place(here));
         return Err(stale(cloud, &reason).into());
     }
     if let Some(error) = now.unreadable.first() {
@@ -73,7 +74,7 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
     }
     execution::unchanged(&set, &now, "since this change set was saved")?;
     present(&set, global);
-    execute(&checked, provider.as_ref(), &intent, &set, global, path).await
+    execute(&checked, provider.as_ref(), &intent, &set, global).await
 }
 
 fn stale(cloud: Cloud, reason: &str) -> Error {
@@ -108,13 +109,12 @@ async fn execute(
     intent: &Intent,
     set: &ChangeSet,
     global: &Global,
-    path: &Path,
 ) -> Ended {
     if set.has_changes() {
         let run = Run::begin(global);
         let outcome = run.execute(provider, set).await;
         if !outcome.is_complete() {
-            let command = format!("provision {} apply {}", checked.cloud, path.display());
+            let command = execution::again("apply", set, global);
             return execution::incomplete(&outcome, &run.reason, set, &command);
         }
         if let Some(stopped) = execution::seen(checked, provider, intent, set, &run).await? {

@@ -50,7 +50,7 @@ pub(crate) async fn run(
     let run = Run::begin(global);
     let outcome = run.execute(provider.as_ref(), &set).await;
     if !outcome.is_complete() {
-        let command = format!("provision {cloud} destroy {}", path.display());
+        let command = execution::again("destroy", &set, global);
         return execution::incomplete(&outcome, &run.reason, &set, &command);
     }
     if !global.json {

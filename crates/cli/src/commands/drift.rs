@@ -8,7 +8,7 @@ use provision_core::change_set::{ChangeSet, Purpose};
 use serde_json::json;
 
 use crate::arguments::{Cloud, Global, ReportFormat};
-use crate::commands::{Ended, Failure};
+use crate::commands::{Ended, Failure, plan};
 use crate::exit::Exit;
 use crate::session::{Checked, Session, check, plan_file_path};
 use crate::view;
@@ -27,12 +27,12 @@ pub(crate) async fn run(plan_files: Vec<PathBuf>, cloud: Cloud, format: ReportFo
         .unzip()
         .await;
     let sets: Vec<ChangeSet> = sets.into_iter().flatten().collect();
-    print(&sets, format, global);
+    let errors: Vec<Error> = errors.into_iter().flatten().collect();
+    print(&sets, &errors, format, global);
     // What cannot be read, or is not ours, is unknown: never in sync.
-    let obstacles = errors.into_iter().flatten().chain(sets.iter().flat_map(ChangeSet::obstacles));
-    let obstacles: Vec<_> = obstacles.collect();
+    let obstacles: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::obstacles)).collect();
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles));
+        return Err(Failure::Shown(obstacles));
     }
     Ok(if sets.iter().any(drifted) { Exit::Changes } else { Exit::Done })
 }
@@ -61,11 +61,12 @@ fn drifted(set: &ChangeSet) -> bool {
     set.has_drift() || set.nothing_exists()
 }
 
-fn print(sets: &[ChangeSet], format: ReportFormat, global: &Global) {
+fn print(sets: &[ChangeSet], errors: &[Error], format: ReportFormat, global: &Global) {
     if global.json {
-        let found: Vec<_> =
-            sets.iter().map(|set| json!({"verdict": view::drift::verdict(set), "change_set": set})).collect();
-        return view::result(&format!("{:#}\n", json!(found)));
+        let change_set = |set: &ChangeSet| plan::document(set, &set.obstacles());
+        let found = sets.iter().map(|set| json!({"verdict": view::drift::verdict(set), "change_set": change_set(set)}));
+        let unreachable = errors.iter().map(|error| json!({"verdict": "unknown", "error": error}));
+        return view::result(&format!("{:#}\n", json!(found.chain(unreachable).collect::<Vec<_>>())));
     }
     match format {
         ReportFormat::Text => {}
@@ -74,7 +75,7 @@ fn print(sets: &[ChangeSet], format: ReportFormat, global: &Global) {
         ReportFormat::Sarif => return view::result(&view::drift::sarif(sets)),
     }
     for set in sets {
-        if set.has_changes() || !set.unreadable.is_empty() {
+        if set.has_changes() || !set.unreadable.is_empty() || !set.orphans.is_empty() || !set.warnings.is_empty() {
             view::result(&view::change_set::text(set, view::change_set::Detail::Changes));
         }
         view::result(&format!("{}: {}\n", set.deployment, view::drift::verdict(set)));

@@ -166,6 +166,23 @@ fn unseen(set: &ChangeSet) -> Vec<String> {
     open.map(named).chain(unread).collect()
 }
 
+/// The command that goes on where a run ended, with the flags that it needs.
+pub(crate) fn again(command: &str, set: &ChangeSet, global: &Global) -> String {
+    let mut text = format!("provision {} {command} {}", set.cloud, set.plan_file.name);
+    if let Some(name) = set.delete_data() {
+        text += &format!(" --delete-data {name}");
+    }
+    if set.with_orphans {
+        text += " --orphans";
+    }
+    text + &sandbox_flag(global)
+}
+
+/// ` --sandbox` where the run is one: without it the same command is meant for the real cloud.
+pub(crate) fn sandbox_flag(global: &Global) -> String {
+    global.sandbox.as_ref().map(|folder| format!(" --sandbox={}", folder.display())).unwrap_or_default()
+}
+
 /// Say how an incomplete run ended, and give its exit code.
 pub(crate) fn incomplete(outcome: &Outcome, reason: &Reason, set: &ChangeSet, command: &str) -> Ended {
     let failed: Vec<_> = outcome.failed.iter().map(|error| set.located(error)).collect();

@@ -7,7 +7,7 @@ use provision_core::{Error, ErrorKind};
 use serde_json::json;
 
 use crate::arguments::{Cloud, Global};
-use crate::commands::{Ended, Failure};
+use crate::commands::{Ended, Failure, execution};
 use crate::exit::Exit;
 use crate::session::{Session, check, plan_file_path};
 use crate::view;
@@ -25,20 +25,27 @@ pub(crate) async fn run(
     let session = Session::open(&[&checked], global)?;
     let observer = checked.settings.observer(&session.connection).await?;
     let set = checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans)).await?;
-    print(&set, global);
     let obstacles = set.obstacles();
+    match global.json {
+        true => view::result(&format!("{:#}\n", document(&set, &obstacles))),
+        false => print(&set, global),
+    }
     if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles));
+        return Err(Failure::Shown(obstacles));
     }
     if let Some(out) = out {
         save(&set, &out)?;
-        view::diagnostic(&format!(
-            "saved to {}; `provision {cloud} apply {}` executes it\n",
-            out.display(),
-            out.display()
-        ));
+        let (file, flag) = (out.display(), execution::sandbox_flag(global));
+        view::diagnostic(&format!("saved to {file}; `provision {cloud} apply {file}{flag}` executes it\n"));
     }
     Ok(if detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })
+}
+
+/// The set as one document, with what stands in its way.
+pub(crate) fn document(set: &ChangeSet, obstacles: &[Error]) -> serde_json::Value {
+    let mut document = json!(set);
+    document["errors"] = json!(obstacles);
+    document
 }
 
 /// Print a set as the global flags ask.

@@ -102,7 +102,7 @@ fn facet(set: &ChangeSet, change: &Change, facet: &FacetChange) -> String {
             Action::Create => short(&diff.after),
             _ => format!("{} -> {}", short(&diff.before), short(&diff.after)),
         };
-        let label = if change.action == Action::Create { "" } else { label(facet.finding) };
+        let label = if matches!(change.action, Action::Create | Action::Adopt) { "" } else { label(facet.finding) };
         let line =
             facet.line.filter(|_| !label.is_empty()).map(|line| format!("  {DIM}{}:{line}{DIM:#}", set.plan_file.name));
         text += &format!("    {field:<32} {values}{label}{}\n", line.unwrap_or_default());

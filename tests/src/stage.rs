@@ -236,6 +236,7 @@ impl Hand {
 
     async fn request(&self, method: &str, place: &str, body: &Value) -> RequestBuilder {
         let method: Method = method.parse().unwrap();
+        let method_puts = method == Method::PUT;
         let request = match self.way.as_ref() {
             Way::Google { base } => self.client.request(method, whole(base, place)),
             Way::Azure { manager, .. } if place.starts_with('/') || place.starts_with(manager.as_str()) => {
@@ -250,7 +251,8 @@ impl Hand {
                 let account = path.split('/').nth(1).unwrap_or_default();
                 let url = format!("{}{path}", if service == "queue" { queue } else { blob });
                 let request = self.client.request(method, url).header("x-ms-date", "Tue, 24 Nov 2026 00:00:00 GMT");
-                let request = request.header("x-ms-version", "2025-01-05").header("x-ms-blob-type", "BlockBlob");
+                let request = request.header("x-ms-version", "2025-01-05");
+                let request = if method_puts { request.header("x-ms-blob-type", "BlockBlob") } else { request };
                 request.header("authorization", format!("SharedKey {account}:signature"))
             }
         };

@@ -110,6 +110,8 @@ pub(crate) struct Denied {
     pub(crate) message: &'static str,
     /// In the error's text.
     pub(crate) says: &'static [&'static str],
+    /// In the next plan.
+    pub(crate) unfinished: &'static str,
 }
 
 impl Cloud {

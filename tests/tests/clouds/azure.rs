@@ -234,11 +234,13 @@ pub(crate) const AZURE: Cloud = Cloud {
         message: "The client 'ci' with object id 'x' does not have authorization to perform action \
                   'Microsoft.Authorization/roleAssignments/write' over scope '/subscriptions/s' or the scope is invalid.",
         says: &["Microsoft.Authorization/roleAssignments/write", "azure.access"],
+        // Nothing was assigned.
+        unfinished: "+ create role assignments",
     },
     secrets: |hand| {
         let keys = hand.send("POST", &format!("{ACCOUNT}/listKeys"), Value::Null);
         let keys = list(&keys["keys"]).into_iter().map(|key| key["value"].as_str().unwrap().to_owned());
-        keys.chain(["Bearer".to_owned(), "eyJ".to_owned(), "client_secret=sandbox".to_owned()]).collect()
+        keys.chain(["eyJ".to_owned(), "client_secret=sandbox".to_owned()]).collect()
     },
     credentials: (
         &["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"],
@@ -246,8 +248,8 @@ pub(crate) const AZURE: Cloud = Cloud {
         &[("PATH", "/nonexistent")],
     ),
     credentials_hint: "az login",
-    // Plan 1, apply 6 more and the closing look; destroy's own are below.
-    waves: [1, 8, 8],
+    // Apply: the plan, the closing look, and between them everything of the account one after the other.
+    waves: [1, 16, 8],
     denied_read: ("arm:blobServices.get", "azure.cors"),
     refusal: || error(403, "AuthorizationFailed", "does not have authorization to perform action 'x' over scope 'y'"),
     internal: || error(500, "InternalServerError", "Encountered internal server error."),

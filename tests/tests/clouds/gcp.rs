@@ -150,8 +150,9 @@ pub(crate) const GCP: Cloud = Cloud {
         ("\"wandb@acme", "\"other@acme"),
     ],
     make_unmarked: |hand| {
-        let versioning = json!({"enabled": true});
-        hand.send("POST", "/storage/v1/b?project=acme-ml", json!({"name": "acme-files", "versioning": versioning}));
+        let bucket = json!({"name": "acme-files", "versioning": {"enabled": true},
+            "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": true}}});
+        hand.send("POST", "/storage/v1/b?project=acme-ml", bucket);
         hand.send("PUT", TOPIC, json!({}));
         let topic = TOPIC.trim_start_matches("/v1/");
         hand.send("PUT", SUBSCRIPTION, json!({"topic": topic, "ackDeadlineSeconds": 44}));
@@ -224,6 +225,7 @@ pub(crate) const GCP: Cloud = Cloud {
         code: "PERMISSION_DENIED",
         message: "Permission 'iam.serviceAccounts.setIamPolicy' denied on resource (or it may not exist).",
         says: &["iam.serviceAccounts.setIamPolicy", "gcp.access"],
+        unfinished: "an apply did not finish",
     },
     secrets: |_| vec!["Bearer".to_owned()],
     credentials: (
@@ -231,8 +233,8 @@ pub(crate) const GCP: Cloud = Cloud {
         &[("GCE_METADATA_HOST", "127.0.0.1:9")],
     ),
     credentials_hint: "gcloud auth application-default login",
-    // Plan 1, apply 3 more and the closing look.
-    waves: [1, 5, 4],
+    // Apply: the plan, the topic, its policy, the notification, the look for a second one, marks, the closing look.
+    waves: [1, 7, 4],
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
     refusal: || error(403, "PERMISSION_DENIED", "not authorized to perform this action"),
     internal: || error(503, "UNAVAILABLE", "try again"),

@@ -33,7 +33,7 @@ const ACCOUNT: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resou
                        Microsoft.Storage/storageAccounts/acmefiles";
 const BLOB_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 
-pub(crate) const AZURE: Cloud = Cloud {
+pub(crate) static AZURE: Cloud = Cloud {
     name: "azure",
     sandbox: CloudName::Azure,
     seed: |sandbox| {
@@ -251,6 +251,10 @@ pub(crate) const AZURE: Cloud = Cloud {
     // Apply: the plan, the closing look, and between them everything of the account one after the other.
     waves: [1, 16, 8],
     denied_read: ("arm:blobServices.get", "azure.cors"),
+    says: |operation| match operation.split_once(':').unwrap() {
+        ("arm", name) => format!("/{}/", name.split('.').next().unwrap()),
+        _ => "/blobs/".to_owned(),
+    },
     refusal: || error(403, "AuthorizationFailed", "does not have authorization to perform action 'x' over scope 'y'"),
     internal: || error(500, "InternalServerError", "Encountered internal server error."),
 };

@@ -33,7 +33,7 @@ const TOPIC: &str = "/v1/projects/acme-ml/topics/acme-events";
 const SUBSCRIPTION: &str = "/v1/projects/acme-ml/subscriptions/acme-server";
 const ACCOUNT: &str = "/v1/projects/acme-ml/serviceAccounts/wandb@acme-ml.iam.gserviceaccount.com";
 
-pub(crate) const GCP: Cloud = Cloud {
+pub(crate) static GCP: Cloud = Cloud {
     name: "gcp",
     sandbox: CloudName::Google,
     seed: |sandbox| {
@@ -236,6 +236,16 @@ pub(crate) const GCP: Cloud = Cloud {
     // Apply: the plan, the topic, its policy, the notification, the look for a second one, marks, the closing look.
     waves: [1, 7, 4],
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
+    says: |operation| {
+        let (service, name) = operation.split_once(':').unwrap();
+        let of = |noun: &str| {
+            name.strip_suffix(noun).map(|verb| format!("{}s.{}", noun.to_lowercase(), verb.to_lowercase()))
+        };
+        match of("Bucket").or(of("Object")).or(of("Topic")).or(of("Subscription")) {
+            Some(name) => format!("{service}.{name}"),
+            None => name.replace("SetIamPolicy", "setIamPolicy"),
+        }
+    },
     refusal: || error(403, "PERMISSION_DENIED", "not authorized to perform this action"),
     internal: || error(503, "UNAVAILABLE", "try again"),
 };

@@ -82,6 +82,8 @@ pub(crate) struct Cloud {
     pub(crate) waves: [usize; 3],
     /// An operation that reads a facet, denied in vain: shown as unknown.
     pub(crate) denied_read: (&'static str, &'static str),
+    /// Writes that no other change can cross: the service has no such answer to them.
+    pub(crate) uncrossed: &'static [&'static str],
     /// What an error says of an operation of the sandbox.
     pub(crate) says: fn(&str) -> String,
     /// An error that is not to be repeated.

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use provision_sandbox::CloudName;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::stage::Stage;
 use serde_json::Value;
 
-use crate::clouds::Cloud;
+use crate::clouds::{AZURE, Cloud, GCP};
 
 /// Each case as a test of its own on every cloud.
 macro_rules! contract {
@@ -346,6 +347,29 @@ fn saved_change_set_is_stale_after_any_change(cloud: &Cloud) {
     assert_eq!(stage.writes(), Vec::<String>::new());
 }
 
+#[test]
+fn plan_on_all_three_clouds_looks_like_one_tool() {
+    let plans = [
+        ("aws", CloudName::Aws, include_str!("../../plans/aws-minimal.toml")),
+        ("gcp", CloudName::Google, include_str!("../../plans/gcp-minimal.toml")),
+        ("azure", CloudName::Azure, include_str!("../../plans/azure-minimal.toml")),
+    ];
+    let screens = plans.map(|(name, cloud, plan_file)| {
+        let stage = Stage::start(cloud);
+        match cloud {
+            CloudName::Aws => stage.sandbox.seed_aws("123456789012", "eu-west-1", None).unwrap(),
+            CloudName::Google => (GCP.seed)(&stage.sandbox),
+            CloudName::Azure => (AZURE.seed)(&stage.sandbox),
+        }
+        stage.write("provision.toml", plan_file);
+        stage.transcript(&stage.run(&[name, "plan"]))
+    });
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"\(\d{12}\)", "(NUMBER)");
+    settings.add_filter(r"service-\d{12}@", "service-NUMBER@");
+    settings.bind(|| insta::assert_snapshot!("plan_on_all_three_clouds", screens.join("\n")));
+}
+
 fn fault(stage: &Stage, operation: &str, nth: Nth, what: What) {
     stage.faults().fault(Fault { operation: operation.to_owned(), nth, at: When::Before, what });
 }
@@ -424,7 +448,7 @@ fn no_credentials_is_told_within_three_seconds(cloud: &Cloud) {
 
 fn waves_are_as_few_as_the_services_allow(cloud: &Cloud) {
     let stage = cloud.planned();
-    stage.faults().set_latency(Duration::from_millis(120));
+    stage.faults().set_latency(Duration::from_millis(300));
     let [plan, apply, destroy] = cloud.waves;
     cloud.succeed(&stage, &["plan"]);
     assert!(stage.waves() <= plan, "plan: {}", chain(&stage));

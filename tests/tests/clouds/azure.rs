@@ -249,8 +249,10 @@ pub(crate) static AZURE: Cloud = Cloud {
     ),
     credentials_hint: "az login",
     // Apply: the plan, the closing look, and between them everything of the account one after the other.
-    waves: [1, 16, 8],
+    // Destroy: emptiness is listed before and right before, by token and by key.
+    waves: [1, 16, 20],
     denied_read: ("arm:blobServices.get", "azure.cors"),
+    uncrossed: &[],
     says: |operation| match operation.split_once(':').unwrap() {
         ("arm", name) => format!("/{}/", name.split('.').next().unwrap()),
         _ => "/blobs/".to_owned(),

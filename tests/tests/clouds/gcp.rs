@@ -234,8 +234,11 @@ pub(crate) static GCP: Cloud = Cloud {
     ),
     credentials_hint: "gcloud auth application-default login",
     // Apply: the plan, the topic, its policy, the notification, the look for a second one, marks, the closing look.
-    waves: [1, 7, 4],
+    // Destroy: the plan, the bucket, then the account, which other buckets may have a say in.
+    waves: [1, 7, 7],
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
+    // They carry no precondition: a notification is made and deleted, never changed.
+    uncrossed: &["storage.json:notificationConfigs.insert", "storage.json:notificationConfigs.delete"],
     says: |operation| {
         let (service, name) = operation.split_once(':').unwrap();
         let of = |noun: &str| {

@@ -143,7 +143,7 @@ impl World for Prepared {
         self.rig.start(&arguments.collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(), |_| {})
     }
 
-    fn check(&self) {
+    fn check(&self, _: &str) {
         (self.scenario.check)(&self.rig, &self.others);
     }
 }
@@ -155,7 +155,13 @@ pub(super) fn sweep(backend: Backend, scenario: &'static Scenario) -> Sweep<Prep
         let others = (scenario.prepare)(&rig);
         Prepared { rig, others, scenario }
     };
-    Sweep { prepare: Box::new(prepare), ways: ways(), says: |operation| operation.to_owned(), at_once: 1 }
+    Sweep {
+        prepare: Box::new(prepare),
+        ways: ways(),
+        uncrossed: &[],
+        says: |operation| operation.to_owned(),
+        at_once: 1,
+    }
 }
 
 /// Every way in which a call fails.

@@ -19,12 +19,16 @@ pub(super) struct Scenario {
     arguments: &'static [&'static str],
     /// Whether others have something there, to be looked at afterwards.
     with_others: bool,
+    /// Whether its writes are mostly those of the other scenarios: then each fails with and without its effect and for
+    /// good, and not in every way.
+    rare: bool,
 }
 
 const APPLYING: &[&str] = &["apply", "--yes"];
 const DESTROYING: &[&str] = &["destroy", "--yes"];
 
-pub(super) static APPLY: Scenario = Scenario { prepare: |_, _| {}, arguments: APPLYING, with_others: false };
+pub(super) static APPLY: Scenario =
+    Scenario { prepare: |_, _| {}, arguments: APPLYING, with_others: false, rare: false };
 
 pub(super) static UPDATE: Scenario = Scenario {
     prepare: |cloud, stage| {
@@ -33,6 +37,7 @@ pub(super) static UPDATE: Scenario = Scenario {
     },
     arguments: APPLYING,
     with_others: false,
+    rare: false,
 };
 
 pub(super) static ADOPT: Scenario = Scenario {
@@ -43,6 +48,7 @@ pub(super) static ADOPT: Scenario = Scenario {
     },
     arguments: APPLYING,
     with_others: true,
+    rare: true,
 };
 
 pub(super) static RENAME: Scenario = Scenario {
@@ -52,10 +58,11 @@ pub(super) static RENAME: Scenario = Scenario {
     },
     arguments: APPLYING,
     with_others: false,
+    rare: true,
 };
 
 pub(super) static DESTROY: Scenario =
-    Scenario { prepare: |cloud, stage| cloud.apply(stage), arguments: DESTROYING, with_others: false };
+    Scenario { prepare: |cloud, stage| cloud.apply(stage), arguments: DESTROYING, with_others: false, rare: false };
 
 pub(super) static RELEASE: Scenario = Scenario {
     prepare: |cloud, stage| {
@@ -64,6 +71,7 @@ pub(super) static RELEASE: Scenario = Scenario {
     },
     arguments: DESTROYING,
     with_others: true,
+    rare: true,
 };
 
 pub(super) static DELETE_DATA: Scenario = Scenario {
@@ -75,6 +83,7 @@ pub(super) static DELETE_DATA: Scenario = Scenario {
     },
     arguments: &["destroy", "--yes", "--delete-data", "{bucket}"],
     with_others: false,
+    rare: false,
 };
 
 /// A prepared state, of which every point gets a copy.
@@ -137,12 +146,10 @@ impl World for Prepared {
         self.stage.spawn(&arguments, |_| {})
     }
 
-    fn check(&self) {
+    /// An apply that succeeds has looked itself that there is nothing left to change.
+    fn check(&self, printed: &str) {
         let hand = self.stage.hand();
-        if self.scenario.arguments == APPLYING {
-            let plan = self.cloud.succeed(&self.stage, &["plan"]);
-            assert!(plan.contains("No changes.") && !plan.contains("orphan"), "{plan}");
-        }
+        assert!(!printed.contains("orphan"), "{printed}");
         let ours = (self.cloud.ours)(&hand);
         assert!(self.scenario.arguments == APPLYING || ours.is_empty(), "{ours:?}");
         assert_eq!(&ours, self.original.ours.get_or_init(|| ours.clone()));
@@ -154,11 +161,17 @@ impl World for Prepared {
 
 /// A scenario on a cloud. A run mostly waits, so that several go on at the same time.
 pub(super) fn sweep(cloud: &'static Cloud, scenario: &'static Scenario) -> Sweep<Prepared> {
+    let mut ways = super::ways((cloud.internal)(), (cloud.refusal)());
+    if scenario.rare {
+        ways.drain(..1);
+        ways.drain(3..);
+    }
     let original: &'static Original = Box::leak(Box::new(Original::make(cloud, scenario)));
     Sweep {
         prepare: Box::new(move || Prepared::of(cloud, scenario, original)),
-        ways: super::ways((cloud.internal)(), (cloud.refusal)()),
+        ways,
+        uncrossed: cloud.uncrossed,
         says: cloud.says,
-        at_once: 6,
+        at_once: 8,
     }
 }

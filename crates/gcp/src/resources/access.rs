@@ -138,30 +138,29 @@ pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, v
     let Some(email) = settings.service_account() else { return Ok(()) };
     let former = former_server(writer.reader(), names, email).await?;
     if value.is_null() {
-        take(writer, settings, names, email).await?;
+        let [(_, bucket, roles), _] = &grants(names, email);
+        let member = member_of(email);
+        let (taken, own) =
+            futures::join!(revoke(writer, bucket, &member, roles), take_from_account(writer, settings, names, email));
+        taken.and(own)?;
     } else {
         let (grants, member) = (grants(names, email), member_of(email));
         let writes = grants.iter().map(|(_, holder, roles)| grant(writer, holder, &member, roles, false));
         let written = futures::future::join_all(writes).await;
         written.into_iter().collect::<Result<(), Error>>().map_err(|error| explain(error, email))?;
     }
-    match former {
-        Some(former) => take(writer, settings, names, &former).await,
-        None => Ok(()),
-    }
+    let Some(former) = former else { return Ok(()) };
+    // On the bucket last: by its roles there the former account is found again.
+    take_from_account(writer, settings, names, &former).await?;
+    revoke(writer, &Holder::Bucket(names.bucket.clone()), &member_of(&former), &SERVER_BUCKET_ROLES).await
 }
 
-/// Take the roles; on the bucket last, since by them a former account is found again.
-async fn take(writer: &Writer, settings: &Settings, names: &Names, email: &str) -> Result<(), Error> {
-    let member = member_of(email);
-    let grants = grants(names, email);
-    for (_, holder, roles) in grants.iter().rev() {
-        let shared = matches!(holder, Holder::Account(_)) && claimed_by_another(writer, settings, names, email).await?;
-        if !shared {
-            revoke(writer, holder, &member, roles).await?;
-        }
+/// Take what an account may do with itself.
+async fn take_from_account(writer: &Writer, settings: &Settings, names: &Names, email: &str) -> Result<(), Error> {
+    if claimed_by_another(writer, settings, names, email).await? {
+        return Ok(());
     }
-    Ok(())
+    revoke(writer, &Holder::Account(email.to_owned()), &member_of(email), &SERVER_ACCOUNT_ROLES).await
 }
 
 /// Two deployments whose servers run as one account want the same of that account: it stays as long as another one of the

@@ -8,6 +8,7 @@ pub mod google;
 pub mod ministack;
 pub mod python;
 pub mod rig;
+pub mod stage;
 
 pub use provision_sandbox::aws::answers;
 pub use provision_sandbox::{fault, proxy};

@@ -1,5 +1,6 @@
 //! The contract suite and end-to-end runs of the built binary.
 //!
+//! - `contract`: every promise, on Google Cloud and Azure; `clouds` is what it knows of them.
 //! - `lifecycle`: apply, output, drift, destroy of the example plan files, read back by another client.
 //! - `compare`: every row of the compare table, for every facet.
 //! - `sharing`: others' entries, adopting, other deployments, renaming, orphans.
@@ -36,7 +37,9 @@ macro_rules! cases {
     };
 }
 
+mod clouds;
 mod compare;
+mod contract;
 mod destroy;
 mod faults;
 mod lifecycle;

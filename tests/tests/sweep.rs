@@ -3,16 +3,20 @@
 //!
 //! The points are all the writes of a run without a fault: their number is printed and every one is tried.
 
+mod aws;
+mod clouds;
+
+use std::process::Child;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use provision_sandbox::aws::answers::s3;
 use provision_sandbox::fault::{Fault, Nth, What, When};
+use provision_sandbox::layer::FaultLayer;
 use provision_tests::backend::Backend;
-use provision_tests::rig::{Rig, finished};
+use provision_tests::rig::{Ran, finished};
 
-use crate::lifecycle::{PLAN, apply, planned};
-use crate::sharing::{MADE, THEIRS, adopting};
+use crate::clouds::{AZURE, GCP};
 
 cases! {
     apply_killed_at_every_write,
@@ -32,232 +36,231 @@ cases! {
 }
 
 fn apply_killed_at_every_write(backend: Backend) {
-    kill_at_every_write(backend, &APPLY);
+    aws::sweep(backend, &aws::APPLY).kill_at_every_write();
 }
 
 fn apply_failing_at_every_write(backend: Backend) {
-    fail_at_every_write(backend, &APPLY);
+    aws::sweep(backend, &aws::APPLY).fail_at_every_write();
 }
 
 fn update_killed_at_every_write(backend: Backend) {
-    kill_at_every_write(backend, &UPDATE);
+    aws::sweep(backend, &aws::UPDATE).kill_at_every_write();
 }
 
 fn update_failing_at_every_write(backend: Backend) {
-    fail_at_every_write(backend, &UPDATE);
+    aws::sweep(backend, &aws::UPDATE).fail_at_every_write();
 }
 
 fn adopt_killed_at_every_write(backend: Backend) {
-    kill_at_every_write(backend, &ADOPT);
+    aws::sweep(backend, &aws::ADOPT).kill_at_every_write();
 }
 
 fn adopt_failing_at_every_write(backend: Backend) {
-    fail_at_every_write(backend, &ADOPT);
+    aws::sweep(backend, &aws::ADOPT).fail_at_every_write();
 }
 
 fn rename_killed_at_every_write(backend: Backend) {
-    kill_at_every_write(backend, &RENAME);
+    aws::sweep(backend, &aws::RENAME).kill_at_every_write();
 }
 
 fn rename_failing_at_every_write(backend: Backend) {
-    fail_at_every_write(backend, &RENAME);
+    aws::sweep(backend, &aws::RENAME).fail_at_every_write();
 }
 
 fn destroy_killed_at_every_write(backend: Backend) {
-    kill_at_every_write(backend, &DESTROY);
+    aws::sweep(backend, &aws::DESTROY).kill_at_every_write();
 }
 
 fn destroy_failing_at_every_write(backend: Backend) {
-    fail_at_every_write(backend, &DESTROY);
+    aws::sweep(backend, &aws::DESTROY).fail_at_every_write();
 }
 
 fn release_killed_at_every_write(backend: Backend) {
-    kill_at_every_write(backend, &RELEASE);
+    aws::sweep(backend, &aws::RELEASE).kill_at_every_write();
 }
 
 fn release_failing_at_every_write(backend: Backend) {
-    fail_at_every_write(backend, &RELEASE);
+    aws::sweep(backend, &aws::RELEASE).fail_at_every_write();
 }
 
 fn delete_data_killed_at_every_write(backend: Backend) {
-    kill_at_every_write(backend, &DELETE_DATA);
+    aws::sweep(backend, &aws::DELETE_DATA).kill_at_every_write();
 }
 
 fn delete_data_failing_at_every_write(backend: Backend) {
-    fail_at_every_write(backend, &DELETE_DATA);
+    aws::sweep(backend, &aws::DELETE_DATA).fail_at_every_write();
 }
 
-/// A run that is disturbed.
-struct Scenario {
-    /// Makes the world before the run; gives what others have in it, to be compared afterwards.
-    prepare: fn(&Rig) -> String,
-    /// The command; `{s}` stands for the suffix.
-    arguments: &'static [&'static str],
-    /// Looks at the world after the command was run again without a fault.
-    check: fn(&Rig, &str),
+/// Each scenario as two tests of its own on a cloud.
+macro_rules! sweeps {
+    ($cloud:expr; $($killed:ident, $failing:ident: $scenario:ident,)*) => {
+        $(#[test]
+        fn $killed() {
+            super::clouds::sweep(&$cloud, &super::clouds::$scenario).kill_at_every_write();
+        }
+
+        #[test]
+        fn $failing() {
+            super::clouds::sweep(&$cloud, &super::clouds::$scenario).fail_at_every_write();
+        })*
+    };
 }
 
-const APPLIED: &str = "
-b = 'acme-{s}'
-print(len(s3.get_bucket_cors(Bucket=b)['CORSRules']), len(json.loads(s3.get_bucket_policy(Bucket=b)['Policy'])['Statement']),
-  len(s3.get_bucket_notification_configuration(Bucket=b)['QueueConfigurations']), len(iam.list_role_policies(RoleName='node')['PolicyNames']),
-  sorted(u.rsplit('/')[-1][len(b):] for u in sqs.list_queues()['QueueUrls']),
-  all('provision-spec' in sqs.list_queue_tags(QueueUrl=u)['Tags'] for u in sqs.list_queues()['QueueUrls']))";
-
-fn is_applied_once(rig: &Rig, _: &str) {
-    let plan = rig.run(&["aws", "plan"]);
-    assert!(plan.stdout.contains("No changes."), "{}", plan.stdout);
-    assert!(!plan.stdout.contains("orphan"), "{}", plan.stdout);
-    assert_eq!(rig.boto3(APPLIED), "1 1 1 1 ['-events', '-runs'] True");
+macro_rules! sweeps_of {
+    ($module:ident, $cloud:expr) => {
+        mod $module {
+            sweeps! {
+                $cloud;
+                apply_killed_at_every_write, apply_failing_at_every_write: APPLY,
+                update_killed_at_every_write, update_failing_at_every_write: UPDATE,
+                adopt_killed_at_every_write, adopt_failing_at_every_write: ADOPT,
+                rename_killed_at_every_write, rename_failing_at_every_write: RENAME,
+                destroy_killed_at_every_write, destroy_failing_at_every_write: DESTROY,
+                release_killed_at_every_write, release_failing_at_every_write: RELEASE,
+                delete_data_killed_at_every_write, delete_data_failing_at_every_write: DELETE_DATA,
+            }
+        }
+    };
 }
 
-fn nothing_is_left(rig: &Rig, _: &str) {
-    let left = rig.boto3(
-        "print([b['Name'] for b in s3.list_buckets()['Buckets'] if b['Name'] == 'acme-{s}'], sqs.list_queues().get('QueueUrls', []),
-  iam.list_role_policies(RoleName='node')['PolicyNames'])",
-    );
-    assert_eq!(left, "[] [] []");
+sweeps_of!(gcp, super::GCP);
+sweeps_of!(azure, super::AZURE);
+
+/// A world in which a command is disturbed.
+trait World {
+    /// What disturbs it.
+    fn layer(&self) -> &FaultLayer;
+
+    /// Start the command.
+    fn start(&self) -> Child;
+
+    /// Look at everything, after the command was run without a fault and printed this.
+    fn check(&self, printed: &str);
 }
 
-const APPLY: Scenario =
-    Scenario { prepare: |_| String::new(), arguments: &["aws", "apply", "--yes"], check: is_applied_once };
+/// How a scenario is tried.
+struct Sweep<W> {
+    /// A world before the run.
+    prepare: Box<dyn Fn() -> W + Sync>,
+    /// The ways in which a write fails.
+    ways: Vec<(When, What)>,
+    /// Writes that no other change can cross.
+    uncrossed: &'static [&'static str],
+    /// What an error says of an operation.
+    says: fn(&str) -> String,
+    /// Points that are tried at the same time.
+    at_once: usize,
+}
 
-const UPDATE: Scenario = Scenario {
-    prepare: |rig| {
-        apply(rig);
-        let changed = PLAN
-            .replace("wandb.example.com", "moved.example.com")
-            .replace("[aws.queue]", "versioning = true\n[aws.queue]")
-            .replace("[aws.run_queue]", "visibility_timeout_s = 99\nsenders = \"anyone\"\n[aws.run_queue]")
-            .replace("role = \"node\"", "role = \"node\"\ngrant = \"all\"");
-        rig.write("provision.toml", &changed);
-        String::new()
-    },
-    arguments: &["aws", "apply", "--yes"],
-    check: is_applied_once,
-};
+/// A write of a run: the operation, and how many of its kind it is.
+type Point = (String, usize);
 
-const RENAME: Scenario = Scenario {
-    prepare: |rig| {
-        apply(rig);
-        let renamed = PLAN.replace("name = \"wandb-{s}\"", "name = \"new-{s}\"\nwas = \"wandb-{s}\"");
-        rig.write("provision.toml", &renamed);
-        String::new()
-    },
-    arguments: &["aws", "apply", "--yes"],
-    check: |rig, others| {
-        is_applied_once(rig, others);
-        rig.write("provision.toml", &PLAN.replace("name = \"wandb-{s}\"", "name = \"new-{s}\""));
-        assert_eq!(rig.run(&["aws", "drift"]).code, 0, "its former name is not needed any more");
-    },
-};
-
-const ADOPT: Scenario = Scenario {
-    prepare: |rig| {
-        rig.write("provision.toml", &adopting());
-        rig.boto3(&format!("{THEIRS}{MADE}"))
-    },
-    arguments: &["aws", "apply", "--yes"],
-    check: |rig, others| {
-        assert!(rig.run(&["aws", "plan"]).stdout.contains("No changes."));
-        assert_eq!(rig.boto3(&format!("{THEIRS}snapshot()")), others);
-    },
-};
-
-const RELEASE: Scenario = Scenario {
-    prepare: |rig| {
-        let others = (ADOPT.prepare)(rig);
-        apply(rig);
-        others
-    },
-    arguments: &["aws", "destroy", "--yes"],
-    check: |rig, others| {
-        assert_eq!(rig.boto3(&format!("{THEIRS}snapshot()")), others);
-        let left = "print('provision' in str(s3.get_bucket_tagging(Bucket='acme-{s}')['TagSet']).lower(), len(s3.get_bucket_cors(Bucket='acme-{s}')['CORSRules']))";
-        assert_eq!(rig.boto3(left), "False 1");
-    },
-};
-
-const DESTROY: Scenario = Scenario {
-    prepare: |rig| {
-        apply(rig);
-        String::new()
-    },
-    arguments: &["aws", "destroy", "--yes"],
-    check: nothing_is_left,
-};
-
-const DELETE_DATA: Scenario = Scenario {
-    prepare: |rig| {
-        apply(rig);
-        rig.boto3(
-            "b = 'acme-{s}'; s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={'Status': 'Enabled'})
-for k in ['a', 'b', 'a']: s3.put_object(Bucket=b, Key=k, Body=b'')
-s3.delete_object(Bucket=b, Key='a'); s3.create_multipart_upload(Bucket=b, Key='open')",
-        );
-        String::new()
-    },
-    arguments: &["aws", "destroy", "--yes", "--delete-data", "acme-{s}"],
-    check: nothing_is_left,
-};
-
-impl Scenario {
-    fn arguments(&self, rig: &Rig) -> Vec<String> {
-        self.arguments.iter().map(|argument| argument.replace("{s}", &rig.suffix)).collect()
+impl<W: World> Sweep<W> {
+    fn prepared(&self) -> W {
+        let world = (self.prepare)();
+        world.layer().clear();
+        world
     }
 
-    fn run(&self, rig: &Rig) -> provision_tests::rig::Ran {
-        rig.run(&self.arguments(rig).iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    fn prepared(&self, backend: Backend) -> (Rig, String) {
-        let rig = planned(backend);
-        let others = (self.prepare)(&rig);
-        rig.proxy.clear();
-        (rig, others)
-    }
-
-    /// The writes of a run without a fault, each with how many of its kind came before it.
-    fn points(&self, backend: Backend) -> Vec<(String, usize)> {
-        let (rig, others) = self.prepared(backend);
-        let ran = self.run(&rig);
+    /// The writes of a run without a fault.
+    fn points(&self) -> Vec<Point> {
+        let world = self.prepared();
+        let ran = run(&world);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-        let writes = rig.proxy.writes();
-        (self.check)(&rig, &others);
+        let writes = world.layer().writes();
+        world.check(&ran.stdout);
         let nth = |(place, operation): (usize, &String)| {
             (operation.clone(), writes[..=place].iter().filter(|other| *other == operation).count())
         };
-        writes.iter().enumerate().map(nth).collect()
+        let points: Vec<_> = writes.iter().enumerate().map(nth).collect();
+        assert!(!points.is_empty());
+        points
     }
 
-    /// Run again without a fault, and look at everything.
-    fn recovers(&self, rig: &Rig, others: &str, point: &str) {
-        rig.proxy.clear();
-        let again = self.run(rig);
-        assert_eq!(again.code, 0, "the run after {point}:\n{}{}", again.stdout, again.stderr);
-        (self.check)(rig, others);
+    fn kill_at_every_write(&self) {
+        let points = self.points();
+        println!("{} writes, killed before and after each: {} runs", points.len(), 2 * points.len());
+        let runs = points.iter().flat_map(|point| [When::Before, When::After].map(|at| (point, at)));
+        let tried = self.each(runs.collect(), |(point, at)| self.kill_at(point, at));
+        assert_eq!(tried, 2 * points.len());
+    }
+
+    fn fail_at_every_write(&self) {
+        let points = self.points();
+        let runs = points.iter().flat_map(|point| self.ways.iter().map(move |way| (point, way)));
+        let may = |point: &Point, what: &What| *what != What::Conflict || !self.uncrossed.contains(&point.0.as_str());
+        let runs: Vec<_> = runs.filter(|(point, (_, what))| may(point, what)).collect();
+        let expected = runs.len();
+        println!("{} writes, each failing in {} ways: {expected} runs", points.len(), self.ways.len());
+        let tried = self.each(runs, |(point, (at, what))| self.fail_at(point, *at, what));
+        assert_eq!(tried, expected);
+    }
+
+    /// Try each run, some at the same time; gives how many were tried.
+    fn each<R: Copy + Sync>(&self, runs: Vec<R>, attempt: impl Fn(R) + Sync) -> usize {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut tried = 0;
+            while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                attempt(*run);
+                tried += 1;
+            }
+            tried
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.at_once).map(|_| scope.spawn(work)).collect();
+            let tried = |worker: std::thread::ScopedJoinHandle<'_, usize>| match worker.join() {
+                Ok(tried) => tried,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            workers.into_iter().map(tried).sum()
+        })
+    }
+
+    fn kill_at(&self, (operation, nth): &Point, at: When) {
+        let world = self.prepared();
+        assert!(is_killed_at(&world, operation, *nth, at), "{operation} {nth} never came");
+        recovers(&world, &format!("being killed {at:?} {operation} {nth}"));
+    }
+
+    fn fail_at(&self, (operation, nth): &Point, at: When, what: &What) {
+        let world = self.prepared();
+        let fault = Fault { operation: operation.clone(), nth: Nth::Number(*nth), at, what: what.clone() };
+        world.layer().fault(fault);
+        let ran = run(&world);
+        let point = format!("{operation} {nth} failing {at:?} with {what:?}");
+        assert!(ran.elapsed < Duration::from_secs(60), "{point} took {:?}", ran.elapsed);
+        let passing = !matches!(what, What::Answer { status: 403, .. } | What::Error { status: 403, .. });
+        // What passes is repeated within the run; what does not is final at once and names its call.
+        assert!([0, 1, 3, 5].contains(&ran.code), "{point}: {}{}", ran.stdout, ran.stderr);
+        assert!(!passing || ran.code == 0 || ran.code == 3, "{point}: {}{}", ran.stdout, ran.stderr);
+        assert!(passing || ran.stderr.contains(&(self.says)(operation)), "{point}: {}", ran.stderr);
+        recovers(&world, &point);
     }
 }
 
-fn kill_at_every_write(backend: Backend, scenario: &Scenario) {
-    let points = scenario.points(backend);
-    println!("{} writes, killed before and after each: {} runs", points.len(), 2 * points.len());
-    assert!(!points.is_empty());
-    for (operation, nth) in &points {
-        for at in [When::Before, When::After] {
-            let (rig, others) = scenario.prepared(backend);
-            let killed = kill_at(scenario, &rig, operation, *nth, at);
-            assert!(killed, "{operation} {nth} never came");
-            scenario.recovers(&rig, &others, &format!("being killed {at:?} {operation} {nth}"));
-        }
+fn run(world: &impl World) -> Ran {
+    let started = Instant::now();
+    finished(world.start(), started)
+}
+
+/// Run again without a fault, and look at everything.
+fn recovers(world: &impl World, point: &str) {
+    world.layer().clear();
+    let again = run(world);
+    assert_eq!(again.code, 0, "the run after {point}:\n{}{}", again.stdout, again.stderr);
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.check(&again.stdout)));
+    if let Err(panic) = checked {
+        println!("wrong after {point}");
+        std::panic::resume_unwind(panic);
     }
 }
 
 /// Run the command, and kill it at one call; the call has its effect only if it is killed after it.
-fn kill_at(scenario: &Scenario, rig: &Rig, operation: &str, nth: usize, at: When) -> bool {
+fn is_killed_at(world: &impl World, operation: &str, nth: usize, at: When) -> bool {
     let process = Arc::new(Mutex::new(None::<u32>));
     let victim = Arc::clone(&process);
-    rig.proxy.hook_at(operation, nth, at, move || {
+    world.layer().hook_at(operation, nth, at, move || {
         let pid = loop {
             match *victim.lock().unwrap() {
                 Some(pid) => break pid,
@@ -267,47 +270,23 @@ fn kill_at(scenario: &Scenario, rig: &Rig, operation: &str, nth: usize, at: When
         let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
     });
     if at == When::Before {
-        rig.proxy.fault(Fault { operation: operation.to_owned(), nth: Nth::Number(nth), at, what: What::Drop });
+        world.layer().fault(Fault { operation: operation.to_owned(), nth: Nth::Number(nth), at, what: What::Drop });
     }
     let started = Instant::now();
-    let child = rig.start(&scenario.arguments(rig).iter().map(String::as_str).collect::<Vec<_>>(), |_| {});
+    let child = world.start();
     *process.lock().unwrap() = Some(child.id());
     finished(child, started).code == -1
 }
 
-/// Every way in which a call fails. A time-out is tried once, since it takes its time.
-fn ways() -> Vec<(When, What)> {
-    let internal = || s3(500, "InternalError", "We encountered an internal error. Please try again.");
-    let denied = || s3(403, "AccessDenied", "not authorized to perform this action");
+/// Every way in which a call fails, an error that passes and one that is final as a cloud phrases them.
+fn ways(internal: What, denied: What) -> Vec<(When, What)> {
     vec![
-        (When::Before, internal()),
-        (When::After, internal()),
-        (When::Before, denied()),
+        (When::Before, internal.clone()),
+        (When::After, internal),
+        (When::Before, denied),
         (When::Before, What::Drop),
         (When::After, What::Drop),
         (When::Before, What::Throttle),
         (When::Before, What::Conflict),
     ]
-}
-
-fn fail_at_every_write(backend: Backend, scenario: &Scenario) {
-    let points = scenario.points(backend);
-    let ways = ways();
-    println!("{} writes, each failing in {} ways: {} runs", points.len(), ways.len(), ways.len() * points.len());
-    for (operation, nth) in &points {
-        for (at, what) in &ways {
-            let (rig, others) = scenario.prepared(backend);
-            let fault = Fault { operation: operation.clone(), nth: Nth::Number(*nth), at: *at, what: what.clone() };
-            rig.proxy.fault(fault);
-            let ran = scenario.run(&rig);
-            let point = format!("{operation} {nth} failing {at:?} with {what:?}");
-            assert!(ran.elapsed < Duration::from_secs(60), "{point} took {:?}", ran.elapsed);
-            let passing = !matches!(what, What::Answer { status: 403, .. });
-            // What passes is repeated within the run; what does not is final at once and names its call.
-            assert!([0, 1, 3, 5].contains(&ran.code), "{point}: {}{}", ran.stdout, ran.stderr);
-            assert!(!passing || ran.code == 0 || ran.code == 3, "{point}: {}{}", ran.stdout, ran.stderr);
-            assert!(passing || ran.stderr.contains(operation.as_str()), "{point}: {}", ran.stderr);
-            scenario.recovers(&rig, &others, &point);
-        }
-    }
 }

@@ -72,6 +72,19 @@ pub(crate) fn roles_of(policy: &Policy, member: &str, roles: &[&str]) -> Vec<Str
     roles.iter().filter(has).map(|role| (*role).to_owned()).collect()
 }
 
+/// The service account that has the roles on record, and is not the one wanted: the plan file named it before.
+pub(crate) fn former(
+    policy: &Policy,
+    email: &str,
+    roles: &[&str],
+    is_recorded: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let open = policy.bindings.iter().filter(|binding| roles.iter().any(|role| is_open(binding, role)));
+    let mut emails =
+        open.flat_map(|binding| &binding.members).filter_map(|member| member.strip_prefix("serviceAccount:"));
+    emails.find(|other| *other != email && is_recorded(other)).map(str::to_owned)
+}
+
 /// Others that have one of the roles, for people.
 pub(crate) fn others(policy: &Policy, member: &str, roles: &[&str]) -> Vec<String> {
     let ours = policy.bindings.iter().filter(|binding| roles.contains(&binding.role.as_str()));

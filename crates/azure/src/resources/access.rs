@@ -38,6 +38,19 @@ impl Role {
             false => Some(names.account_id()),
         }
     }
+
+    /// Who has it, and of which queue: another queue is another value.
+    fn held(&self, principal: &str, scope: &str) -> String {
+        if self.on_queue { format!("{principal} on {}", last(&identity_of(scope))) } else { principal.to_owned() }
+    }
+
+    /// Whether it is assigned in such a place: on the account, or on any of its queues.
+    fn is_at(&self, scope: &str, names: &Names) -> bool {
+        match self.on_queue {
+            true => scope.starts_with(&identity_of(&names.queue_id(""))),
+            false => scope == identity_of(&names.account_id()),
+        }
+    }
 }
 
 /// What is wanted: the identity by role, so that another identity is another value.
@@ -48,8 +61,10 @@ pub(crate) fn want(settings: &Settings) -> Vec<Want> {
 fn wanted(settings: &Settings) -> Value {
     let Some(access) = &settings.azure.access else { return Value::Null };
     let names = Names::of(settings);
-    let assigned = WANTED.iter().filter(|role| role.scope(&names).is_some());
-    Value::Object(assigned.map(|role| (role.name.to_owned(), json!(identity_of(&access.principal_id)))).collect())
+    let assigned = WANTED.iter().filter_map(|role| Some((role, role.scope(&names)?)));
+    let principal = identity_of(&access.principal_id);
+    let value = |(role, scope): (&Role, String)| (role.name.to_owned(), json!(role.held(&principal, &scope)));
+    Value::Object(assigned.map(value).collect())
 }
 
 /// The id of an assignment: the same deployment asks for the same one with the same id, whoever runs it. A UUID of
@@ -116,9 +131,11 @@ fn seen(found: &[Assignment], settings: &Settings, names: &Names, applied: bool)
     let wanted = wanted(settings);
     let mut roles = Map::new();
     for role in &WANTED {
-        let satisfies = |one: &Assignment| applied && wanted[role.name].as_str() == Some(&one.principal);
-        let held = found.iter().filter(|one| one.is_of(role, names) && (one.is_ours(names) || satisfies(one)));
-        let mut principals: Vec<_> = held.map(|one| one.principal.as_str()).collect();
+        let value = |one: &Assignment| role.held(&one.principal, &one.scope);
+        let satisfies = |one: &Assignment| applied && wanted[role.name].as_str() == Some(&value(one));
+        let placed = found.iter().filter(|one| one.role == role.id && role.is_at(&one.scope, names));
+        let held = placed.filter(|one| one.is_ours(names) || satisfies(one));
+        let mut principals: Vec<_> = held.map(value).collect();
         principals.sort_unstable();
         principals.dedup();
         match principals.as_slice() {
@@ -134,7 +151,7 @@ fn seen(found: &[Assignment], settings: &Settings, names: &Names, applied: bool)
 pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
     let Some(found) = assignments(writer.reader(), names).await? else { return Ok(()) };
     let has = |one: &Assignment, role: &Role| {
-        one.is_of(role, names) && value[role.name].as_str() == Some(one.principal.as_str())
+        one.is_of(role, names) && value[role.name].as_str() == Some(&role.held(&one.principal, &one.scope))
     };
     for role in WANTED.iter().filter(|role| value[role.name].is_string()) {
         if !found.iter().any(|one| has(one, role)) {

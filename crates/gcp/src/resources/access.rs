@@ -1,13 +1,14 @@
 //! `gcp.access`: what the service account that the server runs as may do with the bucket and with itself. What it may do
 //! with the subscription goes with that, see [`super::subscription`].
 
+use provision_core::mark::Mark;
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Policy, Reader, Writer};
+use crate::client::{Policy, Read as _, Reader, Writer, labels_of};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
-use crate::policy::{Holder, grant, member_of, others, revoke, roles_of};
+use crate::policy::{Holder, former, grant, member_of, others, revoke, roles_of};
 use crate::provider::Names;
 
 static GRANTS: Facet = Facet { name: "grants", key: 'a', shape: Shape::Whole, at_creation: AtCreation::Written };
@@ -26,9 +27,12 @@ fn grants(names: &Names, email: &str) -> [Grants; 2] {
 /// What is wanted: the member and its roles, so that another account is another value.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let Some(email) = settings.service_account() else { return Vec::new() };
+    vec![Want { facet: &GRANTS, value: wanted(names, email), path: "gcp.access".to_owned() }]
+}
+
+fn wanted(names: &Names, email: &str) -> Value {
     let roles = grants(names, email).into_iter().map(|(name, _, roles)| (name.to_owned(), json!(roles)));
-    let value = value(email, roles.collect());
-    vec![Want { facet: &GRANTS, value, path: "gcp.access".to_owned() }]
+    value(email, roles.collect())
 }
 
 fn value(email: &str, mut roles: Map<String, Value>) -> Value {
@@ -56,9 +60,29 @@ pub(crate) fn commands(names: &Names) -> String {
     commands.collect::<Vec<_>>().join("\n")
 }
 
-/// All policies at once.
+/// All policies at once. Where the plan file named another account before, what that one has is seen.
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
     let Some(email) = settings.service_account() else { return Ok(Observation::Absent) };
+    let (observed, former) = futures::join!(observe_account(reader, names, email), former_server(reader, names, email));
+    match (&observed, former) {
+        (Observation::Present(present), Ok(Some(former))) if present.obstacles.is_empty() => {
+            Ok(observe_account(reader, names, &former).await)
+        }
+        _ => Ok(observed),
+    }
+}
+
+/// The account that the plan file named before: it has the roles on record on the bucket.
+async fn former_server(reader: &Reader, names: &Names, email: &str) -> Result<Option<String>, Error> {
+    let holder = Holder::Bucket(names.bucket.clone());
+    let (policy, bucket) = futures::join!(holder.policy(reader), reader.get_bucket(&names.bucket));
+    let (Some(policy), Some(bucket)) = (policy?, bucket?) else { return Ok(None) };
+    let Some(mark) = Mark::from_tags(&labels_of(&bucket.labels)) else { return Ok(None) };
+    let recorded = mark.recorded(GRANTS.key);
+    Ok(former(&policy, email, &SERVER_BUCKET_ROLES, |other| recorded.is(&wanted(names, other))))
+}
+
+async fn observe_account(reader: &Reader, names: &Names, email: &str) -> Observation {
     let grants = grants(names, email);
     let reads = futures::future::join_all(grants.iter().map(|(_, holder, _)| holder.policy(reader))).await;
     let mut present = Present::default();
@@ -73,12 +97,12 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
             Ok(None) => {}
             Err(error) => {
                 present.seen = vec![(GRANTS.name, Seen::Unknown(error))];
-                return Ok(Observation::Present(Box::new(present)));
+                return Observation::Present(Box::new(present));
             }
         }
     }
     present.seen = vec![(GRANTS.name, Seen::Value(value(email, found)))];
-    Ok(Observation::Present(Box::new(present)))
+    Observation::Present(Box::new(present))
 }
 
 fn note(
@@ -112,15 +136,43 @@ fn no_account(email: &str) -> Refusal {
 /// Give the roles, or take them; each policy by its own etag.
 pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
     let Some(email) = settings.service_account() else { return Ok(()) };
-    let (grants, member) = (grants(names, email), member_of(email));
-    let writes = grants.iter().map(|(_, holder, roles)| async {
-        match value.is_null() {
-            true => revoke(writer, holder, &member, roles).await,
-            false => grant(writer, holder, &member, roles, false).await,
-        }
-    });
-    let written = futures::future::join_all(writes).await;
-    written.into_iter().collect::<Result<(), Error>>().map_err(|error| explain(error, email))
+    let former = former_server(writer.reader(), names, email).await?;
+    if value.is_null() {
+        let [(_, bucket, roles), _] = &grants(names, email);
+        let member = member_of(email);
+        let (taken, own) =
+            futures::join!(revoke(writer, bucket, &member, roles), take_from_account(writer, settings, names, email));
+        taken.and(own)?;
+    } else {
+        let (grants, member) = (grants(names, email), member_of(email));
+        let writes = grants.iter().map(|(_, holder, roles)| grant(writer, holder, &member, roles, false));
+        let written = futures::future::join_all(writes).await;
+        written.into_iter().collect::<Result<(), Error>>().map_err(|error| explain(error, email))?;
+    }
+    let Some(former) = former else { return Ok(()) };
+    // On the bucket last: by its roles there the former account is found again.
+    take_from_account(writer, settings, names, &former).await?;
+    revoke(writer, &Holder::Bucket(names.bucket.clone()), &member_of(&former), &SERVER_BUCKET_ROLES).await
+}
+
+/// Take what an account may do with itself.
+async fn take_from_account(writer: &Writer, settings: &Settings, names: &Names, email: &str) -> Result<(), Error> {
+    if claimed_by_another(writer, settings, names, email).await? {
+        return Ok(());
+    }
+    revoke(writer, &Holder::Account(email.to_owned()), &member_of(email), &SERVER_ACCOUNT_ROLES).await
+}
+
+/// Two deployments whose servers run as one account want the same of that account: it stays as long as another one of the
+/// project has it on record.
+async fn claimed_by_another(writer: &Writer, settings: &Settings, names: &Names, email: &str) -> Result<bool, Error> {
+    let (deployment, wanted) = (&settings.deployment, wanted(names, email));
+    let buckets = writer.reader().list_buckets(&names.project).await?;
+    let mut marks = buckets.iter().filter_map(|bucket| Mark::from_tags(&labels_of(&bucket.labels)));
+    Ok(marks.any(|mark| {
+        let other = mark.deployment != deployment.name && Some(&mark.deployment) != deployment.was.as_ref();
+        other && mark.recorded(GRANTS.key).is(&wanted)
+    }))
 }
 
 /// <https://cloud.google.com/iam/docs/policies#binding-members>: a policy takes accounts that exist only.

@@ -39,6 +39,10 @@ const NOT_KNOWN: RetryClass = RetryClass::Settling {
     budget: Duration::from_secs(60),
 };
 
+/// A refusal for the rate: nothing was made.
+const TOO_FAST: RetryClass =
+    RetryClass::Settling { reason: "Cloud Storage asks to slow down", budget: Duration::from_secs(60) };
+
 /// What is wanted: the entry, or none where there is no topic.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
     vec![Want { facet: &ENTRY, value: wanted(names), path: "gcp.topic".to_owned() }]
@@ -183,8 +187,10 @@ async fn insert(writer: &Writer, names: &Names, value: &Value, just_granted: boo
         Ok(()) => return Ok(()),
         Err(error) => error,
     };
-    if *error.retry_class() != RetryClass::Transient {
-        return Err(explain(error, names, just_granted));
+    match error.retry_class() {
+        RetryClass::Transient => {}
+        RetryClass::Throttled(_) => return Err(error.retry(TOO_FAST)),
+        _ => return Err(explain(error, names, just_granted)),
     }
     let list = writer.reader().list_notifications(&names.bucket).await?;
     let made = list.iter().any(|entry| provision_core::compare::same(&self::value(entry), value));

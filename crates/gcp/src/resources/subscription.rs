@@ -11,7 +11,7 @@ use crate::client::{
     Duration, ExpirationPolicy, Labels, Policy, PushConfig, Read as _, Reader, Subscription, Writer, labels_of, short,
 };
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
-use crate::policy::{Holder, grant, member_of, others, revoke, roles_of};
+use crate::policy::{Holder, former, grant, member_of, others, revoke, roles_of};
 use crate::provider::{Names, mark_may_be_written};
 use crate::resources::access::explain;
 use crate::resources::bucket::{appeared, gone, is_made_by, labels_in, others_labels, unknown_facet};
@@ -106,14 +106,24 @@ pub(crate) async fn observe(
 fn look_at_policy(present: &mut Present, email: &str, policy: Result<Policy, Error>) {
     let seen = match policy {
         Ok(policy) => {
-            let member = member_of(email);
-            let others = others(&policy, &member, &SERVER_SUBSCRIPTION_ROLES).into_iter();
+            let former = former_server(&policy, present.mark.as_ref(), email);
+            let ours = member_of(former.as_deref().unwrap_or(email));
+            let others = others(&policy, &ours, &SERVER_SUBSCRIPTION_ROLES).into_iter();
             present.kept.extend(others.map(|entry| Kept { facet: ACCESS.name.to_owned(), entry }));
-            Seen::Value(access(email, &roles_of(&policy, &member, &SERVER_SUBSCRIPTION_ROLES)))
+            Seen::Value(access(
+                former.as_deref().unwrap_or(email),
+                &roles_of(&policy, &ours, &SERVER_SUBSCRIPTION_ROLES),
+            ))
         }
         Err(error) => Seen::Unknown(error),
     };
     present.seen.push((ACCESS.name, seen));
+}
+
+/// The account that the plan file named before.
+fn former_server(policy: &Policy, mark: Option<&Mark>, email: &str) -> Option<String> {
+    let recorded = mark?.recorded(ACCESS.key);
+    former(policy, email, &SERVER_SUBSCRIPTION_ROLES, |other| recorded.is(&access(other, &SERVER_SUBSCRIPTION_ROLES)))
 }
 
 fn present(found: &Subscription, names: &Names) -> Present {
@@ -273,12 +283,24 @@ async fn give_access(writer: &Writer, settings: &Settings, name: &str, fresh: bo
     let Some(email) = settings.service_account() else { return Ok(()) };
     let holder = Holder::Subscription(name.to_owned());
     let given = grant(writer, &holder, &member_of(email), &SERVER_SUBSCRIPTION_ROLES, fresh).await;
-    given.map_err(|error| explain(error, email))
+    given.map_err(|error| explain(error, email))?;
+    if fresh { Ok(()) } else { take_former_access(writer, name, email).await }
 }
 
 async fn take_access(writer: &Writer, settings: &Settings, name: &str) -> Result<(), Error> {
     let Some(email) = settings.service_account() else { return Ok(()) };
+    take_former_access(writer, name, email).await?;
     revoke(writer, &Holder::Subscription(name.to_owned()), &member_of(email), &SERVER_SUBSCRIPTION_ROLES).await
+}
+
+async fn take_former_access(writer: &Writer, name: &str, email: &str) -> Result<(), Error> {
+    let holder = Holder::Subscription(name.to_owned());
+    let (policy, labels) = futures::join!(holder.policy(writer.reader()), labels(writer.reader(), name));
+    let (Some(policy), mark) = (policy?, Mark::from_tags(&labels?)) else { return Ok(()) };
+    match former_server(&policy, mark.as_ref(), email) {
+        Some(former) => revoke(writer, &holder, &member_of(&former), &SERVER_SUBSCRIPTION_ROLES).await,
+        None => Ok(()),
+    }
 }
 
 /// Make a subscription of a deleted topic again, with the same settings, labels and policy: a subscription cannot be

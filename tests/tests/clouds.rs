@@ -1,0 +1,197 @@
+//! What the cases of the contract and the sweeps need to know of a cloud, as data. Where clouds differ it is said here.
+
+mod azure;
+mod gcp;
+
+use provision_sandbox::fault::What;
+use provision_sandbox::{CloudName, Sandbox};
+use provision_tests::rig::Ran;
+use provision_tests::stage::{Hand, Stage};
+use serde_json::Value;
+
+pub(crate) use azure::AZURE;
+pub(crate) use gcp::GCP;
+
+/// A cloud.
+pub(crate) struct Cloud {
+    /// As on the command line.
+    pub(crate) name: &'static str,
+    /// In the sandbox.
+    pub(crate) sandbox: CloudName,
+    /// Makes what plan files take for granted.
+    pub(crate) seed: fn(&Sandbox),
+    /// A plan file with every part.
+    pub(crate) plan: &'static str,
+    /// The example plan files, and what their outputs say the bucket is.
+    pub(crate) examples: [(&'static str, &'static str); 3],
+    /// What the server reads of [`Cloud::plan`].
+    pub(crate) outputs: &'static [&'static str],
+    /// Edits of each facet, and the field that they show as.
+    pub(crate) edits: &'static [Edit],
+    /// What is taken away, and the address that shows it.
+    pub(crate) gone: &'static [Edit],
+    /// Changes of the plan file, and the field that they show as.
+    pub(crate) settings: &'static [Setting],
+    /// One field changed on both sides.
+    pub(crate) both: (Edit, Setting),
+    /// The same value written on both sides, and the writes that put it on record.
+    pub(crate) stale: (Edit, Setting, &'static [&'static str]),
+    /// Several settings at once.
+    pub(crate) update: &'static [(&'static str, &'static str)],
+    /// Makes bucket and queue without a mark.
+    pub(crate) make_unmarked: fn(&Hand),
+    /// What their refusals say to do.
+    pub(crate) unmarked_hints: &'static [&'static str],
+    /// The plan file's changes that take them over.
+    pub(crate) adopting: &'static [(&'static str, &'static str)],
+    /// Puts entries of others everywhere.
+    pub(crate) put_others: fn(&Hand),
+    /// Everything of others.
+    pub(crate) others: fn(&Hand) -> Value,
+    /// Everything of ours, named; nothing after destroy and release.
+    pub(crate) ours: fn(&Hand) -> Vec<String>,
+    /// What [`Cloud::ours`] is of the applied plan file.
+    pub(crate) applied: &'static [&'static str],
+    /// The bucket that holds data.
+    pub(crate) bucket: &'static str,
+    /// Another name for it, and what its refusal says.
+    pub(crate) bucket_renamed: Setting,
+    /// Other names for the queue, and the orphans that this leaves.
+    pub(crate) queue_renamed: (&'static [(&'static str, &'static str)], &'static [&'static str]),
+    /// What names of another deployment are, of which the plan file's are a beginning.
+    pub(crate) alike: &'static [(&'static str, &'static str)],
+    /// A change of the plan file that protects the deployment.
+    pub(crate) protect: (&'static str, &'static str),
+    /// Uploads an object.
+    pub(crate) upload: fn(&Hand, &str),
+    /// The messages that wait in the queue, as text.
+    pub(crate) messages: fn(&Hand) -> Vec<String>,
+    /// A part of the write that takes the writers' access away, and of those that empty.
+    pub(crate) emptying: (&'static str, &'static str),
+    /// Faults that pass, each of the first call of an operation of apply.
+    pub(crate) passing: fn() -> Vec<(&'static str, What)>,
+    /// A write that is denied, and what its text says.
+    pub(crate) denied: Denied,
+    /// What no trace may hold, once the outputs were revealed.
+    pub(crate) secrets: fn(&Hand) -> Vec<String>,
+    /// Variables without which there are no credentials, and the variables that keep the search on this machine.
+    pub(crate) credentials: (&'static [&'static str], &'static [(&'static str, &'static str)]),
+    /// What no credentials are told as.
+    pub(crate) credentials_hint: &'static str,
+    /// The most waves of plan, apply of what is absent, and destroy of what is empty.
+    pub(crate) waves: [usize; 3],
+    /// An operation that reads a facet, denied in vain: shown as unknown.
+    pub(crate) denied_read: (&'static str, &'static str),
+    /// Writes that no other change can cross: the service has no such answer to them.
+    pub(crate) uncrossed: &'static [&'static str],
+    /// What an error says of an operation of the sandbox.
+    pub(crate) says: fn(&str) -> String,
+    /// An error that is not to be repeated.
+    pub(crate) refusal: fn() -> What,
+    /// An error that passes.
+    pub(crate) internal: fn() -> What,
+}
+
+/// Something done behind our back, and what it shows as.
+#[derive(Clone, Copy)]
+pub(crate) struct Edit {
+    pub(crate) shows: &'static str,
+    pub(crate) make: fn(&Hand),
+}
+
+/// A change of the plan file, and what it shows as.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) old: &'static str,
+    pub(crate) new: &'static str,
+    pub(crate) shows: &'static str,
+}
+
+/// A write that is denied.
+pub(crate) struct Denied {
+    pub(crate) operation: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) message: &'static str,
+    /// In the error's text.
+    pub(crate) says: &'static [&'static str],
+    /// In the next plan.
+    pub(crate) unfinished: &'static str,
+}
+
+impl Cloud {
+    /// A stage with the plan file written and all that it takes for granted.
+    pub(crate) fn planned(&self) -> Stage {
+        self.set(Stage::start(self.sandbox))
+    }
+
+    /// The same on any stage.
+    pub(crate) fn set(&self, stage: Stage) -> Stage {
+        (self.seed)(&stage.sandbox);
+        stage.write("provision.toml", self.plan);
+        stage
+    }
+
+    /// The same, applied.
+    pub(crate) fn applied(&self) -> Stage {
+        let stage = self.planned();
+        self.apply(&stage);
+        stage
+    }
+
+    /// Run a command of this cloud.
+    pub(crate) fn run(&self, stage: &Stage, arguments: &[&str]) -> Ran {
+        let arguments: Vec<_> = std::iter::once(self.name).chain(arguments.iter().copied()).collect();
+        stage.run(&arguments)
+    }
+
+    /// Run a command that succeeds; gives what it printed.
+    pub(crate) fn succeed(&self, stage: &Stage, arguments: &[&str]) -> String {
+        let ran = self.run(stage, arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}\n{}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// Run a command that ends with a code; gives all that it printed.
+    pub(crate) fn ends(&self, stage: &Stage, code: i32, arguments: &[&str]) -> String {
+        let ran = self.run(stage, arguments);
+        let printed = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.code, code, "{arguments:?}\n{printed}");
+        printed
+    }
+
+    /// Apply, and forget the requests.
+    pub(crate) fn apply(&self, stage: &Stage) {
+        self.succeed(stage, &["apply", "--yes"]);
+        stage.faults().clear();
+    }
+
+    /// Drift says that everything is as it should be.
+    pub(crate) fn is_in_sync(&self, stage: &Stage) {
+        assert_eq!(self.succeed(stage, &["drift"]), "wandb-prod: in sync\n");
+    }
+
+    /// Do something behind the binary's back.
+    pub(crate) fn edit(&self, stage: &Stage, make: fn(&Hand)) {
+        make(&stage.hand());
+        stage.faults().clear();
+    }
+
+    /// The plan file with changes.
+    pub(crate) fn plan_with(&self, changes: &[(&str, &str)]) -> String {
+        changes.iter().fold(self.plan.to_owned(), |text, (old, new)| {
+            assert!(text.contains(old), "{old}");
+            text.replace(old, new)
+        })
+    }
+
+    /// Write the plan file with changes.
+    pub(crate) fn change(&self, stage: &Stage, changes: &[(&str, &str)]) {
+        stage.write("provision.toml", &self.plan_with(changes));
+    }
+}
+
+impl Setting {
+    pub(crate) const fn pair(&self) -> (&'static str, &'static str) {
+        (self.old, self.new)
+    }
+}

@@ -1,0 +1,177 @@
+//! Google Cloud and Azure on the sandbox: what is disturbed. Each point begins with a copy of one prepared state.
+
+use std::path::Path;
+use std::process::Child;
+use std::sync::OnceLock;
+
+use provision_sandbox::layer::FaultLayer;
+use provision_tests::stage::Stage;
+use serde_json::Value;
+
+use super::{Sweep, World};
+use crate::clouds::Cloud;
+
+/// A run that is disturbed.
+pub(super) struct Scenario {
+    /// Makes the world before the run, of a stage with the plan file.
+    prepare: fn(&Cloud, &Stage),
+    /// The command after the cloud's name; `{bucket}` stands for the bucket that holds data.
+    arguments: &'static [&'static str],
+    /// Whether others have something there, to be looked at afterwards.
+    with_others: bool,
+    /// Whether its writes are mostly those of the other scenarios: then each fails with and without its effect and for
+    /// good, and not in every way.
+    rare: bool,
+}
+
+const APPLYING: &[&str] = &["apply", "--yes"];
+const DESTROYING: &[&str] = &["destroy", "--yes"];
+
+pub(super) static APPLY: Scenario =
+    Scenario { prepare: |_, _| {}, arguments: APPLYING, with_others: false, rare: false };
+
+pub(super) static UPDATE: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        cloud.apply(stage);
+        cloud.change(stage, cloud.update);
+    },
+    arguments: APPLYING,
+    with_others: false,
+    rare: false,
+};
+
+pub(super) static ADOPT: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        (cloud.make_unmarked)(&stage.hand());
+        (cloud.put_others)(&stage.hand());
+        cloud.change(stage, cloud.adopting);
+    },
+    arguments: APPLYING,
+    with_others: true,
+    rare: true,
+};
+
+pub(super) static RENAME: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        cloud.apply(stage);
+        cloud.change(stage, &[("\"wandb-prod\"", "\"wandb-new\"\nwas = \"wandb-prod\"")]);
+    },
+    arguments: APPLYING,
+    with_others: false,
+    rare: true,
+};
+
+pub(super) static DESTROY: Scenario =
+    Scenario { prepare: |cloud, stage| cloud.apply(stage), arguments: DESTROYING, with_others: false, rare: false };
+
+pub(super) static RELEASE: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        (ADOPT.prepare)(cloud, stage);
+        cloud.apply(stage);
+    },
+    arguments: DESTROYING,
+    with_others: true,
+    rare: true,
+};
+
+pub(super) static DELETE_DATA: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        cloud.apply(stage);
+        for name in ["a", "b", "c"] {
+            (cloud.upload)(&stage.hand(), name);
+        }
+    },
+    arguments: &["destroy", "--yes", "--delete-data", "{bucket}"],
+    with_others: false,
+    rare: false,
+};
+
+/// A prepared state, of which every point gets a copy.
+struct Original {
+    state: tempfile::TempDir,
+    plan_file: String,
+    others: Option<Value>,
+    /// What there is of ours after a run without a fault.
+    ours: OnceLock<Vec<String>>,
+}
+
+impl Original {
+    fn make(cloud: &Cloud, scenario: &Scenario) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let stage = cloud.set(Stage::start_in(cloud.sandbox, state.path()));
+        (scenario.prepare)(cloud, &stage);
+        let others = scenario.with_others.then(|| (cloud.others)(&stage.hand()));
+        let plan_file = stage.read("provision.toml");
+        drop(stage);
+        Self { state, plan_file, others, ours: OnceLock::new() }
+    }
+}
+
+/// A copy.
+pub(super) struct Prepared {
+    cloud: &'static Cloud,
+    scenario: &'static Scenario,
+    original: &'static Original,
+    stage: Stage,
+    _state: tempfile::TempDir,
+}
+
+impl Prepared {
+    fn of(cloud: &'static Cloud, scenario: &'static Scenario, original: &'static Original) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        copy(original.state.path(), state.path());
+        let stage = cloud.set(Stage::start_in(cloud.sandbox, state.path()));
+        stage.write("provision.toml", &original.plan_file);
+        Self { cloud, scenario, original, stage, _state: state }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for name in ["snapshot", "journal"] {
+        if from.join(name).exists() {
+            std::fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    }
+}
+
+impl World for Prepared {
+    fn layer(&self) -> &FaultLayer {
+        self.stage.faults()
+    }
+
+    fn start(&self) -> Child {
+        let mut arguments = vec![self.cloud.name];
+        let of = |argument: &&'static str| if *argument == "{bucket}" { self.cloud.bucket } else { argument };
+        arguments.extend(self.scenario.arguments.iter().map(of));
+        self.stage.spawn(&arguments, |_| {})
+    }
+
+    /// An apply that succeeds has looked itself that there is nothing left to change.
+    fn check(&self, printed: &str) {
+        let hand = self.stage.hand();
+        assert!(!printed.contains("orphan"), "{printed}");
+        let ours = (self.cloud.ours)(&hand);
+        assert!(self.scenario.arguments == APPLYING || ours.is_empty(), "{ours:?}");
+        assert_eq!(&ours, self.original.ours.get_or_init(|| ours.clone()));
+        if let Some(others) = &self.original.others {
+            assert_eq!((self.cloud.others)(&hand), *others);
+        }
+    }
+}
+
+/// A scenario on a cloud. A run mostly waits, so that several go on at the same time.
+pub(super) fn sweep(cloud: &'static Cloud, scenario: &'static Scenario) -> Sweep<Prepared> {
+    let mut ways = super::ways((cloud.internal)(), (cloud.refusal)());
+    if scenario.rare {
+        ways.drain(..1);
+        ways.drain(3..);
+    }
+    let original: &'static Original = Box::leak(Box::new(Original::make(cloud, scenario)));
+    Sweep {
+        prepare: Box::new(move || Prepared::of(cloud, scenario, original)),
+        ways,
+        uncrossed: cloud.uncrossed,
+        says: cloud.says,
+        at_once: 8,
+    }
+}

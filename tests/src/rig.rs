@@ -245,7 +245,12 @@ pub fn signal(child: &Child, name: &str) {
 }
 
 /// The built binary, beside the test's own.
-fn binary() -> PathBuf {
+///
+/// # Panics
+///
+/// It was not built.
+#[must_use]
+pub fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(|deps| deps.parent()).unwrap().join("provision");
     assert!(binary.exists(), "build the binary first: `cargo build -p provision`");

@@ -12,6 +12,7 @@
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
 //! - `properties`: random plan files and random edits.
+//! - `readback`: what the binary made on Google Cloud and Azure, read back by clients that others wrote.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
 //! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
 //! - `sandbox_google_clients`: Google's own clients on the sandbox.
@@ -41,6 +42,7 @@ mod lifecycle;
 mod messages;
 mod plan_file;
 mod properties;
+mod readback;
 mod sandbox_azure_clients;
 mod sandbox_clients;
 mod sandbox_google_clients;

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use provision_sandbox::{CloudName, Options, Sandbox};
@@ -222,6 +222,53 @@ impl PubsubEmulator {
 }
 
 impl Drop for PubsubEmulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A front of the Pub/Sub emulator that does what the emulator does not.
+#[derive(Debug)]
+pub struct PubsubFront {
+    /// Where it listens.
+    pub address: SocketAddr,
+    printed: BufReader<ChildStdout>,
+    child: Child,
+}
+
+impl PubsubFront {
+    /// Start it.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be started.
+    #[must_use]
+    pub fn start(emulator: &PubsubEmulator) -> Self {
+        let mut command = Command::new(python::GOOGLE.interpreter());
+        command.arg(python::workspace().join("tests/src/pubsub_front.py")).arg(emulator.address.to_string());
+        let mut child = command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut printed = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        printed.read_line(&mut line).unwrap();
+        Self { address: SocketAddr::from(([127, 0, 0, 1], line.trim().parse().unwrap())), printed, child }
+    }
+
+    /// End it; gives the gaps of the emulator that were met.
+    ///
+    /// # Panics
+    ///
+    /// It ended before.
+    #[must_use]
+    pub fn gaps(mut self) -> Vec<String> {
+        drop(self.child.stdin.take());
+        let mut line = String::new();
+        self.printed.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for PubsubFront {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -2,6 +2,7 @@
 //!
 //! Everything listens on 127.0.0.1 only, lives in temporary folders and dies with the test process.
 
+pub mod azurite;
 pub mod backend;
 pub mod boto3;
 pub mod google;

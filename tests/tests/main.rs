@@ -15,6 +15,7 @@
 //! - `properties`: random plan files and random edits.
 //! - `sandbox`: `--sandbox` and `provision sandbox`.
 //! - `operators`: two people, or two jobs, at the same time.
+//! - `readback`: what the binary made on Google Cloud and Azure, read back by clients that others wrote.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
 //! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
 //! - `sandbox_google_clients`: Google's own clients on the sandbox.
@@ -47,6 +48,7 @@ mod messages;
 mod operators;
 mod plan_file;
 mod properties;
+mod readback;
 mod sandbox_azure_clients;
 mod sandbox_clients;
 mod sandbox_google_clients;

@@ -63,12 +63,12 @@ def subscribe(container='wandb-files', queue='wandb-events', name='wandb-blobs')
             'includedEventTypes': ['Microsoft.Storage.BlobCreated']}, 'eventDeliverySchema': 'EventGridSchema'}})
 ";
 
-fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     Sandbox::start(Options { clouds: vec![CloudName::Azure], recording: true, ..Options::default() }).unwrap()
 }
 
 /// What a script prints, one line after the other.
-fn python(sandbox: &Sandbox, script: &str) -> Vec<String> {
+pub(crate) fn python(sandbox: &Sandbox, script: &str) -> Vec<String> {
     let output = python::AZURE.run(&format!("{PRELUDE}{script}"), &sandbox.environment());
     assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()

@@ -331,7 +331,7 @@ client.bucket('acme-files').notification('files', topic_project=PROJECT, event_t
 }
 
 /// Say what is missing on this machine.
-fn skip(missing: &str) {
+pub(crate) fn skip(missing: &str) {
     use std::io::Write as _;
     // To the stream itself: the test runner keeps what the macros print.
     let _ = writeln!(std::io::stderr(), "skipped: {missing} is not on this machine");

@@ -46,7 +46,8 @@ impl Authority {
             }
         };
         let (pem, config) = certified().map_err(|error| Error::Certificate(error.to_string()))?;
-        let file = folder.join(FILE);
+        // Clients are started in other folders.
+        let file = std::path::absolute(folder.join(FILE)).map_err(Error::io("find", &folder))?;
         std::fs::write(&file, pem).map_err(Error::io("write", &file))?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), file, _folder: temporary })
     }

@@ -1,0 +1,112 @@
+//! Azurite, Microsoft's emulator of the Blob service, pinned and installed on first use in the target folder.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::python::workspace;
+
+const PACKAGE: &str = "azurite@3.37.0";
+
+/// Ends when the pipe from this process does.
+const LAUNCHER: &str = "
+process.stdin.resume();
+process.stdin.on('end', () => process.exit());
+require(process.env.AZURITE);
+";
+
+/// A running server of blobs, with one account. It ends with the value, or with this process.
+#[derive(Debug)]
+pub struct Azurite {
+    address: SocketAddr,
+    account: String,
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Azurite {
+    /// Start one that has this account with this key, if Node is on this machine; else say what is missing.
+    ///
+    /// # Errors
+    ///
+    /// What is missing.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be installed, or does not answer.
+    pub fn start(account: &str, key: &str) -> Result<Self, String> {
+        let program = program()?;
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let mut command = Command::new("node");
+        // The name that Node itself puts before a script's arguments.
+        command.arg("-e").arg(LAUNCHER).args([
+            "--",
+            "azurite",
+            "--silent",
+            "--disableTelemetry",
+            "--inMemoryPersistence",
+        ]);
+        command.args(["--blobHost", "127.0.0.1", "--blobPort"]).arg(port.to_string());
+        command.current_dir(folder.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.env("HOME", folder.path()).env("TMPDIR", folder.path()).env("AZURITE", program);
+        command.env("AZURITE_ACCOUNTS", format!("{account}:{key}"));
+        let child = command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let server = Self { address, account: account.to_owned(), child, _folder: folder };
+        server.wait();
+        Ok(server)
+    }
+
+    /// Where the account's blobs are.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}/{}", self.address, self.account)
+    }
+
+    fn wait(&self) {
+        let started = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            let log = std::fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
+            assert!(started.elapsed() < Duration::from_secs(60), "Azurite does not answer:\n{log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Azurite {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server's program; installs it if it is not there.
+fn program() -> Result<PathBuf, String> {
+    for tool in ["node", "npm"] {
+        Command::new(tool).arg("--version").output().map_err(|error| format!("`{tool}` ({error})"))?;
+    }
+    let place = workspace().join("target/emulators").join(PACKAGE.replace('@', "-"));
+    if !place.exists() {
+        install(&place);
+    }
+    Ok(place.join("node_modules/azurite/dist/src/blob/main.js"))
+}
+
+/// Install it beside its place and move it there, so that two processes may do so at once.
+fn install(place: &Path) {
+    let parent = place.parent().unwrap();
+    std::fs::create_dir_all(parent).unwrap();
+    let making = tempfile::tempdir_in(parent).unwrap();
+    let mut command = Command::new("npm");
+    command.args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(making.path()).arg(PACKAGE);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    let made = making.keep();
+    // Another process was first: its copy is the same.
+    if std::fs::rename(&made, place).is_err() {
+        let _ = std::fs::remove_dir_all(made);
+    }
+}

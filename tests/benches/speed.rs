@@ -7,7 +7,8 @@
 use std::time::{Duration, Instant};
 
 use provision_tests::backend::Backend;
-use provision_tests::rig::Rig;
+use provision_tests::python;
+use provision_tests::rig::{Rig, binary};
 
 const PLAN: &str = "[deployment]\nname = \"wandb-{s}\"\nhost = \"https://wandb.example.com\"\n[aws]\nregion = \"eu-west-1\"\n\
                     account = \"{a}\"\n[aws.bucket]\nname = \"acme-{s}\"\n[aws.access]\nrole = \"node\"\n";
@@ -32,7 +33,21 @@ steps = [[
 const IN_SEQUENCE: &str = "for step in steps:\n  for call in step: call()\n";
 const IN_THREADS: &str = "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(8) as pool:\n  for step in steps: list(pool.map(lambda call: call(), step))\n";
 
+/// The same as commands of the AWS command line, one process each.
+const AWS_CLI: [&str; 9] = [
+    "s3api create-bucket --bucket {b} --create-bucket-configuration LocationConstraint=eu-west-1",
+    "sqs create-queue --queue-name {b}-events --attributes ReceiveMessageWaitTimeSeconds=10",
+    "iam put-role-policy --role-name node --policy-name cli --policy-document {\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"*\"}]}",
+    "s3api put-public-access-block --bucket {b} --public-access-block-configuration BlockPublicAcls=true",
+    "s3api put-bucket-encryption --bucket {b} --server-side-encryption-configuration {\"Rules\":[{\"ApplyServerSideEncryptionByDefault\":{\"SSEAlgorithm\":\"AES256\"}}]}",
+    "s3api put-bucket-policy --bucket {b} --policy {\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::{b}/*\",\"Principal\":{\"AWS\":\"arn:aws:iam::{a}:root\"}}]}",
+    "s3api put-bucket-cors --bucket {b} --cors-configuration {\"CORSRules\":[{\"AllowedMethods\":[\"GET\"],\"AllowedOrigins\":[\"*\"]}]}",
+    "s3api put-bucket-tagging --bucket {b} --tagging TagSet=[{Key=a,Value=b}]",
+    "s3api put-bucket-notification-configuration --bucket {b} --notification-configuration {\"QueueConfigurations\":[{\"QueueArn\":\"arn:aws:sqs:eu-west-1:{a}:{b}-events\",\"Events\":[\"s3:ObjectCreated:*\"]}]}",
+];
+
 fn main() {
+    itself();
     counts();
     for latency in [0, 50] {
         side_by_side(Duration::from_millis(latency));
@@ -65,6 +80,28 @@ fn counts() {
     }
 }
 
+/// Size of the binary, time to start, memory at its peak in an apply.
+fn itself() {
+    let size = std::fs::metadata(binary()).map(|file| file.len()).unwrap_or_default();
+    let rig = planned(Duration::ZERO);
+    let mut starts: Vec<_> = (0..20).map(|_| rig.run(&["--version"]).elapsed).collect();
+    starts.sort();
+    let script = format!(
+        "import resource, subprocess; subprocess.run([{:?}, 'aws', 'apply', '--yes'], cwd={:?}, check=True, stdout=subprocess.DEVNULL, \
+         stderr=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)",
+        binary(),
+        rig.path()
+    );
+    let output = python::run(&script, &rig.environment());
+    let peak = String::from_utf8_lossy(&output.stdout);
+    let megabytes = size / 1_000_000;
+    println!(
+        "binary {megabytes} MB, --version in {:.2?} (median of 20), apply at most {} MiB\n",
+        starts[10],
+        peak.trim()
+    );
+}
+
 /// The median of five whole processes each.
 fn side_by_side(latency: Duration) {
     let ours = median(|| {
@@ -83,6 +120,25 @@ fn side_by_side(latency: Duration) {
         });
         println!("  {name:<20} {theirs:>8.2?}  {:>5.1} x", theirs.as_secs_f64() / ours.as_secs_f64());
     }
+    let theirs = aws_cli(latency);
+    println!("  {:<20} {theirs:>8.2?}  {:>5.1} x (one run)", "aws-cli", theirs.as_secs_f64() / ours.as_secs_f64());
+}
+
+/// One run of the commands, one after the other.
+fn aws_cli(latency: Duration) -> Duration {
+    let rig = planned(latency);
+    let bucket = format!("cli-{}", rig.suffix);
+    let endpoint = format!("http://{}", rig.proxy.address);
+    let mut env = rig.environment();
+    env.push(("AWS_DEFAULT_REGION".to_owned(), "eu-west-1".to_owned()));
+    let started = Instant::now();
+    for command in AWS_CLI {
+        let command = command.replace("{b}", &bucket).replace("{a}", &rig.account);
+        let arguments: Vec<_> = command.split(' ').chain(["--endpoint-url", &endpoint]).collect();
+        let output = python::aws(&arguments, rig.path(), &env);
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    started.elapsed()
 }
 
 fn median(mut run: impl FnMut() -> Duration) -> Duration {

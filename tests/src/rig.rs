@@ -1,7 +1,7 @@
 //! One test's world: a folder, an account, a proxy, the binary, and Python for everything done behind its back.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -119,9 +119,7 @@ impl Rig {
             "answers": answers,
             "folder": self.folder.path(),
         });
-        let mut env = self.credentials();
-        env.push(("AWS_ENDPOINT_URL".to_owned(), format!("http://{}", self.proxy.address)));
-        env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
+        let mut env = self.environment();
         env.push(("TERM".to_owned(), "xterm".to_owned()));
         env.push(("JOB".to_owned(), job.to_string()));
         env.push(("ANSWER_AFTER".to_owned(), seconds.to_string()));
@@ -130,6 +128,21 @@ impl Rig {
         let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let code = seen["code"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(-1);
         (code, seen["screen"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The working folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the binary runs with, for other programs.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut env = self.credentials();
+        env.push(("AWS_ENDPOINT_URL".to_owned(), format!("http://{}", self.proxy.address)));
+        env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
+        env
     }
 
     fn credentials(&self) -> Vec<(String, String)> {

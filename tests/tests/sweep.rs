@@ -18,7 +18,19 @@ use provision_tests::rig::{Ran, finished};
 
 use crate::clouds::{AZURE, GCP};
 
-cases! {
+/// On the sandbox alone: it refuses what AWS refuses, and each case is hundreds of runs.
+macro_rules! on_the_sandbox {
+    ($($case:ident,)*) => {
+        mod sandbox {
+            $(#[test]
+            fn $case() {
+                super::$case(provision_tests::backend::Backend::Sandbox);
+            })*
+        }
+    };
+}
+
+on_the_sandbox! {
     apply_killed_at_every_write,
     apply_failing_at_every_write,
     update_killed_at_every_write,

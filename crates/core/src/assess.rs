@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::change_set::{Action, Change, ChangeSet, FORMAT, FacetChange, PlanFileSource, Purpose, Unreadable};
 use crate::compare::{Finding, compare, project};
+use crate::diff;
 use crate::digest;
 use crate::error::{Error, ErrorKind};
 use crate::mark::{Mark, Origin, Recorded, Spec};
@@ -329,7 +330,6 @@ impl<'a> Assessment<'a> {
     }
 
     fn compared_facet(&self, want: &Want, present: &Present, mark: Option<&Mark>) -> FacetChange {
-        let line = (self.line_of)(&want.path);
         let seen = present.seen.iter().find(|(name, _)| *name == want.facet.name).map(|(_, seen)| seen);
         let facet = want.facet.name.to_owned();
         let after = want.value.clone();
@@ -337,6 +337,7 @@ impl<'a> Assessment<'a> {
             Some(Seen::Value(value)) if want.facet.shape == Shape::Keys => project(value, &want.value),
             Some(Seen::Value(value)) => value.clone(),
             Some(Seen::Unknown(_)) | None => {
+                let line = (self.line_of)(&want.path);
                 return FacetChange {
                     facet,
                     finding: Finding::Unknown,
@@ -347,6 +348,10 @@ impl<'a> Assessment<'a> {
                 };
             }
         };
+        // The key that decides the first field that differs, where the file has it.
+        let differing = diff::fields(&before, &want.value);
+        let key = differing.first().and_then(|field| field.field.split('.').next()).unwrap_or_default();
+        let line = (self.line_of)(&format!("{}.{key}", want.path));
         let recorded = mark.map_or(Recorded::Never, |mark| mark.recorded(want.facet.key));
         let finding = compare(&want.value, &before, recorded);
         FacetChange { facet, finding, before, after, write: finding.differs(), line }

@@ -151,20 +151,6 @@ impl Stage {
         self.faults().clear();
         if status < 300 { answer } else { Value::Null }
     }
-
-    /// What a person sees, with ports replaced.
-    #[must_use]
-    pub fn transcript(&self, ran: &Ran) -> String {
-        let text = format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr);
-        let addresses = CloudName::ALL.into_iter().filter_map(|cloud| self.sandbox.address(cloud));
-        let variables = self.sandbox.environment().into_iter().filter_map(|(_, value)| port_of(&value));
-        let ports = addresses.map(|address| address.port().to_string()).chain(variables);
-        ports.fold(text, |text, port| text.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:PORT"))
-    }
-}
-
-fn port_of(url: &str) -> Option<String> {
-    url.rsplit_once("127.0.0.1:").map(|(_, port)| port.trim_end_matches('/').to_owned())
 }
 
 /// The cloud's own REST, as somebody else.

@@ -362,9 +362,11 @@ fn plan_on_all_three_clouds_looks_like_one_tool() {
             CloudName::Azure => (AZURE.seed)(&stage.sandbox),
         }
         stage.write("provision.toml", plan_file);
-        stage.transcript(&stage.run(&[name, "plan"]))
+        let ran = stage.run(&[name, "plan"]);
+        format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr)
     });
     let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"(127\.0\.0\.1|localhost):\d+", "$1:PORT");
     settings.add_filter(r"\(\d{12}\)", "(NUMBER)");
     settings.add_filter(r"service-\d{12}@", "service-NUMBER@");
     settings.bind(|| insta::assert_snapshot!("plan_on_all_three_clouds", screens.join("\n")));

@@ -212,6 +212,16 @@ mod tests {
     }
 
     #[test]
+    fn the_account_on_record_is_found_among_those_with_the_role() {
+        let found = policy(&[binding(&["user:a@b.c", "serviceAccount:old@p", "serviceAccount:theirs@p", US])]);
+        let of = |email: &str, recorded: &str| former(&found, email, &[ROLE], |other| other == recorded);
+        assert_eq!(of("wandb@acme-ml.iam.gserviceaccount.com", "old@p"), Some("old@p".to_owned()));
+        assert_eq!(of("old@p", "old@p"), None);
+        assert_eq!(of("new@p", "gone@p"), None);
+        assert_eq!(former(&policy(&[conditional(&["serviceAccount:old@p"])]), "new@p", &[ROLE], |_| true), None);
+    }
+
+    #[test]
     fn others_with_the_same_role_are_shown() {
         let found = policy(&[binding(&["user:a@b.c", US])]);
         assert_eq!(others(&found, US, &[ROLE]), [format!("{ROLE} for user:a@b.c")]);

@@ -98,7 +98,7 @@ pub(crate) static AZURE: Cloud = Cloud {
         Edit {
             shows: "roles.",
             make: |hand| {
-                let one = assignments(hand).into_iter().find(|one| is_of_server(one)).unwrap();
+                let one = assignments(hand).into_iter().find(is_of_server).unwrap();
                 hand.send("DELETE", one["id"].as_str().unwrap(), Value::Null);
             },
         },

@@ -252,4 +252,15 @@ mod tests {
         let other = assignment(&names, &WANTED[0], "q", Some("wandb-other"));
         assert!(!other.is_ours(&names));
     }
+
+    #[test]
+    fn assignment_on_a_former_queue_is_another_value() {
+        let settings = settings();
+        let names = Names { queue: Some("former".to_owned()), ..Names::of(&settings) };
+        let former: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "p", Some("wandb-prod"))).collect();
+        let seen = seen(&former, &settings, &Names::of(&settings), true);
+        assert_eq!(seen["Storage Queue Data Contributor"], "p on former");
+        assert_eq!(wanted(&settings)["Storage Queue Data Contributor"], "p on files-events");
+        assert_eq!(seen["Reader"], wanted(&settings)["Reader"]);
+    }
 }

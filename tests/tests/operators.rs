@@ -69,16 +69,14 @@ fn two_applies_of_different_plan_files_are_told_or_mended(backend: Backend) {
 
 fn apply_against_destroy_leaves_nothing_unmarked(backend: Backend) {
     // A queue's name is free again a minute after its deletion, which the apply waits for: once is enough.
-    for later in [80] {
-        let rig = applied(backend);
-        rig.write("provision.toml", &PLAN.replace("[aws.queue]", "versioning = true\n[aws.queue]"));
-        let _ = at_once(&rig, [&["aws", "destroy", "--yes"], &["aws", "apply", "--yes"]], Duration::from_millis(later));
-        // Whoever came last: the deployment can be made whole, and taken down, by the same commands.
-        apply(&rig);
-        assert_eq!(rig.boto3(ENTRIES), "1 1 1 1 2 True");
-        assert_eq!(rig.run(&["aws", "destroy", "--yes"]).code, 0);
-        assert_eq!(rig.boto3("print(sqs.list_queues().get('QueueUrls', []))"), "[]");
-    }
+    let rig = applied(backend);
+    rig.write("provision.toml", &PLAN.replace("[aws.queue]", "versioning = true\n[aws.queue]"));
+    let _ = at_once(&rig, [&["aws", "destroy", "--yes"], &["aws", "apply", "--yes"]], Duration::from_millis(80));
+    // Whoever came last: the deployment can be made whole, and taken down, by the same commands.
+    apply(&rig);
+    assert_eq!(rig.boto3(ENTRIES), "1 1 1 1 2 True");
+    assert_eq!(rig.run(&["aws", "destroy", "--yes"]).code, 0);
+    assert_eq!(rig.boto3("print(sqs.list_queues().get('QueueUrls', []))"), "[]");
 }
 
 fn two_destroys_at_once_leave_nothing(backend: Backend) {

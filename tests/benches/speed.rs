@@ -11,7 +11,7 @@ use provision_tests::python;
 use provision_tests::rig::{Rig, binary};
 
 const PLAN: &str = "[deployment]\nname = \"wandb-{s}\"\nhost = \"https://wandb.example.com\"\n[aws]\nregion = \"eu-west-1\"\n\
-                    account = \"{a}\"\n[aws.bucket]\nname = \"acme-{s}\"\n[aws.access]\nrole = \"node\"\n";
+                    [aws.bucket]\nname = \"acme-{s}\"\n[aws.access]\nrole = \"node\"\n";
 
 /// The calls of a good engineer's script, as steps of which the inner ones may run at the same time.
 const BOTO3: &str = "

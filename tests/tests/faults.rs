@@ -25,6 +25,7 @@ cases! {
     wrong_region_of_the_signature_names_the_right_one,
     throttled_queue_is_repeated,
     fault_that_never_passes_ends_within_its_budget_and_names_the_call,
+    answer_that_comes_too_late_fails_its_call_and_the_rerun_finishes,
     second_signal_stops_waiting_and_does_not_call_it_done,
     interrupted_emptying_begins_no_new_batch_and_the_rerun_finishes,
 }
@@ -276,6 +277,17 @@ fn fault_that_never_passes_ends_within_its_budget_and_names_the_call(backend: Ba
     );
     assert_eq!(rig.proxy.records().iter().filter(|record| record.operation == "s3:PutBucketCors").count(), 4);
     rig.proxy.clear();
+    apply(&rig);
+    assert_eq!(rig.run(&["aws", "drift"]).code, 0);
+}
+
+fn answer_that_comes_too_late_fails_its_call_and_the_rerun_finishes(backend: Backend) {
+    let rig = planned(backend);
+    // Past the client's limit for one request: the call has its effect, and nobody hears of it.
+    fault(&rig, "s3:PutBucketCors", Nth::Number(1), What::Delay(Duration::from_secs(22)));
+    let ran = rig.run(&["aws", "apply", "--yes"]);
+    assert!(ran.code == 5 && ran.stderr.contains("no answer in time"), "{}", ran.stderr);
+    assert!(ran.elapsed < Duration::from_secs(40), "{:?}", ran.elapsed);
     apply(&rig);
     assert_eq!(rig.run(&["aws", "drift"]).code, 0);
 }

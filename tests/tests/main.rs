@@ -16,6 +16,7 @@
 //! - `sandbox`: `--sandbox` and `provision sandbox`.
 //! - `operators`: two people, or two jobs, at the same time.
 //! - `readback`: what the binary made on Google Cloud and Azure, read back by clients that others wrote.
+//! - `browser`: what a browser makes of the CORS rules.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
 //! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
 //! - `sandbox_google_clients`: Google's own clients on the sandbox.
@@ -38,6 +39,7 @@ macro_rules! cases {
     };
 }
 
+mod browser;
 mod clouds;
 mod compare;
 mod contract;

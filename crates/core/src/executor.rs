@@ -60,7 +60,7 @@ impl Watch<'_> {
     }
 }
 
-/// How a run ended.
+/// How a run ended; lists are in the order of the graph.
 #[must_use]
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -92,8 +92,7 @@ pub async fn execute(
     let run = Run { provisioner, stop, events, lanes: lanes(graph), begun: Instant::now() };
     let mut done = BTreeSet::new();
     let mut started = BTreeSet::new();
-    let mut failed = BTreeSet::new();
-    let mut outcome = Outcome::default();
+    let mut failed = BTreeMap::new();
     let mut running = FuturesUnordered::new();
     loop {
         let ready = |operation: &&Operation| operation.needs.iter().all(|need| done.contains(need));
@@ -102,33 +101,28 @@ pub async fn execute(
                 running.push(run.operation(operation));
             }
         }
-        let names = || running_names(graph, &started, &[&done, &failed]);
+        let names = || running_names(graph, &started, &|id| done.contains(&id) || failed.contains_key(&id));
         let Some((operation, result)) = run.next(&mut running, &names).await else { break };
         match result {
-            Ok(()) => {
-                done.insert(operation.id);
-                if operation.writes() {
-                    outcome.done.push(operation.describe());
-                }
-            }
-            Err(error) => {
-                failed.insert(operation.id);
-                outcome.failed.push(error);
-            }
+            Ok(()) => drop(done.insert(operation.id)),
+            Err(error) => drop(failed.insert(operation.id, error)),
         }
     }
-    outcome.stopped = stop.gently.is_cancelled();
     // What was in flight when waiting was given up is not known to be done.
-    let ended = |operation: &&Operation| done.contains(&operation.id) || failed.contains(&operation.id);
-    let remaining = graph.iter().filter(|operation| !ended(operation) && operation.writes());
-    outcome.remaining = remaining.map(Operation::describe).collect();
-    outcome
+    let written = |operation: &&Operation| operation.writes() && done.contains(&operation.id);
+    let open = |operation: &&Operation| {
+        operation.writes() && !done.contains(&operation.id) && !failed.contains_key(&operation.id)
+    };
+    Outcome {
+        done: graph.iter().filter(written).map(Operation::describe).collect(),
+        remaining: graph.iter().filter(open).map(Operation::describe).collect(),
+        failed: failed.into_values().collect(),
+        stopped: stop.gently.is_cancelled(),
+    }
 }
 
-fn running_names(graph: &[Operation], started: &BTreeSet<usize>, ended: &[&BTreeSet<usize>]) -> Vec<String> {
-    let open = |operation: &&Operation| {
-        started.contains(&operation.id) && !ended.iter().any(|ended| ended.contains(&operation.id))
-    };
+fn running_names(graph: &[Operation], started: &BTreeSet<usize>, ended: &dyn Fn(usize) -> bool) -> Vec<String> {
+    let open = |operation: &&Operation| started.contains(&operation.id) && !ended(operation.id);
     graph.iter().filter(open).map(Operation::describe).collect()
 }
 

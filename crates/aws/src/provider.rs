@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::types::ObjectIdentifier;
@@ -10,7 +9,7 @@ use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::deployment::Deployment;
 use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Recorded, Spec};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Recorded};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
@@ -406,34 +405,6 @@ async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Result<Contents
         uploads: count(uploads.len()),
         more: page.truncated,
     }))
-}
-
-/// Whether the mark on a resource is one that this run may write over: the one it was planned from, its own, or the
-/// same as it is about to write (two runs of one plan file).
-pub(crate) fn mark_may_be_written(
-    kind: &str,
-    name: &str,
-    found: Option<&Mark>,
-    before: Option<&Mark>,
-    target: &Mark,
-) -> Result<(), Error> {
-    let Some(found) = found else { return Err(mark_not_seen(kind, name)) };
-    let begun = found.spec == Spec::Unfinished && found.deployment == target.deployment;
-    if Some(found) == before || found == target || begun {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::Stale, format!("the mark of {kind} `{name}` changed during this run"));
-    Err(error.hint("somebody else applied at the same time: run `provision aws plan` to see the result of both"))
-}
-
-/// The mark goes on with the creation. Where it is not there, either the service does not show it yet, or what was
-/// "created" is something that somebody else had made a moment before.
-fn mark_not_seen(kind: &str, name: &str) -> Error {
-    let reason = "the service does not show the tags of the creation yet";
-    let error = Error::new(ErrorKind::Stale, format!("{kind} `{name}` does not carry the mark it was created with"));
-    let error =
-        error.hint("somebody else may have made it at the same time: run `provision aws plan` to see whose it is");
-    error.retry(RetryClass::Settling { reason, budget: Duration::from_secs(20) })
 }
 
 #[async_trait]

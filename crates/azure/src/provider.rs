@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use provision_core::deployment::Deployment;
 use provision_core::executor::Watch;
-use provision_core::mark::{KEYS, Mark, Origin, Spec};
+use provision_core::mark::{KEYS, Mark, Origin, may_be_written};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::{Output, Setting};
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
 use provision_core::resource::{Carrier, Lane, Observation, Orphan, Refusal, Resource, Turns, Want};
 use provision_core::survey::Contents;
-use provision_core::{Address, Error, ErrorKind, RetryClass, digest};
+use provision_core::{Address, Error, ErrorKind, digest};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
@@ -463,34 +462,6 @@ pub(crate) fn unknown_facet(facet: &str) -> Error {
     Error::new(ErrorKind::Unexpected, format!("facet `{facet}` is unknown: this is a bug in provision"))
 }
 
-/// Whether the mark on a resource is one that this run may write over: the one it was planned from, its own, or the
-/// same as it is about to write (two runs of one plan file).
-fn mark_may_be_written(
-    kind: &str,
-    name: &str,
-    found: Option<&Mark>,
-    before: Option<&Mark>,
-    target: &Mark,
-) -> Result<(), Error> {
-    let Some(found) = found else { return Err(mark_not_seen(kind, name)) };
-    let begun = found.spec == Spec::Unfinished && found.deployment == target.deployment;
-    if Some(found) == before || found == target || begun {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::Stale, format!("the mark of {kind} `{name}` changed during this run"));
-    Err(error.hint("somebody else applied at the same time: run `provision azure plan` to see the result of both"))
-}
-
-/// The mark goes on with the creation. Where it is not there, either the service does not show it yet, or what was
-/// "created" is something that somebody else had made a moment before.
-fn mark_not_seen(kind: &str, name: &str) -> Error {
-    let reason = "the service does not show the mark of the creation yet";
-    let error = Error::new(ErrorKind::Stale, format!("{kind} `{name}` does not carry the mark it was created with"));
-    let error =
-        error.hint("somebody else may have made it at the same time: run `provision azure plan` to see whose it is");
-    error.retry(RetryClass::Settling { reason, budget: Duration::from_secs(20) })
-}
-
 #[async_trait]
 impl Provisioner for Provider<Writer> {
     async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
@@ -561,7 +532,13 @@ impl Provider<Writer> {
             Some(found) => found,
             None => self.read_tags(operation).await?,
         };
-        mark_may_be_written(&operation.kind, &operation.name, Mark::from_tags(&found).as_ref(), before, mark)?;
+        may_be_written(
+            "azure",
+            &format!("{} `{}`", operation.kind, operation.name),
+            Mark::from_tags(&found).as_ref(),
+            before,
+            mark,
+        )?;
         found.extend(mark.to_tags());
         self.put_tags(operation, &found).await
     }

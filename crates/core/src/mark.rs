@@ -6,11 +6,13 @@
 //! keys (Azure metadata) translates them at its edge.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::{self, FACET_DIGEST_LENGTH, NAME_DIGEST_LENGTH};
+use crate::error::{Error, ErrorKind, RetryClass};
 
 /// Whose the resource is: the deployment's name.
 pub const DEPLOYMENT_KEY: &str = "provision-deployment";
@@ -25,6 +27,8 @@ pub const KEYS: [&str; 4] = [DEPLOYMENT_KEY, ORIGIN_KEY, SPEC_KEY, PARTS_KEY];
 
 /// Version of the mark's format. A newer one is never written over.
 const VERSION: &str = "v1";
+/// How long a service may take to show the mark that went on with a creation.
+const NOT_SEEN_BUDGET: Duration = Duration::from_secs(20);
 /// Stands for the digests from creation until the last write.
 const UNFINISHED: &str = "unfinished";
 
@@ -131,6 +135,38 @@ impl Mark {
             Spec::Unfinished | Spec::Newer(_) => Recorded::Unfinished,
         }
     }
+}
+
+/// Whether the mark on a resource is one that this run may write over: the one it was planned from, its own, or the same as
+/// it is about to write (two runs of one plan file). `resource` names it for people: "bucket `acme`".
+///
+/// # Errors
+///
+/// Somebody else wrote the mark during this run, or there is none: the service does not show it yet, or what was "created"
+/// is something that somebody else had made a moment before.
+pub fn may_be_written(
+    cloud: &str,
+    resource: &str,
+    found: Option<&Mark>,
+    before: Option<&Mark>,
+    target: &Mark,
+) -> Result<(), Error> {
+    let Some(found) = found else { return Err(not_seen(cloud, resource)) };
+    let begun = found.spec == Spec::Unfinished && found.deployment == target.deployment;
+    if Some(found) == before || found == target || begun {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Stale, format!("the mark of {resource} changed during this run"));
+    let plan = format!("provision {cloud} plan");
+    Err(error.hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both")))
+}
+
+fn not_seen(cloud: &str, resource: &str) -> Error {
+    let reason = "the service does not show the mark of the creation yet";
+    let error = Error::new(ErrorKind::Stale, format!("{resource} does not carry the mark it was created with"));
+    let plan = format!("provision {cloud} plan");
+    let error = error.hint(format!("somebody else may have made it at the same time: run `{plan}` to see whose it is"));
+    error.retry(RetryClass::Settling { reason, budget: NOT_SEEN_BUDGET })
 }
 
 /// What the mark has on record for one facet.
@@ -245,6 +281,19 @@ mod tests {
         let mark = written(&[]);
         assert!(mark.is_for("arn:aws:s3:::acme-wandb-files"));
         assert!(!mark.is_for("arn:aws:s3:::acme-wandb-other"));
+    }
+
+    #[test]
+    fn mark_that_changed_under_us_stops_the_run() {
+        let target = Mark { spec: Spec::Written(BTreeMap::new()), ..Mark::unfinished("ab", Origin::Created, "x") };
+        let begun = Mark::unfinished("ab", Origin::Created, "x");
+        let others = Mark { deployment: "cd".to_owned(), ..target.clone() };
+        let may =
+            |found: Option<&Mark>, before: Option<&Mark>| may_be_written("cloud", "bucket `b`", found, before, &target);
+        assert!(may(Some(&begun), None).is_ok() && may(Some(&target), None).is_ok());
+        assert!(may(Some(&others), Some(&others)).is_ok());
+        assert_eq!(may(Some(&others), Some(&begun)).unwrap_err().kind(), ErrorKind::Stale);
+        assert!(matches!(may(None, None).unwrap_err().retry_class(), RetryClass::Settling { .. }));
     }
 
     proptest! {

@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::deployment::Deployment;
 use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Spec};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
 use provision_core::resource::{Carrier, Lane, Observation, Orphan, Resource, Turns, Want};
 use provision_core::survey::Contents;
-use provision_core::{Address, Error, ErrorKind, RetryClass};
+use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -406,33 +405,6 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, 
     }))
 }
 
-/// Whether the mark on a resource is one that this run may write over: the one it was planned from, its own, or the
-/// same as it is about to write (two runs of one plan file).
-pub(crate) fn mark_may_be_written(
-    kind: &str,
-    name: &str,
-    found: Option<&Mark>,
-    before: Option<&Mark>,
-    target: &Mark,
-) -> Result<(), Error> {
-    let Some(found) = found else { return Err(mark_not_seen(kind, name)) };
-    let begun = found.spec == Spec::Unfinished && found.deployment == target.deployment;
-    if Some(found) == before || found == target || begun {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::Stale, format!("the mark of {kind} `{name}` changed during this run"));
-    Err(error.hint("somebody else applied at the same time: run `provision gcp plan` to see the result of both"))
-}
-
-/// The mark goes on with the creation. Where it is not there, either the service does not show it yet, or somebody took
-/// it off.
-fn mark_not_seen(kind: &str, name: &str) -> Error {
-    let reason = "the service does not show the labels of the creation yet";
-    let error = Error::new(ErrorKind::Stale, format!("{kind} `{name}` does not carry the mark it was created with"));
-    let error = error.hint("somebody else may have taken it off: run `provision gcp plan` to see what is there now");
-    error.retry(RetryClass::Settling { reason, budget: Duration::from_secs(20) })
-}
-
 #[async_trait]
 impl Provisioner for Provider<Writer> {
     async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
@@ -670,18 +642,5 @@ pub(crate) mod tests {
         };
         assert_eq!(of(&["ab", "old"]).map(|orphan| orphan.name), Some("t".to_owned()));
         assert!(of(&["a"]).is_none());
-    }
-
-    #[test]
-    fn a_mark_that_changed_under_us_stops_the_run() {
-        let target = Mark { spec: Spec::Written(BTreeMap::new()), ..Mark::unfinished("ab", Origin::Created, "x") };
-        let begun = Mark::unfinished("ab", Origin::Created, "x");
-        let others = Mark { deployment: "cd".to_owned(), ..target.clone() };
-        let may =
-            |found: Option<&Mark>, before: Option<&Mark>| mark_may_be_written("bucket", "b", found, before, &target);
-        assert!(may(Some(&begun), None).is_ok() && may(Some(&target), None).is_ok());
-        assert!(may(Some(&others), Some(&others)).is_ok());
-        assert_eq!(may(Some(&others), Some(&begun)).unwrap_err().kind(), ErrorKind::Stale);
-        assert!(matches!(may(None, None).unwrap_err().retry_class(), RetryClass::Settling { .. }));
     }
 }

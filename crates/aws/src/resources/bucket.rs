@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{
     CorsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
 };
-use provision_core::mark::{KEYS, Mark, Origin};
+use provision_core::mark::{KEYS, Mark, Origin, may_be_written};
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::client::{Reader, Tags, Writer};
 use crate::config::{Encryption, Settings};
 use crate::policy::Document;
-use crate::provider::{Names, mark_may_be_written};
+use crate::provider::Names;
 
 const fn facet(name: &'static str, key: char, shape: Shape, at_creation: AtCreation) -> Facet {
     Facet { name, key, shape, at_creation }
@@ -451,7 +451,7 @@ pub(crate) async fn record(
         Some(found) => found,
         None => writer.reader().get_bucket_tagging(&names.bucket, owner).await?,
     };
-    mark_may_be_written("bucket", &names.bucket, Mark::from_tags(&found).as_ref(), before, mark)?;
+    may_be_written("aws", &format!("bucket `{}`", names.bucket), Mark::from_tags(&found).as_ref(), before, mark)?;
     put_merged(writer, names, owner, found, &mark.to_tags()).await
 }
 

@@ -1,14 +1,14 @@
 //! `aws.queue` and `aws.run_queue`: standard SQS queues, made in one call with policy, attributes, encryption and tags.
 
 use provision_core::Error;
-use provision_core::mark::{KEYS, Mark, Origin};
+use provision_core::mark::{KEYS, Mark, Origin, may_be_written};
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Seen, Shape, Want};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Read as _, Reader, Tags, Writer};
 use crate::config::{QueueSection, Senders, Settings};
 use crate::policy::{Document, document, with_sid};
-use crate::provider::{Names, mark_may_be_written};
+use crate::provider::Names;
 use crate::resources::bucket::{others_tags, tags_of, unknown_facet};
 
 const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
@@ -249,7 +249,7 @@ pub(crate) async fn record(
         Some(found) => found,
         None => writer.reader().list_queue_tags(queue, &url).await?,
     };
-    mark_may_be_written("queue", queue, Mark::from_tags(&found).as_ref(), before, mark)?;
+    may_be_written("aws", &format!("queue `{queue}`"), Mark::from_tags(&found).as_ref(), before, mark)?;
     writer.tag_queue(queue, &url, &mark.to_tags()).await
 }
 

@@ -1,6 +1,6 @@
 //! `gcp.bucket`: the Cloud Storage bucket, private, encrypted, with the CORS rule of the server's host.
 
-use provision_core::mark::{KEYS, Mark, Origin};
+use provision_core::mark::{KEYS, Mark, Origin, may_be_written};
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use crate::client::{
     Versioning, Writer, labels_of,
 };
 use crate::config::Settings;
-use crate::provider::{Names, contents, mark_may_be_written};
+use crate::provider::{Names, contents};
 
 const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
     Facet { name, key, shape, at_creation: AtCreation::Included }
@@ -423,7 +423,7 @@ pub(crate) async fn record(
             (labels_of(&bucket.labels), Some(bucket.metageneration))
         }
     };
-    mark_may_be_written("bucket", &names.bucket, Mark::from_tags(&found).as_ref(), before, mark)?;
+    may_be_written("gcp", &format!("bucket `{}`", names.bucket), Mark::from_tags(&found).as_ref(), before, mark)?;
     put_labels(writer, names, &mark.to_tags(), metageneration).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration as Time;
 
-use provision_core::mark::{KEYS, Mark, Origin};
+use provision_core::mark::{KEYS, Mark, Origin, may_be_written};
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use crate::client::{
 };
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::policy::{Holder, former, grant, member_of, others, revoke, roles_of};
-use crate::provider::{Names, mark_may_be_written};
+use crate::provider::Names;
 use crate::resources::access::explain;
 use crate::resources::bucket::{appeared, gone, is_made_by, labels_in, others_labels, unknown_facet};
 
@@ -363,7 +363,7 @@ pub(crate) async fn record(
         Some(found) => found,
         None => labels_of(&existing(writer, name).await?.labels),
     };
-    mark_may_be_written("subscription", short(name), Mark::from_tags(&found).as_ref(), before, mark)?;
+    may_be_written("gcp", &format!("subscription `{}`", short(name)), Mark::from_tags(&found).as_ref(), before, mark)?;
     put_merged(writer, name, found, &mark.to_tags()).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_core::mark::{KEYS, Mark};
+use provision_core::mark::{KEYS, Mark, may_be_written};
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Labels, Policy, Reader, Writer, labels_of};
 use crate::config::Settings;
 use crate::policy::{Holder, grant, member_of, others, revoke, roles_of};
-use crate::provider::{Names, mark_may_be_written};
+use crate::provider::Names;
 use crate::resources::bucket::{appeared, gone, is_made_by, labels_in, others_labels, unknown_facet};
 
 static PUBLISHER: Facet = Facet { name: "publisher", key: 'p', shape: Shape::Whole, at_creation: AtCreation::Written };
@@ -171,7 +171,13 @@ pub(crate) async fn record(
         Some(found) => found,
         None => existing_labels(writer, topic).await?,
     };
-    mark_may_be_written("topic", crate::client::short(topic), Mark::from_tags(&found).as_ref(), before, mark)?;
+    may_be_written(
+        "gcp",
+        &format!("topic `{}`", crate::client::short(topic)),
+        Mark::from_tags(&found).as_ref(),
+        before,
+        mark,
+    )?;
     put_merged(writer, topic, found, &mark.to_tags()).await
 }
 

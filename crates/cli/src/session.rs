@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 
 use provision_aws as aws;
 use provision_azure as azure;
-use provision_core::Error;
 use provision_core::assess::{Intent, assess};
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, PlanFileError, Problems};
 use provision_core::provider::{Connection, Observer};
-use provision_core::survey::survey;
+use provision_core::survey::{Survey, survey};
+use provision_core::{Error, executor, retry};
 use provision_gcp as gcp;
 use provision_sandbox::Sandbox;
+use tokio::time::{Instant, sleep};
 
 use crate::arguments::{Cloud, Global};
-use crate::{sandbox, trace};
+use crate::{sandbox, trace, view};
 
 /// The settings of a checked plan file, whichever cloud they are for.
 type Settings = Box<dyn provision_core::provider::Cloud>;
@@ -126,9 +127,27 @@ impl Checked {
 
     /// Look at the cloud and compare.
     pub(crate) async fn change_set(&self, observer: &dyn Observer, intent: &Intent) -> Result<ChangeSet, Error> {
-        let contents = matches!(intent.purpose, Purpose::Destroy { .. });
-        let found = survey(observer, &intent.names(), contents).await?;
+        let found = settled(observer, intent).await?;
         Ok(assess(observer, intent, &found, &|path| self.line_of(path)))
+    }
+}
+
+/// Look until nothing is in the middle of being made: a run that was killed after it began a creation leaves it so to the
+/// next one.
+async fn settled(observer: &dyn Observer, intent: &Intent) -> Result<Survey, Error> {
+    let removing = matches!(intent.purpose, Purpose::Destroy { .. });
+    let (started, mut waits, mut said) = (Instant::now(), retry::waits(), None::<Instant>);
+    loop {
+        let found = survey(observer, &intent.names(), removing).await?;
+        let Some((reason, budget)) = found.settling() else { return Ok(found) };
+        if started.elapsed() > budget {
+            return Ok(found);
+        }
+        if said.is_none_or(|said| said.elapsed() >= executor::HEARTBEAT) {
+            view::diagnostic(&format!("{reason}: looking again\n"));
+            said = Some(Instant::now());
+        }
+        sleep(waits.next().unwrap_or_default()).await;
     }
 }
 

@@ -84,6 +84,17 @@ pub enum RetryClass {
     },
 }
 
+impl RetryClass {
+    /// What is waited for and how long it may take, where waiting alone helps.
+    #[must_use]
+    pub const fn settling(&self) -> Option<(&'static str, Duration)> {
+        match self {
+            Self::Settling { reason, budget } => Some((*reason, *budget)),
+            _ => None,
+        }
+    }
+}
+
 /// An error of one call or of one resource.
 #[derive(Clone, Debug, thiserror::Error)]
 pub struct Error {

@@ -22,7 +22,7 @@ use crate::resource::{Lane, Turns};
 use crate::retry;
 
 /// How often a run without news says what it waits for.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// When to stop.
 #[derive(Clone, Debug, Default)]

@@ -115,8 +115,7 @@ fn budget_of_call(error: &Error) -> Duration {
 pub fn of_operation(error: &Error) -> Option<(&'static str, Duration)> {
     match error.retry_class() {
         RetryClass::Conflict => Some(("another change to the same resource is under way", CONFLICT_BUDGET)),
-        RetryClass::Settling { reason, budget } => Some((reason, *budget)),
-        RetryClass::Final | RetryClass::Throttled(_) | RetryClass::Transient => None,
+        other => other.settling(),
     }
 }
 

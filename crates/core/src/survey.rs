@@ -1,10 +1,12 @@
 //! One look at everything: all observations of a deployment, made at the same time.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::error::Error;
+use crate::error::{Error, RetryClass};
 use crate::provider::{Identity, Observer};
 use crate::resource::{Carrier, Observation, Orphan, Refusal, Resource};
 
@@ -21,6 +23,22 @@ pub struct Survey {
     pub contents: Vec<(Resource, Result<Contents, Error>)>,
     /// What keeps resources from being deleted; only looked at before a destroy.
     pub in_the_way: Vec<(Address, Result<Option<Refusal>, Error>)>,
+}
+
+impl Survey {
+    /// What could not be read because the service is still at making or removing it: the reason, and how long that may
+    /// take.
+    #[must_use]
+    pub fn settling(&self) -> Option<(&'static str, Duration)> {
+        let unread = self.found.iter().filter_map(|(_, observation)| match observation {
+            Observation::Unreadable(error) => Some(error),
+            _ => None,
+        });
+        let counts = self.contents.iter().filter_map(|(_, counted)| counted.as_ref().err());
+        let obstructed = self.in_the_way.iter().filter_map(|(_, found)| found.as_ref().err());
+        let errors = unread.chain(self.marked.as_ref().err()).chain(counts).chain(obstructed);
+        errors.map(Error::retry_class).find_map(RetryClass::settling)
+    }
 }
 
 /// What is in a resource that holds data. A count that reached the cap of one page is marked as such.
@@ -102,6 +120,27 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settling_is_told_from_what_stays_unreadable() {
+        let (reason, budget) = ("it is being made", Duration::from_secs(9));
+        let error = |class| Error::new(crate::ErrorKind::Conflict, "list").retry(class);
+        let survey = |error| Survey {
+            identity: Identity {
+                account: String::new(),
+                principal: String::new(),
+                region: String::new(),
+                endpoints: Vec::new(),
+            },
+            found: Vec::new(),
+            marked: Err(error),
+            contents: Vec::new(),
+            in_the_way: Vec::new(),
+        };
+        assert_eq!(survey(error(RetryClass::Settling { reason, budget })).settling(), Some((reason, budget)));
+        assert_eq!(survey(error(RetryClass::Final)).settling(), None);
+        assert_eq!(survey(error(RetryClass::Conflict)).settling(), None);
+    }
 
     #[test]
     fn contents_are_described_with_their_cap() {

@@ -184,17 +184,10 @@ fn present(_: &str, there: bool) -> bool {
     there
 }
 
-/// What a bucket in a request sets, of the fields that count: `counts` is asked with a field's path and whether it is
-/// there. Fields that only the service sets are not looked at.
-fn change(bucket: api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> Result<Change, Refusal> {
+/// The first field in a request's bucket that this copy does not serve. Every field is named, so that a new one is not let
+/// through unseen.
+fn unserved(bucket: &api::Bucket) -> Option<&'static str> {
     let api::Bucket {
-        location,
-        storage_class,
-        cors,
-        versioning,
-        encryption,
-        iam_config,
-        soft_delete_policy,
         rpo,
         acl,
         default_object_acl,
@@ -209,8 +202,16 @@ fn change(bucket: api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> Result<Ch
         hierarchical_namespace,
         object_retention,
         ip_filter,
-        // The labels' change depends on more than on whether they are there.
+        // Served.
+        location: _,
+        storage_class: _,
         labels: _,
+        cors: _,
+        versioning: _,
+        encryption: _,
+        iam_config: _,
+        soft_delete_policy: _,
+        // Set by the service alone.
         name: _,
         bucket_id: _,
         etag: _,
@@ -222,12 +223,12 @@ fn change(bucket: api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> Result<Ch
         owner: _,
         satisfies_pzs: _,
     } = bucket;
-    let unserved = [
+    let fields = [
         ("rpo", !rpo.is_empty()),
         ("acl", !acl.is_empty()),
         ("default_object_acl", !default_object_acl.is_empty()),
         ("lifecycle", lifecycle.is_some()),
-        ("default_event_based_hold", default_event_based_hold),
+        ("default_event_based_hold", *default_event_based_hold),
         ("website", website.is_some()),
         ("logging", logging.is_some()),
         ("billing", billing.is_some()),
@@ -238,9 +239,17 @@ fn change(bucket: api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> Result<Ch
         ("object_retention", object_retention.is_some()),
         ("ip_filter", ip_filter.is_some()),
     ];
-    if let Some((field, _)) = unserved.iter().find(|(_, there)| *there) {
+    fields.into_iter().find(|(_, there)| *there).map(|(field, _)| field)
+}
+
+/// What a bucket in a request sets, of the fields that count: `counts` is asked with a field's path and whether it is
+/// there. The labels' change depends on more than that.
+fn change(bucket: api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> Result<Change, Refusal> {
+    if let Some(field) = unserved(&bucket) {
         return Err(Refusal::unserved(format!("the field `{field}` of a bucket")));
     }
+    let api::Bucket { location, storage_class, cors, versioning, encryption, iam_config, soft_delete_policy, .. } =
+        bucket;
     let iam = iam_config.unwrap_or_default();
     let uniform = iam.uniform_bucket_level_access;
     let prevention = iam.public_access_prevention;

@@ -65,12 +65,17 @@ impl Stage {
         self.faults().writes()
     }
 
-    /// The longest chain of requests, without those for credentials and those that only wait.
+    /// What was asked, without the requests for credentials.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Record> {
+        let is_login = |record: &Record| record.operation.starts_with("login:");
+        self.faults().records().into_iter().filter(|record| !is_login(record)).collect()
+    }
+
+    /// The longest chain of requests, without those for credentials and those that only poll.
     #[must_use]
     pub fn waves(&self) -> usize {
-        let counts =
-            |record: &Record| !record.operation.starts_with("login:") && record.operation != "arm:operations.get";
-        record::waves(&self.faults().records().into_iter().filter(counts).collect::<Vec<_>>())
+        record::waves(&self.calls())
     }
 
     /// Write a file into the working folder.

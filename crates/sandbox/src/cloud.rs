@@ -56,6 +56,11 @@ pub trait Wire: Send + Sync {
     /// Whether an operation changes nothing; what is unknown counts as a write.
     fn reads(&self, operation: &str) -> bool;
 
+    /// Whether an operation only asks how far a change is that goes on after its answer.
+    fn polls(&self, _operation: &str) -> bool {
+        false
+    }
+
     /// An error answer.
     fn error(&self, operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes>;
 

@@ -74,7 +74,7 @@ impl FaultLayer {
         inner.records.iter().filter(|record| record.write).map(|record| record.operation.clone()).collect()
     }
 
-    /// The longest chain of requests in which each starts after the former was answered.
+    /// The longest chain of requests in which each starts after the former was answered, without those that only poll.
     #[must_use]
     pub fn waves(&self) -> usize {
         record::waves(&self.lock().records)
@@ -202,6 +202,7 @@ fn asked(wire: &dyn Wire, operation: &str, request: &Request<Bytes>, start: Inst
     Record {
         operation: operation.to_owned(),
         write: !wire.reads(operation),
+        poll: wire.polls(operation),
         method: request.method().to_string(),
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         headers: headers.collect(),

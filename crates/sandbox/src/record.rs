@@ -12,6 +12,8 @@ pub struct Record {
     pub operation: String,
     /// Whether it may change something.
     pub write: bool,
+    /// Whether it only asks how far a change is that goes on after its answer: how often is the service's affair.
+    pub poll: bool,
     /// `PUT`.
     pub method: String,
     /// Path and query.
@@ -28,10 +30,10 @@ pub struct Record {
     pub end: Instant,
 }
 
-/// The longest chain of requests in which each starts after the former was answered.
+/// The longest chain of requests in which each starts after the former was answered, without those that only poll.
 #[must_use]
 pub fn waves(records: &[Record]) -> usize {
-    let mut records: Vec<_> = records.iter().collect();
+    let mut records: Vec<_> = records.iter().filter(|record| !record.poll).collect();
     records.sort_by_key(|record| record.start);
     let mut chains: Vec<(Instant, usize)> = Vec::new();
     for record in records {

@@ -55,6 +55,10 @@ impl Wire for AzureWire {
         }
     }
 
+    fn polls(&self, operation: &str) -> bool {
+        operation == "arm:operations.get"
+    }
+
     fn error(&self, operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes> {
         match operation.split(':').next().unwrap_or_default() {
             "login" => login_error(status, code, message),

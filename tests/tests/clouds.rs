@@ -112,6 +112,8 @@ pub(crate) struct Denied {
     pub(crate) operation: &'static str,
     pub(crate) code: &'static str,
     pub(crate) message: &'static str,
+    /// How many of it apply sends at the same time: none of them comes twice.
+    pub(crate) at_once: usize,
     /// In the error's text.
     pub(crate) says: &'static [&'static str],
     /// In the next plan.

@@ -387,6 +387,12 @@ pub(crate) struct BlobStore {
     pub(crate) name: String,
 }
 
+impl std::fmt::Debug for BlobStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("BlobStore").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// A page of a container's content.
 #[derive(Default)]
 pub(crate) struct BlobPage {

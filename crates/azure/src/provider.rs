@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use crate::client::{Read, Reader, Tags, Writer};
 use crate::config::Settings;
 use crate::credential;
+use crate::resources::container::Opened;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 
 const GROUP: Address = Address::new("azure.resource_group");
@@ -29,10 +30,16 @@ const QUEUE: Address = Address::new("azure.queue");
 const EVENTS: Address = Address::new("azure.events");
 const ACCESS: Address = Address::new("azure.access");
 
-/// Writes to one account, and to what is in it, go one at a time: the service answers two at once with
+/// Writes to the account itself go one at a time: the service answers two at once with
 /// `StorageAccountOperationInProgress`, or with throttling although it carries them out
-/// (<https://github.com/Azure/azure-cli/issues/31148>). A new event subscription writes to the account too.
+/// (<https://github.com/Azure/azure-cli/issues/31148>). The Blob service's properties are such a write, and a new event
+/// subscription makes one.
 const ACCOUNT_LANE: Lane = Lane { name: "account", turns: Turns::Always };
+
+/// What is in the account is a thing of its own, with metadata of its own: containers and queues are made and marked at the
+/// same time. Should the service say `StorageAccountOperationInProgress` all the same, that is a conflict like any other, and
+/// from then on they take turns with everything else in the lane.
+const CONTENT_LANE: Lane = Lane { turns: Turns::AfterConflict, ..ACCOUNT_LANE };
 
 /// The provider that event subscriptions need registered in the subscription.
 pub(crate) const EVENT_GRID: &str = "Microsoft.EventGrid";
@@ -55,6 +62,8 @@ pub struct Provider<C> {
     identity: OnceCell<Result<Identity, Error>>,
     /// Whether the look found Event Grid registered.
     registered: OnceCell<bool>,
+    /// The containers whose content was looked at, opened with the credentials that the Blob service took.
+    opened: Opened,
     /// Tags read beside the other writes of this run, for the last write.
     tags_read: Mutex<BTreeMap<String, Tags>>,
 }
@@ -194,8 +203,9 @@ impl<C: Read> Provider<C> {
     /// A provider of these settings.
     #[must_use]
     pub fn new(settings: Settings, place: Place, client: C) -> Self {
-        let (identity, registered, tags_read) = (OnceCell::new(), OnceCell::new(), Mutex::default());
-        Self { settings, place, client, identity, registered, tags_read }
+        let (identity, registered) = (OnceCell::new(), OnceCell::new());
+        let (opened, tags_read) = (Opened::default(), Mutex::default());
+        Self { settings, place, client, identity, registered, opened, tags_read }
     }
 
     async fn caller(&self) -> Result<&Identity, Error> {
@@ -273,6 +283,7 @@ impl<C: Read> Observer for Provider<C> {
             needs: vec![ACCOUNT],
             // On a shared account our CORS rule is known by the digest on the container alone.
             deleted_after: if names.shared { vec![CORS] } else { Vec::new() },
+            lane: Some(CONTENT_LANE),
             ..Self::resource(CONTAINER, "container", &names.container, "azure.container")
         });
         resources.push(Resource {
@@ -287,6 +298,7 @@ impl<C: Read> Observer for Provider<C> {
                 adopt: azure.queue.adopt,
                 needs: vec![ACCOUNT],
                 deleted_after: vec![CONTAINER, EVENTS, ACCESS],
+                lane: Some(CONTENT_LANE),
                 ..Self::resource(QUEUE, "queue", queue, "azure.queue")
             });
         }
@@ -402,7 +414,7 @@ impl<C: Read> Observer for Provider<C> {
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let names = self.names();
-        container::contents(self.client.reader(), &self.settings, &names, &names.container).await
+        container::contents(self.client.reader(), &self.settings, &names, &names.container, &self.opened).await
     }
 
     async fn in_the_way(&self, address: &Address) -> Result<Option<Refusal>, Error> {
@@ -465,6 +477,8 @@ pub(crate) fn unknown_facet(facet: &str) -> Error {
 #[async_trait]
 impl Provisioner for Provider<Writer> {
     async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+        // An event subscription is looked for before its turn.
+        let _turn = if operation.address == EVENTS { None } else { watch.turn().await };
         match &operation.verb {
             Verb::Create { mark, facets } => self.create(operation, facets, mark).await,
             Verb::Adopt { mark } => {
@@ -472,14 +486,17 @@ impl Provisioner for Provider<Writer> {
                 found.extend(mark.to_tags());
                 self.put_tags(operation, &found).await
             }
-            Verb::Write { facet, value, .. } => self.write(operation, facet, value).await,
+            Verb::Write { facet, value, fresh } => self.write(operation, facet, value, *fresh, watch).await,
             Verb::ReadMark => {
                 let tags = self.read_tags(operation).await?;
                 self.kept().insert(operation.address.to_string(), tags);
                 Ok(())
             }
             Verb::Record { before, mark } => self.record(operation, before.as_ref(), mark).await,
-            Verb::Empty => container::empty(&self.client, &self.settings, &self.names(), &operation.name, watch).await,
+            Verb::Empty => {
+                let (names, opened) = (self.names(), &self.opened);
+                container::empty(&self.client, &self.settings, &names, &operation.name, opened, watch).await
+            }
             Verb::Delete => self.delete(operation).await,
             Verb::Unmark => {
                 let found = self.read_tags(operation).await?;
@@ -501,14 +518,26 @@ impl Provider<Writer> {
         }
     }
 
-    async fn write(&self, operation: &Operation, facet: &str, value: &Value) -> Result<(), Error> {
+    async fn write(
+        &self,
+        operation: &Operation,
+        facet: &str,
+        value: &Value,
+        fresh: bool,
+        watch: &Watch<'_>,
+    ) -> Result<(), Error> {
         let (writer, names, settings) = (&self.client, self.names(), &self.settings);
         match &operation.address {
             address if *address == GROUP => resource_group::write(writer, &names, facet, value).await,
             address if *address == ACCOUNT => account::write(writer, &names, facet, value).await,
             address if *address == CONTAINER => container::write(writer, &names, facet).await,
-            address if *address == CORS => cors::write(writer, settings, &names, value).await,
-            address if *address == EVENTS => events::write(writer, settings, &names, value).await,
+            address if *address == CORS => cors::write(writer, settings, &names, value, fresh).await,
+            address if *address == EVENTS => {
+                if !value.is_null() && self.registered.get() != Some(&true) {
+                    events::registered(writer, &names).await?;
+                }
+                events::write(writer, settings, &names, value, watch).await
+            }
             address if *address == ACCESS => access::write(writer, settings, &names, value).await,
             _ => Err(unknown_facet(facet)),
         }
@@ -519,7 +548,9 @@ impl Provider<Writer> {
         match &operation.address {
             address if *address == GROUP => resource_group::delete(writer, &names).await,
             address if *address == ACCOUNT => account::delete(writer, &names).await,
-            address if *address == CONTAINER => container::delete(writer, &self.settings, &names, name).await,
+            address if *address == CONTAINER => {
+                container::delete(writer, &self.settings, &names, name, &self.opened).await
+            }
             address if *address == QUEUE => writer.delete_queue(&names.queue_id(name)).await,
             _ => Ok(()),
         }

@@ -1,16 +1,16 @@
 //! Executes the graph of a change set: every write as soon as what it needs is done, forward only, never a rollback.
 //!
-//! Expected flow: start what is ready; on a conflict the lane goes one at a time; on a fault that passes, the operation
-//! is repeated within its budget; on any other the operation has failed and so has what needs it, while independent
+//! Expected flow: start what is ready; after a conflict the writes of that lane go one at a time; on a fault that passes, the
+//! operation is repeated within its budget; on any other the operation has failed and so has what needs it, while independent
 //! branches go on. Told to stop, it starts nothing more and waits for what is in flight. Because operations are
 //! idempotent and decided from a fresh look, the same command run again goes on where this one ended.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use crate::error::{Error, RetryClass};
 use crate::event::{Event, EventSink};
 use crate::operation::Operation;
 use crate::provider::Provisioner;
-use crate::resource::{Lane, Turns};
+use crate::resource::Turns;
 use crate::retry;
 
 /// How often a run without news says what it waits for.
@@ -37,6 +37,7 @@ pub struct Stop {
 pub struct Watch<'a> {
     id: usize,
     operation: &'a Operation,
+    queue: Option<&'a Queue>,
     events: &'a dyn EventSink,
     stop: &'a Stop,
 }
@@ -51,6 +52,15 @@ impl Watch<'_> {
     /// Say how far a long operation is.
     pub fn progress(&self, text: String) {
         self.events.emit(Event::OperationProgress { id: self.id, address: self.operation.address.clone(), text });
+    }
+
+    /// Wait for the turn of a resource whose writes always take one ([`Turns::Always`]), and keep it as long as the value
+    /// lives. For any other operation it is `None` at once: the executor itself lets it wait after a conflict.
+    pub async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.queue {
+            Some(queue) if self.operation.turns() == Some(Turns::Always) => Some(queue.turn.lock().await),
+            _ => None,
+        }
     }
 
     /// Whether a long operation should end between two of its steps.
@@ -127,19 +137,15 @@ fn running_names(graph: &[Operation], started: &BTreeSet<usize>, ended: &dyn Fn(
 }
 
 /// A lane of this run.
+#[derive(Default)]
 struct Queue {
-    one_at_a_time: Cell<bool>,
+    /// There was a conflict.
+    crossed: AtomicBool,
     turn: Mutex<()>,
 }
 
-impl Queue {
-    fn of(lane: Lane) -> Self {
-        Self { one_at_a_time: Cell::new(lane.turns == Turns::Always), turn: Mutex::default() }
-    }
-}
-
 fn lanes(graph: &[Operation]) -> BTreeMap<&'static str, Queue> {
-    graph.iter().filter_map(|operation| operation.lane).map(|lane| (lane.name, Queue::of(lane))).collect()
+    graph.iter().filter_map(|operation| operation.lane).map(|lane| (lane.name, Queue::default())).collect()
 }
 
 struct Run<'a> {
@@ -206,18 +212,18 @@ impl<'a> Run<'a> {
     }
 
     async fn attempt(&self, operation: &Operation) -> Result<(), Error> {
-        let watch = Watch { id: operation.id, operation, events: self.events, stop: self.stop };
         // Reading needs no turn.
-        let lane = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
-        let turn = match lane {
-            Some(lane) if lane.one_at_a_time.get() => Some(lane.turn.lock().await),
+        let queue = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
+        let watch = Watch { id: operation.id, operation, queue, events: self.events, stop: self.stop };
+        let turn = match queue.filter(|queue| queue.crossed.load(Ordering::Relaxed)) {
+            Some(queue) if operation.turns() == Some(Turns::AfterConflict) => Some(queue.turn.lock().await),
             _ => None,
         };
         let result = self.provisioner.execute(operation, &watch).await;
         drop(turn);
         let conflict = result.as_ref().is_err_and(|error| *error.retry_class() == RetryClass::Conflict);
-        if let Some(lane) = lane.filter(|_| conflict) {
-            lane.one_at_a_time.set(true);
+        if let Some(queue) = queue.filter(|_| conflict) {
+            queue.crossed.store(true, Ordering::Relaxed);
         }
         result
     }
@@ -239,4 +245,141 @@ impl<'a> Run<'a> {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::error::ErrorKind;
+    use crate::mark::Origin;
+    use crate::operation::Verb;
+    use crate::output::Output;
+    use crate::provider::{Identity, Observer};
+    use crate::resource::{Lane, Observation, Orphan, Resource, Want};
+    use crate::survey::Contents;
+    use std::sync::Mutex;
+
+    /// How long a write takes.
+    const WRITE: Duration = Duration::from_secs(1);
+
+    /// Writes, noted with the moment when they began. The first ones of `crossing` operations end in a conflict.
+    struct Slow {
+        begun: Instant,
+        crossing: usize,
+        starts: Mutex<Vec<(usize, Duration)>>,
+    }
+
+    impl Slow {
+        fn begin(crossing: usize) -> Self {
+            Self { begun: Instant::now(), crossing, starts: Mutex::default() }
+        }
+
+        /// The seconds at which the writes of an operation began.
+        fn starts(&self, id: usize) -> Vec<Duration> {
+            let starts = self.starts.lock().unwrap();
+            starts.iter().filter(|(of, _)| *of == id).map(|(_, at)| *at).collect()
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Provisioner for Slow {
+        async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+            let _turn = watch.turn().await;
+            self.starts.lock().unwrap().push((operation.id, self.begun.elapsed()));
+            sleep(WRITE).await;
+            if operation.id < self.crossing && self.starts(operation.id).len() == 1 {
+                return Err(Error::new(ErrorKind::Conflict, "write").retry(RetryClass::Conflict));
+            }
+            Ok(())
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Observer for Slow {
+        fn cloud(&self) -> &'static str {
+            "slow"
+        }
+
+        fn resources(&self) -> Vec<Resource> {
+            Vec::new()
+        }
+
+        fn want(&self, _: &Address, _: Origin) -> Vec<Want> {
+            Vec::new()
+        }
+
+        fn is_entry(&self, _: &Address, _: &str) -> bool {
+            false
+        }
+
+        fn outputs(&self) -> Vec<Output> {
+            Vec::new()
+        }
+
+        fn warnings(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn handover(&self) -> Option<String> {
+            None
+        }
+
+        async fn identity(&self) -> Result<Identity, Error> {
+            Err(Error::new(ErrorKind::Unsupported, "look"))
+        }
+
+        async fn observe(&self, _: &Address) -> Result<Observation, Error> {
+            Ok(Observation::Absent)
+        }
+
+        async fn marked(&self, _: &[String]) -> Result<Vec<Orphan>, Error> {
+            Ok(Vec::new())
+        }
+
+        async fn contents(&self, _: &Address) -> Result<Contents, Error> {
+            Ok(Contents::default())
+        }
+    }
+
+    struct Unheard;
+
+    impl EventSink for Unheard {
+        fn emit(&self, _: Event) {}
+    }
+
+    /// Writes to one lane that need nothing of each other.
+    fn writes(turns: &[Turns]) -> Vec<Operation> {
+        let write = |(id, turns): (usize, &Turns)| Operation {
+            id,
+            address: Address::new("slow.thing"),
+            kind: "thing".to_owned(),
+            name: id.to_string(),
+            verb: Verb::Delete,
+            needs: Vec::new(),
+            lane: Some(Lane { name: "thing", turns: *turns }),
+        };
+        turns.iter().enumerate().map(write).collect()
+    }
+
+    async fn run(slow: &Slow, turns: &[Turns]) {
+        let outcome = execute(slow, &writes(turns), &Stop::default(), &Unheard).await;
+        assert!(outcome.is_complete(), "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_always_takes_turns_does_so_and_the_rest_of_its_lane_starts_beside_it() {
+        let slow = Slow::begin(0);
+        run(&slow, &[Turns::Always, Turns::AfterConflict, Turns::Always, Turns::AfterConflict]).await;
+        let starts: Vec<_> = (0..4).map(|id| slow.starts(id)[0].as_secs()).collect();
+        assert_eq!(starts, [0, 0, 1, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_conflict_everything_in_the_lane_takes_turns() {
+        let slow = Slow::begin(2);
+        run(&slow, &[Turns::AfterConflict, Turns::AfterConflict]).await;
+        let again = [slow.starts(0), slow.starts(1)].map(|starts| starts[1]);
+        assert!(again[0].abs_diff(again[1]) >= WRITE, "{again:?}");
+    }
 }

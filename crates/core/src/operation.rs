@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::address::Address;
 use crate::change_set::{Action, Change, ChangeSet, Purpose, wanted};
 use crate::mark::{Mark, Origin};
-use crate::resource::{Carrier, Lane, Orphan, Resource};
+use crate::resource::{Carrier, Lane, Orphan, Resource, Turns};
 
 /// One write, or a read that a write must be preceded by.
 #[derive(Clone, Debug)]
@@ -86,6 +86,11 @@ impl Operation {
             Verb::Delete => format!("delete {kind} `{name}`"),
             Verb::Unmark => format!("release {kind} `{name}`"),
         }
+    }
+
+    /// When it waits for its turn in its lane.
+    pub(crate) fn turns(&self) -> Option<Turns> {
+        self.lane.map(|lane| lane.turns)
     }
 
     /// Whether it changes the cloud.

@@ -143,6 +143,8 @@ pub trait Observer: Send + Sync {
 ///
 /// - `execute` is idempotent: what is done already succeeds, and deleting what is gone succeeds.
 /// - A shared document is read right before it is written; others' entries keep their meaning to the bit.
+/// - What always takes turns ([`crate::resource::Turns::Always`]) waits for its turn before it writes, and before it reads what
+///   it merges into.
 #[async_trait]
 pub trait Provisioner: Observer {
     /// Carry out one operation.

@@ -73,16 +73,17 @@ pub struct Resource {
 pub struct Lane {
     /// What they write to; the same word is the same lane.
     pub name: &'static str,
-    /// When they go one at a time.
+    /// When this resource's writes wait for their turn in it.
     pub turns: Turns,
 }
 
-/// When the writes of a lane go one at a time.
+/// When a resource's writes wait for their turn in their lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turns {
-    /// They start together, and go one at a time after the first conflict.
+    /// They start beside the others', and take turns after the first conflict in the lane.
     AfterConflict,
-    /// Always: the service answers even the first two with a conflict or with throttling.
+    /// From the beginning: the service answers even the first two with a conflict or with throttling. The provider takes the
+    /// turn ([`crate::executor::Watch::turn`]), so that what it reads on the way need not wait.
     Always,
 }
 

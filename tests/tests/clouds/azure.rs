@@ -235,6 +235,7 @@ pub(crate) static AZURE: Cloud = Cloud {
         code: "AuthorizationFailed",
         message: "The client 'ci' with object id 'x' does not have authorization to perform action \
                   'Microsoft.Authorization/roleAssignments/write' over scope '/subscriptions/s' or the scope is invalid.",
+        at_once: 3,
         says: &["Microsoft.Authorization/roleAssignments/write", "azure.access"],
         // Nothing was assigned.
         unfinished: "+ create role assignments",
@@ -250,9 +251,12 @@ pub(crate) static AZURE: Cloud = Cloud {
         &[("PATH", "/nonexistent")],
     ),
     credentials_hint: "az login",
-    // Apply: the plan, the closing look, and between them everything of the account one after the other.
-    // Destroy: emptiness is listed before and right before, by token and by key.
-    waves: [1, 16, 20],
+    // Apply: the plan; the group; the account; container, queue and a look at the CORS rules; the rule beside a look at event
+    // subscriptions and role assignments; those; the marks; the closing look.
+    // Destroy: the look, which takes the content's list by token, the account's key and the list by key besides; the list
+    // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
+    // the account; a look at the group, the group.
+    waves: [1, 8, 13],
     denied_read: ("arm:blobServices.get", "azure.cors"),
     uncrossed: &[],
     says: |operation| match operation.split_once(':').unwrap() {

@@ -224,6 +224,7 @@ pub(crate) static GCP: Cloud = Cloud {
         operation: "iam:SetIamPolicy",
         code: "PERMISSION_DENIED",
         message: "Permission 'iam.serviceAccounts.setIamPolicy' denied on resource (or it may not exist).",
+        at_once: 1,
         says: &["iam.serviceAccounts.setIamPolicy", "gcp.access"],
         unfinished: "an apply did not finish",
     },

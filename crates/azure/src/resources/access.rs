@@ -1,5 +1,6 @@
 //! `azure.access`: role assignments of the identity that the server runs as.
 
+use futures::future::join_all;
 use provision_core::resource::{AtCreation, Facet, Observation, Present, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -147,21 +148,18 @@ fn seen(found: &[Assignment], settings: &Settings, names: &Names, applied: bool)
     if roles.is_empty() { Value::Null } else { Value::Object(roles) }
 }
 
-/// Assign what is missing, and delete what we assigned to anybody else; `null` deletes all that we assigned.
+/// Assign what is missing, then delete what we assigned to anybody else; `null` deletes all that we assigned.
 pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
     let Some(found) = assignments(writer.reader(), names).await? else { return Ok(()) };
     let has = |one: &Assignment, role: &Role| {
         one.is_of(role, names) && value[role.name].as_str() == Some(&role.held(&one.principal, &one.scope))
     };
-    for role in WANTED.iter().filter(|role| value[role.name].is_string()) {
-        if !found.iter().any(|one| has(one, role)) {
-            assign(writer, settings, names, role).await?;
-        }
-    }
-    for one in found.iter().filter(|one| one.is_ours(names) && !WANTED.iter().any(|role| has(one, role))) {
-        writer.delete_role_assignment(&one.id).await?;
-    }
-    Ok(())
+    let missing = |role: &&Role| value[role.name].is_string() && !found.iter().any(|one| has(one, role));
+    let assigned = join_all(WANTED.iter().filter(missing).map(|role| assign(writer, settings, names, role))).await;
+    assigned.into_iter().collect::<Result<(), _>>()?;
+    let surplus = found.iter().filter(|one| one.is_ours(names) && !WANTED.iter().any(|role| has(one, role)));
+    let deleted = join_all(surplus.map(|one| writer.delete_role_assignment(&one.id))).await;
+    deleted.into_iter().collect()
 }
 
 async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role) -> Result<(), Error> {

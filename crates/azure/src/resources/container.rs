@@ -1,5 +1,8 @@
 //! `azure.container`: the private blob container, which on a shared account carries the mark of everything else.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use futures::stream::StreamExt as _;
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Origin};
@@ -80,13 +83,78 @@ pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str) -> Result
     writer.patch_container(&names.container_id(&names.container), &body).await
 }
 
-/// The content, opened with whichever credentials the Blob service takes, and its first page.
+/// Containers whose content was looked at, by name: what was found out about credentials need not be found out again.
+#[derive(Debug, Default)]
+pub(crate) struct Opened(Mutex<BTreeMap<String, Arc<BlobStore>>>);
+
+impl Opened {
+    fn get(&self, container: &str) -> Option<Arc<BlobStore>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(container).cloned()
+    }
+
+    fn keep(&self, container: &str, store: &Arc<BlobStore>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_owned(), Arc::clone(store));
+    }
+}
+
+/// What is listed of a container.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    /// What can be read.
+    Blobs,
+    /// That, and beside it the same with uploads that were begun and not committed.
+    BlobsAndUploads,
+}
+
+/// The first page of a container; the second one, if asked for, has uploads too.
+struct FirstPages {
+    blobs: BlobPage,
+    with_uploads: Option<BlobPage>,
+}
+
+async fn list(reader: &Reader, store: &BlobStore, listing: Listing) -> Result<FirstPages, Error> {
+    if listing == Listing::Blobs {
+        return Ok(FirstPages { blobs: reader.list_blobs(store, false, None).await?, with_uploads: None });
+    }
+    let (blobs, all) = futures::join!(reader.list_blobs(store, false, None), reader.list_blobs(store, true, None));
+    Ok(FirstPages { blobs: blobs?, with_uploads: Some(all?) })
+}
+
+/// The content and its first page: by what an earlier look of this run opened, else opened anew. `None` if there is no such
+/// container.
 async fn open(
     reader: &Reader,
     settings: &Settings,
     names: &Names,
     container: &str,
-) -> Result<Option<(BlobStore, BlobPage)>, Error> {
+    opened: &Opened,
+    listing: Listing,
+) -> Result<Option<(Arc<BlobStore>, FirstPages)>, Error> {
+    if let Some(store) = opened.get(container) {
+        match list(reader, &store, listing).await {
+            Ok(pages) => return Ok(Some((store, pages))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // A key may have been renewed, a role taken away.
+            Err(error) if is_denied(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let found = open_anew(reader, settings, names, container, listing).await?;
+    Ok(found.map(|(store, pages)| {
+        let store = Arc::new(store);
+        opened.keep(container, &store);
+        (store, pages)
+    }))
+}
+
+/// The content, opened with whichever credentials the Blob service takes.
+async fn open_anew(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    listing: Listing,
+) -> Result<Option<(BlobStore, FirstPages)>, Error> {
     let (id, container_id) = (names.account_id(), names.container_id(container));
     let (account, found) = futures::join!(reader.get_account(&id), reader.get_container(&container_id));
     let (Some(account), Some(_)) = (account?, found?) else { return Ok(None) };
@@ -98,16 +166,16 @@ async fn open(
     let by_key = || async {
         let key = reader.list_keys(&id, settings.azure.account.key.as_str()).await?;
         let store = reader.blob_store(&id, &endpoint, container, key)?;
-        let page = reader.list_blobs(&store, false, None).await?;
-        Ok(Some((store, page)))
+        let pages = list(reader, &store, listing).await?;
+        Ok(Some((store, pages)))
     };
     // No token goes over plain HTTP, which only an emulator speaks.
     if endpoint.scheme() != "https" {
         return by_key().await;
     }
     let store = reader.blob_store(&id, &endpoint, container, None)?;
-    match reader.list_blobs(&store, false, None).await {
-        Ok(page) => Ok(Some((store, page))),
+    match list(reader, &store, listing).await {
+        Ok(pages) => Ok(Some((store, pages))),
         // The rights of Resource Manager do not reach into the data; the account's key does, where it may be used.
         Err(denied) if shared_keys(&account) && is_denied(&denied) => by_key().await.map_err(|_| unlisted(denied)),
         Err(denied) if is_denied(&denied) => Err(unlisted(denied)),
@@ -132,11 +200,13 @@ pub(crate) async fn contents(
     settings: &Settings,
     names: &Names,
     container: &str,
+    opened: &Opened,
 ) -> Result<Contents, Error> {
-    let Some((store, page)) = open(reader, settings, names, container).await? else { return Ok(Contents::default()) };
-    let all = reader.list_blobs(&store, true, None).await?;
-    let begun = all.items.len().saturating_sub(page.items.len());
-    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), ..count(&page) })
+    let found = open(reader, settings, names, container, opened, Listing::BlobsAndUploads).await?;
+    let Some((_, pages)) = found else { return Ok(Contents::default()) };
+    let all = pages.with_uploads.unwrap_or_default();
+    let begun = all.items.len().saturating_sub(pages.blobs.items.len());
+    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), ..count(&pages.blobs) })
 }
 
 fn count(page: &BlobPage) -> Contents {
@@ -146,9 +216,16 @@ fn count(page: &BlobPage) -> Contents {
 
 /// Resource Manager deletes a full container without asking: prove that it is empty right before. Uncommitted blocks are
 /// no blobs: nobody can read them, and they go along.
-pub(crate) async fn delete(writer: &Writer, settings: &Settings, names: &Names, container: &str) -> Result<(), Error> {
-    let Some((_, page)) = open(writer.reader(), settings, names, container).await? else { return Ok(()) };
-    let contents = count(&page);
+pub(crate) async fn delete(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    opened: &Opened,
+) -> Result<(), Error> {
+    let found = open(writer.reader(), settings, names, container, opened, Listing::Blobs).await?;
+    let Some((_, pages)) = found else { return Ok(()) };
+    let contents = count(&pages.blobs);
     if !contents.is_empty() {
         return Err(assess::not_empty_error("container", container, &contents.describe()));
     }
@@ -161,11 +238,11 @@ pub(crate) async fn empty(
     settings: &Settings,
     names: &Names,
     container: &str,
+    opened: &Opened,
     watch: &Watch<'_>,
 ) -> Result<(), Error> {
-    let Some((store, mut page)) = open(writer.reader(), settings, names, container).await? else {
-        return Ok(());
-    };
+    let found = open(writer.reader(), settings, names, container, opened, Listing::Blobs).await?;
+    let Some((store, FirstPages { blobs: mut page, .. })) = found else { return Ok(()) };
     let mut deleted = 0_u64;
     while !page.items.is_empty() || page.next.is_some() {
         let mut deletes = Vec::with_capacity(page.items.len());

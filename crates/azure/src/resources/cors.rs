@@ -145,14 +145,23 @@ fn too_many(names: &Names) -> Refusal {
     }
 }
 
-/// Read, set or take out our rule, write. Everything else goes back as it was read.
-pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
+/// Read, set or take out our rule, write. Everything else goes back as it was read. `fresh` says that this run made what
+/// carries the mark, which then has no rule on record.
+pub(crate) async fn write(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    value: &Value,
+    fresh: bool,
+) -> Result<(), Error> {
     let (reader, id) = (writer.reader(), names.account_id());
-    let mark = carrier_mark(reader, names).await?;
-    if value.is_null() && claimed_by_another(reader, settings, names, mark.as_ref()).await? {
+    let mark = async { if fresh { Ok(None) } else { carrier_mark(reader, names).await } };
+    let others = async { if value.is_null() { marks_of_others(reader, names).await } else { Ok(Vec::new()) } };
+    let (service, mark, others) = futures::join!(reader.get_blob_service(&id), mark, others);
+    let (Some(service), mark, others) = (service?, mark?, others?) else { return Ok(()) };
+    if value.is_null() && is_claimed(&others, &wanted(settings), mark.as_ref()) {
         return Ok(());
     }
-    let Some(service) = reader.get_blob_service(&id).await? else { return Ok(()) };
     let before = rules(&service);
     let after = merged(&before, mark.as_ref(), &wanted(settings), value);
     if before == after {
@@ -176,22 +185,19 @@ fn merged(rules: &[Value], mark: Option<&Mark>, want: &Value, value: &Value) -> 
     rules
 }
 
-/// Two deployments of one host on one account want the same rule: it stays as long as another one has it on record.
-async fn claimed_by_another(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    mark: Option<&Mark>,
-) -> Result<bool, Error> {
+/// The marks of other deployments on the account's containers.
+async fn marks_of_others(reader: &Reader, names: &Names) -> Result<Vec<Mark>, Error> {
     let containers = reader.list_containers(&names.account_id()).await?.unwrap_or_default();
-    let others = containers.iter().filter_map(|found| Mark::from_tags(&metadata(found)));
-    let mut others = others.filter(|other| !names.deployments.contains(&other.deployment));
-    let want = wanted(settings);
-    let ours = |other: &Mark| {
+    let marks = containers.iter().filter_map(|found| Mark::from_tags(&metadata(found)));
+    Ok(marks.filter(|mark| !names.deployments.contains(&mark.deployment)).collect())
+}
+
+/// Two deployments of one host on one account want the same rule: it stays as long as another one has it on record.
+fn is_claimed(others: &[Mark], want: &Value, mark: Option<&Mark>) -> bool {
+    others.iter().any(|other| {
         let recorded = other.recorded(RULE.key);
-        recorded.is(&want) || mark.is_some_and(|mark| mark.recorded(RULE.key) == recorded && is_written(other))
-    };
-    Ok(others.any(|other| ours(&other)))
+        recorded.is(want) || mark.is_some_and(|mark| mark.recorded(RULE.key) == recorded && is_written(other))
+    })
 }
 
 fn is_written(mark: &Mark) -> bool {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provision_core::executor::Watch;
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
@@ -213,15 +214,20 @@ fn name_taken(other: &Found) -> Refusal {
     }
 }
 
-/// Register the provider where it is missing, write ours, and delete what else of ours there is.
-pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
-    if !value.is_null() {
-        registered(writer, names).await?;
-    }
+/// Write ours, and delete what else of ours there is. The account's turn is waited for after the look: a subscription is a
+/// thing of its own, there is nothing to merge.
+pub(crate) async fn write(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    value: &Value,
+    watch: &Watch<'_>,
+) -> Result<(), Error> {
     let Some(look) = look(writer.reader(), names).await? else { return Ok(()) };
     let want = wanted(settings, names);
     let ours: Vec<_> = look.found.iter().filter(|found| found.is_ours(names, &want)).collect();
     let current = ours.iter().find(|found| found.name() == names.events && !value.is_null());
+    let _turn = watch.turn().await;
     if !value.is_null() {
         let id = current.map_or_else(|| format!("{}/{}", look.collection, names.events), |found| found.id());
         writer.put_event_subscription(&id, &body(names, value)).await?;
@@ -233,7 +239,7 @@ pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, v
 }
 
 /// Check, register, and come back until it is done: the executor repeats the operation and says what it waits for.
-async fn registered(writer: &Writer, names: &Names) -> Result<(), Error> {
+pub(crate) async fn registered(writer: &Writer, names: &Names) -> Result<(), Error> {
     let state = writer.reader().get_provider(&names.subscription, EVENT_GRID).await?;
     match state.as_str() {
         "Registered" => return Ok(()),

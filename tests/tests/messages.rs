@@ -1,5 +1,7 @@
 //! What people read: changes of every kind, and every refusal and failure with what to do next, as whole screens.
 
+mod gcp;
+
 use provision_sandbox::aws::answers::{head, query, s3, s3_with, sqs};
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::rig::{Ran, Rig};

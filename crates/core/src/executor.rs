@@ -262,20 +262,25 @@ mod tests {
 
     /// How long a write takes.
     const WRITE: Duration = Duration::from_secs(1);
+    const BUDGET: Duration = Duration::from_secs(300);
+    const NOT_SEEN: RetryClass = RetryClass::Settling { reason: "a right is not known everywhere yet", budget: BUDGET };
 
-    /// Writes, noted with the moment when they began. The first ones of `crossing` operations end in a conflict.
+    /// A service that notes when each write began.
     struct Slow {
         begun: Instant,
+        /// The first writes of so many operations end in a conflict.
         crossing: usize,
+        /// Until then, the service has not caught up with an earlier write.
+        settles: Duration,
         starts: Mutex<Vec<(usize, Duration)>>,
     }
 
     impl Slow {
-        fn begin(crossing: usize) -> Self {
-            Self { begun: Instant::now(), crossing, starts: Mutex::default() }
+        fn begin(crossing: usize, settles: Duration) -> Self {
+            Self { begun: Instant::now(), crossing, settles, starts: Mutex::default() }
         }
 
-        /// The seconds at which the writes of an operation began.
+        /// The times at which the writes of an operation began.
         fn starts(&self, id: usize) -> Vec<Duration> {
             let starts = self.starts.lock().unwrap();
             starts.iter().filter(|(of, _)| *of == id).map(|(_, at)| *at).collect()
@@ -286,6 +291,9 @@ mod tests {
     impl Provisioner for Slow {
         async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
             let _turn = watch.turn().await;
+            if self.begun.elapsed() < self.settles {
+                return Err(Error::new(ErrorKind::PermissionDenied, "write").hint("run it again").retry(NOT_SEEN));
+            }
             self.starts.lock().unwrap().push((operation.id, self.begun.elapsed()));
             sleep(WRITE).await;
             if operation.id < self.crossing && self.starts(operation.id).len() == 1 {
@@ -342,10 +350,13 @@ mod tests {
         }
     }
 
-    struct Unheard;
+    /// Every event, with its second.
+    struct Record(Instant, Mutex<Vec<(u64, Event)>>);
 
-    impl EventSink for Unheard {
-        fn emit(&self, _: Event) {}
+    impl EventSink for Record {
+        fn emit(&self, event: Event) {
+            self.1.lock().unwrap().push((self.0.elapsed().as_secs(), event));
+        }
     }
 
     /// Writes to one lane that need nothing of each other.
@@ -362,24 +373,52 @@ mod tests {
         turns.iter().enumerate().map(write).collect()
     }
 
-    async fn run(slow: &Slow, turns: &[Turns]) {
-        let outcome = execute(slow, &writes(turns), &Stop::default(), &Unheard).await;
-        assert!(outcome.is_complete(), "{outcome:?}");
+    async fn run(slow: &Slow, turns: &[Turns]) -> (Outcome, Vec<(u64, Event)>) {
+        let record = Record(slow.begun, Mutex::default());
+        let outcome = execute(slow, &writes(turns), &Stop::default(), &record).await;
+        (outcome, record.1.into_inner().unwrap())
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_always_takes_turns_does_so_and_the_rest_of_its_lane_starts_beside_it() {
-        let slow = Slow::begin(0);
-        run(&slow, &[Turns::Always, Turns::AfterConflict, Turns::Always, Turns::AfterConflict]).await;
+        let slow = Slow::begin(0, Duration::ZERO);
+        let turns = [Turns::Always, Turns::AfterConflict, Turns::Always, Turns::AfterConflict];
+        let (outcome, _) = run(&slow, &turns).await;
+        assert!(outcome.is_complete(), "{outcome:?}");
         let starts: Vec<_> = (0..4).map(|id| slow.starts(id)[0].as_secs()).collect();
         assert_eq!(starts, [0, 0, 1, 0]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_conflict_everything_in_the_lane_takes_turns() {
-        let slow = Slow::begin(2);
-        run(&slow, &[Turns::AfterConflict, Turns::AfterConflict]).await;
+        let slow = Slow::begin(2, Duration::ZERO);
+        let (outcome, _) = run(&slow, &[Turns::AfterConflict, Turns::AfterConflict]).await;
+        assert!(outcome.is_complete(), "{outcome:?}");
         let again = [slow.starts(0), slow.starts(1)].map(|starts| starts[1]);
         assert!(again[0].abs_diff(again[1]) >= WRITE, "{again:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn write_that_settles_for_three_minutes_is_waited_for_with_a_sign_of_life_every_ten_seconds() {
+        let slow = Slow::begin(0, Duration::from_secs(180));
+        let (outcome, events) = run(&slow, &[Turns::AfterConflict]).await;
+        assert!(outcome.is_complete(), "{outcome:?}");
+        let end = events.last().unwrap().0;
+        assert!((180..200).contains(&end), "{end}");
+        let waits = events.iter().filter(|(_, event)| matches!(event, Event::OperationWaiting { .. })).count();
+        assert!((12..60).contains(&waits), "{waits} attempts");
+        let beat = |event: &Event| matches!(event, Event::Heartbeat { waiting_for, .. } if waiting_for == &["delete thing `0`"]);
+        let beats: Vec<_> = events.iter().filter(|(_, event)| beat(event)).map(|(second, _)| *second).collect();
+        assert_eq!(beats, (1..=end / 10).map(|beat| beat * 10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn write_that_never_settles_fails_within_its_budget_with_what_to_do() {
+        let slow = Slow::begin(0, Duration::MAX);
+        let (outcome, events) = run(&slow, &[Turns::AfterConflict]).await;
+        let error = &outcome.failed[0];
+        assert_eq!((error.kind(), error.advice()), (ErrorKind::PermissionDenied, Some("run it again")));
+        let end = events.last().unwrap().0;
+        assert!((280..300).contains(&end), "{end}");
     }
 }

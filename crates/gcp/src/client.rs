@@ -26,7 +26,7 @@ use provision_core::{Error, ErrorKind, retry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{absent, conditional, from_json, from_sdk, innermost, unauthenticated, unavailable};
+use crate::error::{absent, conditional, from_json, from_sdk, innermost, no_token, unavailable};
 
 /// Labels of a resource.
 pub type Labels = BTreeMap<String, String>;
@@ -242,7 +242,7 @@ async fn token(api: &Json, tried: &str) -> Result<http::HeaderMap, Error> {
         Ok(CacheableResource::New { data, .. }) => Ok(data),
         Ok(CacheableResource::NotModified) => Ok(http::HeaderMap::new()),
         Err(error) if error.is_transient() => Err(unavailable("a token", tried, &innermost(&error))),
-        Err(error) => Err(unauthenticated(tried, &innermost(&error))),
+        Err(error) => Err(no_token(tried, &error)),
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::client::{Clients, Json};
-use crate::error::{innermost, unauthenticated};
+use crate::error::{innermost, no_token, unauthenticated};
 use crate::provider::Place;
 
 /// How long credentials may take to be found: a metadata server that hangs must not hang us.
@@ -137,11 +137,12 @@ async fn in_environment(variable: Variables<'_>) -> Result<(Credentials, String)
     let file = credentials_file(variable)?;
     let principal = file.as_deref().map_or_else(|| "the attached service account".to_owned(), principal);
     let credentials = google_cloud_auth::credentials::Builder::default().build();
-    let credentials = credentials.map_err(|error| unauthenticated(TRIED, &innermost(&error)))?;
+    let credentials = credentials.map_err(|error| unauthenticated(TRIED, &error.to_string()))?;
+    let tried = format!("get a token for {principal}");
     match tokio::time::timeout(CREDENTIALS_LIMIT, credentials.headers(http::Extensions::new())).await {
         Ok(Ok(_)) => Ok((credentials, principal)),
-        Ok(Err(error)) => Err(unauthenticated(TRIED, &innermost(&error))),
-        Err(_) if file.is_some() => Err(unauthenticated(TRIED, "no token was had within 3 s")),
+        Ok(Err(error)) => Err(no_token(&tried, &error)),
+        Err(_) if file.is_some() => Err(unauthenticated(&tried, "none came within 3 s")),
         Err(_) => Err(unauthenticated(
             TRIED,
             "there is no credentials file, and the metadata server did not answer within 3 s",

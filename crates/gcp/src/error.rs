@@ -16,8 +16,10 @@ pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
     pub(crate) code: String,
     pub(crate) message: String,
-    /// `ErrorInfo.reason` (<https://cloud.google.com/apis/design/errors#error_info>).
+    /// `ErrorInfo.reason` (<https://cloud.google.com/apis/design/errors#error_info>), or that of the JSON API's own.
     pub(crate) reason: String,
+    /// The constraint of the organization that refuses it, where the details name one.
+    pub(crate) constraint: Option<String>,
     /// The API that is switched off, where that is the reason.
     pub(crate) service: Option<String>,
     pub(crate) retry_after: Option<Duration>,
@@ -35,6 +37,11 @@ pub(crate) fn from_sdk(operation: &str, tried: &str, error: &google_cloud_gax::e
             StatusDetails::ErrorInfo(info) => Some(info),
             _ => None,
         });
+        let violations = details.clone().filter_map(|detail| match detail {
+            StatusDetails::PreconditionFailure(failure) => Some(&failure.violations),
+            _ => None,
+        });
+        let constraint = violations.flatten().find_map(|violation| constraint_in(&violation.r#type));
         let delay = details.clone().find_map(|detail| match detail {
             StatusDetails::RetryInfo(info) => info.retry_delay.as_ref(),
             _ => None,
@@ -45,6 +52,7 @@ pub(crate) fn from_sdk(operation: &str, tried: &str, error: &google_cloud_gax::e
             code: status.code.name().to_owned(),
             message: status.message.clone(),
             reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            constraint,
             service: info.and_then(|info| info.metadata.get("service").cloned()),
             retry_after: delay.or_else(|| error.http_headers().and_then(retry_after)),
             request_id: None,
@@ -88,13 +96,15 @@ pub(crate) fn from_json(operation: &str, tried: &str, status: u16, headers: &Hea
     let first = &error["errors"][0];
     let details = error["details"].as_array().into_iter().flatten();
     let info = details.clone().find(|detail| detail["reason"].is_string()).unwrap_or(&Value::Null);
+    let violations = details.clone().filter_map(|detail| detail["violations"].as_array()).flatten();
     // Cloud Storage gives a reason, Resource Manager a status.
     let code = [&error["status"], &first["reason"]].into_iter().find_map(Value::as_str).unwrap_or_default();
     let answer = Answer {
         status: Some(status),
         code: code.to_owned(),
         message: text(&error["message"]),
-        reason: text(&info["reason"]),
+        reason: text(info.get("reason").unwrap_or(&first["reason"])),
+        constraint: violations.filter_map(|violation| violation["type"].as_str()).find_map(constraint_in),
         service: info["metadata"]["service"].as_str().map(str::to_owned),
         retry_after: retry_after(headers),
         request_id: headers.get("x-guploader-uploadid").and_then(|id| id.to_str().ok()).map(str::to_owned),
@@ -113,6 +123,26 @@ pub(crate) fn unavailable(operation: &str, tried: &str, reason: &str) -> Error {
 /// No token.
 pub(crate) fn unauthenticated(tried: &str, reason: &str) -> Error {
     Error::new(ErrorKind::Unauthenticated, tried).message(reason).hint(LOGIN)
+}
+
+/// No token, for a reason that is inside the SDK's text: the answer of the token's endpoint
+/// (<https://datatracker.ietf.org/doc/html/rfc6749#section-5.2>).
+pub(crate) fn no_token(tried: &str, error: &(dyn std::error::Error + 'static)) -> Error {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let Some(answer) = chain.map(ToString::to_string).find_map(|text| body_in(&text)) else {
+        return unauthenticated(tried, &innermost(error));
+    };
+    let said: Vec<_> = ["error", "error_description"].iter().filter_map(|key| answer[*key].as_str()).collect();
+    let refused = unauthenticated(tried, &said.join(": "));
+    match answer["error"].as_str() {
+        Some("invalid_grant") => refused.hint(format!("they have expired or were revoked: {LOGIN}")),
+        _ => refused,
+    }
+}
+
+fn body_in(text: &str) -> Option<Value> {
+    let (body, _) = text.split_once("body=<")?.1.rsplit_once('>')?;
+    serde_json::from_str(body).ok()
 }
 
 /// How credentials are had.
@@ -138,7 +168,9 @@ fn from_answer(operation: &str, tried: &str, answer: &Answer) -> Error {
         (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
         (class, _) => class,
     };
-    let code = Some(answer.code.as_str()).filter(|code| !code.is_empty());
+    // "Permission denied" is the code of a disabled API too; its reason says more.
+    let code = if is_disabled(answer) { &answer.reason } else { &answer.code };
+    let code = Some(code.as_str()).filter(|code| !code.is_empty());
     let error = Error::new(kind, tried).operation(operation).retry(class);
     let mut error = error.answer(answer.status, code, answer.request_id.as_deref());
     if !answer.message.is_empty() {
@@ -158,10 +190,7 @@ fn advice(kind: ErrorKind, operation: &str, answer: &Answer) -> Option<String> {
         ));
     }
     if is_org_policy(&answer.message) {
-        return Some(
-            "a policy of the organization forbids this: ask its administrators, or choose settings that it allows"
-                .to_owned(),
-        );
+        return Some(forbidden(operation, answer));
     }
     match kind {
         ErrorKind::PermissionDenied => {
@@ -171,6 +200,38 @@ fn advice(kind: ErrorKind, operation: &str, answer: &Answer) -> Option<String> {
         ErrorKind::Unauthenticated => Some(LOGIN.to_owned()),
         _ => None,
     }
+}
+
+/// What to do about a constraint of the organization
+/// (<https://cloud.google.com/resource-manager/docs/organization-policy/org-policy-constraints>).
+fn forbidden(operation: &str, answer: &Answer) -> String {
+    let named = answer.constraint.clone().or_else(|| constraint_in(&answer.message));
+    let members = answer.message.contains("permitted customer").then(|| MEMBERS.to_owned());
+    let Some(constraint) = named.or(members) else {
+        return "a policy of the organization forbids this: ask its administrators, or choose settings that it allows"
+            .to_owned();
+    };
+    let choose = match constraint.as_str() {
+        MEMBERS | "iam.managed.allowedPolicyMembers" => "ask the organization's administrators to let this member in",
+        "gcp.resourceLocations" if operation.starts_with("storage.") => {
+            "choose a `location` under [gcp.bucket] that it allows"
+        }
+        _ => "choose settings that it allows, or ask the organization's administrators",
+    };
+    format!(
+        "the organization's policy `constraints/{constraint}` forbids this: {choose}; `gcloud org-policies describe \
+         {constraint} --effective --project=PROJECT` shows what it allows"
+    )
+}
+
+/// "Domain restricted sharing" <https://cloud.google.com/resource-manager/docs/organization-policy/restricting-domains>.
+const MEMBERS: &str = "iam.allowedPolicyMemberDomains";
+
+/// The name of a constraint, wherever it stands in a text.
+fn constraint_in(text: &str) -> Option<String> {
+    let (_, named) = text.split_once("constraints/")?;
+    let end = named.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.').unwrap_or(named.len());
+    Some(named[..end].trim_end_matches('.').to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Operations are named like the permission they need; these need another
@@ -201,15 +262,28 @@ fn service_of(operation: &str) -> &'static str {
 /// An API that was never switched on in the project
 /// (<https://cloud.google.com/service-usage/docs/reference/rest/v1/ErrorReason>).
 fn is_disabled(answer: &Answer) -> bool {
-    answer.reason == "SERVICE_DISABLED" || answer.code == "accessNotConfigured"
+    DISABLED.contains(&answer.reason.as_str())
+}
+
+/// How REST and the JSON API call it.
+const DISABLED: [&str; 2] = ["SERVICE_DISABLED", "accessNotConfigured"];
+
+/// Whether a permission is what the caller lacks, and not an API that is switched on or the organization's consent.
+pub(crate) fn lacks_permission(error: &Error) -> bool {
+    let disabled = error.code().is_some_and(|code| DISABLED.contains(&code));
+    let forbidden = error.reason().is_some_and(is_org_policy);
+    error.kind() == ErrorKind::PermissionDenied && !disabled && !forbidden
 }
 
 /// Refusals by constraints of the organization (<https://cloud.google.com/resource-manager/docs/organization-policy/overview>)
-/// come with the code of a stale precondition.
+/// come with the code of a stale precondition, those of VPC Service Controls
+/// (<https://cloud.google.com/vpc-service-controls/docs/troubleshooting>) with that of a missing permission.
 pub(crate) fn is_org_policy(message: &str) -> bool {
     // "The specified location constraint is not valid" is none.
     let message = message.to_ascii_lowercase();
-    ["constraints/", "organization polic", "org policy", "permitted customer"].iter().any(|sign| message.contains(sign))
+    ["constraints/", "organization polic", "organization's polic", "org policy", "permitted customer"]
+        .iter()
+        .any(|sign| message.contains(sign))
 }
 
 /// The table. Codes: <https://cloud.google.com/apis/design/errors#handling_errors>,
@@ -217,7 +291,7 @@ pub(crate) fn is_org_policy(message: &str) -> bool {
 fn classify(answer: &Answer) -> (ErrorKind, RetryClass) {
     use ErrorKind as Kind;
     if is_disabled(answer) {
-        return (Kind::Unsupported, RetryClass::Final);
+        return (Kind::PermissionDenied, RetryClass::Final);
     }
     if is_org_policy(&answer.message) && matches!(answer.status, Some(400 | 403 | 409 | 412)) {
         return (Kind::PermissionDenied, RetryClass::Final);
@@ -335,6 +409,31 @@ mod tests {
         assert_eq!(class(412, "conditionNotMet", text), (ErrorKind::PermissionDenied, RetryClass::Final));
     }
 
+    /// The details of a refusal of domain restricted sharing, whose message does not name it
+    /// (<https://github.com/terraform-google-modules/terraform-example-foundation/issues/1454>).
+    #[test]
+    fn constraints_are_named_with_the_command_that_shows_them() {
+        let body = br#"{"error": {"code": 400, "status": "FAILED_PRECONDITION",
+            "message": "One or more users named in the policy do not belong to a permitted customer.",
+            "details": [{"@type": "type.googleapis.com/google.rpc.PreconditionFailure", "violations": [{
+                "type": "constraints/iam.allowedPolicyMemberDomains", "subject": "orgpolicy:projects/p",
+                "description": "User a@b.c is not in permitted organization."}]}]}}"#;
+        let error = from_json("pubsub.topics.setIamPolicy", "write", 400, &HeaderMap::new(), body);
+        assert_eq!((error.kind(), error.retry_class()), (ErrorKind::PermissionDenied, &RetryClass::Final));
+        let hint = error.advice().unwrap();
+        assert!(
+            hint.contains("describe iam.allowedPolicyMemberDomains") && hint.contains("let this member in"),
+            "{hint}"
+        );
+        let text = "'us' violates constraint 'constraints/gcp.resourceLocations'";
+        assert_eq!(constraint_in(text).as_deref(), Some("gcp.resourceLocations"));
+        assert_eq!(
+            constraint_in("constraints/iam.managed.allowedPolicyMembers.").as_deref(),
+            Some("iam.managed.allowedPolicyMembers")
+        );
+        assert_eq!(constraint_in("The specified location constraint is not valid."), None);
+    }
+
     #[test]
     fn classify_a_wrong_location_as_a_wrong_value() {
         let text = "The specified location constraint is not valid.";
@@ -369,7 +468,11 @@ mod tests {
             "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED",
                 "metadata": {"service": "cloudresourcemanager.googleapis.com"}}]}}"#;
         let error = from_json("resourcemanager.projects.get", "look up project `p`", 403, &HeaderMap::new(), body);
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(!lacks_permission(&error));
         assert!(error.advice().unwrap().contains("gcloud services enable cloudresourcemanager.googleapis.com"));
+        let body = br#"{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "Cloud Storage API has not been used",
+            "errors": [{"domain": "usageLimits", "reason": "accessNotConfigured"}]}}"#;
+        let error = from_json("storage.notificationConfigs.list", "read", 403, &HeaderMap::new(), body);
+        assert!(error.advice().unwrap().contains("gcloud services enable storage.googleapis.com"));
     }
 }

@@ -1,7 +1,6 @@
 //! The two traits of the core, each method a few lines that lead to a resource.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -22,6 +21,7 @@ use tokio::sync::OnceCell;
 use crate::client::{Labels, Read, Reader, Version, Writer, bucket_name, labels_of, short};
 use crate::config::Settings;
 use crate::credential;
+use crate::error::lacks_permission;
 use crate::resources::{access, bucket, notification, subscription, topic};
 
 const BUCKET: Address = Address::new("gcp.bucket");
@@ -54,8 +54,6 @@ pub struct Provider<C> {
     agent: OnceCell<Result<String, Error>>,
     /// Labels read beside the other writes of this run, for the last write.
     labels_read: Mutex<BTreeMap<String, Labels>>,
-    /// Whether this run gave the right to publish, which takes time to spread.
-    just_granted: AtomicBool,
     /// Settings of the bucket are changed under its metageneration, and so one at a time.
     bucket_turn: tokio::sync::Mutex<()>,
 }
@@ -176,7 +174,6 @@ impl<C: Read> Provider<C> {
             number: OnceCell::new(),
             agent: OnceCell::new(),
             labels_read: Mutex::default(),
-            just_granted: AtomicBool::new(false),
             bucket_turn: tokio::sync::Mutex::default(),
         }
     }
@@ -236,12 +233,13 @@ impl<C: Read> Provider<C> {
 
 /// A project that does not exist, and one that may not be seen, are answered alike.
 fn wrong_project(error: Error, principal: &str) -> Error {
-    match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::NotFound => error.hint(format!(
-            "check `project` under [gcp]; if it is right, grant `resourcemanager.projects.get` on it to {principal}"
-        )),
-        _ => error,
+    if !lacks_permission(&error) && error.kind() != ErrorKind::NotFound {
+        return error;
     }
+    error.hint(format!(
+        "check `project` under [gcp] (`gcloud projects list` shows those that you can see); if it is right, grant \
+         `resourcemanager.projects.get` on it to {principal}"
+    ))
 }
 
 #[async_trait]
@@ -395,7 +393,9 @@ fn orphan(address: Address, kind: &str, identity: String, labels: &Labels, deplo
     })
 }
 
-/// One page: enough to say that it is not empty, and roughly by how much.
+/// One page: enough to say that it is not empty, and roughly by how much. Unfinished uploads are not counted: they go with
+/// the bucket, "the request succeeds if the bucket only contains incomplete uploads, such as ongoing XML API multipart
+/// uploads" (<https://cloud.google.com/storage/docs/xml-api/delete-bucket>).
 pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, Error> {
     let page = reader.list_versions(bucket, "").await?;
     Ok(page.map_or_else(Contents::default, |page| Contents {
@@ -451,9 +451,7 @@ impl Provider<Writer> {
             Verb::Adopt { mark } => topic::merge_labels(writer, &name, &mark.to_tags()).await,
             Verb::Write { facet, value, fresh } => {
                 let agent = self.agent().await?;
-                topic::write(writer, &name, &agent, facet, value, *fresh).await?;
-                self.just_granted.fetch_or(facet == "publisher" && !value.is_null(), Ordering::Relaxed);
-                Ok(())
+                topic::write(writer, &name, &agent, facet, value, *fresh).await
             }
             Verb::ReadMark => {
                 let labels = topic::labels(writer.reader(), &name).await?;
@@ -496,8 +494,7 @@ impl Provider<Writer> {
         let Verb::Write { value, fresh, .. } = &operation.verb else { return Ok(()) };
         let (writer, names) = (&self.client, self.names());
         if operation.address == NOTIFICATION {
-            let just_granted = self.just_granted.load(Ordering::Relaxed);
-            return notification::write(writer, &names, value, *fresh, just_granted).await;
+            return notification::write(writer, &names, value, *fresh).await;
         }
         access::write(writer, &self.settings, &names, value).await
     }
@@ -514,7 +511,8 @@ impl Provider<Writer> {
     }
 }
 
-/// Delete every generation, until a look finds nothing: somebody may still be writing.
+/// Delete every generation, until a look finds nothing: somebody may still be writing. Unfinished uploads need no look of
+/// their own, see [`contents`].
 async fn empty(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
     let mut emptying = Emptying::new(watch, "objects and versions");
     loop {

@@ -10,6 +10,7 @@
 //! labels late).
 
 mod call;
+mod details;
 mod grpc;
 mod iam;
 mod names;

@@ -9,6 +9,20 @@ const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
 /// One error.
 pub(crate) fn text(error: &Error) -> String {
+    described(error) + &hint(error)
+}
+
+/// Several errors, with a blank line between. What to do about all of them alike is said after the last.
+pub(crate) fn texts(errors: &[Error]) -> String {
+    let again = |place: usize, error: &Error| errors[place + 1..].iter().any(|later| later.advice() == error.advice());
+    let text = |(place, error): (usize, &Error)| match again(place, error) {
+        true => described(error),
+        false => text(error),
+    };
+    errors.iter().enumerate().map(text).collect::<Vec<_>>().join("\n")
+}
+
+fn described(error: &Error) -> String {
     let mut text = format!("{RED}error{RED:#}: {error}\n");
     let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
     let file = error.plan_file().map(|file| format!("{file}{line}"));
@@ -16,13 +30,11 @@ pub(crate) fn text(error: &Error) -> String {
     if !place.is_empty() {
         text += &format!("  --> {}\n", place.join(" "));
     }
-    text += &error.call().map(|call| format!("  {call}\n")).unwrap_or_default();
-    text + &error.advice().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}\n")).unwrap_or_default()
+    text + &error.call().map(|call| format!("  {call}\n")).unwrap_or_default()
 }
 
-/// Several errors, with a blank line between.
-pub(crate) fn texts(errors: &[Error]) -> String {
-    errors.iter().map(text).collect::<Vec<_>>().join("\n")
+fn hint(error: &Error) -> String {
+    error.advice().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}\n")).unwrap_or_default()
 }
 
 /// A warning.

@@ -10,6 +10,7 @@ use crate::client::{
     Versioning, Writer, labels_of,
 };
 use crate::config::Settings;
+use crate::error::lacks_permission;
 use crate::provider::{Names, contents};
 
 const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
@@ -120,7 +121,7 @@ pub(crate) async fn observe(
     match found {
         Ok(None) => Ok(Observation::Absent),
         // Names are unique among all projects: what may not even be looked at is most likely another's.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(elsewhere(&error)),
+        Err(error) if lacks_permission(&error) => Ok(elsewhere(&error)),
         Err(error) => Err(error),
         Ok(Some(bucket)) => {
             let number = number?;

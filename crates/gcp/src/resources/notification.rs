@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Notification, Read as _, Reader, Writer, labels_of};
 use crate::provider::Names;
+use crate::resources::topic;
 
 static ENTRY: Facet = Facet { name: "entry", key: 'n', shape: Shape::Whole, at_creation: AtCreation::Written };
 
@@ -144,18 +145,12 @@ fn twice(bucket: &str, entry: &Notification) -> Refusal {
     }
 }
 
-/// Make our entry exactly once, or take it out. `just_granted` says that this run gave the right to publish.
-pub(crate) async fn write(
-    writer: &Writer,
-    names: &Names,
-    value: &Value,
-    fresh: bool,
-    just_granted: bool,
-) -> Result<(), Error> {
+/// Make our entry exactly once, or take it out.
+pub(crate) async fn write(writer: &Writer, names: &Names, value: &Value, fresh: bool) -> Result<(), Error> {
     let (list, mark) = if fresh { (Vec::new(), None) } else { read(writer.reader(), names).await? };
     let exact = |entry: &&Notification| provision_core::compare::same(&self::value(entry), value);
     if !value.is_null() && !list.iter().any(|entry| exact(&entry)) {
-        insert(writer, names, value, just_granted).await?;
+        insert(writer, names, value).await?;
     }
     // Another run may have made the same one at the same time: both see both, and keep the first.
     let list = if value.is_null() { list } else { writer.reader().list_notifications(&names.bucket).await? };
@@ -182,7 +177,7 @@ async fn read(reader: &Reader, names: &Names) -> Result<(Vec<Notification>, Opti
 }
 
 /// Once. An answer that was lost is no reason to send the request again: the list says whether it had its effect.
-async fn insert(writer: &Writer, names: &Names, value: &Value, just_granted: bool) -> Result<(), Error> {
+async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<(), Error> {
     let error = match writer.insert_notification(&names.bucket, &entry_of(value)).await {
         Ok(()) => return Ok(()),
         Err(error) => error,
@@ -190,7 +185,11 @@ async fn insert(writer: &Writer, names: &Names, value: &Value, just_granted: boo
     match error.retry_class() {
         RetryClass::Transient => {}
         RetryClass::Throttled(_) => return Err(error.retry(TOO_FAST)),
-        _ => return Err(explain(error, names, just_granted)),
+        _ if is_about_publishing(&error) => {
+            let granted = topic::may_publish(writer.reader(), names).await;
+            return Err(explain(error, names, granted));
+        }
+        _ => return Err(error),
     }
     let list = writer.reader().list_notifications(&names.bucket).await?;
     let made = list.iter().any(|entry| provision_core::compare::same(&self::value(entry), value));
@@ -215,17 +214,21 @@ fn is_about_publishing(error: &Error) -> bool {
         && error.reason().is_some_and(|reason| about.iter().any(|words| reason.contains(words)))
 }
 
-/// Right after our grant it is only a matter of time; otherwise somebody took the right away.
-fn explain(error: Error, names: &Names, just_granted: bool) -> Error {
-    if !is_about_publishing(&error) {
-        return error;
-    }
+/// Where the topic's policy gives the right, it is only a matter of time until Cloud Storage knows; otherwise somebody took
+/// it away.
+fn explain(error: Error, names: &Names, granted: bool) -> Error {
     let agent = names.agent.as_deref().unwrap_or("the Cloud Storage service agent");
-    let hint = format!(
-        "{agent} needs `roles/pubsub.publisher` on the topic, which IAM takes minutes to spread; run the same command again"
-    );
-    let error = error.hint(hint);
-    if just_granted { error.retry(GRANT_NOT_SEEN) } else { error }
+    if granted {
+        let hint = format!(
+            "{agent} has `roles/pubsub.publisher` on the topic, which IAM sometimes takes longer than seven minutes to spread; \
+             run the same command again: it goes on waiting"
+        );
+        return error.hint(hint).retry(GRANT_NOT_SEEN);
+    }
+    error.hint(format!(
+        "{agent} needs `roles/pubsub.publisher` on the topic, and somebody took it away: run the same command again, which \
+         gives it"
+    ))
 }
 
 #[cfg(test)]
@@ -292,7 +295,7 @@ mod tests {
     /// The two texts of <https://github.com/GoogleCloudPlatform/k8s-config-connector/issues/433> and
     /// <https://github.com/googleapis/nodejs-storage/issues/1402>.
     #[test]
-    fn a_grant_is_waited_for_only_right_after_it_was_given() {
+    fn a_grant_is_waited_for_where_the_policy_has_it() {
         let denied = "The service account 'service-1@gs-project-accounts.iam.gserviceaccount.com' does not have permission to \
                       publish messages to the Cloud Pub/Sub topic '//pubsub.googleapis.com/projects/p/topics/t', or that \
                       topic does not exist.";
@@ -300,10 +303,11 @@ mod tests {
             "topic not found, or user service-1@gs-project-accounts.iam.gserviceaccount.com does not have permission";
         for (kind, text) in [(ErrorKind::PermissionDenied, denied), (ErrorKind::InvalidInput, invalid)] {
             let error = || Error::new(kind, "x").message(text);
+            assert!(is_about_publishing(&error()));
             assert_eq!(*explain(error(), &names(), true).retry_class(), GRANT_NOT_SEEN);
             assert_eq!(*explain(error(), &names(), false).retry_class(), RetryClass::Final);
         }
         let other = Error::new(ErrorKind::InvalidInput, "x").message("Invalid argument");
-        assert_eq!(*explain(other, &names(), true).retry_class(), RetryClass::Final);
+        assert!(!is_about_publishing(&other));
     }
 }

@@ -76,6 +76,13 @@ fn seen_publisher(policy: &Policy, agent: &str) -> Value {
     }
 }
 
+/// Whether the topic's policy lets Cloud Storage publish, as far as it can be read.
+pub(crate) async fn may_publish(reader: &Reader, names: &Names) -> bool {
+    let (Some(topic), Some(agent)) = (&names.topic, &names.agent) else { return false };
+    let policy = reader.get_topic_policy(&names.topic_name(topic)).await;
+    policy.is_ok_and(|policy| !seen_publisher(&policy, agent).is_null())
+}
+
 /// Create the topic with its labels.
 pub(crate) async fn create(
     writer: &Writer,

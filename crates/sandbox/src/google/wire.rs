@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::json;
 
+use super::details::Special;
 use super::refusal::{Refusal, code_of, number};
 use super::{grpc, routes};
 use crate::cloud::Wire;
@@ -18,7 +19,8 @@ use crate::cloud::Wire;
 /// | `pubsub:CreateTopic`, `iam:SetIamPolicy`, `resourcemanager:GetProject` | REST |
 ///
 /// The code of an error is a canonical one (`ABORTED`), in the JSON API a reason (`conditionNotMet`), in the XML API a
-/// code of its own (`AccessDenied`).
+/// code of its own (`AccessDenied`). Two more are known, whose errors have details: `SERVICE_DISABLED` and the name of a
+/// constraint of the organization (`constraints/gcp.resourceLocations`).
 #[derive(Clone, Copy, Debug)]
 pub struct GoogleWire;
 
@@ -34,6 +36,9 @@ impl Wire for GoogleWire {
     }
 
     fn error(&self, operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes> {
+        if let Some(special) = Special::of(operation, code) {
+            return detailed(operation, status, special, message);
+        }
         match Protocol::of(operation) {
             Protocol::Grpc => grpc::refused(if number(code).is_some() { code } else { code_of(status) }, message),
             Protocol::StorageJson => storage_json(status, code, message),
@@ -73,6 +78,23 @@ pub(super) fn refused(operation: &str, refusal: &Refusal) -> Response<Bytes> {
         Protocol::StorageXml => (forms.storage.0, forms.xml),
     };
     GoogleWire.error(operation, status, code, &refusal.message)
+}
+
+/// An error whose details say more than its code.
+fn detailed(operation: &str, status: u16, special: Special<'_>, message: &str) -> Response<Bytes> {
+    let errors = json!([{ "message": message, "domain": "global", "reason": special.reason() }]);
+    match Protocol::of(operation) {
+        Protocol::Grpc => grpc::detailed(special, message),
+        Protocol::StorageXml => storage_xml(status, "AccessDenied", message),
+        Protocol::StorageJson => json_answer(
+            status,
+            &json!({ "error": { "code": status, "message": message, "errors": errors, "details": special.json() } }),
+        ),
+        Protocol::Rest => json_answer(
+            status,
+            &json!({ "error": { "code": status, "message": message, "status": special.code(), "details": special.json() } }),
+        ),
+    }
 }
 
 #[derive(Clone, Copy)]

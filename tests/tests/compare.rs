@@ -10,6 +10,7 @@ cases! {
     respelled_values_are_no_difference,
     what_is_gone_is_drift_and_comes_back,
     stale_mark_is_recorded,
+    another_role_is_pending_and_what_the_former_one_keeps_is_told,
     nothing_there_at_all_is_said,
     drift_report_formats,
 }
@@ -140,6 +141,29 @@ fn stale_mark_is_recorded(backend: Backend) {
     apply(&rig);
     assert!(rig.proxy.writes().iter().all(|write| write == "s3:PutBucketTagging"), "{:?}", rig.proxy.writes());
     assert!(rig.run(&["aws", "plan"]).stdout.contains("No changes."));
+}
+
+/// No mark holds a role's name: the former role is not found again, and whoever named another one is told so.
+fn another_role_is_pending_and_what_the_former_one_keeps_is_told(backend: Backend) {
+    let rig = applied(backend);
+    rig.make_role("other");
+    rig.write("provision.toml", &PLAN.replace("role = \"node\"", "role = \"other\""));
+    let drift = rig.run(&["aws", "drift"]);
+    assert!(drift.code == 0 && drift.stdout.contains("pending"), "{}{}", drift.stdout, drift.stderr);
+    let plan = rig.run(&["aws", "plan", "--detailed-exitcode"]);
+    assert_eq!(plan.code, 2, "{}{}", plan.stdout, plan.stderr);
+    crate::messages::screen("plan_with_another_role", &rig, &plan);
+    apply(&rig);
+    assert_eq!(rig.run(&["aws", "drift"]).stdout, format!("wandb-{}: in sync\n", rig.suffix));
+    assert!(!rig.run(&["aws", "plan"]).stdout.contains("delete-role-policy"));
+    let policies = "print(*(len(iam.list_role_policies(RoleName=r)['PolicyNames']) for r in ['node', 'other']))";
+    assert_eq!(rig.boto3(policies), "1 1");
+    // Back again: the policy is there still, and the other role keeps its own.
+    rig.write("provision.toml", PLAN);
+    let plan = rig.run(&["aws", "plan"]);
+    assert!(plan.stdout.contains("~ record") && plan.stdout.contains("delete-role-policy"), "{}", plan.stdout);
+    apply(&rig);
+    assert_eq!(rig.run(&["aws", "drift"]).stdout, format!("wandb-{}: in sync\n", rig.suffix));
 }
 
 fn nothing_there_at_all_is_said(backend: Backend) {

@@ -306,6 +306,11 @@ impl<C: Read> Observer for Provider<C> {
         outputs(&self.settings, &self.place.region)
     }
 
+    fn stays_behind(&self, address: &Address) -> Option<String> {
+        let policy = || access::stays_behind(&self.settings, &self.names());
+        (*address == ACCESS).then(policy).flatten()
+    }
+
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let aws = &self.settings.aws;

@@ -64,7 +64,7 @@ pub fn assess(
         settings: intent.settings.clone(),
         changes,
         orphans: assessment.orphans.clone(),
-        warnings: observer.warnings().into_iter().chain(assessment.left_behind()).collect(),
+        warnings: [observer.warnings(), assessment.left_behind(), assessment.moved_away()].concat(),
         unreadable: assessment.unreadable(),
     }
 }
@@ -126,6 +126,34 @@ impl<'a> Assessment<'a> {
             )
         };
         left.map(warning).collect()
+    }
+
+    /// What stays where the plan file named another place when the record was written.
+    fn moved_away(&self) -> Vec<String> {
+        let moved = |resource: &Resource, present: &Present| {
+            let mark = self.own_mark(&self.carrier(resource));
+            let facets = self.compared(resource, present, Origin::Created, mark);
+            facets.iter().any(|facet| self.is_moved(resource, facet, mark))
+        };
+        let text = |(resource, observation): &(Resource, Observation)| match observation {
+            Observation::Present(present) if moved(resource, present) => self.observer.stays_behind(&resource.address),
+            _ => None,
+        };
+        self.survey.found.iter().filter_map(text).collect()
+    }
+
+    /// Whether what is on record seems to be of another place: it is not what is wanted, and here is nothing, or already
+    /// what is wanted.
+    fn is_moved(&self, resource: &Resource, facet: &FacetChange, mark: Option<&Mark>) -> bool {
+        let here = facet.before.is_null() || facet.finding == Finding::StaleMark;
+        let wants = self.observer.want(&resource.address, Origin::Created);
+        let want = wants.iter().find(|want| want.facet.name == facet.facet && !want.value.is_null());
+        let (Some(want), Some(mark)) = (want, mark) else { return false };
+        let recorded = mark.recorded(want.facet.key);
+        let elsewhere = matches!(recorded, Recorded::Digest(_)) && !recorded.is(&want.value);
+        here && elsewhere
+            && facet.finding != Finding::Unknown
+            && self.observer.stays_behind(&resource.address).is_some()
     }
 
     fn present(&self, resource: &Resource) -> Option<&'a Present> {
@@ -326,7 +354,14 @@ impl<'a> Assessment<'a> {
         mark: Option<&Mark>,
     ) -> Vec<FacetChange> {
         let wants = self.observer.want(&resource.address, origin);
-        wants.iter().map(|want| self.compared_facet(want, present, mark)).collect()
+        let mut facets: Vec<_> = wants.iter().map(|want| self.compared_facet(want, present, mark)).collect();
+        for facet in &mut facets {
+            // Nobody took away what was never here.
+            if facet.finding == Finding::Both && self.is_moved(resource, facet, mark) {
+                facet.finding = Finding::Pending;
+            }
+        }
+        facets
     }
 
     fn compared_facet(&self, want: &Want, present: &Present, mark: Option<&Mark>) -> FacetChange {

@@ -111,6 +111,12 @@ pub trait Observer: Send + Sync {
         None
     }
 
+    /// What stays where it was once the plan file names another place for a resource, with what to do about it: for one
+    /// that is found only where the plan file says, since its record does not hold the place.
+    fn stays_behind(&self, _address: &Address) -> Option<String> {
+        None
+    }
+
     /// Open choices of the plan file that deserve a warning each time.
     fn warnings(&self) -> Vec<String>;
 

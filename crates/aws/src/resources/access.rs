@@ -78,6 +78,17 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     Ok(Observation::Present(Box::new(present)))
 }
 
+/// About the role that the plan file named before. No mark holds its name, whose letters a tag of the narrowest grammar
+/// does not take, and to look for the policy on every role of the account would be a listing of them all.
+pub(crate) fn stays_behind(settings: &Settings, names: &Names) -> Option<String> {
+    let (role, policy) = (settings.role_name()?, &names.ids[0]);
+    Some(format!(
+        "what was applied last for [aws.access] is not the policy of role `{role}`: if another role was named then, that \
+         one keeps its inline policy; remove it with `aws iam delete-role-policy --role-name FORMER_ROLE --policy-name \
+         {policy}`"
+    ))
+}
+
 fn seen(role: &str, name: &str, text: &str) -> Value {
     let statements = Document::parse(text).map_or(Value::Null, |document| document.normalized());
     json!({"role": role, "name": name, "statements": statements})

@@ -51,6 +51,7 @@ mod operators;
 mod plan_file;
 mod properties;
 mod readback;
+mod sandbox;
 mod sandbox_azure_clients;
 mod sandbox_clients;
 mod sandbox_google_clients;
@@ -59,3 +60,13 @@ mod sharing;
 mod streams;
 mod sweep;
 mod terminal;
+
+/// A file that is no module is not compiled, and nobody would notice.
+#[test]
+fn every_file_of_the_suite_is_a_module() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    for name in names.filter_map(|name| name.strip_suffix(".rs").map(str::to_owned)).filter(|name| name != "main") {
+        assert!(include_str!("main.rs").contains(&format!("\nmod {name};\n")), "{name}.rs is not in main.rs");
+    }
+}

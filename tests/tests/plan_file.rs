@@ -41,6 +41,8 @@ fn usage_exits_with_64(backend: Backend) {
     for arguments in [&["aws"][..], &["aws", "plann"], &["aws", "plan", "nope.toml"]] {
         assert_eq!(rig.run(arguments).code, 64, "{arguments:?}");
     }
+    let missing = rig.run(&["gcp", "plan", "nope.toml"]).stderr;
+    assert!(missing.contains("`provision init gcp` prints"), "{missing}");
     assert_eq!(rig.run(&["--version"]).code, 0);
     let schema = rig.run(&["schema"]).stdout;
     assert!(serde_json::from_str::<serde_json::Value>(&schema).unwrap()["properties"]["aws"].is_object());

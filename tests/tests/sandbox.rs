@@ -111,7 +111,13 @@ fn damaged_state_is_an_error_and_a_torn_end_a_warning() {
         damaged[middle] ^= 1;
         std::fs::write(place.state(file), &damaged).unwrap();
         let ran = place.run(&["aws", "plan", "aws.toml", "--sandbox"]);
-        assert!(ran.code == 1 && ran.stderr.contains("cannot start the sandbox"), "{file}: {}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.code == 1 && ran.stderr.contains("cannot start the sandbox"),
+            "{file}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
+        assert!(ran.stderr.contains("`provision sandbox reset --dir .provision/sandbox`"), "{file}: {}", ran.stderr);
         std::fs::write(place.state(file), &bytes).unwrap();
     }
     assert_eq!(place.run(&["aws", "drift", "aws.toml", "--sandbox"]).code, 0);
@@ -124,7 +130,13 @@ fn serve_prints_what_clients_need_and_the_binary_obeys_it() {
     let place = Place::new();
     let (mut server, variables) = serve(&place, &[]);
     let env: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    for name in ["AWS_ENDPOINT_URL", "STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "AZURE_RESOURCE_MANAGER_ENDPOINT", "SSL_CERT_FILE"] {
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "STORAGE_EMULATOR_HOST",
+        "PUBSUB_EMULATOR_HOST",
+        "AZURE_RESOURCE_MANAGER_ENDPOINT",
+        "SSL_CERT_FILE",
+    ] {
         assert!(env.iter().any(|(known, _)| *known == name), "{name} is missing");
     }
     let minimal = "[deployment]\nname = \"served\"\nhost = \"https://wandb.example.com\"\n[aws]\n[aws.bucket]\nname = \"served-files\"\n";
@@ -152,7 +164,7 @@ fn serve_misbehaves_as_a_file_says() {
     let _ = server.wait();
     std::fs::write(place.path().join("faults.toml"), "[[fault]]\noperatoin = \"x\"\n").unwrap();
     let broken = place.run(&["sandbox", "serve", "--faults", "faults.toml"]);
-    assert!(broken.code == 1 && broken.stderr.contains("faults.toml"), "{}", broken.stderr);
+    assert!(broken.code == 64 && broken.stderr.contains("faults.toml"), "{}", broken.stderr);
 }
 
 /// Nobody made the role that an example takes for granted.

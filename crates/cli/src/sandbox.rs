@@ -19,9 +19,9 @@ pub(crate) fn start(folder: &Path, checked: &[&Checked], global: &Global) -> Res
     let mut clouds: Vec<CloudName> = checked.iter().map(|checked| name(checked.cloud)).collect();
     clouds.dedup();
     let options = Options { directory: Some(folder.to_owned()), clouds, ..Options::default() };
-    let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", &error))?;
+    let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", folder, &error))?;
     for checked in checked {
-        seed(&sandbox, checked).map_err(|error| failed("cannot prepare the sandbox", &error))?;
+        seed(&sandbox, checked).map_err(|error| failed("cannot prepare the sandbox", folder, &error))?;
     }
     if !global.quiet {
         view::diagnostic(&format!("sandbox {}: no real cloud is reached\n", folder.display()));
@@ -31,8 +31,17 @@ pub(crate) fn start(folder: &Path, checked: &[&Checked], global: &Global) -> Res
 }
 
 /// An error of the sandbox as everywhere else.
-pub(crate) fn failed(tried: &str, error: &provision_sandbox::Error) -> Error {
-    Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+pub(crate) fn failed(tried: &str, folder: &Path, error: &provision_sandbox::Error) -> Error {
+    let failed = Error::new(ErrorKind::Unexpected, tried).message(error.to_string());
+    let folder = folder.display();
+    match error {
+        provision_sandbox::Error::Damaged { .. }
+        | provision_sandbox::Error::Value { .. }
+        | provision_sandbox::Error::Newer { .. } => {
+            failed.hint(format!("`provision sandbox reset --dir {folder}` makes an empty one of it"))
+        }
+        _ => failed,
+    }
 }
 
 const fn name(cloud: Cloud) -> CloudName {

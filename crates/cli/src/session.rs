@@ -68,9 +68,10 @@ pub(crate) struct Checked {
 
 /// Read and check a plan file for one cloud, everything in it at once.
 pub(crate) fn check(path: &Path, cloud: Cloud) -> Result<Checked, PlanFileError> {
-    let mut checked = check_for(path, |_| vec![cloud])?;
     let name = || path.display().to_string();
-    checked.pop().ok_or_else(|| PlanFileError::Unreadable { path: name(), reason: "it is incomplete".to_owned() })
+    let incomplete = || PlanFileError::Unreadable { path: name(), reason: "it is incomplete".to_owned(), cloud: None };
+    let checked = check_for(path, |_| vec![cloud]).and_then(|mut checked| checked.pop().ok_or_else(incomplete));
+    checked.map_err(|error| error.for_cloud(&cloud.to_string()))
 }
 
 /// The same for every cloud that the file has a section of.

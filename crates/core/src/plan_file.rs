@@ -43,7 +43,7 @@ impl PlanFile {
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
             Ok(source) => Self::parse(&name, source, env),
-            Err(error) => Err(PlanFileError::Unreadable { path: name, reason: error.to_string() }),
+            Err(error) => Err(PlanFileError::Unreadable { path: name, reason: error.to_string(), cloud: None }),
         }
     }
 

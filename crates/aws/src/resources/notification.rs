@@ -90,7 +90,8 @@ impl Other {
     fn describe(&self) -> String {
         let id = self.id.as_deref().map_or_else(String::new, |id| format!("`{id}` "));
         let rules = if self.rules.is_empty() { String::new() } else { format!(" ({})", self.rules.join(", ")) };
-        format!("notification {id}{}{rules} to {}", self.events.join(", "), self.target)
+        let events = if self.events.is_empty() { "of all events".to_owned() } else { self.events.join(", ") };
+        format!("notification {id}{events}{rules} to {}", self.target)
     }
 
     fn takes_created(&self) -> bool {

@@ -63,7 +63,7 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
     let (then, here) = (&set.identity, &now.identity);
     if (&then.account, &then.region, &then.endpoints) != (&here.account, &here.region, &here.endpoints) {
         let place = |identity: &Identity| {
-            let place = format!("account {} in {}", identity.account, identity.region);
+            let place = format!("{} {} in {}", view::change_set::nouns(&set).0, identity.account, identity.region);
             if identity.endpoints.is_empty() { place } else { format!("{place} ({})", identity.endpoints.join(", ")) }
         };
         let reason = format!("it is for {}, and this is {}", place(then), place(here));

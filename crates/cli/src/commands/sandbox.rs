@@ -7,7 +7,7 @@ use provision_sandbox::fault::Faults;
 use provision_sandbox::{Options, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::commands::Ended;
+use crate::commands::{Ended, Failure};
 use crate::exit::Exit;
 use crate::sandbox::failed;
 use crate::view;
@@ -15,9 +15,9 @@ use crate::view;
 /// Serve every cloud until SIGINT or SIGTERM.
 pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>) -> Ended {
     let faults = faults.as_deref().map(Faults::read).transpose();
-    let faults = faults.map_err(|error| failed("cannot use these faults", &error))?.unwrap_or_default();
-    let options = Options { directory: Some(dir), port, faults, ..Options::default() };
-    let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", &error))?;
+    let faults = faults.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
+    let options = Options { directory: Some(dir.clone()), port, faults, ..Options::default() };
+    let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", &dir, &error))?;
     sandbox.warnings().iter().for_each(|warning| view::diagnostic(&view::error::warning(warning)));
     let variables = sandbox.environment().into_iter().map(|(name, value)| format!("{name}={value}\n"));
     view::result(&variables.collect::<String>());
@@ -41,7 +41,7 @@ fn ended() -> std::io::Result<impl Future<Output = ()>> {
 
 /// Forget everything in it.
 pub(crate) fn reset(dir: &Path) -> Ended {
-    Sandbox::reset(dir).map_err(|error| failed("cannot reset the sandbox", &error))?;
+    Sandbox::reset(dir).map_err(|error| failed("cannot reset the sandbox", dir, &error))?;
     view::result(&format!("the sandbox in {} is empty\n", dir.display()));
     Ok(Exit::Done)
 }

@@ -34,11 +34,21 @@ pub(crate) fn text(set: &ChangeSet, detail: Detail) -> String {
 /// Whose cloud was observed.
 pub(crate) fn identity(set: &ChangeSet) -> String {
     let who = &set.identity;
-    let mut text = format!("{} account {} region {} as {}\n", set.cloud, who.account, who.region, who.principal);
+    let (account, region) = nouns(set);
+    let mut text = format!("{} {account} {} {region} {} as {}\n", set.cloud, who.account, who.region, who.principal);
     for endpoint in &who.endpoints {
         text += &format!("  not the real cloud: {endpoint}\n");
     }
     text
+}
+
+/// What a cloud calls that which pays, and where its things are.
+pub(crate) fn nouns(set: &ChangeSet) -> (&'static str, &'static str) {
+    match set.cloud.as_str() {
+        "gcp" => ("project", "location"),
+        "azure" => ("subscription", "location"),
+        _ => ("account", "region"),
+    }
 }
 
 fn color(action: Action) -> Style {

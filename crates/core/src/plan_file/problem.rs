@@ -199,6 +199,8 @@ pub enum PlanFileError {
         path: String,
         /// The system's reason.
         reason: String,
+        /// The cloud that it was to describe, if it is known.
+        cloud: Option<String>,
     },
     /// It has problems.
     #[error("{0}")]
@@ -210,13 +212,23 @@ impl PlanFileError {
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         match self {
-            Self::Unreadable { .. } => {
+            Self::Unreadable { cloud, .. } => {
+                let cloud = cloud.as_deref().unwrap_or("CLOUD");
                 format!(
-                    "error: {self}\n\nhint: check the path; `provision init aws` prints a plan file to begin with\n"
+                    "error: {self}\n\nhint: check the path; `provision init {cloud}` prints a plan file to begin with\n"
                 )
             }
             Self::Invalid(invalid) => invalid.render(color),
         }
+    }
+
+    /// Say which cloud the file was to describe.
+    #[must_use]
+    pub fn for_cloud(mut self, name: &str) -> Self {
+        if let Self::Unreadable { cloud, .. } = &mut self {
+            *cloud = Some(name.to_owned());
+        }
+        self
     }
 
     /// The problems as data; none if the file could not be read.

@@ -168,8 +168,8 @@ fn from_answer(operation: &str, tried: &str, answer: &Answer) -> Error {
         (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
         (class, _) => class,
     };
-    // "Permission denied" is the code of a disabled API too; its reason says more.
-    let code = if is_disabled(answer) { &answer.reason } else { &answer.code };
+    // "Permission denied" is the code here too; the reason says more.
+    let code = if is_of_the_project(&answer.reason) { &answer.reason } else { &answer.code };
     let code = Some(code.as_str()).filter(|code| !code.is_empty());
     let error = Error::new(kind, tried).operation(operation).retry(class);
     let mut error = error.answer(answer.status, code, answer.request_id.as_deref());
@@ -183,7 +183,16 @@ fn from_answer(operation: &str, tried: &str, answer: &Answer) -> Error {
 }
 
 fn advice(kind: ErrorKind, operation: &str, answer: &Answer) -> Option<String> {
-    if is_disabled(answer) {
+    if is_of_the_project(&answer.reason) && answer.message.contains("quota project") {
+        return Some(format!("say which project the calls are counted to: {QUOTA_PROJECT}"));
+    }
+    if answer.reason == USER_PROJECT_DENIED {
+        return Some(format!(
+            "grant `roles/serviceusage.serviceUsageConsumer` on the project that the calls are counted to, or choose \
+             another: {QUOTA_PROJECT}"
+        ));
+    }
+    if is_of_the_project(&answer.reason) {
         let service = answer.service.clone().unwrap_or_else(|| service_of(operation).to_owned());
         return Some(format!(
             "switch the API on with `gcloud services enable {service}`; a few minutes later, run the same command again"
@@ -259,20 +268,26 @@ fn service_of(operation: &str) -> &'static str {
     }
 }
 
-/// An API that was never switched on in the project
-/// (<https://cloud.google.com/service-usage/docs/reference/rest/v1/ErrorReason>).
-fn is_disabled(answer: &Answer) -> bool {
-    DISABLED.contains(&answer.reason.as_str())
-}
+/// How a project for the calls of a person's credentials is chosen
+/// (<https://cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based>).
+const QUOTA_PROJECT: &str =
+    "run `gcloud auth application-default set-quota-project PROJECT`, then run the same command again";
 
-/// How REST and the JSON API call it.
-const DISABLED: [&str; 2] = ["SERVICE_DISABLED", "accessNotConfigured"];
+/// The caller may not have its calls counted to the project that its credentials name.
+const USER_PROJECT_DENIED: &str = "USER_PROJECT_DENIED";
+
+/// Refusals that are about the project in use, and not about rights on the thing itself: an API that was never switched on,
+/// as REST and as the JSON API call it, and a project that calls may not be counted to
+/// (<https://cloud.google.com/service-usage/docs/reference/rest/v1/ErrorReason>).
+fn is_of_the_project(reason: &str) -> bool {
+    ["SERVICE_DISABLED", "accessNotConfigured", USER_PROJECT_DENIED].contains(&reason)
+}
 
 /// Whether a permission is what the caller lacks, and not an API that is switched on or the organization's consent.
 pub(crate) fn lacks_permission(error: &Error) -> bool {
-    let disabled = error.code().is_some_and(|code| DISABLED.contains(&code));
+    let of_the_project = error.code().is_some_and(is_of_the_project);
     let forbidden = error.reason().is_some_and(is_org_policy);
-    error.kind() == ErrorKind::PermissionDenied && !disabled && !forbidden
+    error.kind() == ErrorKind::PermissionDenied && !of_the_project && !forbidden
 }
 
 /// Refusals by constraints of the organization (<https://cloud.google.com/resource-manager/docs/organization-policy/overview>)
@@ -290,7 +305,7 @@ pub(crate) fn is_org_policy(message: &str) -> bool {
 /// <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
 fn classify(answer: &Answer) -> (ErrorKind, RetryClass) {
     use ErrorKind as Kind;
-    if is_disabled(answer) {
+    if is_of_the_project(&answer.reason) {
         return (Kind::PermissionDenied, RetryClass::Final);
     }
     if is_org_policy(&answer.message) && matches!(answer.status, Some(400 | 403 | 409 | 412)) {
@@ -474,5 +489,25 @@ mod tests {
             "errors": [{"domain": "usageLimits", "reason": "accessNotConfigured"}]}}"#;
         let error = from_json("storage.notificationConfigs.list", "read", 403, &HeaderMap::new(), body);
         assert!(error.advice().unwrap().contains("gcloud services enable storage.googleapis.com"));
+    }
+
+    /// The text of <https://cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based>, whose reason is
+    /// that of an API switched off in the project of gcloud itself.
+    #[test]
+    fn a_persons_credentials_without_a_project_are_told_how_to_name_one() {
+        let advice = |reason: &str, message: &str| {
+            let details = serde_json::json!([{"reason": reason, "metadata": {"service": "pubsub.googleapis.com"}}]);
+            let error = serde_json::json!({"status": "PERMISSION_DENIED", "message": message, "details": details});
+            let body = serde_json::json!({ "error": error }).to_string();
+            let error = from_json("pubsub.topics.get", "look", 403, &HeaderMap::new(), body.as_bytes());
+            assert!(!lacks_permission(&error));
+            error.advice().unwrap().to_owned()
+        };
+        let unnamed = "Your application is authenticating by using local Application Default Credentials. The \
+                       pubsub.googleapis.com API requires a quota project, which is not set by default.";
+        let advised = advice("SERVICE_DISABLED", unnamed);
+        assert!(advised.contains("set-quota-project") && !advised.contains("services enable"), "{advised}");
+        let denied = "Caller does not have required permission to use project acme-ml.";
+        assert!(advice(USER_PROJECT_DENIED, denied).contains("roles/serviceusage.serviceUsageConsumer"));
     }
 }

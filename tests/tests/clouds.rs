@@ -1,6 +1,6 @@
 //! What the cases of the contract and the sweeps need to know of a cloud, as data. Where clouds differ it is said here.
 
-mod azure;
+pub(crate) mod azure;
 mod gcp;
 
 use provision_sandbox::fault::What;
@@ -54,8 +54,8 @@ pub(crate) struct Cloud {
     pub(crate) applied: &'static [&'static str],
     /// The bucket that holds data.
     pub(crate) bucket: &'static str,
-    /// Another name for it, and what its refusal says.
-    pub(crate) bucket_renamed: Setting,
+    /// Other names for it and for what it is in, and what their refusals say.
+    pub(crate) bucket_renamed: &'static [Setting],
     /// Other names for the queue, and the orphans that this leaves.
     pub(crate) queue_renamed: (&'static [(&'static str, &'static str)], &'static [&'static str]),
     /// What names of another deployment are, of which the plan file's are a beginning.

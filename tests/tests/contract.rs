@@ -55,6 +55,7 @@ contract! {
     destroy_twice_succeeds,
     saved_change_set_is_applied_without_its_plan_file,
     saved_change_set_is_stale_after_any_change,
+    saved_change_set_is_applied_in_the_sandbox_of_the_command,
     passing_faults_are_repeated,
     denied_write_is_final_and_names_the_call,
     denied_read_is_unknown_never_in_sync,
@@ -258,9 +259,17 @@ fn deployments_with_alike_names_do_not_touch_each_other(cloud: &Cloud) {
 
 fn renaming_the_bucket_is_refused(cloud: &Cloud) {
     let stage = cloud.applied();
-    cloud.change(&stage, &[cloud.bucket_renamed.pair()]);
-    let plan = cloud.ends(&stage, 6, &["plan"]);
-    assert!(plan.contains(cloud.bucket_renamed.shows), "{plan}");
+    for renamed in cloud.bucket_renamed {
+        cloud.change(&stage, &[renamed.pair()]);
+        for command in [&["plan"][..], &["apply", "--yes"], &["drift"], &["destroy", "--yes", "--orphans"]] {
+            let ran = cloud.ends(&stage, 6, command);
+            assert!(ran.contains(renamed.shows) && ran.contains("data is never moved"), "{command:?} {ran}");
+            assert!(!ran.contains("gone") && !ran.contains("is not this deployment's"), "{command:?} {ran}");
+        }
+        assert_eq!(stage.writes(), Vec::<String>::new());
+    }
+    cloud.change(&stage, &[]);
+    cloud.is_in_sync(&stage);
 }
 
 fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan(cloud: &Cloud) {
@@ -333,6 +342,16 @@ fn saved_change_set_is_applied_without_its_plan_file(cloud: &Cloud) {
     assert!(shown.code == 0 && shown.stdout.contains("+ create"), "{}{}", shown.stdout, shown.stderr);
     cloud.succeed(&stage, &["apply", "set.json"]);
     cloud.is_in_sync(&stage);
+}
+
+fn saved_change_set_is_applied_in_the_sandbox_of_the_command(cloud: &Cloud) {
+    let stage = cloud.planned();
+    cloud.succeed(&stage, &["plan", "--sandbox", "--out", "set.json"]);
+    cloud.succeed(&stage, &["apply", "set.json", "--sandbox"]);
+    assert_eq!(cloud.succeed(&stage, &["drift", "--sandbox"]), "wandb-prod: in sync\n");
+    let real = cloud.ends(&stage, 3, &["apply", "set.json"]);
+    assert!(real.contains("sandbox"), "{real}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
 }
 
 fn saved_change_set_is_stale_after_any_change(cloud: &Cloud) {

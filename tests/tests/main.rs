@@ -4,6 +4,7 @@
 //! - `lifecycle`: apply, output, drift, destroy of the example plan files, read back by another client.
 //! - `compare`: every row of the compare table, for every facet.
 //! - `sharing`: others' entries, adopting, other deployments, renaming, orphans.
+//! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `destroy`: protection, content, `--delete-data`.
 //! - `faults`: what no emulator says: throttling, conflicts, wrong regions, credentials, signals.
 //! - `saved`: saved change sets.
@@ -39,6 +40,7 @@ macro_rules! cases {
     };
 }
 
+mod azure;
 mod browser;
 mod clouds;
 mod compare;

@@ -426,6 +426,10 @@ fn what_microsoft_s_python_clients_made_is_adopted_and_left_as_it_is() {
     let mut before = look(&sandbox);
     sandbox.faults().clear();
     let desk = Desk::new(&sandbox, ADOPTING);
+    let plan = desk.succeed(&["azure", "plan"]);
+    let steps: Vec<_> = plan.lines().filter(|line| line.starts_with(['+', '~', '-', '!'])).collect();
+    assert!(steps.len() == 2 && steps[0].starts_with("~ adopt container"), "{plan}");
+    assert!(steps[1].starts_with("~ adopt queue") && !plan.contains(" -> "), "{plan}");
     let _ = desk.succeed(&["azure", "apply", "--yes"]);
     desk.is_settled("azure");
     assert_eq!(desk.run(&["azure", "drift"]).code, 0);
@@ -436,12 +440,15 @@ fn what_microsoft_s_python_clients_made_is_adopted_and_left_as_it_is() {
     let containers = after["containers"].as_array().unwrap();
     let container = containers.iter().find(|found| found["name"] == "wandb-files").unwrap();
     assert_eq!(container["properties"]["metadata"]["provisionorigin"], "adopted");
-    for seen in [&mut before, &mut after] {
+    let _ = desk.succeed(&["azure", "destroy", "--yes"]);
+    let mut released = look(&sandbox);
+    for seen in [&mut before, &mut after, &mut released] {
         for kind in ["containers", "queues"] {
             seen[kind].as_array_mut().into_iter().flatten().for_each(unwritten);
         }
     }
     assert_eq!(before, after);
+    assert_eq!(before, released, "destroy leaves everything that was there before");
 }
 
 /// Without what every write changes, and without the mark.

@@ -67,6 +67,20 @@ fn main_job_runs_without_a_network_an_account_or_an_emulator() {
     }
 }
 
+/// The other clouds have this in `contract`.
+#[test]
+fn saved_change_set_is_applied_in_the_sandbox_of_the_command() {
+    let place = Place::new();
+    for arguments in [
+        &["aws", "plan", "aws.toml", "--sandbox", "--out", "set.json"][..],
+        &["aws", "apply", "set.json", "--sandbox"],
+        &["aws", "drift", "aws.toml", "--sandbox"],
+    ] {
+        let ran = place.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?} {}{}", ran.stdout, ran.stderr);
+    }
+}
+
 #[test]
 fn sandbox_looks_at_no_real_credential_or_endpoint() {
     let place = Place::new();

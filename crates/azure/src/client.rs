@@ -231,6 +231,13 @@ impl Reader {
         self.get(id, STORAGE, &format!("look at storage account `{}`", last(id))).await
     }
 
+    /// The accounts of a subscription (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list>) or of a
+    /// resource group (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list-by-resource-group>).
+    pub(crate) async fn list_accounts(&self, scope: &str) -> Result<Option<Vec<Value>>, Error> {
+        let text = format!("list the storage accounts of `{}`", last(scope));
+        self.list(&format!("{scope}/providers/Microsoft.Storage/storageAccounts"), STORAGE, &text).await
+    }
+
     /// A key of the account. A read by its effect, although it is a `POST`
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list-keys>.
     pub(crate) async fn list_keys(&self, id: &str, key: &str) -> Result<Option<Secret>, Error> {

@@ -14,6 +14,7 @@ pub mod client;
 pub mod config;
 pub mod credential;
 mod error;
+mod orphan;
 pub mod provider;
 mod resources;
 mod trace;

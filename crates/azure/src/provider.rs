@@ -19,14 +19,15 @@ use tokio::sync::OnceCell;
 use crate::client::{Read, Reader, Tags, Writer};
 use crate::config::Settings;
 use crate::credential;
+use crate::orphan;
 use crate::resources::container::Opened;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 
 const GROUP: Address = Address::new("azure.resource_group");
-const ACCOUNT: Address = Address::new("azure.account");
-const CONTAINER: Address = Address::new("azure.container");
+pub(crate) const ACCOUNT: Address = Address::new("azure.account");
+pub(crate) const CONTAINER: Address = Address::new("azure.container");
 const CORS: Address = Address::new("azure.cors");
-const QUEUE: Address = Address::new("azure.queue");
+pub(crate) const QUEUE: Address = Address::new("azure.queue");
 const EVENTS: Address = Address::new("azure.events");
 const ACCESS: Address = Address::new("azure.access");
 
@@ -103,6 +104,12 @@ impl Names {
             ids,
             shared: !azure.account.create,
         }
+    }
+
+    /// Whether the mark among these tags says that this deployment made what has the id.
+    pub(crate) fn made(&self, tags: &Tags, id: &str) -> bool {
+        let mark = Mark::from_tags(tags).filter(|mark| mark.origin == Origin::Created);
+        mark.is_some_and(|mark| self.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(id)))
     }
 
     pub(crate) fn group_id(&self) -> String {
@@ -392,24 +399,7 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
-        let (reader, names) = (self.client.reader(), self.names());
-        let account = names.account_id();
-        let (containers, queues) = futures::join!(reader.list_containers(&account), reader.list_queues(&account));
-        let orphan = |address: Address, kind: &str, id: String, listed: &Value, holds_data: bool| {
-            let mark = Mark::from_tags(&metadata(listed))?;
-            let name = listed["name"].as_str()?.to_owned();
-            let identity = identity_of(&id);
-            let ours = deployments.contains(&mark.deployment);
-            ours.then_some(Orphan { address, kind: kind.to_owned(), name, identity, mark, holds_data })
-        };
-        let name = |listed: &Value| listed["name"].as_str().unwrap_or_default().to_owned();
-        let (containers, queues) = (containers?.unwrap_or_default(), queues?.unwrap_or_default());
-        let containers = containers
-            .iter()
-            .filter_map(|listed| orphan(CONTAINER, "container", names.container_id(&name(listed)), listed, true));
-        let queues =
-            queues.iter().filter_map(|listed| orphan(QUEUE, "queue", names.queue_id(&name(listed)), listed, false));
-        Ok(containers.chain(queues).collect())
+        orphan::marked(self.client.reader(), &self.names(), deployments).await
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
@@ -497,7 +487,7 @@ impl Provisioner for Provider<Writer> {
                 let (names, opened) = (self.names(), &self.opened);
                 container::empty(&self.client, &self.settings, &names, &operation.name, opened, watch).await
             }
-            Verb::Delete => self.delete(operation).await,
+            Verb::Delete => self.delete(operation, watch).await,
             Verb::Unmark => {
                 let found = self.read_tags(operation).await?;
                 self.put_tags(operation, &others_tags(&found)).await
@@ -543,10 +533,14 @@ impl Provider<Writer> {
         }
     }
 
-    async fn delete(&self, operation: &Operation) -> Result<(), Error> {
-        let (writer, names, name) = (&self.client, self.names(), operation.name.as_str());
+    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+        let (writer, planned) = (&self.client, self.names());
+        let (names, name) = planned.located(&operation.address, &operation.name);
         match &operation.address {
             address if *address == GROUP => resource_group::delete(writer, &names).await,
+            address if *address == ACCOUNT && names.account_id() != planned.account_id() => {
+                orphan::delete_account(writer, &self.settings, &names, watch).await
+            }
             address if *address == ACCOUNT => account::delete(writer, &names).await,
             address if *address == CONTAINER => {
                 container::delete(writer, &self.settings, &names, name, &self.opened).await
@@ -576,29 +570,27 @@ impl Provider<Writer> {
 
     /// The tags or metadata of what carries a mark.
     async fn read_tags(&self, operation: &Operation) -> Result<Tags, Error> {
-        let (reader, names) = (self.client.reader(), self.names());
+        let (reader, (names, name)) = (self.client.reader(), self.names().located(&operation.address, &operation.name));
         let found = match &operation.address {
             address if *address == GROUP => reader.get_group(&names.group_id()).await?.map(|found| tags(&found)),
             address if *address == ACCOUNT => reader.get_account(&names.account_id()).await?.map(|found| tags(&found)),
             address if *address == CONTAINER => {
-                reader.get_container(&names.container_id(&operation.name)).await?.map(|found| metadata(&found))
+                reader.get_container(&names.container_id(name)).await?.map(|found| metadata(&found))
             }
-            _ => reader.get_queue(&names.queue_id(&operation.name)).await?.map(|found| metadata(&found)),
+            _ => reader.get_queue(&names.queue_id(name)).await?.map(|found| metadata(&found)),
         };
         found.ok_or_else(|| gone(operation))
     }
 
     /// All tags at once: each of these calls replaces them.
     async fn put_tags(&self, operation: &Operation, tags: &Tags) -> Result<(), Error> {
-        let (writer, names) = (&self.client, self.names());
+        let (writer, (names, name)) = (&self.client, self.names().located(&operation.address, &operation.name));
         let metadata = || json!({"properties": {"metadata": to_metadata(tags)}});
         match &operation.address {
             address if *address == GROUP => writer.patch_group(&names.group_id(), &json!({"tags": tags})).await,
             address if *address == ACCOUNT => writer.patch_account(&names.account_id(), &json!({"tags": tags})).await,
-            address if *address == CONTAINER => {
-                writer.patch_container(&names.container_id(&operation.name), &metadata()).await
-            }
-            _ => writer.patch_queue(&names.queue_id(&operation.name), &metadata()).await,
+            address if *address == CONTAINER => writer.patch_container(&names.container_id(name), &metadata()).await,
+            _ => writer.patch_queue(&names.queue_id(name), &metadata()).await,
         }
     }
 
@@ -614,8 +606,22 @@ fn gone(operation: &Operation) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn names() -> Names {
+        Names {
+            subscription: "/subscriptions/s".to_owned(),
+            group: "g".to_owned(),
+            account: "acme".to_owned(),
+            container: "files".to_owned(),
+            queue: Some("events".to_owned()),
+            deployments: vec!["wandb-prod".to_owned()],
+            events: "provision-abc".to_owned(),
+            ids: vec!["provision-abc".to_owned()],
+            shared: false,
+        }
+    }
 
     #[test]
     fn mark_survives_metadata() {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::address::Address;
 use crate::change_set::{Action, Change, ChangeSet, FORMAT, FacetChange, PlanFileSource, Purpose, Unreadable};
-use crate::compare::{Finding, compare, project};
+use crate::compare::{Finding, compare, project, same};
 use crate::diff;
 use crate::digest;
 use crate::error::{Error, ErrorKind};
@@ -206,7 +207,10 @@ impl<'a> Assessment<'a> {
             Observation::Absent => self.absent(resource, &mut change),
             Observation::Present(present) if destroying => self.remove(resource, present, &mut change),
             Observation::Present(present) => self.present_for_apply(resource, present, &mut change),
-            Observation::TakenElsewhere { detail } => refuse(&mut change, taken(resource, detail)),
+            Observation::TakenElsewhere { detail } => {
+                let refusal = self.renamed(resource).unwrap_or_else(|| taken(resource, detail));
+                refuse(&mut change, refusal);
+            }
             Observation::Unreadable(_) => change.finding = Finding::Unknown,
         }
         change
@@ -218,8 +222,10 @@ impl<'a> Assessment<'a> {
                 resource.carrier != Carrier::Itself && matches!(mark.recorded(want.facet.key), Recorded::Digest(_))
             })
         });
-        // One of ours under another name: the plan file renamed it.
-        let renamed = self.orphans.iter().any(|orphan| orphan.address == resource.address);
+        // One of ours under another name, or what it is an entry of: the plan file renamed it.
+        let carrier = self.carrier(resource);
+        let gone = |address: &Address| *address == carrier.address && self.present(&carrier).is_none();
+        let renamed = self.orphans.iter().any(|orphan| orphan.address == resource.address || gone(&orphan.address));
         change.missing = !renamed && (recorded || self.parts.contains(resource.address.part()));
         let finding = if change.missing { Finding::Drift } else { Finding::Pending };
         let wants = self.observer.want(&resource.address, Origin::Created);
@@ -245,13 +251,14 @@ impl<'a> Assessment<'a> {
             before: Value::Null,
             after: want.value.clone(),
             write: want.facet.at_creation == AtCreation::Written && !nothing,
+            found: false,
             line: (self.line_of)(&want.path),
         }
     }
 
     /// A bucket of ours under another name: never a second bucket by accident.
     fn renamed(&self, resource: &Resource) -> Option<Refusal> {
-        let former = self.orphans.iter().find(|orphan| resource.holds_data && orphan.address == resource.address)?;
+        let former = self.orphans.iter().find(|orphan| orphan.holds_data && orphan.address == resource.address)?;
         let (kind, name, old) = (resource.kind, &resource.name, &former.name);
         Some(Refusal {
             reason: format!(
@@ -379,6 +386,7 @@ impl<'a> Assessment<'a> {
                     before: Value::Null,
                     after,
                     write: false,
+                    found: false,
                     line,
                 };
             }
@@ -388,8 +396,15 @@ impl<'a> Assessment<'a> {
         let key = differing.first().and_then(|field| field.field.split('.').next()).unwrap_or_default();
         let line = (self.line_of)(&format!("{}.{key}", want.path));
         let recorded = mark.map_or(Recorded::Never, |mark| mark.recorded(want.facet.key));
+        let found = is_found(want, present, mark);
+        // What others made for an earlier plan file says nothing about this one's.
+        let recorded = if mark.is_some_and(|mark| mark.wrote(want.facet.key)) || recorded.is(&want.value) {
+            recorded
+        } else {
+            Recorded::Never
+        };
         let finding = compare(&want.value, &before, recorded);
-        FacetChange { facet, finding, before, after, write: finding.differs(), line }
+        FacetChange { facet, finding, before, after, write: finding.differs(), found, line }
     }
 
     /// The mark that the resource carries once everything is applied.
@@ -397,7 +412,7 @@ impl<'a> Assessment<'a> {
         if resource.carrier != Carrier::Itself {
             return None;
         }
-        let mut digests = BTreeMap::new();
+        let (mut digests, mut found) = (BTreeMap::new(), BTreeMap::new());
         let mut parts = BTreeSet::new();
         for (other, observation) in &self.survey.found {
             let own = other.address == resource.address;
@@ -407,12 +422,15 @@ impl<'a> Assessment<'a> {
             if !wanted.is_empty() && !matches!(observation, Observation::TakenElsewhere { .. }) {
                 parts.insert(other.address.part().to_owned());
             }
-            if own || carried {
-                digests.extend(wanted.iter().map(|want| (want.facet.key, digest::of_value(&want.value))));
+            for want in wanted.iter().filter(|_| own || carried) {
+                let is_found = matches!(observation, Observation::Present(present)
+                    if is_found(want, present, self.own_mark(resource)));
+                let place = if is_found { &mut found } else { &mut digests };
+                place.insert(want.facet.key, digest::of_value(&want.value));
             }
         }
         let mark = Mark::unfinished(&self.intent.deployment, origin, &resource.identity);
-        Some(Mark { spec: Spec::Written(digests), parts, ..mark })
+        Some(Mark { spec: Spec::Written(digests), found, parts, ..mark })
     }
 
     /// Delete what we created, release what we adopted, refuse what is not ours.
@@ -427,7 +445,7 @@ impl<'a> Assessment<'a> {
         };
         change.action = if origin == Origin::Created { Action::Delete } else { Action::Release };
         change.facets = self.removed_facets(resource, present, origin);
-        if resource.carrier != Carrier::Itself && change.facets.iter().all(|facet| facet.before.is_null()) {
+        if resource.carrier != Carrier::Itself && !change.facets.iter().any(|facet| facet.write) {
             change.action = Action::NoOp;
         }
         if let Some(refusal) = self.keeps(resource, origin).or_else(|| self.in_the_way(resource, origin)) {
@@ -438,10 +456,11 @@ impl<'a> Assessment<'a> {
     fn removed_facets(&self, resource: &Resource, present: &Present, origin: Origin) -> Vec<FacetChange> {
         let mark = self.own_mark(&self.carrier(resource));
         let mut facets = self.compared(resource, present, origin, mark);
-        for facet in &mut facets {
+        for (facet, want) in facets.iter_mut().zip(self.observer.want(&resource.address, origin)) {
+            facet.found = is_others(&want, present, mark);
             let entry = self.observer.is_entry(&resource.address, &facet.facet);
-            facet.write = entry && !facet.before.is_null();
-            if entry || origin == Origin::Created {
+            facet.write = entry && !facet.before.is_null() && !facet.found;
+            if (entry && !facet.found) || origin == Origin::Created {
                 facet.after = Value::Null;
             }
         }
@@ -477,6 +496,11 @@ impl<'a> Assessment<'a> {
 
     fn in_the_way(&self, resource: &Resource, origin: Origin) -> Option<Refusal> {
         let deleted = resource.carrier == Carrier::Itself && origin == Origin::Created;
+        let inside = |orphan: &&Orphan| orphan.identity.starts_with(&format!("{}/", resource.identity));
+        let mut kept = self.orphans.iter().filter(|_| deleted && !self.intent.with_orphans);
+        if let Some(orphan) = kept.find(inside) {
+            return Some(holds_orphan(resource, orphan));
+        }
         let (_, found) = self.survey.in_the_way.iter().find(|(other, _)| deleted && *other == resource.address)?;
         found.as_ref().ok().cloned().flatten()
     }
@@ -518,6 +542,18 @@ impl<'a> Assessment<'a> {
         errors.extend(self.survey.marked.as_ref().err().map(|error| Unreadable(error.clone())));
         errors
     }
+}
+
+/// Whether others made an entry as it is wanted before we wrote it.
+fn is_found(want: &Want, present: &Present, mark: Option<&Mark>) -> bool {
+    let seen = present.seen.iter().find(|(name, _)| *name == want.facet.name);
+    let as_wanted = matches!(seen, Some((_, Seen::Value(seen))) if same(&want.value, seen));
+    as_wanted && !want.value.is_null() && is_others(want, present, mark)
+}
+
+/// Whether an entry without a name of ours is none that we wrote: then it is not ours to take out.
+fn is_others(want: &Want, present: &Present, mark: Option<&Mark>) -> bool {
+    present.nameless.contains(&want.facet.name) && !mark.is_some_and(|mark| mark.wrote(want.facet.key))
 }
 
 /// Why a bucket with content is not deleted.
@@ -564,6 +600,13 @@ fn taken(resource: &Resource, detail: &str) -> Refusal {
     Refusal {
         reason: format!("the name `{}` belongs to another account ({detail})", resource.name),
         hint: format!("choose another `name` under [{}]", resource.path),
+    }
+}
+
+fn holds_orphan(resource: &Resource, orphan: &Orphan) -> Refusal {
+    Refusal {
+        reason: format!("{} `{}` holds the orphan {} `{}`", resource.kind, resource.name, orphan.kind, orphan.name),
+        hint: "run the same command with `--orphans` to delete that too".to_owned(),
     }
 }
 

@@ -126,6 +126,9 @@ pub struct FacetChange {
     pub after: Value,
     /// Whether it is written by its own call.
     pub write: bool,
+    /// Whether others made it as it is wanted: it was there before us, and stays after us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
     /// The plan file's line that decides it, from 1.
     pub line: Option<usize>,
 }
@@ -289,7 +292,7 @@ impl Change {
     /// Whether nothing of it is in the cloud.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null())
+        self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null() || facet.found)
     }
 
     fn crossed(&self, now: &Self) -> Option<String> {

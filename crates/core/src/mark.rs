@@ -65,6 +65,9 @@ pub struct Mark {
     pub name_digest: String,
     /// What we last wrote.
     pub spec: Spec,
+    /// Entries that others had made as wanted before us, by facet: relied on, never written by us, and so never taken out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub found: BTreeMap<char, String>,
     /// The parts this deployment has had applied.
     pub parts: BTreeSet<String>,
 }
@@ -78,6 +81,7 @@ impl Mark {
             origin,
             name_digest: digest::short(identity, NAME_DIGEST_LENGTH),
             spec: Spec::Unfinished,
+            found: BTreeMap::new(),
             parts: BTreeSet::new(),
         }
     }
@@ -90,10 +94,10 @@ impl Mark {
             Some("created") => Origin::Created,
             _ => Origin::Adopted,
         };
-        let (name_digest, spec) = parse_spec(tags.get(SPEC_KEY).map_or("", String::as_str));
+        let (name_digest, spec, found) = parse_spec(tags.get(SPEC_KEY).map_or("", String::as_str));
         let parts = tags.get(PARTS_KEY).map(String::as_str).unwrap_or_default();
         let parts = parts.split('-').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Some(Self { deployment, origin, name_digest, spec, parts })
+        Some(Self { deployment, origin, name_digest, spec, found, parts })
     }
 
     /// The tags that hold this mark. An unfinished mark carries no parts yet.
@@ -106,7 +110,7 @@ impl Mark {
         let mut tags = BTreeMap::from([
             (DEPLOYMENT_KEY.to_owned(), self.deployment.clone()),
             (ORIGIN_KEY.to_owned(), origin.to_owned()),
-            (SPEC_KEY.to_owned(), format_spec(&self.name_digest, &self.spec)),
+            (SPEC_KEY.to_owned(), format_spec(&self.name_digest, &self.spec, &self.found)),
         ]);
         if !self.parts.is_empty() {
             let parts: Vec<_> = self.parts.iter().map(String::as_str).collect();
@@ -127,9 +131,21 @@ impl Mark {
         matches!(self.spec, Spec::Written(_))
     }
 
+    /// Whether a facet's entry is one that we wrote, or that a run which did not finish may have written.
+    #[must_use]
+    pub fn wrote(&self, key: char) -> bool {
+        match &self.spec {
+            Spec::Written(digests) => digests.contains_key(&key),
+            Spec::Unfinished | Spec::Newer(_) => !self.found.contains_key(&key),
+        }
+    }
+
     /// What is on record for a facet.
     #[must_use]
     pub fn recorded(&self, key: char) -> Recorded<'_> {
+        if let Some(digest) = self.found.get(&key) {
+            return Recorded::Digest(digest);
+        }
         match &self.spec {
             Spec::Written(digests) => digests.get(&key).map_or(Recorded::Never, |digest| Recorded::Digest(digest)),
             Spec::Unfinished | Spec::Newer(_) => Recorded::Unfinished,
@@ -188,28 +204,34 @@ impl Recorded<'_> {
     }
 }
 
-/// `v1-<name digest>-<digests>`, where digests are `unfinished` or fields of a fixed length: a facet's key, its digest.
-fn format_spec(name_digest: &str, spec: &Spec) -> String {
-    let rest = match spec {
+/// `v1-<name digest>-<digests>`, where digests are `unfinished` or fields of a fixed length: a facet's key, its digest. The
+/// digests of what was found as wanted follow after another `-`.
+fn format_spec(name_digest: &str, spec: &Spec, found: &BTreeMap<char, String>) -> String {
+    let fields =
+        |digests: &BTreeMap<char, String>| digests.iter().map(|(key, digest)| format!("{key}{digest}")).collect();
+    let rest: String = match spec {
         Spec::Unfinished => UNFINISHED.to_owned(),
-        Spec::Written(digests) => digests.iter().map(|(key, digest)| format!("{key}{digest}")).collect(),
+        Spec::Written(digests) => fields(digests),
         Spec::Newer(text) => return text.clone(),
     };
-    format!("{VERSION}-{name_digest}-{rest}")
+    let found: String = fields(found);
+    let separator = if found.is_empty() { "" } else { "-" };
+    format!("{VERSION}-{name_digest}-{rest}{separator}{found}")
 }
 
 /// The reverse of [`format_spec`]. A text that is not of our grammar matches no resource's name.
-fn parse_spec(text: &str) -> (String, Spec) {
-    let mut fields = text.splitn(3, '-');
+fn parse_spec(text: &str) -> (String, Spec, BTreeMap<char, String>) {
+    let mut fields = text.splitn(4, '-');
     let (version, name, rest) = (fields.next(), fields.next(), fields.next());
     let name = name.unwrap_or_default().to_owned();
+    let found = fields.next().map(parse_digests).unwrap_or_default();
     let spec = match (version, rest) {
         (Some(VERSION), Some(UNFINISHED)) => Spec::Unfinished,
         (Some(VERSION), Some(digests)) => Spec::Written(parse_digests(digests)),
         (Some(version), _) if is_version(version) && version != VERSION => Spec::Newer(text.to_owned()),
         _ => Spec::Written(BTreeMap::new()),
     };
-    (name, spec)
+    (name, spec, found)
 }
 
 fn is_version(text: &str) -> bool {
@@ -245,10 +267,22 @@ mod tests {
     }
 
     #[test]
+    fn mark_tells_what_was_found_from_what_was_written() {
+        let found: BTreeMap<_, _> = [('c', "2345".to_owned())].into();
+        for mark in [written(&[('a', "abcd")]), Mark::unfinished("a", Origin::Adopted, "x")] {
+            let mark = Mark { found: found.clone(), ..mark };
+            assert_eq!(Mark::from_tags(&mark.to_tags()), Some(mark.clone()));
+            assert_eq!(mark.recorded('c'), Recorded::Digest("2345"));
+            assert!(mark.wrote('a') && !mark.wrote('c'));
+        }
+    }
+
+    #[test]
     fn mark_keeps_to_the_label_grammar_with_ten_facets_and_the_longest_name() {
         let digests: Vec<(char, &str)> = ('a'..='j').map(|key| (key, "abcd")).collect();
-        let mut mark = written(&digests);
+        let mut mark = written(&digests[1..]);
         mark.deployment = "a".repeat(40);
+        mark.found = [('a', "abcd".to_owned())].into();
         for (key, value) in mark.to_tags() {
             for text in [&key, &value] {
                 assert!(text.len() <= 63, "{text}");

@@ -108,12 +108,19 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     set.changes.iter().filter(|change| !removes(change)).for_each(|change| graph.make(change));
     graph.record();
     let mut removals: Vec<_> = set.changes.iter().filter(removes).collect();
-    removals.sort_by_key(|change| (graph.rank(change), graph.depth(&change.address)));
-    removals.iter().for_each(|change| graph.remove(change));
-    removals.iter().for_each(|change| graph.unmark(change));
-    if set.with_orphans {
-        set.orphans.iter().for_each(|orphan| graph.remove_orphan(orphan));
+    removals.sort_by_key(|change| graph.turn(&change.address));
+    let mut orphans: Vec<_> = set.orphans.iter().filter(|_| set.with_orphans).collect();
+    orphans.sort_by_key(|orphan| graph.turn(&orphan.address));
+    let mut orphans = orphans.into_iter().peekable();
+    for change in &removals {
+        // An orphan goes where one of its kind in the plan file would: before what it may be in.
+        while let Some(orphan) = orphans.next_if(|orphan| graph.turn(&orphan.address) < graph.turn(&change.address)) {
+            graph.remove_orphan(orphan);
+        }
+        graph.remove(change);
     }
+    orphans.for_each(|orphan| graph.remove_orphan(orphan));
+    removals.iter().for_each(|change| graph.unmark(change));
     graph.operations
 }
 
@@ -189,10 +196,10 @@ impl Graph<'_> {
         let marked = resource.carrier == Carrier::Itself;
         let created = marked && change.action == Action::Create;
         if created {
-            let mark = Mark::unfinished(&self.set.deployment, Origin::Created, &resource.identity);
+            let mark = self.unfinished(change, Origin::Created, &resource.identity);
             needs = vec![self.push(change, Verb::Create { mark, facets: wanted(change) }, needs)];
         } else if marked && change.action == Action::Adopt {
-            let mark = Mark::unfinished(&self.set.deployment, Origin::Adopted, &resource.identity);
+            let mark = self.unfinished(change, Origin::Adopted, &resource.identity);
             needs = vec![self.push(change, Verb::Adopt { mark }, needs)];
         }
         let fresh = created || self.carrier_action(&resource) == Some(Action::Create);
@@ -203,6 +210,12 @@ impl Graph<'_> {
         if created {
             self.push(change, Verb::ReadMark, needs);
         }
+    }
+
+    /// The mark of the beginning, which already tells what was there before.
+    fn unfinished(&self, change: &Change, origin: Origin, identity: &str) -> Mark {
+        let found = change.record.as_ref().map(|mark| mark.found.clone()).unwrap_or_default();
+        Mark { found, ..Mark::unfinished(&self.set.deployment, origin, identity) }
     }
 
     /// The last writes, after all others.
@@ -218,14 +231,19 @@ impl Graph<'_> {
 
     /// The order of removal: the writers' access where data is deleted, and what must be gone before the data; the data;
     /// entries in shared documents; the rest.
-    fn rank(&self, change: &Change) -> u8 {
-        match self.resource(change) {
+    fn rank(&self, address: &Address) -> u8 {
+        match self.resources.iter().find(|resource| resource.address == *address) {
             Some(resource) if resource.grants_access && self.set.delete_data().is_some() => 0,
             Some(resource) if self.precedes_data(&resource.address) => 0,
             Some(resource) if resource.holds_data => 1,
             Some(resource) if resource.carrier != Carrier::Itself => 2,
             _ => 3,
         }
+    }
+
+    /// When a resource or an orphan of its kind is removed.
+    fn turn(&self, address: &Address) -> (u8, usize) {
+        (self.rank(address), self.depth(address))
     }
 
     fn precedes_data(&self, address: &Address) -> bool {

@@ -130,6 +130,8 @@ pub struct Present {
     pub mark: Option<Mark>,
     /// The normalised value of every facet, by name; `null` is absent.
     pub seen: Vec<(&'static str, Seen)>,
+    /// Entries that carry no name of ours: whose they are is told by the mark alone.
+    pub nameless: Vec<&'static str>,
     /// Entries of others beside ours.
     pub kept: Vec<Kept>,
     /// Facets that cannot be written as things stand, and why.

@@ -27,9 +27,9 @@ principal_id = "11111111-1111-1111-1111-111111111111"
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 const TENANT: &str = "72f988bf-0000-4000-8000-000000000000";
-const SERVER: &str = "11111111-1111-1111-1111-111111111111";
-const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/wandb";
-const ACCOUNT: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/wandb/providers/\
+pub(crate) const SERVER: &str = "11111111-1111-1111-1111-111111111111";
+pub(crate) const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/wandb";
+pub(crate) const ACCOUNT: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/wandb/providers/\
                        Microsoft.Storage/storageAccounts/acmefiles";
 const BLOB_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 
@@ -193,11 +193,23 @@ pub(crate) static AZURE: Cloud = Cloud {
         "rule",
     ],
     bucket: "wandb-files",
-    bucket_renamed: Setting {
-        old: "\"wandb-files\"",
-        new: "\"wandb-files-new\"",
-        shows: "this deployment's container is `wandb-files`",
-    },
+    bucket_renamed: &[
+        Setting {
+            old: "\"wandb-files\"",
+            new: "\"wandb-files-new\"",
+            shows: "this deployment's container is `wandb-files`, and the plan file now names `wandb-files-new`",
+        },
+        Setting {
+            old: "\"acmefiles\"",
+            new: "\"acmefilesnew\"",
+            shows: "this deployment's storage account is `acmefiles`, and the plan file now names `acmefilesnew`",
+        },
+        Setting {
+            old: "name = \"wandb\"",
+            new: "name = \"wandb-new\"",
+            shows: "this deployment's storage account is `wandb/acmefiles`, and the plan file now names `acmefiles`",
+        },
+    ],
     queue_renamed: (&[("wandb-events", "wandb-renamed")], &["orphan queue `wandb-events`"]),
     alike: &[
         ("wandb-prod", "wandb-prod-b"),
@@ -271,11 +283,11 @@ fn error(status: u16, code: &str, message: &str) -> What {
     What::Error { status, code: code.to_owned(), message: message.to_owned() }
 }
 
-fn container(name: &str) -> String {
+pub(crate) fn container(name: &str) -> String {
     format!("{ACCOUNT}/blobServices/default/containers/{name}")
 }
 
-fn queue(name: &str) -> String {
+pub(crate) fn queue(name: &str) -> String {
     format!("{ACCOUNT}/queueServices/default/queues/{name}")
 }
 
@@ -283,17 +295,17 @@ fn patch(hand: &Hand, body: Value) {
     hand.send("PATCH", ACCOUNT, body);
 }
 
-fn rules(hand: &Hand) -> Vec<Value> {
+pub(crate) fn rules(hand: &Hand) -> Vec<Value> {
     let service = hand.ask("GET", &format!("{ACCOUNT}/blobServices/default"), &Value::Null).1;
     list(&service["properties"]["cors"]["corsRules"])
 }
 
-fn set_rules(hand: &Hand, rules: &[Value]) {
+pub(crate) fn set_rules(hand: &Hand, rules: &[Value]) {
     let body = json!({"properties": {"cors": {"corsRules": rules}}});
     hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), body);
 }
 
-fn events(hand: &Hand) -> Vec<Value> {
+pub(crate) fn events(hand: &Hand) -> Vec<Value> {
     list(
         &hand.ask("GET", &format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions"), &Value::Null).1["value"],
     )
@@ -320,7 +332,7 @@ fn delete_events(hand: &Hand) {
     }
 }
 
-fn assignments(hand: &Hand) -> Vec<Value> {
+pub(crate) fn assignments(hand: &Hand) -> Vec<Value> {
     list(
         &hand.ask("GET", &format!("{ACCOUNT}/providers/Microsoft.Authorization/roleAssignments"), &Value::Null).1["value"],
     )

@@ -178,11 +178,11 @@ pub(crate) static GCP: Cloud = Cloud {
         "topic acme-events",
     ],
     bucket: "acme-files",
-    bucket_renamed: Setting {
+    bucket_renamed: &[Setting {
         old: "\"acme-files\"",
         new: "\"acme-files-new\"",
-        shows: "this deployment's bucket is `acme-files`",
-    },
+        shows: "this deployment's bucket is `acme-files`, and the plan file now names `acme-files-new`",
+    }],
     // A subscription stays with its topic, so that both get other names.
     queue_renamed: (
         &[("acme-events", "acme-renamed"), ("acme-server", "acme-other")],

@@ -185,7 +185,7 @@ pub(crate) async fn observe(
         }),
     ));
     seen.push((TAGS.name, Seen::Value(json!(others_tags(&tags)))));
-    Ok(Observation::Present(Box::new(Present { mark, seen, kept, obstacles: Vec::new() })))
+    Ok(Observation::Present(Box::new(Present { mark, seen, kept, ..Present::default() })))
 }
 
 fn all_denied<A, B, C>(tags: &Result<A, Error>, versioning: &Result<B, Error>, cors: &Result<C, Error>) -> bool {

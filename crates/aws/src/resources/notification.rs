@@ -40,7 +40,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, owner: &str) -> Resu
     let kept = others.iter().map(|other| Kept { facet: "entry".to_owned(), entry: other.describe() }).collect();
     let overlap = others.iter().find(|other| other.takes_created());
     let obstacles = overlap.map(|other| (ENTRY.name, overlaps(&names.bucket, other))).into_iter().collect();
-    Ok(Observation::Present(Box::new(Present { mark: None, seen, kept, obstacles })))
+    Ok(Observation::Present(Box::new(Present { seen, kept, obstacles, ..Present::default() })))
 }
 
 fn is_ours(entry: &QueueConfiguration, names: &Names) -> bool {

@@ -135,7 +135,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Resu
         mark: Mark::from_tags(&tags),
         seen,
         kept: others.map(|entry| Kept { facet: "policy".to_owned(), entry }).collect(),
-        obstacles: Vec::new(),
+        ..Present::default()
     })))
 }
 

@@ -1,6 +1,7 @@
 //! `azure.access`: role assignments of the identity that the server runs as.
 
 use futures::future::join_all;
+use provision_core::mark::Mark;
 use provision_core::resource::{AtCreation, Facet, Observation, Present, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::client::{Read as _, Reader, Writer, last};
 use crate::config::Settings;
 use crate::provider::{Names, identity_of};
-use crate::resources::container;
+use crate::resources::{container, cors};
 
 static ROLES: Facet = Facet { name: "roles", key: 'r', shape: Shape::Whole, at_creation: AtCreation::Written };
 
@@ -61,9 +62,12 @@ pub(crate) fn want(settings: &Settings) -> Vec<Want> {
 
 fn wanted(settings: &Settings) -> Value {
     let Some(access) = &settings.azure.access else { return Value::Null };
-    let names = Names::of(settings);
-    let assigned = WANTED.iter().filter_map(|role| Some((role, role.scope(&names)?)));
-    let principal = identity_of(&access.principal_id);
+    roles_of(&access.principal_id, &Names::of(settings))
+}
+
+fn roles_of(principal: &str, names: &Names) -> Value {
+    let assigned = WANTED.iter().filter_map(|role| Some((role, role.scope(names)?)));
+    let principal = identity_of(principal);
     let value = |(role, scope): (&Role, String)| (role.name.to_owned(), json!(role.held(&principal, &scope)));
     Value::Object(assigned.map(value).collect())
 }
@@ -108,6 +112,10 @@ impl Assignment {
         names.deployments.iter().any(|deployment| made(deployment) == self.name)
     }
 
+    fn is_on_account(&self, names: &Names) -> bool {
+        self.scope == identity_of(&names.account_id())
+    }
+
     fn is_of(&self, role: &Role, names: &Names) -> bool {
         self.role == role.id && role.scope(names).is_some_and(|scope| identity_of(&scope) == self.scope)
     }
@@ -121,19 +129,21 @@ async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assign
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
     let (found, mark) = futures::join!(assignments(reader, names), container::mark(reader, names));
     let Some(found) = found? else { return Ok(Observation::Absent) };
-    let value = seen(&found, settings, names, mark?.is_some());
+    let wanted = wanted(settings);
+    let (ours, all) = (held(&found, &Value::Null, names), held(&found, &wanted, names));
+    // Before the deployment exists, and after it, what others assigned in part is none of ours.
+    let value = if mark?.is_some() || all == wanted { all } else { ours.clone() };
+    let nameless = if ours.is_null() { vec![ROLES.name] } else { Vec::new() };
     let seen = vec![(ROLES.name, Seen::Value(value))];
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present { seen, nameless, ..Present::default() })))
 }
 
-/// Who has the roles: identities whose assignment we made, and, once the deployment exists, the wanted identity by whoever
-/// assigned it. Before that, and after, what others assigned is none of ours.
-fn seen(found: &[Assignment], settings: &Settings, names: &Names, applied: bool) -> Value {
-    let wanted = wanted(settings);
+/// Who has the roles: identities whose assignment we made, and the wanted one by whoever assigned it.
+fn held(found: &[Assignment], wanted: &Value, names: &Names) -> Value {
     let mut roles = Map::new();
     for role in &WANTED {
         let value = |one: &Assignment| role.held(&one.principal, &one.scope);
-        let satisfies = |one: &Assignment| applied && wanted[role.name].as_str() == Some(&value(one));
+        let satisfies = |one: &Assignment| wanted[role.name].as_str() == Some(&value(one));
         let placed = found.iter().filter(|one| one.role == role.id && role.is_at(&one.scope, names));
         let held = placed.filter(|one| one.is_ours(names) || satisfies(one));
         let mut principals: Vec<_> = held.map(value).collect();
@@ -157,19 +167,69 @@ pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, v
     let missing = |role: &&Role| value[role.name].is_string() && !found.iter().any(|one| has(one, role));
     let assigned = join_all(WANTED.iter().filter(missing).map(|role| assign(writer, settings, names, role))).await;
     assigned.into_iter().collect::<Result<(), _>>()?;
-    let surplus = found.iter().filter(|one| one.is_ours(names) && !WANTED.iter().any(|role| has(one, role)));
-    let deleted = join_all(surplus.map(|one| writer.delete_role_assignment(&one.id))).await;
-    deleted.into_iter().collect()
+    let surplus = |one: &&Assignment| one.is_ours(names) && !WANTED.iter().any(|role| has(one, role));
+    let surplus: Vec<_> = found.iter().filter(surplus).collect();
+    let heirs = if surplus.is_empty() { Vec::new() } else { heirs(writer.reader(), names, &surplus).await? };
+    let given_up = surplus.iter().map(|one| async {
+        writer.delete_role_assignment(&one.id).await?;
+        let heir = heirs.iter().find(|(_, principal)| one.is_on_account(names) && *principal == one.principal);
+        match heir {
+            Some((heir, _)) => hand_over(writer, settings, names, one, heir).await,
+            None => Ok(()),
+        }
+    });
+    join_all(given_up).await.into_iter().collect()
+}
+
+/// Other deployments of a shared account that have the roles of an identity on record: the service takes one assignment of a
+/// role to an identity, so the first deployment's serves them all.
+async fn heirs(reader: &Reader, names: &Names, given_up: &[&Assignment]) -> Result<Vec<(String, String)>, Error> {
+    if !names.shared {
+        return Ok(Vec::new());
+    }
+    let account = names.account_id();
+    let (marks, queues) = futures::try_join!(cors::marks_of_others(reader, names), reader.list_queues(&account))?;
+    let queues = queues.unwrap_or_default();
+    let queues: Vec<_> = queues.iter().map(|queue| queue["name"].as_str().map(str::to_owned)).chain([None]).collect();
+    let mut heirs = Vec::new();
+    for one in given_up.iter().filter(|one| one.is_on_account(names)) {
+        let values: Vec<_> = queues
+            .iter()
+            .map(|queue| roles_of(&one.principal, &Names { queue: queue.clone(), ..names.clone() }))
+            .collect();
+        let has = |mark: &&Mark| values.iter().any(|value| mark.recorded(ROLES.key).is(value));
+        heirs.extend(marks.iter().find(has).map(|mark| (mark.deployment.clone(), one.principal.clone())));
+    }
+    Ok(heirs)
+}
+
+/// The same assignment again, as that of another deployment.
+async fn hand_over(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    one: &Assignment,
+    heir: &str,
+) -> Result<(), Error> {
+    let Some(role) = WANTED.iter().find(|role| one.is_of(role, names)) else { return Ok(()) };
+    let heir = Names { deployments: vec![heir.to_owned()], ..names.clone() };
+    let kind = settings.azure.access.as_ref().map(|access| json!(access.principal_type));
+    put(writer, &heir, role, &one.principal, &kind.unwrap_or_default()).await
 }
 
 async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role) -> Result<(), Error> {
-    let (Some(access), Some(scope)) = (&settings.azure.access, role.scope(names)) else { return Ok(()) };
-    let name = assignment_id(&names.deployments[0], &scope, role.id, &access.principal_id);
+    let Some(access) = &settings.azure.access else { return Ok(()) };
+    put(writer, names, role, &access.principal_id, &json!(access.principal_type)).await
+}
+
+async fn put(writer: &Writer, names: &Names, role: &Role, principal: &str, kind: &Value) -> Result<(), Error> {
+    let Some(scope) = role.scope(names) else { return Ok(()) };
+    let name = assignment_id(&names.deployments[0], &scope, role.id, principal);
     let definition = format!("{}/providers/Microsoft.Authorization/roleDefinitions/{}", names.subscription, role.id);
     let body = json!({"properties": {
         "roleDefinitionId": definition,
-        "principalId": access.principal_id,
-        "principalType": access.principal_type,
+        "principalId": principal,
+        "principalType": kind,
     }});
     let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}");
     match writer.put_role_assignment(&id, &body, role.name).await {
@@ -235,8 +295,8 @@ mod tests {
         let settings = settings();
         let names = Names::of(&settings);
         let theirs: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "p", None)).collect();
-        assert_eq!(seen(&theirs, &settings, &names, true), wanted(&settings));
-        assert_eq!(seen(&theirs, &settings, &names, false), Value::Null);
+        assert_eq!(held(&theirs, &wanted(&settings), &names), wanted(&settings));
+        assert_eq!(held(&theirs, &Value::Null, &names), Value::Null);
         assert!(!theirs.iter().any(|one| one.is_ours(&names)));
     }
 
@@ -246,7 +306,7 @@ mod tests {
         let names = Names::of(&settings);
         let former: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "q", Some("wandb-prod"))).collect();
         assert!(former.iter().all(|one| one.is_ours(&names)));
-        assert_eq!(seen(&former, &settings, &names, true)["Reader"], "q");
+        assert_eq!(held(&former, &wanted(&settings), &names)["Reader"], "q");
         let other = assignment(&names, &WANTED[0], "q", Some("wandb-other"));
         assert!(!other.is_ours(&names));
     }
@@ -256,7 +316,7 @@ mod tests {
         let settings = settings();
         let names = Names { queue: Some("former".to_owned()), ..Names::of(&settings) };
         let former: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "p", Some("wandb-prod"))).collect();
-        let seen = seen(&former, &settings, &Names::of(&settings), true);
+        let seen = held(&former, &wanted(&settings), &Names::of(&settings));
         assert_eq!(seen["Storage Queue Data Contributor"], "p on former");
         assert_eq!(wanted(&settings)["Storage Queue Data Contributor"], "p on files-events");
         assert_eq!(seen["Reader"], wanted(&settings)["Reader"]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_core::mark::{Mark, Origin};
+use provision_core::mark::Mark;
 use provision_core::output::Setting;
 use provision_core::resource::{AtCreation, Facet, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -87,7 +87,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     if found["kind"] != json!("StorageV2") {
         obstacles.push((SECURITY.name, wrong_kind(names, &found)));
     }
-    Ok(Observation::Present(Box::new(Present { mark: Mark::from_tags(&tags), seen, kept: Vec::new(), obstacles })))
+    Ok(Observation::Present(Box::new(Present { mark: Mark::from_tags(&tags), seen, obstacles, ..Present::default() })))
 }
 
 fn explained(error: Error, settings: &Settings) -> Error {
@@ -229,10 +229,7 @@ async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
 
 /// Only what we created goes; what we adopted stays, and keeps the account.
 fn made_by_us(names: &Names, found: &Value, id: &str) -> bool {
-    let mark = Mark::from_tags(&metadata(found));
-    mark.is_some_and(|mark| {
-        mark.origin == Origin::Created && names.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(id))
-    })
+    names.made(&metadata(found), id)
 }
 
 /// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.

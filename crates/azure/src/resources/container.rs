@@ -83,17 +83,18 @@ pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str) -> Result
     writer.patch_container(&names.container_id(&names.container), &body).await
 }
 
-/// Containers whose content was looked at, by name: what was found out about credentials need not be found out again.
+/// Containers whose content was looked at, by id, since one of the same name may be in another account: what was found out
+/// about credentials need not be found out again.
 #[derive(Debug, Default)]
 pub(crate) struct Opened(Mutex<BTreeMap<String, Arc<BlobStore>>>);
 
 impl Opened {
-    fn get(&self, container: &str) -> Option<Arc<BlobStore>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(container).cloned()
+    fn get(&self, id: &str) -> Option<Arc<BlobStore>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn keep(&self, container: &str, store: &Arc<BlobStore>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_owned(), Arc::clone(store));
+    fn keep(&self, id: String, store: &Arc<BlobStore>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(store));
     }
 }
 
@@ -130,7 +131,8 @@ async fn open(
     opened: &Opened,
     listing: Listing,
 ) -> Result<Option<(Arc<BlobStore>, FirstPages)>, Error> {
-    if let Some(store) = opened.get(container) {
+    let id = names.container_id(container);
+    if let Some(store) = opened.get(&id) {
         match list(reader, &store, listing).await {
             Ok(pages) => return Ok(Some((store, pages))),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -142,7 +144,7 @@ async fn open(
     let found = open_anew(reader, settings, names, container, listing).await?;
     Ok(found.map(|(store, pages)| {
         let store = Arc::new(store);
-        opened.keep(container, &store);
+        opened.keep(id, &store);
         (store, pages)
     }))
 }

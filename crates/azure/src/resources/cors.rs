@@ -97,12 +97,16 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     };
     let (rules, mark, want) = (rules(&service), mark?, wanted(settings));
     let ours = find_rule(&rules, mark.as_ref(), &want);
+    // A rule that another deployment made goes with the last one that wants it; any other was there before us.
+    let claimed =
+        names.shared && ours.is_some() && !wrote(mark.as_ref()) && written_by_another(reader, names, &want).await?;
     let others: Vec<_> = rules.iter().enumerate().filter(|(place, _)| Some(*place) != ours).collect();
     let full = ours.is_none() && others.len() >= MOST_RULES;
     let kept = others.iter().map(|(_, rule)| Kept { facet: RULE.name.to_owned(), entry: describe(rule) });
     Ok(Observation::Present(Box::new(Present {
         mark: None,
         seen: vec![(RULE.name, Seen::Value(ours.map_or(Value::Null, |place| seen_rule(&rules[place]))))],
+        nameless: if claimed { Vec::new() } else { vec![RULE.name] },
         kept: kept.collect(),
         obstacles: full.then(|| (RULE.name, too_many(names))).into_iter().collect(),
     })))
@@ -118,11 +122,32 @@ async fn carrier_mark(reader: &Reader, names: &Names) -> Result<Option<Mark>, Er
     Ok(mark.filter(|mark| names.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(&id))))
 }
 
-/// Our rule: by the digest on record, else by its set of origins. Rules have no id, so without a mark none is ours.
+/// Our rule: the one that we have on record as written, else the very one that is wanted, else by its set of origins. Rules
+/// have no id, so without a mark only one that is as wanted stands for ours.
 fn find_rule(rules: &[Value], mark: Option<&Mark>, want: &Value) -> Option<usize> {
-    let mark = mark?;
-    let by_digest = |rule: &Value| mark.recorded(RULE.key).is(&seen_rule(rule));
-    rules.iter().position(by_digest).or_else(|| same_origins(rules, want))
+    let written = |rule: &Value| wrote(mark) && mark.is_some_and(|mark| mark.recorded(RULE.key).is(&seen_rule(rule)));
+    let as_wanted = |rule: &Value| seen_rule(rule) == *want;
+    let found = rules.iter().position(written).or_else(|| rules.iter().position(as_wanted));
+    found.or_else(|| mark.and_then(|_| same_origins(rules, want)))
+}
+
+fn wrote(mark: Option<&Mark>) -> bool {
+    mark.is_some_and(|mark| mark.wrote(RULE.key))
+}
+
+async fn written_by_another(reader: &Reader, names: &Names, want: &Value) -> Result<bool, Error> {
+    let wrote = |other: &Mark| other.wrote(RULE.key) && other.recorded(RULE.key).is(want);
+    Ok(marks_of_others(reader, names).await?.iter().any(wrote))
+}
+
+/// The marks of other deployments in this account.
+pub(crate) async fn marks_of_others(reader: &Reader, names: &Names) -> Result<Vec<Mark>, Error> {
+    let containers = reader.list_containers(&names.account_id()).await?.unwrap_or_default();
+    let marked = containers.iter().filter_map(|found| Some((found, Mark::from_tags(&metadata(found))?)));
+    let id = |found: &Value| identity_of(&names.container_id(found["name"].as_str().unwrap_or_default()));
+    let others =
+        marked.filter(|(found, mark)| !names.deployments.contains(&mark.deployment) && mark.is_for(&id(found)));
+    Ok(others.map(|(_, mark)| mark).collect())
 }
 
 fn same_origins(rules: &[Value], want: &Value) -> Option<usize> {
@@ -176,20 +201,14 @@ fn merged(rules: &[Value], mark: Option<&Mark>, want: &Value, value: &Value) -> 
     // A second rule for the same origins would never be read: the service takes the first that matches.
     let place = find_rule(&rules, mark, want).or_else(|| same_origins(&rules, value));
     match (place, value.is_null()) {
-        (Some(place), true) => drop(rules.remove(place)),
+        (Some(place), true) if wrote(mark) => drop(rules.remove(place)),
+        (Some(_), true) => {}
         (Some(place), false) if seen_rule(&rules[place]) == *value => {}
         (Some(place), false) => rules[place] = rule_of(value),
         (None, true) => {}
         (None, false) => rules.push(rule_of(value)),
     }
     rules
-}
-
-/// The marks of other deployments on the account's containers.
-async fn marks_of_others(reader: &Reader, names: &Names) -> Result<Vec<Mark>, Error> {
-    let containers = reader.list_containers(&names.account_id()).await?.unwrap_or_default();
-    let marks = containers.iter().filter_map(|found| Mark::from_tags(&metadata(found)));
-    Ok(marks.filter(|mark| !names.deployments.contains(&mark.deployment)).collect())
 }
 
 /// Two deployments of one host on one account want the same rule: it stays as long as another one has it on record.

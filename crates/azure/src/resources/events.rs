@@ -126,9 +126,12 @@ impl Found {
 
     /// Ours by its label or by the name we make; or by the plan file's name, if it is about our container or our queue.
     fn is_ours(&self, names: &Names, want: &Value) -> bool {
-        let ours = |id: &String| self.labels.contains(id) || self.name() == id;
         let about_us = self.value["queue"] == want["queue"] || self.value["prefix"] == json!(prefix(names));
-        names.ids.iter().any(ours) || (self.name() == names.events && about_us)
+        self.has_our_id(names) || (self.name() == names.events && about_us)
+    }
+
+    fn has_our_id(&self, names: &Names) -> bool {
+        names.ids.iter().any(|id| self.labels.contains(id) || self.name() == id)
     }
 
     fn describe(&self) -> String {
@@ -189,6 +192,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     Ok(Observation::Present(Box::new(Present {
         mark: None,
         seen: vec![(SUBSCRIPTION.name, Seen::Value(combined(&ours, &names.events)))],
+        nameless: if ours.iter().any(|found| found.has_our_id(names)) { Vec::new() } else { vec![SUBSCRIPTION.name] },
         kept: kept.collect(),
         obstacles: taken.map(|refusal| (SUBSCRIPTION.name, refusal)).into_iter().collect(),
     })))
@@ -266,20 +270,7 @@ fn cannot_register(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn names() -> Names {
-        Names {
-            subscription: "/subscriptions/s".to_owned(),
-            group: "g".to_owned(),
-            account: "acme".to_owned(),
-            container: "files".to_owned(),
-            queue: Some("events".to_owned()),
-            deployments: vec!["wandb-prod".to_owned()],
-            events: "provision-abc".to_owned(),
-            ids: vec!["provision-abc".to_owned()],
-            shared: false,
-        }
-    }
+    use crate::provider::tests::names;
 
     fn value(ttl: i64) -> Value {
         json!({

@@ -32,8 +32,8 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         seen,
-        kept: Vec::new(),
         obstacles: moved.map(|refusal| (LOCATION.name, refusal)).into_iter().collect(),
+        ..Present::default()
     })))
 }
 
@@ -82,7 +82,11 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
     let hidden = topics.iter().filter(|topic| is_source(topic, &account)).filter_map(|topic| topic["id"].as_str());
     let hidden: Vec<String> = hidden.map(identity_of).collect();
     let found = resources?.unwrap_or_default();
-    let ids = found.iter().filter_map(|resource| resource["id"].as_str()).map(identity_of);
+    // An account of ours under another name is told as what it is, an orphan.
+    let ours =
+        |resource: &&Value| with_account && names.made(&tags(resource), resource["id"].as_str().unwrap_or_default());
+    let ids =
+        found.iter().filter(|resource| !ours(resource)).filter_map(|resource| resource["id"].as_str()).map(identity_of);
     let others: Vec<String> = ids
         .filter(|id| !(hidden.contains(id) || (with_account && *id == account)))
         .map(|id| format!("`{}`", last(&id)))

@@ -164,7 +164,8 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
     let kept = others.map(|(_, rule)| Kept { facet: "cors".to_owned(), entry: describe_rule(rule) }).collect();
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let obstacles = moved(bucket, settings, created).map(|refusal| (STORAGE.name, refusal)).into_iter().collect();
-    Present { mark, seen: seen.map(|(name, value)| (name, Seen::Value(value))).to_vec(), kept, obstacles }
+    let seen = seen.map(|(name, value)| (name, Seen::Value(value))).to_vec();
+    Present { mark, seen, nameless: vec![CORS.name], kept, obstacles }
 }
 
 /// Data is never moved (<https://cloud.google.com/storage/docs/moving-buckets>).
@@ -207,9 +208,10 @@ pub(crate) fn others_labels(labels: &Labels) -> Labels {
     others.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Our rule, which has no id here: by the digest on record, else by its set of origins.
+/// Our rule, which has no id here: by the digest on record as written, else by its set of origins.
 fn find_rule(rules: &[Cors], mark: Option<&Mark>, want: &Value) -> Option<usize> {
-    let by_digest = |rule: &Cors| mark.is_some_and(|mark| mark.recorded(CORS.key).is(&seen_rule(rule)));
+    let written = mark.filter(|mark| mark.wrote(CORS.key));
+    let by_digest = |rule: &Cors| written.is_some_and(|mark| mark.recorded(CORS.key).is(&seen_rule(rule)));
     let by_origins = |rule: &Cors| seen_rule(rule)["origins"] == want["origins"];
     rules.iter().position(by_digest).or_else(|| rules.iter().position(by_origins))
 }

@@ -78,7 +78,7 @@ fn present(list: &[Notification], mark: Option<&Mark>, names: &Names) -> Present
     let kept = others.iter().map(|entry| Kept { facet: ENTRY.name.to_owned(), entry: describe(entry) }).collect();
     let overlap = others.iter().find(|entry| overlaps(entry, names));
     let obstacles = overlap.map(|entry| (ENTRY.name, twice(&names.bucket, entry))).into_iter().collect();
-    Present { mark: None, seen: vec![(ENTRY.name, Seen::Value(seen(&ours, names)))], kept, obstacles }
+    Present { seen: vec![(ENTRY.name, Seen::Value(seen(&ours, names)))], kept, obstacles, ..Present::default() }
 }
 
 /// What is wanted, or what we made before.

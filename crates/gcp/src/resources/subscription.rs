@@ -137,7 +137,7 @@ fn present(found: &Subscription, names: &Names) -> Present {
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let wanted = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
     let obstacles = fixed(found, &wanted, created).map(|refusal| (TOPIC.name, refusal)).into_iter().collect();
-    Present { mark, seen, kept: Vec::new(), obstacles }
+    Present { mark, seen, obstacles, ..Present::default() }
 }
 
 /// A subscription stays with its topic. One of ours whose topic is gone has nothing more to hear of, and is made again.

@@ -66,7 +66,7 @@ pub(crate) async fn observe(
     };
     let seen = vec![(PUBLISHER.name, publisher), (LABELS.name, Seen::Value(json!(others_labels(&labels))))];
     let mark = Mark::from_tags(&labels);
-    Ok(Observation::Present(Box::new(Present { mark, seen, kept, obstacles: Vec::new() })))
+    Ok(Observation::Present(Box::new(Present { mark, seen, kept, ..Present::default() })))
 }
 
 fn seen_publisher(policy: &Policy, agent: &str) -> Value {

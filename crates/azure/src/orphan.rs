@@ -1,0 +1,159 @@
+//! What carries a deployment's mark without being in the plan file: below its account, and in accounts that it was in under
+//! another name.
+
+use futures::future::try_join_all;
+use provision_core::executor::Watch;
+use provision_core::mark::Mark;
+use provision_core::resource::Orphan;
+use provision_core::{Address, Error, ErrorKind};
+use serde_json::Value;
+
+use crate::client::{Reader, Writer};
+use crate::config::Settings;
+use crate::provider::{ACCOUNT, CONTAINER, Names, QUEUE, identity_of, metadata, tags};
+use crate::resources::{access, account, events};
+
+/// Everything that carries the mark of one of these deployments, accounts with what is in them. The account of the plan file
+/// is none: it is used, whoever made it.
+pub(crate) async fn marked(reader: &Reader, names: &Names, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
+    let (mut found, accounts) = futures::try_join!(below(reader, names, "", deployments), accounts(reader, names))?;
+    let named = identity_of(&names.account_id());
+    let mut others = Vec::new();
+    for listed in &accounts {
+        let id = listed["id"].as_str().unwrap_or_default();
+        let Some(mark) = Mark::from_tags(&tags(listed)) else { continue };
+        if deployments.contains(&mark.deployment) && identity_of(id) != named {
+            others.push((names.in_account(id), mark));
+        }
+    }
+    let inside = others.iter().map(|(other, _)| below(reader, other, place(names, other), deployments));
+    found.extend(try_join_all(inside).await?.into_iter().flatten());
+    found.extend(others.into_iter().map(|(other, mark)| Orphan {
+        address: ACCOUNT,
+        kind: "storage account".to_owned(),
+        name: place(names, &other),
+        identity: identity_of(&other.account_id()),
+        mark,
+        holds_data: true,
+    }));
+    Ok(found)
+}
+
+/// The accounts of the subscription; of the resource group for those who may not list them all. Who works in a shared
+/// account may have no rights outside of it.
+async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<Value>, Error> {
+    let denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
+    let found = match reader.list_accounts(&names.subscription).await {
+        Err(error) if denied(&error) => reader.list_accounts(&names.group_id()).await,
+        found => found,
+    };
+    match found {
+        Err(error) if denied(&error) && names.shared => Ok(Vec::new()),
+        found => Ok(found?.unwrap_or_default()),
+    }
+}
+
+/// An account as orphans are named: by its name, in another resource group as `group/account`.
+fn place(names: &Names, other: &Names) -> String {
+    match other.group.eq_ignore_ascii_case(&names.group) {
+        true => other.account.clone(),
+        false => format!("{}/{}", other.group, other.account),
+    }
+}
+
+/// Containers and queues of one account; `place` stands before their names, where it is not the plan file's.
+async fn below(
+    reader: &Reader,
+    names: &Names,
+    place: impl AsRef<str>,
+    deployments: &[String],
+) -> Result<Vec<Orphan>, Error> {
+    let account = names.account_id();
+    let (containers, queues) = futures::try_join!(reader.list_containers(&account), reader.list_queues(&account))?;
+    let orphan = |address: &Address, kind: &str, id: String, listed: &Value| {
+        let mark = Mark::from_tags(&metadata(listed)).filter(|mark| deployments.contains(&mark.deployment))?;
+        let (name, holds_data) = (format!("{}/{}", place.as_ref(), name_of(listed)), *address == CONTAINER);
+        let name = name.trim_start_matches('/').to_owned();
+        Some(Orphan {
+            address: address.clone(),
+            kind: kind.to_owned(),
+            name,
+            identity: identity_of(&id),
+            mark,
+            holds_data,
+        })
+    };
+    let (containers, queues) = (containers.unwrap_or_default(), queues.unwrap_or_default());
+    let containers = containers
+        .iter()
+        .filter_map(|listed| orphan(&CONTAINER, "container", names.container_id(name_of(listed)), listed));
+    let queues = queues.iter().filter_map(|listed| orphan(&QUEUE, "queue", names.queue_id(name_of(listed)), listed));
+    Ok(containers.chain(queues).collect())
+}
+
+fn name_of(listed: &Value) -> &str {
+    listed["name"].as_str().unwrap_or_default()
+}
+
+impl Names {
+    /// The same with the account of an id.
+    fn in_account(&self, id: &str) -> Self {
+        let segments: Vec<_> = id.split('/').collect();
+        let segment = |place: usize| segments.get(place).copied().unwrap_or_default().to_owned();
+        Self { group: segment(4), account: segment(8), ..self.clone() }
+    }
+
+    /// The same with the account that an orphan's place names.
+    fn at(&self, place: &str) -> Self {
+        match place.split_once('/') {
+            Some((group, account)) => Self { group: group.to_owned(), account: account.to_owned(), ..self.clone() },
+            None => Self { account: place.to_owned(), ..self.clone() },
+        }
+    }
+
+    /// What a name stands for, that of an orphan in another account too: the names of its account, and its own there.
+    pub(crate) fn located<'a>(&self, address: &Address, name: &'a str) -> (Self, &'a str) {
+        if *address == ACCOUNT {
+            return (self.at(name), name);
+        }
+        match name.rsplit_once('/') {
+            Some((place, name)) => (self.at(place), name),
+            None => (self.clone(), name),
+        }
+    }
+}
+
+/// Delete an account of another name, after what we had on it.
+pub(crate) async fn delete_account(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    watch: &Watch<'_>,
+) -> Result<(), Error> {
+    access::write(writer, settings, names, &Value::Null).await?;
+    events::write(writer, settings, names, &Value::Null, watch).await?;
+    account::delete(writer, names).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orphans_are_named_so_that_their_place_is_found_again() {
+        let names = crate::provider::tests::names();
+        let of = |address: &Address, name: &str| {
+            let (names, name) = names.located(address, name);
+            (names.group, names.account, name.to_owned())
+        };
+        let owned = |parts: (&str, &str, &str)| (parts.0.to_owned(), parts.1.to_owned(), parts.2.to_owned());
+        assert_eq!(of(&CONTAINER, "files"), owned(("g", "acme", "files")));
+        assert_eq!(of(&CONTAINER, "old/files"), owned(("g", "old", "files")));
+        assert_eq!(of(&QUEUE, "other/old/events"), owned(("other", "old", "events")));
+        assert_eq!(of(&ACCOUNT, "old"), owned(("g", "old", "old")));
+        let id = "/subscriptions/s/resourceGroups/other/providers/Microsoft.Storage/storageAccounts/old";
+        let other = names.in_account(id);
+        assert_eq!((other.account_id().as_str(), place(&names, &other).as_str()), (id, "other/old"));
+        assert_eq!(place(&names, &names.at("old")), "old");
+    }
+}

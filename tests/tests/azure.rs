@@ -1,0 +1,211 @@
+//! What Azure alone has: accounts that deployments share, accounts of another name, its credentials.
+
+use provision_sandbox::CloudName;
+use provision_sandbox::fault::{Fault, Nth, What, When};
+use provision_tests::stage::{Hand, Stage};
+use serde_json::{Value, json};
+
+use crate::clouds::AZURE;
+use crate::clouds::azure::{ACCOUNT, GROUP, assignments, container, events, queue, rules, set_rules};
+
+/// A deployment in an account that others use too.
+const SHARED: &str = r#"
+[deployment]
+name = "wandb-one"
+host = "https://wandb.example.com"
+[azure]
+subscription = "00000000-0000-0000-0000-000000000000"
+resource_group = { name = "wandb" }
+[azure.account]
+name = "acmefiles"
+create = false
+[azure.container]
+name = "one-files"
+adopt = true
+[azure.queue]
+name = "one-events"
+adopt = true
+[azure.access]
+principal_id = "11111111-1111-1111-1111-111111111111"
+"#;
+
+/// A stage with the shared account and nothing in it.
+fn shared() -> Stage {
+    let stage = Stage::start(CloudName::Azure);
+    (AZURE.seed)(&stage.sandbox);
+    let hand = stage.hand();
+    hand.send("PUT", GROUP, json!({"location": "westeurope"}));
+    hand.send("PUT", ACCOUNT, json!({"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}));
+    stage.write("one.toml", SHARED);
+    stage.write("two.toml", &SHARED.replace("one", "two"));
+    stage.faults().clear();
+    stage
+}
+
+fn upload(hand: &Hand, container: &str, name: &str) {
+    hand.send("PUT", &format!("blob:/acmefiles/{container}/{name}"), json!("content"));
+}
+
+/// How many messages wait, all of which are about this container.
+fn messages(hand: &Hand, queue: &str, container: &str) -> usize {
+    let answer = hand.send("GET", &format!("queue:/acmefiles/{queue}/messages?numofmessages=32"), Value::Null);
+    let texts = answer.as_str().unwrap_or_default().split("<MessageText>").skip(1);
+    let texts = texts.filter_map(|rest| rest.split("</MessageText>").next());
+    let about = |text: &str| {
+        let event = String::from_utf8(data_encoding::BASE64.decode(text.as_bytes()).unwrap()).unwrap();
+        assert!(event.contains(&format!("/containers/{container}/blobs/")), "{event}");
+    };
+    texts.map(about).count()
+}
+
+/// The rule that a plan file with this host wants.
+fn rule(host: &str) -> Value {
+    json!({"allowedOrigins": [host], "allowedMethods": ["PUT", "GET", "HEAD"], "allowedHeaders": ["*"],
+        "exposedHeaders": ["*"], "maxAgeInSeconds": 3000})
+}
+
+#[test]
+fn two_deployments_share_one_account() {
+    let stage = shared();
+    let hand = stage.hand();
+    for (plan, place) in [("one.toml", "one"), ("two.toml", "two")] {
+        AZURE.succeed(&stage, &["apply", plan, "--yes"]);
+        assert_eq!(AZURE.succeed(&stage, &["drift", plan]), format!("wandb-{place}: in sync\n"));
+    }
+    assert_eq!((rules(&hand).len(), events(&hand).len(), assignments(&hand).len()), (1, 2, 4));
+    for place in ["one", "two", "two"] {
+        upload(&hand, &format!("{place}-files"), "run");
+    }
+    assert_eq!(messages(&hand, "one-events", "one-files"), 1);
+    assert_eq!(messages(&hand, "two-events", "two-files"), 2);
+
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes", "--delete-data", "one-files"]);
+    assert_eq!(AZURE.succeed(&stage, &["drift", "two.toml"]), "wandb-two: in sync\n");
+    assert_eq!((rules(&hand).len(), events(&hand).len(), assignments(&hand).len()), (1, 1, 3));
+    upload(&hand, "two-files", "later");
+    assert_eq!(messages(&hand, "two-events", "two-files"), 1);
+
+    AZURE.succeed(&stage, &["destroy", "two.toml", "--yes", "--delete-data", "two-files"]);
+    assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
+    hand.send("GET", ACCOUNT, Value::Null);
+}
+
+#[test]
+fn rule_that_others_had_is_used_and_left() {
+    let stage = shared();
+    let hand = stage.hand();
+    let theirs = [rule("https://theirs.example.com"), rule("https://wandb.example.com")];
+    set_rules(&hand, &theirs);
+    let before = rules(&hand);
+    stage.faults().clear();
+    let plan = AZURE.succeed(&stage, &["plan", "one.toml"]);
+    assert!(!plan.contains("azure.cors"), "{plan}");
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    assert!(!stage.writes().contains(&"arm:blobServices.put".to_owned()), "{:?}", stage.writes());
+    assert_eq!(AZURE.succeed(&stage, &["drift", "one.toml"]), "wandb-one: in sync\n");
+    // Who relies on it still hears that it is gone.
+    set_rules(&hand, &theirs[..1]);
+    let drift = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
+    assert!(drift.contains("azure.cors") && drift.contains("is gone"), "{drift}");
+    set_rules(&hand, &theirs);
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    assert_eq!(rules(&hand), before);
+    let drift = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
+    assert!(drift.contains("not applied, or gone"), "{drift}");
+}
+
+#[test]
+fn rule_that_others_had_stays_theirs_after_a_run_that_was_stopped() {
+    let stage = shared();
+    let hand = stage.hand();
+    let theirs = [rule("https://wandb.example.com")];
+    set_rules(&hand, &theirs);
+    let before = rules(&hand);
+    let (operation, what) = ("arm:eventSubscriptions.put".to_owned(), (AZURE.refusal)());
+    stage.faults().fault(Fault { operation, nth: Nth::Number(1), at: When::Before, what });
+    AZURE.ends(&stage, 5, &["apply", "one.toml", "--yes"]);
+    stage.faults().clear();
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    // Another host is another rule, beside theirs; that one is ours.
+    stage.write("moved.toml", &SHARED.replace("wandb.example.com", "moved.example.com"));
+    assert!(AZURE.succeed(&stage, &["drift", "moved.toml"]).contains("pending"));
+    AZURE.succeed(&stage, &["apply", "moved.toml", "--yes"]);
+    assert_eq!(rules(&hand)[..1], before);
+    assert_eq!(rules(&hand).len(), 2);
+    AZURE.succeed(&stage, &["destroy", "moved.toml", "--yes"]);
+    assert_eq!(rules(&hand), before);
+}
+
+/// The account, container and queue of the contract's plan file under another account's name, with their marks, as a
+/// version that did not know of renamed accounts left them.
+fn left_behind(stage: &Stage) -> String {
+    let hand = stage.hand();
+    let old = ACCOUNT.replace("acmefiles", "acmeold");
+    AZURE.change(stage, &[("acmefiles", "acmeold")]);
+    AZURE.apply(stage);
+    let inside = [container("wandb-files"), queue("wandb-events")].map(|place| place.replace("acmefiles", "acmeold"));
+    let account = hand.send("GET", &old, Value::Null);
+    let metadata =
+        inside.each_ref().map(|place| hand.send("GET", place, Value::Null)["properties"]["metadata"].clone());
+    AZURE.succeed(stage, &["destroy", "--yes"]);
+    AZURE.change(stage, &[]);
+    AZURE.apply(stage);
+    let made = json!({"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_ZRS"}, "tags": account["tags"]});
+    hand.send("PUT", &old, made);
+    for (place, metadata) in inside.iter().zip(metadata) {
+        hand.send("PUT", place, json!({"properties": {"metadata": metadata}}));
+    }
+    stage.faults().clear();
+    old
+}
+
+#[test]
+fn account_of_a_former_name_is_an_orphan_and_its_data_is_kept() {
+    let stage = AZURE.planned();
+    let old = left_behind(&stage);
+    let hand = stage.hand();
+    hand.send("PUT", "blob:/acmeold/wandb-files/run", json!("content"));
+    stage.faults().clear();
+    let plan = AZURE.succeed(&stage, &["plan"]);
+    let orphans = ["storage account `acmeold`", "container `acmeold/wandb-files`", "queue `acmeold/wandb-events`"];
+    for orphan in orphans {
+        assert!(plan.contains(&format!("? orphan {orphan}")), "{plan}");
+        assert!(AZURE.succeed(&stage, &["drift"]).contains(orphan));
+    }
+    let refused = AZURE.ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(refused.contains("resource group `wandb` holds the orphan") && refused.contains("--orphans"), "{refused}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+
+    AZURE.succeed(&stage, &["apply", "--yes", "--orphans"]);
+    assert_eq!(stage.writes(), ["arm:queues.delete"]);
+    let full = AZURE.ends(&stage, 5, &["destroy", "--yes", "--orphans"]);
+    assert!(full.contains("container `acmeold/wandb-files`") && full.contains("1 object or version"), "{full}");
+    hand.send("DELETE", "blob:/acmeold/wandb-files/run", Value::Null);
+    // What is left is the old one: its own plan file takes it down.
+    AZURE.change(&stage, &[("acmefiles", "acmeold")]);
+    AZURE.succeed(&stage, &["destroy", "--yes", "--orphans"]);
+    assert_eq!(hand.ask("GET", &old, &Value::Null).0, 404);
+    assert_eq!(hand.ask("GET", GROUP, &Value::Null).0, 404);
+}
+
+#[test]
+fn account_that_is_used_and_not_made_any_more_is_no_orphan() {
+    let stage = AZURE.applied();
+    AZURE.change(&stage, &[("\"acmefiles\"\n", "\"acmefiles\"\ncreate = false\n")]);
+    assert!(!AZURE.run(&stage, &["plan"]).stdout.contains("orphan"));
+}
+
+#[test]
+fn accounts_are_listed_where_that_is_allowed() {
+    let denied = || What::Error { status: 403, code: "AuthorizationFailed".to_owned(), message: "denied".to_owned() };
+    let operation = "arm:storageAccounts.list".to_owned();
+    // The subscription's may be denied, then the resource group's are listed.
+    let stage = AZURE.applied();
+    stage.faults().fault(Fault { operation: operation.clone(), nth: Nth::Number(1), at: When::Before, what: denied() });
+    AZURE.is_in_sync(&stage);
+    assert_eq!(stage.faults().count(&operation), 2);
+    // Who only has rights in a shared account looks no further.
+    let stage = shared();
+    stage.faults().fault(Fault { operation, nth: Nth::Every, at: When::Before, what: denied() });
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+}

@@ -111,12 +111,17 @@ pub async fn connect(section: &AzureSection, connection: &Connection) -> Result<
     let authority = variables.get("AZURE_AUTHORITY_HOST").unwrap_or_else(|| cloud.authority.to_owned());
     let options = options(&variables, &authority, connection)?;
     let chosen = choose(&variables, section, &options)?;
-    let scope = format!("{}/.default", cloud.audience);
+    let scope = scope(&cloud);
     let credential = Arc::new(Kept { inner: chosen.credential.clone(), tokens: Mutex::default() });
     let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
     let place = Place { endpoints: endpoints(&variables), principal };
     Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), place))
+}
+
+/// What a token for Resource Manager is asked for.
+fn scope(cloud: &CloudAddresses) -> String {
+    format!("{}/.default", cloud.audience)
 }
 
 fn endpoint(variables: &Variables<'_>, cloud: &CloudAddresses) -> Result<Url, Error> {
@@ -352,6 +357,49 @@ mod tests {
         let payload = data_encoding::BASE64URL_NOPAD.encode(br#"{"appid":"1234","oid":"5678"}"#);
         assert_eq!(principal(&format!("e30.{payload}.")), "1234");
         assert_eq!(principal("opaque"), "an identity whose token does not name it");
+    }
+
+    /// <https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure>,
+    /// <https://learn.microsoft.com/azure/china/resources-developer-guide#check-endpoints-in-azure>
+    #[test]
+    fn sovereign_clouds_have_hosts_and_a_scope_of_their_own() {
+        let found = [CloudName::Public, CloudName::UsGov, CloudName::China].map(|cloud| {
+            let cloud = addresses(cloud);
+            let endpoint = endpoint(&Variables(Some(&BTreeMap::new())), &cloud).unwrap();
+            (endpoint.to_string(), scope(&cloud), cloud.authority)
+        });
+        let expected = [
+            (
+                "https://management.azure.com/",
+                "https://management.azure.com/.default",
+                "https://login.microsoftonline.com",
+            ),
+            (
+                "https://management.usgovcloudapi.net/",
+                "https://management.core.usgovcloudapi.net/.default",
+                "https://login.microsoftonline.us",
+            ),
+            (
+                "https://management.chinacloudapi.cn/",
+                "https://management.chinacloudapi.cn/.default",
+                "https://login.chinacloudapi.cn",
+            ),
+        ];
+        assert_eq!(found, expected.map(|(endpoint, scope, host)| (endpoint.to_owned(), scope.to_owned(), host)));
+        let china: CloudName = serde_json::from_str("\"china\"").unwrap();
+        assert_eq!(
+            (china, serde_json::to_string(&CloudName::UsGov).unwrap()),
+            (CloudName::China, "\"usgov\"".to_owned())
+        );
+    }
+
+    #[test]
+    fn tokens_are_asked_for_at_the_authority_of_the_cloud() {
+        let variables = BTreeMap::new();
+        let options =
+            options(&Variables(Some(&variables)), addresses(CloudName::UsGov).authority, &Connection::default());
+        let CloudConfiguration::Custom(custom) = options.unwrap().cloud.unwrap().as_ref().clone() else { panic!() };
+        assert_eq!(custom.authority_host, "https://login.microsoftonline.us");
     }
 
     #[test]

@@ -11,6 +11,17 @@ use crate::azure::refusal::{Refusal, Served};
 use crate::azure::subscriptions;
 use crate::state::Transaction;
 
+/// Where programs on Azure's own machines ask for the token of their managed identity, which is the address in
+/// `IDENTITY_ENDPOINT` <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>.
+pub(super) const MANAGED_IDENTITY: &str = "/msi/token";
+
+/// The only version of that endpoint.
+const MANAGED_IDENTITY_VERSION: &str = "2019-08-01";
+
+/// What a signed assertion in place of a secret is sent as
+/// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#third-case-access-token-request-with-a-federated-credential>.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// Seconds that a token is valid.
 const VALIDITY_S: u64 = 3_599;
 
@@ -31,6 +42,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
     let tenant = path.split('/').nth(1).unwrap_or_default();
     match name {
         "GetInstanceDiscovery" => Ok(discovery(call)),
+        "GetManagedIdentityToken" => managed_identity(state, call),
         _ if !is_tenant(state, tenant)? => {
             let message = format!("AADSTS90002: Tenant '{tenant}' not found.");
             Err(Refusal::bad_request("invalid_request", message))
@@ -93,12 +105,24 @@ fn token(call: &Call<'_>, tenant: &str) -> Served {
                        'client_secret'.";
         return Err(Refusal::new(401, "invalid_client", message));
     }
+    if let Some(assertion) = field("client_assertion") {
+        check_assertion(assertion, field("client_assertion_type"))?;
+    }
     let scope = field("scope").ok_or_else(|| missing("scope"))?;
     let audience = scope.split(' ').find_map(|scope| scope.strip_suffix("/.default"));
     let Some(audience) = audience else {
         let message = format!("AADSTS1002012: The provided value for scope {scope} is not valid.");
         return Err(Refusal::bad_request("invalid_scope", message));
     };
+    let token = issued(call, tenant, client, audience);
+    let body = json!({
+        "token_type": "Bearer", "expires_in": VALIDITY_S, "ext_expires_in": VALIDITY_S, "access_token": token,
+    });
+    Ok(json(200, &body))
+}
+
+/// A token for an audience.
+fn issued(call: &Call<'_>, tenant: &str, client: &str, audience: &str) -> String {
     let now = call.now_ms / 1_000;
     let claims = Claims {
         aud: audience.to_owned(),
@@ -109,9 +133,39 @@ fn token(call: &Call<'_>, tenant: &str) -> Served {
         tid: tenant.to_owned(),
     };
     let part = |value: &serde_json::Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-    let token = format!("{}.{}.sandbox", part(&json!({ "alg": "none", "typ": "JWT" })), part(&json!(claims)));
+    format!("{}.{}.sandbox", part(&json!({ "alg": "none", "typ": "JWT" })), part(&json!(claims)))
+}
+
+/// Its signature is not verified, its form is.
+fn check_assertion(assertion: &str, kind: Option<&str>) -> Result<(), Refusal> {
+    if kind != Some(JWT_BEARER) {
+        let message = "AADSTS90014: The required field 'client_assertion_type' is missing or not known.";
+        return Err(Refusal::bad_request("invalid_request", message));
+    }
+    let parts: Vec<_> = assertion.split('.').map(|part| BASE64URL_NOPAD.decode(part.as_bytes())).collect();
+    if parts.len() != 3 || parts.iter().any(Result::is_err) {
+        let message = "AADSTS50027: JWT token is invalid or malformed.";
+        return Err(Refusal::new(401, "invalid_client", message));
+    }
+    Ok(())
+}
+
+/// The token of the identity with a `client_id`; without one of the identity of the machine.
+fn managed_identity(state: &Transaction<'_>, call: &Call<'_>) -> Served {
+    if call.header("x-identity-header").is_none_or(str::is_empty) {
+        return Err(Refusal::new(401, "unauthorized", "The header X-IDENTITY-HEADER is missing."));
+    }
+    if call.field("api-version") != Some(MANAGED_IDENTITY_VERSION) {
+        return Err(Refusal::bad_request("invalid_request", "The api-version is not supported."));
+    }
+    let Some(resource) = call.field("resource") else {
+        return Err(Refusal::bad_request("invalid_request", "The parameter resource is missing."));
+    };
+    let client = call.field("client_id").unwrap_or(super::CLIENT);
+    let tenant = subscriptions::all(state)?.first().map(|found| found.tenant.clone()).unwrap_or_default();
     let body = json!({
-        "token_type": "Bearer", "expires_in": VALIDITY_S, "ext_expires_in": VALIDITY_S, "access_token": token,
+        "access_token": issued(call, &tenant, client, resource), "client_id": client, "resource": resource,
+        "expires_on": (call.now_ms / 1_000 + VALIDITY_S).to_string(), "token_type": "Bearer",
     });
     Ok(json(200, &body))
 }

@@ -105,6 +105,9 @@ fn resource_manager(request: &Request<Bytes>) -> String {
     if path.ends_with("/oauth2/v2.0/token") {
         return "login:GetToken".to_owned();
     }
+    if path == crate::azure::login::MANAGED_IDENTITY {
+        return "login:GetManagedIdentityToken".to_owned();
+    }
     if path.ends_with("/.well-known/openid-configuration") {
         return "login:GetOpenIdConfiguration".to_owned();
     }

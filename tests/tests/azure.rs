@@ -84,6 +84,11 @@ fn two_deployments_share_one_account() {
     AZURE.succeed(&stage, &["destroy", "one.toml", "--yes", "--delete-data", "one-files"]);
     assert_eq!(AZURE.succeed(&stage, &["drift", "two.toml"]), "wandb-two: in sync\n");
     assert_eq!((rules(&hand).len(), events(&hand).len(), assignments(&hand).len()), (1, 1, 3));
+    let gone = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
+    assert!(gone.contains("not applied, or gone"), "{gone}");
+    stage.faults().clear();
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    assert_eq!(stage.writes(), Vec::<String>::new());
     upload(&hand, "two-files", "later");
     assert_eq!(messages(&hand, "two-events", "two-files"), 1);
 

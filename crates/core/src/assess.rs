@@ -424,7 +424,7 @@ impl<'a> Assessment<'a> {
             }
             for want in wanted.iter().filter(|_| own || carried) {
                 let is_found = matches!(observation, Observation::Present(present)
-                    if is_found(want, present, self.own_mark(resource)));
+                    if is_found(want, present, self.own_mark(resource)) && !present.shared.contains(&want.facet.name));
                 let place = if is_found { &mut found } else { &mut digests };
                 place.insert(want.facet.key, digest::of_value(&want.value));
             }

@@ -132,6 +132,9 @@ pub struct Present {
     pub seen: Vec<(&'static str, Seen)>,
     /// Entries that carry no name of ours: whose they are is told by the mark alone.
     pub nameless: Vec<&'static str>,
+    /// Those of them that another deployment made: who wants them too has them on record as its own, and the last one
+    /// takes them out.
+    pub shared: Vec<&'static str>,
     /// Entries of others beside ours.
     pub kept: Vec<Kept>,
     /// Facets that cannot be written as things stand, and why.

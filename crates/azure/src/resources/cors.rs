@@ -97,8 +97,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     };
     let (rules, mark, want) = (rules(&service), mark?, wanted(settings));
     let ours = find_rule(&rules, mark.as_ref(), &want);
-    // A rule that another deployment made goes with the last one that wants it; any other was there before us.
-    let claimed =
+    let shared =
         names.shared && ours.is_some() && !wrote(mark.as_ref()) && written_by_another(reader, names, &want).await?;
     let others: Vec<_> = rules.iter().enumerate().filter(|(place, _)| Some(*place) != ours).collect();
     let full = ours.is_none() && others.len() >= MOST_RULES;
@@ -106,7 +105,8 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     Ok(Observation::Present(Box::new(Present {
         mark: None,
         seen: vec![(RULE.name, Seen::Value(ours.map_or(Value::Null, |place| seen_rule(&rules[place]))))],
-        nameless: if claimed { Vec::new() } else { vec![RULE.name] },
+        nameless: vec![RULE.name],
+        shared: shared.then_some(RULE.name).into_iter().collect(),
         kept: kept.collect(),
         obstacles: full.then(|| (RULE.name, too_many(names))).into_iter().collect(),
     })))
@@ -135,6 +135,7 @@ fn wrote(mark: Option<&Mark>) -> bool {
     mark.is_some_and(|mark| mark.wrote(RULE.key))
 }
 
+/// Whether another deployment made the rule; any other was there before us.
 async fn written_by_another(reader: &Reader, names: &Names, want: &Value) -> Result<bool, Error> {
     let wrote = |other: &Mark| other.wrote(RULE.key) && other.recorded(RULE.key).is(want);
     Ok(marks_of_others(reader, names).await?.iter().any(wrote))

@@ -195,6 +195,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
         nameless: if ours.iter().any(|found| found.has_our_id(names)) { Vec::new() } else { vec![SUBSCRIPTION.name] },
         kept: kept.collect(),
         obstacles: taken.map(|refusal| (SUBSCRIPTION.name, refusal)).into_iter().collect(),
+        ..Present::default()
     })))
 }
 

@@ -165,7 +165,7 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let obstacles = moved(bucket, settings, created).map(|refusal| (STORAGE.name, refusal)).into_iter().collect();
     let seen = seen.map(|(name, value)| (name, Seen::Value(value))).to_vec();
-    Present { mark, seen, nameless: vec![CORS.name], kept, obstacles }
+    Present { mark, seen, nameless: vec![CORS.name], kept, obstacles, ..Present::default() }
 }
 
 /// Data is never moved (<https://cloud.google.com/storage/docs/moving-buckets>).

@@ -13,7 +13,7 @@ use provision_core::survey::{Survey, survey};
 use provision_core::{Error, executor, retry};
 use provision_gcp as gcp;
 use provision_sandbox::Sandbox;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::arguments::{Cloud, Global};
 use crate::{sandbox, trace, view};
@@ -137,18 +137,26 @@ impl Checked {
 /// next one.
 async fn settled(observer: &dyn Observer, intent: &Intent) -> Result<Survey, Error> {
     let removing = matches!(intent.purpose, Purpose::Destroy { .. });
-    let (started, mut waits, mut said) = (Instant::now(), retry::waits(), None::<Instant>);
+    let (started, mut waits, names) = (Instant::now(), retry::waits(), intent.names());
     loop {
-        let found = survey(observer, &intent.names(), removing).await?;
+        let found = heard(survey(observer, &names, removing), "looking at the cloud").await?;
         let Some((reason, budget)) = found.settling() else { return Ok(found) };
         if started.elapsed() > budget {
             return Ok(found);
         }
-        if said.is_none_or(|said| said.elapsed() >= executor::HEARTBEAT) {
-            view::diagnostic(&format!("{reason}: looking again\n"));
-            said = Some(Instant::now());
-        }
+        view::diagnostic(&format!("{reason}: looking again\n"));
         sleep(waits.next().unwrap_or_default()).await;
+    }
+}
+
+/// The same, with a sign of life every so often.
+async fn heard<T>(work: impl Future<Output = T>, text: &str) -> T {
+    let (mut work, begun) = (std::pin::pin!(work), Instant::now());
+    loop {
+        match timeout(executor::HEARTBEAT, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => view::diagnostic(&format!("  {} s, {text}\n", begun.elapsed().as_secs())),
+        }
     }
 }
 

@@ -243,6 +243,12 @@ fn unmarked_is_refused_with_adopt_as_the_hint(cloud: &Cloud) {
     }
     cloud.ends(&stage, 6, &["apply", "--yes"]);
     assert_eq!(stage.writes(), Vec::<String>::new());
+    let report = |format: &str| cloud.run(&stage, &["drift", "--format", format]).stdout;
+    assert!(!report("junit").contains("errors=\"0\""), "{}", report("junit"));
+    assert!(report("markdown").contains("| refused |"), "{}", report("markdown"));
+    let sarif: Value = serde_json::from_str(&report("sarif")).unwrap();
+    let rules: Vec<_> = sarif["runs"][0]["results"].as_array().unwrap().iter().map(|one| &one["ruleId"]).collect();
+    assert!(rules.contains(&&Value::from("refused")), "{sarif}");
 }
 
 fn deployments_with_alike_names_do_not_touch_each_other(cloud: &Cloud) {
@@ -284,9 +290,15 @@ fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan(cloud: &Cloud)
     }
     let entries: Vec<_> = (cloud.ours)(&stage.hand()).into_iter().filter(|found| found.starts_with("entry ")).collect();
     assert!(entries.len() == 1 && entries[0].ends_with("renamed"), "{entries:?}");
+    // Another name of the deployment finds the orphans by the former one only.
+    let renamed = ("\"wandb-prod\"", "\"wandb-new\"\nwas = \"wandb-prod\"");
+    cloud.change(&stage, &[changes, &[renamed]].concat());
+    cloud.apply(&stage);
+    let plan = cloud.succeed(&stage, &["plan"]);
+    assert!(plan.contains("before `was` goes from the plan file"), "{plan}");
     cloud.succeed(&stage, &["apply", "--yes", "--orphans"]);
-    cloud.is_in_sync(&stage);
-    assert!(!cloud.succeed(&stage, &["plan"]).contains("orphan"));
+    let plan = cloud.succeed(&stage, &["plan"]);
+    assert!(!plan.contains("orphan") && plan.contains("No changes."), "{plan}");
 }
 
 fn renaming_the_deployment_takes_its_marks_over(cloud: &Cloud) {

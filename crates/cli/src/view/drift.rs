@@ -1,6 +1,6 @@
 //! A drift report for machines: a table, test cases, code-scanning results.
 
-use provision_core::change_set::{Action, Change, ChangeSet};
+use provision_core::change_set::{Action, Change, ChangeSet, Unreadable};
 use provision_core::diff::{self, FieldDiff};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
@@ -18,30 +18,48 @@ pub(crate) fn verdict(set: &ChangeSet) -> &'static str {
     }
 }
 
-/// A field that differs, or a whole resource that is gone.
+/// A field that differs, a whole resource that is gone, or why nothing can be said of it.
 struct Row<'a> {
-    change: &'a Change,
+    address: &'a str,
     line: Option<usize>,
+    rule: &'static str,
     what: String,
     why: String,
 }
 
 fn rows(change: &Change) -> Vec<Row<'_>> {
+    let row =
+        |line, rule, what, why: &str| Row { address: change.address.as_str(), line, rule, what, why: why.to_owned() };
+    if let Some(refusal) = &change.refusal {
+        return vec![row(change.line, "refused", refusal.reason.clone(), "refused")];
+    }
     if change.missing || change.action == Action::Create {
-        let why = if change.missing { "drift: it was applied and is gone" } else { "pending: not made yet" };
         let what = format!("{} `{}`", change.kind, change.name);
-        return vec![Row { change, line: change.line, what, why: why.to_owned() }];
+        return vec![match change.missing {
+            true => row(change.line, "drift", what, "drift: it was applied and is gone"),
+            false => row(change.line, "pending", what, "pending: not made yet"),
+        }];
     }
     let facets = change.facets.iter().filter(|facet| facet.finding.differs());
     let rows = facets.flat_map(|facet| {
-        diff::fields(&facet.before, &facet.after).into_iter().map(move |diff| Row {
-            change,
-            line: facet.line,
-            what: describe(&facet.facet, &diff),
-            why: label(facet.finding).trim().to_owned(),
-        })
+        let rule = if facet.finding.is_drift() { "drift" } else { "pending" };
+        let why = label(facet.finding);
+        let diffs = diff::fields(&facet.before, &facet.after).into_iter();
+        diffs.map(move |diff| row(facet.line, rule, describe(&facet.facet, &diff), why.trim()))
     });
     rows.collect()
+}
+
+/// Everything there is to say of a set.
+fn rows_of(set: &ChangeSet) -> Vec<Row<'_>> {
+    let unread = set.unreadable.iter().map(|Unreadable(error)| Row {
+        address: error.address().map_or("-", |address| address.as_str()),
+        line: error.line(),
+        rule: "unknown",
+        what: error.to_string(),
+        why: "unknown: it could not be read".to_owned(),
+    });
+    set.changes.iter().flat_map(rows).chain(unread).collect()
 }
 
 fn describe(facet: &str, diff: &FieldDiff) -> String {
@@ -53,17 +71,17 @@ fn describe(facet: &str, diff: &FieldDiff) -> String {
 pub(crate) fn markdown(sets: &[ChangeSet]) -> String {
     let row = |row: Row<'_>| {
         let cell = |text: &str| text.replace('|', "\\|");
-        format!("| `{}` | {} | {} |\n", row.change.address, cell(&row.what), cell(&row.why))
+        format!("| `{}` | {} | {} |\n", row.address, cell(&row.what), cell(&row.why))
     };
     let table = |set: &ChangeSet| {
-        let rows: String = set.changes.iter().flat_map(rows).map(row).collect();
+        let rows: String = rows_of(set).into_iter().map(row).collect();
         let head = if rows.is_empty() { "" } else { "\n| resource | change | why |\n|---|---|---|\n" };
         format!("### {}: {}\n{head}{rows}", set.deployment, verdict(set))
     };
     sets.iter().map(table).collect::<Vec<_>>().join("\n")
 }
 
-/// A suite for each deployment, a case for each resource; drift fails it, what could not be read is an error.
+/// A suite for each deployment, a case for each resource; drift fails it, what is refused or could not be read is an error.
 pub(crate) fn junit(sets: &[ChangeSet]) -> String {
     let mut report = Report::new("provision drift");
     for set in sets {
@@ -80,19 +98,22 @@ pub(crate) fn junit(sets: &[ChangeSet]) -> String {
 }
 
 fn case(change: &Change) -> TestCase {
-    let drifted = change.missing || change.facets.iter().any(|facet| facet.finding.is_drift());
-    let mut status =
-        if drifted { TestCaseStatus::non_success(NonSuccessKind::Failure) } else { TestCaseStatus::success() };
-    if drifted {
-        status.set_message(rows(change).iter().map(|row| row.what.as_str()).collect::<Vec<_>>().join("; "));
-    }
+    let rows = rows(change);
+    let any = |rule: &str| rows.iter().any(|row| row.rule == rule);
+    let kind = match (any("refused"), any("drift")) {
+        (true, _) => NonSuccessKind::Error,
+        (_, true) => NonSuccessKind::Failure,
+        _ => return TestCase::new(change.address.as_str(), TestCaseStatus::success()),
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(rows.iter().map(|row| format!("{} ({})", row.what, row.why)).collect::<Vec<_>>().join("; "));
     TestCase::new(change.address.as_str(), status)
 }
 
 /// A result for each difference, at its line of the plan file.
 pub(crate) fn sarif(sets: &[ChangeSet]) -> String {
-    let results: Vec<_> =
-        sets.iter().flat_map(|set| set.changes.iter().flat_map(rows).map(|row| result(set, &row))).collect();
+    let results = sets.iter().flat_map(|set| rows_of(set).into_iter().map(|row| result(set, &row)));
+    let results: Vec<_> = results.collect();
     let log = json!({
         "version": "2.1.0",
         "$schema": serde_sarif::sarif::SCHEMA_URL,
@@ -107,11 +128,10 @@ pub(crate) fn sarif(sets: &[ChangeSet]) -> String {
 }
 
 fn result(set: &ChangeSet, row: &Row<'_>) -> serde_json::Value {
-    let drift = row.why.starts_with("drift");
     json!({
-        "ruleId": if drift { "drift" } else { "pending" },
-        "level": if drift { "error" } else { "note" },
-        "message": {"text": format!("{} {} ({})", row.change.address, row.what, row.why)},
+        "ruleId": row.rule,
+        "level": if row.rule == "pending" { "note" } else { "error" },
+        "message": {"text": format!("{} {} ({})", row.address, row.what, row.why)},
         "locations": [{"physicalLocation": {
             "artifactLocation": {"uri": set.plan_file.name},
             "region": {"startLine": row.line.unwrap_or(1)},

@@ -242,7 +242,7 @@ fn validate(section: &GcpSection, problems: &mut Problems) {
     bucket_name(&section.bucket.name, problems);
     location(&section.bucket, problems);
     if let Some(encryption) = &section.bucket.encryption {
-        kms_key(&encryption.kms_key, problems);
+        kms_key(&encryption.kms_key, &section.bucket, problems);
     }
     soft_delete(section.bucket.soft_delete_days, problems);
     cors(&section.bucket.cors, problems);
@@ -312,14 +312,31 @@ fn location(bucket: &BucketSection, problems: &mut Problems) {
     }
 }
 
-/// Names of keys: <https://cloud.google.com/kms/docs/getting-resource-ids>.
-fn kms_key(name: &str, problems: &mut Problems) {
+/// Names of keys: <https://cloud.google.com/kms/docs/getting-resource-ids>. "You must create the Cloud KMS key in the same
+/// location as the data you intend to encrypt": <https://cloud.google.com/storage/docs/encryption/customer-managed-keys#restrictions>.
+fn kms_key(name: &str, bucket: &BucketSection, problems: &mut Problems) {
     let fields: Vec<_> = name.split('/').collect();
     let collections: Vec<_> = fields.iter().step_by(2).copied().collect();
     let named = fields.iter().all(|field| !field.is_empty());
+    let path = "gcp.bucket.encryption.kms_key";
     if !named || fields.len() != 8 || collections != ["projects", "locations", "keyRings", "cryptoKeys"] {
         let label = "write the key's full name, `projects/P/locations/L/keyRings/R/cryptoKeys/K`";
-        problems.report("gcp.bucket.encryption.kms_key", "invalid KMS key", label, None);
+        problems.report(path, "invalid KMS key", label, None);
+        return;
+    }
+    let needed = location_of_keys(&bucket.location());
+    if !fields[3].eq_ignore_ascii_case(&needed) {
+        let label = format!("a bucket in `{}` takes keys in `{needed}` only", bucket.location());
+        problems.report(path, "the key is in another location than the bucket", &label, None);
+    }
+}
+
+/// Where the keys of a bucket's location are: the multi-region `EU` is `europe` there
+/// <https://cloud.google.com/kms/docs/locations>.
+fn location_of_keys(location: &str) -> String {
+    match location {
+        "EU" => "europe".to_owned(),
+        other => other.to_lowercase(),
     }
 }
 
@@ -367,6 +384,8 @@ fn pubsub_name(path: &str, kind: &str, name: &str, problems: &mut Problems) {
         "write the short name, without `projects/...`"
     } else if !(3..=255).contains(&name.len()) || !begins || !name.bytes().all(inside) {
         "Pub/Sub names take 3-255 letters, digits and `-_.~+%`, and begin with a letter"
+    } else if escape(name) {
+        "`%` with two hexadecimal digits stands for another letter wherever the name is part of a URL"
     } else if name.starts_with("goog") {
         "Pub/Sub reserves names that begin with `goog`"
     } else {
@@ -374,6 +393,12 @@ fn pubsub_name(path: &str, kind: &str, name: &str, problems: &mut Problems) {
     };
     let short = name.rsplit('/').next().filter(|short| name.contains('/') && !short.is_empty());
     problems.report(path, &format!("invalid {kind} name"), label, short.map(|short| format!("write `{short}`")));
+}
+
+/// Whether a URL would read something else than the name (<https://www.rfc-editor.org/rfc/rfc3986#section-2.1>).
+fn escape(name: &str) -> bool {
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    name.split('%').skip(1).any(|rest| digit(rest.as_bytes().first()) && digit(rest.as_bytes().get(1)))
 }
 
 /// Emails of service accounts: <https://cloud.google.com/iam/docs/service-account-types>.
@@ -468,6 +493,23 @@ mod tests {
         let help = Some("write `name = \"wandb-1st-events\"` under [gcp.topic]".to_owned());
         assert_eq!(bucket("name = \"1st\""), [("gcp.topic.name".to_owned(), help)]);
         assert_eq!(paths("project = \"acme-ml\"", "name = \"1st\"", "[gcp.topic]\nname = \"first\""), []);
+    }
+
+    #[test]
+    fn keys_are_where_the_bucket_is() {
+        let found = |location: &str, key: &str| {
+            let key = format!("projects/p/locations/{key}/keyRings/r/cryptoKeys/k");
+            let bucket = format!("name = \"abc\"\nlocation = \"{location}\"\nencryption = {{ kms_key = \"{key}\" }}");
+            paths("project = \"acme-ml\"", &bucket, "").len()
+        };
+        for (location, key) in [("US", "us"), ("eu", "europe"), ("europe-west1", "europe-west1"), ("NAM4", "nam4")] {
+            assert_eq!((found(location, key), found(location, "asia")), (0, 1), "{location}");
+        }
+    }
+
+    #[test]
+    fn names_that_a_url_would_read_otherwise_are_refused() {
+        assert!(escape("a%2Fb") && escape("a%20") && !escape("a%b") && !escape("50%"));
     }
 
     #[test]

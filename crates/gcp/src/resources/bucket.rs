@@ -135,7 +135,7 @@ pub(crate) async fn observe(
 
 fn elsewhere(error: &Error) -> Observation {
     let detail = error.call().unwrap_or_default();
-    Observation::TakenElsewhere { detail: format!("{detail}; or these credentials may not look at it") }
+    Observation::TakenElsewhere { detail: format!("{detail}; or these credentials lack `storage.buckets.get` on it") }
 }
 
 /// The service gives the project's number, whatever it was given.

@@ -40,6 +40,10 @@ pub(crate) fn failed(tried: &str, folder: &Path, error: &provision_sandbox::Erro
         | provision_sandbox::Error::Newer { .. } => {
             failed.hint(format!("`provision sandbox reset --dir {folder}` makes an empty one of it"))
         }
+        provision_sandbox::Error::InUse { .. } => failed.hint(
+            "wait for that command; beside `provision sandbox serve`, leave `--sandbox` out and set the variables that it \
+             printed",
+        ),
         _ => failed,
     }
 }

@@ -154,11 +154,11 @@ pub(crate) fn start(world: &World) -> Result<(), Error> {
 pub(crate) fn seed(world: &World, subscription: &str, tenant: &str, principal: Option<&str>) -> Result<(), Error> {
     let seen_from_ms = world.clock.now_ms().saturating_add(world.faults.propagation_ms("principals"));
     world.store.transaction(|state| {
-        subscriptions::seed(state, subscription, tenant)?;
+        let tenant = subscriptions::seed(state, subscription, tenant)?;
         if let Some(principal) = principal {
             authorization::seed(state, principal, seen_from_ms)?;
         }
-        state.put(TOLD, &Told { subscription: subscription.to_owned(), tenant: tenant.to_owned() })
+        state.put(TOLD, &Told { subscription: subscription.to_owned(), tenant })
     })
 }
 

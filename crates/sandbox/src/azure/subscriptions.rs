@@ -30,14 +30,15 @@ pub(super) struct Subscription {
     providers: BTreeMap<String, u64>,
 }
 
-/// Make one, with all resource providers, unless it is there.
-pub(super) fn seed(state: &mut Transaction<'_>, id: &str, tenant: &str) -> Result<(), Error> {
+/// Make one, with all resource providers, unless it is there; gives the tenant that it is of.
+pub(super) fn seed(state: &mut Transaction<'_>, id: &str, tenant: &str) -> Result<String, Error> {
     let key = format!("/subscriptions/{id}");
-    if resources::has(state, &key) {
-        return Ok(());
+    if let Some(Subscription { tenant, .. }) = resources::get(state, &key)? {
+        return Ok(tenant);
     }
     let providers = PROVIDERS.map(|name| (name.to_owned(), 0)).into();
-    resources::put(state, &key, &Subscription { id: id.to_owned(), tenant: tenant.to_owned(), providers })
+    resources::put(state, &key, &Subscription { id: id.to_owned(), tenant: tenant.to_owned(), providers })?;
+    Ok(tenant.to_owned())
 }
 
 /// All of them.

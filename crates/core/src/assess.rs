@@ -53,6 +53,7 @@ pub fn assess(
     let assessment = Assessment::new(observer, intent, survey, line_of);
     let changes = survey.found.iter().map(|(resource, seen)| assessment.change(resource, seen)).collect();
     let changes = without_echoes(changes, &survey.found);
+    let warnings = assessment.warnings(&changes);
     ChangeSet {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -65,7 +66,7 @@ pub fn assess(
         settings: intent.settings.clone(),
         changes,
         orphans: assessment.orphans.clone(),
-        warnings: [observer.warnings(), assessment.left_behind(), assessment.moved_away()].concat(),
+        warnings,
         unreadable: assessment.unreadable(),
     }
 }
@@ -112,6 +113,38 @@ impl<'a> Assessment<'a> {
     fn applied_parts(&self) -> BTreeSet<String> {
         let marks = self.survey.found.iter().filter_map(|(resource, _)| self.own_mark(resource));
         marks.flat_map(|mark| mark.parts.iter().cloned()).collect()
+    }
+
+    fn warnings(&self, changes: &[Change]) -> Vec<String> {
+        let own = self.observer.warnings();
+        [own, self.left_behind(), self.moved_away(), self.standing(changes), self.of_former_name()].concat()
+    }
+
+    /// What would refuse a write, and stands though nothing is to be written.
+    fn standing(&self, changes: &[Change]) -> Vec<String> {
+        let applying = self.intent.purpose == Purpose::Apply;
+        let obstacles = changes.iter().zip(&self.survey.found).filter(|(change, _)| change.action != Action::Refuse);
+        let obstacles = obstacles.filter_map(|(change, (resource, _))| Some((change, self.present(resource)?)));
+        let warning = |(change, present): (&Change, &Present)| {
+            let as_wanted = |name: &str| {
+                change.facets.iter().any(|facet| facet.facet == name && !facet.write && !facet.finding.differs())
+            };
+            let standing = present.obstacles.iter().filter(|(name, _)| applying && as_wanted(name));
+            standing.map(|(_, refusal)| format!("{}; {}", refusal.reason, refusal.hint)).collect::<Vec<_>>()
+        };
+        obstacles.flat_map(warning).collect()
+    }
+
+    /// Orphans are found by the former name as long as the plan file has it.
+    fn of_former_name(&self) -> Vec<String> {
+        let former = |was: &&String| self.orphans.iter().any(|orphan| orphan.mark.deployment == **was);
+        let text = |was: &String| {
+            format!(
+                "the orphans carry the mark of `{was}`: delete them with `--orphans` before `was` goes from the plan file, or \
+             nothing finds them any more"
+            )
+        };
+        self.intent.was.iter().filter(former).map(text).collect()
     }
 
     /// Parts that were applied and are neither in the plan file nor found as orphans: rights that were given somewhere else.
@@ -265,8 +298,12 @@ impl<'a> Assessment<'a> {
                 "this deployment's {kind} is `{old}`, and the plan file now names `{name}`; data is never moved"
             ),
             hint: format!(
-                "write `{old}` again, or give the new {kind} a deployment of its own (another `deployment.name`), or \
-                 take the old one down with its plan file first"
+                "{}, or give the new {kind} a deployment of its own (another `deployment.name`), or take the old one down \
+                 with its plan file first",
+                match old.rsplit_once('/') {
+                    Some((place, _)) => format!("it is in `{place}`: name that again"),
+                    None => format!("write `{old}` again"),
+                }
             ),
         })
     }
@@ -277,6 +314,9 @@ impl<'a> Assessment<'a> {
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
             Ownership::Adoptable => {
+                if let Some(refusal) = self.renamed(resource) {
+                    return refuse(change, refusal);
+                }
                 change.action = Action::Adopt;
                 Origin::Adopted
             }
@@ -598,7 +638,7 @@ fn refuse(change: &mut Change, refusal: Refusal) {
 
 fn taken(resource: &Resource, detail: &str) -> Refusal {
     Refusal {
-        reason: format!("the name `{}` belongs to another account ({detail})", resource.name),
+        reason: format!("the name `{}` belongs to somebody else ({detail})", resource.name),
         hint: format!("choose another `name` under [{}]", resource.path),
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::rig::{Ran, finished};
 use provision_tests::stage::Stage;
+use serde_json::json;
 
 use super::sort_progress;
 use crate::clouds::GCP;
@@ -105,6 +106,21 @@ fn publisher_grant_that_somebody_took_away_is_said_at_once() {
     ran.stdout = String::new();
     screen("failed_grant_taken_away", ran);
     assert_eq!(stage.faults().count(INSERT), 1);
+}
+
+/// Ours takes every new object already.
+#[test]
+fn second_notification_to_our_topic_is_warned_about() {
+    let stage = GCP.applied();
+    let entry = json!({"topic": "//pubsub.googleapis.com/projects/acme-ml/topics/acme-events",
+                       "payload_format": "JSON_API_V1", "event_types": ["OBJECT_FINALIZE"],
+                       "custom_attributes": {"theirs": "1"}});
+    stage.send("POST", "/storage/v1/b/acme-files/notificationConfigs", entry);
+    let warned = |ran: &Ran| [&ran.stdout, &ran.stderr].iter().any(|text| text.contains("would hear of each twice"));
+    for command in ["plan", "drift"] {
+        let ran = GCP.run(&stage, &[command]);
+        assert!(ran.code == 0 && warned(&ran), "{}{}", ran.stdout, ran.stderr);
+    }
 }
 
 /// The texts: <https://github.com/kedacore/keda/pull/2696>, <https://github.com/cloudyr/googleCloudStorageR/issues/5>.

@@ -4,6 +4,8 @@ use anstyle::{AnsiColor, Style};
 use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Purpose};
 use provision_core::compare::Finding;
 use provision_core::diff;
+use provision_core::mark::Origin;
+use provision_core::resource::Orphan;
 use serde_json::Value;
 
 const DIM: Style = Style::new().dimmed();
@@ -140,18 +142,28 @@ pub(crate) fn short(value: &Value) -> String {
 }
 
 fn orphans(set: &ChangeSet) -> String {
-    let orphan = |orphan: &provision_core::resource::Orphan| {
-        let fate = match (set.with_orphans, orphan.holds_data && set.purpose == Purpose::Apply) {
-            (true, false) => "- delete orphan",
+    let orphan = |orphan: &Orphan| {
+        let fate = match (goes(set, orphan), orphan.mark.origin) {
+            (true, Origin::Created) => "- delete orphan",
+            (true, Origin::Adopted) => "- release orphan",
             _ => "? orphan",
         };
         format!("{fate} {} `{}`: marked as this deployment's, and not in the plan file\n", orphan.kind, orphan.name)
     };
     let mut text: String = set.orphans.iter().map(orphan).collect();
     if !text.is_empty() && !set.with_orphans {
-        text += "  `--orphans` deletes them\n";
+        let data = set.orphans.iter().any(|orphan| orphan.holds_data);
+        text += match data && set.purpose == Purpose::Apply {
+            true => "  `apply --orphans` deletes them, but for what holds data: `destroy --orphans` does\n",
+            false => "  `--orphans` deletes them\n",
+        };
     }
     text
+}
+
+/// Whether an orphan is taken down: with apply nothing that holds data.
+fn goes(set: &ChangeSet, orphan: &Orphan) -> bool {
+    set.with_orphans && !(orphan.holds_data && set.purpose == Purpose::Apply)
 }
 
 /// The last line.
@@ -176,8 +188,9 @@ pub(crate) fn summary(set: &ChangeSet) -> String {
     ];
     let counts = words.iter().map(|(action, word)| (set.count(*action), word)).filter(|(count, _)| *count > 0);
     let mut parts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
-    if set.with_orphans && !set.orphans.is_empty() {
-        parts.push(format!("{} orphaned to delete", set.orphans.len()));
+    let orphans = set.orphans.iter().filter(|orphan| goes(set, orphan)).count();
+    if orphans > 0 {
+        parts.push(format!("{orphans} orphaned to delete"));
     }
     format!("{BOLD}Changes:{BOLD:#} {}.", parts.join(", "))
 }

@@ -143,6 +143,87 @@ fn rule_that_others_had_stays_theirs_after_a_run_that_was_stopped() {
     assert_eq!(rules(&hand), before);
 }
 
+#[test]
+fn rule_of_others_for_the_same_origin_is_refused_and_left() {
+    let stage = shared();
+    let hand = stage.hand();
+    let mut theirs = rule("https://wandb.example.com");
+    theirs["allowedMethods"] = json!(["DELETE"]);
+    set_rules(&hand, &[theirs]);
+    let before = rules(&hand);
+    stage.faults().clear();
+    let plan = AZURE.ends(&stage, 6, &["plan", "one.toml"]);
+    assert!(plan.contains("reads one rule for an origin"), "{plan}");
+    AZURE.ends(&stage, 6, &["apply", "one.toml", "--yes"]);
+    assert_eq!((rules(&hand), stage.writes()), (before, Vec::<String>::new()));
+}
+
+#[test]
+fn rule_of_two_deployments_stays_when_one_of_them_moves() {
+    let stage = shared();
+    for plan in ["one.toml", "two.toml"] {
+        AZURE.succeed(&stage, &["apply", plan, "--yes"]);
+    }
+    stage.write("one.toml", &SHARED.replace("wandb.example.com", "moved.example.com"));
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    assert_eq!(rules(&stage.hand()).len(), 2);
+    for (plan, place) in [("one.toml", "one"), ("two.toml", "two")] {
+        assert_eq!(AZURE.succeed(&stage, &["drift", plan]), format!("wandb-{place}: in sync\n"));
+    }
+}
+
+#[test]
+fn account_s_own_deployment_leaves_its_guests_their_roles() {
+    let stage = AZURE.applied();
+    stage.write("one.toml", SHARED);
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    AZURE.change(&stage, &[("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")]);
+    AZURE.apply(&stage);
+    AZURE.is_in_sync(&stage);
+    assert_eq!(AZURE.succeed(&stage, &["drift", "one.toml"]), "wandb-one: in sync\n");
+}
+
+/// An event subscription of others on the account, directly or below a system topic of theirs.
+fn their_subscription(hand: &Hand, collection: &str, prefix: &str) {
+    let body = json!({"properties": {
+        "destination": {"endpointType": "StorageQueue", "properties": {
+            "resourceId": ACCOUNT, "queueName": "one-events"}},
+        "filter": {"subjectBeginsWith": prefix, "includedEventTypes": ["Microsoft.Storage.BlobCreated"]},
+    }});
+    hand.send("PUT", &format!("{collection}/eventSubscriptions/theirs"), body);
+}
+
+#[test]
+fn subscription_of_others_that_doubles_ours_is_refused() {
+    let stage = shared();
+    let hand = stage.hand();
+    for place in [container("one-files"), queue("one-events")] {
+        hand.send("PUT", &place, json!({}));
+    }
+    let collection = format!("{ACCOUNT}/providers/Microsoft.EventGrid");
+    their_subscription(&hand, &collection, "/blobServices/default/containers/one-files");
+    stage.faults().clear();
+    let plan = AZURE.ends(&stage, 6, &["plan", "one.toml"]);
+    assert!(plan.contains("would hear of each twice") && plan.contains("name = \"theirs\""), "{plan}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn account_with_a_subscription_of_others_below_a_topic_is_not_deleted() {
+    let stage = AZURE.applied();
+    let hand = stage.hand();
+    let topic = format!("{GROUP}/providers/Microsoft.EventGrid/systemTopics/theirs");
+    let source = json!({"source": ACCOUNT, "topicType": "Microsoft.Storage.StorageAccounts"});
+    hand.send("PUT", &topic, json!({"location": "westeurope", "properties": source}));
+    hand.send("PUT", &queue("one-events"), json!({}));
+    their_subscription(&hand, &topic, "/blobServices/default/containers/others/");
+    hand.send("DELETE", &queue("one-events"), Value::Null);
+    stage.faults().clear();
+    let refused = AZURE.ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(refused.contains("event subscription `theirs`"), "{refused}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
 /// The account, container and queue of the contract's plan file under another account's name, with their marks, as a
 /// version that did not know of renamed accounts left them.
 fn left_behind(stage: &Stage) -> String {

@@ -160,7 +160,11 @@ fn held(found: &[Assignment], wanted: &Value, names: &Names) -> Value {
 
 /// Assign what is missing, then delete what we assigned to anybody else; `null` deletes all that we assigned.
 pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
-    let Some(found) = assignments(writer.reader(), names).await? else { return Ok(()) };
+    let reader = writer.reader();
+    let account = names.account_id();
+    let (found, marks, queues) =
+        futures::join!(assignments(reader, names), cors::marks_of_others(reader, names), reader.list_queues(&account));
+    let Some(found) = found? else { return Ok(()) };
     let has = |one: &Assignment, role: &Role| {
         one.is_of(role, names) && value[role.name].as_str() == Some(&role.held(&one.principal, &one.scope))
     };
@@ -169,7 +173,8 @@ pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, v
     assigned.into_iter().collect::<Result<(), _>>()?;
     let surplus = |one: &&Assignment| one.is_ours(names) && !WANTED.iter().any(|role| has(one, role));
     let surplus: Vec<_> = found.iter().filter(surplus).collect();
-    let heirs = if surplus.is_empty() { Vec::new() } else { heirs(writer.reader(), names, &surplus).await? };
+    let heirs =
+        if surplus.is_empty() { Vec::new() } else { heirs(names, &surplus, &marks?, &queues?.unwrap_or_default()) };
     let given_up = surplus.iter().map(|one| async {
         writer.delete_role_assignment(&one.id).await?;
         let heir = heirs.iter().find(|(_, principal)| one.is_on_account(names) && *principal == one.principal);
@@ -181,26 +186,17 @@ pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, v
     join_all(given_up).await.into_iter().collect()
 }
 
-/// Other deployments of a shared account that have the roles of an identity on record: the service takes one assignment of a
-/// role to an identity, so the first deployment's serves them all.
-async fn heirs(reader: &Reader, names: &Names, given_up: &[&Assignment]) -> Result<Vec<(String, String)>, Error> {
-    if !names.shared {
-        return Ok(Vec::new());
-    }
-    let account = names.account_id();
-    let (marks, queues) = futures::try_join!(cors::marks_of_others(reader, names), reader.list_queues(&account))?;
-    let queues = queues.unwrap_or_default();
-    let queues: Vec<_> = queues.iter().map(|queue| queue["name"].as_str().map(str::to_owned)).chain([None]).collect();
-    let mut heirs = Vec::new();
-    for one in given_up.iter().filter(|one| one.is_on_account(names)) {
-        let values: Vec<_> = queues
-            .iter()
-            .map(|queue| roles_of(&one.principal, &Names { queue: queue.clone(), ..names.clone() }))
-            .collect();
-        let has = |mark: &&Mark| values.iter().any(|value| mark.recorded(ROLES.key).is(value));
-        heirs.extend(marks.iter().find(has).map(|mark| (mark.deployment.clone(), one.principal.clone())));
-    }
-    Ok(heirs)
+/// Other deployments on the account that have the roles of an identity on record: the service takes one assignment of a role
+/// to an identity, so the first deployment's serves them all.
+fn heirs(names: &Names, given_up: &[&Assignment], marks: &[Mark], queues: &[Value]) -> Vec<(String, String)> {
+    let queues = queues.iter().map(|queue| queue["name"].as_str().map(str::to_owned)).chain([None]);
+    let places: Vec<_> = queues.map(|queue| Names { queue, ..names.clone() }).collect();
+    let heir = |one: &&&Assignment| {
+        let has =
+            |mark: &&Mark| places.iter().any(|place| mark.recorded(ROLES.key).is(&roles_of(&one.principal, place)));
+        marks.iter().find(has).map(|mark| (mark.deployment.clone(), one.principal.clone()))
+    };
+    given_up.iter().filter(|one| one.is_on_account(names)).filter_map(|one| heir(&one)).collect()
 }
 
 /// The same assignment again, as that of another deployment.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Read as _, Reader, Tags, Writer, last};
 use crate::config::{Settings, normal_location};
 use crate::provider::{Names, identity_of, metadata, others_tags, tags, unknown_facet};
+use crate::resources::events;
 use crate::resources::resource_group::immovable;
 
 const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
@@ -200,31 +201,35 @@ fn others(names: &Names, held: &[Held]) -> Option<Refusal> {
 /// Everything that is lost with the account.
 async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
     let id = names.account_id();
-    let subscriptions = names.event_subscriptions();
     let (containers, queues, tables, shares, events) = futures::join!(
         reader.list_containers(&id),
         reader.list_queues(&id),
         reader.list_tables(&id),
         reader.list_shares(&id),
-        reader.list_event_subscriptions(&subscriptions),
+        events::on_account(reader, names),
     );
     let name = |item: &Value| item["name"].as_str().unwrap_or_default().to_owned();
     let container = |item: &Value| made_by_us(names, item, &names.container_id(&name(item)));
     let queue = |item: &Value| made_by_us(names, item, &names.queue_id(&name(item)));
-    let event = |item: &Value| names.events == name(item) || names.ids.contains(&name(item));
     let mut held = Vec::new();
     let mut add = |kind: &str, listed: Option<Vec<Value>>, ours: &dyn Fn(&Value) -> bool| {
         let listed = listed.unwrap_or_default();
-        // Containers such as `$logs` are the account's own.
-        let counted = listed.iter().filter(|item| !name(item).starts_with('$'));
+        let counted = listed.iter().filter(|item| !is_the_accounts(kind, &name(item)));
         held.extend(counted.map(|item| Held { text: format!("{kind} `{}`", name(item)), ours: ours(item) }));
     };
     add("container", containers?, &container);
     add("queue", queues?, &queue);
     add("table", tables?, &|_| false);
     add("file share", shares?, &|_| false);
-    add("event subscription", events?, &event);
+    held.extend(events?.into_iter().map(|(text, ours)| Held { text, ours }));
     Ok(held)
+}
+
+/// What the account makes by itself: logs, the change feed and metrics, but not a web site or a root container
+/// (<https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata#container-names>,
+/// <https://learn.microsoft.com/azure/storage/common/storage-analytics-metrics#how-metrics-are-stored>).
+fn is_the_accounts(kind: &str, name: &str) -> bool {
+    ["$logs", "$blobchangefeed"].contains(&name) || (kind == "table" && name.starts_with("$Metrics"))
 }
 
 /// Only what we created goes; what we adopted stays, and keeps the account.

@@ -1,7 +1,7 @@
 //! `azure.cors`: our rule among those of the account's Blob service, one document for everybody in the account.
 
 use provision_core::Error;
-use provision_core::mark::Mark;
+use provision_core::mark::{Mark, Recorded};
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
 use serde_json::{Map, Value, json};
 
@@ -100,7 +100,9 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let shared =
         names.shared && ours.is_some() && !wrote(mark.as_ref()) && written_by_another(reader, names, &want).await?;
     let others: Vec<_> = rules.iter().enumerate().filter(|(place, _)| Some(*place) != ours).collect();
-    let full = ours.is_none() && others.len() >= MOST_RULES;
+    let full = || (others.len() >= MOST_RULES).then(|| too_many(names));
+    let obstacle = || same_origins(&rules, &want).map(|place| taken(names, &rules[place])).or_else(full);
+    let obstacle = if ours.is_none() { obstacle() } else { None };
     let kept = others.iter().map(|(_, rule)| Kept { facet: RULE.name.to_owned(), entry: describe(rule) });
     Ok(Observation::Present(Box::new(Present {
         mark: None,
@@ -108,7 +110,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
         nameless: vec![RULE.name],
         shared: shared.then_some(RULE.name).into_iter().collect(),
         kept: kept.collect(),
-        obstacles: full.then(|| (RULE.name, too_many(names))).into_iter().collect(),
+        obstacles: obstacle.map(|refusal| (RULE.name, refusal)).into_iter().collect(),
     })))
 }
 
@@ -164,6 +166,19 @@ fn describe(rule: &Value) -> String {
     format!("CORS rule for {}: {}", list("origins"), list("methods"))
 }
 
+/// The service reads the first rule that matches the origin only
+/// (<https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services#understanding-cors-rule-evaluation-logic>).
+fn taken(names: &Names, rule: &Value) -> Refusal {
+    Refusal {
+        reason: format!(
+            "storage account `{}` has another {} already, and reads one rule for an origin",
+            names.account,
+            describe(rule)
+        ),
+        hint: "remove that rule, or make [azure.cors] ask for the same".to_owned(),
+    }
+}
+
 fn too_many(names: &Names) -> Refusal {
     Refusal {
         reason: format!("storage account `{}` has {MOST_RULES} CORS rules already, and takes no more", names.account),
@@ -182,12 +197,14 @@ pub(crate) async fn write(
 ) -> Result<(), Error> {
     let (reader, id) = (writer.reader(), names.account_id());
     let mark = async { if fresh { Ok(None) } else { carrier_mark(reader, names).await } };
-    let others = async { if value.is_null() { marks_of_others(reader, names).await } else { Ok(Vec::new()) } };
+    let others = async { if fresh { Ok(Vec::new()) } else { marks_of_others(reader, names).await } };
     let (service, mark, others) = futures::join!(reader.get_blob_service(&id), mark, others);
     let (Some(service), mark, others) = (service?, mark?, others?) else { return Ok(()) };
     if value.is_null() && is_claimed(&others, &wanted(settings), mark.as_ref()) {
         return Ok(());
     }
+    // A rule that serves another deployment too stays, and ours of another host goes beside it.
+    let mark = mark.filter(|mark| value.is_null() || !others.iter().any(|other| has_the_same(other, mark)));
     let before = rules(&service);
     let after = merged(&before, mark.as_ref(), &wanted(settings), value);
     if before == after {
@@ -199,9 +216,7 @@ pub(crate) async fn write(
 /// The rules with ours set to `value`, or taken out.
 fn merged(rules: &[Value], mark: Option<&Mark>, want: &Value, value: &Value) -> Vec<Value> {
     let mut rules = rules.to_vec();
-    // A second rule for the same origins would never be read: the service takes the first that matches.
-    let place = find_rule(&rules, mark, want).or_else(|| same_origins(&rules, value));
-    match (place, value.is_null()) {
+    match (find_rule(&rules, mark, want), value.is_null()) {
         (Some(place), true) if wrote(mark) => drop(rules.remove(place)),
         (Some(_), true) => {}
         (Some(place), false) if seen_rule(&rules[place]) == *value => {}
@@ -214,14 +229,12 @@ fn merged(rules: &[Value], mark: Option<&Mark>, want: &Value, value: &Value) -> 
 
 /// Two deployments of one host on one account want the same rule: it stays as long as another one has it on record.
 fn is_claimed(others: &[Mark], want: &Value, mark: Option<&Mark>) -> bool {
-    others.iter().any(|other| {
-        let recorded = other.recorded(RULE.key);
-        recorded.is(want) || mark.is_some_and(|mark| mark.recorded(RULE.key) == recorded && is_written(other))
-    })
+    others.iter().any(|other| other.recorded(RULE.key).is(want) || mark.is_some_and(|mark| has_the_same(other, mark)))
 }
 
-fn is_written(mark: &Mark) -> bool {
-    matches!(mark.recorded(RULE.key), provision_core::mark::Recorded::Digest(_))
+fn has_the_same(other: &Mark, mark: &Mark) -> bool {
+    let recorded = other.recorded(RULE.key);
+    matches!(recorded, Recorded::Digest(_)) && mark.recorded(RULE.key) == recorded
 }
 
 /// The writable properties as they were read, with these rules: what is left out may be reset

@@ -134,9 +134,20 @@ impl Found {
         names.ids.iter().any(|id| self.labels.contains(id) || self.name() == id)
     }
 
+    /// Whether some of our blobs come to our queue by this one too.
+    fn overlaps(&self, want: &Value) -> bool {
+        let prefix = |value: &Value| value["prefix"].as_str().unwrap_or_default().to_owned();
+        let (own, ours) = (prefix(&self.value), prefix(want));
+        let events = self.value["events"].as_array().cloned().unwrap_or_default();
+        let created = events.is_empty() || events.contains(&json!(CREATED));
+        created && self.value["queue"] == want["queue"] && (ours.starts_with(&own) || own.starts_with(&ours))
+    }
+
     fn describe(&self) -> String {
-        let text = |key: &str| self.value[key].as_str().unwrap_or("?").to_owned();
-        format!("event subscription `{}` of `{}` to {}", self.name(), text("prefix"), text("queue"))
+        let text = |key: &str| self.value[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let what = text("prefix").map_or_else(|| "everything".to_owned(), |prefix| format!("`{prefix}`"));
+        let to = text("queue").unwrap_or_else(|| "?".to_owned());
+        format!("event subscription `{}` of {what} to {to}", self.name())
     }
 }
 
@@ -188,15 +199,23 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let want = wanted(settings, names);
     let (ours, others): (Vec<_>, Vec<_>) = look.found.iter().partition(|found| found.is_ours(names, &want));
     let taken = others.iter().find(|other| other.name() == names.events).map(|other| name_taken(other));
+    let twice = || others.iter().find(|other| other.overlaps(&want)).map(|other| heard_twice(other));
     let kept = others.iter().map(|other| Kept { facet: SUBSCRIPTION.name.to_owned(), entry: other.describe() });
     Ok(Observation::Present(Box::new(Present {
         mark: None,
         seen: vec![(SUBSCRIPTION.name, Seen::Value(combined(&ours, &names.events)))],
         nameless: if ours.iter().any(|found| found.has_our_id(names)) { Vec::new() } else { vec![SUBSCRIPTION.name] },
         kept: kept.collect(),
-        obstacles: taken.map(|refusal| (SUBSCRIPTION.name, refusal)).into_iter().collect(),
+        obstacles: taken.or_else(twice).map(|refusal| (SUBSCRIPTION.name, refusal)).into_iter().collect(),
         ..Present::default()
     })))
+}
+
+/// The subscriptions on the account, for people, and whether each is ours.
+pub(crate) async fn on_account(reader: &Reader, names: &Names) -> Result<Vec<(String, bool)>, Error> {
+    let found = look(reader, names).await?.map(|look| look.found).unwrap_or_default();
+    let ours = |found: &Found| found.name() == names.events || found.has_our_id(names);
+    Ok(found.iter().map(|found| (format!("event subscription `{}`", found.name()), ours(found))).collect())
 }
 
 /// The value of the one by the plan file's name, or of any other of ours; a second one shows as such.
@@ -210,6 +229,13 @@ fn combined(ours: &[&Found], name: &str) -> Value {
         value["also"] = json!(also);
     }
     value
+}
+
+fn heard_twice(other: &Found) -> Refusal {
+    Refusal {
+        reason: format!("{} sends new blobs already: the server would hear of each twice", other.describe()),
+        hint: format!("delete it, or write `name = \"{}\"` under [azure.events] to use it", other.name()),
+    }
 }
 
 fn name_taken(other: &Found) -> Refusal {

@@ -1,7 +1,7 @@
 //! What the cases of the contract and the sweeps need to know of a cloud, as data. Where clouds differ it is said here.
 
 pub(crate) mod azure;
-mod gcp;
+pub(crate) mod gcp;
 
 use provision_sandbox::fault::What;
 use provision_sandbox::{CloudName, Sandbox};

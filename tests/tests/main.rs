@@ -5,6 +5,7 @@
 //! - `compare`: every row of the compare table, for every facet.
 //! - `sharing`: others' entries, adopting, other deployments, renaming, orphans.
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
+//! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
 //! - `destroy`: protection, content, `--delete-data`.
 //! - `faults`: what no emulator says: throttling, conflicts, wrong regions, credentials, signals.
 //! - `saved`: saved change sets.
@@ -47,6 +48,7 @@ mod compare;
 mod contract;
 mod destroy;
 mod faults;
+mod gcp;
 mod lifecycle;
 mod messages;
 mod operators;

@@ -339,10 +339,11 @@ impl<'a> Assessment<'a> {
         let adopting = change.action == Action::Adopt;
         let writes = !differing.is_empty();
         if resource.carrier != Carrier::Itself {
-            // Entries have no mark of their own: what they come to is only what their one facet comes to.
+            // Entries have no mark of their own: what they come to is only what their facets come to.
             let removes = differing.iter().all(|facet| facet.after.is_null());
-            change.missing = change.facets.iter().any(|facet| facet.before.is_null() && facet.finding.is_drift());
-            let creates = differing.iter().all(|facet| facet.before.is_null());
+            let drifted = change.facets.iter().any(|facet| facet.finding.is_drift());
+            change.missing = drifted && change.facets.iter().all(|facet| facet.before.is_null());
+            let creates = change.facets.iter().all(|facet| facet.before.is_null() || facet.found);
             change.action = match (writes, removes, creates) {
                 (false, ..) => Action::NoOp,
                 (_, true, _) => Action::Delete,

@@ -5,6 +5,7 @@
 //! the bit, because the whole of version 3 is read and written.
 
 use provision_core::Error;
+use serde_json::{Value, json};
 
 use crate::client::{Binding, POLICY_VERSION, Policy, Reader, Writer, short};
 use crate::error::absent;
@@ -57,6 +58,12 @@ impl Holder {
 /// The member of a service account.
 pub(crate) fn member_of(email: &str) -> String {
     format!("serviceAccount:{email}")
+}
+
+/// The value of a facet that is the roles of a service account; `null` where it has none.
+pub(crate) fn granted<Role: AsRef<str>>(email: &str, roles: &[Role]) -> Value {
+    let roles: Vec<_> = roles.iter().map(AsRef::as_ref).collect();
+    if roles.is_empty() { Value::Null } else { json!({"member": member_of(email), "roles": roles}) }
 }
 
 fn is_open(binding: &Binding, role: &str) -> bool {
@@ -163,7 +170,6 @@ fn gone(holder: &Holder) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     const US: &str = "serviceAccount:wandb@acme-ml.iam.gserviceaccount.com";
     const ROLE: &str = "roles/storage.objectAdmin";

@@ -254,6 +254,8 @@ impl<C: Read> Observer for Provider<C> {
             identity: names.bucket_identity(),
             adopt: gcp.bucket.adopt,
             holds_data: true,
+            // Its mark tells which grants are ours.
+            deleted_after: vec![ACCESS],
             lane: Some(BUCKET_LANE),
             ..Self::resource(BUCKET, "bucket", &names.bucket, "gcp.bucket")
         }];
@@ -270,7 +272,6 @@ impl<C: Read> Observer for Provider<C> {
                 carrier: Carrier::Of(BUCKET),
                 grants_access: true,
                 needs: vec![BUCKET],
-                deleted_after: vec![BUCKET],
                 ..Self::resource(ACCESS, "service account access", account, "gcp.access")
             });
         }
@@ -284,7 +285,7 @@ impl<C: Read> Observer for Provider<C> {
             address if *address == TOPIC => topic::want(settings, &names),
             address if *address == SUBSCRIPTION => subscription::want(settings, &names, origin),
             address if *address == NOTIFICATION => notification::want(&names),
-            address if *address == ACCESS => access::want(settings, &names),
+            address if *address == ACCESS => access::want(settings),
             _ => Vec::new(),
         }
     }
@@ -491,12 +492,12 @@ impl Provider<Writer> {
     }
 
     async fn entry(&self, operation: &Operation) -> Result<(), Error> {
-        let Verb::Write { value, fresh, .. } = &operation.verb else { return Ok(()) };
+        let Verb::Write { facet, value, fresh } = &operation.verb else { return Ok(()) };
         let (writer, names) = (&self.client, self.names());
         if operation.address == NOTIFICATION {
             return notification::write(writer, &names, value, *fresh).await;
         }
-        access::write(writer, &self.settings, &names, value).await
+        access::write(writer, &self.settings, &names, facet, value).await
     }
 
     /// A topic and a subscription may have one name: the address tells them apart.
@@ -618,7 +619,7 @@ pub(crate) mod tests {
         let (settings, names) = (full_settings(), names());
         let mut on_bucket = bucket::want(&settings, Origin::Created);
         on_bucket.extend(notification::want(&names));
-        on_bucket.extend(access::want(&settings, &names));
+        on_bucket.extend(access::want(&settings));
         let carried =
             [on_bucket, topic::want(&settings, &names), subscription::want(&settings, &names, Origin::Created)];
         for wants in carried {

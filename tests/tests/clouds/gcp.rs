@@ -24,14 +24,14 @@ service_account = "wandb@acme-ml.iam.gserviceaccount.com"
 "#;
 
 const PROJECT: &str = "acme-ml";
-const SERVER: &str = "serviceAccount:wandb@acme-ml.iam.gserviceaccount.com";
-const BUCKET: &str = "/storage/v1/b/acme-files";
-const POLICY: &str = "/storage/v1/b/acme-files/iam";
+pub(crate) const SERVER: &str = "serviceAccount:wandb@acme-ml.iam.gserviceaccount.com";
+pub(crate) const BUCKET: &str = "/storage/v1/b/acme-files";
+pub(crate) const POLICY: &str = "/storage/v1/b/acme-files/iam";
 const POLICY_3: &str = "/storage/v1/b/acme-files/iam?optionsRequestedPolicyVersion=3";
 const ENTRIES: &str = "/storage/v1/b/acme-files/notificationConfigs";
-const TOPIC: &str = "/v1/projects/acme-ml/topics/acme-events";
-const SUBSCRIPTION: &str = "/v1/projects/acme-ml/subscriptions/acme-server";
-const ACCOUNT: &str = "/v1/projects/acme-ml/serviceAccounts/wandb@acme-ml.iam.gserviceaccount.com";
+pub(crate) const TOPIC: &str = "/v1/projects/acme-ml/topics/acme-events";
+pub(crate) const SUBSCRIPTION: &str = "/v1/projects/acme-ml/subscriptions/acme-server";
+pub(crate) const ACCOUNT: &str = "/v1/projects/acme-ml/serviceAccounts/wandb@acme-ml.iam.gserviceaccount.com";
 
 pub(crate) static GCP: Cloud = Cloud {
     name: "gcp",
@@ -104,8 +104,8 @@ pub(crate) static GCP: Cloud = Cloud {
                 hand.send("POST", ENTRIES, entry);
             },
         },
-        Edit { shows: "grants.", make: |hand| drop(hand.send("PUT", POLICY, json!({"bindings": []}))) },
-        Edit { shows: "grants.", make: |hand| set_policy(hand, ACCOUNT, json!({"bindings": []})) },
+        Edit { shows: "bucket_grants", make: |hand| drop(hand.send("PUT", POLICY, json!({"bindings": []}))) },
+        Edit { shows: "account_grants", make: |hand| set_policy(hand, ACCOUNT, json!({"bindings": []})) },
     ],
     gone: &[
         Edit { shows: "gcp.notification", make: delete_entries },
@@ -131,7 +131,7 @@ pub(crate) static GCP: Cloud = Cloud {
         Setting { old: "[gcp]\n", new: "tags = { team = \"ml\" }\n[gcp]\n", shows: "labels.team" },
         Setting { old: "[gcp.access]", new: "ack_deadline_s = 77\n[gcp.access]", shows: "attributes.ack_deadline_s" },
         Setting { old: "[gcp.access]", new: "retention_s = 700\n[gcp.access]", shows: "attributes.retention_s" },
-        Setting { old: "\"wandb@acme", new: "\"other@acme", shows: "grants.member" },
+        Setting { old: "\"wandb@acme", new: "\"other@acme", shows: "bucket_grants.member" },
     ],
     both: (
         Edit { shows: "", make: |hand| update_subscription(hand, "ackDeadlineSeconds", json!(77)) },
@@ -235,7 +235,7 @@ pub(crate) static GCP: Cloud = Cloud {
     ),
     credentials_hint: "gcloud auth application-default login",
     // Apply: the plan, the topic, its policy, the notification, the look for a second one, marks, the closing look.
-    // Destroy: the plan, the bucket, then the account, which other buckets may have a say in.
+    // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
     waves: [1, 7, 7],
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
     // They carry no precondition: a notification is made and deleted, never changed.
@@ -262,11 +262,11 @@ fn patch(hand: &Hand, body: Value) {
     hand.send("PATCH", BUCKET, body);
 }
 
-fn set_policy(hand: &Hand, place: &str, policy: Value) {
+pub(crate) fn set_policy(hand: &Hand, place: &str, policy: Value) {
     hand.send("POST", &format!("{place}:setIamPolicy"), json!({"policy": policy}));
 }
 
-fn policy(hand: &Hand, place: &str) -> Value {
+pub(crate) fn policy(hand: &Hand, place: &str) -> Value {
     match place {
         POLICY => hand.send("GET", POLICY_3, Value::Null),
         // Of an account it is asked for with POST.

@@ -4,43 +4,29 @@
 use provision_core::mark::Mark;
 use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
 use provision_core::{Error, ErrorKind};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::client::{Policy, Read as _, Reader, Writer, labels_of};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
-use crate::policy::{Holder, former, grant, member_of, others, revoke, roles_of};
+use crate::policy::{Holder, former, grant, granted, member_of, others, revoke, roles_of};
 use crate::provider::Names;
 
-static GRANTS: Facet = Facet { name: "grants", key: 'a', shape: Shape::Whole, at_creation: AtCreation::Written };
-
-/// Roles of the server on one thing: the name in the facet's value, the thing, the roles.
-type Grants = (&'static str, Holder, &'static [&'static str]);
-
-/// What the server gets here.
-fn grants(names: &Names, email: &str) -> [Grants; 2] {
-    [
-        ("bucket", Holder::Bucket(names.bucket.clone()), &SERVER_BUCKET_ROLES),
-        ("service_account", Holder::Account(email.to_owned()), &SERVER_ACCOUNT_ROLES),
-    ]
+const fn facet(name: &'static str, key: char) -> Facet {
+    Facet { name, key, shape: Shape::Whole, at_creation: AtCreation::Written }
 }
+
+// Two, so that the one that was there before us is told from the one that we wrote.
+static ON_BUCKET: Facet = facet("bucket_grants", 'a');
+static ON_ACCOUNT: Facet = facet("account_grants", 'k');
 
 /// What is wanted: the member and its roles, so that another account is another value.
-pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
+pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let Some(email) = settings.service_account() else { return Vec::new() };
-    vec![Want { facet: &GRANTS, value: wanted(names, email), path: "gcp.access".to_owned() }]
-}
-
-fn wanted(names: &Names, email: &str) -> Value {
-    let roles = grants(names, email).into_iter().map(|(name, _, roles)| (name.to_owned(), json!(roles)));
-    value(email, roles.collect())
-}
-
-fn value(email: &str, mut roles: Map<String, Value>) -> Value {
-    if roles.is_empty() {
-        return Value::Null;
-    }
-    roles.insert("member".to_owned(), json!(member_of(email)));
-    Value::Object(roles)
+    let want = |facet, value| Want { facet, value, path: "gcp.access".to_owned() };
+    vec![
+        want(&ON_BUCKET, granted(email, &SERVER_BUCKET_ROLES)),
+        want(&ON_ACCOUNT, granted(email, &SERVER_ACCOUNT_ROLES)),
+    ]
 }
 
 /// The commands that grant everything the server needs, for those who run them themselves.
@@ -60,68 +46,84 @@ pub(crate) fn commands(names: &Names) -> String {
     commands.collect::<Vec<_>>().join("\n")
 }
 
-/// All policies at once. Where the plan file named another account before, what that one has is seen.
+/// Both policies at once. Where the plan file named another account before, what that one has is seen.
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
     let Some(email) = settings.service_account() else { return Ok(Observation::Absent) };
-    let (observed, former) = futures::join!(observe_account(reader, names, email), former_server(reader, names, email));
-    match (&observed, former) {
-        (Observation::Present(present), Ok(Some(former))) if present.obstacles.is_empty() => {
-            Ok(observe_account(reader, names, &former).await)
-        }
-        _ => Ok(observed),
+    let (bucket, account) = (Holder::Bucket(names.bucket.clone()), Holder::Account(email.to_owned()));
+    let (on_bucket, on_account, mark) =
+        futures::join!(bucket.policy(reader), account.policy(reader), own_mark(reader, settings, names));
+    let mut present = Present { nameless: vec![ON_BUCKET.name, ON_ACCOUNT.name], ..Present::default() };
+    if matches!(on_account, Ok(None)) {
+        // The account itself is never ours to make.
+        present.obstacles.push((ON_ACCOUNT.name, no_account(email)));
     }
+    let mark = mark.unwrap_or_default();
+    let policy = on_bucket.as_ref().ok().and_then(Option::as_ref);
+    let former = policy.filter(|_| present.obstacles.is_empty());
+    match former.and_then(|policy| former_server(policy, mark.as_ref(), email)) {
+        Some(former) => {
+            let account = Holder::Account(former.clone());
+            let on_account = account.policy(reader).await;
+            note(&mut present, &ON_BUCKET, &bucket, on_bucket, &former, &SERVER_BUCKET_ROLES);
+            note(&mut present, &ON_ACCOUNT, &account, on_account, &former, &SERVER_ACCOUNT_ROLES);
+        }
+        None => {
+            note(&mut present, &ON_BUCKET, &bucket, on_bucket, email, &SERVER_BUCKET_ROLES);
+            note(&mut present, &ON_ACCOUNT, &account, on_account, email, &SERVER_ACCOUNT_ROLES);
+            if !mark.is_some_and(|mark| mark.wrote(ON_ACCOUNT.key)) && has_account_grants(&present) {
+                let wrote = |mark: &Mark| mark.wrote(ON_ACCOUNT.key);
+                let shared = claimed_by_another(reader, settings, names, email, wrote).await?;
+                present.shared.extend(shared.then_some(ON_ACCOUNT.name));
+            }
+        }
+    }
+    Ok(Observation::Present(Box::new(present)))
+}
+
+fn has_account_grants(present: &Present) -> bool {
+    let has = |seen: &Seen| matches!(seen, Seen::Value(value) if !value.is_null());
+    present.seen.iter().any(|(name, seen)| *name == ON_ACCOUNT.name && has(seen))
+}
+
+/// The mark on the bucket, which has the grants on record, if it is this deployment's.
+async fn own_mark(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Mark>, Error> {
+    let bucket = reader.get_bucket(&names.bucket).await?;
+    let mark = bucket.and_then(|bucket| Mark::from_tags(&labels_of(&bucket.labels)));
+    Ok(mark.filter(|mark| !is_anothers(mark, settings) && mark.is_for(&names.bucket_identity())))
+}
+
+fn is_anothers(mark: &Mark, settings: &Settings) -> bool {
+    let deployment = &settings.deployment;
+    mark.deployment != deployment.name && Some(&mark.deployment) != deployment.was.as_ref()
 }
 
 /// The account that the plan file named before: it has the roles on record on the bucket.
-async fn former_server(reader: &Reader, names: &Names, email: &str) -> Result<Option<String>, Error> {
-    let holder = Holder::Bucket(names.bucket.clone());
-    let (policy, bucket) = futures::join!(holder.policy(reader), reader.get_bucket(&names.bucket));
-    let (Some(policy), Some(bucket)) = (policy?, bucket?) else { return Ok(None) };
-    let Some(mark) = Mark::from_tags(&labels_of(&bucket.labels)) else { return Ok(None) };
-    let recorded = mark.recorded(GRANTS.key);
-    Ok(former(&policy, email, &SERVER_BUCKET_ROLES, |other| recorded.is(&wanted(names, other))))
+fn former_server(policy: &Policy, mark: Option<&Mark>, email: &str) -> Option<String> {
+    let recorded = mark?.recorded(ON_BUCKET.key);
+    former(policy, email, &SERVER_BUCKET_ROLES, |other| recorded.is(&granted(other, &SERVER_BUCKET_ROLES)))
 }
 
-async fn observe_account(reader: &Reader, names: &Names, email: &str) -> Observation {
-    let grants = grants(names, email);
-    let reads = futures::future::join_all(grants.iter().map(|(_, holder, _)| holder.policy(reader))).await;
-    let mut present = Present::default();
-    let mut found = Map::new();
-    for ((name, holder, roles), read) in grants.iter().zip(reads) {
-        match read {
-            Ok(Some(policy)) => note(&mut found, &mut present, name, holder, &policy, email, roles),
-            // What is not made yet has no policy; the account itself is never ours to make.
-            Ok(None) if matches!(holder, Holder::Account(_)) => {
-                present.obstacles.push((GRANTS.name, no_account(email)));
-            }
-            Ok(None) => {}
-            Err(error) => {
-                present.seen = vec![(GRANTS.name, Seen::Unknown(error))];
-                return Observation::Present(Box::new(present));
-            }
-        }
-    }
-    present.seen = vec![(GRANTS.name, Seen::Value(value(email, found)))];
-    Observation::Present(Box::new(present))
-}
-
+/// What an account has by one policy. What is not made yet has none.
 fn note(
-    found: &mut Map<String, Value>,
     present: &mut Present,
-    name: &str,
+    facet: &Facet,
     holder: &Holder,
-    policy: &Policy,
+    policy: Result<Option<Policy>, Error>,
     email: &str,
     roles: &[&str],
 ) {
-    let member = member_of(email);
-    let had = roles_of(policy, &member, roles);
-    if !had.is_empty() {
-        found.insert(name.to_owned(), json!(had));
-    }
-    let others = others(policy, &member, roles).into_iter();
-    let entry = |other| Kept { facet: GRANTS.name.to_owned(), entry: format!("{other} on {}", holder.describe()) };
-    present.kept.extend(others.map(entry));
+    let seen = match policy.map(Option::unwrap_or_default) {
+        Ok(policy) => {
+            let member = member_of(email);
+            let others = others(&policy, &member, roles).into_iter();
+            let entry =
+                |other| Kept { facet: facet.name.to_owned(), entry: format!("{other} on {}", holder.describe()) };
+            present.kept.extend(others.map(entry));
+            Seen::Value(granted(email, &roles_of(&policy, &member, roles)))
+        }
+        Err(error) => Seen::Unknown(error),
+    };
+    present.seen.push((facet.name, seen));
 }
 
 fn no_account(email: &str) -> Refusal {
@@ -133,46 +135,71 @@ fn no_account(email: &str) -> Refusal {
     }
 }
 
-/// Give the roles, or take them; each policy by its own etag.
-pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
+/// Give the roles of one facet, or take them, and take what we gave to the account that the plan file named before.
+pub(crate) async fn write(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    facet: &str,
+    value: &Value,
+) -> Result<(), Error> {
     let Some(email) = settings.service_account() else { return Ok(()) };
-    let former = former_server(writer.reader(), names, email).await?;
-    if value.is_null() {
-        let [(_, bucket, roles), _] = &grants(names, email);
-        let member = member_of(email);
-        let (taken, own) =
-            futures::join!(revoke(writer, bucket, &member, roles), take_from_account(writer, settings, names, email));
-        taken.and(own)?;
-    } else {
-        let (grants, member) = (grants(names, email), member_of(email));
-        let writes = grants.iter().map(|(_, holder, roles)| grant(writer, holder, &member, roles, false));
-        let written = futures::future::join_all(writes).await;
-        written.into_iter().collect::<Result<(), Error>>().map_err(|error| explain(error, email))?;
+    let (reader, bucket, on_account) =
+        (writer.reader(), Holder::Bucket(names.bucket.clone()), facet == ON_ACCOUNT.name);
+    let claimed = async {
+        let asks = on_account && value.is_null();
+        if asks { claimed_by_another(reader, settings, names, email, |_| true).await } else { Ok(false) }
+    };
+    let (policy, mark, claimed) = futures::join!(bucket.policy(reader), own_mark(reader, settings, names), claimed);
+    let (policy, mark) = (policy?, mark?);
+    let (holder, roles) = match on_account {
+        true => (Holder::Account(email.to_owned()), &SERVER_ACCOUNT_ROLES),
+        false => (bucket, &SERVER_BUCKET_ROLES),
+    };
+    if !value.is_null() {
+        let given = grant(writer, &holder, &member_of(email), roles, false).await;
+        given.map_err(|error| explain(error, email))?;
+    } else if !claimed? {
+        revoke(writer, &holder, &member_of(email), roles).await?;
     }
-    let Some(former) = former else { return Ok(()) };
-    // On the bucket last: by its roles there the former account is found again.
-    take_from_account(writer, settings, names, &former).await?;
-    revoke(writer, &Holder::Bucket(names.bucket.clone()), &member_of(&former), &SERVER_BUCKET_ROLES).await
+    let former = policy.and_then(|policy| Some((former_server(&policy, mark.as_ref(), email)?, mark?)));
+    let Some((former, mark)) = former else { return Ok(()) };
+    take_from_former(writer, settings, names, &former, &mark, !on_account).await
 }
 
-/// Take what an account may do with itself.
-async fn take_from_account(writer: &Writer, settings: &Settings, names: &Names, email: &str) -> Result<(), Error> {
-    if claimed_by_another(writer, settings, names, email).await? {
-        return Ok(());
+/// Take what we gave to an account that the plan file named before. On the bucket last: by its roles there it is found
+/// again.
+async fn take_from_former(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    former: &str,
+    mark: &Mark,
+    on_bucket: bool,
+) -> Result<(), Error> {
+    let member = member_of(former);
+    if mark.wrote(ON_ACCOUNT.key) && !claimed_by_another(writer.reader(), settings, names, former, |_| true).await? {
+        revoke(writer, &Holder::Account(former.to_owned()), &member, &SERVER_ACCOUNT_ROLES).await?;
     }
-    revoke(writer, &Holder::Account(email.to_owned()), &member_of(email), &SERVER_ACCOUNT_ROLES).await
+    if on_bucket && mark.wrote(ON_BUCKET.key) {
+        revoke(writer, &Holder::Bucket(names.bucket.clone()), &member, &SERVER_BUCKET_ROLES).await?;
+    }
+    Ok(())
 }
 
 /// Two deployments whose servers run as one account want the same of that account: it stays as long as another one of the
 /// project has it on record.
-async fn claimed_by_another(writer: &Writer, settings: &Settings, names: &Names, email: &str) -> Result<bool, Error> {
-    let (deployment, wanted) = (&settings.deployment, wanted(names, email));
-    let buckets = writer.reader().list_buckets(&names.project).await?;
+async fn claimed_by_another(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    email: &str,
+    counts: impl Fn(&Mark) -> bool,
+) -> Result<bool, Error> {
+    let wanted = granted(email, &SERVER_ACCOUNT_ROLES);
+    let buckets = reader.list_buckets(&names.project).await?;
     let mut marks = buckets.iter().filter_map(|bucket| Mark::from_tags(&labels_of(&bucket.labels)));
-    Ok(marks.any(|mark| {
-        let other = mark.deployment != deployment.name && Some(&mark.deployment) != deployment.was.as_ref();
-        other && mark.recorded(GRANTS.key).is(&wanted)
-    }))
+    Ok(marks.any(|mark| is_anothers(&mark, settings) && counts(&mark) && mark.recorded(ON_ACCOUNT.key).is(&wanted)))
 }
 
 /// <https://cloud.google.com/iam/docs/policies#binding-members>: a policy takes accounts that exist only.

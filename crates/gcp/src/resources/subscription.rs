@@ -11,7 +11,7 @@ use crate::client::{
     Duration, ExpirationPolicy, Labels, Policy, PushConfig, Read as _, Reader, Subscription, Writer, labels_of, short,
 };
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
-use crate::policy::{Holder, former, grant, member_of, others, revoke, roles_of};
+use crate::policy::{Holder, former, grant, granted, member_of, others, revoke, roles_of};
 use crate::provider::Names;
 use crate::resources::access::explain;
 use crate::resources::bucket::{appeared, gone, is_made_by, labels_in, others_labels, unknown_facet};
@@ -54,15 +54,9 @@ pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Wa
         wants.push(want(&LABELS, json!(settings.labels()), "deployment.tags"));
     }
     if let Some(email) = settings.service_account() {
-        wants.push(want(&ACCESS, access(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access"));
+        wants.push(want(&ACCESS, granted(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access"));
     }
     wants
-}
-
-/// What the server may do with the subscription; `null` where it may do nothing.
-fn access<Role: AsRef<str>>(email: &str, roles: &[Role]) -> Value {
-    let roles: Vec<_> = roles.iter().map(AsRef::as_ref).collect();
-    if roles.is_empty() { Value::Null } else { json!({"member": member_of(email), "roles": roles}) }
 }
 
 fn attributes(settings: &Settings, origin: Origin) -> Map<String, Value> {
@@ -110,7 +104,7 @@ fn look_at_policy(present: &mut Present, email: &str, policy: Result<Policy, Err
             let ours = member_of(former.as_deref().unwrap_or(email));
             let others = others(&policy, &ours, &SERVER_SUBSCRIPTION_ROLES).into_iter();
             present.kept.extend(others.map(|entry| Kept { facet: ACCESS.name.to_owned(), entry }));
-            Seen::Value(access(
+            Seen::Value(granted(
                 former.as_deref().unwrap_or(email),
                 &roles_of(&policy, &ours, &SERVER_SUBSCRIPTION_ROLES),
             ))
@@ -123,7 +117,7 @@ fn look_at_policy(present: &mut Present, email: &str, policy: Result<Policy, Err
 /// The account that the plan file named before.
 fn former_server(policy: &Policy, mark: Option<&Mark>, email: &str) -> Option<String> {
     let recorded = mark?.recorded(ACCESS.key);
-    former(policy, email, &SERVER_SUBSCRIPTION_ROLES, |other| recorded.is(&access(other, &SERVER_SUBSCRIPTION_ROLES)))
+    former(policy, email, &SERVER_SUBSCRIPTION_ROLES, |other| recorded.is(&granted(other, &SERVER_SUBSCRIPTION_ROLES)))
 }
 
 fn present(found: &Subscription, names: &Names) -> Present {
@@ -137,7 +131,7 @@ fn present(found: &Subscription, names: &Names) -> Present {
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let wanted = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
     let obstacles = fixed(found, &wanted, created).map(|refusal| (TOPIC.name, refusal)).into_iter().collect();
-    Present { mark, seen, obstacles, ..Present::default() }
+    Present { mark, seen, nameless: vec![ACCESS.name], obstacles, ..Present::default() }
 }
 
 /// A subscription stays with its topic. One of ours whose topic is gone has nothing more to hear of, and is made again.
@@ -297,6 +291,7 @@ async fn take_former_access(writer: &Writer, name: &str, email: &str) -> Result<
     let holder = Holder::Subscription(name.to_owned());
     let (policy, labels) = futures::join!(holder.policy(writer.reader()), labels(writer.reader(), name));
     let (Some(policy), mark) = (policy?, Mark::from_tags(&labels?)) else { return Ok(()) };
+    let mark = mark.filter(|mark| mark.wrote(ACCESS.key));
     match former_server(&policy, mark.as_ref(), email) {
         Some(former) => revoke(writer, &holder, &member_of(&former), &SERVER_SUBSCRIPTION_ROLES).await,
         None => Ok(()),
@@ -369,9 +364,11 @@ pub(crate) async fn record(
 
 /// Take the server's roles and our mark off, and leave everything else.
 pub(crate) async fn unmark(writer: &Writer, settings: &Settings, name: &str) -> Result<(), Error> {
-    take_access(writer, settings, name).await?;
     let Some(found) = writer.reader().get_subscription(name).await? else { return Ok(()) };
     let mut labels = labels_of(&found.labels);
+    if Mark::from_tags(&labels).is_some_and(|mark| mark.wrote(ACCESS.key)) {
+        take_access(writer, settings, name).await?;
+    }
     labels.retain(|key, _| !KEYS.contains(&key.as_str()));
     if labels.len() == found.labels.len() { Ok(()) } else { put_labels(writer, name, &labels).await }
 }

@@ -66,7 +66,13 @@ pub(crate) async fn observe(
     };
     let seen = vec![(PUBLISHER.name, publisher), (LABELS.name, Seen::Value(json!(others_labels(&labels))))];
     let mark = Mark::from_tags(&labels);
-    Ok(Observation::Present(Box::new(Present { mark, seen, kept, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present {
+        mark,
+        seen,
+        nameless: vec![PUBLISHER.name],
+        kept,
+        ..Present::default()
+    })))
 }
 
 fn seen_publisher(policy: &Policy, agent: &str) -> Value {
@@ -190,9 +196,11 @@ pub(crate) async fn record(
 
 /// Take our member and our mark off, and leave everything else.
 pub(crate) async fn unmark(writer: &Writer, topic: &str, agent: &str) -> Result<(), Error> {
-    revoke(writer, &Holder::Topic(topic.to_owned()), &member_of(agent), &ROLES).await?;
     let Some(found) = reader(writer).get_topic(topic).await? else { return Ok(()) };
     let mut labels = labels_of(&found.labels);
+    if Mark::from_tags(&labels).is_some_and(|mark| mark.wrote(PUBLISHER.key)) {
+        revoke(writer, &Holder::Topic(topic.to_owned()), &member_of(agent), &ROLES).await?;
+    }
     labels.retain(|key, _| !KEYS.contains(&key.as_str()));
     if labels.len() == found.labels.len() {
         return Ok(());

@@ -1,0 +1,141 @@
+//! What Google Cloud alone has: bindings that were there before us, and accounts that deployments share.
+
+use provision_tests::stage::{Hand, Stage};
+use serde_json::{Value, json};
+
+use crate::clouds::GCP;
+use crate::clouds::gcp::{ACCOUNT, BUCKET, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy};
+
+const PLACES: [&str; 4] = [TOPIC, SUBSCRIPTION, POLICY, ACCOUNT];
+
+fn agent(hand: &Hand) -> String {
+    let found = hand.send("GET", "/storage/v1/projects/acme-ml/serviceAccount", Value::Null);
+    format!("serviceAccount:{}", found["email_address"].as_str().unwrap())
+}
+
+/// Grant by hand what the deployment wants in a place.
+fn grant(hand: &Hand, place: &str) {
+    let agent = agent(hand);
+    let (member, roles) = match place {
+        TOPIC => (agent.as_str(), vec!["roles/pubsub.publisher"]),
+        SUBSCRIPTION => (SERVER, vec!["roles/pubsub.subscriber", "roles/pubsub.viewer"]),
+        POLICY => (SERVER, vec!["roles/storage.objectAdmin"]),
+        _ => (SERVER, vec!["roles/iam.serviceAccountTokenCreator"]),
+    };
+    let bindings: Vec<_> = roles.iter().map(|role| json!({"role": role, "members": [member]})).collect();
+    set(hand, place, json!({"bindings": bindings}));
+}
+
+fn set(hand: &Hand, place: &str, policy: Value) {
+    match place {
+        POLICY => drop(hand.send("PUT", POLICY, policy)),
+        place => set_policy(hand, place, policy),
+    }
+}
+
+fn bindings(hand: &Hand) -> Vec<Value> {
+    PLACES.iter().map(|place| policy(hand, place)["bindings"].clone()).collect()
+}
+
+/// Something that exists in every place and is adopted, with the wanted bindings in some of them.
+fn adoptable(granted: &[&str]) -> Stage {
+    let stage = GCP.planned();
+    let hand = stage.hand();
+    (GCP.make_unmarked)(&hand);
+    granted.iter().for_each(|place| grant(&hand, place));
+    GCP.change(&stage, GCP.adopting);
+    stage.faults().clear();
+    stage
+}
+
+fn is_gone(stage: &Stage, plan: &str) {
+    let drift = GCP.ends(stage, 2, &["drift", plan]);
+    assert!(drift.contains("not applied, or gone"), "{drift}");
+}
+
+fn nothing_to_destroy(stage: &Stage, plan: &str) {
+    stage.faults().clear();
+    let destroyed = GCP.succeed(stage, &["destroy", plan, "--yes"]);
+    assert!(destroyed.contains("Nothing to destroy"), "{destroyed}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn bindings_that_were_there_before_us_are_used_and_left() {
+    let stage = adoptable(&PLACES);
+    let hand = stage.hand();
+    let before = bindings(&hand);
+    stage.faults().clear();
+    GCP.succeed(&stage, &["apply", "--yes"]);
+    assert!(!stage.writes().iter().any(|write| write.ends_with(":SetIamPolicy")), "{:?}", stage.writes());
+    GCP.is_in_sync(&stage);
+    // Who relies on one still hears that it is gone.
+    for place in PLACES {
+        set(&hand, place, json!({"bindings": []}));
+        assert!(GCP.ends(&stage, 2, &["drift"]).contains("drift"));
+        grant(&hand, place);
+    }
+    GCP.is_in_sync(&stage);
+    GCP.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!(bindings(&hand), before);
+}
+
+#[test]
+fn binding_that_was_there_before_us_is_told_from_those_we_made() {
+    for place in PLACES {
+        let stage = adoptable(&[place]);
+        let hand = stage.hand();
+        let before = bindings(&hand);
+        GCP.apply(&stage);
+        GCP.is_in_sync(&stage);
+        GCP.succeed(&stage, &["destroy", "--yes"]);
+        assert_eq!(bindings(&hand), before, "{place}");
+    }
+}
+
+#[test]
+fn orphan_that_was_adopted_keeps_the_bindings_it_had() {
+    let stage = adoptable(&[TOPIC, SUBSCRIPTION]);
+    let hand = stage.hand();
+    let before = bindings(&hand);
+    GCP.apply(&stage);
+    let renamed = [("\"acme-events\"", "\"acme-renamed\""), ("\"acme-server\"", "\"acme-other\"")];
+    let plan =
+        GCP.plan_with(&renamed).replace("name = \"acme-files\"", "name = \"acme-files\"\nadopt = true\nprivate = true");
+    stage.write("provision.toml", &plan);
+    GCP.succeed(&stage, &["apply", "--yes", "--orphans"]);
+    assert_eq!(bindings(&hand)[..2], before[..2]);
+}
+
+#[test]
+fn deployment_that_was_deleted_by_hand_is_gone_whatever_the_account_may_do() {
+    let stage = GCP.applied();
+    let hand = stage.hand();
+    for place in [SUBSCRIPTION, TOPIC, BUCKET] {
+        hand.send("DELETE", place, Value::Null);
+    }
+    is_gone(&stage, "provision.toml");
+    nothing_to_destroy(&stage, "provision.toml");
+    let stage = GCP.planned();
+    grant(&stage.hand(), ACCOUNT);
+    is_gone(&stage, "provision.toml");
+    nothing_to_destroy(&stage, "provision.toml");
+}
+
+#[test]
+fn two_deployments_share_one_account() {
+    let stage = GCP.applied();
+    let hand = stage.hand();
+    stage.write("two.toml", &GCP.plan_with(GCP.alike));
+    is_gone(&stage, "two.toml");
+    GCP.succeed(&stage, &["apply", "two.toml", "--yes"]);
+    GCP.succeed(&stage, &["drift", "two.toml"]);
+    GCP.succeed(&stage, &["destroy", "--yes"]);
+    is_gone(&stage, "provision.toml");
+    nothing_to_destroy(&stage, "provision.toml");
+    assert!(policy(&hand, ACCOUNT)["bindings"].to_string().contains(SERVER));
+    GCP.succeed(&stage, &["drift", "two.toml"]);
+    GCP.succeed(&stage, &["destroy", "two.toml", "--yes"]);
+    assert!(!policy(&hand, ACCOUNT)["bindings"].to_string().contains(SERVER));
+    nothing_to_destroy(&stage, "two.toml");
+}

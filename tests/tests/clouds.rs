@@ -72,6 +72,8 @@ pub(crate) struct Cloud {
     pub(crate) passing: fn() -> Vec<(&'static str, What)>,
     /// A write that is denied, and what its text says.
     pub(crate) denied: Denied,
+    /// In the bodies of requests that make something, as a trace has them.
+    pub(crate) traced: &'static [&'static str],
     /// What no trace may hold, once the outputs were revealed.
     pub(crate) secrets: fn(&Hand) -> Vec<String>,
     /// Variables without which there are no credentials, and the variables that keep the search on this machine.

@@ -455,6 +455,12 @@ fn trace_has_each_request_and_no_secret(cloud: &Cloud) {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let traced = lines.iter().filter(|line| !line["url"].as_str().unwrap_or_default().contains("/oauth2/")).count();
     assert_eq!(traced, sent, "{text}");
+    for body in cloud.traced {
+        assert!(lines.iter().any(|line| line["request"].to_string().contains(body)), "{body}\n{text}");
+    }
+    // What is asked has an answer with a body, if there is anything to tell.
+    let is_told = |line: &&Value| line["status"] == 200 && !line["response"].is_null();
+    assert!(lines.iter().filter(is_told).count() > lines.len() / 2, "{text}");
     cloud.succeed(&stage, &["output", "--reveal", "--trace", "revealed.jsonl"]);
     for secret in (cloud.secrets)(&stage.hand()) {
         for name in ["trace.jsonl", "revealed.jsonl"] {

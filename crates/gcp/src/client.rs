@@ -13,12 +13,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use google_cloud_auth::credentials::{CacheableResource, Credentials};
-use google_cloud_iam_v1::model::GetPolicyOptions;
 pub(crate) use google_cloud_iam_v1::model::{Binding, Policy};
+use google_cloud_iam_v1::model::{GetIamPolicyRequest, GetPolicyOptions, SetIamPolicyRequest};
+use google_cloud_pubsub::model::{
+    DeleteSubscriptionRequest, DeleteTopicRequest, GetSubscriptionRequest, GetTopicRequest, ListSubscriptionsRequest,
+    ListTopicsRequest, UpdateSubscriptionRequest, UpdateTopicRequest,
+};
 pub(crate) use google_cloud_pubsub::model::{ExpirationPolicy, PushConfig, Subscription, Topic};
 pub(crate) use google_cloud_storage::model::Bucket;
 pub(crate) use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
 pub(crate) use google_cloud_storage::model::bucket::{Cors, Encryption, IamConfig, SoftDeletePolicy, Versioning};
+use google_cloud_storage::model::{
+    CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, GetBucketRequest, ListBucketsRequest,
+    ListObjectsRequest, UpdateBucketRequest,
+};
 pub(crate) use google_cloud_wkt::Duration;
 use google_cloud_wkt::FieldMask;
 use provision_core::trace::{Exchange, TraceSink, body_without_secrets, url_without_secrets};
@@ -156,24 +164,39 @@ fn account_name(email: &str) -> String {
 
 impl Clients {
     /// Send one call of the SDK through the one retry policy, with its error mapped.
-    async fn send<T, F>(&self, call: Call<'_>, request: impl Fn() -> F) -> Result<T, Error>
+    async fn send<R, T, F>(&self, call: Call<'_>, request: R, send: impl Fn(R) -> F) -> Result<T, Error>
     where
+        R: Clone + Serialize,
+        T: Serialize,
         F: Future<Output = Result<T, google_cloud_gax::error::Error>>,
     {
         retry::call(|| async {
             let started = Instant::now();
-            let answer = request().await;
+            let answer = send(request.clone()).await;
             let answer = answer.map_err(|error| from_sdk(call.operation, &call.tried, &error));
-            self.record(&call, started, answer.as_ref().err());
+            self.record(&call, started, &request, &answer);
             answer
         })
         .await
     }
 
-    fn record(&self, call: &Call<'_>, started: Instant, error: Option<&Error>) {
-        let status = error.map_or(Some(200), Error::status);
-        let response = error.and_then(Error::reason).map(Value::from);
-        self.trace(call.operation, call.method, call.resource, None, status, response, started);
+    /// What the SDK was given and gave, in the JSON of its models: it has no place where bodies pass.
+    fn record<R: Serialize, T: Serialize>(
+        &self,
+        call: &Call<'_>,
+        started: Instant,
+        request: &R,
+        answer: &Result<T, Error>,
+    ) {
+        if self.trace.is_none() {
+            return;
+        }
+        let (status, response) = match answer {
+            Ok(answer) => (Some(200), model_without_secrets(answer)),
+            Err(error) => (error.status(), error.reason().map(Value::from)),
+        };
+        let request = model_without_secrets(request);
+        self.trace(call.operation, call.method, call.resource, request, status, response, started);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of an exchange")]
@@ -230,6 +253,12 @@ impl Clients {
     }
 }
 
+/// A model of the SDK's as a trace holds it; an empty answer is none.
+fn model_without_secrets(model: &impl Serialize) -> Option<Value> {
+    let body = serde_json::to_vec(model).unwrap_or_default();
+    body_without_secrets(&body).filter(|body| !body.is_null())
+}
+
 async fn read(request: reqwest::RequestBuilder) -> Result<(u16, http::HeaderMap, Vec<u8>), reqwest::Error> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -281,7 +310,9 @@ impl Reader {
     pub(crate) async fn get_bucket(&self, bucket: &str) -> Result<Option<Bucket>, Error> {
         let name = bucket_name(bucket);
         let call = Call::grpc("storage.buckets.get", &name, format!("look at bucket `{bucket}`"));
-        absent(self.clients.send(call, || self.clients.storage.get_bucket().set_name(&name).send()).await)
+        let request = GetBucketRequest::new().set_name(&name);
+        let send = |request| self.clients.storage.get_bucket().with_request(request).send();
+        absent(self.clients.send(call, request, send).await)
     }
 
     /// Every bucket of a project <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#listbucketsrequest>.
@@ -289,8 +320,9 @@ impl Reader {
         let (parent, mut token, mut found) = (format!("projects/{project}"), String::new(), Vec::new());
         loop {
             let call = Call::grpc("storage.buckets.list", &parent, "list the project's buckets".to_owned());
-            let request = || self.clients.storage.list_buckets().set_parent(&parent).set_page_size(PAGE);
-            let page = self.clients.send(call, || request().set_page_token(&token).send()).await?;
+            let request = ListBucketsRequest::new().set_parent(&parent).set_page_size(PAGE).set_page_token(&token);
+            let send = |request| self.clients.storage.list_buckets().with_request(request).send();
+            let page = self.clients.send(call, request, send).await?;
             found.extend(page.buckets);
             token = page.next_page_token;
             if token.is_empty() {
@@ -304,8 +336,10 @@ impl Reader {
     pub(crate) async fn list_versions(&self, bucket: &str, from: &str) -> Result<Option<VersionPage>, Error> {
         let name = bucket_name(bucket);
         let call = Call::grpc("storage.objects.list", &name, format!("list the content of bucket `{bucket}`"));
-        let request = || self.clients.storage.list_objects().set_parent(&name).set_versions(true).set_page_size(PAGE);
-        let page = absent(self.clients.send(call, || request().set_page_token(from).send()).await)?;
+        let request = ListObjectsRequest::new().set_parent(&name).set_versions(true).set_page_size(PAGE);
+        let request = request.set_page_token(from);
+        let send = |request| self.clients.storage.list_objects().with_request(request).send();
+        let page = absent(self.clients.send(call, request, send).await)?;
         Ok(page.map(|page| VersionPage {
             versions: page
                 .objects
@@ -321,8 +355,8 @@ impl Reader {
     pub(crate) async fn get_bucket_policy(&self, bucket: &str) -> Result<Policy, Error> {
         let name = bucket_name(bucket);
         let call = Call::grpc("storage.buckets.getIamPolicy", &name, format!("read the policy of bucket `{bucket}`"));
-        let request = || self.clients.storage.get_iam_policy().set_resource(&name).set_options(policy_options());
-        self.clients.send(call, || request().send()).await
+        let send = |request| self.clients.storage.get_iam_policy().with_request(request).send();
+        self.clients.send(call, policy_request(&name), send).await
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/notifications/list>
@@ -342,7 +376,9 @@ impl Reader {
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/get>
     pub(crate) async fn get_topic(&self, name: &str) -> Result<Option<Topic>, Error> {
         let call = Call::rest("GET", "pubsub.topics.get", name, format!("look at topic `{}`", short(name)));
-        absent(self.clients.send(call, || self.clients.topics.get_topic().set_topic(name).send()).await)
+        let request = GetTopicRequest::new().set_topic(name);
+        let send = |request| self.clients.topics.get_topic().with_request(request).send();
+        absent(self.clients.send(call, request, send).await)
     }
 
     /// Every topic of a project <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/list>.
@@ -350,8 +386,9 @@ impl Reader {
         let (project, mut token, mut found) = (format!("projects/{project}"), String::new(), Vec::new());
         loop {
             let call = Call::rest("GET", "pubsub.topics.list", &project, "list the project's topics".to_owned());
-            let request = || self.clients.topics.list_topics().set_project(&project).set_page_size(PAGE);
-            let page = self.clients.send(call, || request().set_page_token(&token).send()).await?;
+            let request = ListTopicsRequest::new().set_project(&project).set_page_size(PAGE).set_page_token(&token);
+            let send = |request| self.clients.topics.list_topics().with_request(request).send();
+            let page = self.clients.send(call, request, send).await?;
             found.extend(page.topics);
             token = page.next_page_token;
             if token.is_empty() {
@@ -373,17 +410,18 @@ impl Reader {
     }
 
     async fn get_pubsub_policy(&self, call: Call<'_>) -> Result<Policy, Error> {
-        let name = call.resource.to_owned();
-        let request = || self.clients.pubsub_policies.get_iam_policy().set_resource(&name);
-        self.clients.send(call, || request().set_options(policy_options()).send()).await
+        let request = policy_request(call.resource);
+        let send = |request| self.clients.pubsub_policies.get_iam_policy().with_request(request).send();
+        self.clients.send(call, request, send).await
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/get>
     pub(crate) async fn get_subscription(&self, name: &str) -> Result<Option<Subscription>, Error> {
         let tried = format!("look at subscription `{}`", short(name));
         let call = Call::rest("GET", "pubsub.subscriptions.get", name, tried);
-        let request = || self.clients.subscriptions.get_subscription().set_subscription(name).send();
-        absent(self.clients.send(call, request).await)
+        let request = GetSubscriptionRequest::new().set_subscription(name);
+        let send = |request| self.clients.subscriptions.get_subscription().with_request(request).send();
+        absent(self.clients.send(call, request, send).await)
     }
 
     /// Every subscription of a project
@@ -393,8 +431,10 @@ impl Reader {
         loop {
             let tried = "list the project's subscriptions".to_owned();
             let call = Call::rest("GET", "pubsub.subscriptions.list", &project, tried);
-            let request = || self.clients.subscriptions.list_subscriptions().set_project(&project).set_page_size(PAGE);
-            let page = self.clients.send(call, || request().set_page_token(&token).send()).await?;
+            let request =
+                ListSubscriptionsRequest::new().set_project(&project).set_page_size(PAGE).set_page_token(&token);
+            let send = |request| self.clients.subscriptions.list_subscriptions().with_request(request).send();
+            let page = self.clients.send(call, request, send).await?;
             found.extend(page.subscriptions);
             token = page.next_page_token;
             if token.is_empty() {
@@ -408,8 +448,8 @@ impl Reader {
         let name = account_name(email);
         let tried = format!("read the policy of service account `{email}`");
         let call = Call::rest("POST", "iam.serviceAccounts.getIamPolicy", &name, tried);
-        let request = || self.clients.iam.get_iam_policy().set_resource(&name).set_options(policy_options());
-        self.clients.send(call, || request().send()).await
+        let send = |request| self.clients.iam.get_iam_policy().with_request(request).send();
+        self.clients.send(call, policy_request(&name), send).await
     }
 }
 
@@ -429,8 +469,10 @@ impl Writer {
     pub(crate) async fn create_bucket(&self, bucket: &str, settings: &Bucket) -> Result<(), Error> {
         let name = bucket_name(bucket);
         let call = Call::grpc("storage.buckets.create", &name, format!("create bucket `{bucket}`"));
-        let request = || self.clients().storage.create_bucket().set_parent("projects/_").set_bucket_id(bucket);
-        self.clients().send(call, || request().set_bucket(settings.clone()).send()).await.map(|_| ())
+        let request = CreateBucketRequest::new().set_parent("projects/_").set_bucket_id(bucket);
+        let request = request.set_bucket(settings.clone());
+        let send = |request| self.clients().storage.create_bucket().with_request(request).send();
+        self.clients().send(call, request, send).await.map(|_| ())
     }
 
     /// Only what the mask names. The metageneration, where one is given, must still be the bucket's
@@ -445,21 +487,21 @@ impl Writer {
         let name = bucket_name(bucket);
         let settings = settings.set_name(&name);
         let call = Call::grpc("storage.buckets.update", &name, format!("write settings of bucket `{bucket}`"));
-        let request = || {
-            let request = self.clients().storage.update_bucket().set_bucket(settings.clone());
-            let request = request.set_update_mask(FieldMask::default().set_paths(mask));
-            request.set_or_clear_if_metageneration_match(metageneration)
-        };
-        conditional(self.clients().send(call, || request().send()).await).map(|_| ())
+        let request = UpdateBucketRequest::new()
+            .set_bucket(settings)
+            .set_update_mask(FieldMask::default().set_paths(mask))
+            .set_or_clear_if_metageneration_match(metageneration);
+        let send = |request| self.clients().storage.update_bucket().with_request(request).send();
+        conditional(self.clients().send(call, request, send).await).map(|_| ())
     }
 
     /// <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#deletebucketrequest>
     pub(crate) async fn delete_bucket(&self, bucket: &str, metageneration: i64) -> Result<(), Error> {
         let name = bucket_name(bucket);
         let call = Call::grpc("storage.buckets.delete", &name, format!("delete bucket `{bucket}`"));
-        let request =
-            || self.clients().storage.delete_bucket().set_name(&name).set_if_metageneration_match(metageneration);
-        absent(self.clients().send(call, || request().send()).await).map(|_| ())
+        let request = DeleteBucketRequest::new().set_name(&name).set_if_metageneration_match(metageneration);
+        let send = |request| self.clients().storage.delete_bucket().with_request(request).send();
+        absent(self.clients().send(call, request, send).await).map(|_| ())
     }
 
     /// One generation <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#deleteobjectrequest>.
@@ -468,8 +510,9 @@ impl Writer {
         let Version { object, generation } = version;
         let tried = format!("delete object `{object}` of bucket `{bucket}`");
         let call = Call::grpc("storage.objects.delete", &name, tried);
-        let request = || self.clients().storage.delete_object().set_bucket(&name).set_object(object);
-        absent(self.clients().send(call, || request().set_generation(*generation).send()).await).map(|_| ())
+        let request = DeleteObjectRequest::new().set_bucket(&name).set_object(object).set_generation(*generation);
+        let send = |request| self.clients().storage.delete_object().with_request(request).send();
+        absent(self.clients().send(call, request, send).await).map(|_| ())
     }
 
     /// The whole policy, if its etag is still the bucket's
@@ -477,8 +520,9 @@ impl Writer {
     pub(crate) async fn set_bucket_policy(&self, bucket: &str, policy: &Policy) -> Result<(), Error> {
         let name = bucket_name(bucket);
         let call = Call::grpc("storage.buckets.setIamPolicy", &name, format!("write the policy of bucket `{bucket}`"));
-        let request = || self.clients().storage.set_iam_policy().set_resource(&name).set_policy(policy.clone());
-        conditional(self.clients().send(call, || request().send()).await).map(|_| ())
+        let request = SetIamPolicyRequest::new().set_resource(&name).set_policy(policy.clone());
+        let send = |request| self.clients().storage.set_iam_policy().with_request(request).send();
+        conditional(self.clients().send(call, request, send).await).map(|_| ())
     }
 
     /// Never repeated by itself: Cloud Storage takes the same notification twice, and then every event comes twice
@@ -501,8 +545,9 @@ impl Writer {
     /// With labels in the same call <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/create>.
     pub(crate) async fn create_topic(&self, name: &str, labels: &Labels) -> Result<(), Error> {
         let call = Call::rest("PUT", "pubsub.topics.create", name, format!("create topic `{}`", short(name)));
-        let request = || self.clients().topics.create_topic().set_name(name).set_labels(labels.clone());
-        self.clients().send(call, || request().send()).await.map(|_| ())
+        let request = Topic::new().set_name(name).set_labels(labels.clone());
+        let send = |request: Topic| self.clients().topics.create_topic().with_request(request).send();
+        self.clients().send(call, request, send).await.map(|_| ())
     }
 
     /// All labels: Pub/Sub has neither keys in masks nor preconditions
@@ -511,18 +556,18 @@ impl Writer {
         let tried = format!("write the labels of topic `{}`", short(name));
         let call = Call::rest("PATCH", "pubsub.topics.update", name, tried);
         let topic = Topic::new().set_name(name).set_labels(labels.clone());
-        let request = || {
-            let request = self.clients().topics.update_topic().set_topic(topic.clone());
-            request.set_update_mask(FieldMask::default().set_paths(["labels"]))
-        };
-        self.clients().send(call, || request().send()).await.map(|_| ())
+        let mask = FieldMask::default().set_paths(["labels"]);
+        let request = UpdateTopicRequest::new().set_topic(topic).set_update_mask(mask);
+        let send = |request| self.clients().topics.update_topic().with_request(request).send();
+        self.clients().send(call, request, send).await.map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete>
     pub(crate) async fn delete_topic(&self, name: &str) -> Result<(), Error> {
         let call = Call::rest("DELETE", "pubsub.topics.delete", name, format!("delete topic `{}`", short(name)));
-        absent(self.clients().send(call, || self.clients().topics.delete_topic().set_topic(name).send()).await)
-            .map(|_| ())
+        let request = DeleteTopicRequest::new().set_topic(name);
+        let send = |request| self.clients().topics.delete_topic().with_request(request).send();
+        absent(self.clients().send(call, request, send).await).map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/setIamPolicy>
@@ -538,9 +583,9 @@ impl Writer {
     }
 
     async fn set_pubsub_policy(&self, call: Call<'_>, policy: &Policy) -> Result<(), Error> {
-        let name = call.resource.to_owned();
-        let request = || self.clients().pubsub_policies.set_iam_policy().set_resource(&name).set_policy(policy.clone());
-        conditional(self.clients().send(call, || request().send()).await).map(|_| ())
+        let request = SetIamPolicyRequest::new().set_resource(call.resource).set_policy(policy.clone());
+        let send = |request| self.clients().pubsub_policies.set_iam_policy().with_request(request).send();
+        conditional(self.clients().send(call, request, send).await).map(|_| ())
     }
 
     /// With labels and every setting in the same call
@@ -549,8 +594,9 @@ impl Writer {
         let name = subscription.name.as_str();
         let tried = format!("create subscription `{}`", short(name));
         let call = Call::rest("PUT", "pubsub.subscriptions.create", name, tried);
-        let request = || self.clients().subscriptions.create_subscription().with_request(subscription.clone());
-        self.clients().send(call, || request().send()).await.map(|_| ())
+        let send =
+            |request: Subscription| self.clients().subscriptions.create_subscription().with_request(request).send();
+        self.clients().send(call, subscription.clone(), send).await.map(|_| ())
     }
 
     /// Only what the mask names <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/patch>.
@@ -558,19 +604,19 @@ impl Writer {
         let name = subscription.name.as_str();
         let tried = format!("write settings of subscription `{}`", short(name));
         let call = Call::rest("PATCH", "pubsub.subscriptions.update", name, tried);
-        let request = || {
-            let request = self.clients().subscriptions.update_subscription().set_subscription(subscription.clone());
-            request.set_update_mask(FieldMask::default().set_paths(mask.iter().copied()))
-        };
-        self.clients().send(call, || request().send()).await.map(|_| ())
+        let mask = FieldMask::default().set_paths(mask.iter().copied());
+        let request = UpdateSubscriptionRequest::new().set_subscription(subscription.clone()).set_update_mask(mask);
+        let send = |request| self.clients().subscriptions.update_subscription().with_request(request).send();
+        self.clients().send(call, request, send).await.map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/delete>
     pub(crate) async fn delete_subscription(&self, name: &str) -> Result<(), Error> {
         let tried = format!("delete subscription `{}`", short(name));
         let call = Call::rest("DELETE", "pubsub.subscriptions.delete", name, tried);
-        let request = || self.clients().subscriptions.delete_subscription().set_subscription(name).send();
-        absent(self.clients().send(call, request).await).map(|_| ())
+        let request = DeleteSubscriptionRequest::new().set_subscription(name);
+        let send = |request| self.clients().subscriptions.delete_subscription().with_request(request).send();
+        absent(self.clients().send(call, request, send).await).map(|_| ())
     }
 
     /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/setIamPolicy>
@@ -578,13 +624,15 @@ impl Writer {
         let name = account_name(email);
         let tried = format!("write the policy of service account `{email}`");
         let call = Call::rest("POST", "iam.serviceAccounts.setIamPolicy", &name, tried);
-        let request = || self.clients().iam.set_iam_policy().set_resource(&name).set_policy(policy.clone());
-        conditional(self.clients().send(call, || request().send()).await).map(|_| ())
+        let request = SetIamPolicyRequest::new().set_resource(&name).set_policy(policy.clone());
+        let send = |request| self.clients().iam.set_iam_policy().with_request(request).send();
+        conditional(self.clients().send(call, request, send).await).map(|_| ())
     }
 }
 
-fn policy_options() -> GetPolicyOptions {
-    GetPolicyOptions::new().set_requested_policy_version(POLICY_VERSION)
+fn policy_request(resource: &str) -> GetIamPolicyRequest {
+    let options = GetPolicyOptions::new().set_requested_policy_version(POLICY_VERSION);
+    GetIamPolicyRequest::new().set_resource(resource).set_options(options)
 }
 
 /// The last word of a full name.

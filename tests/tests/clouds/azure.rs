@@ -252,6 +252,12 @@ pub(crate) static AZURE: Cloud = Cloud {
         // Nothing was assigned.
         unfinished: "+ create role assignments",
     },
+    traced: &[
+        r#""kind":"StorageV2""#,
+        r#""allowedOrigins":["https://wandb.example.com"]"#,
+        r#""principalId":"11111111-1111-1111-1111-111111111111""#,
+        r#""queueName":"wandb-events""#,
+    ],
     secrets: |hand| {
         let keys = hand.send("POST", &format!("{ACCOUNT}/listKeys"), Value::Null);
         let keys = list(&keys["keys"]).into_iter().map(|key| key["value"].as_str().unwrap().to_owned());

@@ -228,6 +228,14 @@ pub(crate) static GCP: Cloud = Cloud {
         says: &["iam.serviceAccounts.setIamPolicy", "gcp.access"],
         unfinished: "an apply did not finish",
     },
+    traced: &[
+        r#""bucketId":"acme-files""#,
+        r#""name":"projects/acme-ml/topics/acme-events""#,
+        r#""ackDeadlineSeconds":30"#,
+        r#""role":"roles/pubsub.publisher""#,
+        r#""role":"roles/iam.serviceAccountTokenCreator""#,
+        r#""payload_format":"JSON_API_V1""#,
+    ],
     secrets: |_| vec!["Bearer".to_owned()],
     credentials: (
         &["STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PROVISION_GCP_API_ENDPOINT", "PROVISION_GCS_GRPC_ENDPOINT"],

@@ -1,5 +1,6 @@
 //! What people read: changes of every kind, and every refusal and failure with what to do next, as whole screens.
 
+mod azure;
 mod gcp;
 
 use provision_sandbox::aws::answers::{head, query, s3, s3_with, sqs};

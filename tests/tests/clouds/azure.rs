@@ -25,8 +25,8 @@ name = "wandb-events"
 principal_id = "11111111-1111-1111-1111-111111111111"
 "#;
 
-const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
-const TENANT: &str = "72f988bf-0000-4000-8000-000000000000";
+pub(crate) const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
+pub(crate) const TENANT: &str = "72f988bf-0000-4000-8000-000000000000";
 pub(crate) const SERVER: &str = "11111111-1111-1111-1111-111111111111";
 pub(crate) const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/wandb";
 pub(crate) const ACCOUNT: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/wandb/providers/\

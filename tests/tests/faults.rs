@@ -112,7 +112,7 @@ fn bucket_of_another_account_is_said_to_be_so(backend: Backend) {
     }
     fault(&rig, "s3:GetPublicAccessBlock", Nth::Every, s3(403, "AccessDenied", "Access Denied"));
     let plan = rig.run(&["aws", "plan"]);
-    assert!(plan.stderr.contains("belongs to another account"), "{}", plan.stderr);
+    assert!(plan.stderr.contains("belongs to somebody else"), "{}", plan.stderr);
 }
 
 fn wrong_region_names_the_right_one(backend: Backend) {

@@ -114,7 +114,7 @@ pub enum Observation {
     Absent,
     /// It exists.
     Present(Box<Present>),
-    /// The name belongs to another account.
+    /// The name belongs to somebody else.
     TakenElsewhere {
         /// What the service said of it, for people.
         detail: String,

@@ -93,7 +93,7 @@ fn identity_that_the_directory_does_not_show_yet_is_waited_for() {
     let stage = AZURE.planned();
     let principal = SERVER.replace('1', "4");
     AZURE.change(&stage, &[(SERVER, &principal)]);
-    stage.faults().set_propagation("principals", Duration::from_secs(4));
+    stage.faults().set_propagation("principals", Duration::from_secs(12));
     stage.sandbox.seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
     let ran = AZURE.run(&stage, &["apply", "--yes"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
@@ -105,7 +105,7 @@ fn identity_that_the_directory_does_not_show_yet_is_waited_for() {
 fn identity_that_does_not_exist_is_told_with_what_to_check() {
     let stage = AZURE.planned();
     AZURE.change(&stage, &[(SERVER, &SERVER.replace('1', "5"))]);
-    let mut ran = AZURE.run(&stage, &["apply", "--yes", "--timeout", "3"]);
+    let mut ran = AZURE.run(&stage, &["apply", "--yes", "--timeout", "15"]);
     ran.stderr =
         ran.stderr.lines().filter(|line| !line.starts_with("  wait ")).map(|line| format!("{line}\n")).collect();
     diagnostics("stopped_while_the_identity_is_not_seen", ran);

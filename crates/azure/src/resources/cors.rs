@@ -166,12 +166,12 @@ fn describe(rule: &Value) -> String {
     format!("CORS rule for {}: {}", list("origins"), list("methods"))
 }
 
-/// The service reads the first rule that matches the origin only
+/// Rules are read in their order, and the first that fits a request's origin and method answers it
 /// (<https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services#understanding-cors-rule-evaluation-logic>).
 fn taken(names: &Names, rule: &Value) -> Refusal {
     Refusal {
         reason: format!(
-            "storage account `{}` has another {} already, and reads one rule for an origin",
+            "storage account `{}` has another {} already: rules are read in their order, and ours would come second",
             names.account,
             describe(rule)
         ),
@@ -203,9 +203,11 @@ pub(crate) async fn write(
     if value.is_null() && is_claimed(&others, &wanted(settings), mark.as_ref()) {
         return Ok(());
     }
-    // A rule that serves another deployment too stays, and ours of another host goes beside it.
-    let mark = mark.filter(|mark| value.is_null() || !others.iter().any(|other| has_the_same(other, mark)));
     let before = rules(&service);
+    // A rule that serves another deployment too stays, and ours of another host goes beside it; beside one of the same host
+    // it would never be read.
+    let moved = !value.is_null() && same_origins(&before, value).is_none();
+    let mark = mark.filter(|mark| !moved || !others.iter().any(|other| has_the_same(other, mark)));
     let after = merged(&before, mark.as_ref(), &wanted(settings), value);
     if before == after {
         return Ok(());

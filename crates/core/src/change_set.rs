@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::compare::{Finding, same};
 use crate::error::{Error, ErrorKind};
 use crate::mark::Mark;
-use crate::provider::Identity;
+use crate::provider::{Identity, TagChanges};
 use crate::resource::{Kept, Orphan, Refusal};
 
 /// Version of the saved format. Files of another version are refused.
@@ -106,6 +106,12 @@ pub struct Change {
     pub kept: Vec<Kept>,
     /// The mark that was seen.
     pub mark: Option<Mark>,
+    /// The mark to write before anything else, where something is made that only a mark can tell to be ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin: Option<Mark>,
+    /// Changes of the deployment's tags, which are written with the mark.
+    #[serde(default, skip_serializing_if = "TagChanges::is_empty")]
+    pub tags: TagChanges,
     /// The mark to write at the end, where it is not the one seen.
     pub record: Option<Mark>,
     /// Why it is refused.
@@ -126,9 +132,12 @@ pub struct FacetChange {
     pub after: Value,
     /// Whether it is written by its own call.
     pub write: bool,
+    /// Of what the cloud has, what is ours, where the facet holds entries: the write takes its place, or takes it out.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub ours: Value,
     /// Whether others made it as it is wanted: it was there before us, and stays after us.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub found: bool,
+    pub preexisting: bool,
     /// The plan file's line that decides it, from 1.
     pub line: Option<usize>,
 }
@@ -139,7 +148,7 @@ pub struct FacetChange {
 /// |---|---|---|
 /// | `NoOp`, `Record` | what the cloud has | the same |
 /// | `Create` | `null` | what is wanted |
-/// | `Adopt`, `Update` | what the cloud has | what is wanted |
+/// | `Adopt`, `Update`, `Restore` | what the cloud has | what is wanted |
 /// | `Delete`, `Release` | what the cloud has | `null` where our part goes |
 /// | `Refuse` | what the cloud has | what was wanted |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +164,8 @@ pub enum Action {
     Update,
     /// Only write the mark.
     Record,
+    /// Put back the mark that somebody took off what is ours, and write the facets that differ.
+    Restore,
     /// Delete it.
     Delete,
     /// Take our entries and mark off it; the rest stays.
@@ -170,7 +181,7 @@ impl Action {
         match self {
             Self::NoOp => ' ',
             Self::Create => '+',
-            Self::Adopt | Self::Update | Self::Record => '~',
+            Self::Adopt | Self::Update | Self::Record | Self::Restore => '~',
             Self::Delete | Self::Release => '-',
             Self::Refuse => '!',
         }
@@ -185,6 +196,7 @@ impl Action {
             Self::Adopt => "adopt",
             Self::Update => "update",
             Self::Record => "record",
+            Self::Restore => "restore",
             Self::Delete => "delete",
             Self::Release => "release",
             Self::Refuse => "refuse",
@@ -196,8 +208,25 @@ impl ChangeSet {
     /// Whether there is anything to do: the one place that decides it.
     #[must_use]
     pub fn has_changes(&self) -> bool {
-        let orphans = self.with_orphans && !self.orphans.is_empty();
-        orphans || self.changes.iter().any(|change| change.action != Action::NoOp || change.record.is_some())
+        let goes = |orphan: &Orphan| !(orphan.holds_data && self.purpose == Purpose::Apply);
+        let orphans = self.with_orphans && self.orphans.iter().any(goes);
+        orphans
+            || !self.renamed_orphans().is_empty()
+            || self.changes.iter().any(|change| change.action != Action::NoOp || change.record.is_some())
+    }
+
+    /// Orphans that carry the deployment's former name and stay: apply writes the present one into their marks, so that they
+    /// are found when `was` leaves the plan file.
+    #[must_use]
+    pub fn renamed_orphans(&self) -> Vec<&Orphan> {
+        let renamed = |orphan: &&Orphan| {
+            let goes = self.with_orphans && !orphan.holds_data;
+            self.purpose == Purpose::Apply
+                && orphan.mark.deployment != self.deployment
+                && orphan.mark.newer_version().is_none()
+                && !goes
+        };
+        self.orphans.iter().filter(renamed).collect()
     }
 
     /// How many resources meet that action.
@@ -209,13 +238,19 @@ impl ChangeSet {
     /// Whether somebody changed the cloud, or took something away.
     #[must_use]
     pub fn has_drift(&self) -> bool {
-        self.changes.iter().any(|change| change.missing || change.facets.iter().any(|facet| facet.finding.is_drift()))
+        self.changes.iter().any(|change| {
+            change.missing
+                || change.action == Action::Restore
+                || change.facets.iter().any(|facet| facet.finding.is_drift())
+        })
     }
 
     /// Whether nothing of the deployment exists.
     #[must_use]
     pub fn nothing_exists(&self) -> bool {
-        self.changes.iter().all(|change| matches!(change.action, Action::Create | Action::NoOp) && change.is_absent())
+        self.changes.iter().all(|change| {
+            !change.missing && matches!(change.action, Action::Create | Action::NoOp) && change.is_absent()
+        })
     }
 
     /// The bucket whose content goes too.
@@ -230,13 +265,18 @@ impl ChangeSet {
     /// What stands in the way of applying it, as errors: refusals first, then what could not be read.
     #[must_use]
     pub fn obstacles(&self) -> Vec<Error> {
+        let refusal = |refusal: &Refusal| {
+            Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint)
+        };
         let refused = self.changes.iter().filter_map(|change| {
-            let refusal = change.refusal.as_ref()?;
-            let error = Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint);
-            Some(error.at(&change.address, change.line))
+            Some(refusal(change.refusal.as_ref()?).at(&change.address, change.line))
+        });
+        let newer = self.orphans.iter().filter(|_| self.with_orphans).filter_map(|orphan| {
+            let newer = Refusal::newer(&format!("{} `{}`", orphan.kind, orphan.name), orphan.mark.newer_version()?);
+            Some(refusal(&newer).at(&orphan.address, None))
         });
         let unreadable = self.unreadable.iter().map(|unreadable| unreadable.0.clone());
-        refused.chain(unreadable).map(|error| error.with_plan_file(&self.plan_file.name)).collect()
+        refused.chain(newer).chain(unreadable).map(|error| error.with_plan_file(&self.plan_file.name)).collect()
     }
 
     /// The same error with the place in the plan file of the resource it happened on.
@@ -292,7 +332,7 @@ impl Change {
     /// Whether nothing of it is in the cloud.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null() || facet.found)
+        self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null() || facet.preexisting)
     }
 
     fn crossed(&self, now: &Self) -> Option<String> {

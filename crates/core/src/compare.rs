@@ -61,9 +61,9 @@ pub fn compare(want: &Value, seen: &Value, recorded: Recorded<'_>) -> Finding {
     match recorded {
         Recorded::Unfinished => Finding::Unfinished,
         Recorded::Never => Finding::Pending,
-        Recorded::Digest(_) if recorded.is(seen) => Finding::Pending,
-        Recorded::Digest(_) if recorded.is(want) => Finding::Drift,
-        Recorded::Digest(_) => Finding::Both,
+        Recorded::Digest(_) | Recorded::Preexisting(_) if recorded.is(seen) => Finding::Pending,
+        Recorded::Digest(_) | Recorded::Preexisting(_) if recorded.is(want) => Finding::Drift,
+        Recorded::Digest(_) | Recorded::Preexisting(_) => Finding::Both,
     }
 }
 

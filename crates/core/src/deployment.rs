@@ -52,22 +52,40 @@ fn name(path: &str, name: &str, problems: &mut Problems) {
 }
 
 fn host(host: &str, problems: &mut Problems) {
-    let mut report =
-        |label: &str, help: Option<String>| problems.report("deployment.host", "invalid host", label, help);
-    let url = match Url::parse(host) {
+    let wildcard = || host.contains('*').then(|| ("one host, no wildcard".to_owned(), None));
+    if let Some((label, help)) = wildcard().or_else(|| origin_problem(host)) {
+        problems.report("deployment.host", "invalid host", &label, help);
+    }
+}
+
+/// What is wrong with an origin, and what to write instead: a browser sends scheme, name or address and port, and nothing
+/// else (<https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Origin>). `*` alone stands for any origin, and one
+/// in a name for any text.
+#[must_use]
+pub fn origin_problem(origin: &str) -> Option<(String, Option<String>)> {
+    let problem = |label: &str, help: Option<String>| Some((label.to_owned(), help));
+    if origin == "*" {
+        return None;
+    }
+    // A label stands in for the wildcard, which no URL has.
+    let plain = origin.replacen('*', "wildcard", 1);
+    let url = match Url::parse(&plain) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => url,
-        _ => return report("scheme and name, as in `https://wandb.example.com`", None),
+        _ => return problem("scheme and name, as in `https://wandb.example.com`", None),
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return report("no user name or password belongs here", None);
+        return problem("no user name or password belongs here", None);
     }
-    if matches!(url.host(), Some(Host::Domain(domain)) if domain.contains('*')) {
-        return report("one host, no wildcard", None);
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if matches!(url.host(), Some(Host::Domain(domain)) if !domain.bytes().all(known)) {
+        return problem("names have letters, digits, `-` and `.` only", None);
     }
-    let origin = url.origin().ascii_serialization();
-    if host != origin {
-        report("scheme, name or address and optional port, nothing else", Some(format!("write `{origin}`")));
+    let serialized = url.origin().ascii_serialization();
+    if plain == serialized {
+        return None;
     }
+    let help = origin.contains('*').then_some(None).unwrap_or_else(|| Some(format!("write `{serialized}`")));
+    problem("scheme, name or address and optional port, nothing else", help)
 }
 
 fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {

@@ -1,5 +1,8 @@
 //! Executes the graph of a change set: every write as soon as what it needs is done, forward only, never a rollback.
 //!
+//! It owns the life of a mark: a cloud only reads and updates tags. All that takes over, releases, empties or deletes reads
+//! the mark first and must find the one that was planned.
+//!
 //! Expected flow: start what is ready; after a conflict the writes of that lane go one at a time; on a fault that passes, the
 //! operation is repeated within its budget; on any other the operation has failed and so has what needs it, while independent
 //! branches go on. Told to stop, it starts nothing more and waits for what is in flight. Because operations are
@@ -7,17 +10,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex as SyncMutex, MutexGuard as SyncMutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use serde_json::{Map, Value};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, RetryClass};
+use crate::address::Address;
+use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink};
-use crate::operation::Operation;
-use crate::provider::Provisioner;
+use crate::mark::{self, Mark, Tags};
+use crate::operation::{Operation, Verb};
+use crate::provider::{Created, Provisioner, TagChanges};
 use crate::resource::Turns;
 use crate::retry;
 
@@ -40,6 +47,7 @@ pub struct Watch<'a> {
     queue: Option<&'a Queue>,
     events: &'a dyn EventSink,
     stop: &'a Stop,
+    just_created: bool,
 }
 
 impl std::fmt::Debug for Watch<'_> {
@@ -61,6 +69,13 @@ impl Watch<'_> {
             Some(queue) if self.operation.turns() == Some(Turns::Always) => Some(queue.turn.lock().await),
             _ => None,
         }
+    }
+
+    /// Whether this very run made the resource that is written to, or that carries it, so that its documents are known to be
+    /// as a new one has them.
+    #[must_use]
+    pub const fn just_created(&self) -> bool {
+        self.just_created
     }
 
     /// Whether a long operation should end between two of its steps.
@@ -99,7 +114,7 @@ pub async fn execute(
     stop: &Stop,
     events: &dyn EventSink,
 ) -> Outcome {
-    let run = Run { provisioner, stop, events, lanes: lanes(graph), begun: Instant::now() };
+    let run = Run::new(provisioner, graph, stop, events);
     let mut done = BTreeSet::new();
     let mut started = BTreeSet::new();
     let mut failed = BTreeMap::new();
@@ -154,11 +169,28 @@ struct Run<'a> {
     events: &'a dyn EventSink,
     lanes: BTreeMap<&'static str, Queue>,
     begun: Instant,
+    /// What this run made.
+    created: SyncMutex<BTreeSet<Address>>,
+    /// Tags read beside the other writes, and when.
+    tags_read: SyncMutex<BTreeMap<(Address, String), (Instant, Tags)>>,
 }
+
+/// How long tags that were read beside other writes stay good for the last one.
+const TAGS_FRESH: Duration = Duration::from_secs(2);
 
 type Ended<'a> = (&'a Operation, Result<(), Error>);
 
 impl<'a> Run<'a> {
+    fn new(
+        provisioner: &'a dyn Provisioner,
+        graph: &[Operation],
+        stop: &'a Stop,
+        events: &'a dyn EventSink,
+    ) -> Self {
+        let (created, tags_read) = (SyncMutex::default(), SyncMutex::default());
+        Self { provisioner, stop, events, lanes: lanes(graph), begun: Instant::now(), created, tags_read }
+    }
+
     /// The next operation to end; `None` when none is left, or when waiting was given up.
     async fn next<F>(&self, running: &mut FuturesUnordered<F>, names: &dyn Fn() -> Vec<String>) -> Option<Ended<'a>>
     where
@@ -214,18 +246,157 @@ impl<'a> Run<'a> {
     async fn attempt(&self, operation: &Operation) -> Result<(), Error> {
         // Reading needs no turn.
         let queue = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
-        let watch = Watch { id: operation.id, operation, queue, events: self.events, stop: self.stop };
+        let just_created = lock(&self.created).contains(&operation.holder);
+        let watch = Watch { id: operation.id, operation, queue, events: self.events, stop: self.stop, just_created };
         let turn = match queue.filter(|queue| queue.crossed.load(Ordering::Relaxed)) {
             Some(queue) if operation.turns() == Some(Turns::AfterConflict) => Some(queue.turn.lock().await),
             _ => None,
         };
-        let result = self.provisioner.execute(operation, &watch).await;
+        let result = self.carry_out(operation, &watch).await;
         drop(turn);
         let conflict = result.as_ref().is_err_and(|error| *error.retry_class() == RetryClass::Conflict);
         if let Some(queue) = queue.filter(|_| conflict) {
             queue.crossed.store(true, Ordering::Relaxed);
         }
         result
+    }
+
+    async fn carry_out(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+        let cloud = self.provisioner;
+        match &operation.verb {
+            Verb::Create { mark, tags, facets } => self.create(operation, mark, tags, facets, watch).await,
+            Verb::Write { facet, before, value } => cloud.write(operation, facet, before, value, watch).await,
+            Verb::ReadMark => self.read_mark(operation).await,
+            Verb::CheckMark { mark } => self.found(operation, Some(mark)).await.map(drop),
+            Verb::Adopt { before, mark } => self.adopt(operation, before.as_ref(), mark).await,
+            Verb::WriteMark { before, mark, tags } => self.write_mark(operation, before.as_ref(), mark, tags).await,
+            Verb::RemoveMark { mark, tags } => self.remove_mark(operation, mark.as_ref(), tags).await,
+            Verb::Empty { mark } => match self.found(operation, Some(mark)).await? {
+                Some(_) => cloud.empty(operation, watch).await,
+                None => Ok(()),
+            },
+            Verb::Delete { mark } => match self.found(operation, Some(mark)).await? {
+                Some(_) => cloud.delete(operation, watch).await,
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Create; whose a thing is that was there already, its mark has to say.
+    async fn create(
+        &self,
+        operation: &Operation,
+        mark: &Mark,
+        tags: &Tags,
+        facets: &Map<String, Value>,
+        watch: &Watch<'_>,
+    ) -> Result<(), Error> {
+        if self.provisioner.create(operation, tags, facets, watch).await? == Created::Made {
+            lock(&self.created).insert(operation.address.clone());
+            return Ok(());
+        }
+        let found = self.provisioner.tags(operation).await?.and_then(|tags| Mark::from_tags(&tags));
+        let ours = |found: &Mark| found.deployment == mark.deployment && found.is_for(&operation.identity);
+        if found.is_some_and(|found| ours(&found)) { Ok(()) } else { Err(self.appeared(operation)) }
+    }
+
+    fn appeared(&self, operation: &Operation) -> Error {
+        let what = operation.what();
+        let error = Error::new(ErrorKind::Stale, format!("{what} was made by somebody else in the meantime"));
+        error.hint(format!("run `provision {} plan` to see whose it is", self.provisioner.cloud()))
+    }
+
+    /// The tags of what an operation is about, whose mark must be the one that was planned; `None` if it is gone.
+    async fn found(&self, operation: &Operation, planned: Option<&Mark>) -> Result<Option<Tags>, Error> {
+        let Some(tags) = self.provisioner.tags(operation).await? else { return Ok(None) };
+        if Mark::from_tags(&tags).as_ref() == planned {
+            return Ok(Some(tags));
+        }
+        Err(mark::changed(self.provisioner.cloud(), &operation.what()))
+    }
+
+    async fn existing(&self, operation: &Operation) -> Result<Tags, Error> {
+        let found = self.provisioner.tags(operation).await?;
+        found.ok_or_else(|| self.gone(operation))
+    }
+
+    fn gone(&self, operation: &Operation) -> Error {
+        let error = Error::new(ErrorKind::Stale, format!("{} is gone", operation.what()));
+        error.hint(format!(
+            "somebody deleted it during this run: run `provision {} plan` to see what is there now",
+            self.provisioner.cloud()
+        ))
+    }
+
+    async fn read_mark(&self, operation: &Operation) -> Result<(), Error> {
+        let tags = self.existing(operation).await?;
+        let key = (operation.address.clone(), operation.name.clone());
+        lock(&self.tags_read).insert(key, (Instant::now(), tags));
+        Ok(())
+    }
+
+    /// Put the mark of the beginning on; a run that was stopped right after it has done so already.
+    async fn adopt(&self, operation: &Operation, before: Option<&Mark>, mark: &Mark) -> Result<(), Error> {
+        let found = self.existing(operation).await?;
+        let there = Mark::from_tags(&found);
+        if there.as_ref() == Some(mark) {
+            return Ok(());
+        }
+        if there.as_ref() != before {
+            return Err(mark::changed(self.provisioner.cloud(), &operation.what()));
+        }
+        self.update(operation, &found, mark, &TagChanges::default()).await
+    }
+
+    async fn write_mark(
+        &self,
+        operation: &Operation,
+        before: Option<&Mark>,
+        mark: &Mark,
+        tags: &TagChanges,
+    ) -> Result<(), Error> {
+        let key = (operation.address.clone(), operation.name.clone());
+        let read = lock(&self.tags_read).remove(&key).filter(|(read, _)| read.elapsed() < TAGS_FRESH);
+        let found = match read {
+            Some((_, tags)) => tags,
+            None => self.existing(operation).await?,
+        };
+        let there = Mark::from_tags(&found);
+        mark::may_be_written(self.provisioner.cloud(), &operation.what(), there.as_ref(), before, mark)?;
+        self.update(operation, &found, mark, tags).await
+    }
+
+    async fn update(
+        &self,
+        operation: &Operation,
+        found: &Tags,
+        mark: &Mark,
+        tags: &TagChanges,
+    ) -> Result<(), Error> {
+        let wanted = mark.to_tags();
+        let surplus = found.keys().filter(|key| mark::is_key(key) && !wanted.contains_key(*key));
+        let mut changes: TagChanges = surplus.map(|key| (key.clone(), None)).collect();
+        changes.extend(wanted.into_iter().map(|(key, value)| (key, Some(value))));
+        changes.extend(tags.clone());
+        changes.retain(|key, value| found.get(key) != value.as_ref());
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.provisioner.update_tags(operation, found, &changes).await
+    }
+
+    async fn remove_mark(&self, operation: &Operation, planned: Option<&Mark>, tags: &TagChanges) -> Result<(), Error> {
+        let Some(found) = self.provisioner.tags(operation).await? else { return Ok(()) };
+        let there = Mark::from_tags(&found);
+        if there.is_some() && there.as_ref() != planned {
+            return Err(mark::changed(self.provisioner.cloud(), &operation.what()));
+        }
+        let marks = found.keys().filter(|key| mark::is_key(key)).map(|key| (key.clone(), None));
+        let changes: TagChanges = marks.chain(tags.clone()).filter(|(key, _)| found.contains_key(key)).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.provisioner.update_tags(operation, &found, &changes).await
     }
 
     async fn wait(&self, operation: &Operation, reason: &str, wait: Duration) {
@@ -243,6 +414,10 @@ impl<'a> Run<'a> {
     }
 }
 
+fn lock<T>(mutex: &SyncMutex<T>) -> SyncMutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -250,16 +425,11 @@ fn milliseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::Address;
-    use crate::error::ErrorKind;
     use crate::mark::Origin;
-    use crate::operation::Verb;
     use crate::output::Output;
-    use crate::provider::{Identity, Observer};
+    use crate::provider::{Identity, Observer, with_changes};
     use crate::resource::{Lane, Observation, Orphan, Resource, Want};
     use crate::survey::Contents;
-    use std::sync::Mutex;
-
     /// How long a write takes.
     const WRITE: Duration = Duration::from_secs(1);
     const BUDGET: Duration = Duration::from_secs(300);
@@ -272,12 +442,14 @@ mod tests {
         crossing: usize,
         /// Until then, the service has not caught up with an earlier write.
         settles: Duration,
-        starts: Mutex<Vec<(usize, Duration)>>,
+        starts: SyncMutex<Vec<(usize, Duration)>>,
+        tags: SyncMutex<Option<Tags>>,
     }
 
     impl Slow {
         fn begin(crossing: usize, settles: Duration) -> Self {
-            Self { begun: Instant::now(), crossing, settles, starts: Mutex::default() }
+            let (starts, tags) = (SyncMutex::default(), SyncMutex::default());
+            Self { begun: Instant::now(), crossing, settles, starts, tags }
         }
 
         /// The times at which the writes of an operation began.
@@ -289,7 +461,14 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Provisioner for Slow {
-        async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+        async fn write(
+            &self,
+            operation: &Operation,
+            _: &str,
+            _: &Value,
+            _: &Value,
+            watch: &Watch<'_>,
+        ) -> Result<(), Error> {
             let _turn = watch.turn().await;
             if self.begun.elapsed() < self.settles {
                 return Err(Error::new(ErrorKind::PermissionDenied, "write").hint("run it again").retry(NOT_SEEN));
@@ -299,6 +478,34 @@ mod tests {
             if operation.id < self.crossing && self.starts(operation.id).len() == 1 {
                 return Err(Error::new(ErrorKind::Conflict, "write").retry(RetryClass::Conflict));
             }
+            Ok(())
+        }
+
+        async fn tags(&self, _: &Operation) -> Result<Option<Tags>, Error> {
+            Ok(lock(&self.tags).clone())
+        }
+
+        async fn update_tags(&self, _: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
+            *lock(&self.tags) = Some(with_changes(found, changes));
+            Ok(())
+        }
+
+        async fn create(
+            &self,
+            _: &Operation,
+            _: &Tags,
+            _: &Map<String, Value>,
+            _: &Watch<'_>,
+        ) -> Result<Created, Error> {
+            Ok(Created::Existed)
+        }
+
+        async fn empty(&self, _: &Operation, _: &Watch<'_>) -> Result<(), Error> {
+            Ok(())
+        }
+
+        async fn delete(&self, _: &Operation, _: &Watch<'_>) -> Result<(), Error> {
+            *lock(&self.tags) = None;
             Ok(())
         }
     }
@@ -315,10 +522,6 @@ mod tests {
 
         fn want(&self, _: &Address, _: Origin) -> Vec<Want> {
             Vec::new()
-        }
-
-        fn is_entry(&self, _: &Address, _: &str) -> bool {
-            false
         }
 
         fn outputs(&self) -> Vec<Output> {
@@ -351,7 +554,7 @@ mod tests {
     }
 
     /// Every event, with its second.
-    struct Record(Instant, Mutex<Vec<(u64, Event)>>);
+    struct Record(Instant, SyncMutex<Vec<(u64, Event)>>);
 
     impl EventSink for Record {
         fn emit(&self, event: Event) {
@@ -366,7 +569,9 @@ mod tests {
             address: Address::new("slow.thing"),
             kind: "thing".to_owned(),
             name: id.to_string(),
-            verb: Verb::Delete,
+            identity: THING.to_owned(),
+            holder: Address::new("slow.thing"),
+            verb: Verb::Write { facet: String::new(), before: Value::Null, value: Value::Null },
             needs: Vec::new(),
             lane: Some(Lane { name: "thing", turns: *turns }),
         };
@@ -374,7 +579,7 @@ mod tests {
     }
 
     async fn run(slow: &Slow, turns: &[Turns]) -> (Outcome, Vec<(u64, Event)>) {
-        let record = Record(slow.begun, Mutex::default());
+        let record = Record(slow.begun, SyncMutex::default());
         let outcome = execute(slow, &writes(turns), &Stop::default(), &record).await;
         (outcome, record.1.into_inner().unwrap())
     }
@@ -407,7 +612,7 @@ mod tests {
         assert!((180..200).contains(&end), "{end}");
         let waits = events.iter().filter(|(_, event)| matches!(event, Event::OperationWaiting { .. })).count();
         assert!((12..60).contains(&waits), "{waits} attempts");
-        let beat = |event: &Event| matches!(event, Event::Heartbeat { waiting_for, .. } if waiting_for == &["delete thing `0`"]);
+        let beat = |event: &Event| matches!(event, Event::Heartbeat { waiting_for, .. } if waiting_for == &["remove  of thing `0`"]);
         let beats: Vec<_> = events.iter().filter(|(_, event)| beat(event)).map(|(second, _)| *second).collect();
         assert_eq!(beats, (1..=end / 10).map(|beat| beat * 10).collect::<Vec<_>>());
     }
@@ -420,5 +625,83 @@ mod tests {
         assert_eq!((error.kind(), error.advice()), (ErrorKind::PermissionDenied, Some("run it again")));
         let end = events.last().unwrap().0;
         assert!((280..300).contains(&end), "{end}");
+    }
+
+    const THING: &str = "the full name";
+
+    fn operation(verb: Verb) -> Operation {
+        Operation { verb, ..writes(&[Turns::AfterConflict]).remove(0) }
+    }
+
+    /// Carry out one verb on a thing with these tags; gives how it ended, and the mark afterwards.
+    async fn carried_out(found: Option<&Mark>, verb: Verb) -> (Result<(), ErrorKind>, Option<Mark>) {
+        let slow = Slow::begin(0, Duration::ZERO);
+        *lock(&slow.tags) = Some(found.map(Mark::to_tags).unwrap_or_default());
+        let record = Record(slow.begun, SyncMutex::default());
+        let outcome = execute(&slow, &[operation(verb)], &Stop::default(), &record).await;
+        let result = outcome.failed.first().map_or(Ok(()), |error| Err(error.kind()));
+        let mark = lock(&slow.tags).as_ref().and_then(Mark::from_tags);
+        (result, mark)
+    }
+
+    /// Every verb that takes over, releases, empties or deletes finds the mark that was planned, or stops.
+    #[tokio::test(start_paused = true)]
+    async fn every_verb_of_consequence_finds_the_mark_that_was_planned_or_stops() {
+        let planned = Mark::unfinished("ours", Origin::Created, THING);
+        let others = Mark::unfinished("theirs", Origin::Created, THING);
+        let tags = TagChanges::default;
+        let verbs = || {
+            [
+                Verb::Delete { mark: planned.clone() },
+                Verb::Empty { mark: planned.clone() },
+                Verb::CheckMark { mark: planned.clone() },
+                Verb::RemoveMark { mark: Some(planned.clone()), tags: tags() },
+                Verb::Adopt { before: Some(planned.clone()), mark: Mark { origin: Origin::Adopted, ..planned.clone() } },
+                Verb::WriteMark { before: Some(planned.clone()), mark: planned.clone(), tags: tags() },
+            ]
+        };
+        for verb in verbs() {
+            assert_eq!(carried_out(Some(&planned), verb.clone()).await.0, Ok(()), "{verb:?}");
+            let (result, mark) = carried_out(Some(&others), verb.clone()).await;
+            assert_eq!((result, mark.as_ref()), (Err(ErrorKind::Stale), Some(&others)), "{verb:?}");
+        }
+        // Without any mark only a release goes on: one that was stopped took it off.
+        for verb in verbs() {
+            let released = matches!(verb, Verb::RemoveMark { .. });
+            assert_eq!(carried_out(None, verb.clone()).await.0.is_ok(), released, "{verb:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_there_already_is_ours_only_by_its_mark() {
+        let mark = Mark::unfinished("ours", Origin::Created, THING);
+        let create = || Verb::Create { mark: mark.clone(), tags: mark.to_tags(), facets: Map::new() };
+        assert_eq!(carried_out(Some(&mark), create()).await.0, Ok(()));
+        let copied = Mark::unfinished("ours", Origin::Created, "another full name");
+        let others = Mark::unfinished("theirs", Origin::Created, THING);
+        for found in [None, Some(&copied), Some(&others)] {
+            assert_eq!(carried_out(found, create()).await.0, Err(ErrorKind::Stale));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tags_of_others_stay_and_a_longer_record_leaves_nothing_behind() {
+        let slow = Slow::begin(0, Duration::ZERO);
+        let before = Mark::unfinished("ours", Origin::Created, THING);
+        let mut tags = before.to_tags();
+        tags.extend([("team", "theirs"), ("provision-spec-2", "x"), ("cost", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let before = Mark::from_tags(&tags);
+        *lock(&slow.tags) = Some(tags);
+        let changes = TagChanges::from([("cost".to_owned(), None), ("stage".to_owned(), Some("prod".to_owned()))]);
+        let mark = Mark { state: mark::State::Written, ..Mark::unfinished("ours", Origin::Created, THING) };
+        let verb = Verb::WriteMark { before, mark: mark.clone(), tags: changes };
+        let record = Record(slow.begun, SyncMutex::default());
+        let outcome = execute(&slow, &[operation(verb)], &Stop::default(), &record).await;
+        assert!(outcome.is_complete(), "{outcome:?}");
+        let found = lock(&slow.tags).clone().unwrap_or_default();
+        let others: Vec<_> = mark::without_mark(&found).into_iter().collect();
+        assert_eq!(others, [("stage", "prod"), ("team", "theirs")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(Mark::from_tags(&found), Some(mark));
+        assert!(!found.contains_key("provision-spec-2"));
     }
 }

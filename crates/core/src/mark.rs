@@ -1,11 +1,13 @@
 //! The mark: our tags on a resource, which stand in for a state file.
 //!
-//! It says whose the resource is, how it became ours, what we last wrote into each facet, and which parts the deployment
-//! has had applied. Its values keep to the narrowest grammar of the clouds, Google's labels (`[a-z0-9_-]`, at most 63
-//! characters, <https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels>); a carrier with another spelling of
-//! keys (Azure metadata) translates them at its edge.
+//! It says whose the resource is, how it became ours, what we wrote and have not taken back, and which parts the
+//! deployment has had applied under which names. What is not of one resource alone (parts, entries that stand outside of
+//! any, who was given access) is the same on every mark of the deployment, so that it outlives the deletion of any of them.
+//! Values keep to the narrowest grammar of the clouds, Google's labels (`[a-z0-9_-]`, at most 63 characters,
+//! <https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels>); a text that is longer goes on under the same
+//! key with a number. A carrier with another spelling of keys (Azure metadata) translates them at its edge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,23 +15,31 @@ use serde_json::Value;
 
 use crate::digest::{self, FACET_DIGEST_LENGTH, NAME_DIGEST_LENGTH};
 use crate::error::{Error, ErrorKind, RetryClass};
+use crate::ledger::{Ledger, Record};
+
+/// Tags, labels or metadata of one resource.
+pub type Tags = BTreeMap<String, String>;
 
 /// Whose the resource is: the deployment's name.
 pub const DEPLOYMENT_KEY: &str = "provision-deployment";
 /// How it became ours: `created` or `adopted`.
 pub const ORIGIN_KEY: &str = "provision-origin";
-/// What we last wrote: format version, hash of the full name, a digest for each facet.
+/// What we wrote: format version, hash of the full name, the ledgers.
 pub const SPEC_KEY: &str = "provision-spec";
-/// The parts of the deployment that have been applied.
+/// The parts of the deployment that have been applied, and under which names.
 pub const PARTS_KEY: &str = "provision-parts";
-/// Every key of the mark.
-pub const KEYS: [&str; 4] = [DEPLOYMENT_KEY, ORIGIN_KEY, SPEC_KEY, PARTS_KEY];
+/// Who was given access, where that is no part of a name of ours.
+pub const ACCESS_KEY: &str = "provision-access";
+/// Every key of the mark; the last three may go on under `-2`, `-3`.
+const KEYS: [&str; 5] = [DEPLOYMENT_KEY, ORIGIN_KEY, SPEC_KEY, PARTS_KEY, ACCESS_KEY];
 
+/// The most characters of a label's value on Google Cloud, the narrowest of all.
+const MOST_CHARACTERS: usize = 63;
 /// Version of the mark's format. A newer one is never written over.
 const VERSION: &str = "v1";
 /// How long a service may take to show the mark that went on with a creation.
 const NOT_SEEN_BUDGET: Duration = Duration::from_secs(20);
-/// Stands for the digests from creation until the last write.
+/// Stands for the resource's own ledger from creation until the last write.
 const UNFINISHED: &str = "unfinished";
 
 /// How a resource became ours.
@@ -42,20 +52,45 @@ pub enum Origin {
     Adopted,
 }
 
-/// What we last wrote, as the mark holds it.
+/// How far the last run came that wrote the mark.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Spec {
+pub enum State {
     /// Created or adopted, and the last write has not been made yet.
     Unfinished,
-    /// A digest for each facet we wrote, under the facet's key. A key that is absent was never written by us.
-    Written(BTreeMap<char, String>),
+    /// Everything on record was written.
+    Written,
     /// Written by a newer version of the program: nothing may be written.
     Newer(String),
 }
 
+/// A part that was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartRecord {
+    /// How it became ours, where it carries a mark.
+    pub origin: Option<Origin>,
+    /// Hash of the full name that it was applied under.
+    pub name: String,
+}
+
+impl PartRecord {
+    /// The record of a part of that full name.
+    #[must_use]
+    pub fn new(origin: Option<Origin>, identity: &str) -> Self {
+        Self { origin, name: digest::short(identity, FACET_DIGEST_LENGTH) }
+    }
+
+    /// Whether the part was applied under that full name.
+    #[must_use]
+    pub fn is_of(&self, identity: &str) -> bool {
+        self.name == digest::short(identity, FACET_DIGEST_LENGTH)
+    }
+}
+
 /// Our tags on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mark {
     /// The deployment's name.
     pub deployment: String,
@@ -63,13 +98,16 @@ pub struct Mark {
     pub origin: Origin,
     /// Hash of the resource's full name; a tag copied from another resource does not match.
     pub name_digest: String,
-    /// What we last wrote.
-    pub spec: Spec,
-    /// Entries that others had made as wanted before us, by facet: relied on, never written by us, and so never taken out.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub found: BTreeMap<char, String>,
-    /// The parts this deployment has had applied.
-    pub parts: BTreeSet<String>,
+    /// How far the last run came.
+    pub state: State,
+    /// Facets of the resource, and of the entries inside it.
+    pub own: Ledger,
+    /// Entries of the deployment that stand outside of any resource of ours.
+    pub outside: Ledger,
+    /// The parts that have been applied, by name.
+    pub parts: BTreeMap<String, PartRecord>,
+    /// Who was given access, as the cloud's crate finds it again.
+    pub access: Option<String>,
 }
 
 impl Mark {
@@ -80,42 +118,44 @@ impl Mark {
             deployment: deployment.to_owned(),
             origin,
             name_digest: digest::short(identity, NAME_DIGEST_LENGTH),
-            spec: Spec::Unfinished,
-            found: BTreeMap::new(),
-            parts: BTreeSet::new(),
+            state: State::Unfinished,
+            own: Ledger::default(),
+            outside: Ledger::default(),
+            parts: BTreeMap::new(),
+            access: None,
         }
     }
 
     /// Read the mark from a resource's tags; `None` if there is none of ours.
     #[must_use]
-    pub fn from_tags(tags: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn from_tags(tags: &Tags) -> Option<Self> {
         let deployment = tags.get(DEPLOYMENT_KEY)?.clone();
         let origin = match tags.get(ORIGIN_KEY).map(String::as_str) {
             Some("created") => Origin::Created,
             _ => Origin::Adopted,
         };
-        let (name_digest, spec, found) = parse_spec(tags.get(SPEC_KEY).map_or("", String::as_str));
-        let parts = tags.get(PARTS_KEY).map(String::as_str).unwrap_or_default();
-        let parts = parts.split('-').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Some(Self { deployment, origin, name_digest, spec, found, parts })
+        let (name_digest, state, own, outside) = parse_spec(&joined(tags, SPEC_KEY));
+        let parts = joined(tags, PARTS_KEY);
+        let parts = parts.split('-').filter_map(parse_part).collect();
+        let access = Some(decoded(&joined(tags, ACCESS_KEY))).filter(|access| !access.is_empty());
+        Some(Self { deployment, origin, name_digest, state, own, outside, parts, access })
     }
 
-    /// The tags that hold this mark. An unfinished mark carries no parts yet.
+    /// The tags that hold this mark.
     #[must_use]
-    pub fn to_tags(&self) -> BTreeMap<String, String> {
+    pub fn to_tags(&self) -> Tags {
         let origin = match self.origin {
             Origin::Created => "created",
             Origin::Adopted => "adopted",
         };
-        let mut tags = BTreeMap::from([
+        let mut tags = Tags::from([
             (DEPLOYMENT_KEY.to_owned(), self.deployment.clone()),
             (ORIGIN_KEY.to_owned(), origin.to_owned()),
-            (SPEC_KEY.to_owned(), format_spec(&self.name_digest, &self.spec, &self.found)),
         ]);
-        if !self.parts.is_empty() {
-            let parts: Vec<_> = self.parts.iter().map(String::as_str).collect();
-            tags.insert(PARTS_KEY.to_owned(), parts.join("-"));
-        }
+        let parts: Vec<_> = self.parts.iter().map(|(part, record)| format_part(part, record)).collect();
+        put(&mut tags, SPEC_KEY, &self.format_spec());
+        put(&mut tags, PARTS_KEY, &parts.join("-"));
+        put(&mut tags, ACCESS_KEY, &encoded(self.access.as_deref().unwrap_or_default()));
         tags
     }
 
@@ -127,30 +167,144 @@ impl Mark {
 
     /// Whether the last write of an apply has been made.
     #[must_use]
-    pub const fn is_written(&self) -> bool {
-        matches!(self.spec, Spec::Written(_))
+    pub fn is_written(&self) -> bool {
+        self.state == State::Written
     }
 
-    /// Whether a facet's entry is one that we wrote, or that a run which did not finish may have written.
+    /// The version that wrote it, if that is one we do not know.
     #[must_use]
-    pub fn wrote(&self, key: char) -> bool {
-        match &self.spec {
-            Spec::Written(digests) => digests.contains_key(&key),
-            Spec::Unfinished | Spec::Newer(_) => !self.found.contains_key(&key),
+    pub fn newer_version(&self) -> Option<&str> {
+        match &self.state {
+            State::Newer(text) => Some(text),
+            State::Unfinished | State::Written => None,
         }
     }
 
-    /// What is on record for a facet.
+    /// What is on record of a facet of the resource, or of an entry inside it.
     #[must_use]
     pub fn recorded(&self, key: char) -> Recorded<'_> {
-        if let Some(digest) = self.found.get(&key) {
-            return Recorded::Digest(digest);
-        }
-        match &self.spec {
-            Spec::Written(digests) => digests.get(&key).map_or(Recorded::Never, |digest| Recorded::Digest(digest)),
-            Spec::Unfinished | Spec::Newer(_) => Recorded::Unfinished,
+        self.or_unfinished(self.own.facet(key))
+    }
+
+    /// The same of one member of a facet that is a map.
+    #[must_use]
+    pub fn recorded_member(&self, key: char, name: &str) -> Recorded<'_> {
+        self.or_unfinished(self.own.member(key, name))
+    }
+
+    fn or_unfinished<'a>(&self, record: Option<&'a Record>) -> Recorded<'a> {
+        match (record, &self.state) {
+            (Some(record), _) => Recorded::from(record),
+            (None, State::Written) => Recorded::Never,
+            (None, State::Unfinished | State::Newer(_)) => Recorded::Unfinished,
         }
     }
+
+    /// `v1-<name digest>-<own>-<own, preexisting>-<outside>-<outside, preexisting>`, where `own` is `unfinished` or fields of
+    /// a fixed length ([`Ledger`]); empty ends are left out.
+    fn format_spec(&self) -> String {
+        let [own, preexisting] = self.own.to_texts();
+        let own = match &self.state {
+            State::Newer(text) => return text.clone(),
+            State::Unfinished => UNFINISHED.to_owned(),
+            State::Written => own,
+        };
+        let [outside, outside_preexisting] = self.outside.to_texts();
+        let fields = [VERSION, &self.name_digest, &own, &preexisting, &outside, &outside_preexisting];
+        let text = fields.join("-");
+        match &self.state {
+            // The third field says that it is ours.
+            State::Written if own.is_empty() && text.trim_end_matches('-').split('-').count() < 3 => {
+                format!("{VERSION}-{}-", self.name_digest)
+            }
+            _ => text.trim_end_matches('-').to_owned(),
+        }
+    }
+}
+
+/// The reverse of [`Mark::format_spec`]. A text that is not of our grammar matches no resource's name.
+fn parse_spec(text: &str) -> (String, State, Ledger, Ledger) {
+    let fields: Vec<&str> = text.splitn(6, '-').collect();
+    let field = |index: usize| fields.get(index).copied().unwrap_or_default();
+    let (version, name, own) = (field(0), field(1).to_owned(), field(2));
+    if version != VERSION {
+        let newer = version.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok());
+        let state = if newer { State::Newer(text.to_owned()) } else { State::Written };
+        return (name, state, Ledger::default(), Ledger::default());
+    }
+    let (state, own) = if own == UNFINISHED { (State::Unfinished, "") } else { (State::Written, own) };
+    (name, state, Ledger::from_texts(own, field(3)), Ledger::from_texts(field(4), field(5)))
+}
+
+/// `<part>_<origin><digest>`: `bucket_cabcd`.
+fn format_part(part: &str, record: &PartRecord) -> String {
+    let origin = match record.origin {
+        Some(Origin::Created) => 'c',
+        Some(Origin::Adopted) => 'a',
+        None => 'e',
+    };
+    format!("{part}_{origin}{}", record.name)
+}
+
+fn parse_part(text: &str) -> Option<(String, PartRecord)> {
+    let (part, record) = text.rsplit_once('_')?;
+    let mut letters = record.chars();
+    let origin = match letters.next()? {
+        'c' => Some(Origin::Created),
+        'a' => Some(Origin::Adopted),
+        _ => None,
+    };
+    Some((part.to_owned(), PartRecord { origin, name: letters.as_str().to_owned() }))
+}
+
+/// Put a text under a key, and what does not fit under the same with a number.
+fn put(tags: &mut Tags, key: &str, text: &str) {
+    let characters: Vec<char> = text.chars().collect();
+    for (index, chunk) in characters.chunks(MOST_CHARACTERS).enumerate() {
+        tags.insert(numbered(key, index), chunk.iter().collect());
+    }
+}
+
+fn joined(tags: &Tags, key: &str) -> String {
+    (0..).map_while(|index| tags.get(&numbered(key, index))).map(String::as_str).collect()
+}
+
+fn numbered(key: &str, index: usize) -> String {
+    if index == 0 { key.to_owned() } else { format!("{key}-{}", index + 1) }
+}
+
+/// Whether a tag is one of a mark's.
+#[must_use]
+pub fn is_key(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let numbered = |name: &&str| key.strip_prefix(*name).and_then(|rest| rest.strip_prefix('-'));
+    KEYS.contains(&key.as_str())
+        || KEYS.iter().filter_map(numbered).any(|number| number.parse::<u8>().is_ok_and(|number| number > 1))
+}
+
+/// The tags that are no mark's.
+#[must_use]
+pub fn without_mark(tags: &Tags) -> Tags {
+    tags.iter().filter(|(key, _)| !is_key(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Any text in letters of a label: what is none is `_` and its bytes in hexadecimal.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'0'..=b'9' | b'-' => char::from(byte).to_string(),
+        other => format!("_{other:02x}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+fn decoded(text: &str) -> String {
+    let (mut bytes, mut letters) = (Vec::new(), text.bytes());
+    while let Some(byte) = letters.next() {
+        let digits: Vec<u8> = if byte == b'_' { letters.by_ref().take(2).collect() } else { Vec::new() };
+        let digits = std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(digits.unwrap_or(byte));
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Whether the mark on a resource is one that this run may write over: the one it was planned from, its own, or the same as
@@ -167,14 +321,25 @@ pub fn may_be_written(
     before: Option<&Mark>,
     target: &Mark,
 ) -> Result<(), Error> {
-    let Some(found) = found else { return Err(not_seen(cloud, resource)) };
-    let begun = found.spec == Spec::Unfinished && found.deployment == target.deployment;
-    if Some(found) == before || found == target || begun {
+    if found == before && before.is_some() {
         return Ok(());
     }
+    let Some(found) = found else {
+        // One whose tags somebody replaced has none to be found.
+        return if before.is_none() { Err(not_seen(cloud, resource)) } else { Err(changed(cloud, resource)) };
+    };
+    let begun = found.state == State::Unfinished && found.deployment == target.deployment;
+    if found == target || begun {
+        return Ok(());
+    }
+    Err(changed(cloud, resource))
+}
+
+/// What a run finds when the mark is not the one that it was planned from.
+pub(crate) fn changed(cloud: &str, resource: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("the mark of {resource} changed during this run"));
     let plan = format!("provision {cloud} plan");
-    Err(error.hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both")))
+    error.hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both"))
 }
 
 fn not_seen(cloud: &str, resource: &str) -> Error {
@@ -185,141 +350,159 @@ fn not_seen(cloud: &str, resource: &str) -> Error {
     error.retry(RetryClass::Settling { reason, budget: NOT_SEEN_BUDGET })
 }
 
-/// What the mark has on record for one facet.
+/// What is on record for one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded<'a> {
-    /// We never wrote this facet.
+    /// We never wrote it.
     Never,
     /// The digest of what we last wrote.
     Digest(&'a str),
+    /// Others had made it as wanted; the digest of what it was.
+    Preexisting(&'a str),
     /// An apply began and did not finish.
     Unfinished,
+}
+
+impl<'a> From<&'a Record> for Recorded<'a> {
+    fn from(record: &'a Record) -> Self {
+        match record {
+            Record::Written(digest) => Self::Digest(digest),
+            Record::Begun => Self::Unfinished,
+            Record::Preexisting(digest) => Self::Preexisting(digest),
+        }
+    }
 }
 
 impl Recorded<'_> {
     /// Whether the value is the one on record.
     #[must_use]
     pub fn is(self, value: &Value) -> bool {
-        matches!(self, Recorded::Digest(recorded) if recorded == digest::of_value(value))
+        match self {
+            Self::Digest(recorded) | Self::Preexisting(recorded) => recorded == digest::of_value(value),
+            Self::Never | Self::Unfinished => false,
+        }
     }
-}
 
-/// `v1-<name digest>-<digests>`, where digests are `unfinished` or fields of a fixed length: a facet's key, its digest. The
-/// digests of what was found as wanted follow after another `-`.
-fn format_spec(name_digest: &str, spec: &Spec, found: &BTreeMap<char, String>) -> String {
-    let fields =
-        |digests: &BTreeMap<char, String>| digests.iter().map(|(key, digest)| format!("{key}{digest}")).collect();
-    let rest: String = match spec {
-        Spec::Unfinished => UNFINISHED.to_owned(),
-        Spec::Written(digests) => fields(digests),
-        Spec::Newer(text) => return text.clone(),
-    };
-    let found: String = fields(found);
-    let separator = if found.is_empty() { "" } else { "-" };
-    format!("{VERSION}-{name_digest}-{rest}{separator}{found}")
-}
-
-/// The reverse of [`format_spec`]. A text that is not of our grammar matches no resource's name.
-fn parse_spec(text: &str) -> (String, Spec, BTreeMap<char, String>) {
-    let mut fields = text.splitn(4, '-');
-    let (version, name, rest) = (fields.next(), fields.next(), fields.next());
-    let name = name.unwrap_or_default().to_owned();
-    let found = fields.next().map(parse_digests).unwrap_or_default();
-    let spec = match (version, rest) {
-        (Some(VERSION), Some(UNFINISHED)) => Spec::Unfinished,
-        (Some(VERSION), Some(digests)) => Spec::Written(parse_digests(digests)),
-        (Some(version), _) if is_version(version) && version != VERSION => Spec::Newer(text.to_owned()),
-        _ => Spec::Written(BTreeMap::new()),
-    };
-    (name, spec, found)
-}
-
-fn is_version(text: &str) -> bool {
-    text.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok())
-}
-
-fn parse_digests(text: &str) -> BTreeMap<char, String> {
-    let characters: Vec<char> = text.chars().collect();
-    let fields = characters.chunks_exact(1 + FACET_DIGEST_LENGTH);
-    fields.map(|field| (field[0], field[1..].iter().collect())).collect()
+    /// Whether it says that a value may be ours.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Digest(_) | Self::Unfinished)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
-    fn written(digests: &[(char, &str)]) -> Mark {
-        Mark {
-            spec: Spec::Written(digests.iter().map(|(key, digest)| (*key, (*digest).to_owned())).collect()),
-            parts: ["bucket", "run_queue"].map(str::to_owned).into(),
-            ..Mark::unfinished("wandb-prod", Origin::Created, "arn:aws:s3:::acme-wandb-files")
+    const BUCKET: &str = "arn:aws:s3:::acme-wandb-files";
+
+    fn written(facets: &str) -> Mark {
+        let mut mark = Mark { state: State::Written, ..Mark::unfinished("wandb-prod", Origin::Created, BUCKET) };
+        for key in facets.chars() {
+            mark.own.put(key, Record::written(&json!(key.to_string())));
         }
+        mark.parts.insert("bucket".to_owned(), PartRecord::new(Some(Origin::Created), BUCKET));
+        mark.parts.insert("run_queue".to_owned(), PartRecord::new(None, "q"));
+        mark
+    }
+
+    /// The same through a carrier that spells keys without `-`, as Azure's metadata does.
+    fn survives(mark: &Mark) {
+        let tags = mark.to_tags();
+        for (key, value) in &tags {
+            assert!(is_key(key), "{key}");
+            for text in [key, value] {
+                let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+                assert!(text.len() <= MOST_CHARACTERS && text.bytes().all(plain), "{text}");
+            }
+        }
+        assert_eq!(Mark::from_tags(&tags).as_ref(), Some(mark));
     }
 
     #[test]
     fn mark_survives_its_tags() {
-        for mark in
-            [written(&[('a', "abcd"), ('c', "2345")]), written(&[]), Mark::unfinished("a", Origin::Adopted, "x")]
-        {
-            assert_eq!(Mark::from_tags(&mark.to_tags()), Some(mark));
+        for mark in [written("ac"), written(""), Mark::unfinished("a", Origin::Adopted, "x")] {
+            survives(&mark);
         }
+        let mut mark = written("");
+        mark.access = Some("wandb@acme-ml.iam.gserviceaccount.com".to_owned());
+        survives(&mark);
+        mark.access = Some("Wandb+Node,=.@_-/x".to_owned());
+        survives(&mark);
+        mark.outside.put('a', Record::written(&json!(1)));
+        survives(&mark);
+        mark.outside = Ledger::default();
+        mark.outside.put('a', Record::preexisting(&json!(1)));
+        survives(&mark);
     }
 
+    /// The record has room for any number of facets and members.
     #[test]
-    fn mark_tells_what_was_found_from_what_was_written() {
-        let found: BTreeMap<_, _> = [('c', "2345".to_owned())].into();
-        for mark in [written(&[('a', "abcd")]), Mark::unfinished("a", Origin::Adopted, "x")] {
-            let mark = Mark { found: found.clone(), ..mark };
-            assert_eq!(Mark::from_tags(&mark.to_tags()), Some(mark.clone()));
-            assert_eq!(mark.recorded('c'), Recorded::Digest("2345"));
-            assert!(mark.wrote('a') && !mark.wrote('c'));
+    fn mark_holds_twenty_facets_and_forty_tags() {
+        let mut mark = written("abcdefghijklmnopqrst");
+        survives(&mark);
+        for number in 0..40 {
+            mark.own.put_member('g', &format!("tag-{number}"), Record::written(&json!(number)));
+            mark.outside.put_member('a', &format!("role-{number}"), Record::preexisting(&json!(number)));
         }
-    }
-
-    #[test]
-    fn mark_keeps_to_the_label_grammar_with_ten_facets_and_the_longest_name() {
-        let digests: Vec<(char, &str)> = ('a'..='j').map(|key| (key, "abcd")).collect();
-        let mut mark = written(&digests[1..]);
         mark.deployment = "a".repeat(40);
-        mark.found = [('a', "abcd".to_owned())].into();
-        for (key, value) in mark.to_tags() {
-            for text in [&key, &value] {
-                assert!(text.len() <= 63, "{text}");
-                assert!(
-                    text.bytes()
-                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
-                );
-            }
-        }
+        survives(&mark);
+        assert!(mark.to_tags().len() > 10);
+    }
+
+    #[test]
+    fn mark_of_an_unfinished_run_tells_what_was_there_before() {
+        let mut mark = Mark::unfinished("a", Origin::Adopted, "x");
+        mark.own.put('c', Record::preexisting(&json!(1)));
+        mark.outside.put('k', Record::Begun);
+        survives(&mark);
+        assert_eq!(mark.recorded('a'), Recorded::Unfinished);
+        assert!(!mark.recorded('c').is_ours() && mark.recorded('c').is(&json!(1)));
     }
 
     #[test]
     fn mark_of_a_newer_version_is_known_as_such_and_written_back_as_it_was() {
-        let mut tags = written(&[]).to_tags();
+        let mut tags = written("").to_tags();
         tags.insert(SPEC_KEY.to_owned(), "v2-abc-def".to_owned());
         let mark = Mark::from_tags(&tags).unwrap();
-        assert_eq!(mark.spec, Spec::Newer("v2-abc-def".to_owned()));
+        assert_eq!(mark.newer_version(), Some("v2-abc-def"));
         assert_eq!(mark.to_tags()[SPEC_KEY], "v2-abc-def");
     }
 
     #[test]
     fn mark_without_an_origin_reads_as_adopted() {
-        let mut tags = written(&[]).to_tags();
+        let mut tags = written("").to_tags();
         tags.remove(ORIGIN_KEY);
         assert_eq!(Mark::from_tags(&tags).unwrap().origin, Origin::Adopted);
     }
 
     #[test]
     fn mark_copied_to_another_resource_is_not_for_it() {
-        let mark = written(&[]);
-        assert!(mark.is_for("arn:aws:s3:::acme-wandb-files"));
-        assert!(!mark.is_for("arn:aws:s3:::acme-wandb-other"));
+        assert!(written("").is_for(BUCKET));
+        assert!(!written("").is_for("arn:aws:s3:::acme-wandb-other"));
+    }
+
+    #[test]
+    fn part_is_known_by_its_name_alone() {
+        let mark = written("");
+        assert!(mark.parts["bucket"].is_of(BUCKET) && !mark.parts["bucket"].is_of("arn:aws:s3:::other"));
+    }
+
+    #[test]
+    fn keys_of_the_mark_are_told_from_others() {
+        for key in ["provision-spec", "provision-spec-2", "Provision-Parts-3", "provision-access"] {
+            assert!(is_key(key), "{key}");
+        }
+        for key in ["provision-spec-1", "provision-spec-x", "provision", "provision-specs", "team"] {
+            assert!(!is_key(key), "{key}");
+        }
     }
 
     #[test]
     fn mark_that_changed_under_us_stops_the_run() {
-        let target = Mark { spec: Spec::Written(BTreeMap::new()), ..Mark::unfinished("ab", Origin::Created, "x") };
+        let target = Mark { state: State::Written, ..Mark::unfinished("ab", Origin::Created, "x") };
         let begun = Mark::unfinished("ab", Origin::Created, "x");
         let others = Mark { deployment: "cd".to_owned(), ..target.clone() };
         let may =
@@ -328,14 +511,20 @@ mod tests {
         assert!(may(Some(&others), Some(&others)).is_ok());
         assert_eq!(may(Some(&others), Some(&begun)).unwrap_err().kind(), ErrorKind::Stale);
         assert!(matches!(may(None, None).unwrap_err().retry_class(), RetryClass::Settling { .. }));
+        assert_eq!(*may(None, Some(&begun)).unwrap_err().retry_class(), RetryClass::Final);
     }
 
     proptest! {
         #[test]
-        fn mark_reads_any_tags_without_a_panic(spec in ".{0,80}", parts in ".{0,80}") {
-            let tags = [(DEPLOYMENT_KEY, "a"), (SPEC_KEY, &spec), (PARTS_KEY, &parts)];
+        fn mark_reads_any_tags_without_a_panic(spec in ".{0,80}", parts in ".{0,80}", access in ".{0,80}") {
+            let tags = [(DEPLOYMENT_KEY, "a"), (SPEC_KEY, &spec), (PARTS_KEY, &parts), (ACCESS_KEY, &access)];
             let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
             let _ = Mark::from_tags(&tags);
+        }
+
+        #[test]
+        fn access_survives_any_text(access in ".{1,80}") {
+            prop_assert_eq!(decoded(&encoded(&access)), access);
         }
     }
 }

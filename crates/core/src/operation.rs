@@ -6,9 +6,10 @@
 use serde_json::{Map, Value};
 
 use crate::address::Address;
-use crate::change_set::{Action, Change, ChangeSet, Purpose, wanted};
-use crate::mark::{Mark, Origin};
-use crate::resource::{Carrier, Lane, Orphan, Resource, Turns};
+use crate::change_set::{Action, Change, ChangeSet, FacetChange, Purpose, wanted};
+use crate::mark::{Mark, Origin, Tags};
+use crate::provider::TagChanges;
+use crate::resource::{Carrier, Extent, Lane, Orphan, Resource, Turns};
 
 /// One write, or a read that a write must be preceded by.
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub struct Operation {
     pub kind: String,
     /// The name people know the resource by; for an orphan not the plan file's.
     pub name: String,
+    /// The full name.
+    pub identity: String,
+    /// The resource whose mark stands for it.
+    pub holder: Address,
     /// What to do.
     pub verb: Verb,
     /// Operations that must be done before.
@@ -29,45 +34,68 @@ pub struct Operation {
     pub lane: Option<Lane>,
 }
 
-/// What an operation does.
+/// What an operation does. All that takes over, releases, empties or deletes reads the mark first, and must find the one
+/// that was planned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verb {
-    /// Create the resource with its mark and the facets that the creating call takes, by name.
+    /// Create the resource with its tags and the facets that the creating call takes, by name.
     Create {
-        /// The unfinished mark.
+        /// The mark of the beginning, which is among the tags.
         mark: Mark,
+        /// Every tag.
+        tags: Tags,
         /// Every wanted facet.
         facets: Map<String, Value>,
     },
-    /// Put the unfinished mark onto a resource that exists.
+    /// Put the mark of the beginning onto a resource that exists.
     Adopt {
-        /// The unfinished mark.
+        /// The mark that was seen when the change set was made.
+        before: Option<Mark>,
+        /// The mark to put on.
         mark: Mark,
     },
     /// Write one facet; `null` takes our part out.
     Write {
         /// The facet's name.
         facet: String,
+        /// What ours is now, where the facet holds entries.
+        before: Value,
         /// The value wanted.
         value: Value,
-        /// Whether this run made the resource, so that the document is known to be empty.
-        fresh: bool,
     },
-    /// Read the mark of a resource made by this run, beside its other writes, so that the last write merges.
+    /// Read the tags of a resource made by this run, beside its other writes, so that the last write merges.
     ReadMark,
-    /// Write what was applied into the mark: the last write.
-    Record {
-        /// The mark that was seen when the change set was made.
+    /// Read the mark before entries are taken out of a resource that stays.
+    CheckMark {
+        /// The mark that was planned from.
+        mark: Mark,
+    },
+    /// Write a mark, and tags of the deployment with it.
+    WriteMark {
+        /// The mark that it is written over.
         before: Option<Mark>,
         /// The mark to write.
         mark: Mark,
+        /// Changes of the deployment's tags.
+        tags: TagChanges,
     },
     /// Delete everything inside.
-    Empty,
+    Empty {
+        /// The mark that was planned from.
+        mark: Mark,
+    },
     /// Delete the resource.
-    Delete,
-    /// Take our mark off a resource that stays.
-    Unmark,
+    Delete {
+        /// The mark that was planned from.
+        mark: Mark,
+    },
+    /// Take our mark, and tags of the deployment, off a resource that stays.
+    RemoveMark {
+        /// The mark that was planned from; none where somebody took it off already.
+        mark: Option<Mark>,
+        /// The deployment's tags that go.
+        tags: TagChanges,
+    },
 }
 
 impl Operation {
@@ -80,12 +108,17 @@ impl Operation {
             Verb::Adopt { .. } => format!("adopt {kind} `{name}`"),
             Verb::Write { facet, value, .. } if value.is_null() => format!("remove {facet} of {kind} `{name}`"),
             Verb::Write { facet, .. } => format!("write {facet} of {kind} `{name}`"),
-            Verb::ReadMark => format!("read the mark of {kind} `{name}`"),
-            Verb::Record { .. } => format!("record the mark of {kind} `{name}`"),
-            Verb::Empty => format!("empty {kind} `{name}`"),
-            Verb::Delete => format!("delete {kind} `{name}`"),
-            Verb::Unmark => format!("release {kind} `{name}`"),
+            Verb::ReadMark | Verb::CheckMark { .. } => format!("read the mark of {kind} `{name}`"),
+            Verb::WriteMark { .. } => format!("record the mark of {kind} `{name}`"),
+            Verb::Empty { .. } => format!("empty {kind} `{name}`"),
+            Verb::Delete { .. } => format!("delete {kind} `{name}`"),
+            Verb::RemoveMark { .. } => format!("release {kind} `{name}`"),
         }
+    }
+
+    /// What it is done to, for people.
+    pub(crate) fn what(&self) -> String {
+        format!("{} `{}`", self.kind, self.name)
     }
 
     /// When it waits for its turn in its lane.
@@ -96,7 +129,7 @@ impl Operation {
     /// Whether it changes the cloud.
     #[must_use]
     pub fn writes(&self) -> bool {
-        self.verb != Verb::ReadMark
+        !matches!(self.verb, Verb::ReadMark | Verb::CheckMark { .. })
     }
 }
 
@@ -105,14 +138,19 @@ impl Operation {
 pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     let mut graph = Graph { set, resources, operations: Vec::new() };
     let removes = |change: &&Change| matches!(change.action, Action::Delete | Action::Release);
+    graph.begin();
     set.changes.iter().filter(|change| !removes(change)).for_each(|change| graph.make(change));
-    graph.record();
     let mut removals: Vec<_> = set.changes.iter().filter(removes).collect();
     removals.sort_by_key(|change| graph.turn(&change.address));
+    // What apply takes out are entries, and the marks say so only once they are gone.
+    let (before_marks, after_marks) = if set.purpose == Purpose::Apply { (removals, vec![]) } else { (vec![], removals) };
+    before_marks.iter().for_each(|change| graph.remove(change));
+    graph.write_marks();
+    graph.rename_orphans();
     let mut orphans: Vec<_> = set.orphans.iter().filter(|_| set.with_orphans).collect();
     orphans.sort_by_key(|orphan| graph.turn(&orphan.address));
     let mut orphans = orphans.into_iter().peekable();
-    for change in &removals {
+    for change in &after_marks {
         // An orphan goes where one of its kind in the plan file would: before what it may be in.
         while let Some(orphan) = orphans.next_if(|orphan| graph.turn(&orphan.address) < graph.turn(&change.address)) {
             graph.remove_orphan(orphan);
@@ -120,7 +158,7 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
         graph.remove(change);
     }
     orphans.for_each(|orphan| graph.remove_orphan(orphan));
-    removals.iter().for_each(|change| graph.unmark(change));
+    after_marks.iter().for_each(|change| graph.unmark(change));
     graph.operations
 }
 
@@ -132,28 +170,18 @@ struct Graph<'a> {
 
 impl Graph<'_> {
     fn push(&mut self, change: &Change, verb: Verb, needs: Vec<usize>) -> usize {
-        let lane = self.resource(change).and_then(|resource| resource.lane);
-        self.add(&change.address, &change.kind, &change.name, lane, verb, needs)
-    }
-
-    fn add(
-        &mut self,
-        address: &Address,
-        kind: &str,
-        name: &str,
-        lane: Option<Lane>,
-        verb: Verb,
-        needs: Vec<usize>,
-    ) -> usize {
+        let resource = self.resource(change);
         let id = self.operations.len();
         self.operations.push(Operation {
             id,
-            address: address.clone(),
-            kind: kind.to_owned(),
-            name: name.to_owned(),
+            address: change.address.clone(),
+            kind: change.kind.clone(),
+            name: change.name.clone(),
+            identity: resource.map(|resource| resource.identity.clone()).unwrap_or_default(),
+            holder: resource.map_or_else(|| change.address.clone(), |resource| resource.holder().clone()),
             verb,
             needs,
-            lane,
+            lane: resource.and_then(|resource| resource.lane),
         });
         id
     }
@@ -189,42 +217,64 @@ impl Graph<'_> {
         self.set.changes.iter().find(|change| change.address == *carrier).map(|change| change.action)
     }
 
-    /// Create or adopt, then write each facet that differs.
+    /// Put on record what is about to be written for the first time without a name of ours, where no creation does.
+    fn begin(&mut self) {
+        for change in self.set.changes.iter().filter(|change| change.action != Action::Create) {
+            let Some(begin) = &change.begin else { continue };
+            let verb = match (change.action, &change.mark) {
+                (Action::Adopt | Action::Restore, before) => Verb::Adopt { before: before.clone(), mark: begin.clone() },
+                (_, before) => {
+                    Verb::WriteMark { before: before.clone(), mark: begin.clone(), tags: TagChanges::default() }
+                }
+            };
+            self.push(change, verb, Vec::new());
+        }
+    }
+
+    /// What was put on record on a resource before anything else, if anything was.
+    fn begun(&self, address: &Address) -> Vec<usize> {
+        let begins = |operation: &&Operation| matches!(operation.verb, Verb::WriteMark { .. } | Verb::Adopt { .. });
+        let on = self.operations.iter().filter(|operation| operation.address == *address);
+        on.filter(begins).map(|operation| operation.id).collect()
+    }
+
+    /// Create, then write each facet that differs.
     fn make(&mut self, change: &Change) {
         let Some(resource) = self.resource(change).cloned() else { return };
         let mut needs = self.before_writes(&resource);
-        let marked = resource.carrier == Carrier::Itself;
-        let created = marked && change.action == Action::Create;
+        needs.extend(self.begun(resource.holder()));
+        let created = resource.is_marked() && change.action == Action::Create;
         if created {
-            let mark = self.unfinished(change, Origin::Created, &resource.identity);
-            needs = vec![self.push(change, Verb::Create { mark, facets: wanted(change) }, needs)];
-        } else if marked && change.action == Action::Adopt {
-            let mark = self.unfinished(change, Origin::Adopted, &resource.identity);
-            needs = vec![self.push(change, Verb::Adopt { mark }, needs)];
+            let mark = self.first_mark(change, &resource.identity);
+            let tags = change.tags.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+            let tags = tags.chain(mark.to_tags()).collect();
+            let mut facets = wanted(change);
+            facets.retain(|name, _| resource.facet(name).is_none_or(|facet| facet.extent != Extent::Tags));
+            needs = vec![self.push(change, Verb::Create { mark, tags, facets }, needs)];
         }
-        let fresh = created || self.carrier_action(&resource) == Some(Action::Create);
         for facet in change.facets.iter().filter(|facet| facet.write) {
-            let verb = Verb::Write { facet: facet.facet.clone(), value: facet.after.clone(), fresh };
-            self.push(change, verb, needs.clone());
+            self.push(change, write(facet, facet.after.clone()), needs.clone());
         }
         if created {
             self.push(change, Verb::ReadMark, needs);
         }
     }
 
-    /// The mark of the beginning, which already tells what was there before.
-    fn unfinished(&self, change: &Change, origin: Origin, identity: &str) -> Mark {
-        let found = change.record.as_ref().map(|mark| mark.found.clone()).unwrap_or_default();
-        Mark { found, ..Mark::unfinished(&self.set.deployment, origin, identity) }
+    fn first_mark(&self, change: &Change, identity: &str) -> Mark {
+        let unfinished = || Mark::unfinished(&self.set.deployment, Origin::Created, identity);
+        change.begin.clone().unwrap_or_else(unfinished)
     }
 
     /// The last writes, after all others.
-    fn record(&mut self) {
+    fn write_marks(&mut self) {
         let all: Vec<usize> = (0..self.operations.len()).collect();
         for change in &self.set.changes {
-            if let Some(mark) = &change.record {
-                let verb = Verb::Record { before: change.mark.clone(), mark: mark.clone() };
-                self.push(change, verb, all.clone());
+            let stays = !matches!(change.action, Action::Delete | Action::Release);
+            if let Some(mark) = change.record.as_ref().filter(|_| stays) {
+                let before = change.begin.clone().or_else(|| change.mark.clone());
+                let created = change.action == Action::Create;
+                let tags = if created { TagChanges::default() } else { change.tags.clone() };
+                self.push(change, Verb::WriteMark { before, mark: mark.clone(), tags }, all.clone());
             }
         }
     }
@@ -264,38 +314,78 @@ impl Graph<'_> {
             return;
         }
         let mut needs = self.on(&resource.deleted_after);
-        if resource.carrier == Carrier::Itself && change.action == Action::Delete {
+        let planned = change.mark.clone();
+        if let (true, Action::Delete, Some(mark)) = (resource.is_marked(), change.action, planned.clone()) {
             if resource.holds_data && self.set.delete_data().is_some() {
                 let access = (0..self.operations.len()).collect();
-                needs = vec![self.push(change, Verb::Empty, access)];
+                needs = vec![self.push(change, Verb::Empty { mark: mark.clone() }, access)];
             }
-            self.push(change, Verb::Delete, needs);
+            self.push(change, Verb::Delete { mark }, needs);
             return;
         }
-        for facet in change.facets.iter().filter(|facet| facet.write) {
-            let verb = Verb::Write { facet: facet.facet.clone(), value: Value::Null, fresh: false };
-            self.push(change, verb, needs.clone());
+        if let (true, Some(mark)) = (resource.is_marked(), planned) {
+            needs.push(self.push(change, Verb::CheckMark { mark }, needs.clone()));
         }
+        needs.extend(self.checked(resource.holder()));
+        for facet in change.facets.iter().filter(|facet| facet.write) {
+            self.push(change, write(facet, Value::Null), needs.clone());
+        }
+    }
+
+    /// The look at the mark of a resource that stays.
+    fn checked(&self, address: &Address) -> Vec<usize> {
+        let checks = |operation: &&Operation| {
+            operation.address == *address && matches!(operation.verb, Verb::CheckMark { .. })
+        };
+        self.operations.iter().filter(checks).map(|operation| operation.id).collect()
     }
 
     /// The mark goes last, so that a run that was stopped is found again.
     fn unmark(&mut self, change: &Change) {
-        if change.action == Action::Release && change.mark.is_some() {
+        if change.action == Action::Release && (change.mark.is_some() || !change.tags.is_empty()) {
             let all = (0..self.operations.len()).collect();
-            self.push(change, Verb::Unmark, all);
+            self.push(change, Verb::RemoveMark { mark: change.mark.clone(), tags: change.tags.clone() }, all);
+        }
+    }
+
+    /// The present name of the deployment on what carries its former one.
+    fn rename_orphans(&mut self) {
+        for orphan in self.set.renamed_orphans() {
+            let before = Some(orphan.mark.clone());
+            let mark = Mark { deployment: self.set.deployment.clone(), ..orphan.mark.clone() };
+            self.push_orphan(orphan, Verb::WriteMark { before, mark, tags: TagChanges::default() });
         }
     }
 
     fn remove_orphan(&mut self, orphan: &Orphan) {
         // A resource that holds data goes only with `destroy`, whose service refuses to delete it unless it is empty.
-        if orphan.holds_data && self.set.purpose == Purpose::Apply {
+        if (orphan.holds_data && self.set.purpose == Purpose::Apply) || orphan.mark.newer_version().is_some() {
             return;
         }
+        let mark = orphan.mark.clone();
         let verb = match orphan.mark.origin {
-            Origin::Created => Verb::Delete,
-            Origin::Adopted => Verb::Unmark,
+            Origin::Created => Verb::Delete { mark },
+            Origin::Adopted => Verb::RemoveMark { mark: Some(mark), tags: TagChanges::default() },
         };
-        let all = (0..self.operations.len()).collect();
-        self.add(&orphan.address, &orphan.kind, &orphan.name, None, verb, all);
+        self.push_orphan(orphan, verb);
     }
+
+    fn push_orphan(&mut self, orphan: &Orphan, verb: Verb) {
+        let id = self.operations.len();
+        self.operations.push(Operation {
+            id,
+            address: orphan.address.clone(),
+            kind: orphan.kind.clone(),
+            name: orphan.name.clone(),
+            identity: orphan.identity.clone(),
+            holder: orphan.address.clone(),
+            verb,
+            needs: (0..id).collect(),
+            lane: None,
+        });
+    }
+}
+
+fn write(facet: &FacetChange, value: Value) -> Verb {
+    Verb::Write { facet: facet.facet.clone(), before: facet.ours.clone(), value }
 }

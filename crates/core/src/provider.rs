@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::executor::Watch;
-use crate::mark::Origin;
+use crate::mark::{Origin, Tags};
 use crate::operation::Operation;
 use crate::output::Output;
 use crate::resource::{Observation, Orphan, Refusal, Resource, Want};
@@ -95,8 +95,11 @@ pub trait Observer: Send + Sync {
     /// the plan file sets them.
     fn want(&self, address: &Address, origin: Origin) -> Vec<Want>;
 
-    /// Whether a facet is an entry of ours in a shared document, which a release takes out; other facets stay as they are.
-    fn is_entry(&self, address: &Address, facet: &str) -> bool;
+    /// What the marks say about whom access was given to last. Gives the addresses that have to be looked at (again)
+    /// for that; [`Observer::resources`] names them from then on, whether the plan file does or not.
+    fn recall(&self, _access: &[String]) -> Vec<Address> {
+        Vec::new()
+    }
 
     /// The settings for the server.
     fn outputs(&self) -> Vec<Output>;
@@ -108,12 +111,6 @@ pub trait Observer: Send + Sync {
 
     /// What to do about a resource that exists without our mark, where it cannot be adopted.
     fn instead_of_adopting(&self, _address: &Address) -> Option<String> {
-        None
-    }
-
-    /// What stays where it was once the plan file names another place for a resource, with what to do about it: for one
-    /// that is found only where the plan file says, since its record does not hold the place.
-    fn stays_behind(&self, _address: &Address) -> Option<String> {
         None
     }
 
@@ -143,16 +140,72 @@ pub trait Observer: Send + Sync {
     }
 }
 
-/// The writing half, which only `apply` and `destroy` build.
+/// What a call that creates something found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It made the thing: its documents are known to be as a new one has them.
+    Made,
+    /// It was there already. Whose it is, its mark has to tell.
+    Existed,
+}
+
+/// Changes of tags: what they are set to; `None` takes one off.
+pub type TagChanges = BTreeMap<String, Option<String>>;
+
+/// Tags with changes made.
+#[must_use]
+pub fn with_changes(found: &Tags, changes: &TagChanges) -> Tags {
+    let mut tags = found.clone();
+    for (key, value) in changes {
+        match value {
+            Some(value) => drop(tags.insert(key.clone(), value.clone())),
+            None => drop(tags.remove(key)),
+        }
+    }
+    tags
+}
+
+/// The writing half, which only `apply` and `destroy` build. A cloud says how things are made, written and deleted, and how
+/// tags are read and updated; whose a thing is, and what its mark says, is the core's affair ([`crate::executor`]).
 ///
 /// # Behavior
 ///
-/// - `execute` is idempotent: what is done already succeeds, and deleting what is gone succeeds.
-/// - A shared document is read right before it is written; others' entries keep their meaning to the bit.
+/// - Every call is idempotent: what is done already succeeds, and deleting what is gone succeeds. A write that does not find
+///   what it is to be written to is an error.
+/// - A shared document is read right before it is written, unless [`Watch::just_created`] says that it is new; others'
+///   entries keep their meaning to the bit.
 /// - What always takes turns ([`crate::resource::Turns::Always`]) waits for its turn before it writes, and before it reads what
 ///   it merges into.
 #[async_trait]
 pub trait Provisioner: Observer {
-    /// Carry out one operation.
-    async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
+    /// The tags of the resource that an operation is about; `None` if it is not there.
+    async fn tags(&self, operation: &Operation) -> Result<Option<Tags>, Error>;
+
+    /// Change tags. `found` are those that were read a moment ago, for a service that replaces them all.
+    async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error>;
+
+    /// Create a resource with these tags and the facets that the creating call takes. What exists is left as it is.
+    async fn create(
+        &self,
+        operation: &Operation,
+        tags: &Tags,
+        facets: &Map<String, Value>,
+        watch: &Watch<'_>,
+    ) -> Result<Created, Error>;
+
+    /// Write one facet: where it holds entries, `before` is what ours is now, which `value` takes the place of.
+    async fn write(
+        &self,
+        operation: &Operation,
+        facet: &str,
+        before: &Value,
+        value: &Value,
+        watch: &Watch<'_>,
+    ) -> Result<(), Error>;
+
+    /// Delete everything inside.
+    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
+
+    /// Delete the resource.
+    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
 }

@@ -1,4 +1,4 @@
-//! What the plan file asks for: resources, their facets, and the values wanted.
+//! What the plan file asks for: resources, their facets, and the values wanted; and what was found of them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,30 +11,45 @@ use crate::mark::Mark;
 pub struct Facet {
     /// Its name in messages and change sets.
     pub name: &'static str,
-    /// Its key in the mark: one letter, unique among the facets that one mark carries.
+    /// Its key in the mark: one letter, unique among the facets of a cloud that one mark has on record.
     pub key: char,
     /// How much of the value is ours.
-    pub shape: Shape,
+    pub extent: Extent,
+    /// Whose its values are.
+    pub sharing: Sharing,
     /// When a resource is made, how the facet gets its value.
-    pub at_creation: AtCreation,
+    pub creation: Creation,
 }
 
 /// How much of a facet's value is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum Extent {
     /// The whole value.
     Whole,
-    /// Only the members that the plan file names (tags, attributes).
-    Keys,
+    /// A map, of which each member is compared and on record by itself.
+    NamedKeys,
+    /// The deployment's tags: a map that is written with the mark, by the core.
+    Tags,
+}
+
+/// Whose the values of a facet are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One value for everybody. A release leaves it as it is.
+    Exclusive,
+    /// Entries in a document of everybody's, of which ours carry our id. A release takes them out.
+    Named,
+    /// The same without an id: whose an entry is stands in the mark alone ([`crate::entries`]).
+    Anonymous,
 }
 
 /// How a facet gets its value when its resource is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AtCreation {
+pub enum Creation {
     /// By the call that creates the resource.
-    Included,
+    SameCall,
     /// By its own call, after the creation.
-    Written,
+    OwnCall,
 }
 
 /// One managed thing, as the plan file describes it.
@@ -50,8 +65,16 @@ pub struct Resource {
     pub identity: String,
     /// The plan file's table or key that describes it, dotted: `aws.bucket`.
     pub path: String,
-    /// Whose mark holds its digests: its own, or that of the resource it is an entry of.
+    /// Every facet that one of this kind can have, whether wanted now or not.
+    pub facets: &'static [&'static Facet],
+    /// What carries a mark for it: itself, or the resource it is an entry of.
     pub carrier: Carrier,
+    /// Where its facets are on record.
+    pub on_record: OnRecord,
+    /// How the cloud's crate finds it again once the plan file no longer names it, where no name of ours tells.
+    pub reference: Option<String>,
+    /// The most tags that the service takes on it.
+    pub most_tags: usize,
     /// Whether the plan file lets us take over one that exists without our mark.
     pub adopt: bool,
     /// Whether it holds the user's data: nothing but `destroy` deletes it, and only if it is empty.
@@ -87,17 +110,78 @@ pub enum Turns {
     Always,
 }
 
-/// Whose mark holds a resource's digests.
+/// What carries a mark for a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Carrier {
     /// It carries tags of its own.
     Itself,
-    /// It is an entry that cannot be tagged; its digest stands in the mark of this resource.
+    /// It is an entry that cannot be tagged, in or beside this resource.
     Of(Address),
 }
 
+/// Where the facets of a resource are on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRecord {
+    /// In the mark of its carrier, with which it goes.
+    Carrier,
+    /// In every mark of the deployment: it stays when its carrier is gone.
+    EveryMark,
+}
+
+impl Resource {
+    /// A resource with tags of its own that is made, deleted and written for itself alone; what is not so is set on it.
+    #[must_use]
+    pub fn new(address: Address, kind: &'static str, name: &str, facets: &'static [&'static Facet]) -> Self {
+        Self {
+            path: address.as_str().to_owned(),
+            address,
+            kind,
+            name: name.to_owned(),
+            identity: name.to_owned(),
+            facets,
+            carrier: Carrier::Itself,
+            on_record: OnRecord::Carrier,
+            reference: None,
+            most_tags: MOST_TAGS,
+            adopt: false,
+            holds_data: false,
+            grants_access: false,
+            contained: false,
+            needs: Vec::new(),
+            deleted_after: Vec::new(),
+            lane: None,
+        }
+    }
+
+    /// Whether it carries a mark of its own.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.carrier == Carrier::Itself
+    }
+
+    /// The resource whose mark stands for it: itself, or its carrier.
+    #[must_use]
+    pub const fn holder(&self) -> &Address {
+        match &self.carrier {
+            Carrier::Itself => &self.address,
+            Carrier::Of(carrier) => carrier,
+        }
+    }
+
+    /// A facet by its name.
+    #[must_use]
+    pub fn facet(&self, name: &str) -> Option<&'static Facet> {
+        self.facets.iter().find(|facet| facet.name == name).copied()
+    }
+}
+
+/// The most tags that a service takes where it says nothing else: AWS and Azure say 50
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html>,
+/// <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>).
+pub const MOST_TAGS: usize = 50;
+
 /// The value that the plan file asks for in one facet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Want {
     /// The facet.
     pub facet: &'static Facet,
@@ -130,11 +214,6 @@ pub struct Present {
     pub mark: Option<Mark>,
     /// The normalised value of every facet, by name; `null` is absent.
     pub seen: Vec<(&'static str, Seen)>,
-    /// Entries that carry no name of ours: whose they are is told by the mark alone.
-    pub nameless: Vec<&'static str>,
-    /// Those of them that another deployment made: who wants them too has them on record as its own, and the last one
-    /// takes them out.
-    pub shared: Vec<&'static str>,
     /// Entries of others beside ours.
     pub kept: Vec<Kept>,
     /// Facets that cannot be written as things stand, and why.
@@ -146,8 +225,57 @@ pub struct Present {
 pub enum Seen {
     /// It was read.
     Value(Value),
+    /// Entries of everybody, of which [`crate::entries`] tells ours.
+    Entries(Entries),
     /// It could not be read.
     Unknown(crate::Error),
+}
+
+/// The entries that a shared document has.
+#[derive(Clone, Debug, Default)]
+pub struct Entries {
+    /// Each of them, in the document's order.
+    pub list: Vec<Entry>,
+    /// How many the document takes, with what is said where one more would be too many.
+    pub limit: Option<(usize, Refusal)>,
+}
+
+/// One entry of a shared document.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// In a facet that is a map, the member that it is a value of.
+    pub member: Option<String>,
+    /// Its normalised value.
+    pub value: Value,
+    /// Whose its id says that it is.
+    pub id: EntryId,
+    /// Another deployment has it on record too: it stays as long as one of them wants it.
+    pub co_owned: bool,
+    /// What it is, for people.
+    pub text: String,
+    /// Why ours cannot stand beside it, if it is somebody else's.
+    pub conflict: Option<Refusal>,
+    /// An entry before it that answers in its place.
+    pub behind: Option<String>,
+}
+
+/// What the id of an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryId {
+    /// It has none.
+    Nobodys,
+    /// It is ours.
+    Ours,
+    /// It is somebody else's.
+    Others,
+}
+
+impl Entry {
+    /// An entry without an id.
+    #[must_use]
+    pub fn new(value: Value, text: String) -> Self {
+        Self { member: None, value, id: EntryId::Nobodys, co_owned: false, text, conflict: None, behind: None }
+    }
 }
 
 /// An entry of somebody else on a shared document. It is shown, and never touched.
@@ -166,6 +294,17 @@ pub struct Refusal {
     pub reason: String,
     /// What to do next.
     pub hint: String,
+}
+
+impl Refusal {
+    /// About a mark that a newer version of the program wrote; `what` carries it.
+    #[must_use]
+    pub fn newer(what: &str, version: &str) -> Self {
+        Self {
+            reason: format!("the mark of {what} (`{version}`) was written by a newer version of provision"),
+            hint: "install that version or a later one".to_owned(),
+        }
+    }
 }
 
 /// A resource that carries this deployment's mark and is no longer in the plan file.

@@ -1,5 +1,6 @@
 //! One look at everything: all observations of a deployment, made at the same time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -7,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::error::{Error, RetryClass};
+use crate::mark::Mark;
 use crate::provider::{Identity, Observer};
-use crate::resource::{Carrier, Observation, Orphan, Refusal, Resource};
+use crate::resource::{Observation, Orphan, Refusal, Resource};
 
 /// What was found in the cloud at one moment.
 #[derive(Clone, Debug)]
@@ -96,10 +98,10 @@ pub fn thousands(number: u64) -> String {
 /// single resource is an observation, not an error.
 pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -> Result<Survey, Error> {
     let resources = observer.resources();
-    let observations = join_all(resources.iter().map(|resource| observer.observe(&resource.address)));
+    let observations = look(observer, &resources);
     let data = resources.iter().filter(|resource| removing && resource.holds_data);
     let counts = join_all(data.clone().map(|resource| observer.contents(&resource.address)));
-    let own = |resource: &&Resource| removing && resource.carrier == Carrier::Itself;
+    let own = |resource: &&Resource| removing && resource.is_marked();
     let obstructed = resources
         .iter()
         .filter(own)
@@ -112,9 +114,44 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     let resources = observer.resources();
     let current = |old: &Resource| resources.iter().find(|resource| resource.address == old.address).cloned();
     let contents = counted.into_iter().filter_map(|(old, count)| Some((current(&old)?, count))).collect();
-    let unreadable = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
-    let found = resources.iter().cloned().zip(observations.into_iter().map(unreadable)).collect();
-    Ok(Survey { identity, found, marked, contents, in_the_way })
+    let found = resources.iter().cloned().zip(observations).collect();
+    let mut survey = Survey { identity, found, marked, contents, in_the_way };
+    survey.recall(observer, names).await;
+    Ok(survey)
+}
+
+async fn look(observer: &dyn Observer, resources: &[Resource]) -> Vec<Observation> {
+    let looks = resources.iter().map(|resource| observer.observe(&resource.address));
+    join_all(looks).await.into_iter().map(|found| found.unwrap_or_else(Observation::Unreadable)).collect()
+}
+
+impl Survey {
+    /// Look at what the marks say beyond the plan file: whom access was given to last.
+    async fn recall(&mut self, observer: &dyn Observer, names: &[String]) {
+        let access: BTreeSet<_> = self.own_marks(names).filter_map(|(_, mark)| mark.access.clone()).collect();
+        let again = observer.recall(&access.into_iter().collect::<Vec<_>>());
+        if again.is_empty() {
+            return;
+        }
+        let resources = observer.resources();
+        let unseen: Vec<_> =
+            resources.iter().filter(|resource| again.contains(&resource.address)).cloned().collect();
+        let seen = look(observer, &unseen).await;
+        let mut anew: Vec<_> = unseen.into_iter().zip(seen).collect();
+        let place = |address: &Address| resources.iter().position(|resource| resource.address == *address);
+        self.found.retain(|(resource, _)| !again.contains(&resource.address));
+        self.found.append(&mut anew);
+        self.found.sort_by_key(|(resource, _)| place(&resource.address));
+    }
+
+    /// The marks of these deployments on the resources that were found, where they are for that resource.
+    pub fn own_marks<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = (&'a Resource, &'a Mark)> {
+        self.found.iter().filter_map(move |(resource, observation)| {
+            let Observation::Present(present) = observation else { return None };
+            let mark = present.mark.as_ref()?;
+            (names.contains(&mark.deployment) && mark.is_for(&resource.identity)).then_some((resource, mark))
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,469 @@
+//! Every facet of a resource compared: what the cloud has and whose that is, what is wanted, what is on record.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::change_set::FacetChange;
+use crate::compare::{Finding, compare, project, same};
+use crate::diff;
+use crate::entries::{Choice, choose};
+use crate::ledger::{Ledger, Record};
+use crate::mark::{Origin, Recorded, State};
+use crate::provider::TagChanges;
+use crate::resource::{
+    Creation, Entries, Entry, EntryId, Extent, Facet, Kept, Observation, OnRecord, Present, Refusal, Resource, Seen,
+    Sharing, Want,
+};
+
+use super::Assessment;
+use super::ownership::Ownership;
+
+/// What comparing one facet came to.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) change: FacetChange,
+    /// Entries of others, which stay as they are.
+    pub(super) kept: Vec<Kept>,
+    /// Why ours cannot be added.
+    pub(super) conflict: Option<Refusal>,
+    /// Changes of tags.
+    pub(super) tags: TagChanges,
+    /// What is on record once everything is applied.
+    pub(super) record: Ledger,
+    /// What of it is written for the first time and known to be ours by the mark alone.
+    pub(super) begins: Ledger,
+    /// What is on record and no longer there.
+    pub(super) vanished: bool,
+}
+
+/// What is on record of a resource's facets.
+struct Records {
+    ledger: Ledger,
+    unfinished: bool,
+}
+
+impl Records {
+    fn facet(&self, key: char) -> Recorded<'_> {
+        self.or_unfinished(self.ledger.facet(key))
+    }
+
+    fn member(&self, key: char, name: &str) -> Recorded<'_> {
+        self.or_unfinished(self.ledger.member(key, name))
+    }
+
+    fn or_unfinished<'a>(&self, record: Option<&'a Record>) -> Recorded<'a> {
+        let none = if self.unfinished { Recorded::Unfinished } else { Recorded::Never };
+        record.map_or(none, Recorded::from)
+    }
+}
+
+impl Assessment<'_> {
+    /// Compare every facet of a resource.
+    pub(super) fn readings(&self, resource: &Resource, observation: &Observation) -> Vec<Reading> {
+        match observation {
+            Observation::Absent if !self.is_destroying() => self.created(resource),
+            Observation::Present(present) => self.compared(resource, present),
+            Observation::Absent | Observation::TakenElsewhere { .. } | Observation::Unreadable(_) => Vec::new(),
+        }
+    }
+
+    /// Everything wanted of what is not there.
+    fn created(&self, resource: &Resource) -> Vec<Reading> {
+        let wants = self.observer.want(&resource.address, Origin::Created);
+        wants.iter().map(|want| self.created_facet(want)).collect()
+    }
+
+    fn created_facet(&self, want: &Want) -> Reading {
+        let mut reading = self.reading(want.facet, Some(want), Finding::Pending, Value::Null, want.value.clone());
+        // `null` and `false` are what a new resource has of itself.
+        let nothing = want.value.is_null() || want.value == Value::Bool(false);
+        reading.change.write = want.facet.creation == Creation::OwnCall && !nothing;
+        reading.record = written(want.facet, &want.value);
+        if want.facet.sharing == Sharing::Anonymous {
+            reading.begins = begun(want.facet, &want.value);
+        }
+        if want.facet.extent == Extent::Tags {
+            reading.change.write = false;
+            reading.tags = members(&want.value).map(|(key, value)| (key.clone(), text(value))).collect();
+        }
+        reading
+    }
+
+    fn compared(&self, resource: &Resource, present: &Present) -> Vec<Reading> {
+        let origin = match self.ownership(resource, present) {
+            Ownership::Ours(origin) | Ownership::Lost(origin) => origin,
+            Ownership::Adoptable => Origin::Adopted,
+            Ownership::Refused(_) => return Vec::new(),
+        };
+        let records = self.records(resource);
+        let wants = self.observer.want(&resource.address, origin);
+        let facets = resource.facets.iter();
+        facets
+            .filter_map(|facet| {
+                let want = wants.iter().find(|want| want.facet.name == facet.name);
+                self.compared_facet(present, facet, want, &records, origin)
+            })
+            .collect()
+    }
+
+    fn records(&self, resource: &Resource) -> Records {
+        if resource.on_record == OnRecord::EveryMark {
+            return Records { ledger: self.outside.clone(), unfinished: false };
+        }
+        let mark = self.own_mark(&self.carrier(resource));
+        Records {
+            ledger: mark.map(|mark| mark.own.clone()).unwrap_or_default(),
+            unfinished: mark.is_some_and(|mark| mark.state == State::Unfinished),
+        }
+    }
+
+    /// Whether anything of a resource is on record as ours.
+    pub(super) fn is_on_record(&self, resource: &Resource) -> bool {
+        let ledger = self.records(resource).ledger;
+        resource.facets.iter().any(|facet| ledger.has_ours(facet.key))
+    }
+
+    fn compared_facet(
+        &self,
+        present: &Present,
+        facet: &'static Facet,
+        want: Option<&Want>,
+        records: &Records,
+        origin: Origin,
+    ) -> Option<Reading> {
+        let seen = present.seen.iter().find(|(name, _)| *name == facet.name).map(|(_, seen)| seen);
+        // What is ours to take out is not wanted by a destroy.
+        let want = want.filter(|_| facet.sharing == Sharing::Exclusive || !self.is_destroying());
+        match seen {
+            None | Some(Seen::Unknown(_)) => self.unknown(facet, want),
+            Some(Seen::Value(seen)) if facet.extent == Extent::Tags => self.tags(facet, want, seen, records, origin),
+            Some(Seen::Value(seen)) if facet.sharing == Sharing::Exclusive => {
+                want.map(|want| self.exclusive(want, seen, records))
+            }
+            Some(Seen::Value(seen)) => {
+                let own = Entry { id: EntryId::Ours, ..Entry::new(seen.clone(), String::new()) };
+                let list = if seen.is_null() { Vec::new() } else { vec![own] };
+                self.entry(facet, want, &Entries { list, limit: None }, records)
+            }
+            Some(Seen::Entries(entries)) if facet.extent == Extent::NamedKeys => {
+                self.members(facet, want, entries, records)
+            }
+            Some(Seen::Entries(entries)) => self.entry(facet, want, entries, records),
+        }
+    }
+
+    fn unknown(&self, facet: &'static Facet, want: Option<&Want>) -> Option<Reading> {
+        let wanted = want?.value.clone();
+        Some(self.reading(facet, want, Finding::Unknown, Value::Null, wanted))
+    }
+
+    /// A facet in its first form: nothing of it is written, kept or on record.
+    fn reading(
+        &self,
+        facet: &'static Facet,
+        want: Option<&Want>,
+        finding: Finding,
+        before: Value,
+        after: Value,
+    ) -> Reading {
+        // The key that decides the first field that differs, where the file has it.
+        let differing = diff::fields(&before, &after);
+        let key = differing.first().and_then(|field| field.field.split('.').next()).unwrap_or_default();
+        let line = want.and_then(|want| (self.line_of)(&format!("{}.{key}", want.path)));
+        let facet = facet.name.to_owned();
+        let change =
+            FacetChange { facet, finding, before, after, write: false, ours: Value::Null, preexisting: false, line };
+        Reading {
+            change,
+            kept: Vec::new(),
+            conflict: None,
+            tags: TagChanges::new(),
+            record: Ledger::default(),
+            begins: Ledger::default(),
+            vanished: false,
+        }
+    }
+
+    /// One value for everybody; of a map each member that is wanted.
+    fn exclusive(&self, want: &Want, seen: &Value, records: &Records) -> Reading {
+        let facet = want.facet;
+        let before = if facet.extent == Extent::Whole { seen.clone() } else { project(seen, &want.value) };
+        let finding = match facet.extent {
+            Extent::Whole => compare(&want.value, &before, records.facet(facet.key)),
+            Extent::NamedKeys | Extent::Tags => {
+                let finding = |(name, value): (&String, &Value)| {
+                    compare(value, before.get(name).unwrap_or(&Value::Null), records.member(facet.key, name))
+                };
+                together(members(&want.value).map(finding))
+            }
+        };
+        let mut reading = self.reading(facet, Some(want), finding, before, want.value.clone());
+        reading.change.write = finding.differs() && !self.is_destroying();
+        reading.record = written(facet, &want.value);
+        reading
+    }
+
+    /// An entry of ours, or none, among those of others.
+    fn entry(
+        &self,
+        facet: &'static Facet,
+        want: Option<&Want>,
+        entries: &Entries,
+        records: &Records,
+    ) -> Option<Reading> {
+        let wanted = want.map_or(Value::Null, |want| want.value.clone());
+        let recorded = records.facet(facet.key);
+        let all: Vec<_> = entries.list.iter().collect();
+        let choice = choose(&all, facet.sharing, &wanted, recorded);
+        let (ours, seen) = (choice.own_value(&wanted), choice.seen(&wanted));
+        if want.is_none() && ours.is_null() && choice.others.is_empty() && !recorded.is_ours() {
+            return None;
+        }
+        let finding = compare(&wanted, &seen, relevant(recorded, &wanted));
+        let mut reading = self.reading(facet, want, finding, seen, wanted.clone());
+        reading.kept = kept(facet, &choice);
+        reading.change.preexisting = choice.preexisting.is_some();
+        reading.change.ours = ours;
+        self.settle(&mut reading, &choice, &wanted, recorded);
+        reading.vanished = matches!(recorded, Recorded::Digest(_)) && choice.ours.is_empty();
+        if !wanted.is_null() {
+            let record = record_of(&choice, &wanted);
+            reading.record.put(facet.key, record);
+            if reading.change.write && facet.sharing == Sharing::Anonymous && !recorded.is_ours() {
+                reading.begins.put(facet.key, Record::Begun);
+            }
+        }
+        reading.conflict = conflict(&choice, entries, &reading.change.ours);
+        Some(reading)
+    }
+
+    /// Whether an entry is written, and how.
+    fn settle(&self, reading: &mut Reading, choice: &Choice<'_>, wanted: &Value, recorded: Recorded<'_>) {
+        let change = &mut reading.change;
+        if !wanted.is_null() {
+            change.write = change.finding.differs();
+            return;
+        }
+        // Nothing is wanted: what others made or rely on stays.
+        change.write = !choice.ours.is_empty() && !choice.is_co_owned();
+        if change.ours.is_null() {
+            change.before = Value::Null;
+            let settled = !recorded.is_ours();
+            change.finding = if settled { Finding::InSync } else { Finding::StaleMark };
+        } else if choice.is_co_owned() {
+            change.finding = Finding::StaleMark;
+        }
+        if self.is_destroying() {
+            change.finding = Finding::InSync;
+        }
+    }
+
+    /// The same for a facet that is a map, each member by itself.
+    fn members(
+        &self,
+        facet: &'static Facet,
+        want: Option<&Want>,
+        entries: &Entries,
+        records: &Records,
+    ) -> Option<Reading> {
+        let wanted = want.map_or(Value::Null, |want| want.value.clone());
+        let mut before = Map::new();
+        let mut ours = Map::new();
+        let mut findings = Vec::new();
+        let mut reading = self.reading(facet, want, Finding::InSync, Value::Null, wanted.clone());
+        let mut chosen = false;
+        for name in names(&wanted, entries) {
+            let wanted = wanted.get(&name).cloned().unwrap_or_default();
+            let recorded = records.member(facet.key, &name);
+            let of_name = entries.list.iter().filter(|entry| entry.member.as_ref() == Some(&name));
+            let of_name: Vec<_> = of_name.collect();
+            let choice = choose(&of_name, facet.sharing, &wanted, recorded);
+            reading.kept.extend(kept(facet, &choice));
+            let seen = choice.seen(&wanted);
+            let finding = compare(&wanted, &seen, relevant(recorded, &wanted));
+            reading.vanished |= matches!(recorded, Recorded::Digest(_)) && choice.ours.is_empty();
+            chosen |= choice.preexisting.is_some();
+            let put = |map: &mut Map<String, Value>, value: Value| drop(map.insert(name.clone(), value));
+            let stays = wanted.is_null() && choice.is_co_owned();
+            if !choice.ours.is_empty() && !stays {
+                put(&mut ours, choice.own_value(&wanted));
+            }
+            if !seen.is_null() && !stays && (!wanted.is_null() || !choice.ours.is_empty()) {
+                put(&mut before, seen);
+            }
+            if !wanted.is_null() {
+                reading.record.put_member(facet.key, &name, record_of(&choice, &wanted));
+                if finding.differs() && facet.sharing == Sharing::Anonymous && !recorded.is_ours() {
+                    reading.begins.put_member(facet.key, &name, Record::Begun);
+                }
+                reading.conflict = reading.conflict.take().or_else(|| conflict(&choice, entries, &Value::Null));
+            }
+            let nothing = wanted.is_null() && (choice.ours.is_empty() || stays);
+            findings.push(match (nothing, recorded.is_ours()) {
+                (false, _) => finding,
+                (true, true) => Finding::StaleMark,
+                (true, false) => Finding::InSync,
+            });
+        }
+        let finding = together(findings.into_iter());
+        if want.is_none() && before.is_empty() && reading.kept.is_empty() && finding == Finding::InSync {
+            return None;
+        }
+        let value = |map: Map<String, Value>| if map.is_empty() { Value::Null } else { Value::Object(map) };
+        let change = &mut reading.change;
+        (change.before, change.ours) = (value(before), value(ours));
+        change.finding = if self.is_destroying() { Finding::InSync } else { finding };
+        change.write = finding.differs() && !(wanted.is_null() && change.ours.is_null());
+        change.preexisting = chosen && change.ours.is_null();
+        Some(reading)
+    }
+
+    /// Tags of the deployment among everybody's: each is on record by itself, and goes with the key that asked for it.
+    fn tags(
+        &self,
+        facet: &'static Facet,
+        want: Option<&Want>,
+        seen: &Value,
+        records: &Records,
+        origin: Origin,
+    ) -> Option<Reading> {
+        let wanted = want.map_or(Value::Null, |want| want.value.clone());
+        let mut reading = self.reading(facet, want, Finding::InSync, Value::Null, Value::Null);
+        let (mut before, mut after) = (Map::new(), Map::new());
+        let mut findings = Vec::new();
+        for (name, value) in members(&wanted) {
+            let there = seen.get(name).cloned().unwrap_or_default();
+            let recorded = match records.member(facet.key, name) {
+                // What was taken over gets its tags with the last mark.
+                Recorded::Unfinished if origin == Origin::Adopted => Recorded::Never,
+                recorded => recorded,
+            };
+            let foreign = !recorded.is_ours() && !there.is_null() && !same(&there, value);
+            if foreign && origin == Origin::Adopted {
+                let entry = format!("tag `{name}` = {there}, where the plan file has {value}");
+                reading.kept.push(Kept { facet: facet.name.to_owned(), entry });
+                continue;
+            }
+            let finding = compare(value, &there, relevant(recorded, value));
+            let preexisting = same(&there, value) && !recorded.is_ours();
+            let record = if preexisting { Record::preexisting(value) } else { Record::written(value) };
+            reading.record.put_member(facet.key, name, record);
+            if finding.differs() {
+                reading.tags.insert(name.clone(), text(value));
+            }
+            if !there.is_null() {
+                before.insert(name.clone(), there);
+            }
+            after.insert(name.clone(), value.clone());
+            findings.push(finding);
+        }
+        for (name, there) in no_longer_wanted(facet, seen, &wanted, records) {
+            before.insert(name.clone(), there.clone());
+            reading.tags.insert(name.clone(), None);
+            findings.push(if self.is_destroying() { Finding::InSync } else { Finding::Pending });
+        }
+        if before.is_empty() && after.is_empty() && reading.kept.is_empty() {
+            return None;
+        }
+        let finding = together(findings.into_iter());
+        let line = self.reading(facet, want, finding, Value::Object(before), Value::Object(after)).change;
+        reading.change = line;
+        Some(reading)
+    }
+}
+
+/// Tags that are on record as ours, are as we wrote them, and left the plan file.
+fn no_longer_wanted<'a>(
+    facet: &Facet,
+    seen: &'a Value,
+    wanted: &Value,
+    records: &Records,
+) -> Vec<(&'a String, &'a Value)> {
+    let gone = |(name, there): &(&String, &Value)| {
+        wanted.get(name.as_str()).is_none() && matches!(records.ledger.member(facet.key, name), Some(Record::Written(_)))
+            && records.member(facet.key, name).is(there)
+    };
+    members(seen).filter(gone).collect()
+}
+
+/// What others had made for an earlier plan file says nothing about this one's.
+fn relevant<'a>(recorded: Recorded<'a>, wanted: &Value) -> Recorded<'a> {
+    match recorded {
+        Recorded::Preexisting(_) if !recorded.is(wanted) => Recorded::Never,
+        recorded => recorded,
+    }
+}
+
+fn record_of(choice: &Choice<'_>, wanted: &Value) -> Record {
+    match choice.preexisting {
+        Some(_) => Record::preexisting(wanted),
+        None => Record::written(wanted),
+    }
+}
+
+fn kept(facet: &Facet, choice: &Choice<'_>) -> Vec<Kept> {
+    let entry = |entry: &&Entry| Kept { facet: facet.name.to_owned(), entry: entry.text.clone() };
+    choice.others.iter().filter(|other| !other.text.is_empty()).map(entry).collect()
+}
+
+/// Why ours cannot stand beside what others have.
+fn conflict(choice: &Choice<'_>, entries: &Entries, ours: &Value) -> Option<Refusal> {
+    if let Some(conflict) = choice.others.iter().find_map(|other| other.conflict.clone()) {
+        return Some(conflict);
+    }
+    let (limit, refusal) = entries.limit.as_ref()?;
+    let full = ours.is_null() && choice.preexisting.is_none() && entries.list.len() >= *limit;
+    full.then(|| refusal.clone())
+}
+
+/// Every member that is wanted, or that there is an entry of.
+fn names(wanted: &Value, entries: &Entries) -> BTreeSet<String> {
+    let seen = entries.list.iter().filter_map(|entry| entry.member.clone());
+    members(wanted).map(|(name, _)| name.clone()).chain(seen).collect()
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+fn text(value: &Value) -> Option<String> {
+    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+fn written(facet: &Facet, value: &Value) -> Ledger {
+    on_record(facet, value, Record::written)
+}
+
+fn begun(facet: &Facet, value: &Value) -> Ledger {
+    on_record(facet, value, |_| Record::Begun)
+}
+
+fn on_record(facet: &Facet, value: &Value, record: impl Fn(&Value) -> Record) -> Ledger {
+    let mut ledger = Ledger::default();
+    match facet.extent {
+        _ if value.is_null() => {}
+        Extent::Whole => ledger.put(facet.key, record(value)),
+        Extent::NamedKeys | Extent::Tags => {
+            members(value).for_each(|(name, value)| ledger.put_member(facet.key, name, record(value)));
+        }
+    }
+    ledger
+}
+
+/// The finding of a whole from those of its parts.
+fn together(findings: impl Iterator<Item = Finding>) -> Finding {
+    let findings: Vec<_> = findings.collect();
+    let has = |finding: Finding| findings.contains(&finding);
+    if has(Finding::Drift) && has(Finding::Pending) {
+        return Finding::Both;
+    }
+    let order =
+        [Finding::Unknown, Finding::Both, Finding::Unfinished, Finding::Drift, Finding::Pending, Finding::StaleMark];
+    order.into_iter().find(|finding| has(*finding)).unwrap_or(Finding::InSync)
+}
+
+/// The finding of a resource.
+pub(super) fn strongest(facets: &[FacetChange]) -> Finding {
+    together(facets.iter().map(|facet| facet.finding))
+}

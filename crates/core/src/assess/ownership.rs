@@ -1,0 +1,113 @@
+//! Whose a resource is, and the refusals that follow.
+
+use crate::mark::{Mark, Origin};
+use crate::change_set::Purpose;
+use crate::resource::{Present, Refusal, Resource};
+
+use super::{Assessment, has_our_name};
+
+/// Whose a resource is.
+pub(super) enum Ownership {
+    Ours(Origin),
+    /// Ours by other witnesses: somebody took our tags off.
+    Lost(Origin),
+    Adoptable,
+    Refused(Refusal),
+}
+
+impl<'a> Assessment<'a> {
+    /// The mark on the resource, if it is this deployment's and for this resource.
+    pub(super) fn own_mark(&self, resource: &Resource) -> Option<&'a Mark> {
+        let mark = self.present(resource)?.mark.as_ref()?;
+        (self.is_ours(mark) && mark.is_for(&resource.identity)).then_some(mark)
+    }
+
+    fn is_ours(&self, mark: &Mark) -> bool {
+        self.names.contains(&mark.deployment)
+    }
+
+    pub(super) fn ownership(&self, resource: &Resource, present: &Present) -> Ownership {
+        // An entry has our deterministic name; its carrier's ownership is decided at the carrier.
+        if !resource.is_marked() {
+            return Ownership::Ours(Origin::Created);
+        }
+        let mark = present.mark.as_ref();
+        if let Some(version) = mark.and_then(Mark::newer_version) {
+            let what = format!("{} `{}`", resource.kind, resource.name);
+            return Ownership::Refused(Refusal::newer(&what, version));
+        }
+        match mark.filter(|mark| mark.is_for(&resource.identity)) {
+            Some(mark) if self.is_ours(mark) => return Ownership::Ours(mark.origin),
+            Some(mark) => return Ownership::Refused(anothers(resource, mark)),
+            None => {}
+        }
+        if let Some(origin) = self.lost(resource, present) {
+            return Ownership::Lost(origin);
+        }
+        match mark {
+            _ if resource.adopt => Ownership::Adoptable,
+            Some(_) => {
+                Ownership::Refused(self.unmarked(resource, "carries a mark that was copied from another resource"))
+            }
+            None => Ownership::Refused(self.unmarked(resource, "exists and does not carry this deployment's mark")),
+        }
+    }
+
+    /// How a resource without our mark became ours, where another mark or an entry with our name says that it did. Who
+    /// only knows that it is ours takes it for adopted, which is never deleted.
+    fn lost(&self, resource: &Resource, present: &Present) -> Option<Origin> {
+        let applied = self.parts.iter().find(|(part, record)| {
+            part == resource.address.part() && record.is_of(&resource.identity) && record.origin.is_some()
+        });
+        let named = || has_our_name(resource, present).then_some(Origin::Adopted);
+        applied.and_then(|(_, record)| record.origin).or_else(named)
+    }
+
+    fn unmarked(&self, resource: &Resource, what: &str) -> Refusal {
+        let purpose = match self.intent.purpose {
+            Purpose::Apply => "to take it over beside what is there",
+            Purpose::Destroy { .. } => "it is not ours to remove; to leave it alone and go on with the rest",
+        };
+        let adopt = || format!("{purpose}, set `adopt = true` under [{}]", resource.path);
+        Refusal {
+            reason: format!("{} `{}` {what}", resource.kind, resource.name),
+            hint: self.observer.instead_of_adopting(&resource.address).unwrap_or_else(adopt),
+        }
+    }
+
+    /// A bucket of ours under another name: never a second bucket by accident.
+    pub(super) fn renamed(&self, resource: &Resource) -> Option<Refusal> {
+        let former = self.orphans.iter().find(|orphan| orphan.holds_data && orphan.address == resource.address)?;
+        let (kind, name, old) = (resource.kind, &resource.name, &former.name);
+        Some(Refusal {
+            reason: format!(
+                "this deployment's {kind} is `{old}`, and the plan file now names `{name}`; data is never moved"
+            ),
+            hint: format!(
+                "{}, or give the new {kind} a deployment of its own (another `deployment.name`), or take the old one down \
+                 with its plan file first",
+                match old.rsplit_once('/') {
+                    Some((place, _)) => format!("it is in `{place}`: name that again"),
+                    None => format!("write `{old}` again"),
+                }
+            ),
+        })
+    }
+}
+
+pub(super) fn taken(resource: &Resource, detail: &str) -> Refusal {
+    Refusal {
+        reason: format!("the name `{}` belongs to somebody else ({detail})", resource.name),
+        hint: format!("choose another `name` under [{}]", resource.path),
+    }
+}
+
+fn anothers(resource: &Resource, mark: &Mark) -> Refusal {
+    Refusal {
+        reason: format!("{} `{}` belongs to deployment `{}`", resource.kind, resource.name, mark.deployment),
+        hint: format!(
+            "choose another `name` under [{}]; if that deployment was renamed, write `was = \"{}\"` under [deployment]",
+            resource.path, mark.deployment
+        ),
+    }
+}

@@ -1,0 +1,129 @@
+//! What a destroy takes away, and what keeps it from doing so: protection, contents, what others have in it.
+
+use serde_json::Value;
+
+use crate::change_set::{Action, Change, Purpose};
+use crate::compare::Finding;
+use crate::error::{Error, ErrorKind};
+use crate::mark::Origin;
+use crate::resource::{Orphan, Present, Refusal, Resource};
+
+use super::ownership::Ownership;
+use super::{Assessment, refuse, take_readings};
+
+impl Assessment<'_> {
+    /// Delete what we created, release what we adopted, refuse what is not ours.
+    pub(super) fn remove(&self, resource: &Resource, present: &Present, change: &mut Change) {
+        change.kept.clone_from(&present.kept);
+        change.mark.clone_from(&present.mark);
+        let origin = match self.ownership(resource, present) {
+            Ownership::Ours(origin) => origin,
+            // Without its tags nothing is deleted; what carries our name goes.
+            Ownership::Lost(_) => Origin::Adopted,
+            // Not taken over yet, or released by a destroy that did not finish: left alone either way.
+            Ownership::Adoptable => return,
+            Ownership::Refused(refusal) => return refuse(change, refusal),
+        };
+        change.action = if origin == Origin::Created { Action::Delete } else { Action::Release };
+        take_readings(change, self.readings_of(resource));
+        for facet in &mut change.facets {
+            if origin == Origin::Created || facet.write {
+                facet.after = Value::Null;
+            }
+        }
+        change.finding = match change.facets.iter().any(|facet| facet.finding == Finding::Unknown) {
+            true => Finding::Unknown,
+            false => Finding::InSync,
+        };
+        if !resource.is_marked() && !change.facets.iter().any(|facet| facet.write) {
+            change.action = Action::NoOp;
+        }
+        let keeps = self.keeps(resource, origin).or_else(|| self.in_the_way(resource, change));
+        if let Some(refusal) = keeps {
+            refuse(change, refusal);
+        }
+    }
+
+    /// What keeps a resource from being removed: protection, data.
+    fn keeps(&self, resource: &Resource, origin: Origin) -> Option<Refusal> {
+        if !resource.holds_data {
+            return None;
+        }
+        let (kind, name) = (resource.kind, &resource.name);
+        if self.intent.protect {
+            return Some(Refusal {
+                reason: format!("the plan file protects {kind} `{name}`"),
+                hint: format!(
+                    "set `protect = false` under [{}] first",
+                    self.observer.protected_by().unwrap_or(&resource.path)
+                ),
+            });
+        }
+        let Purpose::Destroy { delete_data } = &self.intent.purpose else { return None };
+        match (origin, delete_data) {
+            (Origin::Adopted, None) => None,
+            (Origin::Adopted, Some(_)) => Some(Refusal {
+                reason: format!("{kind} `{name}` was adopted: its data is not ours to delete"),
+                hint: "leave `--delete-data` out: destroy then only takes our entries off it".to_owned(),
+            }),
+            (Origin::Created, Some(_)) => None,
+            (Origin::Created, None) => self.not_empty(resource),
+        }
+    }
+
+    /// Locks and others' things count where something is deleted.
+    fn in_the_way(&self, resource: &Resource, change: &Change) -> Option<Refusal> {
+        let deleted = resource.is_marked() && change.action == Action::Delete;
+        let inside = |orphan: &&Orphan| orphan.identity.starts_with(&format!("{}/", resource.identity));
+        let mut kept = self.orphans.iter().filter(|_| deleted && !self.intent.with_orphans);
+        if let Some(orphan) = kept.find(inside) {
+            return Some(holds_orphan(resource, orphan));
+        }
+        let (_, found) = self.survey.in_the_way.iter().find(|(other, _)| deleted && *other == resource.address)?;
+        found.as_ref().ok().cloned().flatten()
+    }
+
+    fn not_empty(&self, resource: &Resource) -> Option<Refusal> {
+        let (_, counted) = self.survey.contents.iter().find(|(other, _)| other.address == resource.address)?;
+        let contents = counted.as_ref().ok().filter(|contents| !contents.is_empty())?;
+        Some(not_empty(resource.kind, &resource.name, &contents.describe()))
+    }
+
+    /// What could not be counted or looked through, where it is to be deleted: what stays need not be empty.
+    pub(super) fn uncounted(&self, changes: &[Change]) -> Vec<Error> {
+        let goes = |resource: &crate::Address| {
+            let change = changes.iter().find(|change| change.address == *resource);
+            change.is_some_and(|change| matches!(change.action, Action::Delete))
+        };
+        let contents = self.survey.contents.iter().filter(|(resource, _)| goes(&resource.address));
+        let contents = contents.filter_map(|(_, counted)| counted.as_ref().err());
+        let blockers = self.survey.in_the_way.iter().filter(|(address, _)| goes(address));
+        let blockers = blockers.filter_map(|(_, found)| found.as_ref().err());
+        contents.chain(blockers).cloned().collect()
+    }
+}
+
+/// Why a bucket with content is not deleted.
+#[must_use]
+pub fn not_empty(kind: &str, name: &str, contents: &str) -> Refusal {
+    Refusal {
+        reason: format!("{kind} `{name}` is not empty: {contents}"),
+        hint: format!("to delete its content too, run the same command with `--delete-data {name}`"),
+    }
+}
+
+/// The same as an error, for content that arrived after the look.
+#[must_use]
+pub fn not_empty_error(kind: &str, name: &str, contents: &str) -> Error {
+    let refusal = not_empty(kind, name, contents);
+    Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"))
+        .message(refusal.reason)
+        .hint(refusal.hint)
+}
+
+fn holds_orphan(resource: &Resource, orphan: &Orphan) -> Refusal {
+    Refusal {
+        reason: format!("{} `{}` holds the orphan {} `{}`", resource.kind, resource.name, orphan.kind, orphan.name),
+        hint: "run the same command with `--orphans` to delete that too".to_owned(),
+    }
+}

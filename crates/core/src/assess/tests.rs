@@ -1,0 +1,1 @@
+//! A row for each rule of whose a thing is and what becomes of it.

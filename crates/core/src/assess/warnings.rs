@@ -1,0 +1,90 @@
+//! What the user should know beside the changes.
+
+use crate::change_set::{Action, Change, Purpose};
+use crate::resource::{Observation, Present, Resource};
+
+use super::Assessment;
+use super::ownership::Ownership;
+
+impl Assessment<'_> {
+    pub(super) fn warnings(&self, changes: &[Change]) -> Vec<String> {
+        let own = self.observer.warnings();
+        [own, self.taken(), self.unmarked_ours(), self.standing(changes), self.vanished(changes)].concat()
+    }
+
+    fn found<T>(&self, look: impl Fn(&Resource, &Observation) -> Option<T>) -> Vec<T> {
+        self.survey.found.iter().filter_map(|(resource, observation)| look(resource, observation)).collect()
+    }
+
+    /// What carries our name and is somebody else's by now: for a destroy it is gone.
+    fn taken(&self) -> Vec<String> {
+        self.found(|resource, observation| match observation {
+            Observation::TakenElsewhere { detail } if self.is_destroying() => Some(format!(
+                "{} `{}` belongs to somebody else now and is left alone ({detail})",
+                resource.kind, resource.name
+            )),
+            _ => None,
+        })
+    }
+
+    /// What somebody took our tags off, where a destroy can only release it.
+    fn unmarked_ours(&self) -> Vec<String> {
+        self.found(|resource, observation| match observation {
+            Observation::Present(present) if self.is_destroying() && self.is_lost(resource, present) => Some(format!(
+                "somebody took provision's tags off {} `{}`: it stays, and only what carries our name is taken out; to \
+                 delete it too, run apply first, which puts the tags back",
+                resource.kind, resource.name
+            )),
+            _ => None,
+        })
+    }
+
+    fn is_lost(&self, resource: &Resource, present: &Present) -> bool {
+        matches!(self.ownership(resource, present), Ownership::Lost(crate::mark::Origin::Created))
+    }
+
+    /// What would refuse a write, and stands though nothing is to be written.
+    fn standing(&self, changes: &[Change]) -> Vec<String> {
+        if self.intent.purpose != Purpose::Apply {
+            return Vec::new();
+        }
+        let mut standing = Vec::new();
+        for (change, (resource, _)) in changes.iter().zip(&self.survey.found) {
+            if change.action == Action::Refuse {
+                continue;
+            }
+            for reading in self.readings_of(resource) {
+                let as_wanted = !reading.change.write && !reading.change.finding.differs();
+                let stated = self.present(resource).into_iter().flat_map(|present| &present.obstacles);
+                let stated = stated.filter(|(name, _)| *name == reading.change.facet).map(|(_, refusal)| refusal);
+                let wanted = as_wanted && !reading.change.after.is_null();
+                let refusals = stated.chain(&reading.conflict).filter(|_| wanted);
+                standing.extend(refusals.map(|refusal| format!("{}; {}", refusal.reason, refusal.hint)));
+            }
+        }
+        standing
+    }
+
+    /// What a destroy has on record and does not find.
+    fn vanished(&self, changes: &[Change]) -> Vec<String> {
+        if !self.is_destroying() {
+            return Vec::new();
+        }
+        let mut vanished = Vec::new();
+        for (change, (resource, _)) in changes.iter().zip(&self.survey.found) {
+            let stays = change.action != Action::Delete && !self.goes_with_carrier(resource, changes);
+            for reading in self.readings_of(resource).iter().filter(|reading| reading.vanished && stays) {
+                vanished.push(format!(
+                    "{} of {} `{}` is on record and was not found: there is nothing of it to take back",
+                    reading.change.facet, resource.kind, resource.name
+                ));
+            }
+        }
+        vanished
+    }
+
+    fn goes_with_carrier(&self, resource: &Resource, changes: &[Change]) -> bool {
+        let deleted = |change: &Change| change.address == *resource.holder() && change.action == Action::Delete;
+        resource.contained && changes.iter().any(deleted)
+    }
+}

@@ -1,0 +1,211 @@
+//! The ledger of a mark: what we wrote and have not taken back.
+//!
+//! For each facet it holds a short digest of what we last wrote, and for each key of a facet that is a map (tags, roles,
+//! attributes) one of its own. What somebody else had made just as wanted is on record as preexisting: used, and left.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::{self, FACET_DIGEST_LENGTH};
+
+/// Stands for a digest from the moment before an entry is written until the last write of the run. No digest has a zero.
+const BEGUN: &str = "0000";
+/// Before the letter of a facet whose keys are on record one by one.
+const KEYED: char = '_';
+
+/// What is on record of one value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// We wrote a value of this digest.
+    Written(String),
+    /// A run began to write it, and did not say that it ended.
+    Begun,
+    /// Somebody had made it as wanted before us: the digest of what it was.
+    Preexisting(String),
+}
+
+impl Record {
+    /// The record of a value that we write.
+    #[must_use]
+    pub fn written(value: &Value) -> Self {
+        Self::Written(digest::of_value(value))
+    }
+
+    /// The record of a value that others made.
+    #[must_use]
+    pub fn preexisting(value: &Value) -> Self {
+        Self::Preexisting(digest::of_value(value))
+    }
+
+    /// Whether it says that the value is ours.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Written(_) | Self::Begun)
+    }
+
+    fn digest(&self) -> &str {
+        match self {
+            Self::Written(digest) | Self::Preexisting(digest) => digest,
+            Self::Begun => BEGUN,
+        }
+    }
+}
+
+/// What one mark has on record, by facet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Facets of one value, by their key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    facets: BTreeMap<char, Record>,
+    /// Facets that are maps, by their key, then by the digest of the member's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    members: BTreeMap<char, BTreeMap<String, Record>>,
+}
+
+impl Ledger {
+    /// Whether nothing is on record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.facets.is_empty() && self.members.is_empty()
+    }
+
+    /// What is on record of a facet of one value.
+    #[must_use]
+    pub fn facet(&self, key: char) -> Option<&Record> {
+        self.facets.get(&key)
+    }
+
+    /// What is on record of one member of a facet that is a map.
+    #[must_use]
+    pub fn member(&self, key: char, name: &str) -> Option<&Record> {
+        self.members.get(&key)?.get(&name_digest(name))
+    }
+
+    /// The members on record of a facet that is a map, by the digests of their names.
+    pub fn members(&self, key: char) -> impl Iterator<Item = (&str, &Record)> {
+        self.members.get(&key).into_iter().flatten().map(|(name, record)| (name.as_str(), record))
+    }
+
+    /// Whether anything of a facet is on record as ours.
+    #[must_use]
+    pub fn has_ours(&self, key: char) -> bool {
+        self.facet(key).is_some_and(Record::is_ours) || self.members(key).any(|(_, record)| record.is_ours())
+    }
+
+    /// Put a facet on record.
+    pub fn put(&mut self, key: char, record: Record) {
+        self.facets.insert(key, record);
+    }
+
+    /// Put one member of a facet on record.
+    pub fn put_member(&mut self, key: char, name: &str, record: Record) {
+        self.members.entry(key).or_default().insert(name_digest(name), record);
+    }
+
+    /// Add what another mark of the same deployment has on record and this one has not.
+    pub fn add(&mut self, other: &Self) {
+        for (key, record) in &other.facets {
+            self.facets.entry(*key).or_insert_with(|| record.clone());
+        }
+        for (key, members) in &other.members {
+            let own = self.members.entry(*key).or_default();
+            for (name, record) in members {
+                own.entry(name.clone()).or_insert_with(|| record.clone());
+            }
+        }
+    }
+
+    /// As two texts of letters, digits and `_`: what is ours, and what others made.
+    #[must_use]
+    pub(crate) fn to_texts(&self) -> [String; 2] {
+        let mut texts = [String::new(), String::new()];
+        for (key, record) in &self.facets {
+            texts[place(record)] += &format!("{key}{}", record.digest());
+        }
+        for (key, members) in &self.members {
+            for (name, record) in members {
+                texts[place(record)] += &format!("{KEYED}{key}{name}{}", record.digest());
+            }
+        }
+        texts
+    }
+
+    /// The reverse; what is not of that grammar is left out.
+    pub(crate) fn from_texts(ours: &str, others: &str) -> Self {
+        let mut ledger = Self::default();
+        ledger.read(ours, |digest| if digest == BEGUN { Record::Begun } else { Record::Written(digest) });
+        ledger.read(others, Record::Preexisting);
+        ledger
+    }
+
+    fn read(&mut self, text: &str, record: impl Fn(String) -> Record) {
+        let mut letters = text.chars();
+        while let Some(first) = letters.next() {
+            let mut take = |length| letters.by_ref().take(length).collect::<String>();
+            if first != KEYED {
+                self.facets.insert(first, record(take(FACET_DIGEST_LENGTH)));
+                continue;
+            }
+            let key = take(1).chars().next().unwrap_or(KEYED);
+            let name = take(FACET_DIGEST_LENGTH);
+            self.members.entry(key).or_default().insert(name, record(take(FACET_DIGEST_LENGTH)));
+        }
+    }
+}
+
+/// The digest under which a member of a map is on record. Some services give names back in another case.
+#[must_use]
+pub fn name_digest(name: &str) -> String {
+    digest::short(&name.to_ascii_lowercase(), FACET_DIGEST_LENGTH)
+}
+
+const fn place(record: &Record) -> usize {
+    match record {
+        Record::Written(_) | Record::Begun => 0,
+        Record::Preexisting(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn ledger_survives_its_texts() {
+        let mut ledger = Ledger::default();
+        ledger.put('a', Record::written(&json!(1)));
+        ledger.put('b', Record::Begun);
+        ledger.put('c', Record::preexisting(&json!(2)));
+        ledger.put_member('g', "team", Record::written(&json!("ml")));
+        ledger.put_member('g', "cost", Record::preexisting(&json!("42")));
+        let [ours, others] = ledger.to_texts();
+        assert_eq!(Ledger::from_texts(&ours, &others), ledger);
+        assert!(ledger.has_ours('g') && !ledger.has_ours('c') && ledger.has_ours('b'));
+        assert_eq!(ledger.member('g', "team"), Some(&Record::written(&json!("ml"))));
+        assert_eq!(ledger.member('g', "other"), None);
+    }
+
+    #[test]
+    fn ledger_adds_what_another_mark_has() {
+        let (mut one, mut two) = (Ledger::default(), Ledger::default());
+        one.put('a', Record::Begun);
+        two.put('a', Record::written(&json!(1)));
+        two.put_member('g', "team", Record::Begun);
+        one.add(&two);
+        assert_eq!(one.facet('a'), Some(&Record::Begun));
+        assert_eq!(one.member('g', "team"), Some(&Record::Begun));
+    }
+
+    proptest! {
+        #[test]
+        fn ledger_reads_any_text_without_a_panic(ours in ".{0,80}", others in ".{0,80}") {
+            let _ = Ledger::from_texts(&ours, &others);
+        }
+    }
+}

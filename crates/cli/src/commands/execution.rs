@@ -20,9 +20,6 @@ use crate::session::Checked;
 use crate::signals::{self, Reason};
 use crate::view;
 
-/// How long a look at the cloud stays good while somebody reads it.
-const FRESH: Duration = Duration::from_secs(20);
-
 /// How long written values may take to be seen: SQS attributes, the slowest, take up to 60 seconds.
 const SETTLING: Duration = Duration::from_secs(75);
 
@@ -43,7 +40,7 @@ pub(crate) fn can_ask(yes: bool, command: &str) -> Result<(), Failure> {
     Err(Failure::Usage(format!("there is no terminal to ask on: add `--yes` to {command} without asking")))
 }
 
-/// Ask for `yes`, and look again if the answer took long.
+/// Ask for `yes`, and look again: however quick the answer was, somebody else may have been quicker.
 pub(crate) async fn confirm(
     checked: &Checked,
     provider: &dyn Provisioner,
@@ -51,7 +48,6 @@ pub(crate) async fn confirm(
     set: &ChangeSet,
     question: &str,
 ) -> Result<(), Failure> {
-    let asked = Instant::now();
     view::diagnostic(&format!("{question} Type `yes` to go on: "));
     let answer = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
@@ -61,11 +57,8 @@ pub(crate) async fn confirm(
     if answer.trim() != "yes" {
         return Err(Error::new(ErrorKind::Refused, "not confirmed; nothing was changed").into());
     }
-    if asked.elapsed() > FRESH {
-        let now = checked.change_set(provider, intent).await?;
-        unchanged(set, &now, "while you were asked")?;
-    }
-    Ok(())
+    let now = checked.change_set(provider, intent).await?;
+    unchanged(set, &now, "while you were asked")
 }
 
 /// Stop as stale if another look found something else.

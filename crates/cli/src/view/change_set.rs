@@ -56,7 +56,7 @@ pub(crate) fn nouns(set: &ChangeSet) -> (&'static str, &'static str) {
 fn color(action: Action) -> Style {
     match action {
         Action::Create => AnsiColor::Green.on_default(),
-        Action::Adopt | Action::Update | Action::Record => AnsiColor::Yellow.on_default(),
+        Action::Adopt | Action::Update | Action::Record | Action::Restore => AnsiColor::Yellow.on_default(),
         Action::Delete | Action::Release => AnsiColor::Red.on_default(),
         Action::Refuse => AnsiColor::Red.on_default().bold(),
         Action::NoOp => Style::new(),
@@ -100,6 +100,7 @@ fn cause(change: &Change) -> String {
     let words = match (change.action, change.missing) {
         (_, true) => "drift: it was applied and is gone",
         (Action::Record, _) => "the cloud is as wanted, the mark is not",
+        (Action::Restore, _) => "drift: somebody took provision's tags off it",
         (Action::Release, _) => "our entries and mark go, the rest stays",
         _ => return String::new(),
     };
@@ -182,6 +183,7 @@ pub(crate) fn summary(set: &ChangeSet) -> String {
         (Action::Adopt, "to adopt"),
         (Action::Update, "to update"),
         (Action::Record, "to record"),
+        (Action::Restore, "to restore"),
         (Action::Delete, "to delete"),
         (Action::Release, "to release"),
         (Action::Refuse, "refused"),

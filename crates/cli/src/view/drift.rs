@@ -40,6 +40,10 @@ fn rows(change: &Change) -> Vec<Row<'_>> {
             false => row(change.line, "pending", what, "pending: not made yet"),
         }];
     }
+    let restored = (change.action == Action::Restore).then(|| {
+        let what = format!("{} `{}`", change.kind, change.name);
+        row(change.line, "drift", what, "drift: somebody took provision's tags off it")
+    });
     let facets = change.facets.iter().filter(|facet| facet.finding.differs());
     let rows = facets.flat_map(|facet| {
         let rule = if facet.finding.is_drift() { "drift" } else { "pending" };
@@ -47,7 +51,7 @@ fn rows(change: &Change) -> Vec<Row<'_>> {
         let diffs = diff::fields(&facet.before, &facet.after).into_iter();
         diffs.map(move |diff| row(facet.line, rule, describe(&facet.facet, &diff), why.trim()))
     });
-    rows.collect()
+    restored.into_iter().chain(rows).collect()
 }
 
 /// Everything there is to say of a set.

@@ -8,6 +8,8 @@ mod warnings;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walks;
 
 use std::collections::BTreeSet;
 
@@ -117,9 +119,16 @@ impl<'a> Assessment<'a> {
             readings: Vec::new(),
         };
         assessment.orphans = assessment.find_orphans();
+        for mark in survey.witnesses(&assessment.names.clone()) {
+            assessment.outside.add(&mark.outside);
+        }
         for (_, mark) in survey.own_marks(&assessment.names.clone()) {
             assessment.parts.extend(mark.parts.clone());
-            assessment.outside.add(&mark.outside);
+        }
+        for orphan in assessment.find_orphans() {
+            let orphan = assessment.with_entries(orphan);
+            assessment.orphans.retain(|other| other.identity != orphan.identity);
+            assessment.orphans.push(orphan);
         }
         assessment.readings = survey.found.iter().map(|(resource, seen)| assessment.readings(resource, seen)).collect();
         assessment
@@ -238,7 +247,8 @@ impl<'a> Assessment<'a> {
         }
         // What it is an entry of went, and the plan file has another name for that.
         let carrier = self.carrier(resource);
-        let moved = self.present(&carrier).is_none() && self.orphans.iter().any(|other| other.address == carrier.address);
+        let moved =
+            self.present(&carrier).is_none() && self.orphans.iter().any(|other| other.address == carrier.address);
         !moved && (self.parts.iter().any(|(part, _)| part == resource.address.part()) || self.is_on_record(resource))
     }
 
@@ -328,6 +338,11 @@ impl<'a> Assessment<'a> {
             }
         }
         errors.extend(self.uncounted(changes).into_iter().map(Unreadable));
+        let orphaned = self.survey.orphaned.iter().filter(|_| self.intent.with_orphans);
+        errors.extend(orphaned.filter_map(|(resource, observation)| match observation {
+            Observation::Unreadable(error) => Some(Unreadable(error.clone().at(&resource.address, None))),
+            _ => None,
+        }));
         errors.extend(self.survey.marked.as_ref().err().map(|error| Unreadable(error.clone())));
         errors
     }
@@ -392,4 +407,3 @@ fn refuse(change: &mut Change, refusal: Refusal) {
     change.record = None;
     change.facets.iter_mut().for_each(|facet| facet.write = false);
 }
-

@@ -132,9 +132,10 @@ pub struct FacetChange {
     pub after: Value,
     /// Whether it is written by its own call.
     pub write: bool,
-    /// Of what the cloud has, what is ours, where the facet holds entries: the write takes its place, or takes it out.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub ours: Value,
+    /// Of what the cloud has, what is ours, where the facet holds entries: each is taken the place of, or taken out, by a
+    /// write of its own. More than one is what a run that was stopped left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ours: Vec<Value>,
     /// Whether others made it as it is wanted: it was there before us, and stays after us.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preexisting: bool,
@@ -265,12 +266,12 @@ impl ChangeSet {
     /// What stands in the way of applying it, as errors: refusals first, then what could not be read.
     #[must_use]
     pub fn obstacles(&self) -> Vec<Error> {
-        let refusal = |refusal: &Refusal| {
-            Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint)
-        };
-        let refused = self.changes.iter().filter_map(|change| {
-            Some(refusal(change.refusal.as_ref()?).at(&change.address, change.line))
-        });
+        let refusal =
+            |refusal: &Refusal| Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint);
+        let refused = self
+            .changes
+            .iter()
+            .filter_map(|change| Some(refusal(change.refusal.as_ref()?).at(&change.address, change.line)));
         let newer = self.orphans.iter().filter(|_| self.with_orphans).filter_map(|orphan| {
             let newer = Refusal::newer(&format!("{} `{}`", orphan.kind, orphan.name), orphan.mark.newer_version()?);
             Some(refusal(&newer).at(&orphan.address, None))

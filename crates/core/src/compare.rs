@@ -55,11 +55,12 @@ impl Finding {
 pub fn compare(want: &Value, seen: &Value, recorded: Recorded<'_>) -> Finding {
     if same(want, seen) {
         // Nothing is wanted and nothing is there: there is nothing to have on record.
-        let settled = recorded.is(want) || (want.is_null() && recorded == Recorded::Never);
+        let begun = matches!(recorded, Recorded::Begun(_));
+        let settled = (recorded.is(want) && !begun) || (want.is_null() && recorded == Recorded::Never);
         return if settled { Finding::InSync } else { Finding::StaleMark };
     }
     match recorded {
-        Recorded::Unfinished => Finding::Unfinished,
+        Recorded::Unfinished | Recorded::Begun(_) => Finding::Unfinished,
         Recorded::Never => Finding::Pending,
         Recorded::Digest(_) | Recorded::Preexisting(_) if recorded.is(seen) => Finding::Pending,
         Recorded::Digest(_) | Recorded::Preexisting(_) if recorded.is(want) => Finding::Drift,

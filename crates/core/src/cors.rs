@@ -161,8 +161,12 @@ fn hidden(want: &CorsRule, other: &Listed) -> Option<Refusal> {
     let hides = wildcard.flat_map(|own| other.rule.origins.iter().map(move |theirs| (own, theirs)));
     let (own, theirs) = hides.into_iter().find(|(own, theirs)| own != theirs && covers(own, theirs))?;
     Some(Refusal {
-        reason: format!("the origin `{own}` would answer for `{theirs}` too, which is the business of {}", other.describe()),
-        hint: "the first rule that fits answers: name the origins of this server one by one, or remove that rule".to_owned(),
+        reason: format!(
+            "the origin `{own}` would answer for `{theirs}` too, which is the business of {}",
+            other.describe()
+        ),
+        hint: "the first rule that fits answers: name the origins of this server one by one, or remove that rule"
+            .to_owned(),
     })
 }
 
@@ -195,7 +199,8 @@ pub fn merge<R: Clone, E>(
         // Of several that are alike the first is ours.
         false => alike(rule) && !std::mem::replace(&mut taken, true),
     };
-    let mut rest: Vec<R> = rules.iter().zip(&all).filter(|(_, rule)| !takes(rule)).map(|(rule, _)| rule.clone()).collect();
+    let mut rest: Vec<R> =
+        rules.iter().zip(&all).filter(|(_, rule)| !takes(rule)).map(|(rule, _)| rule.clone()).collect();
     if value.is_null() {
         return Ok(rest);
     }

@@ -1,6 +1,7 @@
 //! Whose an entry of a shared document is: one rule, for every kind of entry of every cloud.
 //!
-//! What carries our id is ours. Without an id the mark decides: an entry that is on record as written is ours; without a
+//! What carries our id is ours. Without an id the mark decides: an entry that is on record as written, or as about to be
+//! written by a run that did not end, is ours; without a
 //! record only one that is *exactly as wanted* counts, and then as preexisting: used, and left by destroy. Everything else
 //! is somebody else's: never changed, never deleted, and ours goes beside it.
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::compare::same;
 use crate::mark::Recorded;
-use crate::resource::{Entry, EntryId, Sharing};
+use crate::resource::{Entry, EntryId};
 
 /// Which of the entries are ours, and which one others had made as wanted.
 #[derive(Debug, Default)]
@@ -23,8 +24,8 @@ pub struct Choice<'a> {
 
 /// Choose among the entries of one facet, or of one member of it.
 #[must_use]
-pub fn choose<'a>(entries: &[&'a Entry], sharing: Sharing, want: &Value, recorded: Recorded<'_>) -> Choice<'a> {
-    let ours = own(entries, sharing, want, recorded);
+pub fn choose<'a>(entries: &[&'a Entry], want: &Value, on_record: &OnRecord<'_>) -> Choice<'a> {
+    let ours = own(entries, on_record);
     let is_ours = |entry: &Entry| ours.iter().any(|own| std::ptr::eq(*own, entry));
     let rest: Vec<_> = entries.iter().copied().filter(|entry| !is_ours(entry)).collect();
     let as_wanted = |entry: &&Entry| !want.is_null() && entry.behind.is_none() && same(&entry.value, want);
@@ -39,47 +40,58 @@ pub fn choose<'a>(entries: &[&'a Entry], sharing: Sharing, want: &Value, recorde
     Choice { ours, preexisting: found, others }
 }
 
-fn own<'a>(entries: &[&'a Entry], sharing: Sharing, want: &Value, recorded: Recorded<'_>) -> Vec<&'a Entry> {
+/// What the marks say of a facet of entries, or of one member of it.
+#[derive(Clone, Debug)]
+pub struct OnRecord<'a> {
+    /// What was written.
+    pub recorded: Recorded<'a>,
+    /// The digests of what runs began to write and did not say that they ended.
+    pub begun: Vec<&'a str>,
+}
+
+impl OnRecord<'_> {
+    /// Whether it says that an entry may be ours.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.recorded.is_ours() || !self.begun.is_empty()
+    }
+}
+
+fn own<'a>(entries: &[&'a Entry], on_record: &OnRecord<'_>) -> Vec<&'a Entry> {
     let all = |is: &dyn Fn(&Entry) -> bool| entries.iter().copied().filter(|entry| is(entry)).collect::<Vec<_>>();
     let named = all(&|entry| entry.id == EntryId::Ours);
     if !named.is_empty() {
         return named;
     }
     let nameless = |entry: &Entry| entry.id == EntryId::Nobodys;
-    let as_wanted = |entry: &Entry| nameless(entry) && !want.is_null() && same(&entry.value, want);
-    match recorded {
-        Recorded::Digest(_) => {
-            let on_record = all(&|entry| nameless(entry) && recorded.is(&entry.value));
-            // A run that was stopped had written it, and not yet the mark.
-            let interrupted = || if sharing == Sharing::Anonymous { first(all(&as_wanted)) } else { Vec::new() };
-            if on_record.is_empty() { interrupted() } else { first(on_record) }
-        }
-        // All of them: a run that was stopped may have made it more than once.
-        Recorded::Unfinished if sharing == Sharing::Anonymous => all(&as_wanted),
-        Recorded::Unfinished | Recorded::Preexisting(_) | Recorded::Never => Vec::new(),
-    }
-}
-
-/// Of entries that are alike ours is the first: what others add comes after it.
-fn first(entries: Vec<&Entry>) -> Vec<&Entry> {
-    entries.into_iter().take(1).collect()
+    let recorded = on_record.recorded;
+    let mut ours = match recorded {
+        // Of entries that are alike ours is the first: what others add comes after it.
+        Recorded::Digest(_) => all(&|entry| nameless(entry) && recorded.is(&entry.value)).into_iter().take(1).collect(),
+        _ => Vec::new(),
+    };
+    // All of them: a run that was stopped may have made it more than once.
+    let begun = |entry: &Entry| on_record.begun.iter().any(|digest| Recorded::Digest(digest).is(&entry.value));
+    let known = |entry: &Entry| ours.iter().any(|own| std::ptr::eq(*own, entry));
+    let begun = all(&|entry| nameless(entry) && begun(entry) && !known(entry));
+    ours.extend(begun);
+    ours
 }
 
 impl Choice<'_> {
-    /// The value of ours, `null` if there is none.
+    /// The values of ours, those that are not as wanted first.
     #[must_use]
-    pub fn own_value(&self, want: &Value) -> Value {
-        let best = self.ours.iter().find(|entry| same(&entry.value, want)).or(self.ours.first());
-        best.map_or(Value::Null, |entry| entry.value.clone())
+    pub fn values(&self, want: &Value) -> Vec<Value> {
+        let (wanted, other): (Vec<&Entry>, Vec<&Entry>) = self.ours.iter().partition(|entry| same(&entry.value, want));
+        other.into_iter().chain(wanted).map(|entry| entry.value.clone()).collect()
     }
 
     /// The value that the compare sees: ours, with what is wrong about its place or number; else what others made as wanted.
     #[must_use]
     pub fn seen(&self, want: &Value) -> Value {
-        let mut value = self.own_value(want);
-        if let Some(found) = self.preexisting.filter(|_| value.is_null()) {
-            return found.value.clone();
-        }
+        let Some(mut value) = self.values(want).pop() else {
+            return self.preexisting.map_or(Value::Null, |found| found.value.clone());
+        };
         let extra = |value: &mut Value, key: &str, what: Value| match value {
             Value::Object(members) => drop(members.insert(key.to_owned(), what)),
             plain => *plain = json!({"value": plain.take(), key: what}),
@@ -110,9 +122,9 @@ mod tests {
     }
 
     /// What is ours, what is used, what is others', of these entries where `w` is wanted.
-    fn chosen(entries: &[Entry], sharing: Sharing, recorded: Recorded<'_>) -> String {
+    fn chosen(entries: &[Entry], recorded: Recorded<'_>) -> String {
         let entries: Vec<_> = entries.iter().collect();
-        let choice = choose(&entries, sharing, &json!("w"), recorded);
+        let choice = choose(&entries, &json!("w"), &OnRecord { recorded, begun: Vec::new() });
         let texts = |list: &[&Entry]| list.iter().map(|entry| entry.text.clone()).collect::<String>();
         let found: Vec<_> = choice.preexisting.into_iter().collect();
         format!("{}/{}/{}", texts(&choice.ours), texts(&found), texts(&choice.others))
@@ -121,40 +133,51 @@ mod tests {
     #[test]
     fn entry_is_ours_by_its_id_then_by_the_record_and_else_only_as_preexisting() {
         use EntryId::{Nobodys, Others, Ours};
-        use Sharing::{Anonymous, Named};
         let old = digest::of_value(&json!("o"));
         let (never, old) = (Recorded::Never, Recorded::Digest(&old));
-        let list = |entries: &[(&str, EntryId)]| entries.iter().map(|(value, id)| entry(value, *id)).collect::<Vec<_>>();
-        for (entries, sharing, recorded, expected) in [
-            (list(&[("x", Ours), ("w", Nobodys)]), Named, never, "x/w/"),
-            (list(&[("w", Ours), ("w", Nobodys)]), Named, never, "w//w"),
-            (list(&[("w", Nobodys), ("x", Nobodys)]), Anonymous, never, "/w/x"),
-            (list(&[("x", Nobodys)]), Anonymous, never, "//x"),
-            (list(&[("o", Nobodys), ("w", Nobodys)]), Anonymous, old, "o/w/"),
-            (list(&[("o", Others), ("w", Others)]), Anonymous, old, "/w/o"),
-            (list(&[("o", Nobodys), ("o", Nobodys)]), Anonymous, old, "o//o"),
-            (list(&[("w", Nobodys)]), Anonymous, old, "w//"),
-            (list(&[("w", Nobodys)]), Named, old, "/w/"),
-            (list(&[("w", Nobodys), ("w", Nobodys)]), Anonymous, Recorded::Unfinished, "ww//"),
-            (list(&[("w", Nobodys)]), Named, Recorded::Unfinished, "/w/"),
-            (list(&[("w", Nobodys)]), Anonymous, Recorded::Preexisting("none"), "/w/"),
+        let list =
+            |entries: &[(&str, EntryId)]| entries.iter().map(|(value, id)| entry(value, *id)).collect::<Vec<_>>();
+        for (entries, recorded, expected) in [
+            (list(&[("x", Ours), ("w", Nobodys)]), never, "x/w/"),
+            (list(&[("w", Ours), ("w", Nobodys)]), never, "w//w"),
+            (list(&[("w", Nobodys), ("x", Nobodys)]), never, "/w/x"),
+            (list(&[("x", Nobodys)]), never, "//x"),
+            (list(&[("o", Nobodys), ("w", Nobodys)]), old, "o/w/"),
+            (list(&[("o", Others), ("w", Others)]), old, "/w/o"),
+            (list(&[("o", Nobodys), ("o", Nobodys)]), old, "o//o"),
+            (list(&[("w", Nobodys)]), old, "/w/"),
+            (list(&[("w", Nobodys)]), old, "/w/"),
+            (list(&[("w", Nobodys), ("w", Nobodys)]), Recorded::Unfinished, "/w/w"),
+            (list(&[("w", Nobodys)]), Recorded::Unfinished, "/w/"),
+            (list(&[("w", Nobodys)]), Recorded::Preexisting("none"), "/w/"),
         ] {
-            assert_eq!(chosen(&entries, sharing, recorded), expected, "{entries:?} {recorded:?}");
+            assert_eq!(chosen(&entries, recorded), expected, "{entries:?} {recorded:?}");
         }
+    }
+
+    #[test]
+    fn entry_that_a_stopped_run_began_is_ours_beside_what_it_was_to_replace() {
+        let (old, new) = (digest::of_value(&json!("o")), digest::of_value(&json!("w")));
+        let entries = ["o", "w", "x"].map(|value| entry(value, EntryId::Nobodys));
+        let on_record = OnRecord { recorded: Recorded::Digest(&old), begun: vec![&new] };
+        let choice = choose(&entries.iter().collect::<Vec<_>>(), &json!("w"), &on_record);
+        assert_eq!(choice.values(&json!("w")), [json!("o"), json!("w")]);
+        assert_eq!(choice.seen(&json!("w")), json!({"value": "w", "copies": 2}));
     }
 
     #[test]
     fn entry_that_another_deployment_made_is_shared() {
         let shared = Entry { co_owned: true, ..entry("w", EntryId::Nobodys) };
-        assert_eq!(chosen(&[shared], Sharing::Anonymous, Recorded::Never), "w//");
+        assert_eq!(chosen(&[shared], Recorded::Never), "w//");
     }
 
     #[test]
     fn entry_that_another_one_answers_for_is_not_as_wanted() {
         let behind = Entry { behind: Some("a rule".to_owned()), ..entry("w", EntryId::Nobodys) };
-        assert_eq!(chosen(std::slice::from_ref(&behind), Sharing::Anonymous, Recorded::Never), "//w");
+        assert_eq!(chosen(std::slice::from_ref(&behind), Recorded::Never), "//w");
         let ours = Entry { id: EntryId::Ours, ..behind };
-        let choice = choose(&[&ours], Sharing::Named, &json!("w"), Recorded::Never);
+        let on_record = OnRecord { recorded: Recorded::Never, begun: Vec::new() };
+        let choice = choose(&[&ours], &json!("w"), &on_record);
         assert_eq!(choice.seen(&json!("w")), json!({"value": "w", "behind": "a rule"}));
     }
 }

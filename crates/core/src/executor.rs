@@ -181,12 +181,7 @@ const TAGS_FRESH: Duration = Duration::from_secs(2);
 type Ended<'a> = (&'a Operation, Result<(), Error>);
 
 impl<'a> Run<'a> {
-    fn new(
-        provisioner: &'a dyn Provisioner,
-        graph: &[Operation],
-        stop: &'a Stop,
-        events: &'a dyn EventSink,
-    ) -> Self {
+    fn new(provisioner: &'a dyn Provisioner, graph: &[Operation], stop: &'a Stop, events: &'a dyn EventSink) -> Self {
         let (created, tags_read) = (SyncMutex::default(), SyncMutex::default());
         Self { provisioner, stop, events, lanes: lanes(graph), begun: Instant::now(), created, tags_read }
     }
@@ -366,13 +361,7 @@ impl<'a> Run<'a> {
         self.update(operation, &found, mark, tags).await
     }
 
-    async fn update(
-        &self,
-        operation: &Operation,
-        found: &Tags,
-        mark: &Mark,
-        tags: &TagChanges,
-    ) -> Result<(), Error> {
+    async fn update(&self, operation: &Operation, found: &Tags, mark: &Mark, tags: &TagChanges) -> Result<(), Error> {
         let wanted = mark.to_tags();
         let surplus = found.keys().filter(|key| mark::is_key(key) && !wanted.contains_key(*key));
         let mut changes: TagChanges = surplus.map(|key| (key.clone(), None)).collect();
@@ -656,7 +645,10 @@ mod tests {
                 Verb::Empty { mark: planned.clone() },
                 Verb::CheckMark { mark: planned.clone() },
                 Verb::RemoveMark { mark: Some(planned.clone()), tags: tags() },
-                Verb::Adopt { before: Some(planned.clone()), mark: Mark { origin: Origin::Adopted, ..planned.clone() } },
+                Verb::Adopt {
+                    before: Some(planned.clone()),
+                    mark: Mark { origin: Origin::Adopted, ..planned.clone() },
+                },
                 Verb::WriteMark { before: Some(planned.clone()), mark: planned.clone(), tags: tags() },
             ]
         };
@@ -689,7 +681,9 @@ mod tests {
         let slow = Slow::begin(0, Duration::ZERO);
         let before = Mark::unfinished("ours", Origin::Created, THING);
         let mut tags = before.to_tags();
-        tags.extend([("team", "theirs"), ("provision-spec-2", "x"), ("cost", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+        tags.extend(
+            [("team", "theirs"), ("provision-spec-2", "x"), ("cost", "1")].map(|(k, v)| (k.to_owned(), v.to_owned())),
+        );
         let before = Mark::from_tags(&tags);
         *lock(&slow.tags) = Some(tags);
         let changes = TagChanges::from([("cost".to_owned(), None), ("stage".to_owned(), Some("prod".to_owned()))]);

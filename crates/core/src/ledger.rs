@@ -3,15 +3,15 @@
 //! For each facet it holds a short digest of what we last wrote, and for each key of a facet that is a map (tags, roles,
 //! attributes) one of its own. What somebody else had made just as wanted is on record as preexisting: used, and left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::{self, FACET_DIGEST_LENGTH};
 
-/// Stands for a digest from the moment before an entry is written until the last write of the run. No digest has a zero.
-const BEGUN: &str = "0000";
+/// Before what a run began to write; no facet has a zero for its letter.
+const BEGUN: char = '0';
 /// Before the letter of a facet whose keys are on record one by one.
 const KEYED: char = '_';
 
@@ -21,8 +21,6 @@ const KEYED: char = '_';
 pub enum Record {
     /// We wrote a value of this digest.
     Written(String),
-    /// A run began to write it, and did not say that it ended.
-    Begun,
     /// Somebody had made it as wanted before us: the digest of what it was.
     Preexisting(String),
 }
@@ -43,13 +41,12 @@ impl Record {
     /// Whether it says that the value is ours.
     #[must_use]
     pub const fn is_ours(&self) -> bool {
-        matches!(self, Self::Written(_) | Self::Begun)
+        matches!(self, Self::Written(_))
     }
 
     fn digest(&self) -> &str {
         match self {
             Self::Written(digest) | Self::Preexisting(digest) => digest,
-            Self::Begun => BEGUN,
         }
     }
 }
@@ -64,13 +61,16 @@ pub struct Ledger {
     /// Facets that are maps, by their key, then by the digest of the member's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     members: BTreeMap<char, BTreeMap<String, Record>>,
+    /// What runs began to write, and did not say that they ended: facet, digest of the member's name, digest of the value.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    begun: BTreeSet<(char, String, String)>,
 }
 
 impl Ledger {
     /// Whether nothing is on record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.facets.is_empty() && self.members.is_empty()
+        self.facets.is_empty() && self.members.is_empty() && self.begun.is_empty()
     }
 
     /// What is on record of a facet of one value.
@@ -93,7 +93,23 @@ impl Ledger {
     /// Whether anything of a facet is on record as ours.
     #[must_use]
     pub fn has_ours(&self, key: char) -> bool {
-        self.facet(key).is_some_and(Record::is_ours) || self.members(key).any(|(_, record)| record.is_ours())
+        self.facet(key).is_some_and(Record::is_ours)
+            || self.members(key).any(|(_, record)| record.is_ours())
+            || self.begun.iter().any(|(begun, ..)| *begun == key)
+    }
+
+    /// The digests of what runs began to write; of one member where it is a map.
+    #[must_use]
+    pub fn begun(&self, key: char, member: Option<&str>) -> Vec<&str> {
+        let name = member.map(name_digest).unwrap_or_default();
+        let of = self.begun.iter().filter(|(begun, of, _)| *begun == key && *of == name);
+        of.map(|(.., digest)| digest.as_str()).collect()
+    }
+
+    /// Put on record what is about to be written.
+    pub fn begin(&mut self, key: char, member: Option<&str>, value: &Value) {
+        let name = member.map(name_digest).unwrap_or_default();
+        self.begun.insert((key, name, digest::of_value(value)));
     }
 
     /// Put a facet on record.
@@ -117,19 +133,24 @@ impl Ledger {
                 own.entry(name.clone()).or_insert_with(|| record.clone());
             }
         }
+        self.begun.extend(other.begun.iter().cloned());
     }
 
     /// As two texts of letters, digits and `_`: what is ours, and what others made.
     #[must_use]
     pub(crate) fn to_texts(&self) -> [String; 2] {
         let mut texts = [String::new(), String::new()];
-        for (key, record) in &self.facets {
-            texts[place(record)] += &format!("{key}{}", record.digest());
-        }
+        let mut add = |record: &Record, field: String| {
+            let text = usize::from(!record.is_ours());
+            texts[text] += &format!("{field}{}", record.digest());
+        };
+        self.facets.iter().for_each(|(key, record)| add(record, key.to_string()));
         for (key, members) in &self.members {
-            for (name, record) in members {
-                texts[place(record)] += &format!("{KEYED}{key}{name}{}", record.digest());
-            }
+            members.iter().for_each(|(name, record)| add(record, format!("{KEYED}{key}{name}")));
+        }
+        for (key, name, digest) in &self.begun {
+            let field = if name.is_empty() { key.to_string() } else { format!("{KEYED}{key}{name}") };
+            texts[0] += &format!("{BEGUN}{field}{digest}");
         }
         texts
     }
@@ -137,22 +158,26 @@ impl Ledger {
     /// The reverse; what is not of that grammar is left out.
     pub(crate) fn from_texts(ours: &str, others: &str) -> Self {
         let mut ledger = Self::default();
-        ledger.read(ours, |digest| if digest == BEGUN { Record::Begun } else { Record::Written(digest) });
+        ledger.read(ours, Record::Written);
         ledger.read(others, Record::Preexisting);
         ledger
     }
 
-    fn read(&mut self, text: &str, record: impl Fn(String) -> Record) {
+    fn read(&mut self, text: &str, record: fn(String) -> Record) {
         let mut letters = text.chars();
         while let Some(first) = letters.next() {
+            let begun = first == BEGUN;
+            let first = if begun { letters.next().unwrap_or(BEGUN) } else { first };
             let mut take = |length| letters.by_ref().take(length).collect::<String>();
-            if first != KEYED {
-                self.facets.insert(first, record(take(FACET_DIGEST_LENGTH)));
-                continue;
+            let keyed = first == KEYED;
+            let key = if keyed { take(1).chars().next().unwrap_or(KEYED) } else { first };
+            let name = if keyed { take(FACET_DIGEST_LENGTH) } else { String::new() };
+            let digest = take(FACET_DIGEST_LENGTH);
+            match (begun, keyed) {
+                (true, _) => drop(self.begun.insert((key, name, digest))),
+                (false, true) => drop(self.members.entry(key).or_default().insert(name, record(digest))),
+                (false, false) => drop(self.facets.insert(key, record(digest))),
             }
-            let key = take(1).chars().next().unwrap_or(KEYED);
-            let name = take(FACET_DIGEST_LENGTH);
-            self.members.entry(key).or_default().insert(name, record(take(FACET_DIGEST_LENGTH)));
         }
     }
 }
@@ -161,13 +186,6 @@ impl Ledger {
 #[must_use]
 pub fn name_digest(name: &str) -> String {
     digest::short(&name.to_ascii_lowercase(), FACET_DIGEST_LENGTH)
-}
-
-const fn place(record: &Record) -> usize {
-    match record {
-        Record::Written(_) | Record::Begun => 0,
-        Record::Preexisting(_) => 1,
-    }
 }
 
 #[cfg(test)]
@@ -180,7 +198,9 @@ mod tests {
     fn ledger_survives_its_texts() {
         let mut ledger = Ledger::default();
         ledger.put('a', Record::written(&json!(1)));
-        ledger.put('b', Record::Begun);
+        ledger.begin('a', None, &json!(3));
+        ledger.begin('b', None, &json!(3));
+        ledger.begin('h', Some("role"), &json!(4));
         ledger.put('c', Record::preexisting(&json!(2)));
         ledger.put_member('g', "team", Record::written(&json!("ml")));
         ledger.put_member('g', "cost", Record::preexisting(&json!("42")));
@@ -194,12 +214,13 @@ mod tests {
     #[test]
     fn ledger_adds_what_another_mark_has() {
         let (mut one, mut two) = (Ledger::default(), Ledger::default());
-        one.put('a', Record::Begun);
+        one.begin('a', None, &json!(1));
         two.put('a', Record::written(&json!(1)));
-        two.put_member('g', "team", Record::Begun);
+        two.put_member('g', "team", Record::written(&json!(2)));
         one.add(&two);
-        assert_eq!(one.facet('a'), Some(&Record::Begun));
-        assert_eq!(one.member('g', "team"), Some(&Record::Begun));
+        assert_eq!(one.facet('a'), Some(&Record::written(&json!(1))));
+        assert_eq!(one.begun('a', None), [digest::of_value(&json!(1)).as_str()]);
+        assert_eq!(one.member('g', "team"), Some(&Record::written(&json!(2))));
     }
 
     proptest! {

@@ -19,6 +19,8 @@ pub mod event;
 pub mod executor;
 pub mod ledger;
 pub mod mark;
+#[cfg(test)]
+mod model;
 pub mod operation;
 pub mod output;
 pub mod plan_file;

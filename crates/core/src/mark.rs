@@ -7,7 +7,7 @@
 //! <https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels>); a text that is longer goes on under the same
 //! key with a number. A carrier with another spelling of keys (Azure metadata) translates them at its edge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -106,8 +106,9 @@ pub struct Mark {
     pub outside: Ledger,
     /// The parts that have been applied, by name.
     pub parts: BTreeMap<String, PartRecord>,
-    /// Who was given access, as the cloud's crate finds it again.
-    pub access: Option<String>,
+    /// Who was given access, as the cloud's crate finds it again; several while one takes the place of another.
+    #[serde(default)]
+    pub access: BTreeSet<String>,
 }
 
 impl Mark {
@@ -122,7 +123,7 @@ impl Mark {
             own: Ledger::default(),
             outside: Ledger::default(),
             parts: BTreeMap::new(),
-            access: None,
+            access: BTreeSet::new(),
         }
     }
 
@@ -137,7 +138,8 @@ impl Mark {
         let (name_digest, state, own, outside) = parse_spec(&joined(tags, SPEC_KEY));
         let parts = joined(tags, PARTS_KEY);
         let parts = parts.split('-').filter_map(parse_part).collect();
-        let access = Some(decoded(&joined(tags, ACCESS_KEY))).filter(|access| !access.is_empty());
+        let access = decoded(&joined(tags, ACCESS_KEY));
+        let access = access.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
         Some(Self { deployment, origin, name_digest, state, own, outside, parts, access })
     }
 
@@ -155,7 +157,8 @@ impl Mark {
         let parts: Vec<_> = self.parts.iter().map(|(part, record)| format_part(part, record)).collect();
         put(&mut tags, SPEC_KEY, &self.format_spec());
         put(&mut tags, PARTS_KEY, &parts.join("-"));
-        put(&mut tags, ACCESS_KEY, &encoded(self.access.as_deref().unwrap_or_default()));
+        let access: Vec<_> = self.access.iter().map(String::as_str).collect();
+        put(&mut tags, ACCESS_KEY, &encoded(&access.join("\n")));
         tags
     }
 
@@ -200,13 +203,13 @@ impl Mark {
         }
     }
 
-    /// `v1-<name digest>-<own>-<own, preexisting>-<outside>-<outside, preexisting>`, where `own` is `unfinished` or fields of
-    /// a fixed length ([`Ledger`]); empty ends are left out.
+    /// `v1-<name digest>-<own>-<own, preexisting>-<outside>-<outside, preexisting>`, where each is fields of a fixed length
+    /// ([`Ledger`]), and `own` begins with `unfinished` until the last write; empty ends are left out.
     fn format_spec(&self) -> String {
         let [own, preexisting] = self.own.to_texts();
         let own = match &self.state {
             State::Newer(text) => return text.clone(),
-            State::Unfinished => UNFINISHED.to_owned(),
+            State::Unfinished => format!("{UNFINISHED}{own}"),
             State::Written => own,
         };
         let [outside, outside_preexisting] = self.outside.to_texts();
@@ -232,7 +235,10 @@ fn parse_spec(text: &str) -> (String, State, Ledger, Ledger) {
         let state = if newer { State::Newer(text.to_owned()) } else { State::Written };
         return (name, state, Ledger::default(), Ledger::default());
     }
-    let (state, own) = if own == UNFINISHED { (State::Unfinished, "") } else { (State::Written, own) };
+    let (state, own) = match own.strip_prefix(UNFINISHED) {
+        Some(begun) => (State::Unfinished, begun),
+        None => (State::Written, own),
+    };
     (name, state, Ledger::from_texts(own, field(3)), Ledger::from_texts(field(4), field(5)))
 }
 
@@ -359,6 +365,8 @@ pub enum Recorded<'a> {
     Digest(&'a str),
     /// Others had made it as wanted; the digest of what it was.
     Preexisting(&'a str),
+    /// An apply began to write a value of this digest and did not finish.
+    Begun(&'a str),
     /// An apply began and did not finish.
     Unfinished,
 }
@@ -367,7 +375,6 @@ impl<'a> From<&'a Record> for Recorded<'a> {
     fn from(record: &'a Record) -> Self {
         match record {
             Record::Written(digest) => Self::Digest(digest),
-            Record::Begun => Self::Unfinished,
             Record::Preexisting(digest) => Self::Preexisting(digest),
         }
     }
@@ -378,7 +385,9 @@ impl Recorded<'_> {
     #[must_use]
     pub fn is(self, value: &Value) -> bool {
         match self {
-            Self::Digest(recorded) | Self::Preexisting(recorded) => recorded == digest::of_value(value),
+            Self::Digest(recorded) | Self::Preexisting(recorded) | Self::Begun(recorded) => {
+                recorded == digest::of_value(value)
+            }
             Self::Never | Self::Unfinished => false,
         }
     }
@@ -386,7 +395,7 @@ impl Recorded<'_> {
     /// Whether it says that a value may be ours.
     #[must_use]
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Digest(_) | Self::Unfinished)
+        matches!(self, Self::Digest(_) | Self::Begun(_) | Self::Unfinished)
     }
 }
 
@@ -427,9 +436,9 @@ mod tests {
             survives(&mark);
         }
         let mut mark = written("");
-        mark.access = Some("wandb@acme-ml.iam.gserviceaccount.com".to_owned());
+        mark.access = ["wandb@acme-ml.iam.gserviceaccount.com".to_owned()].into();
         survives(&mark);
-        mark.access = Some("Wandb+Node,=.@_-/x".to_owned());
+        mark.access.insert("Wandb+Node,=.@_-/x".to_owned());
         survives(&mark);
         mark.outside.put('a', Record::written(&json!(1)));
         survives(&mark);
@@ -456,7 +465,8 @@ mod tests {
     fn mark_of_an_unfinished_run_tells_what_was_there_before() {
         let mut mark = Mark::unfinished("a", Origin::Adopted, "x");
         mark.own.put('c', Record::preexisting(&json!(1)));
-        mark.outside.put('k', Record::Begun);
+        mark.outside.begin('k', None, &json!(2));
+        mark.own.begin('n', Some("role"), &json!(3));
         survives(&mark);
         assert_eq!(mark.recorded('a'), Recorded::Unfinished);
         assert!(!mark.recorded('c').is_ours() && mark.recorded('c').is(&json!(1)));

@@ -143,7 +143,8 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     let mut removals: Vec<_> = set.changes.iter().filter(removes).collect();
     removals.sort_by_key(|change| graph.turn(&change.address));
     // What apply takes out are entries, and the marks say so only once they are gone.
-    let (before_marks, after_marks) = if set.purpose == Purpose::Apply { (removals, vec![]) } else { (vec![], removals) };
+    let (before_marks, after_marks) =
+        if set.purpose == Purpose::Apply { (removals, vec![]) } else { (vec![], removals) };
     before_marks.iter().for_each(|change| graph.remove(change));
     graph.write_marks();
     graph.rename_orphans();
@@ -222,7 +223,9 @@ impl Graph<'_> {
         for change in self.set.changes.iter().filter(|change| change.action != Action::Create) {
             let Some(begin) = &change.begin else { continue };
             let verb = match (change.action, &change.mark) {
-                (Action::Adopt | Action::Restore, before) => Verb::Adopt { before: before.clone(), mark: begin.clone() },
+                (Action::Adopt | Action::Restore, before) => {
+                    Verb::Adopt { before: before.clone(), mark: begin.clone() }
+                }
                 (_, before) => {
                     Verb::WriteMark { before: before.clone(), mark: begin.clone(), tags: TagChanges::default() }
                 }
@@ -253,10 +256,21 @@ impl Graph<'_> {
             needs = vec![self.push(change, Verb::Create { mark, tags, facets }, needs)];
         }
         for facet in change.facets.iter().filter(|facet| facet.write) {
-            self.push(change, write(facet, facet.after.clone()), needs.clone());
+            self.write(change, facet, &facet.after, &needs);
         }
         if created {
             self.push(change, Verb::ReadMark, needs);
+        }
+    }
+
+    /// Write a facet, once for each entry of ours that it takes the place of, one after the other.
+    fn write(&mut self, change: &Change, facet: &FacetChange, value: &Value, needs: &[usize]) {
+        let mut needs = needs.to_vec();
+        let ours = if facet.ours.is_empty() { vec![Value::Null] } else { facet.ours.clone() };
+        for before in ours {
+            let verb = Verb::Write { facet: facet.facet.clone(), before, value: value.clone() };
+            let id = self.push(change, verb, needs.clone());
+            needs.push(id);
         }
     }
 
@@ -328,15 +342,14 @@ impl Graph<'_> {
         }
         needs.extend(self.checked(resource.holder()));
         for facet in change.facets.iter().filter(|facet| facet.write) {
-            self.push(change, write(facet, Value::Null), needs.clone());
+            self.write(change, facet, &Value::Null, &needs);
         }
     }
 
     /// The look at the mark of a resource that stays.
     fn checked(&self, address: &Address) -> Vec<usize> {
-        let checks = |operation: &&Operation| {
-            operation.address == *address && matches!(operation.verb, Verb::CheckMark { .. })
-        };
+        let checks =
+            |operation: &&Operation| operation.address == *address && matches!(operation.verb, Verb::CheckMark { .. });
         self.operations.iter().filter(checks).map(|operation| operation.id).collect()
     }
 
@@ -363,11 +376,19 @@ impl Graph<'_> {
             return;
         }
         let mark = orphan.mark.clone();
-        let verb = match orphan.mark.origin {
-            Origin::Created => Verb::Delete { mark },
-            Origin::Adopted => Verb::RemoveMark { mark: Some(mark), tags: TagChanges::default() },
-        };
-        self.push_orphan(orphan, verb);
+        if orphan.mark.origin == Origin::Created {
+            self.push_orphan(orphan, Verb::Delete { mark });
+            return;
+        }
+        if !orphan.entries.is_empty() {
+            self.push_orphan(orphan, Verb::CheckMark { mark: mark.clone() });
+        }
+        for (facet, ours) in &orphan.entries {
+            let (facet, before) = (facet.clone(), ours.clone());
+            self.push_orphan(orphan, Verb::Write { facet, before, value: Value::Null });
+        }
+        let tags = orphan.tags.iter().map(|tag| (tag.clone(), None)).collect();
+        self.push_orphan(orphan, Verb::RemoveMark { mark: Some(mark), tags });
     }
 
     fn push_orphan(&mut self, orphan: &Orphan, verb: Verb) {
@@ -384,8 +405,4 @@ impl Graph<'_> {
             lane: None,
         });
     }
-}
-
-fn write(facet: &FacetChange, value: Value) -> Verb {
-    Verb::Write { facet: facet.facet.clone(), before: facet.ours.clone(), value }
 }

@@ -130,6 +130,12 @@ pub trait Observer: Send + Sync {
     /// Everything that carries the mark of one of these deployments.
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error>;
 
+    /// An adopted orphan as a resource of its kind, and a look at it: a release takes out what is ours on it. `None` if
+    /// nothing but the mark can be.
+    async fn observe_orphan(&self, _orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
+        None
+    }
+
     /// What is in a resource that holds data, counted up to a cap.
     async fn contents(&self, address: &Address) -> Result<Contents, Error>;
 

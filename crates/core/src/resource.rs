@@ -1,5 +1,7 @@
 //! What the plan file asks for: resources, their facets, and the values wanted; and what was found of them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -307,6 +309,15 @@ impl Refusal {
     }
 }
 
+impl Orphan {
+    /// One of that full name; `name` is what people know it by.
+    #[must_use]
+    pub fn new(address: Address, kind: &str, name: &str, identity: String, mark: Mark) -> Self {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        Self { address, kind, name, identity, mark, holds_data: false, entries: Vec::new(), tags: BTreeSet::new() }
+    }
+}
+
 /// A resource that carries this deployment's mark and is no longer in the plan file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orphan {
@@ -322,4 +333,10 @@ pub struct Orphan {
     pub mark: Mark,
     /// Whether it holds the user's data.
     pub holds_data: bool,
+    /// Entries of ours on it, which a release takes out: the facet and its value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<(String, Value)>,
+    /// Tags of the deployment on it, which go with its mark.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
 }

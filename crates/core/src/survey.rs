@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::error::{Error, RetryClass};
-use crate::mark::Mark;
+use crate::mark::{Mark, Origin};
 use crate::provider::{Identity, Observer};
 use crate::resource::{Observation, Orphan, Refusal, Resource};
 
@@ -21,6 +21,8 @@ pub struct Survey {
     pub found: Vec<(Resource, Observation)>,
     /// Everything that carries the deployment's mark; the error says why it cannot be listed.
     pub marked: Result<Vec<Orphan>, Error>,
+    /// Orphans that were adopted, with what is on them.
+    pub orphaned: Vec<(Resource, Observation)>,
     /// What is in the resources that hold data; only looked at before a destroy.
     pub contents: Vec<(Resource, Result<Contents, Error>)>,
     /// What keeps resources from being deleted; only looked at before a destroy.
@@ -115,7 +117,8 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     let current = |old: &Resource| resources.iter().find(|resource| resource.address == old.address).cloned();
     let contents = counted.into_iter().filter_map(|(old, count)| Some((current(&old)?, count))).collect();
     let found = resources.iter().cloned().zip(observations).collect();
-    let mut survey = Survey { identity, found, marked, contents, in_the_way };
+    let mut survey = Survey { identity, found, marked, orphaned: Vec::new(), contents, in_the_way };
+    survey.orphaned = survey.look_at_orphans(observer).await;
     survey.recall(observer, names).await;
     Ok(survey)
 }
@@ -128,20 +131,37 @@ async fn look(observer: &dyn Observer, resources: &[Resource]) -> Vec<Observatio
 impl Survey {
     /// Look at what the marks say beyond the plan file: whom access was given to last.
     async fn recall(&mut self, observer: &dyn Observer, names: &[String]) {
-        let access: BTreeSet<_> = self.own_marks(names).filter_map(|(_, mark)| mark.access.clone()).collect();
+        let access: BTreeSet<_> = self.witnesses(names).flat_map(|mark| mark.access.clone()).collect();
         let again = observer.recall(&access.into_iter().collect::<Vec<_>>());
         if again.is_empty() {
             return;
         }
         let resources = observer.resources();
-        let unseen: Vec<_> =
-            resources.iter().filter(|resource| again.contains(&resource.address)).cloned().collect();
+        let unseen: Vec<_> = resources.iter().filter(|resource| again.contains(&resource.address)).cloned().collect();
         let seen = look(observer, &unseen).await;
         let mut anew: Vec<_> = unseen.into_iter().zip(seen).collect();
         let place = |address: &Address| resources.iter().position(|resource| resource.address == *address);
         self.found.retain(|(resource, _)| !again.contains(&resource.address));
         self.found.append(&mut anew);
         self.found.sort_by_key(|(resource, _)| place(&resource.address));
+    }
+
+    /// What is on adopted orphans: a release takes ours out of them.
+    async fn look_at_orphans(&self, observer: &dyn Observer) -> Vec<(Resource, Observation)> {
+        let planned = |orphan: &&Orphan| self.found.iter().all(|(resource, _)| resource.identity != orphan.identity);
+        let adopted = self.marked.iter().flatten().filter(|orphan| orphan.mark.origin == Origin::Adopted);
+        let looks = join_all(adopted.filter(planned).map(|orphan| observer.observe_orphan(orphan))).await;
+        let seen = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
+        looks.into_iter().flatten().map(|(resource, found)| (resource, seen(found))).collect()
+    }
+
+    /// The marks that say what the deployment has outside of its resources: those of what the plan file names, and where
+    /// there are none, those that it left behind.
+    pub fn witnesses<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = &'a Mark> {
+        let own: Vec<_> = self.own_marks(names).map(|(_, mark)| mark).collect();
+        let left = self.marked.iter().flatten().filter(|orphan| orphan.mark.is_for(&orphan.identity));
+        let left: Vec<_> = left.map(|orphan| &orphan.mark).filter(|_| own.is_empty()).collect();
+        own.into_iter().chain(left)
     }
 
     /// The marks of these deployments on the resources that were found, where they are for that resource.
@@ -171,6 +191,7 @@ mod tests {
             },
             found: Vec::new(),
             marked: Err(error),
+            orphaned: Vec::new(),
             contents: Vec::new(),
             in_the_way: Vec::new(),
         };

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use crate::change_set::FacetChange;
 use crate::compare::{Finding, compare, project, same};
 use crate::diff;
-use crate::entries::{Choice, choose};
-use crate::ledger::{Ledger, Record};
-use crate::mark::{Origin, Recorded, State};
+use crate::entries::{Choice, OnRecord as Entered, choose};
+use crate::ledger::{Ledger, Record, name_digest};
+use crate::mark::{Mark, Origin, Recorded, State};
 use crate::provider::TagChanges;
 use crate::resource::{
     Creation, Entries, Entry, EntryId, Extent, Facet, Kept, Observation, OnRecord, Present, Refusal, Resource, Seen,
@@ -52,6 +52,12 @@ impl Records {
         self.or_unfinished(self.ledger.member(key, name))
     }
 
+    /// What is on record of entries, or of those of one member.
+    fn entries(&self, facet: &Facet, member: Option<&str>) -> Entered<'_> {
+        let recorded = member.map_or_else(|| self.facet(facet.key), |name| self.member(facet.key, name));
+        Entered { recorded, begun: self.ledger.begun(facet.key, member) }
+    }
+
     fn or_unfinished<'a>(&self, record: Option<&'a Record>) -> Recorded<'a> {
         let none = if self.unfinished { Recorded::Unfinished } else { Recorded::Never };
         record.map_or(none, Recorded::from)
@@ -81,7 +87,7 @@ impl Assessment<'_> {
         reading.change.write = want.facet.creation == Creation::OwnCall && !nothing;
         reading.record = written(want.facet, &want.value);
         if want.facet.sharing == Sharing::Anonymous {
-            reading.begins = begun(want.facet, &want.value);
+            begin(&mut reading.begins, want.facet, &want.value);
         }
         if want.facet.extent == Extent::Tags {
             reading.change.write = false;
@@ -105,6 +111,14 @@ impl Assessment<'_> {
                 self.compared_facet(present, facet, want, &records, origin)
             })
             .collect()
+    }
+
+    /// What is ours on something of which nothing is wanted any more, by its own mark.
+    pub(super) fn unwanted(&self, resource: &Resource, present: &Present, mark: &Mark) -> Vec<Reading> {
+        let records = Records { ledger: mark.own.clone(), unfinished: mark.state == State::Unfinished };
+        let shared = |facet: &&&Facet| facet.sharing != Sharing::Exclusive || facet.extent == Extent::Tags;
+        let facets = resource.facets.iter().filter(shared);
+        facets.filter_map(|facet| self.compared_facet(present, facet, None, &records, mark.origin)).collect()
     }
 
     fn records(&self, resource: &Resource) -> Records {
@@ -134,7 +148,8 @@ impl Assessment<'_> {
     ) -> Option<Reading> {
         let seen = present.seen.iter().find(|(name, _)| *name == facet.name).map(|(_, seen)| seen);
         // What is ours to take out is not wanted by a destroy.
-        let want = want.filter(|_| facet.sharing == Sharing::Exclusive || !self.is_destroying());
+        let stays = facet.sharing == Sharing::Exclusive && facet.extent != Extent::Tags;
+        let want = want.filter(|_| stays || !self.is_destroying());
         match seen {
             None | Some(Seen::Unknown(_)) => self.unknown(facet, want),
             Some(Seen::Value(seen)) if facet.extent == Extent::Tags => self.tags(facet, want, seen, records, origin),
@@ -173,7 +188,7 @@ impl Assessment<'_> {
         let line = want.and_then(|want| (self.line_of)(&format!("{}.{key}", want.path)));
         let facet = facet.name.to_owned();
         let change =
-            FacetChange { facet, finding, before, after, write: false, ours: Value::Null, preexisting: false, line };
+            FacetChange { facet, finding, before, after, write: false, ours: Vec::new(), preexisting: false, line };
         Reading {
             change,
             kept: Vec::new(),
@@ -213,33 +228,33 @@ impl Assessment<'_> {
         records: &Records,
     ) -> Option<Reading> {
         let wanted = want.map_or(Value::Null, |want| want.value.clone());
-        let recorded = records.facet(facet.key);
+        let on_record = records.entries(facet, None);
         let all: Vec<_> = entries.list.iter().collect();
-        let choice = choose(&all, facet.sharing, &wanted, recorded);
-        let (ours, seen) = (choice.own_value(&wanted), choice.seen(&wanted));
-        if want.is_none() && ours.is_null() && choice.others.is_empty() && !recorded.is_ours() {
+        let choice = choose(&all, &wanted, &on_record);
+        let seen = choice.seen(&wanted);
+        if want.is_none() && choice.ours.is_empty() && choice.others.is_empty() && !on_record.is_ours() {
             return None;
         }
-        let finding = compare(&wanted, &seen, relevant(recorded, &wanted));
+        let finding = compare(&wanted, &seen, relevant(&on_record, &wanted));
         let mut reading = self.reading(facet, want, finding, seen, wanted.clone());
         reading.kept = kept(facet, &choice);
         reading.change.preexisting = choice.preexisting.is_some();
-        reading.change.ours = ours;
-        self.settle(&mut reading, &choice, &wanted, recorded);
-        reading.vanished = matches!(recorded, Recorded::Digest(_)) && choice.ours.is_empty();
+        reading.change.ours = choice.values(&wanted);
+        self.settle(&mut reading, &choice, &wanted, &on_record);
+        reading.vanished = matches!(on_record.recorded, Recorded::Digest(_)) && choice.ours.is_empty();
         if !wanted.is_null() {
-            let record = record_of(&choice, &wanted);
-            reading.record.put(facet.key, record);
-            if reading.change.write && facet.sharing == Sharing::Anonymous && !recorded.is_ours() {
-                reading.begins.put(facet.key, Record::Begun);
+            reading.record.put(facet.key, record_of(&choice, &wanted));
+            let adds = reading.change.write && choice.preexisting.is_none();
+            if adds && facet.sharing == Sharing::Anonymous {
+                begin(&mut reading.begins, facet, &wanted);
             }
         }
-        reading.conflict = conflict(&choice, entries, &reading.change.ours);
+        reading.conflict = conflict(&choice, entries);
         Some(reading)
     }
 
     /// Whether an entry is written, and how.
-    fn settle(&self, reading: &mut Reading, choice: &Choice<'_>, wanted: &Value, recorded: Recorded<'_>) {
+    fn settle(&self, reading: &mut Reading, choice: &Choice<'_>, wanted: &Value, on_record: &Entered<'_>) {
         let change = &mut reading.change;
         if !wanted.is_null() {
             change.write = change.finding.differs();
@@ -247,10 +262,9 @@ impl Assessment<'_> {
         }
         // Nothing is wanted: what others made or rely on stays.
         change.write = !choice.ours.is_empty() && !choice.is_co_owned();
-        if change.ours.is_null() {
+        if change.ours.is_empty() {
             change.before = Value::Null;
-            let settled = !recorded.is_ours();
-            change.finding = if settled { Finding::InSync } else { Finding::StaleMark };
+            change.finding = if on_record.is_ours() { Finding::StaleMark } else { Finding::InSync };
         } else if choice.is_co_owned() {
             change.finding = Finding::StaleMark;
         }
@@ -268,54 +282,52 @@ impl Assessment<'_> {
         records: &Records,
     ) -> Option<Reading> {
         let wanted = want.map_or(Value::Null, |want| want.value.clone());
-        let mut before = Map::new();
-        let mut ours = Map::new();
-        let mut findings = Vec::new();
         let mut reading = self.reading(facet, want, Finding::InSync, Value::Null, wanted.clone());
-        let mut chosen = false;
-        for name in names(&wanted, entries) {
+        let (mut before, mut findings, mut names) = (Map::new(), Vec::new(), BTreeSet::new());
+        for name in all_names(&wanted, entries) {
             let wanted = wanted.get(&name).cloned().unwrap_or_default();
-            let recorded = records.member(facet.key, &name);
+            let on_record = records.entries(facet, Some(&name));
             let of_name = entries.list.iter().filter(|entry| entry.member.as_ref() == Some(&name));
-            let of_name: Vec<_> = of_name.collect();
-            let choice = choose(&of_name, facet.sharing, &wanted, recorded);
-            reading.kept.extend(kept(facet, &choice));
+            let choice = choose(&of_name.collect::<Vec<_>>(), &wanted, &on_record);
             let seen = choice.seen(&wanted);
-            let finding = compare(&wanted, &seen, relevant(recorded, &wanted));
-            reading.vanished |= matches!(recorded, Recorded::Digest(_)) && choice.ours.is_empty();
-            chosen |= choice.preexisting.is_some();
-            let put = |map: &mut Map<String, Value>, value: Value| drop(map.insert(name.clone(), value));
-            let stays = wanted.is_null() && choice.is_co_owned();
-            if !choice.ours.is_empty() && !stays {
-                put(&mut ours, choice.own_value(&wanted));
-            }
-            if !seen.is_null() && !stays && (!wanted.is_null() || !choice.ours.is_empty()) {
-                put(&mut before, seen);
+            let finding = compare(&wanted, &seen, relevant(&on_record, &wanted));
+            reading.kept.extend(kept(facet, &choice));
+            reading.vanished |= matches!(on_record.recorded, Recorded::Digest(_)) && choice.ours.is_empty();
+            let stays = wanted.is_null() && (choice.ours.is_empty() || choice.is_co_owned());
+            if !stays {
+                put_values(&mut reading.change.ours, &name, choice.values(&wanted));
+                if !seen.is_null() {
+                    before.insert(name.clone(), seen);
+                }
             }
             if !wanted.is_null() {
+                reading.change.preexisting |= choice.preexisting.is_some();
                 reading.record.put_member(facet.key, &name, record_of(&choice, &wanted));
-                if finding.differs() && facet.sharing == Sharing::Anonymous && !recorded.is_ours() {
-                    reading.begins.put_member(facet.key, &name, Record::Begun);
+                let adds = finding.differs() && choice.preexisting.is_none();
+                if adds && facet.sharing == Sharing::Anonymous {
+                    reading.begins.begin(facet.key, Some(&name), &wanted);
                 }
-                reading.conflict = reading.conflict.take().or_else(|| conflict(&choice, entries, &Value::Null));
+                reading.conflict = reading.conflict.take().or_else(|| conflict(&choice, entries));
             }
-            let nothing = wanted.is_null() && (choice.ours.is_empty() || stays);
-            findings.push(match (nothing, recorded.is_ours()) {
+            findings.push(match (stays, on_record.is_ours()) {
                 (false, _) => finding,
                 (true, true) => Finding::StaleMark,
                 (true, false) => Finding::InSync,
             });
+            names.insert(name_digest(&name));
         }
         let finding = together(findings.into_iter());
-        if want.is_none() && before.is_empty() && reading.kept.is_empty() && finding == Finding::InSync {
+        let mut on_record = records.ledger.members(facet.key);
+        reading.vanished |= on_record.any(|(name, record)| record.is_ours() && !names.contains(name));
+        let nothing = before.is_empty() && reading.kept.is_empty() && finding == Finding::InSync;
+        if want.is_none() && nothing && !reading.vanished {
             return None;
         }
-        let value = |map: Map<String, Value>| if map.is_empty() { Value::Null } else { Value::Object(map) };
         let change = &mut reading.change;
-        (change.before, change.ours) = (value(before), value(ours));
+        change.before = if before.is_empty() { Value::Null } else { Value::Object(before) };
         change.finding = if self.is_destroying() { Finding::InSync } else { finding };
-        change.write = finding.differs() && !(wanted.is_null() && change.ours.is_null());
-        change.preexisting = chosen && change.ours.is_null();
+        change.write = finding.differs() && !(wanted.is_null() && change.ours.is_empty());
+        change.preexisting &= change.ours.is_empty();
         Some(reading)
     }
 
@@ -345,7 +357,8 @@ impl Assessment<'_> {
                 reading.kept.push(Kept { facet: facet.name.to_owned(), entry });
                 continue;
             }
-            let finding = compare(value, &there, relevant(recorded, value));
+            let entered = Entered { recorded, begun: Vec::new() };
+            let finding = compare(value, &there, relevant(&entered, value));
             let preexisting = same(&there, value) && !recorded.is_ours();
             let record = if preexisting { Record::preexisting(value) } else { Record::written(value) };
             reading.record.put_member(facet.key, name, record);
@@ -381,17 +394,29 @@ fn no_longer_wanted<'a>(
     records: &Records,
 ) -> Vec<(&'a String, &'a Value)> {
     let gone = |(name, there): &(&String, &Value)| {
-        wanted.get(name.as_str()).is_none() && matches!(records.ledger.member(facet.key, name), Some(Record::Written(_)))
+        wanted.get(name.as_str()).is_none()
+            && matches!(records.ledger.member(facet.key, name), Some(Record::Written(_)))
             && records.member(facet.key, name).is(there)
     };
     members(seen).filter(gone).collect()
 }
 
-/// What others had made for an earlier plan file says nothing about this one's.
-fn relevant<'a>(recorded: Recorded<'a>, wanted: &Value) -> Recorded<'a> {
-    match recorded {
-        Recorded::Preexisting(_) if !recorded.is(wanted) => Recorded::Never,
+/// What others had made for an earlier plan file says nothing about this one's; while a run is not done, nobody is blamed.
+fn relevant<'a>(on_record: &Entered<'a>, wanted: &Value) -> Recorded<'a> {
+    match on_record.recorded {
+        _ if !on_record.begun.is_empty() => Recorded::Unfinished,
+        Recorded::Preexisting(_) if !on_record.recorded.is(wanted) => Recorded::Never,
         recorded => recorded,
+    }
+}
+
+/// The values of one member into as many maps as there are of them.
+fn put_values(maps: &mut Vec<Value>, name: &str, values: Vec<Value>) {
+    for (index, value) in values.into_iter().enumerate() {
+        if maps.len() == index {
+            maps.push(Value::Object(Map::new()));
+        }
+        maps[index][name] = value;
     }
 }
 
@@ -408,17 +433,17 @@ fn kept(facet: &Facet, choice: &Choice<'_>) -> Vec<Kept> {
 }
 
 /// Why ours cannot stand beside what others have.
-fn conflict(choice: &Choice<'_>, entries: &Entries, ours: &Value) -> Option<Refusal> {
+fn conflict(choice: &Choice<'_>, entries: &Entries) -> Option<Refusal> {
     if let Some(conflict) = choice.others.iter().find_map(|other| other.conflict.clone()) {
         return Some(conflict);
     }
     let (limit, refusal) = entries.limit.as_ref()?;
-    let full = ours.is_null() && choice.preexisting.is_none() && entries.list.len() >= *limit;
+    let full = choice.ours.is_empty() && choice.preexisting.is_none() && entries.list.len() >= *limit;
     full.then(|| refusal.clone())
 }
 
 /// Every member that is wanted, or that there is an entry of.
-fn names(wanted: &Value, entries: &Entries) -> BTreeSet<String> {
+fn all_names(wanted: &Value, entries: &Entries) -> BTreeSet<String> {
     let seen = entries.list.iter().filter_map(|entry| entry.member.clone());
     members(wanted).map(|(name, _)| name.clone()).chain(seen).collect()
 }
@@ -435,8 +460,15 @@ fn written(facet: &Facet, value: &Value) -> Ledger {
     on_record(facet, value, Record::written)
 }
 
-fn begun(facet: &Facet, value: &Value) -> Ledger {
-    on_record(facet, value, |_| Record::Begun)
+/// Put on record what is about to be written.
+fn begin(ledger: &mut Ledger, facet: &Facet, value: &Value) {
+    match facet.extent {
+        _ if value.is_null() => {}
+        Extent::Whole => ledger.begin(facet.key, None, value),
+        Extent::NamedKeys | Extent::Tags => {
+            members(value).for_each(|(name, value)| ledger.begin(facet.key, Some(name), value));
+        }
+    }
 }
 
 fn on_record(facet: &Facet, value: &Value, record: impl Fn(&Value) -> Record) -> Ledger {

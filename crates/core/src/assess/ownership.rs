@@ -1,7 +1,7 @@
 //! Whose a resource is, and the refusals that follow.
 
-use crate::mark::{Mark, Origin};
 use crate::change_set::Purpose;
+use crate::mark::{Mark, Origin};
 use crate::resource::{Present, Refusal, Resource};
 
 use super::{Assessment, has_our_name};

@@ -1,7 +1,7 @@
 //! The marks of a run: the one of its beginning, which tells what is about to be written without a name of ours, and the one
 //! that it ends with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change_set::{Action, Change};
 use crate::ledger::Ledger;
@@ -28,7 +28,7 @@ impl Assessment<'_> {
     /// The mark that the resource carries once everything is applied.
     fn target_mark(&self, resource: &Resource, origin: Origin) -> Mark {
         let (mut own, mut outside) = (Ledger::default(), Ledger::default());
-        let mut access = None;
+        let mut access = BTreeSet::new();
         for (other, _) in &self.survey.found {
             let record = self.record_of(other);
             match other.on_record {
@@ -37,7 +37,7 @@ impl Assessment<'_> {
                 OnRecord::Carrier => {}
             }
             if other.grants_access && !record.is_empty() {
-                access = access.or_else(|| other.reference.clone());
+                access.extend(other.reference.clone());
             }
         }
         let mark = Mark::unfinished(&self.intent.deployment, origin, &resource.identity);
@@ -86,26 +86,28 @@ impl Assessment<'_> {
         let before = change.mark.clone()?;
         own.add(&before.own);
         outside.add(&before.outside);
-        let access = target.access.clone().or_else(|| before.access.clone());
+        let access = before.access.union(&target.access).cloned().collect();
         Some(Mark { deployment: target.deployment.clone(), own, outside, access, ..before })
     }
 
+    /// The mark of a beginning: what is on record by now, with what is about to be written.
     fn unfinished(&self, resource: &Resource, target: &Mark) -> Mark {
-        let (mut own, mut outside) = (Ledger::default(), Ledger::default());
+        let (mut own, mut outside) = (Ledger::default(), self.outside.clone());
         for (other, _) in &self.survey.found {
             for reading in self.readings_of(other) {
-                match other.on_record {
-                    OnRecord::EveryMark => {
-                        outside.add(&reading.begins);
-                        outside.add(&reading.record);
-                    }
-                    OnRecord::Carrier if *other.holder() == resource.address => own.add(&preexisting(reading)),
-                    OnRecord::Carrier => {}
-                }
+                let ledger = match other.on_record {
+                    OnRecord::EveryMark => &mut outside,
+                    OnRecord::Carrier if *other.holder() == resource.address => &mut own,
+                    OnRecord::Carrier => continue,
+                };
+                ledger.add(&reading.begins);
+                ledger.add(&preexisting(reading));
             }
         }
         let mark = Mark::unfinished(&self.intent.deployment, target.origin, &resource.identity);
-        Mark { own, outside, access: target.access.clone(), ..mark }
+        let recorded = self.survey.witnesses(&self.names).flat_map(|mark| mark.access.clone());
+        let access = recorded.chain(target.access.clone()).collect();
+        Mark { own, outside, access, ..mark }
     }
 
     /// Whether the service takes the tags that are there, those of the plan file and the mark.

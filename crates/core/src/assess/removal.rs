@@ -6,7 +6,7 @@ use crate::change_set::{Action, Change, Purpose};
 use crate::compare::Finding;
 use crate::error::{Error, ErrorKind};
 use crate::mark::Origin;
-use crate::resource::{Orphan, Present, Refusal, Resource};
+use crate::resource::{Observation, Orphan, Present, Refusal, Resource};
 
 use super::ownership::Ownership;
 use super::{Assessment, refuse, take_readings};
@@ -87,6 +87,20 @@ impl Assessment<'_> {
         let (_, counted) = self.survey.contents.iter().find(|(other, _)| other.address == resource.address)?;
         let contents = counted.as_ref().ok().filter(|contents| !contents.is_empty())?;
         Some(not_empty(resource.kind, &resource.name, &contents.describe()))
+    }
+
+    /// An orphan with what is ours on it, where it was looked at.
+    pub(super) fn with_entries(&self, mut orphan: Orphan) -> Orphan {
+        let seen = self.survey.orphaned.iter().find(|(resource, _)| resource.identity == orphan.identity);
+        let Some((resource, Observation::Present(present))) = seen else { return orphan };
+        for reading in self.unwanted(resource, present, &orphan.mark) {
+            orphan.tags.extend(reading.tags.into_keys());
+            if reading.change.write {
+                let facet = reading.change.facet;
+                orphan.entries.extend(reading.change.ours.into_iter().map(|ours| (facet.clone(), ours)));
+            }
+        }
+        orphan
     }
 
     /// What could not be counted or looked through, where it is to be deleted: what stays need not be empty.

@@ -84,7 +84,7 @@ pub fn origin_problem(origin: &str) -> Option<(String, Option<String>)> {
     if plain == serialized {
         return None;
     }
-    let help = origin.contains('*').then_some(None).unwrap_or_else(|| Some(format!("write `{serialized}`")));
+    let help = (!origin.contains('*')).then(|| format!("write `{serialized}`"));
     problem("scheme, name or address and optional port, nothing else", help)
 }
 

@@ -338,7 +338,7 @@ impl Graph<'_> {
             return;
         }
         if let (true, Some(mark)) = (resource.is_marked(), planned) {
-            needs.push(self.push(change, Verb::CheckMark { mark }, needs.clone()));
+            self.push(change, Verb::CheckMark { mark }, needs.clone());
         }
         needs.extend(self.checked(resource.holder()));
         for facet in change.facets.iter().filter(|facet| facet.write) {
@@ -404,5 +404,112 @@ impl Graph<'_> {
             needs: (0..id).collect(),
             lane: None,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Model, Plan, World};
+    use crate::provider::Observer as _;
+
+    /// What a set amounts to, each operation with the numbers of those that it needs.
+    fn texts(model: &Model, set: &ChangeSet) -> Vec<String> {
+        let operations = graph(set, &model.resources());
+        operations.iter().map(|operation| format!("{} {:?}", operation.describe(), operation.needs)).collect()
+    }
+
+    async fn applied(plan: Plan) -> Model {
+        let model = Model::new(plan, World::default());
+        model.apply().await;
+        model
+    }
+
+    fn replanned(model: &Model, change: impl FnOnce(&mut Plan)) -> Model {
+        let mut plan = model.plan.clone();
+        change(&mut plan);
+        Model::new(plan, model.world().clone())
+    }
+
+    #[tokio::test]
+    async fn what_is_absent_is_made_at_once_then_joined_then_marked() {
+        let model = Model::new(Plan::new(), World::default());
+        let expected = [
+            "create bucket `files` []",
+            "write policy of bucket `files` [0]",
+            "write rule of bucket `files` [0]",
+            "read the mark of bucket `files` [0]",
+            "create queue `events` []",
+            "write senders of queue `events` [4]",
+            "read the mark of queue `events` [4]",
+            "write entry of notification `notification` [0, 4, 5]",
+            "write grants of access `node` [0]",
+            "record the mark of bucket `files` [0, 1, 2, 3, 4, 5, 6, 7, 8]",
+            "record the mark of queue `events` [0, 1, 2, 3, 4, 5, 6, 7, 8]",
+        ];
+        assert_eq!(texts(&model, &model.plan().await), expected);
+    }
+
+    #[tokio::test]
+    async fn what_a_destroy_deletes_goes_in_the_order_that_the_services_ask_for() {
+        let model = applied(Plan::new()).await;
+        let destroy = |delete_data: Option<&str>| Purpose::Destroy { delete_data: delete_data.map(str::to_owned) };
+        let set = model.change_set(destroy(None), false).await;
+        let expected = ["remove grants of access `node` []", "delete bucket `files` [0]", "delete queue `events` [1]"];
+        assert_eq!(texts(&model, &set), expected);
+        let set = model.change_set(destroy(Some("files")), false).await;
+        let expected = [
+            "remove grants of access `node` []",
+            "empty bucket `files` [0]",
+            "delete bucket `files` [1]",
+            "delete queue `events` [1, 2]",
+        ];
+        assert_eq!(texts(&model, &set), expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_released_is_looked_at_first_and_loses_its_mark_last() {
+        let mut world = World::default();
+        world.thing("bucket/files");
+        let model = Model::new(Plan { adopt: true, queue: None, ..Plan::new() }, world);
+        model.apply().await;
+        let set = model.change_set(Purpose::Destroy { delete_data: None }, false).await;
+        let expected = [
+            "remove grants of access `node` []",
+            "read the mark of bucket `files` [0]",
+            "remove rule of bucket `files` [0, 1]",
+            "release bucket `files` [0, 1, 2]",
+        ];
+        assert_eq!(texts(&model, &set), expected);
+    }
+
+    #[tokio::test]
+    async fn rights_are_put_on_record_before_they_are_given_and_their_end_after_they_are_taken() {
+        let model = applied(Plan { principal: None, queue: None, ..Plan::new() }).await;
+        let model = replanned(&model, |plan| plan.principal = Some("node".to_owned()));
+        let expected = [
+            "record the mark of bucket `files` []",
+            "write grants of access `node` [0]",
+            "record the mark of bucket `files` [0, 1]",
+        ];
+        assert_eq!(texts(&model, &model.plan().await), expected);
+        model.apply().await;
+        let model = replanned(&model, |plan| plan.principal = None);
+        let expected = ["remove grants of access `node` []", "record the mark of bucket `files` [0]"];
+        assert_eq!(texts(&model, &model.plan().await), expected);
+    }
+
+    #[tokio::test]
+    async fn orphan_goes_where_asked_and_takes_its_present_name_otherwise() {
+        let model = replanned(&applied(Plan::new()).await, |plan| plan.queue = Some("second".to_owned()));
+        model.apply().await;
+        let set = model.change_set(Purpose::Apply, true).await;
+        assert_eq!(texts(&model, &set), ["delete queue `events` []"]);
+        let model = replanned(&model, |plan| {
+            plan.was = Some("wandb".to_owned());
+            plan.deployment = "new".to_owned();
+        });
+        let texts = texts(&model, &model.plan().await);
+        assert!(texts.last().unwrap().starts_with("record the mark of queue `events`"), "{texts:?}");
     }
 }

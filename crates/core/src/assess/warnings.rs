@@ -72,7 +72,7 @@ impl Assessment<'_> {
         }
         let mut vanished = Vec::new();
         for (change, (resource, _)) in changes.iter().zip(&self.survey.found) {
-            let stays = change.action != Action::Delete && !self.goes_with_carrier(resource, changes);
+            let stays = change.action != Action::Delete && !goes_with_carrier(resource, changes);
             for reading in self.readings_of(resource).iter().filter(|reading| reading.vanished && stays) {
                 vanished.push(format!(
                     "{} of {} `{}` is on record and was not found: there is nothing of it to take back",
@@ -82,9 +82,10 @@ impl Assessment<'_> {
         }
         vanished
     }
+}
 
-    fn goes_with_carrier(&self, resource: &Resource, changes: &[Change]) -> bool {
-        let deleted = |change: &Change| change.address == *resource.holder() && change.action == Action::Delete;
-        resource.contained && changes.iter().any(deleted)
-    }
+/// Whether an entry goes with what it is in.
+fn goes_with_carrier(resource: &Resource, changes: &[Change]) -> bool {
+    let deleted = |change: &Change| change.address == *resource.holder() && change.action == Action::Delete;
+    resource.contained && changes.iter().any(deleted)
 }

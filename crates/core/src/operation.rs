@@ -285,8 +285,9 @@ impl Graph<'_> {
         for change in &self.set.changes {
             let stays = !matches!(change.action, Action::Delete | Action::Release);
             if let Some(mark) = change.record.as_ref().filter(|_| stays) {
-                let before = change.begin.clone().or_else(|| change.mark.clone());
                 let created = change.action == Action::Create;
+                // What was made by this run may not show its mark yet: that is waited for. Any other must be there.
+                let before = change.begin.clone().or_else(|| change.mark.clone()).filter(|_| !created);
                 let tags = if created { TagChanges::default() } else { change.tags.clone() };
                 self.push(change, Verb::WriteMark { before, mark: mark.clone(), tags }, all.clone());
             }

@@ -8,7 +8,7 @@ pub mod boto3;
 pub mod google;
 pub mod ministack;
 pub mod python;
-pub mod rig;
+pub mod run;
 pub mod stage;
 
 pub use provision_sandbox::aws::answers;

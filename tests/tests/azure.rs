@@ -3,7 +3,7 @@
 use provision_sandbox::CloudName;
 use provision_sandbox::azure::CLIENT;
 use provision_sandbox::fault::{Fault, Nth, What, When};
-use provision_tests::rig::Ran;
+use provision_tests::run::Ran;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ principal_id = "11111111-1111-1111-1111-111111111111"
 /// A stage with the shared account and nothing in it.
 fn shared() -> Stage {
     let stage = Stage::start(CloudName::Azure);
-    (AZURE.seed)(&stage.sandbox);
+    (AZURE.seed)(&stage);
     let hand = stage.hand();
     hand.send("PUT", GROUP, json!({"location": "westeurope"}));
     hand.send("PUT", ACCOUNT, json!({"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}));
@@ -313,7 +313,7 @@ fn job_with(variables: &[(&str, &str)], without: &[&str]) -> (Stage, String) {
 fn with(stage: &Stage, arguments: &[&str], variables: &[(&str, &str)], without: &[&str]) -> Ran {
     stage.write("token.jwt", JWT);
     stage.write("junk.jwt", "junk");
-    let manager = stage.sandbox.environment().into_iter().find(|(name, _)| name == "AZURE_RESOURCE_MANAGER_ENDPOINT");
+    let manager = stage.sandbox().environment().into_iter().find(|(name, _)| name == "AZURE_RESOURCE_MANAGER_ENDPOINT");
     let endpoint = format!("{}/msi/token", manager.unwrap().1);
     stage.run_with(&[&["azure"], arguments].concat(), |command| {
         command.env_remove("AZURE_CLIENT_SECRET").env("PATH", "/nonexistent");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use provision_tests::rig::{Ran, binary, finished, signal};
+use provision_tests::run::{Ran, binary, finished, signal};
 
 /// A folder with the example plan files, and a binary without credentials, endpoints or anything else in its environment.
 struct Place(tempfile::TempDir);

@@ -3,7 +3,6 @@
 //!
 //! The points are all the writes of a run without a fault: their number is printed and every one is tried.
 
-mod aws;
 mod clouds;
 
 use std::process::Child;
@@ -13,95 +12,9 @@ use std::time::{Duration, Instant};
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_sandbox::layer::FaultLayer;
-use provision_tests::backend::Backend;
-use provision_tests::rig::{Ran, finished};
+use provision_tests::run::{Ran, finished};
 
-use crate::clouds::{AZURE, GCP};
-
-/// On the sandbox alone: it refuses what AWS refuses, and each case is hundreds of runs.
-macro_rules! on_the_sandbox {
-    ($($case:ident,)*) => {
-        mod sandbox {
-            $(#[test]
-            fn $case() {
-                super::$case(provision_tests::backend::Backend::Sandbox);
-            })*
-        }
-    };
-}
-
-on_the_sandbox! {
-    apply_killed_at_every_write,
-    apply_failing_at_every_write,
-    update_killed_at_every_write,
-    update_failing_at_every_write,
-    adopt_killed_at_every_write,
-    adopt_failing_at_every_write,
-    rename_killed_at_every_write,
-    rename_failing_at_every_write,
-    destroy_killed_at_every_write,
-    destroy_failing_at_every_write,
-    release_killed_at_every_write,
-    release_failing_at_every_write,
-    delete_data_killed_at_every_write,
-    delete_data_failing_at_every_write,
-}
-
-fn apply_killed_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::APPLY).kill_at_every_write();
-}
-
-fn apply_failing_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::APPLY).fail_at_every_write();
-}
-
-fn update_killed_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::UPDATE).kill_at_every_write();
-}
-
-fn update_failing_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::UPDATE).fail_at_every_write();
-}
-
-fn adopt_killed_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::ADOPT).kill_at_every_write();
-}
-
-fn adopt_failing_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::ADOPT).fail_at_every_write();
-}
-
-fn rename_killed_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::RENAME).kill_at_every_write();
-}
-
-fn rename_failing_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::RENAME).fail_at_every_write();
-}
-
-fn destroy_killed_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::DESTROY).kill_at_every_write();
-}
-
-fn destroy_failing_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::DESTROY).fail_at_every_write();
-}
-
-fn release_killed_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::RELEASE).kill_at_every_write();
-}
-
-fn release_failing_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::RELEASE).fail_at_every_write();
-}
-
-fn delete_data_killed_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::DELETE_DATA).kill_at_every_write();
-}
-
-fn delete_data_failing_at_every_write(backend: Backend) {
-    aws::sweep(backend, &aws::DELETE_DATA).fail_at_every_write();
-}
+use crate::clouds::{AWS, AZURE, GCP};
 
 /// Each scenario as two tests of its own on a cloud.
 macro_rules! sweeps {
@@ -135,6 +48,7 @@ macro_rules! sweeps_of {
     };
 }
 
+sweeps_of!(aws, super::AWS);
 sweeps_of!(gcp, super::GCP);
 sweeps_of!(azure, super::AZURE);
 

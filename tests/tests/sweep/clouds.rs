@@ -1,4 +1,4 @@
-//! Google Cloud and Azure on the sandbox: what is disturbed. Each point begins with a copy of one prepared state.
+//! The clouds on the sandbox: what is disturbed. Each point begins with a copy of one prepared state.
 
 use std::path::Path;
 use std::process::Child;
@@ -77,9 +77,7 @@ pub(super) static RELEASE: Scenario = Scenario {
 pub(super) static DELETE_DATA: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
-        for name in ["a", "b", "c"] {
-            (cloud.upload)(&stage.hand(), name);
-        }
+        (cloud.fill)(&stage.hand());
     },
     arguments: &["destroy", "--yes", "--delete-data", "{bucket}"],
     with_others: false,

@@ -324,6 +324,9 @@ impl Stage {
     #[must_use]
     pub fn transcript(&self, ran: &Ran) -> String {
         let text = format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr);
+        let address = |(name, value): (String, String)| (name == "AWS_ENDPOINT_URL").then_some(value);
+        let address = self.environment().into_iter().find_map(address).unwrap_or_default();
+        let text = text.replace(&address, "http://127.0.0.1:PORT");
         // Who the credentials are is the server's own invention.
         let text = text.replace("{a}:root", "ACCOUNT:PRINCIPAL").replace("{a}:user/sandbox", "ACCOUNT:PRINCIPAL");
         let text = text.replace("{a}", "ACCOUNT").replace("-{s}", "-SUFFIX");

@@ -252,6 +252,11 @@ def granted(role): return iam.list_role_policies(RoleName=role)['PolicyNames']
 def grant(role, name, action): iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document([{'Effect': 'Allow', 'Action': action, 'Resource': '*'}]))
 def is_ours(entry): return any(str(entry.get(key, '')).lower().startswith('provision') for key in ['Id', 'Sid', 'ID'])
 def ours(entries): return [entry for entry in entries if is_ours(entry)]
+def make_topic(name):
+    # The sandbox has none, and believes their names.
+    try: client('sns').create_topic(Name=name)
+    except Exception as error:
+        if 'NotImplemented' not in str(error): raise
 def theirs(entries): return [entry for entry in entries if not is_ours(entry)]
 ";
 
@@ -281,6 +286,7 @@ attribute(Policy=document(ours(of_queue()) + [
   {'Effect': 'Allow', 'Principal': {'AWS': '{a}'}, 'Action': 'sqs:GetQueueUrl', 'Resource': '*'}]))
 sqs.tag_queue(QueueUrl=u(), Tags={'team': 'theirs'})
 def under(prefix): return {'Key': {'FilterRules': [{'Name': 'prefix', 'Value': prefix}]}}
+make_topic('theirs')
 notify({'EventBridgeConfiguration': {},
   'QueueConfigurations': ours(notifications().get('QueueConfigurations', [])) + [{'Id': 'theirs', 'QueueArn': arn, 'Events': ['s3:ObjectRemoved:*'], 'Filter': under('logs/')}],
   'TopicConfigurations': [{'Id': 'their-topic', 'TopicArn': 'arn:aws:sns:eu-west-1:{a}:theirs', 'Events': ['s3:ObjectRemoved:*'], 'Filter': under('old/')}],

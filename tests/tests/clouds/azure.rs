@@ -258,8 +258,6 @@ pub(crate) static AZURE: Cloud = Cloud {
             ("arm:storageAccounts.put", What::Drop),
             ("arm:storageAccounts.patch", What::Conflict),
             ("arm:blobServices.put", What::Conflict),
-            // The run before was killed right after it began to create the account.
-            ("arm:containers.get", error(409, "StorageAccountIsNotProvisioned", "The state must be 'Succeeded'.")),
             ("arm:containers.put", What::Drop),
             ("arm:queues.put", What::Throttle),
             ("arm:eventSubscriptions.put", What::Drop),

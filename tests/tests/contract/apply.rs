@@ -151,5 +151,7 @@ fn apply_that_another_one_crosses_is_stopped(cloud: &Place) {
     stage.faults().clear();
     cloud.apply(&stage);
     cloud.is_in_sync(&stage);
+    cloud.change(&stage, &[]);
+    cloud.apply(&stage);
     assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
 }

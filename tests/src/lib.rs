@@ -6,6 +6,7 @@ pub mod azurite;
 pub mod backend;
 pub mod boto3;
 pub mod google;
+mod listening;
 pub mod ministack;
 pub mod python;
 pub mod run;

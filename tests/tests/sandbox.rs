@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use provision_tests::run::{Ran, binary, finished, signal};
 
@@ -67,20 +67,6 @@ fn main_job_runs_without_a_network_an_account_or_an_emulator() {
     }
 }
 
-/// The other clouds have this in `contract`.
-#[test]
-fn saved_change_set_is_applied_in_the_sandbox_of_the_command() {
-    let place = Place::new();
-    for arguments in [
-        &["aws", "plan", "aws.toml", "--sandbox", "--out", "set.json"][..],
-        &["aws", "apply", "set.json", "--sandbox"],
-        &["aws", "drift", "aws.toml", "--sandbox"],
-    ] {
-        let ran = place.run(arguments);
-        assert_eq!(ran.code, 0, "{arguments:?} {}{}", ran.stdout, ran.stderr);
-    }
-}
-
 #[test]
 fn sandbox_looks_at_no_real_credential_or_endpoint() {
     let place = Place::new();
@@ -108,7 +94,6 @@ fn state_held_by_another_process_says_by_whom() {
     let ran = place.run(&["aws", "plan", "aws.toml", "--sandbox"]);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains(&server.id().to_string()), "{}", ran.stderr);
-    assert!(ran.elapsed < Duration::from_secs(15), "{:?}", ran.elapsed);
     server.kill().unwrap();
     let _ = server.wait();
     assert_eq!(place.run(&["aws", "plan", "aws.toml", "--sandbox"]).code, 0, "a killed holder holds nothing");
@@ -119,7 +104,7 @@ fn damaged_state_is_an_error_and_a_torn_end_a_warning() {
     let place = Place::new();
     assert_eq!(place.run(&["aws", "apply", "aws.toml", "--sandbox", "--yes"]).code, 0);
     for file in ["journal", "snapshot"] {
-        let Ok(bytes) = std::fs::read(place.state(file)) else { continue };
+        let bytes = std::fs::read(place.state(file)).unwrap();
         let mut damaged = bytes.clone();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
@@ -134,7 +119,13 @@ fn damaged_state_is_an_error_and_a_torn_end_a_warning() {
         assert!(ran.stderr.contains("`provision sandbox reset --dir .provision/sandbox`"), "{file}: {}", ran.stderr);
         std::fs::write(place.state(file), &bytes).unwrap();
     }
-    assert_eq!(place.run(&["aws", "drift", "aws.toml", "--sandbox"]).code, 0);
+    let mut journal = std::fs::read(place.state("journal")).unwrap();
+    journal.extend(b"a change that was not wri");
+    std::fs::write(place.state("journal"), journal).unwrap();
+    let torn = place.run(&["aws", "drift", "aws.toml", "--sandbox"]);
+    assert!(torn.code == 0 && torn.stderr.contains("was not written to its end, and is dropped"), "{}", torn.stderr);
+    let mended = place.run(&["aws", "drift", "aws.toml", "--sandbox"]);
+    assert!(mended.code == 0 && !mended.stderr.contains("is dropped"), "{}", mended.stderr);
     assert_eq!(place.run(&["sandbox", "reset"]).code, 0);
     assert_eq!(place.run(&["aws", "drift", "aws.toml", "--sandbox"]).code, 2, "nothing is left after a reset");
 }

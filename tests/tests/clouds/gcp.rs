@@ -25,6 +25,8 @@ service_account = "wandb@acme-ml.iam.gserviceaccount.com"
 
 const PROJECT: &str = "acme-ml";
 pub(crate) const SERVER: &str = "serviceAccount:wandb@acme-ml.iam.gserviceaccount.com";
+/// What the members of the plan file's account, and of that it is changed to, have in common.
+const SERVERS: &str = "@acme-ml.iam.gserviceaccount.com";
 pub(crate) const BUCKET: &str = "/storage/v1/b/acme-files";
 pub(crate) const POLICY: &str = "/storage/v1/b/acme-files/iam";
 const POLICY_3: &str = "/storage/v1/b/acme-files/iam?optionsRequestedPolicyVersion=3";
@@ -172,10 +174,11 @@ pub(crate) static GCP: Cloud = Cloud {
     applied: &[
         "bucket acme-files",
         "entry acme-events",
-        "policy",
-        "policy",
-        "policy",
-        "policy",
+        "member",
+        "member",
+        "member",
+        "member",
+        "member",
         "rule",
         "subscription acme-server",
         "topic acme-events",
@@ -183,10 +186,11 @@ pub(crate) static GCP: Cloud = Cloud {
     adopted: &[
         "bucket acme-files",
         "entry acme-events",
-        "policy",
-        "policy",
-        "policy",
-        "policy",
+        "member",
+        "member",
+        "member",
+        "member",
+        "member",
         "rule",
         "subscription acme-server",
         "topic acme-events",
@@ -328,13 +332,14 @@ pub(crate) fn set_policy(hand: &Hand, place: &str, policy: Value) {
 pub(crate) fn policy(hand: &Hand, place: &str) -> Value {
     match place {
         POLICY => hand.send("GET", POLICY_3, Value::Null),
-        // Of an account it is asked for with POST.
-        ACCOUNT => {
-            let options = json!({"options": {"requestedPolicyVersion": 3}});
-            hand.send("POST", &format!("{place}:getIamPolicy"), options)
-        }
+        ACCOUNT => policy_of_account(hand, place),
         _ => hand.send("GET", &format!("{place}:getIamPolicy?options.requestedPolicyVersion=3"), Value::Null),
     }
+}
+
+/// It is asked for with POST.
+fn policy_of_account(hand: &Hand, place: &str) -> Value {
+    hand.send("POST", &format!("{place}:getIamPolicy"), json!({"options": {"requestedPolicyVersion": 3}}))
 }
 
 fn update_subscription(hand: &Hand, field: &str, value: Value) {
@@ -473,17 +478,17 @@ fn ours(hand: &Hand) -> Vec<String> {
         rules.iter().filter(|rule| !is_their_rule(rule)).map(|_| "rule".to_owned()),
     );
     for (place, member) in [
-        (POLICY_3.to_owned(), SERVER),
+        (POLICY_3.to_owned(), SERVERS),
         (format!("{TOPIC}:getIamPolicy"), "serviceAccount:service-"),
-        (format!("{SUBSCRIPTION}:getIamPolicy"), SERVER),
+        (format!("{SUBSCRIPTION}:getIamPolicy"), SERVERS),
     ] {
-        let bindings = list(&ask(&place)["bindings"]);
-        let has = |binding: &Value| members_of(binding).iter().any(|text| text.contains(member));
-        found.extend(bindings.iter().find(|binding| has(binding)).map(|_| "policy".to_owned()));
+        let members = list(&ask(&place)["bindings"]).iter().flat_map(members_of).collect::<Vec<_>>();
+        found.extend(members.iter().filter(|text| text.contains(member)).map(|_| "member".to_owned()));
     }
-    let bindings = list(&policy(hand, ACCOUNT)["bindings"]);
-    let own = bindings.iter().flat_map(members_of).any(|text| text.contains(SERVER));
-    found.extend(own.then(|| "policy".to_owned()));
+    for account in [ACCOUNT.to_owned(), ACCOUNT.replace("/wandb@", "/other@")] {
+        let members = list(&policy_of_account(hand, &account)["bindings"]).iter().flat_map(members_of).collect::<Vec<_>>();
+        found.extend(members.iter().filter(|text| text.contains(SERVERS)).map(|_| "member".to_owned()));
+    }
     found.sort();
     found
 }

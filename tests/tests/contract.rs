@@ -12,3 +12,25 @@ mod output;
 mod renaming;
 mod saved;
 mod sharing;
+
+use crate::clouds::{AWS, AZURE, GCP};
+
+#[test]
+fn plan_on_all_three_clouds_looks_like_one_tool() {
+    let plans = [
+        (&AWS, include_str!("../../plans/aws-minimal.toml")),
+        (&GCP, include_str!("../../plans/gcp-minimal.toml")),
+        (&AZURE, include_str!("../../plans/azure-minimal.toml")),
+    ];
+    let screens = plans.map(|(cloud, plan_file)| {
+        let stage = cloud.planned();
+        stage.write("provision.toml", plan_file);
+        let ran = cloud.run(&stage, &["plan"]);
+        stage.fill(&format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr))
+    });
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"(127\.0\.0\.1|localhost):\d+", "$1:PORT");
+    settings.add_filter(r"\(\d{12}\)", "(NUMBER)");
+    settings.add_filter(r"service-\d{12}@", "service-NUMBER@");
+    settings.bind(|| insta::assert_snapshot!("plan_on_all_three_clouds", screens.join("\n")));
+}

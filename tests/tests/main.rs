@@ -3,6 +3,7 @@
 //! - `contract`: every promise, on Google Cloud and Azure; `clouds` is what it knows of them.
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
+//! - `help`: that each command, flag and value has a test.
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
 //! - `sweep`: a run killed or failing at every single write.
 //! - `terminal`: what a person at a terminal sees.
@@ -102,6 +103,7 @@ mod browser;
 mod clouds;
 mod contract;
 mod gcp;
+mod help;
 mod messages;
 mod plan_file;
 mod properties;

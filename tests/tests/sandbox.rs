@@ -172,6 +172,27 @@ fn serve_misbehaves_as_a_file_says() {
     assert!(broken.code == 64 && broken.stderr.contains("faults.toml"), "{}", broken.stderr);
 }
 
+#[test]
+fn served_on_the_port_and_in_the_folder_that_are_asked_for() {
+    let place = Place::new();
+    // The ports that follow must be free too, which nobody can promise: some are tried.
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (port, (mut server, variables)) = (0..5)
+        .map(|_| free())
+        .map(|port| (port, serve(&place, &["--port", &port.to_string(), "--dir", "elsewhere"])))
+        .find(|(_, (_, variables))| !variables.is_empty())
+        .unwrap();
+    let endpoint = variables.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL");
+    assert_eq!(endpoint.map(|(_, url)| url.as_str()), Some(format!("http://127.0.0.1:{port}").as_str()));
+    let held = place.run(&["sandbox", "reset", "--dir", "elsewhere"]);
+    assert!(held.code == 1 && held.stderr.contains(&server.id().to_string()), "{}", held.stderr);
+    signal(&server, "TERM");
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+    assert!(place.path().join("elsewhere/snapshot").exists());
+    assert_eq!(place.run(&["sandbox", "reset", "--dir", "elsewhere"]).code, 0);
+    assert!(!place.path().join("elsewhere/snapshot").exists());
+}
+
 /// Nobody made the role that an example takes for granted.
 fn without_access(text: &str) -> String {
     text.split("[aws.access]").next().unwrap_or_default().to_owned()

@@ -70,6 +70,16 @@ fn quiet_prints_results_and_errors_only() {
 }
 
 #[test]
+fn verbose_shows_what_is_in_sync_too() {
+    let stage = AWS.applied();
+    let brief = AWS.succeed(&stage, &["plan"]);
+    let whole = AWS.succeed(&stage, &["plan", "--verbose"]);
+    for shown in ["bucket `acme-{s}`", "queue `acme-{s}-events`"] {
+        assert!(!brief.contains(shown) && whole.contains(shown), "{brief}\n{whole}");
+    }
+}
+
+#[test]
 fn heartbeat_says_what_is_waited_for() {
     let stage = AWS.planned();
     delay(&stage, "s3:PutBucketCors", 12);

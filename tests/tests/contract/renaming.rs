@@ -6,6 +6,8 @@ contract! {
     everywhere: [
         renaming_the_bucket_is_refused,
         renaming_the_queue_moves_the_notification_and_leaves_an_orphan,
+        plan_says_what_orphans_would_be_deleted,
+        destroy_deletes_orphans_on_request_only,
         renaming_the_deployment_takes_its_marks_over,
     ],
     sandboxes: [],
@@ -47,6 +49,35 @@ fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan(cloud: &Place)
     cloud.succeed(&stage, &["apply", "--yes", "--orphans"]);
     let plan = cloud.succeed(&stage, &["plan"]);
     assert!(!plan.contains("orphan") && plan.contains("No changes."), "{plan}");
+}
+
+fn plan_says_what_orphans_would_be_deleted(cloud: &Place) {
+    let stage = cloud.applied();
+    let (changes, orphans) = cloud.queue_renamed;
+    cloud.change(&stage, changes);
+    cloud.apply(&stage);
+    let (kept, deleted) = (cloud.succeed(&stage, &["plan"]), cloud.succeed(&stage, &["plan", "--orphans"]));
+    for orphan in orphans {
+        assert!(kept.contains(&format!("? {orphan}")), "{kept}");
+        assert!(deleted.contains(&format!("- delete {orphan}")), "{deleted}");
+    }
+    wrote_nothing(&stage);
+}
+
+fn destroy_deletes_orphans_on_request_only(cloud: &Place) {
+    let stage = cloud.applied();
+    let (changes, orphans) = cloud.queue_renamed;
+    cloud.change(&stage, changes);
+    cloud.apply(&stage);
+    let queue = orphans[0].trim_start_matches("orphan ").replace('`', "");
+    let left = || (cloud.ours)(&stage.hand());
+    assert!(left().contains(&queue), "{:?}", left());
+    // What holds an orphan is not deleted either.
+    let kept = cloud.run(&stage, &["destroy", "--yes"]);
+    assert!([0, 6].contains(&kept.code), "{}{}", kept.stdout, kept.stderr);
+    assert!(left().contains(&queue), "{:?}", left());
+    cloud.succeed(&stage, &["destroy", "--yes", "--orphans"]);
+    assert_eq!(left(), Vec::<String>::new());
 }
 
 fn renaming_the_deployment_takes_its_marks_over(cloud: &Place) {

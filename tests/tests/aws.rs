@@ -71,7 +71,10 @@ fn apply_makes_what_the_design_says_read_back_by_boto3(aws: &Place) {
     assert_eq!(seen["tags"]["provision-origin"], "created");
     assert_eq!(seen["tags"]["provision-parts"], "access-bucket-notification-queue-run_queue");
     let queue = &seen["queue"];
-    assert_eq!((&queue["ReceiveMessageWaitTimeSeconds"], &queue["SqsManagedSseEnabled"]), (&"10".into(), &"true".into()));
+    assert_eq!(
+        (&queue["ReceiveMessageWaitTimeSeconds"], &queue["SqsManagedSseEnabled"]),
+        (&"10".into(), &"true".into())
+    );
     let policy: Value = serde_json::from_str(queue["Policy"].as_str().unwrap()).unwrap();
     let statement = &policy["Statement"][0];
     assert_eq!(statement["Principal"]["Service"][0], "s3.amazonaws.com");
@@ -235,7 +238,12 @@ fn overlapping_notification_is_refused_by_name(aws: &Place) {
     ];
     for (kind, key, arn, event) in others {
         let stage = aws.applied();
-        boto(&stage.hand(), &format!("make_topic('theirs'); notify({{'{kind}': [{{'Id': 'theirs', '{key}': '{arn}', 'Events': ['{event}']}}]}})"));
+        boto(
+            &stage.hand(),
+            &format!(
+                "make_topic('theirs'); notify({{'{kind}': [{{'Id': 'theirs', '{key}': '{arn}', 'Events': ['{event}']}}]}})"
+            ),
+        );
         stage.faults().clear();
         let plan = aws.ends(&stage, 6, &["plan"]);
         assert!(plan.contains(&format!("notification `theirs` {event}")), "{plan}");
@@ -311,7 +319,10 @@ mod alone {
     pub(super) fn bucket_that_was_there_after_all_is_not_taken(aws: &Place) {
         let stage = aws.planned();
         stage.hook("s3:CreateBucket", 1, When::Before, |hand| {
-            boto(hand, "make(b); s3.put_bucket_tagging(Bucket=b, Tagging={'TagSet': [{'Key': 'team', 'Value': 'theirs'}]})");
+            boto(
+                hand,
+                "make(b); s3.put_bucket_tagging(Bucket=b, Tagging={'TagSet': [{'Key': 'team', 'Value': 'theirs'}]})",
+            );
         });
         let location = vec![("location".to_owned(), "/acme".to_owned())];
         let there = What::Answer { status: 200, headers: location, body: String::new() };

@@ -7,8 +7,8 @@ use provision_tests::run::Ran;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
-use crate::clouds::{AZURE, fault};
 use crate::clouds::azure::{ACCOUNT, GROUP, assignments, container, events, queue, rules, set_rules};
+use crate::clouds::{AZURE, fault};
 
 /// A deployment in an account that others use too.
 const SHARED: &str = r#"

@@ -12,7 +12,6 @@ use provision_tests::stage::Stage;
 use crate::clouds::AWS;
 use crate::clouds::aws::{PLAN, boto};
 
-
 /// Compare a screen with the one on record; times and numbers of attempts that differ from run to run are replaced.
 pub(crate) fn screen(name: &str, stage: &Stage, ran: &Ran) {
     let mut settings = insta::Settings::clone_current();
@@ -38,7 +37,7 @@ fn failing(name: &str, arguments: &[&str], faults: &[(&str, What)]) {
 fn changes_of_every_kind() {
     let stage = AWS.applied();
     screen("plan_without_changes", &stage, &stage.run(&["aws", "plan"]));
-    boto(&stage.hand(), 
+    boto(&stage.hand(),
         "b = 'acme-{s}'; u = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']
 s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration={})
 sqs.set_queue_attributes(QueueUrl=u, Attributes={'VisibilityTimeout': '7'})
@@ -89,7 +88,8 @@ fn refusals() {
     screen("refused_protected", &stage, &stage.run(&["aws", "destroy", "protected.toml", "--yes"]));
     boto(&stage.hand(), "s3.put_object(Bucket='acme-{s}', Key='k', Body=b'')");
     screen("refused_not_empty", &stage, &stage.run(&["aws", "destroy", "--yes"]));
-    boto(&stage.hand(), 
+    boto(
+        &stage.hand(),
         "s3.put_bucket_notification_configuration(Bucket='acme-{s}', NotificationConfiguration={'QueueConfigurations': [{'Id': 'theirs', \
          'QueueArn': 'arn:aws:sqs:eu-west-1:{a}:acme-{s}-runs', 'Events': ['s3:ObjectCreated:Put']}]}, SkipDestinationValidation=True)",
     );
@@ -99,7 +99,10 @@ fn refusals() {
 #[test]
 fn refusals_of_what_is_not_ours() {
     let stage = AWS.planned();
-    boto(&stage.hand(), "s3.create_bucket(Bucket='acme-{s}', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'}); sqs.create_queue(QueueName='acme-{s}-events')");
+    boto(
+        &stage.hand(),
+        "s3.create_bucket(Bucket='acme-{s}', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'}); sqs.create_queue(QueueName='acme-{s}-events')",
+    );
     screen("refused_without_a_mark", &stage, &stage.run(&["aws", "apply", "--yes"]));
     let stage = Stage::start(CloudName::Aws);
     stage.write("provision.toml", PLAN);

@@ -5,7 +5,6 @@ use provision_tests::stage::Stage;
 
 use crate::messages::screen;
 
-
 const MISTAKES: &str = r#"[deployment]
 name = "Wandb"
 host = "https://wandb.example.com/app"

@@ -253,7 +253,10 @@ fn edit_all(stage: &Stage, made: &[(bool, usize, usize, u32)]) -> Vec<&'static s
 
 fn look_and_repair(stage: &Stage, expected: &[&str]) {
     let others = |stage: &Stage| {
-        python(&stage.hand(), &format!("b = 'acme-{{s}}'; u = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']{OTHERS}"))
+        python(
+            &stage.hand(),
+            &format!("b = 'acme-{{s}}'; u = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']{OTHERS}"),
+        )
     };
     let before = others(stage);
     let drift = stage.run(&["aws", "drift"]);

@@ -10,7 +10,6 @@ use provision_tests::stage::Stage;
 use crate::clouds::AWS;
 use crate::clouds::aws::PLAN;
 
-
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
 }

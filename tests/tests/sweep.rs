@@ -132,7 +132,8 @@ impl<W: World> Sweep<W> {
         let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped > 0 {
             // To the stream itself: the test runner keeps what the macros print.
-            let _ = writeln!(std::io::stderr(), "{dropped} of {tried} runs: the call was a repetition, and did not come");
+            let _ =
+                writeln!(std::io::stderr(), "{dropped} of {tried} runs: the call was a repetition, and did not come");
         }
         assert!(dropped * 10 <= tried, "{dropped} of {tried} points did not come");
     }

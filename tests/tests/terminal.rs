@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use crate::clouds::AWS;
 use crate::clouds::aws::boto;
 
-
 const QUESTION: &str = "Type `yes` to go on: ";
 
 #[test]

@@ -42,7 +42,10 @@ pub(crate) static AWS: Cloud = Cloud {
         Edit {
             shows: "ownership ",
             make: |hand| {
-                boto(hand, "s3.put_bucket_ownership_controls(Bucket=b, OwnershipControls={'Rules': [{'ObjectOwnership': 'ObjectWriter'}]})");
+                boto(
+                    hand,
+                    "s3.put_bucket_ownership_controls(Bucket=b, OwnershipControls={'Rules': [{'ObjectOwnership': 'ObjectWriter'}]})",
+                );
             },
         },
         Edit { shows: "encryption.", make: |hand| boto(hand, "encrypt('aws:kms')") },
@@ -52,22 +55,25 @@ pub(crate) static AWS: Cloud = Cloud {
             shows: "cors.methods",
             make: |hand| boto(hand, "r = rules(); r[0]['AllowedMethods'] = ['GET']; set_rules(r)"),
         },
-        Edit {
-            shows: "attributes.visibility_timeout_s",
-            make: |hand| boto(hand, "attribute(VisibilityTimeout='7')"),
-        },
+        Edit { shows: "attributes.visibility_timeout_s", make: |hand| boto(hand, "attribute(VisibilityTimeout='7')") },
         Edit { shows: "policy.", make: |hand| boto(hand, "attribute(Policy='')") },
         Edit { shows: "encryption ", make: |hand| boto(hand, "attribute(SqsManagedSseEnabled='false')") },
         Edit {
             shows: "entry.events",
             make: |hand| {
-                boto(hand, "n = notifications(); n['QueueConfigurations'][0]['Events'] = ['s3:ObjectCreated:Put']; notify(n)");
+                boto(
+                    hand,
+                    "n = notifications(); n['QueueConfigurations'][0]['Events'] = ['s3:ObjectCreated:Put']; notify(n)",
+                );
             },
         },
         Edit {
             shows: "policy.statements",
             make: |hand| {
-                boto(hand, "[grant('node', name, 's3:Get*') for name in granted('node') if name.startswith('provision')]");
+                boto(
+                    hand,
+                    "[grant('node', name, 's3:Get*') for name in granted('node') if name.startswith('provision')]",
+                );
             },
         },
     ],
@@ -143,8 +149,15 @@ pub(crate) static AWS: Cloud = Cloud {
     ],
     mark: |hand, bucket| serde_json::from_str(&python(hand, &MARK.replace("BUCKET", bucket))).unwrap(),
     set_mark: |hand, bucket, mark| {
-        let tags: Vec<_> = mark.as_object().unwrap().iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
-        boto(hand, &format!("s3.put_bucket_tagging(Bucket='{bucket}', Tagging={{'TagSet': json.loads('''{}''')}})", json!(tags)));
+        let tags: Vec<_> =
+            mark.as_object().unwrap().iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+        boto(
+            hand,
+            &format!(
+                "s3.put_bucket_tagging(Bucket='{bucket}', Tagging={{'TagSet': json.loads('''{}''')}})",
+                json!(tags)
+            ),
+        );
     },
     bucket: "acme-{s}",
     bucket_renamed: &[Setting {

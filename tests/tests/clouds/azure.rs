@@ -448,7 +448,9 @@ fn merged(hand: &Hand, place: &str, pointer: &str, theirs: &Value, body: fn(Valu
 }
 
 fn is_their_rule(rule: &Value) -> bool {
-    ["https://theirs.example.com", "https://wildcard.example.com"].iter().any(|origin| rule["allowedOrigins"][0] == *origin)
+    ["https://theirs.example.com", "https://wildcard.example.com"]
+        .iter()
+        .any(|origin| rule["allowedOrigins"][0] == *origin)
 }
 
 fn others(hand: &Hand) -> Value {

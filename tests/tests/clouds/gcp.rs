@@ -474,9 +474,7 @@ fn ours(hand: &Hand) -> Vec<String> {
     let topics = entries.iter().map(|entry| entry["topic"].as_str().unwrap().rsplit('/').next().unwrap().to_owned());
     found.extend(topics.filter(|topic| topic != "theirs").map(|topic| format!("entry {topic}")));
     let rules = list(&ask(BUCKET)["cors"]);
-    found.extend(
-        rules.iter().filter(|rule| !is_their_rule(rule)).map(|_| "rule".to_owned()),
-    );
+    found.extend(rules.iter().filter(|rule| !is_their_rule(rule)).map(|_| "rule".to_owned()));
     for (place, member) in [
         (POLICY_3.to_owned(), SERVERS),
         (format!("{TOPIC}:getIamPolicy"), "serviceAccount:service-"),
@@ -486,7 +484,8 @@ fn ours(hand: &Hand) -> Vec<String> {
         found.extend(members.iter().filter(|text| text.contains(member)).map(|_| "member".to_owned()));
     }
     for account in [ACCOUNT.to_owned(), ACCOUNT.replace("/wandb@", "/other@")] {
-        let members = list(&policy_of_account(hand, &account)["bindings"]).iter().flat_map(members_of).collect::<Vec<_>>();
+        let members =
+            list(&policy_of_account(hand, &account)["bindings"]).iter().flat_map(members_of).collect::<Vec<_>>();
         found.extend(members.iter().filter(|text| text.contains(SERVERS)).map(|_| "member".to_owned()));
     }
     found.sort();

@@ -118,7 +118,9 @@ fn mark_that_was_copied_proves_nothing(cloud: &Place) {
     stage.faults().clear();
     let plan = cloud.ends(&stage, 6, &["plan"]);
     assert!(plan.contains("copied from another resource"), "{plan}");
-    for command in [&["apply", "--yes"][..], &["destroy", "--yes"], &["destroy", "--yes", "--delete-data", cloud.bucket]] {
+    for command in
+        [&["apply", "--yes"][..], &["destroy", "--yes"], &["destroy", "--yes", "--delete-data", cloud.bucket]]
+    {
         cloud.ends(&stage, 6, command);
     }
     wrote_nothing(&stage);

@@ -209,6 +209,5 @@ fn with_credentials(file: &str) -> Ran {
         }
         command.env("GOOGLE_APPLICATION_CREDENTIALS", "credentials.json");
     });
-    let ran = finished(child, started);
-    ran
+    finished(child, started)
 }

@@ -29,8 +29,13 @@ pub(super) struct Scenario {
 const APPLYING: &[&str] = &["apply", "--yes"];
 const DESTROYING: &[&str] = &["destroy", "--yes"];
 
-pub(super) static APPLY: Scenario =
-    Scenario { prepare: |_, _| {}, arguments: APPLYING, with_others: false, leaves: |cloud| cloud.applied, rare: false };
+pub(super) static APPLY: Scenario = Scenario {
+    prepare: |_, _| {},
+    arguments: APPLYING,
+    with_others: false,
+    leaves: |cloud| cloud.applied,
+    rare: false,
+};
 
 pub(super) static UPDATE: Scenario = Scenario {
     prepare: |cloud, stage| {
@@ -66,8 +71,13 @@ pub(super) static RENAME: Scenario = Scenario {
     rare: true,
 };
 
-pub(super) static DESTROY: Scenario =
-    Scenario { prepare: |cloud, stage| cloud.apply(stage), arguments: DESTROYING, with_others: false, leaves: |_| &[], rare: false };
+pub(super) static DESTROY: Scenario = Scenario {
+    prepare: |cloud, stage| cloud.apply(stage),
+    arguments: DESTROYING,
+    with_others: false,
+    leaves: |_| &[],
+    rare: false,
+};
 
 pub(super) static RELEASE: Scenario = Scenario {
     prepare: |cloud, stage| {

@@ -30,7 +30,8 @@ aws_cases! {
         key_of_the_bucket_is_told_to_the_server,
     ],
     sandbox: [
-        bucket_that_was_there_after_all_is_not_taken = "The fault layer answers as us-east-1 does.",
+        bucket_of_another_deployment_that_was_there_after_all_is_not_taken = "MiniStack has no us-east-1 of its own.",
+        bucket_of_others_that_was_there_after_all_is_not_taken = "MiniStack has no us-east-1 of its own.",
         saved_change_set_of_another_account_or_plan_file_is_refused = "Nothing is asked of a server but who asks.",
         bucket_of_another_account_is_said_to_be_so = "The fault layer answers in place of the service.",
         wrong_region_names_the_right_one = "The fault layer answers in place of the service.",
@@ -315,22 +316,31 @@ fn key_of_the_bucket_is_told_to_the_server(aws: &Place) {
 mod alone {
     use super::*;
 
-    /// In us-east-1, and on endpoints that others wrote, CreateBucket succeeds for a bucket that is there.
-    pub(super) fn bucket_that_was_there_after_all_is_not_taken(aws: &Place) {
+    pub(super) fn bucket_of_another_deployment_that_was_there_after_all_is_not_taken(aws: &Place) {
+        let mark =
+            "{'provision-deployment': 'theirs', 'provision-origin': 'created', 'provision-spec': 'v1-0-unfinished'}";
+        is_not_taken(aws, mark);
+    }
+
+    pub(super) fn bucket_of_others_that_was_there_after_all_is_not_taken(aws: &Place) {
+        is_not_taken(aws, "{'team': 'theirs'}");
+    }
+
+    /// In us-east-1, and on endpoints that others wrote, CreateBucket succeeds for a bucket that is there: one with these tags
+    /// appears right before the call.
+    fn is_not_taken(aws: &Place, tags: &str) {
         let stage = aws.planned();
-        stage.hook("s3:CreateBucket", 1, When::Before, |hand| {
-            boto(
-                hand,
-                "make(b); s3.put_bucket_tagging(Bucket=b, Tagging={'TagSet': [{'Key': 'team', 'Value': 'theirs'}]})",
-            );
-        });
-        let location = vec![("location".to_owned(), "/acme".to_owned())];
-        let there = What::Answer { status: 200, headers: location, body: String::new() };
-        fault(&stage, "s3:CreateBucket", Nth::Number(1), there);
+        let make = format!(
+            "east = boto3.client('s3', region_name='us-east-1', endpoint_url=s3.meta.endpoint_url, aws_access_key_id='{{a}}', aws_secret_access_key='x')
+east.create_bucket(Bucket=b)
+s3.put_bucket_tagging(Bucket=b, Tagging={{'TagSet': [{{'Key': key, 'Value': value}} for key, value in {tags}.items()]}})"
+        );
+        stage.hook("s3:CreateBucket", 1, When::Before, move |hand| boto(hand, &make));
+        aws.change(&stage, &[("eu-west-1", "us-east-1")]);
         let ran = aws.run(&stage, &["apply", "--yes"]);
         assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
         let left = "print(tags(), rules(), statements(), notifications(), asked(lambda: s3.get_public_access_block(Bucket=b), 'x', None))";
-        assert_eq!(python(&stage.hand(), left), "{'team': 'theirs'} [] [] {} None");
+        assert_eq!(python(&stage.hand(), left), format!("{tags} [] [] {{}} None"));
     }
 
     pub(super) fn saved_change_set_of_another_account_or_plan_file_is_refused(aws: &Place) {

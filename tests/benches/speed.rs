@@ -12,7 +12,7 @@ use provision_sandbox::layer::FaultLayer;
 use provision_sandbox::record::{Record, waves};
 use provision_tests::backend::Backend;
 use provision_tests::python;
-use provision_tests::rig::{Ran, Rig, binary};
+use provision_tests::run::{Ran, binary};
 use provision_tests::stage::Stage;
 
 const PLAN: &str = "[deployment]\nname = \"wandb-{s}\"\nhost = \"https://wandb.example.com\"\n[aws]\nregion = \"eu-west-1\"\n\
@@ -65,12 +65,21 @@ fn main() {
     }
 }
 
-fn planned(latency: Duration) -> Rig {
-    let rig = Rig::new(Backend::MiniStack);
-    rig.write("provision.toml", PLAN);
-    rig.make_role("node");
-    rig.proxy.set_latency(latency);
-    rig
+fn planned(latency: Duration) -> Stage {
+    let stage = Stage::start_on(Backend::MiniStack, CloudName::Aws);
+    stage.write("provision.toml", PLAN);
+    let trust = "json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {'Service': \
+                 'ec2.amazonaws.com'}, 'Action': 'sts:AssumeRole'}]})";
+    let _ = stage.hand().python(&format!("iam.create_role(RoleName='node', AssumeRolePolicyDocument={trust})"));
+    stage.faults().set_latency(latency);
+    stage
+}
+
+/// Run boto3 in a process of its own, slowed down and timed like the binary.
+fn boto3_through_proxy(stage: &Stage, script: &str) {
+    let prelude = "import boto3, json\ns3, sqs, iam = [boto3.client(name, region_name='eu-west-1') for name in ('s3', 'sqs', 'iam')]\n";
+    let output = python::run(&stage.fill(&format!("{prelude}{script}")), &stage.environment());
+    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Requests, waves and wall time with 100 ms a request: AWS on MiniStack, the others on the sandbox.
@@ -81,14 +90,14 @@ fn counts() {
         "{:<6} {:<12} {:>8} {:>6} {:>6} {:>7} {:>10} {:>31}",
         "cloud", "command", "requests", "waves", "apart", "wall s", "waiting s", "(wall - waiting) / (waves * 0.1)"
     );
-    let rig = planned(LATENCY);
-    commands("aws", &rig.proxy, &|arguments| rig.run(arguments));
+    let stage = planned(LATENCY);
+    commands("aws", stage.faults(), &|arguments| stage.run(arguments));
     let google = staged(CloudName::Google, include_str!("../../plans/gcp.toml"));
-    google.sandbox.seed_google("acme-ml", Some("wandb@acme-ml.iam.gserviceaccount.com")).unwrap();
+    google.sandbox().seed_google("acme-ml", Some("wandb@acme-ml.iam.gserviceaccount.com")).unwrap();
     commands("gcp", google.faults(), &|arguments| google.run(arguments));
     let azure = staged(CloudName::Azure, include_str!("../../plans/azure.toml"));
     let [subscription, tenant, principal] = ["0", "2", "1"].map(guid);
-    azure.sandbox.seed_azure(&subscription, &tenant, Some(&principal)).unwrap();
+    azure.sandbox().seed_azure(&subscription, &tenant, Some(&principal)).unwrap();
     commands("azure", azure.faults(), &|arguments| azure.run(arguments));
     spreading(&google);
 }
@@ -196,16 +205,16 @@ fn waiting(mut calls: Vec<Record>, apart: &[Record]) -> Duration {
 /// Size of the binary, time to start, memory at its peak in an apply.
 fn itself() {
     let size = std::fs::metadata(binary()).map(|file| file.len()).unwrap_or_default();
-    let rig = planned(Duration::ZERO);
-    let mut starts: Vec<_> = (0..20).map(|_| rig.run(&["--version"]).elapsed).collect();
+    let stage = planned(Duration::ZERO);
+    let mut starts: Vec<_> = (0..20).map(|_| stage.run(&["--version"]).elapsed).collect();
     starts.sort();
     let script = format!(
         "import resource, subprocess; subprocess.run([{:?}, 'aws', 'apply', '--yes'], cwd={:?}, check=True, stdout=subprocess.DEVNULL, \
          stderr=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)",
         binary(),
-        rig.path()
+        stage.path()
     );
-    let output = python::run(&script, &rig.environment());
+    let output = python::run(&script, &stage.environment());
     let peak = String::from_utf8_lossy(&output.stdout);
     let megabytes = size / 1_000_000;
     println!(
@@ -218,17 +227,17 @@ fn itself() {
 /// The median of five whole processes each.
 fn side_by_side(latency: Duration) {
     let ours = median(|| {
-        let rig = planned(latency);
-        let ran = rig.run(&["aws", "apply", "--yes", "-q"]);
+        let stage = planned(latency);
+        let ran = stage.run(&["aws", "apply", "--yes", "-q"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.elapsed
     });
     println!("\nthrough {} ms a request: provision apply {ours:.2?}", latency.as_millis());
     for (name, order) in [("boto3 in sequence", IN_SEQUENCE), ("boto3 with threads", IN_THREADS)] {
         let theirs = median(|| {
-            let rig = planned(latency);
+            let stage = planned(latency);
             let started = Instant::now();
-            rig.boto3_through_proxy(&format!("{BOTO3}{order}"));
+            boto3_through_proxy(&stage, &format!("{BOTO3}{order}"));
             started.elapsed()
         });
         println!("  {name:<20} {theirs:>8.2?}  {:>5.1} x", theirs.as_secs_f64() / ours.as_secs_f64());
@@ -239,16 +248,16 @@ fn side_by_side(latency: Duration) {
 
 /// One run of the commands, one after the other.
 fn aws_cli(latency: Duration) -> Duration {
-    let rig = planned(latency);
-    let bucket = format!("cli-{}", rig.suffix);
-    let endpoint = format!("http://{}", rig.proxy.address);
-    let mut env = rig.environment();
+    let stage = planned(latency);
+    let bucket = stage.fill("cli-{s}");
+    let mut env = stage.environment();
+    let endpoint = env.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap().1.clone();
     env.push(("AWS_DEFAULT_REGION".to_owned(), "eu-west-1".to_owned()));
     let started = Instant::now();
     for command in AWS_CLI {
-        let command = command.replace("{b}", &bucket).replace("{a}", &rig.account);
+        let command = command.replace("{b}", &bucket).replace("{a}", &stage.fill("{a}"));
         let arguments: Vec<_> = command.split(' ').chain(["--endpoint-url", &endpoint]).collect();
-        let output = python::aws(&arguments, rig.path(), &env);
+        let output = python::aws(&arguments, stage.path(), &env);
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     }
     started.elapsed()

@@ -1,10 +1,10 @@
 //! Azurite, Microsoft's emulator of the Blob service, pinned and installed on first use in the target folder.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
+use crate::listening::listening;
 use crate::python::workspace;
 
 const PACKAGE: &str = "azurite@3.37.0";
@@ -38,41 +38,27 @@ impl Azurite {
     pub fn start(account: &str, key: &str) -> Result<Self, String> {
         let program = program()?;
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new("node");
-        // The name that Node itself puts before a script's arguments.
-        command.arg("-e").arg(LAUNCHER).args([
-            "--",
-            "azurite",
-            "--silent",
-            "--disableTelemetry",
-            "--inMemoryPersistence",
-        ]);
-        command.args(["--blobHost", "127.0.0.1", "--blobPort"]).arg(port.to_string());
-        command.current_dir(folder.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
-        command.env("HOME", folder.path()).env("TMPDIR", folder.path()).env("AZURITE", program);
-        command.env("AZURITE_ACCOUNTS", format!("{account}:{key}"));
-        let child = command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let server = Self { address, account: account.to_owned(), child, _folder: folder };
-        server.wait();
-        Ok(server)
+        let path = folder.path().join("log");
+        let start = |port: u16| {
+            let log = std::fs::File::create(&path)?;
+            let mut command = Command::new("node");
+            // The name that Node itself puts before a script's arguments.
+            command.arg("-e").arg(LAUNCHER).args(["--", "azurite", "--silent", "--disableTelemetry"]);
+            command.args(["--inMemoryPersistence", "--blobHost", "127.0.0.1", "--blobPort"]).arg(port.to_string());
+            command.current_dir(folder.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+            command.env("HOME", folder.path()).env("TMPDIR", folder.path()).env("AZURITE", &program);
+            command.env("AZURITE_ACCOUNTS", format!("{account}:{key}"));
+            command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).spawn()
+        };
+        let log = || std::fs::read_to_string(&path).unwrap_or_default();
+        let (address, child) = listening(("/", "Azurite"), start, log).unwrap();
+        Ok(Self { address, account: account.to_owned(), child, _folder: folder })
     }
 
     /// Where the account's blobs are.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}/{}", self.address, self.account)
-    }
-
-    fn wait(&self) {
-        let started = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
-            let log = std::fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
-            assert!(started.elapsed() < Duration::from_secs(60), "Azurite does not answer:\n{log}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Google's own clients before the sandbox: the storage library for Python, and gcloud and gsutil where they are present.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use provision_sandbox::{CloudName, Options, Sandbox};
 
+use crate::listening::listening;
 use crate::python;
 
 /// The project that tests use.
@@ -206,18 +206,14 @@ impl PubsubEmulator {
     /// It is there and does not answer.
     pub fn start() -> Result<Self, String> {
         let program = emulator()?;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new("java");
-        command.arg("-jar").arg(program).arg("--host=127.0.0.1").arg(format!("--port={port}"));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = child.map_err(|error| format!("`java` ({error})"))?;
-        let emulator = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), child };
-        let started = Instant::now();
-        while TcpStream::connect(emulator.address).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(60), "the Pub/Sub emulator does not answer");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(emulator)
+        let start = |port: u16| {
+            let mut command = Command::new("java");
+            command.arg("-jar").arg(&program).arg("--host=127.0.0.1").arg(format!("--port={port}"));
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+        };
+        let started = listening(("/", "Ok"), start, String::new);
+        let (address, child) = started.map_err(|error| format!("`java` ({error})"))?;
+        Ok(Self { address, child })
     }
 }
 

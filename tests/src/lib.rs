@@ -6,9 +6,10 @@ pub mod azurite;
 pub mod backend;
 pub mod boto3;
 pub mod google;
+mod listening;
 pub mod ministack;
 pub mod python;
-pub mod rig;
+pub mod run;
 pub mod stage;
 
 pub use provision_sandbox::aws::answers;

@@ -1,10 +1,10 @@
 //! MiniStack, an AWS emulator that others wrote: one server for a test process, an account for each test.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
+use crate::listening::listening;
 use crate::python;
 
 /// A running server. It dies with this process: its launcher ends when the pipe to it closes.
@@ -35,35 +35,26 @@ impl MiniStack {
 
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(python::interpreter())
-            .arg("-c")
-            .arg(LAUNCHER)
-            .current_dir(folder.path())
-            .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap_or_default())
-            .env("HOME", folder.path())
-            .env("TMPDIR", folder.path())
-            .env("BIND_HOST", "127.0.0.1")
-            .env("GATEWAY_PORT", port.to_string())
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let server = Self { address, _child: child, _folder: folder };
-        server.wait();
-        server
-    }
-
-    fn wait(&self) {
-        let started = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
-            let log = std::fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
-            assert!(started.elapsed() < Duration::from_secs(60), "MiniStack does not answer:\n{log}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let path = folder.path().join("log");
+        let start = |port: u16| {
+            let log = std::fs::File::create(&path)?;
+            Command::new(python::interpreter())
+                .arg("-c")
+                .arg(LAUNCHER)
+                .current_dir(folder.path())
+                .env_clear()
+                .env("PATH", std::env::var("PATH").unwrap_or_default())
+                .env("HOME", folder.path())
+                .env("TMPDIR", folder.path())
+                .env("BIND_HOST", "127.0.0.1")
+                .env("GATEWAY_PORT", port.to_string())
+                .stdin(Stdio::piped())
+                .stdout(log.try_clone()?)
+                .stderr(log)
+                .spawn()
+        };
+        let log = || std::fs::read_to_string(&path).unwrap_or_default();
+        let (address, child) = listening(("/_ministack/health", "\"edition\""), start, log).unwrap();
+        Self { address, _child: child, _folder: folder }
     }
 }

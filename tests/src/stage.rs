@@ -1,31 +1,87 @@
-//! A sandbox of one cloud inside the test, the built binary on it, and a hand that changes the cloud behind its back.
+//! A cloud inside the test, the built binary on it, and a hand that changes the cloud behind its back.
 //!
-//! The binary gets the sandbox's variables and nothing else; the hand speaks the cloud's own REST.
+//! The binary gets the cloud's variables and nothing else. The hand speaks the cloud's own REST; on AWS it is boto3, a client
+//! that others wrote.
+//!
+//! Names on AWS end with a suffix, since those of buckets are shared by all accounts of a server: `{s}` stands for it, and
+//! `{a}` for the account, in whatever is written, asked and printed. So cases need not know what they are.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use provision_sandbox::aws::AwsWire;
+use provision_sandbox::fault::When;
 use provision_sandbox::layer::FaultLayer;
+use provision_sandbox::proxy::Proxy;
 use provision_sandbox::record::{self, Record};
 use provision_sandbox::{CloudName, Options, Sandbox};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::rig::{Ran, binary, finished};
+use crate::backend::Backend;
+use crate::ministack::MiniStack;
+use crate::run::{Ran, binary, finished};
+use crate::{boto3, python};
 
-/// A sandbox of one cloud, a working folder, and the binary. It ends with the value.
+/// A cloud, a working folder, and the binary. It ends with the value.
 pub struct Stage {
-    /// The sandbox.
-    pub sandbox: Sandbox,
+    server: Server,
     hand: Hand,
+    names: Names,
     folder: tempfile::TempDir,
 }
 
+/// What stands in for the cloud.
+enum Server {
+    /// A sandbox of this stage's own.
+    Sandbox(Sandbox),
+    /// The fault layer before a server that all stages share.
+    Shared(Proxy),
+}
+
+/// What stands for `{s}` and `{a}`; empty where names need no suffix.
+#[derive(Clone, Default)]
+struct Names {
+    suffix: String,
+    account: String,
+}
+
+impl Names {
+    /// An account that no other stage of a shared server has, and a suffix that no other one's names end with.
+    fn unique() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { suffix: format!("zq{number:04}"), account: format!("{:012}", 100_000_000_000 + number) }
+    }
+
+    /// Those of a sandbox of AWS, which nobody shares.
+    fn alone() -> Self {
+        Self { suffix: "zq0000".to_owned(), account: "123456789012".to_owned() }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        if self.suffix.is_empty() {
+            return text.to_owned();
+        }
+        text.replace("{s}", &self.suffix).replace("{a}", &self.account)
+    }
+
+    /// The reverse of [`Names::fill`].
+    fn empty(&self, text: String) -> String {
+        if self.suffix.is_empty() {
+            return text;
+        }
+        text.replace(&self.suffix, "{s}").replace(&self.account, "{a}")
+    }
+}
+
 impl Stage {
-    /// A new one, in memory.
+    /// A new one on a sandbox, in memory.
     ///
     /// # Panics
     ///
@@ -35,7 +91,7 @@ impl Stage {
         Self::with(Options { clouds: vec![cloud], recording: true, ..Options::default() })
     }
 
-    /// A new one whose sandbox keeps its state in a folder, to be copied.
+    /// A new one on a sandbox that keeps its state in a folder, to be copied.
     ///
     /// # Panics
     ///
@@ -46,17 +102,87 @@ impl Stage {
         Self::with(Options { directory, clouds: vec![cloud], recording: true, ..Options::default() })
     }
 
+    /// A new one of a cloud, on whatever stands in for it.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be started, or MiniStack is asked to be another cloud than AWS.
+    #[must_use]
+    pub fn start_on(backend: Backend, cloud: CloudName) -> Self {
+        if backend == Backend::Sandbox {
+            return Self::start(cloud);
+        }
+        assert_eq!(cloud, CloudName::Aws, "MiniStack is AWS");
+        let (names, address) = (Names::unique(), MiniStack::shared().address);
+        let proxy = Proxy::start(AwsWire, address).unwrap();
+        let hand = Hand::boto3(address, names.clone());
+        Self { server: Server::Shared(proxy), hand, names, folder: tempfile::tempdir().unwrap() }
+    }
+
     fn with(options: Options) -> Self {
         let cloud = options.clouds[0];
         let sandbox = Sandbox::start(options).unwrap();
-        let hand = Hand::of(&sandbox, cloud);
-        Self { sandbox, hand, folder: tempfile::tempdir().unwrap() }
+        let names = if cloud == CloudName::Aws { Names::alone() } else { Names::default() };
+        let hand = match cloud {
+            CloudName::Aws => Hand::boto3(sandbox.address(cloud).unwrap(), names.clone()),
+            CloudName::Google | CloudName::Azure => Hand::of(&sandbox, cloud),
+        };
+        Self { server: Server::Sandbox(sandbox), hand, names, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// How the sandbox misbehaves, and what it was asked.
+    /// The sandbox.
+    ///
+    /// # Panics
+    ///
+    /// It is another server.
+    #[must_use]
+    pub fn sandbox(&self) -> &Sandbox {
+        match &self.server {
+            Server::Sandbox(sandbox) => sandbox,
+            Server::Shared(_) => panic!("this is no sandbox"),
+        }
+    }
+
+    /// How the cloud misbehaves, and what it was asked.
     #[must_use]
     pub fn faults(&self) -> &FaultLayer {
-        self.sandbox.faults()
+        match &self.server {
+            Server::Sandbox(sandbox) => sandbox.faults(),
+            Server::Shared(proxy) => proxy,
+        }
+    }
+
+    /// Do something right before the n-th call of an operation has its effect, or right after it.
+    pub fn hook(&self, operation: &str, nth: usize, at: When, run: impl Fn(&Hand) + Send + Sync + 'static) {
+        let hand = self.hand();
+        self.faults().hook_at(operation, nth, at, move || run(&hand));
+    }
+
+    /// Let the cloud's time pass sixty times as fast while something runs, if the cloud has a time of its own.
+    ///
+    /// # Panics
+    ///
+    /// What runs does.
+    pub fn hastened<T>(&self, run: impl FnOnce() -> T) -> T {
+        const STEP: Duration = Duration::from_millis(50);
+        let Server::Sandbox(sandbox) = &self.server else { return run() };
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    sandbox.world().clock.advance(STEP * 59);
+                    std::thread::sleep(STEP);
+                }
+            });
+            let _ending = Ending(&ended);
+            run()
+        })
+    }
+
+    /// The text with the names of this stage.
+    #[must_use]
+    pub fn fill(&self, text: &str) -> String {
+        self.names.fill(text)
     }
 
     /// The operations that change something, in order; what clients do to be let in is none.
@@ -78,13 +204,19 @@ impl Stage {
         record::waves(&self.calls())
     }
 
+    /// The reverse of [`Stage::fill`].
+    #[must_use]
+    pub fn emptied(&self, text: &str) -> String {
+        self.names.empty(text.to_owned())
+    }
+
     /// Write a file into the working folder.
     ///
     /// # Panics
     ///
     /// It cannot be written.
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+        std::fs::write(self.folder.path().join(name), self.fill(text)).unwrap();
     }
 
     /// Read a file of the working folder.
@@ -114,7 +246,91 @@ impl Stage {
     pub fn run_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let started = Instant::now();
         let child = self.spawn(arguments, change);
-        finished(child, started)
+        self.finished(child, started)
+    }
+
+    /// Wait for a run to end.
+    #[must_use]
+    pub fn finished(&self, child: Child, started: Instant) -> Ran {
+        let ran = finished(child, started);
+        Ran { stdout: self.names.empty(ran.stdout), stderr: self.names.empty(ran.stderr), ..ran }
+    }
+
+    /// Run the binary on a pseudo terminal of its own, and type each answer when the text before it is seen. Gives the
+    /// exit code and all that the screen was sent.
+    ///
+    /// # Panics
+    ///
+    /// A text is not seen within a minute and a half.
+    #[must_use]
+    pub fn run_on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
+        self.run_on_terminal_slowly(arguments, answers, 0)
+    }
+
+    /// The same, with each answer this many seconds after its question; a file `asked` is there once it was seen.
+    ///
+    /// # Panics
+    ///
+    /// A text is not seen within a minute and a half.
+    #[must_use]
+    pub fn run_on_terminal_slowly(&self, arguments: &[&str], answers: &[(&str, &str)], seconds: u32) -> (i32, String) {
+        let binary = binary().display().to_string();
+        let arguments = arguments.iter().map(|argument| self.fill(argument));
+        let job = serde_json::json!({
+            "command": std::iter::once(binary).chain(arguments).collect::<Vec<_>>(),
+            "answers": answers,
+            "folder": self.folder.path(),
+        });
+        let mut env = self.environment();
+        env.push(("TERM".to_owned(), "xterm".to_owned()));
+        env.push(("JOB".to_owned(), job.to_string()));
+        env.push(("ANSWER_AFTER".to_owned(), seconds.to_string()));
+        let output = python::run(include_str!("terminal.py"), &env);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = seen["code"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(-1);
+        (code, self.names.empty(seen["screen"].as_str().unwrap_or_default().to_owned()))
+    }
+
+    /// The working folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the binary runs with, for other programs too.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut env = match &self.server {
+            Server::Sandbox(sandbox) if self.names.suffix.is_empty() => sandbox.environment(),
+            Server::Sandbox(sandbox) => self.credentials(sandbox.address(CloudName::Aws).unwrap()),
+            Server::Shared(proxy) => self.credentials(proxy.address),
+        };
+        env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
+        env
+    }
+
+    fn credentials(&self, address: SocketAddr) -> Vec<(String, String)> {
+        let variables = [
+            ("AWS_ENDPOINT_URL", format!("http://{address}")),
+            ("AWS_ACCESS_KEY_ID", self.names.account.clone()),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2-secret".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ];
+        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+
+    /// What a person sees on AWS, with what differs from run to run replaced.
+    #[must_use]
+    pub fn transcript(&self, ran: &Ran) -> String {
+        let text = format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr);
+        let address = |(name, value): (String, String)| (name == "AWS_ENDPOINT_URL").then_some(value);
+        let address = self.environment().into_iter().find_map(address).unwrap_or_default();
+        let text = text.replace(&address, "http://127.0.0.1:PORT");
+        // Who the credentials are is the server's own invention.
+        let text = text.replace("{a}:root", "ACCOUNT:PRINCIPAL").replace("{a}:user/sandbox", "ACCOUNT:PRINCIPAL");
+        let text = text.replace("{a}", "ACCOUNT").replace("-{s}", "-SUFFIX");
+        without_digests(&without_digests(&text, "provision-"), "Provision")
     }
 
     /// Start the binary, to be interrupted.
@@ -125,9 +341,9 @@ impl Stage {
     #[must_use]
     pub fn spawn(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Child {
         let mut command = Command::new(binary());
-        command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", self.folder.path());
-        command.envs(self.sandbox.environment());
+        command.args(arguments.iter().map(|argument| self.fill(argument)));
+        command.current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var("PATH").unwrap_or_default()).envs(self.environment());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         change(&mut command);
         command.spawn().unwrap()
@@ -158,7 +374,28 @@ impl Stage {
     }
 }
 
-/// The cloud's own REST, as somebody else.
+/// Says so when it is dropped, by a panic too.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The text without the twelve characters after a prefix that come from a deployment's name.
+fn without_digests(text: &str, prefix: &str) -> String {
+    let mut parts = text.split(prefix);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| match part.get(..12) {
+        Some(digest) if digest.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            format!("{text}{prefix}DIGEST{}", &part[12..])
+        }
+        _ => format!("{text}{prefix}{part}"),
+    })
+}
+
+/// The cloud's own REST, or boto3, as somebody else.
 #[derive(Clone)]
 pub struct Hand {
     client: reqwest::Client,
@@ -167,6 +404,8 @@ pub struct Hand {
 
 /// How requests of a cloud are sent.
 enum Way {
+    /// boto3, past the fault layer where that is a proxy.
+    Aws { address: SocketAddr, names: Names },
     /// Everything at one address, nobody asks for credentials.
     Google { base: String },
     /// A token for Resource Manager; blobs and queues take a signature that nobody verifies.
@@ -177,13 +416,28 @@ enum Way {
 const API_VERSION: &str = "api-version=2024-01-01";
 
 impl Hand {
+    fn boto3(address: SocketAddr, names: Names) -> Self {
+        Self { client: reqwest::Client::new(), way: Arc::new(Way::Aws { address, names }) }
+    }
+
+    /// Run Python with boto3: `s3`, `sqs` and `iam` are clients. Gives what it prints.
+    ///
+    /// # Panics
+    ///
+    /// The script fails, or this is another cloud than AWS.
+    #[must_use]
+    pub fn python(&self, script: &str) -> String {
+        let Way::Aws { address, names } = self.way.as_ref() else { panic!("boto3 is for AWS") };
+        names.empty(boto3::run(&format!("http://{address}"), &names.account, &names.fill(script)))
+    }
+
     fn of(sandbox: &Sandbox, cloud: CloudName) -> Self {
         let environment = sandbox.environment();
         let variable = |name: &str| {
             environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
         };
         let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
-        if cloud != CloudName::Azure {
+        if cloud == CloudName::Google {
             let base = format!("http://{}", sandbox.address(cloud).unwrap());
             return Self { client: builder.build().unwrap(), way: Arc::new(Way::Google { base }) };
         }
@@ -229,6 +483,7 @@ impl Hand {
         let method: Method = method.parse().unwrap();
         let method_puts = method == Method::PUT;
         let request = match self.way.as_ref() {
+            Way::Aws { .. } => panic!("AWS is changed by boto3"),
             Way::Google { base } => self.client.request(method, whole(base, place)),
             Way::Azure { manager, .. } if place.starts_with('/') || place.starts_with(manager.as_str()) => {
                 let versioned = match place.contains("api-version=") {

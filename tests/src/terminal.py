@@ -27,6 +27,7 @@ while True:
             break
         screen += data
     if answers and answers[0][0].encode() in screen:
+        open(os.path.join(job["folder"], "asked"), "w").close()
         time.sleep(float(os.environ.get("ANSWER_AFTER", "0")))
         os.write(terminal, answers.pop(0)[1].encode())
     if time.monotonic() - since > 90:

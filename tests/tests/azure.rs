@@ -3,12 +3,12 @@
 use provision_sandbox::CloudName;
 use provision_sandbox::azure::CLIENT;
 use provision_sandbox::fault::{Fault, Nth, What, When};
-use provision_tests::rig::Ran;
+use provision_tests::run::Ran;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
-use crate::clouds::AZURE;
 use crate::clouds::azure::{ACCOUNT, GROUP, assignments, container, events, queue, rules, set_rules};
+use crate::clouds::{AZURE, fault};
 
 /// A deployment in an account that others use too.
 const SHARED: &str = r#"
@@ -34,7 +34,7 @@ principal_id = "11111111-1111-1111-1111-111111111111"
 /// A stage with the shared account and nothing in it.
 fn shared() -> Stage {
     let stage = Stage::start(CloudName::Azure);
-    (AZURE.seed)(&stage.sandbox);
+    (AZURE.seed)(&stage);
     let hand = stage.hand();
     hand.send("PUT", GROUP, json!({"location": "westeurope"}));
     hand.send("PUT", ACCOUNT, json!({"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}));
@@ -280,7 +280,9 @@ fn account_of_a_former_name_is_an_orphan_and_its_data_is_kept() {
 fn account_that_is_used_and_not_made_any_more_is_no_orphan() {
     let stage = AZURE.applied();
     AZURE.change(&stage, &[("\"acmefiles\"\n", "\"acmefiles\"\ncreate = false\n")]);
-    assert!(!AZURE.run(&stage, &["plan"]).stdout.contains("orphan"));
+    let plan = AZURE.succeed(&stage, &["plan"]);
+    assert!(plan.contains("container `wandb-files`") || plan.contains("No changes."), "{plan}");
+    assert!(!plan.contains("orphan"), "{plan}");
 }
 
 #[test]
@@ -313,7 +315,7 @@ fn job_with(variables: &[(&str, &str)], without: &[&str]) -> (Stage, String) {
 fn with(stage: &Stage, arguments: &[&str], variables: &[(&str, &str)], without: &[&str]) -> Ran {
     stage.write("token.jwt", JWT);
     stage.write("junk.jwt", "junk");
-    let manager = stage.sandbox.environment().into_iter().find(|(name, _)| name == "AZURE_RESOURCE_MANAGER_ENDPOINT");
+    let manager = stage.sandbox().environment().into_iter().find(|(name, _)| name == "AZURE_RESOURCE_MANAGER_ENDPOINT");
     let endpoint = format!("{}/msi/token", manager.unwrap().1);
     stage.run_with(&[&["azure"], arguments].concat(), |command| {
         command.env_remove("AZURE_CLIENT_SECRET").env("PATH", "/nonexistent");
@@ -358,4 +360,39 @@ fn managed_identity_does_the_whole_job_on_request() {
     // Unasked, nobody looks for it.
     let ran = with(&stage, &["plan"], &asked[1..], &[]);
     assert!(ran.code == 4 && ran.stderr.contains("az login"), "{}{}", ran.stdout, ran.stderr);
+}
+
+/// The run before was killed right after it began to create the account.
+#[test]
+fn account_that_is_still_being_made_is_waited_for() {
+    let stage = AZURE.planned();
+    let (code, message) = ("StorageAccountIsNotProvisioned".to_owned(), "The state must be 'Succeeded'.".to_owned());
+    fault(&stage, "arm:containers.get", Nth::Number(1), What::Error { status: 409, code, message });
+    AZURE.apply(&stage);
+    AZURE.is_in_sync(&stage);
+    assert_eq!((AZURE.ours)(&stage.hand()), AZURE.applied);
+}
+
+/// One name is the beginning of the other, in one account: neither hears of the other's files.
+#[test]
+fn containers_with_alike_names_in_one_account_are_kept_apart() {
+    let stage = shared();
+    let hand = stage.hand();
+    for (file, deployment, name) in [("one.toml", "wandb", "files"), ("two.toml", "wandb-b", "files2")] {
+        let plan = SHARED.replace("wandb-one", deployment).replace("one-files", name);
+        stage.write(file, &plan.replace("one-events", &format!("{name}-events")));
+        AZURE.succeed(&stage, &["apply", file, "--yes"]);
+    }
+    for (file, deployment) in [("one.toml", "wandb"), ("two.toml", "wandb-b")] {
+        assert_eq!(AZURE.succeed(&stage, &["drift", file]), format!("{deployment}: in sync\n"));
+    }
+    upload(&hand, "files2", "run");
+    assert_eq!(messages(&hand, "files-events", "files"), 0);
+    assert_eq!(messages(&hand, "files2-events", "files2"), 1);
+    upload(&hand, "files", "run");
+    assert_eq!(messages(&hand, "files-events", "files"), 1);
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes", "--delete-data", "files"]);
+    assert_eq!(AZURE.succeed(&stage, &["drift", "two.toml"]), "wandb-b: in sync\n");
+    upload(&hand, "files2", "later");
+    assert_eq!(messages(&hand, "files2-events", "files2"), 1);
 }

@@ -6,8 +6,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use provision_sandbox::{CloudName, Options, Sandbox};
-use provision_tests::boto3;
+use crate::clouds::AWS;
+use crate::clouds::aws::python;
+use crate::sandbox_google_clients::skip;
 
 const PAGE: &str = "<!doctype html><body><script>
 (async () => {
@@ -28,22 +29,19 @@ fn page_on_an_allowed_origin_puts_and_gets_and_another_is_refused() {
     let Some(chromium) =
         ["/usr/bin/chromium", "/usr/bin/chromium-browser"].into_iter().find(|path| Path::new(path).exists())
     else {
-        println!("skipped: no Chromium at /usr/bin/chromium");
-        return;
+        return skip("Chromium at /usr/bin/chromium");
     };
-    let sandbox = Sandbox::start(Options { clouds: vec![CloudName::Aws], ..Options::default() }).unwrap();
-    let endpoint = format!("http://{}", sandbox.address(CloudName::Aws).unwrap());
     let (allowed, other) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let origin = format!("http://{}", allowed.local_addr().unwrap());
-    let urls = boto3::run(
-        &endpoint,
-        "123456789012",
-        &format!(
-            "s3.create_bucket(Bucket='pages', CreateBucketConfiguration={{'LocationConstraint': 'eu-west-1'}})
-s3.put_bucket_cors(Bucket='pages', CORSConfiguration={{'CORSRules': [{{'AllowedOrigins': ['{origin}'], 'AllowedMethods': ['GET', 'HEAD', 'PUT'], 'AllowedHeaders': ['*'], 'ExposeHeaders': ['ETag']}}]}})
-for call in ('put_object', 'get_object'): print(s3.generate_presigned_url(call, Params={{'Bucket': 'pages', 'Key': 'k'}}))"
-        ),
+    // The rule that the browser judges is the one that apply makes.
+    let stage = AWS.planned();
+    AWS.change(&stage, &[("https://wandb.example.com", &origin)]);
+    AWS.apply(&stage);
+    let urls = python(
+        &stage.hand(),
+        "for call in ('put_object', 'get_object'): print(s3.generate_presigned_url(call, Params={'Bucket': b, 'Key': 'k'}))",
     );
+    let urls = stage.fill(&urls);
     let urls: Vec<_> = urls.lines().collect();
     let page = PAGE.replace("PUT_URL", urls[0]).replace("GET_URL", urls[1]);
     assert!(shown(chromium, allowed, &page).contains("put 200, ETag seen, got hello"));

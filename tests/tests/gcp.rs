@@ -1,5 +1,6 @@
 //! What Google Cloud alone has: bindings that were there before us, and accounts that deployments share.
 
+use provision_sandbox::fault::When;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
@@ -138,4 +139,70 @@ fn two_deployments_share_one_account() {
     GCP.succeed(&stage, &["destroy", "two.toml", "--yes"]);
     assert!(!policy(&hand, ACCOUNT)["bindings"].to_string().contains(SERVER));
     nothing_to_destroy(&stage, "two.toml");
+}
+
+/// Somebody else adds a member between our look at a policy and our writing of it: its etag keeps theirs.
+#[test]
+fn member_that_others_add_right_before_us_stays() {
+    const MEMBER: &str = "user:late@example.com";
+    for (operation, place) in
+        [("storage:SetIamPolicy", POLICY), ("pubsub:SetIamPolicy", TOPIC), ("iam:SetIamPolicy", ACCOUNT)]
+    {
+        let stage = adoptable(&[]);
+        stage.hook(operation, 1, When::Before, move |hand| {
+            let mut found = policy(hand, place);
+            let mut bindings = found["bindings"].as_array().cloned().unwrap_or_default();
+            bindings.push(json!({"role": "roles/viewer", "members": [MEMBER]}));
+            found["bindings"] = json!(bindings);
+            set(hand, place, found);
+        });
+        GCP.apply(&stage);
+        let bindings = policy(&stage.hand(), place)["bindings"].to_string();
+        assert!(bindings.contains(MEMBER), "{operation}: {bindings}");
+        assert_eq!((GCP.ours)(&stage.hand()), GCP.adopted, "{operation}");
+        GCP.is_in_sync(&stage);
+    }
+}
+
+/// The same of the bucket, whose metageneration keeps theirs.
+#[test]
+fn labels_and_rules_that_others_add_right_before_us_stay() {
+    let stage = GCP.applied();
+    stage.hook("storage:UpdateBucket", 1, When::Before, |hand| {
+        let mut rules = hand.send("GET", BUCKET, Value::Null)["cors"].as_array().cloned().unwrap_or_default();
+        rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
+        hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
+    });
+    GCP.change(&stage, GCP.update);
+    let ran = GCP.run(&stage, &["apply", "--yes"]);
+    assert!([0, 3].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
+    let stays = || {
+        let bucket = stage.hand().send("GET", BUCKET, Value::Null);
+        assert_eq!(bucket["labels"]["late"], "theirs", "{bucket}");
+        assert!(bucket["cors"].to_string().contains("https://late.example.com"), "{bucket}");
+    };
+    stays();
+    stage.faults().clear();
+    GCP.apply(&stage);
+    stays();
+    GCP.is_in_sync(&stage);
+}
+
+/// Labels of the deployment stand over those that an adopted bucket had, and stay when it is released.
+#[test]
+fn labels_of_the_deployment_stand_over_those_of_an_adopted_bucket_and_stay() {
+    let stage = GCP.planned();
+    let hand = stage.hand();
+    (GCP.make_unmarked)(&hand);
+    (GCP.put_others)(&hand);
+    GCP.change(&stage, &[GCP.adopting, &[("[gcp]\n", "tags = { team = \"ml\" }\n[gcp]\n")]].concat());
+    let labels = || {
+        let labels = hand.send("GET", BUCKET, Value::Null)["labels"].clone();
+        (labels["team"].clone(), labels["name"].clone())
+    };
+    GCP.apply(&stage);
+    assert_eq!(labels(), (json!("ml"), json!("their-bucket")));
+    GCP.is_in_sync(&stage);
+    GCP.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!(labels(), (json!("ml"), json!("their-bucket")));
 }

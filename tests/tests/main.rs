@@ -1,14 +1,9 @@
 //! The contract suite and end-to-end runs of the built binary.
 //!
 //! - `contract`: every promise, on Google Cloud and Azure; `clouds` is what it knows of them.
-//! - `lifecycle`: apply, output, drift, destroy of the example plan files, read back by another client.
-//! - `compare`: every row of the compare table, for every facet.
-//! - `sharing`: others' entries, adopting, other deployments, renaming, orphans.
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
-//! - `destroy`: protection, content, `--delete-data`.
-//! - `faults`: what no emulator says: throttling, conflicts, wrong regions, credentials, signals.
-//! - `saved`: saved change sets.
+//! - `help`: that each command, flag and value has a test.
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
 //! - `sweep`: a run killed or failing at every single write.
 //! - `terminal`: what a person at a terminal sees.
@@ -16,42 +11,100 @@
 //! - `plan_file`: mistakes in plan files.
 //! - `properties`: random plan files and random edits.
 //! - `sandbox`: `--sandbox` and `provision sandbox`.
-//! - `operators`: two people, or two jobs, at the same time.
 //! - `readback`: what the binary made on Google Cloud and Azure, read back by clients that others wrote.
 //! - `browser`: what a browser makes of the CORS rules.
 //! - `sandbox_clients`: the sandbox under clients that others wrote.
 //! - `sandbox_azure_clients`: Microsoft's Python clients against the sandbox.
 //! - `sandbox_google_clients`: Google's own clients on the sandbox.
 
-/// Each case as a test of its own on every backend.
-macro_rules! cases {
-    ($($case:ident,)*) => {
-        mod ministack {
-            $(#[test]
-            fn $case() {
-                super::$case(provision_tests::backend::Backend::MiniStack);
-            })*
-        }
-        mod sandbox {
-            $(#[test]
-            fn $case() {
-                super::$case(provision_tests::backend::Backend::Sandbox);
-            })*
+/// Each case as a test of its own on every cloud: of the first list on MiniStack too; of the second on the sandboxes alone,
+/// for the reason that stands beside it.
+macro_rules! contract {
+    (everywhere: [$($case:ident,)*], sandboxes: [$($alone:ident = $reason:literal,)*],) => {
+        $(mod $case {
+            mod aws {
+                #[test]
+                fn ministack() {
+                    super::super::$case(&crate::clouds::Place {
+                        cloud: &crate::clouds::AWS,
+                        backend: provision_tests::backend::Backend::MiniStack,
+                    });
+                }
+
+                on_its_sandbox!($case, AWS);
+            }
+
+            mod gcp {
+                on_its_sandbox!($case, GCP);
+            }
+
+            mod azure {
+                on_its_sandbox!($case, AZURE);
+            }
+        })*
+        $(#[doc = $reason]
+        mod $alone {
+            mod aws {
+                on_its_sandbox!($alone, AWS);
+            }
+
+            mod gcp {
+                on_its_sandbox!($alone, GCP);
+            }
+
+            mod azure {
+                on_its_sandbox!($alone, AZURE);
+            }
+        })*
+    };
+}
+
+/// Each case of AWS alone as a test of its own, like [`contract`].
+macro_rules! aws_cases {
+    (everywhere: [$($case:ident,)*], sandbox: [$($alone:ident = $reason:literal,)*],) => {
+        $(mod $case {
+            #[test]
+            fn ministack() {
+                super::$case(&crate::clouds::Place {
+                    cloud: &crate::clouds::AWS,
+                    backend: provision_tests::backend::Backend::MiniStack,
+                });
+            }
+
+            #[test]
+            fn sandbox() {
+                super::$case(&crate::clouds::ON_SANDBOX);
+            }
+        })*
+        $(#[doc = $reason]
+        #[test]
+        fn $alone() {
+            alone::$alone(&crate::clouds::ON_SANDBOX);
+        })*
+    };
+}
+
+/// A case on the sandbox of a cloud.
+macro_rules! on_its_sandbox {
+    ($case:ident, $cloud:ident) => {
+        #[test]
+        fn sandbox() {
+            super::super::$case(&crate::clouds::Place {
+                cloud: &crate::clouds::$cloud,
+                backend: provision_tests::backend::Backend::Sandbox,
+            });
         }
     };
 }
 
+mod aws;
 mod azure;
 mod browser;
 mod clouds;
-mod compare;
 mod contract;
-mod destroy;
-mod faults;
 mod gcp;
-mod lifecycle;
+mod help;
 mod messages;
-mod operators;
 mod plan_file;
 mod properties;
 mod readback;
@@ -59,8 +112,6 @@ mod sandbox;
 mod sandbox_azure_clients;
 mod sandbox_clients;
 mod sandbox_google_clients;
-mod saved;
-mod sharing;
 mod streams;
 mod sweep;
 mod terminal;

@@ -1,14 +1,9 @@
 //! Mistakes in plan files.
 
-use provision_tests::backend::Backend;
-use provision_tests::rig::Rig;
+use provision_sandbox::CloudName;
+use provision_tests::stage::Stage;
 
 use crate::messages::screen;
-
-cases! {
-    mistakes_are_reported_at_once_and_nothing_is_sent,
-    usage_exits_with_64,
-}
 
 const MISTAKES: &str = r#"[deployment]
 name = "Wandb"
@@ -23,31 +18,33 @@ name = "acme-events.fifo"
 receive_wait_s = "10"
 "#;
 
-fn mistakes_are_reported_at_once_and_nothing_is_sent(backend: Backend) {
-    let rig = Rig::new(backend);
-    rig.write("provision.toml", MISTAKES);
-    let ran = rig.run(&["aws", "apply", "--yes"]);
+#[test]
+fn mistakes_are_reported_at_once_and_nothing_is_sent() {
+    let stage = Stage::start(CloudName::Aws);
+    stage.write("provision.toml", MISTAKES);
+    let ran = stage.run(&["aws", "apply", "--yes"]);
     assert_eq!(ran.code, 64);
-    screen("plan_file_mistakes", &rig, &ran);
-    rig.write("provision.toml", &MISTAKES.replace("versionning = true\n", "").replace("\"10\"", "10"));
-    let ran = rig.run(&["validate"]);
+    screen("plan_file_mistakes", &stage, &ran);
+    stage.write("provision.toml", &MISTAKES.replace("versionning = true\n", "").replace("\"10\"", "10"));
+    let ran = stage.run(&["validate"]);
     assert_eq!(ran.code, 64);
-    screen("plan_file_mistakes_of_meaning", &rig, &ran);
-    assert!(rig.proxy.records().is_empty());
+    screen("plan_file_mistakes_of_meaning", &stage, &ran);
+    assert!(stage.faults().records().is_empty());
 }
 
-fn usage_exits_with_64(backend: Backend) {
-    let rig = Rig::new(backend);
+#[test]
+fn usage_exits_with_64() {
+    let stage = Stage::start(CloudName::Aws);
     for arguments in [&["aws"][..], &["aws", "plann"], &["aws", "plan", "nope.toml"]] {
-        assert_eq!(rig.run(arguments).code, 64, "{arguments:?}");
+        assert_eq!(stage.run(arguments).code, 64, "{arguments:?}");
     }
-    let missing = rig.run(&["gcp", "plan", "nope.toml"]).stderr;
+    let missing = stage.run(&["gcp", "plan", "nope.toml"]).stderr;
     assert!(missing.contains("`provision init gcp` prints"), "{missing}");
-    assert_eq!(rig.run(&["--version"]).code, 0);
-    let schema = rig.run(&["schema"]).stdout;
+    assert_eq!(stage.run(&["--version"]).code, 0);
+    let schema = stage.run(&["schema"]).stdout;
     assert!(serde_json::from_str::<serde_json::Value>(&schema).unwrap()["properties"]["aws"].is_object());
-    assert!(rig.run(&["completions", "bash"]).stdout.contains("provision"));
-    let init = rig.run(&["init", "aws"]).stdout;
-    rig.write("provision.toml", &init);
-    assert_eq!(rig.run(&["validate"]).code, 0);
+    assert!(stage.run(&["completions", "bash"]).stdout.contains("provision"));
+    let init = stage.run(&["init", "aws"]).stdout;
+    stage.write("provision.toml", &init);
+    assert_eq!(stage.run(&["validate"]).code, 0);
 }

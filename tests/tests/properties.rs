@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use provision_core::plan_file::PlanFile;
-use provision_tests::backend::Backend;
-use provision_tests::rig::Rig;
+use provision_tests::stage::Stage;
 
-use crate::lifecycle::{PLAN, apply, planned};
+use crate::clouds::AWS;
+use crate::clouds::aws::{PLAN, boto, python};
 
 /// How many random edits are made, some at a time.
 const EDITS: usize = 1000;
@@ -108,7 +108,7 @@ fn settings() -> impl Strategy<Value = String> {
     );
     (bucket, queue, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(bucket, queue, enabled, runs, access)| {
         let mut text =
-            "[deployment]\nname = \"wandb-{s}\"\nhost = \"https://wandb.example.com\"\ntags = { team = \"ml\" }\n\
+            "[deployment]\nname = \"wandb-prod\"\nhost = \"https://wandb.example.com\"\ntags = { team = \"ml\" }\n\
                         [aws]\nregion = \"eu-west-1\"\n[aws.bucket]\nname = \"acme-{s}\"\n"
                 .to_owned();
         bucket.iter().for_each(|line| writeln!(text, "{line}").unwrap());
@@ -125,15 +125,16 @@ fn apply_of_any_plan_file_leaves_nothing_to_do_and_destroy_leaves_nothing() {
     let mut runner = TestRunner::deterministic();
     for _ in 0..40 {
         let text = settings().new_tree(&mut runner).unwrap().current();
-        let rig = planned(Backend::Sandbox);
-        rig.write("provision.toml", &text);
-        apply(&rig);
-        let plan = rig.run(&["aws", "plan"]);
+        let stage = AWS.planned();
+        stage.write("provision.toml", &text);
+        AWS.apply(&stage);
+        let plan = stage.run(&["aws", "plan"]);
         assert!(plan.code == 0 && plan.stdout.contains("No changes."), "{text}\n{}", plan.stdout);
-        let destroyed = rig.run(&["aws", "destroy", "--yes"]);
+        let destroyed = stage.run(&["aws", "destroy", "--yes"]);
         assert_eq!(destroyed.code, 0, "{text}\n{}{}", destroyed.stdout, destroyed.stderr);
         assert_eq!(
-            rig.boto3(
+            python(
+                &stage.hand(),
                 "print(sqs.list_queues().get('QueueUrls', []), iam.list_role_policies(RoleName='node')['PolicyNames'])"
             ),
             "[] []"
@@ -215,22 +216,22 @@ fn random_edits_are_found_if_they_are_ours_and_left_alone_if_not() {
     let mut runner = TestRunner::deterministic();
     let edit = (any::<bool>(), 0..OURS.len(), 0..THEIRS.len(), 1_u32..40_000);
     let round = prop::collection::vec(edit, 1..8);
-    let rig = planned(Backend::Sandbox);
-    rig.write("provision.toml", &tagged);
-    apply(&rig);
-    rig.boto3(PREPARE);
+    let stage = AWS.planned();
+    stage.write("provision.toml", &tagged);
+    AWS.apply(&stage);
+    boto(&stage.hand(), PREPARE);
     let (mut edits, mut rounds) = (0, 0);
     while edits < EDITS {
         let made = round.new_tree(&mut runner).unwrap().current();
-        let expected = edit_all(&rig, &made);
-        look_and_repair(&rig, &expected);
+        let expected = edit_all(&stage, &made);
+        look_and_repair(&stage, &expected);
         (edits, rounds) = (edits + made.len(), rounds + 1);
     }
     println!("{edits} random edits in {rounds} rounds");
 }
 
 /// Make the edits of one round; gives where those of ours must show.
-fn edit_all(rig: &Rig, made: &[(bool, usize, usize, u32)]) -> Vec<&'static str> {
+fn edit_all(stage: &Stage, made: &[(bool, usize, usize, u32)]) -> Vec<&'static str> {
     let mut script = "b = 'acme-{s}'; u = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']\n".to_owned();
     let mut expected = Vec::new();
     for (ours, own, others, number) in made {
@@ -246,22 +247,25 @@ fn edit_all(rig: &Rig, made: &[(bool, usize, usize, u32)]) -> Vec<&'static str> 
             .replace("'SN'", &format!("'S{number}'"));
         writeln!(script, "{edit}").unwrap();
     }
-    rig.boto3(&script);
+    boto(&stage.hand(), &script);
     expected
 }
 
-fn look_and_repair(rig: &Rig, expected: &[&str]) {
-    let others = |rig: &Rig| {
-        rig.boto3(&format!("b = 'acme-{{s}}'; u = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']{OTHERS}"))
+fn look_and_repair(stage: &Stage, expected: &[&str]) {
+    let others = |stage: &Stage| {
+        python(
+            &stage.hand(),
+            &format!("b = 'acme-{{s}}'; u = sqs.get_queue_url(QueueName=b + '-events')['QueueUrl']{OTHERS}"),
+        )
     };
-    let before = others(rig);
-    let drift = rig.run(&["aws", "drift"]);
+    let before = others(stage);
+    let drift = stage.run(&["aws", "drift"]);
     assert_eq!(drift.code, if expected.is_empty() { 0 } else { 2 }, "{expected:?}\n{}{}", drift.stdout, drift.stderr);
     for place in expected {
         assert!(drift.stdout.contains(place), "{place} is not in\n{}", drift.stdout);
     }
-    apply(rig);
-    let plan = rig.run(&["aws", "plan"]);
+    AWS.apply(stage);
+    let plan = stage.run(&["aws", "plan"]);
     assert!(plan.stdout.contains("No changes."), "{}", plan.stdout);
-    assert_eq!(others(rig), before);
+    assert_eq!(others(stage), before);
 }

@@ -8,7 +8,7 @@ use provision_sandbox::Sandbox;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::azurite::Azurite;
 use provision_tests::google::{Google, PubsubEmulator, PubsubFront, find};
-use provision_tests::rig::{self, Ran};
+use provision_tests::run::{self, Ran};
 use serde_json::{Value, json};
 
 use crate::sandbox_azure_clients::{python, sandbox};
@@ -28,12 +28,12 @@ impl Desk {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(rig::binary());
+        let mut command = Command::new(run::binary());
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", self.folder.path());
         command.envs(self.env.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Instant::now();
-        rig::finished(command.spawn().unwrap(), started)
+        run::finished(command.spawn().unwrap(), started)
     }
 
     /// Run, expect success, and give what was printed.

@@ -3,9 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use provision_tests::rig::{Ran, binary, finished, signal};
+use provision_tests::run::{Ran, binary, finished, signal};
 
 /// A folder with the example plan files, and a binary without credentials, endpoints or anything else in its environment.
 struct Place(tempfile::TempDir);
@@ -67,20 +67,6 @@ fn main_job_runs_without_a_network_an_account_or_an_emulator() {
     }
 }
 
-/// The other clouds have this in `contract`.
-#[test]
-fn saved_change_set_is_applied_in_the_sandbox_of_the_command() {
-    let place = Place::new();
-    for arguments in [
-        &["aws", "plan", "aws.toml", "--sandbox", "--out", "set.json"][..],
-        &["aws", "apply", "set.json", "--sandbox"],
-        &["aws", "drift", "aws.toml", "--sandbox"],
-    ] {
-        let ran = place.run(arguments);
-        assert_eq!(ran.code, 0, "{arguments:?} {}{}", ran.stdout, ran.stderr);
-    }
-}
-
 #[test]
 fn sandbox_looks_at_no_real_credential_or_endpoint() {
     let place = Place::new();
@@ -108,7 +94,6 @@ fn state_held_by_another_process_says_by_whom() {
     let ran = place.run(&["aws", "plan", "aws.toml", "--sandbox"]);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains(&server.id().to_string()), "{}", ran.stderr);
-    assert!(ran.elapsed < Duration::from_secs(15), "{:?}", ran.elapsed);
     server.kill().unwrap();
     let _ = server.wait();
     assert_eq!(place.run(&["aws", "plan", "aws.toml", "--sandbox"]).code, 0, "a killed holder holds nothing");
@@ -119,7 +104,7 @@ fn damaged_state_is_an_error_and_a_torn_end_a_warning() {
     let place = Place::new();
     assert_eq!(place.run(&["aws", "apply", "aws.toml", "--sandbox", "--yes"]).code, 0);
     for file in ["journal", "snapshot"] {
-        let Ok(bytes) = std::fs::read(place.state(file)) else { continue };
+        let bytes = std::fs::read(place.state(file)).unwrap();
         let mut damaged = bytes.clone();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
@@ -134,7 +119,13 @@ fn damaged_state_is_an_error_and_a_torn_end_a_warning() {
         assert!(ran.stderr.contains("`provision sandbox reset --dir .provision/sandbox`"), "{file}: {}", ran.stderr);
         std::fs::write(place.state(file), &bytes).unwrap();
     }
-    assert_eq!(place.run(&["aws", "drift", "aws.toml", "--sandbox"]).code, 0);
+    let mut journal = std::fs::read(place.state("journal")).unwrap();
+    journal.extend(b"a change that was not wri");
+    std::fs::write(place.state("journal"), journal).unwrap();
+    let torn = place.run(&["aws", "drift", "aws.toml", "--sandbox"]);
+    assert!(torn.code == 0 && torn.stderr.contains("was not written to its end, and is dropped"), "{}", torn.stderr);
+    let mended = place.run(&["aws", "drift", "aws.toml", "--sandbox"]);
+    assert!(mended.code == 0 && !mended.stderr.contains("is dropped"), "{}", mended.stderr);
     assert_eq!(place.run(&["sandbox", "reset"]).code, 0);
     assert_eq!(place.run(&["aws", "drift", "aws.toml", "--sandbox"]).code, 2, "nothing is left after a reset");
 }
@@ -179,6 +170,27 @@ fn serve_misbehaves_as_a_file_says() {
     std::fs::write(place.path().join("faults.toml"), "[[fault]]\noperatoin = \"x\"\n").unwrap();
     let broken = place.run(&["sandbox", "serve", "--faults", "faults.toml"]);
     assert!(broken.code == 64 && broken.stderr.contains("faults.toml"), "{}", broken.stderr);
+}
+
+#[test]
+fn served_on_the_port_and_in_the_folder_that_are_asked_for() {
+    let place = Place::new();
+    // The ports that follow must be free too, which nobody can promise: some are tried.
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (port, (mut server, variables)) = (0..5)
+        .map(|_| free())
+        .map(|port| (port, serve(&place, &["--port", &port.to_string(), "--dir", "elsewhere"])))
+        .find(|(_, (_, variables))| !variables.is_empty())
+        .unwrap();
+    let endpoint = variables.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL");
+    assert_eq!(endpoint.map(|(_, url)| url.as_str()), Some(format!("http://127.0.0.1:{port}").as_str()));
+    let held = place.run(&["sandbox", "reset", "--dir", "elsewhere"]);
+    assert!(held.code == 1 && held.stderr.contains(&server.id().to_string()), "{}", held.stderr);
+    signal(&server, "TERM");
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+    assert!(place.path().join("elsewhere/snapshot").exists());
+    assert_eq!(place.run(&["sandbox", "reset", "--dir", "elsewhere"]).code, 0);
+    assert!(!place.path().join("elsewhere/snapshot").exists());
 }
 
 /// Nobody made the role that an example takes for granted.

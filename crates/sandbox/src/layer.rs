@@ -67,6 +67,12 @@ impl FaultLayer {
         self.lock().records.iter().filter(|record| record.operation == operation).count()
     }
 
+    /// How often an operation was asked for, answered or not.
+    #[must_use]
+    pub fn begun(&self, operation: &str) -> usize {
+        self.lock().calls.get(operation).copied().unwrap_or_default()
+    }
+
     /// The operations that change something, in order.
     #[must_use]
     pub fn writes(&self) -> Vec<String> {
@@ -133,12 +139,12 @@ impl FaultLayer {
         let operation = wire.operation(&request);
         let call = self.counted(&operation);
         let asked = self.lock().recording.then(|| asked(wire, &operation, &request, start));
-        self.run_hooks(&operation, call, When::Before);
+        self.run_hooks(&operation, call, When::Before).await;
         let fault = self.chosen(&operation);
         let reaches =
             fault.as_ref().is_none_or(|fault| fault.at == When::After || matches!(fault.what, What::Delay(_)));
         let answer = if reaches { reach(request).await } else { Err(Dropped) };
-        self.run_hooks(&operation, call, When::After);
+        self.run_hooks(&operation, call, When::After).await;
         self.pause().await;
         let answer = match fault {
             Some(fault) => phrased(wire, &operation, fault.what, answer).await,
@@ -159,14 +165,17 @@ impl FaultLayer {
         *calls
     }
 
-    fn run_hooks(&self, operation: &str, call: usize, at: When) {
+    /// A hook may wait for requests of its own, so that it gets a thread of its own.
+    async fn run_hooks(&self, operation: &str, call: usize, at: When) {
         let hooks: Vec<_> = {
             let inner = self.lock();
             let meant =
                 inner.hooks.iter().filter(|(name, nth, when, _)| name == operation && *nth == call && *when == at);
             meant.map(|(_, _, _, hook)| Arc::clone(hook)).collect()
         };
-        hooks.iter().for_each(|hook| hook());
+        for hook in hooks {
+            let _ = tokio::task::spawn_blocking(move || hook()).await;
+        }
     }
 
     /// The fault for the call just counted. Calls of all operations that a fault names count together.

@@ -1,7 +1,7 @@
 //! Microsoft Azure.
 
 use provision_sandbox::CloudName;
-use provision_sandbox::fault::What;
+use provision_sandbox::fault::{What, When};
 use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
@@ -36,7 +36,8 @@ const BLOB_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 pub(crate) static AZURE: Cloud = Cloud {
     name: "azure",
     sandbox: CloudName::Azure,
-    seed: |sandbox| {
+    seed: |stage| {
+        let sandbox = stage.sandbox();
         for digit in ["3", "2", "1"] {
             let principal = SERVER.replace('1', digit);
             sandbox.seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
@@ -51,6 +52,7 @@ pub(crate) static AZURE: Cloud = Cloud {
         (include_str!("../../../plans/azure-minimal.toml"), "BUCKET=az://acmewandbminimal/wandb-files\n"),
         (include_str!("../../../plans/azure-full.toml"), "BUCKET=az://acmewandbfull/wandb-full-files\n"),
     ],
+    example_names: &[],
     outputs: &["BUCKET=az://acmefiles/wandb-files\n", "BUCKET_QUEUE=az://acmefiles/wandb-events\n"],
     edits: &[
         Edit { shows: "sku ", make: |hand| patch(hand, json!({"sku": {"name": "Standard_LRS"}})) },
@@ -154,6 +156,8 @@ pub(crate) static AZURE: Cloud = Cloud {
         ("[azure]\n", "tags = { team = \"ml\" }\n[azure]\n"),
         (SERVER, "22222222-2222-2222-2222-222222222222"),
     ],
+    update_begins: "arm:storageAccounts.patch",
+    make_bucket: |hand| drop(hand.send("PUT", &container("wandb-files"), json!({}))),
     make_unmarked: |hand| {
         hand.send("PUT", GROUP, json!({"location": "westeurope"}));
         let properties = json!({"minimumTlsVersion": "TLS1_0", "allowBlobPublicAccess": true});
@@ -192,6 +196,25 @@ pub(crate) static AZURE: Cloud = Cloud {
         "queue wandb-events",
         "rule",
     ],
+    // Nobody adopts a group or an account: they are used.
+    adopted: &[
+        "assignment",
+        "assignment",
+        "assignment",
+        "container wandb-files",
+        "entry wandb-events",
+        "queue wandb-events",
+        "rule",
+    ],
+    mark: |hand, bucket| {
+        let found = hand.send("GET", &container(bucket), Value::Null);
+        let mut members = found["properties"]["metadata"].as_object().cloned().unwrap_or_default();
+        members.retain(|key, _| key.starts_with("provision"));
+        json!(members)
+    },
+    set_mark: |hand, bucket, mark| {
+        hand.send("PATCH", &container(bucket), json!({"properties": {"metadata": mark}}));
+    },
     bucket: "wandb-files",
     bucket_renamed: &[
         Setting {
@@ -220,6 +243,7 @@ pub(crate) static AZURE: Cloud = Cloud {
     ],
     protect: ("[azure.container]", "protect = true\n[azure.container]"),
     upload: |hand, name| drop(hand.send("PUT", &format!("blob:/acmefiles/wandb-files/{name}"), json!("content"))),
+    fill: |hand| ["a", "b", "c"].iter().for_each(|name| (AZURE.upload)(hand, name)),
     messages: |hand| {
         let answer = hand.send("GET", "queue:/acmefiles/wandb-events/messages?numofmessages=32", Value::Null);
         let text = answer.as_str().unwrap_or_default();
@@ -234,14 +258,34 @@ pub(crate) static AZURE: Cloud = Cloud {
             ("arm:storageAccounts.put", What::Drop),
             ("arm:storageAccounts.patch", What::Conflict),
             ("arm:blobServices.put", What::Conflict),
-            // The run before was killed right after it began to create the account.
-            ("arm:containers.get", error(409, "StorageAccountIsNotProvisioned", "The state must be 'Succeeded'.")),
             ("arm:containers.put", What::Drop),
             ("arm:queues.put", What::Throttle),
             ("arm:eventSubscriptions.put", What::Drop),
             ("arm:roleAssignments.put", What::Drop),
         ]
     },
+    last_look: ("blob:ListBlobs", 2, When::Before),
+    lost: &[
+        "arm:resourceGroups.put",
+        "arm:storageAccounts.put",
+        "arm:blobServices.put",
+        "arm:containers.put",
+        "arm:queues.put",
+        "arm:eventSubscriptions.put",
+        "arm:roleAssignments.put",
+    ],
+    patient: || {
+        let body = json!({"error": {"code": "TooManyRequests", "message": "The request is being throttled."}});
+        let headers = vec![("retry-after".to_owned(), "2".to_owned())];
+        ("arm:containers.put", What::Answer { status: 429, headers, body: body.to_string() })
+    },
+    ignored: || {
+        let body = json!({"properties": {"cors": {"corsRules": []}}});
+        ("arm:blobServices.put", What::Answer { status: 200, headers: Vec::new(), body: body.to_string() })
+    },
+    begins: "arm:containers.put",
+    finishes: "arm:containers.delete",
+    crossed: "arm:eventSubscriptions.put",
     denied: Denied {
         operation: "arm:roleAssignments.put",
         code: "AuthorizationFailed",
@@ -318,7 +362,7 @@ pub(crate) fn events(hand: &Hand) -> Vec<Value> {
 }
 
 fn is_theirs(item: &Value) -> bool {
-    item["name"] == "theirs"
+    item["name"].as_str().is_some_and(|name| name.starts_with("theirs"))
 }
 
 fn change_events(hand: &Hand, change: fn(&mut Value)) {
@@ -374,6 +418,8 @@ fn put_others(hand: &Hand) {
         json!({"allowedOrigins": ["https://theirs.example.com"], "allowedMethods": ["GET"],
         "allowedHeaders": ["x"], "exposedHeaders": ["y"], "maxAgeInSeconds": 7}),
     );
+    rules.push(json!({"allowedOrigins": ["https://wildcard.example.com"], "allowedMethods": ["GET", "DELETE"],
+        "allowedHeaders": [""], "exposedHeaders": [""], "maxAgeInSeconds": 0}));
     let service = json!({"properties": {"cors": {"corsRules": rules},
         "deleteRetentionPolicy": {"enabled": true, "days": 9}, "isVersioningEnabled": true}});
     hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), service);
@@ -381,13 +427,16 @@ fn put_others(hand: &Hand) {
         "properties": {"resourceId": ACCOUNT, "queueName": "theirs", "queueMessageTimeToLiveInSeconds": 99}});
     let filter = json!({"subjectBeginsWith": "/blobServices/default/containers/theirs/blobs/",
         "includedEventTypes": ["Microsoft.Storage.BlobCreated"]});
-    let events = json!({"properties": {"destination": target, "filter": filter}});
+    let events = json!({"properties": {"destination": target.clone(), "filter": filter}});
     hand.send("PUT", &format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions/theirs"), events);
     let role =
         format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{BLOB_CONTRIBUTOR}");
     let assignment = json!({"properties": {"roleDefinitionId": role, "principalId": SERVER.replace('1', "3")}});
     let id = "0a0a0a0a-0000-4000-8000-000000000001";
     hand.send("PUT", &format!("{ACCOUNT}/providers/Microsoft.Authorization/roleAssignments/{id}"), assignment);
+    // Of files that ours never hears of.
+    let deleted = json!({"properties": {"destination": target, "filter": {"includedEventTypes": ["Microsoft.Storage.BlobDeleted"]}}});
+    hand.send("PUT", &format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions/theirs-too"), deleted);
 }
 
 /// The body that adds theirs to tags or metadata.
@@ -396,6 +445,12 @@ fn merged(hand: &Hand, place: &str, pointer: &str, theirs: &Value, body: fn(Valu
     let mut members = found.pointer(pointer).and_then(Value::as_object).cloned().unwrap_or_default();
     members.extend(theirs.as_object().unwrap().clone());
     body(json!(members))
+}
+
+fn is_their_rule(rule: &Value) -> bool {
+    ["https://theirs.example.com", "https://wildcard.example.com"]
+        .iter()
+        .any(|origin| rule["allowedOrigins"][0] == *origin)
 }
 
 fn others(hand: &Hand) -> Value {
@@ -407,15 +462,16 @@ fn others(hand: &Hand) -> Value {
     };
     let metadata = |place: &str| without_mark(&get(place)["properties"]["metadata"]);
     let mut rules = rules(hand);
-    rules.retain(|rule| rule["allowedOrigins"][0] == "https://theirs.example.com");
+    rules.retain(is_their_rule);
     let service = get(&format!("{ACCOUNT}/blobServices/default"))["properties"].clone();
     let events: Vec<_> = events(hand).into_iter().filter(is_theirs).map(|found| found["properties"].clone()).collect();
     let assignments: Vec<_> = assignments(hand).into_iter().filter(|one| !is_of_server(one)).collect();
+    let account = get(ACCOUNT);
     json!({
         "tags": [without_mark(&get(GROUP)["tags"]), without_mark(&get(ACCOUNT)["tags"])],
         "metadata": [metadata(&container("wandb-files")), metadata(&queue("wandb-events")),
             metadata(&container("theirs")), metadata(&queue("theirs"))],
-        "account": get(ACCOUNT)["properties"]["minimumTlsVersion"],
+        "account": [account["properties"]["minimumTlsVersion"], account["properties"]["allowBlobPublicAccess"], account["sku"]],
         "rules": rules,
         "service": [service["deleteRetentionPolicy"], service["isVersioningEnabled"]],
         "events": events,
@@ -441,7 +497,7 @@ fn ours(hand: &Hand) -> Vec<String> {
         |item: &Value| item["properties"]["destination"]["properties"]["queueName"].as_str().unwrap().to_owned();
     found.extend(events(hand).iter().filter(|found| !is_theirs(found)).map(|found| format!("entry {}", queue(found))));
     let rules = rules(hand);
-    let rules = rules.iter().filter(|rule| rule["allowedOrigins"][0] != "https://theirs.example.com");
+    let rules = rules.iter().filter(|rule| !is_their_rule(rule));
     found.extend(rules.map(|_| "rule".to_owned()));
     found.extend(assignments(hand).iter().filter(|one| is_of_server(one)).map(|_| "assignment".to_owned()));
     found.sort();

@@ -1,7 +1,7 @@
 //! Google Cloud.
 
 use provision_sandbox::CloudName;
-use provision_sandbox::fault::What;
+use provision_sandbox::fault::{What, When};
 use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ service_account = "wandb@acme-ml.iam.gserviceaccount.com"
 
 const PROJECT: &str = "acme-ml";
 pub(crate) const SERVER: &str = "serviceAccount:wandb@acme-ml.iam.gserviceaccount.com";
+/// What the members of the plan file's account, and of that it is changed to, have in common.
+const SERVERS: &str = "@acme-ml.iam.gserviceaccount.com";
 pub(crate) const BUCKET: &str = "/storage/v1/b/acme-files";
 pub(crate) const POLICY: &str = "/storage/v1/b/acme-files/iam";
 const POLICY_3: &str = "/storage/v1/b/acme-files/iam?optionsRequestedPolicyVersion=3";
@@ -36,9 +38,9 @@ pub(crate) const ACCOUNT: &str = "/v1/projects/acme-ml/serviceAccounts/wandb@acm
 pub(crate) static GCP: Cloud = Cloud {
     name: "gcp",
     sandbox: CloudName::Google,
-    seed: |sandbox| {
+    seed: |stage| {
         for name in ["wandb-full", "other", "wandb"] {
-            sandbox.seed_google(PROJECT, Some(&format!("{name}@acme-ml.iam.gserviceaccount.com"))).unwrap();
+            stage.sandbox().seed_google(PROJECT, Some(&format!("{name}@acme-ml.iam.gserviceaccount.com"))).unwrap();
         }
     },
     plan: PLAN,
@@ -47,6 +49,7 @@ pub(crate) static GCP: Cloud = Cloud {
         (include_str!("../../../plans/gcp-minimal.toml"), "BUCKET=gs://acme-wandb-minimal\n"),
         (include_str!("../../../plans/gcp-full.toml"), "BUCKET=gs://acme-wandb-full\n"),
     ],
+    example_names: &[],
     outputs: &["BUCKET=gs://acme-files\n", "BUCKET_QUEUE=pubsub:/acme-ml/acme-events/acme-server\n"],
     edits: &[
         Edit { shows: "storage.class", make: |hand| patch(hand, json!({"storageClass": "NEARLINE"})) },
@@ -149,6 +152,8 @@ pub(crate) static GCP: Cloud = Cloud {
         ("[gcp]\n", "tags = { team = \"ml\" }\n[gcp]\n"),
         ("\"wandb@acme", "\"other@acme"),
     ],
+    update_begins: "storage:UpdateBucket",
+    make_bucket: |hand| drop(hand.send("POST", "/storage/v1/b?project=acme-ml", json!({"name": "acme-files"}))),
     make_unmarked: |hand| {
         let bucket = json!({"name": "acme-files", "versioning": {"enabled": true},
             "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": true}}});
@@ -169,14 +174,36 @@ pub(crate) static GCP: Cloud = Cloud {
     applied: &[
         "bucket acme-files",
         "entry acme-events",
-        "policy",
-        "policy",
-        "policy",
-        "policy",
+        "member",
+        "member",
+        "member",
+        "member",
+        "member",
         "rule",
         "subscription acme-server",
         "topic acme-events",
     ],
+    adopted: &[
+        "bucket acme-files",
+        "entry acme-events",
+        "member",
+        "member",
+        "member",
+        "member",
+        "member",
+        "rule",
+        "subscription acme-server",
+        "topic acme-events",
+    ],
+    mark: |hand, bucket| {
+        let bucket = hand.send("GET", &format!("/storage/v1/b/{bucket}"), Value::Null);
+        let mut labels = bucket["labels"].as_object().cloned().unwrap_or_default();
+        labels.retain(|key, _| key.starts_with("provision"));
+        json!(labels)
+    },
+    set_mark: |hand, bucket, mark| {
+        hand.send("PATCH", &format!("/storage/v1/b/{bucket}"), json!({"labels": mark}));
+    },
     bucket: "acme-files",
     bucket_renamed: &[Setting {
         old: "\"acme-files\"",
@@ -199,6 +226,10 @@ pub(crate) static GCP: Cloud = Cloud {
         let place = format!("/upload/storage/v1/b/acme-files/o?uploadType=media&name={name}");
         hand.send("POST", &place, json!("content").to_string().into());
     },
+    fill: |hand| {
+        patch(hand, json!({"versioning": {"enabled": true}}));
+        ["a", "b", "a"].iter().for_each(|name| (GCP.upload)(hand, name));
+    },
     messages: |hand| {
         let pull = json!({"maxMessages": 100, "returnImmediately": true});
         let answer = hand.send("POST", &format!("{SUBSCRIPTION}:pull"), pull);
@@ -220,6 +251,24 @@ pub(crate) static GCP: Cloud = Cloud {
             ("storage:UpdateBucket", What::Conflict),
         ]
     },
+    last_look: ("storage:DeleteBucket", 1, When::Before),
+    lost: &[
+        "storage:CreateBucket",
+        "storage:UpdateBucket",
+        "storage:SetIamPolicy",
+        "pubsub:CreateTopic",
+        "pubsub:CreateSubscription",
+        "pubsub:SetIamPolicy",
+        "storage.json:notificationConfigs.insert",
+    ],
+    patient: || {
+        let body = json!({"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED"}});
+        ("pubsub:CreateTopic", answer(429, &[("retry-after", "2")], &body))
+    },
+    ignored: || ("iam:SetIamPolicy", answer(200, &[], &json!({"etag": "BwXhqDVKQ2U="}))),
+    begins: "storage:CreateBucket",
+    finishes: "storage:DeleteBucket",
+    crossed: "storage.json:notificationConfigs.insert",
     denied: Denied {
         operation: "iam:SetIamPolicy",
         code: "PERMISSION_DENIED",
@@ -266,6 +315,12 @@ fn error(status: u16, code: &str, message: &str) -> What {
     What::Error { status, code: code.to_owned(), message: message.to_owned() }
 }
 
+fn answer(status: u16, headers: &[(&str, &str)], body: &Value) -> What {
+    let json = [("content-type", "application/json")];
+    let headers = json.iter().chain(headers).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    What::Answer { status, headers, body: body.to_string() }
+}
+
 fn patch(hand: &Hand, body: Value) {
     hand.send("PATCH", BUCKET, body);
 }
@@ -277,13 +332,14 @@ pub(crate) fn set_policy(hand: &Hand, place: &str, policy: Value) {
 pub(crate) fn policy(hand: &Hand, place: &str) -> Value {
     match place {
         POLICY => hand.send("GET", POLICY_3, Value::Null),
-        // Of an account it is asked for with POST.
-        ACCOUNT => {
-            let options = json!({"options": {"requestedPolicyVersion": 3}});
-            hand.send("POST", &format!("{place}:getIamPolicy"), options)
-        }
+        ACCOUNT => policy_of_account(hand, place),
         _ => hand.send("GET", &format!("{place}:getIamPolicy?options.requestedPolicyVersion=3"), Value::Null),
     }
+}
+
+/// It is asked for with POST.
+fn policy_of_account(hand: &Hand, place: &str) -> Value {
+    hand.send("POST", &format!("{place}:getIamPolicy"), json!({"options": {"requestedPolicyVersion": 3}}))
 }
 
 fn update_subscription(hand: &Hand, field: &str, value: Value) {
@@ -312,10 +368,20 @@ fn put_others(hand: &Hand) {
         "members": [format!("serviceAccount:{}", agent.as_str().unwrap()), "user:theirs@example.com"]}]);
     set_policy(hand, "/v1/projects/acme-ml/topics/theirs", json!({"bindings": publisher}));
     hand.send("POST", ENTRIES, entry);
+    // With attributes, of whatever happens to files that ours never hears of.
+    let entry = json!({"topic": "//pubsub.googleapis.com/projects/acme-ml/topics/theirs", "payload_format": "JSON_API_V1",
+        "event_types": ["OBJECT_METADATA_UPDATE", "OBJECT_ARCHIVE"], "custom_attributes": {"from": "theirs"}});
+    hand.send("POST", ENTRIES, entry);
     let rule = json!({"origin": ["https://theirs.example.com"], "method": ["GET"], "maxAgeSeconds": 7});
     let mut rules = list(&hand.send("GET", BUCKET, Value::Null)["cors"]);
     rules.insert(0, rule);
-    patch(hand, json!({"cors": rules, "labels": {"team": "theirs"}}));
+    rules.push(json!({"origin": ["https://wildcard.example.com"], "method": ["*"], "responseHeader": ["x-theirs"]}));
+    let key = "projects/acme-ml/locations/us/keyRings/theirs/cryptoKeys/theirs";
+    patch(
+        hand,
+        json!({"cors": rules, "labels": {"team": "theirs", "name": "their-bucket"}, "storageClass": "NEARLINE",
+            "encryption": {"defaultKmsKeyName": key}, "softDeletePolicy": {"retentionDurationSeconds": "864000"}}),
+    );
     hand.send(
         "PATCH",
         TOPIC,
@@ -353,6 +419,10 @@ fn merged(hand: &Hand, place: &str) -> Value {
     json!(labels)
 }
 
+fn is_their_rule(rule: &Value) -> bool {
+    rule["origin"][0] == "https://theirs.example.com" || rule["origin"][0] == "https://wildcard.example.com"
+}
+
 fn others(hand: &Hand) -> Value {
     let labels = |place: &str| {
         let mut labels = hand.send("GET", place, Value::Null)["labels"].as_object().cloned().unwrap_or_default();
@@ -365,8 +435,9 @@ fn others(hand: &Hand) -> Value {
         members.sort();
         members
     };
-    let mut rules = list(&hand.send("GET", BUCKET, Value::Null)["cors"]);
-    rules.retain(|rule| rule["origin"][0] == "https://theirs.example.com");
+    let bucket = hand.send("GET", BUCKET, Value::Null);
+    let mut rules = list(&bucket["cors"]);
+    rules.retain(is_their_rule);
     let mut entries = list(&hand.send("GET", ENTRIES, Value::Null)["items"]);
     entries.retain(|entry| entry["topic"].as_str().unwrap().ends_with("/theirs"));
     json!({
@@ -374,6 +445,8 @@ fn others(hand: &Hand) -> Value {
         "bindings": [bindings(POLICY), bindings(TOPIC), bindings(SUBSCRIPTION), bindings(ACCOUNT)],
         "rules": rules,
         "entries": entries,
+        "bucket": [bucket["storageClass"], bucket["encryption"], bucket["versioning"],
+            bucket["softDeletePolicy"]["retentionDurationSeconds"]],
     })
 }
 
@@ -401,21 +474,20 @@ fn ours(hand: &Hand) -> Vec<String> {
     let topics = entries.iter().map(|entry| entry["topic"].as_str().unwrap().rsplit('/').next().unwrap().to_owned());
     found.extend(topics.filter(|topic| topic != "theirs").map(|topic| format!("entry {topic}")));
     let rules = list(&ask(BUCKET)["cors"]);
-    found.extend(
-        rules.iter().filter(|rule| rule["origin"][0] != "https://theirs.example.com").map(|_| "rule".to_owned()),
-    );
+    found.extend(rules.iter().filter(|rule| !is_their_rule(rule)).map(|_| "rule".to_owned()));
     for (place, member) in [
-        (POLICY_3.to_owned(), SERVER),
+        (POLICY_3.to_owned(), SERVERS),
         (format!("{TOPIC}:getIamPolicy"), "serviceAccount:service-"),
-        (format!("{SUBSCRIPTION}:getIamPolicy"), SERVER),
+        (format!("{SUBSCRIPTION}:getIamPolicy"), SERVERS),
     ] {
-        let bindings = list(&ask(&place)["bindings"]);
-        let has = |binding: &Value| members_of(binding).iter().any(|text| text.contains(member));
-        found.extend(bindings.iter().find(|binding| has(binding)).map(|_| "policy".to_owned()));
+        let members = list(&ask(&place)["bindings"]).iter().flat_map(members_of).collect::<Vec<_>>();
+        found.extend(members.iter().filter(|text| text.contains(member)).map(|_| "member".to_owned()));
     }
-    let bindings = list(&policy(hand, ACCOUNT)["bindings"]);
-    let own = bindings.iter().flat_map(members_of).any(|text| text.contains(SERVER));
-    found.extend(own.then(|| "policy".to_owned()));
+    for account in [ACCOUNT.to_owned(), ACCOUNT.replace("/wandb@", "/other@")] {
+        let members =
+            list(&policy_of_account(hand, &account)["bindings"]).iter().flat_map(members_of).collect::<Vec<_>>();
+        found.extend(members.iter().filter(|text| text.contains(SERVERS)).map(|_| "member".to_owned()));
+    }
     found.sort();
     found
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
-use provision_tests::rig::Ran;
+use provision_tests::run::Ran;
 use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ fn registration_that_is_not_permitted_names_who_may() {
 #[test]
 fn name_of_somebody_else_is_refused() {
     let stage = AZURE.planned();
-    stage.sandbox.seed_azure_taken("acmefiles").unwrap();
+    stage.sandbox().seed_azure_taken("acmefiles").unwrap();
     diagnostics("refused_name_taken", AZURE.run(&stage, &["plan"]));
 }
 
@@ -94,7 +94,7 @@ fn identity_that_the_directory_does_not_show_yet_is_waited_for() {
     let principal = SERVER.replace('1', "4");
     AZURE.change(&stage, &[(SERVER, &principal)]);
     stage.faults().set_propagation("principals", Duration::from_secs(12));
-    stage.sandbox.seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
+    stage.sandbox().seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
     let ran = AZURE.run(&stage, &["apply", "--yes"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("the directory does not show the identity yet"), "{}", ran.stderr);

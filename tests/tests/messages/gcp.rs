@@ -1,11 +1,10 @@
 //! What Google Cloud refuses and what it takes its time for, as whole screens.
 
 use std::io::{Read as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
-use provision_tests::rig::{Ran, finished};
+use provision_tests::run::{Ran, finished};
 use provision_tests::stage::Stage;
 use serde_json::json;
 
@@ -45,32 +44,15 @@ fn refused(name: &str, arguments: &[&str], operations: &[&str], status: u16, cod
     screen(name, ran);
 }
 
-/// Let the sandbox's time pass sixty times as fast while something runs.
-fn hastened<T>(stage: &Stage, run: impl FnOnce() -> T) -> T {
-    const STEP: Duration = Duration::from_millis(50);
-    let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
-                stage.sandbox.world().clock.advance(STEP * 59);
-                std::thread::sleep(STEP);
-            }
-        });
-        let result = run();
-        ended.store(true, Ordering::Relaxed);
-        result
-    })
-}
-
 /// Three minutes of the sandbox are three seconds here; the budget and the heartbeat are tested where time is simulated.
 #[test]
 fn publisher_grant_that_takes_three_minutes_is_waited_for() {
     let stage = GCP.planned();
     stage.faults().set_propagation("pubsub.iam", SPREADING);
-    let begun = stage.sandbox.world().clock.now_ms();
-    let ran = hastened(&stage, || GCP.run(&stage, &["apply", "--yes"]));
+    let begun = stage.sandbox().world().clock.now_ms();
+    let ran = stage.hastened(|| GCP.run(&stage, &["apply", "--yes"]));
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-    assert!(stage.sandbox.world().clock.now_ms() - begun >= 180_000);
+    assert!(stage.sandbox().world().clock.now_ms() - begun >= 180_000);
     let waits: Vec<_> = ran.stderr.lines().filter(|line| line.starts_with("  wait ")).collect();
     let said = "write entry of notification `acme-files`: Cloud Storage's new right to publish to the topic is not known \
                 everywhere yet; IAM takes minutes; again in ";
@@ -90,7 +72,7 @@ fn publisher_grant_that_is_not_waited_for_any_longer_is_waited_for_by_the_rerun(
     let waits = |line: &&str| line.starts_with("  wait ") || line.contains(" s, waiting for: ");
     ran.stderr = ran.stderr.lines().filter(|line| !waits(line)).map(|line| format!("{line}\n")).collect();
     screen("stopped_while_a_grant_spreads", ran);
-    let ran = hastened(&stage, || GCP.run(&stage, &["apply", "--yes"]));
+    let ran = stage.hastened(|| GCP.run(&stage, &["apply", "--yes"]));
     assert!(ran.code == 0 && ran.stderr.contains("  wait write entry"), "{}{}", ran.stdout, ran.stderr);
     GCP.is_in_sync(&stage);
 }
@@ -184,7 +166,7 @@ fn projects_that_are_not_there_or_not_the_callers_are_told_with_what_to_check() 
 #[test]
 fn buckets_of_another_project_are_told_to_be_so() {
     let stage = GCP.planned();
-    stage.sandbox.seed_google("acme-other", None).unwrap();
+    stage.sandbox().seed_google("acme-other", None).unwrap();
     let bucket = serde_json::json!({"name": "acme-files"});
     stage.send("POST", "/storage/v1/b?project=acme-other", bucket);
     let mut ran = GCP.run(&stage, &["plan"]);
@@ -227,7 +209,5 @@ fn with_credentials(file: &str) -> Ran {
         }
         command.env("GOOGLE_APPLICATION_CREDENTIALS", "credentials.json");
     });
-    let ran = finished(child, started);
-    assert!(ran.elapsed < Duration::from_millis(4500), "{:?}", ran.elapsed);
-    ran
+    finished(child, started)
 }

@@ -1,0 +1,503 @@
+//! What AWS alone has: what its client reads back, owners, regions, kinds of credentials, roles, notifications to topics and
+//! functions, attribute-based access control, large buckets.
+
+use std::time::Instant;
+
+use provision_sandbox::fault::{Nth, What, When};
+use provision_tests::answers::{head, query, s3, s3_with};
+use provision_tests::run::signal;
+use provision_tests::stage::Stage;
+use serde_json::{Value, json};
+
+use crate::clouds::aws::{boto, python};
+use crate::clouds::{AWS, Place, fault, wrote_nothing};
+use crate::contract::faults::wait_for;
+use crate::messages::screen;
+
+aws_cases! {
+    everywhere: [
+        apply_makes_what_the_design_says_read_back_by_boto3,
+        every_call_of_a_bucket_but_its_creation_names_the_owner,
+        no_queue_at_all_gives_the_internal_queue,
+        respelled_values_are_no_difference,
+        another_role_is_pending_and_what_the_former_one_keeps_is_told,
+        adopting_leaves_values_for_everybody_alone,
+        tags_of_the_deployment_stand_over_those_of_an_adopted_bucket_and_stay,
+        overlapping_notification_is_refused_by_name,
+        notification_without_an_id_that_overlaps_is_refused,
+        content_is_counted_to_a_thousand_and_emptied_with_versions_and_uploads,
+        queues_open_to_everybody_and_full_grants_are_warned_about_each_time,
+        key_of_the_bucket_is_told_to_the_server,
+    ],
+    sandbox: [
+        bucket_of_another_deployment_that_was_there_after_all_is_not_taken = "MiniStack has no us-east-1 of its own.",
+        bucket_of_others_that_was_there_after_all_is_not_taken = "MiniStack has no us-east-1 of its own.",
+        saved_change_set_of_another_account_or_plan_file_is_refused = "Nothing is asked of a server but who asks.",
+        bucket_of_another_account_is_said_to_be_so = "The fault layer answers in place of the service.",
+        wrong_region_names_the_right_one = "The fault layer answers in place of the service.",
+        credentials_that_do_not_serve_are_told_with_a_hint = "Nothing is sent.",
+        wrong_account_and_missing_region_stop_before_anything_is_compared = "Nothing is compared.",
+        role_that_is_missing_or_anothers_is_refused_at_plan = "MiniStack has roles like the sandbox's.",
+        tags_refused_by_attribute_based_access_control_take_the_other_route = "The fault layer answers: no server has it all.",
+        fault_that_never_passes_ends_within_its_budget_and_names_the_call = "The fault layer answers in place of the service.",
+        answer_that_comes_too_late_fails_its_call_and_the_rerun_finishes = "The fault layer keeps the answer back.",
+        interrupted_emptying_begins_no_new_batch_and_the_rerun_finishes = "The signal is the binary's affair.",
+    ],
+}
+
+fn apply_makes_what_the_design_says_read_back_by_boto3(aws: &Place) {
+    let stage = aws.applied();
+    let text = python(
+        &stage.hand(),
+        "print(json.dumps({
+  'block': s3.get_public_access_block(Bucket=b)['PublicAccessBlockConfiguration'],
+  'ownership': s3.get_bucket_ownership_controls(Bucket=b)['OwnershipControls']['Rules'],
+  'sse': s3.get_bucket_encryption(Bucket=b)['ServerSideEncryptionConfiguration']['Rules'][0]['ApplyServerSideEncryptionByDefault'],
+  'policy': json.loads(s3.get_bucket_policy(Bucket=b)['Policy']), 'cors': rules(), 'tags': tags(),
+  'queue': sqs.get_queue_attributes(QueueUrl=u(), AttributeNames=['All'])['Attributes'],
+  'notification': notifications()['QueueConfigurations'],
+  'role': iam.get_role_policy(RoleName='node', PolicyName=granted('node')[0])['PolicyDocument'],
+}))",
+    );
+    let seen: Value = serde_json::from_str(&text).unwrap();
+    let block = seen["block"].as_object().unwrap();
+    assert!(block.len() == 4 && block.values().all(|flag| flag == true), "{block:?}");
+    assert_eq!(seen["ownership"][0]["ObjectOwnership"], "BucketOwnerEnforced");
+    assert_eq!(seen["sse"]["SSEAlgorithm"], "AES256");
+    assert_eq!(seen["policy"]["Statement"][0]["Condition"]["Bool"]["aws:SecureTransport"][0], "false");
+    let cors = &seen["cors"][0];
+    assert_eq!(cors["AllowedOrigins"], json!(["https://wandb.example.com"]));
+    assert_eq!(cors["AllowedMethods"], json!(["GET", "HEAD", "PUT"]));
+    assert_eq!((&cors["ExposeHeaders"][0], &cors["MaxAgeSeconds"]), (&"ETag".into(), &3000.into()));
+    assert_eq!(seen["tags"]["provision-origin"], "created");
+    assert_eq!(seen["tags"]["provision-parts"], "access-bucket-notification-queue-run_queue");
+    let queue = &seen["queue"];
+    assert_eq!(
+        (&queue["ReceiveMessageWaitTimeSeconds"], &queue["SqsManagedSseEnabled"]),
+        (&"10".into(), &"true".into())
+    );
+    let policy: Value = serde_json::from_str(queue["Policy"].as_str().unwrap()).unwrap();
+    let statement = &policy["Statement"][0];
+    assert_eq!(statement["Principal"]["Service"][0], "s3.amazonaws.com");
+    assert_eq!(statement["Condition"]["ArnEquals"]["aws:SourceArn"][0], "arn:aws:s3:::acme-{s}");
+    assert_eq!(statement["Condition"]["StringEquals"]["aws:SourceAccount"][0], "{a}");
+    assert_eq!(seen["notification"][0]["Events"], json!(["s3:ObjectCreated:*"]));
+    let role = seen["role"].to_string();
+    assert!(role.contains("arn:aws:s3:::acme-{s}/*") && role.contains("s3:GetObject*") && !role.contains("s3:*"));
+}
+
+/// The calls of S3 that this binary has beside CreateBucket and those for attribute-based access control, each with the header
+/// that guards it. One that does not come is not tried here, and one that is new is not on the list: both fail.
+const OWNED: [&str; 25] = [
+    "s3:AbortMultipartUpload",
+    "s3:DeleteBucket",
+    "s3:DeleteBucketCors",
+    "s3:DeleteBucketPolicy",
+    "s3:DeleteBucketTagging",
+    "s3:DeleteObjects",
+    "s3:GetBucketCors",
+    "s3:GetBucketEncryption",
+    "s3:GetBucketNotificationConfiguration",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:GetPublicAccessBlock",
+    "s3:HeadBucket",
+    "s3:ListMultipartUploads",
+    "s3:ListObjectVersions",
+    "s3:PutBucketCors",
+    "s3:PutBucketEncryption",
+    "s3:PutBucketNotificationConfiguration",
+    "s3:PutBucketOwnershipControls",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketTagging",
+    "s3:PutBucketVersioning",
+    "s3:PutPublicAccessBlock",
+];
+
+/// Apply, update, adopt, release, and the emptying of what was made: a bucket of somebody else with our name is never read and
+/// never written, least of all emptied.
+fn every_call_of_a_bucket_but_its_creation_names_the_owner(aws: &Place) {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut look = |stage: &Stage| {
+        for record in stage.faults().records().into_iter().filter(|record| record.operation.starts_with("s3:")) {
+            let agent = record.headers.get("user-agent").map(String::as_str).unwrap_or_default();
+            if agent.contains("Boto3") || record.operation == "s3:CreateBucket" {
+                continue;
+            }
+            let owner = record.headers.get("x-amz-expected-bucket-owner").map(|owner| stage.emptied(owner));
+            assert_eq!(owner.as_deref(), Some("{a}"), "{}", record.operation);
+            seen.insert(record.operation);
+        }
+    };
+    let stage = aws.planned();
+    aws.succeed(&stage, &["apply", "--yes"]);
+    aws.change(&stage, aws.update);
+    aws.succeed(&stage, &["apply", "--yes"]);
+    (aws.fill)(&stage.hand());
+    boto(&stage.hand(), "s3.delete_public_access_block(Bucket=b); s3.delete_bucket_ownership_controls(Bucket=b)");
+    aws.succeed(&stage, &["apply", "--yes"]);
+    aws.ends(&stage, 6, &["destroy", "--yes"]);
+    aws.succeed(&stage, &["destroy", "--yes", "--delete-data", aws.bucket]);
+    look(&stage);
+    // With nothing of others beside ours, what is released is taken away whole.
+    let stage = aws.planned();
+    boto(&stage.hand(), "make(b); sqs.create_queue(QueueName=q)");
+    aws.change(&stage, aws.adopting);
+    aws.succeed(&stage, &["apply", "--yes"]);
+    aws.succeed(&stage, &["destroy", "--yes"]);
+    look(&stage);
+    let expected: std::collections::BTreeSet<_> = OWNED.iter().map(ToString::to_string).collect();
+    assert_eq!(seen, expected);
+}
+
+fn no_queue_at_all_gives_the_internal_queue(aws: &Place) {
+    let stage = aws.planned();
+    let without = [("name = \"acme-{s}-events\"", "enabled = false"), ("[aws.access]\nrole = \"node\"", "")];
+    aws.change(&stage, &without);
+    aws.apply(&stage);
+    assert_eq!(aws.succeed(&stage, &["output", "BUCKET_QUEUE"]), "internal://\n");
+    assert_eq!(python(&stage.hand(), "print(notifications().get('QueueConfigurations', []))"), "[]");
+    aws.is_in_sync(&stage);
+}
+
+fn respelled_values_are_no_difference(aws: &Place) {
+    let stage = aws.applied();
+    boto(
+        &stage.hand(),
+        "r = rules(); r[0]['AllowedMethods'].reverse(); del r[0]['ID']; set_rules(r)
+p = statements(); p[0]['Action'] = 's3:*'; p[0]['Principal'] = {'AWS': '*'}; p[0]['Resource'].reverse()
+s3.put_bucket_policy(Bucket=b, Policy=document(p))",
+    );
+    aws.is_in_sync(&stage);
+}
+
+/// No mark holds a role's name: the former role is not found again, and whoever named another one is told so.
+fn another_role_is_pending_and_what_the_former_one_keeps_is_told(aws: &Place) {
+    let stage = aws.applied();
+    aws.change(&stage, &[("role = \"node\"", "role = \"other\"")]);
+    assert!(aws.ends(&stage, 0, &["drift"]).contains("pending"));
+    let plan = aws.run(&stage, &["plan", "--detailed-exitcode"]);
+    assert_eq!(plan.code, 2, "{}{}", plan.stdout, plan.stderr);
+    screen("plan_with_another_role", &stage, &plan);
+    aws.apply(&stage);
+    aws.is_in_sync(&stage);
+    assert!(!aws.succeed(&stage, &["plan"]).contains("delete-role-policy"));
+    assert_eq!(python(&stage.hand(), "print(len(granted('node')), len(granted('other')))"), "1 1");
+    // Back again: the policy is there still, and the other role keeps its own.
+    aws.change(&stage, &[]);
+    let plan = aws.succeed(&stage, &["plan"]);
+    assert!(plan.contains("~ record") && plan.contains("delete-role-policy"), "{plan}");
+    aws.apply(&stage);
+    aws.is_in_sync(&stage);
+}
+
+/// What the plan file does not set on an adopted bucket and queue: versioning, encryption, access and their attributes.
+fn adopting_leaves_values_for_everybody_alone(aws: &Place) {
+    let values = "print(json.dumps([s3.get_bucket_versioning(Bucket=b)['Status'], s3.get_bucket_encryption(Bucket=b)['ServerSideEncryptionConfiguration'],
+  asked(lambda: s3.get_public_access_block(Bucket=b), 'PublicAccessBlockConfiguration', None), asked(lambda: s3.get_bucket_ownership_controls(Bucket=b), 'OwnershipControls', None),
+  statements(), sqs.get_queue_attributes(QueueUrl=u(), AttributeNames=['ReceiveMessageWaitTimeSeconds', 'VisibilityTimeout'])['Attributes']]))";
+    let stage = aws.planned();
+    let hand = stage.hand();
+    (aws.make_unmarked)(&hand);
+    (aws.put_others)(&hand);
+    let before = python(&hand, values);
+    stage.write("provision.toml", &aws.plan_with(aws.adopting).replace("private = true\n", ""));
+    aws.apply(&stage);
+    assert_eq!(python(&hand, values), before, "after adopting");
+    aws.is_in_sync(&stage);
+    aws.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!(python(&hand, values), before, "after the release");
+}
+
+fn tags_of_the_deployment_stand_over_those_of_an_adopted_bucket_and_stay(aws: &Place) {
+    let stage = aws.planned();
+    let hand = stage.hand();
+    (aws.make_unmarked)(&hand);
+    (aws.put_others)(&hand);
+    aws.change(&stage, &[aws.adopting, &[("[aws]\n", "tags = { team = \"ml\" }\n[aws]\n")]].concat());
+    let team = |hand| python(hand, "print(tags()['team'], tags()['Name'])");
+    aws.apply(&stage);
+    assert_eq!(team(&hand), "ml their bucket");
+    aws.is_in_sync(&stage);
+    aws.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!(team(&hand), "ml their bucket");
+}
+
+/// Two notifications of one event would be ambiguous, whatever they go to.
+fn overlapping_notification_is_refused_by_name(aws: &Place) {
+    let others = [
+        ("QueueConfigurations", "QueueArn", "arn:aws:sqs:eu-west-1:{a}:acme-{s}-runs", "s3:ObjectCreated:Put"),
+        ("TopicConfigurations", "TopicArn", "arn:aws:sns:eu-west-1:{a}:theirs", "s3:ObjectCreated:*"),
+        (
+            "LambdaFunctionConfigurations",
+            "LambdaFunctionArn",
+            "arn:aws:lambda:eu-west-1:{a}:function:theirs",
+            "s3:ObjectCreated:Copy",
+        ),
+    ];
+    for (kind, key, arn, event) in others {
+        let stage = aws.applied();
+        boto(
+            &stage.hand(),
+            &format!(
+                "make_topic('theirs'); notify({{'{kind}': [{{'Id': 'theirs', '{key}': '{arn}', 'Events': ['{event}']}}]}})"
+            ),
+        );
+        stage.faults().clear();
+        let plan = aws.ends(&stage, 6, &["plan"]);
+        assert!(plan.contains(&format!("notification `theirs` {event}")), "{plan}");
+        aws.ends(&stage, 6, &["apply", "--yes"]);
+        wrote_nothing(&stage);
+    }
+}
+
+fn notification_without_an_id_that_overlaps_is_refused(aws: &Place) {
+    let stage = aws.applied();
+    boto(
+        &stage.hand(),
+        "notify({'TopicConfigurations': [{'TopicArn': 'arn:aws:sns:eu-west-1:{a}:theirs', 'Events': ['s3:ObjectCreated:*'],
+  'Filter': {'Key': {'FilterRules': [{'Name': 'prefix', 'Value': 'media/'}]}}}]})",
+    );
+    stage.faults().clear();
+    assert!(aws.ends(&stage, 6, &["plan"]).contains("s3:ObjectCreated:*"));
+    wrote_nothing(&stage);
+}
+
+fn content_is_counted_to_a_thousand_and_emptied_with_versions_and_uploads(aws: &Place) {
+    let stage = aws.applied();
+    boto(
+        &stage.hand(),
+        "version()
+for i in range(1100): s3.put_object(Bucket=b, Key=f'k{i}', Body=b'')
+s3.delete_object(Bucket=b, Key='k0')
+s3.create_multipart_upload(Bucket=b, Key='open')",
+    );
+    stage.faults().clear();
+    let refused = aws.ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(refused.contains("1,000+ objects and versions, 1 open upload"), "{refused}");
+    wrote_nothing(&stage);
+    let emptied = aws.ends(&stage, 0, &["destroy", "--yes", "--delete-data", aws.bucket]);
+    assert!(emptied.contains("objects and versions deleted"), "{emptied}");
+    assert_eq!((aws.ours)(&stage.hand()), Vec::<String>::new());
+}
+
+fn queues_open_to_everybody_and_full_grants_are_warned_about_each_time(aws: &Place) {
+    let stage = aws.planned();
+    aws.change(
+        &stage,
+        &[
+            ("[aws.run_queue]", "senders = \"anyone\"\n[aws.run_queue]"),
+            ("role = \"node\"", "role = \"node\"\ngrant = \"all\""),
+        ],
+    );
+    aws.ends(&stage, 0, &["plan"]);
+    aws.apply(&stage);
+    for command in ["plan", "drift"] {
+        let ran = aws.ends(&stage, 0, &[command]);
+        assert!(ran.contains("senders = \"anyone\"") || ran.contains("open to everybody"), "{command}: {ran}");
+        assert!(ran.contains("grant = \"all\"") || ran.contains("s3:*"), "{command}: {ran}");
+    }
+}
+
+fn key_of_the_bucket_is_told_to_the_server(aws: &Place) {
+    const KEY: &str = "arn:aws:kms:eu-west-1:{a}:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+    let stage = aws.planned();
+    let encryption = format!("encryption = {{ kms_key = \"{KEY}\" }}\n[aws.queue]");
+    aws.change(&stage, &[("[aws.queue]", &encryption)]);
+    aws.apply(&stage);
+    assert_eq!(aws.succeed(&stage, &["output", "AWS_S3_KMS_ID"]), format!("{KEY}\n"));
+    let found = "print(s3.get_bucket_encryption(Bucket=b)['ServerSideEncryptionConfiguration']['Rules'][0]['ApplyServerSideEncryptionByDefault']['KMSMasterKeyID'])";
+    assert_eq!(python(&stage.hand(), found), KEY);
+    aws.is_in_sync(&stage);
+}
+
+mod alone {
+    use super::*;
+
+    pub(super) fn bucket_of_another_deployment_that_was_there_after_all_is_not_taken(aws: &Place) {
+        let mark =
+            "{'provision-deployment': 'theirs', 'provision-origin': 'created', 'provision-spec': 'v1-0-unfinished'}";
+        is_not_taken(aws, mark);
+    }
+
+    pub(super) fn bucket_of_others_that_was_there_after_all_is_not_taken(aws: &Place) {
+        is_not_taken(aws, "{'team': 'theirs'}");
+    }
+
+    /// In us-east-1, and on endpoints that others wrote, CreateBucket succeeds for a bucket that is there: one with these tags
+    /// appears right before the call.
+    fn is_not_taken(aws: &Place, tags: &str) {
+        let stage = aws.planned();
+        let make = format!(
+            "east = boto3.client('s3', region_name='us-east-1', endpoint_url=s3.meta.endpoint_url, aws_access_key_id='{{a}}', aws_secret_access_key='x')
+east.create_bucket(Bucket=b)
+s3.put_bucket_tagging(Bucket=b, Tagging={{'TagSet': [{{'Key': key, 'Value': value}} for key, value in {tags}.items()]}})"
+        );
+        stage.hook("s3:CreateBucket", 1, When::Before, move |hand| boto(hand, &make));
+        aws.change(&stage, &[("eu-west-1", "us-east-1")]);
+        let ran = aws.run(&stage, &["apply", "--yes"]);
+        assert_eq!(ran.code, 3, "{}{}", ran.stdout, ran.stderr);
+        let left = "print(tags(), rules(), statements(), notifications(), asked(lambda: s3.get_public_access_block(Bucket=b), 'x', None))";
+        assert_eq!(python(&stage.hand(), left), format!("{tags} [] [] {{}} None"));
+    }
+
+    pub(super) fn saved_change_set_of_another_account_or_plan_file_is_refused(aws: &Place) {
+        let stage = aws.planned();
+        aws.succeed(&stage, &["plan", "--out", "set.json"]);
+        let other = stage.run_with(&["aws", "apply", "set.json"], |command| {
+            command.env("AWS_ACCESS_KEY_ID", "999999999999");
+        });
+        assert!(other.code == 3 && other.stderr.contains("999999999999"), "{}", other.stderr);
+        aws.change(&stage, &[("wandb.example.com", "other.example.com")]);
+        assert!(aws.ends(&stage, 3, &["apply", "set.json"]).contains("says something else now"));
+    }
+
+    pub(super) fn bucket_of_another_account_is_said_to_be_so(aws: &Place) {
+        let stage = aws.planned();
+        fault(&stage, "s3:HeadBucket", Nth::Every, head(403, &[]));
+        for operation in
+            ["Tagging", "Versioning", "Cors", "Policy", "Encryption", "OwnershipControls", "NotificationConfiguration"]
+        {
+            fault(&stage, &format!("s3:GetBucket{operation}"), Nth::Every, s3(403, "AccessDenied", "Access Denied"));
+        }
+        fault(&stage, "s3:GetPublicAccessBlock", Nth::Every, s3(403, "AccessDenied", "Access Denied"));
+        let plan = aws.run(&stage, &["plan"]);
+        assert!(plan.stderr.contains("belongs to somebody else"), "{}", plan.stderr);
+    }
+
+    pub(super) fn wrong_region_names_the_right_one(aws: &Place) {
+        let region = [("x-amz-bucket-region", "us-west-2")];
+        let message = "The authorization header is malformed; the region 'eu-west-1' is wrong; expecting 'us-west-2'";
+        for (status, code) in [(301, "PermanentRedirect"), (400, "AuthorizationHeaderMalformed")] {
+            let stage = aws.planned();
+            fault(&stage, "s3:HeadBucket", Nth::Every, head(status, &region));
+            fault(&stage, "s3:GetBucketTagging", Nth::Every, s3_with(status, code, message, &region));
+            assert!(aws.ends(&stage, 1, &["plan"]).contains("region = \"us-west-2\""));
+        }
+    }
+
+    /// Variables that are taken away, those that are set, and what is said.
+    type Credentials = (&'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+
+    pub(super) fn credentials_that_do_not_serve_are_told_with_a_hint(aws: &Place) {
+        const TOKEN: [(&str, &str); 2] =
+            [("AWS_WEB_IDENTITY_TOKEN_FILE", "/nope"), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/a")];
+        let stage = aws.planned();
+        let cases: [Credentials; 2] =
+            [(&[], &[("AWS_PROFILE", "nope")], "profile `nope`"), (&["AWS_ACCESS_KEY_ID"], &TOKEN, "`/nope`")];
+        for (without, with, text) in cases {
+            is_told(&stage, without, with, text);
+        }
+        // A metadata server that accepts and never answers.
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", server.local_addr().unwrap());
+        let with = [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint.as_str())];
+        is_told(&stage, &["AWS_ACCESS_KEY_ID"], &with, "find AWS credentials");
+        assert!(stage.faults().records().is_empty());
+        let expired = query(403, "ExpiredToken", "The security token included in the request is expired");
+        fault(&stage, "sts:GetCallerIdentity", Nth::Every, expired);
+        assert!(aws.ends(&stage, 4, &["plan"]).contains("expired"));
+    }
+
+    fn is_told(stage: &Stage, without: &[&str], with: &[(&str, &str)], text: &str) {
+        let ran = stage.run_with(&["aws", "plan"], |command| {
+            for name in without {
+                command.env_remove(name);
+            }
+            command.envs(with.iter().copied());
+        });
+        assert_eq!(ran.code, 4, "{}", ran.stderr);
+        assert!(ran.stderr.contains(text) && ran.stderr.contains("hint"), "{}", ran.stderr);
+    }
+
+    pub(super) fn wrong_account_and_missing_region_stop_before_anything_is_compared(aws: &Place) {
+        let stage = aws.planned();
+        aws.change(&stage, &[("[aws]\n", "[aws]\naccount = \"000000000001\"\n")]);
+        let ran = aws.ends(&stage, 4, &["plan"]);
+        assert!(ran.contains("000000000001") && ran.contains("{a}"), "{ran}");
+        aws.change(&stage, &[("region = \"eu-west-1\"", "")]);
+        assert!(aws.ends(&stage, 4, &["plan"]).contains("AWS_REGION"));
+    }
+
+    pub(super) fn role_that_is_missing_or_anothers_is_refused_at_plan(aws: &Place) {
+        let stage = aws.planned();
+        aws.change(&stage, &[("\"node\"", "\"missing\"")]);
+        assert!(aws.ends(&stage, 6, &["plan"]).contains("role `missing` does not exist"));
+        aws.change(&stage, &[("\"node\"", "\"arn:aws:iam::999999999999:role/node\"")]);
+        assert!(aws.ends(&stage, 6, &["plan"]).contains("of account 999999999999"));
+        wrote_nothing(&stage);
+    }
+
+    pub(super) fn tags_refused_by_attribute_based_access_control_take_the_other_route(aws: &Place) {
+        let stage = aws.applied();
+        aws.change(&stage, &[("[aws.queue]", "versioning = true\n[aws.queue]")]);
+        fault(&stage, "s3:PutBucketTagging", Nth::Every, s3(400, "InvalidRequest", "Use TagResource on this bucket"));
+        let enabled = "<AbacStatus><Status>Enabled</Status></AbacStatus>".to_owned();
+        fault(&stage, "s3:GetBucketAbac", Nth::Every, What::Answer { status: 200, headers: Vec::new(), body: enabled });
+        aws.succeed(&stage, &["apply", "--yes"]);
+        let records = stage.faults().records();
+        let asked = records.iter().find(|record| record.operation == "s3:GetBucketAbac").unwrap();
+        assert_eq!(stage.emptied(&asked.headers["x-amz-expected-bucket-owner"]), "{a}");
+        let tagged = records.iter().find(|record| record.operation == "s3:TagResource").unwrap();
+        assert_eq!(stage.emptied(&tagged.headers["x-amz-account-id"]), "{a}");
+        assert!(tagged.headers["host"].starts_with("127.0.0.1"), "{:?}", tagged.headers);
+        assert!(String::from_utf8_lossy(&tagged.body).contains("provision-spec"));
+        stage.faults().clear();
+        aws.is_in_sync(&stage);
+    }
+
+    pub(super) fn fault_that_never_passes_ends_within_its_budget_and_names_the_call(aws: &Place) {
+        let stage = aws.planned();
+        fault(&stage, "s3:PutBucketCors", Nth::Every, What::Drop);
+        let ran = aws.ends(&stage, 5, &["apply", "--yes"]);
+        assert!(ran.contains("s3:PutBucketCors: 4 attempts") && ran.contains("provision.toml:"), "{ran}");
+        assert_eq!(stage.faults().count("s3:PutBucketCors"), 4);
+        stage.faults().clear();
+        aws.apply(&stage);
+        aws.is_in_sync(&stage);
+    }
+
+    pub(super) fn answer_that_comes_too_late_fails_its_call_and_the_rerun_finishes(aws: &Place) {
+        let stage = aws.planned();
+        // Past the client's limit for one request: the call has its effect, and nobody hears of it.
+        fault(&stage, "s3:PutBucketCors", Nth::Number(1), What::Delay(std::time::Duration::from_secs(60)));
+        let ran = aws.ends(&stage, 5, &["apply", "--yes"]);
+        assert!(ran.contains("no answer in time"), "{ran}");
+        stage.faults().clear();
+        aws.apply(&stage);
+        aws.is_in_sync(&stage);
+    }
+
+    pub(super) fn interrupted_emptying_begins_no_new_batch_and_the_rerun_finishes(aws: &Place) {
+        let stage = aws.applied();
+        boto(
+            &stage.hand(),
+            "from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool: list(pool.map(lambda i: s3.put_object(Bucket=b, Key=f'k{i:05}', Body=b''), range(2500)))",
+        );
+        stage.faults().set_latency(std::time::Duration::from_millis(400));
+        stage.faults().clear();
+        let started = Instant::now();
+        let child = aws.spawn(&stage, &["destroy", "--yes", "--delete-data", aws.bucket]);
+        wait_for(&stage, "s3:DeleteObjects");
+        signal(&child, "INT");
+        let ran = stage.finished(child, started);
+        assert_eq!(ran.code, 130, "{}", ran.stderr);
+        assert!(ran.stderr.contains("emptying bucket") && ran.stderr.contains("again: it goes on"), "{}", ran.stderr);
+        stage.faults().set_latency(std::time::Duration::ZERO);
+        let left = "print(len(s3.list_objects_v2(Bucket=b, MaxKeys=1000).get('Contents', [])) > 0)";
+        assert_eq!(python(&stage.hand(), left), "True", "it stopped half way");
+        aws.succeed(&stage, &["destroy", "--yes", "--delete-data", aws.bucket]);
+        assert_eq!((aws.ours)(&stage.hand()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn plan_as_people_see_it() {
+    let stage = AWS.planned();
+    screen("plan_from_nothing", &stage, &AWS.run(&stage, &["plan"]));
+    let json: Value = serde_json::from_str(&AWS.succeed(&stage, &["plan", "--json"])).unwrap();
+    assert_eq!(json["changes"][0]["action"], "create");
+}

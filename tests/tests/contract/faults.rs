@@ -1,0 +1,182 @@
+//! What no emulator says: throttling, conflicts, denials, lost answers, signals.
+
+use std::time::{Duration, Instant};
+
+use provision_sandbox::fault::{Fault, Nth, What, When};
+use provision_tests::run::signal;
+use provision_tests::stage::Stage;
+
+use crate::clouds::{Place, fault, wrote_nothing};
+
+contract! {
+    everywhere: [],
+    sandboxes: [
+        passing_faults_are_repeated = "The fault layer answers in place of the service.",
+        effect_without_an_answer_is_found_and_finished = "The fault layer takes the answer away.",
+        retry_after_is_obeyed = "The fault layer answers in place of the service.",
+        denied_write_is_final_and_names_the_call = "The fault layer answers in place of the service.",
+        denied_read_is_unknown_never_in_sync = "The fault layer answers in place of the service.",
+        interrupted_apply_says_what_is_done_and_the_rerun_finishes = "The signal is the binary's affair.",
+        second_signal_stops_waiting_and_does_not_call_it_done = "The signal is the binary's affair.",
+        time_limit_stops_like_a_signal_and_the_rerun_finishes = "The clock is the binary's affair.",
+        without_a_terminal_the_flag_to_add_is_named = "Nothing is sent.",
+    ],
+}
+
+fn passing_faults_are_repeated(cloud: &Place) {
+    let undisturbed = asked_by_apply(cloud);
+    for (operation, what) in (cloud.passing)() {
+        let stage = cloud.planned();
+        stage.faults().clear();
+        fault(&stage, operation, Nth::Number(1), what.clone());
+        cloud.succeed(&stage, &["apply", "--yes"]);
+        let usual = undisturbed.iter().filter(|asked| *asked == operation).count();
+        assert!(stage.faults().count(operation) > usual, "{operation} was not repeated: {:?}", stage.writes());
+        cloud.is_in_sync(&stage);
+        assert_eq!((cloud.ours)(&stage.hand()), cloud.applied, "{operation} {what:?}");
+    }
+}
+
+/// The operations of an apply that nothing disturbs.
+fn asked_by_apply(cloud: &Place) -> Vec<String> {
+    let stage = cloud.planned();
+    cloud.succeed(&stage, &["apply", "--yes"]);
+    stage.calls().into_iter().map(|record| record.operation).collect()
+}
+
+fn effect_without_an_answer_is_found_and_finished(cloud: &Place) {
+    for operation in cloud.lost {
+        let stage = cloud.planned();
+        let (operation, nth) = ((*operation).to_owned(), Nth::Number(1));
+        stage.faults().clear();
+        stage.faults().fault(Fault { operation: operation.clone(), nth, at: When::After, what: What::Drop });
+        cloud.succeed(&stage, &["apply", "--yes"]);
+        assert!(stage.faults().count(&operation) >= 1, "{operation} never came: {:?}", stage.writes());
+        cloud.is_in_sync(&stage);
+        assert_eq!((cloud.ours)(&stage.hand()), cloud.applied, "{operation}");
+    }
+}
+
+fn retry_after_is_obeyed(cloud: &Place) {
+    let stage = cloud.planned();
+    let (operation, what) = (cloud.patient)();
+    fault(&stage, operation, Nth::Number(1), what);
+    cloud.succeed(&stage, &["apply", "--yes"]);
+    let records = stage.faults().records();
+    let mut calls: Vec<_> = records.iter().filter(|record| record.operation == operation).collect();
+    calls.sort_by_key(|record| record.start);
+    let refused = calls.iter().position(|record| record.status.is_some_and(|status| status >= 400)).unwrap();
+    // Another resource's call of the same name may come in between.
+    let next = calls[refused + 1..].iter().find(|record| record.path == calls[refused].path);
+    let waited = next.unwrap_or_else(|| panic!("{operation} was not repeated")).start - calls[refused].end;
+    assert!(waited >= Duration::from_secs(2), "{operation} was repeated after {waited:?}");
+    cloud.is_in_sync(&stage);
+}
+
+fn denied_write_is_final_and_names_the_call(cloud: &Place) {
+    let stage = cloud.planned();
+    let denied = &cloud.denied;
+    let (code, message) = (denied.code.to_owned(), denied.message.to_owned());
+    fault(&stage, denied.operation, Nth::Every, What::Error { status: 403, code, message });
+    let ran = cloud.ends(&stage, 5, &["apply", "--yes"]);
+    for text in denied.says {
+        assert!(ran.contains(text), "{text}: {ran}");
+    }
+    assert_eq!(stage.faults().count(denied.operation), denied.at_once);
+    stage.faults().clear();
+    let plan = cloud.ends(&stage, 2, &["plan", "--detailed-exitcode"]);
+    assert!(plan.contains(denied.unfinished), "{plan}");
+    cloud.apply(&stage);
+    cloud.is_in_sync(&stage);
+}
+
+fn denied_read_is_unknown_never_in_sync(cloud: &Place) {
+    let stage = cloud.applied();
+    let (operation, address) = cloud.denied_read;
+    fault(&stage, operation, Nth::Every, (cloud.refusal)());
+    let drift = cloud.ends(&stage, 1, &["drift"]);
+    assert!(drift.contains("unknown") && drift.contains(address) && !drift.contains("in sync"), "{drift}");
+    cloud.ends(&stage, 1, &["apply", "--yes"]);
+    wrote_nothing(&stage);
+}
+
+fn interrupted_apply_says_what_is_done_and_the_rerun_finishes(cloud: &Place) {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let stage = cloud.planned();
+        stage.faults().clear();
+        stage.faults().set_latency(Duration::from_millis(300));
+        let started = Instant::now();
+        let child = cloud.spawn(&stage, &["apply", "--yes"]);
+        wait_for(&stage, cloud.begins);
+        signal(&child, name);
+        let ran = stage.finished(child, started);
+        assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains("done:") && ran.stderr.contains("again: it goes on"), "{}", ran.stderr);
+        stage.faults().set_latency(Duration::ZERO);
+        cloud.apply(&stage);
+        cloud.is_in_sync(&stage);
+        assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
+    }
+}
+
+fn second_signal_stops_waiting_and_does_not_call_it_done(cloud: &Place) {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let stage = cloud.planned();
+    // Longer than the test may take: whoever waits for the answer is found out.
+    let endless = Duration::from_secs(600);
+    fault(&stage, cloud.begins, Nth::Every, What::Delay(endless));
+    let mut child = cloud.spawn(&stage, &["apply", "--yes"]);
+    let mut printed = BufReader::new(child.stderr.take().unwrap());
+    wait_for_start(&stage, cloud.begins);
+    signal(&child, "INT");
+    let mut text = String::new();
+    while !text.contains("no new writes") {
+        assert!(printed.read_line(&mut text).unwrap() > 0, "it ended: {text}");
+    }
+    signal(&child, "INT");
+    printed.read_to_string(&mut text).unwrap();
+    let ran = stage.finished(child, Instant::now());
+    assert_eq!(ran.code, 130, "{text}");
+    let not_done = text.split("not done:").nth(1).unwrap_or_default();
+    let bucket = stage.fill(cloud.bucket);
+    assert!(not_done.lines().any(|line| line.contains("create") && line.contains(&bucket)), "{text}");
+}
+
+fn time_limit_stops_like_a_signal_and_the_rerun_finishes(cloud: &Place) {
+    let stage = cloud.planned();
+    // Until then, nothing is written twice.
+    fault(&stage, cloud.begins, Nth::Number(1), What::Delay(Duration::from_secs(6)));
+    let ran = cloud.run(&stage, &["apply", "--yes", "--timeout", "4"]);
+    assert_eq!(ran.code, 5, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("time limit: no new writes") && ran.stderr.contains("not done:"), "{}", ran.stderr);
+    stage.faults().clear();
+    cloud.apply(&stage);
+    cloud.is_in_sync(&stage);
+}
+
+fn without_a_terminal_the_flag_to_add_is_named(cloud: &Place) {
+    let stage = cloud.planned();
+    for command in ["apply", "destroy"] {
+        let ran = cloud.ends(&stage, 64, &[command]);
+        assert!(ran.contains("--yes"), "{ran}");
+    }
+    assert!(stage.faults().records().is_empty());
+}
+
+/// Wait until an operation has been asked for and answered.
+pub(crate) fn wait_for(stage: &Stage, operation: &str) {
+    wait_until(operation, || stage.faults().count(operation) > 0);
+}
+
+/// Wait until an operation has been asked for.
+fn wait_for_start(stage: &Stage, operation: &str) {
+    wait_until(operation, || stage.faults().begun(operation) > 0);
+}
+
+fn wait_until(what: &str, came: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !came() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what} never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

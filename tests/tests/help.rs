@@ -1,0 +1,145 @@
+//! Every command, flag and value that `--help` shows is covered by a test, which is named here. A new one without an entry, an
+//! entry of one that is gone, and the name of a test that is not there fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use provision_tests::run::binary;
+
+/// What `--help` shows, `CLOUD` standing for each of the three, and the test.
+const COVERED: &[(&str, &str)] = &[
+    ("--color", "colour_is_for_terminals_and_for_who_asks"),
+    ("--color always", "colour_is_for_terminals_and_for_who_asks"),
+    ("--color auto", "colour_is_for_terminals_and_for_who_asks"),
+    ("--color never", "colour_is_for_terminals_and_for_who_asks"),
+    ("--help", "every_command_flag_and_value_has_a_test"),
+    ("--json", "json_of_plan_drift_and_output_is_one_document"),
+    ("--no-color", "colour_is_for_terminals_and_for_who_asks"),
+    ("--quiet", "quiet_prints_results_and_errors_only"),
+    ("--sandbox", "main_job_runs_without_a_network_an_account_or_an_emulator"),
+    ("--timeout", "time_limit_stops_like_a_signal_and_the_rerun_finishes"),
+    ("--trace", "trace_has_each_request_and_no_secret"),
+    ("--verbose", "verbose_shows_what_is_in_sync_too"),
+    ("--version", "usage_exits_with_64"),
+    ("CLOUD", "plan_on_all_three_clouds_looks_like_one_tool"),
+    ("CLOUD apply", "apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing"),
+    ("CLOUD apply --orphans", "renaming_the_queue_moves_the_notification_and_leaves_an_orphan"),
+    ("CLOUD apply --yes", "without_a_terminal_the_flag_to_add_is_named"),
+    ("CLOUD destroy", "destroy_asks_too"),
+    ("CLOUD destroy --delete-data", "destroy_refuses_content_with_counts_and_deletes_it_on_request"),
+    ("CLOUD destroy --orphans", "destroy_deletes_orphans_on_request_only"),
+    ("CLOUD destroy --yes", "without_a_terminal_the_flag_to_add_is_named"),
+    ("CLOUD drift", "drift_of_each_facet_is_named_and_repaired"),
+    ("CLOUD drift --format", "drift_report_formats"),
+    ("CLOUD drift --format junit", "drift_report_formats"),
+    ("CLOUD drift --format markdown", "drift_report_formats"),
+    ("CLOUD drift --format sarif", "drift_report_formats"),
+    ("CLOUD drift --format text", "drift_report_formats"),
+    ("CLOUD output", "output_is_what_the_server_reads"),
+    ("CLOUD output --format", "output_in_every_format"),
+    ("CLOUD output --format dotenv", "output_in_every_format"),
+    ("CLOUD output --format env", "output_in_every_format"),
+    ("CLOUD output --format json", "output_in_every_format"),
+    ("CLOUD output --no-secrets", "output_into_a_file_that_nobody_else_reads"),
+    ("CLOUD output --out", "output_into_a_file_that_nobody_else_reads"),
+    ("CLOUD output --reveal", "trace_has_each_request_and_no_secret"),
+    ("CLOUD plan", "plan_and_drift_never_write"),
+    ("CLOUD plan --detailed-exitcode", "pending_of_each_setting_is_no_drift_and_shows_its_line"),
+    ("CLOUD plan --orphans", "plan_says_what_orphans_would_be_deleted"),
+    ("CLOUD plan --out", "saved_change_set_is_applied_without_its_plan_file"),
+    ("completions", "usage_exits_with_64"),
+    ("init", "usage_exits_with_64"),
+    ("sandbox", "serve_prints_what_clients_need_and_the_binary_obeys_it"),
+    ("sandbox reset", "damaged_state_is_an_error_and_a_torn_end_a_warning"),
+    ("sandbox reset --dir", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
+    ("sandbox serve", "serve_prints_what_clients_need_and_the_binary_obeys_it"),
+    ("sandbox serve --dir", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
+    ("sandbox serve --faults", "serve_misbehaves_as_a_file_says"),
+    ("sandbox serve --port", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
+    ("schema", "usage_exits_with_64"),
+    ("show", "saved_change_set_is_applied_without_its_plan_file"),
+    ("validate", "mistakes_are_reported_at_once_and_nothing_is_sent"),
+];
+
+#[test]
+fn every_command_flag_and_value_has_a_test() {
+    let (mut shown, mut global) = (BTreeSet::new(), BTreeSet::from(["help".to_owned(), "version".to_owned()]));
+    look_into(&[], &mut shown, &mut global);
+    let covered: BTreeMap<_, _> = COVERED.iter().copied().collect();
+    assert_eq!(covered.len(), COVERED.len(), "an entry is there twice");
+    let missing: Vec<_> = shown.iter().filter(|what| !covered.contains_key(what.as_str())).collect();
+    assert!(missing.is_empty(), "these have no test: {missing:#?}");
+    let gone: Vec<_> = covered.keys().filter(|what| !shown.contains(**what)).collect();
+    assert!(gone.is_empty(), "these are not shown any more: {gone:#?}");
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    for test in covered.values() {
+        assert!(sources.contains(&format!("fn {test}(")), "there is no test {test}");
+    }
+}
+
+/// The text of all files of the suite.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: std::path::PathBuf| match path.extension() {
+        _ if path.is_dir() => sources(&path),
+        Some(extension) if extension == "rs" => std::fs::read_to_string(path).unwrap(),
+        _ => String::new(),
+    };
+    entries.map(text).collect()
+}
+
+/// What the help of a command shows: its sub-commands, and flags and values that are its own.
+fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeSet<String>) {
+    let help = help(command);
+    let place = match command {
+        ["aws" | "gcp" | "azure", rest @ ..] => [&["CLOUD"], rest].concat().join(" "),
+        _ => command.join(" "),
+    };
+    let of = |what: &str| if place.is_empty() { what.to_owned() } else { format!("{place} {what}") };
+    let (mut section, mut flag, mut sub_commands) = (String::new(), String::new(), Vec::new());
+    for line in help.lines().filter(|line| !line.trim().is_empty()) {
+        let text = line.trim_start();
+        if !line.starts_with(' ') {
+            section = line.trim_end_matches(':').to_owned();
+        } else if section == "Commands" && line.starts_with("  ") && !line.starts_with("   ") {
+            let name = text.split(' ').next().unwrap_or_default();
+            if name != "help" {
+                let sub_command = [command, &[name]].concat();
+                let name = if ["aws", "gcp", "azure"].contains(&name) { "CLOUD" } else { name };
+                shown.insert(of(name));
+                sub_commands.push(sub_command);
+            }
+        } else if section == "Options" && text.starts_with('-') && text.contains("--") && !text.starts_with("- ") {
+            let name = text.split("--").nth(1).unwrap_or_default();
+            flag = name.chars().take_while(|character| character.is_ascii_lowercase() || *character == '-').collect();
+        }
+        if command.is_empty() && section == "Options" {
+            global.insert(flag.clone());
+        }
+        // Those of the whole program are shown with every command.
+        let own = command.is_empty() || !global.contains(&flag);
+        if section == "Options" && !flag.is_empty() && own {
+            shown.insert(of(&format!("--{flag}")));
+            shown.extend(values(text).into_iter().map(|value| of(&format!("--{flag} {value}"))));
+        }
+    }
+    for sub_command in sub_commands {
+        look_into(&sub_command, shown, global);
+    }
+}
+
+/// The values that a line names.
+fn values(text: &str) -> Vec<String> {
+    if let Some((_, list)) = text.split_once("[possible values: ") {
+        return list.trim_end_matches(']').split(", ").map(str::to_owned).collect();
+    }
+    let value = text.strip_prefix("- ").and_then(|rest| rest.split_once(':'));
+    value.map(|(name, _)| name.to_owned()).into_iter().collect()
+}
+
+fn help(command: &[&str]) -> String {
+    let output = Command::new(binary()).args(command).arg("--help").env_clear().output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -293,7 +293,9 @@ mod tests {
     }
 
     fn with_queues(queues: Vec<QueueConfiguration>) -> NotificationConfiguration {
-        NotificationConfiguration { queue_configurations: Some(queues), ..others() }
+        let mut configuration = others();
+        configuration.queue_configurations = Some(queues);
+        configuration
     }
 
     fn wanted(names: &Names) -> Value {
@@ -343,7 +345,9 @@ mod tests {
         assert_eq!(set.queue_configurations()[0], theirs);
         assert_eq!(set.queue_configurations()[1].id.as_ref(), Some(&names.ids[0]));
         assert_eq!(set.queue_configurations().len(), 2);
-        assert_eq!(NotificationConfiguration { queue_configurations: None, ..set.clone() }, others());
+        let mut rest = set.clone();
+        rest.queue_configurations = None;
+        assert_eq!(rest, others());
         assert_eq!(merged(&set, &names, &wanted(&names)).unwrap(), None);
         assert_eq!(merged(&set, &names, &Value::Null).unwrap(), Some(with_queues(vec![theirs])));
         assert_eq!(merged(&others(), &names, &Value::Null).unwrap(), None);

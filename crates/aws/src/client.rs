@@ -1,12 +1,6 @@
 //! One function for each API operation: request, response, no decisions. The only file that calls the SDK's operations.
 //!
-//! [`Reader`] has the reads and nothing else, so that `plan` and `drift` cannot write:
-//!
-//! ```compile_fail
-//! # async fn cannot(reader: provision_aws::client::Reader) {
-//! reader.delete_bucket("acme-wandb-files").await;
-//! # }
-//! ```
+//! [`Reader`] has the reads and nothing else, so that `plan` and `drift` cannot write.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +9,13 @@ use aws_sdk_resourcegroupstagging::types::TagFilter;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CorsConfiguration, CorsRule, CreateBucketConfiguration, Delete,
     NotificationConfiguration, ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
-    PublicAccessBlockConfiguration, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-    ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
+    PublicAccessBlockConfiguration, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
+    VersioningConfiguration,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use provision_core::{Error, ErrorKind, retry};
 
-use crate::error::{absent, from_sdk};
+use crate::error::{absent, from_sdk, unreadable};
 
 /// Tags of a resource.
 pub type Tags = BTreeMap<String, String>;
@@ -90,6 +84,12 @@ pub(crate) struct VersionPage {
     pub(crate) next: (Option<String>, Option<String>),
 }
 
+/// Why one key of a batch was not deleted.
+pub(crate) struct KeyError {
+    pub(crate) key: String,
+    pub(crate) code: String,
+}
+
 impl Reader {
     /// A reader on these clients.
     #[must_use]
@@ -99,15 +99,12 @@ impl Reader {
 
     /// Who the credentials belong to <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>.
     pub(crate) async fn get_caller_identity(&self) -> Result<Caller, Error> {
-        let answer = send!(
-            "sts:GetCallerIdentity",
-            "find out whose credentials these are",
-            self.clients.sts.get_caller_identity()
-        )?;
-        Ok(Caller {
-            account: answer.account().unwrap_or_default().to_owned(),
-            arn: answer.arn().unwrap_or_default().to_owned(),
-        })
+        let (operation, tried) = ("sts:GetCallerIdentity", "find out whose credentials these are");
+        let answer = send!("sts:GetCallerIdentity", tried, self.clients.sts.get_caller_identity())?;
+        match (answer.account, answer.arn) {
+            (Some(account), Some(arn)) => Ok(Caller { account, arn }),
+            _ => Err(unreadable(operation, tried)),
+        }
     }
 
     /// Whether the bucket exists <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>.
@@ -160,12 +157,11 @@ impl Reader {
         &self,
         bucket: &str,
         owner: &str,
-    ) -> Result<Option<ServerSideEncryptionByDefault>, Error> {
+    ) -> Result<Option<ServerSideEncryptionRule>, Error> {
         let request = || self.clients.s3.get_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
         let answer = send!("s3:GetBucketEncryption", format!("read encryption of bucket `{bucket}`"), request());
         let answer = absent(answer, &["ServerSideEncryptionConfigurationNotFoundError"])?;
-        let rule = answer.and_then(|answer| answer.server_side_encryption_configuration?.rules.into_iter().next());
-        Ok(rule.and_then(|rule| rule.apply_server_side_encryption_by_default))
+        Ok(answer.and_then(|answer| answer.server_side_encryption_configuration?.rules.into_iter().next()))
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
@@ -179,7 +175,8 @@ impl Reader {
     pub(crate) async fn get_bucket_policy(&self, bucket: &str, owner: &str) -> Result<Option<String>, Error> {
         let request = || self.clients.s3.get_bucket_policy().bucket(bucket).expected_bucket_owner(owner);
         let answer = send!("s3:GetBucketPolicy", format!("read the policy of bucket `{bucket}`"), request());
-        Ok(absent(answer, &["NoSuchBucketPolicy"])?.and_then(|answer| answer.policy))
+        // A success without a body is no answer; it must not pass for a bucket without a policy.
+        Ok(absent(answer, &["NoSuchBucketPolicy"])?.map(|answer| answer.policy.unwrap_or_default()))
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketCors.html>
@@ -262,10 +259,12 @@ impl Reader {
             return Ok(Some(url.clone()));
         }
         let request = || self.clients.sqs.get_queue_url().queue_name(queue);
-        let answer = send!("sqs:GetQueueUrl", format!("look up queue `{queue}`"), request());
-        let url = absent(answer, &NO_QUEUE)?.and_then(|answer| answer.queue_url);
-        self.urls().extend(url.clone().map(|url| (queue.to_owned(), url)));
-        Ok(url)
+        let tried = format!("look up queue `{queue}`");
+        let answer = send!("sqs:GetQueueUrl", &tried, request());
+        let Some(answer) = absent(answer, &NO_QUEUE)? else { return Ok(None) };
+        let url = answer.queue_url.ok_or_else(|| unreadable("sqs:GetQueueUrl", &tried))?;
+        self.urls().insert(queue.to_owned(), url.clone());
+        Ok(Some(url))
     }
 
     fn urls(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
@@ -276,18 +275,20 @@ impl Reader {
     pub(crate) async fn get_queue_attributes(&self, queue: &str, url: &str) -> Result<Option<Tags>, Error> {
         let request =
             || self.clients.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
-        let answer = send!("sqs:GetQueueAttributes", format!("read the attributes of queue `{queue}`"), request());
+        let tried = format!("read the attributes of queue `{queue}`");
+        let answer = send!("sqs:GetQueueAttributes", &tried, request());
         let Some(answer) = absent(answer, &NO_QUEUE)? else { return Ok(None) };
-        let attributes = answer.attributes.unwrap_or_default().into_iter();
+        // Every queue has some.
+        let attributes = answer.attributes.ok_or_else(|| unreadable("sqs:GetQueueAttributes", &tried))?.into_iter();
         Ok(Some(attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect()))
     }
 
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListQueueTags.html>
-    pub(crate) async fn list_queue_tags(&self, queue: &str, url: &str) -> Result<Tags, Error> {
+    pub(crate) async fn list_queue_tags(&self, queue: &str, url: &str) -> Result<Option<Tags>, Error> {
         let request = || self.clients.sqs.list_queue_tags().queue_url(url);
         let answer = send!("sqs:ListQueueTags", format!("read the tags of queue `{queue}`"), request());
-        let tags = absent(answer, &NO_QUEUE)?.and_then(|answer| answer.tags).unwrap_or_default();
-        Ok(tags.into_iter().collect())
+        let answer = absent(answer, &NO_QUEUE)?;
+        Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
     }
 
     /// The document, decoded: IAM gives it URL-encoded. The error tells a missing role from a missing policy
@@ -311,8 +312,10 @@ impl Reader {
                 let request = request.resource_type_filters("s3").resource_type_filters("sqs");
                 request.set_pagination_token(page.clone())
             };
-            let answer = send!("tag:GetResources", "list what carries this deployment's mark", request())?;
-            for mapping in answer.resource_tag_mapping_list.unwrap_or_default() {
+            let tried = "list what carries this deployment's mark";
+            let answer = send!("tag:GetResources", tried, request())?;
+            let mappings = answer.resource_tag_mapping_list.ok_or_else(|| unreadable("tag:GetResources", tried))?;
+            for mapping in mappings {
                 let tags = mapping.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
                 found.extend(mapping.resource_arn.map(|arn| (arn, tags)));
             }
@@ -434,9 +437,8 @@ impl Writer {
         &self,
         bucket: &str,
         owner: &str,
-        default: ServerSideEncryptionByDefault,
+        rule: ServerSideEncryptionRule,
     ) -> Result<(), Error> {
-        let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
         let configuration = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(ours)?;
         let request = || {
             let request = self.clients().s3.put_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
@@ -485,16 +487,20 @@ impl Writer {
         send!("s3:DeleteBucketCors", format!("remove CORS of bucket `{bucket}`"), request()).map(|_| ())
     }
 
-    /// The whole configuration; each accepted one sends an `s3:TestEvent` into the queue
+    /// The whole configuration; each accepted one sends an `s3:TestEvent` into the queue. All destinations in it are
+    /// validated, those of others too, unless that is skipped
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html>.
     pub(crate) async fn put_bucket_notification(
         &self,
         bucket: &str,
         owner: &str,
         configuration: NotificationConfiguration,
+        skip_destination_validation: bool,
     ) -> Result<(), Error> {
+        let skip = skip_destination_validation.then_some(true);
         let request = || {
             let request = self.clients().s3.put_bucket_notification_configuration().bucket(bucket);
+            let request = request.set_skip_destination_validation(skip);
             request.expected_bucket_owner(owner).notification_configuration(configuration.clone())
         };
         let tried = format!("write the notifications of bucket `{bucket}`");
@@ -508,7 +514,7 @@ impl Writer {
         bucket: &str,
         owner: &str,
         objects: Vec<ObjectIdentifier>,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<KeyError>, Error> {
         let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(ours)?;
         let request = || {
             let request = self.clients().s3.delete_objects().bucket(bucket).expected_bucket_owner(owner);
@@ -516,9 +522,11 @@ impl Writer {
         };
         let answer = send!("s3:DeleteObjects", format!("delete objects of bucket `{bucket}`"), request())?;
         let errors = answer.errors.unwrap_or_default().into_iter();
-        Ok(errors
-            .map(|error| format!("{}: {}", error.key.unwrap_or_default(), error.code.unwrap_or_default()))
-            .collect())
+        let error = |error: aws_sdk_s3::types::Error| KeyError {
+            key: error.key.unwrap_or_default(),
+            code: error.code.unwrap_or_default(),
+        };
+        Ok(errors.map(error).collect())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
@@ -617,4 +625,21 @@ fn s3_tags(tags: &Tags) -> Result<Vec<Tag>, Error> {
 fn ours(error: aws_smithy_types::error::operation::BuildError) -> Error {
     Error::new(ErrorKind::Unexpected, "a request could not be built: this is a bug in provision")
         .message(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    /// `plan` and `drift` get a [`super::Reader`]: none of its calls may be a write.
+    #[test]
+    fn reader_only_reads() {
+        let source = include_str!("client.rs");
+        let (_, reader) = source.split_once("impl Reader {").unwrap();
+        let (reader, _) = reader.split_once("\nimpl Writer {").unwrap();
+        let calls: Vec<&str> =
+            reader.lines().filter_map(|line| line.trim().strip_prefix("pub(crate) async fn ")).collect();
+        assert!(calls.len() > 15, "{calls:?}");
+        for call in calls {
+            assert!(["get_", "list_", "head_"].iter().any(|prefix| call.starts_with(prefix)), "{call}");
+        }
+    }
 }

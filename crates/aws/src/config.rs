@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use provision_core::cors::CorsSection;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 use schemars::JsonSchema;
@@ -39,6 +40,9 @@ pub(crate) const SERVER_RUN_QUEUE_ACTIONS: [&str; 2] = ["sqs:GetQueueUrl", "sqs:
 /// What the server does with the bucket's key.
 pub(crate) const SERVER_KEY_ACTIONS: [&str; 5] =
     ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
+
+/// Methods that S3 knows: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CORSRule.html>.
+const CORS_METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
 
 /// Amazon Web Services.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -107,21 +111,6 @@ pub enum ManagedEncryption {
 pub struct KeyEncryption {
     /// The ARN of an existing KMS key.
     pub kms_key: String,
-}
-
-/// Which pages may use the bucket.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CorsSection {
-    /// Allowed origins. Default: the server's host.
-    pub origins: Option<Vec<String>>,
-    /// Allowed methods. Default: GET, HEAD, PUT.
-    pub methods: Option<Vec<String>>,
-    /// Response headers that pages may read. Default: `ETag`.
-    pub expose: Option<Vec<String>>,
-    /// How long a browser may remember the answer, in seconds. Default: 3000.
-    #[schemars(range(min = 0, max = 86400))]
-    pub max_age_s: Option<u32>,
 }
 
 /// Where the server hears of new files.
@@ -228,6 +217,7 @@ impl Settings {
         if let Some(aws) = &aws {
             validate(aws, problems);
         }
+        deployment.iter().for_each(|deployment| tags(&deployment.tags, problems));
         Some(Self { deployment: deployment?, aws: aws? })
     }
 
@@ -256,7 +246,8 @@ fn validate(section: &AwsSection, problems: &mut Problems) {
     if section.account.as_ref().is_some_and(|account| !twelve_digits(account)) {
         problems.report("aws.account", "invalid account", "an AWS account id is twelve digits", None);
     }
-    bucket_name(&section.bucket.name, problems);
+    section.region.iter().for_each(|name| region(name, problems));
+    bucket_name(&section.bucket, problems);
     if let Some(Encryption::Key(key)) = &section.bucket.encryption {
         key_arn(&key.kms_key, problems);
     }
@@ -270,15 +261,39 @@ fn validate(section: &AwsSection, problems: &mut Problems) {
             problems.report("aws.run_queue.name", "two queues with one name", label, None);
         }
     }
-    cors(&section.bucket.cors, problems);
+    section.bucket.cors.validate("aws.bucket.cors", &CORS_METHODS, problems);
     if let Some(access) = &section.access {
         role(&access.role, section.account.as_deref(), problems);
     }
 }
 
+/// Regions are host names' labels, and stand in the settings for the server.
+fn region(region: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if region.is_empty() || !region.bytes().all(plain) {
+        problems.report("aws.region", "invalid region", "write a region's name, as in `eu-west-1`", None);
+    }
+}
+
+/// What S3, SQS and IAM take in tags: <https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>.
+fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
+    let known = |letter: char| letter.is_alphanumeric() || letter.is_whitespace() || "_.:/=+-@".contains(letter);
+    for (key, value) in tags {
+        if let Some(letter) = key.chars().chain(value.chars()).find(|letter| !known(*letter)) {
+            let label = format!("AWS takes letters, digits, spaces and `_.:/=+-@`, and no `{}`", letter.escape_debug());
+            problems.report(&format!("deployment.tags.{key}"), "invalid tag", &label, None);
+        }
+    }
+}
+
 /// Naming rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>. Dots are allowed there,
-/// and refused here: they break TLS to `<bucket>.s3.amazonaws.com`.
-fn bucket_name(name: &str, problems: &mut Problems) {
+/// and refused here: they break TLS to `<bucket>.s3.amazonaws.com`. One that is there has its name already.
+fn bucket_name(bucket: &BucketSection, problems: &mut Problems) {
+    let name = bucket.name.as_str();
+    let old = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if bucket.adopt && (3..=255).contains(&name.len()) && name.bytes().all(old) {
+        return;
+    }
     const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
     const SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -320,25 +335,11 @@ fn queue_name(path: &str, name: &str, problems: &mut Problems) {
 
 fn key_arn(arn: &str, problems: &mut Problems) {
     let fields: Vec<_> = arn.split(':').collect();
-    let key = fields.len() == 6 && fields[0] == "arn" && fields[2] == "kms" && fields[5].starts_with("key/");
+    let plain = arn.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/-_".contains(&byte));
+    let key = plain && fields.len() == 6 && fields[0] == "arn" && fields[2] == "kms" && fields[5].starts_with("key/");
     if !key {
         let label = "write the key's ARN, `arn:aws:kms:<region>:<account>:key/<id>`; the server needs it too";
         problems.report("aws.bucket.encryption.kms_key", "invalid KMS key", label, None);
-    }
-}
-
-/// Methods that S3 knows: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CORSRule.html>.
-fn cors(section: &CorsSection, problems: &mut Problems) {
-    const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
-    let unknown = |method: &&String| !METHODS.contains(&method.as_str());
-    if let Some(method) = section.methods.iter().flatten().find(unknown) {
-        let help = Some("S3 takes GET, HEAD, PUT, POST and DELETE".to_owned());
-        problems.report("aws.bucket.cors.methods", "unknown method", &format!("`{method}` is not a CORS method"), help);
-    }
-    for (path, list) in [("origins", &section.origins), ("methods", &section.methods)] {
-        if list.as_ref().is_some_and(Vec::is_empty) {
-            problems.report(&format!("aws.bucket.cors.{path}"), "empty list", "at least one is needed", None);
-        }
     }
 }
 

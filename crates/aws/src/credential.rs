@@ -19,7 +19,6 @@ use tokio::sync::OnceCell;
 
 use crate::client::Clients;
 use crate::endpoint::WithoutAccountInHost;
-use crate::provider::Place;
 use crate::trace::Tracer;
 
 /// How long credentials may take to be found: a metadata server that hangs must not hang us.
@@ -30,7 +29,30 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the environment says, read once for all the plan files of a process: they share its connections and credentials.
-static SHARED: OnceCell<SdkConfig> = OnceCell::const_new();
+static SHARED: OnceCell<Found> = OnceCell::const_new();
+
+/// A configuration with credentials that are known to exist, and their account, if they say it.
+type Found = (SdkConfig, Option<String>);
+
+/// Where a region's calls go.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The region.
+    pub region: String,
+    /// The account, where the credentials themselves say it: `AWS_ACCOUNT_ID`, SSO and assumed roles do
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-account-endpoints.html>). Then nothing has to wait until
+    /// the service was asked.
+    pub account: Option<String>,
+    /// Endpoints that are not AWS's own, `NAME=value`.
+    pub endpoints: Vec<String>,
+}
+
+impl Place {
+    /// Whether calls go to something that is neither AWS nor our sandbox, which answers as AWS does.
+    pub(crate) fn is_overridden(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint != SANDBOX)
+    }
+}
 
 /// The services whose endpoint can be set by itself
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
@@ -78,31 +100,34 @@ async fn region_of_environment() -> Option<String> {
 /// No region, a profile or token file that does not exist, no credentials.
 pub async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
     let region = region(wanted, connection).await?;
-    let (config, endpoints) = match &connection.sandbox {
+    let ((config, account), endpoints) = match &connection.sandbox {
         Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),
         None => in_environment(&region).await?,
     };
     let tracer = connection.trace.clone().map(Tracer::new);
-    Ok((clients(&config, !endpoints.is_empty(), tracer), Place { region, endpoints }))
+    Ok((clients(&config, !endpoints.is_empty(), tracer), Place { region, account, endpoints }))
 }
 
-async fn in_environment(region: &str) -> Result<(SdkConfig, Vec<String>), Error> {
-    let config = SHARED.get_or_try_init(|| async {
+async fn in_environment(region: &str) -> Result<(Found, Vec<String>), Error> {
+    let found = SHARED.get_or_try_init(|| async {
         named_files_exist().await?;
         with_credentials(loader(region).load().await).await
     });
-    let config = config.await?.to_builder().region(Region::new(region.to_owned())).build();
+    let (config, account) = found.await?;
+    let config = config.to_builder().region(Region::new(region.to_owned())).build();
     let endpoints = endpoints(&config);
-    Ok((config, endpoints))
+    Ok(((config, account.clone()), endpoints))
 }
 
 /// The sandbox's own endpoint and credentials, whatever the environment says.
-async fn in_sandbox(region: &str, variables: &BTreeMap<String, String>) -> SdkConfig {
+async fn in_sandbox(region: &str, variables: &BTreeMap<String, String>) -> Found {
     let variable = |name: &str| variables.get(name).cloned().unwrap_or_default();
     let (key, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
+    // The sandbox takes a key id of twelve digits for the account.
+    let account = Some(key.clone()).filter(|key| key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()));
     let credentials = Credentials::new(key, secret, None, None, "sandbox");
     let loader = loader(region).empty_test_environment().credentials_provider(credentials);
-    loader.endpoint_url(variable("AWS_ENDPOINT_URL")).load().await
+    (loader.endpoint_url(variable("AWS_ENDPOINT_URL")).load().await, account)
 }
 
 fn loader(region: &str) -> ConfigLoader {
@@ -143,12 +168,15 @@ async fn named_files_exist() -> Result<(), Error> {
 }
 
 /// Ask the chain once, and keep what it gave.
-async fn with_credentials(config: SdkConfig) -> Result<SdkConfig, Error> {
+async fn with_credentials(config: SdkConfig) -> Result<Found, Error> {
     let Some(chain) = config.credentials_provider() else {
         return Err(no_credentials("there is no source of credentials"));
     };
     match tokio::time::timeout(CREDENTIALS_LIMIT, chain.provide_credentials()).await {
-        Ok(Ok(_)) => Ok(config),
+        Ok(Ok(found)) => {
+            let account = found.account_id().map(|account| account.as_str().to_owned());
+            Ok((config, account.filter(|account| !account.is_empty())))
+        }
         Ok(Err(error)) => {
             let mut source: &dyn std::error::Error = &error;
             while let Some(next) = source.source() {

@@ -25,6 +25,12 @@ const DESTINATION_NOT_SEEN: RetryClass =
 const BUCKET_NOT_SEEN: RetryClass =
     RetryClass::Settling { reason: "S3 does not see the new bucket everywhere yet", budget: Duration::from_secs(120) };
 
+/// A success whose body is not the document that was asked for, as a proxy or a portal answers: nothing is known by it.
+pub(crate) fn unreadable(operation: &'static str, tried: &str) -> Error {
+    let error = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the answer cannot be read"));
+    error.operation(operation).hint("check what answers in the service's place: a proxy, a portal, `AWS_ENDPOINT_URL`")
+}
+
 /// The error of one call. `tried` reads after "cannot".
 pub(crate) fn from_sdk<E>(operation: &'static str, tried: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
@@ -35,8 +41,7 @@ where
         SdkError::ResponseError(response) => {
             let status = response.raw().status().as_u16();
             let class = if status >= 500 { RetryClass::Transient } else { RetryClass::Final };
-            let error = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the answer cannot be read"));
-            error.operation(operation).answer(Some(status), None, None).retry(class)
+            unreadable(operation, tried).answer(Some(status), None, None).retry(class)
         }
         SdkError::TimeoutError(_) => unavailable(operation, tried, "no answer in time"),
         SdkError::DispatchFailure(failure) if failure.is_user() => {
@@ -95,7 +100,8 @@ fn from_answer(
     let request_id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| raw.headers().get(*name));
     let mut error = Error::new(kind, tried).operation(operation).retry(retry).answer(Some(status), code, request_id);
     if let Some(message) = meta.message() {
-        error = error.message(message);
+        let arguments = raw.body().bytes().map(arguments).unwrap_or_default();
+        error = error.message([&[message.to_owned()], &arguments[..]].concat().join("; "));
     }
     match (kind, status) {
         (_, 301) | (ErrorKind::InvalidInput, 400) if raw.headers().get("x-amz-bucket-region").is_some() => {
@@ -111,6 +117,21 @@ fn from_answer(
         }
         _ => error,
     }
+}
+
+/// What S3 names beside its message, numbered where there are several: `<ArgumentName1>` is a destination that it cannot
+/// validate, `<ArgumentValue1>` says why. The SDK gives the message alone.
+fn arguments(body: &[u8]) -> Vec<String> {
+    let body = String::from_utf8_lossy(body);
+    let element = |name: &str, number: usize| {
+        let (_, rest) = body.split_once(&format!("<{name}{number}>"))?;
+        Some(rest.split_once('<')?.0.to_owned())
+    };
+    let argument = |number| {
+        let (name, value) = (element("ArgumentName", number)?, element("ArgumentValue", number).unwrap_or_default());
+        Some(format!("{name}: {value}"))
+    };
+    (1..).map_while(argument).collect()
 }
 
 /// The permission that a call needs, where it is not the call's own name.
@@ -143,9 +164,16 @@ fn with_retry_after(class: RetryClass, header: Option<&str>) -> RetryClass {
     }
 }
 
+/// Whether S3 asks to try one key of a batch again.
+pub(crate) fn is_passing(code: &str) -> bool {
+    let (_, class) = classify(200, code, "");
+    matches!(class, RetryClass::Throttled(_) | RetryClass::Transient | RetryClass::Conflict)
+}
+
 /// The table. Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>,
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>,
-/// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>. Codes of throttling are the SDK's own list
+/// (`aws_runtime::retries::classifiers::THROTTLING_ERRORS`).
 fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
     use ErrorKind as Kind;
     match code {
@@ -164,7 +192,13 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         | "ThrottlingException"
         | "RequestThrottled"
         | "RequestLimitExceeded"
+        | "RequestThrottledException"
+        | "ThrottledException"
         | "TooManyRequestsException"
+        | "ProvisionedThroughputExceededException"
+        | "TransactionInProgressException"
+        | "PriorRequestNotComplete"
+        | "EC2ThrottledException"
         | "BandwidthLimitExceeded" => (Kind::RateLimited, RetryClass::Throttled(None)),
         "ExpiredToken"
         | "ExpiredTokenException"
@@ -215,11 +249,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn arguments_name_the_destinations() {
+        let body = "<Error><Code>InvalidArgument</Code><ArgumentName1>arn:aws:sqs:e:1:a</ArgumentName1>\
+                    <ArgumentValue1>The destination queue does not exist</ArgumentValue1>\
+                    <ArgumentName2>arn:aws:lambda:e:1:function:b, null</ArgumentName2></Error>";
+        let expected =
+            ["arn:aws:sqs:e:1:a: The destination queue does not exist", "arn:aws:lambda:e:1:function:b, null: "];
+        assert_eq!(arguments(body.as_bytes()), expected);
+        assert!(arguments(b"{\"message\": \"no\"}").is_empty());
+    }
+
+    #[test]
     fn classify_known_traps() {
         let invalid = "Unable to validate the following destination configurations";
         assert_eq!(classify(400, "InvalidArgument", invalid).1, DESTINATION_NOT_SEEN);
         assert_eq!(classify(400, "InvalidArgument", "something else").1, RetryClass::Final);
         assert_eq!(classify(409, "OperationAborted", "").1, RetryClass::Conflict);
+        assert_eq!(classify(400, "ThrottledException", "").1, RetryClass::Throttled(None));
         assert_eq!(classify(503, "SlowDown", "").1, RetryClass::Throttled(None));
         assert_eq!(classify(403, "", "").0, ErrorKind::PermissionDenied);
         assert_eq!(classify(400, "ExpiredToken", "").0, ErrorKind::Unauthenticated);

@@ -7,9 +7,13 @@
 
 pub mod client;
 pub mod config;
+mod contents;
 pub mod credential;
 mod endpoint;
 mod error;
+mod names;
+mod orphans;
+mod outputs;
 mod policy;
 pub mod provider;
 mod resources;

@@ -3,22 +3,31 @@
 //! Services respell documents (a scalar for a list of one, another order, an account id for its root ARN), so statements
 //! are compared in a normal form.
 
+use provision_core::Error;
 use serde_json::{Map, Value, json};
+
+use crate::error;
 
 /// The only version to write: without it SQS takes the document for the older language
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
 const VERSION: &str = "2012-10-17";
 
 /// A policy document, statements as they stand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Document {
     statements: Vec<Value>,
     rest: Map<String, Value>,
 }
 
 impl Document {
+    /// The document that a call answered with; one that is not there has no statements.
+    pub(crate) fn read(text: Option<&str>, operation: &'static str, tried: &str) -> Result<Self, Error> {
+        let Some(text) = text else { return Ok(Self::default()) };
+        Self::parse(text).ok_or_else(|| error::unreadable(operation, tried))
+    }
+
     /// Read a document; `None` if it is not JSON of a policy's form.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let Ok(Value::Object(mut rest)) = serde_json::from_str(text) else { return None };
         let statements = match rest.remove("Statement") {
             Some(Value::Array(statements)) => statements,
@@ -47,13 +56,14 @@ impl Document {
         others.map(|statement| format!("statement {}", describe(statement))).collect()
     }
 
-    /// The same document with our statement set, or taken out if it is `null`; others' as they were.
-    pub(crate) fn with_ours(mut self, sids: &[String], statement: &Value) -> Self {
-        self.statements.retain(|other| !is_ours(other, sids));
-        if let Value::Object(statement) = statement {
-            self.statements.push(Value::Object(statement.clone()));
-        }
-        self
+    /// The same document with our statement set, or taken out if it is `null`; others' as they were. `None` if that is
+    /// what it has already.
+    pub(crate) fn with_ours(&self, sids: &[String], statement: &Value) -> Option<Self> {
+        let (ours, others): (Vec<_>, Vec<_>) =
+            self.statements.iter().cloned().partition(|statement| is_ours(statement, sids));
+        let wanted: Vec<Value> = Some(statement.clone()).filter(Value::is_object).into_iter().collect();
+        let same = ours.len() == wanted.len() && self.ours(sids) == *statement;
+        (!same).then(|| Self { statements: [others, wanted].concat(), rest: self.rest.clone() })
     }
 
     /// Whether nothing is left.
@@ -175,10 +185,28 @@ mod tests {
         let text = r#"{"Version":"2008-10-17","Id":"x","Statement":[{"Sid":"Theirs","Effect":"Allow","Action":"sqs:*"},{"Sid":"Ours","Effect":"Deny"}]}"#;
         let document = Document::parse(text).unwrap();
         assert_eq!(document.others(&sids()), ["statement `Theirs`"]);
-        let without = document.with_ours(&sids(), &Value::Null).to_text();
+        let without = document.with_ours(&sids(), &Value::Null).unwrap().to_text();
         let value: Value = serde_json::from_str(&without).unwrap();
         assert_eq!(value["Statement"], json!([{"Sid":"Theirs","Effect":"Allow","Action":"sqs:*"}]));
         assert_eq!((&value["Version"], &value["Id"]), (&json!("2008-10-17"), &json!("x")));
+    }
+
+    #[test]
+    fn document_that_has_ours_already_is_not_changed() {
+        let ours = with_sid(&json!({"Effect": "Deny", "Action": "s3:*"}), "Ours");
+        let document = Document::default().with_ours(&sids(), &ours).unwrap();
+        assert_eq!(document.with_ours(&sids(), &ours), None);
+        assert!(document.with_ours(&sids(), &Value::Null).unwrap().is_empty());
+        assert_eq!(Document::default().with_ours(&sids(), &Value::Null), None);
+    }
+
+    #[test]
+    fn what_is_no_policy_is_an_error_and_not_an_empty_one() {
+        let read = |text: Option<&str>| Document::read(text, "s3:GetBucketPolicy", "read the policy");
+        assert!(read(None).unwrap().is_empty());
+        for text in ["", "<html></html>", "{}", "[]", "null", "{\"Statement\": 1}"] {
+            assert!(read(Some(text)).unwrap_err().to_string().contains("the answer cannot be read"), "{text}");
+        }
     }
 
     #[test]

@@ -1,24 +1,66 @@
 //! `aws.access`: an inline policy on the role that the server runs as.
+//!
+//! Which policy on which role is a name of its own, `role/policy`. The mark keeps it, so that the policy of a role that the
+//! plan file no longer names is found again and taken out.
 
+use std::collections::BTreeSet;
+
+use provision_core::resource::{
+    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, OnRecord, Present, Refusal, Resource, Seen,
+    Sharing, Want,
+};
 use provision_core::Error;
-use provision_core::resource::{AtCreation, Facet, Observation, Present, Refusal, Seen, Shape, Want};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
 use crate::config::{
     Encryption, Grant, SERVER_BUCKET_ACTIONS, SERVER_KEY_ACTIONS, SERVER_QUEUE_ACTIONS, SERVER_RUN_QUEUE_ACTIONS,
     Settings,
 };
+use crate::names::{ACCESS, BUCKET, Names};
 use crate::policy::{Document, document, normalize};
-use crate::provider::Names;
+use crate::resources::bucket::Write;
+use crate::resources::ours;
 
-static POLICY: Facet = Facet { name: "policy", key: 'a', shape: Shape::Whole, at_creation: AtCreation::Written };
+static POLICY: Facet = Facet {
+    name: "policy",
+    key: 'a',
+    extent: Extent::NamedKeys,
+    sharing: Sharing::Named,
+    creation: Creation::OwnCall,
+};
 
-/// What is wanted: role, policy name and statements, so that another role is another value.
+static FACETS: [&Facet; 1] = [&POLICY];
+
+/// What the marks say about whom access was given to: references, `role/policy`.
+pub(crate) type Recalled = BTreeSet<String>;
+
+/// The role that the plan file names, or else the one that the marks name; none if access was never given.
+pub(crate) fn resource(settings: &Settings, names: &Names, recalled: &Recalled) -> Option<Resource> {
+    let reference = settings.role_name().map(|role| place(role, &names.policies[0]));
+    let last = reference.as_ref().or(recalled.first())?;
+    let (role, _) = last.split_once('/')?;
+    Some(Resource {
+        identity: last.clone(),
+        carrier: Carrier::Of(BUCKET),
+        on_record: OnRecord::EveryMark,
+        grants_access: true,
+        needs: vec![BUCKET],
+        deleted_after: vec![BUCKET],
+        reference: reference.clone(),
+        ..Resource::new(ACCESS, "role policy", role, &FACETS)
+    })
+}
+
+fn place(role: &str, policy: &str) -> String {
+    format!("{role}/{policy}")
+}
+
+/// What is wanted: the statements under role and name, so that another role is another value.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let Some(role) = settings.role_name() else { return Vec::new() };
-    let value = json!({"role": role, "name": names.ids[0], "statements": statements(settings, names)});
-    vec![Want { facet: &POLICY, value, path: "aws.access".to_owned() }]
+    let value = Map::from_iter([(place(role, &names.policies[0]), statements(settings, names))]);
+    vec![Want { facet: &POLICY, value: Value::Object(value), path: "aws.access".to_owned() }]
 }
 
 /// The policy of the server as a document, for those who attach it themselves.
@@ -38,8 +80,8 @@ fn statements(settings: &Settings, names: &Names) -> Value {
     if let Some(queue) = &names.queue {
         statements.push(allow(if all { &["sqs:*"] } else { &SERVER_QUEUE_ACTIONS }, &[names.queue_arn(queue)]));
     }
-    if let Some(run_queue) = &settings.aws.run_queue {
-        statements.push(allow(&SERVER_RUN_QUEUE_ACTIONS, &[names.queue_arn(&run_queue.name)]));
+    if let Some(run_queue) = &names.run_queue {
+        statements.push(allow(&SERVER_RUN_QUEUE_ACTIONS, &[names.queue_arn(run_queue)]));
     }
     if let Some(Encryption::Key(key)) = &settings.aws.bucket.encryption {
         statements.push(allow(&SERVER_KEY_ACTIONS, std::slice::from_ref(&key.kms_key)));
@@ -48,50 +90,84 @@ fn statements(settings: &Settings, names: &Names) -> Value {
     Value::Array(statements)
 }
 
-/// The policy under our name, or under the name that the deployment had before.
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
-    let Some(role) = settings.role_name() else { return Ok(Observation::Absent) };
-    if let Some(refusal) = foreign_role(settings, names) {
-        let obstacles = vec![(POLICY.name, refusal)];
-        let seen = vec![(POLICY.name, Seen::Value(Value::Null))];
-        return Ok(Observation::Present(Box::new(Present { seen, obstacles, ..Present::default() })));
-    }
+/// Where policies of ours may be: under the present name and the former ones, and where the marks say.
+pub(crate) fn places(settings: &Settings, names: &Names, recalled: &Recalled) -> BTreeSet<String> {
+    let own = settings.role_name().filter(|_| foreign_role(settings, names).is_none());
+    let own = own.into_iter().flat_map(|role| names.policies.iter().map(|policy| place(role, policy)));
+    own.chain(recalled.iter().cloned()).collect()
+}
+
+/// What was found at one of the places.
+enum Found {
+    Policy(Entry),
+    /// The role has no such policy.
+    Nothing,
+    NoRole,
+}
+
+/// Look at every place at once.
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    recalled: &Recalled,
+) -> Result<Observation, Error> {
+    let places = places(settings, names, recalled);
     let mut present = Present::default();
-    let reads = futures::future::join_all(names.ids.iter().map(|name| reader.get_role_policy(role, name))).await;
-    let mut value = Value::Null;
-    for (name, read) in names.ids.iter().zip(reads) {
-        match read {
-            Ok(text) if value.is_null() => value = seen(role, name, &text),
-            // A rename that did not finish: the policy under the former name still has to go.
-            Ok(_) => value["former"] = json!(name),
-            Err(error) if error.code() == Some("NoSuchEntity") => {
-                let role_is_missing = error.reason().is_some_and(|reason| !reason.contains("policy"));
-                present.obstacles.extend(role_is_missing.then(|| (POLICY.name, no_role(role))));
-            }
+    present.obstacles.extend(foreign_role(settings, names).map(|refusal| (POLICY.name, refusal)));
+    let mut list = Vec::new();
+    for (place, found) in places.iter().zip(look(reader, &places).await) {
+        match found {
+            Ok(Found::Policy(entry)) => list.push(entry),
+            Ok(Found::Nothing) => {}
+            Ok(Found::NoRole) => present.obstacles.extend(missing(settings, names, recalled, place)),
             Err(error) => {
                 present.seen = vec![(POLICY.name, Seen::Unknown(error))];
                 return Ok(Observation::Present(Box::new(present)));
             }
         }
     }
-    present.seen = vec![(POLICY.name, Seen::Value(value))];
+    present.seen = vec![(POLICY.name, Seen::Entries(Entries { list, limit: None }))];
     Ok(Observation::Present(Box::new(present)))
 }
 
-/// About the role that the plan file named before. No mark holds its name, whose letters a tag of the narrowest grammar
-/// does not take, and to look for the policy on every role of the account would be a listing of them all.
-pub(crate) fn stays_behind(settings: &Settings, names: &Names) -> Option<String> {
-    let (role, policy) = (settings.role_name()?, &names.ids[0]);
-    Some(format!(
-        "what was applied last for [aws.access] is not the policy of role `{role}`: if another role was named then, that \
-         one keeps its inline policy; remove it with `aws iam delete-role-policy --role-name FORMER_ROLE --policy-name \
-         {policy}`"
-    ))
+async fn look(reader: &Reader, places: &BTreeSet<String>) -> Vec<Result<Found, Error>> {
+    futures::future::join_all(places.iter().map(|place| look_at(reader, place))).await
 }
 
-fn seen(role: &str, name: &str, text: &str) -> Value {
-    let statements = Document::parse(text).map_or(Value::Null, |document| document.normalized());
-    json!({"role": role, "name": name, "statements": statements})
+async fn look_at(reader: &Reader, place: &str) -> Result<Found, Error> {
+    let Some((role, policy)) = place.split_once('/') else { return Ok(Found::Nothing) };
+    match reader.get_role_policy(role, policy).await {
+        Ok(text) => Ok(Found::Policy(entry(place, &text)?)),
+        Err(error) if is_no_role(&error) => Ok(Found::NoRole),
+        Err(error) if error.code() == Some("NoSuchEntity") => Ok(Found::Nothing),
+        Err(error) => Err(error),
+    }
+}
+
+/// IAM says "The role with name R cannot be found." and "The role policy with name P cannot be found.", under one code.
+fn is_no_role(error: &Error) -> bool {
+    error.code() == Some("NoSuchEntity") && error.reason().is_some_and(|reason| reason.starts_with("The role with name"))
+}
+
+/// A policy under a name of ours, whatever is in it.
+fn entry(place: &str, text: &str) -> Result<Entry, Error> {
+    let document = Document::read(Some(text), "iam:GetRolePolicy", &format!("read role policy `{place}`"))?;
+    let named = Entry::new(document.normalized(), format!("role policy `{place}`"));
+    Ok(Entry { member: Some(place.to_owned()), id: EntryId::Ours, ..named })
+}
+
+/// A role that the plan file names and that is not there is refused before anything is written; one that we gave access to
+/// before has been deleted since, which is drift.
+fn missing(
+    settings: &Settings,
+    names: &Names,
+    recalled: &Recalled,
+    at: &str,
+) -> Option<(&'static str, Refusal)> {
+    let role = settings.role_name()?;
+    let own = place(role, &names.policies[0]);
+    (at == own && !recalled.contains(&own)).then(|| (POLICY.name, no_role(role)))
 }
 
 fn foreign_role(settings: &Settings, names: &Names) -> Option<Refusal> {
@@ -105,23 +181,111 @@ fn foreign_role(settings: &Settings, names: &Names) -> Option<Refusal> {
 }
 
 fn no_role(role: &str) -> Refusal {
-    Refusal {
-        reason: format!("role `{role}` does not exist"),
-        hint:
-            "create the role that the server runs as, or leave [aws.access] out and attach the policy that apply prints"
-                .to_owned(),
-    }
+    Refusal { reason: format!("role `{role}` does not exist"), hint: NO_ROLE.to_owned() }
 }
 
-/// Put the policy under our name and delete it under the former one; `null` deletes it.
-pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
-    let Some(role) = settings.role_name() else { return Ok(()) };
-    let former = names.ids.iter().skip(usize::from(!value.is_null()));
-    if !value.is_null() {
-        writer.put_role_policy(role, &names.ids[0], &document(&value["statements"])).await?;
+const NO_ROLE: &str =
+    "create the role that the server runs as, or leave [aws.access] out and attach the policy that apply prints";
+
+/// Put every policy that is wanted, then delete those that are not any more.
+pub(crate) async fn write(writer: &Writer, write: &Write<'_>) -> Result<(), Error> {
+    for (place, statements) in changed(write.before, write.value) {
+        let (role, policy) = split(place)?;
+        let put = writer.put_role_policy(role, policy, &document(statements)).await;
+        put.map_err(|error| if is_no_role(&error) { error.hint(NO_ROLE) } else { error })?;
     }
-    for name in former {
-        writer.delete_role_policy(role, name).await?;
+    for place in surplus(write.before, write.value) {
+        let (role, policy) = split(place)?;
+        writer.delete_role_policy(role, policy).await?;
     }
     Ok(())
+}
+
+fn split(place: &str) -> Result<(&str, &str), Error> {
+    place.split_once('/').ok_or_else(|| ours(&format!("`{place}` names no policy of a role")))
+}
+
+/// What is wanted and not there in that form.
+fn changed<'a>(before: &'a Value, value: &'a Value) -> Vec<(&'a String, &'a Value)> {
+    let members = value.as_object().into_iter().flatten();
+    members.filter(|(place, statements)| before.get(place.as_str()) != Some(*statements)).collect()
+}
+
+/// What is there and not wanted.
+fn surplus<'a>(before: &'a Value, value: &'a Value) -> Vec<&'a String> {
+    let members = before.as_object().into_iter().flatten();
+    members.filter(|(place, _)| value.get(place.as_str()).is_none()).map(|(place, _)| place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provision_core::ErrorKind;
+
+    use crate::names::tests::{names, settings};
+
+    const PLAN: &str = "[aws.bucket]\nname = \"acme\"\n[aws.access]\nrole = \"wandb-policy-role\"";
+
+    fn recalled(places: &[&str]) -> Recalled {
+        places.iter().map(|place| (*place).to_owned()).collect()
+    }
+
+    fn no_such(reason: &str) -> Error {
+        Error::new(ErrorKind::NotFound, "read").answer(Some(404), Some("NoSuchEntity"), None).message(reason)
+    }
+
+    #[test]
+    fn policy_survives_its_document() {
+        let settings = settings("", PLAN);
+        let names = names(&settings);
+        let wants = want(&settings, &names);
+        let (place, statements) = wants[0].value.as_object().unwrap().iter().next().unwrap();
+        let found = entry(place, &document(statements)).unwrap();
+        assert_eq!((found.member.as_ref(), &found.value, found.id), (Some(place), statements, EntryId::Ours));
+        assert!(entry(place, "<html>").unwrap_err().to_string().contains("the answer cannot be read"));
+    }
+
+    #[test]
+    fn former_roles_and_names_are_looked_at() {
+        let settings = settings("was = \"old\"", PLAN);
+        let names = names(&settings);
+        let found = places(&settings, &names, &recalled(&["former/provision-x"]));
+        let own = names.policies.iter().map(|policy| place("wandb-policy-role", policy));
+        assert_eq!(found, own.chain(["former/provision-x".to_owned()]).collect());
+    }
+
+    #[test]
+    fn resource_is_the_plan_files_role_and_else_the_recalled_one() {
+        let with = settings("", PLAN);
+        let without = settings("", "[aws.bucket]\nname = \"acme\"");
+        let former = recalled(&["former/provision-x"]);
+        let of = |settings: &Settings, recalled: &Recalled| resource(settings, &names(settings), recalled);
+        let named = of(&with, &former).unwrap();
+        assert_eq!((named.name.as_str(), named.reference.is_some()), ("wandb-policy-role", true));
+        let recalled = of(&without, &former).unwrap();
+        assert_eq!((recalled.name.as_str(), recalled.reference), ("former", None));
+        assert!(of(&without, &Recalled::new()).is_none());
+    }
+
+    #[test]
+    fn role_that_is_gone_is_refused_unless_it_had_our_policy() {
+        let settings = settings("", PLAN);
+        let names = names(&settings);
+        let own = place("wandb-policy-role", &names.policies[0]);
+        assert!(missing(&settings, &names, &Recalled::new(), &own).is_some());
+        assert!(missing(&settings, &names, &recalled(&[&own]), &own).is_none());
+        assert!(missing(&settings, &names, &Recalled::new(), "former/provision-x").is_none());
+        assert!(is_no_role(&no_such("The role with name wandb-policy-role cannot be found.")));
+        assert!(!is_no_role(&no_such("The role policy with name provision-x cannot be found.")));
+    }
+
+    #[test]
+    fn write_touches_what_differs_and_nothing_else() {
+        let (before, value) = (json!({"a/p": [1], "b/p": [2], "c/p": [3]}), json!({"b/p": [2], "c/p": [4], "d/p": [5]}));
+        let places: Vec<_> = changed(&before, &value).into_iter().map(|(place, _)| place.as_str()).collect();
+        assert_eq!(places, ["c/p", "d/p"]);
+        assert_eq!(surplus(&before, &value), ["a/p"]);
+        assert_eq!(surplus(&before, &Value::Null).len(), 3);
+        assert!(changed(&Value::Null, &Value::Null).is_empty());
+    }
 }

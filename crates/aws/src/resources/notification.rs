@@ -1,94 +1,155 @@
 //! `aws.notification`: our entry among the bucket's notifications, from every created object to the queue.
 
 use aws_sdk_s3::types::{Event, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration};
-use provision_core::Error;
-use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::compare::same;
+use provision_core::resource::{
+    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing,
+    Want,
+};
+use provision_core::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::client::{Read as _, Reader, Writer};
-use crate::provider::Names;
-use crate::resources::bucket::unknown_facet;
+use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE};
+use crate::resources::bucket::{self, Write};
+use crate::resources::ours;
 
-static ENTRY: Facet = Facet { name: "entry", key: 'n', shape: Shape::Whole, at_creation: AtCreation::Written };
+static ENTRY: Facet = Facet {
+    name: "entry",
+    key: 'n',
+    extent: Extent::Whole,
+    sharing: Sharing::Named,
+    creation: Creation::OwnCall,
+};
+
+static FACETS: [&Facet; 1] = [&ENTRY];
 
 /// Everything that makes an object (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html>).
 const CREATED: &str = "s3:ObjectCreated:*";
 
+/// Entries of a bucket <https://docs.aws.amazon.com/general/latest/gr/s3.html#limits_s3>.
+const MOST_ENTRIES: usize = 100;
+
+pub(crate) fn resource(names: &Names) -> Resource {
+    Resource {
+        path: "aws.queue".to_owned(),
+        carrier: Carrier::Of(BUCKET),
+        contained: true,
+        needs: vec![BUCKET, QUEUE],
+        lane: Some(bucket::LANE),
+        ..Resource::new(NOTIFICATION, "notification", &names.ids[0], &FACETS)
+    }
+}
+
 /// What is wanted: the entry, or none where there is no queue.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
-    let value = names
-        .queue
-        .as_ref()
-        .map_or(Value::Null, |queue| json!({"id": names.ids[0], "queue": names.queue_arn(queue), "events": [CREATED]}));
+    let entry = |queue: &String| json!({"queue": names.queue_arn(queue), "events": [CREATED]});
+    let value = names.queue.as_ref().map_or(Value::Null, entry);
     vec![Want { facet: &ENTRY, value, path: "aws.queue".to_owned() }]
 }
 
 /// One read.
 pub(crate) async fn observe(reader: &Reader, names: &Names, owner: &str) -> Result<Observation, Error> {
     let read = reader.get_bucket_notification(&names.bucket, owner).await;
-    let configuration = match read {
-        Ok(configuration) => configuration,
-        Err(error) if error.code() == Some("NoSuchBucket") => return Ok(Observation::Absent),
-        Err(error) => {
-            let seen = vec![(ENTRY.name, Seen::Unknown(error))];
-            return Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })));
-        }
-    };
-    let ours = configuration.queue_configurations().iter().find(|entry| is_ours(entry, names));
-    let seen = vec![(ENTRY.name, Seen::Value(ours.map_or(Value::Null, seen_entry)))];
-    let others = others(&configuration, names);
-    let kept = others.iter().map(|other| Kept { facet: "entry".to_owned(), entry: other.describe() }).collect();
-    let overlap = others.iter().find(|other| other.takes_created());
-    let obstacles = overlap.map(|other| (ENTRY.name, overlaps(&names.bucket, other))).into_iter().collect();
-    Ok(Observation::Present(Box::new(Present { seen, kept, obstacles, ..Present::default() })))
-}
-
-fn is_ours(entry: &QueueConfiguration, names: &Names) -> bool {
-    entry.id.as_ref().is_some_and(|id| names.ids.contains(id))
-}
-
-fn seen_entry(entry: &QueueConfiguration) -> Value {
-    let mut events: Vec<_> = entry.events.iter().map(Event::as_str).collect();
-    events.sort_unstable();
-    let mut value = json!({"id": entry.id, "queue": entry.queue_arn, "events": events});
-    let rules = rules(entry.filter.as_ref());
-    if !rules.is_empty() {
-        value["filter"] = json!(rules);
+    if bucket::is_gone(&read) {
+        return Ok(Observation::Absent);
     }
-    value
+    let entry = read.map_or_else(Seen::Unknown, |found| Seen::Entries(entries(&found, names)));
+    Ok(Observation::Present(Box::new(Present { seen: vec![(ENTRY.name, entry)], ..Present::default() })))
 }
 
-/// `Prefix=a`, `Suffix=b`: S3 gives the names back in another case than they were written.
-fn rules(filter: Option<&NotificationConfigurationFilter>) -> Vec<String> {
-    let rules = filter.and_then(|filter| filter.key.as_ref()).map(|key| key.filter_rules()).unwrap_or_default();
-    let rule = |rule: &aws_sdk_s3::types::FilterRule| {
-        let name = rule.name.as_ref().map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
-        format!("{name}={}", rule.value.as_deref().unwrap_or_default())
+/// The entries of all kinds, those to queues first.
+fn entries(configuration: &NotificationConfiguration, names: &Names) -> Entries {
+    let queues = configuration.queue_configurations().iter().map(|entry| to_queue(entry).entry(names));
+    let others = to_others(configuration);
+    let full = Refusal {
+        reason: format!("bucket `{}` has {MOST_ENTRIES} notifications already, which is all that S3 takes", names.bucket),
+        hint: "remove one that nobody needs".to_owned(),
     };
-    rules.iter().map(rule).filter(|rule| !rule.ends_with('=')).collect()
+    let list = queues.chain(others.iter().map(|other| other.entry(names))).collect();
+    Entries { list, limit: Some((MOST_ENTRIES, full)) }
 }
 
-/// An entry of somebody else.
-struct Other {
-    id: Option<String>,
-    target: String,
-    events: Vec<String>,
+/// One notification of any kind.
+struct Notification<'a> {
+    kind: &'static str,
+    id: Option<&'a String>,
+    target: &'a str,
+    events: Vec<&'a str>,
+    /// `prefix=a`, `suffix=b`.
     rules: Vec<String>,
 }
 
-impl Other {
-    fn new(
-        id: Option<&String>,
-        target: &str,
-        events: &[Event],
-        filter: Option<&NotificationConfigurationFilter>,
-    ) -> Self {
-        let events = events.iter().map(|event| event.as_str().to_owned()).collect();
-        Self { id: id.cloned(), target: target.to_owned(), events, rules: rules(filter) }
+fn notification<'a>(
+    (kind, target): (&'static str, &'a str),
+    id: Option<&'a String>,
+    events: &'a [Event],
+    filter: Option<&NotificationConfigurationFilter>,
+) -> Notification<'a> {
+    let mut events: Vec<_> = events.iter().map(Event::as_str).collect();
+    events.sort_unstable();
+    Notification { kind, id, target, events, rules: rules(filter) }
+}
+
+/// S3 gives the names back in another case than they were written. An empty value filters nothing.
+fn rules(filter: Option<&NotificationConfigurationFilter>) -> Vec<String> {
+    let rules = filter.and_then(|filter| filter.key.as_ref()).map(|key| key.filter_rules()).unwrap_or_default();
+    let rule = |rule: &aws_sdk_s3::types::FilterRule| {
+        let value = rule.value.as_deref().filter(|value| !value.is_empty())?;
+        let name = rule.name.as_ref().map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
+        Some(format!("{name}={value}"))
+    };
+    let mut rules: Vec<_> = rules.iter().filter_map(rule).collect();
+    rules.sort_unstable();
+    rules
+}
+
+fn to_queue(entry: &QueueConfiguration) -> Notification<'_> {
+    notification(("queue", &entry.queue_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
+}
+
+/// Those to what is no queue, which are never ours.
+fn to_others(configuration: &NotificationConfiguration) -> Vec<Notification<'_>> {
+    let topics = configuration.topic_configurations().iter();
+    let topics = topics.map(|entry| {
+        notification(("topic", &entry.topic_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
+    });
+    let functions = configuration.lambda_function_configurations().iter();
+    let functions = functions.map(|entry| {
+        let target = ("function", entry.lambda_function_arn.as_str());
+        notification(target, entry.id.as_ref(), &entry.events, entry.filter.as_ref())
+    });
+    let bridge = configuration.event_bridge_configuration.as_ref();
+    let bridge = bridge.map(|_| notification(("event_bridge", "EventBridge"), None, &[], None));
+    topics.chain(functions).chain(bridge).collect()
+}
+
+impl Notification<'_> {
+    fn is_ours(&self, names: &Names) -> bool {
+        self.kind == "queue" && self.id.is_some_and(|id| names.ids.contains(id))
+    }
+
+    /// As the core judges it. S3 gives each one an id: one that is not ours is somebody else's.
+    fn entry(&self, names: &Names) -> Entry {
+        let id = if self.is_ours(names) { EntryId::Ours } else { EntryId::Others };
+        let conflict = self.takes_created().then(|| overlaps(&names.bucket, self));
+        Entry { id, conflict, ..Entry::new(self.value(names), self.describe()) }
+    }
+
+    /// Without its id, which says whose it is and nothing else; one under the deployment's former name is written again.
+    fn value(&self, names: &Names) -> Value {
+        let mut value = json!({self.kind: self.target, "events": self.events});
+        if !self.rules.is_empty() {
+            value["filter"] = json!(self.rules);
+        }
+        if self.is_ours(names) && self.id != names.ids.first() {
+            value["id"] = json!(self.id);
+        }
+        value
     }
 
     fn describe(&self) -> String {
-        let id = self.id.as_deref().map_or_else(String::new, |id| format!("`{id}` "));
+        let id = self.id.map_or_else(String::new, |id| format!("`{id}` "));
         let rules = if self.rules.is_empty() { String::new() } else { format!(" ({})", self.rules.join(", ")) };
         let events = if self.events.is_empty() { "of all events".to_owned() } else { self.events.join(", ") };
         format!("notification {id}{events}{rules} to {}", self.target)
@@ -99,25 +160,10 @@ impl Other {
     }
 }
 
-fn others(configuration: &NotificationConfiguration, names: &Names) -> Vec<Other> {
-    let queues = configuration.queue_configurations().iter().filter(|entry| !is_ours(entry, names));
-    let queues =
-        queues.map(|entry| Other::new(entry.id.as_ref(), &entry.queue_arn, &entry.events, entry.filter.as_ref()));
-    let topics = configuration.topic_configurations().iter();
-    let topics =
-        topics.map(|entry| Other::new(entry.id.as_ref(), &entry.topic_arn, &entry.events, entry.filter.as_ref()));
-    let functions = configuration.lambda_function_configurations().iter();
-    let functions = functions
-        .map(|entry| Other::new(entry.id.as_ref(), &entry.lambda_function_arn, &entry.events, entry.filter.as_ref()));
-    let bridge = configuration.event_bridge_configuration.as_ref();
-    let bridge = bridge.map(|_| Other::new(None, "EventBridge", &[], None));
-    queues.chain(topics).chain(functions).chain(bridge).collect()
-}
-
 /// Two entries for the same event whose filters overlap are refused by S3
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html>). Ours has no filter, so
 /// it overlaps with every other that takes created objects.
-fn overlaps(bucket: &str, other: &Other) -> Refusal {
+fn overlaps(bucket: &str, other: &Notification<'_>) -> Refusal {
     Refusal {
         reason: format!("bucket `{bucket}` already sends created objects elsewhere: {}", other.describe()),
         hint:
@@ -127,47 +173,77 @@ fn overlaps(bucket: &str, other: &Other) -> Refusal {
 }
 
 /// Read, set or take out our entry, write.
-pub(crate) async fn write(
-    writer: &Writer,
-    names: &Names,
-    owner: &str,
-    value: &Value,
-    fresh: bool,
-) -> Result<(), Error> {
-    let found = match fresh {
+pub(crate) async fn write(writer: &Writer, names: &Names, owner: &str, write: &Write<'_>) -> Result<(), Error> {
+    let found = match write.just_created {
         true => NotificationConfiguration::builder().build(),
         false => writer.reader().get_bucket_notification(&names.bucket, owner).await?,
     };
-    let mut queues = found.queue_configurations.clone().unwrap_or_default();
-    queues.retain(|entry| !is_ours(entry, names));
-    if !value.is_null() {
-        queues.push(entry_of(value)?);
+    let Some(merged) = merged(&found, names, write.value)? else { return Ok(()) };
+    // S3 validates every destination of the document, and one of somebody else's may be gone. Where nothing of ours is in
+    // it, that is no affair of ours.
+    let skip = write.value.is_null();
+    let put = |skip| writer.put_bucket_notification(&names.bucket, owner, merged.clone(), skip);
+    match put(skip).await {
+        Err(error) if is_others_fault(&error, write.value) => put(true).await,
+        Err(error) => Err(explain(error, write.value)),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The document with our entry set, or taken out if it is `null`; `None` if that is what it has already.
+fn merged(
+    found: &NotificationConfiguration,
+    names: &Names,
+    value: &Value,
+) -> Result<Option<NotificationConfiguration>, Error> {
+    let all = found.queue_configurations().iter().cloned();
+    let (own, mut queues): (Vec<_>, Vec<_>) = all.partition(|entry| to_queue(entry).is_ours(names));
+    let as_wanted = |entry: &QueueConfiguration| same(&to_queue(entry).value(names), value);
+    let wanted = !value.is_null() && !queues.iter().any(as_wanted);
+    let unchanged = if wanted { own.len() == 1 && as_wanted(&own[0]) } else { own.is_empty() };
+    if unchanged {
+        return Ok(None);
+    }
+    if wanted {
+        queues.push(entry_of(value, &names.ids[0])?);
     }
     let merged = NotificationConfiguration::builder()
         .set_queue_configurations(Some(queues))
-        .set_topic_configurations(found.topic_configurations)
-        .set_lambda_function_configurations(found.lambda_function_configurations)
-        .set_event_bridge_configuration(found.event_bridge_configuration)
-        .build();
-    let written = writer.put_bucket_notification(&names.bucket, owner, merged).await;
-    written.map_err(|error| explain(error, value))
+        .set_topic_configurations(found.topic_configurations.clone())
+        .set_lambda_function_configurations(found.lambda_function_configurations.clone())
+        .set_event_bridge_configuration(found.event_bridge_configuration.clone());
+    Ok(Some(merged.build()))
 }
 
-fn entry_of(value: &Value) -> Result<QueueConfiguration, Error> {
+fn entry_of(value: &Value, id: &str) -> Result<QueueConfiguration, Error> {
     let events = value["events"].as_array().into_iter().flatten().filter_map(Value::as_str).map(Event::from).collect();
     let entry = QueueConfiguration::builder()
-        .set_id(value["id"].as_str().map(str::to_owned))
+        .id(id)
         .set_queue_arn(value["queue"].as_str().map(str::to_owned))
         .set_events(Some(events))
         .build();
-    entry.map_err(|error| unknown_facet(&error.to_string()))
+    entry.map_err(|error| ours(&error.to_string()))
+}
+
+/// The destinations that S3 cannot validate, where that is why it refuses.
+fn invalid(error: &Error) -> Option<&str> {
+    error.reason()?.strip_prefix("Unable to validate the following destination configurations")
+}
+
+/// Whether S3 names the destinations that it cannot validate, and ours is none of them: they were there before.
+fn is_others_fault(error: &Error, value: &Value) -> bool {
+    let queue = value["queue"].as_str().unwrap_or_default();
+    // The ARN ends where something follows that no queue's name has.
+    let is_named = |destinations: &str| {
+        let mut after = destinations.split(queue).skip(1);
+        after.any(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || "-_.".contains(next)))
+    };
+    !queue.is_empty() && invalid(error).is_some_and(|named| named.contains("arn:") && !is_named(named))
 }
 
 /// The error that W&B's users meet most often, and says least.
 fn explain(error: Error, value: &Value) -> Error {
-    let unseen =
-        error.reason().is_some_and(|reason| reason.starts_with("Unable to validate the following destination"));
-    if !unseen {
+    if invalid(&error).is_none() || error.kind() != ErrorKind::InvalidInput {
         return error;
     }
     error.hint(format!(
@@ -176,4 +252,126 @@ fn explain(error: Error, value: &Value) -> Error {
          command again",
         value["queue"].as_str().unwrap_or("the queue")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::types::{
+        EventBridgeConfiguration, FilterRule, FilterRuleName, LambdaFunctionConfiguration, S3KeyFilter,
+        TopicConfiguration,
+    };
+
+    use crate::names::tests::{names, settings};
+
+    const OURS: &str = "arn:aws:sqs:eu-west-1:1:acme-events";
+
+    fn of_plan() -> Names {
+        names(&settings("was = \"old\"", "[aws.bucket]\nname = \"acme\""))
+    }
+
+    fn queue(id: &str, arn: &str, event: &str, rules: &[(&str, &str)]) -> QueueConfiguration {
+        let rule = |(name, value): &(&str, &str)| {
+            FilterRule::builder().name(FilterRuleName::from(*name)).value(*value).build()
+        };
+        let rules = S3KeyFilter::builder().set_filter_rules(Some(rules.iter().map(rule).collect())).build();
+        let filter = NotificationConfigurationFilter::builder().key(rules).build();
+        QueueConfiguration::builder().id(id).queue_arn(arn).events(event.into()).filter(filter).build().unwrap()
+    }
+
+    /// A topic, a function and the event bus of others.
+    fn others() -> NotificationConfiguration {
+        let (topic, function) = (TopicConfiguration::builder(), LambdaFunctionConfiguration::builder());
+        let removed = Event::from("s3:ObjectRemoved:*");
+        let topic = topic.id("t").topic_arn("arn:aws:sns:e:1:t").events(removed.clone()).build().unwrap();
+        let function = function.id("f").lambda_function_arn("arn:aws:lambda:e:1:function:f").events(removed);
+        NotificationConfiguration::builder()
+            .topic_configurations(topic)
+            .lambda_function_configurations(function.build().unwrap())
+            .event_bridge_configuration(EventBridgeConfiguration::builder().build())
+            .build()
+    }
+
+    fn with_queues(queues: Vec<QueueConfiguration>) -> NotificationConfiguration {
+        let mut configuration = others();
+        configuration.queue_configurations = Some(queues);
+        configuration
+    }
+
+    fn wanted(names: &Names) -> Value {
+        want(names)[0].value.clone()
+    }
+
+    #[test]
+    fn entry_survives_the_services_spelling() {
+        let names = of_plan();
+        let list = entries(&with_queues(vec![
+            queue(&names.ids[0], OURS, CREATED, &[("Prefix", "")]),
+            queue(&names.ids[1], OURS, CREATED, &[]),
+            queue("theirs", OURS, CREATED, &[]),
+            queue("filtered", OURS, CREATED, &[("Suffix", ".a="), ("Prefix", "b")]),
+        ]), &names);
+        let list = list.list;
+        assert_eq!((&list[0].value, list[0].id), (&wanted(&names), EntryId::Ours));
+        assert_eq!((&list[1].value["id"], list[1].id), (&json!(names.ids[1]), EntryId::Ours));
+        assert_eq!((&list[2].value, list[2].id), (&wanted(&names), EntryId::Others));
+        assert_eq!(list[3].value["filter"], json!(["prefix=b", "suffix=.a="]));
+    }
+
+    #[test]
+    fn entries_of_every_kind_that_take_created_objects_are_in_the_way() {
+        let names = of_plan();
+        let list = entries(&others(), &names).list;
+        let texts: Vec<_> = list.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(texts, [
+            "notification `t` s3:ObjectRemoved:* to arn:aws:sns:e:1:t",
+            "notification `f` s3:ObjectRemoved:* to arn:aws:lambda:e:1:function:f",
+            "notification of all events to EventBridge",
+        ]);
+        assert!(list.iter().all(|entry| entry.id == EntryId::Others && entry.conflict.is_none()));
+        let mut created = others();
+        created.topic_configurations.as_mut().unwrap()[0].events = vec![Event::from("s3:ObjectCreated:Put")];
+        created.lambda_function_configurations.as_mut().unwrap()[0].events = vec![Event::from(CREATED)];
+        let conflicts: Vec<_> = entries(&created, &names).list.iter().map(|entry| entry.conflict.is_some()).collect();
+        assert_eq!(conflicts, [true, true, false]);
+    }
+
+    #[test]
+    fn others_are_kept_to_the_bit() {
+        let names = of_plan();
+        let theirs = queue("theirs", "arn:aws:sqs:e:1:other", "s3:ObjectRemoved:*", &[("Prefix", "a")]);
+        let found = with_queues(vec![theirs.clone(), queue(&names.ids[1], "arn:aws:sqs:e:1:old", CREATED, &[])]);
+        let set = merged(&found, &names, &wanted(&names)).unwrap().unwrap();
+        assert_eq!(set.queue_configurations()[0], theirs);
+        assert_eq!(set.queue_configurations()[1].id.as_ref(), Some(&names.ids[0]));
+        assert_eq!(set.queue_configurations().len(), 2);
+        let mut rest = set.clone();
+        rest.queue_configurations = None;
+        assert_eq!(rest, others());
+        assert_eq!(merged(&set, &names, &wanted(&names)).unwrap(), None);
+        assert_eq!(merged(&set, &names, &Value::Null).unwrap(), Some(with_queues(vec![theirs])));
+        assert_eq!(merged(&others(), &names, &Value::Null).unwrap(), None);
+    }
+
+    #[test]
+    fn what_others_made_as_wanted_is_used() {
+        let names = of_plan();
+        let theirs = queue("theirs", OURS, CREATED, &[]);
+        assert_eq!(merged(&with_queues(vec![theirs]), &names, &wanted(&names)).unwrap(), None);
+    }
+
+    #[test]
+    fn destination_of_others_that_is_gone_is_told_from_ours() {
+        let blames = |named: &str| {
+            let message = format!("Unable to validate the following destination configurations{named}");
+            let error = Error::new(ErrorKind::InvalidInput, "write").message(message);
+            is_others_fault(&error, &json!({"queue": OURS}))
+        };
+        assert!(blames("; arn:aws:sqs:eu-west-1:1:gone: The destination queue does not exist"));
+        assert!(blames(&format!("; {OURS}-2: The destination queue does not exist")));
+        assert!(!blames(&format!("; {OURS}: The destination queue does not exist")));
+        assert!(!blames(&format!("; arn:aws:sqs:eu-west-1:1:gone, null: ; {OURS}, null: ")));
+        assert!(!blames(""));
+        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").message("no"), &json!({"queue": OURS})));
+    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Error {
     pub(super) code: Cow<'static, str>,
     pub(super) message: String,
     headers: Vec<(&'static str, String)>,
+    /// What S3 names beside the message, element by element.
+    details: Vec<(String, String)>,
 }
 
 /// An answer.
@@ -22,7 +24,7 @@ pub(super) type Reply = Result<Response<Bytes>, Error>;
 
 impl Error {
     pub(super) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into(), headers: Vec::new() }
+        Self { status, code: code.into(), message: message.into(), headers: Vec::new(), details: Vec::new() }
     }
 
     /// What the sandbox does not do, by name.
@@ -35,8 +37,17 @@ impl Error {
         self
     }
 
+    /// Name something beside the message, as S3 does: `<ArgumentName1>`.
+    pub(super) fn with_detail(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.details.push((name.into(), value.into()));
+        self
+    }
+
     pub(super) fn answer(self, operation: &str) -> Response<Bytes> {
         let mut response = AwsWire.error(operation, self.status, &self.code, &self.message);
+        if !self.details.is_empty() {
+            *response.body_mut() = with_details(response.body(), &self.details);
+        }
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(HeaderName::from_static(name), value);
@@ -47,6 +58,13 @@ impl Error {
         }
         response
     }
+}
+
+/// A document of S3's with elements after the message.
+fn with_details(body: &Bytes, details: &[(String, String)]) -> Bytes {
+    let element = |(name, value): &(String, String)| format!("<{name}>{}</{name}>", quick_xml::escape::escape(value));
+    let elements: String = details.iter().map(element).collect();
+    String::from_utf8_lossy(body).replacen("</Message>", &format!("</Message>{elements}"), 1).into()
 }
 
 impl From<crate::Error> for Error {

@@ -89,9 +89,10 @@ pub(super) fn create_bucket(state: &mut Transaction<'_>, call: &Call<'_>) -> Rep
     }
     super::object::check_acl(call, &bucket)?;
     let tags = tags::checked(configuration.tags.unwrap_or_default().into_pairs())?;
+    let is_tagged = !tags.is_empty();
     bucket.tags.write(tags, call.now_ms, call.longest_delay_ms());
     if let Some(existing) = state.get::<Bucket>(&key(bucket_name))? {
-        taken(&existing, account, region)?;
+        taken(&existing, account, region, is_tagged)?;
     } else {
         state.put(&key(bucket_name), &bucket)?;
     }
@@ -100,14 +101,14 @@ pub(super) fn create_bucket(state: &mut Transaction<'_>, call: &Call<'_>) -> Rep
 }
 
 /// A name is one bucket's in all accounts and regions. In `us-east-1` only, making one's own again succeeds, and changes
-/// nothing.
-fn taken(existing: &Bucket, account: &str, region: &str) -> Result<(), Error> {
+/// nothing; with tags it is refused there too (recorded from S3 by LocalStack's `test_s3_api.py`, 2026-02).
+fn taken(existing: &Bucket, account: &str, region: &str, is_tagged: bool) -> Result<(), Error> {
     if existing.owner != account {
         let message = "The requested bucket name is not available. The bucket namespace is shared by all users of the \
                        system. Please select a different name and try again.";
         return Err(Error::new(409, "BucketAlreadyExists", message));
     }
-    if existing.region == "us-east-1" && region == "us-east-1" {
+    if existing.region == "us-east-1" && region == "us-east-1" && !is_tagged {
         return Ok(());
     }
     let message = "Your previous request to create the named bucket succeeded and you already own it.";

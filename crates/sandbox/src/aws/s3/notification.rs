@@ -207,7 +207,7 @@ pub(super) fn put(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         on.call.header("x-amz-skip-destination-validation").is_some_and(|skip| skip.eq_ignore_ascii_case("true"));
     let arns: Vec<_> = input.queues.iter().filter_map(|entry| entry.queue.clone()).collect();
     if !skip {
-        arns.iter().try_for_each(|arn| check_queue(state, on, arn))?;
+        check_queues(state, on, &arns)?;
         arns.iter().try_for_each(|arn| send_test_event(state, on, arn))?;
     }
     for entries in [&mut input.topics, &mut input.queues, &mut input.functions] {
@@ -218,9 +218,27 @@ pub(super) fn put(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     xml::nothing(200)
 }
 
-/// A standard queue of the bucket's region, whose policy lets S3 send for this bucket
+/// Every destination of the document; those that cannot be validated are named (recorded from S3 by LocalStack's
+/// `test_s3_notifications_sqs.py`).
+fn check_queues(state: &Transaction<'_>, on: &On<'_>, arns: &[String]) -> Result<(), Error> {
+    let mut error = invalid("Unable to validate the following destination configurations");
+    let mut number = 0;
+    for arn in arns {
+        if !lets_send(state, on, arn)? {
+            number += 1;
+            error = error.with_detail(format!("ArgumentName{number}"), arn);
+            error = error.with_detail(format!("ArgumentValue{number}"), NOT_VALID);
+        }
+    }
+    if number == 0 { Ok(()) } else { Err(error) }
+}
+
+/// Why a destination cannot be validated.
+const NOT_VALID: &str = "The destination queue does not exist, or does not let S3 send";
+
+/// Whether it is a standard queue of the bucket's region, whose policy lets S3 send for this bucket
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html>.
-fn check_queue(state: &Transaction<'_>, on: &On<'_>, arn: &str) -> Result<(), Error> {
+fn lets_send(state: &Transaction<'_>, on: &On<'_>, arn: &str) -> Result<bool, Error> {
     let fields: Vec<_> = arn.split(':').collect();
     let ["arn", "aws", "sqs", region, _, name] = fields.as_slice() else {
         return Err(invalid("The ARN is not well formed"));
@@ -228,11 +246,7 @@ fn check_queue(state: &Transaction<'_>, on: &On<'_>, arn: &str) -> Result<(), Er
     if name.strip_suffix(".fifo").is_some() {
         return Err(invalid("FIFO SQS queues are not supported"));
     }
-    let same_region = *region == on.bucket.region;
-    if same_region && sqs::lets_bucket_send(state, on.call, arn, &on.name, &on.bucket.owner)? {
-        return Ok(());
-    }
-    Err(invalid("Unable to validate the following destination configurations"))
+    Ok(*region == on.bucket.region && sqs::lets_bucket_send(state, on.call, arn, &on.name, &on.bucket.owner)?)
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>

@@ -1,0 +1,116 @@
+//! What is in the bucket: counting it, and emptying it on request only.
+
+use aws_sdk_s3::types::ObjectIdentifier;
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::emptying::Emptying;
+use provision_core::executor::Watch;
+use provision_core::survey::Contents;
+use provision_core::{Error, ErrorKind, RetryClass, retry};
+
+use crate::client::{KeyError, Read as _, Reader, Writer};
+use crate::error;
+
+/// One page of each list: enough to say that it is not empty, and roughly by how much.
+pub(crate) async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Result<Contents, Error> {
+    let (versions, uploads) = futures::join!(
+        reader.list_object_versions(bucket, owner, (None, None)),
+        reader.list_multipart_uploads(bucket, owner),
+    );
+    let (versions, uploads) = (versions?, uploads?);
+    let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+    Ok(versions.map_or_else(Contents::default, |page| Contents {
+        objects: count(page.objects.len()),
+        uploads: count(uploads.len()),
+        more: page.truncated,
+    }))
+}
+
+/// Delete every version, delete marker and open upload, until a look finds nothing: somebody may still be writing.
+pub(crate) async fn empty(writer: &Writer, bucket: &str, owner: &str, watch: &Watch<'_>) -> Result<(), Error> {
+    let mut emptying = Emptying::new(watch, "objects and versions");
+    loop {
+        let delete = |objects| delete_batch(writer, bucket, owner, objects);
+        let versions = emptying.pages(versions(writer.reader(), bucket, owner), delete).await?;
+        emptying.go_on(&format!("bucket `{bucket}`"))?;
+        let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
+        let found = versions > 0 || !uploads.is_empty();
+        abort_uploads(writer, bucket, owner, uploads).await?;
+        if !found {
+            return Ok(());
+        }
+    }
+}
+
+type VersionMarker = (Option<String>, Option<String>);
+
+/// Pages of versions and delete markers.
+fn versions(reader: &Reader, bucket: &str, owner: &str) -> impl Stream<Item = Result<Vec<ObjectIdentifier>, Error>> {
+    stream::try_unfold(Some(VersionMarker::default()), move |from| async move {
+        let Some(from) = from else { return Ok(None) };
+        let Some(page) = reader.list_object_versions(bucket, owner, from).await? else { return Ok(None) };
+        Ok(Some((page.objects, page.truncated.then_some(page.next))))
+    })
+}
+
+/// Uploads that are aborted at the same time.
+const ABORTS_AT_ONCE: usize = 8;
+
+async fn abort_uploads(
+    writer: &Writer,
+    bucket: &str,
+    owner: &str,
+    uploads: Vec<(String, String)>,
+) -> Result<(), Error> {
+    let abort =
+        |(key, id): (String, String)| async move { writer.abort_multipart_upload(bucket, owner, &key, &id).await };
+    stream::iter(uploads).map(abort).buffer_unordered(ABORTS_AT_ONCE).try_collect().await
+}
+
+async fn delete_batch(
+    writer: &Writer,
+    bucket: &str,
+    owner: &str,
+    objects: Vec<ObjectIdentifier>,
+) -> Result<u64, Error> {
+    let count = objects.len();
+    let mut errors = writer.delete_objects(bucket, owner, objects).await?;
+    // What is gone is deleted.
+    errors.retain(|error| !matches!(error.code.as_str(), "NoSuchKey" | "NoSuchVersion"));
+    match not_deleted(bucket, &errors) {
+        Some(error) => Err(error),
+        None => Ok(u64::try_from(count).unwrap_or(u64::MAX)),
+    }
+}
+
+/// Emptying goes on with what is left.
+const TRIED_AGAIN: RetryClass =
+    RetryClass::Settling { reason: "S3 did not delete some objects yet", budget: retry::SERVICE_BUDGET };
+
+/// The answer is a success and holds an error for each key that was not deleted. A large bucket meets passing ones, and S3
+/// asks to try those again (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html>).
+fn not_deleted(bucket: &str, errors: &[KeyError]) -> Option<Error> {
+    let first = errors.iter().find(|error| !error::is_passing(&error.code)).or(errors.first())?;
+    let tried = format!("delete {} objects of bucket `{bucket}`", errors.len());
+    let message = format!("the first is {}: {}", first.key, first.code);
+    let error = |kind| Error::new(kind, tried).operation("s3:DeleteObjects").message(message);
+    if error::is_passing(&first.code) {
+        return Some(error(ErrorKind::Unavailable).retry(TRIED_AGAIN).hint("run the same command again: it goes on"));
+    }
+    Some(error(ErrorKind::PermissionDenied).hint(
+        "object lock, MFA delete or a bucket policy keeps them: remove that, then run the same command again",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passing_errors_of_single_keys_are_tried_again() {
+        let error = |code: &str| KeyError { key: "k".to_owned(), code: code.to_owned() };
+        let class = |errors: &[KeyError]| not_deleted("b", errors).map(|error| error.retry_class().clone());
+        assert_eq!(class(&[]), None);
+        assert_eq!(class(&[error("InternalError"), error("SlowDown")]), Some(TRIED_AGAIN));
+        assert_eq!(class(&[error("InternalError"), error("AccessDenied")]), Some(RetryClass::Final));
+    }
+}

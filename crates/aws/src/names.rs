@@ -1,0 +1,145 @@
+//! The parts of a deployment, and every name and ARN of theirs, known as soon as the account is.
+
+use provision_core::provider::Identity;
+use provision_core::{Address, digest};
+
+use crate::config::Settings;
+use crate::credential::Place;
+
+/// The bucket.
+pub(crate) const BUCKET: Address = Address::new("aws.bucket");
+/// The queue that the server hears from.
+pub(crate) const QUEUE: Address = Address::new("aws.queue");
+/// The bucket's notification to the queue.
+pub(crate) const NOTIFICATION: Address = Address::new("aws.notification");
+/// The queue for run events.
+pub(crate) const RUN_QUEUE: Address = Address::new("aws.run_queue");
+/// The rights of the server.
+pub(crate) const ACCESS: Address = Address::new("aws.access");
+
+/// Every name and ARN of a deployment.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    partition: String,
+    /// The calls go to something that is not AWS.
+    pub(crate) endpoint_overridden: bool,
+    pub(crate) bucket: String,
+    pub(crate) queue: Option<String>,
+    pub(crate) run_queue: Option<String>,
+    /// Our identity among entries of others, the current one first: notification id, CORS rule id.
+    pub(crate) ids: Vec<String>,
+    /// The same for statements of policies, which take letters and digits only.
+    pub(crate) sids: Vec<String>,
+    /// The same for the role's inline policy. IAM is one for all regions, so that the bucket tells two deployments of one
+    /// name apart.
+    pub(crate) policies: Vec<String>,
+}
+
+impl Names {
+    /// The names of these settings; without a caller the account is the plan file's or the credentials' own, if they say.
+    pub(crate) fn new(settings: &Settings, place: &Place, caller: Option<&Identity>) -> Self {
+        let (deployment, aws) = (&settings.deployment, &settings.aws);
+        let known = aws.account.as_ref().or(place.account.as_ref()).or(caller.map(|caller| &caller.account));
+        let deployments: Vec<&String> = std::iter::once(&deployment.name).chain(&deployment.was).collect();
+        let each = |name: &dyn Fn(&str) -> String| deployments.iter().map(|deployment| name(deployment)).collect();
+        let bucket = aws.bucket.name.clone();
+        Self {
+            account: known.cloned().unwrap_or_default(),
+            region: place.region.clone(),
+            partition: partition(&place.region, caller),
+            endpoint_overridden: place.is_overridden(),
+            queue: aws.queue.enabled.then(|| settings.queue_name()),
+            run_queue: aws.run_queue.as_ref().map(|queue| queue.name.clone()),
+            ids: each(&|deployment| format!("provision-{}", entry_digest(deployment))),
+            sids: each(&|deployment| format!("Provision{}", entry_digest(deployment))),
+            policies: each(&|deployment| format!("provision-{}", entry_digest(&format!("{deployment}/{bucket}")))),
+            bucket,
+        }
+    }
+
+    /// The same deployment's names, for a bucket that the plan file no longer names.
+    pub(crate) fn of(&self, bucket: &str) -> Self {
+        Self { bucket: bucket.to_owned(), ..self.clone() }
+    }
+
+    pub(crate) fn bucket_arn(&self) -> String {
+        format!("arn:{}:s3:::{}", self.partition, self.bucket)
+    }
+
+    pub(crate) fn queue_arn(&self, queue: &str) -> String {
+        format!("arn:{}:sqs:{}:{}:{queue}", self.partition, self.region, self.account)
+    }
+}
+
+/// The hash of a name: of fixed length, so that `a` and `a-b` never match each other's entries.
+fn entry_digest(name: &str) -> String {
+    digest::short(name, 12)
+}
+
+/// The partition of the caller's own ARN; before that is known, the one that a region's name tells
+/// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
+fn partition(region: &str, caller: Option<&Identity>) -> String {
+    const REGIONS: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+    ];
+    let of_arn = caller.and_then(|caller| caller.principal.strip_prefix("arn:")?.split(':').next());
+    let of_region = || REGIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map(|(_, partition)| *partition);
+    of_arn.filter(|partition| !partition.is_empty()).or_else(of_region).unwrap_or("aws").to_owned()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use provision_core::plan_file::PlanFile;
+
+    /// The settings of a plan file with this `[aws]` section and these further lines of `[deployment]`.
+    pub(crate) fn settings(deployment: &str, aws: &str) -> Settings {
+        let text = format!("[deployment]\nname = \"wandb\"\nhost = \"https://w.example\"\n{deployment}\n{aws}");
+        let file = PlanFile::parse("x", text, &|_| None).unwrap();
+        let mut problems = file.problems();
+        let deployment = file.deployment(&mut problems);
+        let settings = Settings::read(deployment, &file, &mut problems);
+        problems.finish().unwrap();
+        settings.unwrap()
+    }
+
+    /// The names of these settings in account 1 of `eu-west-1`.
+    pub(crate) fn names(settings: &Settings) -> Names {
+        let place = Place { region: "eu-west-1".to_owned(), account: Some("1".to_owned()), endpoints: Vec::new() };
+        Names::new(settings, &place, None)
+    }
+
+    fn caller(arn: &str) -> Identity {
+        Identity {
+            account: "1".to_owned(),
+            principal: arn.to_owned(),
+            region: "x".to_owned(),
+            endpoints: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn partition_is_the_callers_own_and_else_the_regions() {
+        assert_eq!(partition("eusc-de-east-1", None), "aws-eusc");
+        assert_eq!(partition("us-gov-west-1", None), "aws-us-gov");
+        assert_eq!(partition("us-west-2", None), "aws");
+        assert_eq!(partition("xx-new-1", Some(&caller("arn:aws-new:iam::1:user/a"))), "aws-new");
+    }
+
+    #[test]
+    fn policy_of_one_deployment_name_differs_by_bucket() {
+        let of = |bucket: &str| names(&settings("", &format!("[aws.bucket]\nname = \"{bucket}\""))).policies;
+        assert_eq!(of("acme-eu").len(), 1);
+        assert_ne!(of("acme-eu"), of("acme-us"));
+        let renamed = names(&settings("was = \"old\"", "[aws.bucket]\nname = \"acme-eu\""));
+        assert_eq!((renamed.policies[0].clone(), renamed.ids.len()), (of("acme-eu")[0].clone(), 2));
+    }
+}

@@ -1,0 +1,52 @@
+//! The settings for the server, what deserves a warning each time, and what is left to the user.
+
+use provision_core::output::Output;
+
+use crate::config::{Encryption, Grant, Senders, Settings};
+use crate::names::Names;
+use crate::resources::access;
+
+/// The settings for the server, from the plan file and the region alone.
+pub(crate) fn outputs(settings: &Settings, region: &str) -> Vec<Output> {
+    let aws = &settings.aws;
+    let queue = if aws.queue.enabled { format!("sqs://{}", settings.queue_name()) } else { "internal://".to_owned() };
+    let mut outputs = vec![
+        Output::new("HOST", &settings.deployment.host),
+        Output::new("BUCKET", format!("s3://{}", aws.bucket.name)),
+        Output::new("BUCKET_QUEUE", queue),
+        Output::new("AWS_REGION", region),
+    ];
+    if let Some(run_queue) = &aws.run_queue {
+        outputs.push(Output::new("NOTIFICATIONS_QUEUE", format!("sqs://{}", run_queue.name)));
+    }
+    if let Some(Encryption::Key(key)) = &aws.bucket.encryption {
+        outputs.push(Output::new("AWS_S3_KMS_ID", &key.kms_key));
+    }
+    outputs
+}
+
+/// Open choices of the plan file.
+pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let aws = &settings.aws;
+    if aws.queue.enabled && aws.queue.senders == Senders::Anyone {
+        let queue = settings.queue_name();
+        warnings.push(format!(
+            "queue `{queue}` is open to everybody: anyone may read, send and delete (`senders = \"anyone\"`)"
+        ));
+    }
+    if let Some(access) = aws.access.as_ref().filter(|access| access.grant == Grant::All) {
+        let role = &access.role;
+        warnings.push(format!("role `{role}` gets every S3 and SQS action on this deployment (`grant = \"all\"`)"));
+    }
+    warnings
+}
+
+/// The server's policy, where the plan file names no role that it would be attached to.
+pub(crate) fn handover(settings: &Settings, names: &Names) -> Option<String> {
+    let policy = || {
+        let policy = access::server_policy(settings, names);
+        format!("The server's role needs this policy ([aws.access] would attach it):\n{policy}")
+    };
+    settings.aws.access.is_none().then(policy)
+}

@@ -1,11 +1,11 @@
 //! Everything that carries the deployment's mark, whether the plan file names it or not.
 
 use provision_core::mark::{DEPLOYMENT_KEY, Mark};
-use provision_core::resource::Orphan;
+use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error};
 
 use crate::client::{Reader, Tags};
-use crate::names::{BUCKET, QUEUE, RUN_QUEUE};
+use crate::names::{BUCKET, Names, QUEUE, RUN_QUEUE};
 use crate::resources::queue;
 
 /// Buckets and queues with the mark of one of these deployments.
@@ -22,14 +22,20 @@ fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
         "sqs" => (queue_part(arn, &mark), "queue", false),
         _ => return None,
     };
-    Some(Orphan {
-        address,
-        kind: kind.to_owned(),
-        name: (*fields.get(5)?).to_owned(),
-        identity: arn.to_owned(),
-        mark,
-        holds_data,
-    })
+    Some(Orphan { holds_data, ..Orphan::new(address, kind, fields.get(5)?, arn.to_owned(), mark) })
+}
+
+/// A queue that was adopted, with what is on it. Buckets are never left behind: another name for one is refused.
+pub(crate) async fn observe(
+    reader: &Reader,
+    names: &Names,
+    orphan: &Orphan,
+) -> Option<(Resource, Result<Observation, Error>)> {
+    if orphan.holds_data {
+        return None;
+    }
+    let resource = Resource { identity: orphan.identity.clone(), ..queue::left_behind(orphan) };
+    Some((resource, queue::observe(reader, names, &orphan.name).await))
 }
 
 /// Which of the two queues it was: the mark says which part was applied under this name. One whose run did not finish

@@ -229,6 +229,10 @@ impl<C: Read> Observer for Provider<C> {
         orphans::marked(self.client.reader(), deployments).await
     }
 
+    async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
+        orphans::observe(self.client.reader(), &self.names(), orphan).await
+    }
+
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let owner = self.account().await?;
         contents::contents(self.client.reader(), &self.names().bucket, &owner).await

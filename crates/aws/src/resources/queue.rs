@@ -3,7 +3,7 @@
 use provision_core::mark::{self, Mark, Origin};
 use provision_core::provider::{Created, TagChanges};
 use provision_core::resource::{
-    Creation, Extent, Facet, Kept, Observation, Present, Resource, Seen, Sharing, Want,
+    Creation, Extent, Facet, Kept, Observation, Orphan, Present, Resource, Seen, Sharing, Want,
 };
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -53,6 +53,11 @@ fn queue(address: Address, names: &Names, name: &str, adopt: bool) -> Resource {
         deleted_after: vec![BUCKET, NOTIFICATION],
         ..Resource::new(address, "queue", name, &FACETS)
     }
+}
+
+/// A queue that the plan file no longer names.
+pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
+    Resource::new(orphan.address.clone(), "queue", &orphan.name, &FACETS)
 }
 
 /// The event queue. On an adopted one, values for everybody only where the plan file sets them.

@@ -11,6 +11,7 @@
 //!   changed under their etag, and no member of others is touched; notifications have no name and can be made twice; a
 //!   new right takes IAM minutes to spread; Pub/Sub's labels are written whole, without a precondition.
 
+mod claims;
 pub mod client;
 pub mod config;
 pub mod credential;

@@ -295,7 +295,8 @@ impl<'a> Run<'a> {
             lock(&self.created).insert(operation.address.clone());
             return Ok(());
         }
-        let found = self.provisioner.tags(operation).await?.and_then(|tags| Mark::from_tags(&tags));
+        let Some(tags) = self.provisioner.tags(operation).await? else { return Err(self.not_seen(operation)) };
+        let found = Mark::from_tags(&tags);
         let ours = |found: &Mark| found.deployment == mark.deployment && found.is_for(&operation.identity);
         if found.is_some_and(|found| ours(&found)) { Ok(()) } else { Err(self.appeared(operation)) }
     }
@@ -317,7 +318,13 @@ impl<'a> Run<'a> {
 
     async fn existing(&self, operation: &Operation) -> Result<Tags, Error> {
         let found = self.provisioner.tags(operation).await?;
-        found.ok_or_else(|| self.gone(operation))
+        let made = lock(&self.created).contains(&operation.address);
+        found.ok_or_else(|| if made { self.not_seen(operation) } else { self.gone(operation) })
+    }
+
+    /// What is there, by its creation, and is not shown.
+    fn not_seen(&self, operation: &Operation) -> Error {
+        mark::not_seen(self.provisioner.cloud(), &operation.what())
     }
 
     fn gone(&self, operation: &Operation) -> Error {

@@ -342,7 +342,7 @@ pub(crate) fn changed(cloud: &str, resource: &str) -> Error {
     error.hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both"))
 }
 
-fn not_seen(cloud: &str, resource: &str) -> Error {
+pub(crate) fn not_seen(cloud: &str, resource: &str) -> Error {
     let reason = "the service does not show the mark of the creation yet";
     let error = Error::new(ErrorKind::Stale, format!("{resource} does not carry the mark it was created with"));
     let plan = format!("provision {cloud} plan");

@@ -133,6 +133,7 @@ impl Assessment<'_> {
         origin: Origin,
     ) -> Option<Reading> {
         let seen = present.seen.iter().find(|(name, _)| *name == facet.name).map(|(_, seen)| seen);
+        let planned = want.map_or(Value::Null, |want| want.value.clone());
         // What is ours to take out is not wanted by a destroy.
         let want = want.filter(|_| facet.sharing == Sharing::Exclusive || !self.is_destroying());
         match seen {
@@ -144,12 +145,12 @@ impl Assessment<'_> {
             Some(Seen::Value(seen)) => {
                 let own = Entry { id: EntryId::Ours, ..Entry::new(seen.clone(), String::new()) };
                 let list = if seen.is_null() { Vec::new() } else { vec![own] };
-                self.entry(facet, want, &Entries { list, limit: None }, records)
+                self.entry(facet, want, &planned, &Entries { list, limit: None }, records)
             }
             Some(Seen::Entries(entries)) if facet.extent == Extent::NamedKeys => {
-                self.members(facet, want, entries, records)
+                self.members(facet, want, &planned, entries, records)
             }
-            Some(Seen::Entries(entries)) => self.entry(facet, want, entries, records),
+            Some(Seen::Entries(entries)) => self.entry(facet, want, &planned, entries, records),
         }
     }
 
@@ -209,13 +210,14 @@ impl Assessment<'_> {
         &self,
         facet: &'static Facet,
         want: Option<&Want>,
+        planned: &Value,
         entries: &Entries,
         records: &Records,
     ) -> Option<Reading> {
         let wanted = want.map_or(Value::Null, |want| want.value.clone());
         let recorded = records.facet(facet.key);
         let all: Vec<_> = entries.list.iter().collect();
-        let choice = choose(&all, facet.sharing, &wanted, recorded);
+        let choice = choose(&all, facet.sharing, sought(&wanted, planned, recorded), recorded);
         let (ours, seen) = (choice.own_value(&wanted), choice.seen(&wanted));
         if want.is_none() && ours.is_null() && choice.others.is_empty() && !recorded.is_ours() {
             return None;
@@ -264,6 +266,7 @@ impl Assessment<'_> {
         &self,
         facet: &'static Facet,
         want: Option<&Want>,
+        planned: &Value,
         entries: &Entries,
         records: &Records,
     ) -> Option<Reading> {
@@ -275,10 +278,11 @@ impl Assessment<'_> {
         let mut chosen = false;
         for name in names(&wanted, entries) {
             let wanted = wanted.get(&name).cloned().unwrap_or_default();
+            let planned = planned.get(&name).cloned().unwrap_or_default();
             let recorded = records.member(facet.key, &name);
             let of_name = entries.list.iter().filter(|entry| entry.member.as_ref() == Some(&name));
             let of_name: Vec<_> = of_name.collect();
-            let choice = choose(&of_name, facet.sharing, &wanted, recorded);
+            let choice = choose(&of_name, facet.sharing, sought(&wanted, &planned, recorded), recorded);
             reading.kept.extend(kept(facet, &choice));
             let seen = choice.seen(&wanted);
             let finding = compare(&wanted, &seen, relevant(recorded, &wanted));
@@ -385,6 +389,12 @@ fn no_longer_wanted<'a>(
             && records.member(facet.key, name).is(there)
     };
     members(seen).filter(gone).collect()
+}
+
+/// What ours is known by where a run that was stopped may have made it: a destroy, which wants nothing, takes out what it would
+/// have written.
+fn sought<'a>(wanted: &'a Value, planned: &'a Value, recorded: Recorded<'_>) -> &'a Value {
+    if recorded == Recorded::Unfinished && wanted.is_null() { planned } else { wanted }
 }
 
 /// What others had made for an earlier plan file says nothing about this one's.

@@ -99,6 +99,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v3/projects/*:getIamPolicy", "resourcemanager:GetIamPolicy"),
     ("POST", "/v3/projects/*:setIamPolicy", "resourcemanager:SetIamPolicy"),
     ("GET", "/v3/projects/*", "resourcemanager:GetProject"),
+    ("GET", "/v3/projects:search", "resourcemanager:SearchProjects"),
 ];
 
 /// A request's operation. What is in no table has a name too, of its method and path.

@@ -313,8 +313,10 @@ fn kms_key(name: &str, bucket: &BucketSection, problems: &mut Problems) {
         problems.report(path, "invalid KMS key", label, None);
         return;
     }
+    // An adopted bucket is where it is, which only a look at it tells.
+    let known = !bucket.adopt || bucket.location.is_some();
     let needed = location_of_keys(&bucket.location());
-    if !fields[3].eq_ignore_ascii_case(&needed) {
+    if known && !fields[3].eq_ignore_ascii_case(&needed) {
         let label = format!("a bucket in `{}` takes keys in `{needed}` only", bucket.location());
         problems.report(path, "the key is in another location than the bucket", &label, None);
     }
@@ -322,7 +324,7 @@ fn kms_key(name: &str, bucket: &BucketSection, problems: &mut Problems) {
 
 /// Where the keys of a bucket's location are: the multi-region `EU` is `europe` there
 /// <https://cloud.google.com/kms/docs/locations>.
-fn location_of_keys(location: &str) -> String {
+pub(crate) fn location_of_keys(location: &str) -> String {
     match location {
         "EU" => "europe".to_owned(),
         other => other.to_lowercase(),
@@ -479,6 +481,18 @@ mod tests {
         for (location, key) in [("US", "us"), ("eu", "europe"), ("europe-west1", "europe-west1"), ("NAM4", "nam4")] {
             assert_eq!((found(location, key), found(location, "asia")), (0, 1), "{location}");
         }
+    }
+
+    #[test]
+    fn where_an_adopted_bucket_is_only_a_look_tells() {
+        let key = "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k";
+        let bucket = |rest: &str| {
+            let bucket = format!("name = \"abc\"\nencryption = {{ kms_key = \"{key}\" }}\n{rest}");
+            paths("project = \"acme-ml\"", &bucket, "").len()
+        };
+        assert_eq!(bucket("adopt = true"), 0);
+        assert_eq!(bucket("adopt = true\nlocation = \"US\""), 1);
+        assert_eq!(bucket(""), 1);
     }
 
     #[test]

@@ -124,7 +124,9 @@ pub(crate) fn unavailable(operation: &str, tried: &str, reason: &str) -> Error {
 pub(crate) fn unreadable(operation: &str, tried: &str, reason: &dyn Display) -> Error {
     let error = Error::new(ErrorKind::Unavailable, tried).operation(operation);
     let error = error.message(format!("the answer cannot be read: {reason}")).retry(RetryClass::Transient);
-    error.hint("a proxy or a sign-in page in between may have answered: check the network, then run the same command again")
+    error.hint(
+        "a proxy or a sign-in page in between may have answered: check the network, then run the same command again",
+    )
 }
 
 /// No token.

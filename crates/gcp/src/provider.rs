@@ -96,7 +96,6 @@ impl Names {
     pub(crate) fn subscription_identity(&self, subscription: &str) -> String {
         topic::identity(&self.subscription_name(subscription))
     }
-
 }
 
 /// The full name in which marks and orphans know a bucket
@@ -185,7 +184,9 @@ impl<C: Read> Provider<C> {
     async fn number(&self) -> Result<String, Error> {
         let look = || async {
             let found = self.client.reader().get_project(&self.settings.gcp.project).await;
-            found.inspect(|number| self.claims.set_number(number)).map_err(|error| wrong_project(error, &self.place.principal))
+            found
+                .inspect(|number| self.claims.set_number(number))
+                .map_err(|error| wrong_project(error, &self.place.principal))
         };
         self.number.get_or_init(look).await.clone()
     }
@@ -213,7 +214,7 @@ impl<C: Read> Provider<C> {
         let (names, gcp) = (self.names(), &self.settings.gcp);
         let (Some(topic), Some(subscription)) = (&names.topic, &names.subscription) else { return Vec::new() };
         // The last mark goes after what is on record in every mark.
-        let deleted_after = vec![BUCKET, NOTIFICATION];
+        let deleted_after = vec![BUCKET, NOTIFICATION, ACCESS];
         vec![
             Resource {
                 identity: names.topic_identity(topic),
@@ -368,7 +369,7 @@ impl<C: Read> Observer for Provider<C> {
             address if *address == SUBSCRIPTION => {
                 let subscription = names.subscription.clone().unwrap_or_default();
                 let shared = self.settings.service_account().is_some();
-                subscription::observe(reader, &names, &subscription, shared).await
+                subscription::observe(reader, &names, &subscription, shared, &self.claims).await
             }
             address if *address == ACCESS => {
                 let look = self.claims.look(self.settings.service_account());
@@ -394,7 +395,8 @@ impl<C: Read> Observer for Provider<C> {
         let subscriptions = subscriptions
             .iter()
             .map(|found| (SUBSCRIPTION, "subscription", topic::identity(&found.name), &found.labels));
-        let all = buckets.chain(topics).chain(subscriptions);
+        // A subscription goes before its topic.
+        let all = buckets.chain(subscriptions).chain(topics);
         Ok(all
             .filter_map(|(address, kind, identity, labels)| {
                 orphan(address, kind, identity, &labels_of(labels), deployments)
@@ -642,8 +644,7 @@ pub(crate) mod tests {
     #[test]
     fn keys_of_facets_are_unique_in_the_ledger_that_has_them() {
         let on_bucket = [&bucket::FACETS[..], &notification::FACETS[..]].concat();
-        let ledgers =
-            [on_bucket, topic::FACETS.to_vec(), subscription::FACETS.to_vec(), access::FACETS.to_vec()];
+        let ledgers = [on_bucket, topic::FACETS.to_vec(), subscription::FACETS.to_vec(), access::FACETS.to_vec()];
         for facets in ledgers {
             let mut keys: Vec<_> = facets.iter().map(|facet| facet.key).collect();
             keys.sort_unstable();

@@ -103,7 +103,10 @@ fn seen_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &Holder, look: 
         Err(error) => return Seen::Unknown(error),
     };
     let place = |entry: Entry| Entry { text: format!("{} on {}", entry.text, bucket.describe()), ..entry };
-    Seen::Entries(Entries { list: entries(&policy, &SERVER_BUCKET_ROLES).into_iter().map(place).collect(), limit: None })
+    Seen::Entries(Entries {
+        list: entries(&policy, &SERVER_BUCKET_ROLES).into_iter().map(place).collect(),
+        limit: None,
+    })
 }
 
 /// What one account's own policy has.
@@ -128,7 +131,15 @@ async fn on_account(reader: &Reader, email: &str, look: &Look, claims: &Claims) 
     };
     let bound = SERVER_ACCOUNT_ROLES.iter().any(|role| policy::has(&policy, role, &member_of(email)));
     let relied_on = bound && look.searching && claims.relied_on(reader, email).await?;
-    Ok(OnAccount { entries: account_entries(&policy, email, named, relied_on), ..OnAccount::default() })
+    let note = (relied_on && look.removing).then(|| stays(email));
+    Ok(OnAccount { entries: account_entries(&policy, email, named, relied_on), note, ..OnAccount::default() })
+}
+
+fn stays(email: &str) -> String {
+    let roles = SERVER_ACCOUNT_ROLES.join(", ");
+    format!(
+        "{roles} of service account `{email}` on itself stays: another deployment relies on it, whose destroy takes it away"
+    )
 }
 
 /// Ours is what the account may do with itself. Others on the account that the plan file names are shown; their values say of
@@ -279,7 +290,12 @@ mod tests {
 
     #[test]
     fn of_a_former_account_only_its_own_grant_is_seen() {
-        let found = account_entries(&policy(&["user:a@b.c", "serviceAccount:old@p", "serviceAccount:new@p"]), "old@p", false, true);
+        let found = account_entries(
+            &policy(&["user:a@b.c", "serviceAccount:old@p", "serviceAccount:new@p"]),
+            "old@p",
+            false,
+            true,
+        );
         assert_eq!(found.iter().map(|entry| &entry.value).collect::<Vec<_>>(), [&json!("serviceAccount:old@p")]);
         assert!(found[0].co_owned);
     }

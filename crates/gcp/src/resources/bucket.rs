@@ -3,9 +3,7 @@
 use provision_core::cors::{self, CorsRule, Listed};
 use provision_core::mark::{Mark, Origin, Tags, is_key, without_mark};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{
-    Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
-};
+use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
@@ -13,7 +11,7 @@ use crate::client::{
     Bucket, Cors, Duration, Encryption, IamConfig, Read as _, Reader, SoftDeletePolicy, UniformBucketLevelAccess,
     Versioning, Writer, labels_of,
 };
-use crate::config::Settings;
+use crate::config::{Settings, location_of_keys};
 use crate::error::lacks_permission;
 use crate::provider::{Names, contents};
 
@@ -102,7 +100,8 @@ fn listed(found: &Cors) -> Listed {
 
 fn made(value: &Value) -> Result<Cors, Error> {
     let rule: CorsRule = serde_json::from_value(value.clone()).map_err(|error| {
-        Error::new(ErrorKind::Unexpected, "a CORS rule cannot be read: this is a bug in provision").message(error.to_string())
+        Error::new(ErrorKind::Unexpected, "a CORS rule cannot be read: this is a bug in provision")
+            .message(error.to_string())
     })?;
     let age = i32::try_from(rule.max_age_s).unwrap_or(i32::MAX);
     let made = Cors::new().set_origin(rule.origins).set_method(rule.methods);
@@ -162,7 +161,9 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
     let rules: Vec<_> = bucket.cors.iter().map(listed).collect();
     let rules = Entries { list: cors::entries(&rules, &[], &rule(settings)), limit: None };
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    let obstacles = moved(bucket, settings, created).map(|refusal| (STORAGE.name, refusal)).into_iter().collect();
+    let moved = moved(bucket, settings, created).map(|refusal| (STORAGE.name, refusal));
+    let key = key_elsewhere(bucket, settings).map(|refusal| (ENCRYPTION.name, refusal));
+    let obstacles = moved.into_iter().chain(key).collect();
     let seen = values.map(|(name, value)| (name, Seen::Value(value)));
     let seen = seen.into_iter().chain([(CORS.name, Seen::Entries(rules))]).collect();
     Present { mark, seen, obstacles, ..Present::default() }
@@ -177,6 +178,20 @@ fn moved(bucket: &Bucket, settings: &Settings, created: bool) -> Option<Refusal>
             "the bucket is in {seen}, the plan file says {want}, and a bucket's location cannot be changed"
         ),
         hint: format!("write `location = \"{seen}\"`, or give the new bucket a deployment of its own"),
+    })
+}
+
+/// "You must create the Cloud KMS key in the same location as the data you intend to encrypt"
+/// (<https://cloud.google.com/storage/docs/encryption/customer-managed-keys#restrictions>).
+fn key_elsewhere(bucket: &Bucket, settings: &Settings) -> Option<Refusal> {
+    let key = &settings.gcp.bucket.encryption.as_ref()?.kms_key;
+    let (location, needed) = (bucket.location.to_uppercase(), location_of_keys(&bucket.location.to_uppercase()));
+    let found = key.split('/').nth(3).unwrap_or_default();
+    (!found.eq_ignore_ascii_case(&needed)).then(|| Refusal {
+        reason: format!(
+            "the bucket is in {location} and takes keys in `{needed}` only, and the plan file's is in `{found}`"
+        ),
+        hint: format!("name a key in `{needed}` under [gcp.bucket]"),
     })
 }
 
@@ -483,6 +498,14 @@ mod tests {
         let bucket = created(&settings).set_location("EU");
         assert!(moved(&bucket, &settings, true).unwrap().reason.contains("EU"));
         assert!(moved(&bucket, &settings, false).is_none());
+    }
+
+    #[test]
+    fn a_key_is_where_the_bucket_is() {
+        let settings = full_settings();
+        let bucket = |location: &str| key_elsewhere(&Bucket::new().set_location(location), &settings);
+        assert_eq!(bucket(&settings.gcp.bucket.location().to_lowercase()), None);
+        assert!(bucket("asia").unwrap().reason.contains("`asia`"));
     }
 
     #[test]

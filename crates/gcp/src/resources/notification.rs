@@ -17,13 +17,8 @@ use crate::client::{Notification, Read as _, Reader, Writer};
 use crate::provider::Names;
 use crate::resources::topic;
 
-static ENTRY: Facet = Facet {
-    name: "entry",
-    key: 'n',
-    extent: Extent::Whole,
-    sharing: Sharing::Anonymous,
-    creation: Creation::OwnCall,
-};
+static ENTRY: Facet =
+    Facet { name: "entry", key: 'n', extent: Extent::Whole, sharing: Sharing::Anonymous, creation: Creation::OwnCall };
 
 /// Every facet of a notification.
 pub(crate) static FACETS: [&Facet; 1] = [&ENTRY];
@@ -332,8 +327,7 @@ mod tests {
         let denied = "The service account 'service-1@gs-project-accounts.iam.gserviceaccount.com' does not have permission to \
                       publish messages to the Cloud Pub/Sub topic '//pubsub.googleapis.com/projects/p/topics/t', or that \
                       topic does not exist.";
-        let invalid =
-            "Cloud Pub/Sub topic '//pubsub.googleapis.com/projects/p/topics/t' not found, or user \
+        let invalid = "Cloud Pub/Sub topic '//pubsub.googleapis.com/projects/p/topics/t' not found, or user \
              'service-1@gs-project-accounts.iam.gserviceaccount.com' does not have permission to it.";
         for (kind, text) in [(ErrorKind::PermissionDenied, denied), (ErrorKind::InvalidInput, invalid)] {
             let error = || Error::new(kind, "x").message(text);

@@ -4,12 +4,11 @@ use std::time::Duration as Time;
 
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{
-    Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
-};
+use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
+use crate::claims::Claims;
 use crate::client::{
     Duration, ExpirationPolicy, Policy, PushConfig, Read as _, Reader, Subscription, Writer, labels_of, short,
 };
@@ -41,6 +40,12 @@ pub(crate) static FACETS: [&Facet; 4] = [&TOPIC, &ATTRIBUTES, &ACCESS, &LABELS];
 /// What the service shows where the topic was deleted; the subscription never hears of anything again
 /// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription.FIELDS.topic>).
 const DELETED_TOPIC: &str = "_deleted-topic_";
+
+/// How the server gets its messages: all of them, when it asks.
+const PULL: &str = "pull";
+
+/// When it goes of itself.
+const NEVER: &str = "never";
 
 /// What a subscription has that says nothing of it
 /// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription>).
@@ -78,19 +83,31 @@ fn attributes(settings: &Settings, origin: Origin) -> Map<String, Value> {
     let set = [
         ("ack_deadline_s", number(section.ack_deadline_s, 30)),
         ("retention_s", number(section.retention_s, 604_800)),
-        ("expires", created.then(|| json!("never"))),
-        ("delivery", created.then(|| json!("pull"))),
+        ("expires", created.then(|| json!(NEVER))),
+        // Without it the server hears of nothing.
+        ("delivery", Some(json!(PULL))),
     ];
     set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The subscription and its policy, at once.
-pub(crate) async fn observe(reader: &Reader, names: &Names, subscription: &str, shared: bool) -> Result<Observation, Error> {
+pub(crate) async fn observe(
+    reader: &Reader,
+    names: &Names,
+    subscription: &str,
+    shared: bool,
+    claims: &Claims,
+) -> Result<Observation, Error> {
     let name = names.subscription_name(subscription);
     let (found, policy) = futures::join!(reader.get_subscription(&name), reader.get_subscription_policy(&name));
     let Some(found) = found? else { return Ok(Observation::Absent) };
     let mut present = present(&found, names);
-    present.seen.extend(seen_access(policy, shared || has_access(present.mark.as_ref())).map(|seen| (ACCESS.name, seen)));
+    // One that we made gets what is wanted.
+    let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
+    expires(&found).filter(|_| !made).into_iter().for_each(|note| claims.note(note));
+    present
+        .seen
+        .extend(seen_access(policy, shared || has_access(present.mark.as_ref())).map(|seen| (ACCESS.name, seen)));
     Ok(Observation::Present(Box::new(present)))
 }
 
@@ -119,7 +136,9 @@ fn present(found: &Subscription, names: &Names) -> Present {
     ];
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let wanted = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
-    let obstacles = fixed(found, &wanted, created).map(|refusal| (TOPIC.name, refusal)).into_iter().collect();
+    let fixed = fixed(found, &wanted, created).map(|refusal| (TOPIC.name, refusal));
+    let unusable = unusable(found, created).map(|refusal| (ATTRIBUTES.name, refusal));
+    let obstacles = fixed.into_iter().chain(unusable).collect();
     Present { mark, seen, obstacles, ..Present::default() }
 }
 
@@ -144,6 +163,33 @@ fn fixed(found: &Subscription, wanted: &str, created: bool) -> Option<Refusal> {
     })
 }
 
+/// How a subscription delivers is not ours to change, but for one of ours that pushes; a filter stays for good
+/// (<https://cloud.google.com/pubsub/docs/subscription-message-filter>), and so does being detached
+/// (<https://cloud.google.com/pubsub/docs/detach-subscriptions>).
+fn unusable(found: &Subscription, created: bool) -> Option<Refusal> {
+    let delivery = delivery(found);
+    if delivery == PULL || (created && delivery.starts_with(PUSHED)) {
+        return None;
+    }
+    Some(Refusal {
+        reason: format!(
+            "subscription `{}` is {delivery}: the server, which pulls every message, would not hear of new files",
+            short(&found.name)
+        ),
+        hint: "choose another `name` under [gcp.subscription]".to_owned(),
+    })
+}
+
+/// What people should know of a subscription that somebody else made.
+fn expires(found: &Subscription) -> Option<String> {
+    let expiration = seen_expiration(found.expiration_policy.as_ref());
+    let expiration = expiration.as_str().filter(|expiration| *expiration != NEVER)?;
+    let name = short(&found.name);
+    Some(format!(
+        "subscription `{name}` expires {expiration}: `gcloud pubsub subscriptions update {name} --expiration-period=never` keeps it"
+    ))
+}
+
 fn seen_attributes(found: &Subscription) -> Value {
     let ack_deadline_s =
         if found.ack_deadline_seconds == 0 { DEFAULT_ACK_DEADLINE_S } else { found.ack_deadline_seconds };
@@ -152,7 +198,7 @@ fn seen_attributes(found: &Subscription) -> Value {
         "ack_deadline_s": ack_deadline_s,
         "retention_s": retention_s,
         "expires": seen_expiration(found.expiration_policy.as_ref()),
-        "delivery": seen_delivery(found),
+        "delivery": delivery(found),
     })
 }
 
@@ -161,19 +207,24 @@ fn seen_attributes(found: &Subscription) -> Value {
 fn seen_expiration(policy: Option<&ExpirationPolicy>) -> Value {
     match policy.map(|policy| policy.ttl.as_ref().map_or(0, Duration::seconds)) {
         None => json!("after 31 days without use"),
-        Some(0) => json!("never"),
+        Some(0) => json!(NEVER),
         Some(seconds) => json!(format!("after {seconds} s without use")),
     }
 }
 
-fn seen_delivery(found: &Subscription) -> Value {
+/// What stands before the address that messages are pushed to.
+const PUSHED: &str = "pushed to ";
+
+fn delivery(found: &Subscription) -> String {
     let push = found.push_config.as_ref().map(|push| push.push_endpoint.as_str()).filter(|url| !url.is_empty());
     match push {
-        Some(endpoint) => json!(format!("pushed to {endpoint}")),
-        None if found.bigquery_config.is_some() => json!("BigQuery"),
-        None if found.cloud_storage_config.is_some() => json!("Cloud Storage"),
-        None if found.bigtable_config.is_some() => json!("Bigtable"),
-        None => json!("pull"),
+        _ if found.detached => "detached".to_owned(),
+        _ if !found.filter.is_empty() => format!("filtered by `{}`", found.filter),
+        Some(endpoint) => format!("{PUSHED}{endpoint}"),
+        None if found.bigquery_config.is_some() => "written to BigQuery".to_owned(),
+        None if found.cloud_storage_config.is_some() => "written to Cloud Storage".to_owned(),
+        None if found.bigtable_config.is_some() => "written to Bigtable".to_owned(),
+        None => PULL.to_owned(),
     }
 }
 
@@ -386,10 +437,11 @@ mod tests {
         let facets = |settings: &Settings| -> Vec<_> {
             want(settings, &names(), Origin::Adopted).into_iter().map(|want| (want.facet.name, want.value)).collect()
         };
-        assert_eq!(facets(&settings()), [("topic", json!(TOPIC_NAME))]);
+        let delivery = ("attributes", json!({"delivery": "pull"}));
+        assert_eq!(facets(&settings()), [("topic", json!(TOPIC_NAME)), delivery]);
         let mut given = settings();
         given.gcp.subscription.ack_deadline_s = Some(60);
-        assert_eq!(facets(&given)[1], ("attributes", json!({"ack_deadline_s": 60})));
+        assert_eq!(facets(&given)[1], ("attributes", json!({"ack_deadline_s": 60, "delivery": "pull"})));
     }
 
     #[test]
@@ -439,6 +491,25 @@ mod tests {
         assert_eq!(fixed(&of(DELETED_TOPIC), TOPIC_NAME, true), None);
         assert!(fixed(&of(DELETED_TOPIC), TOPIC_NAME, false).unwrap().reason.contains("was deleted"));
         assert!(fixed(&of("projects/p/topics/other"), TOPIC_NAME, true).unwrap().reason.contains("`other`"));
+    }
+
+    #[test]
+    fn a_subscription_that_the_server_cannot_pull_from_is_refused() {
+        let plain = Subscription::new().set_name("projects/p/subscriptions/s");
+        let pushed = plain.clone().set_push_config(PushConfig::new().set_push_endpoint("https://a.example"));
+        for unusable_one in [plain.clone().set_filter("attributes:a"), plain.clone().set_detached(true), pushed.clone()]
+        {
+            assert!(unusable(&unusable_one, false).unwrap().reason.contains("would not hear"));
+        }
+        assert_eq!((unusable(&plain, false), unusable(&pushed, true)), (None, None));
+        assert!(unusable(&plain.set_filter("attributes:a"), true).is_some());
+    }
+
+    #[test]
+    fn a_subscription_of_others_that_expires_is_told() {
+        let plain = Subscription::new().set_name("projects/p/subscriptions/s");
+        assert!(expires(&plain).unwrap().contains("expires after 31 days"));
+        assert_eq!(expires(&plain.set_expiration_policy(ExpirationPolicy::new())), None);
     }
 
     #[test]

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{
-    Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
-};
+use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 
@@ -24,13 +22,8 @@ static PUBLISHER: Facet = Facet {
     sharing: Sharing::Anonymous,
     creation: Creation::OwnCall,
 };
-static LABELS: Facet = Facet {
-    name: "labels",
-    key: 'g',
-    extent: Extent::Tags,
-    sharing: Sharing::Exclusive,
-    creation: Creation::SameCall,
-};
+static LABELS: Facet =
+    Facet { name: "labels", key: 'g', extent: Extent::Tags, sharing: Sharing::Exclusive, creation: Creation::SameCall };
 
 /// Every facet of a topic.
 pub(crate) static FACETS: [&Facet; 2] = [&PUBLISHER, &LABELS];
@@ -120,12 +113,7 @@ pub(crate) async fn tags(reader: &Reader, topic: &str) -> Result<Option<Tags>, E
 }
 
 /// Pub/Sub takes all labels at once, without a precondition.
-pub(crate) async fn update_tags(
-    writer: &Writer,
-    topic: &str,
-    found: &Tags,
-    changes: &TagChanges,
-) -> Result<(), Error> {
+pub(crate) async fn update_tags(writer: &Writer, topic: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
     writer.update_topic_labels(topic, &with_changes(found, changes)).await
 }
 
@@ -166,8 +154,12 @@ pub(crate) fn identity(name: &str) -> String {
 
 fn attached_to(topic: &str, others: &[String]) -> Refusal {
     Refusal {
-        reason: format!("topic `{topic}` has subscriptions of others, which would never hear of anything again: {}", others.join(", ")),
-        hint: "delete those subscriptions, or give them a topic of their own, then run the same command again".to_owned(),
+        reason: format!(
+            "topic `{topic}` has subscriptions of others, which would never hear of anything again: {}",
+            others.join(", ")
+        ),
+        hint: "delete those subscriptions, or give them a topic of their own, then run the same command again"
+            .to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ pub(crate) use google_cloud_iam_v1::model::{Binding, Policy};
 use google_cloud_iam_v1::model::{GetIamPolicyRequest, GetPolicyOptions, SetIamPolicyRequest};
 use google_cloud_pubsub::model::{
     DeleteSubscriptionRequest, DeleteTopicRequest, GetSubscriptionRequest, GetTopicRequest, ListSubscriptionsRequest,
-    ListTopicsRequest, UpdateSubscriptionRequest, UpdateTopicRequest,
+    ListTopicSubscriptionsRequest, ListTopicsRequest, UpdateSubscriptionRequest, UpdateTopicRequest,
 };
 pub(crate) use google_cloud_pubsub::model::{ExpirationPolicy, PushConfig, Subscription, Topic};
 pub(crate) use google_cloud_storage::model::Bucket;
@@ -30,11 +31,11 @@ use google_cloud_storage::model::{
 pub(crate) use google_cloud_wkt::Duration;
 use google_cloud_wkt::FieldMask;
 use provision_core::trace::{Exchange, TraceSink, body_without_secrets, url_without_secrets};
-use provision_core::{Error, ErrorKind, retry};
+use provision_core::{Error, retry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{absent, conditional, from_json, from_sdk, innermost, no_token, unavailable};
+use crate::error::{absent, conditional, from_json, from_sdk, innermost, no_token, unavailable, unreadable};
 
 /// Labels of a resource.
 pub type Labels = BTreeMap<String, String>;
@@ -45,6 +46,9 @@ pub(crate) const POLICY_VERSION: i32 = 3;
 
 /// The most that the services give at once.
 const PAGE: i32 = 1000;
+
+/// Resource Manager's own limit is not documented; its examples and clients use hundreds.
+const PROJECTS_PAGE: u32 = 500;
 
 /// The clients, all with one set of credentials.
 #[derive(Clone, Debug)]
@@ -119,6 +123,43 @@ pub(crate) struct Notification {
     pub(crate) custom_attributes: BTreeMap<String, String>,
 }
 
+/// The notifications of an answer. Without any the list is left out, and then only its kind tells that it is one.
+fn notifications_in(answer: &Value) -> Result<Vec<Notification>, String> {
+    match answer.get("items") {
+        Some(items) => serde_json::from_value(items.clone()).map_err(|error| error.to_string()),
+        None if answer["kind"] == "storage#notifications" => Ok(Vec::new()),
+        None => Err("it is no list of notifications".to_owned()),
+    }
+}
+
+fn projects_path(token: &str) -> String {
+    format!("/v3/projects:search?query=state:ACTIVE&pageSize={PROJECTS_PAGE}&pageToken={}", encoded(token))
+}
+
+/// A value as a parameter of a URL has it (<https://www.rfc-editor.org/rfc/rfc3986#section-2.1>).
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// A page of projects <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search#response-body>.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ProjectPage {
+    projects: Vec<ProjectOfPage>,
+    /// Empty at the end.
+    next_page_token: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProjectOfPage {
+    project_id: String,
+}
+
 /// A generation of an object.
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
@@ -149,6 +190,11 @@ impl<'a> Call<'a> {
     fn rest(method: &'static str, operation: &'static str, resource: &'a str, tried: String) -> Self {
         Self { method, operation, resource, tried }
     }
+
+    /// An answer that says "done" and is not what this call gives.
+    fn unreadable(&self, reason: &dyn Display) -> Error {
+        unreadable(self.operation, &self.tried, reason)
+    }
 }
 
 /// The full name of a bucket; the project is left open, since names are unique among all
@@ -157,9 +203,29 @@ pub(crate) fn bucket_name(bucket: &str) -> String {
     format!("projects/_/buckets/{bucket}")
 }
 
-/// The full name of a service account; its project is part of its email.
+/// The full name of a service account. Its project is named wherever the email tells it: with `-` the service says "denied" of
+/// an account that does not exist
+/// (<https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/getIamPolicy>).
 fn account_name(email: &str) -> String {
-    format!("projects/-/serviceAccounts/{email}")
+    let project = project_of(email).unwrap_or_else(|| "-".to_owned());
+    format!("projects/{project}/serviceAccounts/{email}")
+}
+
+/// The project of a service account, by id or number (<https://cloud.google.com/iam/docs/service-account-types>).
+pub(crate) fn project_of(email: &str) -> Option<String> {
+    let (name, domain) = email.split_once('@')?;
+    if let Some(project) = domain.strip_suffix(".iam.gserviceaccount.com") {
+        // The project `example.com:acme` has accounts of `acme.example.com`.
+        return Some(match project.split_once('.') {
+            Some((id, organization)) => format!("{organization}:{id}"),
+            None => project.to_owned(),
+        });
+    }
+    match domain {
+        "appspot.gserviceaccount.com" => Some(name.to_owned()),
+        "developer.gserviceaccount.com" => name.strip_suffix("-compute").map(str::to_owned),
+        _ => None,
+    }
 }
 
 impl Clients {
@@ -240,7 +306,7 @@ impl Clients {
         let sent = body.map(|body| serde_json::json!(body));
         self.trace(operation, call.method, &url, sent, status, seen, started);
         match answer {
-            Ok((200..=299, _, bytes)) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+            Ok((200..=299, _, bytes)) => answer_of(call, &bytes),
             Ok((status, headers, bytes)) => Err(from_json(operation, tried, status, &headers, &bytes)),
             Err(error) if error.is_timeout() => Err(unavailable(operation, tried, "no answer in time")),
             Err(error) => Err(unavailable(operation, tried, &innermost(&error))),
@@ -248,9 +314,18 @@ impl Clients {
     }
 
     /// The same through the one retry policy.
-    async fn json_repeated(&self, api: &Json, call: Call<'_>) -> Result<Value, Error> {
-        retry::call(|| self.json(api, &call, None)).await
+    async fn json_repeated(&self, api: &Json, call: &Call<'_>) -> Result<Value, Error> {
+        retry::call(|| self.json(api, call, None)).await
     }
+}
+
+/// The object that an answer is. What cannot be read says nothing: a proxy in between may have written it.
+fn answer_of(call: &Call<'_>, bytes: &[u8]) -> Result<Value, Error> {
+    if call.method == "DELETE" && bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    let answer = serde_json::from_slice::<Value>(bytes).map_err(|error| call.unreadable(&error))?;
+    if answer.is_object() { Ok(answer) } else { Err(call.unreadable(&"it is no object")) }
 }
 
 /// A model of the SDK's as a trace holds it; an empty answer is none.
@@ -287,9 +362,28 @@ impl Reader {
         let path = format!("/v3/projects/{project}");
         let tried = format!("look up project `{project}`");
         let call = Call::rest("GET", "resourcemanager.projects.get", &path, tried);
-        let answer = self.clients.json_repeated(&self.clients.projects_json, call).await?;
-        let name = answer["name"].as_str().unwrap_or_default();
-        Ok(name.trim_start_matches("projects/").to_owned())
+        let answer = self.clients.json_repeated(&self.clients.projects_json, &call).await?;
+        let number = answer["name"].as_str().and_then(|name| name.strip_prefix("projects/"));
+        number.map(str::to_owned).ok_or_else(|| call.unreadable(&"it names no project"))
+    }
+
+    /// The ids of every project that the credentials may see
+    /// <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
+    pub(crate) async fn search_projects(&self) -> Result<Vec<String>, Error> {
+        let (mut token, mut found) = (String::new(), Vec::new());
+        loop {
+            let path = projects_path(&token);
+            let tried = "find the projects that these credentials can see".to_owned();
+            let call = Call::rest("GET", "resourcemanager.projects.search", &path, tried);
+            let answer = self.clients.json_repeated(&self.clients.projects_json, &call).await?;
+            let page: ProjectPage = serde_json::from_value(answer).map_err(|error| call.unreadable(&error))?;
+            found.extend(page.projects.into_iter().map(|project| project.project_id));
+            match page.next_page_token {
+                next if next.is_empty() => return Ok(found),
+                next if next == token => return Err(call.unreadable(&"its next page is itself")),
+                next => token = next,
+            }
+        }
     }
 
     /// The email of the service agent that publishes for the project's buckets
@@ -298,12 +392,9 @@ impl Reader {
         let path = format!("/storage/v1/projects/{project}/serviceAccount");
         let tried = format!("look up the Cloud Storage service agent of project `{project}`");
         let call = Call::rest("GET", "storage.projects.serviceAccount.get", &path, tried);
-        let answer = self.clients.json_repeated(&self.clients.storage_json, call).await?;
+        let answer = self.clients.json_repeated(&self.clients.storage_json, &call).await?;
         let email = answer["email_address"].as_str();
-        email.map(str::to_owned).ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, "the answer names no service agent")
-                .operation("storage.projects.serviceAccount.get")
-        })
+        email.map(str::to_owned).ok_or_else(|| call.unreadable(&"it names no service agent"))
     }
 
     /// <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#getbucketrequest>
@@ -363,14 +454,9 @@ impl Reader {
     pub(crate) async fn list_notifications(&self, bucket: &str) -> Result<Vec<Notification>, Error> {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs");
         let tried = format!("read the notifications of bucket `{bucket}`");
-        let call = Call::rest("GET", "storage.notificationConfigs.list", &path, tried.clone());
-        let answer = self.clients.json_repeated(&self.clients.storage_json, call).await?;
-        // Without any, the list is left out.
-        let items = answer.get("items").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
-        serde_json::from_value(items).map_err(|error| {
-            let unreadable = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the answer cannot be read"));
-            unreadable.operation("storage.notificationConfigs.list").message(error.to_string())
-        })
+        let call = Call::rest("GET", "storage.notificationConfigs.list", &path, tried);
+        let answer = self.clients.json_repeated(&self.clients.storage_json, &call).await?;
+        notifications_in(&answer).map_err(|reason| call.unreadable(&reason))
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/get>
@@ -390,6 +476,25 @@ impl Reader {
             let send = |request| self.clients.topics.list_topics().with_request(request).send();
             let page = self.clients.send(call, request, send).await?;
             found.extend(page.topics);
+            token = page.next_page_token;
+            if token.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The full names of what is attached to a topic
+    /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics.subscriptions/list>.
+    pub(crate) async fn list_topic_subscriptions(&self, topic: &str) -> Result<Vec<String>, Error> {
+        let (mut token, mut found) = (String::new(), Vec::new());
+        loop {
+            let tried = format!("list the subscriptions of topic `{}`", short(topic));
+            let call = Call::rest("GET", "pubsub.topics.subscriptions.list", topic, tried);
+            let request =
+                ListTopicSubscriptionsRequest::new().set_topic(topic).set_page_size(PAGE).set_page_token(&token);
+            let send = |request| self.clients.topics.list_topic_subscriptions().with_request(request).send();
+            let page = self.clients.send(call, request, send).await?;
+            found.extend(page.subscriptions);
             token = page.next_page_token;
             if token.is_empty() {
                 return Ok(found);
@@ -475,14 +580,14 @@ impl Writer {
         self.clients().send(call, request, send).await.map(|_| ())
     }
 
-    /// Only what the mask names. The metageneration, where one is given, must still be the bucket's
+    /// Only what the mask names, if the metageneration is still the bucket's
     /// <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#updatebucketrequest>.
     pub(crate) async fn update_bucket(
         &self,
         bucket: &str,
         settings: Bucket,
         mask: &[String],
-        metageneration: Option<i64>,
+        metageneration: i64,
     ) -> Result<(), Error> {
         let name = bucket_name(bucket);
         let settings = settings.set_name(&name);
@@ -490,7 +595,7 @@ impl Writer {
         let request = UpdateBucketRequest::new()
             .set_bucket(settings)
             .set_update_mask(FieldMask::default().set_paths(mask))
-            .set_or_clear_if_metageneration_match(metageneration);
+            .set_if_metageneration_match(metageneration);
         let send = |request| self.clients().storage.update_bucket().with_request(request).send();
         conditional(self.clients().send(call, request, send).await).map(|_| ())
     }
@@ -525,13 +630,15 @@ impl Writer {
         conditional(self.clients().send(call, request, send).await).map(|_| ())
     }
 
-    /// Never repeated by itself: Cloud Storage takes the same notification twice, and then every event comes twice
+    /// Never repeated by itself: Cloud Storage takes the same notification twice, and then every event comes twice. Gives its id
     /// <https://cloud.google.com/storage/docs/json_api/v1/notifications/insert>.
-    pub(crate) async fn insert_notification(&self, bucket: &str, notification: &Notification) -> Result<(), Error> {
+    pub(crate) async fn insert_notification(&self, bucket: &str, notification: &Notification) -> Result<String, Error> {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs");
         let tried = format!("make the notification of bucket `{bucket}`");
         let call = Call::rest("POST", "storage.notificationConfigs.insert", &path, tried);
-        self.clients().json(&self.clients().storage_json, &call, Some(notification)).await.map(|_| ())
+        let answer = self.clients().json(&self.clients().storage_json, &call, Some(notification)).await?;
+        let id = answer["id"].as_str().filter(|id| !id.is_empty());
+        id.map(str::to_owned).ok_or_else(|| call.unreadable(&"it names no notification"))
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/notifications/delete>
@@ -539,7 +646,7 @@ impl Writer {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs/{id}");
         let tried = format!("delete notification `{id}` of bucket `{bucket}`");
         let call = Call::rest("DELETE", "storage.notificationConfigs.delete", &path, tried);
-        absent(self.clients().json_repeated(&self.clients().storage_json, call).await).map(|_| ())
+        absent(self.clients().json_repeated(&self.clients().storage_json, &call).await).map(|_| ())
     }
 
     /// With labels in the same call <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/create>.
@@ -643,4 +750,46 @@ pub(crate) fn short(name: &str) -> &str {
 /// The service's map as ours, which has an order.
 pub(crate) fn labels_of(labels: &HashMap<String, String>) -> Labels {
     labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(method: &'static str, body: &str) -> Result<Value, provision_core::ErrorKind> {
+        let call = Call::rest(method, "storage.notificationConfigs.list", "/", "read".to_owned());
+        answer_of(&call, body.as_bytes()).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn answers_that_cannot_be_read_are_errors() {
+        for body in ["", "<html>", "[]", "null", "\"a\"", "{\"a\": "] {
+            assert!(read("GET", body).is_err(), "{body}");
+        }
+        assert_eq!(read("GET", "{}"), Ok(serde_json::json!({})));
+        assert!(read("DELETE", "").is_ok() && read("DELETE", "<html>").is_err());
+    }
+
+    #[test]
+    fn a_list_of_notifications_is_known_by_its_items_or_its_kind() {
+        let read = |answer: Value| notifications_in(&answer).map(|list| list.len());
+        assert_eq!(read(serde_json::json!({"kind": "storage#notifications"})), Ok(0));
+        assert_eq!(read(serde_json::json!({"items": [{"id": "1"}]})), Ok(1));
+        for answer in [serde_json::json!({}), serde_json::json!({"items": {}}), serde_json::json!({"items": null})] {
+            assert!(read(answer).is_err());
+        }
+    }
+
+    #[test]
+    fn the_project_of_a_service_account_stands_in_its_email() {
+        for (email, project) in [
+            ("wandb@acme-ml.iam.gserviceaccount.com", Some("acme-ml")),
+            ("wandb@acme.example.com.iam.gserviceaccount.com", Some("example.com:acme")),
+            ("acme-ml@appspot.gserviceaccount.com", Some("acme-ml")),
+            ("42-compute@developer.gserviceaccount.com", Some("42")),
+            ("wandb@example.com", None),
+        ] {
+            assert_eq!(project_of(email).as_deref(), project, "{email}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use provision_core::cors::CorsSection;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 use schemars::JsonSchema;
@@ -22,6 +23,9 @@ pub(crate) const SERVER_ACCOUNT_ROLES: [&str; 1] = ["roles/iam.serviceAccountTok
 /// Days for which deleted objects can be restored, where the plan file does not say
 /// (<https://cloud.google.com/storage/docs/soft-delete>).
 const SOFT_DELETE_DAYS: u32 = 7;
+
+/// Methods of CORS rules: <https://cloud.google.com/storage/docs/cross-origin>.
+const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
 
 /// Google Cloud.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -105,21 +109,6 @@ impl StorageClass {
 pub struct KeyEncryption {
     /// The full name of an existing key: `projects/P/locations/L/keyRings/R/cryptoKeys/K`.
     pub kms_key: String,
-}
-
-/// Which pages may use the bucket.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CorsSection {
-    /// Allowed origins. Default: the server's host.
-    pub origins: Option<Vec<String>>,
-    /// Allowed methods. Default: GET, HEAD, PUT.
-    pub methods: Option<Vec<String>>,
-    /// Headers that pages may send and read: Cloud Storage has one list for both. Default: `*`.
-    pub expose: Option<Vec<String>>,
-    /// How long a browser may remember the answer, in seconds. Default: 3000.
-    #[schemars(range(min = 0, max = 86400))]
-    pub max_age_s: Option<u32>,
 }
 
 /// Where the bucket publishes new files.
@@ -245,7 +234,7 @@ fn validate(section: &GcpSection, problems: &mut Problems) {
         kms_key(&encryption.kms_key, &section.bucket, problems);
     }
     soft_delete(section.bucket.soft_delete_days, problems);
-    cors(&section.bucket.cors, problems);
+    section.bucket.cors.validate("gcp.bucket.cors", &METHODS, problems);
     topic_name(section, problems);
     if let Some(subscription) = &section.subscription.name {
         pubsub_name("gcp.subscription.name", "subscription", subscription, problems);
@@ -324,8 +313,10 @@ fn kms_key(name: &str, bucket: &BucketSection, problems: &mut Problems) {
         problems.report(path, "invalid KMS key", label, None);
         return;
     }
+    // An adopted bucket is where it is, which only a look at it tells.
+    let known = !bucket.adopt || bucket.location.is_some();
     let needed = location_of_keys(&bucket.location());
-    if !fields[3].eq_ignore_ascii_case(&needed) {
+    if known && !fields[3].eq_ignore_ascii_case(&needed) {
         let label = format!("a bucket in `{}` takes keys in `{needed}` only", bucket.location());
         problems.report(path, "the key is in another location than the bucket", &label, None);
     }
@@ -333,7 +324,7 @@ fn kms_key(name: &str, bucket: &BucketSection, problems: &mut Problems) {
 
 /// Where the keys of a bucket's location are: the multi-region `EU` is `europe` there
 /// <https://cloud.google.com/kms/docs/locations>.
-fn location_of_keys(location: &str) -> String {
+pub(crate) fn location_of_keys(location: &str) -> String {
     match location {
         "EU" => "europe".to_owned(),
         other => other.to_lowercase(),
@@ -345,21 +336,6 @@ fn soft_delete(days: Option<u32>, problems: &mut Problems) {
     if days.is_some_and(|days| (1..SOFT_DELETE_DAYS).contains(&days)) {
         let label = "Cloud Storage takes 7-90 days, or 0 for none";
         problems.report("gcp.bucket.soft_delete_days", "out of range", label, None);
-    }
-}
-
-/// Methods: <https://cloud.google.com/storage/docs/cross-origin>.
-fn cors(section: &CorsSection, problems: &mut Problems) {
-    const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
-    let unknown = |method: &&String| !METHODS.contains(&method.as_str());
-    if let Some(method) = section.methods.iter().flatten().find(unknown) {
-        let help = Some("Cloud Storage takes GET, HEAD, PUT, POST, PATCH, DELETE and OPTIONS".to_owned());
-        problems.report("gcp.bucket.cors.methods", "unknown method", &format!("`{method}` is not a CORS method"), help);
-    }
-    for (path, list) in [("origins", &section.origins), ("methods", &section.methods)] {
-        if list.as_ref().is_some_and(Vec::is_empty) {
-            problems.report(&format!("gcp.bucket.cors.{path}"), "empty list", "at least one is needed", None);
-        }
     }
 }
 
@@ -505,6 +481,18 @@ mod tests {
         for (location, key) in [("US", "us"), ("eu", "europe"), ("europe-west1", "europe-west1"), ("NAM4", "nam4")] {
             assert_eq!((found(location, key), found(location, "asia")), (0, 1), "{location}");
         }
+    }
+
+    #[test]
+    fn where_an_adopted_bucket_is_only_a_look_tells() {
+        let key = "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k";
+        let bucket = |rest: &str| {
+            let bucket = format!("name = \"abc\"\nencryption = {{ kms_key = \"{key}\" }}\n{rest}");
+            paths("project = \"acme-ml\"", &bucket, "").len()
+        };
+        assert_eq!(bucket("adopt = true"), 0);
+        assert_eq!(bucket("adopt = true\nlocation = \"US\""), 1);
+        assert_eq!(bucket(""), 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Three spellings meet here: gRPC and REST answers of the SDK carry a `google.rpc.Code`, the JSON API of Cloud Storage
 //! has reasons of its own.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use google_cloud_gax::error::rpc::{Code, StatusDetails};
@@ -64,9 +65,7 @@ pub(crate) fn from_sdk(operation: &str, tried: &str, error: &google_cloud_gax::e
         return from_answer(operation, tried, &answer);
     }
     if error.is_deserialization() {
-        // The call may have had its effect: the same as an answer that was lost.
-        let error = Error::new(ErrorKind::Unavailable, tried).message("the answer cannot be read");
-        return error.operation(operation).retry(RetryClass::Transient);
+        return unreadable(operation, tried, &innermost(error));
     }
     if error.is_binding() || error.is_serialization() {
         let unbuilt = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
@@ -118,6 +117,16 @@ pub(crate) fn unavailable(operation: &str, tried: &str, reason: &str) -> Error {
     error
         .retry(RetryClass::Transient)
         .hint("check the network, a proxy and the variables of emulators, then run the same command again")
+}
+
+/// An answer that says "done" and is not what the call gives. The call may have had its effect: the same as an answer that was
+/// lost.
+pub(crate) fn unreadable(operation: &str, tried: &str, reason: &dyn Display) -> Error {
+    let error = Error::new(ErrorKind::Unavailable, tried).operation(operation);
+    let error = error.message(format!("the answer cannot be read: {reason}")).retry(RetryClass::Transient);
+    error.hint(
+        "a proxy or a sign-in page in between may have answered: check the network, then run the same command again",
+    )
 }
 
 /// No token.
@@ -250,6 +259,8 @@ fn permission(operation: &str) -> String {
         "storage.projects.serviceAccount.get" => "resourcemanager.projects.get",
         "storage.notificationConfigs.list" => "storage.buckets.get",
         "storage.notificationConfigs.insert" | "storage.notificationConfigs.delete" => "storage.buckets.update",
+        "resourcemanager.projects.search" => "resourcemanager.projects.get",
+        "pubsub.topics.subscriptions.list" => "pubsub.topics.get",
         "pubsub.subscriptions.create" => {
             return "`pubsub.subscriptions.create` and `pubsub.topics.attachSubscription`".to_owned();
         }
@@ -381,6 +392,29 @@ pub(crate) fn absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// How long Pub/Sub may take to show what was made a moment ago: Terraform's provider polls for an "eventually consistent
+/// Subscription", and for a topic too
+/// (<https://github.com/hashicorp/terraform-provider-google/blob/main/google/services/pubsub/resource_pubsub_subscription.go>).
+const NOT_SEEN: RetryClass = RetryClass::Settling {
+    reason: "the service does not show everywhere yet what this run made",
+    budget: Duration::from_secs(30),
+};
+
+/// For a call about something that this run made, or that is in it: "not found" is a matter of time.
+pub(crate) fn settling<T>(result: Result<T, Error>, just_created: bool) -> Result<T, Error> {
+    result.map_err(|error| match error.kind() {
+        ErrorKind::NotFound if just_created => error.retry(NOT_SEEN),
+        _ => error,
+    })
+}
+
+/// Whether a service account is gone, as far as IAM says: it answers "denied" of one that does not exist to whoever may not
+/// look at it ("or it may not exist",
+/// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/get>).
+pub(crate) fn may_be_gone(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound || lacks_permission(error)
 }
 
 /// For a call that carried an etag or a metageneration: every way of saying that it was stale asks for another look.

@@ -7,10 +7,14 @@
 //!   an emulator's, all of them or none: `STORAGE_EMULATOR_HOST` (Cloud Storage's JSON API), `PUBSUB_EMULATOR_HOST`,
 //!   `PROVISION_GCP_API_ENDPOINT` (IAM and Resource Manager), and `PROVISION_GCS_GRPC_ENDPOINT` (Cloud Storage's gRPC
 //!   API; without it, that of `STORAGE_EMULATOR_HOST`). An emulator is sent no token.
-//! - Peculiarities: a bucket is made in one call with everything, and changed under its metageneration; policies are
-//!   changed under their etag, and no member of others is touched; notifications have no name and can be made twice; a
-//!   new right takes IAM minutes to spread; Pub/Sub's labels are written whole, without a precondition.
+//! - Peculiarities: a bucket is made in one call with everything; its settings, policy and notifications share one
+//!   metageneration, and so its writes take turns; policies are changed under their etag, and no member of others is
+//!   touched; rules, members and notifications have no id, so that marks alone tell whose they are; notifications can be
+//!   made twice; a new right takes IAM minutes to spread; Pub/Sub's labels are written whole, without a precondition.
+//! - One service account may serve deployments of several projects: what it may do with itself stays as long as a mark of
+//!   another one has it on record, in any project that the credentials can see.
 
+mod claims;
 pub mod client;
 pub mod config;
 pub mod credential;

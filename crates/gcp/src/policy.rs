@@ -2,13 +2,16 @@
 //!
 //! A policy is a shared document with an etag: read, edited, written back with the etag that was read
 //! (<https://cloud.google.com/iam/docs/allow-policies>). Bindings of others, conditional ones too, keep their meaning to
-//! the bit, because the whole of version 3 is read and written.
+//! the bit, because the whole of version 3 is read and written. A facet of one is a map from role to member; the core
+//! decides which of a role's members is ours.
 
-use provision_core::Error;
-use serde_json::{Value, json};
+use provision_core::compare::same;
+use provision_core::resource::{Entry, EntryId};
+use provision_core::{Error, ErrorKind};
+use serde_json::{Map, Value, json};
 
-use crate::client::{Binding, POLICY_VERSION, Policy, Reader, Writer, short};
-use crate::error::absent;
+use crate::client::{Binding, POLICY_VERSION, Policy, Read as _, Reader, Writer, short};
+use crate::error::{absent, settling};
 
 /// What a policy belongs to.
 #[derive(Clone, Debug)]
@@ -60,110 +63,104 @@ pub(crate) fn member_of(email: &str) -> String {
     format!("serviceAccount:{email}")
 }
 
-/// The value of a facet that is the roles of a service account; `null` where it has none.
-pub(crate) fn granted<Role: AsRef<str>>(email: &str, roles: &[Role]) -> Value {
-    let roles: Vec<_> = roles.iter().map(AsRef::as_ref).collect();
-    if roles.is_empty() { Value::Null } else { json!({"member": member_of(email), "roles": roles}) }
+/// The service account that a member is.
+pub(crate) fn email_of(member: &str) -> &str {
+    member.trim_start_matches("serviceAccount:")
+}
+
+/// The value of a facet that gives roles to a service account.
+pub(crate) fn granted(email: &str, roles: &[&str]) -> Value {
+    let member = member_of(email);
+    Value::Object(roles.iter().map(|role| ((*role).to_owned(), json!(member))).collect())
+}
+
+/// The roles and members of such a value.
+pub(crate) fn grants(value: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let members = value.as_object().into_iter().flat_map(Map::iter);
+    members.filter_map(|(role, member)| Some((role.as_str(), member.as_str()?)))
 }
 
 fn is_open(binding: &Binding, role: &str) -> bool {
     binding.condition.is_none() && binding.role == role
 }
 
-/// Those of the roles that a member has without a condition, in their order.
-pub(crate) fn roles_of(policy: &Policy, member: &str, roles: &[&str]) -> Vec<String> {
-    let has = |role: &&&str| {
-        let mut bindings = policy.bindings.iter().filter(|binding| is_open(binding, role));
-        bindings.any(|binding| binding.members.iter().any(|other| other == member))
-    };
-    roles.iter().filter(has).map(|role| (*role).to_owned()).collect()
+/// Whether a member has a role without a condition.
+pub(crate) fn has(policy: &Policy, role: &str, member: &str) -> bool {
+    let mut bindings = policy.bindings.iter().filter(|binding| is_open(binding, role));
+    bindings.any(|binding| binding.members.iter().any(|other| other == member))
 }
 
-/// The service account that has the roles on record, and is not the one wanted: the plan file named it before.
-pub(crate) fn former(
-    policy: &Policy,
-    email: &str,
-    roles: &[&str],
-    is_recorded: impl Fn(&str) -> bool,
-) -> Option<String> {
-    let open = policy.bindings.iter().filter(|binding| roles.iter().any(|role| is_open(binding, role)));
-    let mut emails =
-        open.flat_map(|binding| &binding.members).filter_map(|member| member.strip_prefix("serviceAccount:"));
-    emails.find(|other| *other != email && is_recorded(other)).map(str::to_owned)
+/// Every member of these roles.
+pub(crate) fn entries(policy: &Policy, roles: &[&str]) -> Vec<Entry> {
+    let bindings = policy.bindings.iter().filter(|binding| roles.contains(&binding.role.as_str()));
+    bindings.flat_map(|binding| binding.members.iter().map(|member| entry(binding, member))).collect()
 }
 
-/// Others that have one of the roles, for people.
-pub(crate) fn others(policy: &Policy, member: &str, roles: &[&str]) -> Vec<String> {
-    let ours = policy.bindings.iter().filter(|binding| roles.contains(&binding.role.as_str()));
-    ours.flat_map(|binding| {
-        let conditional = if binding.condition.is_some() { " on a condition" } else { "" };
-        let others = binding.members.iter().filter(move |other| *other != member || binding.condition.is_some());
-        others.map(move |other| format!("{} for {other}{conditional}", binding.role))
-    })
-    .collect()
-}
-
-/// The policy in which a member has the roles; `None` if that is so already.
-pub(crate) fn with_member(policy: &Policy, member: &str, roles: &[&str]) -> Option<Policy> {
-    let had = roles_of(policy, member, roles);
-    let missing: Vec<_> = roles.iter().filter(|role| !had.iter().any(|had| had == *role)).collect();
-    if missing.is_empty() {
-        return None;
-    }
-    let mut edited = policy.clone().set_version(POLICY_VERSION);
-    for role in missing {
-        match edited.bindings.iter_mut().find(|binding| is_open(binding, role)) {
-            Some(binding) => binding.members.push(member.to_owned()),
-            None => edited.bindings.push(Binding::new().set_role(*role).set_members([member])),
+/// A member on a condition has the role only sometimes: that is never what we gave.
+fn entry(binding: &Binding, member: &str) -> Entry {
+    let role = Some(binding.role.clone());
+    let text = format!("{} for {member}", binding.role);
+    match &binding.condition {
+        None => Entry { member: role, ..Entry::new(json!(member), text) },
+        Some(condition) => {
+            let value = json!({"member": member, "condition": condition.expression});
+            Entry { member: role, id: EntryId::Others, ..Entry::new(value, format!("{text} on a condition")) }
         }
     }
-    Some(edited)
 }
 
-/// The policy in which a member does not have the roles; `None` if that is so already.
-pub(crate) fn without_member(policy: &Policy, member: &str, roles: &[&str]) -> Option<Policy> {
-    if roles_of(policy, member, roles).is_empty() {
-        return None;
-    }
+/// The policy in which ours is `value` in place of `before`; `None` if that is so already.
+pub(crate) fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<Policy> {
     let mut edited = policy.clone().set_version(POLICY_VERSION);
-    for binding in edited.bindings.iter_mut().filter(|binding| roles.iter().any(|role| is_open(binding, role))) {
+    for (role, member) in grants(value).filter(|(role, member)| !has(policy, role, member)) {
+        give(&mut edited, role, member);
+    }
+    let stays = |role: &str, member: &str| value.get(role).is_some_and(|wanted| same(wanted, &json!(member)));
+    for (role, member) in grants(before).filter(|(role, member)| !stays(role, member) && has(policy, role, member)) {
+        take(&mut edited, role, member);
+    }
+    (edited.bindings != policy.bindings).then_some(edited)
+}
+
+fn give(policy: &mut Policy, role: &str, member: &str) {
+    match policy.bindings.iter_mut().find(|binding| is_open(binding, role)) {
+        Some(binding) => binding.members.push(member.to_owned()),
+        None => policy.bindings.push(Binding::new().set_role(role).set_members([member])),
+    }
+}
+
+fn take(policy: &mut Policy, role: &str, member: &str) {
+    for binding in policy.bindings.iter_mut().filter(|binding| is_open(binding, role)) {
         binding.members.retain(|other| other != member);
     }
-    edited.bindings.retain(|binding| !binding.members.is_empty());
-    Some(edited)
+    policy.bindings.retain(|binding| !(is_open(binding, role) && binding.members.is_empty()));
 }
 
-/// Give a member the roles. `fresh` is a holder of this run's, whose policy is known to be empty.
-pub(crate) async fn grant(
+/// Put `value` in place of `before`. `fresh` is a holder that this run made and whose policy is empty then. What is to be taken
+/// out of a holder that is gone is gone.
+pub(crate) async fn write(
     writer: &Writer,
     holder: &Holder,
-    member: &str,
-    roles: &[&str],
+    before: &Value,
+    value: &Value,
     fresh: bool,
 ) -> Result<(), Error> {
-    use crate::client::Read as _;
     let found = match fresh {
-        true => Policy::new(),
-        false => holder.policy(writer.reader()).await?.ok_or_else(|| gone(holder))?,
+        true => Some(Policy::new()),
+        false => holder.policy(writer.reader()).await?,
     };
-    match with_member(&found, member, roles) {
-        Some(edited) => holder.set_policy(writer, &edited).await,
-        None => Ok(()),
-    }
-}
-
-/// Take the roles from a member; from a holder that is gone they are gone.
-pub(crate) async fn revoke(writer: &Writer, holder: &Holder, member: &str, roles: &[&str]) -> Result<(), Error> {
-    use crate::client::Read as _;
-    let Some(found) = holder.policy(writer.reader()).await? else { return Ok(()) };
-    match without_member(&found, member, roles) {
-        Some(edited) => absent(holder.set_policy(writer, &edited).await).map(|_| ()),
+    let Some(found) = found else {
+        return if value.is_null() { Ok(()) } else { Err(gone(holder)) };
+    };
+    match edited(&found, before, value) {
+        Some(edited) if value.is_null() => absent(holder.set_policy(writer, &edited).await).map(|_| ()),
+        Some(edited) => settling(holder.set_policy(writer, &edited).await, fresh),
         None => Ok(()),
     }
 }
 
 fn gone(holder: &Holder) -> Error {
-    let error = Error::new(provision_core::ErrorKind::Stale, format!("{} is gone", holder.describe()));
+    let error = Error::new(ErrorKind::Stale, format!("{} is gone", holder.describe()));
     error.hint("run `provision gcp plan` to see what is there now")
 }
 
@@ -173,6 +170,10 @@ mod tests {
 
     const US: &str = "serviceAccount:wandb@acme-ml.iam.gserviceaccount.com";
     const ROLE: &str = "roles/storage.objectAdmin";
+
+    fn ours() -> Value {
+        json!({ROLE: US})
+    }
 
     fn binding(members: &[&str]) -> Binding {
         Binding::new().set_role(ROLE).set_members(members.iter().copied())
@@ -190,47 +191,55 @@ mod tests {
     #[test]
     fn a_member_joins_the_open_binding_and_leaves_it_again() {
         let before = policy(&[binding(&["user:a@b.c"])]);
-        let with = with_member(&before, US, &[ROLE]).unwrap();
+        let with = edited(&before, &Value::Null, &ours()).unwrap();
         assert_eq!(with.bindings, [binding(&["user:a@b.c", US])]);
         assert_eq!((with.version, &with.etag), (POLICY_VERSION, &before.etag));
-        assert_eq!(with_member(&with, US, &[ROLE]), None);
-        let without = without_member(&with, US, &[ROLE]).unwrap();
+        assert_eq!(edited(&with, &ours(), &ours()), None);
+        let without = edited(&with, &ours(), &Value::Null).unwrap();
         assert_eq!(without.bindings, before.bindings);
-        assert_eq!(without_member(&without, US, &[ROLE]), None);
+        assert_eq!(edited(&without, &ours(), &Value::Null), None);
     }
 
     #[test]
     fn a_binding_that_only_we_were_in_goes_with_us() {
-        let with = with_member(&policy(&[]), US, &[ROLE]).unwrap();
+        let with = edited(&policy(&[]), &Value::Null, &ours()).unwrap();
         assert_eq!(with.bindings, [binding(&[US])]);
-        assert!(without_member(&with, US, &[ROLE]).unwrap().bindings.is_empty());
+        assert!(edited(&with, &ours(), &Value::Null).unwrap().bindings.is_empty());
+    }
+
+    #[test]
+    fn another_member_takes_the_place_of_ours_and_of_nobody_else() {
+        let found = policy(&[binding(&["serviceAccount:old@p", "serviceAccount:theirs@p"])]);
+        let edited = edited(&found, &json!({ROLE: "serviceAccount:old@p"}), &ours()).unwrap();
+        assert_eq!(edited.bindings, [binding(&["serviceAccount:theirs@p", US])]);
+    }
+
+    #[test]
+    fn a_role_that_is_not_ours_to_take_stays() {
+        let viewer = Binding::new().set_role("roles/viewer").set_members([US]);
+        let found = policy(&[viewer.clone(), binding(&[US])]);
+        assert_eq!(edited(&found, &ours(), &Value::Null).unwrap().bindings, [viewer]);
     }
 
     #[test]
     fn conditional_bindings_are_somebody_elses() {
         let conditional = conditional(&[US]);
         let before = policy(std::slice::from_ref(&conditional));
-        assert!(roles_of(&before, US, &[ROLE]).is_empty());
-        let with = with_member(&before, US, &[ROLE]).unwrap();
+        assert!(!has(&before, ROLE, US));
+        let with = edited(&before, &Value::Null, &ours()).unwrap();
         assert_eq!(with.bindings, [conditional.clone(), binding(&[US])]);
-        assert_eq!(without_member(&with, US, &[ROLE]).unwrap().bindings, [conditional]);
-        assert_eq!(others(&before, US, &[ROLE]), [format!("{ROLE} for {US} on a condition")]);
+        assert_eq!(edited(&with, &ours(), &Value::Null).unwrap().bindings, [conditional]);
+        let entry = entries(&before, &[ROLE]).remove(0);
+        assert_eq!((entry.id, entry.text), (EntryId::Others, format!("{ROLE} for {US} on a condition")));
     }
 
     #[test]
-    fn the_account_on_record_is_found_among_those_with_the_role() {
-        let found = policy(&[binding(&["user:a@b.c", "serviceAccount:old@p", "serviceAccount:theirs@p", US])]);
-        let of = |email: &str, recorded: &str| former(&found, email, &[ROLE], |other| other == recorded);
-        assert_eq!(of("wandb@acme-ml.iam.gserviceaccount.com", "old@p"), Some("old@p".to_owned()));
-        assert_eq!(of("old@p", "old@p"), None);
-        assert_eq!(of("new@p", "gone@p"), None);
-        assert_eq!(former(&policy(&[conditional(&["serviceAccount:old@p"])]), "new@p", &[ROLE], |_| true), None);
-    }
-
-    #[test]
-    fn others_with_the_same_role_are_shown() {
+    fn every_member_of_a_role_is_an_entry() {
         let found = policy(&[binding(&["user:a@b.c", US])]);
-        assert_eq!(others(&found, US, &[ROLE]), [format!("{ROLE} for user:a@b.c")]);
-        assert_eq!(others(&found, US, &["roles/viewer"]), Vec::<String>::new());
+        let texts: Vec<_> = entries(&found, &[ROLE]).into_iter().map(|entry| entry.text).collect();
+        assert_eq!(texts, [format!("{ROLE} for user:a@b.c"), format!("{ROLE} for {US}")]);
+        let ours = &entries(&found, &[ROLE])[1];
+        assert_eq!((ours.member.as_deref(), &ours.value), (Some(ROLE), &granted(email_of(US), &[ROLE])[ROLE]));
+        assert!(entries(&found, &["roles/viewer"]).is_empty());
     }
 }

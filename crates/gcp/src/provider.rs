@@ -1,24 +1,24 @@
 //! The two traits of the core, each method a few lines that lead to a resource.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::deployment::Deployment;
 use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin};
-use provision_core::operation::{Operation, Verb};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Tags};
+use provision_core::operation::Operation;
 use provision_core::output::Output;
-use provision_core::provider::{Cloud, Connection, Identity, Observer, Provisioner};
-use provision_core::resource::{Carrier, Lane, Observation, Orphan, Resource, Turns, Want};
+use provision_core::provider::{Cloud, Connection, Created, Identity, Observer, Provisioner, TagChanges};
+use provision_core::resource::{Carrier, Lane, Observation, OnRecord, Orphan, Refusal, Resource, Turns, Want};
 use provision_core::survey::Contents;
 use provision_core::{Address, Error, ErrorKind};
-use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use serde_json::{Map, Value, json};
+use tokio::sync::{Mutex, OnceCell};
 
-use crate::client::{Labels, Read, Reader, Version, Writer, bucket_name, labels_of, short};
+use crate::claims::Claims;
+use crate::client::{Read, Reader, Version, Writer, bucket_name, labels_of, short};
 use crate::config::Settings;
 use crate::credential;
 use crate::error::lacks_permission;
@@ -30,8 +30,16 @@ const SUBSCRIPTION: Address = Address::new("gcp.subscription");
 const NOTIFICATION: Address = Address::new("gcp.notification");
 const ACCESS: Address = Address::new("gcp.access");
 
-/// Writes to one bucket share a lane: each moves the metageneration under the others.
-const BUCKET_LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
+/// The most labels of a resource (<https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels>,
+/// <https://cloud.google.com/pubsub/docs/create-topic-subscription-labels>).
+const MOST_LABELS: usize = 64;
+
+/// Writes to one bucket take turns: its settings, its policy and its notifications share one metageneration, which each moves under
+/// the others (<https://cloud.google.com/storage/docs/metadata#generation-number>).
+const BUCKET_LANE: Lane = Lane { name: "bucket", turns: Turns::Always };
+
+/// Writes to one subscription take turns: one that lost its topic is made again first.
+const SUBSCRIPTION_LANE: Lane = Lane { name: "subscription", turns: Turns::Always };
 
 /// Where calls go, and as whom.
 #[derive(Clone, Debug)]
@@ -52,10 +60,10 @@ pub struct Provider<C> {
     number: OnceCell<Result<String, Error>>,
     /// The service agent that publishes for the project's buckets.
     agent: OnceCell<Result<String, Error>>,
-    /// Labels read beside the other writes of this run, for the last write.
-    labels_read: Mutex<BTreeMap<String, Labels>>,
-    /// Settings of the bucket are changed under its metageneration, and so one at a time.
-    bucket_turn: tokio::sync::Mutex<()>,
+    /// Whom access was given to before, and who else relies on it.
+    claims: Claims,
+    /// The subscription while it is made again.
+    held: Mutex<Option<subscription::Held>>,
 }
 
 /// Every name, known from the plan file alone but for the service agent.
@@ -69,10 +77,8 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The full name in which mark and orphans know a bucket
-    /// (<https://cloud.google.com/asset-inventory/docs/asset-names>).
     pub(crate) fn bucket_identity(&self) -> String {
-        format!("//storage.googleapis.com/{}", bucket_name(&self.bucket))
+        bucket_identity(&self.bucket)
     }
 
     pub(crate) fn topic_name(&self, topic: &str) -> String {
@@ -80,7 +86,7 @@ impl Names {
     }
 
     pub(crate) fn topic_identity(&self, topic: &str) -> String {
-        format!("//pubsub.googleapis.com/{}", self.topic_name(topic))
+        topic::identity(&self.topic_name(topic))
     }
 
     pub(crate) fn subscription_name(&self, subscription: &str) -> String {
@@ -88,13 +94,14 @@ impl Names {
     }
 
     pub(crate) fn subscription_identity(&self, subscription: &str) -> String {
-        format!("//pubsub.googleapis.com/{}", self.subscription_name(subscription))
+        topic::identity(&self.subscription_name(subscription))
     }
+}
 
-    /// The same deployment's names, for a bucket that the plan file no longer names.
-    fn of(&self, bucket: &str) -> Self {
-        Self { bucket: bucket.to_owned(), ..self.clone() }
-    }
+/// The full name in which marks and orphans know a bucket
+/// (<https://cloud.google.com/asset-inventory/docs/asset-names>).
+pub(crate) fn bucket_identity(bucket: &str) -> String {
+    format!("//storage.googleapis.com/{}", bucket_name(bucket))
 }
 
 #[async_trait]
@@ -167,21 +174,19 @@ impl<C: Read> Provider<C> {
     /// A provider of these settings.
     #[must_use]
     pub fn new(settings: Settings, place: Place, client: C) -> Self {
-        Self {
-            settings,
-            place,
-            client,
-            number: OnceCell::new(),
-            agent: OnceCell::new(),
-            labels_read: Mutex::default(),
-            bucket_turn: tokio::sync::Mutex::default(),
-        }
+        let deployment = &settings.deployment;
+        let deployments = std::iter::once(deployment.name.clone()).chain(deployment.was.clone()).collect();
+        let claims = Claims::new(&settings.gcp.project, deployments);
+        let (number, agent) = (OnceCell::new(), OnceCell::new());
+        Self { settings, place, client, number, agent, claims, held: Mutex::default() }
     }
 
     async fn number(&self) -> Result<String, Error> {
         let look = || async {
             let found = self.client.reader().get_project(&self.settings.gcp.project).await;
-            found.map_err(|error| wrong_project(error, &self.place.principal))
+            found
+                .inspect(|number| self.claims.set_number(number))
+                .map_err(|error| wrong_project(error, &self.place.principal))
         };
         self.number.get_or_init(look).await.clone()
     }
@@ -191,43 +196,90 @@ impl<C: Read> Provider<C> {
         self.agent.get_or_init(look).await.clone()
     }
 
-    fn resource(address: Address, kind: &'static str, name: &str, path: &str) -> Resource {
+    fn bucket_resource(&self) -> Resource {
+        let (names, bucket) = (self.names(), &self.settings.gcp.bucket);
         Resource {
-            address,
-            kind,
-            name: name.to_owned(),
-            identity: name.to_owned(),
-            path: path.to_owned(),
-            carrier: Carrier::Itself,
-            adopt: false,
-            holds_data: false,
-            grants_access: false,
-            contained: false,
-            needs: Vec::new(),
-            deleted_after: Vec::new(),
-            lane: None,
+            identity: names.bucket_identity(),
+            adopt: bucket.adopt,
+            holds_data: true,
+            // Whoever may write into it goes first.
+            deleted_after: vec![ACCESS],
+            most_tags: MOST_LABELS,
+            lane: Some(BUCKET_LANE),
+            ..Resource::new(BUCKET, "bucket", &names.bucket, &bucket::FACETS)
         }
     }
 
     fn queue_resources(&self) -> Vec<Resource> {
         let (names, gcp) = (self.names(), &self.settings.gcp);
         let (Some(topic), Some(subscription)) = (&names.topic, &names.subscription) else { return Vec::new() };
-        let deleted_after = vec![BUCKET, NOTIFICATION];
+        // The last mark goes after what is on record in every mark.
+        let deleted_after = vec![BUCKET, NOTIFICATION, ACCESS];
         vec![
             Resource {
                 identity: names.topic_identity(topic),
                 adopt: gcp.topic.adopt,
                 deleted_after: deleted_after.clone(),
-                ..Self::resource(TOPIC, "topic", topic, "gcp.topic")
+                most_tags: MOST_LABELS,
+                ..Resource::new(TOPIC, "topic", topic, &topic::FACETS)
             },
             Resource {
                 identity: names.subscription_identity(subscription),
                 adopt: gcp.subscription.adopt,
                 needs: vec![TOPIC],
                 deleted_after,
-                ..Self::resource(SUBSCRIPTION, "subscription", subscription, "gcp.subscription")
+                most_tags: MOST_LABELS,
+                lane: Some(SUBSCRIPTION_LANE),
+                ..Resource::new(SUBSCRIPTION, "subscription", subscription, &subscription::FACETS)
             },
         ]
+    }
+
+    fn notification_resource(&self) -> Resource {
+        Resource {
+            path: "gcp.topic".to_owned(),
+            carrier: Carrier::Of(BUCKET),
+            contained: true,
+            needs: vec![BUCKET, TOPIC],
+            lane: Some(BUCKET_LANE),
+            ..Resource::new(NOTIFICATION, "notification", &self.settings.gcp.bucket.name, &notification::FACETS)
+        }
+    }
+
+    /// The access of the account that the plan file names, or else of the one that it named before.
+    fn access_resource(&self) -> Option<Resource> {
+        let look = self.claims.look(self.settings.service_account());
+        let email = look.server.or_else(|| look.former.first().cloned())?;
+        Some(Resource {
+            carrier: Carrier::Of(BUCKET),
+            on_record: OnRecord::EveryMark,
+            reference: Some(email.clone()),
+            grants_access: true,
+            needs: vec![BUCKET],
+            lane: Some(BUCKET_LANE),
+            ..Resource::new(ACCESS, "service account access", &email, &access::FACETS)
+        })
+    }
+
+    async fn observe_bucket(&self) -> Result<Observation, Error> {
+        let found = bucket::observe(self.client.reader(), &self.settings, &self.names(), self.number()).await?;
+        self.claims.set_elsewhere(matches!(found, Observation::TakenElsewhere { .. }));
+        Ok(found)
+    }
+
+    /// What a list has; without the right to it nothing can be left over that this run knows of, which is told. A destroy must
+    /// know.
+    fn listed<T>(&self, what: &str, list: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+        match list {
+            Err(error) if lacks_permission(&error) && !self.claims.is_removing() => {
+                let hint = error.advice().map(|hint| format!(": {hint}")).unwrap_or_default();
+                self.claims.note(format!(
+                    "{what} of this deployment that the plan file does not name any more were not looked for{hint}"
+                ));
+                Ok(Vec::new())
+            }
+            list => list,
+        }
     }
 }
 
@@ -249,33 +301,9 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     fn resources(&self) -> Vec<Resource> {
-        let (names, gcp) = (self.names(), &self.settings.gcp);
-        let mut resources = vec![Resource {
-            identity: names.bucket_identity(),
-            adopt: gcp.bucket.adopt,
-            holds_data: true,
-            // Its mark tells which grants are ours.
-            deleted_after: vec![ACCESS],
-            lane: Some(BUCKET_LANE),
-            ..Self::resource(BUCKET, "bucket", &names.bucket, "gcp.bucket")
-        }];
-        resources.extend(self.queue_resources());
-        resources.push(Resource {
-            carrier: Carrier::Of(BUCKET),
-            contained: true,
-            needs: vec![BUCKET, TOPIC],
-            lane: Some(BUCKET_LANE),
-            ..Self::resource(NOTIFICATION, "notification", &names.bucket, "gcp.topic")
-        });
-        if let Some(account) = self.settings.service_account() {
-            resources.push(Resource {
-                carrier: Carrier::Of(BUCKET),
-                grants_access: true,
-                needs: vec![BUCKET],
-                ..Self::resource(ACCESS, "service account access", account, "gcp.access")
-            });
-        }
-        resources
+        let queue = self.queue_resources();
+        let entries = std::iter::once(self.notification_resource()).chain(self.access_resource());
+        std::iter::once(self.bucket_resource()).chain(queue).chain(entries).collect()
     }
 
     fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
@@ -290,13 +318,9 @@ impl<C: Read> Observer for Provider<C> {
         }
     }
 
-    fn is_entry(&self, address: &Address, facet: &str) -> bool {
-        match address {
-            address if *address == BUCKET => bucket::ENTRIES.contains(&facet),
-            address if *address == TOPIC => topic::ENTRIES.contains(&facet),
-            address if *address == SUBSCRIPTION => subscription::ENTRIES.contains(&facet),
-            _ => true,
-        }
+    fn recall(&self, access: &[String]) -> Vec<Address> {
+        let more = self.claims.recall(self.settings.service_account(), access);
+        if more { vec![ACCESS] } else { Vec::new() }
     }
 
     fn outputs(&self) -> Vec<Output> {
@@ -305,7 +329,7 @@ impl<C: Read> Observer for Provider<C> {
 
     fn warnings(&self) -> Vec<String> {
         let bucket = &self.settings.gcp.bucket;
-        let mut warnings = Vec::new();
+        let mut warnings = self.claims.notes();
         if bucket.cors.origins.iter().flatten().any(|origin| origin == "*") {
             warnings.push(format!("pages of every site may use bucket `{}` (`origins = [\"*\"]`)", bucket.name));
         }
@@ -337,16 +361,20 @@ impl<C: Read> Observer for Provider<C> {
     async fn observe(&self, address: &Address) -> Result<Observation, Error> {
         let (reader, names) = (self.client.reader(), self.names());
         match address {
-            address if *address == BUCKET => bucket::observe(reader, &self.settings, &names, self.number()).await,
+            address if *address == BUCKET => self.observe_bucket().await,
             address if *address == TOPIC => {
                 let topic = names.topic_name(names.topic.as_deref().unwrap_or_default());
                 topic::observe(reader, &topic, self.agent()).await
             }
             address if *address == SUBSCRIPTION => {
                 let subscription = names.subscription.clone().unwrap_or_default();
-                subscription::observe(reader, &self.settings, &names, &subscription).await
+                let shared = self.settings.service_account().is_some();
+                subscription::observe(reader, &names, &subscription, shared, &self.claims).await
             }
-            address if *address == ACCESS => access::observe(reader, &self.settings, &names).await,
+            address if *address == ACCESS => {
+                let look = self.claims.look(self.settings.service_account());
+                Ok(access::observe(reader, &names, &look, &self.claims).await)
+            }
             _ => notification::observe(reader, &names).await,
         }
     }
@@ -358,18 +386,17 @@ impl<C: Read> Observer for Provider<C> {
             reader.list_topics(project),
             reader.list_subscriptions(project)
         );
-        let (buckets, topics, subscriptions) = (buckets?, topics?, subscriptions?);
-        let buckets = buckets.iter().map(|found| {
-            let name = bucket_name(short(&found.name));
-            (BUCKET, "bucket", format!("//storage.googleapis.com/{name}"), &found.labels)
-        });
-        let topics = topics
+        let buckets = self.listed("buckets", buckets)?;
+        let topics = self.listed("topics", topics)?;
+        let subscriptions = self.listed("subscriptions", subscriptions)?;
+        let buckets =
+            buckets.iter().map(|found| (BUCKET, "bucket", bucket_identity(short(&found.name)), &found.labels));
+        let topics = topics.iter().map(|found| (TOPIC, "topic", topic::identity(&found.name), &found.labels));
+        let subscriptions = subscriptions
             .iter()
-            .map(|found| (TOPIC, "topic", format!("//pubsub.googleapis.com/{}", found.name), &found.labels));
-        let subscriptions = subscriptions.iter().map(|found| {
-            (SUBSCRIPTION, "subscription", format!("//pubsub.googleapis.com/{}", found.name), &found.labels)
-        });
-        let all = buckets.chain(topics).chain(subscriptions);
+            .map(|found| (SUBSCRIPTION, "subscription", topic::identity(&found.name), &found.labels));
+        // A subscription goes before its topic.
+        let all = buckets.chain(subscriptions).chain(topics);
         Ok(all
             .filter_map(|(address, kind, identity, labels)| {
                 orphan(address, kind, identity, &labels_of(labels), deployments)
@@ -380,9 +407,21 @@ impl<C: Read> Observer for Provider<C> {
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         contents(self.client.reader(), &self.names().bucket).await
     }
+
+    async fn in_the_way(&self, address: &Address) -> Result<Option<Refusal>, Error> {
+        self.claims.set_removing();
+        let names = self.names();
+        match &names.topic {
+            Some(topic) if *address == TOPIC => {
+                let name = names.topic_name(topic);
+                topic::in_the_way(self.client.reader(), &names, &name, &self.claims.deployments()).await
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
-fn orphan(address: Address, kind: &str, identity: String, labels: &Labels, deployments: &[String]) -> Option<Orphan> {
+fn orphan(address: Address, kind: &str, identity: String, labels: &Tags, deployments: &[String]) -> Option<Orphan> {
     labels.get(DEPLOYMENT_KEY).filter(|deployment| deployments.contains(deployment))?;
     Some(Orphan {
         holds_data: address == BUCKET,
@@ -408,108 +447,96 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, 
 
 #[async_trait]
 impl Provisioner for Provider<Writer> {
-    async fn execute(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+    async fn tags(&self, operation: &Operation) -> Result<Option<Tags>, Error> {
+        let (reader, names) = (self.client.reader(), self.names());
         match operation.address.part() {
-            "bucket" => self.bucket(operation, watch).await,
-            "topic" => self.topic(operation).await,
-            "subscription" => self.subscription(operation).await,
-            _ => self.entry(operation).await,
+            "bucket" => bucket::tags(reader, &operation.name).await,
+            "topic" => topic::tags(reader, &names.topic_name(&operation.name)).await,
+            _ => subscription::tags(reader, &names.subscription_name(&operation.name)).await,
+        }
+    }
+
+    async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
+        let (writer, names) = (&self.client, self.names());
+        match operation.address.part() {
+            "bucket" => bucket::update_tags(writer, &operation.name, found, changes).await,
+            "topic" => topic::update_tags(writer, &names.topic_name(&operation.name), found, changes).await,
+            _ => {
+                let name = names.subscription_name(&operation.name);
+                subscription::update_tags(writer, &name, found, changes).await
+            }
+        }
+    }
+
+    async fn create(
+        &self,
+        operation: &Operation,
+        tags: &Tags,
+        facets: &Map<String, Value>,
+        _watch: &Watch<'_>,
+    ) -> Result<Created, Error> {
+        let (writer, names) = (&self.client, self.names());
+        match operation.address.part() {
+            "bucket" => bucket::create(writer, &names, tags, facets).await,
+            "topic" => topic::create(writer, &names.topic_name(&operation.name), tags).await,
+            _ => subscription::create(writer, &names, &operation.name, tags, facets).await,
+        }
+    }
+
+    async fn write(
+        &self,
+        operation: &Operation,
+        facet: &str,
+        before: &Value,
+        value: &Value,
+        watch: &Watch<'_>,
+    ) -> Result<(), Error> {
+        let (writer, names, fresh) = (&self.client, self.names(), watch.just_created());
+        let _turn = if needs_turn(&operation.address, facet, fresh) { watch.turn().await } else { None };
+        match operation.address.part() {
+            "bucket" => bucket::write(writer, &names, facet, before, value).await,
+            "topic" => topic::write(writer, &names.topic_name(&operation.name), facet, before, value, fresh).await,
+            "subscription" => {
+                let name = names.subscription_name(&operation.name);
+                match facet {
+                    "topic" => self.attach_again(&name, value).await,
+                    _ => subscription::write(writer, &name, facet, before, value, fresh).await,
+                }
+            }
+            "notification" => notification::write(writer, &names, before, value, fresh).await,
+            _ => access::write(writer, &names, facet, before, value, &self.claims).await,
+        }
+    }
+
+    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+        empty(&self.client, &operation.name, watch).await
+    }
+
+    async fn delete(&self, operation: &Operation, _watch: &Watch<'_>) -> Result<(), Error> {
+        let (writer, names) = (&self.client, self.names());
+        match operation.address.part() {
+            "bucket" => bucket::delete(writer, &operation.name).await,
+            "topic" => {
+                let name = names.topic_name(&operation.name);
+                topic::delete(writer, &names, &name, &self.claims.deployments()).await
+            }
+            _ => writer.delete_subscription(&names.subscription_name(&operation.name)).await,
         }
     }
 }
 
 impl Provider<Writer> {
-    async fn bucket(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        let (writer, names) = (&self.client, self.names().of(&operation.name));
-        match &operation.verb {
-            Verb::Create { mark, facets } => bucket::create(writer, &names, facets, mark).await,
-            Verb::Adopt { mark } => bucket::merge_labels(writer, &names, &mark.to_tags()).await,
-            Verb::Write { facet, value, .. } => {
-                let _turn = self.bucket_turn.lock().await;
-                bucket::write(writer, &self.settings, &names, facet, value).await
-            }
-            Verb::ReadMark => {
-                let labels = bucket::labels(writer.reader(), &names.bucket).await?;
-                self.keep_labels(operation, labels);
-                Ok(())
-            }
-            Verb::Record { before, mark } => {
-                bucket::record(writer, &names, self.take_labels(operation), before.as_ref(), mark).await
-            }
-            Verb::Empty => empty(writer, &names.bucket, watch).await,
-            Verb::Delete => bucket::delete(writer, &names.bucket).await,
-            Verb::Unmark => bucket::unmark(writer, &names).await,
-        }
+    async fn attach_again(&self, name: &str, topic: &Value) -> Result<(), Error> {
+        let mut held = self.held.lock().await;
+        subscription::attach_again(&self.client, name, topic.as_str().unwrap_or_default(), &mut held).await
     }
+}
 
-    async fn topic(&self, operation: &Operation) -> Result<(), Error> {
-        let (writer, names) = (&self.client, self.names());
-        let name = names.topic_name(&operation.name);
-        match &operation.verb {
-            Verb::Create { mark, facets } => {
-                topic::create(writer, &name, &names.topic_identity(&operation.name), facets, mark).await
-            }
-            Verb::Adopt { mark } => topic::merge_labels(writer, &name, &mark.to_tags()).await,
-            Verb::Write { facet, value, fresh } => {
-                let agent = self.agent().await?;
-                topic::write(writer, &name, &agent, facet, value, *fresh).await
-            }
-            Verb::ReadMark => {
-                let labels = topic::labels(writer.reader(), &name).await?;
-                self.keep_labels(operation, labels);
-                Ok(())
-            }
-            Verb::Record { before, mark } => {
-                topic::record(writer, &name, self.take_labels(operation), before.as_ref(), mark).await
-            }
-            Verb::Delete => writer.delete_topic(&name).await,
-            Verb::Unmark => topic::unmark(writer, &name, &self.agent().await?).await,
-            Verb::Empty => Ok(()),
-        }
-    }
-
-    async fn subscription(&self, operation: &Operation) -> Result<(), Error> {
-        let (writer, names) = (&self.client, self.names());
-        let name = names.subscription_name(&operation.name);
-        match &operation.verb {
-            Verb::Create { mark, facets } => subscription::create(writer, &names, &operation.name, facets, mark).await,
-            Verb::Adopt { mark } => subscription::merge_labels(writer, &name, &mark.to_tags()).await,
-            Verb::Write { facet, value, fresh } => {
-                subscription::write(writer, &self.settings, &name, facet, value, *fresh).await
-            }
-            Verb::ReadMark => {
-                let labels = subscription::labels(writer.reader(), &name).await?;
-                self.keep_labels(operation, labels);
-                Ok(())
-            }
-            Verb::Record { before, mark } => {
-                subscription::record(writer, &name, self.take_labels(operation), before.as_ref(), mark).await
-            }
-            Verb::Delete => writer.delete_subscription(&name).await,
-            Verb::Unmark => subscription::unmark(writer, &self.settings, &name).await,
-            Verb::Empty => Ok(()),
-        }
-    }
-
-    async fn entry(&self, operation: &Operation) -> Result<(), Error> {
-        let Verb::Write { facet, value, fresh } = &operation.verb else { return Ok(()) };
-        let (writer, names) = (&self.client, self.names());
-        if operation.address == NOTIFICATION {
-            return notification::write(writer, &names, value, *fresh).await;
-        }
-        access::write(writer, &self.settings, &names, facet, value).await
-    }
-
-    /// A topic and a subscription may have one name: the address tells them apart.
-    fn keep_labels(&self, operation: &Operation, labels: Labels) {
-        let key = format!("{} {}", operation.address, operation.name);
-        self.labels_read.lock().unwrap_or_else(PoisonError::into_inner).insert(key, labels);
-    }
-
-    fn take_labels(&self, operation: &Operation) -> Option<Labels> {
-        let key = format!("{} {}", operation.address, operation.name);
-        self.labels_read.lock().unwrap_or_else(PoisonError::into_inner).remove(&key)
-    }
+/// What is written under a precondition, or moves that of others. An account's policy is no part of the bucket, and in what this
+/// run made there is nobody else.
+fn needs_turn(address: &Address, facet: &str, fresh: bool) -> bool {
+    let of_account = *address == ACCESS && facet == access::ON_ACCOUNT.name;
+    !of_account && (!fresh || *address == ACCESS)
 }
 
 /// Delete every generation, until a look finds nothing: somebody may still be writing. Unfinished uploads need no look of
@@ -615,20 +642,28 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn keys_of_facets_are_unique_in_the_mark_that_carries_them() {
-        let (settings, names) = (full_settings(), names());
-        let mut on_bucket = bucket::want(&settings, Origin::Created);
-        on_bucket.extend(notification::want(&names));
-        on_bucket.extend(access::want(&settings));
-        let carried =
-            [on_bucket, topic::want(&settings, &names), subscription::want(&settings, &names, Origin::Created)];
-        for wants in carried {
-            let mut keys: Vec<_> = wants.iter().map(|want| want.facet.key).collect();
+    fn keys_of_facets_are_unique_in_the_ledger_that_has_them() {
+        let on_bucket = [&bucket::FACETS[..], &notification::FACETS[..]].concat();
+        let ledgers = [on_bucket, topic::FACETS.to_vec(), subscription::FACETS.to_vec(), access::FACETS.to_vec()];
+        for facets in ledgers {
+            let mut keys: Vec<_> = facets.iter().map(|facet| facet.key).collect();
             keys.sort_unstable();
             keys.dedup();
-            assert_eq!(keys.len(), wants.len());
-            assert!(keys.len() <= 10, "a label holds ten digests");
+            assert_eq!(keys.len(), facets.len());
         }
+    }
+
+    #[test]
+    fn every_facet_wanted_is_one_that_its_kind_can_have() {
+        let (settings, names) = (full_settings(), names());
+        let of = |facets: &[&'static provision_core::resource::Facet], wants: Vec<Want>| {
+            assert!(wants.iter().all(|want| facets.contains(&want.facet)));
+        };
+        of(&bucket::FACETS, bucket::want(&settings, Origin::Created));
+        of(&topic::FACETS, topic::want(&settings, &names));
+        of(&subscription::FACETS, subscription::want(&settings, &names, Origin::Created));
+        of(&notification::FACETS, notification::want(&names));
+        of(&access::FACETS, access::want(&settings));
     }
 
     #[test]

@@ -1,25 +1,35 @@
 //! `gcp.access`: what the service account that the server runs as may do with the bucket and with itself. What it may do
 //! with the subscription goes with that, see [`super::subscription`].
+//!
+//! A policy has no place for ids of ours, and IAM takes no conditions on a service account
+//! (<https://cloud.google.com/iam/docs/conditions-overview#resources>): whose a grant is stands in the deployment's marks alone.
 
-use provision_core::mark::Mark;
-use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
+use futures::future::join_all;
+use provision_core::resource::{
+    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
+};
 use provision_core::{Error, ErrorKind};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::client::{Policy, Read as _, Reader, Writer, labels_of};
+use crate::claims::Claims;
+use crate::client::{Policy, Read as _, Reader, Writer};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
-use crate::policy::{Holder, former, grant, granted, member_of, others, revoke, roles_of};
+use crate::error::{lacks_permission, may_be_gone};
+use crate::policy::{self, Holder, email_of, entries, granted, grants, member_of};
 use crate::provider::Names;
 
 const fn facet(name: &'static str, key: char) -> Facet {
-    Facet { name, key, shape: Shape::Whole, at_creation: AtCreation::Written }
+    let (extent, sharing) = (Extent::NamedKeys, Sharing::Anonymous);
+    Facet { name, key, extent, sharing, creation: Creation::OwnCall }
 }
 
-// Two, so that the one that was there before us is told from the one that we wrote.
-static ON_BUCKET: Facet = facet("bucket_grants", 'a');
-static ON_ACCOUNT: Facet = facet("account_grants", 'k');
+pub(crate) static ON_BUCKET: Facet = facet("bucket_grants", 'a');
+pub(crate) static ON_ACCOUNT: Facet = facet("account_grants", 'k');
 
-/// What is wanted: the member and its roles, so that another account is another value.
+/// Every facet of the server's access.
+pub(crate) static FACETS: [&Facet; 2] = [&ON_BUCKET, &ON_ACCOUNT];
+
+/// What is wanted: the member of each role, so that another account is another value.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let Some(email) = settings.service_account() else { return Vec::new() };
     let want = |facet, value| Want { facet, value, path: "gcp.access".to_owned() };
@@ -46,84 +56,121 @@ pub(crate) fn commands(names: &Names) -> String {
     commands.collect::<Vec<_>>().join("\n")
 }
 
-/// Both policies at once. Where the plan file named another account before, what that one has is seen.
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
-    let Some(email) = settings.service_account() else { return Ok(Observation::Absent) };
-    let (bucket, account) = (Holder::Bucket(names.bucket.clone()), Holder::Account(email.to_owned()));
-    let (on_bucket, on_account, mark) =
-        futures::join!(bucket.policy(reader), account.policy(reader), own_mark(reader, settings, names));
-    let mut present = Present { nameless: vec![ON_BUCKET.name, ON_ACCOUNT.name], ..Present::default() };
-    if matches!(on_account, Ok(None)) {
+/// What is looked at, and what is known before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Look {
+    /// The account that the plan file names.
+    pub(crate) server: Option<String>,
+    /// Accounts that it named before, by the marks.
+    pub(crate) former: Vec<String>,
+    /// Everything is to be taken away.
+    pub(crate) removing: bool,
+    /// The bucket's name belongs to somebody else.
+    pub(crate) elsewhere: bool,
+    /// Whether other deployments rely on what an account may do with itself decides something.
+    pub(crate) searching: bool,
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) present: Present,
+    /// An account may do with itself what the server needs.
+    pub(crate) bound: bool,
+    /// What could not be looked at, for people.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The bucket's policy, and those of all the accounts, at once.
+pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims: &Claims) -> Observation {
+    let bucket = Holder::Bucket(names.bucket.clone());
+    let emails = look.server.iter().chain(&look.former);
+    let accounts = emails.map(|email| on_account(reader, email, look, claims));
+    let (on_bucket, accounts) = futures::join!(bucket.policy(reader), join_all(accounts));
+    let mut found = Found::default();
+    let seen = seen_on_bucket(on_bucket, &bucket, look);
+    found.present.seen.push((ON_BUCKET.name, seen));
+    found.add_accounts(accounts);
+    claims.remember(found.bound, found.notes);
+    Observation::Present(Box::new(found.present))
+}
+
+/// What is not made yet has nothing, and what belongs to somebody else is no affair of ours.
+fn seen_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &Holder, look: &Look) -> Seen {
+    let policy = match policy {
+        Ok(policy) => policy.unwrap_or_default(),
+        Err(error) if look.elsewhere && lacks_permission(&error) => Policy::new(),
+        Err(error) => return Seen::Unknown(error),
+    };
+    let place = |entry: Entry| Entry { text: format!("{} on {}", entry.text, bucket.describe()), ..entry };
+    Seen::Entries(Entries {
+        list: entries(&policy, &SERVER_BUCKET_ROLES).into_iter().map(place).collect(),
+        limit: None,
+    })
+}
+
+/// What one account's own policy has.
+#[derive(Debug, Default)]
+struct OnAccount {
+    entries: Vec<Entry>,
+    missing: Option<Refusal>,
+    note: Option<String>,
+}
+
+async fn on_account(reader: &Reader, email: &str, look: &Look, claims: &Claims) -> Result<OnAccount, Error> {
+    let named = look.server.as_deref() == Some(email);
+    let policy = match Holder::Account(email.to_owned()).policy(reader).await {
+        Ok(Some(policy)) => policy,
         // The account itself is never ours to make.
-        present.obstacles.push((ON_ACCOUNT.name, no_account(email)));
-    }
-    let mark = mark.unwrap_or_default();
-    let policy = on_bucket.as_ref().ok().and_then(Option::as_ref);
-    let former = policy.filter(|_| present.obstacles.is_empty());
-    match former.and_then(|policy| former_server(policy, mark.as_ref(), email)) {
-        Some(former) => {
-            let account = Holder::Account(former.clone());
-            let on_account = account.policy(reader).await;
-            note(&mut present, &ON_BUCKET, &bucket, on_bucket, &former, &SERVER_BUCKET_ROLES);
-            note(&mut present, &ON_ACCOUNT, &account, on_account, &former, &SERVER_ACCOUNT_ROLES);
+        Ok(None) => return Ok(OnAccount { missing: named.then(|| no_account(email)), ..OnAccount::default() }),
+        Err(error) if may_be_gone(&error) && (look.removing || !named) => {
+            return Ok(OnAccount { note: Some(not_seen(email, &error)), ..OnAccount::default() });
         }
-        None => {
-            note(&mut present, &ON_BUCKET, &bucket, on_bucket, email, &SERVER_BUCKET_ROLES);
-            note(&mut present, &ON_ACCOUNT, &account, on_account, email, &SERVER_ACCOUNT_ROLES);
-            if !mark.is_some_and(|mark| mark.wrote(ON_ACCOUNT.key)) && has_account_grants(&present) {
-                let wrote = |mark: &Mark| mark.wrote(ON_ACCOUNT.key);
-                let shared = claimed_by_another(reader, settings, names, email, wrote).await?;
-                present.shared.extend(shared.then_some(ON_ACCOUNT.name));
+        Err(error) if may_be_gone(&error) => return Err(error.hint(or_missing(email))),
+        Err(error) => return Err(error),
+    };
+    let bound = SERVER_ACCOUNT_ROLES.iter().any(|role| policy::has(&policy, role, &member_of(email)));
+    let relied_on = bound && look.searching && claims.relied_on(reader, email).await?;
+    let note = (relied_on && look.removing).then(|| stays(email));
+    Ok(OnAccount { entries: account_entries(&policy, email, named, relied_on), note, ..OnAccount::default() })
+}
+
+fn stays(email: &str) -> String {
+    let roles = SERVER_ACCOUNT_ROLES.join(", ");
+    format!(
+        "{roles} of service account `{email}` on itself stays: another deployment relies on it, whose destroy takes it away"
+    )
+}
+
+/// Ours is what the account may do with itself. Others on the account that the plan file names are shown; their values say of
+/// which account they are, since one account may have a role on another.
+fn account_entries(policy: &Policy, email: &str, named: bool, relied_on: bool) -> Vec<Entry> {
+    let itself = json!(member_of(email));
+    let place = |entry: Entry| Entry { text: format!("{} on service account `{email}`", entry.text), ..entry };
+    let own = |entry: Entry| match entry.value == itself {
+        true => Some(Entry { co_owned: relied_on, ..entry }),
+        false if named => Some(Entry { value: json!({"member": entry.value, "on": email}), ..entry }),
+        false => None,
+    };
+    entries(policy, &SERVER_ACCOUNT_ROLES).into_iter().filter_map(own).map(place).collect()
+}
+
+impl Found {
+    fn add_accounts(&mut self, accounts: Vec<Result<OnAccount, Error>>) {
+        let mut list = Vec::new();
+        for account in accounts {
+            match account {
+                Ok(account) => {
+                    list.extend(account.entries);
+                    self.notes.extend(account.note);
+                    self.present.obstacles.extend(account.missing.map(|missing| (ON_ACCOUNT.name, missing)));
+                }
+                Err(error) => return self.present.seen.push((ON_ACCOUNT.name, Seen::Unknown(error))),
             }
         }
+        self.bound = list.iter().any(|entry| entry.value.is_string());
+        self.present.seen.push((ON_ACCOUNT.name, Seen::Entries(Entries { list, limit: None })));
     }
-    Ok(Observation::Present(Box::new(present)))
-}
-
-fn has_account_grants(present: &Present) -> bool {
-    let has = |seen: &Seen| matches!(seen, Seen::Value(value) if !value.is_null());
-    present.seen.iter().any(|(name, seen)| *name == ON_ACCOUNT.name && has(seen))
-}
-
-/// The mark on the bucket, which has the grants on record, if it is this deployment's.
-async fn own_mark(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Mark>, Error> {
-    let bucket = reader.get_bucket(&names.bucket).await?;
-    let mark = bucket.and_then(|bucket| Mark::from_tags(&labels_of(&bucket.labels)));
-    Ok(mark.filter(|mark| !is_anothers(mark, settings) && mark.is_for(&names.bucket_identity())))
-}
-
-fn is_anothers(mark: &Mark, settings: &Settings) -> bool {
-    let deployment = &settings.deployment;
-    mark.deployment != deployment.name && Some(&mark.deployment) != deployment.was.as_ref()
-}
-
-/// The account that the plan file named before: it has the roles on record on the bucket.
-fn former_server(policy: &Policy, mark: Option<&Mark>, email: &str) -> Option<String> {
-    let recorded = mark?.recorded(ON_BUCKET.key);
-    former(policy, email, &SERVER_BUCKET_ROLES, |other| recorded.is(&granted(other, &SERVER_BUCKET_ROLES)))
-}
-
-/// What an account has by one policy. What is not made yet has none.
-fn note(
-    present: &mut Present,
-    facet: &Facet,
-    holder: &Holder,
-    policy: Result<Option<Policy>, Error>,
-    email: &str,
-    roles: &[&str],
-) {
-    let seen = match policy.map(Option::unwrap_or_default) {
-        Ok(policy) => {
-            let member = member_of(email);
-            let others = others(&policy, &member, roles).into_iter();
-            let entry =
-                |other| Kept { facet: facet.name.to_owned(), entry: format!("{other} on {}", holder.describe()) };
-            present.kept.extend(others.map(entry));
-            Seen::Value(granted(email, &roles_of(&policy, &member, roles)))
-        }
-        Err(error) => Seen::Unknown(error),
-    };
-    present.seen.push((facet.name, seen));
 }
 
 fn no_account(email: &str) -> Refusal {
@@ -135,76 +182,154 @@ fn no_account(email: &str) -> Refusal {
     }
 }
 
-/// Give the roles of one facet, or take them, and take what we gave to the account that the plan file named before.
-pub(crate) async fn write(
-    writer: &Writer,
-    settings: &Settings,
-    names: &Names,
-    facet: &str,
-    value: &Value,
-) -> Result<(), Error> {
-    let Some(email) = settings.service_account() else { return Ok(()) };
-    let (reader, bucket, on_account) =
-        (writer.reader(), Holder::Bucket(names.bucket.clone()), facet == ON_ACCOUNT.name);
-    let claimed = async {
-        let asks = on_account && value.is_null();
-        if asks { claimed_by_another(reader, settings, names, email, |_| true).await } else { Ok(false) }
-    };
-    let (policy, mark, claimed) = futures::join!(bucket.policy(reader), own_mark(reader, settings, names), claimed);
-    let (policy, mark) = (policy?, mark?);
-    let (holder, roles) = match on_account {
-        true => (Holder::Account(email.to_owned()), &SERVER_ACCOUNT_ROLES),
-        false => (bucket, &SERVER_BUCKET_ROLES),
-    };
-    if !value.is_null() {
-        let given = grant(writer, &holder, &member_of(email), roles, false).await;
-        given.map_err(|error| explain(error, email))?;
-    } else if !claimed? {
-        revoke(writer, &holder, &member_of(email), roles).await?;
-    }
-    let former = policy.and_then(|policy| Some((former_server(&policy, mark.as_ref(), email)?, mark?)));
-    let Some((former, mark)) = former else { return Ok(()) };
-    take_from_former(writer, settings, names, &former, &mark, !on_account).await
+/// Of an account that may be gone nothing can be taken.
+fn not_seen(email: &str, error: &Error) -> String {
+    let said = error.call().unwrap_or_default();
+    let roles = SERVER_ACCOUNT_ROLES.join(", ");
+    format!(
+        "service account `{email}` does not exist any more, or may not be looked at ({said}); if it exists, {roles} on itself \
+         stays: `gcloud iam service-accounts get-iam-policy {email}` shows it"
+    )
 }
 
-/// Take what we gave to an account that the plan file named before. On the bucket last: by its roles there it is found
-/// again.
-async fn take_from_former(
+fn or_missing(email: &str) -> String {
+    format!(
+        "check that `{email}` exists (`gcloud iam service-accounts describe {email}`): IAM says \"denied\" of an account that \
+         does not; if it does, grant `iam.serviceAccounts.getIamPolicy` on it to the identity in use"
+    )
+}
+
+/// Put `value` in place of `before` in one facet.
+pub(crate) async fn write(
     writer: &Writer,
-    settings: &Settings,
     names: &Names,
-    former: &str,
-    mark: &Mark,
-    on_bucket: bool,
+    facet: &str,
+    before: &Value,
+    value: &Value,
+    claims: &Claims,
 ) -> Result<(), Error> {
-    let member = member_of(former);
-    if mark.wrote(ON_ACCOUNT.key) && !claimed_by_another(writer.reader(), settings, names, former, |_| true).await? {
-        revoke(writer, &Holder::Account(former.to_owned()), &member, &SERVER_ACCOUNT_ROLES).await?;
+    if facet == ON_ACCOUNT.name {
+        return write_accounts(writer, before, value, claims).await;
     }
-    if on_bucket && mark.wrote(ON_BUCKET.key) {
-        revoke(writer, &Holder::Bucket(names.bucket.clone()), &member, &SERVER_BUCKET_ROLES).await?;
+    // A new bucket has a policy of its own: it is read always.
+    let written = policy::write(writer, &Holder::Bucket(names.bucket.clone()), before, value, false).await;
+    let email = grants(value).map(|(_, member)| email_of(member)).next();
+    written.map_err(|error| explain(error, email))
+}
+
+/// Each account has a policy of its own: first the new one gets its roles, then those of the former go.
+async fn write_accounts(writer: &Writer, before: &Value, value: &Value, claims: &Claims) -> Result<(), Error> {
+    for email in emails(value) {
+        let (had, gets) = (of_account(before, email), of_account(value, email));
+        let given = policy::write(writer, &Holder::Account(email.to_owned()), &had, &gets, false).await;
+        given.map_err(|error| explain(error, Some(email)))?;
+    }
+    for email in emails(before).into_iter().filter(|email| !emails(value).contains(email)) {
+        if claims.relied_on(writer.reader(), email).await? {
+            return Err(relied_on(email));
+        }
+        let had = of_account(before, email);
+        policy::write(writer, &Holder::Account(email.to_owned()), &had, &Value::Null, false).await?;
     }
     Ok(())
 }
 
-/// Two deployments whose servers run as one account want the same of that account: it stays as long as another one of the
-/// project has it on record.
-async fn claimed_by_another(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    email: &str,
-    counts: impl Fn(&Mark) -> bool,
-) -> Result<bool, Error> {
-    let wanted = granted(email, &SERVER_ACCOUNT_ROLES);
-    let buckets = reader.list_buckets(&names.project).await?;
-    let mut marks = buckets.iter().filter_map(|bucket| Mark::from_tags(&labels_of(&bucket.labels)));
-    Ok(marks.any(|mark| is_anothers(&mark, settings) && counts(&mark) && mark.recorded(ON_ACCOUNT.key).is(&wanted)))
+fn emails(value: &Value) -> Vec<&str> {
+    let mut emails: Vec<_> = grants(value).map(|(_, member)| email_of(member)).collect();
+    emails.dedup();
+    emails
 }
 
-/// <https://cloud.google.com/iam/docs/policies#binding-members>: a policy takes accounts that exist only.
-pub(crate) fn explain(error: Error, email: &str) -> Error {
-    let missing =
-        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(|reason| reason.contains(email));
-    if missing { error.hint(no_account(email).hint) } else { error }
+/// The roles of one account, `null` if it has none.
+fn of_account(value: &Value, email: &str) -> Value {
+    let own = grants(value).filter(|(_, member)| email_of(member) == email);
+    let own: Map<_, _> = own.map(|(role, member)| (role.to_owned(), json!(member))).collect();
+    if own.is_empty() { Value::Null } else { Value::Object(own) }
+}
+
+fn relied_on(email: &str) -> Error {
+    let error = Error::new(ErrorKind::Stale, format!("another deployment relies on the roles of `{email}` by now"));
+    error.hint("run the same command again: they stay as long as one does")
+}
+
+/// A policy takes accounts that exist only (<https://cloud.google.com/iam/docs/policies#binding-members>). Other refusals name the
+/// account too.
+pub(crate) fn explain(error: Error, email: Option<&str>) -> Error {
+    let missing = |email: &&str| {
+        let says = |reason: &str| reason.contains(*email) && reason.contains("not exist");
+        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(says)
+    };
+    match email.filter(missing).map(no_account) {
+        Some(refusal) => error.hint(refusal.hint),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Binding;
+    use crate::provider::tests::full_settings;
+
+    const ROLE: &str = SERVER_ACCOUNT_ROLES[0];
+
+    fn policy(members: &[&str]) -> Policy {
+        Policy::new().set_bindings([Binding::new().set_role(ROLE).set_members(members.iter().copied())])
+    }
+
+    #[test]
+    fn what_an_account_may_do_with_itself_is_seen_as_wanted() {
+        let settings = full_settings();
+        let email = settings.service_account().unwrap();
+        let found = account_entries(&policy(&["user:a@b.c", &member_of(email)]), email, true, false);
+        let want = &want(&settings)[1].value;
+        let ours: Vec<_> = found.iter().filter(|entry| entry.value == want[ROLE]).collect();
+        assert_eq!((ours.len(), ours[0].member.as_deref()), (1, Some(ROLE)));
+        assert_eq!(found[0].value, json!({"member": "user:a@b.c", "on": email}));
+    }
+
+    #[test]
+    fn of_a_former_account_only_its_own_grant_is_seen() {
+        let found = account_entries(
+            &policy(&["user:a@b.c", "serviceAccount:old@p", "serviceAccount:new@p"]),
+            "old@p",
+            false,
+            true,
+        );
+        assert_eq!(found.iter().map(|entry| &entry.value).collect::<Vec<_>>(), [&json!("serviceAccount:old@p")]);
+        assert!(found[0].co_owned);
+    }
+
+    #[test]
+    fn one_account_on_another_is_not_what_it_may_do_with_itself() {
+        let found = account_entries(&policy(&["serviceAccount:old@p"]), "new@p", true, false);
+        assert_ne!(found[0].value, json!("serviceAccount:old@p"));
+    }
+
+    #[test]
+    fn each_account_gets_and_loses_its_own_roles() {
+        let value = json!({"a": "serviceAccount:new@p", "b": "serviceAccount:old@p"});
+        assert_eq!(emails(&value), ["new@p", "old@p"]);
+        assert_eq!(of_account(&value, "old@p"), json!({"b": "serviceAccount:old@p"}));
+        assert_eq!(of_account(&value, "other@p"), Value::Null);
+    }
+
+    #[test]
+    fn only_an_account_that_does_not_exist_is_told_to_be_created() {
+        let advice = |text: &str| {
+            let error = explain(Error::new(ErrorKind::InvalidInput, "x").message(text), Some("a@p"));
+            error.advice().map(str::to_owned)
+        };
+        assert!(advice("Service account a@p does not exist.").unwrap().contains("create"));
+        assert_eq!(advice("Inconsistent representation of deleted member: 'serviceAccount:a@p'"), None);
+    }
+
+    #[test]
+    fn an_account_that_cannot_be_seen_stops_nothing_that_takes_away() {
+        let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
+        let bucket = Holder::Bucket("b".to_owned());
+        let look = |elsewhere| Look { elsewhere, ..Look::default() };
+        assert!(matches!(seen_on_bucket(denied(), &bucket, &look(false)), Seen::Unknown(_)));
+        assert!(matches!(seen_on_bucket(denied(), &bucket, &look(true)), Seen::Entries(_)));
+    }
 }

@@ -1,32 +1,35 @@
 //! `gcp.bucket`: the Cloud Storage bucket, private, encrypted, with the CORS rule of the server's host.
 
-use provision_core::mark::{KEYS, Mark, Origin, may_be_written};
-use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::cors::{self, CorsRule, Listed};
+use provision_core::mark::{Mark, Origin, Tags, is_key, without_mark};
+use provision_core::provider::{Created, TagChanges};
+use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
 use crate::client::{
-    Bucket, Cors, Duration, Encryption, IamConfig, Labels, Reader, SoftDeletePolicy, UniformBucketLevelAccess,
+    Bucket, Cors, Duration, Encryption, IamConfig, Read as _, Reader, SoftDeletePolicy, UniformBucketLevelAccess,
     Versioning, Writer, labels_of,
 };
-use crate::config::Settings;
+use crate::config::{Settings, location_of_keys};
 use crate::error::lacks_permission;
 use crate::provider::{Names, contents};
 
-const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
-    Facet { name, key, shape, at_creation: AtCreation::Included }
+const fn facet(name: &'static str, key: char, extent: Extent, sharing: Sharing) -> Facet {
+    Facet { name, key, extent, sharing, creation: Creation::SameCall }
 }
 
-static STORAGE: Facet = facet("storage", 's', Shape::Keys);
-static PUBLIC_ACCESS: Facet = facet("public_access", 'p', Shape::Whole);
-static ENCRYPTION: Facet = facet("encryption", 'e', Shape::Whole);
-static VERSIONING: Facet = facet("versioning", 'v', Shape::Whole);
-static SOFT_DELETE: Facet = facet("soft_delete_days", 'd', Shape::Whole);
-static CORS: Facet = facet("cors", 'c', Shape::Whole);
-static LABELS: Facet = facet("labels", 'g', Shape::Keys);
+static STORAGE: Facet = facet("storage", 's', Extent::NamedKeys, Sharing::Exclusive);
+static PUBLIC_ACCESS: Facet = facet("public_access", 'p', Extent::Whole, Sharing::Exclusive);
+static ENCRYPTION: Facet = facet("encryption", 'e', Extent::Whole, Sharing::Exclusive);
+static VERSIONING: Facet = facet("versioning", 'v', Extent::Whole, Sharing::Exclusive);
+static SOFT_DELETE: Facet = facet("soft_delete_days", 'd', Extent::Whole, Sharing::Exclusive);
+static CORS: Facet = facet("cors", 'c', Extent::Whole, Sharing::Anonymous);
+static LABELS: Facet = facet("labels", 'g', Extent::Tags, Sharing::Exclusive);
 
-/// Facets of which only an entry is ours.
-pub(crate) const ENTRIES: [&str; 1] = ["cors"];
+/// Every facet of a bucket.
+pub(crate) static FACETS: [&Facet; 7] =
+    [&STORAGE, &PUBLIC_ACCESS, &ENCRYPTION, &VERSIONING, &SOFT_DELETE, &CORS, &LABELS];
 
 const SECONDS_A_DAY: i64 = 86_400;
 
@@ -53,7 +56,7 @@ pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
     if created || bucket.soft_delete_days.is_some() {
         wants.push(want(&SOFT_DELETE, json!(bucket.soft_delete_days()), ".soft_delete_days"));
     }
-    wants.push(want(&CORS, cors(settings), ".cors"));
+    wants.push(want(&CORS, rule(settings).to_value(), ".cors"));
     if !settings.labels().is_empty() {
         wants.push(Want { facet: &LABELS, value: json!(settings.labels()), path: "deployment.tags".to_owned() });
     }
@@ -77,37 +80,32 @@ fn encryption(key: Option<&str>) -> Value {
     key.map_or_else(|| json!("google-managed"), |key| json!({"kms_key": key}))
 }
 
-fn cors(settings: &Settings) -> Value {
-    let cors = &settings.gcp.bucket.cors;
-    let list = |given: &Option<Vec<String>>, default: &[&str]| {
-        given.clone().unwrap_or_else(|| default.iter().map(|item| (*item).to_owned()).collect())
-    };
-    rule_value(
-        &list(&cors.origins, &[&settings.deployment.host]),
-        &list(&cors.methods, &["GET", "HEAD", "PUT"]),
-        &list(&cors.expose, &["*"]),
-        i64::from(cors.max_age_s.unwrap_or(3000)),
-    )
+/// Cloud Storage has one list for the headers that pages send and read, our `expose`
+/// (<https://cloud.google.com/storage/docs/cross-origin#cors-components>).
+fn rule(settings: &Settings) -> CorsRule {
+    settings.gcp.bucket.cors.rule(&settings.deployment.host, "*")
 }
 
-/// A rule in normal form: the order within its lists means nothing.
-fn rule_value(origins: &[String], methods: &[String], headers: &[String], max_age_s: i64) -> Value {
-    let sorted = |list: &[String]| {
-        let mut list = list.to_vec();
-        list.sort();
-        list.dedup();
-        list
+/// A rule has no id here.
+fn listed(found: &Cors) -> Listed {
+    let rule = CorsRule {
+        origins: found.origin.clone(),
+        methods: found.method.clone(),
+        headers: vec!["*".to_owned()],
+        expose: found.response_header.clone(),
+        max_age_s: i64::from(found.max_age_seconds),
     };
-    json!({
-        "origins": sorted(origins),
-        "methods": sorted(methods),
-        "headers": sorted(headers),
-        "max_age_s": max_age_s,
-    })
+    Listed { rule: rule.normal(), id: None }
 }
 
-fn seen_rule(rule: &Cors) -> Value {
-    rule_value(&rule.origin, &rule.method, &rule.response_header, i64::from(rule.max_age_seconds))
+fn made(value: &Value) -> Result<Cors, Error> {
+    let rule: CorsRule = serde_json::from_value(value.clone()).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "a CORS rule cannot be read: this is a bug in provision")
+            .message(error.to_string())
+    })?;
+    let age = i32::try_from(rule.max_age_s).unwrap_or(i32::MAX);
+    let made = Cors::new().set_origin(rule.origins).set_method(rule.methods);
+    Ok(made.set_response_header(rule.expose).set_max_age_seconds(age))
 }
 
 /// One read, beside that of the project whose bucket it must be.
@@ -133,8 +131,10 @@ pub(crate) async fn observe(
     }
 }
 
+/// The service's own words say more than the code: it refuses for other reasons too.
 fn elsewhere(error: &Error) -> Observation {
-    let detail = error.call().unwrap_or_default();
+    let said = error.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let detail = format!("{}{said}", error.call().unwrap_or_default());
     Observation::TakenElsewhere { detail: format!("{detail}; or these credentials lack `storage.buckets.get` on it") }
 }
 
@@ -147,9 +147,7 @@ fn is_of(bucket: &Bucket, project: &str, number: &str) -> bool {
 fn present(bucket: &Bucket, settings: &Settings) -> Present {
     let labels = labels_of(&bucket.labels);
     let mark = Mark::from_tags(&labels);
-    let ours = find_rule(&bucket.cors, mark.as_ref(), &cors(settings));
-    let others = bucket.cors.iter().enumerate().filter(|(place, _)| Some(*place) != ours);
-    let seen = [
+    let values = [
         (
             STORAGE.name,
             json!({"location": bucket.location.to_uppercase(), "class": bucket.storage_class.to_uppercase()}),
@@ -158,14 +156,17 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
         (ENCRYPTION.name, seen_encryption(bucket)),
         (VERSIONING.name, json!(bucket.versioning.as_ref().is_some_and(|versioning| versioning.enabled))),
         (SOFT_DELETE.name, seen_soft_delete(bucket)),
-        (CORS.name, ours.map_or(Value::Null, |place| seen_rule(&bucket.cors[place]))),
-        (LABELS.name, json!(others_labels(&labels))),
+        (LABELS.name, json!(without_mark(&labels))),
     ];
-    let kept = others.map(|(_, rule)| Kept { facet: "cors".to_owned(), entry: describe_rule(rule) }).collect();
+    let rules: Vec<_> = bucket.cors.iter().map(listed).collect();
+    let rules = Entries { list: cors::entries(&rules, &[], &rule(settings)), limit: None };
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    let obstacles = moved(bucket, settings, created).map(|refusal| (STORAGE.name, refusal)).into_iter().collect();
-    let seen = seen.map(|(name, value)| (name, Seen::Value(value))).to_vec();
-    Present { mark, seen, nameless: vec![CORS.name], kept, obstacles, ..Present::default() }
+    let moved = moved(bucket, settings, created).map(|refusal| (STORAGE.name, refusal));
+    let key = key_elsewhere(bucket, settings).map(|refusal| (ENCRYPTION.name, refusal));
+    let obstacles = moved.into_iter().chain(key).collect();
+    let seen = values.map(|(name, value)| (name, Seen::Value(value)));
+    let seen = seen.into_iter().chain([(CORS.name, Seen::Entries(rules))]).collect();
+    Present { mark, seen, obstacles, ..Present::default() }
 }
 
 /// Data is never moved (<https://cloud.google.com/storage/docs/moving-buckets>).
@@ -177,6 +178,20 @@ fn moved(bucket: &Bucket, settings: &Settings, created: bool) -> Option<Refusal>
             "the bucket is in {seen}, the plan file says {want}, and a bucket's location cannot be changed"
         ),
         hint: format!("write `location = \"{seen}\"`, or give the new bucket a deployment of its own"),
+    })
+}
+
+/// "You must create the Cloud KMS key in the same location as the data you intend to encrypt"
+/// (<https://cloud.google.com/storage/docs/encryption/customer-managed-keys#restrictions>).
+fn key_elsewhere(bucket: &Bucket, settings: &Settings) -> Option<Refusal> {
+    let key = &settings.gcp.bucket.encryption.as_ref()?.kms_key;
+    let (location, needed) = (bucket.location.to_uppercase(), location_of_keys(&bucket.location.to_uppercase()));
+    let found = key.split('/').nth(3).unwrap_or_default();
+    (!found.eq_ignore_ascii_case(&needed)).then(|| Refusal {
+        reason: format!(
+            "the bucket is in {location} and takes keys in `{needed}` only, and the plan file's is in `{found}`"
+        ),
+        hint: format!("name a key in `{needed}` under [gcp.bucket]"),
     })
 }
 
@@ -202,53 +217,27 @@ fn seen_soft_delete(bucket: &Bucket) -> Value {
     }
 }
 
-/// Labels that are not the mark's.
-pub(crate) fn others_labels(labels: &Labels) -> Labels {
-    let others = labels.iter().filter(|(key, _)| !KEYS.contains(&key.as_str()));
-    others.map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-/// Our rule, which has no id here: by the digest on record as written, else by its set of origins.
-fn find_rule(rules: &[Cors], mark: Option<&Mark>, want: &Value) -> Option<usize> {
-    let written = mark.filter(|mark| mark.wrote(CORS.key));
-    let by_digest = |rule: &Cors| written.is_some_and(|mark| mark.recorded(CORS.key).is(&seen_rule(rule)));
-    let by_origins = |rule: &Cors| seen_rule(rule)["origins"] == want["origins"];
-    rules.iter().position(by_digest).or_else(|| rules.iter().position(by_origins))
-}
-
-fn describe_rule(rule: &Cors) -> String {
-    format!("CORS rule for {}: {}", rule.origin.join(", "), rule.method.join(", "))
-}
-
-/// Create the bucket with its mark and every facet. A name that is taken has two meanings.
+/// Create the bucket with its tags and every facet. A name that is taken has two meanings.
 pub(crate) async fn create(
     writer: &Writer,
     names: &Names,
+    tags: &Tags,
     facets: &Map<String, Value>,
-    mark: &Mark,
-) -> Result<(), Error> {
-    use crate::client::Read as _;
-    let mut bucket = Bucket::new().set_project(format!("projects/{}", names.project));
+) -> Result<Created, Error> {
+    let mut bucket = Bucket::new().set_project(format!("projects/{}", names.project)).set_labels(tags.clone());
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
         bucket = with_facet(bucket, facet, value)?;
     }
-    bucket.labels.extend(mark.to_tags());
     let error = match writer.create_bucket(&names.bucket, &bucket).await {
-        Ok(()) => return Ok(()),
+        Ok(()) => return Ok(Created::Made),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => error,
         Err(error) => return Err(explain(error)),
     };
     // Another attempt of this run, or another run of this plan file, may have made it.
     match writer.reader().get_bucket(&names.bucket).await {
-        Ok(Some(found)) if is_made_by(&labels_of(&found.labels), mark, &names.bucket_identity()) => Ok(()),
-        Ok(Some(_)) => Err(appeared("bucket", &names.bucket)),
+        Ok(Some(_)) => Ok(Created::Existed),
         Ok(None) | Err(_) => Err(name_taken(error)),
     }
-}
-
-/// Whether labels hold a mark of the same deployment, for this resource.
-pub(crate) fn is_made_by(labels: &Labels, mark: &Mark, identity: &str) -> bool {
-    Mark::from_tags(labels).is_some_and(|found| found.deployment == mark.deployment && found.is_for(identity))
 }
 
 fn name_taken(error: Error) -> Error {
@@ -256,12 +245,6 @@ fn name_taken(error: Error) -> Error {
         "bucket names are shared by all projects, and one that was deleted is free only some time later: choose another \
          `name` under [gcp.bucket]",
     )
-}
-
-/// Somebody was quicker.
-pub(crate) fn appeared(kind: &str, name: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("{kind} `{name}` was made by somebody else in the meantime"));
-    error.hint("run `provision gcp plan` to see whose it is")
 }
 
 /// A key is used by the service agent, not by us (<https://cloud.google.com/storage/docs/encryption/using-customer-managed-keys>).
@@ -290,8 +273,7 @@ fn with_facet(bucket: Bucket, facet: &str, value: &Value) -> Result<Bucket, Erro
         },
         "versioning" => bucket.set_versioning(Versioning::new().set_enabled(value == &json!(true))),
         "soft_delete_days" => bucket.set_soft_delete_policy(soft_delete_of(value)),
-        "cors" => bucket.set_cors([rule_of(value)]),
-        "labels" => bucket.set_labels(labels_in(value)),
+        "cors" => bucket.set_cors([made(value)?]),
         other => return Err(unknown_facet(other)),
     })
 }
@@ -306,25 +288,6 @@ fn access_of(value: &Value) -> IamConfig {
 fn soft_delete_of(value: &Value) -> SoftDeletePolicy {
     let days = value.as_i64().unwrap_or_default();
     SoftDeletePolicy::new().set_retention_duration(Duration::clamp(days * SECONDS_A_DAY, 0))
-}
-
-fn rule_of(value: &Value) -> Cors {
-    let list = |key: &str| {
-        let items = value[key].as_array().into_iter().flatten();
-        items.filter_map(|item| item.as_str().map(str::to_owned)).collect::<Vec<_>>()
-    };
-    let max_age_s = value["max_age_s"].as_i64().and_then(|age| i32::try_from(age).ok());
-    Cors::new()
-        .set_origin(list("origins"))
-        .set_method(list("methods"))
-        .set_response_header(list("headers"))
-        .set_max_age_seconds(max_age_s.unwrap_or_default())
-}
-
-/// A value of ours as labels.
-pub(crate) fn labels_in(value: &Value) -> Labels {
-    let members = value.as_object().into_iter().flatten();
-    members.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
 /// A facet that no version of ours ever had.
@@ -344,109 +307,73 @@ fn mask(facet: &str) -> &'static [&'static str] {
     }
 }
 
-/// Write one facet; `null` takes our entry out. Read right before, and written only if nothing moved since.
+/// Put `value` in place of `before` in one facet. Read right before, and written only if nothing moved since.
 pub(crate) async fn write(
     writer: &Writer,
-    settings: &Settings,
     names: &Names,
     facet: &str,
+    before: &Value,
     value: &Value,
 ) -> Result<(), Error> {
-    if facet == LABELS.name {
-        return merge_labels(writer, names, &labels_in(value)).await;
-    }
-    let found = existing(writer, names).await?;
+    let found = match writer.reader().get_bucket(&names.bucket).await? {
+        Some(found) => found,
+        // With the bucket the rule is gone.
+        None if value.is_null() => return Ok(()),
+        None => return Err(gone(&names.bucket)),
+    };
     let edited = match facet {
-        "cors" => match merged_rules(&found, &cors(settings), value) {
-            Some(rules) => Bucket::new().set_cors(rules),
-            None => return Ok(()),
-        },
+        "cors" => {
+            let rules = cors::merge(&found.cors, listed, &[], before, value, made)?;
+            if rules == found.cors {
+                return Ok(());
+            }
+            Bucket::new().set_cors(rules)
+        }
         facet => with_facet(Bucket::new(), facet, value)?,
     };
     let mask: Vec<_> = mask(facet).iter().map(|path| (*path).to_owned()).collect();
-    let written = writer.update_bucket(&names.bucket, edited, &mask, Some(found.metageneration)).await;
+    let written = writer.update_bucket(&names.bucket, edited, &mask, found.metageneration).await;
     written.map_err(explain)
 }
 
-async fn existing(writer: &Writer, names: &Names) -> Result<Bucket, Error> {
-    use crate::client::Read as _;
-    writer.reader().get_bucket(&names.bucket).await?.ok_or_else(|| gone("bucket", &names.bucket))
-}
-
 /// What was there at the plan is not there any more.
-pub(crate) fn gone(kind: &str, name: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("{kind} `{name}` is gone"));
+fn gone(bucket: &str) -> Error {
+    let error = Error::new(ErrorKind::Stale, format!("bucket `{bucket}` is gone"));
     error.hint("run `provision gcp plan` to see what is there now")
 }
 
-/// The rules with ours set or taken out, others as they are; `None` if nothing changes.
-fn merged_rules(bucket: &Bucket, want: &Value, value: &Value) -> Option<Vec<Cors>> {
-    let mut rules = bucket.cors.clone();
-    let mark = Mark::from_tags(&labels_of(&bucket.labels));
-    let place = find_rule(&rules, mark.as_ref(), want);
-    match (place, value.is_null()) {
-        (Some(place), true) => drop(rules.remove(place)),
-        (Some(place), false) => rules[place] = rule_of(value),
-        (None, true) => {}
-        (None, false) => rules.push(rule_of(value)),
-    }
-    (rules != bucket.cors).then_some(rules)
+/// The labels there are; `None` where there is no bucket.
+pub(crate) async fn tags(reader: &Reader, bucket: &str) -> Result<Option<Tags>, Error> {
+    Ok(reader.get_bucket(bucket).await?.map(|bucket| labels_of(&bucket.labels)))
 }
 
-/// Put labels beside those there are.
-pub(crate) async fn merge_labels(writer: &Writer, names: &Names, ours: &Labels) -> Result<(), Error> {
-    let found = existing(writer, names).await?;
-    put_labels(writer, names, ours, Some(found.metageneration)).await
-}
-
-/// Only these keys: the service itself leaves the others alone.
-async fn put_labels(writer: &Writer, names: &Names, ours: &Labels, metageneration: Option<i64>) -> Result<(), Error> {
-    let mask: Vec<_> = ours.keys().map(|key| format!("labels.{key}")).collect();
-    writer.update_bucket(&names.bucket, Bucket::new().set_labels(ours.clone()), &mask, metageneration).await
-}
-
-/// The labels there are.
-pub(crate) async fn labels(reader: &Reader, bucket: &str) -> Result<Labels, Error> {
-    Ok(reader.get_bucket(bucket).await?.map(|bucket| labels_of(&bucket.labels)).unwrap_or_default())
-}
-
-/// Write the mark; stops if somebody else's hand is on it. `read` are the labels read beside the other writes of the run
-/// that made the bucket; those writes (notification, policy) have moved its metageneration since.
-pub(crate) async fn record(
+/// Only these keys: the service itself leaves the others alone. The mark must still be the one that was found.
+pub(crate) async fn update_tags(
     writer: &Writer,
-    names: &Names,
-    read: Option<Labels>,
-    before: Option<&Mark>,
-    mark: &Mark,
+    bucket: &str,
+    found: &Tags,
+    changes: &TagChanges,
 ) -> Result<(), Error> {
-    let (found, metageneration) = match read {
-        Some(labels) => (labels, None),
-        None => {
-            let bucket = existing(writer, names).await?;
-            (labels_of(&bucket.labels), Some(bucket.metageneration))
-        }
-    };
-    may_be_written("gcp", &format!("bucket `{}`", names.bucket), Mark::from_tags(&found).as_ref(), before, mark)?;
-    put_labels(writer, names, &mark.to_tags(), metageneration).await
+    let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone(bucket))?;
+    if moved_on(found, &labels_of(&now.labels), changes) {
+        let error = Error::new(ErrorKind::Conflict, format!("the labels of bucket `{bucket}` were changed meanwhile"));
+        return Err(error.retry(RetryClass::Conflict));
+    }
+    // A key that the mask names and the map lacks is removed.
+    let mask: Vec<_> = changes.keys().map(|key| format!("labels.{key}")).collect();
+    let labels = changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+    writer.update_bucket(bucket, Bucket::new().set_labels(labels), &mask, now.metageneration).await
 }
 
-/// Take our mark off, and leave every other label.
-pub(crate) async fn unmark(writer: &Writer, names: &Names) -> Result<(), Error> {
-    use crate::client::Read as _;
-    let Some(found) = writer.reader().get_bucket(&names.bucket).await? else { return Ok(()) };
-    // A key that the mask names and the map lacks is removed.
-    let mask: Vec<_> =
-        KEYS.iter().filter(|key| found.labels.contains_key(**key)).map(|key| format!("labels.{key}")).collect();
-    if mask.is_empty() {
-        return Ok(());
-    }
-    writer.update_bucket(&names.bucket, Bucket::new(), &mask, Some(found.metageneration)).await
+/// Whether a label of a mark, or one that is written, is not as it was found.
+fn moved_on(found: &Tags, now: &Tags, changes: &TagChanges) -> bool {
+    let mut keys = found.keys().chain(now.keys()).chain(changes.keys());
+    keys.any(|key| (is_key(key) || changes.contains_key(key)) && found.get(key) != now.get(key))
 }
 
 /// Delete it; one that is gone is deleted. The service itself refuses a full bucket, with codes that differ
 /// (<https://cloud.google.com/storage/docs/deleting-buckets>); then the counts say why.
 pub(crate) async fn delete(writer: &Writer, bucket: &str) -> Result<(), Error> {
-    use crate::client::Read as _;
     let Some(found) = writer.reader().get_bucket(bucket).await? else { return Ok(()) };
     let error = match writer.delete_bucket(bucket, found.metageneration).await {
         Ok(()) => return Ok(()),
@@ -467,8 +394,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::provider::tests::{full_settings, settings};
-    use provision_core::digest::of_value;
-    use provision_core::mark::Spec;
+    use provision_core::compare::same;
 
     fn names_of(wants: &[Want]) -> Vec<&'static str> {
         wants.iter().map(|want| want.facet.name).collect()
@@ -477,10 +403,26 @@ mod tests {
     /// The bucket that a creation with these settings gives, as the service shows it.
     fn created(settings: &Settings) -> Bucket {
         let mut bucket = Bucket::new();
-        for want in want(settings, Origin::Created) {
+        for want in want(settings, Origin::Created).iter().filter(|want| want.facet.extent != Extent::Tags) {
             bucket = with_facet(bucket, want.facet.name, &want.value).unwrap();
         }
-        bucket
+        bucket.set_labels(settings.labels().clone())
+    }
+
+    fn is_seen(present: &Present, want: &Want) -> bool {
+        let (_, seen) = present.seen.iter().find(|(name, _)| *name == want.facet.name).unwrap();
+        match seen {
+            Seen::Value(seen) => same(seen, &want.value),
+            Seen::Entries(entries) => entries.list.iter().any(|entry| same(&entry.value, &want.value)),
+            Seen::Unknown(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn every_facet_is_seen() {
+        let present = present(&Bucket::new(), &settings());
+        let seen: Vec<_> = present.seen.iter().map(|(name, _)| *name).collect();
+        assert!(FACETS.iter().all(|facet| seen.contains(&facet.name)) && seen.len() == FACETS.len());
     }
 
     #[test]
@@ -488,9 +430,7 @@ mod tests {
         for settings in [settings(), full_settings()] {
             let present = present(&created(&settings), &settings);
             for want in want(&settings, Origin::Created) {
-                let seen = present.seen.iter().find(|(name, _)| *name == want.facet.name).map(|(_, seen)| seen);
-                let Some(Seen::Value(seen)) = seen else { panic!("{} is not seen", want.facet.name) };
-                assert_eq!(*seen, want.value, "{}", want.facet.name);
+                assert!(is_seen(&present, &want), "{}", want.facet.name);
             }
         }
     }
@@ -509,11 +449,8 @@ mod tests {
             .set_response_header(["*"])
             .set_max_age_seconds(3000);
         let present = present(&bucket.set_cors([rule]), &settings);
-        let wants = want(&settings, Origin::Created);
-        for (name, seen) in &present.seen {
-            let want = wants.iter().find(|want| want.facet.name == *name);
-            let Some(want) = want else { continue };
-            assert!(matches!(seen, Seen::Value(seen) if *seen == want.value), "{name}");
+        for want in want(&settings, Origin::Created) {
+            assert!(is_seen(&present, &want), "{}", want.facet.name);
         }
         assert!(present.obstacles.is_empty());
     }
@@ -530,26 +467,29 @@ mod tests {
     }
 
     #[test]
-    fn our_rule_is_found_and_others_survive() {
-        let settings = settings();
-        let other = Cors::new().set_origin(["https://other.example"]).set_method(["GET"]);
-        let bucket = Bucket::new().set_cors([other.clone()]);
-        let want = cors(&settings);
-        let with = merged_rules(&bucket, &want, &want).unwrap();
-        assert_eq!(with, [other.clone(), rule_of(&want)]);
-        let bucket = bucket.set_cors(with);
-        assert_eq!(merged_rules(&bucket, &want, &want), None);
-        assert_eq!(merged_rules(&bucket, &want, &Value::Null), Some(vec![other]));
+    fn ours_goes_first_and_others_survive_to_the_bit() {
+        let want = rule(&settings()).to_value();
+        let other = Cors::new().set_origin(["https://other.example"]).set_method(["PUT", "GET", "GET"]);
+        let merged = |rules: &[Cors], before: &Value, value: &Value| {
+            cors::merge(rules, listed, &[], before, value, made).unwrap()
+        };
+        let with = merged(std::slice::from_ref(&other), &Value::Null, &want);
+        assert_eq!(with, [made(&want).unwrap(), other.clone()]);
+        assert_eq!(merged(&with, &want, &want), with);
+        assert_eq!(merged(&with, &want, &Value::Null), [other]);
     }
 
     #[test]
-    fn our_rule_is_known_by_its_digest_when_its_origins_change() {
-        let old = rule_value(&["https://old.example".to_owned()], &["GET".to_owned()], &[], 60);
-        let digests = [(CORS.key, of_value(&old))].into();
-        let mark = Mark { spec: Spec::Written(digests), ..Mark::unfinished("ab", Origin::Created, "x") };
-        let rules = [rule_of(&cors(&settings())), rule_of(&old)];
-        assert_eq!(find_rule(&rules, Some(&mark), &cors(&settings())), Some(1));
-        assert_eq!(find_rule(&rules, None, &cors(&settings())), Some(0));
+    fn labels_that_somebody_else_changes_meanwhile_stop_a_write_only_where_they_are_written() {
+        let tags = |list: &[(&str, &str)]| -> Tags {
+            list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let found = tags(&[("provision-deployment", "ab"), ("team", "x")]);
+        let changes = TagChanges::from([("cost".to_owned(), Some("1".to_owned()))]);
+        let of = |now: &[(&str, &str)]| moved_on(&found, &tags(now), &changes);
+        assert!(!of(&[("provision-deployment", "ab"), ("team", "y"), ("other", "z")]));
+        assert!(of(&[("provision-deployment", "cd"), ("team", "x")]) && of(&[("team", "x")]));
+        assert!(of(&[("provision-deployment", "ab"), ("cost", "2")]));
     }
 
     #[test]
@@ -558,6 +498,14 @@ mod tests {
         let bucket = created(&settings).set_location("EU");
         assert!(moved(&bucket, &settings, true).unwrap().reason.contains("EU"));
         assert!(moved(&bucket, &settings, false).is_none());
+    }
+
+    #[test]
+    fn a_key_is_where_the_bucket_is() {
+        let settings = full_settings();
+        let bucket = |location: &str| key_elsewhere(&Bucket::new().set_location(location), &settings);
+        assert_eq!(bucket(&settings.gcp.bucket.location().to_lowercase()), None);
+        assert!(bucket("asia").unwrap().reason.contains("`asia`"));
     }
 
     #[test]

@@ -1,21 +1,32 @@
 //! `gcp.notification`: our entry among the bucket's notifications, from every new object to the topic.
 //!
 //! Entries have no name, cannot be changed, and the same one is taken twice, so that every event comes twice
-//! (<https://cloud.google.com/storage/docs/pubsub-notifications>). Ours is known by everything it says: topic, events,
-//! prefix, format.
+//! (<https://cloud.google.com/storage/docs/pubsub-notifications>). Whose one is, the mark of the bucket has to say; it is known
+//! again by everything it says: topic, events, prefix, format.
 
 use std::time::Duration;
 
-use provision_core::mark::Mark;
-use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::compare::same;
+use provision_core::resource::{
+    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
+};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 
-use crate::client::{Notification, Read as _, Reader, Writer, labels_of};
+use crate::client::{Notification, Read as _, Reader, Writer};
 use crate::provider::Names;
 use crate::resources::topic;
 
-static ENTRY: Facet = Facet { name: "entry", key: 'n', shape: Shape::Whole, at_creation: AtCreation::Written };
+static ENTRY: Facet =
+    Facet { name: "entry", key: 'n', extent: Extent::Whole, sharing: Sharing::Anonymous, creation: Creation::OwnCall };
+
+/// Every facet of a notification.
+pub(crate) static FACETS: [&Facet; 1] = [&ENTRY];
+
+/// How many a bucket takes, and how many of them for one event
+/// (<https://cloud.google.com/storage/quotas#pubsub-notifications>).
+const MOST: usize = 100;
+const MOST_OF_AN_EVENT: usize = 10;
 
 /// "Sent when a new object (or a new generation of an existing object) is successfully created in the bucket"
 /// (<https://cloud.google.com/storage/docs/pubsub-notifications#events>).
@@ -46,46 +57,45 @@ const TOO_FAST: RetryClass =
 
 /// What is wanted: the entry, or none where there is no topic.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
-    vec![Want { facet: &ENTRY, value: wanted(names), path: "gcp.topic".to_owned() }]
+    let want = |topic: &String| {
+        let value = json!({"topic": names.topic_name(topic), "events": [CREATED], "format": FORMAT});
+        Want { facet: &ENTRY, value, path: "gcp.topic".to_owned() }
+    };
+    names.topic.iter().map(want).collect()
 }
 
-fn wanted(names: &Names) -> Value {
-    names
-        .topic
-        .as_ref()
-        .map_or(Value::Null, |topic| json!({"topic": names.topic_name(topic), "events": [CREATED], "format": FORMAT}))
-}
-
-/// The list, and the bucket whose mark says what we last made.
+/// The list. Where there is no bucket there are none.
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
-    let (list, bucket) = futures::join!(reader.list_notifications(&names.bucket), reader.get_bucket(&names.bucket));
-    let read = list.and_then(|list| Ok((list, bucket?)));
-    Ok(match read {
-        Ok((list, bucket)) => {
-            let mark = bucket.and_then(|bucket| Mark::from_tags(&labels_of(&bucket.labels)));
-            Observation::Present(Box::new(present(&list, mark.as_ref(), names)))
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => Observation::Absent,
-        Err(error) => {
-            let seen = vec![(ENTRY.name, Seen::Unknown(error))];
-            Observation::Present(Box::new(Present { seen, ..Present::default() }))
-        }
-    })
+    let seen = match reader.list_notifications(&names.bucket).await {
+        Ok(list) => Seen::Entries(entries(list, names)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Observation::Absent),
+        Err(error) => Seen::Unknown(error),
+    };
+    Ok(Observation::Present(Box::new(Present { seen: vec![(ENTRY.name, seen)], ..Present::default() })))
 }
 
-fn present(list: &[Notification], mark: Option<&Mark>, names: &Names) -> Present {
-    let (ours, others): (Vec<_>, Vec<_>) = list.iter().partition(|entry| is_ours(entry, mark, names));
-    let kept = others.iter().map(|entry| Kept { facet: ENTRY.name.to_owned(), entry: describe(entry) }).collect();
-    let overlap = others.iter().find(|entry| overlaps(entry, names));
-    let obstacles = overlap.map(|entry| (ENTRY.name, twice(&names.bucket, entry))).into_iter().collect();
-    Present { seen: vec![(ENTRY.name, Seen::Value(seen(&ours, names)))], kept, obstacles, ..Present::default() }
+/// In the order in which they were made: of two that are alike the first is ours.
+fn entries(mut list: Vec<Notification>, names: &Names) -> Entries {
+    list.sort_by_key(number);
+    let entry = |found: &Notification| Entry {
+        conflict: overlaps(found, names).then(|| twice(&names.bucket, found)),
+        ..Entry::new(value(found), describe(found))
+    };
+    Entries { list: list.iter().map(entry).collect(), limit: limit(&list, &names.bucket) }
 }
 
-/// What is wanted, or what we made before.
-fn is_ours(entry: &Notification, mark: Option<&Mark>, names: &Names) -> bool {
-    let value = value(entry);
-    let recorded = mark.is_some_and(|mark| mark.recorded(ENTRY.key).is(&value));
-    recorded || provision_core::compare::same(&value, &wanted(names))
+/// How many entries leave no room for ours.
+fn limit(list: &[Notification], bucket: &str) -> Option<(usize, Refusal)> {
+    let of_event = list.iter().filter(|found| takes_new_objects(found)).count();
+    let (most, what) = match of_event >= MOST_OF_AN_EVENT {
+        true => (0, format!("{of_event} notifications of new objects, and takes {MOST_OF_AN_EVENT} of one event")),
+        false => (MOST, format!("{MOST} notifications, and takes no more")),
+    };
+    let refusal = Refusal {
+        reason: format!("bucket `{bucket}` has {what}"),
+        hint: format!("remove one that nobody needs (`gcloud storage buckets notifications list gs://{bucket}`)"),
+    };
+    Some((most, refusal))
 }
 
 /// An entry in normal form: without events it takes all.
@@ -106,18 +116,6 @@ fn value(entry: &Notification) -> Value {
     value
 }
 
-/// Several of ours are more than is wanted: the server would hear everything as often.
-fn seen(ours: &[&Notification], names: &Names) -> Value {
-    let wanted = wanted(names);
-    let exact = ours.iter().find(|entry| provision_core::compare::same(&value(entry), &wanted));
-    let Some(entry) = exact.or(ours.first()) else { return Value::Null };
-    let mut seen = value(entry);
-    if ours.len() > 1 {
-        seen["copies"] = json!(ours.len());
-    }
-    seen
-}
-
 fn describe(entry: &Notification) -> String {
     let events = if entry.event_types.is_empty() { "all events".to_owned() } else { entry.event_types.join(", ") };
     let prefix = match entry.object_name_prefix.as_str() {
@@ -130,8 +128,11 @@ fn describe(entry: &Notification) -> String {
 /// Ours takes every new object, so that any other to the same topic makes some of them come twice.
 fn overlaps(entry: &Notification, names: &Names) -> bool {
     let topic = names.topic.as_ref().map(|topic| names.topic_name(topic));
-    let same = topic.is_some_and(|topic| entry.topic.trim_start_matches(TOPICS) == topic);
-    same && (entry.event_types.is_empty() || entry.event_types.iter().any(|event| event == CREATED))
+    topic.is_some_and(|topic| entry.topic.trim_start_matches(TOPICS) == topic) && takes_new_objects(entry)
+}
+
+fn takes_new_objects(entry: &Notification) -> bool {
+    entry.event_types.is_empty() || entry.event_types.iter().any(|event| event == CREATED)
 }
 
 fn twice(bucket: &str, entry: &Notification) -> Refusal {
@@ -145,20 +146,53 @@ fn twice(bucket: &str, entry: &Notification) -> Refusal {
     }
 }
 
-/// Make our entry exactly once, or take it out.
-pub(crate) async fn write(writer: &Writer, names: &Names, value: &Value, fresh: bool) -> Result<(), Error> {
-    let (list, mark) = if fresh { (Vec::new(), None) } else { read(writer.reader(), names).await? };
-    let exact = |entry: &&Notification| provision_core::compare::same(&self::value(entry), value);
-    if !value.is_null() && !list.iter().any(|entry| exact(&entry)) {
-        insert(writer, names, value).await?;
+/// Put `value` in place of `before`, exactly once. `fresh` is a bucket that this run made.
+pub(crate) async fn write(
+    writer: &Writer,
+    names: &Names,
+    before: &Value,
+    value: &Value,
+    fresh: bool,
+) -> Result<(), Error> {
+    let list = if fresh { Vec::new() } else { read(writer.reader(), names, value).await? };
+    if !value.is_null() && alike(&list, value).is_empty() {
+        insert_once(writer, names, value).await?;
     }
-    // Another run may have made the same one at the same time: both see both, and keep the first.
-    let list = if value.is_null() { list } else { writer.reader().list_notifications(&names.bucket).await? };
-    let keep = list.iter().filter(exact).min_by_key(|entry| number(entry)).map(|entry| entry.id.clone());
-    let ours = list.iter().filter(|entry| exact(entry) || is_ours(entry, mark.as_ref(), names));
-    let surplus = ours.filter(|entry| Some(&entry.id) != keep.as_ref());
-    let deletes = surplus.map(|entry| writer.delete_notification(&names.bucket, &entry.id));
+    let deletes = surplus(&list, before, value).into_iter().map(|id| writer.delete_notification(&names.bucket, id));
     futures::future::join_all(deletes).await.into_iter().collect()
+}
+
+/// With the bucket its entries are gone.
+async fn read(reader: &Reader, names: &Names, value: &Value) -> Result<Vec<Notification>, Error> {
+    match reader.list_notifications(&names.bucket).await {
+        Err(error) if error.kind() == ErrorKind::NotFound && value.is_null() => Ok(Vec::new()),
+        list => list,
+    }
+}
+
+/// Entries of that value, in the order in which they were made.
+fn alike<'a>(list: &'a [Notification], value: &Value) -> Vec<&'a Notification> {
+    let mut alike: Vec<_> = list.iter().filter(|entry| same(&self::value(entry), value)).collect();
+    alike.sort_by_key(|entry| number(entry));
+    alike
+}
+
+/// What of ours goes: the one that is replaced. Where ours is as wanted and is written all the same, a run that was stopped made
+/// it more than once: all but the first go.
+fn surplus<'a>(list: &'a [Notification], before: &Value, value: &Value) -> Vec<&'a str> {
+    let ours = if before.is_null() { Vec::new() } else { alike(list, before) };
+    let ids = ours.into_iter().map(|entry| entry.id.as_str());
+    if same(before, value) { ids.skip(1).collect() } else { ids.take(1).collect() }
+}
+
+/// Another run may make the same one at the same time: both see both, and the later one is taken back by its own run.
+async fn insert_once(writer: &Writer, names: &Names, value: &Value) -> Result<(), Error> {
+    let Some(own) = insert(writer, names, value).await? else { return Ok(()) };
+    let list = writer.reader().list_notifications(&names.bucket).await?;
+    match alike(&list, value).first() {
+        Some(first) if first.id != own => writer.delete_notification(&names.bucket, &own).await,
+        _ => Ok(()),
+    }
 }
 
 /// Ids count up.
@@ -166,20 +200,11 @@ fn number(entry: &Notification) -> (u64, String) {
     (entry.id.parse().unwrap_or(u64::MAX), entry.id.clone())
 }
 
-async fn read(reader: &Reader, names: &Names) -> Result<(Vec<Notification>, Option<Mark>), Error> {
-    let (list, bucket) = futures::join!(reader.list_notifications(&names.bucket), reader.get_bucket(&names.bucket));
-    let list = match list {
-        // With the bucket its entries are gone.
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        list => list?,
-    };
-    Ok((list, bucket?.and_then(|bucket| Mark::from_tags(&labels_of(&bucket.labels)))))
-}
-
-/// Once. An answer that was lost is no reason to send the request again: the list says whether it had its effect.
-async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<(), Error> {
+/// Once. An answer that was lost is no reason to send the request again: the list says whether it had its effect. Gives the id,
+/// where it is known.
+async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<Option<String>, Error> {
     let error = match writer.insert_notification(&names.bucket, &entry_of(value)).await {
-        Ok(()) => return Ok(()),
+        Ok(id) => return Ok(Some(id)),
         Err(error) => error,
     };
     match error.retry_class() {
@@ -192,8 +217,7 @@ async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<(), Err
         _ => return Err(error),
     }
     let list = writer.reader().list_notifications(&names.bucket).await?;
-    let made = list.iter().any(|entry| provision_core::compare::same(&self::value(entry), value));
-    if made { Ok(()) } else { Err(error.retry(NOT_KNOWN)) }
+    if alike(&list, value).is_empty() { Err(error.retry(NOT_KNOWN)) } else { Ok(None) }
 }
 
 fn entry_of(value: &Value) -> Notification {
@@ -209,7 +233,7 @@ fn entry_of(value: &Value) -> Notification {
 
 /// Cloud Storage asks for the right to publish, in two ways of saying so.
 fn is_about_publishing(error: &Error) -> bool {
-    let about = ["permission to publish", "topic not found"];
+    let about = ["permission to publish", "not found, or user"];
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput)
         && error.reason().is_some_and(|reason| about.iter().any(|words| reason.contains(words)))
 }
@@ -235,8 +259,6 @@ fn explain(error: Error, names: &Names, granted: bool) -> Error {
 mod tests {
     use super::*;
     use crate::provider::tests::names;
-    use provision_core::digest::of_value;
-    use provision_core::mark::{Origin, Spec};
 
     fn entry(id: &str, topic: &str, events: &[&str]) -> Notification {
         Notification {
@@ -252,44 +274,50 @@ mod tests {
         entry(id, "acme-wandb-events", &[CREATED])
     }
 
-    fn seen_of(list: &[Notification]) -> Value {
-        match &present(list, None, &names()).seen[0].1 {
-            Seen::Value(value) => value.clone(),
-            Seen::Unknown(error) => panic!("{error}"),
-        }
+    fn wanted() -> Value {
+        want(&names()).remove(0).value
     }
 
     #[test]
-    fn ours_is_known_by_all_it_says() {
-        assert_eq!(seen_of(&[ours("1")]), wanted(&names()));
-        assert_eq!(entry_of(&wanted(&names())), Notification { id: String::new(), ..ours("1") });
+    fn an_entry_is_known_by_all_it_says() {
         let prefixed = Notification { object_name_prefix: "a/".to_owned(), ..ours("2") };
-        for other in [entry("3", "other", &[CREATED]), entry("4", "acme-wandb-events", &["OBJECT_DELETE"]), prefixed] {
-            assert_eq!(seen_of(std::slice::from_ref(&other)), Value::Null);
-            assert_eq!(present(&[other], None, &names()).kept.len(), 1);
-        }
+        let list = vec![ours("1"), entry("3", "other", &[CREATED]), prefixed];
+        let values: Vec<_> = entries(list, &names()).list.into_iter().map(|entry| entry.value).collect();
+        assert_eq!(values.iter().filter(|value| **value == wanted()).count(), 1);
+        assert_eq!(entry_of(&wanted()), Notification { id: String::new(), ..ours("1") });
     }
 
     #[test]
-    fn copies_of_ours_are_a_difference() {
-        assert_eq!(seen_of(&[ours("1"), ours("2")])["copies"], 2);
+    fn entries_are_in_the_order_in_which_they_were_made() {
+        let list = entries(vec![ours("10"), ours("9")], &names()).list;
+        assert!(list[0].text.contains("`9`") && list[1].text.contains("`10`"));
     }
 
     #[test]
-    fn what_we_made_before_is_ours_still() {
-        let old = entry("1", "old", &[CREATED]);
-        let digests = [(ENTRY.key, of_value(&value(&old)))].into();
-        let mark = Mark { spec: Spec::Written(digests), ..Mark::unfinished("ab", Origin::Created, "x") };
-        assert!(is_ours(&old, Some(&mark), &names()));
-        assert!(!is_ours(&old, None, &names()));
+    fn only_ours_goes_and_of_several_made_by_a_run_that_was_stopped_all_but_the_first() {
+        let old = entry("2", "old", &[CREATED]);
+        let list = [ours("10"), ours("9"), old.clone()];
+        assert_eq!(surplus(&list, &wanted(), &Value::Null), ["9"]);
+        assert_eq!(surplus(&list, &wanted(), &wanted()), ["10"]);
+        assert_eq!(surplus(&list, &value(&old), &wanted()), ["2"]);
+        assert!(surplus(&list, &Value::Null, &wanted()).is_empty());
     }
 
     #[test]
-    fn another_entry_to_our_topic_is_refused_only_if_it_takes_new_objects() {
-        let refused =
-            |events: &[&str]| !present(&[entry("1", "acme-wandb-events", events)], None, &names()).obstacles.is_empty();
-        assert!(refused(&[]) && refused(&["OBJECT_DELETE", CREATED]));
-        assert!(!refused(&["OBJECT_DELETE"]));
+    fn another_entry_to_our_topic_is_in_conflict_only_if_it_takes_new_objects() {
+        let conflict = |events: &[&str]| {
+            let list = entries(vec![entry("1", "acme-wandb-events", events)], &names()).list;
+            list[0].conflict.is_some()
+        };
+        assert!(conflict(&[]) && conflict(&["OBJECT_DELETE", CREATED]));
+        assert!(!conflict(&["OBJECT_DELETE"]));
+    }
+
+    #[test]
+    fn ten_notifications_of_new_objects_leave_no_room() {
+        let of = |count: usize| vec![entry("1", "other", &[]); count];
+        let most = |list: Vec<Notification>| entries(list, &names()).limit.unwrap().0;
+        assert_eq!((most(of(9)), most(of(10))), (MOST, 0));
     }
 
     /// The two texts of <https://github.com/GoogleCloudPlatform/k8s-config-connector/issues/433> and
@@ -299,8 +327,8 @@ mod tests {
         let denied = "The service account 'service-1@gs-project-accounts.iam.gserviceaccount.com' does not have permission to \
                       publish messages to the Cloud Pub/Sub topic '//pubsub.googleapis.com/projects/p/topics/t', or that \
                       topic does not exist.";
-        let invalid =
-            "topic not found, or user service-1@gs-project-accounts.iam.gserviceaccount.com does not have permission";
+        let invalid = "Cloud Pub/Sub topic '//pubsub.googleapis.com/projects/p/topics/t' not found, or user \
+             'service-1@gs-project-accounts.iam.gserviceaccount.com' does not have permission to it.";
         for (kind, text) in [(ErrorKind::PermissionDenied, denied), (ErrorKind::InvalidInput, invalid)] {
             let error = || Error::new(kind, "x").message(text);
             assert!(is_about_publishing(&error()));

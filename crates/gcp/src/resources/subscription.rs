@@ -2,35 +2,50 @@
 
 use std::time::Duration as Time;
 
-use provision_core::mark::{KEYS, Mark, Origin, may_be_written};
-use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::mark::{Mark, Origin, Tags, without_mark};
+use provision_core::provider::{Created, TagChanges, with_changes};
+use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
+use crate::claims::Claims;
 use crate::client::{
-    Duration, ExpirationPolicy, Labels, Policy, PushConfig, Read as _, Reader, Subscription, Writer, labels_of, short,
+    Duration, ExpirationPolicy, Policy, PushConfig, Read as _, Reader, Subscription, Writer, labels_of, short,
 };
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
-use crate::policy::{Holder, former, grant, granted, member_of, others, revoke, roles_of};
+use crate::error::settling;
+use crate::policy::{self, Holder, email_of, entries, granted, grants};
 use crate::provider::Names;
 use crate::resources::access::explain;
-use crate::resources::bucket::{appeared, gone, is_made_by, labels_in, others_labels, unknown_facet};
+use crate::resources::bucket::unknown_facet;
 
-const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
-    Facet { name, key, shape, at_creation: AtCreation::Included }
+const fn facet(name: &'static str, key: char, extent: Extent) -> Facet {
+    Facet { name, key, extent, sharing: Sharing::Exclusive, creation: Creation::SameCall }
 }
 
-static TOPIC: Facet = facet("topic", 't', Shape::Whole);
-static ATTRIBUTES: Facet = facet("attributes", 'q', Shape::Keys);
-static LABELS: Facet = facet("labels", 'g', Shape::Keys);
-static ACCESS: Facet = Facet { name: "access", key: 'a', shape: Shape::Whole, at_creation: AtCreation::Written };
+static TOPIC: Facet = facet("topic", 't', Extent::Whole);
+static ATTRIBUTES: Facet = facet("attributes", 'q', Extent::NamedKeys);
+static ACCESS: Facet = Facet {
+    name: "access",
+    key: 'a',
+    extent: Extent::NamedKeys,
+    sharing: Sharing::Anonymous,
+    creation: Creation::OwnCall,
+};
+static LABELS: Facet = facet("labels", 'g', Extent::Tags);
 
-/// Facets of which only an entry is ours.
-pub(crate) const ENTRIES: [&str; 1] = ["access"];
+/// Every facet of a subscription.
+pub(crate) static FACETS: [&Facet; 4] = [&TOPIC, &ATTRIBUTES, &ACCESS, &LABELS];
 
 /// What the service shows where the topic was deleted; the subscription never hears of anything again
 /// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription.FIELDS.topic>).
 const DELETED_TOPIC: &str = "_deleted-topic_";
+
+/// How the server gets its messages: all of them, when it asks.
+const PULL: &str = "pull";
+
+/// When it goes of itself.
+const NEVER: &str = "never";
 
 /// What a subscription has that says nothing of it
 /// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription>).
@@ -68,56 +83,47 @@ fn attributes(settings: &Settings, origin: Origin) -> Map<String, Value> {
     let set = [
         ("ack_deadline_s", number(section.ack_deadline_s, 30)),
         ("retention_s", number(section.retention_s, 604_800)),
-        ("expires", created.then(|| json!("never"))),
-        ("delivery", created.then(|| json!("pull"))),
+        ("expires", created.then(|| json!(NEVER))),
+        // Without it the server hears of nothing.
+        ("delivery", Some(json!(PULL))),
     ];
     set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// The subscription, and its policy where the plan file names the server's account, at once.
+/// The subscription and its policy, at once.
 pub(crate) async fn observe(
     reader: &Reader,
-    settings: &Settings,
     names: &Names,
     subscription: &str,
+    shared: bool,
+    claims: &Claims,
 ) -> Result<Observation, Error> {
     let name = names.subscription_name(subscription);
-    let policy = async {
-        match settings.service_account() {
-            Some(email) => Some((email, reader.get_subscription_policy(&name).await)),
-            None => None,
-        }
-    };
-    let (found, policy) = futures::join!(reader.get_subscription(&name), policy);
+    let (found, policy) = futures::join!(reader.get_subscription(&name), reader.get_subscription_policy(&name));
     let Some(found) = found? else { return Ok(Observation::Absent) };
     let mut present = present(&found, names);
-    if let Some((email, policy)) = policy {
-        look_at_policy(&mut present, email, policy);
-    }
+    // One that we made gets what is wanted.
+    let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
+    expires(&found).filter(|_| !made).into_iter().for_each(|note| claims.note(note));
+    present
+        .seen
+        .extend(seen_access(policy, shared || has_access(present.mark.as_ref())).map(|seen| (ACCESS.name, seen)));
     Ok(Observation::Present(Box::new(present)))
 }
 
-fn look_at_policy(present: &mut Present, email: &str, policy: Result<Policy, Error>) {
-    let seen = match policy {
-        Ok(policy) => {
-            let former = former_server(&policy, present.mark.as_ref(), email);
-            let ours = member_of(former.as_deref().unwrap_or(email));
-            let others = others(&policy, &ours, &SERVER_SUBSCRIPTION_ROLES).into_iter();
-            present.kept.extend(others.map(|entry| Kept { facet: ACCESS.name.to_owned(), entry }));
-            Seen::Value(granted(
-                former.as_deref().unwrap_or(email),
-                &roles_of(&policy, &ours, &SERVER_SUBSCRIPTION_ROLES),
-            ))
-        }
-        Err(error) => Seen::Unknown(error),
-    };
-    present.seen.push((ACCESS.name, seen));
+fn has_access(mark: Option<&Mark>) -> bool {
+    mark.is_some_and(|mark| !mark.is_written() || mark.own.has_ours(ACCESS.key))
 }
 
-/// The account that the plan file named before.
-fn former_server(policy: &Policy, mark: Option<&Mark>, email: &str) -> Option<String> {
-    let recorded = mark?.recorded(ACCESS.key);
-    former(policy, email, &SERVER_SUBSCRIPTION_ROLES, |other| recorded.is(&granted(other, &SERVER_SUBSCRIPTION_ROLES)))
+/// Whoever may not read the policy needs it only where something of ours is in it, or is to be.
+fn seen_access(policy: Result<Policy, Error>, needed: bool) -> Option<Seen> {
+    match policy {
+        Ok(policy) => {
+            let list = entries(&policy, &SERVER_SUBSCRIPTION_ROLES);
+            Some(Seen::Entries(Entries { list, limit: None }))
+        }
+        Err(error) => needed.then_some(Seen::Unknown(error)),
+    }
 }
 
 fn present(found: &Subscription, names: &Names) -> Present {
@@ -126,12 +132,14 @@ fn present(found: &Subscription, names: &Names) -> Present {
     let seen = vec![
         (TOPIC.name, Seen::Value(json!(found.topic))),
         (ATTRIBUTES.name, Seen::Value(seen_attributes(found))),
-        (LABELS.name, Seen::Value(json!(others_labels(&labels)))),
+        (LABELS.name, Seen::Value(json!(without_mark(&labels)))),
     ];
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let wanted = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
-    let obstacles = fixed(found, &wanted, created).map(|refusal| (TOPIC.name, refusal)).into_iter().collect();
-    Present { mark, seen, nameless: vec![ACCESS.name], obstacles, ..Present::default() }
+    let fixed = fixed(found, &wanted, created).map(|refusal| (TOPIC.name, refusal));
+    let unusable = unusable(found, created).map(|refusal| (ATTRIBUTES.name, refusal));
+    let obstacles = fixed.into_iter().chain(unusable).collect();
+    Present { mark, seen, obstacles, ..Present::default() }
 }
 
 /// A subscription stays with its topic. One of ours whose topic is gone has nothing more to hear of, and is made again.
@@ -155,6 +163,33 @@ fn fixed(found: &Subscription, wanted: &str, created: bool) -> Option<Refusal> {
     })
 }
 
+/// How a subscription delivers is not ours to change, but for one of ours that pushes; a filter stays for good
+/// (<https://cloud.google.com/pubsub/docs/subscription-message-filter>), and so does being detached
+/// (<https://cloud.google.com/pubsub/docs/detach-subscriptions>).
+fn unusable(found: &Subscription, created: bool) -> Option<Refusal> {
+    let delivery = delivery(found);
+    if delivery == PULL || (created && delivery.starts_with(PUSHED)) {
+        return None;
+    }
+    Some(Refusal {
+        reason: format!(
+            "subscription `{}` is {delivery}: the server, which pulls every message, would not hear of new files",
+            short(&found.name)
+        ),
+        hint: "choose another `name` under [gcp.subscription]".to_owned(),
+    })
+}
+
+/// What people should know of a subscription that somebody else made.
+fn expires(found: &Subscription) -> Option<String> {
+    let expiration = seen_expiration(found.expiration_policy.as_ref());
+    let expiration = expiration.as_str().filter(|expiration| *expiration != NEVER)?;
+    let name = short(&found.name);
+    Some(format!(
+        "subscription `{name}` expires {expiration}: `gcloud pubsub subscriptions update {name} --expiration-period=never` keeps it"
+    ))
+}
+
 fn seen_attributes(found: &Subscription) -> Value {
     let ack_deadline_s =
         if found.ack_deadline_seconds == 0 { DEFAULT_ACK_DEADLINE_S } else { found.ack_deadline_seconds };
@@ -163,7 +198,7 @@ fn seen_attributes(found: &Subscription) -> Value {
         "ack_deadline_s": ack_deadline_s,
         "retention_s": retention_s,
         "expires": seen_expiration(found.expiration_policy.as_ref()),
-        "delivery": seen_delivery(found),
+        "delivery": delivery(found),
     })
 }
 
@@ -172,19 +207,24 @@ fn seen_attributes(found: &Subscription) -> Value {
 fn seen_expiration(policy: Option<&ExpirationPolicy>) -> Value {
     match policy.map(|policy| policy.ttl.as_ref().map_or(0, Duration::seconds)) {
         None => json!("after 31 days without use"),
-        Some(0) => json!("never"),
+        Some(0) => json!(NEVER),
         Some(seconds) => json!(format!("after {seconds} s without use")),
     }
 }
 
-fn seen_delivery(found: &Subscription) -> Value {
+/// What stands before the address that messages are pushed to.
+const PUSHED: &str = "pushed to ";
+
+fn delivery(found: &Subscription) -> String {
     let push = found.push_config.as_ref().map(|push| push.push_endpoint.as_str()).filter(|url| !url.is_empty());
     match push {
-        Some(endpoint) => json!(format!("pushed to {endpoint}")),
-        None if found.bigquery_config.is_some() => json!("BigQuery"),
-        None if found.cloud_storage_config.is_some() => json!("Cloud Storage"),
-        None if found.bigtable_config.is_some() => json!("Bigtable"),
-        None => json!("pull"),
+        _ if found.detached => "detached".to_owned(),
+        _ if !found.filter.is_empty() => format!("filtered by `{}`", found.filter),
+        Some(endpoint) => format!("{PUSHED}{endpoint}"),
+        None if found.bigquery_config.is_some() => "written to BigQuery".to_owned(),
+        None if found.cloud_storage_config.is_some() => "written to Cloud Storage".to_owned(),
+        None if found.bigtable_config.is_some() => "written to Bigtable".to_owned(),
+        None => PULL.to_owned(),
     }
 }
 
@@ -193,23 +233,18 @@ pub(crate) async fn create(
     writer: &Writer,
     names: &Names,
     subscription: &str,
+    tags: &Tags,
     facets: &Map<String, Value>,
-    mark: &Mark,
-) -> Result<(), Error> {
-    let name = names.subscription_name(subscription);
-    let mut wanted = Subscription::new().set_name(&name);
+) -> Result<Created, Error> {
+    let mut wanted = Subscription::new().set_name(names.subscription_name(subscription)).set_labels(tags.clone());
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
         wanted = with_facet(wanted, facet, value)?;
     }
-    wanted.labels.extend(mark.to_tags());
     match writer.create_subscription(&wanted).await {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let found = labels(writer.reader(), &name).await?;
-            let ours = is_made_by(&found, mark, &names.subscription_identity(subscription));
-            if ours { Ok(()) } else { Err(appeared("subscription", subscription)) }
-        }
+        Ok(()) => Ok(Created::Made),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Created::Existed),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(error.retry(TOPIC_NOT_SEEN)),
-        created => created,
+        Err(error) => Err(error),
     }
 }
 
@@ -218,7 +253,6 @@ fn with_facet(subscription: Subscription, facet: &str, value: &Value) -> Result<
     Ok(match facet {
         "topic" => subscription.set_topic(value.as_str().unwrap_or_default()),
         "attributes" => with_attributes(subscription, value).0,
-        "labels" => subscription.set_labels(labels_in(value)),
         "access" => subscription,
         other => return Err(unknown_facet(other)),
     })
@@ -246,73 +280,109 @@ fn with_attributes(mut subscription: Subscription, value: &Value) -> (Subscripti
     (subscription, mask)
 }
 
-async fn existing(writer: &Writer, name: &str) -> Result<Subscription, Error> {
-    let found = writer.reader().get_subscription(name).await?;
-    found.ok_or_else(|| gone("subscription", short(name)))
-}
-
-/// Write one facet; `null` takes the server's roles.
+/// Put `value` in place of `before` in one facet. `fresh` is a subscription that this run made.
 pub(crate) async fn write(
     writer: &Writer,
-    settings: &Settings,
     name: &str,
     facet: &str,
+    before: &Value,
     value: &Value,
     fresh: bool,
 ) -> Result<(), Error> {
     match facet {
-        "labels" => merge_labels(writer, name, &labels_in(value)).await,
-        "topic" => attach_again(writer, name, value.as_str().unwrap_or_default()).await,
         "attributes" => {
             let (subscription, mask) = with_attributes(Subscription::new().set_name(name), value);
-            writer.update_subscription(&subscription, &mask).await
+            settling(writer.update_subscription(&subscription, &mask).await, fresh)
         }
-        "access" if value.is_null() => take_access(writer, settings, name).await,
-        "access" => give_access(writer, settings, name, fresh).await,
+        "access" => {
+            let holder = Holder::Subscription(name.to_owned());
+            let written = policy::write(writer, &holder, before, value, fresh).await;
+            let email = grants(value).map(|(_, member)| email_of(member)).next();
+            written.map_err(|error| explain(error, email))
+        }
         other => Err(unknown_facet(other)),
     }
 }
 
-async fn give_access(writer: &Writer, settings: &Settings, name: &str, fresh: bool) -> Result<(), Error> {
-    let Some(email) = settings.service_account() else { return Ok(()) };
-    let holder = Holder::Subscription(name.to_owned());
-    let given = grant(writer, &holder, &member_of(email), &SERVER_SUBSCRIPTION_ROLES, fresh).await;
-    given.map_err(|error| explain(error, email))?;
-    if fresh { Ok(()) } else { take_former_access(writer, name, email).await }
-}
-
-async fn take_access(writer: &Writer, settings: &Settings, name: &str) -> Result<(), Error> {
-    let Some(email) = settings.service_account() else { return Ok(()) };
-    take_former_access(writer, name, email).await?;
-    revoke(writer, &Holder::Subscription(name.to_owned()), &member_of(email), &SERVER_SUBSCRIPTION_ROLES).await
-}
-
-async fn take_former_access(writer: &Writer, name: &str, email: &str) -> Result<(), Error> {
-    let holder = Holder::Subscription(name.to_owned());
-    let (policy, labels) = futures::join!(holder.policy(writer.reader()), labels(writer.reader(), name));
-    let (Some(policy), mark) = (policy?, Mark::from_tags(&labels?)) else { return Ok(()) };
-    let mark = mark.filter(|mark| mark.wrote(ACCESS.key));
-    match former_server(&policy, mark.as_ref(), email) {
-        Some(former) => revoke(writer, &holder, &member_of(&former), &SERVER_SUBSCRIPTION_ROLES).await,
-        None => Ok(()),
-    }
+/// A subscription of a deleted topic, while it is made again: everything of it, until it is written back.
+#[derive(Debug)]
+pub(crate) struct Held {
+    subscription: Subscription,
+    policy: Policy,
 }
 
 /// Make a subscription of a deleted topic again, with the same settings, labels and policy: a subscription cannot be
-/// attached to another topic. What still waits in it is lost; nothing new would ever have come.
-async fn attach_again(writer: &Writer, name: &str, topic: &str) -> Result<(), Error> {
-    let found = existing(writer, name).await?;
-    if found.topic != DELETED_TOPIC {
-        return Ok(());
+/// attached to another topic. What still waits in it is lost; nothing new would ever have come. `held` keeps what was read over
+/// the repetitions of this write.
+pub(crate) async fn attach_again(
+    writer: &Writer,
+    name: &str,
+    topic: &str,
+    held: &mut Option<Held>,
+) -> Result<(), Error> {
+    if held.is_none() {
+        *held = take_down(writer, name, topic).await?;
     }
-    let policy = writer.reader().get_subscription_policy(name).await?;
+    let Some(kept) = held else { return Ok(()) };
+    put_back(writer, kept, topic).await.map_err(|error| with_what_is_lost(error, kept))?;
+    *held = None;
+    Ok(())
+}
+
+/// Read the subscription and delete it; `None` where its topic is there. Nothing is deleted before the new topic is seen.
+async fn take_down(writer: &Writer, name: &str, topic: &str) -> Result<Option<Held>, Error> {
+    let reader = writer.reader();
+    let (found, policy, new) =
+        futures::join!(reader.get_subscription(name), reader.get_subscription_policy(name), reader.get_topic(topic));
+    let subscription = found?.ok_or_else(|| gone(name))?;
+    if subscription.topic != DELETED_TOPIC {
+        return Ok(None);
+    }
+    let policy = policy?;
+    if new?.is_none() {
+        let error = Error::new(ErrorKind::NotFound, format!("topic `{}` is not there", short(topic)));
+        return Err(error.retry(TOPIC_NOT_SEEN));
+    }
     writer.delete_subscription(name).await?;
-    writer.create_subscription(&made_again(found, topic)).await?;
-    if policy.bindings.is_empty() {
+    Ok(Some(Held { subscription, policy }))
+}
+
+/// Each step finds done what an earlier attempt did.
+async fn put_back(writer: &Writer, held: &Held, topic: &str) -> Result<(), Error> {
+    match writer.create_subscription(&made_again(held.subscription.clone(), topic)).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.retry(TOPIC_NOT_SEEN)),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    if held.policy.bindings.is_empty() {
         return Ok(());
     }
     // The new one has a policy, and an etag, of its own.
-    writer.set_subscription_policy(name, &Policy::new().set_version(policy.version).set_bindings(policy.bindings)).await
+    let policy = Policy::new().set_version(held.policy.version).set_bindings(held.policy.bindings.clone());
+    settling(writer.set_subscription_policy(&held.subscription.name, &policy).await, true)
+}
+
+/// What nobody knows any more when this run ends without having written it back.
+fn with_what_is_lost(error: Error, held: &Held) -> Error {
+    let labels = without_mark(&labels_of(&held.subscription.labels));
+    let labels = labels.iter().map(|(key, value)| format!("label {key}={value}"));
+    let member = |role: &str, member: &String| format!("{role} for {member}");
+    let bindings = held.policy.bindings.iter();
+    let members = bindings.flat_map(|binding| binding.members.iter().map(move |one| member(&binding.role, one)));
+    let lost: Vec<_> = labels.chain(members).collect();
+    if lost.is_empty() {
+        return error;
+    }
+    error.hint(format!(
+        "subscription `{}` had these, which the next run does not know of: {}",
+        short(&held.subscription.name),
+        lost.join(", ")
+    ))
+}
+
+fn gone(name: &str) -> Error {
+    let error = Error::new(ErrorKind::Stale, format!("subscription `{}` is gone", short(name)));
+    error.hint("run `provision gcp plan` to see what is there now")
 }
 
 /// The settings of a subscription without what only the service says.
@@ -324,53 +394,15 @@ fn made_again(found: Subscription, topic: &str) -> Subscription {
     again
 }
 
-/// Put labels beside those there are.
-pub(crate) async fn merge_labels(writer: &Writer, name: &str, ours: &Labels) -> Result<(), Error> {
-    let found = labels_of(&existing(writer, name).await?.labels);
-    put_merged(writer, name, found, ours).await
+/// The labels there are; `None` where there is no subscription.
+pub(crate) async fn tags(reader: &Reader, name: &str) -> Result<Option<Tags>, Error> {
+    Ok(reader.get_subscription(name).await?.map(|found| labels_of(&found.labels)))
 }
 
-async fn put_merged(writer: &Writer, name: &str, found: Labels, ours: &Labels) -> Result<(), Error> {
-    let mut merged = found.clone();
-    merged.extend(ours.clone());
-    if merged == found { Ok(()) } else { put_labels(writer, name, &merged).await }
-}
-
-async fn put_labels(writer: &Writer, name: &str, labels: &Labels) -> Result<(), Error> {
-    let subscription = Subscription::new().set_name(name).set_labels(labels.clone());
+/// Pub/Sub takes all labels at once, without a precondition.
+pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
+    let subscription = Subscription::new().set_name(name).set_labels(with_changes(found, changes));
     writer.update_subscription(&subscription, &["labels"]).await
-}
-
-/// The labels there are.
-pub(crate) async fn labels(reader: &Reader, name: &str) -> Result<Labels, Error> {
-    Ok(reader.get_subscription(name).await?.map(|found| labels_of(&found.labels)).unwrap_or_default())
-}
-
-/// Write the mark; stops if somebody else's hand is on it.
-pub(crate) async fn record(
-    writer: &Writer,
-    name: &str,
-    read: Option<Labels>,
-    before: Option<&Mark>,
-    mark: &Mark,
-) -> Result<(), Error> {
-    let found = match read {
-        Some(found) => found,
-        None => labels_of(&existing(writer, name).await?.labels),
-    };
-    may_be_written("gcp", &format!("subscription `{}`", short(name)), Mark::from_tags(&found).as_ref(), before, mark)?;
-    put_merged(writer, name, found, &mark.to_tags()).await
-}
-
-/// Take the server's roles and our mark off, and leave everything else.
-pub(crate) async fn unmark(writer: &Writer, settings: &Settings, name: &str) -> Result<(), Error> {
-    let Some(found) = writer.reader().get_subscription(name).await? else { return Ok(()) };
-    let mut labels = labels_of(&found.labels);
-    if Mark::from_tags(&labels).is_some_and(|mark| mark.wrote(ACCESS.key)) {
-        take_access(writer, settings, name).await?;
-    }
-    labels.retain(|key, _| !KEYS.contains(&key.as_str()));
-    if labels.len() == found.labels.len() { Ok(()) } else { put_labels(writer, name, &labels).await }
 }
 
 #[cfg(test)]
@@ -382,9 +414,9 @@ mod tests {
 
     fn created(settings: &Settings) -> Subscription {
         let wants = want(settings, &names(), Origin::Created);
-        wants.iter().fold(Subscription::new().set_name("projects/p/subscriptions/s"), |subscription, want| {
-            with_facet(subscription, want.facet.name, &want.value).unwrap()
-        })
+        let wants = wants.iter().filter(|want| want.facet.extent != Extent::Tags);
+        let named = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(settings.labels().clone());
+        wants.fold(named, |subscription, want| with_facet(subscription, want.facet.name, &want.value).unwrap())
     }
 
     #[test]
@@ -405,10 +437,11 @@ mod tests {
         let facets = |settings: &Settings| -> Vec<_> {
             want(settings, &names(), Origin::Adopted).into_iter().map(|want| (want.facet.name, want.value)).collect()
         };
-        assert_eq!(facets(&settings()), [("topic", json!(TOPIC_NAME))]);
+        let delivery = ("attributes", json!({"delivery": "pull"}));
+        assert_eq!(facets(&settings()), [("topic", json!(TOPIC_NAME)), delivery]);
         let mut given = settings();
         given.gcp.subscription.ack_deadline_s = Some(60);
-        assert_eq!(facets(&given)[1], ("attributes", json!({"ack_deadline_s": 60})));
+        assert_eq!(facets(&given)[1], ("attributes", json!({"ack_deadline_s": 60, "delivery": "pull"})));
     }
 
     #[test]
@@ -424,13 +457,31 @@ mod tests {
         let (settings, member) = (full_settings(), "serviceAccount:wandb-full@acme-ml.iam.gserviceaccount.com");
         let binding = |role: &str| crate::client::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
         let policy = Policy::new().set_bindings(SERVER_SUBSCRIPTION_ROLES.map(binding));
-        let mut present = Present::default();
-        look_at_policy(&mut present, settings.service_account().unwrap(), Ok(policy));
+        let Some(Seen::Entries(entries)) = seen_access(Ok(policy), true) else { panic!("the policy is not seen") };
         let want = want(&settings, &names(), Origin::Adopted).pop().unwrap();
-        assert!(
-            matches!(&present.seen[0], (name, Seen::Value(seen)) if *name == want.facet.name && *seen == want.value)
-        );
-        assert_eq!(present.kept.len(), 2);
+        for role in SERVER_SUBSCRIPTION_ROLES {
+            let of_role = entries.list.iter().filter(|entry| entry.member.as_deref() == Some(role));
+            assert_eq!(of_role.filter(|entry| entry.value == want.value[role]).count(), 1);
+        }
+        assert_eq!(entries.list.len(), 4);
+    }
+
+    #[test]
+    fn a_policy_that_nobody_needs_may_be_closed() {
+        let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
+        assert!(seen_access(denied(), false).is_none());
+        assert!(matches!(seen_access(denied(), true), Some(Seen::Unknown(_))));
+    }
+
+    #[test]
+    fn what_is_held_is_told_where_it_cannot_be_written_back() {
+        let binding = crate::client::Binding::new().set_role("roles/viewer").set_members(["user:a@b.c"]);
+        let labels = [("theirs", "x"), ("provision-deployment", "ab")];
+        let subscription = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(labels);
+        let held = Held { subscription, policy: Policy::new().set_bindings([binding]) };
+        let error = with_what_is_lost(Error::new(ErrorKind::NotFound, "create"), &held);
+        let advice = error.advice().unwrap();
+        assert!(advice.contains("label theirs=x, roles/viewer for user:a@b.c") && !advice.contains("provision-"));
     }
 
     #[test]
@@ -440,6 +491,25 @@ mod tests {
         assert_eq!(fixed(&of(DELETED_TOPIC), TOPIC_NAME, true), None);
         assert!(fixed(&of(DELETED_TOPIC), TOPIC_NAME, false).unwrap().reason.contains("was deleted"));
         assert!(fixed(&of("projects/p/topics/other"), TOPIC_NAME, true).unwrap().reason.contains("`other`"));
+    }
+
+    #[test]
+    fn a_subscription_that_the_server_cannot_pull_from_is_refused() {
+        let plain = Subscription::new().set_name("projects/p/subscriptions/s");
+        let pushed = plain.clone().set_push_config(PushConfig::new().set_push_endpoint("https://a.example"));
+        for unusable_one in [plain.clone().set_filter("attributes:a"), plain.clone().set_detached(true), pushed.clone()]
+        {
+            assert!(unusable(&unusable_one, false).unwrap().reason.contains("would not hear"));
+        }
+        assert_eq!((unusable(&plain, false), unusable(&pushed, true)), (None, None));
+        assert!(unusable(&plain.set_filter("attributes:a"), true).is_some());
+    }
+
+    #[test]
+    fn a_subscription_of_others_that_expires_is_told() {
+        let plain = Subscription::new().set_name("projects/p/subscriptions/s");
+        assert!(expires(&plain).unwrap().contains("expires after 31 days"));
+        assert_eq!(expires(&plain.set_expiration_policy(ExpirationPolicy::new())), None);
     }
 
     #[test]

@@ -2,22 +2,31 @@
 
 use std::time::Duration;
 
-use provision_core::mark::{KEYS, Mark, may_be_written};
-use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Seen, Shape, Want};
+use provision_core::mark::{Mark, Tags, without_mark};
+use provision_core::provider::{Created, TagChanges, with_changes};
+use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::client::{Labels, Policy, Reader, Writer, labels_of};
+use crate::client::{Read as _, Reader, Writer, labels_of, short};
 use crate::config::Settings;
-use crate::policy::{Holder, grant, member_of, others, revoke, roles_of};
+use crate::error::absent;
+use crate::policy::{self, Holder, entries, granted, has, member_of};
 use crate::provider::Names;
-use crate::resources::bucket::{appeared, gone, is_made_by, labels_in, others_labels, unknown_facet};
+use crate::resources::bucket::unknown_facet;
 
-static PUBLISHER: Facet = Facet { name: "publisher", key: 'p', shape: Shape::Whole, at_creation: AtCreation::Written };
-static LABELS: Facet = Facet { name: "labels", key: 'g', shape: Shape::Keys, at_creation: AtCreation::Included };
+static PUBLISHER: Facet = Facet {
+    name: "publisher",
+    key: 'p',
+    extent: Extent::NamedKeys,
+    sharing: Sharing::Anonymous,
+    creation: Creation::OwnCall,
+};
+static LABELS: Facet =
+    Facet { name: "labels", key: 'g', extent: Extent::Tags, sharing: Sharing::Exclusive, creation: Creation::SameCall };
 
-/// Facets of which only an entry is ours.
-pub(crate) const ENTRIES: [&str; 1] = ["publisher"];
+/// Every facet of a topic.
+pub(crate) static FACETS: [&Facet; 2] = [&PUBLISHER, &LABELS];
 
 /// What Cloud Storage's service agent needs on the topic
 /// (<https://cloud.google.com/storage/docs/reporting-changes#before-you-begin>).
@@ -33,111 +42,63 @@ const AGENT_NOT_SEEN: RetryClass = RetryClass::Settling {
 /// What is wanted: this bucket's project may publish.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let agent = names.agent.clone().unwrap_or_default();
-    let mut wants = vec![Want { facet: &PUBLISHER, value: publisher(&agent), path: "gcp.topic".to_owned() }];
+    let publisher = granted(&agent, &ROLES);
+    let mut wants = vec![Want { facet: &PUBLISHER, value: publisher, path: "gcp.topic".to_owned() }];
     if !settings.labels().is_empty() {
         wants.push(Want { facet: &LABELS, value: json!(settings.labels()), path: "deployment.tags".to_owned() });
     }
     wants
 }
 
-fn publisher(agent: &str) -> Value {
-    json!({"member": member_of(agent), "role": ROLES[0]})
-}
-
-/// The topic, its policy, and the service agent whose right to publish is looked for, at once.
+/// The topic, its policy, and the service agent that is wanted in it, at once.
 pub(crate) async fn observe(
     reader: &Reader,
     topic: &str,
     agent: impl Future<Output = Result<String, Error>>,
 ) -> Result<Observation, Error> {
     let (found, policy, agent) = futures::join!(reader.get_topic(topic), reader.get_topic_policy(topic), agent);
-    let agent = agent?;
+    agent?;
     let Some(found) = found? else { return Ok(Observation::Absent) };
     let labels = labels_of(&found.labels);
-    let mut kept = Vec::new();
     let publisher = match policy {
-        Ok(policy) => {
-            let member = member_of(&agent);
-            let others = others(&policy, &member, &ROLES).into_iter();
-            kept.extend(others.map(|entry| Kept { facet: PUBLISHER.name.to_owned(), entry }));
-            Seen::Value(seen_publisher(&policy, &agent))
-        }
+        Ok(policy) => Seen::Entries(Entries { list: entries(&policy, &ROLES), limit: None }),
         Err(error) => Seen::Unknown(error),
     };
-    let seen = vec![(PUBLISHER.name, publisher), (LABELS.name, Seen::Value(json!(others_labels(&labels))))];
     let mark = Mark::from_tags(&labels);
-    Ok(Observation::Present(Box::new(Present {
-        mark,
-        seen,
-        nameless: vec![PUBLISHER.name],
-        kept,
-        ..Present::default()
-    })))
-}
-
-fn seen_publisher(policy: &Policy, agent: &str) -> Value {
-    match roles_of(policy, &member_of(agent), &ROLES).is_empty() {
-        true => Value::Null,
-        false => publisher(agent),
-    }
+    let seen = vec![(PUBLISHER.name, publisher), (LABELS.name, Seen::Value(json!(without_mark(&labels))))];
+    Ok(Observation::Present(Box::new(Present { mark, seen, ..Present::default() })))
 }
 
 /// Whether the topic's policy lets Cloud Storage publish, as far as it can be read.
 pub(crate) async fn may_publish(reader: &Reader, names: &Names) -> bool {
     let (Some(topic), Some(agent)) = (&names.topic, &names.agent) else { return false };
     let policy = reader.get_topic_policy(&names.topic_name(topic)).await;
-    policy.is_ok_and(|policy| !seen_publisher(&policy, agent).is_null())
+    policy.is_ok_and(|policy| has(&policy, ROLES[0], &member_of(agent)))
 }
 
 /// Create the topic with its labels.
-pub(crate) async fn create(
-    writer: &Writer,
-    topic: &str,
-    identity: &str,
-    facets: &Map<String, Value>,
-    mark: &Mark,
-) -> Result<(), Error> {
-    let mut labels = facets.get(LABELS.name).map(labels_in).unwrap_or_default();
-    labels.extend(mark.to_tags());
-    match writer.create_topic(topic, &labels).await {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let found = self::labels(reader(writer), topic).await?;
-            if is_made_by(&found, mark, identity) {
-                Ok(())
-            } else {
-                Err(appeared("topic", crate::client::short(topic)))
-            }
-        }
-        created => created,
+pub(crate) async fn create(writer: &Writer, topic: &str, tags: &Tags) -> Result<Created, Error> {
+    match writer.create_topic(topic, tags).await {
+        Ok(()) => Ok(Created::Made),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Created::Existed),
+        Err(error) => Err(error),
     }
 }
 
-fn reader(writer: &Writer) -> &Reader {
-    crate::client::Read::reader(writer)
-}
-
-/// Write one facet; `null` takes our member out of the policy.
+/// Put `value` in place of `before` in one facet.
 pub(crate) async fn write(
     writer: &Writer,
     topic: &str,
-    agent: &str,
     facet: &str,
+    before: &Value,
     value: &Value,
     fresh: bool,
 ) -> Result<(), Error> {
-    match facet {
-        "labels" => merge_labels(writer, topic, &labels_in(value)).await,
-        "publisher" => write_publisher(writer, topic, agent, value, fresh).await,
-        other => Err(unknown_facet(other)),
+    if facet != PUBLISHER.name {
+        return Err(unknown_facet(facet));
     }
-}
-
-async fn write_publisher(writer: &Writer, topic: &str, agent: &str, value: &Value, fresh: bool) -> Result<(), Error> {
     let holder = Holder::Topic(topic.to_owned());
-    match value["member"].as_str() {
-        Some(member) => grant(writer, &holder, member, &ROLES, fresh).await.map_err(explain),
-        None => revoke(writer, &holder, &member_of(agent), &ROLES).await,
-    }
+    policy::write(writer, &holder, before, value, fresh).await.map_err(explain)
 }
 
 fn explain(error: Error) -> Error {
@@ -146,82 +107,88 @@ fn explain(error: Error) -> Error {
     if unseen { error.retry(AGENT_NOT_SEEN) } else { error }
 }
 
-/// Put labels beside those there are.
-pub(crate) async fn merge_labels(writer: &Writer, topic: &str, ours: &Labels) -> Result<(), Error> {
-    let found = existing_labels(writer, topic).await?;
-    put_merged(writer, topic, found, ours).await
+/// The labels there are; `None` where there is no topic.
+pub(crate) async fn tags(reader: &Reader, topic: &str) -> Result<Option<Tags>, Error> {
+    Ok(reader.get_topic(topic).await?.map(|topic| labels_of(&topic.labels)))
 }
 
-async fn existing_labels(writer: &Writer, topic: &str) -> Result<Labels, Error> {
-    let found = reader(writer).get_topic(topic).await?;
-    let found = found.ok_or_else(|| gone("topic", crate::client::short(topic)))?;
-    Ok(labels_of(&found.labels))
+/// Pub/Sub takes all labels at once, without a precondition.
+pub(crate) async fn update_tags(writer: &Writer, topic: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
+    writer.update_topic_labels(topic, &with_changes(found, changes)).await
 }
 
-async fn put_merged(writer: &Writer, topic: &str, found: Labels, ours: &Labels) -> Result<(), Error> {
-    let mut merged = found.clone();
-    merged.extend(ours.clone());
-    if merged == found {
-        return Ok(());
-    }
-    writer.update_topic_labels(topic, &merged).await
-}
-
-/// The labels there are.
-pub(crate) async fn labels(reader: &Reader, topic: &str) -> Result<Labels, Error> {
-    Ok(reader.get_topic(topic).await?.map(|topic| labels_of(&topic.labels)).unwrap_or_default())
-}
-
-/// Write the mark; stops if somebody else's hand is on it.
-pub(crate) async fn record(
-    writer: &Writer,
+/// Why the topic is not deleted: a subscription of somebody else's could never be attached to another one
+/// (<https://cloud.google.com/pubsub/docs/delete-topic>). Buckets whose notifications go to it are not known: they cannot be
+/// listed by topic.
+pub(crate) async fn in_the_way(
+    reader: &Reader,
+    names: &Names,
     topic: &str,
-    read: Option<Labels>,
-    before: Option<&Mark>,
-    mark: &Mark,
-) -> Result<(), Error> {
-    let found = match read {
-        Some(found) => found,
-        None => existing_labels(writer, topic).await?,
-    };
-    may_be_written(
-        "gcp",
-        &format!("topic `{}`", crate::client::short(topic)),
-        Mark::from_tags(&found).as_ref(),
-        before,
-        mark,
-    )?;
-    put_merged(writer, topic, found, &mark.to_tags()).await
+    deployments: &[&str],
+) -> Result<Option<Refusal>, Error> {
+    let own = names.subscription.as_ref().map(|subscription| names.subscription_name(subscription));
+    let attached = absent(reader.list_topic_subscriptions(topic).await)?.unwrap_or_default();
+    let others: Vec<_> = attached.into_iter().filter(|name| Some(name) != own.as_ref()).collect();
+    if others.is_empty() {
+        return Ok(None);
+    }
+    let ours = marked(reader, &names.project, deployments).await?;
+    let others: Vec<_> = others.iter().filter(|name| !ours.contains(name)).map(|name| format!("`{name}`")).collect();
+    Ok((!others.is_empty()).then(|| attached_to(short(topic), &others)))
 }
 
-/// Take our member and our mark off, and leave everything else.
-pub(crate) async fn unmark(writer: &Writer, topic: &str, agent: &str) -> Result<(), Error> {
-    let Some(found) = reader(writer).get_topic(topic).await? else { return Ok(()) };
-    let mut labels = labels_of(&found.labels);
-    if Mark::from_tags(&labels).is_some_and(|mark| mark.wrote(PUBLISHER.key)) {
-        revoke(writer, &Holder::Topic(topic.to_owned()), &member_of(agent), &ROLES).await?;
+/// The subscriptions of the project that carry the deployment's mark: what is left over goes with the topic.
+async fn marked(reader: &Reader, project: &str, deployments: &[&str]) -> Result<Vec<String>, Error> {
+    let found = reader.list_subscriptions(project).await?;
+    let ours = found.into_iter().filter(|found| {
+        let mark = Mark::from_tags(&labels_of(&found.labels));
+        mark.is_some_and(|mark| deployments.contains(&mark.deployment.as_str()) && mark.is_for(&identity(&found.name)))
+    });
+    Ok(ours.map(|found| found.name).collect())
+}
+
+/// The full name in which marks know something of Pub/Sub's.
+pub(crate) fn identity(name: &str) -> String {
+    format!("//pubsub.googleapis.com/{name}")
+}
+
+fn attached_to(topic: &str, others: &[String]) -> Refusal {
+    Refusal {
+        reason: format!(
+            "topic `{topic}` has subscriptions of others, which would never hear of anything again: {}",
+            others.join(", ")
+        ),
+        hint: "delete those subscriptions, or give them a topic of their own, then run the same command again"
+            .to_owned(),
     }
-    labels.retain(|key, _| !KEYS.contains(&key.as_str()));
-    if labels.len() == found.labels.len() {
-        return Ok(());
+}
+
+/// Delete it, unless something of others is attached by now; one that is gone is deleted.
+pub(crate) async fn delete(writer: &Writer, names: &Names, topic: &str, deployments: &[&str]) -> Result<(), Error> {
+    match in_the_way(writer.reader(), names, topic, deployments).await? {
+        None => writer.delete_topic(topic).await,
+        Some(refusal) => {
+            let error = Error::new(ErrorKind::Refused, format!("refused to delete topic `{}`", short(topic)));
+            Err(error.message(refusal.reason).hint(refusal.hint))
+        }
     }
-    writer.update_topic_labels(topic, &labels).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Binding;
+    use crate::client::{Binding, Policy};
     use crate::provider::tests::{names, settings};
 
     #[test]
     fn the_right_to_publish_is_seen_as_wanted() {
         let names = names();
-        let agent = names.agent.clone().unwrap();
-        let binding = Binding::new().set_role(ROLES[0]).set_members([member_of(&agent)]);
-        let policy = Policy::new().set_bindings([binding]);
-        assert_eq!(seen_publisher(&policy, &agent), want(&settings(), &names)[0].value);
-        assert_eq!(seen_publisher(&Policy::new(), &agent), Value::Null);
+        let member = member_of(&names.agent.clone().unwrap());
+        let binding = Binding::new().set_role(ROLES[0]).set_members(["user:a@b.c", &member]);
+        let found = entries(&Policy::new().set_bindings([binding]), &ROLES);
+        let want = &want(&settings(), &names)[0];
+        assert_eq!(want.facet.name, PUBLISHER.name);
+        assert_eq!(found.iter().filter(|entry| entry.value == want.value[ROLES[0]]).count(), 1);
     }
 
     #[test]

@@ -72,11 +72,17 @@ pub(super) fn policy_to_set(call: &Call<'_>) -> Result<Policy, Refusal> {
     Ok(body.policy)
 }
 
-/// An account of a project, `-` standing for any. One that is not there is not told from one of another's.
+/// An account of a project, by id or number, `-` standing for any. One that is not there is not told from one of another's; with
+/// `-` it is "403 Forbidden instead of 404"
+/// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/get>.
 fn find(state: &Transaction<'_>, project: &str, email: &str) -> Result<Account, Refusal> {
     let account: Option<Account> = state.get(&account_key(email))?;
-    let within = |account: &Account| project == "-" || account.project == project;
-    account.filter(within).ok_or_else(|| Refusal::not_found("Unknown service account"))
+    let id = project::find(state, project)?.map(|project| project.id);
+    let within = |account: &Account| project == "-" || account.project == id.as_deref().unwrap_or(project);
+    account.filter(within).ok_or_else(|| match project {
+        "-" => Refusal::denied("Permission 'iam.serviceAccounts.get' denied on resource (or it may not exist)."),
+        _ => Refusal::not_found("Unknown service account"),
+    })
 }
 
 fn described(account: &Account) -> Result<Value, Refusal> {

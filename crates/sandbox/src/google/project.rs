@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::call::Call;
+use super::call::{self, Call};
 use super::policy::Stored;
 use super::refusal::Refusal;
 use crate::Error;
@@ -147,6 +147,9 @@ pub(super) fn has_account(state: &Transaction<'_>, email: &str) -> Result<bool, 
 
 /// Requests to Resource Manager <https://cloud.google.com/resource-manager/reference/rest/v3/projects>.
 pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    if call.verb() == "SearchProjects" {
+        return search(state, call);
+    }
     call.takes(&[])?;
     // A project that is not there and one that is not the caller's look the same.
     let denied = || Refusal::denied("The caller does not have permission");
@@ -156,6 +159,28 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
         "TestIamPermissions" => permissions(call),
         _ => Err(Refusal::unserved(&call.operation)),
     }
+}
+
+/// Every project that the caller may see: all of them <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
+/// Of queries only the one for projects that are not being deleted is served.
+fn search(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    const PAGE: usize = 100;
+    call.takes(&["query", "pageSize", "pageToken"])?;
+    let query = call.parameter("query").unwrap_or_default();
+    if !["", "state:ACTIVE"].contains(&query) {
+        return Err(Refusal::unserved(format!("the query `{query}` of SearchProjects")));
+    }
+    let size = call.number("pageSize")?.filter(|size| *size > 0).unwrap_or(PAGE);
+    let projects = state.scan::<Project>(&project_key(""))?;
+    let (projects, next) = call::page(projects, call.parameter("pageToken").unwrap_or_default(), size);
+    let mut page = json!({});
+    if !projects.is_empty() {
+        page["projects"] = projects.iter().map(|project| described(project, call.numbers())).collect();
+    }
+    if let Some(next) = next {
+        page["nextPageToken"] = json!(next);
+    }
+    Ok(page)
 }
 
 fn described(project: &Project, numbers: bool) -> Value {

@@ -99,6 +99,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v3/projects/*:getIamPolicy", "resourcemanager:GetIamPolicy"),
     ("POST", "/v3/projects/*:setIamPolicy", "resourcemanager:SetIamPolicy"),
     ("GET", "/v3/projects/*", "resourcemanager:GetProject"),
+    ("GET", "/v3/projects:search", "resourcemanager:SearchProjects"),
 ];
 
 /// A request's operation. What is in no table has a name too, of its method and path.
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn requests_have_the_names_of_their_operations() {
-        let cases: [(&str, &str, &str, &[&str]); 14] = [
+        let cases: [(&str, &str, &str, &[&str]); 15] = [
             ("POST", "/storage/v1/b?project=p", "storage.json:buckets.insert", &[]),
             ("GET", "/storage/v1/b/b1/iam", "storage.json:buckets.getIamPolicy", &["b1"]),
             (
@@ -209,6 +210,7 @@ mod tests {
             ("POST", "/v1/projects/p/subscriptions/s:pull", "pubsub:Pull", &["p", "s"]),
             ("POST", "/v1/projects/-/serviceAccounts/a%40b:signBlob", "iam:SignBlob", &["-", "a@b"]),
             ("GET", "/v3/projects/p", "resourcemanager:GetProject", &["p"]),
+            ("GET", "/v3/projects:search?query=state:ACTIVE", "resourcemanager:SearchProjects", &[]),
             ("GET", "/b1/a/b%20c?X-Goog-Date=1", "storage.xml:GetObject", &["b1", "a/b c"]),
             ("OPTIONS", "/b1/a", "storage.xml:PreflightRequest", &["b1", "a"]),
             ("GET", "/b1", "storage.xml:GET bucket", &["b1", ""]),

@@ -561,7 +561,8 @@ fn account_signs_once_it_may() {
     let signed = rig.ok("POST", &format!("{path}:signBlob"), &blob);
     assert_eq!(data_encoding::BASE64.decode(signed["signedBlob"].as_str().unwrap().as_bytes()).unwrap().len(), 256);
     assert_eq!(rig.ok("GET", &path, &json!(null))["projectId"], "acme-ml");
-    assert_eq!(rig.refused("GET", "/v1/projects/-/serviceAccounts/no@x", &json!(null)).0, 404);
+    assert_eq!(rig.refused("GET", "/v1/projects/acme-ml/serviceAccounts/no@x", &json!(null)).0, 404);
+    assert_eq!(rig.refused("GET", "/v1/projects/-/serviceAccounts/no@x", &json!(null)).0, 403);
 }
 
 #[test]
@@ -576,6 +577,23 @@ fn project_is_found_by_id_and_by_number() {
     assert_eq!(rig.refused("GET", "/v3/projects/unknown", &json!(null)).0, 403);
     let asked = json!({ "permissions": ["storage.buckets.create"] });
     assert_eq!(rig.ok("POST", "/v3/projects/acme-ml:testIamPermissions", &asked), asked);
+}
+
+#[test]
+fn projects_are_found_page_by_page() {
+    let rig = Rig::new();
+    let (mut token, mut found) = (String::new(), Vec::new());
+    loop {
+        let path = format!("/v3/projects:search?query=state:ACTIVE&pageSize=1&pageToken={token}");
+        let page = rig.ok("GET", &path, &json!(null));
+        found.push(page["projects"][0]["projectId"].clone());
+        match page["nextPageToken"].as_str() {
+            Some(next) => token = next.replace('/', "%2F"),
+            None => break,
+        }
+    }
+    assert!(found.len() > 1 && found.contains(&json!("acme-ml")), "{found:?}");
+    assert_eq!(rig.refused("GET", "/v3/projects:search?query=name:x", &json!(null)).0, 501);
 }
 
 #[test]

@@ -169,13 +169,13 @@ impl Claims {
     }
 }
 
-/// A grant that is only begun is on record without a digest.
+/// Whether a mark has the grant on record, as written or as begun.
 fn has_on_record(mark: &Mark, email: &str) -> bool {
     let wanted = granted(email, &SERVER_ACCOUNT_ROLES);
     SERVER_ACCOUNT_ROLES.iter().any(|role| {
-        let record = mark.outside.member(ON_ACCOUNT.key, role);
-        let begun = mark.access.as_deref() == Some(email);
-        record.is_some_and(|record| Recorded::from(record).is(&wanted[*role]) || (begun && record.is_ours()))
+        let record = mark.outside.member(ON_ACCOUNT.key, role).map(Recorded::from);
+        let begun = mark.outside.begun(ON_ACCOUNT.key, Some(role)).into_iter().map(Recorded::Digest);
+        record.into_iter().chain(begun).any(|recorded| recorded.is(&wanted[*role]))
     })
 }
 

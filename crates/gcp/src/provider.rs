@@ -404,6 +404,24 @@ impl<C: Read> Observer for Provider<C> {
             .collect())
     }
 
+    /// A topic or a subscription; buckets are never left behind, since another name for one is refused.
+    async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
+        let (reader, names) = (self.client.reader(), self.names());
+        let (kind, facets, found) = match &orphan.address {
+            address if *address == TOPIC => {
+                let found = topic::observe(reader, &names.topic_name(&orphan.name), self.agent()).await;
+                ("topic", &topic::FACETS[..], found)
+            }
+            address if *address == SUBSCRIPTION => {
+                let found = subscription::observe(reader, &names, &orphan.name, true, &self.claims).await;
+                ("subscription", &subscription::FACETS[..], found)
+            }
+            _ => return None,
+        };
+        let resource = Resource::new(orphan.address.clone(), kind, &orphan.name, facets);
+        Some((Resource { identity: orphan.identity.clone(), ..resource }, found))
+    }
+
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         contents(self.client.reader(), &self.names().bucket).await
     }
@@ -423,14 +441,8 @@ impl<C: Read> Observer for Provider<C> {
 
 fn orphan(address: Address, kind: &str, identity: String, labels: &Tags, deployments: &[String]) -> Option<Orphan> {
     labels.get(DEPLOYMENT_KEY).filter(|deployment| deployments.contains(deployment))?;
-    Some(Orphan {
-        holds_data: address == BUCKET,
-        address,
-        kind: kind.to_owned(),
-        name: short(&identity).to_owned(),
-        mark: Mark::from_tags(labels)?,
-        identity,
-    })
+    let (holds_data, name) = (address == BUCKET, short(&identity).to_owned());
+    Some(Orphan { holds_data, ..Orphan::new(address, kind, &name, identity, Mark::from_tags(labels)?) })
 }
 
 /// One page: enough to say that it is not empty, and roughly by how much. Unfinished uploads are not counted: they go with

@@ -93,7 +93,7 @@ pub(crate) fn from_answer(tried: Tried<'_>, refused: &Refused) -> Error {
 
 /// The error of one call that was answered with success, and with something else than its document: nothing is known then.
 pub(crate) fn unreadable(tried: Tried<'_>) -> Error {
-    let error = Error::new(ErrorKind::Unexpected, tried.text).operation(tried.operation);
+    let error = Error::new(ErrorKind::Unexpected, format!("cannot {}", tried.text)).operation(tried.operation);
     error.message("the answer cannot be read: it is not the document that this call is answered with").hint(
         "a proxy or a login page between here and Azure may have answered: look at the answer with `--trace`, then run the \
          same command again",

@@ -70,7 +70,7 @@ fn rules(service: &Value) -> Result<Vec<Value>, Error> {
         None => None,
     };
     found.ok_or_else(|| {
-        let error = Error::new(ErrorKind::Unexpected, "read the CORS rules of the blob service");
+        let error = Error::new(ErrorKind::Unexpected, "cannot read the CORS rules of the blob service");
         error.message("the answer has none where they should be").hint("look at the answer with `--trace`")
     })
 }

@@ -207,13 +207,13 @@ impl Found {
         names.ids.iter().any(|id| self.has_id(id))
     }
 
-    /// As the core judges it. One under the deployment's former name is another value, so that it is written again under the
-    /// present one.
+    /// As the core judges it. What tells that it is of the deployment's former name is a difference, so that it is written
+    /// again under the present one.
     fn entry(&self, names: &Names, want: &Value) -> Entry {
         let mut entry = Entry::new(self.value.clone(), self.describe());
         entry.id = self.entry_id(names);
         let former = names.ids.iter().find(|id| self.has_id(id)).filter(|id| Some(*id) != names.ids.first());
-        if let Some(former) = former {
+        if let Some(former) = former.filter(|_| self.name() == names.events) {
             entry.value["id"] = json!(former);
         }
         entry.conflict = match self.name() == names.events {
@@ -492,9 +492,12 @@ mod tests {
 
     #[test]
     fn subscription_of_the_former_name_is_another_value() {
-        let names = Names { ids: vec!["provision-new".to_owned(), "provision-abc".to_owned()], ..names() };
-        let entry = found(&answered()).entry(&names, &value(-1));
-        assert_eq!((entry.id, &entry.value["id"]), (EntryId::Ours, &json!("provision-abc")));
+        let ids = vec!["provision-new".to_owned(), "provision-abc".to_owned()];
+        let named = |events: &str| Names { ids: ids.clone(), events: events.to_owned(), ..names() };
+        let entry = |names: &Names| found(&answered()).entry(names, &value(-1));
+        let names = named("provision-abc");
+        assert_eq!((entry(&names).id, &entry(&names).value["id"]), (EntryId::Ours, &json!("provision-abc")));
+        assert_eq!(entry(&named("provision-new")).value, value(-1));
         assert_eq!(labels(&names, &answered()), ["provision-new"]);
     }
 

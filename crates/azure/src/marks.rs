@@ -33,16 +33,34 @@ impl Inside {
     }
 }
 
-/// Containers and queues of an account. Each is read by itself: a list of containers has no metadata
-/// (<https://github.com/Azure/azure-sdk-for-net/issues/17717>), and shows what is gone by now.
-pub(crate) async fn inside(reader: &Reader, names: &Names) -> Result<Vec<Inside>, Error> {
+/// Containers and queues of an account; `None` if it is not there. Each is read by itself: a list of containers has no metadata
+/// (<https://github.com/Azure/azure-sdk-for-net/issues/17717>), and shows what is gone by now. Those that the plan file names
+/// are not waited for.
+pub(crate) async fn inside(reader: &Reader, names: &Names) -> Result<Option<Vec<Inside>>, Error> {
     let account = names.account_id();
-    let (containers, queues) = futures::join!(reader.list_containers(&account), reader.list_queues(&account));
+    let named = [(CONTAINER, Some(names.container.clone())), (QUEUE, names.queue.clone())];
+    let named: Vec<_> = named.into_iter().filter_map(|(address, name)| Some((address, name?))).collect();
+    let (containers, queues, ours) = futures::join!(
+        reader.list_containers(&account),
+        reader.list_queues(&account),
+        read_all(reader, names, named.clone())
+    );
+    let (Some(containers), queues, mut found) = (containers?, queues?.unwrap_or_default(), ours?) else {
+        return Ok(None);
+    };
+    let others = listed(&containers, &queues).into_iter().filter(|listed| !named.contains(listed)).collect();
+    found.extend(read_all(reader, names, others).await?);
+    found.sort_by(|one, other| (&one.kind, &one.name).cmp(&(&other.kind, &other.name)));
+    Ok(Some(found))
+}
+
+fn listed(containers: &[Value], queues: &[Value]) -> Vec<(Address, String)> {
     let name = |listed: &Value| listed["name"].as_str().unwrap_or_default().to_owned();
-    let (containers, queues) = (containers?.unwrap_or_default(), queues?.unwrap_or_default());
     let containers = containers.iter().map(name).filter(|name| !is_the_accounts(name));
-    let listed: Vec<_> =
-        containers.map(|name| (CONTAINER, name)).chain(queues.iter().map(|listed| (QUEUE, name(listed)))).collect();
+    containers.map(|name| (CONTAINER, name)).chain(queues.iter().map(|listed| (QUEUE, name(listed)))).collect()
+}
+
+async fn read_all(reader: &Reader, names: &Names, listed: Vec<(Address, String)>) -> Result<Vec<Inside>, Error> {
     let reads = listed.into_iter().map(|(address, name)| read(reader, names, address, name));
     let found: Vec<_> = iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
@@ -69,6 +87,8 @@ fn is_the_accounts(container: &str) -> bool {
 /// Every mark in an account, and on it where it is shared.
 #[derive(Debug)]
 pub(crate) struct Marks {
+    /// Whether the account is there.
+    pub(crate) is_there: bool,
     pub(crate) inside: Vec<Inside>,
     account: Option<Mark>,
 }
@@ -77,7 +97,8 @@ impl Marks {
     /// Look at all of them.
     pub(crate) async fn read(reader: &Reader, names: &Names) -> Result<Self, Error> {
         let (inside, account) = futures::join!(inside(reader, names), account_mark(reader, names));
-        Ok(Self { inside: inside?, account: account? })
+        let (inside, account) = (inside?, account?);
+        Ok(Self { is_there: inside.is_some(), inside: inside.unwrap_or_default(), account })
     }
 
     /// Whether another deployment has a facet on record with this value: it relies on what there is of it.
@@ -149,7 +170,7 @@ pub(crate) mod tests {
         record(&mut mark);
         let theirs =
             Inside { address: CONTAINER, kind: "container", name: "theirs".to_owned(), id, tags: mark.to_tags() };
-        Marks { inside: vec![theirs], account: None }
+        Marks { is_there: true, inside: vec![theirs], account: None }
     }
 
     #[test]
@@ -162,10 +183,8 @@ pub(crate) mod tests {
         assert!(marks.claim(&names, rule, &json!("x")) && !marks.claim(&names, rule, &json!("y")));
         let ours = Names { deployments: vec!["another".to_owned()], ..names.clone() };
         assert!(!marks.claim(&ours, rule, &json!("x")));
-        let copied = Marks {
-            inside: vec![Inside { id: "x".to_owned(), ..marks.inside.into_iter().next().unwrap() }],
-            account: None,
-        };
+        let theirs = marks.inside.into_iter().next().unwrap();
+        let copied = Marks { is_there: true, inside: vec![Inside { id: "x".to_owned(), ..theirs }], account: None };
         assert!(!copied.claim(&names, rule, &json!("x")));
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn marked(
     }
     let held = try_join_all(others.iter().map(|(other, _)| inside(reader, other))).await?;
     for ((other, _), inside) in others.iter().zip(&held) {
-        found.extend(below(inside, &place(names, other), deployments));
+        found.extend(below(inside.as_deref().unwrap_or_default(), &place(names, other), deployments));
     }
     found.extend(others.into_iter().map(|(other, mark)| Orphan {
         address: ACCOUNT,

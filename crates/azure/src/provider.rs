@@ -419,8 +419,10 @@ impl<C: Read> Observer for Provider<C> {
             address if *address == CORS => cors::observe(reader, settings, &names, &self.looking).await,
             address if *address == QUEUE => queue::observe(reader, &names).await,
             address if *address == EVENTS => {
-                let (observed, ()) =
-                    futures::join!(events::observe(reader, settings, &names), self.look_at_registration());
+                let (observed, ()) = futures::join!(
+                    events::observe(reader, settings, &names, &self.looking),
+                    self.look_at_registration()
+                );
                 observed
             }
             _ => access::observe(reader, &names, &self.principals(), &self.looking).await,

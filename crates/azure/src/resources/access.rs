@@ -149,8 +149,10 @@ pub(crate) async fn observe(
     looking: &Looking,
 ) -> Result<Observation, Error> {
     let (found, marks) = futures::join!(assignments(reader, names), looking.marks(reader, names));
-    let Some(found) = found? else { return Ok(Observation::Absent) };
-    let list = entries(&found, principals, names, &*marks?);
+    let (found, marks) = (found?, marks?);
+    // A list of what is not there may be empty, or show what is assigned above it.
+    let Some(found) = found.filter(|_| marks.is_there) else { return Ok(Observation::Absent) };
+    let list = entries(&found, principals, names, &marks);
     let seen = vec![(ROLES.name, Seen::Entries(Entries { list, limit: None }))];
     Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }

@@ -215,7 +215,7 @@ async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
         reader.list_shares(&id),
         events::on_account(reader, names),
     );
-    let inside = inside?.into_iter().map(|item| {
+    let inside = inside?.unwrap_or_default().into_iter().map(|item| {
         let ours = names.made(&item.tags, &item.id);
         Held { text: format!("{} `{}`", item.kind, item.name), ours }
     });

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
+use crate::marks::Looking;
 use crate::provider::{EVENT_GRID, Names, identity_of};
 use crate::resources::account::not_there;
 use crate::resources::resource_group::is_source;
@@ -296,8 +297,16 @@ async fn system_topics(reader: &Reader, names: &Names) -> Result<Vec<Value>, Err
     }
 }
 
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
-    let Some(look) = look(reader, names).await? else { return Ok(Observation::Absent) };
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    looking: &Looking,
+) -> Result<Observation, Error> {
+    let (look, marks) = futures::join!(look(reader, names), looking.marks(reader, names));
+    // A list of what is not there may be empty.
+    let is_gone = marks.is_ok_and(|marks| !marks.is_there);
+    let Some(look) = look?.filter(|_| !is_gone) else { return Ok(Observation::Absent) };
     if let Some(busy) = look.found.iter().find(|found| found.is_ours(names) && UNDER_WAY.contains(&found.state())) {
         return Err(under_way(busy));
     }

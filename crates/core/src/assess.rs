@@ -232,13 +232,14 @@ impl<'a> Assessment<'a> {
     fn was_applied(&self, resource: &Resource) -> bool {
         let orphaned = self.orphans.iter().flat_map(|orphan| &orphan.mark.parts);
         let mut parts = self.parts.iter().map(|(part, record)| (part, record)).chain(orphaned);
+        let renamed = |resource: &Resource| self.orphans.iter().any(|other| other.address == resource.address);
         if resource.is_marked() {
             return parts.any(|(part, record)| part == resource.address.part() && record.is_of(&resource.identity))
-                || self.is_witnessed(resource);
+                || (self.is_witnessed(resource) && !renamed(resource));
         }
         // What it is an entry of went, and the plan file has another name for that.
         let carrier = self.carrier(resource);
-        let moved = self.present(&carrier).is_none() && self.orphans.iter().any(|other| other.address == carrier.address);
+        let moved = self.present(&carrier).is_none() && renamed(&carrier);
         !moved && (self.parts.iter().any(|(part, _)| part == resource.address.part()) || self.is_on_record(resource))
     }
 

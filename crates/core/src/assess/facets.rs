@@ -223,7 +223,7 @@ impl Assessment<'_> {
         let finding = compare(&wanted, &seen, relevant(recorded, &wanted));
         let mut reading = self.reading(facet, want, finding, seen, wanted.clone());
         reading.kept = kept(facet, &choice);
-        reading.change.preexisting = choice.preexisting.is_some();
+        reading.change.preexisting = choice.preexisting.is_some() || is_anothers(&choice, recorded);
         reading.change.ours = ours;
         self.settle(&mut reading, &choice, &wanted, recorded);
         reading.vanished = matches!(recorded, Recorded::Digest(_)) && choice.ours.is_empty();
@@ -272,7 +272,7 @@ impl Assessment<'_> {
         let mut ours = Map::new();
         let mut findings = Vec::new();
         let mut reading = self.reading(facet, want, Finding::InSync, Value::Null, wanted.clone());
-        let mut chosen = false;
+        let (mut found, mut own) = (false, false);
         for name in names(&wanted, entries) {
             let wanted = wanted.get(&name).cloned().unwrap_or_default();
             let recorded = records.member(facet.key, &name);
@@ -283,7 +283,8 @@ impl Assessment<'_> {
             let seen = choice.seen(&wanted);
             let finding = compare(&wanted, &seen, relevant(recorded, &wanted));
             reading.vanished |= matches!(recorded, Recorded::Digest(_)) && choice.ours.is_empty();
-            chosen |= choice.preexisting.is_some();
+            found |= choice.preexisting.is_some() || is_anothers(&choice, recorded);
+            own |= !choice.ours.is_empty() && !is_anothers(&choice, recorded);
             let put = |map: &mut Map<String, Value>, value: Value| drop(map.insert(name.clone(), value));
             let stays = wanted.is_null() && choice.is_co_owned();
             if !choice.ours.is_empty() && !stays {
@@ -315,7 +316,7 @@ impl Assessment<'_> {
         (change.before, change.ours) = (value(before), value(ours));
         change.finding = if self.is_destroying() { Finding::InSync } else { finding };
         change.write = finding.differs() && !(wanted.is_null() && change.ours.is_null());
-        change.preexisting = chosen && change.ours.is_null();
+        change.preexisting = found && !own;
         Some(reading)
     }
 
@@ -400,6 +401,11 @@ fn record_of(choice: &Choice<'_>, wanted: &Value) -> Record {
         Some(_) => Record::preexisting(wanted),
         None => Record::written(wanted),
     }
+}
+
+/// Whether what counts as ours is another deployment's that we only share, and have not on record yet.
+fn is_anothers(choice: &Choice<'_>, recorded: Recorded<'_>) -> bool {
+    choice.is_co_owned() && !recorded.is_ours()
 }
 
 fn kept(facet: &Facet, choice: &Choice<'_>) -> Vec<Kept> {

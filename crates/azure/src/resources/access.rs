@@ -171,7 +171,9 @@ pub(crate) async fn write(
     before: &Value,
     value: &Value,
 ) -> Result<(), Error> {
-    let Some(found) = assignments(writer.reader(), names).await? else { return not_there(names, value) };
+    let (found, marks) = futures::join!(assignments(writer.reader(), names), claims(writer, names, before));
+    let (found, marks) = (found?, marks?);
+    let Some(found) = found else { return not_there(names, value) };
     let has = |role: &Role| found.iter().any(|one| is_as(one, role, value, names));
     let missing = WANTED.iter().filter(|role| value[role.name].is_string() && !has(role));
     try_join_all(missing.map(|role| assign(writer, settings, names, role, value))).await?;
@@ -181,7 +183,12 @@ pub(crate) async fn write(
         let wanted = one.role(names).is_none_or(|role| is_as(one, role, value, names));
         one.has_our_id() && concerned.contains(&one.principal) && !wanted
     };
-    take_out(writer, names, found.iter().filter(surplus).collect()).await
+    take_out(writer, names, found.iter().filter(surplus).collect(), marks).await
+}
+
+/// The marks of right now, where something is about to be taken out.
+async fn claims(writer: &Writer, names: &Names, before: &Value) -> Result<Option<Marks>, Error> {
+    if before.is_null() { Ok(None) } else { Marks::read(writer.reader(), names).await.map(Some) }
 }
 
 /// Whether it is the assignment of a role that a value asks for.
@@ -196,12 +203,20 @@ fn holders(value: &Value) -> impl Iterator<Item = String> {
     held.filter_map(|held| held.split(' ').next().map(str::to_owned))
 }
 
-/// Delete what no other deployment has on record, by its marks of right now.
-async fn take_out(writer: &Writer, names: &Names, surplus: Vec<&Assignment>) -> Result<(), Error> {
+/// Delete what no other deployment has on record.
+async fn take_out(
+    writer: &Writer,
+    names: &Names,
+    surplus: Vec<&Assignment>,
+    marks: Option<Marks>,
+) -> Result<(), Error> {
     if surplus.is_empty() {
         return Ok(());
     }
-    let marks = Marks::read(writer.reader(), names).await?;
+    let marks = match marks {
+        Some(marks) => marks,
+        None => Marks::read(writer.reader(), names).await?,
+    };
     let ours = surplus.into_iter().filter(|one| one.entry(names, &marks).is_some_and(|entry| !entry.co_owned));
     try_join_all(ours.map(|one| writer.delete_role_assignment(&one.id))).await.map(drop)
 }
@@ -209,7 +224,7 @@ async fn take_out(writer: &Writer, names: &Names, surplus: Vec<&Assignment>) -> 
 /// Delete all of ours on an account that goes, whoever has them.
 pub(crate) async fn remove(writer: &Writer, names: &Names) -> Result<(), Error> {
     let found = assignments(writer.reader(), names).await?.unwrap_or_default();
-    take_out(writer, names, found.iter().filter(|one| one.has_our_id()).collect()).await
+    take_out(writer, names, found.iter().filter(|one| one.has_our_id()).collect(), None).await
 }
 
 async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role, value: &Value) -> Result<(), Error> {

@@ -174,8 +174,12 @@ impl<'a> Assessment<'a> {
             Observation::Absent => self.absent(resource, &mut change),
             Observation::Present(present) if self.is_destroying() => self.remove(resource, present, &mut change),
             Observation::Present(present) => self.present_for_apply(resource, present, &mut change),
-            // For a destroy it is gone: what carries the name now is no affair of ours.
-            Observation::TakenElsewhere { .. } if self.is_destroying() => {}
+            // For a destroy it is gone: what carries the name now is no affair of ours, unless it is ours under another one.
+            Observation::TakenElsewhere { .. } if self.is_destroying() => {
+                if let Some(former) = self.renamed(resource) {
+                    refuse(&mut change, former);
+                }
+            }
             Observation::TakenElsewhere { detail } => {
                 let refusal = self.renamed(resource).unwrap_or_else(|| ownership::taken(resource, detail));
                 refuse(&mut change, refusal);

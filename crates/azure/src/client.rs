@@ -27,15 +27,13 @@ use azure_storage_blob::models::{
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 use futures::StreamExt as _;
 use provision_core::output::Secret;
+use provision_core::provider::Created;
 use provision_core::retry::{self, Progress};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Value, json};
 
-use crate::error::{Refused, Tried, absent, from_answer, from_transport};
+use crate::error::{Refused, Tried, absent, from_answer, from_transport, unreadable};
 use crate::trace;
-
-/// Tags of a resource, or a container's or queue's metadata under the tags' names.
-pub type Tags = BTreeMap<String, String>;
 
 /// <https://learn.microsoft.com/rest/api/resources/>
 const RESOURCES: &str = "2021-04-01";
@@ -163,15 +161,35 @@ impl Reader {
         let sent = self.clients.pipeline.send(&Context::new(), &mut request, Some(options)).await;
         let response = sent.map_err(|error| from_transport(tried, &error))?;
         let answer = read(&response);
-        if (200..300).contains(&answer.status) {
-            return Ok(answer);
+        match answer.status {
+            200..300 if is_unreadable(&response) => Err(unreadable(tried)),
+            200..300 => Ok(answer),
+            _ => Err(from_answer(tried, &refused(&answer, &response))),
         }
-        Err(from_answer(tried, &refused(&answer, &response)))
     }
 
+    /// The document that a request is answered with, which has a member of this name: whatever else a proxy or a login page
+    /// answers says nothing about what is there.
+    async fn document(
+        &self,
+        method: Method,
+        url: &Url,
+        body: Option<&Value>,
+        text: &str,
+        member: &str,
+    ) -> Result<Value, Error> {
+        let answer = self.send(method, url, body, text).await?;
+        let known = answer.body.get(member).is_some_and(|value| !value.is_null());
+        match answer.body {
+            Value::Object(_) if known => Ok(answer.body),
+            _ => Err(unreadable(Tried { operation: &trace::operation(method, url), text })),
+        }
+    }
+
+    /// A resource; `None` if it is not there.
     async fn get(&self, path: &str, version: &str, text: &str) -> Result<Option<Value>, Error> {
         let url = self.url(path, version)?;
-        absent(self.send(Method::Get, &url, None, text).await).map(|answer| answer.map(|answer| answer.body))
+        absent(self.document(Method::Get, &url, None, text, "id").await)
     }
 
     /// Every page of a list; `None` where what is listed is not there.
@@ -179,21 +197,24 @@ impl Reader {
         let mut url = self.url(path, version)?;
         let mut found = Vec::new();
         loop {
-            let Some(mut answer) = absent(self.send(Method::Get, &url, None, text).await)? else { return Ok(None) };
-            if let Value::Array(items) = answer.body["value"].take() {
-                found.extend(items);
+            let page = self.document(Method::Get, &url, None, text, "value").await;
+            let Some(page) = absent(page)? else { return Ok(None) };
+            let broken = || unreadable(Tried { operation: &trace::operation(Method::Get, &url), text });
+            found.extend(page["value"].as_array().ok_or_else(broken)?.iter().cloned());
+            let Some(link) = page["nextLink"].as_str().filter(|link| !link.is_empty()) else { return Ok(Some(found)) };
+            let next = trusted(&self.clients.endpoint, link)?;
+            // A page that leads to itself never ends.
+            if next == url {
+                return Err(broken());
             }
-            match answer.body["nextLink"].as_str().filter(|link| !link.is_empty()) {
-                Some(link) => url = trusted(&self.clients.endpoint, link)?,
-                None => return Ok(Some(found)),
-            }
+            url = next;
         }
     }
 
     /// <https://learn.microsoft.com/rest/api/resources/subscriptions/get>
     pub(crate) async fn get_subscription(&self, id: &str) -> Result<Value, Error> {
         let url = self.url(id, SUBSCRIPTIONS)?;
-        Ok(self.send(Method::Get, &url, None, "look at the subscription").await?.body)
+        self.document(Method::Get, &url, None, "look at the subscription", "id").await
     }
 
     /// <https://learn.microsoft.com/rest/api/resources/resource-groups/get>
@@ -211,8 +232,8 @@ impl Reader {
     pub(crate) async fn get_provider(&self, subscription: &str, namespace: &str) -> Result<String, Error> {
         let url = self.url(&format!("{subscription}/providers/{namespace}"), RESOURCES)?;
         let text = format!("look whether {namespace} is registered");
-        let answer = self.send(Method::Get, &url, None, &text).await?;
-        Ok(answer.body["registrationState"].as_str().unwrap_or_default().to_owned())
+        let found = self.document(Method::Get, &url, None, &text, "registrationState").await?;
+        Ok(found["registrationState"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Whether an account's name is free, in all of Azure; the message says why not
@@ -221,7 +242,7 @@ impl Reader {
         let url = self.url(&format!("{subscription}/providers/Microsoft.Storage/checkNameAvailability"), STORAGE)?;
         let body = json!({"name": name, "type": "Microsoft.Storage/storageAccounts"});
         let text = format!("ask whether the name `{name}` is free");
-        let answer = self.send(Method::Post, &url, Some(&body), &text).await?.body;
+        let answer = self.document(Method::Post, &url, Some(&body), &text, "nameAvailable").await?;
         let taken = answer["nameAvailable"] == json!(false);
         Ok(taken.then(|| answer["message"].as_str().unwrap_or("it is taken").to_owned()))
     }
@@ -243,7 +264,7 @@ impl Reader {
     pub(crate) async fn list_keys(&self, id: &str, key: &str) -> Result<Option<Secret>, Error> {
         let url = self.url(&format!("{id}/listKeys"), STORAGE)?;
         let text = format!("fetch the keys of storage account `{}`", last(id));
-        let answer = self.send(Method::Post, &url, None, &text).await?.body;
+        let answer = self.document(Method::Post, &url, None, &text, "keys").await?;
         let keys = answer["keys"].as_array().into_iter().flatten();
         let mut named = keys.filter(|found| found["keyName"].as_str() == Some(key));
         Ok(named.next().and_then(|found| found["value"].as_str()).map(Secret::new))
@@ -303,10 +324,12 @@ impl Reader {
         self.list(collection, EVENT_GRID, "list the event subscriptions of the storage account").await
     }
 
-    /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-resource-group>
-    pub(crate) async fn list_system_topics(&self, group: &str) -> Result<Option<Vec<Value>>, Error> {
-        let text = format!("list the system topics of resource group `{}`", last(group));
-        self.list(&format!("{group}/providers/Microsoft.EventGrid/systemTopics"), EVENT_GRID, &text).await
+    /// The system topics of a subscription
+    /// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription>) or of a resource
+    /// group (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-resource-group>).
+    pub(crate) async fn list_system_topics(&self, scope: &str) -> Result<Option<Vec<Value>>, Error> {
+        let text = format!("list the system topics of `{}`", last(scope));
+        self.list(&format!("{scope}/providers/Microsoft.EventGrid/systemTopics"), EVENT_GRID, &text).await
     }
 
     /// Role assignments at, above and below a scope
@@ -414,7 +437,7 @@ impl Writer {
         Self { reader: Reader::new(clients) }
     }
 
-    /// Send a write and wait until the service has carried it out.
+    /// Send a write and wait until the service has carried it out. Gives the status of the first answer.
     async fn write(
         &self,
         method: Method,
@@ -422,18 +445,20 @@ impl Writer {
         version: &str,
         body: Option<&Value>,
         text: &str,
-    ) -> Result<Value, Error> {
+    ) -> Result<u16, Error> {
         let url = self.reader.url(path, version)?;
         let first = self.reader.send(method, &url, body, text).await?;
+        let status = first.status;
         let operation = trace::operation(method, &url);
         let resource = (method != Method::Delete).then_some(url);
         let tried = Tried { operation: &operation, text };
-        self.finish(first, resource.as_ref(), tried).await
+        self.finish(first, resource.as_ref(), tried).await?;
+        Ok(status)
     }
 
     /// Poll an operation of the service's own, in both styles of Resource Manager
     /// <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>.
-    async fn finish(&self, first: Answer, resource: Option<&Url>, tried: Tried<'_>) -> Result<Value, Error> {
+    async fn finish(&self, first: Answer, resource: Option<&Url>, tried: Tried<'_>) -> Result<(), Error> {
         let waiting = Mutex::new((Following::default(), Some(first), None::<Url>));
         let look = || async {
             let (answer, url) = {
@@ -447,7 +472,7 @@ impl Writer {
             };
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
             match waiting.0.step(&answer, &self.reader.clients.endpoint, resource)? {
-                Step::Done => Ok(Progress::Done(answer.body)),
+                Step::Done => Ok(Progress::Done(())),
                 Step::Failed => Err(from_answer(tried, &failed(&answer))),
                 Step::Look(url) => {
                     waiting.2 = Some(url);
@@ -464,8 +489,15 @@ impl Writer {
         retry::poll(look, late).await
     }
 
-    async fn put(&self, path: &str, version: &str, body: &Value, text: &str) -> Result<Value, Error> {
-        self.write(Method::Put, path, version, Some(body), text).await
+    async fn put(&self, path: &str, version: &str, body: &Value, text: &str) -> Result<(), Error> {
+        self.write(Method::Put, path, version, Some(body), text).await.map(drop)
+    }
+
+    /// The same for what is to be created. The call also updates what exists: then it answers 200, and to a creation 201, or
+    /// 202 until it is done.
+    async fn create(&self, path: &str, version: &str, body: &Value, text: &str) -> Result<Created, Error> {
+        let status = self.write(Method::Put, path, version, Some(body), text).await?;
+        Ok(if status == 200 { Created::Existed } else { Created::Made })
     }
 
     async fn patch(&self, path: &str, version: &str, body: &Value, text: &str) -> Result<(), Error> {
@@ -477,8 +509,8 @@ impl Writer {
     }
 
     /// <https://learn.microsoft.com/rest/api/resources/resource-groups/create-or-update>
-    pub(crate) async fn put_group(&self, id: &str, body: &Value) -> Result<(), Error> {
-        self.put(id, RESOURCES, body, &format!("create resource group `{}`", last(id))).await.map(drop)
+    pub(crate) async fn put_group(&self, id: &str, body: &Value) -> Result<Created, Error> {
+        self.create(id, RESOURCES, body, &format!("create resource group `{}`", last(id))).await
     }
 
     /// <https://learn.microsoft.com/rest/api/resources/resource-groups/update>
@@ -498,8 +530,8 @@ impl Writer {
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create>
-    pub(crate) async fn put_account(&self, id: &str, body: &Value) -> Result<(), Error> {
-        self.put(id, STORAGE, body, &format!("create storage account `{}`", last(id))).await.map(drop)
+    pub(crate) async fn put_account(&self, id: &str, body: &Value) -> Result<Created, Error> {
+        self.create(id, STORAGE, body, &format!("create storage account `{}`", last(id))).await
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/update>
@@ -516,13 +548,12 @@ impl Writer {
     pub(crate) async fn put_blob_service(&self, account: &str, properties: &Value) -> Result<(), Error> {
         let text = format!("write the blob properties of storage account `{}`", last(account));
         let path = format!("{account}/blobServices/default");
-        self.put(&path, STORAGE, &json!({"properties": properties}), &text).await.map(drop)
+        self.put(&path, STORAGE, &json!({"properties": properties}), &text).await
     }
 
-    /// The answer is the container as it is then
-    /// <https://learn.microsoft.com/rest/api/storagerp/blob-containers/create>.
-    pub(crate) async fn put_container(&self, id: &str, body: &Value) -> Result<Value, Error> {
-        self.put(id, STORAGE, body, &format!("create container `{}`", last(id))).await
+    /// <https://learn.microsoft.com/rest/api/storagerp/blob-containers/create>
+    pub(crate) async fn put_container(&self, id: &str, body: &Value) -> Result<Created, Error> {
+        self.create(id, STORAGE, body, &format!("create container `{}`", last(id))).await
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/blob-containers/update>
@@ -535,8 +566,8 @@ impl Writer {
         self.delete(id, STORAGE, &format!("delete container `{}`", last(id))).await
     }
 
-    /// The answer is the queue as it is then <https://learn.microsoft.com/rest/api/storagerp/queue/create>.
-    pub(crate) async fn put_queue(&self, id: &str, body: &Value) -> Result<Value, Error> {
+    /// It answers 200 whether the queue is new or not <https://learn.microsoft.com/rest/api/storagerp/queue/create>.
+    pub(crate) async fn put_queue(&self, id: &str, body: &Value) -> Result<(), Error> {
         self.put(id, STORAGE, body, &format!("create queue `{}`", last(id))).await
     }
 
@@ -552,7 +583,7 @@ impl Writer {
 
     /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update>
     pub(crate) async fn put_event_subscription(&self, id: &str, body: &Value) -> Result<(), Error> {
-        self.put(id, EVENT_GRID, body, &format!("write event subscription `{}`", last(id))).await.map(drop)
+        self.put(id, EVENT_GRID, body, &format!("write event subscription `{}`", last(id))).await
     }
 
     /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/delete>
@@ -562,7 +593,7 @@ impl Writer {
 
     /// <https://learn.microsoft.com/rest/api/authorization/role-assignments/create>
     pub(crate) async fn put_role_assignment(&self, id: &str, body: &Value, role: &str) -> Result<(), Error> {
-        self.put(id, AUTHORIZATION, body, &format!("assign role {role}")).await.map(drop)
+        self.put(id, AUTHORIZATION, body, &format!("assign role {role}")).await
     }
 
     /// <https://learn.microsoft.com/rest/api/authorization/role-assignments/delete>
@@ -610,6 +641,12 @@ fn read(response: &RawResponse) -> Answer {
         retry_after: text(&RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
         request_id: text(&REQUEST_ID),
     }
+}
+
+/// A body that is there and no JSON: something between here and Azure may have answered.
+fn is_unreadable(response: &RawResponse) -> bool {
+    let body: &[u8] = response.body();
+    !body.is_empty() && serde_json::from_slice::<Value>(body).is_err()
 }
 
 fn refused(answer: &Answer, response: &RawResponse) -> Refused {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use provision_core::cors::CorsSection;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 use schemars::JsonSchema;
@@ -130,21 +131,6 @@ impl KeyName {
             Self::Key2 => "key2",
         }
     }
-}
-
-/// Which pages may use the account's blobs.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CorsSection {
-    /// Allowed origins. Default: the server's host.
-    pub origins: Option<Vec<String>>,
-    /// Allowed methods. Default: GET, HEAD, PUT.
-    pub methods: Option<Vec<String>>,
-    /// Response headers that pages may read. Default: `*`.
-    pub expose: Option<Vec<String>>,
-    /// How long a browser may remember the answer, in seconds. Default: 3000.
-    #[schemars(range(min = 0, max = 86400))]
-    pub max_age_s: Option<u32>,
 }
 
 /// The server's file store.
@@ -352,16 +338,7 @@ fn events(section: &EventsSection, problems: &mut Problems) {
 /// Methods and limits: <https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services>.
 fn cors(section: &CorsSection, problems: &mut Problems) {
     const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "MERGE", "OPTIONS", "PATCH", "POST", "PUT"];
-    let unknown = |method: &&String| !METHODS.contains(&method.as_str());
-    if let Some(method) = section.methods.iter().flatten().find(unknown) {
-        let help = Some(format!("Azure takes {}", METHODS.join(", ")));
-        problems.report("azure.cors.methods", "unknown method", &format!("`{method}` is not a CORS method"), help);
-    }
-    for (path, list) in [("origins", &section.origins), ("methods", &section.methods)] {
-        if list.as_ref().is_some_and(Vec::is_empty) {
-            problems.report(&format!("azure.cors.{path}"), "empty list", "at least one is needed", None);
-        }
-    }
+    section.validate("azure.cors", &METHODS, problems);
     if section.origins.iter().flatten().any(|origin| origin.len() > 256) {
         problems.report("azure.cors.origins", "origin too long", "Azure takes at most 256 characters", None);
     }

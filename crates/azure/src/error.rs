@@ -13,7 +13,7 @@ const BEING_DELETED: RetryClass = RetryClass::Settling {
 };
 
 /// A storage account answers its own creation before its parts do.
-const ACCOUNT_NOT_READY: RetryClass =
+pub(crate) const ACCOUNT_NOT_READY: RetryClass =
     RetryClass::Settling { reason: "the storage account is not ready yet", budget: Duration::from_secs(180) };
 
 /// "If you create a new service principal and immediately try to assign a role to that service principal, that role
@@ -23,7 +23,7 @@ const PRINCIPAL_NOT_SEEN: RetryClass =
     RetryClass::Settling { reason: "the directory does not show the identity yet", budget: Duration::from_secs(120) };
 
 /// Deleting a group takes minutes, and its name is taken until then.
-const GROUP_BEING_DELETED: RetryClass =
+pub(crate) const GROUP_BEING_DELETED: RetryClass =
     RetryClass::Settling { reason: "the resource group is being deleted", budget: Duration::from_secs(600) };
 
 /// What a call was, for its error.
@@ -89,6 +89,15 @@ pub(crate) fn from_answer(tried: Tried<'_>, refused: &Refused) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// The error of one call that was answered with success, and with something else than its document: nothing is known then.
+pub(crate) fn unreadable(tried: Tried<'_>) -> Error {
+    let error = Error::new(ErrorKind::Unexpected, format!("cannot {}", tried.text)).operation(tried.operation);
+    error.message("the answer cannot be read: it is not the document that this call is answered with").hint(
+        "a proxy or a login page between here and Azure may have answered: look at the answer with `--trace`, then run the \
+         same command again",
+    )
 }
 
 /// The error of one call that was not answered.

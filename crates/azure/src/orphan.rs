@@ -3,31 +3,40 @@
 
 use futures::future::try_join_all;
 use provision_core::executor::Watch;
-use provision_core::mark::Mark;
+use provision_core::mark::{Mark, Tags};
 use provision_core::resource::Orphan;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::Value;
 
 use crate::client::{Reader, Writer};
-use crate::config::Settings;
-use crate::provider::{ACCOUNT, CONTAINER, Names, QUEUE, identity_of, metadata, tags};
+use crate::marks::{Inside, Looking, inside};
+use crate::provider::{ACCOUNT, CONTAINER, Names, identity_of};
 use crate::resources::{access, account, events};
+use crate::tags::tags;
 
 /// Everything that carries the mark of one of these deployments, accounts with what is in them. The account of the plan file
 /// is none: it is used, whoever made it.
-pub(crate) async fn marked(reader: &Reader, names: &Names, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
-    let (mut found, accounts) = futures::try_join!(below(reader, names, "", deployments), accounts(reader, names))?;
+pub(crate) async fn marked(
+    reader: &Reader,
+    names: &Names,
+    deployments: &[String],
+    looking: &Looking,
+) -> Result<Vec<Orphan>, Error> {
+    let (marks, accounts) = futures::try_join!(looking.marks(reader, names), accounts(reader, names))?;
+    let mut found = below(&marks.inside, "", deployments);
     let named = identity_of(&names.account_id());
     let mut others = Vec::new();
     for listed in &accounts {
         let id = listed["id"].as_str().unwrap_or_default();
-        let Some(mark) = Mark::from_tags(&tags(listed)) else { continue };
+        let Some(mark) = Mark::from_tags(&tags(listed, &Tags::new())) else { continue };
         if deployments.contains(&mark.deployment) && identity_of(id) != named {
             others.push((names.in_account(id), mark));
         }
     }
-    let inside = others.iter().map(|(other, _)| below(reader, other, place(names, other), deployments));
-    found.extend(try_join_all(inside).await?.into_iter().flatten());
+    let held = try_join_all(others.iter().map(|(other, _)| inside(reader, other))).await?;
+    for ((other, _), inside) in others.iter().zip(&held) {
+        found.extend(below(inside.as_deref().unwrap_or_default(), &place(names, other), deployments));
+    }
     found.extend(others.into_iter().map(|(other, mark)| Orphan {
         address: ACCOUNT,
         kind: "storage account".to_owned(),
@@ -62,37 +71,19 @@ fn place(names: &Names, other: &Names) -> String {
 }
 
 /// Containers and queues of one account; `place` stands before their names, where it is not the plan file's.
-async fn below(
-    reader: &Reader,
-    names: &Names,
-    place: impl AsRef<str>,
-    deployments: &[String],
-) -> Result<Vec<Orphan>, Error> {
-    let account = names.account_id();
-    let (containers, queues) = futures::try_join!(reader.list_containers(&account), reader.list_queues(&account))?;
-    let orphan = |address: &Address, kind: &str, id: String, listed: &Value| {
-        let mark = Mark::from_tags(&metadata(listed)).filter(|mark| deployments.contains(&mark.deployment))?;
-        let (name, holds_data) = (format!("{}/{}", place.as_ref(), name_of(listed)), *address == CONTAINER);
-        let name = name.trim_start_matches('/').to_owned();
+fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> {
+    let orphan = |item: &Inside| {
+        let mark = item.mark().filter(|mark| deployments.contains(&mark.deployment))?;
         Some(Orphan {
-            address: address.clone(),
-            kind: kind.to_owned(),
-            name,
-            identity: identity_of(&id),
+            address: item.address.clone(),
+            kind: item.kind.to_owned(),
+            name: format!("{place}/{}", item.name).trim_start_matches('/').to_owned(),
+            identity: identity_of(&item.id),
             mark,
-            holds_data,
+            holds_data: item.address == CONTAINER,
         })
     };
-    let (containers, queues) = (containers.unwrap_or_default(), queues.unwrap_or_default());
-    let containers = containers
-        .iter()
-        .filter_map(|listed| orphan(&CONTAINER, "container", names.container_id(name_of(listed)), listed));
-    let queues = queues.iter().filter_map(|listed| orphan(&QUEUE, "queue", names.queue_id(name_of(listed)), listed));
-    Ok(containers.chain(queues).collect())
-}
-
-fn name_of(listed: &Value) -> &str {
-    listed["name"].as_str().unwrap_or_default()
+    inside.iter().filter_map(orphan).collect()
 }
 
 impl Names {
@@ -124,20 +115,16 @@ impl Names {
 }
 
 /// Delete an account of another name, after what we had on it.
-pub(crate) async fn delete_account(
-    writer: &Writer,
-    settings: &Settings,
-    names: &Names,
-    watch: &Watch<'_>,
-) -> Result<(), Error> {
-    access::write(writer, settings, names, &Value::Null).await?;
-    events::write(writer, settings, names, &Value::Null, watch).await?;
+pub(crate) async fn delete_account(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+    access::remove(writer, names).await?;
+    events::remove(writer, names, watch).await?;
     account::delete(writer, names).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::QUEUE;
 
     #[test]
     fn orphans_are_named_so_that_their_place_is_found_again() {

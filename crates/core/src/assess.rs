@@ -183,8 +183,12 @@ impl<'a> Assessment<'a> {
             Observation::Absent => self.absent(resource, &mut change),
             Observation::Present(present) if self.is_destroying() => self.remove(resource, present, &mut change),
             Observation::Present(present) => self.present_for_apply(resource, present, &mut change),
-            // For a destroy it is gone: what carries the name now is no affair of ours.
-            Observation::TakenElsewhere { .. } if self.is_destroying() => {}
+            // For a destroy it is gone: what carries the name now is no affair of ours, unless it is ours under another one.
+            Observation::TakenElsewhere { .. } if self.is_destroying() => {
+                if let Some(former) = self.renamed(resource) {
+                    refuse(&mut change, former);
+                }
+            }
             Observation::TakenElsewhere { detail } => {
                 let refusal = self.renamed(resource).unwrap_or_else(|| ownership::taken(resource, detail));
                 refuse(&mut change, refusal);
@@ -241,14 +245,19 @@ impl<'a> Assessment<'a> {
     fn was_applied(&self, resource: &Resource) -> bool {
         let orphaned = self.orphans.iter().flat_map(|orphan| &orphan.mark.parts);
         let mut parts = self.parts.iter().map(|(part, record)| (part, record)).chain(orphaned);
+        let renamed = |resource: &Resource| self.orphans.iter().any(|other| other.address == resource.address);
         if resource.is_marked() {
             return parts.any(|(part, record)| part == resource.address.part() && record.is_of(&resource.identity))
-                || self.is_witnessed(resource);
+                || (self.is_witnessed(resource) && !renamed(resource));
         }
         // What it is an entry of went, and the plan file has another name for that.
         let carrier = self.carrier(resource);
+<<<<<<< HEAD
         let moved =
             self.present(&carrier).is_none() && self.orphans.iter().any(|other| other.address == carrier.address);
+=======
+        let moved = self.present(&carrier).is_none() && renamed(&carrier);
+>>>>>>> wt-azure
         !moved && (self.parts.iter().any(|(part, _)| part == resource.address.part()) || self.is_on_record(resource))
     }
 

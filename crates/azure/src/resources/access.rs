@@ -1,18 +1,25 @@
 //! `azure.access`: role assignments of the identity that the server runs as.
 
-use futures::future::join_all;
-use provision_core::mark::Mark;
-use provision_core::resource::{AtCreation, Facet, Observation, Present, Seen, Shape, Want};
-use provision_core::{Error, ErrorKind};
-use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+use futures::future::try_join_all;
+use provision_core::resource::{
+    Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Seen, Sharing, Want,
+};
+use provision_core::{Error, ErrorKind, RetryClass};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::client::{Read as _, Reader, Writer, last};
 use crate::config::Settings;
+use crate::marks::{Looking, Marks};
 use crate::provider::{Names, identity_of};
-use crate::resources::{container, cors};
+use crate::resources::account::not_there;
 
-static ROLES: Facet = Facet { name: "roles", key: 'r', shape: Shape::Whole, at_creation: AtCreation::Written };
+/// By role, who has it.
+static ROLES: Facet =
+    Facet { name: "roles", key: 'r', extent: Extent::NamedKeys, sharing: Sharing::Named, creation: Creation::OwnCall };
+pub(crate) static FACETS: &[&Facet] = &[&ROLES];
 
 /// A built-in role, and where the server needs it.
 struct Role {
@@ -55,14 +62,11 @@ impl Role {
     }
 }
 
-/// What is wanted: the identity by role, so that another identity is another value.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    vec![Want { facet: &ROLES, value: wanted(settings), path: "azure.access".to_owned() }]
-}
-
-fn wanted(settings: &Settings) -> Value {
-    let Some(access) = &settings.azure.access else { return Value::Null };
-    roles_of(&access.principal_id, &Names::of(settings))
+/// What is wanted: the identity by role; nothing where the plan file has no section.
+pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
+    let Some(access) = &settings.azure.access else { return Vec::new() };
+    let value = roles_of(&access.principal_id, names);
+    vec![Want { facet: &ROLES, value, path: "azure.access".to_owned() }]
 }
 
 fn roles_of(principal: &str, names: &Names) -> Value {
@@ -72,10 +76,11 @@ fn roles_of(principal: &str, names: &Names) -> Value {
     Value::Object(assigned.map(value).collect())
 }
 
-/// The id of an assignment: the same deployment asks for the same one with the same id, whoever runs it. A UUID of
-/// version 8, whose bits are the maker's own (<https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8>).
-fn assignment_id(deployment: &str, scope: &str, role: &str, principal: &str) -> String {
-    let text = [deployment, scope, role, principal].map(str::to_ascii_lowercase).join("\n");
+/// The id of an assignment: the service takes one of a role to an identity at a scope, so it is made of these alone, whichever
+/// deployment asks for it, under whatever name. A UUID of version 8, whose bits are the maker's own
+/// (<https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8>).
+fn assignment_id(scope: &str, role: &str, principal: &str) -> String {
+    let text = [scope, role, principal].map(str::to_ascii_lowercase).join("\n");
     let hash = Sha256::digest(format!("provision\n{text}").as_bytes());
     let mut bytes: Vec<u8> = hash.iter().take(16).copied().collect();
     bytes[6] = (bytes[6] & 0x0f) | 0x80;
@@ -106,18 +111,28 @@ impl Assignment {
         })
     }
 
-    /// Ours if its id is the one that we would give it.
-    fn is_ours(&self, names: &Names) -> bool {
-        let made = |deployment: &String| assignment_id(deployment, &self.scope, &self.role, &self.principal);
-        names.deployments.iter().any(|deployment| made(deployment) == self.name)
+    /// One of the roles that the server needs, where it needs it.
+    fn role(&self, names: &Names) -> Option<&'static Role> {
+        WANTED.iter().find(|role| role.id == self.role && role.is_at(&self.scope, names))
     }
 
-    fn is_on_account(&self, names: &Names) -> bool {
-        self.scope == identity_of(&names.account_id())
+    fn has_our_id(&self) -> bool {
+        self.name == assignment_id(&self.scope, &self.role, &self.principal)
     }
 
-    fn is_of(&self, role: &Role, names: &Names) -> bool {
-        self.role == role.id && role.scope(names).is_some_and(|scope| identity_of(&scope) == self.scope)
+    /// As the core judges it. Two deployments that give an identity the same role share one assignment: it is neither's alone.
+    fn entry(&self, names: &Names, marks: &Marks) -> Option<Entry> {
+        let role = self.role(names)?;
+        let value = json!(role.held(&self.principal, &self.scope));
+        let claimed = marks.claim_member(names, &ROLES, role.name, &value);
+        let id = match (self.has_our_id(), claimed) {
+            (true, false) => EntryId::Ours,
+            (true, true) => EntryId::Nobodys,
+            (false, _) => EntryId::Others,
+        };
+        let text = format!("role {} of {}", role.name, role.held(&self.principal, &self.scope));
+        let member = Some(role.name.to_owned());
+        Some(Entry { member, id, co_owned: claimed && self.has_our_id(), ..Entry::new(value, text) })
     }
 }
 
@@ -126,112 +141,114 @@ async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assign
     Ok(found.map(|found| found.iter().filter_map(Assignment::read).collect()))
 }
 
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
-    let (found, mark) = futures::join!(assignments(reader, names), container::mark(reader, names));
-    let Some(found) = found? else { return Ok(Observation::Absent) };
-    let wanted = wanted(settings);
-    let (ours, all) = (held(&found, &Value::Null, names), held(&found, &wanted, names));
-    // Before the deployment exists, and after it, what others assigned in part is none of ours.
-    let value = if mark?.is_some() || all == wanted { all } else { ours.clone() };
-    let nameless = if ours.is_null() { vec![ROLES.name] } else { Vec::new() };
-    let seen = vec![(ROLES.name, Seen::Value(value))];
-    Ok(Observation::Present(Box::new(Present { seen, nameless, ..Present::default() })))
+/// The roles of these identities: the plan file's, and those that had them last.
+pub(crate) async fn observe(
+    reader: &Reader,
+    names: &Names,
+    principals: &[String],
+    looking: &Looking,
+) -> Result<Observation, Error> {
+    let (found, marks) = futures::join!(assignments(reader, names), looking.marks(reader, names));
+    let (found, marks) = (found?, marks?);
+    // A list of what is not there may be empty, or show what is assigned above it.
+    let Some(found) = found.filter(|_| marks.is_there) else { return Ok(Observation::Absent) };
+    let list = entries(&found, principals, names, &marks);
+    let seen = vec![(ROLES.name, Seen::Entries(Entries { list, limit: None }))];
+    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
-/// Who has the roles: identities whose assignment we made, and the wanted one by whoever assigned it.
-fn held(found: &[Assignment], wanted: &Value, names: &Names) -> Value {
-    let mut roles = Map::new();
-    for role in &WANTED {
-        let value = |one: &Assignment| role.held(&one.principal, &one.scope);
-        let satisfies = |one: &Assignment| wanted[role.name].as_str() == Some(&value(one));
-        let placed = found.iter().filter(|one| one.role == role.id && role.is_at(&one.scope, names));
-        let held = placed.filter(|one| one.is_ours(names) || satisfies(one));
-        let mut principals: Vec<_> = held.map(value).collect();
-        principals.sort_unstable();
-        principals.dedup();
-        match principals.as_slice() {
-            [] => {}
-            [one] => drop(roles.insert(role.name.to_owned(), json!(one))),
-            several => drop(roles.insert(role.name.to_owned(), json!(several))),
-        }
-    }
-    if roles.is_empty() { Value::Null } else { Value::Object(roles) }
+fn entries(found: &[Assignment], principals: &[String], names: &Names, marks: &Marks) -> Vec<Entry> {
+    let theirs = found.iter().filter(|one| principals.contains(&one.principal));
+    theirs.filter_map(|one| one.entry(names, marks)).collect()
 }
 
-/// Assign what is missing, then delete what we assigned to anybody else; `null` deletes all that we assigned.
-pub(crate) async fn write(writer: &Writer, settings: &Settings, names: &Names, value: &Value) -> Result<(), Error> {
-    let reader = writer.reader();
-    let account = names.account_id();
-    let (found, marks, queues) =
-        futures::join!(assignments(reader, names), cors::marks_of_others(reader, names), reader.list_queues(&account));
-    let Some(found) = found? else { return Ok(()) };
-    let has = |one: &Assignment, role: &Role| {
-        one.is_of(role, names) && value[role.name].as_str() == Some(&role.held(&one.principal, &one.scope))
-    };
-    let missing = |role: &&Role| value[role.name].is_string() && !found.iter().any(|one| has(one, role));
-    let assigned = join_all(WANTED.iter().filter(missing).map(|role| assign(writer, settings, names, role))).await;
-    assigned.into_iter().collect::<Result<(), _>>()?;
-    let surplus = |one: &&Assignment| one.is_ours(names) && !WANTED.iter().any(|role| has(one, role));
-    let surplus: Vec<_> = found.iter().filter(surplus).collect();
-    let heirs =
-        if surplus.is_empty() { Vec::new() } else { heirs(names, &surplus, &marks?, &queues?.unwrap_or_default()) };
-    let given_up = surplus.iter().map(|one| async {
-        writer.delete_role_assignment(&one.id).await?;
-        let heir = heirs.iter().find(|(_, principal)| one.is_on_account(names) && *principal == one.principal);
-        match heir {
-            Some((heir, _)) => hand_over(writer, settings, names, one, heir).await,
-            None => Ok(()),
-        }
-    });
-    join_all(given_up).await.into_iter().collect()
-}
-
-/// Other deployments on the account that have the roles of an identity on record: the service takes one assignment of a role
-/// to an identity, so the first deployment's serves them all.
-fn heirs(names: &Names, given_up: &[&Assignment], marks: &[Mark], queues: &[Value]) -> Vec<(String, String)> {
-    let queues = queues.iter().map(|queue| queue["name"].as_str().map(str::to_owned)).chain([None]);
-    let places: Vec<_> = queues.map(|queue| Names { queue, ..names.clone() }).collect();
-    let heir = |one: &&&Assignment| {
-        let has =
-            |mark: &&Mark| places.iter().any(|place| mark.recorded(ROLES.key).is(&roles_of(&one.principal, place)));
-        marks.iter().find(has).map(|mark| (mark.deployment.clone(), one.principal.clone()))
-    };
-    given_up.iter().filter(|one| one.is_on_account(names)).filter_map(|one| heir(&one)).collect()
-}
-
-/// The same assignment again, as that of another deployment.
-async fn hand_over(
+/// Assign what is missing, then delete what of ours is in `before` or beside `value`, unless another deployment relies on it.
+pub(crate) async fn write(
     writer: &Writer,
     settings: &Settings,
     names: &Names,
-    one: &Assignment,
-    heir: &str,
+    principals: &[String],
+    before: &Value,
+    value: &Value,
 ) -> Result<(), Error> {
-    let Some(role) = WANTED.iter().find(|role| one.is_of(role, names)) else { return Ok(()) };
-    let heir = Names { deployments: vec![heir.to_owned()], ..names.clone() };
-    let kind = settings.azure.access.as_ref().map(|access| json!(access.principal_type));
-    put(writer, &heir, role, &one.principal, &kind.unwrap_or_default()).await
+    let (found, marks) = futures::join!(assignments(writer.reader(), names), claims(writer, names, before));
+    let (found, marks) = (found?, marks?);
+    let Some(found) = found else { return not_there(names, value) };
+    let has = |role: &Role| found.iter().any(|one| is_as(one, role, value, names));
+    let missing = WANTED.iter().filter(|role| value[role.name].is_string() && !has(role));
+    try_join_all(missing.map(|role| assign(writer, settings, names, role, value))).await?;
+    let mut concerned: BTreeSet<_> = principals.iter().cloned().collect();
+    concerned.extend(holders(before));
+    let surplus = |one: &&Assignment| {
+        let wanted = one.role(names).is_none_or(|role| is_as(one, role, value, names));
+        one.has_our_id() && concerned.contains(&one.principal) && !wanted
+    };
+    take_out(writer, names, found.iter().filter(surplus).collect(), marks).await
 }
 
-async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role) -> Result<(), Error> {
-    let Some(access) = &settings.azure.access else { return Ok(()) };
-    put(writer, names, role, &access.principal_id, &json!(access.principal_type)).await
+/// The marks of right now, where something is about to be taken out.
+async fn claims(writer: &Writer, names: &Names, before: &Value) -> Result<Option<Marks>, Error> {
+    if before.is_null() { Ok(None) } else { Marks::read(writer.reader(), names).await.map(Some) }
 }
 
-async fn put(writer: &Writer, names: &Names, role: &Role, principal: &str, kind: &Value) -> Result<(), Error> {
-    let Some(scope) = role.scope(names) else { return Ok(()) };
-    let name = assignment_id(&names.deployments[0], &scope, role.id, principal);
+/// Whether it is the assignment of a role that a value asks for.
+fn is_as(one: &Assignment, role: &Role, value: &Value, names: &Names) -> bool {
+    let held = value[role.name].as_str();
+    one.role(names).is_some_and(|own| own.id == role.id) && held == Some(&role.held(&one.principal, &one.scope))
+}
+
+/// The identities that a value is about.
+fn holders(value: &Value) -> impl Iterator<Item = String> {
+    let held = value.as_object().into_iter().flatten().filter_map(|(_, held)| held.as_str());
+    held.filter_map(|held| held.split(' ').next().map(str::to_owned))
+}
+
+/// Delete what no other deployment has on record.
+async fn take_out(
+    writer: &Writer,
+    names: &Names,
+    surplus: Vec<&Assignment>,
+    marks: Option<Marks>,
+) -> Result<(), Error> {
+    if surplus.is_empty() {
+        return Ok(());
+    }
+    let marks = match marks {
+        Some(marks) => marks,
+        None => Marks::read(writer.reader(), names).await?,
+    };
+    let ours = surplus.into_iter().filter(|one| one.entry(names, &marks).is_some_and(|entry| !entry.co_owned));
+    try_join_all(ours.map(|one| writer.delete_role_assignment(&one.id))).await.map(drop)
+}
+
+/// Delete all of ours on an account that goes, whoever has them.
+pub(crate) async fn remove(writer: &Writer, names: &Names) -> Result<(), Error> {
+    let found = assignments(writer.reader(), names).await?.unwrap_or_default();
+    take_out(writer, names, found.iter().filter(|one| one.has_our_id()).collect(), None).await
+}
+
+async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role, value: &Value) -> Result<(), Error> {
+    let (Some(access), Some(scope)) = (&settings.azure.access, role.scope(names)) else { return Ok(()) };
     let definition = format!("{}/providers/Microsoft.Authorization/roleDefinitions/{}", names.subscription, role.id);
     let body = json!({"properties": {
         "roleDefinitionId": definition,
-        "principalId": principal,
-        "principalType": kind,
+        "principalId": access.principal_id,
+        "principalType": access.principal_type,
     }});
+    let name = assignment_id(&scope, role.id, &access.principal_id);
     let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}");
     match writer.put_role_assignment(&id, &body, role.name).await {
-        // Somebody assigned the same under another id: that is as good.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => exists(writer, names, role, value, error).await,
         assigned => assigned,
+    }
+}
+
+/// Somebody assigned the same under another id, which is as good; or the service still knows one that was just deleted.
+async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, error: Error) -> Result<(), Error> {
+    let found = assignments(writer.reader(), names).await?.unwrap_or_default();
+    match found.iter().any(|one| is_as(one, role, value, names)) {
+        true => Ok(()),
+        false => Err(error.retry(RetryClass::Conflict)),
     }
 }
 
@@ -252,69 +269,90 @@ pub(crate) fn handover(names: &Names) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use provision_core::entries::choose;
+    use provision_core::ledger::Record;
+    use provision_core::mark::Recorded;
+
+    use crate::marks::tests::claimed;
+    use crate::provider::tests::names;
 
     /// A golden vector: an id that moves makes every assignment look like somebody else's.
     #[test]
     fn assignment_ids_are_stable_and_case_insensitive() {
-        let id = assignment_id("wandb-prod", "/subscriptions/S", "role", "principal");
-        assert_eq!(id, assignment_id("wandb-prod", "/subscriptions/s", "ROLE", "Principal"));
-        assert_ne!(id, assignment_id("wandb-prod2", "/subscriptions/s", "role", "principal"));
+        let id = assignment_id("/subscriptions/S", "role", "principal");
+        assert_eq!(id, assignment_id("/subscriptions/s", "ROLE", "Principal"));
+        assert_ne!(id, assignment_id("/subscriptions/s", "role", "principal2"));
         assert_eq!(id.len(), 36);
         assert_eq!((&id[14..15], "89ab".contains(&id[19..20])), ("8", true));
-        assert_eq!(id, "0606410f-c8cc-879c-bc77-a79ba031c68c");
+        assert_eq!(id, "3089aae3-3372-8941-b7a3-5139375cc94d");
     }
 
-    fn settings() -> Settings {
-        serde_json::from_value(json!({
-            "deployment": {"name": "wandb-prod", "host": "https://a.example"},
-            "azure": {
-                "subscription": "s",
-                "resource_group": {"name": "g"},
-                "account": {"name": "acme"},
-                "container": {"name": "files"},
-                "access": {"principal_id": "P"},
-            },
-        }))
-        .unwrap()
-    }
-
-    fn assignment(names: &Names, role: &Role, principal: &str, deployment: Option<&str>) -> Assignment {
+    fn assignment(names: &Names, role: &Role, principal: &str, ours: bool) -> Assignment {
         let scope = identity_of(&role.scope(names).unwrap());
-        let made = |deployment| assignment_id(deployment, &scope, role.id, principal);
-        let name = deployment.map_or_else(|| "theirs".to_owned(), made);
+        let made = assignment_id(&scope, role.id, principal);
+        let name = if ours { made } else { "theirs".to_owned() };
         let (role, principal) = (role.id.to_owned(), principal.to_owned());
         Assignment { id: name.clone(), name, scope, role, principal }
     }
 
-    #[test]
-    fn assignment_under_another_id_counts_as_satisfied_and_is_not_ours() {
-        let settings = settings();
-        let names = Names::of(&settings);
-        let theirs: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "p", None)).collect();
-        assert_eq!(held(&theirs, &wanted(&settings), &names), wanted(&settings));
-        assert_eq!(held(&theirs, &Value::Null, &names), Value::Null);
-        assert!(!theirs.iter().any(|one| one.is_ours(&names)));
+    fn seen(found: &[Assignment], marks: &Marks) -> Vec<Entry> {
+        entries(found, &["p".to_owned(), "q".to_owned()], &names(), marks)
+    }
+
+    /// Marks of others that have nothing of ours on record.
+    fn unclaimed() -> Marks {
+        claimed(&names(), |_| ())
+    }
+
+    fn ids(entries: &[Entry]) -> Vec<EntryId> {
+        entries.iter().map(|entry| entry.id).collect()
     }
 
     #[test]
-    fn assignment_of_ours_to_a_former_identity_is_found() {
-        let settings = settings();
-        let names = Names::of(&settings);
-        let former: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "q", Some("wandb-prod"))).collect();
-        assert!(former.iter().all(|one| one.is_ours(&names)));
-        assert_eq!(held(&former, &wanted(&settings), &names)["Reader"], "q");
-        let other = assignment(&names, &WANTED[0], "q", Some("wandb-other"));
-        assert!(!other.is_ours(&names));
+    fn assignment_is_ours_by_its_id_whatever_the_deployment_is_called() {
+        let names = names();
+        let found = [assignment(&names, &WANTED[0], "p", true), assignment(&names, &WANTED[1], "p", false)];
+        assert_eq!(ids(&seen(&found, &unclaimed())), [EntryId::Ours, EntryId::Others]);
+        let renamed = Names { deployments: vec!["renamed".to_owned()], ..names };
+        assert_eq!(entries(&found, &["p".to_owned()], &renamed, &unclaimed())[0].id, EntryId::Ours);
+    }
+
+    #[test]
+    fn assignment_under_another_id_is_used_and_never_ours() {
+        let theirs = seen(&[assignment(&names(), &WANTED[0], "p", false)], &unclaimed());
+        let (want, theirs): (_, Vec<_>) = (json!("p"), theirs.iter().collect());
+        for recorded in [Recorded::Never, Recorded::Digest(&provision_core::digest::of_value(&want))] {
+            let choice = choose(&theirs, ROLES.sharing, &want, recorded);
+            assert!(choice.ours.is_empty() && choice.preexisting.is_some(), "{recorded:?}");
+        }
+    }
+
+    #[test]
+    fn assignment_that_another_deployment_has_on_record_is_shared() {
+        let found = [assignment(&names(), &WANTED[0], "p", true), assignment(&names(), &WANTED[0], "q", true)];
+        let record = Record::written(&json!("p"));
+        let shared = seen(&found, &claimed(&names(), |mark| mark.outside.put_member('r', WANTED[0].name, record)));
+        assert_eq!(ids(&shared), [EntryId::Nobodys, EntryId::Ours]);
+        assert_eq!((shared[0].co_owned, shared[1].co_owned), (true, false));
+        let choice = choose(&[&shared[0]], ROLES.sharing, &json!("p"), Recorded::Never);
+        assert!(choice.is_co_owned());
+    }
+
+    #[test]
+    fn assignment_of_anybody_else_is_not_looked_at() {
+        let found = [assignment(&names(), &WANTED[0], "z", true)];
+        assert!(seen(&found, &unclaimed()).is_empty());
+        let elsewhere =
+            Assignment { scope: "/subscriptions/s".to_owned(), ..assignment(&names(), &WANTED[0], "p", true) };
+        assert!(seen(&[elsewhere], &unclaimed()).is_empty());
     }
 
     #[test]
     fn assignment_on_a_former_queue_is_another_value() {
-        let settings = settings();
-        let names = Names { queue: Some("former".to_owned()), ..Names::of(&settings) };
-        let former: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "p", Some("wandb-prod"))).collect();
-        let seen = held(&former, &wanted(&settings), &Names::of(&settings));
-        assert_eq!(seen["Storage Queue Data Contributor"], "p on former");
-        assert_eq!(wanted(&settings)["Storage Queue Data Contributor"], "p on files-events");
-        assert_eq!(seen["Reader"], wanted(&settings)["Reader"]);
+        let former = Names { queue: Some("former".to_owned()), ..names() };
+        let found = [assignment(&former, &WANTED[2], "p", true)];
+        assert_eq!(seen(&found, &unclaimed())[0].value, "p on former");
+        assert_eq!(roles_of("P", &names())["Storage Queue Data Contributor"], "p on events");
+        assert_eq!(holders(&roles_of("P", &former)).collect::<BTreeSet<_>>(), BTreeSet::from(["p".to_owned()]));
     }
 }

@@ -2,26 +2,31 @@
 
 use std::time::Duration;
 
-use provision_core::mark::Mark;
+use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::output::Setting;
-use provision_core::resource::{AtCreation, Facet, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::provider::Created;
+use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Seen, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Read as _, Reader, Tags, Writer, last};
+use crate::client::{Read as _, Reader, Writer, last};
 use crate::config::{Settings, normal_location};
-use crate::provider::{Names, identity_of, metadata, others_tags, tags, unknown_facet};
+use crate::error::ACCOUNT_NOT_READY;
+use crate::marks;
+use crate::provider::{Names, unknown_facet};
 use crate::resources::events;
-use crate::resources::resource_group::immovable;
+use crate::resources::resource_group::{immovable, included, wanted_tags};
+use crate::tags::tags;
 
-const fn facet(name: &'static str, key: char, shape: Shape) -> Facet {
-    Facet { name, key, shape, at_creation: AtCreation::Included }
-}
+static LOCATION: Facet = included("location", 'l', Extent::Whole);
+static SKU: Facet = included("sku", 's', Extent::Whole);
+static SECURITY: Facet = included("security", 't', Extent::Whole);
+static TAGS: Facet = included("tags", 'g', Extent::Tags);
+pub(crate) static FACETS: &[&Facet] = &[&LOCATION, &SKU, &SECURITY, &TAGS];
 
-static LOCATION: Facet = facet("location", 'l', Shape::Whole);
-static SKU: Facet = facet("sku", 's', Shape::Whole);
-static SECURITY: Facet = facet("security", 't', Shape::Whole);
-static TAGS: Facet = facet("tags", 'g', Shape::Keys);
+/// "A maximum of 15 tags can be provided for a resource"
+/// (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create#request-body>).
+pub(crate) const MOST_TAGS: usize = 15;
 
 /// What is wanted. An account is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
@@ -31,9 +36,7 @@ pub(crate) fn want(settings: &Settings) -> Vec<Want> {
         want(&SKU, json!(settings.azure.account.sku), "azure.account.sku"),
         want(&SECURITY, security(true, "TLS1_2", false), "azure.account"),
     ];
-    if !settings.tags().is_empty() {
-        wants.push(want(&TAGS, json!(settings.tags()), "deployment.tags"));
-    }
+    wants.extend(wanted_tags(&TAGS, settings));
     wants
 }
 
@@ -60,12 +63,6 @@ fn security_properties(value: &Value) -> Map<String, Value> {
     members.map(|(key, value)| (key.to_owned(), value.clone())).into_iter().collect()
 }
 
-/// A value of ours as tags.
-pub(crate) fn tags_of(value: &Value) -> Tags {
-    let members = value.as_object().into_iter().flatten();
-    members.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
-}
-
 /// The account, and at the same time whether its name is free: it is shared by all of Azure.
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
     let id = names.account_id();
@@ -75,14 +72,14 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
         // Who may not ask is told when the account is created.
         return Ok(taken.ok().flatten().map_or(Observation::Absent, |detail| Observation::TakenElsewhere { detail }));
     };
-    let tags = tags(&found);
+    let tags = tags(&found, settings.tags());
     let location = normal_location(found["location"].as_str().unwrap_or_default());
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
     let seen = vec![
         (LOCATION.name, Seen::Value(json!(location))),
         (SKU.name, Seen::Value(found["sku"]["name"].clone())),
         (SECURITY.name, Seen::Value(seen_security(&found))),
-        (TAGS.name, Seen::Value(json!(others_tags(&tags)))),
+        (TAGS.name, Seen::Value(json!(without_mark(&tags)))),
     ];
     let mut obstacles: Vec<_> = moved.map(|refusal| (LOCATION.name, refusal)).into_iter().collect();
     if found["kind"] != json!("StorageV2") {
@@ -120,60 +117,71 @@ pub(crate) fn missing(names: &Names) -> Error {
     )
 }
 
-/// Create the account with its mark. A creation that was answered with throttling may have succeeded all the same
+/// A write that does not find the account: what is to be taken out of it is gone with it.
+pub(crate) fn not_there(names: &Names, value: &Value) -> Result<(), Error> {
+    if value.is_null() {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
+    Err(error.message("the service does not find it").hint("run `provision azure plan` to see what is there now"))
+}
+
+/// Create the account with its tags. The call would replace those of one that exists, so it is looked for right before. A
+/// creation that was answered with throttling may have succeeded all the same
 /// (<https://github.com/Azure/azure-cli/issues/31148>), so a conflict is looked at again.
 pub(crate) async fn create(
     writer: &Writer,
-    settings: &Settings,
     names: &Names,
+    tags: &Tags,
     facets: &Map<String, Value>,
-    mark: &Mark,
-) -> Result<(), Error> {
-    let mut tags = facets.get(TAGS.name).map(tags_of).unwrap_or_default();
-    tags.extend(mark.to_tags());
-    let mut properties = security_properties(&facets[SECURITY.name]);
+) -> Result<Created, Error> {
+    let id = names.account_id();
+    if let Some(found) = writer.reader().get_account(&id).await? {
+        return existed(names, &found);
+    }
+    let wanted = |facet: &Facet| facets.get(facet.name).cloned().unwrap_or_default();
+    let mut properties = security_properties(&wanted(&SECURITY));
     properties.insert("allowSharedKeyAccess".to_owned(), json!(true));
     let body = json!({
-        "location": settings.location(),
+        "location": wanted(&LOCATION),
         "kind": "StorageV2",
-        "sku": {"name": facets[SKU.name]},
+        "sku": {"name": wanted(&SKU)},
         "tags": tags,
         "properties": properties,
     });
-    match writer.put_account(&names.account_id(), &body).await {
+    match writer.put_account(&id, &body).await {
         Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::Conflict) => {
-            look_again(writer, names, mark, error).await
+            match writer.reader().get_account(&id).await? {
+                Some(found) => existed(names, &found),
+                None => Err(error),
+            }
         }
         created => created,
     }
 }
 
-async fn look_again(writer: &Writer, names: &Names, mark: &Mark, error: Error) -> Result<(), Error> {
-    let id = names.account_id();
-    let Some(found) = writer.reader().get_account(&id).await? else { return Err(error) };
-    let ours = Mark::from_tags(&tags(&found))
-        .is_some_and(|found| found.deployment == mark.deployment && found.is_for(&identity_of(&id)));
-    match (ours, found.pointer("/properties/provisioningState").and_then(Value::as_str)) {
-        (true, None | Some("Succeeded")) => Ok(()),
-        (true, Some(_)) => Err(error.retry(RetryClass::Conflict)),
-        (false, _) => Err(error),
+/// One that is there already is used once it is ready.
+fn existed(names: &Names, found: &Value) -> Result<Created, Error> {
+    match found.pointer("/properties/provisioningState").and_then(Value::as_str) {
+        None | Some("Succeeded") => Ok(Created::Existed),
+        Some(state) => {
+            let error = Error::new(ErrorKind::Conflict, format!("use storage account `{}`", names.account));
+            Err(error
+                .message(format!("its state is {state}"))
+                .hint("run the same command again")
+                .retry(ACCOUNT_NOT_READY))
+        }
     }
 }
 
 /// Write one facet.
 pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str, value: &Value) -> Result<(), Error> {
-    let id = names.account_id();
     let body = match facet {
         "sku" => json!({"sku": {"name": value}}),
         "security" => json!({"properties": security_properties(value)}),
-        "tags" => {
-            let mut merged = tags(&writer.reader().get_account(&id).await?.unwrap_or_default());
-            merged.extend(tags_of(value));
-            json!({"tags": merged})
-        }
         other => return Err(unknown_facet(other)),
     };
-    writer.patch_account(&id, &body).await
+    writer.patch_account(&names.account_id(), &body).await
 }
 
 /// Something in the account.
@@ -198,43 +206,36 @@ fn others(names: &Names, held: &[Held]) -> Option<Refusal> {
     refused("storage account", &names.account, &others, "azure.account")
 }
 
-/// Everything that is lost with the account.
+/// Everything that is lost with the account. Only what we created goes; what we adopted stays, and keeps the account.
 async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
     let id = names.account_id();
-    let (containers, queues, tables, shares, events) = futures::join!(
-        reader.list_containers(&id),
-        reader.list_queues(&id),
+    let (inside, tables, shares, events) = futures::join!(
+        marks::inside(reader, names),
         reader.list_tables(&id),
         reader.list_shares(&id),
         events::on_account(reader, names),
     );
-    let name = |item: &Value| item["name"].as_str().unwrap_or_default().to_owned();
-    let container = |item: &Value| made_by_us(names, item, &names.container_id(&name(item)));
-    let queue = |item: &Value| made_by_us(names, item, &names.queue_id(&name(item)));
-    let mut held = Vec::new();
-    let mut add = |kind: &str, listed: Option<Vec<Value>>, ours: &dyn Fn(&Value) -> bool| {
+    let inside = inside?.unwrap_or_default().into_iter().map(|item| {
+        let ours = names.made(&item.tags, &item.id);
+        Held { text: format!("{} `{}`", item.kind, item.name), ours }
+    });
+    let mut held: Vec<_> = inside.collect();
+    let mut add = |kind: &str, listed: Option<Vec<Value>>| {
         let listed = listed.unwrap_or_default();
-        let counted = listed.iter().filter(|item| !is_the_accounts(kind, &name(item)));
-        held.extend(counted.map(|item| Held { text: format!("{kind} `{}`", name(item)), ours: ours(item) }));
+        let named = listed.iter().map(|item| item["name"].as_str().unwrap_or_default());
+        let counted = named.filter(|name| !is_metrics(kind, name));
+        held.extend(counted.map(|name| Held { text: format!("{kind} `{name}`"), ours: false }));
     };
-    add("container", containers?, &container);
-    add("queue", queues?, &queue);
-    add("table", tables?, &|_| false);
-    add("file share", shares?, &|_| false);
+    add("table", tables?);
+    add("file share", shares?);
     held.extend(events?.into_iter().map(|(text, ours)| Held { text, ours }));
     Ok(held)
 }
 
-/// What the account makes by itself: logs, the change feed and metrics, but not a web site or a root container
-/// (<https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata#container-names>,
-/// <https://learn.microsoft.com/azure/storage/common/storage-analytics-metrics#how-metrics-are-stored>).
-fn is_the_accounts(kind: &str, name: &str) -> bool {
-    ["$logs", "$blobchangefeed"].contains(&name) || (kind == "table" && name.starts_with("$Metrics"))
-}
-
-/// Only what we created goes; what we adopted stays, and keeps the account.
-fn made_by_us(names: &Names, found: &Value, id: &str) -> bool {
-    names.made(&metadata(found), id)
+/// Tables that the account makes by itself
+/// (<https://learn.microsoft.com/azure/storage/common/storage-analytics-metrics#how-metrics-are-stored>).
+fn is_metrics(kind: &str, name: &str) -> bool {
+    kind == "table" && name.starts_with("$Metrics")
 }
 
 /// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.

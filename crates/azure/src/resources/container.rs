@@ -5,23 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::StreamExt as _;
 use provision_core::executor::Watch;
-use provision_core::mark::{Mark, Origin};
-use provision_core::resource::{AtCreation, Facet, Observation, Present, Seen, Shape, Want};
+use provision_core::mark::{Mark, Origin, Tags};
+use provision_core::provider::Created;
+use provision_core::resource::{Extent, Facet, Observation, Present, Seen, Want};
 use provision_core::survey::{Contents, thousands};
 use provision_core::{Error, ErrorKind, assess};
 use serde_json::{Value, json};
 
 use crate::client::{BlobPage, BlobStore, Read as _, Reader, Writer};
 use crate::config::Settings;
-use crate::provider::{Names, appeared, identity_of, metadata, to_metadata, unknown_facet};
+use crate::provider::{Names, unknown_facet};
 use crate::resources::account::{missing, shared_keys};
+use crate::resources::resource_group::included;
+use crate::tags::{metadata, to_metadata};
 
-const fn facet(name: &'static str, key: char) -> Facet {
-    Facet { name, key, shape: Shape::Whole, at_creation: AtCreation::Included }
-}
-
-static ACCOUNT: Facet = facet("account", 'a');
-static PUBLIC_ACCESS: Facet = facet("public_access", 'p');
+static ACCOUNT: Facet = included("account", 'a', Extent::Whole);
+static PUBLIC_ACCESS: Facet = included("public_access", 'p', Extent::Whole);
+pub(crate) static FACETS: &[&Facet] = &[&ACCOUNT, &PUBLIC_ACCESS];
 
 /// Blobs deleted at the same time while the next page is listed.
 const DELETES_AT_ONCE: usize = 32;
@@ -53,25 +53,15 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     })))
 }
 
-/// The mark on the container; `None` if it carries none, or is not there.
-pub(crate) async fn mark(reader: &Reader, names: &Names) -> Result<Option<Mark>, Error> {
-    let id = names.container_id(&names.container);
-    let found = reader.get_container(&id).await?;
-    let mark = found.and_then(|found| Mark::from_tags(&metadata(&found)));
-    Ok(mark.filter(|mark| names.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(&id))))
-}
-
-/// Create the container with its mark. The call also updates one that exists, and answers what it is then.
-pub(crate) async fn create(writer: &Writer, names: &Names, container: &str, mark: &Mark) -> Result<(), Error> {
+/// Create the container with its mark. The call would replace the metadata of one that exists, so it is looked for right
+/// before.
+pub(crate) async fn create(writer: &Writer, names: &Names, container: &str, tags: &Tags) -> Result<Created, Error> {
     let id = names.container_id(container);
-    let body = json!({"properties": {"publicAccess": "None", "metadata": to_metadata(&mark.to_tags())}});
-    let created = writer.put_container(&id, &body).await?;
-    match Mark::from_tags(&metadata(&created)) {
-        Some(found) if found.deployment != mark.deployment || !found.is_for(&identity_of(&id)) => {
-            Err(appeared("container", container))
-        }
-        _ => Ok(()),
+    if writer.reader().get_container(&id).await?.is_some() {
+        return Ok(Created::Existed);
     }
+    let body = json!({"properties": {"publicAccess": "None", "metadata": to_metadata(tags)}});
+    writer.put_container(&id, &body).await
 }
 
 /// Write one facet.

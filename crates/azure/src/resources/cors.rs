@@ -1,17 +1,22 @@
 //! `azure.cors`: our rule among those of the account's Blob service, one document for everybody in the account.
 
-use provision_core::Error;
-use provision_core::mark::{Mark, Recorded};
-use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::cors::{self, CorsRule, Listed};
+use provision_core::resource::{
+    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
+};
+use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
-use crate::provider::{Names, identity_of, metadata, tags};
-use crate::resources::account::missing;
-use crate::resources::container;
+use crate::marks::{Looking, Marks};
+use crate::provider::Names;
+use crate::resources::account::{missing, not_there};
 
-static RULE: Facet = Facet { name: "rule", key: 'c', shape: Shape::Whole, at_creation: AtCreation::Written };
+/// Rules have no id: whose one is stands in the marks alone.
+pub(crate) static RULE: Facet =
+    Facet { name: "rule", key: 'c', extent: Extent::Whole, sharing: Sharing::Anonymous, creation: Creation::OwnCall };
+pub(crate) static FACETS: &[&Facet] = &[&RULE];
 
 /// "Up to five CORS rules can be specified per storage service"
 /// (<https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services#usage-notes>).
@@ -19,59 +24,27 @@ const MOST_RULES: usize = 5;
 
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    vec![Want { facet: &RULE, value: wanted(settings), path: "azure.cors".to_owned() }]
+    vec![Want { facet: &RULE, value: wanted(settings).to_value(), path: "azure.cors".to_owned() }]
 }
 
-fn wanted(settings: &Settings) -> Value {
-    let cors = &settings.azure.cors;
-    let list = |given: &Option<Vec<String>>, default: &[&str]| {
-        given.clone().unwrap_or_else(|| default.iter().map(|item| (*item).to_owned()).collect())
-    };
-    rule_value(
-        list(&cors.origins, &[&settings.deployment.host]),
-        list(&cors.methods, &["GET", "HEAD", "PUT"]),
-        vec!["*".to_owned()],
-        list(&cors.expose, &["*"]),
-        i64::from(cors.max_age_s.unwrap_or(3000)),
-    )
-}
-
-/// A rule in normal form: the order within its lists means nothing.
-fn rule_value(
-    origins: Vec<String>,
-    methods: Vec<String>,
-    headers: Vec<String>,
-    expose: Vec<String>,
-    max_age_s: i64,
-) -> Value {
-    let sorted = |mut list: Vec<String>| {
-        list.sort();
-        list.dedup();
-        list
-    };
-    json!({
-        "origins": sorted(origins),
-        "methods": sorted(methods),
-        "headers": sorted(headers),
-        "expose": sorted(expose),
-        "max_age_s": max_age_s,
-    })
+fn wanted(settings: &Settings) -> CorsRule {
+    settings.azure.cors.rule(&settings.deployment.host, "*")
 }
 
 /// A rule of the service in normal form.
-fn seen_rule(rule: &Value) -> Value {
+fn listed(rule: &Value) -> Listed {
     let list = |key: &str| {
         let items = rule[key].as_array().into_iter().flatten();
         items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
     };
-    let max_age_s = rule["maxAgeInSeconds"].as_i64().unwrap_or_default();
-    rule_value(
-        list("allowedOrigins"),
-        list("allowedMethods"),
-        list("allowedHeaders"),
-        list("exposedHeaders"),
-        max_age_s,
-    )
+    let rule = CorsRule {
+        origins: list("allowedOrigins"),
+        methods: list("allowedMethods"),
+        headers: list("allowedHeaders"),
+        expose: list("exposedHeaders"),
+        max_age_s: rule["maxAgeInSeconds"].as_i64().unwrap_or_default(),
+    };
+    Listed { rule: rule.normal(), id: None }
 }
 
 /// A rule as the service takes it.
@@ -85,98 +58,45 @@ fn rule_of(value: &Value) -> Value {
     })
 }
 
-fn rules(service: &Value) -> Vec<Value> {
-    service.pointer("/properties/cors/corsRules").and_then(Value::as_array).cloned().unwrap_or_default()
+/// The rules of the Blob service; a document of another form says nothing about them.
+fn rules(service: &Value) -> Result<Vec<Value>, Error> {
+    let cors = service.get("properties").and_then(Value::as_object).map(|properties| properties.get("cors"));
+    let found = match cors {
+        Some(None | Some(Value::Null)) => Some(Vec::new()),
+        Some(Some(cors)) => match cors.get("corsRules") {
+            None | Some(Value::Null) => Some(Vec::new()),
+            Some(rules) => rules.as_array().cloned(),
+        },
+        None => None,
+    };
+    found.ok_or_else(|| {
+        let error = Error::new(ErrorKind::Unexpected, "cannot read the CORS rules of the blob service");
+        error.message("the answer has none where they should be").hint("look at the answer with `--trace`")
+    })
 }
 
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    looking: &Looking,
+) -> Result<Observation, Error> {
     let id = names.account_id();
-    let (service, mark) = futures::join!(reader.get_blob_service(&id), carrier_mark(reader, names));
+    let (service, marks) = futures::join!(reader.get_blob_service(&id), looking.marks(reader, names));
     let Some(service) = service? else {
         return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
-    let (rules, mark, want) = (rules(&service), mark?, wanted(settings));
-    let ours = find_rule(&rules, mark.as_ref(), &want);
-    let shared =
-        names.shared && ours.is_some() && !wrote(mark.as_ref()) && written_by_another(reader, names, &want).await?;
-    let others: Vec<_> = rules.iter().enumerate().filter(|(place, _)| Some(*place) != ours).collect();
-    let full = || (others.len() >= MOST_RULES).then(|| too_many(names));
-    let obstacle = || same_origins(&rules, &want).map(|place| taken(names, &rules[place])).or_else(full);
-    let obstacle = if ours.is_none() { obstacle() } else { None };
-    let kept = others.iter().map(|(_, rule)| Kept { facet: RULE.name.to_owned(), entry: describe(rule) });
-    Ok(Observation::Present(Box::new(Present {
-        mark: None,
-        seen: vec![(RULE.name, Seen::Value(ours.map_or(Value::Null, |place| seen_rule(&rules[place]))))],
-        nameless: vec![RULE.name],
-        shared: shared.then_some(RULE.name).into_iter().collect(),
-        kept: kept.collect(),
-        obstacles: obstacle.map(|refusal| (RULE.name, refusal)).into_iter().collect(),
-    })))
+    let list = entries(&rules(&service)?, &wanted(settings), names, &*marks?);
+    let entries = Entries { list, limit: Some((MOST_RULES, too_many(names))) };
+    let seen = vec![(RULE.name, Seen::Entries(entries))];
+    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
-/// The mark that has our rule on record: the account's, on a shared account the container's.
-async fn carrier_mark(reader: &Reader, names: &Names) -> Result<Option<Mark>, Error> {
-    if names.shared {
-        return container::mark(reader, names).await;
-    }
-    let id = names.account_id();
-    let mark = reader.get_account(&id).await?.and_then(|found| Mark::from_tags(&tags(&found)));
-    Ok(mark.filter(|mark| names.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(&id))))
-}
-
-/// Our rule: the one that we have on record as written, else the very one that is wanted, else by its set of origins. Rules
-/// have no id, so without a mark only one that is as wanted stands for ours.
-fn find_rule(rules: &[Value], mark: Option<&Mark>, want: &Value) -> Option<usize> {
-    let written = |rule: &Value| wrote(mark) && mark.is_some_and(|mark| mark.recorded(RULE.key).is(&seen_rule(rule)));
-    let as_wanted = |rule: &Value| seen_rule(rule) == *want;
-    let found = rules.iter().position(written).or_else(|| rules.iter().position(as_wanted));
-    found.or_else(|| mark.and_then(|_| same_origins(rules, want)))
-}
-
-fn wrote(mark: Option<&Mark>) -> bool {
-    mark.is_some_and(|mark| mark.wrote(RULE.key))
-}
-
-/// Whether another deployment made the rule; any other was there before us.
-async fn written_by_another(reader: &Reader, names: &Names, want: &Value) -> Result<bool, Error> {
-    let wrote = |other: &Mark| other.wrote(RULE.key) && other.recorded(RULE.key).is(want);
-    Ok(marks_of_others(reader, names).await?.iter().any(wrote))
-}
-
-/// The marks of other deployments in this account.
-pub(crate) async fn marks_of_others(reader: &Reader, names: &Names) -> Result<Vec<Mark>, Error> {
-    let containers = reader.list_containers(&names.account_id()).await?.unwrap_or_default();
-    let marked = containers.iter().filter_map(|found| Some((found, Mark::from_tags(&metadata(found))?)));
-    let id = |found: &Value| identity_of(&names.container_id(found["name"].as_str().unwrap_or_default()));
-    let others =
-        marked.filter(|(found, mark)| !names.deployments.contains(&mark.deployment) && mark.is_for(&id(found)));
-    Ok(others.map(|(_, mark)| mark).collect())
-}
-
-fn same_origins(rules: &[Value], want: &Value) -> Option<usize> {
-    rules.iter().position(|rule| seen_rule(rule)["origins"] == want["origins"])
-}
-
-fn describe(rule: &Value) -> String {
-    let rule = seen_rule(rule);
-    let list = |key: &str| {
-        let items = rule[key].as_array().into_iter().flatten().filter_map(Value::as_str);
-        items.collect::<Vec<_>>().join(", ")
-    };
-    format!("CORS rule for {}: {}", list("origins"), list("methods"))
-}
-
-/// Rules are read in their order, and the first that fits a request's origin and method answers it
-/// (<https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services#understanding-cors-rule-evaluation-logic>).
-fn taken(names: &Names, rule: &Value) -> Refusal {
-    Refusal {
-        reason: format!(
-            "storage account `{}` has another {} already: rules are read in their order, and ours would come second",
-            names.account,
-            describe(rule)
-        ),
-        hint: "remove that rule, or make [azure.cors] ask for the same".to_owned(),
-    }
+/// Every rule, with whether another deployment in the account relies on it: two of one host want the same.
+fn entries(rules: &[Value], want: &CorsRule, names: &Names, marks: &Marks) -> Vec<Entry> {
+    let rules: Vec<_> = rules.iter().map(listed).collect();
+    let claimed = |entry: Entry| Entry { co_owned: marks.claim(names, &RULE, &entry.value), ..entry };
+    cors::entries(&rules, &[], want).into_iter().map(claimed).collect()
 }
 
 fn too_many(names: &Names) -> Refusal {
@@ -186,57 +106,35 @@ fn too_many(names: &Names) -> Refusal {
     }
 }
 
-/// Read, set or take out our rule, write. Everything else goes back as it was read. `fresh` says that this run made what
-/// carries the mark, which then has no rule on record.
-pub(crate) async fn write(
-    writer: &Writer,
-    settings: &Settings,
-    names: &Names,
-    value: &Value,
-    fresh: bool,
-) -> Result<(), Error> {
+/// Read, put ours in the place of `before`, write. Everything else goes back as it was read.
+pub(crate) async fn write(writer: &Writer, names: &Names, before: &Value, value: &Value) -> Result<(), Error> {
     let (reader, id) = (writer.reader(), names.account_id());
-    let mark = async { if fresh { Ok(None) } else { carrier_mark(reader, names).await } };
-    let others = async { if fresh { Ok(Vec::new()) } else { marks_of_others(reader, names).await } };
-    let (service, mark, others) = futures::join!(reader.get_blob_service(&id), mark, others);
-    let (Some(service), mark, others) = (service?, mark?, others?) else { return Ok(()) };
-    if value.is_null() && is_claimed(&others, &wanted(settings), mark.as_ref()) {
-        return Ok(());
-    }
-    let before = rules(&service);
-    // A rule that serves another deployment too stays, and ours of another host goes beside it; beside one of the same host
-    // it would never be read.
-    let moved = !value.is_null() && same_origins(&before, value).is_none();
-    let mark = mark.filter(|mark| !moved || !others.iter().any(|other| has_the_same(other, mark)));
-    let after = merged(&before, mark.as_ref(), &wanted(settings), value);
-    if before == after {
+    let (service, claimed) = futures::join!(reader.get_blob_service(&id), is_claimed(reader, names, before, value));
+    let (service, claimed) = (service?, claimed?);
+    let Some(service) = service else { return not_there(names, value) };
+    let rules = rules(&service)?;
+    // What serves another deployment too stays where it is; another one of ours goes beside it.
+    let before = if claimed { &Value::Null } else { before };
+    let after = merged(&rules, before, value);
+    if rules == after {
         return Ok(());
     }
     writer.put_blob_service(&id, &properties(&service, after)).await
 }
 
-/// The rules with ours set to `value`, or taken out.
-fn merged(rules: &[Value], mark: Option<&Mark>, want: &Value, value: &Value) -> Vec<Value> {
-    let mut rules = rules.to_vec();
-    match (find_rule(&rules, mark, want), value.is_null()) {
-        (Some(place), true) if wrote(mark) => drop(rules.remove(place)),
-        (Some(_), true) => {}
-        (Some(place), false) if seen_rule(&rules[place]) == *value => {}
-        (Some(place), false) => rules[place] = rule_of(value),
-        (None, true) => {}
-        (None, false) => rules.push(rule_of(value)),
+/// Whether the rule that is to go is another deployment's too, by now.
+async fn is_claimed(reader: &Reader, names: &Names, before: &Value, value: &Value) -> Result<bool, Error> {
+    if before.is_null() || before == value {
+        return Ok(false);
     }
-    rules
+    Ok(Marks::read(reader, names).await?.claim(names, &RULE, before))
 }
 
-/// Two deployments of one host on one account want the same rule: it stays as long as another one has it on record.
-fn is_claimed(others: &[Mark], want: &Value, mark: Option<&Mark>) -> bool {
-    others.iter().any(|other| other.recorded(RULE.key).is(want) || mark.is_some_and(|mark| has_the_same(other, mark)))
-}
-
-fn has_the_same(other: &Mark, mark: &Mark) -> bool {
-    let recorded = other.recorded(RULE.key);
-    matches!(recorded, Recorded::Digest(_)) && mark.recorded(RULE.key) == recorded
+/// The rules with ours first, or taken out.
+fn merged(rules: &[Value], before: &Value, value: &Value) -> Vec<Value> {
+    let make = |value: &Value| Ok::<_, std::convert::Infallible>(rule_of(value));
+    let Ok(merged) = cors::merge(rules, listed, &[], before, value, make);
+    merged
 }
 
 /// The writable properties as they were read, with these rules: what is left out may be reset
@@ -254,22 +152,25 @@ fn properties(service: &Value, rules: Vec<Value>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::digest;
-    use provision_core::mark::{Origin, Spec};
+    use provision_core::ledger::Record;
 
-    fn rule(origin: &str) -> Value {
-        rule_value(vec![origin.to_owned()], vec!["GET".to_owned()], vec!["*".to_owned()], vec!["*".to_owned()], 3000)
-    }
+    use crate::marks::tests::claimed;
+    use crate::provider::tests::names;
 
-    fn recorded(value: &Value) -> Mark {
-        let spec = Spec::Written([(RULE.key, digest::of_value(value))].into());
-        Mark { spec, ..Mark::unfinished("wandb-prod", Origin::Created, "x") }
+    fn rule(origin: &str) -> CorsRule {
+        CorsRule {
+            origins: vec![origin.to_owned()],
+            methods: vec!["GET".to_owned()],
+            headers: vec!["*".to_owned()],
+            expose: vec!["*".to_owned()],
+            max_age_s: 3000,
+        }
     }
 
     #[test]
     fn rule_survives_the_spelling_of_the_service() {
-        let value = rule("https://a.example");
-        assert_eq!(seen_rule(&rule_of(&value)), value);
+        let wanted = rule("https://a.example");
+        assert_eq!(listed(&rule_of(&wanted.to_value())).rule, wanted);
         let respelled = json!({
             "allowedOrigins": ["https://a.example"],
             "allowedMethods": ["GET", "GET"],
@@ -277,27 +178,44 @@ mod tests {
             "exposedHeaders": ["*"],
             "maxAgeInSeconds": 3000,
         });
-        assert_eq!(seen_rule(&respelled), value);
+        assert_eq!(listed(&respelled).rule, wanted);
     }
 
     #[test]
     fn rules_of_others_are_kept_to_the_bit() {
         let theirs = json!({"allowedOrigins": ["https://b.example"], "allowedMethods": ["PUT"], "allowedHeaders": [],
                             "exposedHeaders": [], "maxAgeInSeconds": 5, "theirs": 1});
-        let (old, new) = (rule("https://a.example"), rule("https://c.example"));
+        let (old, new) = (rule("https://a.example").to_value(), rule("https://c.example").to_value());
         let before = vec![rule_of(&old), theirs.clone()];
-        let mark = recorded(&old);
-        assert_eq!(merged(&before, Some(&mark), &new, &new), [rule_of(&new), theirs.clone()]);
-        assert_eq!(merged(&before, Some(&mark), &new, &Value::Null), before[1..]);
-        assert_eq!(merged(&before, None, &new, &Value::Null), before);
-        assert_eq!(merged(&before, None, &new, &new), [before[0].clone(), theirs, rule_of(&new)]);
+        assert_eq!(merged(&before, &old, &new), [rule_of(&new), theirs.clone()]);
+        assert_eq!(merged(&before, &old, &Value::Null), before[1..]);
+        assert_eq!(merged(&before, &Value::Null, &Value::Null), before);
+        assert_eq!(merged(&before, &Value::Null, &new), [rule_of(&new), before[0].clone(), theirs]);
     }
 
     #[test]
     fn rule_that_is_there_is_not_added_twice() {
-        let value = rule("https://a.example");
+        let value = rule("https://a.example").to_value();
         let before = vec![rule_of(&value)];
-        assert_eq!(merged(&before, None, &value, &value), before);
+        assert_eq!(merged(&before, &Value::Null, &value), before);
+    }
+
+    #[test]
+    fn rule_that_another_deployment_has_on_record_is_known_as_such() {
+        let (names, want) = (names(), rule("https://a.example"));
+        let marks = claimed(&names, |mark| mark.outside.put(RULE.key, Record::written(&want.to_value())));
+        let both = [rule_of(&want.to_value()), rule_of(&rule("https://b.example").to_value())];
+        let owned: Vec<_> = entries(&both, &want, &names, &marks).into_iter().map(|entry| entry.co_owned).collect();
+        assert_eq!(owned, [true, false]);
+    }
+
+    #[test]
+    fn rules_are_read_from_their_document_and_no_other() {
+        assert_eq!(rules(&json!({"properties": {}})).unwrap(), Vec::<Value>::new());
+        assert_eq!(rules(&json!({"properties": {"cors": {"corsRules": [{}]}}})).unwrap().len(), 1);
+        for broken in [json!({}), json!({"properties": []}), json!({"properties": {"cors": {"corsRules": "x"}}})] {
+            rules(&broken).unwrap_err();
+        }
     }
 
     #[test]

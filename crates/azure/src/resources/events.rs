@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
+use provision_core::compare::same;
 use provision_core::executor::Watch;
-use provision_core::resource::{AtCreation, Facet, Kept, Observation, Present, Refusal, Seen, Shape, Want};
-use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::{Value, json};
+use provision_core::resource::{
+    Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
+};
+use provision_core::{Error, ErrorKind, RetryClass, diff};
+use serde_json::{Map, Value, json};
 
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
+use crate::marks::Looking;
 use crate::provider::{EVENT_GRID, Names, identity_of};
+use crate::resources::account::not_there;
 use crate::resources::resource_group::is_source;
 
-static SUBSCRIPTION: Facet =
-    Facet { name: "delivery", key: 'e', shape: Shape::Whole, at_creation: AtCreation::Written };
+static DELIVERY: Facet =
+    Facet { name: "delivery", key: 'e', extent: Extent::Whole, sharing: Sharing::Named, creation: Creation::OwnCall };
+pub(crate) static FACETS: &[&Facet] = &[&DELIVERY];
 
 /// The one event that says a file is there
 /// <https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage#list-of-events-for-blob-rest-apis>.
@@ -30,10 +36,17 @@ const REGISTERING: RetryClass = RetryClass::Settling {
     budget: Duration::from_secs(900),
 };
 
+/// A subscription takes some seconds to be made, changed or deleted
+/// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/get#eventsubscriptionprovisioningstate>).
+const BUSY: RetryClass = RetryClass::Settling {
+    reason: "the service is still at work on the event subscription",
+    budget: Duration::from_secs(120),
+};
+
 /// What is wanted; without a queue nothing.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let value = wanted(settings, names);
-    vec![Want { facet: &SUBSCRIPTION, value, path: "azure.events".to_owned() }]
+    vec![Want { facet: &DELIVERY, value, path: "azure.events".to_owned() }]
 }
 
 fn wanted(settings: &Settings, names: &Names) -> Value {
@@ -56,7 +69,9 @@ fn prefix(names: &Names) -> String {
 /// An event subscription of the service in normal form. A filter of ours has these members and no other.
 fn seen_value(found: &Value) -> Value {
     let properties = &found["properties"];
-    let destination = &properties["destination"];
+    // With an identity of its own for the delivery, the destination is in there.
+    let delivery = properties["deliveryWithResourceIdentity"].get("destination");
+    let destination = delivery.unwrap_or(&properties["destination"]);
     let target = &destination["properties"];
     let filter = &properties["filter"];
     let account = target["resourceId"].as_str().unwrap_or_default();
@@ -82,40 +97,96 @@ fn seen_value(found: &Value) -> Value {
     if filter["advancedFilters"].as_array().is_some_and(|filters| !filters.is_empty()) {
         value["filters"] = filter["advancedFilters"].clone();
     }
+    // One that failed delivers nothing, whatever it says
+    // (<https://github.com/Azure/azure-sdk-for-net/issues/51014>).
+    let state = properties["provisioningState"].as_str().unwrap_or(DONE);
+    if state != DONE {
+        value["state"] = json!(state);
+    }
     value
 }
+
+/// The state of one that is at work.
+const DONE: &str = "Succeeded";
+
+/// The states of one that is being worked on.
+const UNDER_WAY: [&str; 3] = ["Creating", "Updating", "Deleting"];
 
 /// How long a message waits where nothing is said: seven days
 /// <https://learn.microsoft.com/rest/api/storageservices/put-message#uri-parameters>.
 const DEFAULT_TTL_S: i64 = 604_800;
 
-/// As the service takes it
-/// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update>.
-fn body(names: &Names, value: &Value) -> Value {
-    json!({"properties": {
-        "destination": {
-            "endpointType": "StorageQueue",
-            "properties": {
-                "resourceId": names.account_id(),
-                "queueName": names.queue,
-                "queueMessageTimeToLiveInSeconds": value["message_ttl_s"],
-            },
+/// As the service takes it, with what others set on the one that was found: labels beside ours, retry policy, dead letters,
+/// an identity, an end
+/// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update>. What narrows the filter
+/// is emptied outright, since what a write leaves out stays as it was.
+fn body(names: &Names, found: &Value, value: &Value) -> Value {
+    let destination = json!({
+        "endpointType": "StorageQueue",
+        "properties": {
+            "resourceId": names.account_id(),
+            "queueName": names.queue,
+            "queueMessageTimeToLiveInSeconds": value["message_ttl_s"],
         },
-        "filter": {"subjectBeginsWith": value["prefix"], "includedEventTypes": value["events"]},
+    });
+    let mut properties = found["properties"].as_object().cloned().unwrap_or_default();
+    properties.retain(|key, value| !["topic", "provisioningState"].contains(&key.as_str()) && !value.is_null());
+    let mut filter = properties.remove("filter").and_then(|filter| filter.as_object().cloned()).unwrap_or_default();
+    filter.extend(object(json!({
+        "subjectBeginsWith": value["prefix"],
+        "subjectEndsWith": "",
+        "includedEventTypes": value["events"],
+        "advancedFilters": [],
+    })));
+    match properties.get_mut("deliveryWithResourceIdentity").and_then(Value::as_object_mut) {
+        Some(delivery) => {
+            delivery.insert("destination".to_owned(), destination);
+            properties.remove("destination");
+        }
+        None => drop(properties.insert("destination".to_owned(), destination)),
+    }
+    let retry = json!({"maxDeliveryAttempts": RETRY.0, "eventTimeToLiveInMinutes": RETRY.1});
+    properties.entry("retryPolicy").or_insert(retry);
+    properties.extend(object(json!({
+        "filter": filter,
         "eventDeliverySchema": value["schema"],
-        "labels": [names.ids[0]],
-        "retryPolicy": {"maxDeliveryAttempts": RETRY.0, "eventTimeToLiveInMinutes": RETRY.1},
-    }})
+        "labels": labels(names, found),
+    })));
+    json!({"properties": properties})
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The labels of others, then ours under the deployment's present name.
+fn labels(names: &Names, found: &Value) -> Vec<String> {
+    let others = labels_of(found).into_iter().filter(|label| !names.ids.contains(label));
+    others.chain(names.ids.first().cloned()).collect()
+}
+
+fn labels_of(found: &Value) -> Vec<String> {
+    let labels = found.pointer("/properties/labels").and_then(Value::as_array).into_iter().flatten();
+    labels.filter_map(|label| label.as_str().map(str::to_owned)).collect()
 }
 
 /// One event subscription, and the collection that it is in.
 struct Found {
     collection: String,
+    /// In normal form.
     value: Value,
-    labels: Vec<String>,
+    /// As it was read.
+    item: Value,
 }
 
 impl Found {
+    fn new(collection: &str, item: &Value) -> Self {
+        Self { collection: collection.to_owned(), value: seen_value(item), item: item.clone() }
+    }
+
     fn name(&self) -> &str {
         self.value["name"].as_str().unwrap_or_default()
     }
@@ -124,14 +195,42 @@ impl Found {
         format!("{}/{}", self.collection, self.name())
     }
 
-    /// Ours by its label or by the name we make; or by the plan file's name, if it is about our container or our queue.
-    fn is_ours(&self, names: &Names, want: &Value) -> bool {
-        let about_us = self.value["queue"] == want["queue"] || self.value["prefix"] == json!(prefix(names));
-        self.has_our_id(names) || (self.name() == names.events && about_us)
+    fn state(&self) -> &str {
+        self.value["state"].as_str().unwrap_or(DONE)
     }
 
-    fn has_our_id(&self, names: &Names) -> bool {
-        names.ids.iter().any(|id| self.labels.contains(id) || self.name() == id)
+    fn has_id(&self, id: &str) -> bool {
+        self.name() == id || labels_of(&self.item).iter().any(|label| label == id)
+    }
+
+    /// Ours by its label, or by the name that we make where the plan file has none.
+    fn is_ours(&self, names: &Names) -> bool {
+        names.ids.iter().any(|id| self.has_id(id))
+    }
+
+    /// As the core judges it. What tells that it is of the deployment's former name is a difference, so that it is written
+    /// again under the present one.
+    fn entry(&self, names: &Names, want: &Value) -> Entry {
+        let mut entry = Entry::new(self.value.clone(), self.describe());
+        entry.id = self.entry_id(names);
+        let former = names.ids.iter().find(|id| self.has_id(id)).filter(|id| Some(*id) != names.ids.first());
+        if let Some(former) = former.filter(|_| self.name() == names.events) {
+            entry.value["id"] = json!(former);
+        }
+        entry.conflict = match self.name() == names.events {
+            true => Some(name_taken(self, want)),
+            false => self.overlaps(want).then(|| heard_twice(self, want)),
+        };
+        entry
+    }
+
+    fn entry_id(&self, names: &Names) -> EntryId {
+        let anothers = || labels_of(&self.item).iter().any(|label| label.starts_with("provision-"));
+        match self.is_ours(names) {
+            true => EntryId::Ours,
+            false if anothers() => EntryId::Others,
+            false => EntryId::Nobodys,
+        }
     }
 
     /// Whether some of our blobs come to our queue by this one too.
@@ -158,115 +257,161 @@ struct Look {
     found: Vec<Found>,
 }
 
-/// The subscriptions on the account. One that has a system topic of its own keeps its subscriptions there: a source has
-/// one topic (<https://learn.microsoft.com/azure/event-grid/system-topics>), which is used, not fought.
+/// The subscriptions on the account, and on its system topic: a source has one
+/// (<https://learn.microsoft.com/azure/event-grid/system-topics>), which is used, not fought. What is listed on the account
+/// is written there.
 async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
-    let (group, account) = (names.group_id(), identity_of(&names.account_id()));
     let own = names.event_subscriptions();
-    let (direct, topics) = futures::join!(reader.list_event_subscriptions(&own), reader.list_system_topics(&group));
+    let (direct, topics) = futures::join!(reader.list_event_subscriptions(&own), system_topics(reader, names));
     // Before its provider is registered, the service knows of no event subscriptions at all.
     let direct = match direct {
         Err(error) if error.kind() == ErrorKind::Refused => Some(Vec::new()),
         direct => direct?,
     };
     let Some(direct) = direct else { return Ok(None) };
-    let mut found: Vec<_> = direct.iter().map(|item| found_in(&own, item)).collect();
-    let topics = topics.ok().flatten().unwrap_or_default();
-    let Some(topic) = topics.iter().find(|topic| is_source(topic, &account)) else {
-        return Ok(Some(Look { collection: own, found }));
-    };
-    let name = topic["name"].as_str().unwrap_or_default();
-    let collection = format!("{group}/providers/{EVENT_GRID}/systemTopics/{name}/eventSubscriptions");
+    let mut found: Vec<_> = direct.iter().map(|item| Found::new(&own, item)).collect();
+    let (topics, account) = (topics?, identity_of(&names.account_id()));
+    let topic = topics.iter().find(|topic| is_source(topic, &account)).and_then(|topic| topic["id"].as_str());
+    let Some(topic) = topic else { return Ok(Some(Look { collection: own, found })) };
+    let collection = format!("{topic}/eventSubscriptions");
     let nested = reader.list_event_subscriptions(&collection).await?.unwrap_or_default();
-    for item in nested.iter().map(|item| found_in(&collection, item)) {
-        found.retain(|direct| direct.name() != item.name());
-        found.push(item);
+    for item in nested.iter().map(|item| Found::new(&collection, item)) {
+        if found.iter().all(|direct| direct.name() != item.name()) {
+            found.push(item);
+        }
     }
     Ok(Some(Look { collection, found }))
 }
 
-fn found_in(collection: &str, item: &Value) -> Found {
-    let labels = item.pointer("/properties/labels").and_then(Value::as_array).into_iter().flatten();
-    Found {
-        collection: collection.to_owned(),
-        value: seen_value(item),
-        labels: labels.filter_map(|label| label.as_str().map(str::to_owned)).collect(),
+/// The system topics of the subscription, since an account's may be in any group; who may not list them all sees those of
+/// the account's group.
+async fn system_topics(reader: &Reader, names: &Names) -> Result<Vec<Value>, Error> {
+    let denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
+    let found = match reader.list_system_topics(&names.subscription).await {
+        Err(error) if denied(&error) => reader.list_system_topics(&names.group_id()).await,
+        found => found,
+    };
+    match found {
+        Err(error) if denied(&error) || error.kind() == ErrorKind::Refused => Ok(Vec::new()),
+        found => Ok(found?.unwrap_or_default()),
     }
 }
 
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
-    let Some(look) = look(reader, names).await? else { return Ok(Observation::Absent) };
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    looking: &Looking,
+) -> Result<Observation, Error> {
+    let (look, marks) = futures::join!(look(reader, names), looking.marks(reader, names));
+    // A list of what is not there may be empty.
+    let is_gone = marks.is_ok_and(|marks| !marks.is_there);
+    let Some(look) = look?.filter(|_| !is_gone) else { return Ok(Observation::Absent) };
+    if let Some(busy) = look.found.iter().find(|found| found.is_ours(names) && UNDER_WAY.contains(&found.state())) {
+        return Err(under_way(busy));
+    }
     let want = wanted(settings, names);
-    let (ours, others): (Vec<_>, Vec<_>) = look.found.iter().partition(|found| found.is_ours(names, &want));
-    let taken = others.iter().find(|other| other.name() == names.events).map(|other| name_taken(other));
-    let twice = || others.iter().find(|other| other.overlaps(&want)).map(|other| heard_twice(other));
-    let kept = others.iter().map(|other| Kept { facet: SUBSCRIPTION.name.to_owned(), entry: other.describe() });
-    Ok(Observation::Present(Box::new(Present {
-        mark: None,
-        seen: vec![(SUBSCRIPTION.name, Seen::Value(combined(&ours, &names.events)))],
-        nameless: if ours.iter().any(|found| found.has_our_id(names)) { Vec::new() } else { vec![SUBSCRIPTION.name] },
-        kept: kept.collect(),
-        obstacles: taken.or_else(twice).map(|refusal| (SUBSCRIPTION.name, refusal)).into_iter().collect(),
-        ..Present::default()
-    })))
+    let list = look.found.iter().map(|found| found.entry(names, &want)).collect();
+    let seen = vec![(DELIVERY.name, Seen::Entries(Entries { list, limit: None }))];
+    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+}
+
+fn under_way(found: &Found) -> Error {
+    let error = Error::new(ErrorKind::Conflict, format!("use event subscription `{}`", found.name()));
+    error.message(format!("its state is {}", found.state())).hint("run the same command again").retry(BUSY)
 }
 
 /// The subscriptions on the account, for people, and whether each is ours.
 pub(crate) async fn on_account(reader: &Reader, names: &Names) -> Result<Vec<(String, bool)>, Error> {
     let found = look(reader, names).await?.map(|look| look.found).unwrap_or_default();
-    let ours = |found: &Found| found.name() == names.events || found.has_our_id(names);
-    Ok(found.iter().map(|found| (format!("event subscription `{}`", found.name()), ours(found))).collect())
+    let told = |found: &Found| (format!("event subscription `{}`", found.name()), found.is_ours(names));
+    Ok(found.iter().map(told).collect())
 }
 
-/// The value of the one by the plan file's name, or of any other of ours; a second one shows as such.
-fn combined(ours: &[&Found], name: &str) -> Value {
-    let Some(first) = ours.iter().find(|found| found.name() == name).or_else(|| ours.first()) else {
-        return Value::Null;
+fn heard_twice(other: &Found, want: &Value) -> Refusal {
+    let fields = diff::fields(&other.value, want);
+    let usable = fields.iter().all(|field| ["name", "message_ttl_s"].contains(&field.field.as_str()));
+    let ttl = match fields.iter().any(|field| field.field == "message_ttl_s") {
+        true => format!(" and `message_ttl_s = {}`", other.value["message_ttl_s"]),
+        false => String::new(),
     };
-    let mut value = first.value.clone();
-    let also: Vec<_> = ours.iter().map(|found| found.name()).filter(|other| *other != first.name()).collect();
-    if !also.is_empty() {
-        value["also"] = json!(also);
-    }
-    value
-}
-
-fn heard_twice(other: &Found) -> Refusal {
     Refusal {
         reason: format!("{} sends new blobs already: the server would hear of each twice", other.describe()),
-        hint: format!("delete it, or write `name = \"{}\"` under [azure.events] to use it", other.name()),
+        hint: match usable {
+            true => format!("delete it, or write `name = \"{}\"`{ttl} under [azure.events] to use it", other.name()),
+            false => "delete it".to_owned(),
+        },
     }
 }
 
-fn name_taken(other: &Found) -> Refusal {
+/// One that others made is used exactly as it is wanted, and never changed.
+fn name_taken(other: &Found, want: &Value) -> Refusal {
+    let differing = diff::fields(&other.value, want);
+    let differing: Vec<_> = differing.iter().map(|field| format!("{} = {}", field.field, field.before)).collect();
     Refusal {
         reason: format!("the name is taken: {}", other.describe()),
-        hint: "choose another `name` under [azure.events]".to_owned(),
+        hint: format!(
+            "choose another `name` under [azure.events]; one that others made is used only if it is just as wanted, and this \
+             one has {}",
+            differing.join(", ")
+        ),
     }
 }
 
 /// Write ours, and delete what else of ours there is. The account's turn is waited for after the look: a subscription is a
-/// thing of its own, there is nothing to merge.
+/// thing of its own, which nobody else of this run writes.
 pub(crate) async fn write(
     writer: &Writer,
-    settings: &Settings,
     names: &Names,
+    before: &Value,
     value: &Value,
     watch: &Watch<'_>,
 ) -> Result<(), Error> {
-    let Some(look) = look(writer.reader(), names).await? else { return Ok(()) };
-    let want = wanted(settings, names);
-    let ours: Vec<_> = look.found.iter().filter(|found| found.is_ours(names, &want)).collect();
-    let current = ours.iter().find(|found| found.name() == names.events && !value.is_null());
+    let Some(look) = look(writer.reader(), names).await? else { return not_there(names, value) };
+    let is_ours = |found: &&Found| found.is_ours(names) || (!before.is_null() && same(&found.value, before));
+    let ours: Vec<&Found> = look.found.iter().filter(is_ours).collect();
+    let named = look.found.iter().find(|found| found.name() == names.events && !value.is_null());
+    let current = named.filter(|named| ours.iter().any(|own| own.id() == named.id()));
     let _turn = watch.turn().await;
     if !value.is_null() {
-        let id = current.map_or_else(|| format!("{}/{}", look.collection, names.events), |found| found.id());
-        writer.put_event_subscription(&id, &body(names, value)).await?;
+        match (current, named) {
+            (None, Some(others)) if !same(&others.value, value) => return Err(taken_since(others, value)),
+            (None, Some(_)) => {}
+            _ => put(writer, names, &look.collection, current, value).await?,
+        }
     }
-    for found in ours.iter().filter(|found| current.is_none_or(|current| current.name() != found.name())) {
+    for found in ours.iter().filter(|found| current.is_none_or(|current| current.id() != found.id())) {
         writer.delete_event_subscription(&found.id()).await?;
     }
     Ok(())
+}
+
+fn taken_since(others: &Found, value: &Value) -> Error {
+    let refusal = name_taken(others, value);
+    let error = Error::new(ErrorKind::Refused, format!("refused to write event subscription `{}`", others.name()));
+    error.message(refusal.reason).hint(refusal.hint)
+}
+
+/// Write ours over the one that is there; one that failed stays failed until it is made again.
+async fn put(
+    writer: &Writer,
+    names: &Names,
+    collection: &str,
+    current: Option<&Found>,
+    value: &Value,
+) -> Result<(), Error> {
+    let id = current.map_or_else(|| format!("{collection}/{}", names.events), Found::id);
+    if current.is_some_and(|found| found.state() != DONE) {
+        writer.delete_event_subscription(&id).await?;
+    }
+    let found = current.map(|found| found.item.clone()).unwrap_or_default();
+    let body = body(names, &found, value);
+    writer.put_event_subscription(&id, &body).await
+}
+
+/// Delete all of ours on an account that goes.
+pub(crate) async fn remove(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+    write(writer, names, &Value::Null, &Value::Null, watch).await
 }
 
 /// Check, register, and come back until it is done: the executor repeats the operation and says what it waits for.
@@ -310,13 +455,22 @@ mod tests {
         })
     }
 
-    #[test]
-    fn subscription_survives_the_spelling_of_the_service() {
-        let mut answered = body(&names(), &value(-1));
+    fn answered() -> Value {
+        let mut answered = body(&names(), &Value::Null, &value(-1));
         answered["name"] = json!("provision-abc");
         answered["properties"]["provisioningState"] = json!("Succeeded");
+        answered
+    }
+
+    fn found(item: &Value) -> Found {
+        Found::new("collection", item)
+    }
+
+    #[test]
+    fn subscription_survives_the_spelling_of_the_service() {
+        let mut answered = answered();
         answered["properties"]["filter"]["isSubjectCaseSensitive"] = json!(false);
-        answered["properties"]["filter"]["subjectEndsWith"] = json!("");
+        answered["properties"]["filter"]["advancedFilters"] = Value::Null;
         assert_eq!(seen_value(&answered), value(-1));
         let target = answered.pointer_mut("/properties/destination/properties").unwrap();
         target.as_object_mut().unwrap().remove("queueMessageTimeToLiveInSeconds");
@@ -324,25 +478,83 @@ mod tests {
     }
 
     #[test]
-    fn subscription_is_ours_by_label_or_name_and_never_by_prefix() {
-        let found = |name: &str, queue: &str, label: &str| {
-            let value = json!({"name": name, "queue": queue});
-            Found { collection: String::new(), value, labels: vec![label.to_owned()] }
-        };
-        let (names, want) = (names(), value(-1));
-        assert!(found("provision-abc", "other/queue", "").is_ours(&names, &want));
-        assert!(found("renamed", "acme/events", "provision-abc").is_ours(&names, &want));
-        assert!(!found("provision-abcd", "acme/events", "").is_ours(&names, &want));
-        let names = Names { events: "wandb-blobs".to_owned(), ..names };
-        assert!(found("wandb-blobs", "acme/events", "").is_ours(&names, &want));
-        assert!(!found("wandb-blobs", "acme/others", "").is_ours(&names, &want));
+    fn subscription_that_failed_differs() {
+        let mut answered = answered();
+        answered["properties"]["provisioningState"] = json!("Failed");
+        assert_eq!(seen_value(&answered)["state"], "Failed");
     }
 
     #[test]
-    fn second_subscription_of_ours_is_seen() {
-        let found = |name: &str| Found { collection: String::new(), value: json!({"name": name}), labels: Vec::new() };
-        let (one, two) = (found("old"), found("new"));
-        assert_eq!(combined(&[&one, &two], "new"), json!({"name": "new", "also": ["old"]}));
-        assert_eq!(combined(&[], "new"), Value::Null);
+    fn subscription_is_ours_by_label_or_name_and_never_by_prefix() {
+        let id = |name: &str, label: &str| {
+            let item = json!({"name": name, "properties": {"labels": [label]}});
+            found(&item).entry_id(&names())
+        };
+        assert_eq!(id("provision-abc", "theirs"), EntryId::Ours);
+        assert_eq!(id("renamed", "provision-abc"), EntryId::Ours);
+        assert_eq!(id("provision-abcd", "theirs"), EntryId::Nobodys);
+        assert_eq!(id("shared", "provision-xyz"), EntryId::Others);
+        // The plan file's own name says nothing about who made it.
+        let names = Names { events: "wandb-blobs".to_owned(), ..names() };
+        assert_eq!(found(&json!({"name": "wandb-blobs"})).entry_id(&names), EntryId::Nobodys);
+    }
+
+    #[test]
+    fn subscription_of_the_former_name_is_another_value() {
+        let ids = vec!["provision-new".to_owned(), "provision-abc".to_owned()];
+        let named = |events: &str| Names { ids: ids.clone(), events: events.to_owned(), ..names() };
+        let entry = |names: &Names| found(&answered()).entry(names, &value(-1));
+        let names = named("provision-abc");
+        assert_eq!((entry(&names).id, &entry(&names).value["id"]), (EntryId::Ours, &json!("provision-abc")));
+        assert_eq!(entry(&named("provision-new")).value, value(-1));
+        assert_eq!(labels(&names, &answered()), ["provision-new"]);
+    }
+
+    #[test]
+    fn what_others_set_on_ours_stays() {
+        let mut answered = answered();
+        let properties = &mut answered["properties"];
+        properties["labels"] = json!(["owner-team-x", "provision-abc"]);
+        properties["retryPolicy"] = json!({"maxDeliveryAttempts": 10, "eventTimeToLiveInMinutes": 60});
+        properties["deadLetterDestination"] = json!({"endpointType": "StorageBlob"});
+        properties["filter"]["isSubjectCaseSensitive"] = json!(true);
+        properties["filter"]["subjectEndsWith"] = json!(".jpg");
+        properties["topic"] = json!("t");
+        let written = body(&names(), &answered, &value(60));
+        let expected = |key: &str| answered["properties"][key].clone();
+        for key in ["labels", "retryPolicy", "deadLetterDestination"] {
+            assert_eq!(written["properties"][key], expected(key), "{key}");
+        }
+        assert_eq!(written["properties"]["filter"]["isSubjectCaseSensitive"], true);
+        assert_eq!(seen_value(&json!({"name": "provision-abc", "properties": written["properties"]})), value(60));
+        assert!(written["properties"].get("topic").is_none());
+    }
+
+    #[test]
+    fn identity_of_a_delivery_stays() {
+        let mut answered = answered();
+        let properties = answered["properties"].as_object_mut().unwrap();
+        let destination = properties.remove("destination");
+        let delivery = json!({"identity": {"type": "SystemAssigned"}, "destination": destination});
+        properties.insert("deliveryWithResourceIdentity".to_owned(), delivery);
+        assert_eq!(seen_value(&answered), value(-1));
+        let written = body(&names(), &answered, &value(60));
+        assert!(written["properties"].get("destination").is_none());
+        assert_eq!(written["properties"]["deliveryWithResourceIdentity"]["identity"]["type"], "SystemAssigned");
+    }
+
+    #[test]
+    fn subscription_of_others_is_used_as_it_is_or_in_the_way() {
+        let conflict = |name: &str, queue: &str| {
+            let mut item = answered();
+            item["name"] = json!(name);
+            item["properties"]["labels"] = Value::Null;
+            item["properties"]["destination"]["properties"]["queueName"] = json!(queue);
+            let names = Names { events: "wandb-blobs".to_owned(), ..names() };
+            found(&item).entry(&names, &Value::Object(object(value(-1)))).conflict.map(|refusal| refusal.hint)
+        };
+        assert!(conflict("byhand", "events").unwrap().contains("`name = \"byhand\"` under"));
+        assert!(conflict("wandb-blobs", "other").unwrap().contains("queue = \"acme/other\""));
+        assert_eq!(conflict("byhand", "other"), None);
     }
 }

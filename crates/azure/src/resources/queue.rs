@@ -1,16 +1,20 @@
 //! `azure.queue`: the storage queue where events wait.
 
 use provision_core::Error;
-use provision_core::mark::Mark;
-use provision_core::resource::{AtCreation, Facet, Observation, Present, Seen, Shape, Want};
+use provision_core::mark::{Mark, Tags};
+use provision_core::provider::Created;
+use provision_core::resource::{Extent, Facet, Observation, Present, Seen, Want};
 use serde_json::json;
 
-use crate::client::{Reader, Writer};
+use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
-use crate::provider::{Names, appeared, identity_of, metadata, to_metadata};
+use crate::provider::Names;
+use crate::resources::resource_group::included;
+use crate::tags::{metadata, to_metadata};
 
 /// A queue has nothing to set; where it is tells that it is.
-static ACCOUNT: Facet = Facet { name: "account", key: 'a', shape: Shape::Whole, at_creation: AtCreation::Included };
+static ACCOUNT: Facet = included("account", 'a', Extent::Whole);
+pub(crate) static FACETS: &[&Facet] = &[&ACCOUNT];
 
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
@@ -28,15 +32,13 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     })))
 }
 
-/// Create the queue with its mark.
-pub(crate) async fn create(writer: &Writer, names: &Names, queue: &str, mark: &Mark) -> Result<(), Error> {
+/// Create the queue with its mark. The call would replace the metadata of one that exists, and answers the same either way,
+/// so it is looked for right before.
+pub(crate) async fn create(writer: &Writer, names: &Names, queue: &str, tags: &Tags) -> Result<Created, Error> {
     let id = names.queue_id(queue);
-    let body = json!({"properties": {"metadata": to_metadata(&mark.to_tags())}});
-    let created = writer.put_queue(&id, &body).await?;
-    match Mark::from_tags(&metadata(&created)) {
-        Some(found) if found.deployment != mark.deployment || !found.is_for(&identity_of(&id)) => {
-            Err(appeared("queue", queue))
-        }
-        _ => Ok(()),
+    if writer.reader().get_queue(&id).await?.is_some() {
+        return Ok(Created::Existed);
     }
+    writer.put_queue(&id, &json!({"properties": {"metadata": to_metadata(tags)}})).await?;
+    Ok(Created::Made)
 }

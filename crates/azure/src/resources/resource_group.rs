@@ -1,40 +1,69 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
-use provision_core::Error;
-use provision_core::mark::Mark;
-use provision_core::resource::{AtCreation, Facet, Observation, Present, Refusal, Seen, Shape, Want};
+use provision_core::mark::{Mark, Tags, without_mark};
+use provision_core::provider::Created;
+use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
+use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Read as _, Reader, Writer, last};
 use crate::config::{Settings, normal_location};
-use crate::provider::{Names, identity_of, others_tags, tags, unknown_facet};
-use crate::resources::account::{locks, refused, tags_of};
+use crate::error::GROUP_BEING_DELETED;
+use crate::provider::{Names, identity_of};
+use crate::resources::account::{locks, refused};
+use crate::tags::tags;
 
-static LOCATION: Facet = Facet { name: "location", key: 'l', shape: Shape::Whole, at_creation: AtCreation::Included };
-static TAGS: Facet = Facet { name: "tags", key: 'g', shape: Shape::Keys, at_creation: AtCreation::Included };
+/// A facet of one value that the creating call sets.
+pub(crate) const fn included(name: &'static str, key: char, extent: Extent) -> Facet {
+    Facet { name, key, extent, sharing: Sharing::Exclusive, creation: Creation::SameCall }
+}
+
+static LOCATION: Facet = included("location", 'l', Extent::Whole);
+static TAGS: Facet = included("tags", 'g', Extent::Tags);
+pub(crate) static FACETS: &[&Facet] = &[&LOCATION, &TAGS];
 
 /// What is wanted. A group is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let location = json!(settings.location());
     let mut wants = vec![Want { facet: &LOCATION, value: location, path: "azure.location".to_owned() }];
-    if !settings.tags().is_empty() {
-        wants.push(Want { facet: &TAGS, value: json!(settings.tags()), path: "deployment.tags".to_owned() });
-    }
+    wants.extend(wanted_tags(&TAGS, settings));
     wants
 }
 
+/// The deployment's tags, where there are any.
+pub(crate) fn wanted_tags(facet: &'static Facet, settings: &Settings) -> Option<Want> {
+    let value = json!(settings.tags());
+    (!settings.tags().is_empty()).then(|| Want { facet, value, path: "deployment.tags".to_owned() })
+}
+
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
-    let Some(found) = reader.get_group(&names.group_id()).await? else { return Ok(Observation::Absent) };
-    let tags = tags(&found);
+    let Some(found) = existing(reader, names).await? else { return Ok(Observation::Absent) };
+    let tags = tags(&found, settings.tags());
     let location = normal_location(found["location"].as_str().unwrap_or_default());
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
-    let seen = vec![(LOCATION.name, Seen::Value(json!(location))), (TAGS.name, Seen::Value(json!(others_tags(&tags))))];
+    let others = json!(without_mark(&tags));
+    let seen = vec![(LOCATION.name, Seen::Value(json!(location))), (TAGS.name, Seen::Value(others))];
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         seen,
         obstacles: moved.map(|refusal| (LOCATION.name, refusal)).into_iter().collect(),
         ..Present::default()
     })))
+}
+
+/// The group. While it is being deleted it answers all the same, and takes no writes
+/// (<https://github.com/Azure/azure-cli/issues/28679>).
+async fn existing(reader: &Reader, names: &Names) -> Result<Option<Value>, Error> {
+    let found = reader.get_group(&names.group_id()).await?;
+    let state = found.as_ref().and_then(|found| found.pointer("/properties/provisioningState"));
+    if state != Some(&json!("Deleting")) {
+        return Ok(found);
+    }
+    let error = Error::new(ErrorKind::Conflict, format!("use resource group `{}`", names.group));
+    Err(error
+        .message("it is being deleted")
+        .hint("wait until it is gone, then run the same command again")
+        .retry(GROUP_BEING_DELETED))
 }
 
 /// What was placed stays there.
@@ -45,27 +74,17 @@ pub(crate) fn immovable(kind: &str, name: &str, location: &str) -> Refusal {
     }
 }
 
-/// Create the group with its mark.
+/// Create the group with its tags. The call would replace those of one that exists, so it is looked for right before.
 pub(crate) async fn create(
     writer: &Writer,
     names: &Names,
+    tags: &Tags,
     facets: &Map<String, Value>,
-    mark: &Mark,
-) -> Result<(), Error> {
-    let mut tags = facets.get(TAGS.name).map(tags_of).unwrap_or_default();
-    tags.extend(mark.to_tags());
-    writer.put_group(&names.group_id(), &json!({"location": facets[LOCATION.name], "tags": tags})).await
-}
-
-/// Write one facet.
-pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str, value: &Value) -> Result<(), Error> {
-    if facet != TAGS.name {
-        return Err(unknown_facet(facet));
+) -> Result<Created, Error> {
+    if existing(writer.reader(), names).await?.is_some() {
+        return Ok(Created::Existed);
     }
-    let found = writer.reader().get_group(&names.group_id()).await?.unwrap_or_default();
-    let mut merged = tags(&found);
-    merged.extend(tags_of(value));
-    writer.patch_group(&names.group_id(), &json!({"tags": merged})).await
+    writer.put_group(&names.group_id(), &json!({"location": facets.get(LOCATION.name), "tags": tags})).await
 }
 
 /// What else is in the group. `with_account` leaves the account out, which goes before the group.
@@ -83,14 +102,17 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
     let hidden: Vec<String> = hidden.map(identity_of).collect();
     let found = resources?.unwrap_or_default();
     // An account of ours under another name is told as what it is, an orphan.
-    let ours =
-        |resource: &&Value| with_account && names.made(&tags(resource), resource["id"].as_str().unwrap_or_default());
-    let ids =
-        found.iter().filter(|resource| !ours(resource)).filter_map(|resource| resource["id"].as_str()).map(identity_of);
-    let others: Vec<String> = ids
-        .filter(|id| !(hidden.contains(id) || (with_account && *id == account)))
-        .map(|id| format!("`{}`", last(&id)))
-        .collect();
+    let ours = |resource: &&Value| {
+        let id = resource["id"].as_str().unwrap_or_default();
+        with_account && names.made(&tags(resource, &Tags::new()), id)
+    };
+    let ids = found.iter().filter(|resource| !ours(resource)).filter_map(|resource| resource["id"].as_str());
+    let mut ids: Vec<String> = ids.map(identity_of).filter(|id| !hidden.contains(id)).collect();
+    // The list shows an account for minutes after it was deleted (<https://github.com/hashicorp/terraform-provider-azurerm/issues/16069>).
+    if ids.contains(&account) && (with_account || reader.get_account(&names.account_id()).await?.is_none()) {
+        ids.retain(|id| *id != account);
+    }
+    let others: Vec<String> = ids.iter().map(|id| format!("`{}`", last(id))).collect();
     Ok(refused("resource group", &names.group, &others, "azure.resource_group"))
 }
 

@@ -238,7 +238,7 @@ impl Assessment<'_> {
         let finding = compare(&wanted, &seen, relevant(&on_record, &wanted));
         let mut reading = self.reading(facet, want, finding, seen, wanted.clone());
         reading.kept = kept(facet, &choice);
-        reading.change.preexisting = choice.preexisting.is_some();
+        reading.change.preexisting = choice.preexisting.is_some() || is_anothers(&choice, &on_record);
         reading.change.ours = choice.values(&wanted);
         self.settle(&mut reading, &choice, &wanted, &on_record);
         reading.vanished = matches!(on_record.recorded, Recorded::Digest(_)) && choice.ours.is_empty();
@@ -283,7 +283,7 @@ impl Assessment<'_> {
     ) -> Option<Reading> {
         let wanted = want.map_or(Value::Null, |want| want.value.clone());
         let mut reading = self.reading(facet, want, Finding::InSync, Value::Null, wanted.clone());
-        let (mut before, mut findings, mut names) = (Map::new(), Vec::new(), BTreeSet::new());
+        let (mut before, mut findings, mut names, mut own) = (Map::new(), Vec::new(), BTreeSet::new(), false);
         for name in all_names(&wanted, entries) {
             let wanted = wanted.get(&name).cloned().unwrap_or_default();
             let on_record = records.entries(facet, Some(&name));
@@ -301,7 +301,8 @@ impl Assessment<'_> {
                 }
             }
             if !wanted.is_null() {
-                reading.change.preexisting |= choice.preexisting.is_some();
+                reading.change.preexisting |= choice.preexisting.is_some() || is_anothers(&choice, &on_record);
+                own |= !choice.ours.is_empty() && !is_anothers(&choice, &on_record);
                 reading.record.put_member(facet.key, &name, record_of(&choice, &wanted));
                 let adds = finding.differs() && choice.preexisting.is_none();
                 if adds && facet.sharing == Sharing::Anonymous {
@@ -327,7 +328,7 @@ impl Assessment<'_> {
         change.before = if before.is_empty() { Value::Null } else { Value::Object(before) };
         change.finding = if self.is_destroying() { Finding::InSync } else { finding };
         change.write = finding.differs() && !(wanted.is_null() && change.ours.is_empty());
-        change.preexisting &= change.ours.is_empty();
+        change.preexisting &= !own;
         Some(reading)
     }
 
@@ -425,6 +426,11 @@ fn record_of(choice: &Choice<'_>, wanted: &Value) -> Record {
         Some(_) => Record::preexisting(wanted),
         None => Record::written(wanted),
     }
+}
+
+/// Whether what counts as ours is another deployment's that we only share, and have not on record yet.
+fn is_anothers(choice: &Choice<'_>, on_record: &Entered<'_>) -> bool {
+    choice.is_co_owned() && !on_record.is_ours()
 }
 
 fn kept(facet: &Facet, choice: &Choice<'_>) -> Vec<Kept> {

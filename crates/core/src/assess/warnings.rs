@@ -19,6 +19,7 @@ impl Assessment<'_> {
     /// What carries our name and is somebody else's by now: for a destroy it is gone.
     fn taken(&self) -> Vec<String> {
         self.found(|resource, observation| match observation {
+            Observation::TakenElsewhere { .. } if self.renamed(resource).is_some() => None,
             Observation::TakenElsewhere { detail } if self.is_destroying() => Some(format!(
                 "{} `{}` belongs to somebody else now and is left alone ({detail})",
                 resource.kind, resource.name

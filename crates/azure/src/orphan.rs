@@ -37,13 +37,9 @@ pub(crate) async fn marked(
     for ((other, _), inside) in others.iter().zip(&held) {
         found.extend(below(inside.as_deref().unwrap_or_default(), &place(names, other), deployments));
     }
-    found.extend(others.into_iter().map(|(other, mark)| Orphan {
-        address: ACCOUNT,
-        kind: "storage account".to_owned(),
-        name: place(names, &other),
-        identity: identity_of(&other.account_id()),
-        mark,
-        holds_data: true,
+    found.extend(others.into_iter().map(|(other, mark)| {
+        let (name, identity) = (place(names, &other), identity_of(&other.account_id()));
+        Orphan { holds_data: true, ..Orphan::new(ACCOUNT, "storage account", &name, identity, mark) }
     }));
     Ok(found)
 }
@@ -74,14 +70,10 @@ fn place(names: &Names, other: &Names) -> String {
 fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> {
     let orphan = |item: &Inside| {
         let mark = item.mark().filter(|mark| deployments.contains(&mark.deployment))?;
-        Some(Orphan {
-            address: item.address.clone(),
-            kind: item.kind.to_owned(),
-            name: format!("{place}/{}", item.name).trim_start_matches('/').to_owned(),
-            identity: identity_of(&item.id),
-            mark,
-            holds_data: item.address == CONTAINER,
-        })
+        let name = format!("{place}/{}", item.name);
+        let (name, holds_data) = (name.trim_start_matches('/'), item.address == CONTAINER);
+        let orphan = Orphan::new(item.address.clone(), item.kind, name, identity_of(&item.id), mark);
+        Some(Orphan { holds_data, ..orphan })
     };
     inside.iter().filter_map(orphan).collect()
 }

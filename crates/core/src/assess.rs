@@ -252,12 +252,7 @@ impl<'a> Assessment<'a> {
         }
         // What it is an entry of went, and the plan file has another name for that.
         let carrier = self.carrier(resource);
-<<<<<<< HEAD
-        let moved =
-            self.present(&carrier).is_none() && self.orphans.iter().any(|other| other.address == carrier.address);
-=======
         let moved = self.present(&carrier).is_none() && renamed(&carrier);
->>>>>>> wt-azure
         !moved && (self.parts.iter().any(|(part, _)| part == resource.address.part()) || self.is_on_record(resource))
     }
 

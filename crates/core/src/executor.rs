@@ -176,7 +176,7 @@ struct Run<'a> {
 }
 
 /// How long tags that were read beside other writes stay good for the last one.
-const TAGS_FRESH: Duration = Duration::from_secs(2);
+const TAGS_FRESH: Duration = Duration::from_secs(5);
 
 type Ended<'a> = (&'a Operation, Result<(), Error>);
 

@@ -289,13 +289,13 @@ fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
 /// Naming rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>. Dots are allowed there,
 /// and refused here: they break TLS to `<bucket>.s3.amazonaws.com`. One that is there has its name already.
 fn bucket_name(bucket: &BucketSection, problems: &mut Problems) {
+    const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+    const SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
     let name = bucket.name.as_str();
     let old = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     if bucket.adopt && (3..=255).contains(&name.len()) && name.bytes().all(old) {
         return;
     }
-    const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-    const SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
     let label = if name.contains('.') {

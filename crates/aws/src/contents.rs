@@ -96,9 +96,11 @@ fn not_deleted(bucket: &str, errors: &[KeyError]) -> Option<Error> {
     if error::is_passing(&first.code) {
         return Some(error(ErrorKind::Unavailable).retry(TRIED_AGAIN).hint("run the same command again: it goes on"));
     }
-    Some(error(ErrorKind::PermissionDenied).hint(
-        "object lock, MFA delete or a bucket policy keeps them: remove that, then run the same command again",
-    ))
+    Some(
+        error(ErrorKind::PermissionDenied).hint(
+            "object lock, MFA delete or a bucket policy keeps them: remove that, then run the same command again",
+        ),
+    )
 }
 
 #[cfg(test)]

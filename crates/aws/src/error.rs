@@ -37,6 +37,12 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     match error {
+        // The SDK takes a success that it cannot read for an error of the service, without a code.
+        SdkError::ServiceError(service)
+            if service.raw().status().is_success() && service.err().meta().code().is_none() =>
+        {
+            unreadable(operation, tried).answer(Some(service.raw().status().as_u16()), None, None)
+        }
         SdkError::ServiceError(service) => from_answer(operation, tried, service.err().meta(), service.raw()),
         SdkError::ResponseError(response) => {
             let status = response.raw().status().as_u16();

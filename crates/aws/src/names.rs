@@ -118,12 +118,7 @@ pub(crate) mod tests {
     }
 
     fn caller(arn: &str) -> Identity {
-        Identity {
-            account: "1".to_owned(),
-            principal: arn.to_owned(),
-            region: "x".to_owned(),
-            endpoints: Vec::new(),
-        }
+        Identity { account: "1".to_owned(), principal: arn.to_owned(), region: "x".to_owned(), endpoints: Vec::new() }
     }
 
     #[test]

@@ -37,8 +37,6 @@ pub struct Provider<C> {
     recalled: Mutex<Recalled>,
     /// The last look at access found what stands in its way.
     access_obstructed: AtomicBool,
-    /// This run made the bucket: one that S3 may not see everywhere yet.
-    bucket_made: AtomicBool,
 }
 
 #[async_trait]
@@ -102,7 +100,6 @@ impl<C: Read> Provider<C> {
             identity: OnceCell::new(),
             recalled: Mutex::default(),
             access_obstructed: AtomicBool::default(),
-            bucket_made: AtomicBool::default(),
         }
     }
 
@@ -247,10 +244,7 @@ impl Provisioner for Provider<Writer> {
             return queue::tags(reader, &operation.name).await;
         }
         let tags = reader.get_bucket_tagging(&operation.name, &self.account().await?).await;
-        if bucket::is_gone(&tags) && !self.bucket_made.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        tags.map(Some)
+        if bucket::is_gone(&tags) { Ok(None) } else { tags.map(Some) }
     }
 
     async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
@@ -258,7 +252,7 @@ impl Provisioner for Provider<Writer> {
             return queue::update_tags(&self.client, &operation.name, changes).await;
         }
         let (owner, names) = (self.account().await?, self.names().of(&operation.name));
-        self.settled(bucket::update_tags(&self.client, &names, &owner, found, changes).await)
+        bucket::update_tags(&self.client, &names, &owner, found, changes).await
     }
 
     async fn create(
@@ -271,9 +265,7 @@ impl Provisioner for Provider<Writer> {
         if operation.address != BUCKET {
             return queue::create(&self.client, &operation.name, tags, facets).await;
         }
-        let created = bucket::create(&self.client, &self.names(), &self.account().await?, tags, facets).await?;
-        self.bucket_made.store(created == Created::Made, Ordering::Relaxed);
-        Ok(created)
+        bucket::create(&self.client, &self.names(), &self.account().await?, tags, facets).await
     }
 
     async fn write(
@@ -286,14 +278,13 @@ impl Provisioner for Provider<Writer> {
     ) -> Result<(), Error> {
         let (client, names, owner) = (&self.client, self.names(), self.account().await?);
         let write = Write { facet, before, value, just_created: watch.just_created() };
-        match &operation.address {
-            address if *address == BUCKET => self.settled(bucket::write(client, &names, &owner, &write).await),
-            address if *address == NOTIFICATION => {
-                self.settled(notification::write(client, &names, &owner, &write).await)
-            }
+        let written = match &operation.address {
+            address if *address == BUCKET => bucket::write(client, &names, &owner, &write).await,
+            address if *address == NOTIFICATION => notification::write(client, &names, &owner, &write).await,
             address if *address == ACCESS => access::write(client, &write).await,
             _ => queue::write(client, &names, &operation.name, &write).await,
-        }
+        };
+        written.map_err(|error| if write.just_created { error } else { is_gone(error) })
     }
 
     async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
@@ -311,13 +302,7 @@ impl Provisioner for Provider<Writer> {
     }
 }
 
-impl Provider<Writer> {
-    /// Only a bucket that this run made can be one that S3 does not see yet; any other is gone.
-    fn settled<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        let made = self.bucket_made.load(Ordering::Relaxed);
-        result.map_err(|error| match error.code() {
-            Some("NoSuchBucket") if !made => error.retry(RetryClass::Final),
-            _ => error,
-        })
-    }
+/// Only a bucket that this run made can be one that S3 does not see yet; any other is gone.
+fn is_gone(error: Error) -> Error {
+    if error.code() == Some("NoSuchBucket") { error.retry(RetryClass::Final) } else { error }
 }

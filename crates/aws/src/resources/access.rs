@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use provision_core::Error;
 use provision_core::resource::{
     Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, OnRecord, Present, Refusal, Resource, Seen,
     Sharing, Want,
 };
-use provision_core::Error;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
@@ -22,13 +22,8 @@ use crate::policy::{Document, document, normalize};
 use crate::resources::bucket::Write;
 use crate::resources::ours;
 
-static POLICY: Facet = Facet {
-    name: "policy",
-    key: 'a',
-    extent: Extent::NamedKeys,
-    sharing: Sharing::Named,
-    creation: Creation::OwnCall,
-};
+static POLICY: Facet =
+    Facet { name: "policy", key: 'a', extent: Extent::NamedKeys, sharing: Sharing::Named, creation: Creation::OwnCall };
 
 static FACETS: [&Facet; 1] = [&POLICY];
 
@@ -147,7 +142,8 @@ async fn look_at(reader: &Reader, place: &str) -> Result<Found, Error> {
 
 /// IAM says "The role with name R cannot be found." and "The role policy with name P cannot be found.", under one code.
 fn is_no_role(error: &Error) -> bool {
-    error.code() == Some("NoSuchEntity") && error.reason().is_some_and(|reason| reason.starts_with("The role with name"))
+    error.code() == Some("NoSuchEntity")
+        && error.reason().is_some_and(|reason| reason.starts_with("The role with name"))
 }
 
 /// A policy under a name of ours, whatever is in it.
@@ -159,12 +155,7 @@ fn entry(place: &str, text: &str) -> Result<Entry, Error> {
 
 /// A role that the plan file names and that is not there is refused before anything is written; one that we gave access to
 /// before has been deleted since, which is drift.
-fn missing(
-    settings: &Settings,
-    names: &Names,
-    recalled: &Recalled,
-    at: &str,
-) -> Option<(&'static str, Refusal)> {
+fn missing(settings: &Settings, names: &Names, recalled: &Recalled, at: &str) -> Option<(&'static str, Refusal)> {
     let role = settings.role_name()?;
     let own = place(role, &names.policies[0]);
     (at == own && !recalled.contains(&own)).then(|| (POLICY.name, no_role(role)))
@@ -281,7 +272,8 @@ mod tests {
 
     #[test]
     fn write_touches_what_differs_and_nothing_else() {
-        let (before, value) = (json!({"a/p": [1], "b/p": [2], "c/p": [3]}), json!({"b/p": [2], "c/p": [4], "d/p": [5]}));
+        let (before, value) =
+            (json!({"a/p": [1], "b/p": [2], "c/p": [3]}), json!({"b/p": [2], "c/p": [4], "d/p": [5]}));
         let places: Vec<_> = changed(&before, &value).into_iter().map(|(place, _)| place.as_str()).collect();
         assert_eq!(places, ["c/p", "d/p"]);
         assert_eq!(surplus(&before, &value), ["a/p"]);

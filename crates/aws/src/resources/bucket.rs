@@ -30,9 +30,9 @@ static ENCRYPTION: Facet = facet("encryption", 'e', Sharing::Exclusive, Creation
 static VERSIONING: Facet = facet("versioning", 'v', Sharing::Exclusive, Creation::OwnCall);
 static POLICY: Facet = facet("policy", 't', Sharing::Named, Creation::OwnCall);
 static CORS: Facet = facet("cors", 'c', Sharing::Named, Creation::OwnCall);
-static TAGS: Facet =
-    Facet { extent: Extent::Tags, ..facet("tags", 'g', Sharing::Exclusive, Creation::SameCall) };
+static TAGS: Facet = Facet { extent: Extent::Tags, ..facet("tags", 'g', Sharing::Exclusive, Creation::SameCall) };
 
+/// Every one that a bucket can have, in the order people read.
 static FACETS: [&Facet; 7] = [&OWNERSHIP, &PUBLIC_ACCESS, &ENCRYPTION, &VERSIONING, &POLICY, &CORS, &TAGS];
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
@@ -239,7 +239,10 @@ fn seen_encryption(rule: &ServerSideEncryptionRule) -> Value {
 fn entries(rules: &[CorsRule], settings: &Settings, names: &Names) -> Entries {
     let rules: Vec<_> = rules.iter().map(listed).collect();
     let full = Refusal {
-        reason: format!("bucket `{}` has {MOST_CORS_RULES} CORS rules already, which is all that S3 takes", names.bucket),
+        reason: format!(
+            "bucket `{}` has {MOST_CORS_RULES} CORS rules already, which is all that S3 takes",
+            names.bucket
+        ),
         hint: "remove one that nobody needs".to_owned(),
     };
     Entries { list: cors::entries(&rules, &names.ids, &rule(settings)), limit: Some((MOST_CORS_RULES, full)) }
@@ -322,12 +325,7 @@ async fn refused_by_abac(writer: &Writer, names: &Names, owner: &str, error: &Er
     refused && writer.reader().get_bucket_abac(&names.bucket, owner).await.unwrap_or_default()
 }
 
-async fn update_single_tags(
-    writer: &Writer,
-    names: &Names,
-    account: &str,
-    changes: &TagChanges,
-) -> Result<(), Error> {
+async fn update_single_tags(writer: &Writer, names: &Names, account: &str, changes: &TagChanges) -> Result<(), Error> {
     let (set, removed) = set_and_removed(changes);
     if !set.is_empty() {
         writer.tag_resource(&names.bucket_arn(), account, &set).await?;
@@ -469,6 +467,7 @@ mod tests {
     use provision_core::resource::EntryId;
 
     use crate::names::tests::{names, settings};
+    use crate::resources::notification;
 
     const PLAN: &str = "[aws.bucket]\nname = \"acme\"";
 
@@ -488,7 +487,7 @@ mod tests {
     #[test]
     fn facets_have_keys_of_their_own() {
         let mut keys: Vec<char> = FACETS.iter().map(|facet| facet.key).collect();
-        keys.push('n');
+        keys.push(notification::ENTRY.key);
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), FACETS.len() + 1);
@@ -551,9 +550,8 @@ mod tests {
 
     #[test]
     fn tags_are_set_and_removed_one_by_one() {
-        let changes: TagChanges = [("a", Some("1")), ("b", None)]
-            .map(|(key, value)| (key.to_owned(), value.map(str::to_owned)))
-            .into();
+        let changes: TagChanges =
+            [("a", Some("1")), ("b", None)].map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).into();
         let (set, removed) = set_and_removed(&changes);
         assert_eq!((set, removed), (Tags::from([("a".to_owned(), "1".to_owned())]), vec!["b"]));
     }

@@ -14,13 +14,8 @@ use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE};
 use crate::resources::bucket::{self, Write};
 use crate::resources::ours;
 
-static ENTRY: Facet = Facet {
-    name: "entry",
-    key: 'n',
-    extent: Extent::Whole,
-    sharing: Sharing::Named,
-    creation: Creation::OwnCall,
-};
+pub(super) static ENTRY: Facet =
+    Facet { name: "entry", key: 'n', extent: Extent::Whole, sharing: Sharing::Named, creation: Creation::OwnCall };
 
 static FACETS: [&Facet; 1] = [&ENTRY];
 
@@ -63,7 +58,10 @@ fn entries(configuration: &NotificationConfiguration, names: &Names) -> Entries 
     let queues = configuration.queue_configurations().iter().map(|entry| to_queue(entry).entry(names));
     let others = to_others(configuration);
     let full = Refusal {
-        reason: format!("bucket `{}` has {MOST_ENTRIES} notifications already, which is all that S3 takes", names.bucket),
+        reason: format!(
+            "bucket `{}` has {MOST_ENTRIES} notifications already, which is all that S3 takes",
+            names.bucket
+        ),
         hint: "remove one that nobody needs".to_owned(),
     };
     let list = queues.chain(others.iter().map(|other| other.entry(names))).collect();
@@ -305,12 +303,15 @@ mod tests {
     #[test]
     fn entry_survives_the_services_spelling() {
         let names = of_plan();
-        let list = entries(&with_queues(vec![
-            queue(&names.ids[0], OURS, CREATED, &[("Prefix", "")]),
-            queue(&names.ids[1], OURS, CREATED, &[]),
-            queue("theirs", OURS, CREATED, &[]),
-            queue("filtered", OURS, CREATED, &[("Suffix", ".a="), ("Prefix", "b")]),
-        ]), &names);
+        let list = entries(
+            &with_queues(vec![
+                queue(&names.ids[0], OURS, CREATED, &[("Prefix", "")]),
+                queue(&names.ids[1], OURS, CREATED, &[]),
+                queue("theirs", OURS, CREATED, &[]),
+                queue("filtered", OURS, CREATED, &[("Suffix", ".a="), ("Prefix", "b")]),
+            ]),
+            &names,
+        );
         let list = list.list;
         assert_eq!((&list[0].value, list[0].id), (&wanted(&names), EntryId::Ours));
         assert_eq!((&list[1].value["id"], list[1].id), (&json!(names.ids[1]), EntryId::Ours));
@@ -323,11 +324,14 @@ mod tests {
         let names = of_plan();
         let list = entries(&others(), &names).list;
         let texts: Vec<_> = list.iter().map(|entry| entry.text.as_str()).collect();
-        assert_eq!(texts, [
-            "notification `t` s3:ObjectRemoved:* to arn:aws:sns:e:1:t",
-            "notification `f` s3:ObjectRemoved:* to arn:aws:lambda:e:1:function:f",
-            "notification of all events to EventBridge",
-        ]);
+        assert_eq!(
+            texts,
+            [
+                "notification `t` s3:ObjectRemoved:* to arn:aws:sns:e:1:t",
+                "notification `f` s3:ObjectRemoved:* to arn:aws:lambda:e:1:function:f",
+                "notification of all events to EventBridge",
+            ]
+        );
         assert!(list.iter().all(|entry| entry.id == EntryId::Others && entry.conflict.is_none()));
         let mut created = others();
         created.topic_configurations.as_mut().unwrap()[0].events = vec![Event::from("s3:ObjectCreated:Put")];

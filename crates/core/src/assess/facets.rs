@@ -235,7 +235,7 @@ impl Assessment<'_> {
         if want.is_none() && choice.ours.is_empty() && choice.others.is_empty() && !on_record.is_ours() {
             return None;
         }
-        let finding = compare(&wanted, &seen, relevant(&on_record, &wanted));
+        let finding = compare(&wanted, &seen, relevant(&on_record, &wanted, &seen));
         let mut reading = self.reading(facet, want, finding, seen, wanted.clone());
         reading.kept = kept(facet, &choice);
         reading.change.preexisting = choice.preexisting.is_some() || is_anothers(&choice, &on_record);
@@ -290,7 +290,7 @@ impl Assessment<'_> {
             let of_name = entries.list.iter().filter(|entry| entry.member.as_ref() == Some(&name));
             let choice = choose(&of_name.collect::<Vec<_>>(), &wanted, &on_record);
             let seen = choice.seen(&wanted);
-            let finding = compare(&wanted, &seen, relevant(&on_record, &wanted));
+            let finding = compare(&wanted, &seen, relevant(&on_record, &wanted, &seen));
             reading.kept.extend(kept(facet, &choice));
             reading.vanished |= matches!(on_record.recorded, Recorded::Digest(_)) && choice.ours.is_empty();
             let stays = wanted.is_null() && (choice.ours.is_empty() || choice.is_co_owned());
@@ -359,7 +359,7 @@ impl Assessment<'_> {
                 continue;
             }
             let entered = Entered { recorded, begun: Vec::new() };
-            let finding = compare(value, &there, relevant(&entered, value));
+            let finding = compare(value, &there, relevant(&entered, value, &there));
             let preexisting = same(&there, value) && !recorded.is_ours();
             let record = if preexisting { Record::preexisting(value) } else { Record::written(value) };
             reading.record.put_member(facet.key, name, record);
@@ -402,13 +402,21 @@ fn no_longer_wanted<'a>(
     members(seen).filter(gone).collect()
 }
 
-/// What others had made for an earlier plan file says nothing about this one's; while a run is not done, nobody is blamed.
-fn relevant<'a>(on_record: &Entered<'a>, wanted: &Value) -> Recorded<'a> {
+/// What others had made for an earlier plan file says nothing about this one's; while a run is not done, nobody is blamed;
+/// nor is anybody for an entry that is as we wrote it, under the deployment's former name.
+fn relevant<'a>(on_record: &Entered<'a>, wanted: &Value, seen: &Value) -> Recorded<'a> {
     match on_record.recorded {
         _ if !on_record.begun.is_empty() => Recorded::Unfinished,
         Recorded::Preexisting(_) if !on_record.recorded.is(wanted) => Recorded::Never,
+        recorded if without_id(seen).is_some_and(|value| recorded.is(&value)) => Recorded::Never,
         recorded => recorded,
     }
+}
+
+/// The value of an entry that carries our id under a former name, but for that id.
+fn without_id(seen: &Value) -> Option<Value> {
+    let mut value = seen.as_object()?.clone();
+    value.remove("id").map(|_| Value::Object(value))
 }
 
 /// The values of one member into as many maps as there are of them.
@@ -504,4 +512,23 @@ fn together(findings: impl Iterator<Item = Finding>) -> Finding {
 /// The finding of a resource.
 pub(super) fn strongest(facets: &[FacetChange]) -> Finding {
     together(facets.iter().map(|facet| facet.finding))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest;
+    use serde_json::json;
+
+    #[test]
+    fn entry_under_a_former_name_is_pending_unless_somebody_changed_it_too() {
+        let wanted = json!({"queue": "q"});
+        let digest = digest::of_value(&wanted);
+        let on_record = Entered { recorded: Recorded::Digest(&digest), begun: Vec::new() };
+        let finding = |seen: &Value| compare(&wanted, seen, relevant(&on_record, &wanted, seen));
+        assert_eq!(finding(&json!({"queue": "q", "id": "old"})), Finding::Pending);
+        assert_eq!(finding(&json!({"queue": "x", "id": "old"})), Finding::Drift);
+        assert_eq!(finding(&json!({"queue": "x"})), Finding::Drift);
+        assert_eq!(finding(&wanted), Finding::InSync);
+    }
 }

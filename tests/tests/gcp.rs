@@ -173,7 +173,8 @@ fn labels_and_rules_that_others_add_right_before_us_stay() {
         rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
         hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
     });
-    GCP.change(&stage, GCP.update);
+    // The first write is that of the rules.
+    GCP.change(&stage, &[("wandb.example.com", "moved.example.com")]);
     let ran = GCP.run(&stage, &["apply", "--yes"]);
     assert!([0, 3].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
     let stays = || {

@@ -207,3 +207,14 @@ fn labels_of_the_deployment_stand_over_those_of_an_adopted_bucket_and_stay() {
     GCP.succeed(&stage, &["destroy", "--yes"]);
     assert_eq!(labels(), (json!("ml"), json!("their-bucket")));
 }
+
+/// Others' subscriptions to our topic would never hear of anything again.
+#[test]
+fn topic_that_others_subscribe_to_is_not_deleted() {
+    let stage = GCP.applied();
+    let theirs = SUBSCRIPTION.replace("acme-server", "audit-pipeline");
+    stage.send("PUT", &theirs, json!({"topic": TOPIC.trim_start_matches("/v1/")}));
+    let refused = GCP.ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(refused.contains("audit-pipeline"), "{refused}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}

@@ -38,7 +38,7 @@ pub(crate) struct Cloud {
     pub(crate) edits: &'static [Edit],
     /// What is taken away, and the address that shows it.
     pub(crate) gone: &'static [Edit],
-    /// Takes away bucket and queue.
+    /// Takes away bucket and queues: what carries marks, where the deployment has nothing else that does.
     pub(crate) all_gone: fn(&Hand),
     /// Takes away the queue that has its other name.
     pub(crate) renamed_gone: fn(&Hand),

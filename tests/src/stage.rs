@@ -7,6 +7,7 @@
 //! `{a}` for the account, in whatever is written, asked and printed. So cases need not know what they are.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,6 +35,8 @@ pub struct Stage {
     hand: Hand,
     names: Names,
     folder: tempfile::TempDir,
+    /// Whether something that was done in between went wrong: nobody waits for it there.
+    hook_failed: Arc<AtomicBool>,
 }
 
 /// What stands in for the cloud.
@@ -116,7 +119,7 @@ impl Stage {
         let (names, address) = (Names::unique(), MiniStack::shared().address);
         let proxy = Proxy::start(AwsWire, address).unwrap();
         let hand = Hand::boto3(address, names.clone());
-        Self { server: Server::Shared(proxy), hand, names, folder: tempfile::tempdir().unwrap() }
+        Self::of(Server::Shared(proxy), hand, names)
     }
 
     fn with(options: Options) -> Self {
@@ -127,7 +130,11 @@ impl Stage {
             CloudName::Aws => Hand::boto3(sandbox.address(cloud).unwrap(), names.clone()),
             CloudName::Google | CloudName::Azure => Hand::of(&sandbox, cloud),
         };
-        Self { server: Server::Sandbox(sandbox), hand, names, folder: tempfile::tempdir().unwrap() }
+        Self::of(Server::Sandbox(sandbox), hand, names)
+    }
+
+    fn of(server: Server, hand: Hand, names: Names) -> Self {
+        Self { server, hand, names, folder: tempfile::tempdir().unwrap(), hook_failed: Arc::default() }
     }
 
     /// The sandbox.
@@ -152,10 +159,14 @@ impl Stage {
         }
     }
 
-    /// Do something right before the n-th call of an operation has its effect, or right after it.
+    /// Do something right before the n-th call of an operation has its effect, or right after it. If it panics, the run does
+    /// when it has ended.
     pub fn hook(&self, operation: &str, nth: usize, at: When, run: impl Fn(&Hand) + Send + Sync + 'static) {
-        let hand = self.hand();
-        self.faults().hook_at(operation, nth, at, move || run(&hand));
+        let (hand, failed) = (self.hand(), Arc::clone(&self.hook_failed));
+        self.faults().hook_at(operation, nth, at, move || {
+            let done = catch_unwind(AssertUnwindSafe(|| run(&hand)));
+            failed.fetch_or(done.is_err(), Ordering::Relaxed);
+        });
     }
 
     /// Let the cloud's time pass sixty times as fast while something runs, if the cloud has a time of its own.
@@ -250,9 +261,14 @@ impl Stage {
     }
 
     /// Wait for a run to end.
+    ///
+    /// # Panics
+    ///
+    /// Something that was done in between did.
     #[must_use]
     pub fn finished(&self, child: Child, started: Instant) -> Ran {
         let ran = finished(child, started);
+        assert!(!self.hook_failed.load(Ordering::Relaxed), "what was done in between failed; it is told above");
         Ran { stdout: self.names.empty(ran.stdout), stderr: self.names.empty(ran.stderr), ..ran }
     }
 

@@ -501,3 +501,26 @@ fn plan_as_people_see_it() {
     let json: Value = serde_json::from_str(&AWS.succeed(&stage, &["plan", "--json"])).unwrap();
     assert_eq!(json["changes"][0]["action"], "create");
 }
+
+/// A value with a line end would be two settings where they are read line by line.
+#[test]
+fn values_with_a_line_end_are_mistakes() {
+    let stage = AWS.planned();
+    AWS.change(&stage, &[("eu-west-1", "eu-west-1\\nLD_PRELOAD=/tmp/evil.so")]);
+    for command in [&["output", "--format", "env"][..], &["plan"]] {
+        let printed = AWS.ends(&stage, 64, command);
+        assert!(!printed.lines().any(|line| line.starts_with("LD_PRELOAD")), "{printed}");
+    }
+}
+
+#[test]
+fn report_names_the_deployment_that_could_not_be_looked_at() {
+    let stage = AWS.applied();
+    let elsewhere = AWS.plan_with(&[("wandb-prod", "wandb-else"), ("[aws]\n", "[aws]\naccount = \"000000000001\"\n")]);
+    stage.write("elsewhere.toml", &elsewhere);
+    for format in ["text", "markdown", "junit", "sarif"] {
+        let ran = AWS.run(&stage, &["drift", "provision.toml", "elsewhere.toml", "--format", format]);
+        assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("wandb-else") || ran.stdout.contains("elsewhere.toml"), "{format}: {}", ran.stdout);
+    }
+}

@@ -396,3 +396,24 @@ fn containers_with_alike_names_in_one_account_are_kept_apart() {
     upload(&hand, "files2", "later");
     assert_eq!(messages(&hand, "files2-events", "files2"), 1);
 }
+
+/// A least version of TLS that is higher than asked for is no drift.
+#[test]
+fn harder_setting_of_the_account_is_no_drift() {
+    let stage = AZURE.applied();
+    stage.send("PATCH", ACCOUNT, json!({"properties": {"minimumTlsVersion": "TLS1_3"}}));
+    AZURE.is_in_sync(&stage);
+}
+
+/// Roles on a shared account outlive the container: those under the deployment's former name go too.
+#[test]
+fn roles_of_a_renamed_deployment_go_with_it() {
+    let stage = shared();
+    for name in ["wandb-one\"", "wandb-new\"\nwas = \"wandb-one\"", "wandb-new\""] {
+        stage.write("one.toml", &SHARED.replace("wandb-one\"", name));
+        AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    }
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    let hand = stage.hand();
+    assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
+}

@@ -38,6 +38,10 @@ pub(crate) struct Cloud {
     pub(crate) edits: &'static [Edit],
     /// What is taken away, and the address that shows it.
     pub(crate) gone: &'static [Edit],
+    /// Takes away bucket and queues: what carries marks, where the deployment has nothing else that does.
+    pub(crate) all_gone: fn(&Hand),
+    /// Takes away the queue that has its other name.
+    pub(crate) renamed_gone: fn(&Hand),
     /// Changes of the plan file, and the field that they show as.
     pub(crate) settings: &'static [Setting],
     /// One field changed on both sides.

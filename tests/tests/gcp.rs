@@ -173,7 +173,8 @@ fn labels_and_rules_that_others_add_right_before_us_stay() {
         rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
         hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
     });
-    GCP.change(&stage, GCP.update);
+    // The first write is that of the rules.
+    GCP.change(&stage, &[("wandb.example.com", "moved.example.com")]);
     let ran = GCP.run(&stage, &["apply", "--yes"]);
     assert!([0, 3].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
     let stays = || {
@@ -205,4 +206,15 @@ fn labels_of_the_deployment_stand_over_those_of_an_adopted_bucket_and_stay() {
     GCP.is_in_sync(&stage);
     GCP.succeed(&stage, &["destroy", "--yes"]);
     assert_eq!(labels(), (json!("ml"), json!("their-bucket")));
+}
+
+/// Others' subscriptions to our topic would never hear of anything again.
+#[test]
+fn topic_that_others_subscribe_to_is_not_deleted() {
+    let stage = GCP.applied();
+    let theirs = SUBSCRIPTION.replace("acme-server", "audit-pipeline");
+    stage.send("PUT", &theirs, json!({"topic": TOPIC.trim_start_matches("/v1/")}));
+    let refused = GCP.ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(refused.contains("audit-pipeline"), "{refused}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
 }

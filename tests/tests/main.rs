@@ -1,6 +1,7 @@
 //! The contract suite and end-to-end runs of the built binary.
 //!
-//! - `contract`: every promise, on Google Cloud and Azure; `clouds` is what it knows of them.
+//! - `contract`: every promise once, on every cloud and on MiniStack; `clouds` is what it knows of them.
+//! - `aws`: what AWS alone has: owners, regions, roles, attribute-based access control, large buckets.
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
 //! - `help`: that each command, flag and value has a test.
@@ -119,9 +120,12 @@ mod terminal;
 /// A file that is no module is not compiled, and nobody would notice.
 #[test]
 fn every_file_of_the_suite_is_a_module() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    for name in names.filter_map(|name| name.strip_suffix(".rs").map(str::to_owned)).filter(|name| name != "main") {
-        assert!(include_str!("main.rs").contains(&format!("\nmod {name};\n")), "{name}.rs is not in main.rs");
+    let suite = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for (folder, declared) in [(".", include_str!("main.rs")), ("contract", include_str!("contract.rs"))] {
+        let entries = std::fs::read_dir(suite.join(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        for name in names.filter_map(|name| name.strip_suffix(".rs").map(str::to_owned)).filter(|name| name != "main") {
+            assert!(declared.contains(&format!("mod {name};\n")), "{folder}/{name}.rs is no module");
+        }
     }
 }

@@ -87,6 +87,13 @@ pub(crate) static AWS: Cloud = Cloud {
         Edit { shows: "aws.queue", make: |hand| boto(hand, "sqs.delete_queue(QueueUrl=u())") },
         Edit { shows: "aws.bucket", make: |hand| boto(hand, "s3.delete_bucket(Bucket=b)") },
     ],
+    all_gone: |hand| {
+        boto(
+            hand,
+            "[sqs.delete_queue(QueueUrl=url) for url in sqs.list_queues()['QueueUrls']]; s3.delete_bucket(Bucket=b)",
+        )
+    },
+    renamed_gone: |hand| boto(hand, "sqs.delete_queue(QueueUrl=u('acme-{s}-renamed'))"),
     settings: &[
         Setting { old: "[aws.queue]", new: "versioning = true\n[aws.queue]", shows: "versioning" },
         Setting { old: "[aws.queue]", new: "cors = { max_age_s = 60 }\n[aws.queue]", shows: "cors.max_age_s" },

@@ -117,6 +117,12 @@ pub(crate) static AZURE: Cloud = Cloud {
         Edit { shows: "azure.account", make: |hand| drop(hand.send("DELETE", ACCOUNT, Value::Null)) },
         Edit { shows: "azure.resource_group", make: |hand| drop(hand.send("DELETE", GROUP, Value::Null)) },
     ],
+    all_gone: |hand| {
+        for place in [container("wandb-files"), queue("wandb-events")] {
+            hand.send("DELETE", &place, Value::Null);
+        }
+    },
+    renamed_gone: |hand| drop(hand.send("DELETE", &queue("wandb-renamed"), Value::Null)),
     settings: &[
         Setting { old: "[azure.container]", new: "sku = \"Standard_LRS\"\n[azure.container]", shows: "sku " },
         Setting {

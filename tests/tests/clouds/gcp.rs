@@ -125,6 +125,12 @@ pub(crate) static GCP: Cloud = Cloud {
         Edit { shows: "gcp.topic", make: |hand| drop(hand.send("DELETE", TOPIC, Value::Null)) },
         Edit { shows: "gcp.bucket", make: |hand| drop(hand.send("DELETE", BUCKET, Value::Null)) },
     ],
+    all_gone: |hand| {
+        for place in [SUBSCRIPTION, TOPIC, BUCKET] {
+            hand.send("DELETE", place, Value::Null);
+        }
+    },
+    renamed_gone: |hand| drop(hand.send("DELETE", &SUBSCRIPTION.replace("acme-server", "acme-other"), Value::Null)),
     settings: &[
         Setting { old: "[gcp.topic]", new: "versioning = true\n[gcp.topic]", shows: "versioning" },
         Setting { old: "[gcp.topic]", new: "soft_delete_days = 30\n[gcp.topic]", shows: "soft_delete_days" },
@@ -202,7 +208,11 @@ pub(crate) static GCP: Cloud = Cloud {
         json!(labels)
     },
     set_mark: |hand, bucket, mark| {
-        hand.send("PATCH", &format!("/storage/v1/b/{bucket}"), json!({"labels": mark}));
+        let mut labels = mark.clone();
+        for key in (GCP.mark)(hand, bucket).as_object().unwrap().keys().filter(|key| mark.get(key.as_str()).is_none()) {
+            labels[key] = Value::Null;
+        }
+        hand.send("PATCH", &format!("/storage/v1/b/{bucket}"), json!({"labels": labels}));
     },
     bucket: "acme-files",
     bucket_renamed: &[Setting {

@@ -50,7 +50,7 @@ fn an_upload_arrives_as_one_message(cloud: &Place) {
 /// The second run begins and ends while the first is about to make the notification.
 fn two_applies_at_once_make_one_set_of_resources(cloud: &Place) {
     let stage = std::sync::Arc::new(cloud.planned());
-    let (other, place) = (std::sync::Weak::clone(&std::sync::Arc::downgrade(&stage)), *cloud);
+    let (other, place) = (std::sync::Arc::downgrade(&stage), *cloud);
     stage.hook(cloud.crossed, 1, When::Before, move |_| {
         place.succeed(&other.upgrade().unwrap(), &["apply", "--yes"]);
     });

@@ -11,6 +11,7 @@ contract! {
         destroy_twice_succeeds,
         two_destroys_at_once_leave_nothing,
         apply_that_a_destroy_crosses_leaves_nothing_unmarked,
+        data_of_who_took_the_bucket_meanwhile_is_not_deleted,
     ],
     sandboxes: [
         destroy_refuses_a_protected_deployment = "The plan file says it, and no server is asked to change anything.",
@@ -98,4 +99,20 @@ fn apply_that_a_destroy_crosses_leaves_nothing_unmarked(cloud: &Place) {
     assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
     cloud.succeed(&stage, &["destroy", "--yes"]);
     assert_eq!((cloud.ours)(&stage.hand()), Vec::<String>::new());
+}
+
+/// Another deployment has the bucket by the time that it would be emptied.
+fn data_of_who_took_the_bucket_meanwhile_is_not_deleted(cloud: &Place) {
+    let stage = cloud.applied();
+    let hand = stage.hand();
+    (cloud.upload)(&hand, "theirs");
+    let mut theirs = (cloud.mark)(&hand, cloud.bucket);
+    let key = theirs.as_object().unwrap().keys().find(|key| key.ends_with("deployment")).unwrap().clone();
+    theirs[&key] = "wandb-theirs".into();
+    stage.faults().clear();
+    let (set_mark, bucket, written) = (cloud.set_mark, cloud.bucket, theirs.clone());
+    stage.hook(cloud.emptying.0, 1, When::Before, move |hand| set_mark(hand, bucket, &written));
+    cloud.ends(&stage, 3, &["destroy", "--yes", "--delete-data", cloud.bucket]);
+    assert_eq!(stage.faults().begun(cloud.emptying.1), 0, "{:?}", stage.writes());
+    assert_eq!((cloud.mark)(&hand, cloud.bucket), theirs);
 }

@@ -13,6 +13,10 @@ contract! {
         what_is_gone_is_drift_and_comes_back,
         stale_mark_is_recorded,
         nothing_there_at_all_is_said,
+        everything_gone_is_drift_whatever_is_left_elsewhere,
+        orphan_does_not_hide_that_its_successor_is_gone,
+        mark_that_was_taken_off_is_drift_and_comes_back,
+        edited_tags_are_pending_and_one_that_was_taken_out_goes,
     ],
     sandboxes: [
         drift_report_formats = "What a report looks like does not depend on who was asked.",
@@ -118,4 +122,52 @@ fn drift_report_formats(cloud: &Place) {
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!(result["ruleId"], "drift");
     assert!(result["locations"][0]["physicalLocation"]["region"]["startLine"].is_u64(), "{sarif}");
+}
+
+/// What carried the marks is gone; what the deployment gave to others still tells of it.
+fn everything_gone_is_drift_whatever_is_left_elsewhere(cloud: &Place) {
+    let stage = cloud.applied();
+    cloud.edit(&stage, cloud.all_gone);
+    let drift = cloud.ends(&stage, 2, &["drift"]);
+    assert!(!drift.contains(": pending"), "{drift}");
+    let junit = cloud.ends(&stage, 2, &["drift", "--format", "junit"]);
+    assert!(!junit.contains("failures=\"0\""), "{junit}");
+}
+
+/// The queue has another name since, and the former one is left over: somebody deletes the current one.
+fn orphan_does_not_hide_that_its_successor_is_gone(cloud: &Place) {
+    let stage = cloud.applied();
+    cloud.change(&stage, cloud.queue_renamed.0);
+    cloud.apply(&stage);
+    cloud.edit(&stage, cloud.renamed_gone);
+    let drift = cloud.ends(&stage, 2, &["drift"]);
+    assert!(drift.contains("it was applied and is gone"), "{drift}");
+}
+
+/// Somebody replaced the bucket's tags: other marks and our ids on its entries still tell whose it is.
+fn mark_that_was_taken_off_is_drift_and_comes_back(cloud: &Place) {
+    let stage = cloud.applied();
+    let hand = stage.hand();
+    let mark = (cloud.mark)(&hand, cloud.bucket);
+    (cloud.set_mark)(&hand, cloud.bucket, &serde_json::json!({}));
+    stage.faults().clear();
+    cloud.ends(&stage, 2, &["drift"]);
+    cloud.apply(&stage);
+    assert_eq!((cloud.mark)(&hand, cloud.bucket), mark);
+    cloud.is_in_sync(&stage);
+}
+
+fn edited_tags_are_pending_and_one_that_was_taken_out_goes(cloud: &Place) {
+    let stage = cloud.planned();
+    let section = format!("[{}]\n", cloud.name);
+    let tagged = |tags: &str| cloud.plan_with(&[(&section, &format!("tags = {tags}\n{section}"))]);
+    stage.write("provision.toml", &tagged("{ team = \"ml\", cost = \"42\" }"));
+    cloud.apply(&stage);
+    for tags in ["{ team = \"ai\" }", "{ team = \"ai\", owner = \"x\" }", "{ owner = \"x\" }"] {
+        stage.write("provision.toml", &tagged(tags));
+        let drift = cloud.ends(&stage, 0, &["drift"]);
+        assert!(drift.contains(": pending") && !drift.contains("both were changed"), "{tags}: {drift}");
+        cloud.apply(&stage);
+        cloud.is_in_sync(&stage);
+    }
 }

@@ -20,6 +20,7 @@ contract! {
         second_signal_stops_waiting_and_does_not_call_it_done = "The signal is the binary's affair.",
         time_limit_stops_like_a_signal_and_the_rerun_finishes = "The clock is the binary's affair.",
         without_a_terminal_the_flag_to_add_is_named = "Nothing is sent.",
+        nothing_is_repeated_after_a_signal = "The signal is the binary's affair.",
     ],
 }
 
@@ -179,4 +180,23 @@ fn wait_until(what: &str, came: impl Fn() -> bool) {
         assert!(started.elapsed() < Duration::from_secs(60), "{what} never came");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A write that is refused for the time being is not sent again once nothing more is to be written.
+fn nothing_is_repeated_after_a_signal(cloud: &Place) {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let stage = cloud.planned();
+    fault(&stage, cloud.begins, Nth::Every, What::Throttle);
+    let mut child = cloud.spawn(&stage, &["apply", "--yes"]);
+    let mut printed = BufReader::new(child.stderr.take().unwrap());
+    wait_until(cloud.begins, || stage.faults().begun(cloud.begins) >= 2);
+    signal(&child, "INT");
+    let mut text = String::new();
+    while !text.contains("no new writes") {
+        assert!(printed.read_line(&mut text).unwrap() > 0, "it ended: {text}");
+    }
+    let sent = stage.faults().begun(cloud.begins);
+    printed.read_to_string(&mut text).unwrap();
+    assert_eq!(stage.finished(child, Instant::now()).code, 130, "{text}");
+    assert_eq!(stage.faults().begun(cloud.begins), sent, "{text}");
 }

@@ -13,6 +13,7 @@ contract! {
         saved_change_set_is_applied_in_the_sandbox_of_the_command = "The command's own sandbox is meant.",
         saved_change_set_of_another_version_is_refused = "Nothing is asked of a server.",
         saved_change_set_holds_no_secret = "What a file holds does not depend on who was asked.",
+        plan_file_is_not_written_over = "Nothing is asked of a server.",
     ],
 }
 
@@ -72,4 +73,15 @@ fn saved_change_set_holds_no_secret(cloud: &Place) {
     for secret in (cloud.secrets)(&stage.hand()) {
         assert!(!stage.read("set.json").contains(&secret), "{secret}");
     }
+}
+
+fn plan_file_is_not_written_over(cloud: &Place) {
+    let stage = cloud.planned();
+    let text = stage.read("provision.toml");
+    for command in [["plan", "--out", "provision.toml"], ["output", "--out", "./provision.toml"]] {
+        cloud.ends(&stage, 64, &command);
+        assert_eq!(stage.read("provision.toml"), text);
+    }
+    cloud.succeed(&stage, &["plan", "--out", "set.json"]);
+    cloud.ends(&stage, 64, &["apply", "set.json", "--orphans"]);
 }

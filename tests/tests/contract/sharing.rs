@@ -13,6 +13,8 @@ contract! {
         unmarked_is_refused_with_adopt_as_the_hint,
         mark_that_was_copied_proves_nothing,
         mark_of_a_newer_version_is_not_written_over,
+        what_is_no_longer_wanted_of_ours_goes,
+        deployment_that_was_renamed_is_released_whole,
     ],
     sandboxes: [],
 }
@@ -142,4 +144,35 @@ fn mark_of_a_newer_version_is_not_written_over(cloud: &Place) {
     }
     wrote_nothing(&stage);
     assert_eq!((cloud.mark)(&hand, cloud.bucket), mark);
+}
+
+/// The plan file made something private, and does not any more: what that wrote is ours to take back.
+fn what_is_no_longer_wanted_of_ours_goes(cloud: &Place) {
+    let stage = cloud.planned();
+    let hand = stage.hand();
+    (cloud.make_unmarked)(&hand);
+    (cloud.put_others)(&hand);
+    let before = (cloud.others)(&hand);
+    cloud.change(&stage, cloud.adopting);
+    cloud.apply(&stage);
+    stage.write("provision.toml", &cloud.plan_with(cloud.adopting).replace("private = true\n", ""));
+    cloud.apply(&stage);
+    cloud.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!((cloud.ours)(&hand), Vec::<String>::new());
+    assert_eq!((cloud.others)(&hand), before);
+}
+
+fn deployment_that_was_renamed_is_released_whole(cloud: &Place) {
+    let stage = cloud.planned();
+    let hand = stage.hand();
+    (cloud.make_unmarked)(&hand);
+    (cloud.put_others)(&hand);
+    let before = (cloud.others)(&hand);
+    for name in ["\"wandb-prod\"", "\"wandb-new\"\nwas = \"wandb-prod\"", "\"wandb-new\""] {
+        cloud.change(&stage, &[cloud.adopting, &[("\"wandb-prod\"", name)]].concat());
+        cloud.apply(&stage);
+    }
+    cloud.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!((cloud.ours)(&hand), Vec::<String>::new());
+    assert_eq!((cloud.others)(&hand), before);
 }

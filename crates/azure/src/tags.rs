@@ -60,15 +60,14 @@ pub(crate) fn to_metadata(tags: &Tags) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::ledger::Record;
     use provision_core::mark::{Mark, Origin, without_mark};
     use serde_json::json;
 
     /// So long that its spec goes on under a number.
     fn mark() -> Mark {
         let mut mark = Mark::unfinished("wandb-prod", Origin::Created, "/subscriptions/s");
-        (0..30).for_each(|role| mark.outside.put_member('r', &role.to_string(), Record::Begun));
-        mark.access = Some("5a4db0c5-0000-4000-8000-000000000001".to_owned());
+        (0..30).for_each(|role| mark.outside.begin('r', Some(&role.to_string()), &json!(role)));
+        mark.access = ["5a4db0c5-0000-4000-8000-000000000001".to_owned()].into();
         mark
     }
 

@@ -324,7 +324,7 @@ pub(crate) static AZURE: Cloud = Cloud {
     // Destroy: the look, which takes the content's list by token, the account's key and the list by key besides; the list
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.
-    waves: [1, 8, 13],
+    waves: [1, 12, 17],
     denied_read: ("arm:blobServices.get", "azure.cors"),
     uncrossed: &[],
     says: |operation| match operation.split_once(':').unwrap() {
@@ -496,7 +496,12 @@ fn ours(hand: &Hand) -> Vec<String> {
     found.extend(marked(&ask(ACCOUNT)["tags"]).then(|| "account acmefiles".to_owned()));
     for (kind, place) in [("container", "blobServices/default/containers"), ("queue", "queueServices/default/queues")] {
         let items = list(&ask(&format!("{ACCOUNT}/{place}"))["value"]);
-        let items = items.iter().filter(|item| marked(&item["properties"]["metadata"]));
+        // A list of containers has no metadata.
+        let metadata = |item: &Value| {
+            let name = item["name"].as_str().unwrap_or_default();
+            ask(&format!("{ACCOUNT}/{place}/{name}"))["properties"]["metadata"].clone()
+        };
+        let items = items.iter().filter(|item| marked(&metadata(item)));
         found.extend(items.map(|item| format!("{kind} {}", item["name"].as_str().unwrap())));
     }
     let queue =

@@ -269,7 +269,7 @@ pub(crate) fn handover(names: &Names) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::entries::choose;
+    use provision_core::entries::{OnRecord, choose};
     use provision_core::ledger::Record;
     use provision_core::mark::Recorded;
 
@@ -322,7 +322,7 @@ mod tests {
         let theirs = seen(&[assignment(&names(), &WANTED[0], "p", false)], &unclaimed());
         let (want, theirs): (_, Vec<_>) = (json!("p"), theirs.iter().collect());
         for recorded in [Recorded::Never, Recorded::Digest(&provision_core::digest::of_value(&want))] {
-            let choice = choose(&theirs, ROLES.sharing, &want, recorded);
+            let choice = choose(&theirs, &want, &OnRecord { recorded, begun: Vec::new() });
             assert!(choice.ours.is_empty() && choice.preexisting.is_some(), "{recorded:?}");
         }
     }
@@ -334,7 +334,7 @@ mod tests {
         let shared = seen(&found, &claimed(&names(), |mark| mark.outside.put_member('r', WANTED[0].name, record)));
         assert_eq!(ids(&shared), [EntryId::Nobodys, EntryId::Ours]);
         assert_eq!((shared[0].co_owned, shared[1].co_owned), (true, false));
-        let choice = choose(&[&shared[0]], ROLES.sharing, &json!("p"), Recorded::Never);
+        let choice = choose(&[&shared[0]], &json!("p"), &OnRecord { recorded: Recorded::Never, begun: Vec::new() });
         assert!(choice.is_co_owned());
     }
 

@@ -5,6 +5,7 @@
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
 //! - `help`: that each command, flag and value has a test.
+//! - `crossing`: a run paused at each of its requests while somebody else acts.
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
 //! - `sweep`: a run killed or failing at every single write.
 //! - `terminal`: what a person at a terminal sees.
@@ -103,6 +104,7 @@ mod azure;
 mod browser;
 mod clouds;
 mod contract;
+mod crossing;
 mod gcp;
 mod help;
 mod messages;

@@ -104,6 +104,8 @@ pub(crate) struct Cloud {
     pub(crate) ignored: fn() -> (&'static str, What),
     /// The operation that makes the bucket.
     pub(crate) begins: &'static str,
+    /// The last request of apply, and which of them, before which somebody else's bucket is seen.
+    pub(crate) last_free: (&'static str, usize),
     /// The operation of destroy that deletes it.
     pub(crate) finishes: &'static str,
     /// The operation of apply that makes the notification: what is made twice if two runs cross.

@@ -5,7 +5,7 @@ use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
 use crate::clouds::GCP;
-use crate::clouds::gcp::{ACCOUNT, BUCKET, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy};
+use crate::clouds::gcp::{ACCOUNT, BUCKET, ENTRIES, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy};
 
 const PLACES: [&str; 4] = [TOPIC, SUBSCRIPTION, POLICY, ACCOUNT];
 
@@ -217,4 +217,37 @@ fn topic_that_others_subscribe_to_is_not_deleted() {
     let refused = GCP.ends(&stage, 6, &["destroy", "--yes"]);
     assert!(refused.contains("audit-pipeline"), "{refused}");
     assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+/// Somebody else's notification just like ours: a warning, since what is ours is as it should be, and never ours to remove.
+#[test]
+fn notification_of_others_that_is_like_ours_is_warned_about_and_left() {
+    let stage = GCP.applied();
+    let hand = stage.hand();
+    let entries = || {
+        let items = hand.send("GET", ENTRIES, Value::Null)["items"].as_array().cloned().unwrap_or_default();
+        items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let ours = entries();
+    let mut copy = hand.send("GET", ENTRIES, Value::Null)["items"][0].clone();
+    for key in ["id", "etag", "selfLink", "kind"] {
+        copy.as_object_mut().unwrap().remove(key);
+    }
+    hand.send("POST", ENTRIES, copy);
+    let mut theirs = entries();
+    theirs.retain(|id| !ours.contains(id));
+    let [theirs] = &theirs[..] else { panic!("{theirs:?}") };
+    stage.faults().clear();
+    for command in [&["plan"][..], &["drift"], &["apply", "--yes"]] {
+        let printed = GCP.succeed(&stage, command);
+        assert!(printed.contains("the server would hear of each twice"), "{command:?} {printed}");
+        assert!(printed.contains(&format!("notification `{theirs}`")), "{command:?} {printed}");
+        assert!(printed.contains("No changes."), "{command:?} {printed}");
+    }
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    // What goes with the former topic is ours alone.
+    GCP.change(&stage, &[("acme-events", "acme-renamed"), ("acme-server", "acme-other")]);
+    GCP.succeed(&stage, &["apply", "--yes"]);
+    let left = entries();
+    assert!(left.len() == 2 && left.contains(theirs) && !left.contains(&ours[0]), "{left:?}");
 }

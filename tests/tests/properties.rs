@@ -13,9 +13,9 @@ use crate::clouds::AWS;
 use crate::clouds::aws::{PLAN, boto, python};
 
 /// How many random edits are made, some at a time.
-const EDITS: usize = 1000;
+const EDITS: usize = 150;
 /// How many random plan files are read.
-const PLAN_FILES: u32 = 10_000;
+const PLAN_FILES: u32 = 2_000;
 
 /// A line that somebody may write into a plan file: right, wrong, or of another section.
 fn line() -> impl Strategy<Value = String> {

@@ -68,7 +68,7 @@ pub(crate) static AWS: Cloud = Cloud {
             },
         },
         Edit {
-            shows: "policy.statements",
+            shows: "policy.node/provision-",
             make: |hand| {
                 boto(
                     hand,
@@ -105,7 +105,7 @@ pub(crate) static AWS: Cloud = Cloud {
         Setting { old: "https://wandb.example.com", new: "https://other.example.com", shows: "cors.origins" },
         Setting { old: "[aws]\n", new: "tags = { team = \"ml\" }\n[aws]\n", shows: "tags.team" },
         Setting { old: "[aws.run_queue]", new: "senders = \"anyone\"\n[aws.run_queue]", shows: "policy.Action" },
-        Setting { old: "role = \"node\"", new: "role = \"node\"\ngrant = \"all\"", shows: "policy.statements" },
+        Setting { old: "role = \"node\"", new: "role = \"node\"\ngrant = \"all\"", shows: "policy.node/provision-" },
     ],
     both: (
         Edit { shows: "", make: |hand| boto(hand, "attribute(VisibilityTimeout='7')") },
@@ -209,6 +209,7 @@ s3.delete_object(Bucket=b, Key='a'); s3.create_multipart_upload(Bucket=b, Key='o
     },
     ignored: || ("s3:PutBucketCors", What::Answer { status: 200, headers: Vec::new(), body: String::new() }),
     begins: "s3:CreateBucket",
+    last_free: ("s3:CreateBucket", 1),
     finishes: "s3:DeleteBucket",
     crossed: "s3:PutBucketNotificationConfiguration",
     denied: Denied {
@@ -224,8 +225,9 @@ s3.delete_object(Bucket=b, Key='a'); s3.create_multipart_upload(Bucket=b, Key='o
     credentials: (&["AWS_ACCESS_KEY_ID"], &[]),
     credentials_hint: "find AWS credentials",
     // Plan: who we are, then everything. Apply: plan, creation, the mark read after it, facets and notification, last mark,
-    // the closing look. Destroy: plan, the bucket, the rest.
-    waves: [2, 7, 4],
+    // the closing look. Destroy: who we are and where, everything, the bucket's mark, the bucket, the marks of the queues,
+    // which are read right before each goes, the queues.
+    waves: [2, 7, 6],
     denied_read: ("s3:GetBucketCors", "aws.bucket"),
     uncrossed: &[],
     says: str::to_owned,

@@ -30,7 +30,7 @@ const SERVERS: &str = "@acme-ml.iam.gserviceaccount.com";
 pub(crate) const BUCKET: &str = "/storage/v1/b/acme-files";
 pub(crate) const POLICY: &str = "/storage/v1/b/acme-files/iam";
 const POLICY_3: &str = "/storage/v1/b/acme-files/iam?optionsRequestedPolicyVersion=3";
-const ENTRIES: &str = "/storage/v1/b/acme-files/notificationConfigs";
+pub(crate) const ENTRIES: &str = "/storage/v1/b/acme-files/notificationConfigs";
 pub(crate) const TOPIC: &str = "/v1/projects/acme-ml/topics/acme-events";
 pub(crate) const SUBSCRIPTION: &str = "/v1/projects/acme-ml/subscriptions/acme-server";
 pub(crate) const ACCOUNT: &str = "/v1/projects/acme-ml/serviceAccounts/wandb@acme-ml.iam.gserviceaccount.com";
@@ -76,10 +76,11 @@ pub(crate) static GCP: Cloud = Cloud {
             make: |hand| patch(hand, json!({"softDeletePolicy": {"retentionDurationSeconds": "864000"}})),
         },
         Edit {
-            shows: "cors.methods",
+            // Theirs answers before ours. Who edits ours makes it theirs: rules have no id.
+            shows: "cors.behind",
             make: |hand| {
-                let mut rules = hand.send("GET", BUCKET, Value::Null)["cors"].clone();
-                rules[0]["method"] = json!(["GET"]);
+                let mut rules = list(&hand.send("GET", BUCKET, Value::Null)["cors"]);
+                rules.insert(0, json!({"origin": ["*"], "method": ["GET"]}));
                 patch(hand, json!({"cors": rules}));
             },
         },
@@ -97,16 +98,6 @@ pub(crate) static GCP: Cloud = Cloud {
             make: |hand| update_subscription(hand, "expirationPolicy", json!({"ttl": "2678400s"})),
         },
         Edit { shows: "access", make: |hand| set_policy(hand, SUBSCRIPTION, json!({"bindings": []})) },
-        Edit {
-            shows: "entry.copies",
-            make: |hand| {
-                let mut entry = hand.send("GET", ENTRIES, Value::Null)["items"][0].clone();
-                for key in ["id", "etag", "selfLink", "kind"] {
-                    entry.as_object_mut().unwrap().remove(key);
-                }
-                hand.send("POST", ENTRIES, entry);
-            },
-        },
         Edit { shows: "bucket_grants", make: |hand| drop(hand.send("PUT", POLICY, json!({"bindings": []}))) },
         Edit { shows: "account_grants", make: |hand| set_policy(hand, ACCOUNT, json!({"bindings": []})) },
     ],
@@ -140,7 +131,7 @@ pub(crate) static GCP: Cloud = Cloud {
         Setting { old: "[gcp]\n", new: "tags = { team = \"ml\" }\n[gcp]\n", shows: "labels.team" },
         Setting { old: "[gcp.access]", new: "ack_deadline_s = 77\n[gcp.access]", shows: "attributes.ack_deadline_s" },
         Setting { old: "[gcp.access]", new: "retention_s = 700\n[gcp.access]", shows: "attributes.retention_s" },
-        Setting { old: "\"wandb@acme", new: "\"other@acme", shows: "bucket_grants.member" },
+        Setting { old: "\"wandb@acme", new: "\"other@acme", shows: "bucket_grants.roles/storage.objectAdmin" },
     ],
     both: (
         Edit { shows: "", make: |hand| update_subscription(hand, "ackDeadlineSeconds", json!(77)) },
@@ -277,6 +268,7 @@ pub(crate) static GCP: Cloud = Cloud {
     },
     ignored: || ("iam:SetIamPolicy", answer(200, &[], &json!({"etag": "BwXhqDVKQ2U="}))),
     begins: "storage:CreateBucket",
+    last_free: ("storage:CreateBucket", 1),
     finishes: "storage:DeleteBucket",
     crossed: "storage.json:notificationConfigs.insert",
     denied: Denied {
@@ -301,9 +293,10 @@ pub(crate) static GCP: Cloud = Cloud {
         &[("GCE_METADATA_HOST", "127.0.0.1:9")],
     ),
     credentials_hint: "gcloud auth application-default login",
-    // Apply: the plan, the topic, its policy, the notification, the look for a second one, marks, the closing look.
+    // Apply: the plan, the topic, its policy, the notification, the look for a second one, a fresh look at the bucket, whose
+    // labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
-    waves: [1, 7, 7],
+    waves: [1, 8, 7],
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
     // They carry no precondition: a notification is made and deleted, never changed.
     uncrossed: &["storage.json:notificationConfigs.insert", "storage.json:notificationConfigs.delete"],

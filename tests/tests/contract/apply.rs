@@ -70,8 +70,8 @@ fn two_applies_at_once_make_one_set_of_resources(cloud: &Place) {
 /// Somebody else makes the bucket between our look and our call.
 fn what_appears_during_the_run_is_not_taken(cloud: &Place) {
     let stage = cloud.planned();
-    let make = cloud.make_bucket;
-    stage.hook(cloud.begins, 1, When::Before, make);
+    let (make, (operation, nth)) = (cloud.make_bucket, cloud.last_free);
+    stage.hook(operation, nth, When::Before, make);
     cloud.ends(&stage, 3, &["apply", "--yes"]);
     assert_eq!((cloud.mark)(&stage.hand(), cloud.bucket), Value::Object(serde_json::Map::new()), "it is not ours");
     stage.faults().clear();

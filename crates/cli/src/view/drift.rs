@@ -90,7 +90,7 @@ pub(crate) fn junit(sets: &[ChangeSet]) -> String {
     let mut report = Report::new("provision drift");
     for set in sets {
         let mut suite = TestSuite::new(set.deployment.as_str());
-        suite.add_test_cases(set.changes.iter().map(case));
+        suite.add_test_cases(set.changes.iter().map(|change| case(change, set.nothing_exists())));
         for unreadable in &set.unreadable {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message(unreadable.0.to_string());
@@ -101,10 +101,12 @@ pub(crate) fn junit(sets: &[ChangeSet]) -> String {
     report.to_string().unwrap_or_default()
 }
 
-fn case(change: &Change) -> TestCase {
+fn case(change: &Change, nothing_exists: bool) -> TestCase {
     let rows = rows(change);
     let any = |rule: &str| rows.iter().any(|row| row.rule == rule);
-    let kind = match (any("refused"), any("drift")) {
+    // What was never applied, or is gone altogether, is as little in order as what drifted.
+    let absent = nothing_exists && any("pending");
+    let kind = match (any("refused"), any("drift") || absent) {
         (true, _) => NonSuccessKind::Error,
         (_, true) => NonSuccessKind::Failure,
         _ => return TestCase::new(change.address.as_str(), TestCaseStatus::success()),

@@ -230,6 +230,10 @@ impl<'a> Run<'a> {
             match retry::of_operation(&error) {
                 Some((reason, budget)) if started.elapsed() + wait < budget && !self.stop.gently.is_cancelled() => {
                     self.wait(operation, reason, wait).await;
+                    // What was waited for is not tried once more by a run that was told to stop.
+                    if self.stop.gently.is_cancelled() {
+                        return Err(error.effort(attempts, started.elapsed()));
+                    }
                 }
                 _ if attempts > 1 => return Err(error.effort(attempts, started.elapsed())),
                 _ => return Err(error),
@@ -247,7 +251,8 @@ impl<'a> Run<'a> {
             Some(queue) if operation.turns() == Some(Turns::AfterConflict) => Some(queue.turn.lock().await),
             _ => None,
         };
-        let result = self.carry_out(operation, &watch).await;
+        let stop = self.stop.gently.clone();
+        let result = retry::until_stopped(stop, self.carry_out(operation, &watch)).await;
         drop(turn);
         let conflict = result.as_ref().is_err_and(|error| *error.retry_class() == RetryClass::Conflict);
         if let Some(queue) = queue.filter(|_| conflict) {

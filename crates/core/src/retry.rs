@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, RetryClass};
 
@@ -38,6 +39,29 @@ pub fn waits() -> ExponentialBackoff {
         .build()
 }
 
+tokio::task_local! {
+    /// What ends the waiting between two attempts of a call.
+    static STOPPED: CancellationToken;
+}
+
+/// Do something whose calls are repeated only until the run is told to stop.
+pub async fn until_stopped<T>(stop: CancellationToken, work: impl Future<Output = T>) -> T {
+    STOPPED.scope(stop, work).await
+}
+
+/// Wait, unless the run is told to stop; gives whether it was not.
+async fn waited(wait: Duration) -> bool {
+    let Ok(stop) = STOPPED.try_with(Clone::clone) else {
+        sleep(wait).await;
+        return true;
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        () = sleep(wait) => true,
+    }
+}
+
 /// Send one call, again while it is throttled or hit by a passing fault. The error says how hard it was tried.
 ///
 /// # Errors
@@ -57,7 +81,7 @@ where
         };
         let wait = wait_of_call(&error, attempts).map(|least| least.max(waits.next().unwrap_or_default()));
         match wait {
-            Some(wait) if started.elapsed() + wait < budget_of_call(&error) => sleep(wait).await,
+            Some(wait) if started.elapsed() + wait < budget_of_call(&error) && waited(wait).await => {}
             _ => return Err(error.effort(attempts, started.elapsed())),
         }
         attempts += 1;

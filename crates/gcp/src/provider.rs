@@ -202,8 +202,8 @@ impl<C: Read> Provider<C> {
             identity: names.bucket_identity(),
             adopt: bucket.adopt,
             holds_data: true,
-            // Whoever may write into it goes first.
-            deleted_after: vec![ACCESS],
+            // Where no other mark is left that has the grants on record, they go before the bucket.
+            deleted_after: if names.topic.is_some() { Vec::new() } else { vec![ACCESS] },
             most_tags: MOST_LABELS,
             lane: Some(BUCKET_LANE),
             ..Resource::new(BUCKET, "bucket", &names.bucket, &bucket::FACETS)
@@ -256,6 +256,7 @@ impl<C: Read> Provider<C> {
             reference: Some(email.clone()),
             grants_access: true,
             needs: vec![BUCKET],
+            deleted_after: if self.settings.gcp.topic.enabled { vec![BUCKET] } else { Vec::new() },
             lane: Some(BUCKET_LANE),
             ..Resource::new(ACCESS, "service account access", &email, &access::FACETS)
         })

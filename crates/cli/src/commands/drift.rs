@@ -70,9 +70,9 @@ fn print(sets: &[ChangeSet], errors: &[Error], format: ReportFormat, global: &Gl
     }
     match format {
         ReportFormat::Text => {}
-        ReportFormat::Markdown => return view::result(&view::drift::markdown(sets)),
-        ReportFormat::Junit => return view::result(&view::drift::junit(sets)),
-        ReportFormat::Sarif => return view::result(&view::drift::sarif(sets)),
+        ReportFormat::Markdown => return view::result(&view::drift::markdown(sets, errors)),
+        ReportFormat::Junit => return view::result(&view::drift::junit(sets, errors)),
+        ReportFormat::Sarif => return view::result(&view::drift::sarif(sets, errors)),
     }
     for set in sets {
         if set.has_changes() || !set.unreadable.is_empty() || !set.orphans.is_empty() || !set.warnings.is_empty() {

@@ -50,7 +50,9 @@ pub(crate) async fn run(
     global: &Global,
 ) -> Ended {
     let (plan_file, name) = tell_apart(first, second);
-    let checked = check(&plan_file_path(plan_file, cloud), cloud)?;
+    let path = plan_file_path(plan_file, cloud);
+    let checked = check(&path, cloud)?;
+    super::plan::not_over(&path, target.out.as_deref())?;
     let format = chosen(target.format, global);
     let session = Session::open(&[&checked], global)?;
     let known = checked.settings.outputs(&session.connection).await?;

@@ -21,7 +21,9 @@ pub(crate) async fn run(
     orphans: bool,
     global: &Global,
 ) -> Ended {
-    let checked = check(&plan_file_path(plan_file, cloud), cloud)?;
+    let path = plan_file_path(plan_file, cloud);
+    let checked = check(&path, cloud)?;
+    not_over(&path, out.as_deref())?;
     let session = Session::open(&[&checked], global)?;
     let observer = checked.settings.observer(&session.connection).await?;
     let set = checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans)).await?;
@@ -39,6 +41,15 @@ pub(crate) async fn run(
         view::diagnostic(&format!("saved to {file}; `provision {cloud} apply {file}{flag}` executes it\n"));
     }
     Ok(if detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })
+}
+
+/// A file that is written must be another one than the plan file.
+pub(crate) fn not_over(plan_file: &Path, out: Option<&Path>) -> Result<(), Failure> {
+    let same = |out: &Path| matches!((out.canonicalize(), plan_file.canonicalize()), (Ok(out), Ok(file)) if out == file);
+    match out.filter(|out| same(out)) {
+        Some(out) => Err(Failure::Usage(format!("`--out {}` is the plan file itself: name another file", out.display()))),
+        None => Ok(()),
+    }
 }
 
 /// The set as one document, with what stands in its way.

@@ -1,5 +1,6 @@
 //! A drift report for machines: a table, test cases, code-scanning results.
 
+use provision_core::Error;
 use provision_core::change_set::{Action, Change, ChangeSet, Unreadable};
 use provision_core::diff::{self, FieldDiff};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -72,7 +73,7 @@ fn describe(facet: &str, diff: &FieldDiff) -> String {
 }
 
 /// A table for each deployment.
-pub(crate) fn markdown(sets: &[ChangeSet]) -> String {
+pub(crate) fn markdown(sets: &[ChangeSet], errors: &[Error]) -> String {
     let row = |row: Row<'_>| {
         let cell = |text: &str| text.replace('|', "\\|");
         format!("| `{}` | {} | {} |\n", row.address, cell(&row.what), cell(&row.why))
@@ -82,15 +83,20 @@ pub(crate) fn markdown(sets: &[ChangeSet]) -> String {
         let head = if rows.is_empty() { "" } else { "\n| resource | change | why |\n|---|---|---|\n" };
         format!("### {}: {}\n{head}{rows}", set.deployment, verdict(set))
     };
-    sets.iter().map(table).collect::<Vec<_>>().join("\n")
+    // A deployment that could not be looked at has no set, and must not go unsaid.
+    let unseen = |error: &Error| {
+        let text = error.to_string().replace(['|', '\n'], " ");
+        format!("### {}: unknown\n\n{text}\n", error.plan_file().unwrap_or("-"))
+    };
+    sets.iter().map(table).chain(errors.iter().map(unseen)).collect::<Vec<_>>().join("\n")
 }
 
 /// A suite for each deployment, a case for each resource; drift fails it, what is refused or could not be read is an error.
-pub(crate) fn junit(sets: &[ChangeSet]) -> String {
+pub(crate) fn junit(sets: &[ChangeSet], errors: &[Error]) -> String {
     let mut report = Report::new("provision drift");
     for set in sets {
         let mut suite = TestSuite::new(set.deployment.as_str());
-        suite.add_test_cases(set.changes.iter().map(case));
+        suite.add_test_cases(set.changes.iter().map(|change| case(change, set.nothing_exists())));
         for unreadable in &set.unreadable {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message(unreadable.0.to_string());
@@ -98,13 +104,22 @@ pub(crate) fn junit(sets: &[ChangeSet]) -> String {
         }
         report.add_test_suite(suite);
     }
+    for error in errors {
+        let mut suite = TestSuite::new(error.plan_file().unwrap_or("-"));
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message(error.to_string());
+        suite.add_test_case(TestCase::new("not looked at", status));
+        report.add_test_suite(suite);
+    }
     report.to_string().unwrap_or_default()
 }
 
-fn case(change: &Change) -> TestCase {
+fn case(change: &Change, nothing_exists: bool) -> TestCase {
     let rows = rows(change);
     let any = |rule: &str| rows.iter().any(|row| row.rule == rule);
-    let kind = match (any("refused"), any("drift")) {
+    // What was never applied, or is gone altogether, is as little in order as what drifted.
+    let absent = nothing_exists && any("pending");
+    let kind = match (any("refused"), any("drift") || absent) {
         (true, _) => NonSuccessKind::Error,
         (_, true) => NonSuccessKind::Failure,
         _ => return TestCase::new(change.address.as_str(), TestCaseStatus::success()),
@@ -115,9 +130,14 @@ fn case(change: &Change) -> TestCase {
 }
 
 /// A result for each difference, at its line of the plan file.
-pub(crate) fn sarif(sets: &[ChangeSet]) -> String {
-    let results = sets.iter().flat_map(|set| rows_of(set).into_iter().map(|row| result(set, &row)));
-    let results: Vec<_> = results.collect();
+pub(crate) fn sarif(sets: &[ChangeSet], errors: &[Error]) -> String {
+    let results = sets.iter().flat_map(|set| rows_of(set).into_iter().map(|row| result(&set.plan_file.name, &row)));
+    let unseen = errors.iter().map(|error| {
+        let (what, why) = (error.to_string(), "unknown: it could not be looked at".to_owned());
+        let row = Row { address: "-", line: error.line(), rule: "unknown", what, why };
+        result(error.plan_file().unwrap_or("-"), &row)
+    });
+    let results: Vec<_> = results.chain(unseen).collect();
     let log = json!({
         "version": "2.1.0",
         "$schema": serde_sarif::sarif::SCHEMA_URL,
@@ -131,13 +151,13 @@ pub(crate) fn sarif(sets: &[ChangeSet]) -> String {
     log.map_or_else(|error| format!("{error}\n"), |log| format!("{:#}\n", json!(log)))
 }
 
-fn result(set: &ChangeSet, row: &Row<'_>) -> serde_json::Value {
+fn result(plan_file: &str, row: &Row<'_>) -> serde_json::Value {
     json!({
         "ruleId": row.rule,
         "level": if row.rule == "pending" { "note" } else { "error" },
         "message": {"text": format!("{} {} ({})", row.address, row.what, row.why)},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": set.plan_file.name},
+            "artifactLocation": {"uri": plan_file},
             "region": {"startLine": row.line.unwrap_or(1)},
         }}],
     })

@@ -125,11 +125,21 @@ impl Assessment<'_> {
         if resource.on_record == OnRecord::EveryMark {
             return Records { ledger: self.outside.clone(), unfinished: false };
         }
-        let mark = self.own_mark(&self.carrier(resource));
-        Records {
-            ledger: mark.map(|mark| mark.own.clone()).unwrap_or_default(),
-            unfinished: mark.is_some_and(|mark| mark.state == State::Unfinished),
+        let carrier = self.carrier(resource);
+        let mark = self.own_mark(&carrier);
+        let mut ledger = mark.map(|mark| mark.own.clone()).unwrap_or_default();
+        if self.is_lost_creation(&carrier) {
+            // Everything in what we made, and is as wanted, was made by us.
+            let wants = self.observer.want(&resource.address, Origin::Created);
+            wants.iter().for_each(|want| begin(&mut ledger, want.facet, &want.value));
         }
+        Records { ledger, unfinished: mark.is_some_and(|mark| mark.state == State::Unfinished) }
+    }
+
+    /// Whether it is ours by creation, and somebody took its tags off.
+    fn is_lost_creation(&self, resource: &Resource) -> bool {
+        let ownership = self.present(resource).map(|present| self.ownership(resource, present));
+        matches!(ownership, Some(Ownership::Lost(Origin::Created)))
     }
 
     /// Whether anything of a resource is on record as ours.

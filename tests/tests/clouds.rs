@@ -50,8 +50,8 @@ pub(crate) struct Cloud {
     pub(crate) stale: (Edit, Setting, &'static [&'static str]),
     /// Several settings at once.
     pub(crate) update: &'static [(&'static str, &'static str)],
-    /// The first write of it to the bucket or what it is in.
-    pub(crate) update_begins: &'static str,
+    /// The first write of it to the bucket or what it is in, or the look that it goes by; and which of them.
+    pub(crate) update_begins: (&'static str, usize),
     /// Makes the bucket alone, without a mark, in what is there.
     pub(crate) make_bucket: fn(&Hand),
     /// Makes bucket and queue without a mark.

@@ -123,7 +123,7 @@ pub(crate) static AWS: Cloud = Cloud {
         ("[aws]\n", "tags = { team = \"ml\" }\n[aws]\n"),
         ("role = \"node\"", "role = \"node\"\ngrant = \"all\""),
     ],
-    update_begins: "s3:PutBucketCors",
+    update_begins: ("s3:PutBucketCors", 1),
     make_unmarked: |hand| boto(hand, MADE),
     make_bucket: |hand| boto(hand, "make(b)"),
     unmarked_hints: &["bucket `acme-{s}`", "queue `acme-{s}-events`", "adopt = true"],

@@ -167,7 +167,8 @@ pub(crate) static AZURE: Cloud = Cloud {
         ("[azure]\n", "tags = { team = \"ml\" }\n[azure]\n"),
         (SERVER, "22222222-2222-2222-2222-222222222222"),
     ],
-    update_begins: "arm:storageAccounts.patch",
+    // The look at the mark of the beginning, right before that is written: a PATCH of Resource Manager's has no precondition.
+    update_begins: ("arm:storageAccounts.get", 2),
     make_bucket: |hand| drop(hand.send("PUT", &container("wandb-files"), json!({}))),
     make_unmarked: |hand| {
         hand.send("PUT", GROUP, json!({"location": "westeurope"}));
@@ -296,7 +297,7 @@ pub(crate) static AZURE: Cloud = Cloud {
     },
     begins: "arm:containers.put",
     // A PUT of Resource Manager's has no precondition: what is there is seen by the look right before it.
-    last_free: ("arm:containers.get", 2),
+    last_free: ("arm:containers.get", 3),
     finishes: "arm:containers.delete",
     crossed: "arm:eventSubscriptions.put",
     denied: Denied {
@@ -326,8 +327,9 @@ pub(crate) static AZURE: Cloud = Cloud {
         &[("PATH", "/nonexistent")],
     ),
     credentials_hint: "az login",
-    // Apply: the plan; the group; the account; container, queue and a look at the CORS rules; the rule beside a look at event
-    // subscriptions and role assignments; those; the marks; the closing look.
+    // Apply, with a look right before each PUT, which has no precondition: the plan; a look at the group, the group; a look at
+    // the account, the account; looks at container, queue and CORS rules; those; looks at event subscriptions and role
+    // assignments; those; the marks; the closing look.
     // Destroy: the look, which takes the content's list by token, the account's key and the list by key besides; the list
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.

@@ -149,7 +149,7 @@ pub(crate) static GCP: Cloud = Cloud {
         ("[gcp]\n", "tags = { team = \"ml\" }\n[gcp]\n"),
         ("\"wandb@acme", "\"other@acme"),
     ],
-    update_begins: "storage:UpdateBucket",
+    update_begins: ("storage:UpdateBucket", 1),
     make_bucket: |hand| drop(hand.send("POST", "/storage/v1/b?project=acme-ml", json!({"name": "acme-files"}))),
     make_unmarked: |hand| {
         let bucket = json!({"name": "acme-files", "versioning": {"enabled": true},

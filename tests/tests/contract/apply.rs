@@ -83,7 +83,8 @@ fn mark_that_somebody_else_wrote_during_the_run_stops_it(cloud: &Place) {
     let stage = cloud.applied();
     let theirs = marked(cloud, &stage, "wandb-theirs");
     let (set_mark, bucket, written) = (cloud.set_mark, cloud.bucket, theirs.clone());
-    stage.hook(cloud.update_begins, 1, When::Before, move |hand| set_mark(hand, bucket, &written));
+    let (operation, nth) = cloud.update_begins;
+    stage.hook(operation, nth, When::Before, move |hand| set_mark(hand, bucket, &written));
     cloud.change(&stage, cloud.update);
     cloud.ends(&stage, 3, &["apply", "--yes"]);
     assert_eq!((cloud.mark)(&stage.hand(), cloud.bucket), theirs);
@@ -143,7 +144,8 @@ fn apply_that_another_one_crosses_is_stopped(cloud: &Place) {
     let stage = std::sync::Arc::new(cloud.applied());
     let (other, place) = (std::sync::Arc::downgrade(&stage), *cloud);
     stage.write("two.toml", &cloud.plan_with(&[cloud.settings[0].pair(), cloud.both.1.pair()]));
-    stage.hook(cloud.update_begins, 1, When::Before, move |_| {
+    let (operation, nth) = cloud.update_begins;
+    stage.hook(operation, nth, When::Before, move |_| {
         place.succeed(&other.upgrade().unwrap(), &["apply", "two.toml", "--yes"]);
     });
     cloud.change(&stage, cloud.update);

@@ -87,7 +87,8 @@ fn two_destroys_at_once_leave_nothing(cloud: &Place) {
 fn apply_that_a_destroy_crosses_leaves_nothing_unmarked(cloud: &Place) {
     let stage = std::sync::Arc::new(cloud.applied());
     let (other, place) = (std::sync::Arc::downgrade(&stage), *cloud);
-    stage.hook(cloud.update_begins, 1, When::Before, move |_| {
+    let (operation, nth) = cloud.update_begins;
+    stage.hook(operation, nth, When::Before, move |_| {
         place.succeed(&other.upgrade().unwrap(), &["destroy", "--yes"]);
     });
     cloud.change(&stage, cloud.update);

@@ -1,14 +1,16 @@
 //! A run is paused at each single one of its requests, reads too, while somebody else acts: the same plan file in another
 //! hand, another deployment that takes the same names, a third party that puts its own things beside ours. Then it goes on.
 //!
-//! Every pause is a world of its own, begun from a copy of one prepared state. Where nothing can be done, since a service has
-//! no precondition and no read can come between, the request is named as a *window*; how many pauses fell into one is printed.
-//! A short form runs by default; `PROVISION_EVERY_PAUSE=1` tries them all.
+//! Every pause is a world of its own, begun from a copy of one prepared state. Where a run is paused at a write, the read before
+//! it is past: without a precondition at the service nothing can be done there, and what is lost fell into a *window*. The same
+//! holds for reads that go on beside first writes to what the run itself has just made. How many pauses fell into one is
+//! printed with the requests' names. A short form runs by default; `PROVISION_EVERY_PAUSE=1` tries them all.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use provision_sandbox::fault::When;
+use provision_sandbox::record::Record;
 use provision_tests::stage::Stage;
 use serde_json::Value;
 
@@ -31,8 +33,12 @@ struct Crossing {
     codes: &'static [i32],
     /// What must hold once both are done, given what there was of others right after they acted.
     afterwards: fn(&Cloud, &Stage, &Value),
-    /// Requests between which and the read before them nothing can be done, by the beginnings of their names.
-    windows: &'static [&'static str],
+    /// Whether others put something there, to be looked at afterwards.
+    with_others: bool,
+    /// Whether a write may be a window.
+    windows: bool,
+    /// Reads beside which what the run has just made is written for the first time.
+    beside: &'static [&'static str],
 }
 
 const APPLY: &[&str] = &["apply", "--yes"];
@@ -48,12 +54,21 @@ static APPLY_WITH_STRANGERS: Crossing = Crossing {
     },
     codes: &[0, 3, 5],
     afterwards: |cloud, stage, others| {
-        assert_eq!((cloud.others)(&stage.hand()), *others);
+        let entries = || entries((cloud.others)(&stage.hand()));
+        assert_eq!(entries(), self::entries(others.clone()));
         cloud.apply(stage);
-        assert_eq!((cloud.others)(&stage.hand()), *others);
+        assert_eq!(entries(), self::entries(others.clone()));
         assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
     },
-    windows: WINDOWS,
+    with_others: true,
+    windows: true,
+    beside: &[
+        "sqs:ListQueueTags",
+        "s3:GetBucketTagging",
+        "pubsub:GetTopic",
+        "pubsub:GetSubscription",
+        "storage:GetBucket",
+    ],
 };
 
 /// A third party alone, while what others made is taken over.
@@ -72,7 +87,9 @@ static ADOPT_WITH_STRANGERS: Crossing = Crossing {
         cloud.succeed(stage, DESTROY);
         assert_eq!((cloud.others)(&stage.hand()), *others);
     },
-    windows: WINDOWS,
+    with_others: true,
+    windows: true,
+    beside: &[],
 };
 
 /// Two applies of one plan file: one set of resources.
@@ -86,7 +103,9 @@ static APPLY_WITH_APPLY: Crossing = Crossing {
         assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
         cloud.is_in_sync(stage);
     },
-    windows: &[],
+    with_others: false,
+    windows: false,
+    beside: &[],
 };
 
 /// A destroy, and an apply in another hand: whoever came last, the same commands make it whole and take it down.
@@ -106,7 +125,9 @@ static DESTROY_WITH_APPLY: Crossing = Crossing {
         cloud.succeed(stage, DESTROY);
         assert_eq!((cloud.ours)(&stage.hand()), Vec::<String>::new());
     },
-    windows: &[],
+    with_others: false,
+    windows: false,
+    beside: &[],
 };
 
 /// Two destroys.
@@ -119,7 +140,9 @@ static DESTROY_WITH_DESTROY: Crossing = Crossing {
         cloud.succeed(stage, DESTROY);
         assert_eq!((cloud.ours)(&stage.hand()), Vec::<String>::new());
     },
-    windows: &[],
+    with_others: false,
+    windows: false,
+    beside: &[],
 };
 
 /// Our deployment is destroyed by a colleague and another one takes its names and fills them: nothing of it is touched.
@@ -139,7 +162,9 @@ const fn taken_over(arguments: &'static [&'static str], prepare: fn(&Cloud, &Sta
             let destroy = cloud.run(stage, &["destroy", "other.toml", "--yes"]);
             assert_eq!(destroy.code, 6, "their object is gone: {}{}", destroy.stdout, destroy.stderr);
         },
-        windows: TAKEN,
+        with_others: false,
+        windows: true,
+        beside: &[],
     }
 }
 
@@ -171,28 +196,18 @@ static APPLY_WITH_ANOTHER_DEPLOYMENT: Crossing = Crossing {
         let ours = cloud.run(stage, &["plan"]);
         assert_eq!(ours.code, 6, "{}{}", ours.stdout, ours.stderr);
     },
-    windows: TAKEN,
+    with_others: false,
+    windows: true,
+    beside: &[],
 };
 
-/// Writes of tags, metadata, policies and documents that replace what is there, on services without a precondition: between
-/// our read and our write lies one request.
-const WINDOWS: &[&str] = &[
-    "s3:PutBucketTagging",
-    "s3:PutBucketPolicy",
-    "s3:PutBucketCors",
-    "s3:PutBucketNotificationConfiguration",
-    "sqs:SetQueueAttributes",
-    "pubsub:UpdateTopic",
-    "pubsub:UpdateSubscription",
-    "arm:storageAccounts.",
-    "arm:resourceGroups.",
-    "arm:blobServices.",
-    "arm:containers.",
-    "arm:queues.",
-];
-
-/// Deletions, and writes to what was ours a request ago.
-const TAKEN: &[&str] = &["s3:", "sqs:", "iam:", "storage", "pubsub:", "arm:", "blob:"];
+/// What others have, but for the values for everybody, which on a bucket of our own are ours.
+fn entries(mut others: Value) -> Value {
+    for values in ["bucket", "account", "service", "encryption", "versioning"] {
+        others.as_object_mut().map(|others| others.remove(values));
+    }
+    others
+}
 
 fn other(cloud: &Cloud, stage: &Stage) -> String {
     stage.read("provision.toml").replace("name = \"wandb-prod\"", &format!("name = \"wandb-other-{}\"", cloud.name))
@@ -203,8 +218,13 @@ fn others_apply(cloud: &Cloud, stage: &Stage) {
     stage.hastened(|| cloud.succeed(stage, &["apply", "other.toml", "--yes"]));
 }
 
-/// A request: the operation, and how many of its kind it is.
-type Point = (String, usize);
+/// A request of a run that nobody crosses.
+struct Point {
+    operation: String,
+    /// How many of its kind it is.
+    nth: usize,
+    write: bool,
+}
 
 /// How one pause ended.
 enum Ended {
@@ -254,24 +274,27 @@ impl Crossed {
     fn points(&self) -> Vec<Point> {
         let (stage, _state) = self.stage();
         self.cloud.succeed(&stage, &self.arguments());
-        let asked: Vec<_> = stage.calls().into_iter().map(|record| record.operation).collect();
-        let nth = |(place, operation): (usize, &String)| {
-            (operation.clone(), asked[..=place].iter().filter(|other| *other == operation).count())
+        let asked = stage.calls();
+        let point = |(place, record): (usize, &Record)| Point {
+            operation: record.operation.clone(),
+            nth: asked[..=place].iter().filter(|other| other.operation == record.operation).count(),
+            write: record.write,
         };
-        asked.iter().enumerate().map(nth).collect()
+        asked.iter().enumerate().map(point).collect()
     }
 
-    fn pause_at(&self, (operation, nth): &Point) -> Ended {
+    fn pause_at(&self, point: &Point) -> Ended {
         let (stage, _state) = self.stage();
         let stage = Arc::new(stage);
         let (other, cloud, meanwhile) = (Arc::downgrade(&stage), self.cloud, self.crossing.meanwhile);
         let acted = Arc::new(Mutex::new(None::<Result<Value, String>>));
         let acting = Arc::clone(&acted);
-        stage.hook(operation, *nth, When::Before, move |hand| {
+        let with_others = self.crossing.with_others;
+        stage.hook(&point.operation, point.nth, When::Before, move |hand| {
             let Some(stage) = other.upgrade() else { return };
             let act = || {
                 stage.hastened(|| meanwhile(cloud, &stage));
-                (cloud.others)(hand)
+                if with_others { (cloud.others)(hand) } else { Value::Null }
             };
             let result = caught(act);
             *acting.lock().unwrap() = Some(result);
@@ -288,7 +311,8 @@ impl Crossed {
             assert!(self.crossing.codes.contains(&ran.code), "exit {}\n{}{}", ran.code, ran.stdout, ran.stderr);
             stage.hastened(|| (self.crossing.afterwards)(self.cloud, &stage, &others));
         });
-        let window = self.crossing.windows.iter().any(|window| operation.starts_with(window));
+        let beside = self.crossing.beside.contains(&point.operation.as_str());
+        let window = (self.crossing.windows && point.write) || beside;
         match result {
             Ok(()) => Ended::Held,
             Err(_) if window => Ended::Window,
@@ -299,25 +323,37 @@ impl Crossed {
     fn pause_everywhere(&self) {
         let every = if std::env::var_os("PROVISION_EVERY_PAUSE").is_some() { 1 } else { SHORT };
         let points: Vec<_> = self.points().into_iter().step_by(every).collect();
-        let (next, windows, lost) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let (next, windows, lost) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             for _ in 0..AT_ONCE {
                 scope.spawn(|| {
                     while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
                         match self.pause_at(point) {
                             Ended::Held => {}
-                            Ended::Window => drop(windows.fetch_add(1, Ordering::Relaxed)),
-                            Ended::Lost(reason) => lost.lock().unwrap().push((point.clone(), reason)),
+                            Ended::Window => windows.lock().unwrap().push(point.operation.clone()),
+                            Ended::Lost(reason) => lost.lock().unwrap().push((point, reason)),
                         }
                     }
                 });
             }
         });
-        let windows = windows.into_inner();
-        println!("{}: {} pauses, {windows} of them in a window", self.cloud.name, points.len());
+        let windows = windows.into_inner().unwrap();
+        println!(
+            "{}: {} pauses, {} of them in a window: {}",
+            self.cloud.name,
+            points.len(),
+            windows.len(),
+            windows.join(", ")
+        );
         let lost = lost.into_inner().unwrap();
-        let text = |((operation, nth), reason): &(Point, String)| format!("\n== {operation} {nth}\n{reason}");
-        assert!(lost.is_empty(), "{} of {} lost:{}", lost.len(), points.len(), lost.iter().map(text).collect::<String>());
+        let text = |(point, reason): &(&Point, String)| format!("\n== {} {}\n{reason}", point.operation, point.nth);
+        assert!(
+            lost.is_empty(),
+            "{} of {} lost:{}",
+            lost.len(),
+            points.len(),
+            lost.iter().map(text).collect::<String>()
+        );
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) async fn empty(writer: &Writer, bucket: &str, owner: &str, watch: &Wa
         emptying.go_on(&format!("bucket `{bucket}`"))?;
         let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
         let found = versions > 0 || !uploads.is_empty();
+        watch.still_ours().await?;
         abort_uploads(writer, bucket, owner, uploads).await?;
         if !found {
             return Ok(());

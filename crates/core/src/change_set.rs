@@ -343,9 +343,17 @@ impl Change {
         if written.is_some_and(|mark| Some(mark) != self.mark.as_ref() && Some(mark) != target) {
             return Some(format!("the mark of {place}"));
         }
-        let updated = self.facets.iter().filter(|_| self.action == Action::Update);
-        let others = updated.zip(&now.facets).find(|(executed, now)| {
-            !now.before.is_null() && !same(&now.before, &executed.before) && !same(&now.before, &executed.after)
+        // What the creating call sent is there from the beginning; what had a call of its own may not be seen yet.
+        let written = |facet: &&FacetChange| match self.action {
+            Action::Update => true,
+            Action::Create => !facet.write && !facet.after.is_null(),
+            _ => false,
+        };
+        let others = self.facets.iter().zip(&now.facets).filter(|(executed, _)| written(executed)).find(|(executed, now)| {
+            executed.facet == now.facet
+                && !now.before.is_null()
+                && !same(&now.before, &executed.before)
+                && !same(&now.before, &executed.after)
         });
         others.map(|(_, now)| format!("{} of {place}", now.facet))
     }

@@ -48,6 +48,7 @@ pub struct Watch<'a> {
     events: &'a dyn EventSink,
     stop: &'a Stop,
     just_created: bool,
+    provisioner: Option<&'a dyn Provisioner>,
 }
 
 impl std::fmt::Debug for Watch<'_> {
@@ -76,6 +77,21 @@ impl Watch<'_> {
     #[must_use]
     pub const fn just_created(&self) -> bool {
         self.just_created
+    }
+
+    /// Look whether what is being emptied still carries the mark that was planned: a long operation asks before each of its
+    /// steps, since somebody else may have the name by then. What is gone has nothing to be lost.
+    ///
+    /// # Errors
+    ///
+    /// It is somebody else's now, or cannot be looked at.
+    pub async fn still_ours(&self) -> Result<(), Error> {
+        let (Verb::Empty { mark }, Some(provisioner)) = (&self.operation.verb, self.provisioner) else { return Ok(()) };
+        let Some(tags) = provisioner.tags(self.operation).await? else { return Ok(()) };
+        if Mark::from_tags(&tags).as_ref() == Some(mark) {
+            return Ok(());
+        }
+        Err(mark::changed(provisioner.cloud(), &self.operation.what()))
     }
 
     /// Whether a long operation should end between two of its steps.
@@ -246,7 +262,8 @@ impl<'a> Run<'a> {
         // Reading needs no turn.
         let queue = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
         let just_created = lock(&self.created).contains(&operation.holder);
-        let watch = Watch { id: operation.id, operation, queue, events: self.events, stop: self.stop, just_created };
+        let (events, stop, provisioner) = (self.events, self.stop, Some(self.provisioner));
+        let watch = Watch { id: operation.id, operation, queue, events, stop, just_created, provisioner };
         let turn = match queue.filter(|queue| queue.crossed.load(Ordering::Relaxed)) {
             Some(queue) if operation.turns() == Some(Turns::AfterConflict) => Some(queue.turn.lock().await),
             _ => None,

@@ -165,8 +165,14 @@ impl Reads {
             }
             Err(error) => Some(Err(with_region(error, self.tags.as_ref().err()).clone())),
             // It may have been deleted since.
-            Ok(Some(())) => is_gone(&self.tags).then_some(Ok(Observation::Absent)),
+            Ok(Some(())) => self.is_gone().then_some(Ok(Observation::Absent)),
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        let settings = is_gone(&self.ownership) || is_gone(&self.public_access) || is_gone(&self.encryption);
+        let documents = is_gone(&self.policy) || is_gone(&self.cors);
+        settings || documents || is_gone(&self.versioning) || is_gone(&self.tags)
     }
 
     fn all_denied(&self) -> bool {

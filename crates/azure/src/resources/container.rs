@@ -237,6 +237,7 @@ pub(crate) async fn empty(
     let Some((store, FirstPages { blobs: mut page, .. })) = found else { return Ok(()) };
     let mut deleted = 0_u64;
     while !page.items.is_empty() || page.next.is_some() {
+        watch.still_ours().await?;
         let mut deletes = Vec::with_capacity(page.items.len());
         for item in &page.items {
             deletes.push(writer.delete_blob(&store, item));

@@ -59,6 +59,10 @@ pub(crate) async fn observe(
     let (found, policy, agent) = futures::join!(reader.get_topic(topic), reader.get_topic_policy(topic), agent);
     agent?;
     let Some(found) = found? else { return Ok(Observation::Absent) };
+    // It may have been deleted since the other read.
+    if policy.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(Observation::Absent);
+    }
     let labels = labels_of(&found.labels);
     let publisher = match policy {
         Ok(policy) => Seen::Entries(Entries { list: entries(&policy, &ROLES), limit: None }),

@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::change_set::{Action, Change, ChangeSet, FacetChange, Purpose, wanted};
 use crate::mark::{Mark, Origin, Tags};
 use crate::provider::TagChanges;
-use crate::resource::{Carrier, Extent, Lane, Orphan, Resource, Turns};
+use crate::resource::{Carrier, Extent, Lane, Orphan, Resource, Sharing, Turns};
 
 /// One write, or a read that a write must be preceded by.
 #[derive(Clone, Debug)]
@@ -341,9 +341,26 @@ impl Graph<'_> {
         if let (true, Some(mark)) = (resource.is_marked(), planned) {
             self.push(change, Verb::CheckMark { mark }, needs.clone());
         }
+        if !resource.is_marked() && has_nameless(&resource, change) {
+            self.check(resource.holder(), &needs);
+        }
         needs.extend(self.checked(resource.holder()));
         for facet in change.facets.iter().filter(|facet| facet.write) {
             self.write(change, facet, &Value::Null, &needs);
+        }
+    }
+
+    /// Look whether what carries entries without a name of ours still carries our mark too: those of another deployment may
+    /// be alike.
+    fn check(&mut self, holder: &Address, needs: &[usize]) {
+        let Some(change) = self.set.changes.iter().find(|change| change.address == *holder) else { return };
+        let deleted = |operation: &Operation| {
+            operation.address == *holder && matches!(operation.verb, Verb::Delete { .. } | Verb::CheckMark { .. })
+        };
+        let mark = change.begin.clone().or_else(|| change.mark.clone());
+        if let (Some(mark), false) = (mark, self.operations.iter().any(deleted)) {
+            let needs = [needs, &self.begun(holder)].concat();
+            self.push(change, Verb::CheckMark { mark }, needs);
         }
     }
 
@@ -408,6 +425,12 @@ impl Graph<'_> {
     }
 }
 
+/// Whether entries are taken out that carry no name of ours.
+fn has_nameless(resource: &Resource, change: &Change) -> bool {
+    let nameless = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Anonymous);
+    change.facets.iter().any(|facet| facet.write && nameless(&facet.facet))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -456,14 +479,20 @@ mod tests {
         let model = applied(Plan::new()).await;
         let destroy = |delete_data: Option<&str>| Purpose::Destroy { delete_data: delete_data.map(str::to_owned) };
         let set = model.change_set(destroy(None), false).await;
-        let expected = ["remove grants of access `node` []", "delete bucket `files` [0]", "delete queue `events` [1]"];
+        let expected = [
+            "read the mark of bucket `files` []",
+            "remove grants of access `node` [0]",
+            "delete bucket `files` [1]",
+            "delete queue `events` [0, 2]",
+        ];
         assert_eq!(texts(&model, &set), expected);
         let set = model.change_set(destroy(Some("files")), false).await;
         let expected = [
-            "remove grants of access `node` []",
-            "empty bucket `files` [0]",
-            "delete bucket `files` [1]",
-            "delete queue `events` [1, 2]",
+            "read the mark of bucket `files` []",
+            "remove grants of access `node` [0]",
+            "empty bucket `files` [0, 1]",
+            "delete bucket `files` [2]",
+            "delete queue `events` [0, 2, 3]",
         ];
         assert_eq!(texts(&model, &set), expected);
     }
@@ -476,10 +505,11 @@ mod tests {
         model.apply().await;
         let set = model.change_set(Purpose::Destroy { delete_data: None }, false).await;
         let expected = [
-            "remove grants of access `node` []",
-            "read the mark of bucket `files` [0]",
-            "remove rule of bucket `files` [0, 1]",
-            "release bucket `files` [0, 1, 2]",
+            "read the mark of bucket `files` []",
+            "remove grants of access `node` [0]",
+            "read the mark of bucket `files` [1]",
+            "remove rule of bucket `files` [1, 0, 2]",
+            "release bucket `files` [0, 1, 2, 3]",
         ];
         assert_eq!(texts(&model, &set), expected);
     }
@@ -496,7 +526,11 @@ mod tests {
         assert_eq!(texts(&model, &model.plan().await), expected);
         model.apply().await;
         let model = replanned(&model, |plan| plan.principal = None);
-        let expected = ["remove grants of access `node` []", "record the mark of bucket `files` [0]"];
+        let expected = [
+            "read the mark of bucket `files` []",
+            "remove grants of access `node` [0]",
+            "record the mark of bucket `files` [0, 1]",
+        ];
         assert_eq!(texts(&model, &model.plan().await), expected);
     }
 

@@ -189,9 +189,9 @@ fn labels_and_rules_that_others_add_right_before_us_stay() {
     GCP.is_in_sync(&stage);
 }
 
-/// Labels of the deployment stand over those that an adopted bucket had, and stay when it is released.
+/// Labels that an adopted bucket had stand over those of the deployment, and stay when it is released.
 #[test]
-fn labels_of_the_deployment_stand_over_those_of_an_adopted_bucket_and_stay() {
+fn labels_that_others_had_on_an_adopted_bucket_stay_and_are_told() {
     let stage = GCP.planned();
     let hand = stage.hand();
     (GCP.make_unmarked)(&hand);
@@ -201,11 +201,12 @@ fn labels_of_the_deployment_stand_over_those_of_an_adopted_bucket_and_stay() {
         let labels = hand.send("GET", BUCKET, Value::Null)["labels"].clone();
         (labels["team"].clone(), labels["name"].clone())
     };
-    GCP.apply(&stage);
-    assert_eq!(labels(), (json!("ml"), json!("their-bucket")));
+    let applied = GCP.succeed(&stage, &["apply", "--yes"]);
+    assert!(applied.contains("= \"theirs\", where the plan file has \"ml\""), "{applied}");
+    assert_eq!(labels(), (json!("theirs"), json!("their-bucket")));
     GCP.is_in_sync(&stage);
     GCP.succeed(&stage, &["destroy", "--yes"]);
-    assert_eq!(labels(), (json!("ml"), json!("their-bucket")));
+    assert_eq!(labels(), (json!("theirs"), json!("their-bucket")));
 }
 
 /// Others' subscriptions to our topic would never hear of anything again.

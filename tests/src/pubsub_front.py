@@ -66,6 +66,9 @@ def relabel(path, body):
 
 
 def labelled(answer):
+    # The subscriptions of a topic are listed by their names.
+    if isinstance(answer, str):
+        return answer
     kept = labels.get("/v1/" + answer.get("name", ""))
     answer = answer if kept is None else {**answer, "labels": kept}
     lists = {kind: answer[kind] for kind in ("topics", "subscriptions") if isinstance(answer.get(kind), list)}

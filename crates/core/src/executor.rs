@@ -282,7 +282,11 @@ impl<'a> Run<'a> {
         let cloud = self.provisioner;
         match &operation.verb {
             Verb::Create { mark, tags, facets } => self.create(operation, mark, tags, facets, watch).await,
-            Verb::Write { facet, before, value } => cloud.write(operation, facet, before, value, watch).await,
+            Verb::Write { facet, before, value } => match cloud.write(operation, facet, before, value, watch).await {
+                // Out of what is gone nothing has to be taken.
+                Err(error) if value.is_null() && error.kind() == ErrorKind::NotFound => Ok(()),
+                written => written,
+            },
             Verb::ReadMark => self.read_mark(operation).await,
             Verb::CheckMark { mark } => self.found(operation, Some(mark)).await.map(drop),
             Verb::Adopt { before, mark } => self.adopt(operation, before.as_ref(), mark).await,

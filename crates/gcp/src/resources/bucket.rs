@@ -355,14 +355,20 @@ pub(crate) async fn update_tags(
     changes: &TagChanges,
 ) -> Result<(), Error> {
     let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone(bucket))?;
-    if moved_on(found, &labels_of(&now.labels), changes) {
-        let error = Error::new(ErrorKind::Conflict, format!("the labels of bucket `{bucket}` were changed meanwhile"));
-        return Err(error.retry(RetryClass::Conflict));
-    }
+    unmoved("bucket", bucket, found, &labels_of(&now.labels), changes)?;
     // A key that the mask names and the map lacks is removed.
     let mask: Vec<_> = changes.keys().map(|key| format!("labels.{key}")).collect();
     let labels = changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
     writer.update_bucket(bucket, Bucket::new().set_labels(labels), &mask, now.metageneration).await
+}
+
+/// Stop, to look again, where a label of a mark, or one that is written, is not as it was found.
+pub(crate) fn unmoved(kind: &str, name: &str, found: &Tags, now: &Tags, changes: &TagChanges) -> Result<(), Error> {
+    if !moved_on(found, now, changes) {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Conflict, format!("the labels of {kind} `{name}` were changed meanwhile"));
+    Err(error.retry(RetryClass::Conflict))
 }
 
 /// Whether a label of a mark, or one that is written, is not as it was found.

@@ -527,15 +527,18 @@ impl Provisioner for Provider<Writer> {
         empty(&self.client, &operation.name, watch).await
     }
 
-    async fn delete(&self, operation: &Operation, _watch: &Watch<'_>) -> Result<(), Error> {
+    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
         let (writer, names) = (&self.client, self.names());
         match operation.address.part() {
-            "bucket" => bucket::delete(writer, &operation.name).await,
+            "bucket" => bucket::delete(writer, &operation.name, watch).await,
             "topic" => {
                 let name = names.topic_name(&operation.name);
-                topic::delete(writer, &names, &name, &self.claims.deployments()).await
+                topic::delete(writer, &names, &name, &self.claims.deployments(), watch).await
             }
-            _ => writer.delete_subscription(&names.subscription_name(&operation.name)).await,
+            _ => {
+                watch.still_ours().await?;
+                writer.delete_subscription(&names.subscription_name(&operation.name)).await
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `gcp.bucket`: the Cloud Storage bucket, private, encrypted, with the CORS rule of the server's host.
 
 use provision_core::cors::{self, CorsRule, Listed};
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Origin, Tags, is_key, without_mark};
 use provision_core::provider::{Created, TagChanges};
 use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
@@ -379,8 +380,10 @@ fn moved_on(found: &Tags, now: &Tags, changes: &TagChanges) -> bool {
 
 /// Delete it; one that is gone is deleted. The service itself refuses a full bucket, with codes that differ
 /// (<https://cloud.google.com/storage/docs/deleting-buckets>); then the counts say why.
-pub(crate) async fn delete(writer: &Writer, bucket: &str) -> Result<(), Error> {
-    let Some(found) = writer.reader().get_bucket(bucket).await? else { return Ok(()) };
+pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
+    let found = writer.reader().get_bucket(bucket).await?;
+    watch.still_ours().await?;
+    let Some(found) = found else { return Ok(()) };
     let error = match writer.delete_bucket(bucket, found.metageneration).await {
         Ok(()) => return Ok(()),
         Err(error) => error,

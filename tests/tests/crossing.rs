@@ -73,6 +73,7 @@ static APPLY_WITH_STRANGERS: Crossing = Crossing {
         "arm:storageAccounts.get",
         "arm:containers.get",
         "arm:queues.get",
+        "arm:roleAssignments.list",
     ],
 };
 
@@ -177,6 +178,8 @@ const fn taken_over(arguments: &'static [&'static str], prepare: fn(&Cloud, &Sta
             "storage:ListBuckets",
             "resourcemanager:SearchProjects",
             "arm:roleAssignments.list",
+            "arm:containers.list",
+            "arm:containers.get",
         ],
     }
 }

@@ -65,9 +65,15 @@ static APPLY_WITH_STRANGERS: Crossing = Crossing {
     beside: &[
         "sqs:ListQueueTags",
         "s3:GetBucketTagging",
+        "s3:GetBucketEncryption",
         "pubsub:GetTopic",
         "pubsub:GetSubscription",
         "storage:GetBucket",
+        "arm:resourceGroups.get",
+        "arm:storageAccounts.get",
+        "arm:containers.get",
+        "arm:queues.get",
+        "arm:roleAssignments.list",
     ],
 };
 
@@ -164,7 +170,17 @@ const fn taken_over(arguments: &'static [&'static str], prepare: fn(&Cloud, &Sta
         },
         with_others: false,
         windows: true,
-        beside: &[],
+        // Two deployments whose servers run as one account have the same grants: between the look at whose the bucket is and
+        // their removal lies the look at who else relies on them.
+        beside: &[
+            "storage:GetIamPolicy",
+            "iam:GetIamPolicy",
+            "storage:ListBuckets",
+            "resourcemanager:SearchProjects",
+            "arm:roleAssignments.list",
+            "arm:containers.list",
+            "arm:containers.get",
+        ],
     }
 }
 

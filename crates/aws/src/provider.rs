@@ -291,7 +291,8 @@ impl Provisioner for Provider<Writer> {
         contents::empty(&self.client, &operation.name, &self.account().await?, watch).await
     }
 
-    async fn delete(&self, operation: &Operation, _watch: &Watch<'_>) -> Result<(), Error> {
+    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+        watch.still_ours().await?;
         match &operation.address {
             address if *address == BUCKET => {
                 bucket::delete(&self.client, &operation.name, &self.account().await?).await

@@ -110,7 +110,7 @@ impl Names {
 pub(crate) async fn delete_account(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
     access::remove(writer, names).await?;
     events::remove(writer, names, watch).await?;
-    account::delete(writer, names).await
+    account::delete(writer, names, watch).await
 }
 
 #[cfg(test)]

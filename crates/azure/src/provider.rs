@@ -532,12 +532,15 @@ impl Provisioner for Provider<Writer> {
         }
         let _turn = watch.turn().await;
         match &operation.address {
-            address if *address == GROUP => resource_group::delete(writer, &names).await,
-            address if *address == ACCOUNT => account::delete(writer, &names).await,
+            address if *address == GROUP => resource_group::delete(writer, &names, watch).await,
+            address if *address == ACCOUNT => account::delete(writer, &names, watch).await,
             address if *address == CONTAINER => {
-                container::delete(writer, &self.settings, &names, name, &self.opened).await
+                container::delete(writer, &self.settings, &names, name, &self.opened, watch).await
             }
-            _ => writer.delete_queue(&names.queue_id(name)).await,
+            _ => {
+                watch.still_ours().await?;
+                writer.delete_queue(&names.queue_id(name)).await
+            }
         }
     }
 }

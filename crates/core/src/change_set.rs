@@ -349,12 +349,13 @@ impl Change {
             Action::Create => !facet.write && !facet.after.is_null(),
             _ => false,
         };
-        let others = self.facets.iter().zip(&now.facets).filter(|(executed, _)| written(executed)).find(|(executed, now)| {
-            executed.facet == now.facet
-                && !now.before.is_null()
-                && !same(&now.before, &executed.before)
-                && !same(&now.before, &executed.after)
-        });
+        let others =
+            self.facets.iter().zip(&now.facets).filter(|(executed, _)| written(executed)).find(|(executed, now)| {
+                executed.facet == now.facet
+                    && !now.before.is_null()
+                    && !same(&now.before, &executed.before)
+                    && !same(&now.before, &executed.after)
+            });
         others.map(|(_, now)| format!("{} of {place}", now.facet))
     }
 

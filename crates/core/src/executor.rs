@@ -48,7 +48,9 @@ pub struct Watch<'a> {
     events: &'a dyn EventSink,
     stop: &'a Stop,
     just_created: bool,
-    provisioner: Option<&'a dyn Provisioner>,
+    provisioner: &'a dyn Provisioner,
+    /// Whether it was asked whose the thing is.
+    asked: AtomicBool,
 }
 
 impl std::fmt::Debug for Watch<'_> {
@@ -79,19 +81,21 @@ impl Watch<'_> {
         self.just_created
     }
 
-    /// Look whether what is being emptied still carries the mark that was planned: a long operation asks before each of its
-    /// steps, since somebody else may have the name by then. What is gone has nothing to be lost.
+    /// Look whether what is emptied or deleted carries the mark that was planned. It is asked right before the request that
+    /// deletes, after every other look, and by a long operation before each of its steps: somebody else may have the name by
+    /// then. What is gone has nothing to be lost.
     ///
     /// # Errors
     ///
     /// It is somebody else's now, or cannot be looked at.
     pub async fn still_ours(&self) -> Result<(), Error> {
-        let (Verb::Empty { mark }, Some(provisioner)) = (&self.operation.verb, self.provisioner) else { return Ok(()) };
-        let Some(tags) = provisioner.tags(self.operation).await? else { return Ok(()) };
+        let (Verb::Empty { mark } | Verb::Delete { mark }) = &self.operation.verb else { return Ok(()) };
+        self.asked.store(true, Ordering::Relaxed);
+        let Some(tags) = self.provisioner.tags(self.operation).await? else { return Ok(()) };
         if Mark::from_tags(&tags).as_ref() == Some(mark) {
             return Ok(());
         }
-        Err(mark::changed(provisioner.cloud(), &self.operation.what()))
+        Err(mark::changed(self.provisioner.cloud(), &self.operation.what()))
     }
 
     /// Whether a long operation should end between two of its steps.
@@ -262,8 +266,8 @@ impl<'a> Run<'a> {
         // Reading needs no turn.
         let queue = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
         let just_created = lock(&self.created).contains(&operation.holder);
-        let (events, stop, provisioner) = (self.events, self.stop, Some(self.provisioner));
-        let watch = Watch { id: operation.id, operation, queue, events, stop, just_created, provisioner };
+        let (events, stop, provisioner, asked) = (self.events, self.stop, self.provisioner, AtomicBool::default());
+        let watch = Watch { id: operation.id, operation, queue, events, stop, just_created, provisioner, asked };
         let turn = match queue.filter(|queue| queue.crossed.load(Ordering::Relaxed)) {
             Some(queue) if operation.turns() == Some(Turns::AfterConflict) => Some(queue.turn.lock().await),
             _ => None,
@@ -282,7 +286,11 @@ impl<'a> Run<'a> {
         let cloud = self.provisioner;
         match &operation.verb {
             Verb::Create { mark, tags, facets } => self.create(operation, mark, tags, facets, watch).await,
-            Verb::Write { facet, before, value } => cloud.write(operation, facet, before, value, watch).await,
+            Verb::Write { facet, before, value } => match cloud.write(operation, facet, before, value, watch).await {
+                // Out of what is gone nothing has to be taken.
+                Err(error) if value.is_null() && error.kind() == ErrorKind::NotFound => Ok(()),
+                written => written,
+            },
             Verb::ReadMark => self.read_mark(operation).await,
             Verb::CheckMark { mark } => self.found(operation, Some(mark)).await.map(drop),
             Verb::Adopt { before, mark } => self.adopt(operation, before.as_ref(), mark).await,
@@ -292,10 +300,12 @@ impl<'a> Run<'a> {
                 Some(_) => cloud.empty(operation, watch).await,
                 None => Ok(()),
             },
-            Verb::Delete { mark } => match self.found(operation, Some(mark)).await? {
-                Some(_) => cloud.delete(operation, watch).await,
-                None => Ok(()),
-            },
+            Verb::Delete { .. } => {
+                let deleted = cloud.delete(operation, watch).await;
+                // A cloud asks itself, after its own looks and right before the request.
+                debug_assert!(deleted.is_err() || watch.asked.load(Ordering::Relaxed), "{}", operation.describe());
+                deleted
+            }
         }
     }
 
@@ -522,7 +532,8 @@ mod tests {
             Ok(())
         }
 
-        async fn delete(&self, _: &Operation, _: &Watch<'_>) -> Result<(), Error> {
+        async fn delete(&self, _: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+            watch.still_ours().await?;
             *lock(&self.tags) = None;
             Ok(())
         }

@@ -499,7 +499,8 @@ impl Provisioner for Model {
         Ok(())
     }
 
-    async fn delete(&self, operation: &Operation, _: &Watch<'_>) -> Result<(), Error> {
+    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+        watch.still_ours().await?;
         self.write_one()?;
         self.world().things.remove(&identity(&operation.address, &operation.name));
         Ok(())

@@ -212,6 +212,6 @@ pub trait Provisioner: Observer {
     /// Delete everything inside.
     async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
 
-    /// Delete the resource.
+    /// Delete the resource: look at what is in it where the service does not, ask [`Watch::still_ours`], send the request.
     async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
 }

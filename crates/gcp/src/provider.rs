@@ -471,14 +471,16 @@ impl Provisioner for Provider<Writer> {
 
     async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
         let (writer, names) = (&self.client, self.names());
-        match operation.address.part() {
-            "bucket" => bucket::update_tags(writer, &operation.name, found, changes).await,
-            "topic" => topic::update_tags(writer, &names.topic_name(&operation.name), found, changes).await,
-            _ => {
-                let name = names.subscription_name(&operation.name);
-                subscription::update_tags(writer, &name, found, changes).await
-            }
+        if operation.address == BUCKET {
+            return bucket::update_tags(writer, &operation.name, found, changes).await;
         }
+        // Pub/Sub replaces all labels and knows no precondition: what others set since the last look is read once more.
+        let now = self.tags(operation).await?.unwrap_or_else(|| found.clone());
+        bucket::unmoved(&operation.kind, &operation.name, found, &now, changes)?;
+        if operation.address == TOPIC {
+            return topic::update_tags(writer, &names.topic_name(&operation.name), &now, changes).await;
+        }
+        subscription::update_tags(writer, &names.subscription_name(&operation.name), &now, changes).await
     }
 
     async fn create(
@@ -525,15 +527,18 @@ impl Provisioner for Provider<Writer> {
         empty(&self.client, &operation.name, watch).await
     }
 
-    async fn delete(&self, operation: &Operation, _watch: &Watch<'_>) -> Result<(), Error> {
+    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
         let (writer, names) = (&self.client, self.names());
         match operation.address.part() {
-            "bucket" => bucket::delete(writer, &operation.name).await,
+            "bucket" => bucket::delete(writer, &operation.name, watch).await,
             "topic" => {
                 let name = names.topic_name(&operation.name);
-                topic::delete(writer, &names, &name, &self.claims.deployments()).await
+                topic::delete(writer, &names, &name, &self.claims.deployments(), watch).await
             }
-            _ => writer.delete_subscription(&names.subscription_name(&operation.name)).await,
+            _ => {
+                watch.still_ours().await?;
+                writer.delete_subscription(&names.subscription_name(&operation.name)).await
+            }
         }
     }
 }

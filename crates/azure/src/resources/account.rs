@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::output::Setting;
 use provision_core::provider::Created;
@@ -276,13 +277,16 @@ pub(crate) fn refusal_error(kind: &str, name: &str, refusal: Refusal) -> Error {
 }
 
 /// Resource Manager deletes a full account without asking: look right before.
-pub(crate) async fn delete(writer: &Writer, names: &Names) -> Result<(), Error> {
+pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
     let held = held(writer.reader(), names).await?;
     if let Some(refusal) = others(names, &held) {
         return Err(refusal_error("storage account", &names.account, refusal));
     }
     match held.first() {
-        None => writer.delete_account(&names.account_id()).await,
+        None => {
+            watch.still_ours().await?;
+            writer.delete_account(&names.account_id()).await
+        }
         Some(ours) => Err(still_held(names, &ours.text)),
     }
 }

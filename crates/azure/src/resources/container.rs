@@ -214,13 +214,15 @@ pub(crate) async fn delete(
     names: &Names,
     container: &str,
     opened: &Opened,
+    watch: &Watch<'_>,
 ) -> Result<(), Error> {
     let found = open(writer.reader(), settings, names, container, opened, Listing::Blobs).await?;
-    let Some((_, pages)) = found else { return Ok(()) };
+    let Some((_, pages)) = found else { return watch.still_ours().await };
     let contents = count(&pages.blobs);
     if !contents.is_empty() {
         return Err(assess::not_empty_error("container", container, &contents.describe()));
     }
+    watch.still_ours().await?;
     writer.delete_container(&names.container_id(container)).await
 }
 

@@ -1,5 +1,6 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
 use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
@@ -122,9 +123,12 @@ pub(crate) fn is_source(topic: &Value, account: &str) -> bool {
 }
 
 /// Resource Manager deletes a full group without asking: look right before.
-pub(crate) async fn delete(writer: &Writer, names: &Names) -> Result<(), Error> {
+pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
     match in_the_way(writer.reader(), names, false).await? {
         Some(refusal) => Err(crate::resources::account::refusal_error("resource group", &names.group, refusal)),
-        None => writer.delete_group(&names.group_id()).await,
+        None => {
+            watch.still_ours().await?;
+            writer.delete_group(&names.group_id()).await
+        }
     }
 }

@@ -45,9 +45,12 @@ pub(crate) async fn run(
 
 /// A file that is written must be another one than the plan file.
 pub(crate) fn not_over(plan_file: &Path, out: Option<&Path>) -> Result<(), Failure> {
-    let same = |out: &Path| matches!((out.canonicalize(), plan_file.canonicalize()), (Ok(out), Ok(file)) if out == file);
+    let same =
+        |out: &Path| matches!((out.canonicalize(), plan_file.canonicalize()), (Ok(out), Ok(file)) if out == file);
     match out.filter(|out| same(out)) {
-        Some(out) => Err(Failure::Usage(format!("`--out {}` is the plan file itself: name another file", out.display()))),
+        Some(out) => {
+            Err(Failure::Usage(format!("`--out {}` is the plan file itself: name another file", out.display())))
+        }
         None => Ok(()),
     }
 }

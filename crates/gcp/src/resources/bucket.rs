@@ -1,6 +1,7 @@
 //! `gcp.bucket`: the Cloud Storage bucket, private, encrypted, with the CORS rule of the server's host.
 
 use provision_core::cors::{self, CorsRule, Listed};
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Origin, Tags, is_key, without_mark};
 use provision_core::provider::{Created, TagChanges};
 use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
@@ -355,14 +356,20 @@ pub(crate) async fn update_tags(
     changes: &TagChanges,
 ) -> Result<(), Error> {
     let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone(bucket))?;
-    if moved_on(found, &labels_of(&now.labels), changes) {
-        let error = Error::new(ErrorKind::Conflict, format!("the labels of bucket `{bucket}` were changed meanwhile"));
-        return Err(error.retry(RetryClass::Conflict));
-    }
+    unmoved("bucket", bucket, found, &labels_of(&now.labels), changes)?;
     // A key that the mask names and the map lacks is removed.
     let mask: Vec<_> = changes.keys().map(|key| format!("labels.{key}")).collect();
     let labels = changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
     writer.update_bucket(bucket, Bucket::new().set_labels(labels), &mask, now.metageneration).await
+}
+
+/// Stop, to look again, where a label of a mark, or one that is written, is not as it was found.
+pub(crate) fn unmoved(kind: &str, name: &str, found: &Tags, now: &Tags, changes: &TagChanges) -> Result<(), Error> {
+    if !moved_on(found, now, changes) {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Conflict, format!("the labels of {kind} `{name}` were changed meanwhile"));
+    Err(error.retry(RetryClass::Conflict))
 }
 
 /// Whether a label of a mark, or one that is written, is not as it was found.
@@ -373,8 +380,10 @@ fn moved_on(found: &Tags, now: &Tags, changes: &TagChanges) -> bool {
 
 /// Delete it; one that is gone is deleted. The service itself refuses a full bucket, with codes that differ
 /// (<https://cloud.google.com/storage/docs/deleting-buckets>); then the counts say why.
-pub(crate) async fn delete(writer: &Writer, bucket: &str) -> Result<(), Error> {
-    let Some(found) = writer.reader().get_bucket(bucket).await? else { return Ok(()) };
+pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
+    let found = writer.reader().get_bucket(bucket).await?;
+    watch.still_ours().await?;
+    let Some(found) = found else { return Ok(()) };
     let error = match writer.delete_bucket(bucket, found.metageneration).await {
         Ok(()) => return Ok(()),
         Err(error) => error,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
 use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
@@ -168,9 +169,18 @@ fn attached_to(topic: &str, others: &[String]) -> Refusal {
 }
 
 /// Delete it, unless something of others is attached by now; one that is gone is deleted.
-pub(crate) async fn delete(writer: &Writer, names: &Names, topic: &str, deployments: &[&str]) -> Result<(), Error> {
+pub(crate) async fn delete(
+    writer: &Writer,
+    names: &Names,
+    topic: &str,
+    deployments: &[&str],
+    watch: &Watch<'_>,
+) -> Result<(), Error> {
     match in_the_way(writer.reader(), names, topic, deployments).await? {
-        None => writer.delete_topic(topic).await,
+        None => {
+            watch.still_ours().await?;
+            writer.delete_topic(topic).await
+        }
         Some(refusal) => {
             let error = Error::new(ErrorKind::Refused, format!("refused to delete topic `{}`", short(topic)));
             Err(error.message(refusal.reason).hint(refusal.hint))

@@ -307,6 +307,8 @@ impl<'a> Assessment<'a> {
             change.finding = if change.action == Action::Adopt { Finding::Pending } else { Finding::Drift };
         } else if writes {
             change.action = Action::Update;
+        } else if change.finding == Finding::Unknown {
+            change.record = None;
         } else if change.record.is_some() {
             change.action = Action::Record;
             change.finding = Finding::StaleMark;

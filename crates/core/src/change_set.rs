@@ -291,10 +291,13 @@ impl ChangeSet {
     /// What another look at the cloud changed about this set, named for people; `None` if nothing did.
     #[must_use]
     pub fn difference(&self, now: &Self) -> Option<String> {
-        for (then, now) in self.changes.iter().zip(&now.changes) {
-            if let Some(difference) = then.difference(now) {
-                return Some(difference);
-            }
+        let pairs = || self.changes.iter().zip(&now.changes);
+        if let Some(difference) = pairs().find_map(|(then, now)| then.difference(now)) {
+            return Some(difference);
+        }
+        let on_record = |(then, now): (&Change, &Change)| then.without_lines() != now.without_lines();
+        if pairs().any(on_record) {
+            return Some("what is on record".to_owned());
         }
         (self.orphans != now.orphans)
             .then(|| "the list of orphans".to_owned())
@@ -382,7 +385,8 @@ impl Change {
         if self.mark != now.mark {
             return Some(format!("the mark of {place}"));
         }
-        Some(format!("{place}: {} -> {}", self.action.verb(), now.action.verb()))
+        let acts = self.action != now.action;
+        acts.then(|| format!("{place}: {} -> {}", self.action.verb(), now.action.verb()))
     }
 }
 

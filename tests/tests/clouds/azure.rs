@@ -333,7 +333,7 @@ pub(crate) static AZURE: Cloud = Cloud {
     // Destroy: the look, which takes the content's list by token, the account's key and the list by key besides; the list
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.
-    waves: [1, 12, 17],
+    waves: [1, 12, 18],
     denied_read: ("arm:blobServices.get", "azure.cors"),
     uncrossed: &[],
     says: |operation| match operation.split_once(':').unwrap() {

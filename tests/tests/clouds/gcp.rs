@@ -296,7 +296,7 @@ pub(crate) static GCP: Cloud = Cloud {
     // Apply: the plan, the topic, its policy, the notification, the look for a second one, a fresh look at the bucket, whose
     // labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
-    waves: [1, 8, 7],
+    waves: [1, 8, 14],
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
     // They carry no precondition: a notification is made and deleted, never changed.
     uncrossed: &["storage.json:notificationConfigs.insert", "storage.json:notificationConfigs.delete"],

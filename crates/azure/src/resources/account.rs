@@ -45,12 +45,17 @@ fn security(https_only: bool, least_tls: &str, public_blobs: bool) -> Value {
     json!({"https_only": https_only, "least_tls": least_tls, "public_blobs": public_blobs})
 }
 
+/// The least version that is wanted; later ones sort after it.
+const LEAST_TLS: &str = "TLS1_2";
+
 /// Properties that an old account does not answer stand for what they were before there was such a setting
 /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
 fn seen_security(found: &Value) -> Value {
     let properties = &found["properties"];
     let flag = |key: &str, default| properties[key].as_bool().unwrap_or(default);
     let tls = properties["minimumTlsVersion"].as_str().unwrap_or("TLS1_0");
+    // It is the least that is wanted: a harder setting is as good.
+    let tls = if tls > LEAST_TLS { LEAST_TLS } else { tls };
     security(flag("supportsHttpsTrafficOnly", false), tls, flag("allowBlobPublicAccess", true))
 }
 
@@ -179,7 +184,14 @@ fn existed(names: &Names, found: &Value) -> Result<Created, Error> {
 pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str, value: &Value) -> Result<(), Error> {
     let body = match facet {
         "sku" => json!({"sku": {"name": value}}),
-        "security" => json!({"properties": security_properties(value)}),
+        "security" => {
+            let mut properties = security_properties(value);
+            let found = writer.reader().get_account(&names.account_id()).await?.unwrap_or_default();
+            if let Some(harder) = found["properties"]["minimumTlsVersion"].as_str().filter(|tls| *tls > LEAST_TLS) {
+                properties.insert("minimumTlsVersion".to_owned(), json!(harder));
+            }
+            json!({"properties": properties})
+        }
         other => return Err(unknown_facet(other)),
     };
     writer.patch_account(&names.account_id(), &body).await

@@ -19,6 +19,10 @@ use crate::view;
 pub(crate) async fn run(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans: bool, global: &Global) -> Ended {
     match given {
         Some(path) if path.extension().is_some_and(|extension| extension == "json") => {
+            if orphans {
+                let message = "`--orphans` is said when a change set is made: `plan --orphans --out FILE`";
+                return Err(Failure::Usage(message.to_owned()));
+            }
             saved(&path, cloud, global).await
         }
         given => from_plan_file(given, cloud, yes, orphans, global).await,

@@ -80,4 +80,7 @@ fn print(sets: &[ChangeSet], errors: &[Error], format: ReportFormat, global: &Gl
         }
         view::result(&format!("{}: {}\n", set.deployment, view::drift::verdict(set)));
     }
+    for error in errors {
+        view::result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::clouds::aws::{boto, python};
 use crate::clouds::{AWS, Place, fault, wrote_nothing};
-use crate::contract::faults::wait_for;
+use crate::contract::faults::wait_for_start;
 use crate::messages::screen;
 
 aws_cases! {
@@ -493,7 +493,7 @@ with ThreadPoolExecutor(8) as pool: list(pool.map(lambda i: s3.put_object(Bucket
         stage.faults().clear();
         let started = Instant::now();
         let child = aws.spawn(&stage, &["destroy", "--yes", "--delete-data", aws.bucket]);
-        wait_for(&stage, "s3:DeleteObjects");
+        wait_for_start(&stage, "s3:DeleteObjects");
         signal(&child, "INT");
         let ran = stage.finished(child, started);
         assert_eq!(ran.code, 130, "{}", ran.stderr);

@@ -24,8 +24,8 @@ impl<'a> Emptying<'a> {
         Self { watch, noun, deleted: 0 }
     }
 
-    /// Delete the pages that are listed, several at once, as long as what is emptied is still ours, and give how many items there were. `delete` says how many of a
-    /// batch it deleted. After the run was told to stop, no page is listed and no batch begun; those in flight end.
+    /// Delete the pages that are listed, several at once, as long as what is emptied is still ours, and give how many items
+    /// there were. `delete` says how many of a batch it deleted. After the run was told to stop, no page is listed and no batch begun; those in flight end.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl<'a> Emptying<'a> {
             .try_filter(|page| std::future::ready(!page.is_empty()))
             .map_ok(|page| async {
                 self.watch.still_ours().await?;
-                delete(page).await
+                if stopping() { Ok(0) } else { delete(page).await }
             })
             .try_buffer_unordered(BATCHES_AT_ONCE);
         futures::pin_mut!(batches);

@@ -165,12 +165,12 @@ fn without_a_terminal_the_flag_to_add_is_named(cloud: &Place) {
 }
 
 /// Wait until an operation has been asked for and answered.
-pub(crate) fn wait_for(stage: &Stage, operation: &str) {
+fn wait_for(stage: &Stage, operation: &str) {
     wait_until(operation, || stage.faults().count(operation) > 0);
 }
 
 /// Wait until an operation has been asked for.
-fn wait_for_start(stage: &Stage, operation: &str) {
+pub(crate) fn wait_for_start(stage: &Stage, operation: &str) {
     wait_until(operation, || stage.faults().begun(operation) > 0);
 }
 

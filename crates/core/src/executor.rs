@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
     async fn attempt(&self, operation: &Operation) -> Result<(), Error> {
         // Reading needs no turn.
         let queue = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
-        let just_created = lock(&self.created).contains(&operation.holder);
+        let just_created = self.just_created(operation);
         let (events, stop, provisioner, asked) = (self.events, self.stop, self.provisioner, AtomicBool::default());
         let watch = Watch { id: operation.id, operation, queue, events, stop, just_created, provisioner, asked };
         let turn = match queue.filter(|queue| queue.crossed.load(Ordering::Relaxed)) {
@@ -280,6 +280,11 @@ impl<'a> Run<'a> {
             queue.crossed.store(true, Ordering::Relaxed);
         }
         result
+    }
+
+    /// Whether this run made the resource, or the one that carries it.
+    fn just_created(&self, operation: &Operation) -> bool {
+        operation.holder.as_ref().is_some_and(|holder| lock(&self.created).contains(holder))
     }
 
     async fn carry_out(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
@@ -345,8 +350,7 @@ impl<'a> Run<'a> {
 
     async fn existing(&self, operation: &Operation) -> Result<Tags, Error> {
         let found = self.provisioner.tags(operation).await?;
-        let made = lock(&self.created).contains(&operation.address);
-        found.ok_or_else(|| if made { self.not_seen(operation) } else { self.gone(operation) })
+        found.ok_or_else(|| if self.just_created(operation) { self.not_seen(operation) } else { self.gone(operation) })
     }
 
     /// What is there, by its creation, and is not shown.
@@ -599,7 +603,7 @@ mod tests {
             kind: "thing".to_owned(),
             name: id.to_string(),
             identity: THING.to_owned(),
-            holder: Address::new("slow.thing"),
+            holder: Some(Address::new("slow.thing")),
             verb: Verb::Write { facet: String::new(), before: Value::Null, value: Value::Null },
             needs: Vec::new(),
             lane: Some(Lane { name: "thing", turns: *turns }),

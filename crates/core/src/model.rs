@@ -462,7 +462,7 @@ impl Provisioner for Model {
         facet: &str,
         before: &Value,
         value: &Value,
-        _: &Watch<'_>,
+        watch: &Watch<'_>,
     ) -> Result<(), Error> {
         self.write_one()?;
         let some = |value: &Value| (!value.is_null()).then(|| text(value));
@@ -478,6 +478,10 @@ impl Provisioner for Model {
             let gone = Error::new(ErrorKind::Stale, "write to what is gone");
             return if value.is_null() { Ok(()) } else { Err(gone) };
         };
+        // What was just made is written unread.
+        if watch.just_created() && facet == SENDERS.name {
+            thing.senders.clear();
+        }
         match facet {
             "versioning" => thing.versioning = value == &json!(true),
             "policy" => {

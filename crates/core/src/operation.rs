@@ -24,8 +24,8 @@ pub struct Operation {
     pub name: String,
     /// The full name.
     pub identity: String,
-    /// The resource whose mark stands for it.
-    pub holder: Address,
+    /// The resource of the plan file whose mark stands for it; none for an orphan, whose address is that of another thing.
+    pub holder: Option<Address>,
     /// What to do.
     pub verb: Verb,
     /// Operations that must be done before.
@@ -179,7 +179,7 @@ impl Graph<'_> {
             kind: change.kind.clone(),
             name: change.name.clone(),
             identity: resource.map(|resource| resource.identity.clone()).unwrap_or_default(),
-            holder: resource.map_or_else(|| change.address.clone(), |resource| resource.holder().clone()),
+            holder: Some(resource.map_or_else(|| change.address.clone(), |resource| resource.holder().clone())),
             verb,
             needs,
             lane: resource.and_then(|resource| resource.lane),
@@ -417,7 +417,7 @@ impl Graph<'_> {
             kind: orphan.kind.clone(),
             name: orphan.name.clone(),
             identity: orphan.identity.clone(),
-            holder: orphan.address.clone(),
+            holder: None,
             verb,
             needs: (0..id).collect(),
             lane: None,
@@ -540,6 +540,9 @@ mod tests {
         model.apply().await;
         let set = model.change_set(Purpose::Apply, true).await;
         assert_eq!(texts(&model, &set), ["delete queue `events` []"]);
+        // It has the address of the one that is made, and is not known as a new one is.
+        let held: Vec<_> = graph(&set, &model.resources()).into_iter().map(|operation| operation.holder).collect();
+        assert_eq!(held, [None]);
         let model = replanned(&model, |plan| {
             plan.was = Some("wandb".to_owned());
             plan.deployment = "new".to_owned();

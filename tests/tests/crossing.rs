@@ -218,7 +218,7 @@ static APPLY_WITH_ANOTHER_DEPLOYMENT: Crossing = Crossing {
 };
 
 /// What others have, but for the values for everybody, which on a bucket of our own are ours.
-fn entries(mut others: Value) -> Value {
+pub(crate) fn entries(mut others: Value) -> Value {
     for values in ["bucket", "account", "service", "encryption", "versioning"] {
         others.as_object_mut().map(|others| others.remove(values));
     }

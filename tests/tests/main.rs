@@ -6,6 +6,7 @@
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
 //! - `help`: that each command, flag and value has a test.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
+//! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
 //! - `sweep`: a run killed or failing at every single write.
 //! - `terminal`: what a person at a terminal sees.
@@ -118,6 +119,7 @@ mod sandbox_google_clients;
 mod streams;
 mod sweep;
 mod terminal;
+mod walks;
 
 /// A file that is no module is not compiled, and nobody would notice.
 #[test]

@@ -74,6 +74,8 @@ static APPLY_WITH_STRANGERS: Crossing = Crossing {
         "arm:containers.get",
         "arm:queues.get",
         "arm:roleAssignments.list",
+        "arm:eventSubscriptions.list",
+        "arm:blobServices.get",
     ],
 };
 
@@ -180,6 +182,8 @@ const fn taken_over(arguments: &'static [&'static str], prepare: fn(&Cloud, &Sta
             "arm:roleAssignments.list",
             "arm:containers.list",
             "arm:containers.get",
+            "arm:queues.list",
+            "arm:queues.get",
         ],
     }
 }

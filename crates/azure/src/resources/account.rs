@@ -74,9 +74,15 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let id = names.account_id();
     let (found, taken) =
         futures::join!(reader.get_account(&id), reader.check_account_name(&names.subscription, &names.account));
+    // Who may not ask is told when the account is created.
+    let taken = taken.ok().flatten();
+    let found = match found {
+        // Made between the two looks, the name is taken by what is asked for.
+        Ok(None) if taken.is_some() => reader.get_account(&id).await,
+        found => found,
+    };
     let Some(found) = found.map_err(|error| explained(error, settings))? else {
-        // Who may not ask is told when the account is created.
-        return Ok(taken.ok().flatten().map_or(Observation::Absent, |detail| Observation::TakenElsewhere { detail }));
+        return Ok(taken.map_or(Observation::Absent, |detail| Observation::TakenElsewhere { detail }));
     };
     let tags = tags(&found, settings.tags());
     let location = normal_location(found["location"].as_str().unwrap_or_default());

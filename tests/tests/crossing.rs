@@ -75,6 +75,8 @@ static APPLY_WITH_STRANGERS: Crossing = Crossing {
         "arm:queues.get",
         "arm:roleAssignments.list",
         "arm:eventSubscriptions.list",
+        "arm:systemTopics.list",
+        "arm:operations.get",
         "arm:blobServices.get",
     ],
 };

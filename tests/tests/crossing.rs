@@ -344,7 +344,10 @@ impl Crossed {
 
     fn pause_everywhere(&self) {
         let every = if std::env::var_os("PROVISION_EVERY_PAUSE").is_some() { 1 } else { SHORT };
-        let points: Vec<_> = self.points().into_iter().step_by(every).collect();
+        let mut points = self.points();
+        // Requests that go at once come in any order; those of the short form are always the same.
+        points.sort_by(|one, other| (&one.operation, one.nth).cmp(&(&other.operation, other.nth)));
+        let points: Vec<_> = points.into_iter().step_by(every).collect();
         let (next, windows, lost) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             for _ in 0..AT_ONCE {

@@ -101,6 +101,10 @@ pub(crate) async fn observe(
     let name = names.subscription_name(subscription);
     let (found, policy) = futures::join!(reader.get_subscription(&name), reader.get_subscription_policy(&name));
     let Some(found) = found? else { return Ok(Observation::Absent) };
+    // It may have been deleted, or made, since the other read.
+    if policy.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(Observation::Absent);
+    }
     let mut present = present(&found, names);
     // One that we made gets what is wanted.
     let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);

@@ -4,7 +4,9 @@
 //! Every pause is a world of its own, begun from a copy of one prepared state. Where a run is paused at a write, the read before
 //! it is past: without a precondition at the service nothing can be done there, and what is lost fell into a *window*. The same
 //! holds for reads that go on beside first writes to what the run itself has just made. How many pauses fell into one is
-//! printed with the requests' names. A short form runs by default; `PROVISION_EVERY_PAUSE=1` tries them all.
+//! printed with the requests' names. At those requests nothing is judged, neither the exit code nor what was lost, and their
+//! number has no ceiling: what holds there is looked at by hand. A short form runs by default; `PROVISION_EVERY_PAUSE=1` tries
+//! them all.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

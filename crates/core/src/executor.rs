@@ -74,8 +74,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Whether this very run made the resource that is written to, or that carries it, so that its documents are known to be
-    /// as a new one has them.
+    /// Whether this very run made the resource that is written to, or that carries it, a moment ago, so that its documents are
+    /// known to be as a new one has them.
     #[must_use]
     pub const fn just_created(&self) -> bool {
         self.just_created
@@ -189,14 +189,15 @@ struct Run<'a> {
     events: &'a dyn EventSink,
     lanes: BTreeMap<&'static str, Queue>,
     begun: Instant,
-    /// What this run made.
-    created: SyncMutex<BTreeSet<Address>>,
+    /// What this run made, and when.
+    created: SyncMutex<BTreeMap<Address, Instant>>,
     /// Tags read beside the other writes, and when.
     tags_read: SyncMutex<BTreeMap<(Address, String), (Instant, Tags)>>,
 }
 
-/// How long tags that were read beside other writes stay good for the last one.
-const TAGS_FRESH: Duration = Duration::from_secs(5);
+/// How long what is known of a new thing stays good: that its documents are as they were made, and the tags that were read
+/// beside its other writes. Later, another hand may have found it.
+const FRESH: Duration = Duration::from_secs(1);
 
 type Ended<'a> = (&'a Operation, Result<(), Error>);
 
@@ -265,7 +266,7 @@ impl<'a> Run<'a> {
     async fn attempt(&self, operation: &Operation) -> Result<(), Error> {
         // Reading needs no turn.
         let queue = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
-        let just_created = self.just_created(operation);
+        let just_created = self.created(operation).is_some_and(|at| at.elapsed() < FRESH);
         let (events, stop, provisioner, asked) = (self.events, self.stop, self.provisioner, AtomicBool::default());
         let watch = Watch { id: operation.id, operation, queue, events, stop, just_created, provisioner, asked };
         let turn = match queue.filter(|queue| queue.crossed.load(Ordering::Relaxed)) {
@@ -282,9 +283,9 @@ impl<'a> Run<'a> {
         result
     }
 
-    /// Whether this run made the resource, or the one that carries it.
-    fn just_created(&self, operation: &Operation) -> bool {
-        operation.holder.as_ref().is_some_and(|holder| lock(&self.created).contains(holder))
+    /// When this run made the resource, or the one that carries it.
+    fn created(&self, operation: &Operation) -> Option<Instant> {
+        lock(&self.created).get(operation.holder.as_ref()?).copied()
     }
 
     async fn carry_out(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
@@ -302,15 +303,29 @@ impl<'a> Run<'a> {
             Verb::WriteMark { before, mark, tags } => self.write_mark(operation, before.as_ref(), mark, tags).await,
             Verb::RemoveMark { mark, tags } => self.remove_mark(operation, mark.as_ref(), tags).await,
             Verb::Empty { mark } => match self.found(operation, Some(mark)).await? {
-                Some(_) => cloud.empty(operation, watch).await,
+                Some(_) => self.unless_gone(operation, mark, cloud.empty(operation, watch).await).await,
                 None => Ok(()),
             },
-            Verb::Delete { .. } => {
+            Verb::Delete { mark } => {
                 let deleted = cloud.delete(operation, watch).await;
                 // A cloud asks itself, after its own looks and right before the request.
                 debug_assert!(deleted.is_err() || watch.asked.load(Ordering::Relaxed), "{}", operation.describe());
-                deleted
+                self.unless_gone(operation, mark, deleted).await
             }
+        }
+    }
+
+    /// How a removal ended. What was in its way may be that the thing is gone, or another's by now: then that is what there is
+    /// to say.
+    async fn unless_gone(&self, operation: &Operation, mark: &Mark, ended: Result<(), Error>) -> Result<(), Error> {
+        let Err(error) = ended else { return Ok(()) };
+        if !matches!(error.kind(), ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::PermissionDenied) {
+            return Err(error);
+        }
+        match self.found(operation, Some(mark)).await {
+            Ok(None) => Ok(()),
+            Err(stale) if stale.kind() == ErrorKind::Stale => Err(stale),
+            _ => Err(error),
         }
     }
 
@@ -324,7 +339,7 @@ impl<'a> Run<'a> {
         watch: &Watch<'_>,
     ) -> Result<(), Error> {
         if self.provisioner.create(operation, tags, facets, watch).await? == Created::Made {
-            lock(&self.created).insert(operation.address.clone());
+            lock(&self.created).insert(operation.address.clone(), Instant::now());
             return Ok(());
         }
         let Some(tags) = self.provisioner.tags(operation).await? else { return Err(self.not_seen(operation)) };
@@ -350,7 +365,9 @@ impl<'a> Run<'a> {
 
     async fn existing(&self, operation: &Operation) -> Result<Tags, Error> {
         let found = self.provisioner.tags(operation).await?;
-        found.ok_or_else(|| if self.just_created(operation) { self.not_seen(operation) } else { self.gone(operation) })
+        found.ok_or_else(|| {
+            if self.created(operation).is_some() { self.not_seen(operation) } else { self.gone(operation) }
+        })
     }
 
     /// What is there, by its creation, and is not shown.
@@ -394,7 +411,7 @@ impl<'a> Run<'a> {
         tags: &TagChanges,
     ) -> Result<(), Error> {
         let key = (operation.address.clone(), operation.name.clone());
-        let read = lock(&self.tags_read).remove(&key).filter(|(read, _)| read.elapsed() < TAGS_FRESH);
+        let read = lock(&self.tags_read).remove(&key).filter(|(read, _)| read.elapsed() < FRESH);
         let found = match read {
             Some((_, tags)) => tags,
             None => self.existing(operation).await?,

@@ -118,6 +118,7 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     let contents = counted.into_iter().filter_map(|(old, count)| Some((current(&old)?, count))).collect();
     let found = resources.iter().cloned().zip(observations).collect();
     let mut survey = Survey { identity, found, marked, orphaned: Vec::new(), contents, in_the_way };
+    survey.count_again(observer).await;
     survey.orphaned = survey.look_at_orphans(observer).await;
     survey.recall(observer, names).await;
     Ok(survey)
@@ -129,6 +130,17 @@ async fn look(observer: &dyn Observer, resources: &[Resource]) -> Vec<Observatio
 }
 
 impl Survey {
+    /// What cannot be counted may be gone by now: then nothing is in it.
+    async fn count_again(&mut self, observer: &dyn Observer) {
+        for (resource, counted) in self.contents.iter_mut().filter(|(_, counted)| counted.is_err()) {
+            let gone = matches!(observer.observe(&resource.address).await, Ok(Observation::Absent));
+            let found = self.found.iter_mut().filter(|(found, _)| gone && found.address == resource.address);
+            for (_, observation) in found {
+                (*observation, *counted) = (Observation::Absent, Ok(Contents::default()));
+            }
+        }
+    }
+
     /// Look at what the marks say beyond the plan file: whom access was given to last.
     async fn recall(&mut self, observer: &dyn Observer, names: &[String]) {
         let access: BTreeSet<_> = self.witnesses(names).flat_map(|mark| mark.access.clone()).collect();

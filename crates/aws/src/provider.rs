@@ -284,7 +284,7 @@ impl Provisioner for Provider<Writer> {
             address if *address == ACCESS => access::write(client, &write).await,
             _ => queue::write(client, &names, &operation.name, &write).await,
         };
-        written.map_err(|error| if write.just_created { error } else { is_gone(error) })
+        written.map_err(|error| if watch.created() { error } else { is_gone(error) })
     }
 
     async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {

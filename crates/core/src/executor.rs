@@ -47,7 +47,7 @@ pub struct Watch<'a> {
     queue: Option<&'a Queue>,
     events: &'a dyn EventSink,
     stop: &'a Stop,
-    just_created: bool,
+    created: Option<Instant>,
     provisioner: &'a dyn Provisioner,
     /// Whether it was asked whose the thing is.
     asked: AtomicBool,
@@ -77,8 +77,15 @@ impl Watch<'_> {
     /// Whether this very run made the resource that is written to, or that carries it, a moment ago, so that its documents are
     /// known to be as a new one has them.
     #[must_use]
-    pub const fn just_created(&self) -> bool {
-        self.just_created
+    pub fn just_created(&self) -> bool {
+        self.created.is_some_and(|at| at.elapsed() < FRESH)
+    }
+
+    /// Whether this very run made the resource that is written to, or that carries it: if the service does not find it, it
+    /// does not show it yet.
+    #[must_use]
+    pub const fn created(&self) -> bool {
+        self.created.is_some()
     }
 
     /// Look whether what is emptied or deleted carries the mark that was planned. It is asked right before the request that
@@ -266,9 +273,9 @@ impl<'a> Run<'a> {
     async fn attempt(&self, operation: &Operation) -> Result<(), Error> {
         // Reading needs no turn.
         let queue = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
-        let just_created = self.created(operation).is_some_and(|at| at.elapsed() < FRESH);
+        let created = self.created(operation);
         let (events, stop, provisioner, asked) = (self.events, self.stop, self.provisioner, AtomicBool::default());
-        let watch = Watch { id: operation.id, operation, queue, events, stop, just_created, provisioner, asked };
+        let watch = Watch { id: operation.id, operation, queue, events, stop, created, provisioner, asked };
         let turn = match queue.filter(|queue| queue.crossed.load(Ordering::Relaxed)) {
             Some(queue) if operation.turns() == Some(Turns::AfterConflict) => Some(queue.turn.lock().await),
             _ => None,

@@ -1,10 +1,10 @@
 //! Everything that carries the deployment's mark, whether the plan file names it or not.
 
-use provision_core::mark::{DEPLOYMENT_KEY, Mark};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Tags};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error};
 
-use crate::client::{Reader, Tags};
+use crate::client::Reader;
 use crate::names::{BUCKET, Names, QUEUE, RUN_QUEUE};
 use crate::resources::queue;
 

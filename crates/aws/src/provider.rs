@@ -17,18 +17,17 @@ use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
-use crate::client::{Read, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Place};
 use crate::names::{ACCESS, BUCKET, NOTIFICATION, Names, QUEUE, RUN_QUEUE};
 use crate::resources::access::{self, Recalled};
-use crate::resources::bucket::{self, Write};
-use crate::resources::{notification, ours, queue};
+use crate::resources::{Write, bucket, notification, ours, queue};
 use crate::{contents, orphans, outputs};
 
-/// One plan file's settings on one set of clients. With a [`crate::client::Reader`] it can only observe.
+/// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
-pub struct Provider<C> {
+struct Provider<C> {
     settings: Settings,
     place: Place,
     client: C,
@@ -89,10 +88,9 @@ impl<C> Provider<C> {
     }
 }
 
-impl<C: Read> Provider<C> {
+impl<C: AsRef<Reader>> Provider<C> {
     /// A provider of these settings.
-    #[must_use]
-    pub fn new(settings: Settings, place: Place, client: C) -> Self {
+    fn new(settings: Settings, place: Place, client: C) -> Self {
         Self {
             settings,
             place,
@@ -105,7 +103,7 @@ impl<C: Read> Provider<C> {
 
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
-            let caller = self.client.reader().get_caller_identity().await?;
+            let caller = self.client.as_ref().get_caller_identity().await?;
             let expected = self.settings.aws.account.as_ref().or(self.place.account.as_ref());
             if let Some(expected) = expected.filter(|expected| **expected != caller.account) {
                 let hint = wrong_account(self.settings.aws.account.is_some());
@@ -137,7 +135,7 @@ const fn wrong_account(named_by_plan_file: bool) -> &'static str {
 }
 
 #[async_trait]
-impl<C: Read> Observer for Provider<C> {
+impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     fn cloud(&self) -> &'static str {
         "aws"
     }
@@ -194,7 +192,7 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     async fn observe(&self, address: &Address) -> Result<Observation, Error> {
-        let (reader, settings) = (self.client.reader(), &self.settings);
+        let (reader, settings) = (self.client.as_ref(), &self.settings);
         let named = |name: Option<String>| name.unwrap_or_default();
         match address {
             address if *address == BUCKET => {
@@ -223,16 +221,16 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
-        orphans::marked(self.client.reader(), deployments).await
+        orphans::marked(self.client.as_ref(), deployments).await
     }
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
-        orphans::observe(self.client.reader(), &self.names(), orphan).await
+        orphans::observe(self.client.as_ref(), &self.names(), orphan).await
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let owner = self.account().await?;
-        contents::contents(self.client.reader(), &self.names().bucket, &owner).await
+        contents::contents(self.client.as_ref(), &self.names().bucket, &owner).await
     }
 }
 

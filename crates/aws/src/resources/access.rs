@@ -19,8 +19,7 @@ use crate::config::{
 };
 use crate::names::{ACCESS, BUCKET, Names};
 use crate::policy::{Document, document, normalize};
-use crate::resources::bucket::Write;
-use crate::resources::ours;
+use crate::resources::{Write, ours};
 
 static POLICY: Facet =
     Facet { name: "policy", key: 'a', extent: Extent::NamedKeys, sharing: Sharing::Named, creation: Creation::OwnCall };

@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionRule,
 };
 use provision_core::cors::{self, Listed};
-use provision_core::mark::{self, Mark, Origin};
+use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
 use provision_core::resource::{
     Creation, Entries, Extent, Facet, Kept, Lane, Observation, Present, Refusal, Resource, Seen, Sharing, Turns, Want,
@@ -13,12 +13,13 @@ use provision_core::resource::{
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Read as _, Reader, Tags, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::{Encryption, Settings};
 use crate::contents;
 use crate::names::{BUCKET, Names};
 use crate::policy::{Document, with_sid};
-use crate::resources::ours;
+use crate::resources::{Write, ours};
+use crate::tags::set_and_removed;
 
 const fn facet(name: &'static str, key: char, sharing: Sharing, creation: Creation) -> Facet {
     Facet { name, key, extent: Extent::Whole, sharing, creation }
@@ -33,7 +34,7 @@ static CORS: Facet = facet("cors", 'c', Sharing::Named, Creation::OwnCall);
 static TAGS: Facet = Facet { extent: Extent::Tags, ..facet("tags", 'g', Sharing::Exclusive, Creation::SameCall) };
 
 /// Every one that a bucket can have, in the order people read.
-static FACETS: [&Facet; 7] = [&OWNERSHIP, &PUBLIC_ACCESS, &ENCRYPTION, &VERSIONING, &POLICY, &CORS, &TAGS];
+pub(super) static FACETS: [&Facet; 7] = [&OWNERSHIP, &PUBLIC_ACCESS, &ENCRYPTION, &VERSIONING, &POLICY, &CORS, &TAGS];
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
 pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
@@ -190,7 +191,7 @@ impl Reads {
             (VERSIONING.name, value(self.versioning, Value::from)),
             (POLICY.name, value(policy, |policy| policy.ours(&names.sids))),
             (CORS.name, self.cors.map_or_else(Seen::Unknown, |rules| Seen::Entries(entries(&rules, settings, names)))),
-            (TAGS.name, Seen::Value(json!(mark::without_mark(tags)))),
+            (TAGS.name, Seen::Value(json!(without_mark(tags)))),
         ];
         Present { mark: Mark::from_tags(tags), seen, kept, ..Present::default() }
     }
@@ -342,23 +343,6 @@ async fn update_single_tags(writer: &Writer, names: &Names, account: &str, chang
     Ok(())
 }
 
-/// Changes for calls that add tags, and take some off. Those that add go first: a mark that is half written says too much
-/// and not too little.
-pub(crate) fn set_and_removed(changes: &TagChanges) -> (Tags, Vec<&str>) {
-    let set = changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
-    let removed = changes.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str()).collect();
-    (set, removed)
-}
-
-/// What a write is about.
-pub(crate) struct Write<'a> {
-    pub(crate) facet: &'a str,
-    pub(crate) before: &'a Value,
-    pub(crate) value: &'a Value,
-    /// This run made what is written to.
-    pub(crate) just_created: bool,
-}
-
 /// Write one facet; `null` takes our entry out.
 pub(crate) async fn write(writer: &Writer, names: &Names, owner: &str, write: &Write<'_>) -> Result<(), Error> {
     let (bucket, value) = (names.bucket.as_str(), write.value);
@@ -473,7 +457,6 @@ mod tests {
     use provision_core::resource::EntryId;
 
     use crate::names::tests::{names, settings};
-    use crate::resources::notification;
 
     const PLAN: &str = "[aws.bucket]\nname = \"acme\"";
 
@@ -488,15 +471,6 @@ mod tests {
         let mut rule = cors_rule(id, "https://w.example", &["PUT", "HEAD", "GET"]);
         rule.allowed_headers = Some(vec!["*".to_owned()]);
         rule
-    }
-
-    #[test]
-    fn facets_have_keys_of_their_own() {
-        let mut keys: Vec<char> = FACETS.iter().map(|facet| facet.key).collect();
-        keys.push(notification::ENTRY.key);
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), FACETS.len() + 1);
     }
 
     #[test]
@@ -552,13 +526,5 @@ mod tests {
         for flags in [[true; 4], [true, false, true, false]] {
             assert_eq!(seen_public_access(&block_of(&public_access(flags))), public_access(flags));
         }
-    }
-
-    #[test]
-    fn tags_are_set_and_removed_one_by_one() {
-        let changes: TagChanges =
-            [("a", Some("1")), ("b", None)].map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).into();
-        let (set, removed) = set_and_removed(&changes);
-        assert_eq!((set, removed), (Tags::from([("a".to_owned(), "1".to_owned())]), vec!["b"]));
     }
 }

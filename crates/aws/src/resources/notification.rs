@@ -9,15 +9,14 @@ use provision_core::resource::{
 use provision_core::{Error, ErrorKind};
 use serde_json::{Value, json};
 
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE};
-use crate::resources::bucket::{self, Write};
-use crate::resources::ours;
+use crate::resources::{Write, bucket, ours};
 
-pub(super) static ENTRY: Facet =
+static ENTRY: Facet =
     Facet { name: "entry", key: 'n', extent: Extent::Whole, sharing: Sharing::Named, creation: Creation::OwnCall };
 
-static FACETS: [&Facet; 1] = [&ENTRY];
+pub(super) static FACETS: [&Facet; 1] = [&ENTRY];
 
 /// Everything that makes an object (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html>).
 const CREATED: &str = "s3:ObjectCreated:*";

@@ -1,6 +1,6 @@
 //! `aws.queue` and `aws.run_queue`: standard SQS queues, made in one call with policy, attributes, encryption and tags.
 
-use provision_core::mark::{self, Mark, Origin};
+use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
 use provision_core::resource::{
     Creation, Extent, Facet, Kept, Observation, Orphan, Present, Resource, Seen, Sharing, Want,
@@ -8,12 +8,12 @@ use provision_core::resource::{
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Read as _, Reader, Tags, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::{QueueSection, Senders, Settings};
 use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE, RUN_QUEUE};
 use crate::policy::{Document, document, with_sid};
-use crate::resources::bucket::{Write, set_and_removed};
-use crate::resources::ours;
+use crate::resources::{Write, ours};
+use crate::tags::set_and_removed;
 
 const fn facet(name: &'static str, key: char, extent: Extent, sharing: Sharing) -> Facet {
     Facet { name, key, extent, sharing, creation: Creation::SameCall }
@@ -147,7 +147,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Resu
             present.seen.extend(unknown.map(|name| (name, Seen::Unknown(error.clone()))));
         }
     }
-    present.seen.push((TAGS.name, Seen::Value(json!(mark::without_mark(&tags)))));
+    present.seen.push((TAGS.name, Seen::Value(json!(without_mark(&tags)))));
     Ok(Observation::Present(Box::new(present)))
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod bucket;
 pub(crate) mod queue;
+pub(crate) mod run_queue;
 pub(crate) mod notification;
 pub(crate) mod access;
 

@@ -17,7 +17,7 @@ use crate::config::{
     Encryption, Grant, SERVER_BUCKET_ACTIONS, SERVER_KEY_ACTIONS, SERVER_QUEUE_ACTIONS, SERVER_RUN_QUEUE_ACTIONS,
     Settings,
 };
-use crate::names::{ACCESS, BUCKET, Names};
+use crate::names::{Names, Part};
 use crate::policy::{Document, document, normalize};
 use crate::resources::{Write, ours};
 
@@ -36,13 +36,13 @@ pub(crate) fn resource(settings: &Settings, names: &Names, recalled: &Recalled) 
     let (role, _) = last.split_once('/')?;
     Some(Resource {
         identity: last.clone(),
-        carrier: Carrier::Of(BUCKET),
+        carrier: Carrier::Of(Part::Bucket.address()),
         on_record: OnRecord::EveryMark,
         grants_access: true,
-        needs: vec![BUCKET],
-        deleted_after: vec![BUCKET],
+        needs: vec![Part::Bucket.address()],
+        deleted_after: vec![Part::Bucket.address()],
         reference: reference.clone(),
-        ..Resource::new(ACCESS, "role policy", role, &FACETS)
+        ..Resource::new(Part::Access.address(), "role policy", role, &FACETS)
     })
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Reader, Writer};
 use crate::config::{Encryption, Settings};
 use crate::contents;
-use crate::names::{BUCKET, Names};
+use crate::names::{Names, Part};
 use crate::policy::{Document, with_sid};
 use crate::resources::{Write, ours};
 use crate::tags::set_and_removed;
@@ -48,7 +48,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         adopt: settings.aws.bucket.adopt,
         holds_data: true,
         lane: Some(LANE),
-        ..Resource::new(BUCKET, "bucket", &names.bucket, &FACETS)
+        ..Resource::new(Part::Bucket.address(), "bucket", &names.bucket, &FACETS)
     }
 }
 
@@ -126,13 +126,8 @@ struct Reads {
 }
 
 /// Look at everything at once.
-pub(crate) async fn observe(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    owner: &str,
-) -> Result<Observation, Error> {
-    let mut reads = Reads::send(reader, &names.bucket, owner).await;
+pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
+    let mut reads = Reads::send(reader, &names.bucket, &names.account).await;
     if let Some(instead) = reads.instead() {
         return instead;
     }
@@ -274,13 +269,12 @@ fn listed(rule: &CorsRule) -> Listed {
 pub(crate) async fn create(
     writer: &Writer,
     names: &Names,
-    owner: &str,
     tags: &Tags,
     facets: &Map<String, Value>,
 ) -> Result<Created, Error> {
     let ownership = facets.get(OWNERSHIP.name).and_then(Value::as_str);
     match writer.create_bucket(&names.bucket, &names.region, ownership, tags).await {
-        Ok(()) if names.endpoint_overridden => confirm(writer, names, owner, tags).await,
+        Ok(()) if names.endpoint_overridden => confirm(writer, names, tags).await,
         Ok(()) => Ok(Created::Made),
         Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(Created::Existed),
         Err(error) if error.code() == Some("BucketAlreadyExists") => Err(name_taken(error)),
@@ -289,13 +283,13 @@ pub(crate) async fn create(
 }
 
 /// What 200 of another endpoint means: some answer so for a bucket that was there, and some drop the tags of a creation.
-async fn confirm(writer: &Writer, names: &Names, owner: &str, tags: &Tags) -> Result<Created, Error> {
-    let found = writer.reader().get_bucket_tagging(&names.bucket, owner).await?;
+async fn confirm(writer: &Writer, names: &Names, tags: &Tags) -> Result<Created, Error> {
+    let found = writer.reader().get_bucket_tagging(&names.bucket, &names.account).await?;
     if found == *tags {
         return Ok(Created::Made);
     }
     if found.is_empty() {
-        writer.put_bucket_tagging(&names.bucket, owner, tags).await?;
+        writer.put_bucket_tagging(&names.bucket, &names.account, tags).await?;
     }
     Ok(Created::Existed)
 }
@@ -304,58 +298,61 @@ fn name_taken(error: Error) -> Error {
     error.hint("bucket names are shared by all accounts: choose another `name` under [aws.bucket]")
 }
 
+/// The tags; `None` if there is no such bucket.
+pub(crate) async fn tags(reader: &Reader, bucket: &str, owner: &str) -> Result<Option<Tags>, Error> {
+    let tags = reader.get_bucket_tagging(bucket, owner).await;
+    if is_gone(&tags) { Ok(None) } else { tags.map(Some) }
+}
+
 /// Change tags: the whole set is written, and where tags grant access each one by itself.
 pub(crate) async fn update_tags(
     writer: &Writer,
     names: &Names,
-    owner: &str,
     found: &Tags,
     changes: &TagChanges,
 ) -> Result<(), Error> {
     let tags = with_changes(found, changes);
     let written = match tags.is_empty() {
-        true => writer.delete_bucket_tagging(&names.bucket, owner).await,
-        false => writer.put_bucket_tagging(&names.bucket, owner, &tags).await,
+        true => writer.delete_bucket_tagging(&names.bucket, &names.account).await,
+        false => writer.put_bucket_tagging(&names.bucket, &names.account, &tags).await,
     };
     match written {
-        Err(error) if refused_by_abac(writer, names, owner, &error).await => {
-            update_single_tags(writer, names, owner, changes).await
-        }
+        Err(error) if refused_by_abac(writer, names, &error).await => update_single_tags(writer, names, changes).await,
         written => written,
     }
 }
 
 /// On a bucket whose tags grant access, `PutBucketTagging` is refused
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html>).
-async fn refused_by_abac(writer: &Writer, names: &Names, owner: &str, error: &Error) -> bool {
+async fn refused_by_abac(writer: &Writer, names: &Names, error: &Error) -> bool {
     let refused = matches!(error.status(), Some(400 | 403 | 405 | 409)) && error.code() != Some("OperationAborted");
-    refused && writer.reader().get_bucket_abac(&names.bucket, owner).await.unwrap_or_default()
+    refused && writer.reader().get_bucket_abac(&names.bucket, &names.account).await.unwrap_or_default()
 }
 
-async fn update_single_tags(writer: &Writer, names: &Names, account: &str, changes: &TagChanges) -> Result<(), Error> {
+async fn update_single_tags(writer: &Writer, names: &Names, changes: &TagChanges) -> Result<(), Error> {
     let (set, removed) = set_and_removed(changes);
     if !set.is_empty() {
-        writer.tag_resource(&names.bucket_arn(), account, &set).await?;
+        writer.tag_resource(&names.bucket_arn(), &names.account, &set).await?;
     }
     if !removed.is_empty() {
-        writer.untag_resource(&names.bucket_arn(), account, &removed).await?;
+        writer.untag_resource(&names.bucket_arn(), &names.account, &removed).await?;
     }
     Ok(())
 }
 
 /// Write one facet; `null` takes our entry out.
-pub(crate) async fn write(writer: &Writer, names: &Names, owner: &str, write: &Write<'_>) -> Result<(), Error> {
-    let (bucket, value) = (names.bucket.as_str(), write.value);
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    let (bucket, owner, value) = (names.bucket.as_str(), names.account.as_str(), write.value);
     match write.facet {
         "ownership" => {
             let ownership = value.as_str().unwrap_or_default();
             writer.put_bucket_ownership_controls(bucket, owner, ownership).await
         }
         "public_access" => writer.put_public_access_block(bucket, owner, block_of(value)).await,
-        "encryption" => write_encryption(writer, names, owner, write).await,
+        "encryption" => write_encryption(writer, names, write).await,
         "versioning" => writer.put_bucket_versioning(bucket, owner, value == &json!(true)).await,
-        "policy" => write_policy(writer, names, owner, write).await,
-        "cors" => write_cors(writer, names, owner, write).await,
+        "policy" => write_policy(writer, names, write).await,
+        "cors" => write_cors(writer, names, write).await,
         other => Err(ours(&format!("facet `{other}` of a bucket is unknown"))),
     }
 }
@@ -371,18 +368,18 @@ fn block_of(value: &Value) -> PublicAccessBlockConfiguration {
 }
 
 /// The rule has more than algorithm and key: that is read, and written back as it was.
-async fn write_encryption(writer: &Writer, names: &Names, owner: &str, write: &Write<'_>) -> Result<(), Error> {
+async fn write_encryption(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
     // "Amazon S3 applies server-side encryption with S3 managed keys (SSE-S3) as the base level of encryption for every
     // bucket" <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-bucket-encryption.html>.
     if write.just_created && !names.endpoint_overridden && *write.value == encryption(None) {
         return Ok(());
     }
-    let found = writer.reader().get_bucket_encryption(&names.bucket, owner).await?;
+    let found = writer.reader().get_bucket_encryption(&names.bucket, &names.account).await?;
     let rule = encrypted(found.as_ref(), write.value)?;
     if found.as_ref() == Some(&rule) {
         return Ok(());
     }
-    writer.put_bucket_encryption(&names.bucket, owner, rule).await
+    writer.put_bucket_encryption(&names.bucket, &names.account, rule).await
 }
 
 /// The rule with another algorithm and key. Without the bucket key each object asks KMS for one of its own.
@@ -397,8 +394,8 @@ fn encrypted(found: Option<&ServerSideEncryptionRule>, value: &Value) -> Result<
     Ok(rule.build())
 }
 
-async fn write_policy(writer: &Writer, names: &Names, owner: &str, write: &Write<'_>) -> Result<(), Error> {
-    let bucket = names.bucket.as_str();
+async fn write_policy(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    let (bucket, owner) = (names.bucket.as_str(), names.account.as_str());
     let text = if write.just_created { None } else { writer.reader().get_bucket_policy(bucket, owner).await? };
     match document(text.as_deref(), bucket)?.with_ours(&names.sids, write.value) {
         None => Ok(()),
@@ -407,8 +404,8 @@ async fn write_policy(writer: &Writer, names: &Names, owner: &str, write: &Write
     }
 }
 
-async fn write_cors(writer: &Writer, names: &Names, owner: &str, write: &Write<'_>) -> Result<(), Error> {
-    let bucket = names.bucket.as_str();
+async fn write_cors(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    let (bucket, owner) = (names.bucket.as_str(), names.account.as_str());
     let rules = if write.just_created { Vec::new() } else { writer.reader().get_bucket_cors(bucket, owner).await? };
     let merged = merged_cors(&rules, &names.ids, write.before, write.value)?;
     match merged.is_empty() {

@@ -10,7 +10,7 @@ use provision_core::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::client::{Reader, Writer};
-use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE};
+use crate::names::{Names, Part};
 use crate::resources::{Write, bucket, ours};
 
 static ENTRY: Facet =
@@ -27,11 +27,11 @@ const MOST_ENTRIES: usize = 100;
 pub(crate) fn resource(names: &Names) -> Resource {
     Resource {
         path: "aws.queue".to_owned(),
-        carrier: Carrier::Of(BUCKET),
+        carrier: Carrier::Of(Part::Bucket.address()),
         contained: true,
-        needs: vec![BUCKET, QUEUE],
+        needs: vec![Part::Bucket.address(), Part::Queue.address()],
         lane: Some(bucket::LANE),
-        ..Resource::new(NOTIFICATION, "notification", &names.ids[0], &FACETS)
+        ..Resource::new(Part::Notification.address(), "notification", &names.ids[0], &FACETS)
     }
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn want(names: &Names) -> Vec<Want> {
 }
 
 /// One read.
-pub(crate) async fn observe(reader: &Reader, names: &Names, owner: &str) -> Result<Observation, Error> {
-    let read = reader.get_bucket_notification(&names.bucket, owner).await;
+pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
+    let read = reader.get_bucket_notification(&names.bucket, &names.account).await;
     if bucket::is_gone(&read) {
         return Ok(Observation::Absent);
     }
@@ -170,16 +170,16 @@ fn overlaps(bucket: &str, other: &Notification<'_>) -> Refusal {
 }
 
 /// Read, set or take out our entry, write.
-pub(crate) async fn write(writer: &Writer, names: &Names, owner: &str, write: &Write<'_>) -> Result<(), Error> {
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
     let found = match write.just_created {
         true => NotificationConfiguration::builder().build(),
-        false => writer.reader().get_bucket_notification(&names.bucket, owner).await?,
+        false => writer.reader().get_bucket_notification(&names.bucket, &names.account).await?,
     };
     let Some(merged) = merged(&found, names, write.value)? else { return Ok(()) };
     // S3 validates every destination of the document, and one of somebody else's may be gone. Where nothing of ours is in
     // it, that is no affair of ours.
     let skip = write.value.is_null();
-    let put = |skip| writer.put_bucket_notification(&names.bucket, owner, merged.clone(), skip);
+    let put = |skip| writer.put_bucket_notification(&names.bucket, &names.account, merged.clone(), skip);
     match put(skip).await {
         Err(error) if is_others_fault(&error, write.value) => put(true).await,
         Err(error) => Err(explain(error, write.value)),

@@ -1,16 +1,16 @@
-//! `aws.queue` and `aws.run_queue`: standard SQS queues, made in one call with policy, attributes, encryption and tags.
+//! `aws.queue`: a standard SQS queue, made in one call with policy, attributes, encryption and tags.
 
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
 use provision_core::resource::{
     Creation, Extent, Facet, Kept, Observation, Orphan, Present, Resource, Seen, Sharing, Want,
 };
-use provision_core::{Address, Error, ErrorKind};
+use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
 use crate::config::{QueueSection, Senders, Settings};
-use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE, RUN_QUEUE};
+use crate::names::{Names, Part};
 use crate::policy::{Document, document, with_sid};
 use crate::resources::{Write, ours};
 use crate::tags::set_and_removed;
@@ -37,21 +37,16 @@ const NAMES: [(&str, &str); 3] = [
 
 /// The event queue, where there is one.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
-    Some(queue(QUEUE, names, names.queue.as_ref()?, settings.aws.queue.adopt))
+    Some(of_part(Part::Queue, names, names.queue.as_ref()?, settings.aws.queue.adopt))
 }
 
-/// The queue for run events, where there is one.
-pub(crate) fn run_resource(settings: &Settings, names: &Names) -> Option<Resource> {
-    let adopt = settings.aws.run_queue.as_ref().is_some_and(|queue| queue.adopt);
-    Some(queue(RUN_QUEUE, names, names.run_queue.as_ref()?, adopt))
-}
-
-fn queue(address: Address, names: &Names, name: &str, adopt: bool) -> Resource {
+/// Either of the two.
+pub(super) fn of_part(part: Part, names: &Names, name: &str, adopt: bool) -> Resource {
     Resource {
         identity: names.queue_arn(name),
         adopt,
-        deleted_after: vec![BUCKET, NOTIFICATION],
-        ..Resource::new(address, "queue", name, &FACETS)
+        deleted_after: vec![Part::Bucket.address(), Part::Notification.address()],
+        ..Resource::new(part.address(), "queue", name, &FACETS)
     }
 }
 
@@ -64,20 +59,17 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
     let Some(queue) = &names.queue else { return Vec::new() };
     let section = &settings.aws.queue;
-    let mut wants = common(settings, "aws.queue", attributes(section, origin), origin);
+    let mut wants = without_policy(settings, "aws.queue", section, origin);
     let value = with_sid(&statement(names, queue, section.senders), &names.sids[0]);
     wants.push(Want { facet: &POLICY, value, path: "aws.queue.senders".to_owned() });
     wants
 }
 
-/// The queue for run events: the server itself sends to it, so it needs no policy.
-pub(crate) fn want_run(settings: &Settings, origin: Origin) -> Vec<Want> {
-    common(settings, "aws.run_queue", attributes(&QueueSection::default(), origin), origin)
-}
-
-fn common(settings: &Settings, path: &str, attributes: Value, origin: Origin) -> Vec<Want> {
+/// What both queues are to have.
+pub(super) fn without_policy(settings: &Settings, path: &str, section: &QueueSection, origin: Origin) -> Vec<Want> {
     let want = |facet, value| Want { facet, value, path: path.to_owned() };
     let mut wants = Vec::new();
+    let attributes = attributes(section, origin);
     if attributes.as_object().is_some_and(|attributes| !attributes.is_empty()) {
         wants.push(want(&ATTRIBUTES, attributes));
     }

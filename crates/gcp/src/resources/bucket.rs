@@ -2,19 +2,24 @@
 
 use provision_core::cors::{self, CorsRule, Listed};
 use provision_core::executor::Watch;
-use provision_core::mark::{Mark, Origin, Tags, is_key, without_mark};
+use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
+use provision_core::resource::{
+    Creation, Entries, Extent, Facet, Lane, Observation, Present, Refusal, Resource, Seen, Sharing, Turns, Want,
+};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
-use crate::client::{
-    Bucket, Cors, Duration, Encryption, IamConfig, Read as _, Reader, SoftDeletePolicy, UniformBucketLevelAccess,
-    Versioning, Writer, labels_of,
+use crate::client::storage::{
+    Bucket, Cors, Encryption, IamConfig, SoftDeletePolicy, UniformBucketLevelAccess, Versioning,
 };
+use crate::client::{Duration, Reader, Writer};
 use crate::config::{Settings, location_of_keys};
+use crate::contents;
 use crate::error::lacks_permission;
-use crate::provider::{Names, contents};
+use crate::names::{Names, Part, bucket_identity};
+use crate::resources::{MOST_LABELS, Write, ours};
+use crate::tags::{labels_of, unmoved};
 
 const fn facet(name: &'static str, key: char, extent: Extent, sharing: Sharing) -> Facet {
     Facet { name, key, extent, sharing, creation: Creation::SameCall }
@@ -32,7 +37,24 @@ static LABELS: Facet = facet("labels", 'g', Extent::Tags, Sharing::Exclusive);
 pub(crate) static FACETS: [&Facet; 7] =
     [&STORAGE, &PUBLIC_ACCESS, &ENCRYPTION, &VERSIONING, &SOFT_DELETE, &CORS, &LABELS];
 
+/// Writes to one bucket take turns: its settings, its policy and its notifications share one metageneration, which each moves under
+/// the others (<https://cloud.google.com/storage/docs/metadata#generation-number>).
+pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::Always };
+
 const SECONDS_A_DAY: i64 = 86_400;
+
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
+    Resource {
+        identity: bucket_identity(&names.bucket),
+        adopt: settings.gcp.bucket.adopt,
+        holds_data: true,
+        // Where no other mark is left that has the grants on record, they go before the bucket.
+        deleted_after: if names.topic.is_some() { Vec::new() } else { vec![Part::Access.address()] },
+        most_tags: MOST_LABELS,
+        lane: Some(LANE),
+        ..Resource::new(Part::Bucket.address(), "bucket", &names.bucket, &FACETS)
+    }
+}
 
 /// What is wanted. On an adopted bucket, values for everybody only where the plan file sets them.
 pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
@@ -275,7 +297,7 @@ fn with_facet(bucket: Bucket, facet: &str, value: &Value) -> Result<Bucket, Erro
         "versioning" => bucket.set_versioning(Versioning::new().set_enabled(value == &json!(true))),
         "soft_delete_days" => bucket.set_soft_delete_policy(soft_delete_of(value)),
         "cors" => bucket.set_cors([made(value)?]),
-        other => return Err(unknown_facet(other)),
+        other => return Err(ours(&format!("facet `{other}` of a bucket is unknown"))),
     })
 }
 
@@ -291,11 +313,6 @@ fn soft_delete_of(value: &Value) -> SoftDeletePolicy {
     SoftDeletePolicy::new().set_retention_duration(Duration::clamp(days * SECONDS_A_DAY, 0))
 }
 
-/// A facet that no version of ours ever had.
-pub(crate) fn unknown_facet(facet: &str) -> Error {
-    Error::new(ErrorKind::Unexpected, format!("facet `{facet}` is unknown: this is a bug in provision"))
-}
-
 /// The fields of a facet that can be changed (<https://cloud.google.com/storage/docs/json_api/v1/buckets#resource>).
 fn mask(facet: &str) -> &'static [&'static str] {
     match facet {
@@ -308,14 +325,29 @@ fn mask(facet: &str) -> &'static [&'static str] {
     }
 }
 
-/// Put `value` in place of `before` in one facet. Read right before, and written only if nothing moved since.
-pub(crate) async fn write(
+/// The labels there are; `None` where there is no bucket.
+pub(crate) async fn tags(reader: &Reader, bucket: &str) -> Result<Option<Tags>, Error> {
+    Ok(reader.get_bucket(bucket).await?.map(|bucket| labels_of(&bucket.labels)))
+}
+
+/// Only these keys: the service itself leaves the others alone. The mark must still be the one that was found.
+pub(crate) async fn update_tags(
     writer: &Writer,
-    names: &Names,
-    facet: &str,
-    before: &Value,
-    value: &Value,
+    bucket: &str,
+    found: &Tags,
+    changes: &TagChanges,
 ) -> Result<(), Error> {
+    let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone(bucket))?;
+    unmoved("bucket", bucket, found, &labels_of(&now.labels), changes)?;
+    // A key that the mask names and the map lacks is removed.
+    let mask: Vec<_> = changes.keys().map(|key| format!("labels.{key}")).collect();
+    let labels = changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+    writer.update_bucket(bucket, Bucket::new().set_labels(labels), &mask, now.metageneration).await
+}
+
+/// Put `value` in place of `before` in one facet. Read right before, and written only if nothing moved since.
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    let Write { facet, before, value, .. } = *write;
     let found = match writer.reader().get_bucket(&names.bucket).await? {
         Some(found) => found,
         // With the bucket the rule is gone.
@@ -343,41 +375,6 @@ fn gone(bucket: &str) -> Error {
     error.hint("run `provision gcp plan` to see what is there now")
 }
 
-/// The labels there are; `None` where there is no bucket.
-pub(crate) async fn tags(reader: &Reader, bucket: &str) -> Result<Option<Tags>, Error> {
-    Ok(reader.get_bucket(bucket).await?.map(|bucket| labels_of(&bucket.labels)))
-}
-
-/// Only these keys: the service itself leaves the others alone. The mark must still be the one that was found.
-pub(crate) async fn update_tags(
-    writer: &Writer,
-    bucket: &str,
-    found: &Tags,
-    changes: &TagChanges,
-) -> Result<(), Error> {
-    let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone(bucket))?;
-    unmoved("bucket", bucket, found, &labels_of(&now.labels), changes)?;
-    // A key that the mask names and the map lacks is removed.
-    let mask: Vec<_> = changes.keys().map(|key| format!("labels.{key}")).collect();
-    let labels = changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-    writer.update_bucket(bucket, Bucket::new().set_labels(labels), &mask, now.metageneration).await
-}
-
-/// Stop, to look again, where a label of a mark, or one that is written, is not as it was found.
-pub(crate) fn unmoved(kind: &str, name: &str, found: &Tags, now: &Tags, changes: &TagChanges) -> Result<(), Error> {
-    if !moved_on(found, now, changes) {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::Conflict, format!("the labels of {kind} `{name}` were changed meanwhile"));
-    Err(error.retry(RetryClass::Conflict))
-}
-
-/// Whether a label of a mark, or one that is written, is not as it was found.
-fn moved_on(found: &Tags, now: &Tags, changes: &TagChanges) -> bool {
-    let mut keys = found.keys().chain(now.keys()).chain(changes.keys());
-    keys.any(|key| (is_key(key) || changes.contains_key(key)) && found.get(key) != now.get(key))
-}
-
 /// Delete it; one that is gone is deleted. The service itself refuses a full bucket, with codes that differ
 /// (<https://cloud.google.com/storage/docs/deleting-buckets>); then the counts say why.
 pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
@@ -391,7 +388,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> 
     if !matches!(error.kind(), ErrorKind::Conflict | ErrorKind::AlreadyExists | ErrorKind::InvalidInput) {
         return Err(error);
     }
-    let contents = contents(writer.reader(), bucket).await?;
+    let contents = contents::contents(writer.reader(), bucket).await?;
     match contents.is_empty() {
         false => Err(provision_core::assess::not_empty_error("bucket", bucket, &contents.describe())),
         true if error.kind() == ErrorKind::Conflict => Err(error.retry(RetryClass::Conflict)),
@@ -402,7 +399,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::tests::{full_settings, settings};
+    use crate::names::tests::{full_settings, settings};
     use provision_core::compare::same;
 
     fn names_of(wants: &[Want]) -> Vec<&'static str> {
@@ -486,19 +483,6 @@ mod tests {
         assert_eq!(with, [made(&want).unwrap(), other.clone()]);
         assert_eq!(merged(&with, &want, &want), with);
         assert_eq!(merged(&with, &want, &Value::Null), [other]);
-    }
-
-    #[test]
-    fn labels_that_somebody_else_changes_meanwhile_stop_a_write_only_where_they_are_written() {
-        let tags = |list: &[(&str, &str)]| -> Tags {
-            list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-        };
-        let found = tags(&[("provision-deployment", "ab"), ("team", "x")]);
-        let changes = TagChanges::from([("cost".to_owned(), Some("1".to_owned()))]);
-        let of = |now: &[(&str, &str)]| moved_on(&found, &tags(now), &changes);
-        assert!(!of(&[("provision-deployment", "ab"), ("team", "y"), ("other", "z")]));
-        assert!(of(&[("provision-deployment", "cd"), ("team", "x")]) && of(&[("team", "x")]));
-        assert!(of(&[("provision-deployment", "ab"), ("cost", "2")]));
     }
 
     #[test]

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use provision_core::compare::same;
 use provision_core::resource::{
-    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
+    Carrier, Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing, Want,
 };
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 
-use crate::client::{Notification, Read as _, Reader, Writer};
-use crate::provider::Names;
-use crate::resources::topic;
+use crate::client::json::Notification;
+use crate::client::{Reader, Writer};
+use crate::names::{Names, Part};
+use crate::resources::{Write, bucket, topic};
 
 static ENTRY: Facet =
     Facet { name: "entry", key: 'n', extent: Extent::Whole, sharing: Sharing::Anonymous, creation: Creation::OwnCall };
@@ -54,6 +55,17 @@ const NOT_KNOWN: RetryClass = RetryClass::Settling {
 /// A refusal for the rate: nothing was made.
 const TOO_FAST: RetryClass =
     RetryClass::Settling { reason: "Cloud Storage asks to slow down", budget: Duration::from_secs(60) };
+
+pub(crate) fn resource(names: &Names) -> Resource {
+    Resource {
+        path: "gcp.topic".to_owned(),
+        carrier: Carrier::Of(Part::Bucket.address()),
+        contained: true,
+        needs: vec![Part::Bucket.address(), Part::Topic.address()],
+        lane: Some(bucket::LANE),
+        ..Resource::new(Part::Notification.address(), "notification", &names.bucket, &FACETS)
+    }
+}
 
 /// What is wanted: the entry, or none where there is no topic.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
@@ -146,15 +158,10 @@ fn twice(bucket: &str, entry: &Notification) -> Refusal {
     }
 }
 
-/// Put `value` in place of `before`, exactly once. `fresh` is a bucket that this run made.
-pub(crate) async fn write(
-    writer: &Writer,
-    names: &Names,
-    before: &Value,
-    value: &Value,
-    fresh: bool,
-) -> Result<(), Error> {
-    let list = if fresh { Vec::new() } else { read(writer.reader(), names, value).await? };
+/// Put `value` in place of `before`, exactly once.
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    let Write { before, value, just_created, .. } = *write;
+    let list = if just_created { Vec::new() } else { read(writer.reader(), names, value).await? };
     if !value.is_null() && alike(&list, value).is_empty() {
         insert_once(writer, names, value).await?;
     }
@@ -258,7 +265,7 @@ fn explain(error: Error, names: &Names, granted: bool) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::tests::names;
+    use crate::names::tests::names;
 
     fn entry(id: &str, topic: &str, events: &[&str]) -> Notification {
         Notification {

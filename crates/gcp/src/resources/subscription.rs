@@ -1,23 +1,26 @@
 //! `gcp.subscription`: where the server hears of new files; pulled, never expiring.
 
-use std::time::Duration as Time;
-
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
-use provision_core::{Error, ErrorKind, RetryClass};
+use provision_core::resource::{
+    Creation, Entries, Extent, Facet, Lane, Observation, Orphan, Present, Refusal, Resource, Seen, Sharing, Turns, Want,
+};
+use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
 
 use crate::claims::Claims;
-use crate::client::{
-    Duration, ExpirationPolicy, Policy, PushConfig, Read as _, Reader, Subscription, Writer, labels_of, short,
-};
+use crate::client::iam::Policy;
+use crate::client::pubsub::{ExpirationPolicy, PushConfig, Subscription};
+use crate::client::{Duration, Reader, Writer};
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::error::settling;
-use crate::policy::{self, Holder, email_of, entries, granted, grants};
-use crate::provider::Names;
-use crate::resources::access::explain;
-use crate::resources::bucket::unknown_facet;
+use crate::names::{Names, Part, pubsub_identity, short};
+use crate::policy::{self, Holder, email_of, entries, explain, granted, grants};
+use crate::resources::reattachment::{DELETED_TOPIC, Held, TOPIC_NOT_SEEN, attach_again};
+use crate::resources::{MOST_LABELS, Write, ours};
+use crate::tags::{labels_of, unmoved};
 
 const fn facet(name: &'static str, key: char, extent: Extent) -> Facet {
     Facet { name, key, extent, sharing: Sharing::Exclusive, creation: Creation::SameCall }
@@ -37,10 +40,6 @@ static LABELS: Facet = facet("labels", 'g', Extent::Tags);
 /// Every facet of a subscription.
 pub(crate) static FACETS: [&Facet; 4] = [&TOPIC, &ATTRIBUTES, &ACCESS, &LABELS];
 
-/// What the service shows where the topic was deleted; the subscription never hears of anything again
-/// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription.FIELDS.topic>).
-const DELETED_TOPIC: &str = "_deleted-topic_";
-
 /// How the server gets its messages: all of them, when it asks.
 const PULL: &str = "pull";
 
@@ -52,9 +51,27 @@ const NEVER: &str = "never";
 const DEFAULT_ACK_DEADLINE_S: i32 = 10;
 const DEFAULT_RETENTION_S: i64 = 604_800;
 
-/// A topic that was made a moment ago.
-const TOPIC_NOT_SEEN: RetryClass =
-    RetryClass::Settling { reason: "Pub/Sub does not see the new topic everywhere yet", budget: Time::from_secs(30) };
+/// Writes to one subscription take turns: one that lost its topic is made again first.
+const LANE: Lane = Lane { name: "subscription", turns: Turns::Always };
+
+/// The subscription, where there is one. Its mark goes after what is on record in every mark.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    let subscription = names.subscription.as_ref()?;
+    Some(Resource {
+        identity: pubsub_identity(&names.subscription_name(subscription)),
+        adopt: settings.gcp.subscription.adopt,
+        needs: vec![Part::Topic.address()],
+        deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
+        most_tags: MOST_LABELS,
+        lane: Some(LANE),
+        ..Resource::new(Part::Subscription.address(), "subscription", subscription, &FACETS)
+    })
+}
+
+/// A subscription that the plan file no longer names.
+pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
+    Resource::new(orphan.address.clone(), "subscription", &orphan.name, &FACETS)
+}
 
 /// What is wanted. On an adopted subscription, values for everybody only where the plan file sets them.
 pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
@@ -235,12 +252,11 @@ fn delivery(found: &Subscription) -> String {
 /// Create the subscription with everything in one call.
 pub(crate) async fn create(
     writer: &Writer,
-    names: &Names,
-    subscription: &str,
+    name: &str,
     tags: &Tags,
     facets: &Map<String, Value>,
 ) -> Result<Created, Error> {
-    let mut wanted = Subscription::new().set_name(names.subscription_name(subscription)).set_labels(tags.clone());
+    let mut wanted = Subscription::new().set_name(name).set_labels(tags.clone());
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
         wanted = with_facet(wanted, facet, value)?;
     }
@@ -258,7 +274,7 @@ fn with_facet(subscription: Subscription, facet: &str, value: &Value) -> Result<
         "topic" => subscription.set_topic(value.as_str().unwrap_or_default()),
         "attributes" => with_attributes(subscription, value).0,
         "access" => subscription,
-        other => return Err(unknown_facet(other)),
+        other => return Err(ours(&format!("facet `{other}` of a subscription is unknown"))),
     })
 }
 
@@ -284,135 +300,53 @@ fn with_attributes(mut subscription: Subscription, value: &Value) -> (Subscripti
     (subscription, mask)
 }
 
-/// Put `value` in place of `before` in one facet. `fresh` is a subscription that this run made.
-pub(crate) async fn write(
-    writer: &Writer,
-    name: &str,
-    facet: &str,
-    before: &Value,
-    value: &Value,
-    fresh: bool,
-) -> Result<(), Error> {
-    match facet {
-        "attributes" => {
-            let (subscription, mask) = with_attributes(Subscription::new().set_name(name), value);
-            settling(writer.update_subscription(&subscription, &mask).await, fresh)
-        }
-        "access" => {
-            let holder = Holder::Subscription(name.to_owned());
-            let written = policy::write(writer, &holder, before, value, fresh).await;
-            let email = grants(value).map(|(_, member)| email_of(member)).next();
-            written.map_err(|error| explain(error, email))
-        }
-        other => Err(unknown_facet(other)),
-    }
-}
-
-/// A subscription of a deleted topic, while it is made again: everything of it, until it is written back.
-#[derive(Debug)]
-pub(crate) struct Held {
-    subscription: Subscription,
-    policy: Policy,
-}
-
-/// Make a subscription of a deleted topic again, with the same settings, labels and policy: a subscription cannot be
-/// attached to another topic. What still waits in it is lost; nothing new would ever have come. `held` keeps what was read over
-/// the repetitions of this write.
-pub(crate) async fn attach_again(
-    writer: &Writer,
-    name: &str,
-    topic: &str,
-    held: &mut Option<Held>,
-) -> Result<(), Error> {
-    if held.is_none() {
-        *held = take_down(writer, name, topic).await?;
-    }
-    let Some(kept) = held else { return Ok(()) };
-    put_back(writer, kept, topic).await.map_err(|error| with_what_is_lost(error, kept))?;
-    *held = None;
-    Ok(())
-}
-
-/// Read the subscription and delete it; `None` where its topic is there. Nothing is deleted before the new topic is seen.
-async fn take_down(writer: &Writer, name: &str, topic: &str) -> Result<Option<Held>, Error> {
-    let reader = writer.reader();
-    let (found, policy, new) =
-        futures::join!(reader.get_subscription(name), reader.get_subscription_policy(name), reader.get_topic(topic));
-    let subscription = found?.ok_or_else(|| gone(name))?;
-    if subscription.topic != DELETED_TOPIC {
-        return Ok(None);
-    }
-    let policy = policy?;
-    if new?.is_none() {
-        let error = Error::new(ErrorKind::NotFound, format!("topic `{}` is not there", short(topic)));
-        return Err(error.retry(TOPIC_NOT_SEEN));
-    }
-    writer.delete_subscription(name).await?;
-    Ok(Some(Held { subscription, policy }))
-}
-
-/// Each step finds done what an earlier attempt did.
-async fn put_back(writer: &Writer, held: &Held, topic: &str) -> Result<(), Error> {
-    match writer.create_subscription(&made_again(held.subscription.clone(), topic)).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.retry(TOPIC_NOT_SEEN)),
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    if held.policy.bindings.is_empty() {
-        return Ok(());
-    }
-    // The new one has a policy, and an etag, of its own.
-    let policy = Policy::new().set_version(held.policy.version).set_bindings(held.policy.bindings.clone());
-    settling(writer.set_subscription_policy(&held.subscription.name, &policy).await, true)
-}
-
-/// What nobody knows any more when this run ends without having written it back.
-fn with_what_is_lost(error: Error, held: &Held) -> Error {
-    let labels = without_mark(&labels_of(&held.subscription.labels));
-    let labels = labels.iter().map(|(key, value)| format!("label {key}={value}"));
-    let member = |role: &str, member: &String| format!("{role} for {member}");
-    let bindings = held.policy.bindings.iter();
-    let members = bindings.flat_map(|binding| binding.members.iter().map(move |one| member(&binding.role, one)));
-    let lost: Vec<_> = labels.chain(members).collect();
-    if lost.is_empty() {
-        return error;
-    }
-    error.hint(format!(
-        "subscription `{}` had these, which the next run does not know of: {}",
-        short(&held.subscription.name),
-        lost.join(", ")
-    ))
-}
-
-fn gone(name: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("subscription `{}` is gone", short(name)));
-    error.hint("run `provision gcp plan` to see what is there now")
-}
-
-/// The settings of a subscription without what only the service says.
-fn made_again(found: Subscription, topic: &str) -> Subscription {
-    let mut again = found.set_topic(topic).set_detached(false);
-    again.topic_message_retention_duration = None;
-    again.analytics_hub_subscription_info = None;
-    again.state = Subscription::new().state;
-    again
-}
-
 /// The labels there are; `None` where there is no subscription.
 pub(crate) async fn tags(reader: &Reader, name: &str) -> Result<Option<Tags>, Error> {
     Ok(reader.get_subscription(name).await?.map(|found| labels_of(&found.labels)))
 }
 
-/// Pub/Sub takes all labels at once, without a precondition.
+/// Pub/Sub replaces all labels and knows no precondition: what others set since the last look is read once more.
 pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-    let subscription = Subscription::new().set_name(name).set_labels(with_changes(found, changes));
+    let now = tags(writer.reader(), name).await?.unwrap_or_else(|| found.clone());
+    unmoved("subscription", short(name), found, &now, changes)?;
+    let subscription = Subscription::new().set_name(name).set_labels(with_changes(&now, changes));
     writer.update_subscription(&subscription, &["labels"]).await
+}
+
+/// Put `value` in place of `before` in one facet. `held` is the subscription while it is made again.
+pub(crate) async fn write(
+    writer: &Writer,
+    name: &str,
+    write: &Write<'_>,
+    held: &Mutex<Option<Held>>,
+) -> Result<(), Error> {
+    let Write { facet, before, value, just_created } = *write;
+    match facet {
+        "topic" => attach_again(writer, name, value.as_str().unwrap_or_default(), &mut *held.lock().await).await,
+        "attributes" => {
+            let (subscription, mask) = with_attributes(Subscription::new().set_name(name), value);
+            settling(writer.update_subscription(&subscription, &mask).await, just_created)
+        }
+        "access" => {
+            let holder = Holder::Subscription(name.to_owned());
+            let written = policy::write(writer, &holder, before, value, just_created).await;
+            let email = grants(value).map(|(_, member)| email_of(member)).next();
+            written.map_err(|error| explain(error, email))
+        }
+        other => Err(ours(&format!("facet `{other}` of a subscription is unknown"))),
+    }
+}
+
+/// Delete it; one that is gone is deleted.
+pub(crate) async fn delete(writer: &Writer, name: &str, watch: &Watch<'_>) -> Result<(), Error> {
+    watch.still_ours().await?;
+    writer.delete_subscription(name).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::tests::{full_settings, names, settings};
+    use crate::names::tests::{full_settings, names, settings};
 
     const TOPIC_NAME: &str = "projects/acme-ml/topics/acme-wandb-events";
 
@@ -459,7 +393,8 @@ mod tests {
     #[test]
     fn the_servers_roles_are_seen_as_wanted() {
         let (settings, member) = (full_settings(), "serviceAccount:wandb-full@acme-ml.iam.gserviceaccount.com");
-        let binding = |role: &str| crate::client::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
+        let binding =
+            |role: &str| crate::client::iam::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
         let policy = Policy::new().set_bindings(SERVER_SUBSCRIPTION_ROLES.map(binding));
         let Some(Seen::Entries(entries)) = seen_access(Ok(policy), true) else { panic!("the policy is not seen") };
         let want = want(&settings, &names(), Origin::Adopted).pop().unwrap();
@@ -475,17 +410,6 @@ mod tests {
         let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
         assert!(seen_access(denied(), false).is_none());
         assert!(matches!(seen_access(denied(), true), Some(Seen::Unknown(_))));
-    }
-
-    #[test]
-    fn what_is_held_is_told_where_it_cannot_be_written_back() {
-        let binding = crate::client::Binding::new().set_role("roles/viewer").set_members(["user:a@b.c"]);
-        let labels = [("theirs", "x"), ("provision-deployment", "ab")];
-        let subscription = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(labels);
-        let held = Held { subscription, policy: Policy::new().set_bindings([binding]) };
-        let error = with_what_is_lost(Error::new(ErrorKind::NotFound, "create"), &held);
-        let advice = error.advice().unwrap();
-        assert!(advice.contains("label theirs=x, roles/viewer for user:a@b.c") && !advice.contains("provision-"));
     }
 
     #[test]
@@ -514,13 +438,5 @@ mod tests {
         let plain = Subscription::new().set_name("projects/p/subscriptions/s");
         assert!(expires(&plain).unwrap().contains("expires after 31 days"));
         assert_eq!(expires(&plain.set_expiration_policy(ExpirationPolicy::new())), None);
-    }
-
-    #[test]
-    fn a_subscription_made_again_is_the_same_on_another_topic() {
-        let mut found = created(&settings()).set_topic(DELETED_TOPIC).set_filter("attributes:a");
-        found.topic_message_retention_duration = Some(Duration::clamp(60, 0));
-        let again = made_again(found, TOPIC_NAME);
-        assert_eq!(again, created(&settings()).set_filter("attributes:a"));
     }
 }

@@ -6,7 +6,8 @@ use provision_core::resource::{Observation, Orphan, Resource};
 
 use crate::client::Reader;
 use crate::names::{Names, Part};
-use crate::resources::queue;
+use crate::resources::Facets as _;
+use crate::resources::queue::{self, QueueFacet};
 
 /// Buckets and queues with the mark of one of these deployments.
 pub(crate) async fn marked(reader: &Reader, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
@@ -45,7 +46,7 @@ fn queue_part(arn: &str, mark: &Mark) -> Part {
     match applied {
         Some((part, _)) if part == Part::RunQueue.address().part() => Part::RunQueue,
         Some(_) => Part::Queue,
-        None if mark.is_written() && !mark.own.has_ours(queue::POLICY.key) => Part::RunQueue,
+        None if mark.is_written() && !mark.own.has_ours(QueueFacet::Policy.spec().key) => Part::RunQueue,
         None => Part::Queue,
     }
 }

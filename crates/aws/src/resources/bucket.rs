@@ -4,13 +4,11 @@ use aws_sdk_s3::types::{
     CorsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionRule,
 };
-use provision_core::cors::{self, Listed};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{
-    Creation, Entries, Extent, Facet, Kept, Lane, Observation, Present, Refusal, Resource, Seen, Sharing, Turns, Want,
-};
+use provision_core::resource::{Kept, Lane, Observation, Present, Resource, Turns, Want};
 use provision_core::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
@@ -18,29 +16,41 @@ use crate::config::{Encryption, Settings};
 use crate::contents;
 use crate::names::{Names, Part};
 use crate::policy::{Document, with_sid};
-use crate::resources::{Write, ours};
+use crate::resources::{Facets, Write, cors, ours, typed};
 use crate::tags::set_and_removed;
 
-const fn facet(name: &'static str, key: char, sharing: Sharing, creation: Creation) -> Facet {
-    Facet { name, key, extent: Extent::Whole, sharing, creation }
+facets! {
+    /// Facets of the bucket.
+    pub(crate) enum BucketFacet {
+        Ownership = ("ownership", 'o', Whole, Exclusive, SameCall),
+        PublicAccess = ("public_access", 'p', Whole, Exclusive, OwnCall),
+        Encryption = ("encryption", 'e', Whole, Exclusive, OwnCall),
+        Versioning = ("versioning", 'v', Whole, Exclusive, OwnCall),
+        Policy = ("policy", 't', Whole, Named, OwnCall),
+        Cors = ("cors", 'c', Whole, Named, OwnCall),
+        Tags = ("tags", 'g', Tags, Exclusive, SameCall),
+    }
 }
 
-static OWNERSHIP: Facet = facet("ownership", 'o', Sharing::Exclusive, Creation::SameCall);
-static PUBLIC_ACCESS: Facet = facet("public_access", 'p', Sharing::Exclusive, Creation::OwnCall);
-static ENCRYPTION: Facet = facet("encryption", 'e', Sharing::Exclusive, Creation::OwnCall);
-static VERSIONING: Facet = facet("versioning", 'v', Sharing::Exclusive, Creation::OwnCall);
-static POLICY: Facet = facet("policy", 't', Sharing::Named, Creation::OwnCall);
-static CORS: Facet = facet("cors", 'c', Sharing::Named, Creation::OwnCall);
-static TAGS: Facet = Facet { extent: Extent::Tags, ..facet("tags", 'g', Sharing::Exclusive, Creation::SameCall) };
+/// What of public access is blocked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct PublicAccess {
+    block_public_acls: bool,
+    ignore_public_acls: bool,
+    block_public_policy: bool,
+    restrict_public_buckets: bool,
+}
 
-/// Every one that a bucket can have, in the order people read.
-pub(super) static FACETS: [&Facet; 7] = [&OWNERSHIP, &PUBLIC_ACCESS, &ENCRYPTION, &VERSIONING, &POLICY, &CORS, &TAGS];
+/// How objects are encrypted that do not say themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct DefaultEncryption {
+    algorithm: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kms_key: Option<String>,
+}
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
 pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
-
-/// Rules of a document <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html>.
-const MOST_CORS_RULES: usize = 100;
 
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     Resource {
@@ -48,7 +58,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         adopt: settings.aws.bucket.adopt,
         holds_data: true,
         lane: Some(LANE),
-        ..Resource::new(Part::Bucket.address(), "bucket", &names.bucket, &FACETS)
+        ..Resource::new(Part::Bucket.address(), "bucket", &names.bucket, BucketFacet::ALL)
     }
 }
 
@@ -57,43 +67,27 @@ pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Wa
     let bucket = &settings.aws.bucket;
     let created = origin == Origin::Created;
     let private = created || bucket.private;
-    let want = |facet, value, key: &str| Want { facet, value, path: format!("aws.bucket{key}") };
     let mut wants = Vec::new();
     if private {
-        wants.push(want(&OWNERSHIP, json!("BucketOwnerEnforced"), ""));
-        wants.push(want(&PUBLIC_ACCESS, public_access([true; 4]), ""));
+        wants.push(BucketFacet::Ownership.want("BucketOwnerEnforced", "aws.bucket"));
+        wants.push(BucketFacet::PublicAccess.want(PublicAccess::BLOCKED, "aws.bucket"));
     }
     if created || bucket.encryption.is_some() {
-        wants.push(want(&ENCRYPTION, encryption(bucket.encryption.as_ref()), ".encryption"));
+        let encryption = DefaultEncryption::wanted(bucket.encryption.as_ref());
+        wants.push(BucketFacet::Encryption.want(encryption, "aws.bucket.encryption"));
     }
     if created || bucket.versioning.is_some() {
-        wants.push(want(&VERSIONING, json!(bucket.versioning.unwrap_or_default()), ".versioning"));
+        let versioning = bucket.versioning.unwrap_or_default();
+        wants.push(BucketFacet::Versioning.want(versioning, "aws.bucket.versioning"));
     }
     if private {
-        wants.push(want(&POLICY, tls_only(names), ""));
+        wants.push(BucketFacet::Policy.want(tls_only(names), "aws.bucket"));
     }
-    wants.push(want(&CORS, rule(settings).to_value(), ".cors"));
+    wants.push(BucketFacet::Cors.want(cors::rule(settings), "aws.bucket.cors"));
     if !settings.tags().is_empty() {
-        wants.push(Want { facet: &TAGS, value: json!(settings.tags()), path: "deployment.tags".to_owned() });
+        wants.push(BucketFacet::Tags.want(settings.tags(), "deployment.tags"));
     }
     wants
-}
-
-/// Block ACLs, ignore them, block policies, restrict access.
-fn public_access([block_acls, ignore_acls, block_policy, restrict]: [bool; 4]) -> Value {
-    json!({
-        "block_public_acls": block_acls,
-        "ignore_public_acls": ignore_acls,
-        "block_public_policy": block_policy,
-        "restrict_public_buckets": restrict,
-    })
-}
-
-fn encryption(encryption: Option<&Encryption>) -> Value {
-    match encryption {
-        None | Some(Encryption::Managed(_)) => json!({"algorithm": "AES256"}),
-        Some(Encryption::Key(key)) => json!({"algorithm": "aws:kms", "kms_key": key.kms_key}),
-    }
 }
 
 /// Deny everything that does not come over TLS
@@ -107,10 +101,6 @@ fn tls_only(names: &Names) -> Value {
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     });
     with_sid(&statement, &names.sids[0])
-}
-
-fn rule(settings: &Settings) -> cors::CorsRule {
-    settings.aws.bucket.cors.rule(&settings.deployment.host, "ETag")
 }
 
 /// The answers of all reads, which are sent at once.
@@ -178,15 +168,16 @@ impl Reads {
     fn present(self, settings: &Settings, names: &Names, tags: &Tags) -> Present {
         let policy = self.policy.and_then(|text| document(text.as_deref(), &names.bucket));
         let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
-        let kept = others.map(|entry| Kept { facet: POLICY.name.to_owned(), entry }).collect();
+        let kept = others.map(|entry| Kept { facet: BucketFacet::Policy.spec().name.to_owned(), entry }).collect();
+        let encryption = self.encryption.map(|rule| rule.as_ref().and_then(DefaultEncryption::seen));
         let seen = vec![
-            (OWNERSHIP.name, value(self.ownership, |ownership| json!(ownership))),
-            (PUBLIC_ACCESS.name, value(self.public_access, |block| json!(block.as_ref().map(seen_public_access)))),
-            (ENCRYPTION.name, value(self.encryption, |rule| rule.as_ref().map_or(Value::Null, seen_encryption))),
-            (VERSIONING.name, value(self.versioning, Value::from)),
-            (POLICY.name, value(policy, |policy| policy.ours(&names.sids))),
-            (CORS.name, self.cors.map_or_else(Seen::Unknown, |rules| Seen::Entries(entries(&rules, settings, names)))),
-            (TAGS.name, Seen::Value(json!(without_mark(tags)))),
+            BucketFacet::Ownership.seen(self.ownership),
+            BucketFacet::PublicAccess.seen(self.public_access.map(|block| block.as_ref().map(PublicAccess::seen))),
+            BucketFacet::Encryption.seen(encryption),
+            BucketFacet::Versioning.seen(self.versioning),
+            BucketFacet::Policy.seen(policy.map(|policy| policy.ours(&names.sids))),
+            BucketFacet::Cors.entries(self.cors.map(|rules| cors::entries(&rules, settings, names))),
+            BucketFacet::Tags.seen(Ok(without_mark(tags))),
         ];
         Present { mark: Mark::from_tags(tags), seen, kept, ..Present::default() }
     }
@@ -214,51 +205,8 @@ fn with_region<'a>(head: &'a Error, other: Option<&'a Error>) -> &'a Error {
     other.filter(|other| other.advice().is_some() || other.code().is_some()).unwrap_or(head)
 }
 
-fn value<T>(read: Result<T, Error>, normalize: impl FnOnce(T) -> Value) -> Seen {
-    read.map_or_else(Seen::Unknown, |read| Seen::Value(normalize(read)))
-}
-
 fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {
     Document::read(text, "s3:GetBucketPolicy", &format!("read the policy of bucket `{bucket}`"))
-}
-
-fn seen_public_access(seen: &PublicAccessBlockConfiguration) -> Value {
-    let flags =
-        [seen.block_public_acls, seen.ignore_public_acls, seen.block_public_policy, seen.restrict_public_buckets];
-    public_access(flags.map(Option::unwrap_or_default))
-}
-
-fn seen_encryption(rule: &ServerSideEncryptionRule) -> Value {
-    match &rule.apply_server_side_encryption_by_default {
-        None => Value::Null,
-        Some(default) => match &default.kms_master_key_id {
-            Some(key) => json!({"algorithm": default.sse_algorithm.as_str(), "kms_key": key}),
-            None => json!({"algorithm": default.sse_algorithm.as_str()}),
-        },
-    }
-}
-
-fn entries(rules: &[CorsRule], settings: &Settings, names: &Names) -> Entries {
-    let rules: Vec<_> = rules.iter().map(listed).collect();
-    let full = Refusal {
-        reason: format!(
-            "bucket `{}` has {MOST_CORS_RULES} CORS rules already, which is all that S3 takes",
-            names.bucket
-        ),
-        hint: "remove one that nobody needs".to_owned(),
-    };
-    Entries { list: cors::entries(&rules, &names.ids, &rule(settings)), limit: Some((MOST_CORS_RULES, full)) }
-}
-
-fn listed(rule: &CorsRule) -> Listed {
-    let normal = cors::CorsRule {
-        origins: rule.allowed_origins().to_vec(),
-        methods: rule.allowed_methods().to_vec(),
-        headers: rule.allowed_headers().to_vec(),
-        expose: rule.expose_headers().to_vec(),
-        max_age_s: i64::from(rule.max_age_seconds.unwrap_or_default()),
-    };
-    Listed { rule: normal.normal(), id: rule.id.clone() }
 }
 
 /// Create the bucket with its tags, the mark among them.
@@ -272,8 +220,20 @@ pub(crate) async fn create(
     tags: &Tags,
     facets: &Map<String, Value>,
 ) -> Result<Created, Error> {
-    let ownership = facets.get(OWNERSHIP.name).and_then(Value::as_str);
-    match writer.create_bucket(&names.bucket, &names.region, ownership, tags).await {
+    let mut ownership = None;
+    for (facet, value) in facets {
+        match BucketFacet::of(facet)? {
+            BucketFacet::Ownership => ownership = typed::<Option<String>>(value)?,
+            // By calls of their own, or with the tags.
+            BucketFacet::PublicAccess
+            | BucketFacet::Encryption
+            | BucketFacet::Versioning
+            | BucketFacet::Policy
+            | BucketFacet::Cors
+            | BucketFacet::Tags => {}
+        }
+    }
+    match writer.create_bucket(&names.bucket, &names.region, ownership.as_deref(), tags).await {
         Ok(()) if names.endpoint_overridden => confirm(writer, names, tags).await,
         Ok(()) => Ok(Created::Made),
         Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(Created::Existed),
@@ -343,39 +303,29 @@ async fn update_single_tags(writer: &Writer, names: &Names, changes: &TagChanges
 /// Write one facet; `null` takes our entry out.
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
     let (bucket, owner, value) = (names.bucket.as_str(), names.account.as_str(), write.value);
-    match write.facet {
-        "ownership" => {
-            let ownership = value.as_str().unwrap_or_default();
-            writer.put_bucket_ownership_controls(bucket, owner, ownership).await
+    match BucketFacet::of(write.facet)? {
+        BucketFacet::Ownership => writer.put_bucket_ownership_controls(bucket, owner, &typed::<String>(value)?).await,
+        BucketFacet::PublicAccess => {
+            writer.put_public_access_block(bucket, owner, typed::<PublicAccess>(value)?.to_block()).await
         }
-        "public_access" => writer.put_public_access_block(bucket, owner, block_of(value)).await,
-        "encryption" => write_encryption(writer, names, write).await,
-        "versioning" => writer.put_bucket_versioning(bucket, owner, value == &json!(true)).await,
-        "policy" => write_policy(writer, names, write).await,
-        "cors" => write_cors(writer, names, write).await,
-        other => Err(ours(&format!("facet `{other}` of a bucket is unknown"))),
+        BucketFacet::Encryption => write_encryption(writer, names, write).await,
+        BucketFacet::Versioning => writer.put_bucket_versioning(bucket, owner, typed(value)?).await,
+        BucketFacet::Policy => write_policy(writer, names, write).await,
+        BucketFacet::Cors => cors::write(writer, names, write).await,
+        BucketFacet::Tags => Err(ours("tags are written with the mark")),
     }
-}
-
-fn block_of(value: &Value) -> PublicAccessBlockConfiguration {
-    let flag = |key: &str| value[key].as_bool();
-    PublicAccessBlockConfiguration::builder()
-        .set_block_public_acls(flag("block_public_acls"))
-        .set_ignore_public_acls(flag("ignore_public_acls"))
-        .set_block_public_policy(flag("block_public_policy"))
-        .set_restrict_public_buckets(flag("restrict_public_buckets"))
-        .build()
 }
 
 /// The rule has more than algorithm and key: that is read, and written back as it was.
 async fn write_encryption(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
     // "Amazon S3 applies server-side encryption with S3 managed keys (SSE-S3) as the base level of encryption for every
     // bucket" <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-bucket-encryption.html>.
-    if write.just_created && !names.endpoint_overridden && *write.value == encryption(None) {
+    let wanted: DefaultEncryption = typed(write.value)?;
+    if write.just_created && !names.endpoint_overridden && wanted == DefaultEncryption::wanted(None) {
         return Ok(());
     }
     let found = writer.reader().get_bucket_encryption(&names.bucket, &names.account).await?;
-    let rule = encrypted(found.as_ref(), write.value)?;
+    let rule = encrypted(found.as_ref(), wanted)?;
     if found.as_ref() == Some(&rule) {
         return Ok(());
     }
@@ -383,10 +333,14 @@ async fn write_encryption(writer: &Writer, names: &Names, write: &Write<'_>) -> 
 }
 
 /// The rule with another algorithm and key. Without the bucket key each object asks KMS for one of its own.
-fn encrypted(found: Option<&ServerSideEncryptionRule>, value: &Value) -> Result<ServerSideEncryptionRule, Error> {
-    let algorithm = ServerSideEncryption::from(value["algorithm"].as_str().unwrap_or("AES256"));
-    let key = value["kms_key"].as_str().map(str::to_owned);
-    let default = ServerSideEncryptionByDefault::builder().sse_algorithm(algorithm).set_kms_master_key_id(key).build();
+fn encrypted(
+    found: Option<&ServerSideEncryptionRule>,
+    wanted: DefaultEncryption,
+) -> Result<ServerSideEncryptionRule, Error> {
+    let default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::from(wanted.algorithm.as_str()))
+        .set_kms_master_key_id(wanted.kms_key)
+        .build();
     let rule = ServerSideEncryptionRule::builder()
         .apply_server_side_encryption_by_default(default.map_err(|error| ours(&error.to_string()))?)
         .set_bucket_key_enabled(found.and_then(|found| found.bucket_key_enabled))
@@ -404,38 +358,6 @@ async fn write_policy(writer: &Writer, names: &Names, write: &Write<'_>) -> Resu
     }
 }
 
-async fn write_cors(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
-    let (bucket, owner) = (names.bucket.as_str(), names.account.as_str());
-    let rules = if write.just_created { Vec::new() } else { writer.reader().get_bucket_cors(bucket, owner).await? };
-    let merged = merged_cors(&rules, &names.ids, write.before, write.value)?;
-    match merged.is_empty() {
-        _ if merged == rules => Ok(()),
-        true => writer.delete_bucket_cors(bucket, owner).await,
-        false => writer.put_bucket_cors(bucket, owner, merged).await,
-    }
-}
-
-fn merged_cors(rules: &[CorsRule], ids: &[String], before: &Value, value: &Value) -> Result<Vec<CorsRule>, Error> {
-    cors::merge(rules, listed, ids, before, value, |value| rule_of(value, &ids[0]))
-}
-
-fn rule_of(value: &Value, id: &str) -> Result<CorsRule, Error> {
-    let list = |key: &str| {
-        let items = value[key].as_array().into_iter().flatten();
-        Some(items.filter_map(|item| item.as_str().map(str::to_owned)).collect())
-    };
-    let max_age_s = value["max_age_s"].as_i64().and_then(|age| i32::try_from(age).ok());
-    let rule = CorsRule::builder()
-        .id(id)
-        .set_allowed_origins(list("origins"))
-        .set_allowed_methods(list("methods"))
-        .set_allowed_headers(list("headers"))
-        .set_expose_headers(list("expose"))
-        .set_max_age_seconds(max_age_s)
-        .build();
-    rule.map_err(|error| ours(&error.to_string()))
-}
-
 /// Delete it. The service itself refuses a full bucket; then the counts say why.
 pub(crate) async fn delete(writer: &Writer, bucket: &str, owner: &str) -> Result<(), Error> {
     match writer.delete_bucket(bucket, owner).await {
@@ -447,28 +369,55 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, owner: &str) -> Result
     }
 }
 
+impl PublicAccess {
+    const BLOCKED: Self = Self {
+        block_public_acls: true,
+        ignore_public_acls: true,
+        block_public_policy: true,
+        restrict_public_buckets: true,
+    };
+
+    fn seen(block: &PublicAccessBlockConfiguration) -> Self {
+        Self {
+            block_public_acls: block.block_public_acls.unwrap_or_default(),
+            ignore_public_acls: block.ignore_public_acls.unwrap_or_default(),
+            block_public_policy: block.block_public_policy.unwrap_or_default(),
+            restrict_public_buckets: block.restrict_public_buckets.unwrap_or_default(),
+        }
+    }
+
+    fn to_block(self) -> PublicAccessBlockConfiguration {
+        PublicAccessBlockConfiguration::builder()
+            .block_public_acls(self.block_public_acls)
+            .ignore_public_acls(self.ignore_public_acls)
+            .block_public_policy(self.block_public_policy)
+            .restrict_public_buckets(self.restrict_public_buckets)
+            .build()
+    }
+}
+
+impl DefaultEncryption {
+    fn wanted(encryption: Option<&Encryption>) -> Self {
+        match encryption {
+            None | Some(Encryption::Managed(_)) => Self { algorithm: "AES256".to_owned(), kms_key: None },
+            Some(Encryption::Key(key)) => Self { algorithm: "aws:kms".to_owned(), kms_key: Some(key.kms_key.clone()) },
+        }
+    }
+
+    fn seen(rule: &ServerSideEncryptionRule) -> Option<Self> {
+        let default = rule.apply_server_side_encryption_by_default.as_ref()?;
+        Some(Self { algorithm: default.sse_algorithm.as_str().to_owned(), kms_key: default.kms_master_key_id.clone() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use aws_sdk_s3::types::{BlockedEncryptionTypes, EncryptionType};
-    use provision_core::resource::EntryId;
 
     use crate::names::tests::{names, settings};
 
     const PLAN: &str = "[aws.bucket]\nname = \"acme\"";
-
-    fn cors_rule(id: Option<&str>, origin: &str, methods: &[&str]) -> CorsRule {
-        let rule = CorsRule::builder().set_id(id.map(str::to_owned)).allowed_origins(origin);
-        let methods = methods.iter().map(|method| (*method).to_owned()).collect();
-        rule.set_allowed_methods(Some(methods)).expose_headers("ETag").max_age_seconds(3000).build().unwrap()
-    }
-
-    /// A rule as the plan file wants it, in the service's order and not in ours.
-    fn as_wanted(id: Option<&str>) -> CorsRule {
-        let mut rule = cors_rule(id, "https://w.example", &["PUT", "HEAD", "GET"]);
-        rule.allowed_headers = Some(vec!["*".to_owned()]);
-        rule
-    }
 
     #[test]
     fn values_for_everybody_are_wanted_of_an_adopted_bucket_only_where_the_plan_file_sets_them() {
@@ -484,44 +433,32 @@ mod tests {
     }
 
     #[test]
-    fn cors_rule_survives_the_services_spelling() {
-        let settings = settings("", PLAN);
-        let names = names(&settings);
-        let found = entries(&[as_wanted(Some(&names.ids[0])), as_wanted(None)], &settings, &names);
-        let wanted = rule(&settings).to_value();
-        assert_eq!((&found.list[0].value, found.list[0].id), (&wanted, EntryId::Ours));
-        assert_eq!((&found.list[1].value, found.list[1].id), (&wanted, EntryId::Nobodys));
-        assert_eq!(listed(&rule_of(&wanted, "x").unwrap()).rule.to_value(), wanted);
-    }
-
-    #[test]
-    fn cors_of_others_are_kept_to_the_bit_and_ours_goes_first() {
-        let settings = settings("", PLAN);
-        let (names, wanted) = (names(&settings), rule(&settings).to_value());
-        let others = [cors_rule(Some("b"), "https://b.example", &["GET", "PUT"]), cors_rule(None, "*", &["GET"])];
-        let merged = merged_cors(&others, &names.ids, &Value::Null, &wanted).unwrap();
-        assert_eq!(merged[0].id.as_ref(), Some(&names.ids[0]));
-        assert_eq!(merged[1..], others);
-        assert_eq!(merged_cors(&merged, &names.ids, &wanted, &wanted).unwrap(), merged);
-        assert_eq!(merged_cors(&merged, &names.ids, &wanted, &Value::Null).unwrap(), others);
-    }
-
-    #[test]
     fn encryption_keeps_what_it_does_not_manage() {
         let blocked = BlockedEncryptionTypes::builder().encryption_type(EncryptionType::from("SSE-C")).build();
-        let mut found = encrypted(None, &encryption(None)).unwrap();
+        let mut found = encrypted(None, DefaultEncryption::wanted(None)).unwrap();
         (found.bucket_key_enabled, found.blocked_encryption_types) = (Some(true), Some(blocked.clone()));
-        let wanted = json!({"algorithm": "aws:kms", "kms_key": "arn:aws:kms:e:1:key/x"});
-        let rule = encrypted(Some(&found), &wanted).unwrap();
-        assert_eq!(seen_encryption(&rule), wanted);
+        let key = "arn:aws:kms:e:1:key/x".to_owned();
+        let wanted = DefaultEncryption { algorithm: "aws:kms".to_owned(), kms_key: Some(key) };
+        let rule = encrypted(Some(&found), wanted.clone()).unwrap();
+        assert_eq!(DefaultEncryption::seen(&rule), Some(wanted));
         assert_eq!((rule.bucket_key_enabled, rule.blocked_encryption_types), (Some(true), Some(blocked)));
-        assert_eq!(encrypted(Some(&found), &encryption(None)).unwrap(), found);
+        assert_eq!(encrypted(Some(&found), DefaultEncryption::wanted(None)).unwrap(), found);
     }
 
     #[test]
     fn public_access_survives_its_request() {
-        for flags in [[true; 4], [true, false, true, false]] {
-            assert_eq!(seen_public_access(&block_of(&public_access(flags))), public_access(flags));
+        let some = PublicAccess { ignore_public_acls: false, restrict_public_buckets: false, ..PublicAccess::BLOCKED };
+        for access in [PublicAccess::BLOCKED, some] {
+            assert_eq!(PublicAccess::seen(&access.to_block()), access);
         }
+    }
+
+    /// Change sets and marks have values in this form: it must not change.
+    #[test]
+    fn values_are_spelled_as_in_change_sets() {
+        let access = json!({"block_public_acls": true, "ignore_public_acls": true, "block_public_policy": true,
+            "restrict_public_buckets": true});
+        assert_eq!(json!(PublicAccess::BLOCKED), access);
+        assert_eq!(json!(DefaultEncryption::wanted(None)), json!({"algorithm": "AES256"}));
     }
 }

@@ -2,21 +2,29 @@
 
 use aws_sdk_s3::types::{Event, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration};
 use provision_core::compare::same;
-use provision_core::resource::{
-    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing,
-    Want,
-};
+use provision_core::resource::{Carrier, Entries, Entry, EntryId, Observation, Present, Refusal, Resource, Want};
 use provision_core::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::{Reader, Writer};
 use crate::names::{Names, Part};
-use crate::resources::{Write, bucket, ours};
+use crate::resources::{Facets, Write, bucket, ours, typed};
 
-static ENTRY: Facet =
-    Facet { name: "entry", key: 'n', extent: Extent::Whole, sharing: Sharing::Named, creation: Creation::OwnCall };
+facets! {
+    /// Facets of the notification.
+    pub(crate) enum NotificationFacet {
+        Entry = ("entry", 'n', Whole, Named, OwnCall),
+    }
+}
 
-pub(super) static FACETS: [&Facet; 1] = [&ENTRY];
+/// The entry that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ToQueue {
+    /// Its ARN.
+    queue: String,
+    events: Vec<String>,
+}
 
 /// Everything that makes an object (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html>).
 const CREATED: &str = "s3:ObjectCreated:*";
@@ -31,15 +39,14 @@ pub(crate) fn resource(names: &Names) -> Resource {
         contained: true,
         needs: vec![Part::Bucket.address(), Part::Queue.address()],
         lane: Some(bucket::LANE),
-        ..Resource::new(Part::Notification.address(), "notification", &names.ids[0], &FACETS)
+        ..Resource::new(Part::Notification.address(), "notification", &names.ids[0], NotificationFacet::ALL)
     }
 }
 
 /// What is wanted: the entry, or none where there is no queue.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
-    let entry = |queue: &String| json!({"queue": names.queue_arn(queue), "events": [CREATED]});
-    let value = names.queue.as_ref().map_or(Value::Null, entry);
-    vec![Want { facet: &ENTRY, value, path: "aws.queue".to_owned() }]
+    let entry = |queue: &String| ToQueue { queue: names.queue_arn(queue), events: vec![CREATED.to_owned()] };
+    vec![NotificationFacet::Entry.want(names.queue.as_ref().map(entry), "aws.queue")]
 }
 
 /// One read.
@@ -48,8 +55,8 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     if bucket::is_gone(&read) {
         return Ok(Observation::Absent);
     }
-    let entry = read.map_or_else(Seen::Unknown, |found| Seen::Entries(entries(&found, names)));
-    Ok(Observation::Present(Box::new(Present { seen: vec![(ENTRY.name, entry)], ..Present::default() })))
+    let seen = vec![NotificationFacet::Entry.entries(read.map(|found| entries(&found, names)))];
+    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
 /// The entries of all kinds, those to queues first.
@@ -171,38 +178,41 @@ fn overlaps(bucket: &str, other: &Notification<'_>) -> Refusal {
 
 /// Read, set or take out our entry, write.
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    let NotificationFacet::Entry = NotificationFacet::of(write.facet)?;
+    let wanted: Option<ToQueue> = typed(write.value)?;
     let found = match write.just_created {
         true => NotificationConfiguration::builder().build(),
         false => writer.reader().get_bucket_notification(&names.bucket, &names.account).await?,
     };
-    let Some(merged) = merged(&found, names, write.value)? else { return Ok(()) };
+    let Some(merged) = merged(&found, names, wanted.as_ref())? else { return Ok(()) };
     // S3 validates every destination of the document, and one of somebody else's may be gone. Where nothing of ours is in
     // it, that is no affair of ours.
-    let skip = write.value.is_null();
+    let skip = wanted.is_none();
     let put = |skip| writer.put_bucket_notification(&names.bucket, &names.account, merged.clone(), skip);
     match put(skip).await {
-        Err(error) if is_others_fault(&error, write.value) => put(true).await,
-        Err(error) => Err(explain(error, write.value)),
+        Err(error) if is_others_fault(&error, wanted.as_ref()) => put(true).await,
+        Err(error) => Err(explain(error, wanted.as_ref())),
         Ok(()) => Ok(()),
     }
 }
 
-/// The document with our entry set, or taken out if it is `null`; `None` if that is what it has already.
+/// The document with our entry set, or taken out if none is wanted; `None` if that is what it has already.
 fn merged(
     found: &NotificationConfiguration,
     names: &Names,
-    value: &Value,
+    wanted: Option<&ToQueue>,
 ) -> Result<Option<NotificationConfiguration>, Error> {
     let all = found.queue_configurations().iter().cloned();
     let (own, mut queues): (Vec<_>, Vec<_>) = all.partition(|entry| to_queue(entry).is_ours(names));
-    let as_wanted = |entry: &QueueConfiguration| same(&to_queue(entry).value(names), value);
-    let wanted = !value.is_null() && !queues.iter().any(as_wanted);
-    let unchanged = if wanted { own.len() == 1 && as_wanted(&own[0]) } else { own.is_empty() };
+    let value = json!(wanted);
+    let as_wanted = |entry: &QueueConfiguration| same(&to_queue(entry).value(names), &value);
+    let missing = wanted.filter(|_| !queues.iter().any(as_wanted));
+    let unchanged = if missing.is_some() { own.len() == 1 && as_wanted(&own[0]) } else { own.is_empty() };
     if unchanged {
         return Ok(None);
     }
-    if wanted {
-        queues.push(entry_of(value, &names.ids[0])?);
+    if let Some(wanted) = missing {
+        queues.push(entry_of(wanted, &names.ids[0])?);
     }
     let merged = NotificationConfiguration::builder()
         .set_queue_configurations(Some(queues))
@@ -212,13 +222,9 @@ fn merged(
     Ok(Some(merged.build()))
 }
 
-fn entry_of(value: &Value, id: &str) -> Result<QueueConfiguration, Error> {
-    let events = value["events"].as_array().into_iter().flatten().filter_map(Value::as_str).map(Event::from).collect();
-    let entry = QueueConfiguration::builder()
-        .id(id)
-        .set_queue_arn(value["queue"].as_str().map(str::to_owned))
-        .set_events(Some(events))
-        .build();
+fn entry_of(wanted: &ToQueue, id: &str) -> Result<QueueConfiguration, Error> {
+    let events = wanted.events.iter().map(|event| Event::from(event.as_str())).collect();
+    let entry = QueueConfiguration::builder().id(id).queue_arn(&wanted.queue).set_events(Some(events)).build();
     entry.map_err(|error| ours(&error.to_string()))
 }
 
@@ -228,8 +234,8 @@ fn invalid(error: &Error) -> Option<&str> {
 }
 
 /// Whether S3 names the destinations that it cannot validate, and ours is none of them: they were there before.
-fn is_others_fault(error: &Error, value: &Value) -> bool {
-    let queue = value["queue"].as_str().unwrap_or_default();
+fn is_others_fault(error: &Error, wanted: Option<&ToQueue>) -> bool {
+    let queue = wanted.map(|wanted| wanted.queue.as_str()).unwrap_or_default();
     // The ARN ends where something follows that no queue's name has.
     let is_named = |destinations: &str| {
         let mut after = destinations.split(queue).skip(1);
@@ -239,7 +245,7 @@ fn is_others_fault(error: &Error, value: &Value) -> bool {
 }
 
 /// The error that W&B's users meet most often, and says least.
-fn explain(error: Error, value: &Value) -> Error {
+fn explain(error: Error, wanted: Option<&ToQueue>) -> Error {
     if invalid(&error).is_none() || error.kind() != ErrorKind::InvalidInput {
         return error;
     }
@@ -247,7 +253,7 @@ fn explain(error: Error, value: &Value) -> Error {
         "S3 may not send to {}: is the queue in the bucket's region, a standard queue, not encrypted with the AWS-managed \
          KMS key, and does its policy let s3.amazonaws.com send? `provision aws plan` shows the policy; then run the same \
          command again",
-        value["queue"].as_str().unwrap_or("the queue")
+        wanted.map_or("the queue", |wanted| wanted.queue.as_str())
     ))
 }
 
@@ -299,6 +305,10 @@ mod tests {
         want(names)[0].value.clone()
     }
 
+    fn to_ours(names: &Names) -> Option<ToQueue> {
+        typed(&wanted(names)).unwrap()
+    }
+
     #[test]
     fn entry_survives_the_services_spelling() {
         let names = of_plan();
@@ -344,37 +354,38 @@ mod tests {
         let names = of_plan();
         let theirs = queue("theirs", "arn:aws:sqs:e:1:other", "s3:ObjectRemoved:*", &[("Prefix", "a")]);
         let found = with_queues(vec![theirs.clone(), queue(&names.ids[1], "arn:aws:sqs:e:1:old", CREATED, &[])]);
-        let set = merged(&found, &names, &wanted(&names)).unwrap().unwrap();
+        let set = merged(&found, &names, to_ours(&names).as_ref()).unwrap().unwrap();
         assert_eq!(set.queue_configurations()[0], theirs);
         assert_eq!(set.queue_configurations()[1].id.as_ref(), Some(&names.ids[0]));
         assert_eq!(set.queue_configurations().len(), 2);
         let mut rest = set.clone();
         rest.queue_configurations = None;
         assert_eq!(rest, others());
-        assert_eq!(merged(&set, &names, &wanted(&names)).unwrap(), None);
-        assert_eq!(merged(&set, &names, &Value::Null).unwrap(), Some(with_queues(vec![theirs])));
-        assert_eq!(merged(&others(), &names, &Value::Null).unwrap(), None);
+        assert_eq!(merged(&set, &names, to_ours(&names).as_ref()).unwrap(), None);
+        assert_eq!(merged(&set, &names, None).unwrap(), Some(with_queues(vec![theirs])));
+        assert_eq!(merged(&others(), &names, None).unwrap(), None);
     }
 
     #[test]
     fn what_others_made_as_wanted_is_used() {
         let names = of_plan();
         let theirs = queue("theirs", OURS, CREATED, &[]);
-        assert_eq!(merged(&with_queues(vec![theirs]), &names, &wanted(&names)).unwrap(), None);
+        assert_eq!(merged(&with_queues(vec![theirs]), &names, to_ours(&names).as_ref()).unwrap(), None);
     }
 
     #[test]
     fn destination_of_others_that_is_gone_is_told_from_ours() {
+        let ours = ToQueue { queue: OURS.to_owned(), events: vec![CREATED.to_owned()] };
         let blames = |named: &str| {
             let message = format!("Unable to validate the following destination configurations{named}");
             let error = Error::new(ErrorKind::InvalidInput, "write").message(message);
-            is_others_fault(&error, &json!({"queue": OURS}))
+            is_others_fault(&error, Some(&ours))
         };
         assert!(blames("; arn:aws:sqs:eu-west-1:1:gone: The destination queue does not exist"));
         assert!(blames(&format!("; {OURS}-2: The destination queue does not exist")));
         assert!(!blames(&format!("; {OURS}: The destination queue does not exist")));
         assert!(!blames(&format!("; arn:aws:sqs:eu-west-1:1:gone, null: ; {OURS}, null: ")));
         assert!(!blames(""));
-        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").message("no"), &json!({"queue": OURS})));
+        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").message("no"), Some(&ours)));
     }
 }

@@ -11,7 +11,8 @@ pub(crate) use google_cloud_wkt::Duration;
 use provision_core::{Error, retry};
 use serde::Serialize;
 
-use crate::error::{from_sdk, unreadable};
+use crate::error::answer::from_sdk;
+use crate::error::unreadable;
 use crate::trace::Tracer;
 
 pub(crate) mod iam;

@@ -16,7 +16,8 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::client::{Clients, Json};
-use crate::error::{innermost, no_token, unauthenticated};
+use crate::error::answer::no_token;
+use crate::error::{innermost, unauthenticated};
 use crate::trace::Tracer;
 
 /// How long credentials may take to be found: a metadata server that hangs must not hang us.

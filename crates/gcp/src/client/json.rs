@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client::{Call, Clients, Json, Reader, Writer};
-use crate::error::{absent, from_json, innermost, no_token, unavailable};
+use crate::error::answer::{from_json, no_token};
+use crate::error::{absent, innermost, unavailable};
 
 /// Resource Manager's own limit is not documented; its examples and clients use hundreds.
 const PROJECTS_PAGE: u32 = 500;

@@ -6,8 +6,7 @@
 
 use futures::future::join_all;
 use provision_core::resource::{
-    Carrier, Creation, Entries, Entry, Extent, Facet, Observation, OnRecord, Present, Refusal, Resource, Seen, Sharing,
-    Want,
+    Carrier, Entries, Entry, Observation, OnRecord, Present, Refusal, Resource, Seen, Want,
 };
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -19,18 +18,15 @@ use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTI
 use crate::error::{lacks_permission, may_be_gone};
 use crate::names::{Names, Part};
 use crate::policy::{self, Holder, email_of, entries, explain, granted, grants, member_of, no_account};
-use crate::resources::{Write, bucket};
+use crate::resources::{Facets, Write, bucket};
 
-const fn facet(name: &'static str, key: char) -> Facet {
-    let (extent, sharing) = (Extent::NamedKeys, Sharing::Anonymous);
-    Facet { name, key, extent, sharing, creation: Creation::OwnCall }
+facets! {
+    /// Facets of the server's access.
+    pub(crate) enum AccessFacet {
+        OnBucket = ("bucket_grants", 'a', NamedKeys, Anonymous, OwnCall),
+        OnAccount = ("account_grants", claims::ON_RECORD, NamedKeys, Anonymous, OwnCall),
+    }
 }
-
-static ON_BUCKET: Facet = facet("bucket_grants", 'a');
-static ON_ACCOUNT: Facet = facet("account_grants", claims::ON_RECORD);
-
-/// Every facet of the server's access.
-pub(crate) static FACETS: [&Facet; 2] = [&ON_BUCKET, &ON_ACCOUNT];
 
 /// The access of the account that the plan file names, or else of the one that it named before.
 pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource> {
@@ -44,17 +40,16 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
         needs: vec![Part::Bucket.address()],
         deleted_after: if settings.gcp.topic.enabled { vec![Part::Bucket.address()] } else { Vec::new() },
         lane: Some(bucket::LANE),
-        ..Resource::new(Part::Access.address(), "service account access", &email, &FACETS)
+        ..Resource::new(Part::Access.address(), "service account access", &email, AccessFacet::ALL)
     })
 }
 
 /// What is wanted: the member of each role, so that another account is another value.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let Some(email) = settings.service_account() else { return Vec::new() };
-    let want = |facet, value| Want { facet, value, path: "gcp.access".to_owned() };
     vec![
-        want(&ON_BUCKET, granted(email, &SERVER_BUCKET_ROLES)),
-        want(&ON_ACCOUNT, granted(email, &SERVER_ACCOUNT_ROLES)),
+        AccessFacet::OnBucket.want(granted(email, &SERVER_BUCKET_ROLES), "gcp.access"),
+        AccessFacet::OnAccount.want(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
     ]
 }
 
@@ -93,7 +88,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims:
     let (on_bucket, accounts) = futures::join!(bucket.policy(reader), join_all(accounts));
     let mut found = Found::default();
     let seen = seen_on_bucket(on_bucket, &bucket, look);
-    found.present.seen.push((ON_BUCKET.name, seen));
+    found.present.seen.push((AccessFacet::OnBucket.spec().name, seen));
     found.add_accounts(accounts);
     claims.remember(found.bound, found.notes);
     Observation::Present(Box::new(found.present))
@@ -167,13 +162,15 @@ impl Found {
                 Ok(account) => {
                     list.extend(account.entries);
                     self.notes.extend(account.note);
-                    self.present.obstacles.extend(account.missing.map(|missing| (ON_ACCOUNT.name, missing)));
+                    self.present
+                        .obstacles
+                        .extend(account.missing.map(|missing| (AccessFacet::OnAccount.spec().name, missing)));
                 }
-                Err(error) => return self.present.seen.push((ON_ACCOUNT.name, Seen::Unknown(error))),
+                Err(error) => return self.present.seen.push(AccessFacet::OnAccount.entries(Err(error))),
             }
         }
         self.bound = list.iter().any(|entry| entry.value.is_string());
-        self.present.seen.push((ON_ACCOUNT.name, Seen::Entries(Entries { list, limit: None })));
+        self.present.seen.push(AccessFacet::OnAccount.entries(Ok(Entries { list, limit: None })));
     }
 }
 
@@ -196,19 +193,21 @@ fn or_missing(email: &str) -> String {
 
 /// Put `value` in place of `before` in one facet.
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, claims: &Claims) -> Result<(), Error> {
-    let Write { facet, before, value, .. } = *write;
-    if facet == ON_ACCOUNT.name {
-        return write_accounts(writer, before, value, claims).await;
+    let Write { before, value, .. } = *write;
+    match AccessFacet::of(write.facet)? {
+        AccessFacet::OnBucket => {
+            // A new bucket has a policy of its own: it is read always.
+            let written = policy::write(writer, &Holder::Bucket(names.bucket.clone()), before, value, false).await;
+            let email = grants(value).map(|(_, member)| email_of(member)).next();
+            written.map_err(|error| explain(error, email))
+        }
+        AccessFacet::OnAccount => write_accounts(writer, before, value, claims).await,
     }
-    // A new bucket has a policy of its own: it is read always.
-    let written = policy::write(writer, &Holder::Bucket(names.bucket.clone()), before, value, false).await;
-    let email = grants(value).map(|(_, member)| email_of(member)).next();
-    written.map_err(|error| explain(error, email))
 }
 
 /// Whether a facet is in the bucket's policy, and not in that of an account.
 pub(crate) fn is_in_bucket(facet: &str) -> bool {
-    facet != ON_ACCOUNT.name
+    AccessFacet::of(facet).is_ok_and(|facet| facet == AccessFacet::OnBucket)
 }
 
 /// Each account has a policy of its own: first the new one gets its roles, then those of the former go.

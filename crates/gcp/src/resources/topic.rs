@@ -5,32 +5,24 @@ use std::time::Duration;
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{
-    Creation, Entries, Extent, Facet, Observation, Orphan, Present, Refusal, Resource, Seen, Sharing, Want,
-};
+use provision_core::resource::{Entries, Observation, Orphan, Present, Refusal, Resource, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::json;
 
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::error::absent;
 use crate::names::{Names, Part, pubsub_identity, short};
 use crate::policy::{self, Holder, entries, granted, has, member_of};
-use crate::resources::{MOST_LABELS, Write, ours};
+use crate::resources::{Facets, MOST_LABELS, Write, ours};
 use crate::tags::{labels_of, unmoved};
 
-static PUBLISHER: Facet = Facet {
-    name: "publisher",
-    key: 'p',
-    extent: Extent::NamedKeys,
-    sharing: Sharing::Anonymous,
-    creation: Creation::OwnCall,
-};
-static LABELS: Facet =
-    Facet { name: "labels", key: 'g', extent: Extent::Tags, sharing: Sharing::Exclusive, creation: Creation::SameCall };
-
-/// Every facet of a topic.
-pub(crate) static FACETS: [&Facet; 2] = [&PUBLISHER, &LABELS];
+facets! {
+    /// Facets of the topic.
+    pub(crate) enum TopicFacet {
+        Publisher = ("publisher", 'p', NamedKeys, Anonymous, OwnCall),
+        Labels = ("labels", 'g', Tags, Exclusive, SameCall),
+    }
+}
 
 /// What Cloud Storage's service agent needs on the topic
 /// (<https://cloud.google.com/storage/docs/reporting-changes#before-you-begin>).
@@ -51,22 +43,21 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         adopt: settings.gcp.topic.adopt,
         deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
         most_tags: MOST_LABELS,
-        ..Resource::new(Part::Topic.address(), "topic", topic, &FACETS)
+        ..Resource::new(Part::Topic.address(), "topic", topic, TopicFacet::ALL)
     })
 }
 
 /// A topic that the plan file no longer names.
 pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
-    Resource::new(orphan.address.clone(), "topic", &orphan.name, &FACETS)
+    Resource::new(orphan.address.clone(), "topic", &orphan.name, TopicFacet::ALL)
 }
 
 /// What is wanted: this bucket's project may publish.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let agent = names.agent.clone().unwrap_or_default();
-    let publisher = granted(&agent, &ROLES);
-    let mut wants = vec![Want { facet: &PUBLISHER, value: publisher, path: "gcp.topic".to_owned() }];
+    let mut wants = vec![TopicFacet::Publisher.want(granted(&agent, &ROLES), "gcp.topic")];
     if !settings.labels().is_empty() {
-        wants.push(Want { facet: &LABELS, value: json!(settings.labels()), path: "deployment.tags".to_owned() });
+        wants.push(TopicFacet::Labels.want(settings.labels(), "deployment.tags"));
     }
     wants
 }
@@ -85,12 +76,9 @@ pub(crate) async fn observe(
         return Ok(Observation::Absent);
     }
     let labels = labels_of(&found.labels);
-    let publisher = match policy {
-        Ok(policy) => Seen::Entries(Entries { list: entries(&policy, &ROLES), limit: None }),
-        Err(error) => Seen::Unknown(error),
-    };
+    let publisher = policy.map(|policy| Entries { list: entries(&policy, &ROLES), limit: None });
+    let seen = vec![TopicFacet::Publisher.entries(publisher), TopicFacet::Labels.seen(Ok(without_mark(&labels)))];
     let mark = Mark::from_tags(&labels);
-    let seen = vec![(PUBLISHER.name, publisher), (LABELS.name, Seen::Value(json!(without_mark(&labels))))];
     Ok(Observation::Present(Box::new(Present { mark, seen, ..Present::default() })))
 }
 
@@ -124,11 +112,14 @@ pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, chang
 
 /// Put `value` in place of `before` in one facet.
 pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Result<(), Error> {
-    if write.facet != PUBLISHER.name {
-        return Err(ours(&format!("facet `{}` of a topic is unknown", write.facet)));
+    match TopicFacet::of(write.facet)? {
+        TopicFacet::Publisher => {
+            let holder = Holder::Topic(topic.to_owned());
+            let written = policy::write(writer, &holder, write.before, write.value, write.just_created).await;
+            written.map_err(explain)
+        }
+        TopicFacet::Labels => Err(ours("labels are written with the mark")),
     }
-    let holder = Holder::Topic(topic.to_owned());
-    policy::write(writer, &holder, write.before, write.value, write.just_created).await.map_err(explain)
 }
 
 fn explain(error: Error) -> Error {
@@ -213,7 +204,7 @@ mod tests {
         let binding = Binding::new().set_role(ROLES[0]).set_members(["user:a@b.c", &member]);
         let found = entries(&Policy::new().set_bindings([binding]), &ROLES);
         let want = &want(&settings(), &names)[0];
-        assert_eq!(want.facet.name, PUBLISHER.name);
+        assert_eq!(want.facet, TopicFacet::Publisher.spec());
         assert_eq!(found.iter().filter(|entry| entry.value == want.value[ROLES[0]]).count(), 1);
     }
 

@@ -24,7 +24,8 @@ facets! {
     }
 }
 
-/// The attributes that are managed, in seconds.
+/// The attributes that are managed, by the plan file's keys.
+#[expect(clippy::struct_field_names, reason = "the unit")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Attributes {
     #[serde(default, skip_serializing_if = "Option::is_none")]

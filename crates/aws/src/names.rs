@@ -35,6 +35,16 @@ impl Part {
         })
     }
 
+    /// The noun for messages.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Queue | Self::RunQueue => "queue",
+            Self::Notification => "notification",
+            Self::Access => "role policy",
+        }
+    }
+
     /// The part that an address of the core's names.
     pub(crate) fn of(address: &Address) -> Result<Self, Error> {
         let found = Self::ALL.into_iter().find(|part| part.address() == *address);

@@ -18,12 +18,13 @@ pub(crate) async fn marked(reader: &Reader, deployments: &[String]) -> Result<Ve
 fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
     let fields: Vec<_> = arn.splitn(6, ':').collect();
     let mark = Mark::from_tags(tags)?;
-    let (part, kind, holds_data) = match *fields.get(2)? {
-        "s3" => (Part::Bucket, "bucket", true),
-        "sqs" => (queue_part(arn, &mark), "queue", false),
+    let part = match *fields.get(2)? {
+        "s3" => Part::Bucket,
+        "sqs" => queue_part(arn, &mark),
         _ => return None,
     };
-    Some(Orphan { holds_data, ..Orphan::new(part.address(), kind, fields.get(5)?, arn.to_owned(), mark) })
+    let holds_data = part == Part::Bucket;
+    Some(Orphan { holds_data, ..Orphan::new(part.address(), part.kind(), fields.get(5)?, arn.to_owned(), mark) })
 }
 
 /// A queue that was adopted, with what is on it. Buckets are never left behind: another name for one is refused.

@@ -23,14 +23,12 @@ pub(crate) async fn marked(
     let buckets = listed("buckets", buckets, claims)?;
     let topics = listed("topics", topics, claims)?;
     let subscriptions = listed("subscriptions", subscriptions, claims)?;
-    let buckets =
-        buckets.iter().map(|found| (Part::Bucket, "bucket", bucket_identity(short(&found.name)), &found.labels));
-    let topics = topics.iter().map(|found| (Part::Topic, "topic", pubsub_identity(&found.name), &found.labels));
-    let subscriptions = subscriptions
-        .iter()
-        .map(|found| (Part::Subscription, "subscription", pubsub_identity(&found.name), &found.labels));
+    let buckets = buckets.iter().map(|found| (Part::Bucket, bucket_identity(short(&found.name)), &found.labels));
+    let topics = topics.iter().map(|found| (Part::Topic, pubsub_identity(&found.name), &found.labels));
+    let subscriptions =
+        subscriptions.iter().map(|found| (Part::Subscription, pubsub_identity(&found.name), &found.labels));
     let all = buckets.chain(subscriptions).chain(topics);
-    let orphan = |(part, kind, identity, labels)| orphan(part, kind, identity, &labels_of(labels), deployments);
+    let orphan = |(part, identity, labels)| orphan(part, identity, &labels_of(labels), deployments);
     Ok(all.filter_map(orphan).collect())
 }
 
@@ -49,10 +47,10 @@ fn listed<T>(what: &str, list: Result<Vec<T>, Error>, claims: &Claims) -> Result
     }
 }
 
-fn orphan(part: Part, kind: &str, identity: String, labels: &Tags, deployments: &[String]) -> Option<Orphan> {
+fn orphan(part: Part, identity: String, labels: &Tags, deployments: &[String]) -> Option<Orphan> {
     labels.get(DEPLOYMENT_KEY).filter(|deployment| deployments.contains(deployment))?;
     let (holds_data, name) = (part == Part::Bucket, short(&identity).to_owned());
-    Some(Orphan { holds_data, ..Orphan::new(part.address(), kind, &name, identity, Mark::from_tags(labels)?) })
+    Some(Orphan { holds_data, ..Orphan::new(part.address(), part.kind(), &name, identity, Mark::from_tags(labels)?) })
 }
 
 /// A topic or a subscription with what is on it. Buckets are never left behind: another name for one is refused.
@@ -88,7 +86,7 @@ mod tests {
         let of = |deployments: &[&str]| {
             let deployments: Vec<_> = deployments.iter().map(|name| (*name).to_owned()).collect();
             let identity = "//pubsub.googleapis.com/projects/p/topics/t".to_owned();
-            orphan(Part::Topic, "topic", identity, &mark.to_tags(), &deployments)
+            orphan(Part::Topic, identity, &mark.to_tags(), &deployments)
         };
         assert_eq!(of(&["ab", "old"]).map(|orphan| orphan.name), Some("t".to_owned()));
         assert!(of(&["a"]).is_none());

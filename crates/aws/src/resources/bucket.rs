@@ -58,7 +58,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         adopt: settings.aws.bucket.adopt,
         holds_data: true,
         lane: Some(LANE),
-        ..Resource::new(Part::Bucket.address(), "bucket", &names.bucket, BucketFacet::ALL)
+        ..Resource::new(Part::Bucket.address(), Part::Bucket.kind(), &names.bucket, BucketFacet::ALL)
     }
 }
 

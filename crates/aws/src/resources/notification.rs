@@ -39,7 +39,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
         contained: true,
         needs: vec![Part::Bucket.address(), Part::Queue.address()],
         lane: Some(bucket::LANE),
-        ..Resource::new(Part::Notification.address(), "notification", &names.ids[0], NotificationFacet::ALL)
+        ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.ids[0], NotificationFacet::ALL)
     }
 }
 
@@ -74,25 +74,38 @@ fn entries(configuration: &NotificationConfiguration, names: &Names) -> Entries 
     Entries { list, limit: Some((MOST_ENTRIES, full)) }
 }
 
+/// Where events go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Target<'a> {
+    Queue(&'a str),
+    Topic(&'a str),
+    Function(&'a str),
+    EventBridge(&'a str),
+}
+
 /// One notification of any kind.
+#[derive(Clone, Debug, Serialize)]
 struct Notification<'a> {
-    kind: &'static str,
-    id: Option<&'a String>,
-    target: &'a str,
+    #[serde(flatten)]
+    target: Target<'a>,
     events: Vec<&'a str>,
     /// `prefix=a`, `suffix=b`.
+    #[serde(rename = "filter", skip_serializing_if = "Vec::is_empty")]
     rules: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a String>,
 }
 
 fn notification<'a>(
-    (kind, target): (&'static str, &'a str),
+    target: Target<'a>,
     id: Option<&'a String>,
     events: &'a [Event],
     filter: Option<&NotificationConfigurationFilter>,
 ) -> Notification<'a> {
     let mut events: Vec<_> = events.iter().map(Event::as_str).collect();
     events.sort_unstable();
-    Notification { kind, id, target, events, rules: rules(filter) }
+    Notification { target, events, rules: rules(filter), id }
 }
 
 /// S3 gives the names back in another case than they were written. An empty value filters nothing.
@@ -109,28 +122,36 @@ fn rules(filter: Option<&NotificationConfigurationFilter>) -> Vec<String> {
 }
 
 fn to_queue(entry: &QueueConfiguration) -> Notification<'_> {
-    notification(("queue", &entry.queue_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
+    notification(Target::Queue(&entry.queue_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
 }
 
 /// Those to what is no queue, which are never ours.
 fn to_others(configuration: &NotificationConfiguration) -> Vec<Notification<'_>> {
     let topics = configuration.topic_configurations().iter();
     let topics = topics.map(|entry| {
-        notification(("topic", &entry.topic_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
+        notification(Target::Topic(&entry.topic_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
     });
     let functions = configuration.lambda_function_configurations().iter();
     let functions = functions.map(|entry| {
-        let target = ("function", entry.lambda_function_arn.as_str());
+        let target = Target::Function(&entry.lambda_function_arn);
         notification(target, entry.id.as_ref(), &entry.events, entry.filter.as_ref())
     });
     let bridge = configuration.event_bridge_configuration.as_ref();
-    let bridge = bridge.map(|_| notification(("event_bridge", "EventBridge"), None, &[], None));
+    let bridge = bridge.map(|_| notification(Target::EventBridge("EventBridge"), None, &[], None));
     topics.chain(functions).chain(bridge).collect()
+}
+
+impl<'a> Target<'a> {
+    const fn name(self) -> &'a str {
+        match self {
+            Self::Queue(name) | Self::Topic(name) | Self::Function(name) | Self::EventBridge(name) => name,
+        }
+    }
 }
 
 impl Notification<'_> {
     fn is_ours(&self, names: &Names) -> bool {
-        self.kind == "queue" && self.id.is_some_and(|id| names.ids.contains(id))
+        matches!(self.target, Target::Queue(_)) && self.id.is_some_and(|id| names.ids.contains(id))
     }
 
     /// As the core judges it. S3 gives each one an id: one that is not ours is somebody else's.
@@ -142,21 +163,15 @@ impl Notification<'_> {
 
     /// Without its id, which says whose it is and nothing else; one under the deployment's former name is written again.
     fn value(&self, names: &Names) -> Value {
-        let mut value = json!({self.kind: self.target, "events": self.events});
-        if !self.rules.is_empty() {
-            value["filter"] = json!(self.rules);
-        }
-        if self.is_ours(names) && self.id != names.ids.first() {
-            value["id"] = json!(self.id);
-        }
-        value
+        let former = self.id.filter(|id| self.is_ours(names) && names.ids.first() != Some(id));
+        json!(Notification { id: former, ..self.clone() })
     }
 
     fn describe(&self) -> String {
         let id = self.id.map_or_else(String::new, |id| format!("`{id}` "));
         let rules = if self.rules.is_empty() { String::new() } else { format!(" ({})", self.rules.join(", ")) };
         let events = if self.events.is_empty() { "of all events".to_owned() } else { self.events.join(", ") };
-        format!("notification {id}{events}{rules} to {}", self.target)
+        format!("notification {id}{events}{rules} to {}", self.target.name())
     }
 
     fn takes_created(&self) -> bool {

@@ -62,13 +62,13 @@ pub(super) fn of_part(part: Part, names: &Names, name: &str, adopt: bool) -> Res
         identity: names.queue_arn(name),
         adopt,
         deleted_after: vec![Part::Bucket.address(), Part::Notification.address()],
-        ..Resource::new(part.address(), "queue", name, QueueFacet::ALL)
+        ..Resource::new(part.address(), part.kind(), name, QueueFacet::ALL)
     }
 }
 
 /// A queue that the plan file no longer names.
 pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
-    Resource::new(orphan.address.clone(), "queue", &orphan.name, QueueFacet::ALL)
+    Resource::new(orphan.address.clone(), Part::Queue.kind(), &orphan.name, QueueFacet::ALL)
 }
 
 /// The event queue. On an adopted one, values for everybody only where the plan file sets them.

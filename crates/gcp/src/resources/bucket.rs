@@ -43,7 +43,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         deleted_after: if names.topic.is_some() { Vec::new() } else { vec![Part::Access.address()] },
         most_tags: MOST_LABELS,
         lane: Some(LANE),
-        ..Resource::new(Part::Bucket.address(), "bucket", &names.bucket, BucketFacet::ALL)
+        ..Resource::new(Part::Bucket.address(), Part::Bucket.kind(), &names.bucket, BucketFacet::ALL)
     }
 }
 

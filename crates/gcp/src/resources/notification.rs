@@ -76,7 +76,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
         contained: true,
         needs: vec![Part::Bucket.address(), Part::Topic.address()],
         lane: Some(bucket::LANE),
-        ..Resource::new(Part::Notification.address(), "notification", &names.bucket, NotificationFacet::ALL)
+        ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.bucket, NotificationFacet::ALL)
     }
 }
 

@@ -68,13 +68,13 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
         most_tags: MOST_LABELS,
         lane: Some(LANE),
-        ..Resource::new(Part::Subscription.address(), "subscription", subscription, SubscriptionFacet::ALL)
+        ..Resource::new(Part::Subscription.address(), Part::Subscription.kind(), subscription, SubscriptionFacet::ALL)
     })
 }
 
 /// A subscription that the plan file no longer names.
 pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
-    Resource::new(orphan.address.clone(), "subscription", &orphan.name, SubscriptionFacet::ALL)
+    Resource::new(orphan.address.clone(), Part::Subscription.kind(), &orphan.name, SubscriptionFacet::ALL)
 }
 
 /// What is wanted. On an adopted subscription, values for everybody only where the plan file sets them.

@@ -43,13 +43,13 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         adopt: settings.gcp.topic.adopt,
         deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
         most_tags: MOST_LABELS,
-        ..Resource::new(Part::Topic.address(), "topic", topic, TopicFacet::ALL)
+        ..Resource::new(Part::Topic.address(), Part::Topic.kind(), topic, TopicFacet::ALL)
     })
 }
 
 /// A topic that the plan file no longer names.
 pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
-    Resource::new(orphan.address.clone(), "topic", &orphan.name, TopicFacet::ALL)
+    Resource::new(orphan.address.clone(), Part::Topic.kind(), &orphan.name, TopicFacet::ALL)
 }
 
 /// What is wanted: this bucket's project may publish.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use google_cloud_auth::credentials::CacheableResource;
 use provision_core::trace::body_without_secrets;
 use provision_core::{Error, retry};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,6 +54,25 @@ fn encoded(text: &str) -> String {
         other => format!("%{other:02X}"),
     };
     text.bytes().map(byte).collect()
+}
+
+/// What is read of a notification that was made.
+#[derive(Debug, Deserialize)]
+struct Inserted {
+    id: String,
+}
+
+/// A project <https://cloud.google.com/resource-manager/reference/rest/v3/projects#Project>.
+#[derive(Debug, Deserialize)]
+struct Project {
+    /// `projects/NUMBER`.
+    name: String,
+}
+
+/// <https://cloud.google.com/storage/docs/json_api/v1/projects/serviceAccount>
+#[derive(Debug, Deserialize)]
+struct ServiceAgent {
+    email_address: String,
 }
 
 /// A page of projects <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search#response-body>.
@@ -108,6 +128,11 @@ fn answer_of(call: &Call<'_>, bytes: &[u8]) -> Result<Value, Error> {
     if answer.is_object() { Ok(answer) } else { Err(call.unreadable(&"it is no object")) }
 }
 
+/// An answer as what its call gives.
+fn parsed<T: DeserializeOwned>(call: &Call<'_>, answer: Value) -> Result<T, Error> {
+    serde_json::from_value(answer).map_err(|error| call.unreadable(&error))
+}
+
 async fn read(request: reqwest::RequestBuilder) -> Result<(u16, http::HeaderMap, Vec<u8>), reqwest::Error> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -131,7 +156,8 @@ impl Reader {
         let tried = format!("look up project `{project}`");
         let call = Call::rest("GET", "resourcemanager.projects.get", &path, tried);
         let answer = self.clients.json_repeated(&self.clients.projects_json, &call).await?;
-        let number = answer["name"].as_str().and_then(|name| name.strip_prefix("projects/"));
+        let project: Project = parsed(&call, answer)?;
+        let number = project.name.strip_prefix("projects/");
         number.map(str::to_owned).ok_or_else(|| call.unreadable(&"it names no project"))
     }
 
@@ -144,7 +170,7 @@ impl Reader {
             let tried = "find the projects that these credentials can see".to_owned();
             let call = Call::rest("GET", "resourcemanager.projects.search", &path, tried);
             let answer = self.clients.json_repeated(&self.clients.projects_json, &call).await?;
-            let page: ProjectPage = serde_json::from_value(answer).map_err(|error| call.unreadable(&error))?;
+            let page: ProjectPage = parsed(&call, answer)?;
             found.extend(page.projects.into_iter().map(|project| project.project_id));
             match page.next_page_token {
                 next if next.is_empty() => return Ok(found),
@@ -161,8 +187,7 @@ impl Reader {
         let tried = format!("look up the Cloud Storage service agent of project `{project}`");
         let call = Call::rest("GET", "storage.projects.serviceAccount.get", &path, tried);
         let answer = self.clients.json_repeated(&self.clients.storage_json, &call).await?;
-        let email = answer["email_address"].as_str();
-        email.map(str::to_owned).ok_or_else(|| call.unreadable(&"it names no service agent"))
+        Ok(parsed::<ServiceAgent>(&call, answer)?.email_address)
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/notifications/list>
@@ -183,8 +208,8 @@ impl Writer {
         let tried = format!("make the notification of bucket `{bucket}`");
         let call = Call::rest("POST", "storage.notificationConfigs.insert", &path, tried);
         let answer = self.clients().json(&self.clients().storage_json, &call, Some(notification)).await?;
-        let id = answer["id"].as_str().filter(|id| !id.is_empty());
-        id.map(str::to_owned).ok_or_else(|| call.unreadable(&"it names no notification"))
+        let Inserted { id } = parsed(&call, answer)?;
+        if id.is_empty() { Err(call.unreadable(&"it names no notification")) } else { Ok(id) }
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/notifications/delete>

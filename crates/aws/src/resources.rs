@@ -19,6 +19,8 @@ macro_rules! facets {
         }
 
         impl crate::resources::Facets for $kind {
+            const EACH: &'static [Self] = &[$(Self::$facet,)+];
+
             const ALL: &'static [&'static provision_core::resource::Facet] = &[$(
                 &provision_core::resource::Facet {
                     name: $name,
@@ -51,8 +53,11 @@ pub(crate) mod notification;
 pub(crate) mod access;
 
 /// What `facets!` makes.
-pub(crate) trait Facets: Copy {
-    /// Every one that the kind can have, as the core knows it.
+pub(crate) trait Facets: Copy + 'static {
+    /// Every one that the kind can have.
+    const EACH: &'static [Self];
+
+    /// The same, as the core knows them.
     const ALL: &'static [&'static Facet];
 
     /// As the core knows it.

@@ -19,6 +19,8 @@ macro_rules! facets {
         }
 
         impl crate::resources::Facets for $kind {
+            const EACH: &'static [Self] = &[$(Self::$facet,)+];
+
             const ALL: &'static [&'static provision_core::resource::Facet] = &[$(
                 &provision_core::resource::Facet {
                     name: $name,
@@ -57,8 +59,11 @@ pub(crate) mod access;
 const MOST_LABELS: usize = 64;
 
 /// What `facets!` makes.
-pub(crate) trait Facets: Copy {
-    /// Every one that the kind can have, as the core knows it.
+pub(crate) trait Facets: Copy + 'static {
+    /// Every one that the kind can have.
+    const EACH: &'static [Self];
+
+    /// The same, as the core knows them.
     const ALL: &'static [&'static Facet];
 
     /// As the core knows it.
@@ -105,14 +110,12 @@ pub(crate) fn ours(what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::mark::Origin;
 
     use super::access::AccessFacet;
     use super::bucket::BucketFacet;
     use super::notification::NotificationFacet;
     use super::subscription::SubscriptionFacet;
     use super::topic::TopicFacet;
-    use crate::names::tests::{full_settings, names};
 
     #[test]
     fn facets_on_record_in_one_mark_have_keys_of_their_own() {
@@ -123,18 +126,5 @@ mod tests {
             keys.dedup();
             assert_eq!(keys.len(), facets.len());
         }
-    }
-
-    #[test]
-    fn every_facet_wanted_is_one_that_its_kind_can_have() {
-        let (settings, names) = (full_settings(), names());
-        let of = |facets: &[&'static Facet], wants: Vec<Want>| {
-            assert!(wants.iter().all(|want| facets.contains(&want.facet)));
-        };
-        of(BucketFacet::ALL, bucket::want(&settings, Origin::Created));
-        of(TopicFacet::ALL, topic::want(&settings, &names));
-        of(SubscriptionFacet::ALL, subscription::want(&settings, &names, Origin::Created));
-        of(NotificationFacet::ALL, notification::want(&names));
-        of(AccessFacet::ALL, access::want(&settings));
     }
 }

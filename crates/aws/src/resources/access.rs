@@ -55,7 +55,10 @@ fn place(role: &str, policy: &str) -> String {
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let Some(role) = settings.role_name() else { return Vec::new() };
     let value = Map::from_iter([(place(role, &names.policies[0]), statements(settings, names))]);
-    vec![AccessFacet::Policy.want(value, "aws.access")]
+    let want = |facet: &AccessFacet| match facet {
+        AccessFacet::Policy => facet.want(&value, "aws.access"),
+    };
+    AccessFacet::EACH.iter().map(want).collect()
 }
 
 /// The policy of the server as a document, for those who attach it themselves.

@@ -67,27 +67,22 @@ pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Wa
     let bucket = &settings.aws.bucket;
     let created = origin == Origin::Created;
     let private = created || bucket.private;
-    let mut wants = Vec::new();
-    if private {
-        wants.push(BucketFacet::Ownership.want("BucketOwnerEnforced", "aws.bucket"));
-        wants.push(BucketFacet::PublicAccess.want(PublicAccess::BLOCKED, "aws.bucket"));
-    }
-    if created || bucket.encryption.is_some() {
-        let encryption = DefaultEncryption::wanted(bucket.encryption.as_ref());
-        wants.push(BucketFacet::Encryption.want(encryption, "aws.bucket.encryption"));
-    }
-    if created || bucket.versioning.is_some() {
-        let versioning = bucket.versioning.unwrap_or_default();
-        wants.push(BucketFacet::Versioning.want(versioning, "aws.bucket.versioning"));
-    }
-    if private {
-        wants.push(BucketFacet::Policy.want(tls_only(names), "aws.bucket"));
-    }
-    wants.push(BucketFacet::Cors.want(cors::rule(settings), "aws.bucket.cors"));
-    if !settings.tags().is_empty() {
-        wants.push(BucketFacet::Tags.want(settings.tags(), "deployment.tags"));
-    }
-    wants
+    let want = |facet: &BucketFacet| match facet {
+        BucketFacet::Ownership => private.then(|| facet.want("BucketOwnerEnforced", "aws.bucket")),
+        BucketFacet::PublicAccess => private.then(|| facet.want(PublicAccess::BLOCKED, "aws.bucket")),
+        BucketFacet::Encryption => {
+            let wanted = DefaultEncryption::wanted(bucket.encryption.as_ref());
+            (created || bucket.encryption.is_some()).then(|| facet.want(wanted, "aws.bucket.encryption"))
+        }
+        BucketFacet::Versioning => {
+            let wanted = bucket.versioning.unwrap_or_default();
+            (created || bucket.versioning.is_some()).then(|| facet.want(wanted, "aws.bucket.versioning"))
+        }
+        BucketFacet::Policy => private.then(|| facet.want(tls_only(names), "aws.bucket")),
+        BucketFacet::Cors => Some(facet.want(cors::rule(settings), "aws.bucket.cors")),
+        BucketFacet::Tags => (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags")),
+    };
+    BucketFacet::EACH.iter().filter_map(want).collect()
 }
 
 /// Deny everything that does not come over TLS
@@ -166,19 +161,24 @@ impl Reads {
     }
 
     fn present(self, settings: &Settings, names: &Names, tags: &Tags) -> Present {
-        let policy = self.policy.and_then(|text| document(text.as_deref(), &names.bucket));
+        let Self { ownership, public_access, encryption, versioning, policy, cors, .. } = self;
+        let policy = policy.and_then(|text| document(text.as_deref(), &names.bucket));
         let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
         let kept = others.map(|entry| Kept { facet: BucketFacet::Policy.spec().name.to_owned(), entry }).collect();
-        let encryption = self.encryption.map(|rule| rule.as_ref().and_then(DefaultEncryption::seen));
-        let seen = vec![
-            BucketFacet::Ownership.seen(self.ownership),
-            BucketFacet::PublicAccess.seen(self.public_access.map(|block| block.as_ref().map(PublicAccess::seen))),
-            BucketFacet::Encryption.seen(encryption),
-            BucketFacet::Versioning.seen(self.versioning),
-            BucketFacet::Policy.seen(policy.map(|policy| policy.ours(&names.sids))),
-            BucketFacet::Cors.entries(self.cors.map(|rules| cors::entries(&rules, settings, names))),
-            BucketFacet::Tags.seen(Ok(without_mark(tags))),
-        ];
+        let seen = |facet: &BucketFacet| match facet {
+            BucketFacet::Ownership => facet.seen(ownership.clone()),
+            BucketFacet::PublicAccess => {
+                facet.seen(public_access.clone().map(|block| block.as_ref().map(PublicAccess::seen)))
+            }
+            BucketFacet::Encryption => {
+                facet.seen(encryption.clone().map(|rule| rule.as_ref().and_then(DefaultEncryption::seen)))
+            }
+            BucketFacet::Versioning => facet.seen(versioning.clone()),
+            BucketFacet::Policy => facet.seen(policy.clone().map(|policy| policy.ours(&names.sids))),
+            BucketFacet::Cors => facet.entries(cors.clone().map(|rules| cors::entries(&rules, settings, names))),
+            BucketFacet::Tags => facet.seen(Ok(without_mark(tags))),
+        };
+        let seen = BucketFacet::EACH.iter().map(seen).collect();
         Present { mark: Mark::from_tags(tags), seen, kept, ..Present::default() }
     }
 }

@@ -46,7 +46,10 @@ pub(crate) fn resource(names: &Names) -> Resource {
 /// What is wanted: the entry, or none where there is no queue.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
     let entry = |queue: &String| ToQueue { queue: names.queue_arn(queue), events: vec![CREATED.to_owned()] };
-    vec![NotificationFacet::Entry.want(names.queue.as_ref().map(entry), "aws.queue")]
+    let want = |facet: &NotificationFacet| match facet {
+        NotificationFacet::Entry => facet.want(names.queue.as_ref().map(entry), "aws.queue"),
+    };
+    NotificationFacet::EACH.iter().map(want).collect()
 }
 
 /// One read.

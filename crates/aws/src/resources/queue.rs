@@ -75,26 +75,26 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
     let Some(queue) = &names.queue else { return Vec::new() };
     let section = &settings.aws.queue;
-    let mut wants = without_policy(settings, "aws.queue", section, origin);
-    let statement = with_sid(&statement(names, queue, section.senders), &names.sids[0]);
-    wants.push(QueueFacet::Policy.want(statement, "aws.queue.senders"));
-    wants
+    let policy = with_sid(&statement(names, queue, section.senders), &names.sids[0]);
+    of_section(settings, "aws.queue", section, origin, Some(&policy))
 }
 
-/// What both queues are to have.
-pub(super) fn without_policy(settings: &Settings, path: &str, section: &QueueSection, origin: Origin) -> Vec<Want> {
-    let mut wants = Vec::new();
+/// What either of the two is to have.
+pub(super) fn of_section(
+    settings: &Settings,
+    path: &str,
+    section: &QueueSection,
+    origin: Origin,
+    policy: Option<&Value>,
+) -> Vec<Want> {
     let attributes = Attributes::wanted(section, origin);
-    if attributes != Attributes::default() {
-        wants.push(QueueFacet::Attributes.want(attributes, path));
-    }
-    if origin == Origin::Created {
-        wants.push(QueueFacet::Encryption.want(Encryption::Managed, path));
-    }
-    if !settings.tags().is_empty() {
-        wants.push(QueueFacet::Tags.want(settings.tags(), "deployment.tags"));
-    }
-    wants
+    let want = |facet: &QueueFacet| match facet {
+        QueueFacet::Attributes => (attributes != Attributes::default()).then(|| facet.want(&attributes, path)),
+        QueueFacet::Encryption => (origin == Origin::Created).then(|| facet.want(Encryption::Managed, path)),
+        QueueFacet::Policy => policy.map(|policy| facet.want(policy, "aws.queue.senders")),
+        QueueFacet::Tags => (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags")),
+    };
+    QueueFacet::EACH.iter().filter_map(want).collect()
 }
 
 /// Who may use the queue. The documentation's policy opens it to all principals; ours to this bucket of this account
@@ -133,23 +133,22 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Resu
     let (attributes, tags) =
         futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
     let (Some(tags), Some(attributes)) = (tags?, attributes.transpose()) else { return Ok(Observation::Absent) };
-    let mut present = Present { mark: Mark::from_tags(&tags), ..Present::default() };
-    see(&mut present, attributes, names, queue);
-    present.seen.push(QueueFacet::Tags.seen(Ok(without_mark(&tags))));
-    Ok(Observation::Present(Box::new(present)))
+    Ok(Observation::Present(Box::new(present(attributes, &tags, names, queue))))
 }
 
-fn see(present: &mut Present, attributes: Result<Tags, Error>, names: &Names, queue: &str) {
-    let policy = attributes.as_ref().map_err(Clone::clone).and_then(|attributes| policy(attributes, queue));
-    let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
-    let kept = others.map(|entry| Kept { facet: QueueFacet::Policy.spec().name.to_owned(), entry });
-    present.kept.extend(kept);
+fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &str) -> Present {
     let attributes = attributes.as_ref().map_err(Clone::clone);
-    present.seen.extend([
-        QueueFacet::Attributes.seen(attributes.clone().map(Attributes::seen)),
-        QueueFacet::Encryption.seen(attributes.map(Encryption::seen)),
-        QueueFacet::Policy.seen(policy.map(|policy| policy.ours(&names.sids))),
-    ]);
+    let policy = attributes.clone().and_then(|attributes| policy(attributes, queue));
+    let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
+    let kept = others.map(|entry| Kept { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
+    let seen = |facet: &QueueFacet| match facet {
+        QueueFacet::Attributes => facet.seen(attributes.clone().map(Attributes::seen)),
+        QueueFacet::Encryption => facet.seen(attributes.clone().map(Encryption::seen)),
+        QueueFacet::Policy => facet.seen(policy.clone().map(|policy| policy.ours(&names.sids))),
+        QueueFacet::Tags => facet.seen(Ok(without_mark(tags))),
+    };
+    let seen = QueueFacet::EACH.iter().map(seen).collect();
+    Present { mark: Mark::from_tags(tags), seen, kept, ..Present::default() }
 }
 
 /// A queue without a policy has no such attribute; an empty one takes it away, and means the same.
@@ -332,10 +331,9 @@ mod tests {
             let sent =
                 facets.iter().flat_map(|(facet, value)| attributes_of(QueueFacet::of(facet).unwrap(), value).unwrap());
             let sent = sent.collect();
-            let mut present = Present::default();
-            see(&mut present, Ok(sent), &names, "acme-events");
+            let present = present(Ok(sent), settings.tags(), &names, "acme-events");
             assert!(present.kept.is_empty());
-            for (name, seen) in &present.seen {
+            for (name, seen) in present.seen.iter().filter(|(name, _)| *name != "tags") {
                 assert!(matches!(seen, Seen::Value(value) if *value == facets[*name]), "{name}: {seen:?}");
             }
         }
@@ -366,9 +364,12 @@ mod tests {
     fn policy_that_cannot_be_read_is_unknown_and_one_that_is_not_there_is_none() {
         let names = names(&settings("", PLAN));
         let seen = |attributes: &[(&str, &str)]| {
-            let mut present = Present::default();
-            see(&mut present, Ok(texts(attributes)), &names, "q");
-            present.seen.into_iter().find(|(name, _)| *name == "policy").unwrap().1
+            present(Ok(texts(attributes)), &Tags::new(), &names, "q")
+                .seen
+                .into_iter()
+                .find(|(name, _)| *name == "policy")
+                .unwrap()
+                .1
         };
         assert!(matches!(seen(&[]), Seen::Value(Value::Null)));
         assert!(matches!(seen(&[("Policy", "")]), Seen::Value(Value::Null)));

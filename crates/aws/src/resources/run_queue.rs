@@ -16,5 +16,5 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 
 /// What is wanted. On an adopted one, values for everybody only where the plan file sets them.
 pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
-    queue::without_policy(settings, "aws.run_queue", &QueueSection::default(), origin)
+    queue::of_section(settings, "aws.run_queue", &QueueSection::default(), origin, None)
 }

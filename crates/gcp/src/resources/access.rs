@@ -47,10 +47,11 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
 /// What is wanted: the member of each role, so that another account is another value.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let Some(email) = settings.service_account() else { return Vec::new() };
-    vec![
-        AccessFacet::OnBucket.want(granted(email, &SERVER_BUCKET_ROLES), "gcp.access"),
-        AccessFacet::OnAccount.want(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
-    ]
+    let want = |facet: &AccessFacet| match facet {
+        AccessFacet::OnBucket => facet.want(granted(email, &SERVER_BUCKET_ROLES), "gcp.access"),
+        AccessFacet::OnAccount => facet.want(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
+    };
+    AccessFacet::EACH.iter().map(want).collect()
 }
 
 /// The commands that grant everything the server needs, for those who run them themselves.

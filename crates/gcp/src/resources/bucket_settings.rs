@@ -120,4 +120,15 @@ mod tests {
         assert_eq!(of(604_801), json!({"seconds": 604_801}));
         assert_eq!(json!(SoftDelete::seen(&Bucket::new())), json!(0));
     }
+
+    /// Change sets and marks have values in this form: it must not change.
+    #[test]
+    fn values_are_spelled_as_in_change_sets() {
+        let storage = Storage { location: Some("US".to_owned()), class: None };
+        assert_eq!(json!(storage), json!({"location": "US"}));
+        let access = json!({"uniform_access": true, "prevention": "enforced"});
+        assert_eq!(json!(PublicAccess::prevented()), access);
+        assert_eq!(json!(Encryption::of(None)), json!("google-managed"));
+        assert_eq!(json!(Encryption::of(Some("k".to_owned()))), json!({"kms_key": "k"}));
+    }
 }

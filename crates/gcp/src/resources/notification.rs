@@ -86,9 +86,11 @@ pub(crate) fn want(names: &Names) -> Vec<Want> {
         let topic = names.topic_name(topic);
         let (events, format) = (BTreeSet::from([CREATED.to_owned()]), FORMAT.to_owned());
         let said = Said { topic, events, format, prefix: String::new(), attributes: BTreeMap::new() };
-        NotificationFacet::Entry.want(said, "gcp.topic")
+        NotificationFacet::EACH.iter().map(move |facet| match facet {
+            NotificationFacet::Entry => facet.want(&said, "gcp.topic"),
+        })
     };
-    names.topic.iter().map(want).collect()
+    names.topic.iter().flat_map(want).collect()
 }
 
 /// The list. Where there is no bucket there are none.

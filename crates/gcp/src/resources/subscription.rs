@@ -80,15 +80,18 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 /// What is wanted. On an adopted subscription, values for everybody only where the plan file sets them.
 pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
     let topic = names.topic.as_ref().map(|topic| names.topic_name(topic));
-    let mut wants = vec![SubscriptionFacet::Topic.want(topic, "gcp.topic.name")];
-    wants.push(SubscriptionFacet::Attributes.want(Attributes::wanted(settings, origin), "gcp.subscription"));
-    if !settings.labels().is_empty() {
-        wants.push(SubscriptionFacet::Labels.want(settings.labels(), "deployment.tags"));
-    }
-    if let Some(email) = settings.service_account() {
-        wants.push(SubscriptionFacet::Access.want(granted(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access"));
-    }
-    wants
+    let want = |facet: &SubscriptionFacet| match facet {
+        SubscriptionFacet::Topic => Some(facet.want(&topic, "gcp.topic.name")),
+        SubscriptionFacet::Attributes => Some(facet.want(Attributes::wanted(settings, origin), "gcp.subscription")),
+        SubscriptionFacet::Access => {
+            let granted = |email| facet.want(granted(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access");
+            settings.service_account().map(granted)
+        }
+        SubscriptionFacet::Labels => {
+            (!settings.labels().is_empty()).then(|| facet.want(settings.labels(), "deployment.tags"))
+        }
+    };
+    SubscriptionFacet::EACH.iter().filter_map(want).collect()
 }
 
 /// The subscription and its policy, at once.
@@ -127,11 +130,14 @@ fn seen_access(policy: Result<Policy, Error>, needed: bool) -> Option<(&'static 
 fn present(found: &Subscription, names: &Names) -> Present {
     let labels = labels_of(&found.labels);
     let mark = Mark::from_tags(&labels);
-    let seen = vec![
-        SubscriptionFacet::Topic.seen(Ok(&found.topic)),
-        SubscriptionFacet::Attributes.seen(Ok(Attributes::seen(found))),
-        SubscriptionFacet::Labels.seen(Ok(without_mark(&labels))),
-    ];
+    let seen = |facet: &SubscriptionFacet| match facet {
+        SubscriptionFacet::Topic => Some(facet.seen(Ok(&found.topic))),
+        SubscriptionFacet::Attributes => Some(facet.seen(Ok(Attributes::seen(found)))),
+        // Stands in its policy.
+        SubscriptionFacet::Access => None,
+        SubscriptionFacet::Labels => Some(facet.seen(Ok(without_mark(&labels)))),
+    };
+    let seen = SubscriptionFacet::EACH.iter().filter_map(seen).collect();
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let wanted = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
     let fixed = fixed(found, &wanted, created).map(|refusal| (SubscriptionFacet::Topic.spec().name, refusal));
@@ -398,7 +404,8 @@ mod tests {
             |role: &str| crate::client::iam::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
         let policy = Policy::new().set_bindings(SERVER_SUBSCRIPTION_ROLES.map(binding));
         let Some((_, Seen::Entries(entries))) = seen_access(Ok(policy), true) else { panic!("the policy is not seen") };
-        let want = want(&settings, &names(), Origin::Adopted).pop().unwrap();
+        let wants = want(&settings, &names(), Origin::Adopted);
+        let want = wants.iter().find(|want| want.facet.name == "access").unwrap();
         for role in SERVER_SUBSCRIPTION_ROLES {
             let of_role = entries.list.iter().filter(|entry| entry.member.as_deref() == Some(role));
             assert_eq!(of_role.filter(|entry| entry.value == want.value[role]).count(), 1);

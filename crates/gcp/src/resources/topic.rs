@@ -55,11 +55,11 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 /// What is wanted: this bucket's project may publish.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let agent = names.agent.clone().unwrap_or_default();
-    let mut wants = vec![TopicFacet::Publisher.want(granted(&agent, &ROLES), "gcp.topic")];
-    if !settings.labels().is_empty() {
-        wants.push(TopicFacet::Labels.want(settings.labels(), "deployment.tags"));
-    }
-    wants
+    let want = |facet: &TopicFacet| match facet {
+        TopicFacet::Publisher => Some(facet.want(granted(&agent, &ROLES), "gcp.topic")),
+        TopicFacet::Labels => (!settings.labels().is_empty()).then(|| facet.want(settings.labels(), "deployment.tags")),
+    };
+    TopicFacet::EACH.iter().filter_map(want).collect()
 }
 
 /// The topic, its policy, and the service agent that is wanted in it, at once.
@@ -77,7 +77,11 @@ pub(crate) async fn observe(
     }
     let labels = labels_of(&found.labels);
     let publisher = policy.map(|policy| Entries { list: entries(&policy, &ROLES), limit: None });
-    let seen = vec![TopicFacet::Publisher.entries(publisher), TopicFacet::Labels.seen(Ok(without_mark(&labels)))];
+    let seen = |facet: &TopicFacet| match facet {
+        TopicFacet::Publisher => facet.entries(publisher.clone()),
+        TopicFacet::Labels => facet.seen(Ok(without_mark(&labels))),
+    };
+    let seen = TopicFacet::EACH.iter().map(seen).collect();
     let mark = Mark::from_tags(&labels);
     Ok(Observation::Present(Box::new(Present { mark, seen, ..Present::default() })))
 }

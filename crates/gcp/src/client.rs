@@ -3,16 +3,14 @@
 //!
 //! [`Reader`] has the reads and nothing else, so that `plan` and `drift` cannot write.
 
-use std::fmt::Display;
-
 use google_cloud_auth::credentials::Credentials;
 use google_cloud_iam_v1::model::{GetIamPolicyRequest, GetPolicyOptions};
 pub(crate) use google_cloud_wkt::Duration;
 use provision_core::{Error, retry};
 use serde::Serialize;
 
+use crate::error::Call;
 use crate::error::answer::from_sdk;
-use crate::error::unreadable;
 use crate::trace::Tracer;
 
 pub(crate) mod iam;
@@ -99,29 +97,6 @@ impl AsRef<Reader> for Writer {
     }
 }
 
-/// What one call is called, what it is about, and what it is for.
-struct Call<'a> {
-    method: &'static str,
-    operation: &'static str,
-    resource: &'a str,
-    tried: String,
-}
-
-impl<'a> Call<'a> {
-    fn grpc(operation: &'static str, resource: &'a str, tried: String) -> Self {
-        Self { method: "gRPC", operation, resource, tried }
-    }
-
-    fn rest(method: &'static str, operation: &'static str, resource: &'a str, tried: String) -> Self {
-        Self { method, operation, resource, tried }
-    }
-
-    /// An answer that says "done" and is not what this call gives.
-    fn unreadable(&self, reason: &dyn Display) -> Error {
-        unreadable(self.operation, &self.tried, reason)
-    }
-}
-
 impl Clients {
     /// Send one call of the SDK through the one retry policy, with its error mapped.
     async fn send<R, T, F>(&self, call: Call<'_>, request: R, send: impl Fn(R) -> F) -> Result<T, Error>
@@ -131,9 +106,9 @@ impl Clients {
         F: Future<Output = Result<T, google_cloud_gax::error::Error>>,
     {
         retry::call(|| async {
-            let sent = self.trace.model(call.operation, call.method, call.resource, &request);
+            let sent = self.trace.model(&call, &request);
             let answer = send(request.clone()).await;
-            let answer = answer.map_err(|error| from_sdk(call.operation, &call.tried, &error));
+            let answer = answer.map_err(|error| from_sdk(&call, &error));
             self.trace.modelled(sent, &answer);
             answer
         })

@@ -11,6 +11,44 @@ use provision_core::{Error, ErrorKind, RetryClass};
 
 pub(crate) mod answer;
 
+/// What one call is called, what it is about, and what it is for.
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'static str,
+    pub(crate) operation: &'static str,
+    pub(crate) resource: &'a str,
+    /// Reads after "cannot".
+    pub(crate) tried: String,
+    /// What it needs, where that is not the permission of its own name.
+    permissions: &'static [&'static str],
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn grpc(operation: &'static str, resource: &'a str, tried: String) -> Self {
+        Self::rest("gRPC", operation, resource, tried)
+    }
+
+    pub(crate) fn rest(method: &'static str, operation: &'static str, resource: &'a str, tried: String) -> Self {
+        Self { method, operation, resource, tried, permissions: &[] }
+    }
+
+    /// Operations are named like the permission they need; some need another
+    /// (<https://cloud.google.com/storage/docs/access-control/iam-json>, <https://cloud.google.com/pubsub/docs/access-control>).
+    pub(crate) fn needs(self, permissions: &'static [&'static str]) -> Self {
+        Self { permissions, ..self }
+    }
+
+    /// The permissions it needs, for people.
+    fn permissions(&self) -> String {
+        let named = if self.permissions.is_empty() { &[self.operation] } else { self.permissions };
+        named.iter().map(|permission| format!("`{permission}`")).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// An answer that says "done" and is not what this call gives.
+    pub(crate) fn unreadable(&self, reason: &dyn Display) -> Error {
+        unreadable(self.operation, &self.tried, reason)
+    }
+}
+
 /// What a service answered, whichever way it came.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {

@@ -9,6 +9,8 @@ use provision_core::trace::{Exchange, TraceSink, body_without_secrets, url_witho
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::error::Call;
+
 /// Writes every exchange into a trace, if there is one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracer {
@@ -19,8 +21,8 @@ pub(crate) struct Tracer {
 #[derive(Debug)]
 pub(crate) struct Sent {
     at: Instant,
-    operation: String,
-    method: String,
+    operation: &'static str,
+    method: &'static str,
     url: String,
     body: Option<Value>,
 }
@@ -30,17 +32,10 @@ impl Tracer {
         Self { sink }
     }
 
-    /// A request that is about to be sent.
-    pub(crate) fn sent(
-        &self,
-        operation: &str,
-        method: &str,
-        url: &str,
-        body: impl FnOnce() -> Option<Value>,
-    ) -> Option<Sent> {
+    /// A request that is about to be sent to this address.
+    pub(crate) fn sent(&self, call: &Call<'_>, url: &str, body: impl FnOnce() -> Option<Value>) -> Option<Sent> {
         self.sink.as_ref()?;
-        let (operation, method, url) = (operation.to_owned(), method.to_owned(), url_without_secrets(url));
-        let body = body();
+        let (operation, method, url, body) = (call.operation, call.method, url_without_secrets(url), body());
         Some(Sent { at: Instant::now(), operation, method, url, body })
     }
 
@@ -49,12 +44,13 @@ impl Tracer {
         let (Some(sink), Some(sent)) = (&self.sink, sent) else { return };
         let elapsed_ms = u64::try_from(sent.at.elapsed().as_millis()).unwrap_or(u64::MAX);
         let Sent { operation, method, url, body, .. } = sent;
+        let (operation, method) = (operation.to_owned(), method.to_owned());
         sink.record(Exchange { operation, method, url, request: body, status, response: response(), elapsed_ms });
     }
 
     /// [`Tracer::sent`] of a model of the SDK's.
-    pub(crate) fn model(&self, operation: &str, method: &str, url: &str, request: &impl Serialize) -> Option<Sent> {
-        self.sent(operation, method, url, || without_secrets(request))
+    pub(crate) fn model(&self, call: &Call<'_>, request: &impl Serialize) -> Option<Sent> {
+        self.sent(call, call.resource, || without_secrets(request))
     }
 
     /// [`Tracer::answered`] with a model of the SDK's.

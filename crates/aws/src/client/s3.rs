@@ -29,7 +29,7 @@ impl Reader {
     /// Whether the bucket exists <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>.
     pub(crate) async fn head_bucket(&self, bucket: &str, owner: &str) -> Result<Option<()>, Error> {
         let request = || self.clients.s3.head_bucket().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:HeadBucket", format!("look at bucket `{bucket}`"), request());
+        let answer = send!("s3:HeadBucket" needs ["s3:ListBucket"], format!("look at bucket `{bucket}`"), request());
         match answer {
             Ok(_) => Ok(Some(())),
             Err(error) if error.status() == Some(404) => Ok(None),
@@ -52,7 +52,7 @@ impl Reader {
         owner: &str,
     ) -> Result<Option<PublicAccessBlockConfiguration>, Error> {
         let request = || self.clients.s3.get_public_access_block().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:GetPublicAccessBlock", format!("read public access of bucket `{bucket}`"), request());
+        let answer = send!("s3:GetPublicAccessBlock" needs ["s3:GetBucketPublicAccessBlock"], format!("read public access of bucket `{bucket}`"), request());
         let answer = absent(answer, &["NoSuchPublicAccessBlockConfiguration"])?;
         Ok(answer.and_then(|answer| answer.public_access_block_configuration))
     }
@@ -78,7 +78,7 @@ impl Reader {
         owner: &str,
     ) -> Result<Option<ServerSideEncryptionRule>, Error> {
         let request = || self.clients.s3.get_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:GetBucketEncryption", format!("read encryption of bucket `{bucket}`"), request());
+        let answer = send!("s3:GetBucketEncryption" needs ["s3:GetEncryptionConfiguration"], format!("read encryption of bucket `{bucket}`"), request());
         let answer = absent(answer, &["ServerSideEncryptionConfigurationNotFoundError"])?;
         Ok(answer.and_then(|answer| answer.server_side_encryption_configuration?.rules.into_iter().next()))
     }
@@ -101,7 +101,8 @@ impl Reader {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketCors.html>
     pub(crate) async fn get_bucket_cors(&self, bucket: &str, owner: &str) -> Result<Vec<CorsRule>, Error> {
         let request = || self.clients.s3.get_bucket_cors().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:GetBucketCors", format!("read CORS of bucket `{bucket}`"), request());
+        let answer =
+            send!("s3:GetBucketCors" needs ["s3:GetBucketCORS"], format!("read CORS of bucket `{bucket}`"), request());
         let rules = absent(answer, &["NoSuchCORSConfiguration"])?.and_then(|answer| answer.cors_rules);
         Ok(rules.unwrap_or_default())
     }
@@ -115,7 +116,8 @@ impl Reader {
         let request =
             || self.clients.s3.get_bucket_notification_configuration().bucket(bucket).expected_bucket_owner(owner);
         let tried = format!("read the notifications of bucket `{bucket}`");
-        let answer = send!("s3:GetBucketNotificationConfiguration", tried, request())?;
+        let answer =
+            send!("s3:GetBucketNotificationConfiguration" needs ["s3:GetBucketNotification"], tried, request())?;
         Ok(NotificationConfiguration::builder()
             .set_queue_configurations(answer.queue_configurations)
             .set_topic_configurations(answer.topic_configurations)
@@ -145,7 +147,7 @@ impl Reader {
             let request = self.clients.s3.list_object_versions().bucket(bucket).expected_bucket_owner(owner);
             request.set_key_marker(from.0.clone()).set_version_id_marker(from.1.clone())
         };
-        let answer = send!("s3:ListObjectVersions", format!("list the content of bucket `{bucket}`"), request());
+        let answer = send!("s3:ListObjectVersions" needs ["s3:ListBucketVersions"], format!("list the content of bucket `{bucket}`"), request());
         let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(None) };
         let versions = answer.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
         let markers =
@@ -167,7 +169,7 @@ impl Reader {
         owner: &str,
     ) -> Result<Vec<(String, String)>, Error> {
         let request = || self.clients.s3.list_multipart_uploads().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:ListMultipartUploads", format!("list the uploads of bucket `{bucket}`"), request());
+        let answer = send!("s3:ListMultipartUploads" needs ["s3:ListBucketMultipartUploads"], format!("list the uploads of bucket `{bucket}`"), request());
         let uploads = absent(answer, &["NoSuchBucket"])?.and_then(|answer| answer.uploads).unwrap_or_default();
         Ok(uploads.into_iter().filter_map(|upload| Some((upload.key?, upload.upload_id?))).collect())
     }
@@ -193,7 +195,7 @@ impl Writer {
             let request = request.create_bucket_configuration(configuration.clone());
             request.set_object_ownership(ownership.map(ObjectOwnership::from))
         };
-        send!("s3:CreateBucket", format!("create bucket `{bucket}`"), request()).map(|_| ())
+        send!("s3:CreateBucket" needs ["s3:CreateBucket", "s3:TagResource"], format!("create bucket `{bucket}`"), request()).map(|_| ())
     }
 
     /// The whole tag set <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>.
@@ -223,7 +225,7 @@ impl Writer {
             let request = self.clients().s3.put_public_access_block().bucket(bucket).expected_bucket_owner(owner);
             request.public_access_block_configuration(configuration.clone())
         };
-        send!("s3:PutPublicAccessBlock", format!("block public access to bucket `{bucket}`"), request()).map(|_| ())
+        send!("s3:PutPublicAccessBlock" needs ["s3:PutBucketPublicAccessBlock"], format!("block public access to bucket `{bucket}`"), request()).map(|_| ())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>
@@ -254,7 +256,7 @@ impl Writer {
             let request = self.clients().s3.put_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
             request.server_side_encryption_configuration(configuration.clone())
         };
-        send!("s3:PutBucketEncryption", format!("write encryption of bucket `{bucket}`"), request()).map(|_| ())
+        send!("s3:PutBucketEncryption" needs ["s3:PutEncryptionConfiguration"], format!("write encryption of bucket `{bucket}`"), request()).map(|_| ())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
@@ -288,13 +290,15 @@ impl Writer {
             let request = self.clients().s3.put_bucket_cors().bucket(bucket).expected_bucket_owner(owner);
             request.cors_configuration(configuration.clone())
         };
-        send!("s3:PutBucketCors", format!("write CORS of bucket `{bucket}`"), request()).map(|_| ())
+        send!("s3:PutBucketCors" needs ["s3:PutBucketCORS"], format!("write CORS of bucket `{bucket}`"), request())
+            .map(|_| ())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketCors.html>
     pub(crate) async fn delete_bucket_cors(&self, bucket: &str, owner: &str) -> Result<(), Error> {
         let request = || self.clients().s3.delete_bucket_cors().bucket(bucket).expected_bucket_owner(owner);
-        send!("s3:DeleteBucketCors", format!("remove CORS of bucket `{bucket}`"), request()).map(|_| ())
+        send!("s3:DeleteBucketCors" needs ["s3:PutBucketCORS"], format!("remove CORS of bucket `{bucket}`"), request())
+            .map(|_| ())
     }
 
     /// The whole configuration; each accepted one sends an `s3:TestEvent` into the queue. All destinations in it are
@@ -314,7 +318,7 @@ impl Writer {
             request.expected_bucket_owner(owner).notification_configuration(configuration.clone())
         };
         let tried = format!("write the notifications of bucket `{bucket}`");
-        send!("s3:PutBucketNotificationConfiguration", tried, request()).map(|_| ())
+        send!("s3:PutBucketNotificationConfiguration" needs ["s3:PutBucketNotification"], tried, request()).map(|_| ())
     }
 
     /// At most 1,000; gives the keys that could not be deleted
@@ -330,7 +334,7 @@ impl Writer {
             let request = self.clients().s3.delete_objects().bucket(bucket).expected_bucket_owner(owner);
             request.delete(delete.clone())
         };
-        let answer = send!("s3:DeleteObjects", format!("delete objects of bucket `{bucket}`"), request())?;
+        let answer = send!("s3:DeleteObjects" needs ["s3:DeleteObject", "s3:DeleteObjectVersion"], format!("delete objects of bucket `{bucket}`"), request())?;
         let errors = answer.errors.unwrap_or_default().into_iter();
         let error = |error: aws_sdk_s3::types::Error| KeyError {
             key: error.key.unwrap_or_default(),

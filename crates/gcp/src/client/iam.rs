@@ -4,8 +4,8 @@ use google_cloud_iam_v1::model::SetIamPolicyRequest;
 pub(crate) use google_cloud_iam_v1::model::{Binding, Policy};
 use provision_core::Error;
 
-use crate::client::{Call, Reader, Writer, policy_request};
-use crate::error::conditional;
+use crate::client::{Reader, Writer, policy_request};
+use crate::error::{Call, conditional};
 use crate::names::account_name;
 
 impl Reader {

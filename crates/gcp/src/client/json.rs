@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::client::{Call, Clients, Json, Reader, Writer};
+use crate::client::{Clients, Json, Reader, Writer};
 use crate::error::answer::{from_json, no_token};
-use crate::error::{absent, innermost, unavailable};
+use crate::error::{Call, absent, innermost, unavailable};
 
 /// Resource Manager's own limit is not documented; its examples and clients use hundreds.
 const PROJECTS_PAGE: u32 = 500;
@@ -101,13 +101,13 @@ impl Clients {
             request = request.json(body);
         }
         let sent = body.map(|body| serde_json::json!(body));
-        let sent = self.trace.sent(operation, call.method, &url, || sent);
+        let sent = self.trace.sent(call, &url, || sent);
         let answer = read(request).await;
         let (status, bytes) = (answer.as_ref().ok().map(|(status, ..)| *status), answer.as_ref().ok());
         self.trace.answered(sent, status, || body_without_secrets(&bytes?.2));
         match answer {
             Ok((200..=299, _, bytes)) => answer_of(call, &bytes),
-            Ok((status, headers, bytes)) => Err(from_json(operation, tried, status, &headers, &bytes)),
+            Ok((status, headers, bytes)) => Err(from_json(call, status, &headers, &bytes)),
             Err(error) if error.is_timeout() => Err(unavailable(operation, tried, "no answer in time")),
             Err(error) => Err(unavailable(operation, tried, &innermost(&error))),
         }
@@ -168,7 +168,8 @@ impl Reader {
         loop {
             let path = projects_path(&token);
             let tried = "find the projects that these credentials can see".to_owned();
-            let call = Call::rest("GET", "resourcemanager.projects.search", &path, tried);
+            let call = Call::rest("GET", "resourcemanager.projects.search", &path, tried)
+                .needs(&["resourcemanager.projects.get"]);
             let answer = self.clients.json_repeated(&self.clients.projects_json, &call).await?;
             let page: ProjectPage = parsed(&call, answer)?;
             found.extend(page.projects.into_iter().map(|project| project.project_id));
@@ -185,7 +186,8 @@ impl Reader {
     pub(crate) async fn get_service_agent(&self, project: &str) -> Result<String, Error> {
         let path = format!("/storage/v1/projects/{project}/serviceAccount");
         let tried = format!("look up the Cloud Storage service agent of project `{project}`");
-        let call = Call::rest("GET", "storage.projects.serviceAccount.get", &path, tried);
+        let call = Call::rest("GET", "storage.projects.serviceAccount.get", &path, tried)
+            .needs(&["resourcemanager.projects.get"]);
         let answer = self.clients.json_repeated(&self.clients.storage_json, &call).await?;
         Ok(parsed::<ServiceAgent>(&call, answer)?.email_address)
     }
@@ -194,7 +196,7 @@ impl Reader {
     pub(crate) async fn list_notifications(&self, bucket: &str) -> Result<Vec<Notification>, Error> {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs");
         let tried = format!("read the notifications of bucket `{bucket}`");
-        let call = Call::rest("GET", "storage.notificationConfigs.list", &path, tried);
+        let call = Call::rest("GET", "storage.notificationConfigs.list", &path, tried).needs(&["storage.buckets.get"]);
         let answer = self.clients.json_repeated(&self.clients.storage_json, &call).await?;
         notifications_in(&answer).map_err(|reason| call.unreadable(&reason))
     }
@@ -206,7 +208,8 @@ impl Writer {
     pub(crate) async fn insert_notification(&self, bucket: &str, notification: &Notification) -> Result<String, Error> {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs");
         let tried = format!("make the notification of bucket `{bucket}`");
-        let call = Call::rest("POST", "storage.notificationConfigs.insert", &path, tried);
+        let call =
+            Call::rest("POST", "storage.notificationConfigs.insert", &path, tried).needs(&["storage.buckets.update"]);
         let answer = self.clients().json(&self.clients().storage_json, &call, Some(notification)).await?;
         let Inserted { id } = parsed(&call, answer)?;
         if id.is_empty() { Err(call.unreadable(&"it names no notification")) } else { Ok(id) }
@@ -216,7 +219,8 @@ impl Writer {
     pub(crate) async fn delete_notification(&self, bucket: &str, id: &str) -> Result<(), Error> {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs/{id}");
         let tried = format!("delete notification `{id}` of bucket `{bucket}`");
-        let call = Call::rest("DELETE", "storage.notificationConfigs.delete", &path, tried);
+        let call =
+            Call::rest("DELETE", "storage.notificationConfigs.delete", &path, tried).needs(&["storage.buckets.update"]);
         absent(self.clients().json_repeated(&self.clients().storage_json, &call).await).map(|_| ())
     }
 }

@@ -10,8 +10,8 @@ use google_cloud_wkt::FieldMask;
 use provision_core::Error;
 use provision_core::mark::Tags;
 
-use crate::client::{Call, PAGE, Reader, Writer, policy_request};
-use crate::error::{absent, conditional};
+use crate::client::{PAGE, Reader, Writer, policy_request};
+use crate::error::{Call, absent, conditional};
 use crate::names::short;
 
 impl Reader {
@@ -45,7 +45,8 @@ impl Reader {
         let (mut token, mut found) = (String::new(), Vec::new());
         loop {
             let tried = format!("list the subscriptions of topic `{}`", short(topic));
-            let call = Call::rest("GET", "pubsub.topics.subscriptions.list", topic, tried);
+            let call =
+                Call::rest("GET", "pubsub.topics.subscriptions.list", topic, tried).needs(&["pubsub.topics.get"]);
             let request =
                 ListTopicSubscriptionsRequest::new().set_topic(topic).set_page_size(PAGE).set_page_token(&token);
             let send = |request| self.clients.topics.list_topic_subscriptions().with_request(request).send();
@@ -157,7 +158,8 @@ impl Writer {
     pub(crate) async fn create_subscription(&self, subscription: &Subscription) -> Result<(), Error> {
         let name = subscription.name.as_str();
         let tried = format!("create subscription `{}`", short(name));
-        let call = Call::rest("PUT", "pubsub.subscriptions.create", name, tried);
+        let call = Call::rest("PUT", "pubsub.subscriptions.create", name, tried)
+            .needs(&["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"]);
         let send =
             |request: Subscription| self.clients().subscriptions.create_subscription().with_request(request).send();
         self.clients().send(call, subscription.clone(), send).await.map(|_| ())

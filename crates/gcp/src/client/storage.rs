@@ -11,8 +11,8 @@ use google_cloud_storage::model::{
 use google_cloud_wkt::FieldMask;
 use provision_core::Error;
 
-use crate::client::{Call, PAGE, Reader, Writer, policy_request};
-use crate::error::{absent, conditional};
+use crate::client::{PAGE, Reader, Writer, policy_request};
+use crate::error::{Call, absent, conditional};
 use crate::names::bucket_name;
 
 /// A generation of an object.

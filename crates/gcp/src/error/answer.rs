@@ -8,12 +8,13 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
 use super::{
-    Answer, LOGIN, USER_PROJECT_DENIED, classify, http_status, innermost, is_of_the_project, is_org_policy,
-    unauthenticated, unavailable, unreadable,
+    Answer, Call, LOGIN, USER_PROJECT_DENIED, classify, http_status, innermost, is_of_the_project, is_org_policy,
+    unauthenticated, unavailable,
 };
 
-/// The error of one call of the SDK. `tried` reads after "cannot".
-pub(crate) fn from_sdk(operation: &str, tried: &str, error: &google_cloud_gax::error::Error) -> Error {
+/// The error of one call of the SDK.
+pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) -> Error {
+    let (operation, tried) = (call.operation, call.tried.as_str());
     if error.is_authentication() || source_is_authentication(error) {
         return unauthenticated(tried, &innermost(error)).operation(operation);
     }
@@ -43,14 +44,14 @@ pub(crate) fn from_sdk(operation: &str, tried: &str, error: &google_cloud_gax::e
             retry_after: delay.or_else(|| error.http_headers().and_then(retry_after)),
             request_id: None,
         };
-        return from_answer(operation, tried, &answer);
+        return from_answer(call, &answer);
     }
     if let Some(status) = error.http_status_code() {
         let answer = Answer { status: Some(status), ..Answer::default() };
-        return from_answer(operation, tried, &answer);
+        return from_answer(call, &answer);
     }
     if error.is_deserialization() {
-        return unreadable(operation, tried, &innermost(error));
+        return call.unreadable(&innermost(error));
     }
     if error.is_binding() || error.is_serialization() {
         let unbuilt = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
@@ -73,7 +74,7 @@ fn source_is_authentication(error: &google_cloud_gax::error::Error) -> bool {
 }
 
 /// The error of one call of the JSON API.
-pub(crate) fn from_json(operation: &str, tried: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
+pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = &body["error"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -93,7 +94,7 @@ pub(crate) fn from_json(operation: &str, tried: &str, status: u16, headers: &Hea
         retry_after: retry_after(headers),
         request_id: headers.get("x-guploader-uploadid").and_then(|id| id.to_str().ok()).map(str::to_owned),
     };
-    from_answer(operation, tried, &answer)
+    from_answer(call, &answer)
 }
 
 /// No token, for a reason that is inside the SDK's text: the answer of the token's endpoint
@@ -120,7 +121,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get("retry-after")?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-fn from_answer(operation: &str, tried: &str, answer: &Answer) -> Error {
+fn from_answer(call: &Call<'_>, answer: &Answer) -> Error {
     let (kind, class) = classify(answer);
     let class = match (class, answer.retry_after) {
         (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
@@ -129,18 +130,18 @@ fn from_answer(operation: &str, tried: &str, answer: &Answer) -> Error {
     // "Permission denied" is the code here too; the reason says more.
     let code = if is_of_the_project(&answer.reason) { &answer.reason } else { &answer.code };
     let code = Some(code.as_str()).filter(|code| !code.is_empty());
-    let error = Error::new(kind, tried).operation(operation).retry(class);
+    let error = Error::new(kind, &call.tried).operation(call.operation).retry(class);
     let mut error = error.answer(answer.status, code, answer.request_id.as_deref());
     if !answer.message.is_empty() {
         error = error.message(&answer.message);
     }
-    match advice(kind, operation, answer) {
+    match advice(kind, call, answer) {
         Some(hint) => error.hint(hint),
         None => error,
     }
 }
 
-fn advice(kind: ErrorKind, operation: &str, answer: &Answer) -> Option<String> {
+fn advice(kind: ErrorKind, call: &Call<'_>, answer: &Answer) -> Option<String> {
     if is_of_the_project(&answer.reason) && answer.message.contains("quota project") {
         return Some(format!("say which project the calls are counted to: {QUOTA_PROJECT}"));
     }
@@ -151,18 +152,17 @@ fn advice(kind: ErrorKind, operation: &str, answer: &Answer) -> Option<String> {
         ));
     }
     if is_of_the_project(&answer.reason) {
-        let service = answer.service.clone().unwrap_or_else(|| service_of(operation).to_owned());
+        let service = answer.service.clone().unwrap_or_else(|| service_of(call.operation).to_owned());
         return Some(format!(
             "switch the API on with `gcloud services enable {service}`; a few minutes later, run the same command again"
         ));
     }
     if is_org_policy(&answer.message) {
-        return Some(forbidden(operation, answer));
+        return Some(forbidden(call.operation, answer));
     }
     match kind {
         ErrorKind::PermissionDenied => {
-            let permission = permission(operation);
-            Some(format!("grant {permission} to the identity in use, then run the same command again"))
+            Some(format!("grant {} to the identity in use, then run the same command again", call.permissions()))
         }
         ErrorKind::Unauthenticated => Some(LOGIN.to_owned()),
         _ => None,
@@ -201,23 +201,6 @@ fn constraint_in(text: &str) -> Option<String> {
     Some(named[..end].trim_end_matches('.').to_owned()).filter(|name| !name.is_empty())
 }
 
-/// Operations are named like the permission they need; these need another
-/// (<https://cloud.google.com/storage/docs/access-control/iam-json>, <https://cloud.google.com/pubsub/docs/access-control>).
-fn permission(operation: &str) -> String {
-    let permission = match operation {
-        "storage.projects.serviceAccount.get" => "resourcemanager.projects.get",
-        "storage.notificationConfigs.list" => "storage.buckets.get",
-        "storage.notificationConfigs.insert" | "storage.notificationConfigs.delete" => "storage.buckets.update",
-        "resourcemanager.projects.search" => "resourcemanager.projects.get",
-        "pubsub.topics.subscriptions.list" => "pubsub.topics.get",
-        "pubsub.subscriptions.create" => {
-            return "`pubsub.subscriptions.create` and `pubsub.topics.attachSubscription`".to_owned();
-        }
-        other => other,
-    };
-    format!("`{permission}`")
-}
-
 /// The API of an operation, as `gcloud services` names it.
 fn service_of(operation: &str) -> &'static str {
     match operation.split('.').next() {
@@ -238,6 +221,10 @@ mod tests {
     use super::*;
     use crate::error::lacks_permission;
 
+    fn call(operation: &'static str, tried: &str) -> Call<'static> {
+        Call::rest("GET", operation, "/", tried.to_owned())
+    }
+
     /// The details of a refusal of domain restricted sharing, whose message does not name it
     /// (<https://github.com/terraform-google-modules/terraform-example-foundation/issues/1454>).
     #[test]
@@ -247,7 +234,7 @@ mod tests {
             "details": [{"@type": "type.googleapis.com/google.rpc.PreconditionFailure", "violations": [{
                 "type": "constraints/iam.allowedPolicyMemberDomains", "subject": "orgpolicy:projects/p",
                 "description": "User a@b.c is not in permitted organization."}]}]}}"#;
-        let error = from_json("pubsub.topics.setIamPolicy", "write", 400, &HeaderMap::new(), body);
+        let error = from_json(&call("pubsub.topics.setIamPolicy", "write"), 400, &HeaderMap::new(), body);
         assert_eq!((error.kind(), error.retry_class()), (ErrorKind::PermissionDenied, &RetryClass::Final));
         let hint = error.advice().unwrap();
         assert!(
@@ -270,10 +257,18 @@ mod tests {
             "errors": [{"domain": "global", "reason": "conflict"}]}}"#;
         let mut headers = HeaderMap::new();
         headers.insert("x-guploader-uploadid", "AB12".parse().unwrap());
-        let error = from_json("storage.buckets.create", "create bucket `a`", 409, &headers, body);
+        let error = from_json(&call("storage.buckets.create", "create bucket `a`"), 409, &headers, body);
         let call = "storage.buckets.create: 409 conflict, request id AB12, 1 attempt";
         assert_eq!(error.call().as_deref(), Some(call));
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn denied_call_names_its_permissions() {
+        let hint = |call: Call<'_>| from_json(&call, 403, &HeaderMap::new(), b"{}").advice().unwrap().to_owned();
+        assert!(hint(call("pubsub.topics.get", "look")).starts_with("grant `pubsub.topics.get` to"));
+        let two = call("pubsub.subscriptions.create", "create").needs(&["a.b.c", "d.e.f"]);
+        assert!(hint(two).starts_with("grant `a.b.c` and `d.e.f` to"));
     }
 
     /// <https://cloud.google.com/service-usage/docs/reference/rest/v1/ErrorReason>
@@ -282,12 +277,13 @@ mod tests {
         let body = br#"{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "Cloud Resource Manager API has not been used",
             "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED",
                 "metadata": {"service": "cloudresourcemanager.googleapis.com"}}]}}"#;
-        let error = from_json("resourcemanager.projects.get", "look up project `p`", 403, &HeaderMap::new(), body);
+        let error =
+            from_json(&call("resourcemanager.projects.get", "look up project `p`"), 403, &HeaderMap::new(), body);
         assert!(!lacks_permission(&error));
         assert!(error.advice().unwrap().contains("gcloud services enable cloudresourcemanager.googleapis.com"));
         let body = br#"{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "Cloud Storage API has not been used",
             "errors": [{"domain": "usageLimits", "reason": "accessNotConfigured"}]}}"#;
-        let error = from_json("storage.notificationConfigs.list", "read", 403, &HeaderMap::new(), body);
+        let error = from_json(&call("storage.notificationConfigs.list", "read"), 403, &HeaderMap::new(), body);
         assert!(error.advice().unwrap().contains("gcloud services enable storage.googleapis.com"));
     }
 
@@ -299,7 +295,7 @@ mod tests {
             let details = serde_json::json!([{"reason": reason, "metadata": {"service": "pubsub.googleapis.com"}}]);
             let error = serde_json::json!({"status": "PERMISSION_DENIED", "message": message, "details": details});
             let body = serde_json::json!({ "error": error }).to_string();
-            let error = from_json("pubsub.topics.get", "look", 403, &HeaderMap::new(), body.as_bytes());
+            let error = from_json(&call("pubsub.topics.get", "look"), 403, &HeaderMap::new(), body.as_bytes());
             assert!(!lacks_permission(&error));
             error.advice().unwrap().to_owned()
         };

@@ -7,7 +7,8 @@ use provision_core::executor::Watch;
 use provision_core::survey::Contents;
 use provision_core::{Error, ErrorKind, RetryClass, retry};
 
-use crate::client::{KeyError, Read as _, Reader, Writer};
+use crate::client::s3::KeyError;
+use crate::client::{Reader, Writer};
 use crate::error;
 
 /// One page of each list: enough to say that it is not empty, and roughly by how much.

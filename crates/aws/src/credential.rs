@@ -36,15 +36,15 @@ type Found = (SdkConfig, Option<String>);
 
 /// Where a region's calls go.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// The region.
-    pub region: String,
+    pub(crate) region: String,
     /// The account, where the credentials themselves say it: `AWS_ACCOUNT_ID`, SSO and assumed roles do
     /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-account-endpoints.html>). Then nothing has to wait until
     /// the service was asked.
-    pub account: Option<String>,
+    pub(crate) account: Option<String>,
     /// Endpoints that are not AWS's own, `NAME=value`.
-    pub endpoints: Vec<String>,
+    pub(crate) endpoints: Vec<String>,
 }
 
 impl Place {
@@ -71,7 +71,7 @@ const ENDPOINTS: [&str; 7] = [
 /// # Errors
 ///
 /// No region is set anywhere.
-pub async fn region(wanted: Option<&str>, connection: &Connection) -> Result<String, Error> {
+pub(crate) async fn region(wanted: Option<&str>, connection: &Connection) -> Result<String, Error> {
     let found = match (wanted, &connection.sandbox) {
         (Some(region), _) => Some(region.to_owned()),
         (None, Some(variables)) => variables.get("AWS_REGION").cloned(),
@@ -98,7 +98,7 @@ async fn region_of_environment() -> Option<String> {
 /// # Errors
 ///
 /// No region, a profile or token file that does not exist, no credentials.
-pub async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
+pub(crate) async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
     let region = region(wanted, connection).await?;
     let ((config, account), endpoints) = match &connection.sandbox {
         Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),

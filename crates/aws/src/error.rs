@@ -31,8 +31,13 @@ pub(crate) fn unreadable(operation: &'static str, tried: &str) -> Error {
     error.operation(operation).hint("check what answers in the service's place: a proxy, a portal, `AWS_ENDPOINT_URL`")
 }
 
-/// The error of one call. `tried` reads after "cannot".
-pub(crate) fn from_sdk<E>(operation: &'static str, tried: &str, error: &SdkError<E, HttpResponse>) -> Error
+/// The error of one call, which needs these permissions. `tried` reads after "cannot".
+pub(crate) fn from_sdk<E>(
+    operation: &'static str,
+    permissions: &[&str],
+    tried: &str,
+    error: &SdkError<E, HttpResponse>,
+) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -43,7 +48,9 @@ where
         {
             unreadable(operation, tried).answer(Some(service.raw().status().as_u16()), None, None)
         }
-        SdkError::ServiceError(service) => from_answer(operation, tried, service.err().meta(), service.raw()),
+        SdkError::ServiceError(service) => {
+            from_answer(operation, permissions, tried, service.err().meta(), service.raw())
+        }
         SdkError::ResponseError(response) => {
             let status = response.raw().status().as_u16();
             let class = if status >= 500 { RetryClass::Transient } else { RetryClass::Final };
@@ -95,6 +102,7 @@ fn unavailable(operation: &'static str, tried: &str, reason: &str) -> Error {
 
 fn from_answer(
     operation: &'static str,
+    permissions: &[&str],
     tried: &str,
     meta: &aws_smithy_types::error::ErrorMetadata,
     raw: &HttpResponse,
@@ -115,8 +123,9 @@ fn from_answer(
             error.hint(format!("the bucket is in {region}: write `region = \"{region}\"` under [aws]"))
         }
         (ErrorKind::PermissionDenied, _) => {
-            let permission = operation_permission(operation);
-            error.hint(format!("grant {permission} to the identity in use, then run the same command again"))
+            let permissions: Vec<_> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
+            let permissions = permissions.join(" and ");
+            error.hint(format!("grant {permissions} to the identity in use, then run the same command again"))
         }
         (ErrorKind::Unauthenticated, _) => {
             error.hint("renew the credentials (`aws sso login`, `aws login`, or new keys)")
@@ -138,29 +147,6 @@ fn arguments(body: &[u8]) -> Vec<String> {
         Some(format!("{name}: {value}"))
     };
     (1..).map_while(argument).collect()
-}
-
-/// The permission that a call needs, where it is not the call's own name.
-/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>
-fn operation_permission(operation: &str) -> String {
-    let permission = match operation {
-        "s3:HeadBucket" => "s3:ListBucket",
-        "s3:CreateBucket" => return "`s3:CreateBucket` and `s3:TagResource`".to_owned(),
-        "s3:GetPublicAccessBlock" => "s3:GetBucketPublicAccessBlock",
-        "s3:PutPublicAccessBlock" => "s3:PutBucketPublicAccessBlock",
-        "s3:GetBucketEncryption" => "s3:GetEncryptionConfiguration",
-        "s3:PutBucketEncryption" => "s3:PutEncryptionConfiguration",
-        "s3:GetBucketCors" => "s3:GetBucketCORS",
-        "s3:PutBucketCors" | "s3:DeleteBucketCors" => "s3:PutBucketCORS",
-        "s3:GetBucketNotificationConfiguration" => "s3:GetBucketNotification",
-        "s3:PutBucketNotificationConfiguration" => "s3:PutBucketNotification",
-        "s3:ListObjectVersions" => "s3:ListBucketVersions",
-        "s3:ListMultipartUploads" => "s3:ListBucketMultipartUploads",
-        "s3:DeleteObjects" => return "`s3:DeleteObject` and `s3:DeleteObjectVersion`".to_owned(),
-        "sqs:CreateQueue" => return "`sqs:CreateQueue` and `sqs:TagQueue`".to_owned(),
-        other => other,
-    };
-    format!("`{permission}`")
 }
 
 fn with_retry_after(class: RetryClass, header: Option<&str>) -> RetryClass {

@@ -5,19 +5,19 @@
 //! - Peculiarities: bucket notifications, policies, CORS and tags are whole documents without preconditions, so each is
 //!   read right before it is written; every S3 call but `CreateBucket` names the expected owner.
 
-pub mod client;
-pub mod config;
-mod contents;
-pub mod credential;
-mod endpoint;
-mod error;
+mod config;
 mod names;
+mod tags;
+mod error;
+mod trace;
+mod endpoint;
+mod client;
+mod credential;
+mod policy;
+mod contents;
+mod resources;
 mod orphans;
 mod outputs;
-mod policy;
-pub mod provider;
-mod resources;
-mod trace;
+mod provider;
 
 pub use config::{AwsSection, Settings};
-pub use provider::Provider;

@@ -1,21 +1,70 @@
 //! The parts of a deployment, and every name and ARN of theirs, known as soon as the account is.
 
 use provision_core::provider::Identity;
-use provision_core::{Address, digest};
+use provision_core::{Address, Error, ErrorKind, digest};
 
 use crate::config::Settings;
-use crate::credential::Place;
 
-/// The bucket.
-pub(crate) const BUCKET: Address = Address::new("aws.bucket");
-/// The queue that the server hears from.
-pub(crate) const QUEUE: Address = Address::new("aws.queue");
-/// The bucket's notification to the queue.
-pub(crate) const NOTIFICATION: Address = Address::new("aws.notification");
-/// The queue for run events.
-pub(crate) const RUN_QUEUE: Address = Address::new("aws.run_queue");
-/// The rights of the server.
-pub(crate) const ACCESS: Address = Address::new("aws.access");
+/// A part of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The bucket.
+    Bucket,
+    /// The queue that the server hears from.
+    Queue,
+    /// The bucket's notification to the queue.
+    Notification,
+    /// The queue for run events.
+    RunQueue,
+    /// The rights of the server.
+    Access,
+}
+
+impl Part {
+    /// Each of them, in the order in which people read.
+    pub(crate) const ALL: [Self; 5] = [Self::Bucket, Self::Queue, Self::Notification, Self::RunQueue, Self::Access];
+
+    /// Its stable name.
+    pub(crate) const fn address(self) -> Address {
+        Address::new(match self {
+            Self::Bucket => "aws.bucket",
+            Self::Queue => "aws.queue",
+            Self::Notification => "aws.notification",
+            Self::RunQueue => "aws.run_queue",
+            Self::Access => "aws.access",
+        })
+    }
+
+    /// The noun for messages.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Queue | Self::RunQueue => "queue",
+            Self::Notification => "notification",
+            Self::Access => "role policy",
+        }
+    }
+
+    /// The part that an address of the core's names.
+    pub(crate) fn of(address: &Address) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|part| part.address() == *address);
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::Unexpected, format!("{address} is no part: this is a bug in provision"))
+        })
+    }
+}
+
+/// Whose the names are, and where their calls go.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account<'a> {
+    /// Its number, where the plan file or the credentials say it.
+    pub(crate) id: Option<&'a str>,
+    pub(crate) region: &'a str,
+    /// The calls go to something that is not AWS.
+    pub(crate) endpoint_overridden: bool,
+    /// Whose credentials these are, once the service was asked.
+    pub(crate) caller: Option<&'a Identity>,
+}
 
 /// Every name and ARN of a deployment.
 #[derive(Clone, Debug)]
@@ -38,18 +87,18 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The names of these settings; without a caller the account is the plan file's or the credentials' own, if they say.
-    pub(crate) fn new(settings: &Settings, place: &Place, caller: Option<&Identity>) -> Self {
+    /// The names of these settings in this account; one that nobody says is the caller's own.
+    pub(crate) fn of(settings: &Settings, account: &Account<'_>) -> Self {
         let (deployment, aws) = (&settings.deployment, &settings.aws);
-        let known = aws.account.as_ref().or(place.account.as_ref()).or(caller.map(|caller| &caller.account));
+        let known = account.id.or(account.caller.map(|caller| caller.account.as_str()));
         let deployments: Vec<&String> = std::iter::once(&deployment.name).chain(&deployment.was).collect();
         let each = |name: &dyn Fn(&str) -> String| deployments.iter().map(|deployment| name(deployment)).collect();
         let bucket = aws.bucket.name.clone();
         Self {
-            account: known.cloned().unwrap_or_default(),
-            region: place.region.clone(),
-            partition: partition(&place.region, caller),
-            endpoint_overridden: place.is_overridden(),
+            account: known.unwrap_or_default().to_owned(),
+            region: account.region.to_owned(),
+            partition: partition(account.region, account.caller),
+            endpoint_overridden: account.endpoint_overridden,
             queue: aws.queue.enabled.then(|| settings.queue_name()),
             run_queue: aws.run_queue.as_ref().map(|queue| queue.name.clone()),
             ids: each(&|deployment| format!("provision-{}", entry_digest(deployment))),
@@ -60,7 +109,7 @@ impl Names {
     }
 
     /// The same deployment's names, for a bucket that the plan file no longer names.
-    pub(crate) fn of(&self, bucket: &str) -> Self {
+    pub(crate) fn with_bucket(&self, bucket: &str) -> Self {
         Self { bucket: bucket.to_owned(), ..self.clone() }
     }
 
@@ -113,12 +162,17 @@ pub(crate) mod tests {
 
     /// The names of these settings in account 1 of `eu-west-1`.
     pub(crate) fn names(settings: &Settings) -> Names {
-        let place = Place { region: "eu-west-1".to_owned(), account: Some("1".to_owned()), endpoints: Vec::new() };
-        Names::new(settings, &place, None)
+        Names::of(settings, &Account { id: Some("1"), region: "eu-west-1", ..Account::default() })
     }
 
     fn caller(arn: &str) -> Identity {
         Identity { account: "1".to_owned(), principal: arn.to_owned(), region: "x".to_owned(), endpoints: Vec::new() }
+    }
+
+    #[test]
+    fn parts_are_known_by_their_address() {
+        assert!(Part::ALL.iter().all(|part| Part::of(&part.address()).is_ok_and(|found| found == *part)));
+        assert!(Part::of(&Address::new("aws.topic")).is_err());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Everything that carries the deployment's mark, whether the plan file names it or not.
 
-use provision_core::mark::{DEPLOYMENT_KEY, Mark};
+use provision_core::Error;
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Tags};
 use provision_core::resource::{Observation, Orphan, Resource};
-use provision_core::{Address, Error};
 
-use crate::client::{Reader, Tags};
-use crate::names::{BUCKET, Names, QUEUE, RUN_QUEUE};
-use crate::resources::queue;
+use crate::client::Reader;
+use crate::names::{Names, Part};
+use crate::resources::Facets as _;
+use crate::resources::queue::{self, QueueFacet};
 
 /// Buckets and queues with the mark of one of these deployments.
 pub(crate) async fn marked(reader: &Reader, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
@@ -17,12 +18,13 @@ pub(crate) async fn marked(reader: &Reader, deployments: &[String]) -> Result<Ve
 fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {
     let fields: Vec<_> = arn.splitn(6, ':').collect();
     let mark = Mark::from_tags(tags)?;
-    let (address, kind, holds_data) = match *fields.get(2)? {
-        "s3" => (BUCKET, "bucket", true),
-        "sqs" => (queue_part(arn, &mark), "queue", false),
+    let part = match *fields.get(2)? {
+        "s3" => Part::Bucket,
+        "sqs" => queue_part(arn, &mark),
         _ => return None,
     };
-    Some(Orphan { holds_data, ..Orphan::new(address, kind, fields.get(5)?, arn.to_owned(), mark) })
+    let holds_data = part == Part::Bucket;
+    Some(Orphan { holds_data, ..Orphan::new(part.address(), part.kind(), fields.get(5)?, arn.to_owned(), mark) })
 }
 
 /// A queue that was adopted, with what is on it. Buckets are never left behind: another name for one is refused.
@@ -40,13 +42,13 @@ pub(crate) async fn observe(
 
 /// Which of the two queues it was: the mark says which part was applied under this name. One whose run did not finish
 /// names no parts; then a policy of ours tells the event queue, and what says nothing counts as one.
-fn queue_part(arn: &str, mark: &Mark) -> Address {
+fn queue_part(arn: &str, mark: &Mark) -> Part {
     let applied = mark.parts.iter().find(|(part, record)| part.ends_with("queue") && record.is_of(arn));
     match applied {
-        Some((part, _)) if part == RUN_QUEUE.part() => RUN_QUEUE,
-        Some(_) => QUEUE,
-        None if mark.is_written() && !mark.own.has_ours(queue::POLICY.key) => RUN_QUEUE,
-        None => QUEUE,
+        Some((part, _)) if part == Part::RunQueue.address().part() => Part::RunQueue,
+        Some(_) => Part::Queue,
+        None if mark.is_written() && !mark.own.has_ours(QueueFacet::Policy.spec().key) => Part::RunQueue,
+        None => Part::Queue,
     }
 }
 
@@ -60,22 +62,22 @@ mod tests {
     #[test]
     fn queue_is_told_from_the_run_queue_by_the_part_of_its_name() {
         let mut mark = Mark::unfinished("wandb", Origin::Created, ARN);
-        assert_eq!(queue_part(ARN, &mark), QUEUE);
+        assert_eq!(queue_part(ARN, &mark), Part::Queue);
         mark.state = State::Written;
-        assert_eq!(queue_part(ARN, &mark), RUN_QUEUE);
+        assert_eq!(queue_part(ARN, &mark), Part::RunQueue);
         mark.parts.insert("queue".to_owned(), PartRecord::new(Some(Origin::Created), ARN));
         mark.parts.insert("run_queue".to_owned(), PartRecord::new(Some(Origin::Created), "another"));
-        assert_eq!(queue_part(ARN, &mark), QUEUE);
+        assert_eq!(queue_part(ARN, &mark), Part::Queue);
         mark.parts.insert("queue".to_owned(), PartRecord::new(Some(Origin::Created), "another"));
         mark.parts.insert("run_queue".to_owned(), PartRecord::new(Some(Origin::Created), ARN));
-        assert_eq!(queue_part(ARN, &mark), RUN_QUEUE);
+        assert_eq!(queue_part(ARN, &mark), Part::RunQueue);
     }
 
     #[test]
     fn orphan_is_read_from_arn_and_tags() {
         let tags = Mark::unfinished("wandb", Origin::Created, "arn:aws:s3:::acme").to_tags();
         let bucket = orphan("arn:aws:s3:::acme", &tags).unwrap();
-        assert_eq!((bucket.address, bucket.name.as_str(), bucket.holds_data), (BUCKET, "acme", true));
+        assert_eq!((bucket.address, bucket.name.as_str(), bucket.holds_data), (Part::Bucket.address(), "acme", true));
         assert_eq!(orphan(ARN, &tags).unwrap().name, "acme-q");
         assert!(orphan("arn:aws:ec2:eu-west-1:1:vpc/x", &tags).is_none());
         assert!(orphan(ARN, &Tags::new()).is_none());

@@ -17,18 +17,17 @@ use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
-use crate::client::{Read, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Place};
-use crate::names::{ACCESS, BUCKET, NOTIFICATION, Names, QUEUE, RUN_QUEUE};
+use crate::names::{Account, Names, Part};
 use crate::resources::access::{self, Recalled};
-use crate::resources::bucket::{self, Write};
-use crate::resources::{notification, ours, queue};
+use crate::resources::{Write, bucket, notification, ours, queue, run_queue};
 use crate::{contents, orphans, outputs};
 
-/// One plan file's settings on one set of clients. With a [`crate::client::Reader`] it can only observe.
+/// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
-pub struct Provider<C> {
+struct Provider<C> {
     settings: Settings,
     place: Place,
     client: C,
@@ -79,20 +78,7 @@ impl Cloud for Settings {
 }
 
 impl<C> Provider<C> {
-    fn names(&self) -> Names {
-        let caller = self.identity.get().and_then(|identity| identity.as_ref().ok());
-        Names::new(&self.settings, &self.place, caller)
-    }
-
-    fn recalled(&self) -> Recalled {
-        self.recalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl<C: Read> Provider<C> {
-    /// A provider of these settings.
-    #[must_use]
-    pub fn new(settings: Settings, place: Place, client: C) -> Self {
+    fn new(settings: Settings, place: Place, client: C) -> Self {
         Self {
             settings,
             place,
@@ -103,11 +89,42 @@ impl<C: Read> Provider<C> {
         }
     }
 
+    fn names(&self) -> Names {
+        let account = Account {
+            id: self.stated_account(),
+            region: &self.place.region,
+            endpoint_overridden: self.place.is_overridden(),
+            caller: self.identity.get().and_then(|identity| identity.as_ref().ok()),
+        };
+        Names::of(&self.settings, &account)
+    }
+
+    /// The account that the plan file names, or the one that the credentials say.
+    fn stated_account(&self) -> Option<&str> {
+        self.settings.aws.account.as_deref().or(self.place.account.as_deref())
+    }
+
+    fn recalled(&self) -> Recalled {
+        self.recalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn resource(&self, part: Part) -> Option<Resource> {
+        let (settings, names) = (&self.settings, self.names());
+        match part {
+            Part::Bucket => Some(bucket::resource(settings, &names)),
+            Part::Queue => queue::resource(settings, &names),
+            Part::Notification => Some(notification::resource(&names)),
+            Part::RunQueue => run_queue::resource(settings, &names),
+            Part::Access => access::resource(settings, &names, &self.recalled()),
+        }
+    }
+}
+
+impl<C: AsRef<Reader>> Provider<C> {
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
-            let caller = self.client.reader().get_caller_identity().await?;
-            let expected = self.settings.aws.account.as_ref().or(self.place.account.as_ref());
-            if let Some(expected) = expected.filter(|expected| **expected != caller.account) {
+            let caller = self.client.as_ref().get_caller_identity().await?;
+            if let Some(expected) = self.stated_account().filter(|expected| *expected != caller.account) {
                 let hint = wrong_account(self.settings.aws.account.is_some());
                 let error = Error::new(ErrorKind::Unauthenticated, format!("use account {expected}")).hint(hint);
                 return Err(error.message(format!("the credentials are {} of account {}", caller.arn, caller.account)));
@@ -118,13 +135,25 @@ impl<C: Read> Provider<C> {
         self.identity.get_or_init(look).await.as_ref().map_err(Clone::clone)
     }
 
-    /// The account: the plan file's, or the one that the credentials say. Only where neither does, everything has to wait
+    /// The names, with the account known. Only where neither the plan file nor the credentials say it, everything has to wait
     /// until the service was asked; that they are right is found out beside the other reads.
-    async fn account(&self) -> Result<String, Error> {
-        match self.settings.aws.account.as_ref().or(self.place.account.as_ref()) {
-            Some(account) => Ok(account.clone()),
-            None => Ok(self.caller().await?.account.clone()),
+    async fn names_in_account(&self) -> Result<Names, Error> {
+        if self.stated_account().is_none() {
+            self.caller().await?;
         }
+        Ok(self.names())
+    }
+
+    async fn observe_access(&self) -> Result<Observation, Error> {
+        let names = match self.settings.aws.access.as_ref().is_some_and(|access| access.role.contains(':')) {
+            // Whose role it is can only be told once the account is known.
+            true => self.names_in_account().await?,
+            false => self.names(),
+        };
+        let found = access::observe(self.client.as_ref(), &self.settings, &names, &self.recalled()).await;
+        let obstructed = matches!(&found, Ok(Observation::Present(found)) if !found.obstacles.is_empty());
+        self.access_obstructed.store(obstructed, Ordering::Relaxed);
+        found
     }
 }
 
@@ -137,32 +166,24 @@ const fn wrong_account(named_by_plan_file: bool) -> &'static str {
 }
 
 #[async_trait]
-impl<C: Read> Observer for Provider<C> {
+impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     fn cloud(&self) -> &'static str {
         "aws"
     }
 
     fn resources(&self) -> Vec<Resource> {
-        let (settings, names) = (&self.settings, self.names());
-        let parts = [
-            Some(bucket::resource(settings, &names)),
-            queue::resource(settings, &names),
-            Some(notification::resource(&names)),
-            queue::run_resource(settings, &names),
-            access::resource(settings, &names, &self.recalled()),
-        ];
-        parts.into_iter().flatten().collect()
+        Part::ALL.into_iter().filter_map(|part| self.resource(part)).collect()
     }
 
     fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
         let (settings, names) = (&self.settings, self.names());
-        match address {
-            address if *address == BUCKET => bucket::want(settings, &names, origin),
-            address if *address == QUEUE => queue::want(settings, &names, origin),
-            address if *address == NOTIFICATION => notification::want(&names),
-            address if *address == RUN_QUEUE => queue::want_run(settings, origin),
-            address if *address == ACCESS => access::want(settings, &names),
-            _ => Vec::new(),
+        let Ok(part) = Part::of(address) else { return Vec::new() };
+        match part {
+            Part::Bucket => bucket::want(settings, &names, origin),
+            Part::Queue => queue::want(settings, &names, origin),
+            Part::Notification => notification::want(&names),
+            Part::RunQueue => run_queue::want(settings, origin),
+            Part::Access => access::want(settings, &names),
         }
     }
 
@@ -174,7 +195,7 @@ impl<C: Read> Observer for Provider<C> {
         let more = access::places(settings, &names, &before) != access::places(settings, &names, &recalled);
         // What we gave access to before, and is not there, is no obstacle but drift.
         let other = self.access_obstructed.load(Ordering::Relaxed) && *recalled != before;
-        if more || other { vec![ACCESS] } else { Vec::new() }
+        if more || other { vec![Part::Access.address()] } else { Vec::new() }
     }
 
     fn outputs(&self) -> Vec<Output> {
@@ -194,65 +215,48 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     async fn observe(&self, address: &Address) -> Result<Observation, Error> {
-        let (reader, settings) = (self.client.reader(), &self.settings);
-        let named = |name: Option<String>| name.unwrap_or_default();
-        match address {
-            address if *address == BUCKET => {
-                let owner = self.account().await?;
-                bucket::observe(reader, settings, &self.names(), &owner).await
-            }
-            address if *address == QUEUE => queue::observe(reader, &self.names(), &named(self.names().queue)).await,
-            address if *address == NOTIFICATION => {
-                let owner = self.account().await?;
-                notification::observe(reader, &self.names(), &owner).await
-            }
-            address if *address == RUN_QUEUE => {
-                queue::observe(reader, &self.names(), &named(self.names().run_queue)).await
-            }
-            _ => {
-                // Whose role it is can only be told once the account is known.
-                if settings.aws.access.as_ref().is_some_and(|access| access.role.contains(':')) {
-                    self.account().await?;
-                }
-                let found = access::observe(reader, settings, &self.names(), &self.recalled()).await;
-                let obstructed = matches!(&found, Ok(Observation::Present(found)) if !found.obstacles.is_empty());
-                self.access_obstructed.store(obstructed, Ordering::Relaxed);
-                found
-            }
+        let (reader, settings, names) = (self.client.as_ref(), &self.settings, self.names());
+        match Part::of(address)? {
+            Part::Bucket => bucket::observe(reader, settings, &self.names_in_account().await?).await,
+            Part::Queue => queue::observe(reader, &names, names.queue.as_deref().unwrap_or_default()).await,
+            Part::Notification => notification::observe(reader, &self.names_in_account().await?).await,
+            Part::RunQueue => queue::observe(reader, &names, names.run_queue.as_deref().unwrap_or_default()).await,
+            Part::Access => self.observe_access().await,
         }
     }
 
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
-        orphans::marked(self.client.reader(), deployments).await
+        orphans::marked(self.client.as_ref(), deployments).await
     }
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
-        orphans::observe(self.client.reader(), &self.names(), orphan).await
+        orphans::observe(self.client.as_ref(), &self.names(), orphan).await
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
-        let owner = self.account().await?;
-        contents::contents(self.client.reader(), &self.names().bucket, &owner).await
+        let names = self.names_in_account().await?;
+        contents::contents(self.client.as_ref(), &names.bucket, &names.account).await
     }
 }
 
 #[async_trait]
 impl Provisioner for Provider<Writer> {
     async fn tags(&self, operation: &Operation) -> Result<Option<Tags>, Error> {
-        let reader = self.client.reader();
-        if operation.address != BUCKET {
-            return queue::tags(reader, &operation.name).await;
+        let (reader, names, name) = (self.client.reader(), self.names_in_account().await?, &operation.name);
+        match Part::of(&operation.address)? {
+            Part::Bucket => bucket::tags(reader, name, &names.account).await,
+            Part::Queue | Part::RunQueue => queue::tags(reader, name).await,
+            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
         }
-        let tags = reader.get_bucket_tagging(&operation.name, &self.account().await?).await;
-        if bucket::is_gone(&tags) { Ok(None) } else { tags.map(Some) }
     }
 
     async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-        if operation.address != BUCKET {
-            return queue::update_tags(&self.client, &operation.name, changes).await;
+        let (client, names, name) = (&self.client, self.names_in_account().await?, &operation.name);
+        match Part::of(&operation.address)? {
+            Part::Bucket => bucket::update_tags(client, &names.with_bucket(name), found, changes).await,
+            Part::Queue | Part::RunQueue => queue::update_tags(client, name, changes).await,
+            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
         }
-        let (owner, names) = (self.account().await?, self.names().of(&operation.name));
-        bucket::update_tags(&self.client, &names, &owner, found, changes).await
     }
 
     async fn create(
@@ -262,10 +266,12 @@ impl Provisioner for Provider<Writer> {
         facets: &Map<String, Value>,
         _watch: &Watch<'_>,
     ) -> Result<Created, Error> {
-        if operation.address != BUCKET {
-            return queue::create(&self.client, &operation.name, tags, facets).await;
+        let (client, names) = (&self.client, self.names_in_account().await?);
+        match Part::of(&operation.address)? {
+            Part::Bucket => bucket::create(client, &names, tags, facets).await,
+            Part::Queue | Part::RunQueue => queue::create(client, &operation.name, tags, facets).await,
+            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
         }
-        bucket::create(&self.client, &self.names(), &self.account().await?, tags, facets).await
     }
 
     async fn write(
@@ -276,31 +282,35 @@ impl Provisioner for Provider<Writer> {
         value: &Value,
         watch: &Watch<'_>,
     ) -> Result<(), Error> {
-        let (client, names, owner) = (&self.client, self.names(), self.account().await?);
+        let (client, names) = (&self.client, self.names_in_account().await?);
         let write = Write { facet, before, value, just_created: watch.just_created() };
-        let written = match &operation.address {
-            address if *address == BUCKET => bucket::write(client, &names, &owner, &write).await,
-            address if *address == NOTIFICATION => notification::write(client, &names, &owner, &write).await,
-            address if *address == ACCESS => access::write(client, &write).await,
-            _ => queue::write(client, &names, &operation.name, &write).await,
+        let written = match Part::of(&operation.address)? {
+            Part::Bucket => bucket::write(client, &names, &write).await,
+            Part::Queue | Part::RunQueue => queue::write(client, &names, &operation.name, &write).await,
+            Part::Notification => notification::write(client, &names, &write).await,
+            Part::Access => access::write(client, &write).await,
         };
         written.map_err(|error| if watch.created() { error } else { is_gone(error) })
     }
 
     async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        contents::empty(&self.client, &operation.name, &self.account().await?, watch).await
+        contents::empty(&self.client, &operation.name, &self.names_in_account().await?.account, watch).await
     }
 
     async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
         watch.still_ours().await?;
-        match &operation.address {
-            address if *address == BUCKET => {
-                bucket::delete(&self.client, &operation.name, &self.account().await?).await
-            }
-            address if *address == QUEUE || *address == RUN_QUEUE => queue::delete(&self.client, &operation.name).await,
-            other => Err(ours(&format!("{other} is deleted as a whole"))),
+        let (client, names, name) = (&self.client, self.names_in_account().await?, &operation.name);
+        match Part::of(&operation.address)? {
+            Part::Bucket => bucket::delete(client, name, &names.account).await,
+            Part::Queue | Part::RunQueue => queue::delete(client, name).await,
+            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
         }
     }
+}
+
+/// Entries are in a document of something else, and have no tags: they are written, and that is all.
+fn as_a_whole(part: Part) -> Error {
+    ours(&format!("{} is taken for more than an entry", part.address()))
 }
 
 /// Only a bucket that this run made can be one that S3 does not see yet; any other is gone.

@@ -11,11 +11,15 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use provision_core::mark::{Mark, Recorded};
 use provision_core::{Error, ErrorKind};
 
-use crate::client::{Bucket, Reader, labels_of, project_of, short};
+use crate::client::Reader;
+use crate::client::storage::Bucket;
 use crate::config::SERVER_ACCOUNT_ROLES;
+use crate::names::{bucket_identity, project_of, short};
 use crate::policy::{granted, member_of};
-use crate::provider::bucket_identity;
-use crate::resources::access::{Look, ON_ACCOUNT};
+use crate::tags::labels_of;
+
+/// The key under which marks have it on record, outside of any resource.
+pub(crate) const ON_RECORD: char = 'k';
 
 /// Projects that are looked through at the same time.
 const PROJECTS_AT_ONCE: usize = 8;
@@ -40,6 +44,21 @@ struct Known {
     /// The project's number, by which some accounts name it.
     number: Option<String>,
     notes: BTreeSet<String>,
+}
+
+/// What is looked at, and what is known before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Look {
+    /// The account that the plan file names.
+    pub(crate) server: Option<String>,
+    /// Accounts that it named before, by the marks.
+    pub(crate) former: Vec<String>,
+    /// Everything is to be taken away.
+    pub(crate) removing: bool,
+    /// The bucket's name belongs to somebody else.
+    pub(crate) elsewhere: bool,
+    /// Whether other deployments rely on what an account may do with itself decides something.
+    pub(crate) searching: bool,
 }
 
 /// What was found in one project.
@@ -173,8 +192,8 @@ impl Claims {
 fn has_on_record(mark: &Mark, email: &str) -> bool {
     let wanted = granted(email, &SERVER_ACCOUNT_ROLES);
     SERVER_ACCOUNT_ROLES.iter().any(|role| {
-        let record = mark.outside.member(ON_ACCOUNT.key, role).map(Recorded::from);
-        let begun = mark.outside.begun(ON_ACCOUNT.key, Some(role)).into_iter().map(Recorded::Digest);
+        let record = mark.outside.member(ON_RECORD, role).map(Recorded::from);
+        let begun = mark.outside.begun(ON_RECORD, Some(role)).into_iter().map(Recorded::Digest);
         record.into_iter().chain(begun).any(|recorded| recorded.is(&wanted[*role]))
     })
 }
@@ -212,7 +231,7 @@ mod tests {
     fn bucket(deployment: &str, identity: &str, record: Option<Record>) -> Bucket {
         let mut mark = Mark::unfinished(deployment, Origin::Created, identity);
         if let Some(record) = record {
-            mark.outside.put_member(ON_ACCOUNT.key, SERVER_ACCOUNT_ROLES[0], record);
+            mark.outside.put_member(ON_RECORD, SERVER_ACCOUNT_ROLES[0], record);
         }
         Bucket::new().set_name("projects/_/buckets/theirs").set_labels(mark.to_tags())
     }

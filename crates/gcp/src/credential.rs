@@ -16,8 +16,9 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::client::{Clients, Json};
-use crate::error::{innermost, no_token, unauthenticated};
-use crate::provider::Place;
+use crate::error::answer::no_token;
+use crate::error::{innermost, unauthenticated};
+use crate::trace::Tracer;
 
 /// How long credentials may take to be found: a metadata server that hangs must not hang us.
 const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
@@ -38,6 +39,15 @@ const PUBSUB: &str = "PUBSUB_EMULATOR_HOST";
 /// IAM and Resource Manager.
 const API: &str = "PROVISION_GCP_API_ENDPOINT";
 
+/// Where calls go, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The identity of the credentials, as far as they say it.
+    pub(crate) principal: String,
+    /// Endpoints that are not Google's own, `NAME=value`.
+    pub(crate) endpoints: Vec<String>,
+}
+
 /// Where calls go.
 struct Endpoints {
     storage: String,
@@ -54,7 +64,7 @@ struct Endpoints {
 /// # Errors
 ///
 /// A credentials file that does not exist, no credentials, endpoints of which only some are an emulator's.
-pub async fn connect(connection: &Connection) -> Result<(Clients, Place), Error> {
+pub(crate) async fn connect(connection: &Connection) -> Result<(Clients, Place), Error> {
     let (clients, mut place) = match &connection.sandbox {
         Some(variables) => make(&|name| set(variables.get(name).cloned())).await?,
         None => SHARED.get_or_try_init(|| make(&|name| set(std::env::var(name).ok()))).await?.clone(),
@@ -62,7 +72,7 @@ pub async fn connect(connection: &Connection) -> Result<(Clients, Place), Error>
     if connection.sandbox.is_some() {
         place.endpoints = vec![SANDBOX.to_owned()];
     }
-    Ok((Clients { trace: connection.trace.clone(), ..clients }, place))
+    Ok((Clients { trace: Tracer::new(connection.trace.clone()), ..clients }, place))
 }
 
 /// A variable that is set to nothing is not set.
@@ -207,7 +217,7 @@ async fn clients(endpoints: &Endpoints, credentials: &Credentials) -> Result<Cli
         iam: client!(google_cloud_iam_admin_v1::client::Iam, &endpoints.iam),
         storage_json: json(&endpoints.storage),
         projects_json: json(&endpoints.projects),
-        trace: None,
+        trace: Tracer::default(),
     })
 }
 

@@ -14,14 +14,19 @@
 //! - One service account may serve deployments of several projects: what it may do with itself stays as long as a mark of
 //!   another one has it on record, in any project that the credentials can see.
 
-mod claims;
-pub mod client;
-pub mod config;
-pub mod credential;
+mod config;
+mod names;
+mod tags;
 mod error;
+mod trace;
+mod client;
+mod credential;
 mod policy;
-pub mod provider;
+mod claims;
+mod contents;
 mod resources;
+mod orphans;
+mod outputs;
+mod provider;
 
 pub use config::{GcpSection, Settings};
-pub use provider::Provider;

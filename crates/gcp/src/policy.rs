@@ -6,12 +6,14 @@
 //! decides which of a role's members is ours.
 
 use provision_core::compare::same;
-use provision_core::resource::{Entry, EntryId};
+use provision_core::resource::{Entry, EntryId, Refusal};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Binding, POLICY_VERSION, Policy, Read as _, Reader, Writer, short};
+use crate::client::iam::{Binding, Policy};
+use crate::client::{POLICY_VERSION, Reader, Writer};
 use crate::error::{absent, settling};
+use crate::names::short;
 
 /// What a policy belongs to.
 #[derive(Clone, Debug)]
@@ -164,6 +166,29 @@ fn gone(holder: &Holder) -> Error {
     error.hint("run `provision gcp plan` to see what is there now")
 }
 
+/// A policy takes accounts that exist only (<https://cloud.google.com/iam/docs/policies#binding-members>). Other refusals name the
+/// account too.
+pub(crate) fn explain(error: Error, email: Option<&str>) -> Error {
+    let missing = |email: &&str| {
+        let says = |reason: &str| reason.contains(*email) && reason.contains("not exist");
+        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(says)
+    };
+    match email.filter(missing).map(no_account) {
+        Some(refusal) => error.hint(refusal.hint),
+        None => error,
+    }
+}
+
+/// What is said of a service account that is not there.
+pub(crate) fn no_account(email: &str) -> Refusal {
+    Refusal {
+        reason: format!("service account `{email}` does not exist"),
+        hint: "create the account that the server runs as (`gcloud iam service-accounts create`), or leave [gcp.access] out and \
+               run the commands that apply prints"
+            .to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,5 +266,15 @@ mod tests {
         let ours = &entries(&found, &[ROLE])[1];
         assert_eq!((ours.member.as_deref(), &ours.value), (Some(ROLE), &granted(email_of(US), &[ROLE])[ROLE]));
         assert!(entries(&found, &["roles/viewer"]).is_empty());
+    }
+
+    #[test]
+    fn only_an_account_that_does_not_exist_is_told_to_be_created() {
+        let advice = |text: &str| {
+            let error = explain(Error::new(ErrorKind::InvalidInput, "x").message(text), Some("a@p"));
+            error.advice().map(str::to_owned)
+        };
+        assert!(advice("Service account a@p does not exist.").unwrap().contains("create"));
+        assert_eq!(advice("Inconsistent representation of deleted member: 'serviceAccount:a@p'"), None);
     }
 }

@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 
 use provision_core::Error;
 use provision_core::resource::{
-    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, OnRecord, Present, Refusal, Resource, Seen,
-    Sharing, Want,
+    Carrier, Entries, Entry, EntryId, Observation, OnRecord, Present, Refusal, Resource, Want,
 };
 use serde_json::{Map, Value, json};
 
@@ -17,15 +16,16 @@ use crate::config::{
     Encryption, Grant, SERVER_BUCKET_ACTIONS, SERVER_KEY_ACTIONS, SERVER_QUEUE_ACTIONS, SERVER_RUN_QUEUE_ACTIONS,
     Settings,
 };
-use crate::names::{ACCESS, BUCKET, Names};
+use crate::names::{Names, Part};
 use crate::policy::{Document, document, normalize};
-use crate::resources::bucket::Write;
-use crate::resources::ours;
+use crate::resources::{Facets, Write, ours};
 
-static POLICY: Facet =
-    Facet { name: "policy", key: 'a', extent: Extent::NamedKeys, sharing: Sharing::Named, creation: Creation::OwnCall };
-
-static FACETS: [&Facet; 1] = [&POLICY];
+facets! {
+    /// Facets of the server's rights.
+    pub(crate) enum AccessFacet {
+        Policy = ("policy", 'a', NamedKeys, Named, OwnCall),
+    }
+}
 
 /// What the marks say about whom access was given to: references, `role/policy`.
 pub(crate) type Recalled = BTreeSet<String>;
@@ -37,13 +37,13 @@ pub(crate) fn resource(settings: &Settings, names: &Names, recalled: &Recalled) 
     let (role, _) = last.split_once('/')?;
     Some(Resource {
         identity: last.clone(),
-        carrier: Carrier::Of(BUCKET),
+        carrier: Carrier::Of(Part::Bucket.address()),
         on_record: OnRecord::EveryMark,
         grants_access: true,
-        needs: vec![BUCKET],
-        deleted_after: vec![BUCKET],
+        needs: vec![Part::Bucket.address()],
+        deleted_after: vec![Part::Bucket.address()],
         reference: reference.clone(),
-        ..Resource::new(ACCESS, "role policy", role, &FACETS)
+        ..Resource::new(Part::Access.address(), Part::Access.kind(), role, AccessFacet::ALL)
     })
 }
 
@@ -55,7 +55,10 @@ fn place(role: &str, policy: &str) -> String {
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let Some(role) = settings.role_name() else { return Vec::new() };
     let value = Map::from_iter([(place(role, &names.policies[0]), statements(settings, names))]);
-    vec![Want { facet: &POLICY, value: Value::Object(value), path: "aws.access".to_owned() }]
+    let want = |facet: &AccessFacet| match facet {
+        AccessFacet::Policy => facet.want(&value, "aws.access"),
+    };
+    AccessFacet::EACH.iter().map(want).collect()
 }
 
 /// The policy of the server as a document, for those who attach it themselves.
@@ -109,7 +112,7 @@ pub(crate) async fn observe(
 ) -> Result<Observation, Error> {
     let places = places(settings, names, recalled);
     let mut present = Present::default();
-    present.obstacles.extend(foreign_role(settings, names).map(|refusal| (POLICY.name, refusal)));
+    present.obstacles.extend(foreign_role(settings, names).map(|refusal| (AccessFacet::Policy.spec().name, refusal)));
     let mut list = Vec::new();
     for (place, found) in places.iter().zip(look(reader, &places).await) {
         match found {
@@ -117,12 +120,12 @@ pub(crate) async fn observe(
             Ok(Found::Nothing) => {}
             Ok(Found::NoRole) => present.obstacles.extend(missing(settings, names, recalled, place)),
             Err(error) => {
-                present.seen = vec![(POLICY.name, Seen::Unknown(error))];
+                present.seen = vec![AccessFacet::Policy.entries(Err(error))];
                 return Ok(Observation::Present(Box::new(present)));
             }
         }
     }
-    present.seen = vec![(POLICY.name, Seen::Entries(Entries { list, limit: None }))];
+    present.seen = vec![AccessFacet::Policy.entries(Ok(Entries { list, limit: None }))];
     Ok(Observation::Present(Box::new(present)))
 }
 
@@ -158,7 +161,7 @@ fn entry(place: &str, text: &str) -> Result<Entry, Error> {
 fn missing(settings: &Settings, names: &Names, recalled: &Recalled, at: &str) -> Option<(&'static str, Refusal)> {
     let role = settings.role_name()?;
     let own = place(role, &names.policies[0]);
-    (at == own && !recalled.contains(&own)).then(|| (POLICY.name, no_role(role)))
+    (at == own && !recalled.contains(&own)).then(|| (AccessFacet::Policy.spec().name, no_role(role)))
 }
 
 fn foreign_role(settings: &Settings, names: &Names) -> Option<Refusal> {
@@ -180,6 +183,7 @@ const NO_ROLE: &str =
 
 /// Put every policy that is wanted, then delete those that are not any more.
 pub(crate) async fn write(writer: &Writer, write: &Write<'_>) -> Result<(), Error> {
+    let AccessFacet::Policy = AccessFacet::of(write.facet)?;
     for (place, statements) in changed(write.before, write.value) {
         let (role, policy) = split(place)?;
         let put = writer.put_role_policy(role, policy, &document(statements)).await;

@@ -2,22 +2,29 @@
 
 use aws_sdk_s3::types::{Event, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration};
 use provision_core::compare::same;
-use provision_core::resource::{
-    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing,
-    Want,
-};
+use provision_core::resource::{Carrier, Entries, Entry, EntryId, Observation, Present, Refusal, Resource, Want};
 use provision_core::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::{Read as _, Reader, Writer};
-use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE};
-use crate::resources::bucket::{self, Write};
-use crate::resources::ours;
+use crate::client::{Reader, Writer};
+use crate::names::{Names, Part};
+use crate::resources::{Facets, Write, bucket, ours, typed};
 
-pub(super) static ENTRY: Facet =
-    Facet { name: "entry", key: 'n', extent: Extent::Whole, sharing: Sharing::Named, creation: Creation::OwnCall };
+facets! {
+    /// Facets of the notification.
+    pub(crate) enum NotificationFacet {
+        Entry = ("entry", 'n', Whole, Named, OwnCall),
+    }
+}
 
-static FACETS: [&Facet; 1] = [&ENTRY];
+/// The entry that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ToQueue {
+    /// Its ARN.
+    queue: String,
+    events: Vec<String>,
+}
 
 /// Everything that makes an object (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html>).
 const CREATED: &str = "s3:ObjectCreated:*";
@@ -28,29 +35,31 @@ const MOST_ENTRIES: usize = 100;
 pub(crate) fn resource(names: &Names) -> Resource {
     Resource {
         path: "aws.queue".to_owned(),
-        carrier: Carrier::Of(BUCKET),
+        carrier: Carrier::Of(Part::Bucket.address()),
         contained: true,
-        needs: vec![BUCKET, QUEUE],
+        needs: vec![Part::Bucket.address(), Part::Queue.address()],
         lane: Some(bucket::LANE),
-        ..Resource::new(NOTIFICATION, "notification", &names.ids[0], &FACETS)
+        ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.ids[0], NotificationFacet::ALL)
     }
 }
 
 /// What is wanted: the entry, or none where there is no queue.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
-    let entry = |queue: &String| json!({"queue": names.queue_arn(queue), "events": [CREATED]});
-    let value = names.queue.as_ref().map_or(Value::Null, entry);
-    vec![Want { facet: &ENTRY, value, path: "aws.queue".to_owned() }]
+    let entry = |queue: &String| ToQueue { queue: names.queue_arn(queue), events: vec![CREATED.to_owned()] };
+    let want = |facet: &NotificationFacet| match facet {
+        NotificationFacet::Entry => facet.want(names.queue.as_ref().map(entry), "aws.queue"),
+    };
+    NotificationFacet::EACH.iter().map(want).collect()
 }
 
 /// One read.
-pub(crate) async fn observe(reader: &Reader, names: &Names, owner: &str) -> Result<Observation, Error> {
-    let read = reader.get_bucket_notification(&names.bucket, owner).await;
+pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
+    let read = reader.get_bucket_notification(&names.bucket, &names.account).await;
     if bucket::is_gone(&read) {
         return Ok(Observation::Absent);
     }
-    let entry = read.map_or_else(Seen::Unknown, |found| Seen::Entries(entries(&found, names)));
-    Ok(Observation::Present(Box::new(Present { seen: vec![(ENTRY.name, entry)], ..Present::default() })))
+    let seen = vec![NotificationFacet::Entry.entries(read.map(|found| entries(&found, names)))];
+    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
 /// The entries of all kinds, those to queues first.
@@ -68,25 +77,38 @@ fn entries(configuration: &NotificationConfiguration, names: &Names) -> Entries 
     Entries { list, limit: Some((MOST_ENTRIES, full)) }
 }
 
+/// Where events go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Target<'a> {
+    Queue(&'a str),
+    Topic(&'a str),
+    Function(&'a str),
+    EventBridge(&'a str),
+}
+
 /// One notification of any kind.
+#[derive(Clone, Debug, Serialize)]
 struct Notification<'a> {
-    kind: &'static str,
-    id: Option<&'a String>,
-    target: &'a str,
+    #[serde(flatten)]
+    target: Target<'a>,
     events: Vec<&'a str>,
     /// `prefix=a`, `suffix=b`.
+    #[serde(rename = "filter", skip_serializing_if = "Vec::is_empty")]
     rules: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a String>,
 }
 
 fn notification<'a>(
-    (kind, target): (&'static str, &'a str),
+    target: Target<'a>,
     id: Option<&'a String>,
     events: &'a [Event],
     filter: Option<&NotificationConfigurationFilter>,
 ) -> Notification<'a> {
     let mut events: Vec<_> = events.iter().map(Event::as_str).collect();
     events.sort_unstable();
-    Notification { kind, id, target, events, rules: rules(filter) }
+    Notification { target, events, rules: rules(filter), id }
 }
 
 /// S3 gives the names back in another case than they were written. An empty value filters nothing.
@@ -103,28 +125,36 @@ fn rules(filter: Option<&NotificationConfigurationFilter>) -> Vec<String> {
 }
 
 fn to_queue(entry: &QueueConfiguration) -> Notification<'_> {
-    notification(("queue", &entry.queue_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
+    notification(Target::Queue(&entry.queue_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
 }
 
 /// Those to what is no queue, which are never ours.
 fn to_others(configuration: &NotificationConfiguration) -> Vec<Notification<'_>> {
     let topics = configuration.topic_configurations().iter();
     let topics = topics.map(|entry| {
-        notification(("topic", &entry.topic_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
+        notification(Target::Topic(&entry.topic_arn), entry.id.as_ref(), &entry.events, entry.filter.as_ref())
     });
     let functions = configuration.lambda_function_configurations().iter();
     let functions = functions.map(|entry| {
-        let target = ("function", entry.lambda_function_arn.as_str());
+        let target = Target::Function(&entry.lambda_function_arn);
         notification(target, entry.id.as_ref(), &entry.events, entry.filter.as_ref())
     });
     let bridge = configuration.event_bridge_configuration.as_ref();
-    let bridge = bridge.map(|_| notification(("event_bridge", "EventBridge"), None, &[], None));
+    let bridge = bridge.map(|_| notification(Target::EventBridge("EventBridge"), None, &[], None));
     topics.chain(functions).chain(bridge).collect()
+}
+
+impl<'a> Target<'a> {
+    const fn name(self) -> &'a str {
+        match self {
+            Self::Queue(name) | Self::Topic(name) | Self::Function(name) | Self::EventBridge(name) => name,
+        }
+    }
 }
 
 impl Notification<'_> {
     fn is_ours(&self, names: &Names) -> bool {
-        self.kind == "queue" && self.id.is_some_and(|id| names.ids.contains(id))
+        matches!(self.target, Target::Queue(_)) && self.id.is_some_and(|id| names.ids.contains(id))
     }
 
     /// As the core judges it. S3 gives each one an id: one that is not ours is somebody else's.
@@ -136,21 +166,15 @@ impl Notification<'_> {
 
     /// Without its id, which says whose it is and nothing else; one under the deployment's former name is written again.
     fn value(&self, names: &Names) -> Value {
-        let mut value = json!({self.kind: self.target, "events": self.events});
-        if !self.rules.is_empty() {
-            value["filter"] = json!(self.rules);
-        }
-        if self.is_ours(names) && self.id != names.ids.first() {
-            value["id"] = json!(self.id);
-        }
-        value
+        let former = self.id.filter(|id| self.is_ours(names) && names.ids.first() != Some(id));
+        json!(Notification { id: former, ..self.clone() })
     }
 
     fn describe(&self) -> String {
         let id = self.id.map_or_else(String::new, |id| format!("`{id}` "));
         let rules = if self.rules.is_empty() { String::new() } else { format!(" ({})", self.rules.join(", ")) };
         let events = if self.events.is_empty() { "of all events".to_owned() } else { self.events.join(", ") };
-        format!("notification {id}{events}{rules} to {}", self.target)
+        format!("notification {id}{events}{rules} to {}", self.target.name())
     }
 
     fn takes_created(&self) -> bool {
@@ -171,39 +195,42 @@ fn overlaps(bucket: &str, other: &Notification<'_>) -> Refusal {
 }
 
 /// Read, set or take out our entry, write.
-pub(crate) async fn write(writer: &Writer, names: &Names, owner: &str, write: &Write<'_>) -> Result<(), Error> {
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    let NotificationFacet::Entry = NotificationFacet::of(write.facet)?;
+    let wanted: Option<ToQueue> = typed(write.value)?;
     let found = match write.just_created {
         true => NotificationConfiguration::builder().build(),
-        false => writer.reader().get_bucket_notification(&names.bucket, owner).await?,
+        false => writer.reader().get_bucket_notification(&names.bucket, &names.account).await?,
     };
-    let Some(merged) = merged(&found, names, write.value)? else { return Ok(()) };
+    let Some(merged) = merged(&found, names, wanted.as_ref())? else { return Ok(()) };
     // S3 validates every destination of the document, and one of somebody else's may be gone. Where nothing of ours is in
     // it, that is no affair of ours.
-    let skip = write.value.is_null();
-    let put = |skip| writer.put_bucket_notification(&names.bucket, owner, merged.clone(), skip);
+    let skip = wanted.is_none();
+    let put = |skip| writer.put_bucket_notification(&names.bucket, &names.account, merged.clone(), skip);
     match put(skip).await {
-        Err(error) if is_others_fault(&error, write.value) => put(true).await,
-        Err(error) => Err(explain(error, write.value)),
+        Err(error) if is_others_fault(&error, wanted.as_ref()) => put(true).await,
+        Err(error) => Err(explain(error, wanted.as_ref())),
         Ok(()) => Ok(()),
     }
 }
 
-/// The document with our entry set, or taken out if it is `null`; `None` if that is what it has already.
+/// The document with our entry set, or taken out if none is wanted; `None` if that is what it has already.
 fn merged(
     found: &NotificationConfiguration,
     names: &Names,
-    value: &Value,
+    wanted: Option<&ToQueue>,
 ) -> Result<Option<NotificationConfiguration>, Error> {
     let all = found.queue_configurations().iter().cloned();
     let (own, mut queues): (Vec<_>, Vec<_>) = all.partition(|entry| to_queue(entry).is_ours(names));
-    let as_wanted = |entry: &QueueConfiguration| same(&to_queue(entry).value(names), value);
-    let wanted = !value.is_null() && !queues.iter().any(as_wanted);
-    let unchanged = if wanted { own.len() == 1 && as_wanted(&own[0]) } else { own.is_empty() };
+    let value = json!(wanted);
+    let as_wanted = |entry: &QueueConfiguration| same(&to_queue(entry).value(names), &value);
+    let missing = wanted.filter(|_| !queues.iter().any(as_wanted));
+    let unchanged = if missing.is_some() { own.len() == 1 && as_wanted(&own[0]) } else { own.is_empty() };
     if unchanged {
         return Ok(None);
     }
-    if wanted {
-        queues.push(entry_of(value, &names.ids[0])?);
+    if let Some(wanted) = missing {
+        queues.push(entry_of(wanted, &names.ids[0])?);
     }
     let merged = NotificationConfiguration::builder()
         .set_queue_configurations(Some(queues))
@@ -213,13 +240,9 @@ fn merged(
     Ok(Some(merged.build()))
 }
 
-fn entry_of(value: &Value, id: &str) -> Result<QueueConfiguration, Error> {
-    let events = value["events"].as_array().into_iter().flatten().filter_map(Value::as_str).map(Event::from).collect();
-    let entry = QueueConfiguration::builder()
-        .id(id)
-        .set_queue_arn(value["queue"].as_str().map(str::to_owned))
-        .set_events(Some(events))
-        .build();
+fn entry_of(wanted: &ToQueue, id: &str) -> Result<QueueConfiguration, Error> {
+    let events = wanted.events.iter().map(|event| Event::from(event.as_str())).collect();
+    let entry = QueueConfiguration::builder().id(id).queue_arn(&wanted.queue).set_events(Some(events)).build();
     entry.map_err(|error| ours(&error.to_string()))
 }
 
@@ -229,8 +252,8 @@ fn invalid(error: &Error) -> Option<&str> {
 }
 
 /// Whether S3 names the destinations that it cannot validate, and ours is none of them: they were there before.
-fn is_others_fault(error: &Error, value: &Value) -> bool {
-    let queue = value["queue"].as_str().unwrap_or_default();
+fn is_others_fault(error: &Error, wanted: Option<&ToQueue>) -> bool {
+    let queue = wanted.map(|wanted| wanted.queue.as_str()).unwrap_or_default();
     // The ARN ends where something follows that no queue's name has.
     let is_named = |destinations: &str| {
         let mut after = destinations.split(queue).skip(1);
@@ -240,7 +263,7 @@ fn is_others_fault(error: &Error, value: &Value) -> bool {
 }
 
 /// The error that W&B's users meet most often, and says least.
-fn explain(error: Error, value: &Value) -> Error {
+fn explain(error: Error, wanted: Option<&ToQueue>) -> Error {
     if invalid(&error).is_none() || error.kind() != ErrorKind::InvalidInput {
         return error;
     }
@@ -248,7 +271,7 @@ fn explain(error: Error, value: &Value) -> Error {
         "S3 may not send to {}: is the queue in the bucket's region, a standard queue, not encrypted with the AWS-managed \
          KMS key, and does its policy let s3.amazonaws.com send? `provision aws plan` shows the policy; then run the same \
          command again",
-        value["queue"].as_str().unwrap_or("the queue")
+        wanted.map_or("the queue", |wanted| wanted.queue.as_str())
     ))
 }
 
@@ -300,6 +323,10 @@ mod tests {
         want(names)[0].value.clone()
     }
 
+    fn to_ours(names: &Names) -> Option<ToQueue> {
+        typed(&wanted(names)).unwrap()
+    }
+
     #[test]
     fn entry_survives_the_services_spelling() {
         let names = of_plan();
@@ -345,37 +372,38 @@ mod tests {
         let names = of_plan();
         let theirs = queue("theirs", "arn:aws:sqs:e:1:other", "s3:ObjectRemoved:*", &[("Prefix", "a")]);
         let found = with_queues(vec![theirs.clone(), queue(&names.ids[1], "arn:aws:sqs:e:1:old", CREATED, &[])]);
-        let set = merged(&found, &names, &wanted(&names)).unwrap().unwrap();
+        let set = merged(&found, &names, to_ours(&names).as_ref()).unwrap().unwrap();
         assert_eq!(set.queue_configurations()[0], theirs);
         assert_eq!(set.queue_configurations()[1].id.as_ref(), Some(&names.ids[0]));
         assert_eq!(set.queue_configurations().len(), 2);
         let mut rest = set.clone();
         rest.queue_configurations = None;
         assert_eq!(rest, others());
-        assert_eq!(merged(&set, &names, &wanted(&names)).unwrap(), None);
-        assert_eq!(merged(&set, &names, &Value::Null).unwrap(), Some(with_queues(vec![theirs])));
-        assert_eq!(merged(&others(), &names, &Value::Null).unwrap(), None);
+        assert_eq!(merged(&set, &names, to_ours(&names).as_ref()).unwrap(), None);
+        assert_eq!(merged(&set, &names, None).unwrap(), Some(with_queues(vec![theirs])));
+        assert_eq!(merged(&others(), &names, None).unwrap(), None);
     }
 
     #[test]
     fn what_others_made_as_wanted_is_used() {
         let names = of_plan();
         let theirs = queue("theirs", OURS, CREATED, &[]);
-        assert_eq!(merged(&with_queues(vec![theirs]), &names, &wanted(&names)).unwrap(), None);
+        assert_eq!(merged(&with_queues(vec![theirs]), &names, to_ours(&names).as_ref()).unwrap(), None);
     }
 
     #[test]
     fn destination_of_others_that_is_gone_is_told_from_ours() {
+        let ours = ToQueue { queue: OURS.to_owned(), events: vec![CREATED.to_owned()] };
         let blames = |named: &str| {
             let message = format!("Unable to validate the following destination configurations{named}");
             let error = Error::new(ErrorKind::InvalidInput, "write").message(message);
-            is_others_fault(&error, &json!({"queue": OURS}))
+            is_others_fault(&error, Some(&ours))
         };
         assert!(blames("; arn:aws:sqs:eu-west-1:1:gone: The destination queue does not exist"));
         assert!(blames(&format!("; {OURS}-2: The destination queue does not exist")));
         assert!(!blames(&format!("; {OURS}: The destination queue does not exist")));
         assert!(!blames(&format!("; arn:aws:sqs:eu-west-1:1:gone, null: ; {OURS}, null: ")));
         assert!(!blames(""));
-        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").message("no"), &json!({"queue": OURS})));
+        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").message("no"), Some(&ours)));
     }
 }

@@ -1,106 +1,100 @@
-//! `aws.queue` and `aws.run_queue`: standard SQS queues, made in one call with policy, attributes, encryption and tags.
+//! `aws.queue`: a standard SQS queue, made in one call with policy, attributes, encryption and tags.
 
-use provision_core::mark::{self, Mark, Origin};
+use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{
-    Creation, Extent, Facet, Kept, Observation, Orphan, Present, Resource, Seen, Sharing, Want,
-};
-use provision_core::{Address, Error, ErrorKind};
+use provision_core::resource::{Kept, Observation, Orphan, Present, Resource, Want};
+use provision_core::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Read as _, Reader, Tags, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::{QueueSection, Senders, Settings};
-use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE, RUN_QUEUE};
+use crate::names::{Names, Part};
 use crate::policy::{Document, document, with_sid};
-use crate::resources::bucket::{Write, set_and_removed};
-use crate::resources::ours;
+use crate::resources::{Facets, Write, ours, typed};
+use crate::tags::set_and_removed;
 
-const fn facet(name: &'static str, key: char, extent: Extent, sharing: Sharing) -> Facet {
-    Facet { name, key, extent, sharing, creation: Creation::SameCall }
+facets! {
+    /// Facets of a queue, the same for both: one may become the other.
+    pub(crate) enum QueueFacet {
+        Attributes = ("attributes", 'q', NamedKeys, Exclusive, SameCall),
+        Encryption = ("encryption", 'e', Whole, Exclusive, SameCall),
+        Policy = ("policy", 'p', Whole, Named, SameCall),
+        Tags = ("tags", 'g', Tags, Exclusive, SameCall),
+    }
 }
 
-static ATTRIBUTES: Facet = facet("attributes", 'q', Extent::NamedKeys, Sharing::Exclusive);
-static ENCRYPTION: Facet = facet("encryption", 'e', Extent::Whole, Sharing::Exclusive);
-pub(crate) static POLICY: Facet = facet("policy", 'p', Extent::Whole, Sharing::Named);
-static TAGS: Facet = facet("tags", 'g', Extent::Tags, Sharing::Exclusive);
+/// The attributes that are managed, by the plan file's keys.
+#[expect(clippy::struct_field_names, reason = "the unit")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Attributes {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receive_wait_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    visibility_timeout_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention_s: Option<u64>,
+}
 
-/// The same for both queues: one may become the other.
-static FACETS: [&Facet; 4] = [&ATTRIBUTES, &ENCRYPTION, &POLICY, &TAGS];
+/// How messages are encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Encryption {
+    #[serde(rename = "SSE-SQS")]
+    Managed,
+    #[serde(rename = "kms_key")]
+    Key(String),
+}
 
-/// Our names for the attributes, and the service's
+/// The service's names for the attributes
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
-const NAMES: [(&str, &str); 3] = [
-    ("receive_wait_s", "ReceiveMessageWaitTimeSeconds"),
-    ("visibility_timeout_s", "VisibilityTimeout"),
-    ("retention_s", "MessageRetentionPeriod"),
-];
+const RECEIVE_WAIT: &str = "ReceiveMessageWaitTimeSeconds";
+const VISIBILITY_TIMEOUT: &str = "VisibilityTimeout";
+const RETENTION: &str = "MessageRetentionPeriod";
 
 /// The event queue, where there is one.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
-    Some(queue(QUEUE, names, names.queue.as_ref()?, settings.aws.queue.adopt))
+    Some(of_part(Part::Queue, names, names.queue.as_ref()?, settings.aws.queue.adopt))
 }
 
-/// The queue for run events, where there is one.
-pub(crate) fn run_resource(settings: &Settings, names: &Names) -> Option<Resource> {
-    let adopt = settings.aws.run_queue.as_ref().is_some_and(|queue| queue.adopt);
-    Some(queue(RUN_QUEUE, names, names.run_queue.as_ref()?, adopt))
-}
-
-fn queue(address: Address, names: &Names, name: &str, adopt: bool) -> Resource {
+/// Either of the two.
+pub(super) fn of_part(part: Part, names: &Names, name: &str, adopt: bool) -> Resource {
     Resource {
         identity: names.queue_arn(name),
         adopt,
-        deleted_after: vec![BUCKET, NOTIFICATION],
-        ..Resource::new(address, "queue", name, &FACETS)
+        deleted_after: vec![Part::Bucket.address(), Part::Notification.address()],
+        ..Resource::new(part.address(), part.kind(), name, QueueFacet::ALL)
     }
 }
 
 /// A queue that the plan file no longer names.
 pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
-    Resource::new(orphan.address.clone(), "queue", &orphan.name, &FACETS)
+    Resource::new(orphan.address.clone(), Part::Queue.kind(), &orphan.name, QueueFacet::ALL)
 }
 
 /// The event queue. On an adopted one, values for everybody only where the plan file sets them.
 pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
     let Some(queue) = &names.queue else { return Vec::new() };
     let section = &settings.aws.queue;
-    let mut wants = common(settings, "aws.queue", attributes(section, origin), origin);
-    let value = with_sid(&statement(names, queue, section.senders), &names.sids[0]);
-    wants.push(Want { facet: &POLICY, value, path: "aws.queue.senders".to_owned() });
-    wants
+    let policy = with_sid(&statement(names, queue, section.senders), &names.sids[0]);
+    of_section(settings, "aws.queue", section, origin, Some(&policy))
 }
 
-/// The queue for run events: the server itself sends to it, so it needs no policy.
-pub(crate) fn want_run(settings: &Settings, origin: Origin) -> Vec<Want> {
-    common(settings, "aws.run_queue", attributes(&QueueSection::default(), origin), origin)
-}
-
-fn common(settings: &Settings, path: &str, attributes: Value, origin: Origin) -> Vec<Want> {
-    let want = |facet, value| Want { facet, value, path: path.to_owned() };
-    let mut wants = Vec::new();
-    if attributes.as_object().is_some_and(|attributes| !attributes.is_empty()) {
-        wants.push(want(&ATTRIBUTES, attributes));
-    }
-    if origin == Origin::Created {
-        wants.push(want(&ENCRYPTION, json!("SSE-SQS")));
-    }
-    if !settings.tags().is_empty() {
-        wants.push(Want { facet: &TAGS, value: json!(settings.tags()), path: "deployment.tags".to_owned() });
-    }
-    wants
-}
-
-fn attributes(section: &QueueSection, origin: Origin) -> Value {
-    let set = [
-        (NAMES[0].0, section.receive_wait_s, 10),
-        (NAMES[1].0, section.visibility_timeout_s, 30),
-        (NAMES[2].0, section.retention_s, 345_600),
-    ];
-    let wanted = set.into_iter().filter_map(|(name, given, default)| {
-        let value = if origin == Origin::Created { Some(given.unwrap_or(default)) } else { given };
-        value.map(|value| (name.to_owned(), json!(value)))
-    });
-    Value::Object(wanted.collect())
+/// What either of the two is to have.
+pub(super) fn of_section(
+    settings: &Settings,
+    path: &str,
+    section: &QueueSection,
+    origin: Origin,
+    policy: Option<&Value>,
+) -> Vec<Want> {
+    let attributes = Attributes::wanted(section, origin);
+    let want = |facet: &QueueFacet| match facet {
+        QueueFacet::Attributes => (attributes != Attributes::default()).then(|| facet.want(&attributes, path)),
+        QueueFacet::Encryption => (origin == Origin::Created).then(|| facet.want(Encryption::Managed, path)),
+        QueueFacet::Policy => policy.map(|policy| facet.want(policy, "aws.queue.senders")),
+        QueueFacet::Tags => (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags")),
+    };
+    QueueFacet::EACH.iter().filter_map(want).collect()
 }
 
 /// Who may use the queue. The documentation's policy opens it to all principals; ours to this bucket of this account
@@ -139,48 +133,28 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Resu
     let (attributes, tags) =
         futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
     let (Some(tags), Some(attributes)) = (tags?, attributes.transpose()) else { return Ok(Observation::Absent) };
-    let mut present = Present { mark: Mark::from_tags(&tags), ..Present::default() };
-    match attributes {
-        Ok(attributes) => see(&mut present, &attributes, names, queue),
-        Err(error) => {
-            let unknown = [ATTRIBUTES.name, ENCRYPTION.name, POLICY.name];
-            present.seen.extend(unknown.map(|name| (name, Seen::Unknown(error.clone()))));
-        }
-    }
-    present.seen.push((TAGS.name, Seen::Value(json!(mark::without_mark(&tags)))));
-    Ok(Observation::Present(Box::new(present)))
+    Ok(Observation::Present(Box::new(present(attributes, &tags, names, queue))))
 }
 
-fn see(present: &mut Present, attributes: &Tags, names: &Names, queue: &str) {
-    let policy = policy(attributes, queue);
+fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &str) -> Present {
+    let attributes = attributes.as_ref().map_err(Clone::clone);
+    let policy = attributes.clone().and_then(|attributes| policy(attributes, queue));
     let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
-    present.kept.extend(others.map(|entry| Kept { facet: POLICY.name.to_owned(), entry }));
-    let ours = policy.map_or_else(Seen::Unknown, |policy| Seen::Value(policy.ours(&names.sids)));
-    present.seen.extend([
-        (ATTRIBUTES.name, Seen::Value(seen_attributes(attributes))),
-        (ENCRYPTION.name, Seen::Value(seen_encryption(attributes))),
-        (POLICY.name, ours),
-    ]);
+    let kept = others.map(|entry| Kept { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
+    let seen = |facet: &QueueFacet| match facet {
+        QueueFacet::Attributes => facet.seen(attributes.clone().map(Attributes::seen)),
+        QueueFacet::Encryption => facet.seen(attributes.clone().map(Encryption::seen)),
+        QueueFacet::Policy => facet.seen(policy.clone().map(|policy| policy.ours(&names.sids))),
+        QueueFacet::Tags => facet.seen(Ok(without_mark(tags))),
+    };
+    let seen = QueueFacet::EACH.iter().map(seen).collect();
+    Present { mark: Mark::from_tags(tags), seen, kept, ..Present::default() }
 }
 
 /// A queue without a policy has no such attribute; an empty one takes it away, and means the same.
 fn policy(attributes: &Tags, queue: &str) -> Result<Document, Error> {
     let text = attributes.get("Policy").map(String::as_str).filter(|text| !text.is_empty());
     Document::read(text, "sqs:GetQueueAttributes", &format!("read the policy of queue `{queue}`"))
-}
-
-fn seen_attributes(attributes: &Tags) -> Value {
-    let number = |name: &str| attributes.get(name).and_then(|text| text.parse::<u64>().ok());
-    let seen = NAMES.iter().filter_map(|(ours, theirs)| Some(((*ours).to_owned(), json!(number(theirs)?))));
-    Value::Object(seen.collect())
-}
-
-fn seen_encryption(attributes: &Tags) -> Value {
-    match (attributes.get("KmsMasterKeyId"), attributes.get("SqsManagedSseEnabled").map(String::as_str)) {
-        (Some(key), _) if !key.is_empty() => json!({"kms_key": key}),
-        (_, Some("true")) => json!("SSE-SQS"),
-        _ => Value::Null,
-    }
 }
 
 /// Create the queue with everything in one call.
@@ -198,7 +172,7 @@ pub(crate) async fn create(
 ) -> Result<Created, Error> {
     let mut attributes = Tags::new();
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
-        attributes.extend(attributes_of(facet, value)?);
+        attributes.extend(attributes_of(QueueFacet::of(facet)?, value)?);
     }
     match writer.create_queue(queue, &attributes, tags).await {
         Ok(()) => Ok(Created::Made),
@@ -207,18 +181,13 @@ pub(crate) async fn create(
     }
 }
 
-fn attributes_of(facet: &str, value: &Value) -> Result<Tags, Error> {
-    let attributes = match facet {
-        "attributes" => {
-            let given =
-                NAMES.iter().filter_map(|(ours, theirs)| Some(((*theirs).to_owned(), value.get(*ours)?.to_string())));
-            given.collect()
-        }
-        "encryption" => Tags::from([("SqsManagedSseEnabled".to_owned(), "true".to_owned())]),
-        "policy" => Tags::from([("Policy".to_owned(), document(&json!([value])))]),
-        other => return Err(ours(&format!("facet `{other}` of a queue is unknown"))),
-    };
-    Ok(attributes)
+fn attributes_of(facet: QueueFacet, value: &Value) -> Result<Tags, Error> {
+    Ok(match facet {
+        QueueFacet::Attributes => typed::<Attributes>(value)?.to_service(),
+        QueueFacet::Encryption => Tags::from([("SqsManagedSseEnabled".to_owned(), "true".to_owned())]),
+        QueueFacet::Policy => Tags::from([("Policy".to_owned(), document(&json!([value])))]),
+        QueueFacet::Tags => return Err(ours("tags are written with the mark")),
+    })
 }
 
 /// The tags; `None` if there is no such queue.
@@ -244,14 +213,16 @@ pub(crate) async fn update_tags(writer: &Writer, queue: &str, changes: &TagChang
 
 /// Write one facet; `null` takes our statement out of the policy.
 pub(crate) async fn write(writer: &Writer, names: &Names, queue: &str, write: &Write<'_>) -> Result<(), Error> {
-    if write.facet == POLICY.name {
-        return write_policy(writer, names, queue, write.value).await;
-    }
-    let mut attributes = attributes_of(write.facet, write.value)?;
-    if write.facet == ENCRYPTION.name {
-        // The two kinds exclude each other: a key that somebody set goes.
-        attributes.insert("KmsMasterKeyId".to_owned(), String::new());
-    }
+    let facet = QueueFacet::of(write.facet)?;
+    let attributes = match facet {
+        QueueFacet::Policy => return write_policy(writer, names, queue, write.value).await,
+        QueueFacet::Attributes | QueueFacet::Tags => attributes_of(facet, write.value)?,
+        QueueFacet::Encryption => {
+            // The two kinds exclude each other: a key that somebody set goes.
+            let key = ("KmsMasterKeyId".to_owned(), String::new());
+            attributes_of(facet, write.value)?.into_iter().chain([key]).collect()
+        }
+    };
     let url = url_of(writer, queue).await?;
     writer.set_queue_attributes(queue, &url, &attributes).await
 }
@@ -290,9 +261,52 @@ pub(crate) async fn delete(writer: &Writer, queue: &str) -> Result<(), Error> {
     }
 }
 
+impl Attributes {
+    fn wanted(section: &QueueSection, origin: Origin) -> Self {
+        let seconds = |given: Option<u32>, default: u32| {
+            let wanted = if origin == Origin::Created { Some(given.unwrap_or(default)) } else { given };
+            wanted.map(u64::from)
+        };
+        Self {
+            receive_wait_s: seconds(section.receive_wait_s, 10),
+            visibility_timeout_s: seconds(section.visibility_timeout_s, 30),
+            retention_s: seconds(section.retention_s, 345_600),
+        }
+    }
+
+    fn seen(attributes: &Tags) -> Self {
+        let seconds = |name: &str| attributes.get(name).and_then(|text| text.parse().ok());
+        Self {
+            receive_wait_s: seconds(RECEIVE_WAIT),
+            visibility_timeout_s: seconds(VISIBILITY_TIMEOUT),
+            retention_s: seconds(RETENTION),
+        }
+    }
+
+    fn to_service(&self) -> Tags {
+        let attributes = [
+            (RECEIVE_WAIT, self.receive_wait_s),
+            (VISIBILITY_TIMEOUT, self.visibility_timeout_s),
+            (RETENTION, self.retention_s),
+        ];
+        attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_string()))).collect()
+    }
+}
+
+impl Encryption {
+    fn seen(attributes: &Tags) -> Option<Self> {
+        match (attributes.get("KmsMasterKeyId"), attributes.get("SqsManagedSseEnabled").map(String::as_str)) {
+            (Some(key), _) if !key.is_empty() => Some(Self::Key(key.clone())),
+            (_, Some("true")) => Some(Self::Managed),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use provision_core::resource::Seen;
 
     use crate::names::tests::{names, settings};
 
@@ -314,11 +328,12 @@ mod tests {
             let settings = settings("", &plan);
             let names = names(&settings);
             let facets = created(&settings);
-            let sent = facets.iter().flat_map(|(facet, value)| attributes_of(facet, value).unwrap()).collect();
-            let mut present = Present::default();
-            see(&mut present, &sent, &names, "acme-events");
+            let sent =
+                facets.iter().flat_map(|(facet, value)| attributes_of(QueueFacet::of(facet).unwrap(), value).unwrap());
+            let sent = sent.collect();
+            let present = present(Ok(sent), settings.tags(), &names, "acme-events");
             assert!(present.kept.is_empty());
-            for (name, seen) in &present.seen {
+            for (name, seen) in present.seen.iter().filter(|(name, _)| *name != "tags") {
                 assert!(matches!(seen, Seen::Value(value) if *value == facets[*name]), "{name}: {seen:?}");
             }
         }
@@ -349,9 +364,12 @@ mod tests {
     fn policy_that_cannot_be_read_is_unknown_and_one_that_is_not_there_is_none() {
         let names = names(&settings("", PLAN));
         let seen = |attributes: &[(&str, &str)]| {
-            let mut present = Present::default();
-            see(&mut present, &texts(attributes), &names, "q");
-            present.seen.into_iter().find(|(name, _)| *name == POLICY.name).unwrap().1
+            present(Ok(texts(attributes)), &Tags::new(), &names, "q")
+                .seen
+                .into_iter()
+                .find(|(name, _)| *name == "policy")
+                .unwrap()
+                .1
         };
         assert!(matches!(seen(&[]), Seen::Value(Value::Null)));
         assert!(matches!(seen(&[("Policy", "")]), Seen::Value(Value::Null)));
@@ -360,7 +378,7 @@ mod tests {
 
     #[test]
     fn encryption_is_told_by_both_attributes() {
-        let seen = |attributes: &[(&str, &str)]| seen_encryption(&texts(attributes));
+        let seen = |attributes: &[(&str, &str)]| json!(Encryption::seen(&texts(attributes)));
         assert_eq!(seen(&[("SqsManagedSseEnabled", "true")]), json!("SSE-SQS"));
         assert_eq!(seen(&[("SqsManagedSseEnabled", "false"), ("KmsMasterKeyId", "k")]), json!({"kms_key": "k"}));
         assert_eq!(seen(&[("SqsManagedSseEnabled", "false")]), Value::Null);

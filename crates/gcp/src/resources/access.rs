@@ -6,37 +6,52 @@
 
 use futures::future::join_all;
 use provision_core::resource::{
-    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
+    Carrier, Entries, Entry, Observation, OnRecord, Present, Refusal, Resource, Seen, Want,
 };
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::claims::Claims;
-use crate::client::{Policy, Read as _, Reader, Writer};
+use crate::claims::{self, Claims, Look};
+use crate::client::iam::Policy;
+use crate::client::{Reader, Writer};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::error::{lacks_permission, may_be_gone};
-use crate::policy::{self, Holder, email_of, entries, granted, grants, member_of};
-use crate::provider::Names;
+use crate::names::{Names, Part};
+use crate::policy::{self, Holder, email_of, entries, explain, granted, grants, member_of, no_account};
+use crate::resources::{Facets, Write, bucket};
 
-const fn facet(name: &'static str, key: char) -> Facet {
-    let (extent, sharing) = (Extent::NamedKeys, Sharing::Anonymous);
-    Facet { name, key, extent, sharing, creation: Creation::OwnCall }
+facets! {
+    /// Facets of the server's access.
+    pub(crate) enum AccessFacet {
+        OnBucket = ("bucket_grants", 'a', NamedKeys, Anonymous, OwnCall),
+        OnAccount = ("account_grants", claims::ON_RECORD, NamedKeys, Anonymous, OwnCall),
+    }
 }
 
-pub(crate) static ON_BUCKET: Facet = facet("bucket_grants", 'a');
-pub(crate) static ON_ACCOUNT: Facet = facet("account_grants", 'k');
-
-/// Every facet of the server's access.
-pub(crate) static FACETS: [&Facet; 2] = [&ON_BUCKET, &ON_ACCOUNT];
+/// The access of the account that the plan file names, or else of the one that it named before.
+pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource> {
+    let look = claims.look(settings.service_account());
+    let email = look.server.or_else(|| look.former.first().cloned())?;
+    Some(Resource {
+        carrier: Carrier::Of(Part::Bucket.address()),
+        on_record: OnRecord::EveryMark,
+        reference: Some(email.clone()),
+        grants_access: true,
+        needs: vec![Part::Bucket.address()],
+        deleted_after: if settings.gcp.topic.enabled { vec![Part::Bucket.address()] } else { Vec::new() },
+        lane: Some(bucket::LANE),
+        ..Resource::new(Part::Access.address(), Part::Access.kind(), &email, AccessFacet::ALL)
+    })
+}
 
 /// What is wanted: the member of each role, so that another account is another value.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let Some(email) = settings.service_account() else { return Vec::new() };
-    let want = |facet, value| Want { facet, value, path: "gcp.access".to_owned() };
-    vec![
-        want(&ON_BUCKET, granted(email, &SERVER_BUCKET_ROLES)),
-        want(&ON_ACCOUNT, granted(email, &SERVER_ACCOUNT_ROLES)),
-    ]
+    let want = |facet: &AccessFacet| match facet {
+        AccessFacet::OnBucket => facet.want(granted(email, &SERVER_BUCKET_ROLES), "gcp.access"),
+        AccessFacet::OnAccount => facet.want(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
+    };
+    AccessFacet::EACH.iter().map(want).collect()
 }
 
 /// The commands that grant everything the server needs, for those who run them themselves.
@@ -54,21 +69,6 @@ pub(crate) fn commands(names: &Names) -> String {
     let command = |target: &str, role: &str| format!("gcloud {target} --member=serviceAccount:{account} --role={role}");
     let commands = targets.iter().flat_map(|(target, roles)| roles.iter().map(move |role| command(target, role)));
     commands.collect::<Vec<_>>().join("\n")
-}
-
-/// What is looked at, and what is known before.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Look {
-    /// The account that the plan file names.
-    pub(crate) server: Option<String>,
-    /// Accounts that it named before, by the marks.
-    pub(crate) former: Vec<String>,
-    /// Everything is to be taken away.
-    pub(crate) removing: bool,
-    /// The bucket's name belongs to somebody else.
-    pub(crate) elsewhere: bool,
-    /// Whether other deployments rely on what an account may do with itself decides something.
-    pub(crate) searching: bool,
 }
 
 /// What a look found.
@@ -89,7 +89,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims:
     let (on_bucket, accounts) = futures::join!(bucket.policy(reader), join_all(accounts));
     let mut found = Found::default();
     let seen = seen_on_bucket(on_bucket, &bucket, look);
-    found.present.seen.push((ON_BUCKET.name, seen));
+    found.present.seen.push((AccessFacet::OnBucket.spec().name, seen));
     found.add_accounts(accounts);
     claims.remember(found.bound, found.notes);
     Observation::Present(Box::new(found.present))
@@ -163,22 +163,15 @@ impl Found {
                 Ok(account) => {
                     list.extend(account.entries);
                     self.notes.extend(account.note);
-                    self.present.obstacles.extend(account.missing.map(|missing| (ON_ACCOUNT.name, missing)));
+                    self.present
+                        .obstacles
+                        .extend(account.missing.map(|missing| (AccessFacet::OnAccount.spec().name, missing)));
                 }
-                Err(error) => return self.present.seen.push((ON_ACCOUNT.name, Seen::Unknown(error))),
+                Err(error) => return self.present.seen.push(AccessFacet::OnAccount.entries(Err(error))),
             }
         }
         self.bound = list.iter().any(|entry| entry.value.is_string());
-        self.present.seen.push((ON_ACCOUNT.name, Seen::Entries(Entries { list, limit: None })));
-    }
-}
-
-fn no_account(email: &str) -> Refusal {
-    Refusal {
-        reason: format!("service account `{email}` does not exist"),
-        hint: "create the account that the server runs as (`gcloud iam service-accounts create`), or leave [gcp.access] out and \
-               run the commands that apply prints"
-            .to_owned(),
+        self.present.seen.push(AccessFacet::OnAccount.entries(Ok(Entries { list, limit: None })));
     }
 }
 
@@ -200,21 +193,22 @@ fn or_missing(email: &str) -> String {
 }
 
 /// Put `value` in place of `before` in one facet.
-pub(crate) async fn write(
-    writer: &Writer,
-    names: &Names,
-    facet: &str,
-    before: &Value,
-    value: &Value,
-    claims: &Claims,
-) -> Result<(), Error> {
-    if facet == ON_ACCOUNT.name {
-        return write_accounts(writer, before, value, claims).await;
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, claims: &Claims) -> Result<(), Error> {
+    let Write { before, value, .. } = *write;
+    match AccessFacet::of(write.facet)? {
+        AccessFacet::OnBucket => {
+            // A new bucket has a policy of its own: it is read always.
+            let written = policy::write(writer, &Holder::Bucket(names.bucket.clone()), before, value, false).await;
+            let email = grants(value).map(|(_, member)| email_of(member)).next();
+            written.map_err(|error| explain(error, email))
+        }
+        AccessFacet::OnAccount => write_accounts(writer, before, value, claims).await,
     }
-    // A new bucket has a policy of its own: it is read always.
-    let written = policy::write(writer, &Holder::Bucket(names.bucket.clone()), before, value, false).await;
-    let email = grants(value).map(|(_, member)| email_of(member)).next();
-    written.map_err(|error| explain(error, email))
+}
+
+/// Whether a facet is in the bucket's policy, and not in that of an account.
+pub(crate) fn is_in_bucket(facet: &str) -> bool {
+    AccessFacet::of(facet).is_ok_and(|facet| facet == AccessFacet::OnBucket)
 }
 
 /// Each account has a policy of its own: first the new one gets its roles, then those of the former go.
@@ -252,24 +246,11 @@ fn relied_on(email: &str) -> Error {
     error.hint("run the same command again: they stay as long as one does")
 }
 
-/// A policy takes accounts that exist only (<https://cloud.google.com/iam/docs/policies#binding-members>). Other refusals name the
-/// account too.
-pub(crate) fn explain(error: Error, email: Option<&str>) -> Error {
-    let missing = |email: &&str| {
-        let says = |reason: &str| reason.contains(*email) && reason.contains("not exist");
-        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(says)
-    };
-    match email.filter(missing).map(no_account) {
-        Some(refusal) => error.hint(refusal.hint),
-        None => error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Binding;
-    use crate::provider::tests::full_settings;
+    use crate::client::iam::Binding;
+    use crate::names::tests::full_settings;
 
     const ROLE: &str = SERVER_ACCOUNT_ROLES[0];
 
@@ -312,16 +293,6 @@ mod tests {
         assert_eq!(emails(&value), ["new@p", "old@p"]);
         assert_eq!(of_account(&value, "old@p"), json!({"b": "serviceAccount:old@p"}));
         assert_eq!(of_account(&value, "other@p"), Value::Null);
-    }
-
-    #[test]
-    fn only_an_account_that_does_not_exist_is_told_to_be_created() {
-        let advice = |text: &str| {
-            let error = explain(Error::new(ErrorKind::InvalidInput, "x").message(text), Some("a@p"));
-            error.advice().map(str::to_owned)
-        };
-        assert!(advice("Service account a@p does not exist.").unwrap().contains("create"));
-        assert_eq!(advice("Inconsistent representation of deleted member: 'serviceAccount:a@p'"), None);
     }
 
     #[test]

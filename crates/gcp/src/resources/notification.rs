@@ -4,24 +4,38 @@
 //! (<https://cloud.google.com/storage/docs/pubsub-notifications>). Whose one is, the mark of the bucket has to say; it is known
 //! again by everything it says: topic, events, prefix, format.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provision_core::compare::same;
-use provision_core::resource::{
-    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
-};
+use provision_core::resource::{Carrier, Entries, Entry, Observation, Present, Refusal, Resource, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::{Notification, Read as _, Reader, Writer};
-use crate::provider::Names;
-use crate::resources::topic;
+use crate::client::json::Notification;
+use crate::client::{Reader, Writer};
+use crate::names::{Names, Part};
+use crate::resources::{Facets, Write, bucket, topic, typed};
 
-static ENTRY: Facet =
-    Facet { name: "entry", key: 'n', extent: Extent::Whole, sharing: Sharing::Anonymous, creation: Creation::OwnCall };
+facets! {
+    /// Facets of the notification.
+    pub(crate) enum NotificationFacet {
+        Entry = ("entry", 'n', Whole, Anonymous, OwnCall),
+    }
+}
 
-/// Every facet of a notification.
-pub(crate) static FACETS: [&Facet; 1] = [&ENTRY];
+/// An entry in normal form: everything it says. Without events it takes all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Said {
+    topic: String,
+    events: BTreeSet<String>,
+    format: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    prefix: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<String, String>,
+}
 
 /// How many a bucket takes, and how many of them for one event
 /// (<https://cloud.google.com/storage/quotas#pubsub-notifications>).
@@ -55,23 +69,38 @@ const NOT_KNOWN: RetryClass = RetryClass::Settling {
 const TOO_FAST: RetryClass =
     RetryClass::Settling { reason: "Cloud Storage asks to slow down", budget: Duration::from_secs(60) };
 
+pub(crate) fn resource(names: &Names) -> Resource {
+    Resource {
+        path: "gcp.topic".to_owned(),
+        carrier: Carrier::Of(Part::Bucket.address()),
+        contained: true,
+        needs: vec![Part::Bucket.address(), Part::Topic.address()],
+        lane: Some(bucket::LANE),
+        ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.bucket, NotificationFacet::ALL)
+    }
+}
+
 /// What is wanted: the entry, or none where there is no topic.
 pub(crate) fn want(names: &Names) -> Vec<Want> {
     let want = |topic: &String| {
-        let value = json!({"topic": names.topic_name(topic), "events": [CREATED], "format": FORMAT});
-        Want { facet: &ENTRY, value, path: "gcp.topic".to_owned() }
+        let topic = names.topic_name(topic);
+        let (events, format) = (BTreeSet::from([CREATED.to_owned()]), FORMAT.to_owned());
+        let said = Said { topic, events, format, prefix: String::new(), attributes: BTreeMap::new() };
+        NotificationFacet::EACH.iter().map(move |facet| match facet {
+            NotificationFacet::Entry => facet.want(&said, "gcp.topic"),
+        })
     };
-    names.topic.iter().map(want).collect()
+    names.topic.iter().flat_map(want).collect()
 }
 
 /// The list. Where there is no bucket there are none.
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
-    let seen = match reader.list_notifications(&names.bucket).await {
-        Ok(list) => Seen::Entries(entries(list, names)),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Observation::Absent),
-        Err(error) => Seen::Unknown(error),
-    };
-    Ok(Observation::Present(Box::new(Present { seen: vec![(ENTRY.name, seen)], ..Present::default() })))
+    let found = reader.list_notifications(&names.bucket).await;
+    if found.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(Observation::Absent);
+    }
+    let seen = vec![NotificationFacet::Entry.entries(found.map(|list| entries(list, names)))];
+    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
 /// In the order in which they were made: of two that are alike the first is ours.
@@ -98,22 +127,14 @@ fn limit(list: &[Notification], bucket: &str) -> Option<(usize, Refusal)> {
     Some((most, refusal))
 }
 
-/// An entry in normal form: without events it takes all.
 fn value(entry: &Notification) -> Value {
-    let mut events = entry.event_types.clone();
-    events.sort();
-    let mut value = json!({
-        "topic": entry.topic.trim_start_matches(TOPICS),
-        "events": events,
-        "format": entry.payload_format,
-    });
-    if !entry.object_name_prefix.is_empty() {
-        value["prefix"] = json!(entry.object_name_prefix);
-    }
-    if !entry.custom_attributes.is_empty() {
-        value["attributes"] = json!(entry.custom_attributes);
-    }
-    value
+    json!(Said {
+        topic: entry.topic.trim_start_matches(TOPICS).to_owned(),
+        events: entry.event_types.iter().cloned().collect(),
+        format: entry.payload_format.clone(),
+        prefix: entry.object_name_prefix.clone(),
+        attributes: entry.custom_attributes.clone(),
+    })
 }
 
 fn describe(entry: &Notification) -> String {
@@ -146,15 +167,11 @@ fn twice(bucket: &str, entry: &Notification) -> Refusal {
     }
 }
 
-/// Put `value` in place of `before`, exactly once. `fresh` is a bucket that this run made.
-pub(crate) async fn write(
-    writer: &Writer,
-    names: &Names,
-    before: &Value,
-    value: &Value,
-    fresh: bool,
-) -> Result<(), Error> {
-    let list = if fresh { Vec::new() } else { read(writer.reader(), names, value).await? };
+/// Put `value` in place of `before`, exactly once.
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    let NotificationFacet::Entry = NotificationFacet::of(write.facet)?;
+    let Write { before, value, just_created, .. } = *write;
+    let list = if just_created { Vec::new() } else { read(writer.reader(), names, value).await? };
     if !value.is_null() && alike(&list, value).is_empty() {
         insert_once(writer, names, value).await?;
     }
@@ -203,7 +220,7 @@ fn number(entry: &Notification) -> (u64, String) {
 /// Once. An answer that was lost is no reason to send the request again: the list says whether it had its effect. Gives the id,
 /// where it is known.
 async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<Option<String>, Error> {
-    let error = match writer.insert_notification(&names.bucket, &entry_of(value)).await {
+    let error = match writer.insert_notification(&names.bucket, &entry_of(typed(value)?)).await {
         Ok(id) => return Ok(Some(id)),
         Err(error) => error,
     };
@@ -220,14 +237,14 @@ async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<Option<
     if alike(&list, value).is_empty() { Err(error.retry(NOT_KNOWN)) } else { Ok(None) }
 }
 
-fn entry_of(value: &Value) -> Notification {
-    let text = |key: &str| value[key].as_str().unwrap_or_default();
-    let events = value["events"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+fn entry_of(said: Said) -> Notification {
     Notification {
-        topic: format!("{TOPICS}{}", text("topic")),
-        payload_format: text("format").to_owned(),
-        event_types: events.collect(),
-        ..Notification::default()
+        id: String::new(),
+        topic: format!("{TOPICS}{}", said.topic),
+        payload_format: said.format,
+        event_types: said.events.into_iter().collect(),
+        object_name_prefix: said.prefix,
+        custom_attributes: said.attributes,
     }
 }
 
@@ -258,7 +275,7 @@ fn explain(error: Error, names: &Names, granted: bool) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::tests::names;
+    use crate::names::tests::names;
 
     fn entry(id: &str, topic: &str, events: &[&str]) -> Notification {
         Notification {
@@ -284,7 +301,7 @@ mod tests {
         let list = vec![ours("1"), entry("3", "other", &[CREATED]), prefixed];
         let values: Vec<_> = entries(list, &names()).list.into_iter().map(|entry| entry.value).collect();
         assert_eq!(values.iter().filter(|value| **value == wanted()).count(), 1);
-        assert_eq!(entry_of(&wanted()), Notification { id: String::new(), ..ours("1") });
+        assert_eq!(entry_of(typed(&wanted()).unwrap()), Notification { id: String::new(), ..ours("1") });
     }
 
     #[test]

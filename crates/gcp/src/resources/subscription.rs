@@ -1,45 +1,48 @@
 //! `gcp.subscription`: where the server hears of new files; pulled, never expiring.
 
-use std::time::Duration as Time;
-
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
-use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::{Map, Value, json};
+use provision_core::resource::{Entries, Lane, Observation, Orphan, Present, Refusal, Resource, Seen, Turns, Want};
+use provision_core::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
 
 use crate::claims::Claims;
-use crate::client::{
-    Duration, ExpirationPolicy, Policy, PushConfig, Read as _, Reader, Subscription, Writer, labels_of, short,
-};
+use crate::client::iam::Policy;
+use crate::client::pubsub::{ExpirationPolicy, PushConfig, Subscription};
+use crate::client::{Duration, Reader, Writer};
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::error::settling;
-use crate::policy::{self, Holder, email_of, entries, granted, grants};
-use crate::provider::Names;
-use crate::resources::access::explain;
-use crate::resources::bucket::unknown_facet;
+use crate::names::{Names, Part, pubsub_identity, short};
+use crate::policy::{self, Holder, email_of, entries, explain, granted, grants};
+use crate::resources::reattachment::{DELETED_TOPIC, Held, TOPIC_NOT_SEEN, attach_again};
+use crate::resources::{Facets, MOST_LABELS, Write, ours, typed};
+use crate::tags::{labels_of, unmoved};
 
-const fn facet(name: &'static str, key: char, extent: Extent) -> Facet {
-    Facet { name, key, extent, sharing: Sharing::Exclusive, creation: Creation::SameCall }
+facets! {
+    /// Facets of the subscription.
+    pub(crate) enum SubscriptionFacet {
+        Topic = ("topic", 't', Whole, Exclusive, SameCall),
+        Attributes = ("attributes", 'q', NamedKeys, Exclusive, SameCall),
+        Access = ("access", 'a', NamedKeys, Anonymous, OwnCall),
+        Labels = ("labels", 'g', Tags, Exclusive, SameCall),
+    }
 }
 
-static TOPIC: Facet = facet("topic", 't', Extent::Whole);
-static ATTRIBUTES: Facet = facet("attributes", 'q', Extent::NamedKeys);
-static ACCESS: Facet = Facet {
-    name: "access",
-    key: 'a',
-    extent: Extent::NamedKeys,
-    sharing: Sharing::Anonymous,
-    creation: Creation::OwnCall,
-};
-static LABELS: Facet = facet("labels", 'g', Extent::Tags);
-
-/// Every facet of a subscription.
-pub(crate) static FACETS: [&Facet; 4] = [&TOPIC, &ATTRIBUTES, &ACCESS, &LABELS];
-
-/// What the service shows where the topic was deleted; the subscription never hears of anything again
-/// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription.FIELDS.topic>).
-const DELETED_TOPIC: &str = "_deleted-topic_";
+/// The attributes that are managed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Attributes {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ack_deadline_s: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention_s: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivery: Option<String>,
+}
 
 /// How the server gets its messages: all of them, when it asks.
 const PULL: &str = "pull";
@@ -52,42 +55,43 @@ const NEVER: &str = "never";
 const DEFAULT_ACK_DEADLINE_S: i32 = 10;
 const DEFAULT_RETENTION_S: i64 = 604_800;
 
-/// A topic that was made a moment ago.
-const TOPIC_NOT_SEEN: RetryClass =
-    RetryClass::Settling { reason: "Pub/Sub does not see the new topic everywhere yet", budget: Time::from_secs(30) };
+/// Writes to one subscription take turns: one that lost its topic is made again first.
+const LANE: Lane = Lane { name: "subscription", turns: Turns::Always };
+
+/// The subscription, where there is one. Its mark goes after what is on record in every mark.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    let subscription = names.subscription.as_ref()?;
+    Some(Resource {
+        identity: pubsub_identity(&names.subscription_name(subscription)),
+        adopt: settings.gcp.subscription.adopt,
+        needs: vec![Part::Topic.address()],
+        deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
+        most_tags: MOST_LABELS,
+        lane: Some(LANE),
+        ..Resource::new(Part::Subscription.address(), Part::Subscription.kind(), subscription, SubscriptionFacet::ALL)
+    })
+}
+
+/// A subscription that the plan file no longer names.
+pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
+    Resource::new(orphan.address.clone(), Part::Subscription.kind(), &orphan.name, SubscriptionFacet::ALL)
+}
 
 /// What is wanted. On an adopted subscription, values for everybody only where the plan file sets them.
 pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
-    let want = |facet, value, path: &str| Want { facet, value, path: path.to_owned() };
     let topic = names.topic.as_ref().map(|topic| names.topic_name(topic));
-    let mut wants = vec![want(&TOPIC, json!(topic), "gcp.topic.name")];
-    let attributes = attributes(settings, origin);
-    if !attributes.is_empty() {
-        wants.push(want(&ATTRIBUTES, Value::Object(attributes), "gcp.subscription"));
-    }
-    if !settings.labels().is_empty() {
-        wants.push(want(&LABELS, json!(settings.labels()), "deployment.tags"));
-    }
-    if let Some(email) = settings.service_account() {
-        wants.push(want(&ACCESS, granted(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access"));
-    }
-    wants
-}
-
-fn attributes(settings: &Settings, origin: Origin) -> Map<String, Value> {
-    let section = &settings.gcp.subscription;
-    let created = origin == Origin::Created;
-    let number = |given: Option<u32>, default: u32| {
-        if created { Some(json!(given.unwrap_or(default))) } else { given.map(Value::from) }
+    let want = |facet: &SubscriptionFacet| match facet {
+        SubscriptionFacet::Topic => Some(facet.want(&topic, "gcp.topic.name")),
+        SubscriptionFacet::Attributes => Some(facet.want(Attributes::wanted(settings, origin), "gcp.subscription")),
+        SubscriptionFacet::Access => {
+            let granted = |email| facet.want(granted(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access");
+            settings.service_account().map(granted)
+        }
+        SubscriptionFacet::Labels => {
+            (!settings.labels().is_empty()).then(|| facet.want(settings.labels(), "deployment.tags"))
+        }
     };
-    let set = [
-        ("ack_deadline_s", number(section.ack_deadline_s, 30)),
-        ("retention_s", number(section.retention_s, 604_800)),
-        ("expires", created.then(|| json!(NEVER))),
-        // Without it the server hears of nothing.
-        ("delivery", Some(json!(PULL))),
-    ];
-    set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    SubscriptionFacet::EACH.iter().filter_map(want).collect()
 }
 
 /// The subscription and its policy, at once.
@@ -109,39 +113,35 @@ pub(crate) async fn observe(
     // One that we made gets what is wanted.
     let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     expires(&found).filter(|_| !made).into_iter().for_each(|note| claims.note(note));
-    present
-        .seen
-        .extend(seen_access(policy, shared || has_access(present.mark.as_ref())).map(|seen| (ACCESS.name, seen)));
+    present.seen.extend(seen_access(policy, shared || has_access(present.mark.as_ref())));
     Ok(Observation::Present(Box::new(present)))
 }
 
 fn has_access(mark: Option<&Mark>) -> bool {
-    mark.is_some_and(|mark| !mark.is_written() || mark.own.has_ours(ACCESS.key))
+    mark.is_some_and(|mark| !mark.is_written() || mark.own.has_ours(SubscriptionFacet::Access.spec().key))
 }
 
 /// Whoever may not read the policy needs it only where something of ours is in it, or is to be.
-fn seen_access(policy: Result<Policy, Error>, needed: bool) -> Option<Seen> {
-    match policy {
-        Ok(policy) => {
-            let list = entries(&policy, &SERVER_SUBSCRIPTION_ROLES);
-            Some(Seen::Entries(Entries { list, limit: None }))
-        }
-        Err(error) => needed.then_some(Seen::Unknown(error)),
-    }
+fn seen_access(policy: Result<Policy, Error>, needed: bool) -> Option<(&'static str, Seen)> {
+    let access = policy.map(|policy| Entries { list: entries(&policy, &SERVER_SUBSCRIPTION_ROLES), limit: None });
+    (access.is_ok() || needed).then(|| SubscriptionFacet::Access.entries(access))
 }
 
 fn present(found: &Subscription, names: &Names) -> Present {
     let labels = labels_of(&found.labels);
     let mark = Mark::from_tags(&labels);
-    let seen = vec![
-        (TOPIC.name, Seen::Value(json!(found.topic))),
-        (ATTRIBUTES.name, Seen::Value(seen_attributes(found))),
-        (LABELS.name, Seen::Value(json!(without_mark(&labels)))),
-    ];
+    let seen = |facet: &SubscriptionFacet| match facet {
+        SubscriptionFacet::Topic => Some(facet.seen(Ok(&found.topic))),
+        SubscriptionFacet::Attributes => Some(facet.seen(Ok(Attributes::seen(found)))),
+        // Stands in its policy.
+        SubscriptionFacet::Access => None,
+        SubscriptionFacet::Labels => Some(facet.seen(Ok(without_mark(&labels)))),
+    };
+    let seen = SubscriptionFacet::EACH.iter().filter_map(seen).collect();
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let wanted = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
-    let fixed = fixed(found, &wanted, created).map(|refusal| (TOPIC.name, refusal));
-    let unusable = unusable(found, created).map(|refusal| (ATTRIBUTES.name, refusal));
+    let fixed = fixed(found, &wanted, created).map(|refusal| (SubscriptionFacet::Topic.spec().name, refusal));
+    let unusable = unusable(found, created).map(|refusal| (SubscriptionFacet::Attributes.spec().name, refusal));
     let obstacles = fixed.into_iter().chain(unusable).collect();
     Present { mark, seen, obstacles, ..Present::default() }
 }
@@ -186,33 +186,20 @@ fn unusable(found: &Subscription, created: bool) -> Option<Refusal> {
 
 /// What people should know of a subscription that somebody else made.
 fn expires(found: &Subscription) -> Option<String> {
-    let expiration = seen_expiration(found.expiration_policy.as_ref());
-    let expiration = expiration.as_str().filter(|expiration| *expiration != NEVER)?;
+    let expiration = Some(expiration(found.expiration_policy.as_ref())).filter(|expiration| expiration != NEVER)?;
     let name = short(&found.name);
     Some(format!(
         "subscription `{name}` expires {expiration}: `gcloud pubsub subscriptions update {name} --expiration-period=never` keeps it"
     ))
 }
 
-fn seen_attributes(found: &Subscription) -> Value {
-    let ack_deadline_s =
-        if found.ack_deadline_seconds == 0 { DEFAULT_ACK_DEADLINE_S } else { found.ack_deadline_seconds };
-    let retention_s = found.message_retention_duration.as_ref().map_or(DEFAULT_RETENTION_S, Duration::seconds);
-    json!({
-        "ack_deadline_s": ack_deadline_s,
-        "retention_s": retention_s,
-        "expires": seen_expiration(found.expiration_policy.as_ref()),
-        "delivery": delivery(found),
-    })
-}
-
 /// "If `ttl` is not set, the associated resource never expires"; without a policy, 31 days
 /// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#ExpirationPolicy>).
-fn seen_expiration(policy: Option<&ExpirationPolicy>) -> Value {
+fn expiration(policy: Option<&ExpirationPolicy>) -> String {
     match policy.map(|policy| policy.ttl.as_ref().map_or(0, Duration::seconds)) {
-        None => json!("after 31 days without use"),
-        Some(0) => json!(NEVER),
-        Some(seconds) => json!(format!("after {seconds} s without use")),
+        None => "after 31 days without use".to_owned(),
+        Some(0) => NEVER.to_owned(),
+        Some(seconds) => format!("after {seconds} s without use"),
     }
 }
 
@@ -235,14 +222,13 @@ fn delivery(found: &Subscription) -> String {
 /// Create the subscription with everything in one call.
 pub(crate) async fn create(
     writer: &Writer,
-    names: &Names,
-    subscription: &str,
+    name: &str,
     tags: &Tags,
     facets: &Map<String, Value>,
 ) -> Result<Created, Error> {
-    let mut wanted = Subscription::new().set_name(names.subscription_name(subscription)).set_labels(tags.clone());
+    let mut wanted = Subscription::new().set_name(name).set_labels(tags.clone());
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
-        wanted = with_facet(wanted, facet, value)?;
+        wanted = with_facet(wanted, SubscriptionFacet::of(facet)?, value)?;
     }
     match writer.create_subscription(&wanted).await {
         Ok(()) => Ok(Created::Made),
@@ -253,149 +239,13 @@ pub(crate) async fn create(
 }
 
 /// A facet's value on a subscription.
-fn with_facet(subscription: Subscription, facet: &str, value: &Value) -> Result<Subscription, Error> {
+fn with_facet(subscription: Subscription, facet: SubscriptionFacet, value: &Value) -> Result<Subscription, Error> {
     Ok(match facet {
-        "topic" => subscription.set_topic(value.as_str().unwrap_or_default()),
-        "attributes" => with_attributes(subscription, value).0,
-        "access" => subscription,
-        other => return Err(unknown_facet(other)),
+        SubscriptionFacet::Topic => subscription.set_topic(typed::<String>(value)?),
+        SubscriptionFacet::Attributes => typed::<Attributes>(value)?.on(subscription).0,
+        SubscriptionFacet::Access => subscription,
+        SubscriptionFacet::Labels => return Err(ours("labels are written with the mark")),
     })
-}
-
-/// The attributes that a value names, and the fields they are.
-fn with_attributes(mut subscription: Subscription, value: &Value) -> (Subscription, Vec<&'static str>) {
-    let mut mask = Vec::new();
-    if let Some(seconds) = value["ack_deadline_s"].as_i64().and_then(|seconds| i32::try_from(seconds).ok()) {
-        subscription = subscription.set_ack_deadline_seconds(seconds);
-        mask.push("ack_deadline_seconds");
-    }
-    if let Some(seconds) = value["retention_s"].as_i64() {
-        subscription = subscription.set_message_retention_duration(Duration::clamp(seconds, 0));
-        mask.push("message_retention_duration");
-    }
-    if value["expires"].is_string() {
-        subscription = subscription.set_expiration_policy(ExpirationPolicy::new());
-        mask.push("expiration_policy");
-    }
-    if value["delivery"].is_string() {
-        subscription = subscription.set_push_config(PushConfig::new());
-        mask.push("push_config");
-    }
-    (subscription, mask)
-}
-
-/// Put `value` in place of `before` in one facet. `fresh` is a subscription that this run made.
-pub(crate) async fn write(
-    writer: &Writer,
-    name: &str,
-    facet: &str,
-    before: &Value,
-    value: &Value,
-    fresh: bool,
-) -> Result<(), Error> {
-    match facet {
-        "attributes" => {
-            let (subscription, mask) = with_attributes(Subscription::new().set_name(name), value);
-            settling(writer.update_subscription(&subscription, &mask).await, fresh)
-        }
-        "access" => {
-            let holder = Holder::Subscription(name.to_owned());
-            let written = policy::write(writer, &holder, before, value, fresh).await;
-            let email = grants(value).map(|(_, member)| email_of(member)).next();
-            written.map_err(|error| explain(error, email))
-        }
-        other => Err(unknown_facet(other)),
-    }
-}
-
-/// A subscription of a deleted topic, while it is made again: everything of it, until it is written back.
-#[derive(Debug)]
-pub(crate) struct Held {
-    subscription: Subscription,
-    policy: Policy,
-}
-
-/// Make a subscription of a deleted topic again, with the same settings, labels and policy: a subscription cannot be
-/// attached to another topic. What still waits in it is lost; nothing new would ever have come. `held` keeps what was read over
-/// the repetitions of this write.
-pub(crate) async fn attach_again(
-    writer: &Writer,
-    name: &str,
-    topic: &str,
-    held: &mut Option<Held>,
-) -> Result<(), Error> {
-    if held.is_none() {
-        *held = take_down(writer, name, topic).await?;
-    }
-    let Some(kept) = held else { return Ok(()) };
-    put_back(writer, kept, topic).await.map_err(|error| with_what_is_lost(error, kept))?;
-    *held = None;
-    Ok(())
-}
-
-/// Read the subscription and delete it; `None` where its topic is there. Nothing is deleted before the new topic is seen.
-async fn take_down(writer: &Writer, name: &str, topic: &str) -> Result<Option<Held>, Error> {
-    let reader = writer.reader();
-    let (found, policy, new) =
-        futures::join!(reader.get_subscription(name), reader.get_subscription_policy(name), reader.get_topic(topic));
-    let subscription = found?.ok_or_else(|| gone(name))?;
-    if subscription.topic != DELETED_TOPIC {
-        return Ok(None);
-    }
-    let policy = policy?;
-    if new?.is_none() {
-        let error = Error::new(ErrorKind::NotFound, format!("topic `{}` is not there", short(topic)));
-        return Err(error.retry(TOPIC_NOT_SEEN));
-    }
-    writer.delete_subscription(name).await?;
-    Ok(Some(Held { subscription, policy }))
-}
-
-/// Each step finds done what an earlier attempt did.
-async fn put_back(writer: &Writer, held: &Held, topic: &str) -> Result<(), Error> {
-    match writer.create_subscription(&made_again(held.subscription.clone(), topic)).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.retry(TOPIC_NOT_SEEN)),
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    if held.policy.bindings.is_empty() {
-        return Ok(());
-    }
-    // The new one has a policy, and an etag, of its own.
-    let policy = Policy::new().set_version(held.policy.version).set_bindings(held.policy.bindings.clone());
-    settling(writer.set_subscription_policy(&held.subscription.name, &policy).await, true)
-}
-
-/// What nobody knows any more when this run ends without having written it back.
-fn with_what_is_lost(error: Error, held: &Held) -> Error {
-    let labels = without_mark(&labels_of(&held.subscription.labels));
-    let labels = labels.iter().map(|(key, value)| format!("label {key}={value}"));
-    let member = |role: &str, member: &String| format!("{role} for {member}");
-    let bindings = held.policy.bindings.iter();
-    let members = bindings.flat_map(|binding| binding.members.iter().map(move |one| member(&binding.role, one)));
-    let lost: Vec<_> = labels.chain(members).collect();
-    if lost.is_empty() {
-        return error;
-    }
-    error.hint(format!(
-        "subscription `{}` had these, which the next run does not know of: {}",
-        short(&held.subscription.name),
-        lost.join(", ")
-    ))
-}
-
-fn gone(name: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("subscription `{}` is gone", short(name)));
-    error.hint("run `provision gcp plan` to see what is there now")
-}
-
-/// The settings of a subscription without what only the service says.
-fn made_again(found: Subscription, topic: &str) -> Subscription {
-    let mut again = found.set_topic(topic).set_detached(false);
-    again.topic_message_retention_duration = None;
-    again.analytics_hub_subscription_info = None;
-    again.state = Subscription::new().state;
-    again
 }
 
 /// The labels there are; `None` where there is no subscription.
@@ -403,16 +253,105 @@ pub(crate) async fn tags(reader: &Reader, name: &str) -> Result<Option<Tags>, Er
     Ok(reader.get_subscription(name).await?.map(|found| labels_of(&found.labels)))
 }
 
-/// Pub/Sub takes all labels at once, without a precondition.
+/// Pub/Sub replaces all labels and knows no precondition: what others set since the last look is read once more.
 pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-    let subscription = Subscription::new().set_name(name).set_labels(with_changes(found, changes));
+    let now = tags(writer.reader(), name).await?.unwrap_or_else(|| found.clone());
+    unmoved("subscription", short(name), found, &now, changes)?;
+    let subscription = Subscription::new().set_name(name).set_labels(with_changes(&now, changes));
     writer.update_subscription(&subscription, &["labels"]).await
+}
+
+/// Put `value` in place of `before` in one facet. `held` is the subscription while it is made again.
+pub(crate) async fn write(
+    writer: &Writer,
+    name: &str,
+    write: &Write<'_>,
+    held: &Mutex<Option<Held>>,
+) -> Result<(), Error> {
+    let Write { facet, before, value, just_created } = *write;
+    match SubscriptionFacet::of(facet)? {
+        SubscriptionFacet::Topic => attach_again(writer, name, &typed::<String>(value)?, &mut *held.lock().await).await,
+        SubscriptionFacet::Attributes => {
+            let (subscription, mask) = typed::<Attributes>(value)?.on(Subscription::new().set_name(name));
+            settling(writer.update_subscription(&subscription, &mask).await, just_created)
+        }
+        SubscriptionFacet::Access => {
+            let holder = Holder::Subscription(name.to_owned());
+            let written = policy::write(writer, &holder, before, value, just_created).await;
+            let email = grants(value).map(|(_, member)| email_of(member)).next();
+            written.map_err(|error| explain(error, email))
+        }
+        SubscriptionFacet::Labels => Err(ours("labels are written with the mark")),
+    }
+}
+
+/// Delete it; one that is gone is deleted.
+pub(crate) async fn delete(writer: &Writer, name: &str, watch: &Watch<'_>) -> Result<(), Error> {
+    watch.still_ours().await?;
+    writer.delete_subscription(name).await
+}
+
+impl Attributes {
+    fn wanted(settings: &Settings, origin: Origin) -> Self {
+        let section = &settings.gcp.subscription;
+        let created = origin == Origin::Created;
+        let seconds = |given: Option<u32>, default: u32| {
+            let wanted = if created { Some(given.unwrap_or(default)) } else { given };
+            wanted.map(i64::from)
+        };
+        let ack_deadline_s = seconds(section.ack_deadline_s, 30).and_then(|seconds| i32::try_from(seconds).ok());
+        Self {
+            ack_deadline_s,
+            retention_s: seconds(section.retention_s, 604_800),
+            expires: created.then(|| NEVER.to_owned()),
+            // Without it the server hears of nothing.
+            delivery: Some(PULL.to_owned()),
+        }
+    }
+
+    fn seen(found: &Subscription) -> Self {
+        let ack_deadline_s =
+            if found.ack_deadline_seconds == 0 { DEFAULT_ACK_DEADLINE_S } else { found.ack_deadline_seconds };
+        let retention_s = found.message_retention_duration.as_ref().map_or(DEFAULT_RETENTION_S, Duration::seconds);
+        Self {
+            ack_deadline_s: Some(ack_deadline_s),
+            retention_s: Some(retention_s),
+            expires: Some(expiration(found.expiration_policy.as_ref())),
+            delivery: Some(delivery(found)),
+        }
+    }
+
+    /// Set on a subscription, with the fields that they are.
+    fn on(&self, mut subscription: Subscription) -> (Subscription, Vec<&'static str>) {
+        let Self { ack_deadline_s, retention_s, expires, delivery } = self;
+        let mut mask = Vec::new();
+        if let Some(seconds) = ack_deadline_s {
+            subscription = subscription.set_ack_deadline_seconds(*seconds);
+            mask.push("ack_deadline_seconds");
+        }
+        if let Some(seconds) = retention_s {
+            subscription = subscription.set_message_retention_duration(Duration::clamp(*seconds, 0));
+            mask.push("message_retention_duration");
+        }
+        if expires.is_some() {
+            subscription = subscription.set_expiration_policy(ExpirationPolicy::new());
+            mask.push("expiration_policy");
+        }
+        if delivery.is_some() {
+            subscription = subscription.set_push_config(PushConfig::new());
+            mask.push("push_config");
+        }
+        (subscription, mask)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::tests::{full_settings, names, settings};
+    use provision_core::resource::Extent;
+    use serde_json::json;
+
+    use crate::names::tests::{full_settings, names, settings};
 
     const TOPIC_NAME: &str = "projects/acme-ml/topics/acme-wandb-events";
 
@@ -420,7 +359,9 @@ mod tests {
         let wants = want(settings, &names(), Origin::Created);
         let wants = wants.iter().filter(|want| want.facet.extent != Extent::Tags);
         let named = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(settings.labels().clone());
-        wants.fold(named, |subscription, want| with_facet(subscription, want.facet.name, &want.value).unwrap())
+        wants.fold(named, |subscription, want| {
+            with_facet(subscription, SubscriptionFacet::of(want.facet.name).unwrap(), &want.value).unwrap()
+        })
     }
 
     #[test]
@@ -428,7 +369,7 @@ mod tests {
         for settings in [settings(), full_settings()] {
             let present = present(&created(&settings), &names());
             let wants = want(&settings, &names(), Origin::Created);
-            for want in wants.into_iter().filter(|want| want.facet.name != ACCESS.name) {
+            for want in wants.into_iter().filter(|want| want.facet.name != "access") {
                 let seen = present.seen.iter().find(|(name, _)| *name == want.facet.name).map(|(_, seen)| seen);
                 assert!(matches!(seen, Some(Seen::Value(seen)) if *seen == want.value), "{}", want.facet.name);
             }
@@ -450,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_subscription_without_an_expiration_policy_expires() {
-        let seen = seen_attributes(&Subscription::new());
+        let seen = json!(Attributes::seen(&Subscription::new()));
         let expected = json!({"ack_deadline_s": 10, "retention_s": 604_800, "expires": "after 31 days without use",
             "delivery": "pull"});
         assert_eq!(seen, expected);
@@ -459,10 +400,12 @@ mod tests {
     #[test]
     fn the_servers_roles_are_seen_as_wanted() {
         let (settings, member) = (full_settings(), "serviceAccount:wandb-full@acme-ml.iam.gserviceaccount.com");
-        let binding = |role: &str| crate::client::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
+        let binding =
+            |role: &str| crate::client::iam::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
         let policy = Policy::new().set_bindings(SERVER_SUBSCRIPTION_ROLES.map(binding));
-        let Some(Seen::Entries(entries)) = seen_access(Ok(policy), true) else { panic!("the policy is not seen") };
-        let want = want(&settings, &names(), Origin::Adopted).pop().unwrap();
+        let Some((_, Seen::Entries(entries))) = seen_access(Ok(policy), true) else { panic!("the policy is not seen") };
+        let wants = want(&settings, &names(), Origin::Adopted);
+        let want = wants.iter().find(|want| want.facet.name == "access").unwrap();
         for role in SERVER_SUBSCRIPTION_ROLES {
             let of_role = entries.list.iter().filter(|entry| entry.member.as_deref() == Some(role));
             assert_eq!(of_role.filter(|entry| entry.value == want.value[role]).count(), 1);
@@ -474,18 +417,7 @@ mod tests {
     fn a_policy_that_nobody_needs_may_be_closed() {
         let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
         assert!(seen_access(denied(), false).is_none());
-        assert!(matches!(seen_access(denied(), true), Some(Seen::Unknown(_))));
-    }
-
-    #[test]
-    fn what_is_held_is_told_where_it_cannot_be_written_back() {
-        let binding = crate::client::Binding::new().set_role("roles/viewer").set_members(["user:a@b.c"]);
-        let labels = [("theirs", "x"), ("provision-deployment", "ab")];
-        let subscription = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(labels);
-        let held = Held { subscription, policy: Policy::new().set_bindings([binding]) };
-        let error = with_what_is_lost(Error::new(ErrorKind::NotFound, "create"), &held);
-        let advice = error.advice().unwrap();
-        assert!(advice.contains("label theirs=x, roles/viewer for user:a@b.c") && !advice.contains("provision-"));
+        assert!(matches!(seen_access(denied(), true), Some((_, Seen::Unknown(_)))));
     }
 
     #[test]
@@ -514,13 +446,5 @@ mod tests {
         let plain = Subscription::new().set_name("projects/p/subscriptions/s");
         assert!(expires(&plain).unwrap().contains("expires after 31 days"));
         assert_eq!(expires(&plain.set_expiration_policy(ExpirationPolicy::new())), None);
-    }
-
-    #[test]
-    fn a_subscription_made_again_is_the_same_on_another_topic() {
-        let mut found = created(&settings()).set_topic(DELETED_TOPIC).set_filter("attributes:a");
-        found.topic_message_retention_duration = Some(Duration::clamp(60, 0));
-        let again = made_again(found, TOPIC_NAME);
-        assert_eq!(again, created(&settings()).set_filter("attributes:a"));
     }
 }

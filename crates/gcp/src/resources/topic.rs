@@ -5,29 +5,24 @@ use std::time::Duration;
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
+use provision_core::resource::{Entries, Observation, Orphan, Present, Refusal, Resource, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::{Value, json};
 
-use crate::client::{Read as _, Reader, Writer, labels_of, short};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::error::absent;
+use crate::names::{Names, Part, pubsub_identity, short};
 use crate::policy::{self, Holder, entries, granted, has, member_of};
-use crate::provider::Names;
-use crate::resources::bucket::unknown_facet;
+use crate::resources::{Facets, MOST_LABELS, Write, ours};
+use crate::tags::{labels_of, unmoved};
 
-static PUBLISHER: Facet = Facet {
-    name: "publisher",
-    key: 'p',
-    extent: Extent::NamedKeys,
-    sharing: Sharing::Anonymous,
-    creation: Creation::OwnCall,
-};
-static LABELS: Facet =
-    Facet { name: "labels", key: 'g', extent: Extent::Tags, sharing: Sharing::Exclusive, creation: Creation::SameCall };
-
-/// Every facet of a topic.
-pub(crate) static FACETS: [&Facet; 2] = [&PUBLISHER, &LABELS];
+facets! {
+    /// Facets of the topic.
+    pub(crate) enum TopicFacet {
+        Publisher = ("publisher", 'p', NamedKeys, Anonymous, OwnCall),
+        Labels = ("labels", 'g', Tags, Exclusive, SameCall),
+    }
+}
 
 /// What Cloud Storage's service agent needs on the topic
 /// (<https://cloud.google.com/storage/docs/reporting-changes#before-you-begin>).
@@ -40,15 +35,31 @@ const AGENT_NOT_SEEN: RetryClass = RetryClass::Settling {
     budget: Duration::from_secs(60),
 };
 
+/// The topic, where there is one. Its mark goes after what is on record in every mark.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    let topic = names.topic.as_ref()?;
+    Some(Resource {
+        identity: pubsub_identity(&names.topic_name(topic)),
+        adopt: settings.gcp.topic.adopt,
+        deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
+        most_tags: MOST_LABELS,
+        ..Resource::new(Part::Topic.address(), Part::Topic.kind(), topic, TopicFacet::ALL)
+    })
+}
+
+/// A topic that the plan file no longer names.
+pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
+    Resource::new(orphan.address.clone(), Part::Topic.kind(), &orphan.name, TopicFacet::ALL)
+}
+
 /// What is wanted: this bucket's project may publish.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let agent = names.agent.clone().unwrap_or_default();
-    let publisher = granted(&agent, &ROLES);
-    let mut wants = vec![Want { facet: &PUBLISHER, value: publisher, path: "gcp.topic".to_owned() }];
-    if !settings.labels().is_empty() {
-        wants.push(Want { facet: &LABELS, value: json!(settings.labels()), path: "deployment.tags".to_owned() });
-    }
-    wants
+    let want = |facet: &TopicFacet| match facet {
+        TopicFacet::Publisher => Some(facet.want(granted(&agent, &ROLES), "gcp.topic")),
+        TopicFacet::Labels => (!settings.labels().is_empty()).then(|| facet.want(settings.labels(), "deployment.tags")),
+    };
+    TopicFacet::EACH.iter().filter_map(want).collect()
 }
 
 /// The topic, its policy, and the service agent that is wanted in it, at once.
@@ -65,12 +76,13 @@ pub(crate) async fn observe(
         return Ok(Observation::Absent);
     }
     let labels = labels_of(&found.labels);
-    let publisher = match policy {
-        Ok(policy) => Seen::Entries(Entries { list: entries(&policy, &ROLES), limit: None }),
-        Err(error) => Seen::Unknown(error),
+    let publisher = policy.map(|policy| Entries { list: entries(&policy, &ROLES), limit: None });
+    let seen = |facet: &TopicFacet| match facet {
+        TopicFacet::Publisher => facet.entries(publisher.clone()),
+        TopicFacet::Labels => facet.seen(Ok(without_mark(&labels))),
     };
+    let seen = TopicFacet::EACH.iter().map(seen).collect();
     let mark = Mark::from_tags(&labels);
-    let seen = vec![(PUBLISHER.name, publisher), (LABELS.name, Seen::Value(json!(without_mark(&labels))))];
     Ok(Observation::Present(Box::new(Present { mark, seen, ..Present::default() })))
 }
 
@@ -90,36 +102,34 @@ pub(crate) async fn create(writer: &Writer, topic: &str, tags: &Tags) -> Result<
     }
 }
 
+/// The labels there are; `None` where there is no topic.
+pub(crate) async fn tags(reader: &Reader, topic: &str) -> Result<Option<Tags>, Error> {
+    Ok(reader.get_topic(topic).await?.map(|topic| labels_of(&topic.labels)))
+}
+
+/// Pub/Sub replaces all labels and knows no precondition: what others set since the last look is read once more.
+pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
+    let now = tags(writer.reader(), name).await?.unwrap_or_else(|| found.clone());
+    unmoved("topic", short(name), found, &now, changes)?;
+    writer.update_topic_labels(name, &with_changes(&now, changes)).await
+}
+
 /// Put `value` in place of `before` in one facet.
-pub(crate) async fn write(
-    writer: &Writer,
-    topic: &str,
-    facet: &str,
-    before: &Value,
-    value: &Value,
-    fresh: bool,
-) -> Result<(), Error> {
-    if facet != PUBLISHER.name {
-        return Err(unknown_facet(facet));
+pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Result<(), Error> {
+    match TopicFacet::of(write.facet)? {
+        TopicFacet::Publisher => {
+            let holder = Holder::Topic(topic.to_owned());
+            let written = policy::write(writer, &holder, write.before, write.value, write.just_created).await;
+            written.map_err(explain)
+        }
+        TopicFacet::Labels => Err(ours("labels are written with the mark")),
     }
-    let holder = Holder::Topic(topic.to_owned());
-    policy::write(writer, &holder, before, value, fresh).await.map_err(explain)
 }
 
 fn explain(error: Error) -> Error {
     let unseen =
         error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(|reason| reason.contains("not exist"));
     if unseen { error.retry(AGENT_NOT_SEEN) } else { error }
-}
-
-/// The labels there are; `None` where there is no topic.
-pub(crate) async fn tags(reader: &Reader, topic: &str) -> Result<Option<Tags>, Error> {
-    Ok(reader.get_topic(topic).await?.map(|topic| labels_of(&topic.labels)))
-}
-
-/// Pub/Sub takes all labels at once, without a precondition.
-pub(crate) async fn update_tags(writer: &Writer, topic: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-    writer.update_topic_labels(topic, &with_changes(found, changes)).await
 }
 
 /// Why the topic is not deleted: a subscription of somebody else's could never be attached to another one
@@ -147,14 +157,11 @@ async fn marked(reader: &Reader, project: &str, deployments: &[&str]) -> Result<
     let found = reader.list_subscriptions(project).await?;
     let ours = found.into_iter().filter(|found| {
         let mark = Mark::from_tags(&labels_of(&found.labels));
-        mark.is_some_and(|mark| deployments.contains(&mark.deployment.as_str()) && mark.is_for(&identity(&found.name)))
+        mark.is_some_and(|mark| {
+            deployments.contains(&mark.deployment.as_str()) && mark.is_for(&pubsub_identity(&found.name))
+        })
     });
     Ok(ours.map(|found| found.name).collect())
-}
-
-/// The full name in which marks know something of Pub/Sub's.
-pub(crate) fn identity(name: &str) -> String {
-    format!("//pubsub.googleapis.com/{name}")
 }
 
 fn attached_to(topic: &str, others: &[String]) -> Refusal {
@@ -191,8 +198,8 @@ pub(crate) async fn delete(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{Binding, Policy};
-    use crate::provider::tests::{names, settings};
+    use crate::client::iam::{Binding, Policy};
+    use crate::names::tests::{names, settings};
 
     #[test]
     fn the_right_to_publish_is_seen_as_wanted() {
@@ -201,7 +208,7 @@ mod tests {
         let binding = Binding::new().set_role(ROLES[0]).set_members(["user:a@b.c", &member]);
         let found = entries(&Policy::new().set_bindings([binding]), &ROLES);
         let want = &want(&settings(), &names)[0];
-        assert_eq!(want.facet.name, PUBLISHER.name);
+        assert_eq!(want.facet, TopicFacet::Publisher.spec());
         assert_eq!(found.iter().filter(|entry| entry.value == want.value[ROLES[0]]).count(), 1);
     }
 

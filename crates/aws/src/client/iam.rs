@@ -1,0 +1,35 @@
+//! Calls of IAM <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html>.
+
+use provision_core::Error;
+
+use crate::client::{Reader, Writer};
+use crate::error::absent;
+
+impl Reader {
+    /// The document, decoded: IAM gives it URL-encoded. The error tells a missing role from a missing policy
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html>.
+    pub(crate) async fn get_role_policy(&self, role: &str, policy: &str) -> Result<String, Error> {
+        let request = || self.clients.iam.get_role_policy().role_name(role).policy_name(policy);
+        let answer = send!("iam:GetRolePolicy", format!("read policy `{policy}` of role `{role}`"), request())?;
+        let document = answer.policy_document();
+        Ok(percent_encoding::percent_decode_str(document).decode_utf8_lossy().into_owned())
+    }
+}
+
+impl Writer {
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html>
+    pub(crate) async fn put_role_policy(&self, role: &str, policy: &str, document: &str) -> Result<(), Error> {
+        let request = || {
+            let request = self.clients().iam.put_role_policy().role_name(role).policy_name(policy);
+            request.policy_document(document)
+        };
+        send!("iam:PutRolePolicy", format!("write policy `{policy}` of role `{role}`"), request()).map(|_| ())
+    }
+
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRolePolicy.html>
+    pub(crate) async fn delete_role_policy(&self, role: &str, policy: &str) -> Result<(), Error> {
+        let request = || self.clients().iam.delete_role_policy().role_name(role).policy_name(policy);
+        let answer = send!("iam:DeleteRolePolicy", format!("delete policy `{policy}` of role `{role}`"), request());
+        absent(answer, &["NoSuchEntity"]).map(|_| ())
+    }
+}

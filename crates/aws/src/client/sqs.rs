@@ -1,0 +1,104 @@
+//! Calls of SQS <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html>.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{MutexGuard, PoisonError};
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use provision_core::Error;
+use provision_core::mark::Tags;
+
+use crate::client::{Reader, Writer};
+use crate::error::{absent, unreadable};
+
+/// How SQS says that a queue is not there, by protocol.
+const NO_QUEUE: [&str; 2] = ["NonExistentQueue", "QueueDoesNotExist"];
+
+impl Reader {
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html>
+    pub(crate) async fn get_queue_url(&self, queue: &str) -> Result<Option<String>, Error> {
+        if let Some(url) = self.urls().get(queue) {
+            return Ok(Some(url.clone()));
+        }
+        let request = || self.clients.sqs.get_queue_url().queue_name(queue);
+        let tried = format!("look up queue `{queue}`");
+        let answer = send!("sqs:GetQueueUrl", &tried, request());
+        let Some(answer) = absent(answer, &NO_QUEUE)? else { return Ok(None) };
+        let url = answer.queue_url.ok_or_else(|| unreadable("sqs:GetQueueUrl", &tried))?;
+        self.urls().insert(queue.to_owned(), url.clone());
+        Ok(Some(url))
+    }
+
+    fn urls(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.queue_urls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every attribute <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>.
+    pub(crate) async fn get_queue_attributes(&self, queue: &str, url: &str) -> Result<Option<Tags>, Error> {
+        let request =
+            || self.clients.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
+        let tried = format!("read the attributes of queue `{queue}`");
+        let answer = send!("sqs:GetQueueAttributes", &tried, request());
+        let Some(answer) = absent(answer, &NO_QUEUE)? else { return Ok(None) };
+        // Every queue has some.
+        let attributes = answer.attributes.ok_or_else(|| unreadable("sqs:GetQueueAttributes", &tried))?.into_iter();
+        Ok(Some(attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect()))
+    }
+
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListQueueTags.html>
+    pub(crate) async fn list_queue_tags(&self, queue: &str, url: &str) -> Result<Option<Tags>, Error> {
+        let request = || self.clients.sqs.list_queue_tags().queue_url(url);
+        let answer = send!("sqs:ListQueueTags", format!("read the tags of queue `{queue}`"), request());
+        let answer = absent(answer, &NO_QUEUE)?;
+        Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
+    }
+}
+
+impl Writer {
+    /// With attributes, policy and tags in the one call
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>.
+    pub(crate) async fn create_queue(&self, queue: &str, attributes: &Tags, tags: &Tags) -> Result<(), Error> {
+        let tags: HashMap<_, _> = tags.clone().into_iter().collect();
+        let request = || {
+            let request = self.clients().sqs.create_queue().queue_name(queue);
+            request.set_attributes(Some(attribute_names(attributes))).set_tags(Some(tags.clone()))
+        };
+        let answer = send!("sqs:CreateQueue" needs ["sqs:CreateQueue", "sqs:TagQueue"], format!("create queue `{queue}`"), request())?;
+        self.reader.urls().extend(answer.queue_url.map(|url| (queue.to_owned(), url)));
+        Ok(())
+    }
+
+    /// Only the attributes named <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>.
+    pub(crate) async fn set_queue_attributes(&self, queue: &str, url: &str, attributes: &Tags) -> Result<(), Error> {
+        let request = || {
+            let request = self.clients().sqs.set_queue_attributes().queue_url(url);
+            request.set_attributes(Some(attribute_names(attributes)))
+        };
+        send!("sqs:SetQueueAttributes", format!("write the attributes of queue `{queue}`"), request()).map(|_| ())
+    }
+
+    /// Adds to the tags there are <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>.
+    pub(crate) async fn tag_queue(&self, queue: &str, url: &str, tags: &Tags) -> Result<(), Error> {
+        let tags: HashMap<_, _> = tags.clone().into_iter().collect();
+        let request = || self.clients().sqs.tag_queue().queue_url(url).set_tags(Some(tags.clone()));
+        send!("sqs:TagQueue", format!("write the tags of queue `{queue}`"), request()).map(|_| ())
+    }
+
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_UntagQueue.html>
+    pub(crate) async fn untag_queue(&self, queue: &str, url: &str, keys: &[&str]) -> Result<(), Error> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let request = || self.clients().sqs.untag_queue().queue_url(url).set_tag_keys(Some(keys.clone()));
+        send!("sqs:UntagQueue", format!("remove our tags of queue `{queue}`"), request()).map(|_| ())
+    }
+
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
+    pub(crate) async fn delete_queue(&self, queue: &str, url: &str) -> Result<(), Error> {
+        let request = || self.clients().sqs.delete_queue().queue_url(url);
+        let answer = send!("sqs:DeleteQueue", format!("delete queue `{queue}`"), request());
+        self.reader.urls().remove(queue);
+        absent(answer, &NO_QUEUE).map(|_| ())
+    }
+}
+
+fn attribute_names(attributes: &Tags) -> HashMap<QueueAttributeName, String> {
+    attributes.iter().map(|(name, value)| (QueueAttributeName::from(name.as_str()), value.clone())).collect()
+}

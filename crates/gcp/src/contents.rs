@@ -1,0 +1,67 @@
+//! What is in the bucket: counting it, and emptying it on request only.
+
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::emptying::Emptying;
+use provision_core::executor::Watch;
+use provision_core::survey::Contents;
+use provision_core::{Error, ErrorKind};
+
+use crate::client::storage::Version;
+use crate::client::{Reader, Writer};
+
+/// One page: enough to say that it is not empty, and roughly by how much. Unfinished uploads are not counted: they go with
+/// the bucket, "the request succeeds if the bucket only contains incomplete uploads, such as ongoing XML API multipart
+/// uploads" (<https://cloud.google.com/storage/docs/xml-api/delete-bucket>).
+pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, Error> {
+    let page = reader.list_versions(bucket, "").await?;
+    Ok(page.map_or_else(Contents::default, |page| Contents {
+        objects: u64::try_from(page.versions.len()).unwrap_or(u64::MAX),
+        uploads: 0,
+        more: !page.next.is_empty(),
+    }))
+}
+
+/// Delete every generation, until a look finds nothing: somebody may still be writing. Unfinished uploads need no look of
+/// their own, see [`contents`].
+pub(crate) async fn empty(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
+    let mut emptying = Emptying::new(watch, "objects and versions");
+    loop {
+        let delete = |versions| delete_page(writer, bucket, versions);
+        let found = emptying.pages(versions(writer.reader(), bucket), delete).await?;
+        emptying.go_on(&format!("bucket `{bucket}`"))?;
+        if found == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Pages of generations.
+fn versions(reader: &Reader, bucket: &str) -> impl Stream<Item = Result<Vec<Version>, Error>> {
+    stream::try_unfold(Some(String::new()), move |from| async move {
+        let Some(from) = from else { return Ok(None) };
+        let Some(page) = reader.list_versions(bucket, &from).await? else { return Ok(None) };
+        Ok(Some((page.versions, Some(page.next).filter(|next| !next.is_empty()))))
+    })
+}
+
+/// Objects of one page that are deleted at the same time: there is no call for several, and one connection carries many.
+const DELETES_AT_ONCE: usize = 16;
+
+async fn delete_page(writer: &Writer, bucket: &str, versions: Vec<Version>) -> Result<u64, Error> {
+    let count = versions.len();
+    let delete = |version: Version| async move { writer.delete_version(bucket, &version).await };
+    let deleted = stream::iter(versions).map(delete).buffer_unordered(DELETES_AT_ONCE).try_collect::<()>().await;
+    deleted.map_err(held)?;
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// <https://cloud.google.com/storage/docs/object-holds>, <https://cloud.google.com/storage/docs/bucket-lock>
+fn held(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Conflict | ErrorKind::PermissionDenied => error.hint(
+            "a hold, a retention policy or a missing `storage.objects.delete` keeps it: change that, then run the same \
+             command again",
+        ),
+        _ => error,
+    }
+}

@@ -1,0 +1,309 @@
+//! The error of one answer: what the service said, with advice by the reason that it gives.
+
+use std::time::Duration;
+
+use google_cloud_gax::error::rpc::StatusDetails;
+use http::HeaderMap;
+use provision_core::{Error, ErrorKind, RetryClass};
+use serde_json::Value;
+
+use super::{
+    Answer, Call, LOGIN, USER_PROJECT_DENIED, classify, http_status, innermost, is_of_the_project, is_org_policy,
+    unauthenticated, unavailable,
+};
+
+/// The error of one call of the SDK.
+pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) -> Error {
+    let (operation, tried) = (call.operation, call.tried.as_str());
+    if error.is_authentication() || source_is_authentication(error) {
+        return unauthenticated(tried, &innermost(error)).operation(operation);
+    }
+    if let Some(status) = error.status() {
+        let details = status.details.iter();
+        let info = details.clone().find_map(|detail| match detail {
+            StatusDetails::ErrorInfo(info) => Some(info),
+            _ => None,
+        });
+        let violations = details.clone().filter_map(|detail| match detail {
+            StatusDetails::PreconditionFailure(failure) => Some(&failure.violations),
+            _ => None,
+        });
+        let constraint = violations.flatten().find_map(|violation| constraint_in(&violation.r#type));
+        let delay = details.clone().find_map(|detail| match detail {
+            StatusDetails::RetryInfo(info) => info.retry_delay.as_ref(),
+            _ => None,
+        });
+        let delay = delay.and_then(|delay| u64::try_from(delay.seconds()).ok()).map(Duration::from_secs);
+        let answer = Answer {
+            status: error.http_status_code().or_else(|| http_status(status.code)),
+            code: status.code.name().to_owned(),
+            message: status.message.clone(),
+            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            constraint,
+            service: info.and_then(|info| info.metadata.get("service").cloned()),
+            retry_after: delay.or_else(|| error.http_headers().and_then(retry_after)),
+            request_id: None,
+        };
+        return from_answer(call, &answer);
+    }
+    if let Some(status) = error.http_status_code() {
+        let answer = Answer { status: Some(status), ..Answer::default() };
+        return from_answer(call, &answer);
+    }
+    if error.is_deserialization() {
+        return call.unreadable(&innermost(error));
+    }
+    if error.is_binding() || error.is_serialization() {
+        let unbuilt = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
+        return unbuilt.operation(operation).message(innermost(error));
+    }
+    let reason = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
+    unavailable(operation, tried, &reason)
+}
+
+/// A token that could not be had may hide inside another error.
+fn source_is_authentication(error: &google_cloud_gax::error::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if inner.downcast_ref::<google_cloud_gax::error::Error>().is_some_and(|inner| inner.is_authentication()) {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
+}
+
+/// The error of one call of the JSON API.
+pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = &body["error"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let first = &error["errors"][0];
+    let details = error["details"].as_array().into_iter().flatten();
+    let info = details.clone().find(|detail| detail["reason"].is_string()).unwrap_or(&Value::Null);
+    let violations = details.clone().filter_map(|detail| detail["violations"].as_array()).flatten();
+    // Cloud Storage gives a reason, Resource Manager a status.
+    let code = [&error["status"], &first["reason"]].into_iter().find_map(Value::as_str).unwrap_or_default();
+    let answer = Answer {
+        status: Some(status),
+        code: code.to_owned(),
+        message: text(&error["message"]),
+        reason: text(info.get("reason").unwrap_or(&first["reason"])),
+        constraint: violations.filter_map(|violation| violation["type"].as_str()).find_map(constraint_in),
+        service: info["metadata"]["service"].as_str().map(str::to_owned),
+        retry_after: retry_after(headers),
+        request_id: headers.get("x-guploader-uploadid").and_then(|id| id.to_str().ok()).map(str::to_owned),
+    };
+    from_answer(call, &answer)
+}
+
+/// No token, for a reason that is inside the SDK's text: the answer of the token's endpoint
+/// (<https://datatracker.ietf.org/doc/html/rfc6749#section-5.2>).
+pub(crate) fn no_token(tried: &str, error: &(dyn std::error::Error + 'static)) -> Error {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let Some(answer) = chain.map(ToString::to_string).find_map(|text| body_in(&text)) else {
+        return unauthenticated(tried, &innermost(error));
+    };
+    let said: Vec<_> = ["error", "error_description"].iter().filter_map(|key| answer[*key].as_str()).collect();
+    let refused = unauthenticated(tried, &said.join(": "));
+    match answer["error"].as_str() {
+        Some("invalid_grant") => refused.hint(format!("they have expired or were revoked: {LOGIN}")),
+        _ => refused,
+    }
+}
+
+fn body_in(text: &str) -> Option<Value> {
+    let (body, _) = text.split_once("body=<")?.1.rsplit_once('>')?;
+    serde_json::from_str(body).ok()
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("retry-after")?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+fn from_answer(call: &Call<'_>, answer: &Answer) -> Error {
+    let (kind, class) = classify(answer);
+    let class = match (class, answer.retry_after) {
+        (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
+        (class, _) => class,
+    };
+    // "Permission denied" is the code here too; the reason says more.
+    let code = if is_of_the_project(&answer.reason) { &answer.reason } else { &answer.code };
+    let code = Some(code.as_str()).filter(|code| !code.is_empty());
+    let error = Error::new(kind, &call.tried).operation(call.operation).retry(class);
+    let mut error = error.answer(answer.status, code, answer.request_id.as_deref());
+    if !answer.message.is_empty() {
+        error = error.message(&answer.message);
+    }
+    match advice(kind, call, answer) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn advice(kind: ErrorKind, call: &Call<'_>, answer: &Answer) -> Option<String> {
+    if is_of_the_project(&answer.reason) && answer.message.contains("quota project") {
+        return Some(format!("say which project the calls are counted to: {QUOTA_PROJECT}"));
+    }
+    if answer.reason == USER_PROJECT_DENIED {
+        return Some(format!(
+            "grant `roles/serviceusage.serviceUsageConsumer` on the project that the calls are counted to, or choose \
+             another: {QUOTA_PROJECT}"
+        ));
+    }
+    if is_of_the_project(&answer.reason) {
+        let service = answer.service.clone().unwrap_or_else(|| service_of(call.operation).to_owned());
+        return Some(format!(
+            "switch the API on with `gcloud services enable {service}`; a few minutes later, run the same command again"
+        ));
+    }
+    if is_org_policy(&answer.message) {
+        return Some(forbidden(call.operation, answer));
+    }
+    match kind {
+        ErrorKind::PermissionDenied => {
+            Some(format!("grant {} to the identity in use, then run the same command again", call.permissions()))
+        }
+        ErrorKind::Unauthenticated => Some(LOGIN.to_owned()),
+        _ => None,
+    }
+}
+
+/// What to do about a constraint of the organization
+/// (<https://cloud.google.com/resource-manager/docs/organization-policy/org-policy-constraints>).
+fn forbidden(operation: &str, answer: &Answer) -> String {
+    let named = answer.constraint.clone().or_else(|| constraint_in(&answer.message));
+    let members = answer.message.contains("permitted customer").then(|| MEMBERS.to_owned());
+    let Some(constraint) = named.or(members) else {
+        return "a policy of the organization forbids this: ask its administrators, or choose settings that it allows"
+            .to_owned();
+    };
+    let choose = match constraint.as_str() {
+        MEMBERS | "iam.managed.allowedPolicyMembers" => "ask the organization's administrators to let this member in",
+        "gcp.resourceLocations" if operation.starts_with("storage.") => {
+            "choose a `location` under [gcp.bucket] that it allows"
+        }
+        _ => "choose settings that it allows, or ask the organization's administrators",
+    };
+    format!(
+        "the organization's policy `constraints/{constraint}` forbids this: {choose}; `gcloud org-policies describe \
+         {constraint} --effective --project=PROJECT` shows what it allows"
+    )
+}
+
+/// "Domain restricted sharing" <https://cloud.google.com/resource-manager/docs/organization-policy/restricting-domains>.
+const MEMBERS: &str = "iam.allowedPolicyMemberDomains";
+
+/// The name of a constraint, wherever it stands in a text.
+fn constraint_in(text: &str) -> Option<String> {
+    let (_, named) = text.split_once("constraints/")?;
+    let end = named.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.').unwrap_or(named.len());
+    Some(named[..end].trim_end_matches('.').to_owned()).filter(|name| !name.is_empty())
+}
+
+/// The API of an operation, as `gcloud services` names it.
+fn service_of(operation: &str) -> &'static str {
+    match operation.split('.').next() {
+        Some("pubsub") => "pubsub.googleapis.com",
+        Some("iam") => "iam.googleapis.com",
+        Some("resourcemanager") => "cloudresourcemanager.googleapis.com",
+        _ => "storage.googleapis.com",
+    }
+}
+
+/// How a project for the calls of a person's credentials is chosen
+/// (<https://cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based>).
+const QUOTA_PROJECT: &str =
+    "run `gcloud auth application-default set-quota-project PROJECT`, then run the same command again";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::lacks_permission;
+
+    fn call(operation: &'static str, tried: &str) -> Call<'static> {
+        Call::rest("GET", operation, "/", tried.to_owned())
+    }
+
+    /// The details of a refusal of domain restricted sharing, whose message does not name it
+    /// (<https://github.com/terraform-google-modules/terraform-example-foundation/issues/1454>).
+    #[test]
+    fn constraints_are_named_with_the_command_that_shows_them() {
+        let body = br#"{"error": {"code": 400, "status": "FAILED_PRECONDITION",
+            "message": "One or more users named in the policy do not belong to a permitted customer.",
+            "details": [{"@type": "type.googleapis.com/google.rpc.PreconditionFailure", "violations": [{
+                "type": "constraints/iam.allowedPolicyMemberDomains", "subject": "orgpolicy:projects/p",
+                "description": "User a@b.c is not in permitted organization."}]}]}}"#;
+        let error = from_json(&call("pubsub.topics.setIamPolicy", "write"), 400, &HeaderMap::new(), body);
+        assert_eq!((error.kind(), error.retry_class()), (ErrorKind::PermissionDenied, &RetryClass::Final));
+        let hint = error.advice().unwrap();
+        assert!(
+            hint.contains("describe iam.allowedPolicyMemberDomains") && hint.contains("let this member in"),
+            "{hint}"
+        );
+        let text = "'us' violates constraint 'constraints/gcp.resourceLocations'";
+        assert_eq!(constraint_in(text).as_deref(), Some("gcp.resourceLocations"));
+        assert_eq!(
+            constraint_in("constraints/iam.managed.allowedPolicyMembers.").as_deref(),
+            Some("iam.managed.allowedPolicyMembers")
+        );
+        assert_eq!(constraint_in("The specified location constraint is not valid."), None);
+    }
+
+    /// The body of <https://cloud.google.com/storage/docs/json_api/v1/status-codes#409-conflict>.
+    #[test]
+    fn json_answers_keep_code_message_and_id() {
+        let body = br#"{"error": {"code": 409, "message": "You already own this bucket. Please select another name.",
+            "errors": [{"domain": "global", "reason": "conflict"}]}}"#;
+        let mut headers = HeaderMap::new();
+        headers.insert("x-guploader-uploadid", "AB12".parse().unwrap());
+        let error = from_json(&call("storage.buckets.create", "create bucket `a`"), 409, &headers, body);
+        let call = "storage.buckets.create: 409 conflict, request id AB12, 1 attempt";
+        assert_eq!(error.call().as_deref(), Some(call));
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn denied_call_names_its_permissions() {
+        let hint = |call: Call<'_>| from_json(&call, 403, &HeaderMap::new(), b"{}").advice().unwrap().to_owned();
+        assert!(hint(call("pubsub.topics.get", "look")).starts_with("grant `pubsub.topics.get` to"));
+        let two = call("pubsub.subscriptions.create", "create").needs(&["a.b.c", "d.e.f"]);
+        assert!(hint(two).starts_with("grant `a.b.c` and `d.e.f` to"));
+    }
+
+    /// <https://cloud.google.com/service-usage/docs/reference/rest/v1/ErrorReason>
+    #[test]
+    fn disabled_apis_are_named_with_the_command_to_enable_them() {
+        let body = br#"{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "Cloud Resource Manager API has not been used",
+            "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED",
+                "metadata": {"service": "cloudresourcemanager.googleapis.com"}}]}}"#;
+        let error =
+            from_json(&call("resourcemanager.projects.get", "look up project `p`"), 403, &HeaderMap::new(), body);
+        assert!(!lacks_permission(&error));
+        assert!(error.advice().unwrap().contains("gcloud services enable cloudresourcemanager.googleapis.com"));
+        let body = br#"{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "Cloud Storage API has not been used",
+            "errors": [{"domain": "usageLimits", "reason": "accessNotConfigured"}]}}"#;
+        let error = from_json(&call("storage.notificationConfigs.list", "read"), 403, &HeaderMap::new(), body);
+        assert!(error.advice().unwrap().contains("gcloud services enable storage.googleapis.com"));
+    }
+
+    /// The text of <https://cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based>, whose reason is
+    /// that of an API switched off in the project of gcloud itself.
+    #[test]
+    fn a_persons_credentials_without_a_project_are_told_how_to_name_one() {
+        let advice = |reason: &str, message: &str| {
+            let details = serde_json::json!([{"reason": reason, "metadata": {"service": "pubsub.googleapis.com"}}]);
+            let error = serde_json::json!({"status": "PERMISSION_DENIED", "message": message, "details": details});
+            let body = serde_json::json!({ "error": error }).to_string();
+            let error = from_json(&call("pubsub.topics.get", "look"), 403, &HeaderMap::new(), body.as_bytes());
+            assert!(!lacks_permission(&error));
+            error.advice().unwrap().to_owned()
+        };
+        let unnamed = "Your application is authenticating by using local Application Default Credentials. The \
+                       pubsub.googleapis.com API requires a quota project, which is not set by default.";
+        let advised = advice("SERVICE_DISABLED", unnamed);
+        assert!(advised.contains("set-quota-project") && !advised.contains("services enable"), "{advised}");
+        let denied = "Caller does not have required permission to use project acme-ml.";
+        assert!(advice(USER_PROJECT_DENIED, denied).contains("roles/serviceusage.serviceUsageConsumer"));
+    }
+}

@@ -1,0 +1,193 @@
+//! The parts of a deployment, and every name of theirs, known from the plan file alone but for the service agent.
+
+use provision_core::{Address, Error, ErrorKind};
+
+use crate::config::Settings;
+
+/// A part of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The bucket.
+    Bucket,
+    /// The topic that the bucket publishes to.
+    Topic,
+    /// The subscription that the server hears from.
+    Subscription,
+    /// The bucket's notification to the topic.
+    Notification,
+    /// The rights of the server.
+    Access,
+}
+
+impl Part {
+    /// Each of them, in the order in which people read.
+    pub(crate) const ALL: [Self; 5] = [Self::Bucket, Self::Topic, Self::Subscription, Self::Notification, Self::Access];
+
+    /// Its stable name.
+    pub(crate) const fn address(self) -> Address {
+        Address::new(match self {
+            Self::Bucket => "gcp.bucket",
+            Self::Topic => "gcp.topic",
+            Self::Subscription => "gcp.subscription",
+            Self::Notification => "gcp.notification",
+            Self::Access => "gcp.access",
+        })
+    }
+
+    /// The noun for messages.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Topic => "topic",
+            Self::Subscription => "subscription",
+            Self::Notification => "notification",
+            Self::Access => "service account access",
+        }
+    }
+
+    /// The part that an address of the core's names.
+    pub(crate) fn of(address: &Address) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|part| part.address() == *address);
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::Unexpected, format!("{address} is no part: this is a bug in provision"))
+        })
+    }
+}
+
+/// Every name of a deployment.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pub(crate) project: String,
+    pub(crate) bucket: String,
+    pub(crate) topic: Option<String>,
+    pub(crate) subscription: Option<String>,
+    /// The service agent that publishes for the project's buckets.
+    pub(crate) agent: Option<String>,
+}
+
+impl Names {
+    /// The names of these settings, with the service agent, once it is known.
+    pub(crate) fn of(settings: &Settings, agent: Option<String>) -> Self {
+        let gcp = &settings.gcp;
+        Self {
+            project: gcp.project.clone(),
+            bucket: gcp.bucket.name.clone(),
+            topic: gcp.topic.enabled.then(|| settings.topic_name()),
+            subscription: gcp.topic.enabled.then(|| settings.subscription_name()),
+            agent,
+        }
+    }
+
+    pub(crate) fn topic_name(&self, topic: &str) -> String {
+        format!("projects/{}/topics/{topic}", self.project)
+    }
+
+    pub(crate) fn subscription_name(&self, subscription: &str) -> String {
+        format!("projects/{}/subscriptions/{subscription}", self.project)
+    }
+}
+
+/// The full name in which marks and orphans know a bucket
+/// (<https://cloud.google.com/asset-inventory/docs/asset-names>).
+pub(crate) fn bucket_identity(bucket: &str) -> String {
+    format!("//storage.googleapis.com/{}", bucket_name(bucket))
+}
+
+/// The full name in which marks know something of Pub/Sub's.
+pub(crate) fn pubsub_identity(name: &str) -> String {
+    format!("//pubsub.googleapis.com/{name}")
+}
+
+/// The full name of a bucket; the project is left open, since names are unique among all
+/// (<https://cloud.google.com/storage/docs/json_api/v1/buckets>).
+pub(crate) fn bucket_name(bucket: &str) -> String {
+    format!("projects/_/buckets/{bucket}")
+}
+
+/// The full name of a service account. Its project is named wherever the email tells it: with `-` the service says "denied" of
+/// an account that does not exist
+/// (<https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/getIamPolicy>).
+pub(crate) fn account_name(email: &str) -> String {
+    let project = project_of(email).unwrap_or_else(|| "-".to_owned());
+    format!("projects/{project}/serviceAccounts/{email}")
+}
+
+/// The project of a service account, by id or number (<https://cloud.google.com/iam/docs/service-account-types>).
+pub(crate) fn project_of(email: &str) -> Option<String> {
+    let (name, domain) = email.split_once('@')?;
+    if let Some(project) = domain.strip_suffix(".iam.gserviceaccount.com") {
+        // The project `example.com:acme` has accounts of `acme.example.com`.
+        return Some(match project.split_once('.') {
+            Some((id, organization)) => format!("{organization}:{id}"),
+            None => project.to_owned(),
+        });
+    }
+    match domain {
+        "appspot.gserviceaccount.com" => Some(name.to_owned()),
+        "developer.gserviceaccount.com" => name.strip_suffix("-compute").map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// The last word of a full name.
+pub(crate) fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use provision_core::plan_file::PlanFile;
+
+    fn settings_of(text: &str) -> Settings {
+        let file = PlanFile::parse("x", text.to_owned(), &|_| None).unwrap();
+        let mut problems = file.problems();
+        let deployment = file.deployment(&mut problems);
+        let settings = Settings::read(deployment, &file, &mut problems);
+        problems.finish().unwrap();
+        settings.unwrap()
+    }
+
+    /// The least a deployment needs.
+    pub(crate) fn settings() -> Settings {
+        settings_of(
+            "[deployment]\nname = \"wandb-prod\"\nhost = \"https://wandb.example.com\"\n[gcp]\nproject = \"acme-ml\"\n\
+             [gcp.bucket]\nname = \"acme-wandb\"",
+        )
+    }
+
+    /// Every setting, none at its default.
+    pub(crate) fn full_settings() -> Settings {
+        settings_of(include_str!("../../../plans/gcp-full.toml"))
+    }
+
+    /// The names of [`settings`], with a service agent.
+    pub(crate) fn names() -> Names {
+        Names {
+            project: "acme-ml".to_owned(),
+            bucket: "acme-wandb".to_owned(),
+            topic: Some("acme-wandb-events".to_owned()),
+            subscription: Some("acme-wandb-events".to_owned()),
+            agent: Some("service-42@gs-project-accounts.iam.gserviceaccount.com".to_owned()),
+        }
+    }
+
+    #[test]
+    fn parts_are_known_by_their_address() {
+        assert!(Part::ALL.iter().all(|part| Part::of(&part.address()).is_ok_and(|found| found == *part)));
+        assert!(Part::of(&Address::new("gcp.queue")).is_err());
+    }
+
+    #[test]
+    fn the_project_of_a_service_account_stands_in_its_email() {
+        for (email, project) in [
+            ("wandb@acme-ml.iam.gserviceaccount.com", Some("acme-ml")),
+            ("wandb@acme.example.com.iam.gserviceaccount.com", Some("example.com:acme")),
+            ("acme-ml@appspot.gserviceaccount.com", Some("acme-ml")),
+            ("42-compute@developer.gserviceaccount.com", Some("42")),
+            ("wandb@example.com", None),
+        ] {
+            assert_eq!(project_of(email).as_deref(), project, "{email}");
+        }
+    }
+}

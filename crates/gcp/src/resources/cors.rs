@@ -1,0 +1,64 @@
+//! The CORS rule of the server's host, among the bucket's.
+
+use provision_core::Error;
+use provision_core::cors::{self, CorsRule, Listed};
+use provision_core::resource::Entries;
+use serde_json::Value;
+
+use crate::client::storage::Cors;
+use crate::config::Settings;
+use crate::resources::typed;
+
+/// Cloud Storage has one list for the headers that pages send and read, our `expose`
+/// (<https://cloud.google.com/storage/docs/cross-origin#cors-components>).
+pub(crate) fn rule(settings: &Settings) -> CorsRule {
+    settings.gcp.bucket.cors.rule(&settings.deployment.host, "*")
+}
+
+/// The rule of a value.
+pub(crate) fn made(value: &Value) -> Result<Cors, Error> {
+    let rule: CorsRule = typed(value)?;
+    let age = i32::try_from(rule.max_age_s).unwrap_or(i32::MAX);
+    let made = Cors::new().set_origin(rule.origins).set_method(rule.methods);
+    Ok(made.set_response_header(rule.expose).set_max_age_seconds(age))
+}
+
+/// The rules that the bucket has.
+pub(crate) fn entries(rules: &[Cors], settings: &Settings) -> Entries {
+    let rules: Vec<_> = rules.iter().map(listed).collect();
+    Entries { list: cors::entries(&rules, &[], &rule(settings)), limit: None }
+}
+
+/// A rule has no id here.
+fn listed(found: &Cors) -> Listed {
+    let rule = CorsRule {
+        origins: found.origin.clone(),
+        methods: found.method.clone(),
+        headers: vec!["*".to_owned()],
+        expose: found.response_header.clone(),
+        max_age_s: i64::from(found.max_age_seconds),
+    };
+    Listed { rule: rule.normal(), id: None }
+}
+
+/// The rules with ours set, or taken out: first, and others' as they were.
+pub(crate) fn merged(rules: &[Cors], before: &Value, value: &Value) -> Result<Vec<Cors>, Error> {
+    cors::merge(rules, listed, &[], before, value, made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::tests::settings;
+
+    #[test]
+    fn ours_goes_first_and_others_survive_to_the_bit() {
+        let want = rule(&settings()).to_value();
+        let other = Cors::new().set_origin(["https://other.example"]).set_method(["PUT", "GET", "GET"]);
+        let merged = |rules: &[Cors], before: &Value, value: &Value| super::merged(rules, before, value).unwrap();
+        let with = merged(std::slice::from_ref(&other), &Value::Null, &want);
+        assert_eq!(with, [made(&want).unwrap(), other.clone()]);
+        assert_eq!(merged(&with, &want, &want), with);
+        assert_eq!(merged(&with, &want, &Value::Null), [other]);
+    }
+}

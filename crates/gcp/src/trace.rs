@@ -1,0 +1,69 @@
+//! Each attempt of a call as it was sent, for `--trace`. The SDK has no place where every request passes: what is recorded
+//! of its calls is the JSON of the models that it was given and gave.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use provision_core::Error;
+use provision_core::trace::{Exchange, TraceSink, body_without_secrets, url_without_secrets};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Call;
+
+/// Writes every exchange into a trace, if there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tracer {
+    sink: Option<Arc<dyn TraceSink>>,
+}
+
+/// An attempt as it was sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    at: Instant,
+    operation: &'static str,
+    method: &'static str,
+    url: String,
+    body: Option<Value>,
+}
+
+impl Tracer {
+    pub(crate) const fn new(sink: Option<Arc<dyn TraceSink>>) -> Self {
+        Self { sink }
+    }
+
+    /// A request that is about to be sent to this address.
+    pub(crate) fn sent(&self, call: &Call<'_>, url: &str, body: impl FnOnce() -> Option<Value>) -> Option<Sent> {
+        self.sink.as_ref()?;
+        let (operation, method, url, body) = (call.operation, call.method, url_without_secrets(url), body());
+        Some(Sent { at: Instant::now(), operation, method, url, body })
+    }
+
+    /// What came of it.
+    pub(crate) fn answered(&self, sent: Option<Sent>, status: Option<u16>, response: impl FnOnce() -> Option<Value>) {
+        let (Some(sink), Some(sent)) = (&self.sink, sent) else { return };
+        let elapsed_ms = u64::try_from(sent.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Sent { operation, method, url, body, .. } = sent;
+        let (operation, method) = (operation.to_owned(), method.to_owned());
+        sink.record(Exchange { operation, method, url, request: body, status, response: response(), elapsed_ms });
+    }
+
+    /// [`Tracer::sent`] of a model of the SDK's.
+    pub(crate) fn model(&self, call: &Call<'_>, request: &impl Serialize) -> Option<Sent> {
+        self.sent(call, call.resource, || without_secrets(request))
+    }
+
+    /// [`Tracer::answered`] with a model of the SDK's.
+    pub(crate) fn modelled<T: Serialize>(&self, sent: Option<Sent>, answer: &Result<T, Error>) {
+        match answer {
+            Ok(answer) => self.answered(sent, Some(200), || without_secrets(answer)),
+            Err(error) => self.answered(sent, error.status(), || error.reason().map(Value::from)),
+        }
+    }
+}
+
+/// A model of the SDK's as a trace holds it; an empty answer is none.
+fn without_secrets(model: &impl Serialize) -> Option<Value> {
+    let body = serde_json::to_vec(model).unwrap_or_default();
+    body_without_secrets(&body).filter(|body| !body.is_null())
+}

@@ -17,6 +17,7 @@ pub mod config;
 pub mod credential;
 mod error;
 mod marks;
+mod names;
 mod orphan;
 pub mod provider;
 mod resources;

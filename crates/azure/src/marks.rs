@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::client::Reader;
-use crate::provider::{CONTAINER, Names, QUEUE, identity_of};
+use crate::names::{CONTAINER, Names, QUEUE, identity_of};
 use crate::tags::{metadata, tags};
 
 /// Containers and queues read at the same time.
@@ -177,7 +177,7 @@ pub(crate) mod tests {
     fn claim_is_another_deployments_record_of_the_same_value() {
         use provision_core::ledger::Record;
         use serde_json::json;
-        let names = crate::provider::tests::names();
+        let names = crate::names::tests::names();
         let rule = &crate::resources::cors::RULE;
         let marks = claimed(&names, |mark| mark.outside.put(rule.key, Record::written(&json!("x"))));
         assert!(marks.claim(&names, rule, &json!("x")) && !marks.claim(&names, rule, &json!("y")));

@@ -5,12 +5,12 @@ use futures::future::try_join_all;
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags};
 use provision_core::resource::Orphan;
-use provision_core::{Address, Error, ErrorKind};
+use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::client::{Reader, Writer};
 use crate::marks::{Inside, Looking, inside};
-use crate::provider::{ACCOUNT, CONTAINER, Names, identity_of};
+use crate::names::{ACCOUNT, CONTAINER, Names, identity_of};
 use crate::resources::{access, account, events};
 use crate::tags::tags;
 
@@ -35,10 +35,10 @@ pub(crate) async fn marked(
     }
     let held = try_join_all(others.iter().map(|(other, _)| inside(reader, other))).await?;
     for ((other, _), inside) in others.iter().zip(&held) {
-        found.extend(below(inside.as_deref().unwrap_or_default(), &place(names, other), deployments));
+        found.extend(below(inside.as_deref().unwrap_or_default(), &names.place(other), deployments));
     }
     found.extend(others.into_iter().map(|(other, mark)| {
-        let (name, identity) = (place(names, &other), identity_of(&other.account_id()));
+        let (name, identity) = (names.place(&other), identity_of(&other.account_id()));
         Orphan { holds_data: true, ..Orphan::new(ACCOUNT, "storage account", &name, identity, mark) }
     }));
     Ok(found)
@@ -58,14 +58,6 @@ async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<Value>, Error> {
     }
 }
 
-/// An account as orphans are named: by its name, in another resource group as `group/account`.
-fn place(names: &Names, other: &Names) -> String {
-    match other.group.eq_ignore_ascii_case(&names.group) {
-        true => other.account.clone(),
-        false => format!("{}/{}", other.group, other.account),
-    }
-}
-
 /// Containers and queues of one account; `place` stands before their names, where it is not the plan file's.
 fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> {
     let orphan = |item: &Inside| {
@@ -78,61 +70,9 @@ fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> 
     inside.iter().filter_map(orphan).collect()
 }
 
-impl Names {
-    /// The same with the account of an id.
-    fn in_account(&self, id: &str) -> Self {
-        let segments: Vec<_> = id.split('/').collect();
-        let segment = |place: usize| segments.get(place).copied().unwrap_or_default().to_owned();
-        Self { group: segment(4), account: segment(8), ..self.clone() }
-    }
-
-    /// The same with the account that an orphan's place names.
-    fn at(&self, place: &str) -> Self {
-        match place.split_once('/') {
-            Some((group, account)) => Self { group: group.to_owned(), account: account.to_owned(), ..self.clone() },
-            None => Self { account: place.to_owned(), ..self.clone() },
-        }
-    }
-
-    /// What a name stands for, that of an orphan in another account too: the names of its account, and its own there.
-    pub(crate) fn located<'a>(&self, address: &Address, name: &'a str) -> (Self, &'a str) {
-        if *address == ACCOUNT {
-            return (self.at(name), name);
-        }
-        match name.rsplit_once('/') {
-            Some((place, name)) => (self.at(place), name),
-            None => (self.clone(), name),
-        }
-    }
-}
-
 /// Delete an account of another name, after what we had on it.
 pub(crate) async fn delete_account(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
     access::remove(writer, names).await?;
     events::remove(writer, names, watch).await?;
     account::delete(writer, names, watch).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::provider::QUEUE;
-
-    #[test]
-    fn orphans_are_named_so_that_their_place_is_found_again() {
-        let names = crate::provider::tests::names();
-        let of = |address: &Address, name: &str| {
-            let (names, name) = names.located(address, name);
-            (names.group, names.account, name.to_owned())
-        };
-        let owned = |parts: (&str, &str, &str)| (parts.0.to_owned(), parts.1.to_owned(), parts.2.to_owned());
-        assert_eq!(of(&CONTAINER, "files"), owned(("g", "acme", "files")));
-        assert_eq!(of(&CONTAINER, "old/files"), owned(("g", "old", "files")));
-        assert_eq!(of(&QUEUE, "other/old/events"), owned(("other", "old", "events")));
-        assert_eq!(of(&ACCOUNT, "old"), owned(("g", "old", "old")));
-        let id = "/subscriptions/s/resourceGroups/other/providers/Microsoft.Storage/storageAccounts/old";
-        let other = names.in_account(id);
-        assert_eq!((other.account_id().as_str(), place(&names, &other).as_str()), (id, "other/old"));
-        assert_eq!(place(&names, &names.at("old")), "old");
-    }
 }

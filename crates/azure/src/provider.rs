@@ -7,13 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use provision_core::deployment::Deployment;
 use provision_core::executor::Watch;
-use provision_core::mark::{Mark, Origin, Tags};
+use provision_core::mark::{Origin, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, Setting};
 use provision_core::provider::{Cloud, Connection, Created, Identity, Observer, Provisioner, TagChanges};
 use provision_core::resource::{Carrier, Lane, Observation, OnRecord, Orphan, Refusal, Resource, Turns, Want};
 use provision_core::survey::Contents;
-use provision_core::{Address, Error, ErrorKind, digest};
+use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
@@ -22,18 +22,11 @@ use crate::config::Settings;
 use crate::credential;
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks::Looking;
+use crate::names::{ACCESS, ACCOUNT, CONTAINER, CORS, EVENT_GRID, EVENTS, GROUP, Names, QUEUE, identity_of};
 use crate::orphan;
 use crate::resources::container::Opened;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 use crate::tags::{changed, metadata, tags, to_metadata};
-
-const GROUP: Address = Address::new("azure.resource_group");
-pub(crate) const ACCOUNT: Address = Address::new("azure.account");
-pub(crate) const CONTAINER: Address = Address::new("azure.container");
-const CORS: Address = Address::new("azure.cors");
-pub(crate) const QUEUE: Address = Address::new("azure.queue");
-const EVENTS: Address = Address::new("azure.events");
-const ACCESS: Address = Address::new("azure.access");
 
 /// Writes to the account itself go one at a time: the service answers two at once with
 /// `StorageAccountOperationInProgress`, or with throttling although it carries them out
@@ -45,9 +38,6 @@ const ACCOUNT_LANE: Lane = Lane { name: "account", turns: Turns::Always };
 /// same time. Should the service say `StorageAccountOperationInProgress` all the same, that is a conflict like any other, and
 /// from then on they take turns with everything else in the lane.
 const CONTENT_LANE: Lane = Lane { turns: Turns::AfterConflict, ..ACCOUNT_LANE };
-
-/// The provider that event subscriptions need registered in the subscription.
-pub(crate) const EVENT_GRID: &str = "Microsoft.EventGrid";
 
 /// Where calls go, and who sends them.
 #[derive(Clone, Debug)]
@@ -77,76 +67,6 @@ pub struct Provider<C> {
     leftover_mark: AtomicBool,
     /// Whether this run made something, which the service may not show everywhere yet.
     created: AtomicBool,
-}
-
-/// Every name and id.
-#[derive(Clone, Debug)]
-pub(crate) struct Names {
-    /// The subscription's path.
-    pub(crate) subscription: String,
-    pub(crate) group: String,
-    pub(crate) account: String,
-    pub(crate) container: String,
-    pub(crate) queue: Option<String>,
-    /// The deployment's name, then its former one.
-    pub(crate) deployments: Vec<String>,
-    /// The event subscription's name in the plan file.
-    pub(crate) events: String,
-    /// Our identity among entries of others, the current one first: event subscription names and their labels.
-    pub(crate) ids: Vec<String>,
-    /// Whether the account is shared: never marked.
-    pub(crate) shared: bool,
-}
-
-impl Names {
-    pub(crate) fn of(settings: &Settings) -> Self {
-        let (azure, deployment) = (&settings.azure, &settings.deployment);
-        let deployments: Vec<_> = std::iter::once(&deployment.name).chain(&deployment.was).cloned().collect();
-        let ids: Vec<_> = deployments.iter().map(|name| format!("provision-{}", digest::short(name, 12))).collect();
-        Self {
-            subscription: format!("/subscriptions/{}", azure.subscription),
-            group: azure.resource_group.name.clone(),
-            account: azure.account.name.clone(),
-            container: azure.container.name.clone(),
-            queue: azure.queue.enabled.then(|| settings.queue_name()),
-            deployments,
-            events: azure.events.name.clone().unwrap_or_else(|| ids[0].clone()),
-            ids,
-            shared: !azure.account.create,
-        }
-    }
-
-    /// Whether the mark among these tags says that this deployment made what has the id.
-    pub(crate) fn made(&self, tags: &Tags, id: &str) -> bool {
-        let mark = Mark::from_tags(tags).filter(|mark| mark.origin == Origin::Created);
-        mark.is_some_and(|mark| self.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(id)))
-    }
-
-    pub(crate) fn group_id(&self) -> String {
-        format!("{}/resourceGroups/{}", self.subscription, self.group)
-    }
-
-    pub(crate) fn account_id(&self) -> String {
-        format!("{}/providers/Microsoft.Storage/storageAccounts/{}", self.group_id(), self.account)
-    }
-
-    pub(crate) fn container_id(&self, container: &str) -> String {
-        format!("{}/blobServices/default/containers/{container}", self.account_id())
-    }
-
-    pub(crate) fn queue_id(&self, queue: &str) -> String {
-        format!("{}/queueServices/default/queues/{queue}", self.account_id())
-    }
-
-    /// Where the account's event subscriptions are, unless it has a system topic of its own.
-    pub(crate) fn event_subscriptions(&self) -> String {
-        format!("{}/providers/{EVENT_GRID}/eventSubscriptions", self.account_id())
-    }
-}
-
-/// The full name whose hash stands in the mark: the service compares ids without regard to case.
-pub(crate) fn identity_of(id: &str) -> String {
-    id.to_ascii_lowercase()
 }
 
 #[async_trait]
@@ -580,24 +500,5 @@ impl Provider<Writer> {
             return error.retry(ACCOUNT_NOT_READY);
         }
         error
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn names() -> Names {
-        Names {
-            subscription: "/subscriptions/s".to_owned(),
-            group: "g".to_owned(),
-            account: "acme".to_owned(),
-            container: "files".to_owned(),
-            queue: Some("events".to_owned()),
-            deployments: vec!["wandb-prod".to_owned()],
-            events: "provision-abc".to_owned(),
-            ids: vec!["provision-abc".to_owned()],
-            shared: false,
-        }
     }
 }

@@ -10,10 +10,10 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::client::{Read as _, Reader, Writer, last};
+use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
-use crate::provider::{Names, identity_of};
+use crate::names::{Names, identity_of, last};
 use crate::resources::account::not_there;
 
 /// By role, who has it.
@@ -274,7 +274,7 @@ mod tests {
     use provision_core::mark::Recorded;
 
     use crate::marks::tests::claimed;
-    use crate::provider::tests::names;
+    use crate::names::tests::names;
 
     /// A golden vector: an id that moves makes every assignment look like somebody else's.
     #[test]

@@ -10,11 +10,12 @@ use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, See
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Read as _, Reader, Writer, last};
+use crate::client::{Read as _, Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks;
-use crate::provider::{Names, unknown_facet};
+use crate::names::{Names, last};
+use crate::provider::unknown_facet;
 use crate::resources::events;
 use crate::resources::resource_group::{immovable, included, wanted_tags};
 use crate::tags::tags;

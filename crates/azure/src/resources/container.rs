@@ -12,9 +12,11 @@ use provision_core::survey::{Contents, thousands};
 use provision_core::{Error, ErrorKind, assess};
 use serde_json::{Value, json};
 
-use crate::client::{BlobPage, BlobStore, Read as _, Reader, Writer};
+use crate::client::blobs::{BlobPage, BlobStore};
+use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
-use crate::provider::{Names, unknown_facet};
+use crate::names::Names;
+use crate::provider::unknown_facet;
 use crate::resources::account::{missing, shared_keys};
 use crate::resources::resource_group::included;
 use crate::tags::{metadata, to_metadata};

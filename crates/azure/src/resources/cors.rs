@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
-use crate::provider::Names;
+use crate::names::Names;
 use crate::resources::account::{missing, not_there};
 
 /// Rules have no id: whose one is stands in the marks alone.
@@ -155,7 +155,7 @@ mod tests {
     use provision_core::ledger::Record;
 
     use crate::marks::tests::claimed;
-    use crate::provider::tests::names;
+    use crate::names::tests::names;
 
     fn rule(origin: &str) -> CorsRule {
         CorsRule {

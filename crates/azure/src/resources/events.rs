@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
-use crate::provider::{EVENT_GRID, Names, identity_of};
+use crate::names::{EVENT_GRID, Names, identity_of};
 use crate::resources::account::not_there;
 use crate::resources::resource_group::is_source;
 
@@ -442,7 +442,7 @@ fn cannot_register(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::tests::names;
+    use crate::names::tests::names;
 
     fn value(ttl: i64) -> Value {
         json!({

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
-use crate::provider::Names;
+use crate::names::Names;
 use crate::resources::resource_group::included;
 use crate::tags::{metadata, to_metadata};
 

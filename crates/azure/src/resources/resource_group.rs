@@ -7,10 +7,10 @@ use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Re
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Read as _, Reader, Writer, last};
+use crate::client::{Read as _, Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::GROUP_BEING_DELETED;
-use crate::provider::{Names, identity_of};
+use crate::names::{Names, identity_of, last};
 use crate::resources::account::{locks, refused};
 use crate::tags::tags;
 

@@ -35,8 +35,16 @@ use serde_json::Value;
 use crate::client::Clients;
 use crate::config::{AzureSection, CloudName};
 use crate::error::innermost;
-use crate::provider::Place;
 use crate::trace::Tracer;
+
+/// Where calls go, and who sends them.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Endpoints that are not Azure's own, `NAME=value`.
+    pub endpoints: Vec<String>,
+    /// The identity in use, by its token.
+    pub principal: String,
+}
 
 /// How long credentials may take to be found: a server that hangs must not hang us.
 const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);

@@ -12,13 +12,16 @@
 //!   containers have no metadata, so that each is read by itself where its mark decides; a role is assigned once to an
 //!   identity, which deployments share.
 
+mod blockers;
 pub mod client;
 pub mod config;
+mod contents;
 pub mod credential;
 mod error;
 mod marks;
 mod names;
-mod orphan;
+mod orphans;
+mod outputs;
 pub mod provider;
 mod resources;
 mod tags;

@@ -19,14 +19,14 @@ use tokio::sync::OnceCell;
 
 use crate::client::{Read, Reader, Writer};
 use crate::config::Settings;
-use crate::credential;
+use crate::contents::{self, Opened};
+use crate::credential::{self, Place};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks::Looking;
 use crate::names::{ACCESS, ACCOUNT, CONTAINER, CORS, EVENT_GRID, EVENTS, GROUP, Names, QUEUE, identity_of};
-use crate::orphan;
-use crate::resources::container::Opened;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 use crate::tags::{changed, metadata, tags, to_metadata};
+use crate::{blockers, orphans, outputs};
 
 /// Writes to the account itself go one at a time: the service answers two at once with
 /// `StorageAccountOperationInProgress`, or with throttling although it carries them out
@@ -38,15 +38,6 @@ const ACCOUNT_LANE: Lane = Lane { name: "account", turns: Turns::Always };
 /// same time. Should the service say `StorageAccountOperationInProgress` all the same, that is a conflict like any other, and
 /// from then on they take turns with everything else in the lane.
 const CONTENT_LANE: Lane = Lane { turns: Turns::AfterConflict, ..ACCOUNT_LANE };
-
-/// Where calls go, and who sends them.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// Endpoints that are not Azure's own, `NAME=value`.
-    pub endpoints: Vec<String>,
-    /// The identity in use, by its token.
-    pub principal: String,
-}
 
 /// One plan file's settings on one set of clients. With a [`crate::client::Reader`] it can only observe.
 #[derive(Debug)]
@@ -104,30 +95,14 @@ impl Cloud for Settings {
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
-        Ok(outputs(self, Setting::Sealed))
+        Ok(outputs::outputs(self, Setting::Sealed))
     }
 
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
         let (clients, _) = credential::connect(&self.azure, connection).await?;
-        let key = account::key(&Reader::new(clients), self, &Names::of(self)).await?;
-        Ok(outputs(self, key))
+        let key = outputs::key(&Reader::new(clients), self, &Names::of(self)).await?;
+        Ok(outputs::outputs(self, key))
     }
-}
-
-/// The settings for the server.
-fn outputs(settings: &Settings, key: Setting) -> Vec<Output> {
-    let azure = &settings.azure;
-    let account = &azure.account.name;
-    let queue = match azure.queue.enabled {
-        true => format!("az://{account}/{}", settings.queue_name()),
-        false => "internal://".to_owned(),
-    };
-    vec![
-        Output::new("HOST", &settings.deployment.host),
-        Output::new("BUCKET", format!("az://{account}/{}", azure.container.name)),
-        Output::new("BUCKET_QUEUE", queue),
-        Output { name: "AZURE_STORAGE_KEY".to_owned(), value: key },
-    ]
 }
 
 impl<C> Provider<C> {
@@ -168,7 +143,7 @@ impl<C: Read> Provider<C> {
     async fn look_at_marks(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
         let (reader, names) = (self.client.reader(), self.names());
         let marks = async { self.looking.marks(reader, &names).await };
-        let (found, marks) = futures::join!(orphan::marked(reader, &names, deployments, &self.looking), marks);
+        let (found, marks) = futures::join!(orphans::marked(reader, &names, deployments, &self.looking), marks);
         let leftover = marks.is_ok_and(|marks| marks.is_account_ours(&names));
         self.leftover_mark.store(leftover, Ordering::Relaxed);
         found
@@ -288,7 +263,7 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        outputs(&self.settings, Setting::Sealed)
+        outputs::outputs(&self.settings, Setting::Sealed)
     }
 
     fn protected_by(&self) -> Option<&'static str> {
@@ -306,24 +281,12 @@ impl<C: Read> Observer for Provider<C> {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let unregistered = (self.registered.get() == Some(&false)).then(|| {
-            format!(
-                "{EVENT_GRID} is not registered in this subscription: apply registers it, which takes minutes and needs \
-                 `{EVENT_GRID}/register/action`"
-            )
-        });
-        let leftover = self.leftover_mark.load(Ordering::Relaxed).then(|| {
-            format!(
-                "storage account `{}` carries this deployment's mark of an earlier `create = true`: with `create = false` it \
-                 is used, never deleted, and the mark is left alone; with `create = true` it is this deployment's again",
-                self.settings.azure.account.name
-            )
-        });
-        unregistered.into_iter().chain(leftover).collect()
+        let unregistered = self.registered.get() == Some(&false);
+        outputs::warnings(&self.settings, unregistered, self.leftover_mark.load(Ordering::Relaxed))
     }
 
     fn handover(&self) -> Option<String> {
-        self.settings.azure.access.is_none().then(|| access::handover(&self.names()))
+        outputs::handover(&self.settings, &self.names())
     }
 
     async fn identity(&self) -> Result<Identity, Error> {
@@ -355,7 +318,7 @@ impl<C: Read> Observer for Provider<C> {
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let names = self.names();
-        container::contents(self.client.reader(), &self.settings, &names, &names.container, &self.opened).await
+        contents::contents(self.client.reader(), &self.settings, &names, &names.container, &self.opened).await
     }
 
     async fn in_the_way(&self, address: &Address) -> Result<Option<Refusal>, Error> {
@@ -363,7 +326,7 @@ impl<C: Read> Observer for Provider<C> {
         match address {
             address if *address == GROUP => resource_group::in_the_way(reader, &names, !names.shared).await,
             address if *address == ACCOUNT => account::in_the_way(reader, &names).await,
-            address if *address == CONTAINER => account::locked(reader, &names).await,
+            address if *address == CONTAINER => blockers::locked(reader, &names).await,
             _ => Ok(None),
         }
     }
@@ -439,7 +402,7 @@ impl Provisioner for Provider<Writer> {
 
     async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
         let (names, name) = (self.names(), &operation.name);
-        container::empty(&self.client, &self.settings, &names, name, &self.opened, watch).await
+        contents::empty(&self.client, &self.settings, &names, name, &self.opened, watch).await
     }
 
     async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
@@ -448,7 +411,7 @@ impl Provisioner for Provider<Writer> {
         let (names, name) = planned.located(&operation.address, &operation.name);
         let writer = &self.client;
         if operation.address == ACCOUNT && names.account_id() != planned.account_id() {
-            return orphan::delete_account(writer, &names, watch).await;
+            return orphans::delete_account(writer, &names, watch).await;
         }
         let _turn = watch.turn().await;
         match &operation.address {

@@ -10,11 +10,11 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::blockers::not_there;
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, identity_of, last};
-use crate::resources::account::not_there;
 
 /// By role, who has it.
 static ROLES: Facet =
@@ -252,18 +252,13 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, erro
     }
 }
 
-/// The commands that give a server its rights, for those who give them themselves.
-pub(crate) fn handover(names: &Names) -> String {
-    let commands = WANTED.iter().filter_map(|role| {
+/// The commands that assign the roles by hand.
+pub(crate) fn commands(names: &Names) -> Vec<String> {
+    let command = |role: &Role| {
         let scope = role.scope(names)?;
         Some(format!("az role assignment create --assignee <principal id> --role '{}' --scope {scope}", role.name))
-    });
-    let commands: Vec<_> = commands.collect();
-    format!(
-        "The server signs with AZURE_STORAGE_KEY, or its identity needs these roles ([azure.access] would assign \
-         them):\n{}",
-        commands.join("\n")
-    )
+    };
+    WANTED.iter().filter_map(command).collect()
 }
 
 #[cfg(test)]

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
-use provision_core::output::Setting;
 use provision_core::provider::Created;
 use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Seen, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
+use crate::blockers::{immovable, locked, refusal_error, refused};
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks;
-use crate::names::{Names, last};
+use crate::names::Names;
 use crate::provider::unknown_facet;
 use crate::resources::events;
-use crate::resources::resource_group::{immovable, included, wanted_tags};
+use crate::resources::resource_group::{included, wanted_tags};
 use crate::tags::tags;
 
 static LOCATION: Facet = included("location", 'l', Extent::Whole);
@@ -120,23 +120,6 @@ fn wrong_kind(names: &Names, found: &Value) -> Refusal {
         reason: format!("storage account `{}` is of kind {}, not StorageV2", names.account, found["kind"]),
         hint: "upgrade it (`az storage account update --set kind=StorageV2`), or choose another name".to_owned(),
     }
-}
-
-/// The account that everything else is in is not there.
-pub(crate) fn missing(names: &Names) -> Error {
-    let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
-    error.message(format!("it does not exist in resource group `{}`", names.group)).hint(
-        "correct `name` under [azure.account] and `resource_group`, or write `create = true` under [azure.account]",
-    )
-}
-
-/// A write that does not find the account: what is to be taken out of it is gone with it.
-pub(crate) fn not_there(names: &Names, value: &Value) -> Result<(), Error> {
-    if value.is_null() {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
-    Err(error.message("the service does not find it").hint("run `provision azure plan` to see what is there now"))
 }
 
 /// Create the account with its tags. The call would replace those of one that exists, so it is looked for right before. A
@@ -258,43 +241,6 @@ fn is_metrics(kind: &str, name: &str) -> bool {
     kind == "table" && name.starts_with("$Metrics")
 }
 
-/// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.
-pub(crate) async fn locked(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
-    Ok(locks(reader, &names.account_id()).await)
-}
-
-/// The locks that forbid deleting <https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources>. Who
-/// may not list them is told by the deletion itself.
-pub(crate) async fn locks(reader: &Reader, scope: &str) -> Option<Refusal> {
-    let found = reader.list_locks(scope).await.ok().flatten().unwrap_or_default();
-    let names: Vec<_> = found.iter().filter_map(|lock| lock["name"].as_str()).map(|name| format!("`{name}`")).collect();
-    (!names.is_empty()).then(|| Refusal {
-        reason: format!("`{}` is locked: {}", last(scope), names.join(", ")),
-        hint: "`az lock list` shows the lock; remove it if it is yours to remove, then run the same command again"
-            .to_owned(),
-    })
-}
-
-/// The refusal to delete what holds things of others, of which the first few are named.
-pub(crate) fn refused(kind: &str, name: &str, others: &[String], path: &str) -> Option<Refusal> {
-    const NAMED: usize = 5;
-    if others.is_empty() {
-        return None;
-    }
-    let more = if others.len() > NAMED { format!(" and {} more", others.len() - NAMED) } else { String::new() };
-    let named = others[..others.len().min(NAMED)].join(", ");
-    Some(Refusal {
-        reason: format!("{kind} `{name}` holds what is not this deployment's: {named}{more}"),
-        hint: format!("remove that first; or write `create = false` under [{path}], then the {kind} is left as it is"),
-    })
-}
-
-/// The same as an error, for what arrived after the look.
-pub(crate) fn refusal_error(kind: &str, name: &str, refusal: Refusal) -> Error {
-    let error = Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"));
-    error.message(refusal.reason).hint(refusal.hint)
-}
-
 /// Resource Manager deletes a full account without asking: look right before.
 pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
     let held = held(writer.reader(), names).await?;
@@ -320,28 +266,6 @@ fn still_held(names: &Names, what: &str) -> Error {
         .retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
 }
 
-/// The key that the plan file picks; none where shared keys are disabled, since a request signed with one is refused then
-/// (<https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>).
-pub(crate) async fn key(reader: &Reader, settings: &Settings, names: &Names) -> Result<Setting, Error> {
-    let id = names.account_id();
-    let found = reader.get_account(&id).await?.ok_or_else(|| missing(names))?;
-    if !shared_keys(&found) {
-        let reason = format!(
-            "shared keys are disabled on storage account `{}`; give the server an identity ([azure.access]) instead",
-            names.account
-        );
-        return Ok(Setting::Unavailable(reason));
-    }
-    let name = settings.azure.account.key.as_str();
-    let key = reader.list_keys(&id, name).await?;
-    Ok(key.map_or_else(|| Setting::Unavailable(format!("the account has no key `{name}`")), Setting::Revealed))
-}
-
-/// Whether requests may be signed with the account's keys; an account that does not say so takes them.
-pub(crate) fn shared_keys(found: &Value) -> bool {
-    found.pointer("/properties/allowSharedKeyAccess") != Some(&json!(false))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,13 +277,5 @@ mod tests {
         let answered = json!({"properties": security_properties(&wanted)});
         assert_eq!(seen_security(&answered), wanted);
         assert_eq!(seen_security(&json!({"properties": {}})), security(false, "TLS1_0", true));
-    }
-
-    #[test]
-    fn refusal_names_the_first_few() {
-        assert_eq!(refused("storage account", "acme", &[], "azure.account"), None);
-        let others: Vec<_> = (0..7).map(|number| format!("queue `q{number}`")).collect();
-        let refusal = refused("storage account", "acme", &others, "azure.account").unwrap();
-        assert!(refusal.reason.ends_with("queue `q4` and 2 more"), "{}", refusal.reason);
     }
 }

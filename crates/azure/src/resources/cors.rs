@@ -7,11 +7,11 @@ use provision_core::resource::{
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
+use crate::blockers::{missing, not_there};
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
 use crate::names::Names;
-use crate::resources::account::{missing, not_there};
 
 /// Rules have no id: whose one is stands in the marks alone.
 pub(crate) static RULE: Facet =

@@ -10,12 +10,11 @@ use provision_core::resource::{
 use provision_core::{Error, ErrorKind, RetryClass, diff};
 use serde_json::{Map, Value, json};
 
+use crate::blockers::{is_source, not_there};
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
 use crate::names::{EVENT_GRID, Names, identity_of};
-use crate::resources::account::not_there;
-use crate::resources::resource_group::is_source;
 
 static DELIVERY: Facet =
     Facet { name: "delivery", key: 'e', extent: Extent::Whole, sharing: Sharing::Named, creation: Creation::OwnCall };

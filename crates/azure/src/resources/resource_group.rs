@@ -7,11 +7,11 @@ use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Re
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
+use crate::blockers::{immovable, is_source, locks, refusal_error, refused};
 use crate::client::{Read as _, Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::GROUP_BEING_DELETED;
 use crate::names::{Names, identity_of, last};
-use crate::resources::account::{locks, refused};
 use crate::tags::tags;
 
 /// A facet of one value that the creating call sets.
@@ -67,14 +67,6 @@ async fn existing(reader: &Reader, names: &Names) -> Result<Option<Value>, Error
         .retry(GROUP_BEING_DELETED))
 }
 
-/// What was placed stays there.
-pub(crate) fn immovable(kind: &str, name: &str, location: &str) -> Refusal {
-    Refusal {
-        reason: format!("{kind} `{name}` is in {location}, and cannot be moved"),
-        hint: format!("write `location = \"{location}\"` under [azure], or choose another name"),
-    }
-}
-
 /// Create the group with its tags. The call would replace those of one that exists, so it is looked for right before.
 pub(crate) async fn create(
     writer: &Writer,
@@ -117,15 +109,10 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
     Ok(refused("resource group", &names.group, &others, "azure.resource_group"))
 }
 
-/// Whether a system topic is that of the account.
-pub(crate) fn is_source(topic: &Value, account: &str) -> bool {
-    topic.pointer("/properties/source").and_then(Value::as_str).is_some_and(|source| identity_of(source) == account)
-}
-
 /// Resource Manager deletes a full group without asking: look right before.
 pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
     match in_the_way(writer.reader(), names, false).await? {
-        Some(refusal) => Err(crate::resources::account::refusal_error("resource group", &names.group, refusal)),
+        Some(refusal) => Err(refusal_error("resource group", &names.group, refusal)),
         None => {
             watch.still_ours().await?;
             writer.delete_group(&names.group_id()).await

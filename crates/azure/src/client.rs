@@ -2,12 +2,6 @@
 //! say which there are, a file for each service.
 //!
 //! [`Reader`] has the reads and nothing else, so that `plan` and `drift` cannot write:
-//!
-//! ```compile_fail
-//! # async fn cannot(reader: provision_azure::client::Reader) {
-//! reader.delete("/subscriptions/0/resourceGroups/wandb", "delete it").await;
-//! # }
-//! ```
 
 mod answer;
 mod authorization;
@@ -37,7 +31,7 @@ use crate::error::{Tried, absent, from_answer, from_transport, unreadable};
 
 /// Where calls go and how they are authorised.
 #[derive(Clone, Debug)]
-pub struct Clients {
+pub(crate) struct Clients {
     pub(crate) pipeline: Pipeline,
     pub(crate) endpoint: Url,
     pub(crate) credential: Arc<dyn TokenCredential>,
@@ -65,38 +59,31 @@ impl Clients {
 
 /// The reads.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     clients: Clients,
 }
 
 /// The reads and the writes.
 #[derive(Clone, Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     reader: Reader,
 }
 
-/// Whoever can read.
-pub trait Read: Send + Sync {
-    /// The reads.
-    fn reader(&self) -> &Reader;
-}
-
-impl Read for Reader {
-    fn reader(&self) -> &Reader {
+impl AsRef<Reader> for Reader {
+    fn as_ref(&self) -> &Reader {
         self
     }
 }
 
-impl Read for Writer {
-    fn reader(&self) -> &Reader {
+impl AsRef<Reader> for Writer {
+    fn as_ref(&self) -> &Reader {
         &self.reader
     }
 }
 
 impl Reader {
     /// A reader on these clients.
-    #[must_use]
-    pub fn new(clients: Clients) -> Self {
+    pub(crate) fn new(clients: Clients) -> Self {
         Self { clients }
     }
 
@@ -184,9 +171,13 @@ impl Reader {
 
 impl Writer {
     /// A writer on these clients.
-    #[must_use]
-    pub fn new(clients: Clients) -> Self {
+    pub(crate) fn new(clients: Clients) -> Self {
         Self { reader: Reader::new(clients) }
+    }
+
+    /// The reads.
+    pub(crate) const fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// Send a write and wait until the service has carried it out. Gives the status of the first answer.

@@ -10,7 +10,7 @@ use provision_core::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::client::blobs::{BlobPage, BlobStore};
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::names::Names;
 

@@ -39,11 +39,11 @@ use crate::trace::Tracer;
 
 /// Where calls go, and who sends them.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// Endpoints that are not Azure's own, `NAME=value`.
-    pub endpoints: Vec<String>,
+    pub(crate) endpoints: Vec<String>,
     /// The identity in use, by its token.
-    pub principal: String,
+    pub(crate) principal: String,
 }
 
 /// How long credentials may take to be found: a server that hangs must not hang us.
@@ -112,7 +112,7 @@ impl Variables<'_> {
 /// # Errors
 ///
 /// No credentials, or credentials that the directory does not accept; an endpoint that is not `https`.
-pub async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Place), Error> {
+pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Place), Error> {
     let variables = Variables(connection.sandbox.as_ref());
     let cloud = addresses(section.cloud);
     let endpoint = endpoint(&variables, &cloud)?;

@@ -5,13 +5,60 @@ use provision_core::{Address, digest};
 
 use crate::config::Settings;
 
-pub(crate) const GROUP: Address = Address::new("azure.resource_group");
-pub(crate) const ACCOUNT: Address = Address::new("azure.account");
-pub(crate) const CONTAINER: Address = Address::new("azure.container");
-pub(crate) const CORS: Address = Address::new("azure.cors");
-pub(crate) const QUEUE: Address = Address::new("azure.queue");
-pub(crate) const EVENTS: Address = Address::new("azure.events");
-pub(crate) const ACCESS: Address = Address::new("azure.access");
+/// The parts of a deployment, in the order in which people read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The group of the storage account.
+    ResourceGroup,
+    /// The storage account.
+    Account,
+    /// The server's file store.
+    Container,
+    /// Our rule among those of the account.
+    Cors,
+    /// Where events wait.
+    Queue,
+    /// The event subscription from the container to the queue.
+    Events,
+    /// The rights of the server.
+    Access,
+}
+
+impl Part {
+    const ALL: [Self; 7] =
+        [Self::ResourceGroup, Self::Account, Self::Container, Self::Cors, Self::Queue, Self::Events, Self::Access];
+
+    /// The part that has an address.
+    pub(crate) fn of(address: &Address) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.address() == *address)
+    }
+
+    /// Its stable name.
+    pub(crate) const fn address(self) -> Address {
+        Address::new(match self {
+            Self::ResourceGroup => "azure.resource_group",
+            Self::Account => "azure.account",
+            Self::Container => "azure.container",
+            Self::Cors => "azure.cors",
+            Self::Queue => "azure.queue",
+            Self::Events => "azure.events",
+            Self::Access => "azure.access",
+        })
+    }
+
+    /// The noun for messages.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::ResourceGroup => "resource group",
+            Self::Account => "storage account",
+            Self::Container => "container",
+            Self::Cors => "CORS rule",
+            Self::Queue => "queue",
+            Self::Events => "event subscription",
+            Self::Access => "role assignments",
+        }
+    }
+}
 
 /// The provider that event subscriptions need registered in the subscription.
 pub(crate) const EVENT_GRID: &str = "Microsoft.EventGrid";
@@ -104,8 +151,8 @@ impl Names {
     }
 
     /// What a name stands for, that of an orphan in another account too: the names of its account, and its own there.
-    pub(crate) fn located<'a>(&self, address: &Address, name: &'a str) -> (Self, &'a str) {
-        if *address == ACCOUNT {
+    pub(crate) fn located<'a>(&self, part: Part, name: &'a str) -> (Self, &'a str) {
+        if part == Part::Account {
             return (self.at(name), name);
         }
         match name.rsplit_once('/') {
@@ -146,15 +193,15 @@ pub(crate) mod tests {
     #[test]
     fn orphans_are_named_so_that_their_place_is_found_again() {
         let names = names();
-        let of = |address: &Address, name: &str| {
-            let (names, name) = names.located(address, name);
+        let of = |part: Part, name: &str| {
+            let (names, name) = names.located(part, name);
             (names.group, names.account, name.to_owned())
         };
         let owned = |parts: (&str, &str, &str)| (parts.0.to_owned(), parts.1.to_owned(), parts.2.to_owned());
-        assert_eq!(of(&CONTAINER, "files"), owned(("g", "acme", "files")));
-        assert_eq!(of(&CONTAINER, "old/files"), owned(("g", "old", "files")));
-        assert_eq!(of(&QUEUE, "other/old/events"), owned(("other", "old", "events")));
-        assert_eq!(of(&ACCOUNT, "old"), owned(("g", "old", "old")));
+        assert_eq!(of(Part::Container, "files"), owned(("g", "acme", "files")));
+        assert_eq!(of(Part::Container, "old/files"), owned(("g", "old", "files")));
+        assert_eq!(of(Part::Queue, "other/old/events"), owned(("other", "old", "events")));
+        assert_eq!(of(Part::Account, "old"), owned(("g", "old", "old")));
         let id = "/subscriptions/s/resourceGroups/other/providers/Microsoft.Storage/storageAccounts/old";
         let other = names.in_account(id);
         assert_eq!((other.account_id().as_str(), names.place(&other).as_str()), (id, "other/old"));

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::client::{Reader, Writer};
 use crate::marks::{Inside, Looking, inside};
-use crate::names::{ACCOUNT, CONTAINER, Names, identity_of};
+use crate::names::{Names, Part, identity_of};
 use crate::resources::{access, account, events};
 use crate::tags::tags;
 
@@ -39,7 +39,7 @@ pub(crate) async fn marked(
     }
     found.extend(others.into_iter().map(|(other, mark)| {
         let (name, identity) = (names.place(&other), identity_of(&other.account_id()));
-        Orphan { holds_data: true, ..Orphan::new(ACCOUNT, "storage account", &name, identity, mark) }
+        Orphan { holds_data: true, ..Orphan::new(Part::Account.address(), Part::Account.kind(), &name, identity, mark) }
     }));
     Ok(found)
 }
@@ -63,8 +63,8 @@ fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> 
     let orphan = |item: &Inside| {
         let mark = item.mark().filter(|mark| deployments.contains(&mark.deployment))?;
         let name = format!("{place}/{}", item.name);
-        let (name, holds_data) = (name.trim_start_matches('/'), item.address == CONTAINER);
-        let orphan = Orphan::new(item.address.clone(), item.kind, name, identity_of(&item.id), mark);
+        let (name, holds_data) = (name.trim_start_matches('/'), item.part == Part::Container);
+        let orphan = Orphan::new(item.part.address(), item.part.kind(), name, identity_of(&item.id), mark);
         Some(Orphan { holds_data, ..orphan })
     };
     inside.iter().filter_map(orphan).collect()

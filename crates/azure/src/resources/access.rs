@@ -4,22 +4,24 @@ use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use provision_core::resource::{
-    Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Seen, Sharing, Want,
+    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, OnRecord, Present, Resource, Seen, Sharing,
+    Want,
 };
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::blockers::not_there;
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
-use crate::names::{Names, identity_of, last};
+use crate::names::{Names, Part, identity_of, last};
+use crate::resources::{Write, of};
 
 /// By role, who has it.
 static ROLES: Facet =
     Facet { name: "roles", key: 'r', extent: Extent::NamedKeys, sharing: Sharing::Named, creation: Creation::OwnCall };
-pub(crate) static FACETS: &[&Facet] = &[&ROLES];
+static FACETS: &[&Facet] = &[&ROLES];
 
 /// A built-in role, and where the server needs it.
 struct Role {
@@ -60,6 +62,20 @@ impl Role {
             false => scope == identity_of(&names.account_id()),
         }
     }
+}
+
+/// The roles, where somebody has or had them.
+pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
+    let principal = principals.first()?;
+    Some(Resource {
+        carrier: Carrier::Of(Part::Container.address()),
+        on_record: OnRecord::EveryMark,
+        reference: Some(principal.clone()),
+        grants_access: true,
+        needs: [Part::Account, Part::Container, Part::Queue].map(Part::address).into(),
+        deleted_after: vec![Part::Container.address()],
+        ..of(Part::Access, principal, FACETS)
+    })
 }
 
 /// What is wanted: the identity by role; nothing where the plan file has no section.
@@ -168,9 +184,9 @@ pub(crate) async fn write(
     settings: &Settings,
     names: &Names,
     principals: &[String],
-    before: &Value,
-    value: &Value,
+    write: &Write<'_>,
 ) -> Result<(), Error> {
+    let Write { before, value, .. } = *write;
     let (found, marks) = futures::join!(assignments(writer.reader(), names), claims(writer, names, before));
     let (found, marks) = (found?, marks?);
     let Some(found) = found else { return not_there(names, value) };

@@ -4,31 +4,42 @@ use std::time::Duration;
 
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
-use provision_core::provider::Created;
-use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Seen, Want};
+use provision_core::provider::{Created, TagChanges};
+use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Resource, Seen, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
 use crate::blockers::{immovable, locked, refusal_error, refused};
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks;
-use crate::names::Names;
-use crate::provider::unknown_facet;
+use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
-use crate::resources::resource_group::{included, wanted_tags};
-use crate::tags::tags;
+use crate::resources::{ACCOUNT_LANE, Write, included, of, ours, wanted_tags};
+use crate::tags::{self, changed};
 
 static LOCATION: Facet = included("location", 'l', Extent::Whole);
 static SKU: Facet = included("sku", 's', Extent::Whole);
 static SECURITY: Facet = included("security", 't', Extent::Whole);
 static TAGS: Facet = included("tags", 'g', Extent::Tags);
-pub(crate) static FACETS: &[&Facet] = &[&LOCATION, &SKU, &SECURITY, &TAGS];
+static FACETS: &[&Facet] = &[&LOCATION, &SKU, &SECURITY, &TAGS];
 
 /// "A maximum of 15 tags can be provided for a resource"
 /// (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create#request-body>).
-pub(crate) const MOST_TAGS: usize = 15;
+const MOST_TAGS: usize = 15;
+
+/// The account, where it is not a shared one.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    settings.azure.account.create.then(|| Resource {
+        identity: identity_of(&names.account_id()),
+        most_tags: MOST_TAGS,
+        needs: vec![Part::ResourceGroup.address()],
+        deleted_after: [Part::Container, Part::Cors, Part::Queue, Part::Events, Part::Access].map(Part::address).into(),
+        lane: Some(ACCOUNT_LANE),
+        ..of(Part::Account, &names.account, FACETS)
+    })
+}
 
 /// What is wanted. An account is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
@@ -40,34 +51,6 @@ pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     ];
     wants.extend(wanted_tags(&TAGS, settings));
     wants
-}
-
-fn security(https_only: bool, least_tls: &str, public_blobs: bool) -> Value {
-    json!({"https_only": https_only, "least_tls": least_tls, "public_blobs": public_blobs})
-}
-
-/// The least version that is wanted; later ones sort after it.
-const LEAST_TLS: &str = "TLS1_2";
-
-/// Properties that an old account does not answer stand for what they were before there was such a setting
-/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
-fn seen_security(found: &Value) -> Value {
-    let properties = &found["properties"];
-    let flag = |key: &str, default| properties[key].as_bool().unwrap_or(default);
-    let tls = properties["minimumTlsVersion"].as_str().unwrap_or("TLS1_0");
-    // It is the least that is wanted: a harder setting is as good.
-    let tls = if tls > LEAST_TLS { LEAST_TLS } else { tls };
-    security(flag("supportsHttpsTrafficOnly", false), tls, flag("allowBlobPublicAccess", true))
-}
-
-/// As the service spells it.
-fn security_properties(value: &Value) -> Map<String, Value> {
-    let members = [
-        ("supportsHttpsTrafficOnly", &value["https_only"]),
-        ("minimumTlsVersion", &value["least_tls"]),
-        ("allowBlobPublicAccess", &value["public_blobs"]),
-    ];
-    members.map(|(key, value)| (key.to_owned(), value.clone())).into_iter().collect()
 }
 
 /// The account, and at the same time whether its name is free: it is shared by all of Azure.
@@ -85,7 +68,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let Some(found) = found.map_err(|error| explained(error, settings))? else {
         return Ok(taken.map_or(Observation::Absent, |detail| Observation::TakenElsewhere { detail }));
     };
-    let tags = tags(&found, settings.tags());
+    let tags = tags::tags(&found, settings.tags());
     let location = normal_location(found["location"].as_str().unwrap_or_default());
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
     let seen = vec![
@@ -122,6 +105,23 @@ fn wrong_kind(names: &Names, found: &Value) -> Refusal {
     }
 }
 
+/// Its tags; `None` if it is not there.
+pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
+    let found = reader.get_account(&names.account_id()).await?;
+    Ok(found.map(|found| tags::tags(&found, settings.tags())))
+}
+
+/// All tags at once: the call replaces them.
+pub(crate) async fn update_tags(
+    writer: &Writer,
+    names: &Names,
+    found: &Tags,
+    changes: &TagChanges,
+) -> Result<(), Error> {
+    let body = json!({"tags": changed(found, changes)});
+    writer.patch_account(&names.account_id(), &body).await
+}
+
 /// Create the account with its tags. The call would replace those of one that exists, so it is looked for right before. A
 /// creation that was answered with throttling may have succeeded all the same
 /// (<https://github.com/Azure/azure-cli/issues/31148>), so a conflict is looked at again.
@@ -130,7 +130,9 @@ pub(crate) async fn create(
     names: &Names,
     tags: &Tags,
     facets: &Map<String, Value>,
+    watch: &Watch<'_>,
 ) -> Result<Created, Error> {
+    let _turn = watch.turn().await;
     let id = names.account_id();
     if let Some(found) = writer.reader().get_account(&id).await? {
         return existed(names, &found);
@@ -171,18 +173,19 @@ fn existed(names: &Names, found: &Value) -> Result<Created, Error> {
 }
 
 /// Write one facet.
-pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str, value: &Value) -> Result<(), Error> {
-    let body = match facet {
-        "sku" => json!({"sku": {"name": value}}),
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
+    let _turn = watch.turn().await;
+    let body = match write.facet {
+        "sku" => json!({"sku": {"name": write.value}}),
         "security" => {
-            let mut properties = security_properties(value);
+            let mut properties = security_properties(write.value);
             let found = writer.reader().get_account(&names.account_id()).await?.unwrap_or_default();
             if let Some(harder) = found["properties"]["minimumTlsVersion"].as_str().filter(|tls| *tls > LEAST_TLS) {
                 properties.insert("minimumTlsVersion".to_owned(), json!(harder));
             }
             json!({"properties": properties})
         }
-        other => return Err(unknown_facet(other)),
+        other => return Err(ours(&format!("facet `{other}` of the account is not written by itself"))),
     };
     writer.patch_account(&names.account_id(), &body).await
 }
@@ -220,7 +223,7 @@ async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
     );
     let inside = inside?.unwrap_or_default().into_iter().map(|item| {
         let ours = names.made(&item.tags, &item.id);
-        Held { text: format!("{} `{}`", item.kind, item.name), ours }
+        Held { text: format!("{} `{}`", item.part.kind(), item.name), ours }
     });
     let mut held: Vec<_> = inside.collect();
     let mut add = |kind: &str, listed: Option<Vec<Value>>| {
@@ -243,6 +246,7 @@ fn is_metrics(kind: &str, name: &str) -> bool {
 
 /// Resource Manager deletes a full account without asking: look right before.
 pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+    let _turn = watch.turn().await;
     let held = held(writer.reader(), names).await?;
     if let Some(refusal) = others(names, &held) {
         return Err(refusal_error("storage account", &names.account, refusal));
@@ -264,6 +268,34 @@ fn still_held(names: &Names, what: &str) -> Error {
         .message(format!("{what} is still there"))
         .hint("run the same command again")
         .retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
+}
+
+fn security(https_only: bool, least_tls: &str, public_blobs: bool) -> Value {
+    json!({"https_only": https_only, "least_tls": least_tls, "public_blobs": public_blobs})
+}
+
+/// The least version that is wanted; later ones sort after it.
+const LEAST_TLS: &str = "TLS1_2";
+
+/// Properties that an old account does not answer stand for what they were before there was such a setting
+/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
+fn seen_security(found: &Value) -> Value {
+    let properties = &found["properties"];
+    let flag = |key: &str, default| properties[key].as_bool().unwrap_or(default);
+    let tls = properties["minimumTlsVersion"].as_str().unwrap_or("TLS1_0");
+    // It is the least that is wanted: a harder setting is as good.
+    let tls = if tls > LEAST_TLS { LEAST_TLS } else { tls };
+    security(flag("supportsHttpsTrafficOnly", false), tls, flag("allowBlobPublicAccess", true))
+}
+
+/// As the service spells it.
+fn security_properties(value: &Value) -> Map<String, Value> {
+    let members = [
+        ("supportsHttpsTrafficOnly", &value["https_only"]),
+        ("minimumTlsVersion", &value["least_tls"]),
+        ("allowBlobPublicAccess", &value["public_blobs"]),
+    ];
+    members.map(|(key, value)| (key.to_owned(), value.clone())).into_iter().collect()
 }
 
 #[cfg(test)]

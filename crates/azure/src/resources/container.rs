@@ -2,23 +2,36 @@
 
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Origin, Tags};
-use provision_core::provider::Created;
-use provision_core::resource::{Extent, Facet, Observation, Present, Seen, Want};
+use provision_core::provider::{Created, TagChanges};
+use provision_core::resource::{Extent, Facet, Observation, Present, Resource, Seen, Want};
 use provision_core::{Error, assess};
 use serde_json::{Value, json};
 
 use crate::blockers::missing;
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Opened};
-use crate::names::Names;
-use crate::provider::unknown_facet;
-use crate::resources::resource_group::included;
-use crate::tags::{metadata, to_metadata};
+use crate::names::{Names, Part, identity_of};
+use crate::resources::{CONTENT_LANE, Write, included, of, ours};
+use crate::tags::{changed, metadata, to_metadata};
 
 static ACCOUNT: Facet = included("account", 'a', Extent::Whole);
 static PUBLIC_ACCESS: Facet = included("public_access", 'p', Extent::Whole);
-pub(crate) static FACETS: &[&Facet] = &[&ACCOUNT, &PUBLIC_ACCESS];
+static FACETS: &[&Facet] = &[&ACCOUNT, &PUBLIC_ACCESS];
+
+/// The container.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
+    Resource {
+        identity: identity_of(&names.container_id(&names.container)),
+        adopt: settings.azure.container.adopt,
+        holds_data: true,
+        needs: vec![Part::Account.address()],
+        // On a shared account our CORS rule is known by the marks alone.
+        deleted_after: if names.shared { vec![Part::Cors.address()] } else { Vec::new() },
+        lane: Some(CONTENT_LANE),
+        ..of(Part::Container, &names.container, FACETS)
+    }
+}
 
 /// What is wanted. On an adopted container, public access only where the plan file sets it.
 pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
@@ -47,6 +60,23 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     })))
 }
 
+/// Its metadata; `None` if it is not there.
+pub(crate) async fn tags(reader: &Reader, names: &Names, container: &str) -> Result<Option<Tags>, Error> {
+    Ok(reader.get_container(&names.container_id(container)).await?.as_ref().map(metadata))
+}
+
+/// All metadata at once: the call replaces it.
+pub(crate) async fn update_tags(
+    writer: &Writer,
+    names: &Names,
+    container: &str,
+    found: &Tags,
+    changes: &TagChanges,
+) -> Result<(), Error> {
+    let body = json!({"properties": {"metadata": to_metadata(&changed(found, changes))}});
+    writer.patch_container(&names.container_id(container), &body).await
+}
+
 /// Create the container with its mark. The call would replace the metadata of one that exists, so it is looked for right
 /// before.
 pub(crate) async fn create(writer: &Writer, names: &Names, container: &str, tags: &Tags) -> Result<Created, Error> {
@@ -59,9 +89,9 @@ pub(crate) async fn create(writer: &Writer, names: &Names, container: &str, tags
 }
 
 /// Write one facet.
-pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str) -> Result<(), Error> {
-    if facet != PUBLIC_ACCESS.name {
-        return Err(unknown_facet(facet));
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+    if write.facet != PUBLIC_ACCESS.name {
+        return Err(ours(&format!("facet `{}` of the container is not written by itself", write.facet)));
     }
     let body = json!({"properties": {"publicAccess": "None"}});
     writer.patch_container(&names.container_id(&names.container), &body).await

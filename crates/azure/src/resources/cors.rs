@@ -1,26 +1,42 @@
 //! `azure.cors`: our rule among those of the account's Blob service, one document for everybody in the account.
 
 use provision_core::cors::{self, CorsRule, Listed};
+use provision_core::executor::Watch;
 use provision_core::resource::{
-    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
+    Carrier, Creation, Entries, Entry, Extent, Facet, Observation, OnRecord, Present, Refusal, Resource, Seen, Sharing,
+    Want,
 };
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::blockers::{missing, not_there};
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
-use crate::names::Names;
+use crate::names::{Names, Part};
+use crate::resources::{ACCOUNT_LANE, Write, of};
 
 /// Rules have no id: whose one is stands in the marks alone.
-pub(crate) static RULE: Facet =
+static RULE: Facet =
     Facet { name: "rule", key: 'c', extent: Extent::Whole, sharing: Sharing::Anonymous, creation: Creation::OwnCall };
-pub(crate) static FACETS: &[&Facet] = &[&RULE];
+static FACETS: &[&Facet] = &[&RULE];
 
 /// "Up to five CORS rules can be specified per storage service"
 /// (<https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services#usage-notes>).
 const MOST_RULES: usize = 5;
+
+/// The rule, an entry of the account; on a shared one the container carries the mark for it.
+pub(crate) fn resource(names: &Names) -> Resource {
+    let carrier = if names.shared { Part::Container } else { Part::Account };
+    Resource {
+        carrier: Carrier::Of(carrier.address()),
+        on_record: OnRecord::EveryMark,
+        contained: !names.shared,
+        needs: vec![carrier.address()],
+        lane: Some(ACCOUNT_LANE),
+        ..of(Part::Cors, &names.account, FACETS)
+    }
+}
 
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
@@ -29,6 +45,82 @@ pub(crate) fn want(settings: &Settings) -> Vec<Want> {
 
 fn wanted(settings: &Settings) -> CorsRule {
     settings.azure.cors.rule(&settings.deployment.host, "*")
+}
+
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    looking: &Looking,
+) -> Result<Observation, Error> {
+    let id = names.account_id();
+    let (service, marks) = futures::join!(reader.get_blob_service(&id), looking.marks(reader, names));
+    let Some(service) = service? else {
+        return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
+    };
+    let list = entries(&rules(&service)?, &wanted(settings), names, &*marks?);
+    let entries = Entries { list, limit: Some((MOST_RULES, too_many(names))) };
+    let seen = vec![(RULE.name, Seen::Entries(entries))];
+    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+}
+
+/// Every rule, with whether another deployment in the account relies on it: two of one host want the same.
+fn entries(rules: &[Value], want: &CorsRule, names: &Names, marks: &Marks) -> Vec<Entry> {
+    let rules: Vec<_> = rules.iter().map(listed).collect();
+    let claimed = |entry: Entry| Entry { co_owned: marks.claim(names, &RULE, &entry.value), ..entry };
+    cors::entries(&rules, &[], want).into_iter().map(claimed).collect()
+}
+
+fn too_many(names: &Names) -> Refusal {
+    Refusal {
+        reason: format!("storage account `{}` has {MOST_RULES} CORS rules already, and takes no more", names.account),
+        hint: "remove one of those that are listed above, or let one of them cover the host's origin".to_owned(),
+    }
+}
+
+/// Read, put ours in the place of `before`, write. Everything else goes back as it was read.
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
+    let _turn = watch.turn().await;
+    let Write { before, value, .. } = *write;
+    let (reader, id) = (writer.reader(), names.account_id());
+    let (service, claimed) = futures::join!(reader.get_blob_service(&id), is_claimed(reader, names, before, value));
+    let (service, claimed) = (service?, claimed?);
+    let Some(service) = service else { return not_there(names, value) };
+    let rules = rules(&service)?;
+    // What serves another deployment too stays where it is; another one of ours goes beside it.
+    let before = if claimed { &Value::Null } else { before };
+    let after = merged(&rules, before, value);
+    if rules == after {
+        return Ok(());
+    }
+    writer.put_blob_service(&id, &properties(&service, after)).await
+}
+
+/// Whether the rule that is to go is another deployment's too, by now.
+async fn is_claimed(reader: &Reader, names: &Names, before: &Value, value: &Value) -> Result<bool, Error> {
+    if before.is_null() || before == value {
+        return Ok(false);
+    }
+    Ok(Marks::read(reader, names).await?.claim(names, &RULE, before))
+}
+
+/// The rules with ours first, or taken out.
+fn merged(rules: &[Value], before: &Value, value: &Value) -> Vec<Value> {
+    let make = |value: &Value| Ok::<_, std::convert::Infallible>(rule_of(value));
+    let Ok(merged) = cors::merge(rules, listed, &[], before, value, make);
+    merged
+}
+
+/// The writable properties as they were read, with these rules: what is left out may be reset
+/// <https://learn.microsoft.com/rest/api/storagerp/blob-services/set-service-properties#blobserviceproperties>.
+fn properties(service: &Value, rules: Vec<Value>) -> Value {
+    const READ_ONLY_OF_RESTORE: [&str; 2] = ["lastEnabledTime", "minRestoreTime"];
+    let mut properties = service["properties"].as_object().cloned().unwrap_or_default();
+    if let Some(Value::Object(restore)) = properties.get_mut("restorePolicy") {
+        READ_ONLY_OF_RESTORE.iter().for_each(|key| drop(restore.remove(*key)));
+    }
+    properties.insert("cors".to_owned(), Value::Object(Map::from_iter([("corsRules".to_owned(), Value::from(rules))])));
+    Value::Object(properties)
 }
 
 /// A rule of the service in normal form.
@@ -73,80 +165,6 @@ fn rules(service: &Value) -> Result<Vec<Value>, Error> {
         let error = Error::new(ErrorKind::Unexpected, "cannot read the CORS rules of the blob service");
         error.message("the answer has none where they should be").hint("look at the answer with `--trace`")
     })
-}
-
-pub(crate) async fn observe(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    looking: &Looking,
-) -> Result<Observation, Error> {
-    let id = names.account_id();
-    let (service, marks) = futures::join!(reader.get_blob_service(&id), looking.marks(reader, names));
-    let Some(service) = service? else {
-        return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
-    };
-    let list = entries(&rules(&service)?, &wanted(settings), names, &*marks?);
-    let entries = Entries { list, limit: Some((MOST_RULES, too_many(names))) };
-    let seen = vec![(RULE.name, Seen::Entries(entries))];
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
-}
-
-/// Every rule, with whether another deployment in the account relies on it: two of one host want the same.
-fn entries(rules: &[Value], want: &CorsRule, names: &Names, marks: &Marks) -> Vec<Entry> {
-    let rules: Vec<_> = rules.iter().map(listed).collect();
-    let claimed = |entry: Entry| Entry { co_owned: marks.claim(names, &RULE, &entry.value), ..entry };
-    cors::entries(&rules, &[], want).into_iter().map(claimed).collect()
-}
-
-fn too_many(names: &Names) -> Refusal {
-    Refusal {
-        reason: format!("storage account `{}` has {MOST_RULES} CORS rules already, and takes no more", names.account),
-        hint: "remove one of those that are listed above, or let one of them cover the host's origin".to_owned(),
-    }
-}
-
-/// Read, put ours in the place of `before`, write. Everything else goes back as it was read.
-pub(crate) async fn write(writer: &Writer, names: &Names, before: &Value, value: &Value) -> Result<(), Error> {
-    let (reader, id) = (writer.reader(), names.account_id());
-    let (service, claimed) = futures::join!(reader.get_blob_service(&id), is_claimed(reader, names, before, value));
-    let (service, claimed) = (service?, claimed?);
-    let Some(service) = service else { return not_there(names, value) };
-    let rules = rules(&service)?;
-    // What serves another deployment too stays where it is; another one of ours goes beside it.
-    let before = if claimed { &Value::Null } else { before };
-    let after = merged(&rules, before, value);
-    if rules == after {
-        return Ok(());
-    }
-    writer.put_blob_service(&id, &properties(&service, after)).await
-}
-
-/// Whether the rule that is to go is another deployment's too, by now.
-async fn is_claimed(reader: &Reader, names: &Names, before: &Value, value: &Value) -> Result<bool, Error> {
-    if before.is_null() || before == value {
-        return Ok(false);
-    }
-    Ok(Marks::read(reader, names).await?.claim(names, &RULE, before))
-}
-
-/// The rules with ours first, or taken out.
-fn merged(rules: &[Value], before: &Value, value: &Value) -> Vec<Value> {
-    let make = |value: &Value| Ok::<_, std::convert::Infallible>(rule_of(value));
-    let Ok(merged) = cors::merge(rules, listed, &[], before, value, make);
-    merged
-}
-
-/// The writable properties as they were read, with these rules: what is left out may be reset
-/// <https://learn.microsoft.com/rest/api/storagerp/blob-services/set-service-properties#blobserviceproperties>.
-fn properties(service: &Value, rules: Vec<Value>) -> Value {
-    const READ_ONLY_OF_RESTORE: [&str; 2] = ["lastEnabledTime", "minRestoreTime"];
-    let mut properties = service["properties"].as_object().cloned().unwrap_or_default();
-    if let Some(Value::Object(restore)) = properties.get_mut("restorePolicy") {
-        READ_ONLY_OF_RESTORE.iter().for_each(|key| drop(restore.remove(*key)));
-    }
-    properties.insert("cors".to_owned(), Value::Object(Map::from_iter([("corsRules".to_owned(), Value::from(rules))])));
-    Value::Object(properties)
 }
 
 #[cfg(test)]

@@ -1,20 +1,34 @@
 //! `azure.queue`: the storage queue where events wait.
 
 use provision_core::Error;
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags};
-use provision_core::provider::Created;
-use provision_core::resource::{Extent, Facet, Observation, Present, Seen, Want};
+use provision_core::provider::{Created, TagChanges};
+use provision_core::resource::{Extent, Facet, Observation, Present, Resource, Seen, Want};
 use serde_json::json;
 
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::names::Names;
-use crate::resources::resource_group::included;
-use crate::tags::{metadata, to_metadata};
+use crate::names::{Names, Part, identity_of};
+use crate::resources::{CONTENT_LANE, included, of};
+use crate::tags::{changed, metadata, to_metadata};
 
 /// A queue has nothing to set; where it is tells that it is.
 static ACCOUNT: Facet = included("account", 'a', Extent::Whole);
-pub(crate) static FACETS: &[&Facet] = &[&ACCOUNT];
+static FACETS: &[&Facet] = &[&ACCOUNT];
+
+/// The queue, where there is one.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    let queue = names.queue.as_ref()?;
+    Some(Resource {
+        identity: identity_of(&names.queue_id(queue)),
+        adopt: settings.azure.queue.adopt,
+        needs: vec![Part::Account.address()],
+        deleted_after: [Part::Container, Part::Events, Part::Access].map(Part::address).into(),
+        lane: Some(CONTENT_LANE),
+        ..of(Part::Queue, queue, FACETS)
+    })
+}
 
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
@@ -32,6 +46,23 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     })))
 }
 
+/// Its metadata; `None` if it is not there.
+pub(crate) async fn tags(reader: &Reader, names: &Names, queue: &str) -> Result<Option<Tags>, Error> {
+    Ok(reader.get_queue(&names.queue_id(queue)).await?.as_ref().map(metadata))
+}
+
+/// All metadata at once: the call replaces it.
+pub(crate) async fn update_tags(
+    writer: &Writer,
+    names: &Names,
+    queue: &str,
+    found: &Tags,
+    changes: &TagChanges,
+) -> Result<(), Error> {
+    let body = json!({"properties": {"metadata": to_metadata(&changed(found, changes))}});
+    writer.patch_queue(&names.queue_id(queue), &body).await
+}
+
 /// Create the queue with its mark. The call would replace the metadata of one that exists, and answers the same either way,
 /// so it is looked for right before.
 pub(crate) async fn create(writer: &Writer, names: &Names, queue: &str, tags: &Tags) -> Result<Created, Error> {
@@ -41,4 +72,10 @@ pub(crate) async fn create(writer: &Writer, names: &Names, queue: &str, tags: &T
     }
     writer.put_queue(&id, &json!({"properties": {"metadata": to_metadata(tags)}})).await?;
     Ok(Created::Made)
+}
+
+/// Messages that wait go with the queue.
+pub(crate) async fn delete(writer: &Writer, names: &Names, queue: &str, watch: &Watch<'_>) -> Result<(), Error> {
+    watch.still_ours().await?;
+    writer.delete_queue(&names.queue_id(queue)).await
 }

@@ -2,26 +2,31 @@
 
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
-use provision_core::provider::Created;
-use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
+use provision_core::provider::{Created, TagChanges};
+use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Resource, Seen, Want};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::blockers::{immovable, is_source, locks, refusal_error, refused};
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::GROUP_BEING_DELETED;
-use crate::names::{Names, identity_of, last};
-use crate::tags::tags;
-
-/// A facet of one value that the creating call sets.
-pub(crate) const fn included(name: &'static str, key: char, extent: Extent) -> Facet {
-    Facet { name, key, extent, sharing: Sharing::Exclusive, creation: Creation::SameCall }
-}
+use crate::names::{Names, Part, identity_of, last};
+use crate::resources::{included, of, wanted_tags};
+use crate::tags::{self, changed};
 
 static LOCATION: Facet = included("location", 'l', Extent::Whole);
 static TAGS: Facet = included("tags", 'g', Extent::Tags);
-pub(crate) static FACETS: &[&Facet] = &[&LOCATION, &TAGS];
+static FACETS: &[&Facet] = &[&LOCATION, &TAGS];
+
+/// The group, where the plan file asks to create it.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    settings.azure.resource_group.create.then(|| Resource {
+        identity: identity_of(&names.group_id()),
+        deleted_after: vec![Part::Account.address()],
+        ..of(Part::ResourceGroup, &names.group, FACETS)
+    })
+}
 
 /// What is wanted. A group is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
@@ -31,15 +36,9 @@ pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     wants
 }
 
-/// The deployment's tags, where there are any.
-pub(crate) fn wanted_tags(facet: &'static Facet, settings: &Settings) -> Option<Want> {
-    let value = json!(settings.tags());
-    (!settings.tags().is_empty()).then(|| Want { facet, value, path: "deployment.tags".to_owned() })
-}
-
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
     let Some(found) = existing(reader, names).await? else { return Ok(Observation::Absent) };
-    let tags = tags(&found, settings.tags());
+    let tags = tags::tags(&found, settings.tags());
     let location = normal_location(found["location"].as_str().unwrap_or_default());
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
     let others = json!(without_mark(&tags));
@@ -65,6 +64,23 @@ async fn existing(reader: &Reader, names: &Names) -> Result<Option<Value>, Error
         .message("it is being deleted")
         .hint("wait until it is gone, then run the same command again")
         .retry(GROUP_BEING_DELETED))
+}
+
+/// Its tags; `None` if it is not there.
+pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
+    let found = reader.get_group(&names.group_id()).await?;
+    Ok(found.map(|found| tags::tags(&found, settings.tags())))
+}
+
+/// All tags at once: the call replaces them.
+pub(crate) async fn update_tags(
+    writer: &Writer,
+    names: &Names,
+    found: &Tags,
+    changes: &TagChanges,
+) -> Result<(), Error> {
+    let body = json!({"tags": changed(found, changes)});
+    writer.patch_group(&names.group_id(), &body).await
 }
 
 /// Create the group with its tags. The call would replace those of one that exists, so it is looked for right before.
@@ -97,7 +113,7 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
     // An account of ours under another name is told as what it is, an orphan.
     let ours = |resource: &&Value| {
         let id = resource["id"].as_str().unwrap_or_default();
-        with_account && names.made(&tags(resource, &Tags::new()), id)
+        with_account && names.made(&tags::tags(resource, &Tags::new()), id)
     };
     let ids = found.iter().filter(|resource| !ours(resource)).filter_map(|resource| resource["id"].as_str());
     let mut ids: Vec<String> = ids.map(identity_of).filter(|id| !hidden.contains(id)).collect();

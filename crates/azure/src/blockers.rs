@@ -5,6 +5,7 @@ use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::client::Reader;
+use crate::client::models::SystemTopic;
 use crate::names::{Names, identity_of, last};
 
 /// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.
@@ -16,7 +17,7 @@ pub(crate) async fn locked(reader: &Reader, names: &Names) -> Result<Option<Refu
 /// may not list them is told by the deletion itself.
 pub(crate) async fn locks(reader: &Reader, scope: &str) -> Option<Refusal> {
     let found = reader.list_locks(scope).await.ok().flatten().unwrap_or_default();
-    let names: Vec<_> = found.iter().filter_map(|lock| lock["name"].as_str()).map(|name| format!("`{name}`")).collect();
+    let names: Vec<_> = found.iter().map(|lock| format!("`{}`", lock.name)).collect();
     (!names.is_empty()).then(|| Refusal {
         reason: format!("`{}` is locked: {}", last(scope), names.join(", ")),
         hint: "`az lock list` shows the lock; remove it if it is yours to remove, then run the same command again"
@@ -45,8 +46,8 @@ pub(crate) fn refusal_error(kind: &str, name: &str, refusal: Refusal) -> Error {
 }
 
 /// Whether a system topic is that of the account.
-pub(crate) fn is_source(topic: &Value, account: &str) -> bool {
-    topic.pointer("/properties/source").and_then(Value::as_str).is_some_and(|source| identity_of(source) == account)
+pub(crate) fn is_source(topic: &SystemTopic, account: &str) -> bool {
+    topic.source().is_some_and(|source| identity_of(source) == account)
 }
 
 /// What was placed stays there.

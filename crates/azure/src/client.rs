@@ -7,6 +7,7 @@ mod answer;
 mod authorization;
 pub(crate) mod blobs;
 mod event_grid;
+pub(crate) mod models;
 mod operation;
 mod polling;
 mod resources;
@@ -22,6 +23,8 @@ use azure_core::http::{ClientOptions, Context, Method, Pipeline, PipelineSendOpt
 use provision_core::provider::Created;
 use provision_core::retry::{self, Progress};
 use provision_core::{Error, ErrorKind};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::answer::{Answer, failed, is_unreadable, read, refused, trusted};
@@ -67,6 +70,14 @@ pub(crate) struct Reader {
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     reader: Reader,
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<T> {
+    value: Vec<T>,
+    next_link: Option<String>,
 }
 
 impl AsRef<Reader> for Reader {
@@ -127,42 +138,39 @@ impl Reader {
 
     /// The document that a request is answered with, which has a member of this name: whatever else a proxy or a login page
     /// answers says nothing about what is there.
-    async fn document(
+    async fn document<T: DeserializeOwned>(
         &self,
         method: Method,
         url: &Url,
         body: Option<&Value>,
         text: &str,
         member: &str,
-    ) -> Result<Value, Error> {
+    ) -> Result<T, Error> {
         let answer = self.send(method, url, body, text).await?;
         let known = answer.body.get(member).is_some_and(|value| !value.is_null());
-        match answer.body {
-            Value::Object(_) if known => Ok(answer.body),
-            _ => Err(unreadable(Tried { operation: &operation(method, url), text })),
-        }
+        let document = known.then(|| serde_json::from_value(answer.body).ok()).flatten();
+        document.ok_or_else(|| unreadable(Tried { operation: &operation(method, url), text }))
     }
 
     /// A resource; `None` if it is not there.
-    async fn get(&self, path: &str, version: &str, text: &str) -> Result<Option<Value>, Error> {
+    async fn get<T: DeserializeOwned>(&self, path: &str, version: &str, text: &str) -> Result<Option<T>, Error> {
         let url = self.url(path, version)?;
         absent(self.document(Method::Get, &url, None, text, "id").await)
     }
 
     /// Every page of a list; `None` where what is listed is not there.
-    async fn list(&self, path: &str, version: &str, text: &str) -> Result<Option<Vec<Value>>, Error> {
+    async fn list<T: DeserializeOwned>(&self, path: &str, version: &str, text: &str) -> Result<Option<Vec<T>>, Error> {
         let mut url = self.url(path, version)?;
         let mut found = Vec::new();
         loop {
             let page = self.document(Method::Get, &url, None, text, "value").await;
-            let Some(page) = absent(page)? else { return Ok(None) };
-            let broken = || unreadable(Tried { operation: &operation(Method::Get, &url), text });
-            found.extend(page["value"].as_array().ok_or_else(broken)?.iter().cloned());
-            let Some(link) = page["nextLink"].as_str().filter(|link| !link.is_empty()) else { return Ok(Some(found)) };
-            let next = trusted(&self.clients.endpoint, link)?;
+            let Some(Page { value, next_link }) = absent(page)? else { return Ok(None) };
+            found.extend(value);
+            let Some(link) = next_link.filter(|link| !link.is_empty()) else { return Ok(Some(found)) };
+            let next = trusted(&self.clients.endpoint, &link)?;
             // A page that leads to itself never ends.
             if next == url {
-                return Err(broken());
+                return Err(unreadable(Tried { operation: &operation(Method::Get, &url), text }));
             }
             url = next;
         }

@@ -7,7 +7,6 @@ use futures::stream::StreamExt as _;
 use provision_core::executor::Watch;
 use provision_core::survey::{Contents, thousands};
 use provision_core::{Error, ErrorKind};
-use serde_json::{Value, json};
 
 use crate::client::blobs::{BlobPage, BlobStore};
 use crate::client::{Reader, Writer};
@@ -113,15 +112,12 @@ async fn open_anew(
     match list(reader, &store, listing).await {
         Ok(pages) => Ok(Some((store, pages))),
         // The rights of Resource Manager do not reach into the data; the account's key does, where it may be used.
-        Err(denied) if shared_keys(&account) && is_denied(&denied) => by_key().await.map_err(|_| unlisted(denied)),
+        Err(denied) if account.allows_shared_keys() && is_denied(&denied) => {
+            by_key().await.map_err(|_| unlisted(denied))
+        }
         Err(denied) if is_denied(&denied) => Err(unlisted(denied)),
         Err(error) => Err(error),
     }
-}
-
-/// Whether requests may be signed with the account's keys; an account that does not say so takes them.
-pub(crate) fn shared_keys(found: &Value) -> bool {
-    found.pointer("/properties/allowSharedKeyAccess") != Some(&json!(false))
 }
 
 fn is_denied(error: &Error) -> bool {

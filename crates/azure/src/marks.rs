@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::client::Reader;
+use crate::client::models::Named;
 use crate::names::{Names, Part, identity_of};
 use crate::tags::{metadata, tags};
 
@@ -47,19 +48,16 @@ pub(crate) async fn inside(reader: &Reader, names: &Names) -> Result<Option<Vec<
     let (Some(containers), queues, mut found) = (containers?, queues?.unwrap_or_default(), ours?) else {
         return Ok(None);
     };
-    let others = listed(&containers, &queues).into_iter().filter(|listed| !named.contains(listed)).collect();
+    let others = listed(containers, queues).into_iter().filter(|listed| !named.contains(listed)).collect();
     found.extend(read_all(reader, names, others).await?);
     found.sort_by(|one, other| (one.part.kind(), &one.name).cmp(&(other.part.kind(), &other.name)));
     Ok(Some(found))
 }
 
-fn listed(containers: &[Value], queues: &[Value]) -> Vec<(Part, String)> {
-    let name = |listed: &Value| listed["name"].as_str().unwrap_or_default().to_owned();
-    let containers = containers.iter().map(name).filter(|name| !is_the_accounts(name));
-    containers
-        .map(|name| (Part::Container, name))
-        .chain(queues.iter().map(|listed| (Part::Queue, name(listed))))
-        .collect()
+fn listed(containers: Vec<Named>, queues: Vec<Named>) -> Vec<(Part, String)> {
+    let containers = containers.into_iter().filter(|listed| !is_the_accounts(&listed.name));
+    let containers = containers.map(|listed| (Part::Container, listed.name));
+    containers.chain(queues.into_iter().map(|listed| (Part::Queue, listed.name))).collect()
 }
 
 async fn read_all(reader: &Reader, names: &Names, listed: Vec<(Part, String)>) -> Result<Vec<Inside>, Error> {
@@ -130,7 +128,7 @@ async fn account_mark(reader: &Reader, names: &Names) -> Result<Option<Mark>, Er
     }
     let id = names.account_id();
     let found = reader.get_account(&id).await?;
-    let mark = found.and_then(|found| Mark::from_tags(&tags(&found, &Tags::new())));
+    let mark = found.and_then(|found| Mark::from_tags(&tags(found.tags.as_ref(), &Tags::new())));
     Ok(mark.filter(|mark| mark.is_for(&identity_of(&id))))
 }
 

@@ -6,8 +6,8 @@ use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags};
 use provision_core::resource::Orphan;
 use provision_core::{Error, ErrorKind};
-use serde_json::Value;
 
+use crate::client::models::StorageAccount;
 use crate::client::{Reader, Writer};
 use crate::marks::{Inside, Looking, inside};
 use crate::names::{Names, Part, identity_of};
@@ -27,10 +27,9 @@ pub(crate) async fn marked(
     let named = identity_of(&names.account_id());
     let mut others = Vec::new();
     for listed in &accounts {
-        let id = listed["id"].as_str().unwrap_or_default();
-        let Some(mark) = Mark::from_tags(&tags(listed, &Tags::new())) else { continue };
-        if deployments.contains(&mark.deployment) && identity_of(id) != named {
-            others.push((names.in_account(id), mark));
+        let Some(mark) = Mark::from_tags(&tags(listed.tags.as_ref(), &Tags::new())) else { continue };
+        if deployments.contains(&mark.deployment) && identity_of(&listed.id) != named {
+            others.push((names.in_account(&listed.id), mark));
         }
     }
     let held = try_join_all(others.iter().map(|(other, _)| inside(reader, other))).await?;
@@ -46,7 +45,7 @@ pub(crate) async fn marked(
 
 /// The accounts of the subscription; of the resource group for those who may not list them all. Who works in a shared
 /// account may have no rights outside of it.
-async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<Value>, Error> {
+async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<StorageAccount>, Error> {
     let denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
     let found = match reader.list_accounts(&names.subscription).await {
         Err(error) if denied(&error) => reader.list_accounts(&names.group_id()).await,

@@ -6,7 +6,6 @@ use provision_core::output::{Output, Setting};
 use crate::blockers::missing;
 use crate::client::Reader;
 use crate::config::Settings;
-use crate::contents::shared_keys;
 use crate::names::{EVENT_GRID, Names};
 use crate::resources::access;
 
@@ -31,7 +30,7 @@ pub(crate) fn outputs(settings: &Settings, key: Setting) -> Vec<Output> {
 pub(crate) async fn key(reader: &Reader, settings: &Settings, names: &Names) -> Result<Setting, Error> {
     let id = names.account_id();
     let found = reader.get_account(&id).await?.ok_or_else(|| missing(names))?;
-    if !shared_keys(&found) {
+    if !found.allows_shared_keys() {
         let reason = format!(
             "shared keys are disabled on storage account `{}`; give the server an identity ([azure.access]) instead",
             names.account

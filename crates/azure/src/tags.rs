@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 /// The tags of a group or account. Names of tags are compared without case, and what is written may come back in another
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>): the mark's have ours,
 /// and those that the plan file names have the plan file's.
-pub(crate) fn tags(found: &Value, known: &Tags) -> Tags {
+pub(crate) fn tags(found: Option<&Tags>, known: &Tags) -> Tags {
     let spelled = |name: &str| match known.keys().find(|known| known.eq_ignore_ascii_case(name)) {
         _ if is_key(name) => name.to_ascii_lowercase(),
         Some(known) => known.clone(),
         None => name.to_owned(),
     };
-    texts(&found["tags"]).map(|(name, value)| (spelled(name), value)).collect()
+    found.into_iter().flatten().map(|(name, value)| (spelled(name), value.clone())).collect()
 }
 
 fn texts(members: &Value) -> impl Iterator<Item = (&str, String)> {
@@ -60,6 +60,8 @@ pub(crate) fn to_metadata(tags: &Tags) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use provision_core::mark::{Mark, Origin, without_mark};
     use serde_json::json;
 
@@ -71,7 +73,7 @@ mod tests {
         mark
     }
 
-    fn respelled(tags: Map<String, Value>) -> Map<String, Value> {
+    fn respelled<T>(tags: impl IntoIterator<Item = (String, T)>) -> BTreeMap<String, T> {
         tags.into_iter().map(|(key, value)| (key.to_ascii_uppercase(), value)).collect()
     }
 
@@ -90,12 +92,12 @@ mod tests {
     #[test]
     fn tags_are_found_in_any_case() {
         let known = Tags::from([("CostCenter".to_owned(), "42".to_owned())]);
-        let mut answered: Map<String, Value> = mark().to_tags().into_iter().map(|(k, v)| (k, json!(v))).collect();
-        answered.insert("costcenter".to_owned(), json!("42"));
-        answered.insert("Theirs".to_owned(), json!("x"));
+        let mut answered = mark().to_tags();
+        answered.insert("costcenter".to_owned(), "42".to_owned());
+        answered.insert("Theirs".to_owned(), "x".to_owned());
         let mut answered = respelled(answered);
-        answered.insert("Team".to_owned(), json!("ml"));
-        let read = tags(&json!({"tags": answered}), &known);
+        answered.insert("Team".to_owned(), "ml".to_owned());
+        let read = tags(Some(&answered), &known);
         assert_eq!(Mark::from_tags(&read), Some(mark()));
         assert_eq!((read["CostCenter"].as_str(), read["THEIRS"].as_str(), read["Team"].as_str()), ("42", "x", "ml"));
     }

@@ -3,6 +3,7 @@
 use provision_core::Error;
 use serde_json::Value;
 
+use super::models::Named;
 use super::{Reader, Writer};
 use crate::names::last;
 
@@ -21,7 +22,7 @@ impl Reader {
     }
 
     /// Locks on a scope and below it <https://learn.microsoft.com/rest/api/resources/management-locks/list-by-scope>.
-    pub(crate) async fn list_locks(&self, scope: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_locks(&self, scope: &str) -> Result<Option<Vec<Named>>, Error> {
         let text = format!("list the locks on `{}`", last(scope));
         self.list(&format!("{scope}/providers/Microsoft.Authorization/locks"), LOCKS, &text).await
     }

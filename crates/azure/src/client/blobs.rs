@@ -11,9 +11,9 @@ use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 use futures::StreamExt as _;
 use provision_core::output::Secret;
 use provision_core::{Error, ErrorKind, retry};
-use serde_json::Value;
 
 use super::answer::from_blobs;
+use super::models::StorageAccount;
 use super::shared_key::SharedKey;
 use super::{Reader, Writer};
 use crate::names::last;
@@ -39,9 +39,8 @@ pub(crate) struct BlobPage {
 
 impl Reader {
     /// Where an account's blobs are, by the account's own word.
-    pub(crate) fn blob_endpoint(&self, account: &Value) -> Option<Url> {
-        let own = || Url::parse(account.pointer("/properties/primaryEndpoints/blob")?.as_str()?).ok();
-        own().or_else(|| self.clients.blob_endpoint.clone())
+    pub(crate) fn blob_endpoint(&self, account: &StorageAccount) -> Option<Url> {
+        account.blob_endpoint().or_else(|| self.clients.blob_endpoint.clone())
     }
 
     /// The content of a container, with whichever of a token and the account's key the service takes

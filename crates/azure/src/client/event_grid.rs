@@ -3,6 +3,7 @@
 use provision_core::Error;
 use serde_json::Value;
 
+use super::models::SystemTopic;
 use super::{Reader, Writer};
 use crate::names::last;
 
@@ -21,7 +22,7 @@ impl Reader {
     /// The system topics of a subscription
     /// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription>) or of a resource
     /// group (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-resource-group>).
-    pub(crate) async fn list_system_topics(&self, scope: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_system_topics(&self, scope: &str) -> Result<Option<Vec<SystemTopic>>, Error> {
         let text = format!("list the system topics of `{}`", last(scope));
         self.list(&format!("{scope}/providers/Microsoft.EventGrid/systemTopics"), VERSION, &text).await
     }

@@ -4,6 +4,7 @@ use provision_core::Error;
 use provision_core::provider::Created;
 use serde_json::Value;
 
+use super::models::{GroupResource, ResourceGroup};
 use super::{Method, Reader, Writer};
 use crate::names::last;
 
@@ -24,17 +25,17 @@ impl Reader {
     pub(crate) async fn get_provider(&self, subscription: &str, namespace: &str) -> Result<String, Error> {
         let url = self.url(&format!("{subscription}/providers/{namespace}"), VERSION)?;
         let text = format!("look whether {namespace} is registered");
-        let found = self.document(Method::Get, &url, None, &text, "registrationState").await?;
+        let found: Value = self.document(Method::Get, &url, None, &text, "registrationState").await?;
         Ok(found["registrationState"].as_str().unwrap_or_default().to_owned())
     }
 
     /// <https://learn.microsoft.com/rest/api/resources/resource-groups/get>
-    pub(crate) async fn get_group(&self, id: &str) -> Result<Option<Value>, Error> {
+    pub(crate) async fn get_group(&self, id: &str) -> Result<Option<ResourceGroup>, Error> {
         self.get(id, VERSION, &format!("look at resource group `{}`", last(id))).await
     }
 
     /// <https://learn.microsoft.com/rest/api/resources/resources/list-by-resource-group>
-    pub(crate) async fn list_group_resources(&self, id: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_group_resources(&self, id: &str) -> Result<Option<Vec<GroupResource>>, Error> {
         let text = format!("list what is in resource group `{}`", last(id));
         self.list(&format!("{id}/resources"), VERSION, &text).await
     }

@@ -5,6 +5,7 @@ use provision_core::output::Secret;
 use provision_core::provider::Created;
 use serde_json::{Value, json};
 
+use super::models::{Named, StorageAccount};
 use super::{Method, Reader, Writer};
 use crate::names::last;
 
@@ -18,19 +19,19 @@ impl Reader {
         let url = self.url(&format!("{subscription}/providers/Microsoft.Storage/checkNameAvailability"), VERSION)?;
         let body = json!({"name": name, "type": "Microsoft.Storage/storageAccounts"});
         let text = format!("ask whether the name `{name}` is free");
-        let answer = self.document(Method::Post, &url, Some(&body), &text, "nameAvailable").await?;
+        let answer: Value = self.document(Method::Post, &url, Some(&body), &text, "nameAvailable").await?;
         let taken = answer["nameAvailable"] == json!(false);
         Ok(taken.then(|| answer["message"].as_str().unwrap_or("it is taken").to_owned()))
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>
-    pub(crate) async fn get_account(&self, id: &str) -> Result<Option<Value>, Error> {
+    pub(crate) async fn get_account(&self, id: &str) -> Result<Option<StorageAccount>, Error> {
         self.get(id, VERSION, &format!("look at storage account `{}`", last(id))).await
     }
 
     /// The accounts of a subscription (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list>) or of a
     /// resource group (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list-by-resource-group>).
-    pub(crate) async fn list_accounts(&self, scope: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_accounts(&self, scope: &str) -> Result<Option<Vec<StorageAccount>>, Error> {
         let text = format!("list the storage accounts of `{}`", last(scope));
         self.list(&format!("{scope}/providers/Microsoft.Storage/storageAccounts"), VERSION, &text).await
     }
@@ -40,7 +41,7 @@ impl Reader {
     pub(crate) async fn list_keys(&self, id: &str, key: &str) -> Result<Option<Secret>, Error> {
         let url = self.url(&format!("{id}/listKeys"), VERSION)?;
         let text = format!("fetch the keys of storage account `{}`", last(id));
-        let answer = self.document(Method::Post, &url, None, &text, "keys").await?;
+        let answer: Value = self.document(Method::Post, &url, None, &text, "keys").await?;
         let keys = answer["keys"].as_array().into_iter().flatten();
         let mut named = keys.filter(|found| found["keyName"].as_str() == Some(key));
         Ok(named.next().and_then(|found| found["value"].as_str()).map(Secret::new))
@@ -53,7 +54,7 @@ impl Reader {
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/blob-containers/list>
-    pub(crate) async fn list_containers(&self, account: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_containers(&self, account: &str) -> Result<Option<Vec<Named>>, Error> {
         let text = format!("list the containers of storage account `{}`", last(account));
         self.list(&format!("{account}/blobServices/default/containers"), VERSION, &text).await
     }
@@ -64,7 +65,7 @@ impl Reader {
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/queue/list>
-    pub(crate) async fn list_queues(&self, account: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_queues(&self, account: &str) -> Result<Option<Vec<Named>>, Error> {
         let text = format!("list the queues of storage account `{}`", last(account));
         self.list(&format!("{account}/queueServices/default/queues"), VERSION, &text).await
     }
@@ -75,13 +76,13 @@ impl Reader {
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/table/list>
-    pub(crate) async fn list_tables(&self, account: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_tables(&self, account: &str) -> Result<Option<Vec<Named>>, Error> {
         let text = format!("list the tables of storage account `{}`", last(account));
         self.list(&format!("{account}/tableServices/default/tables"), VERSION, &text).await
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/file-shares/list>
-    pub(crate) async fn list_shares(&self, account: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_shares(&self, account: &str) -> Result<Option<Vec<Named>>, Error> {
         let text = format!("list the file shares of storage account `{}`", last(account));
         self.list(&format!("{account}/fileServices/default/shares"), VERSION, &text).await
     }

@@ -10,6 +10,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
 use crate::blockers::{immovable, locked, refusal_error, refused};
+use crate::client::models::{AccountProperties, Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::ACCOUNT_NOT_READY;
@@ -68,17 +69,17 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let Some(found) = found.map_err(|error| explained(error, settings))? else {
         return Ok(taken.map_or(Observation::Absent, |detail| Observation::TakenElsewhere { detail }));
     };
-    let tags = tags::tags(&found, settings.tags());
-    let location = normal_location(found["location"].as_str().unwrap_or_default());
+    let tags = tags::tags(found.tags.as_ref(), settings.tags());
+    let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
     let seen = vec![
         (LOCATION.name, Seen::Value(json!(location))),
-        (SKU.name, Seen::Value(found["sku"]["name"].clone())),
-        (SECURITY.name, Seen::Value(seen_security(&found))),
+        (SKU.name, Seen::Value(json!(found.sku()))),
+        (SECURITY.name, Seen::Value(seen_security(&found.properties))),
         (TAGS.name, Seen::Value(json!(without_mark(&tags)))),
     ];
     let mut obstacles: Vec<_> = moved.map(|refusal| (LOCATION.name, refusal)).into_iter().collect();
-    if found["kind"] != json!("StorageV2") {
+    if found.kind != "StorageV2" {
         obstacles.push((SECURITY.name, wrong_kind(names, &found)));
     }
     Ok(Observation::Present(Box::new(Present { mark: Mark::from_tags(&tags), seen, obstacles, ..Present::default() })))
@@ -98,9 +99,9 @@ fn missing_group(error: Error) -> Error {
 
 /// Only these kinds emit events
 /// (<https://learn.microsoft.com/azure/storage/blobs/storage-blob-event-overview>).
-fn wrong_kind(names: &Names, found: &Value) -> Refusal {
+fn wrong_kind(names: &Names, found: &StorageAccount) -> Refusal {
     Refusal {
-        reason: format!("storage account `{}` is of kind {}, not StorageV2", names.account, found["kind"]),
+        reason: format!("storage account `{}` is of kind {:?}, not StorageV2", names.account, found.kind),
         hint: "upgrade it (`az storage account update --set kind=StorageV2`), or choose another name".to_owned(),
     }
 }
@@ -108,7 +109,7 @@ fn wrong_kind(names: &Names, found: &Value) -> Refusal {
 /// Its tags; `None` if it is not there.
 pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
     let found = reader.get_account(&names.account_id()).await?;
-    Ok(found.map(|found| tags::tags(&found, settings.tags())))
+    Ok(found.map(|found| tags::tags(found.tags.as_ref(), settings.tags())))
 }
 
 /// All tags at once: the call replaces them.
@@ -159,8 +160,8 @@ pub(crate) async fn create(
 }
 
 /// One that is there already is used once it is ready.
-fn existed(names: &Names, found: &Value) -> Result<Created, Error> {
-    match found.pointer("/properties/provisioningState").and_then(Value::as_str) {
+fn existed(names: &Names, found: &StorageAccount) -> Result<Created, Error> {
+    match found.properties.provisioning_state.as_deref() {
         None | Some("Succeeded") => Ok(Created::Existed),
         Some(state) => {
             let error = Error::new(ErrorKind::Conflict, format!("use storage account `{}`", names.account));
@@ -179,8 +180,9 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, wat
         "sku" => json!({"sku": {"name": write.value}}),
         "security" => {
             let mut properties = security_properties(write.value);
-            let found = writer.reader().get_account(&names.account_id()).await?.unwrap_or_default();
-            if let Some(harder) = found["properties"]["minimumTlsVersion"].as_str().filter(|tls| *tls > LEAST_TLS) {
+            let found = writer.reader().get_account(&names.account_id()).await?;
+            let tls = found.and_then(|found| found.properties.minimum_tls_version);
+            if let Some(harder) = tls.filter(|tls| tls.as_str() > LEAST_TLS) {
                 properties.insert("minimumTlsVersion".to_owned(), json!(harder));
             }
             json!({"properties": properties})
@@ -226,11 +228,9 @@ async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
         Held { text: format!("{} `{}`", item.part.kind(), item.name), ours }
     });
     let mut held: Vec<_> = inside.collect();
-    let mut add = |kind: &str, listed: Option<Vec<Value>>| {
-        let listed = listed.unwrap_or_default();
-        let named = listed.iter().map(|item| item["name"].as_str().unwrap_or_default());
-        let counted = named.filter(|name| !is_metrics(kind, name));
-        held.extend(counted.map(|name| Held { text: format!("{kind} `{name}`"), ours: false }));
+    let mut add = |kind: &str, listed: Option<Vec<Named>>| {
+        let counted = listed.into_iter().flatten().filter(|item| !is_metrics(kind, &item.name));
+        held.extend(counted.map(|item| Held { text: format!("{kind} `{}`", item.name), ours: false }));
     };
     add("table", tables?);
     add("file share", shares?);
@@ -279,13 +279,12 @@ const LEAST_TLS: &str = "TLS1_2";
 
 /// Properties that an old account does not answer stand for what they were before there was such a setting
 /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
-fn seen_security(found: &Value) -> Value {
-    let properties = &found["properties"];
-    let flag = |key: &str, default| properties[key].as_bool().unwrap_or(default);
-    let tls = properties["minimumTlsVersion"].as_str().unwrap_or("TLS1_0");
+fn seen_security(found: &AccountProperties) -> Value {
+    let https_only = found.supports_https_traffic_only.unwrap_or(false);
+    let tls = found.minimum_tls_version.as_deref().unwrap_or("TLS1_0");
     // It is the least that is wanted: a harder setting is as good.
     let tls = if tls > LEAST_TLS { LEAST_TLS } else { tls };
-    security(flag("supportsHttpsTrafficOnly", false), tls, flag("allowBlobPublicAccess", true))
+    security(https_only, tls, found.allow_blob_public_access.unwrap_or(true))
 }
 
 /// As the service spells it.
@@ -306,8 +305,8 @@ mod tests {
     #[test]
     fn security_survives_the_spelling_of_the_service() {
         let wanted = security(true, "TLS1_2", false);
-        let answered = json!({"properties": security_properties(&wanted)});
+        let answered = serde_json::from_value(Value::Object(security_properties(&wanted))).unwrap();
         assert_eq!(seen_security(&answered), wanted);
-        assert_eq!(seen_security(&json!({"properties": {}})), security(false, "TLS1_0", true));
+        assert_eq!(seen_security(&AccountProperties::default()), security(false, "TLS1_0", true));
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use self::registration::Registration;
 use self::subscription::{CREATED, DONE, Found, body, name_taken};
 use crate::blockers::{is_source, not_there};
+use crate::client::models::SystemTopic;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
@@ -92,9 +93,9 @@ async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
     let Some(direct) = direct else { return Ok(None) };
     let mut found: Vec<_> = direct.iter().map(|item| Found::new(&own, item)).collect();
     let (topics, account) = (topics?, identity_of(&names.account_id()));
-    let topic = topics.iter().find(|topic| is_source(topic, &account)).and_then(|topic| topic["id"].as_str());
+    let topic = topics.iter().find(|topic| is_source(topic, &account));
     let Some(topic) = topic else { return Ok(Some(Look { collection: own, found })) };
-    let collection = format!("{topic}/eventSubscriptions");
+    let collection = format!("{}/eventSubscriptions", topic.id);
     let nested = reader.list_event_subscriptions(&collection).await?.unwrap_or_default();
     for item in nested.iter().map(|item| Found::new(&collection, item)) {
         if found.iter().all(|direct| direct.name() != item.name()) {
@@ -106,7 +107,7 @@ async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
 
 /// The system topics of the subscription, since an account's may be in any group; who may not list them all sees those of
 /// the account's group.
-async fn system_topics(reader: &Reader, names: &Names) -> Result<Vec<Value>, Error> {
+async fn system_topics(reader: &Reader, names: &Names) -> Result<Vec<SystemTopic>, Error> {
     let denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
     let found = match reader.list_system_topics(&names.subscription).await {
         Err(error) if denied(&error) => reader.list_system_topics(&names.group_id()).await,

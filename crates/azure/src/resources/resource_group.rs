@@ -8,6 +8,7 @@ use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::blockers::{immovable, is_source, locks, refusal_error, refused};
+use crate::client::models::{GroupResource, ResourceGroup};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::GROUP_BEING_DELETED;
@@ -38,8 +39,8 @@ pub(crate) fn want(settings: &Settings) -> Vec<Want> {
 
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
     let Some(found) = existing(reader, names).await? else { return Ok(Observation::Absent) };
-    let tags = tags::tags(&found, settings.tags());
-    let location = normal_location(found["location"].as_str().unwrap_or_default());
+    let tags = tags::tags(found.tags.as_ref(), settings.tags());
+    let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
     let others = json!(without_mark(&tags));
     let seen = vec![(LOCATION.name, Seen::Value(json!(location))), (TAGS.name, Seen::Value(others))];
@@ -53,10 +54,9 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
 
 /// The group. While it is being deleted it answers all the same, and takes no writes
 /// (<https://github.com/Azure/azure-cli/issues/28679>).
-async fn existing(reader: &Reader, names: &Names) -> Result<Option<Value>, Error> {
+async fn existing(reader: &Reader, names: &Names) -> Result<Option<ResourceGroup>, Error> {
     let found = reader.get_group(&names.group_id()).await?;
-    let state = found.as_ref().and_then(|found| found.pointer("/properties/provisioningState"));
-    if state != Some(&json!("Deleting")) {
+    if found.as_ref().and_then(ResourceGroup::state) != Some("Deleting") {
         return Ok(found);
     }
     let error = Error::new(ErrorKind::Conflict, format!("use resource group `{}`", names.group));
@@ -69,7 +69,7 @@ async fn existing(reader: &Reader, names: &Names) -> Result<Option<Value>, Error
 /// Its tags; `None` if it is not there.
 pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
     let found = reader.get_group(&names.group_id()).await?;
-    Ok(found.map(|found| tags::tags(&found, settings.tags())))
+    Ok(found.map(|found| tags::tags(found.tags.as_ref(), settings.tags())))
 }
 
 /// All tags at once: the call replaces them.
@@ -107,16 +107,15 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
     let account = identity_of(&names.account_id());
     let topics = topics.ok().flatten().unwrap_or_default();
     // The service makes a system topic with the first event subscription, and deletes it with the last.
-    let hidden = topics.iter().filter(|topic| is_source(topic, &account)).filter_map(|topic| topic["id"].as_str());
-    let hidden: Vec<String> = hidden.map(identity_of).collect();
-    let found = resources?.unwrap_or_default();
+    let hidden = topics.iter().filter(|topic| is_source(topic, &account));
+    let hidden: Vec<String> = hidden.map(|topic| identity_of(&topic.id)).collect();
     // An account of ours under another name is told as what it is, an orphan.
-    let ours = |resource: &&Value| {
-        let id = resource["id"].as_str().unwrap_or_default();
-        with_account && names.made(&tags::tags(resource, &Tags::new()), id)
+    let ours = |resource: &&GroupResource| {
+        with_account && names.made(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
     };
-    let ids = found.iter().filter(|resource| !ours(resource)).filter_map(|resource| resource["id"].as_str());
-    let mut ids: Vec<String> = ids.map(identity_of).filter(|id| !hidden.contains(id)).collect();
+    let found = resources?.unwrap_or_default();
+    let ids = found.iter().filter(|resource| !ours(resource)).map(|resource| identity_of(&resource.id));
+    let mut ids: Vec<String> = ids.filter(|id| !hidden.contains(id)).collect();
     // The list shows an account for minutes after it was deleted (<https://github.com/hashicorp/terraform-provider-azurerm/issues/16069>).
     if ids.contains(&account) && (with_account || reader.get_account(&names.account_id()).await?.is_none()) {
         ids.retain(|id| *id != account);

@@ -1,0 +1,113 @@
+//! Documents of Resource Manager, as far as they are used: a member that is left out, or null, is `None`. What goes back to the
+//! service keeps its other members.
+
+use azure_core::http::Url;
+use provision_core::mark::Tags;
+use serde::Deserialize;
+
+/// Something in a list, by its name.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Named {
+    #[serde(default)]
+    pub(crate) name: String,
+}
+
+/// <https://learn.microsoft.com/rest/api/resources/resource-groups/get#resourcegroup>
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ResourceGroup {
+    #[serde(default)]
+    pub(crate) location: String,
+    pub(crate) tags: Option<Tags>,
+    properties: Option<Provisioned>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Provisioned {
+    provisioning_state: Option<String>,
+}
+
+impl ResourceGroup {
+    /// What the service is doing with it.
+    pub(crate) fn state(&self) -> Option<&str> {
+        self.properties.as_ref()?.provisioning_state.as_deref()
+    }
+}
+
+/// Something in a resource group <https://learn.microsoft.com/rest/api/resources/resources/list-by-resource-group#genericresourceexpanded>.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct GroupResource {
+    pub(crate) id: String,
+    pub(crate) tags: Option<Tags>,
+}
+
+/// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/get#systemtopic>
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct SystemTopic {
+    pub(crate) id: String,
+    properties: Option<SystemTopicProperties>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct SystemTopicProperties {
+    source: Option<String>,
+}
+
+impl SystemTopic {
+    /// Whose events it has.
+    pub(crate) fn source(&self) -> Option<&str> {
+        self.properties.as_ref()?.source.as_deref()
+    }
+}
+
+/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties#storageaccount>
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct StorageAccount {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) location: String,
+    #[serde(default)]
+    pub(crate) kind: String,
+    sku: Option<Sku>,
+    pub(crate) tags: Option<Tags>,
+    #[serde(default)]
+    pub(crate) properties: AccountProperties,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Sku {
+    name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountProperties {
+    pub(crate) provisioning_state: Option<String>,
+    pub(crate) supports_https_traffic_only: Option<bool>,
+    pub(crate) minimum_tls_version: Option<String>,
+    pub(crate) allow_blob_public_access: Option<bool>,
+    allow_shared_key_access: Option<bool>,
+    primary_endpoints: Option<Endpoints>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Endpoints {
+    blob: Option<String>,
+}
+
+impl StorageAccount {
+    /// How the data is replicated.
+    pub(crate) fn sku(&self) -> Option<&str> {
+        self.sku.as_ref().map(|sku| sku.name.as_str())
+    }
+
+    /// Whether requests may be signed with the account's keys; an account that does not say so takes them.
+    pub(crate) fn allows_shared_keys(&self) -> bool {
+        self.properties.allow_shared_key_access != Some(false)
+    }
+
+    /// Where its blobs are.
+    pub(crate) fn blob_endpoint(&self) -> Option<Url> {
+        Url::parse(self.properties.primary_endpoints.as_ref()?.blob.as_deref()?).ok()
+    }
+}

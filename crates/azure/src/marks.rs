@@ -67,11 +67,19 @@ async fn read_all(reader: &Reader, names: &Names, listed: Vec<(Part, String)>) -
 }
 
 async fn read(reader: &Reader, names: &Names, part: Part, name: String) -> Result<Option<Inside>, Error> {
-    let (id, found) = match part == Part::Container {
-        true => (names.container_id(&name), reader.get_container(&names.container_id(&name)).await?),
-        false => (names.queue_id(&name), reader.get_queue(&names.queue_id(&name)).await?),
+    let (id, tags) = match part == Part::Container {
+        true => {
+            let id = names.container_id(&name);
+            let found = reader.get_container(&id).await?;
+            (id, found.map(|found| metadata(found.metadata())))
+        }
+        false => {
+            let id = names.queue_id(&name);
+            let found = reader.get_queue(&id).await?;
+            (id, found.map(|found| metadata(found.metadata())))
+        }
     };
-    Ok(found.map(|found| Inside { part, name, id, tags: metadata(&found) }))
+    Ok(tags.map(|tags| Inside { part, name, id, tags }))
 }
 
 /// What the account makes by itself: logs and the change feed, but not a web site or a root container

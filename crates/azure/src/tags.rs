@@ -2,7 +2,6 @@
 
 use provision_core::mark::{ACCESS_KEY, DEPLOYMENT_KEY, ORIGIN_KEY, PARTS_KEY, SPEC_KEY, Tags, is_key};
 use provision_core::provider::TagChanges;
-use serde_json::{Map, Value};
 
 /// The tags of a group or account. Names of tags are compared without case, and what is written may come back in another
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>): the mark's have ours,
@@ -14,11 +13,6 @@ pub(crate) fn tags(found: Option<&Tags>, known: &Tags) -> Tags {
         None => name.to_owned(),
     };
     found.into_iter().flatten().map(|(name, value)| (spelled(name), value.clone())).collect()
-}
-
-fn texts(members: &Value) -> impl Iterator<Item = (&str, String)> {
-    let members = members.as_object().into_iter().flatten();
-    members.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default().to_owned()))
 }
 
 /// Tags with changes made, whatever the case of their names.
@@ -46,22 +40,20 @@ fn mark_key(name: &str) -> Option<String> {
 }
 
 /// The metadata of a container or queue, the mark's under the tags' names.
-pub(crate) fn metadata(found: &Value) -> Tags {
-    let members = texts(&found["properties"]["metadata"]);
-    members.map(|(name, value)| (mark_key(name).unwrap_or_else(|| name.to_owned()), value)).collect()
+pub(crate) fn metadata(found: Option<&Tags>) -> Tags {
+    let members = found.into_iter().flatten();
+    members.map(|(name, value)| (mark_key(name).unwrap_or_else(|| name.clone()), value.clone())).collect()
 }
 
 /// Tags as metadata.
-pub(crate) fn to_metadata(tags: &Tags) -> Map<String, Value> {
+pub(crate) fn to_metadata(tags: &Tags) -> Tags {
     let name = |key: &String| if is_key(key) { metadata_name(key) } else { key.clone() };
-    tags.iter().map(|(key, value)| (name(key), Value::from(value.as_str()))).collect()
+    tags.iter().map(|(key, value)| (name(key), value.clone())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
-
     use provision_core::mark::{Mark, Origin, without_mark};
     use serde_json::json;
 
@@ -73,7 +65,7 @@ mod tests {
         mark
     }
 
-    fn respelled<T>(tags: impl IntoIterator<Item = (String, T)>) -> BTreeMap<String, T> {
+    fn respelled(tags: Tags) -> Tags {
         tags.into_iter().map(|(key, value)| (key.to_ascii_uppercase(), value)).collect()
     }
 
@@ -84,7 +76,7 @@ mod tests {
         let written = to_metadata(&tags);
         assert!(written.keys().all(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric())), "{written:?}");
         assert!(written.contains_key("provisiondeployment") && written.contains_key("provisionspec2"));
-        let read = metadata(&json!({"properties": {"metadata": respelled(written)}}));
+        let read = metadata(Some(&respelled(written)));
         assert_eq!(Mark::from_tags(&read), Some(mark()));
         assert_eq!(without_mark(&read).len(), 1);
     }

@@ -111,3 +111,46 @@ impl StorageAccount {
         Url::parse(self.properties.primary_endpoints.as_ref()?.blob.as_deref()?).ok()
     }
 }
+
+/// A container <https://learn.microsoft.com/rest/api/storagerp/blob-containers/get#blobcontainer>.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Container {
+    properties: Option<ContainerProperties>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerProperties {
+    public_access: Option<String>,
+    metadata: Option<Tags>,
+}
+
+impl Container {
+    /// What the public may read of it; `None` is nothing.
+    pub(crate) fn public_access(&self) -> Option<&str> {
+        self.properties.as_ref()?.public_access.as_deref()
+    }
+
+    /// Its metadata.
+    pub(crate) fn metadata(&self) -> Option<&Tags> {
+        self.properties.as_ref()?.metadata.as_ref()
+    }
+}
+
+/// A queue <https://learn.microsoft.com/rest/api/storagerp/queue/get#storagequeue>.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Queue {
+    properties: Option<QueueProperties>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct QueueProperties {
+    metadata: Option<Tags>,
+}
+
+impl Queue {
+    /// Its metadata.
+    pub(crate) fn metadata(&self) -> Option<&Tags> {
+        self.properties.as_ref()?.metadata.as_ref()
+    }
+}

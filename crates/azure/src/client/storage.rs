@@ -5,7 +5,7 @@ use provision_core::output::Secret;
 use provision_core::provider::Created;
 use serde_json::{Value, json};
 
-use super::models::{Named, StorageAccount};
+use super::models::{Container, Named, Queue, StorageAccount};
 use super::{Method, Reader, Writer};
 use crate::names::last;
 
@@ -60,7 +60,7 @@ impl Reader {
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/blob-containers/get>
-    pub(crate) async fn get_container(&self, id: &str) -> Result<Option<Value>, Error> {
+    pub(crate) async fn get_container(&self, id: &str) -> Result<Option<Container>, Error> {
         self.get(id, VERSION, &format!("look at container `{}`", last(id))).await
     }
 
@@ -71,7 +71,7 @@ impl Reader {
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/queue/get>
-    pub(crate) async fn get_queue(&self, id: &str) -> Result<Option<Value>, Error> {
+    pub(crate) async fn get_queue(&self, id: &str) -> Result<Option<Queue>, Error> {
         self.get(id, VERSION, &format!("look at queue `{}`", last(id))).await
     }
 

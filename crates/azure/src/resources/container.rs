@@ -5,7 +5,7 @@ use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::{Created, TagChanges};
 use provision_core::resource::{Extent, Facet, Observation, Present, Resource, Seen, Want};
 use provision_core::{Error, assess};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::blockers::missing;
 use crate::client::{Reader, Writer};
@@ -52,9 +52,9 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
         }
         return Ok(Observation::Absent);
     };
-    let public = found.pointer("/properties/publicAccess").and_then(Value::as_str).unwrap_or("None");
+    let public = found.public_access().unwrap_or("None");
     Ok(Observation::Present(Box::new(Present {
-        mark: Mark::from_tags(&metadata(&found)),
+        mark: Mark::from_tags(&metadata(found.metadata())),
         seen: vec![(ACCOUNT.name, Seen::Value(json!(names.account))), (PUBLIC_ACCESS.name, Seen::Value(json!(public)))],
         ..Present::default()
     })))
@@ -62,7 +62,8 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
 
 /// Its metadata; `None` if it is not there.
 pub(crate) async fn tags(reader: &Reader, names: &Names, container: &str) -> Result<Option<Tags>, Error> {
-    Ok(reader.get_container(&names.container_id(container)).await?.as_ref().map(metadata))
+    let found = reader.get_container(&names.container_id(container)).await?;
+    Ok(found.map(|found| metadata(found.metadata())))
 }
 
 /// All metadata at once: the call replaces it.

@@ -40,7 +40,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     let queue = names.queue.as_deref().unwrap_or_default();
     let Some(found) = reader.get_queue(&names.queue_id(queue)).await? else { return Ok(Observation::Absent) };
     Ok(Observation::Present(Box::new(Present {
-        mark: Mark::from_tags(&metadata(&found)),
+        mark: Mark::from_tags(&metadata(found.metadata())),
         seen: vec![(ACCOUNT.name, Seen::Value(json!(names.account)))],
         ..Present::default()
     })))
@@ -48,7 +48,8 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
 
 /// Its metadata; `None` if it is not there.
 pub(crate) async fn tags(reader: &Reader, names: &Names, queue: &str) -> Result<Option<Tags>, Error> {
-    Ok(reader.get_queue(&names.queue_id(queue)).await?.as_ref().map(metadata))
+    let found = reader.get_queue(&names.queue_id(queue)).await?;
+    Ok(found.map(|found| metadata(found.metadata())))
 }
 
 /// All metadata at once: the call replaces it.

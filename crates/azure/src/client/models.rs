@@ -3,7 +3,8 @@
 
 use azure_core::http::Url;
 use provision_core::mark::Tags;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Something in a list, by its name.
 #[derive(Clone, Debug, Deserialize)]
@@ -152,5 +153,46 @@ impl Queue {
     /// Its metadata.
     pub(crate) fn metadata(&self) -> Option<&Tags> {
         self.properties.as_ref()?.metadata.as_ref()
+    }
+}
+
+/// The Blob service of an account
+/// <https://learn.microsoft.com/rest/api/storagerp/blob-services/get-service-properties#blobserviceproperties>.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BlobService {
+    pub(crate) properties: BlobServiceProperties,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BlobServiceProperties {
+    pub(crate) cors: Option<CorsRules>,
+    #[serde(flatten)]
+    pub(crate) rest: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CorsRules {
+    pub(crate) cors_rules: Option<Vec<CorsRule>>,
+}
+
+/// One rule; the service wants all of these members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CorsRule {
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) allowed_methods: Vec<String>,
+    pub(crate) allowed_headers: Vec<String>,
+    pub(crate) exposed_headers: Vec<String>,
+    pub(crate) max_age_in_seconds: i64,
+    #[serde(flatten)]
+    pub(crate) rest: Map<String, Value>,
+}
+
+impl BlobService {
+    /// The CORS rules, in the order in which the service looks at them.
+    pub(crate) fn rules(&self) -> &[CorsRule] {
+        let rules = self.properties.cors.as_ref().and_then(|cors| cors.cors_rules.as_deref());
+        rules.unwrap_or_default()
     }
 }

@@ -5,7 +5,7 @@ use provision_core::output::Secret;
 use provision_core::provider::Created;
 use serde_json::{Value, json};
 
-use super::models::{Container, Named, Queue, StorageAccount};
+use super::models::{BlobService, Container, Named, Queue, StorageAccount};
 use super::{Method, Reader, Writer};
 use crate::names::last;
 
@@ -48,7 +48,7 @@ impl Reader {
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/blob-services/get-service-properties>
-    pub(crate) async fn get_blob_service(&self, account: &str) -> Result<Option<Value>, Error> {
+    pub(crate) async fn get_blob_service(&self, account: &str) -> Result<Option<BlobService>, Error> {
         let text = format!("read the blob properties of storage account `{}`", last(account));
         self.get(&format!("{account}/blobServices/default"), VERSION, &text).await
     }
@@ -105,10 +105,10 @@ impl Writer {
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/blob-services/set-service-properties>
-    pub(crate) async fn put_blob_service(&self, account: &str, properties: &Value) -> Result<(), Error> {
+    pub(crate) async fn put_blob_service(&self, account: &str, service: &BlobService) -> Result<(), Error> {
         let text = format!("write the blob properties of storage account `{}`", last(account));
         let path = format!("{account}/blobServices/default");
-        self.put(&path, VERSION, &json!({"properties": properties}), &text).await
+        self.put(&path, VERSION, &json!(service), &text).await
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/blob-containers/create>

@@ -1,9 +1,9 @@
 //! Microsoft.EventGrid: event subscriptions and system topics.
 
 use provision_core::Error;
-use serde_json::Value;
+use serde_json::json;
 
-use super::models::SystemTopic;
+use super::models::{EventSubscription, SystemTopic};
 use super::{Reader, Writer};
 use crate::names::last;
 
@@ -15,7 +15,10 @@ impl Reader {
     /// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/list-by-resource>), or of a
     /// system topic
     /// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topic-event-subscriptions/list-by-system-topic>).
-    pub(crate) async fn list_event_subscriptions(&self, collection: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_event_subscriptions(
+        &self,
+        collection: &str,
+    ) -> Result<Option<Vec<EventSubscription>>, Error> {
         self.list(collection, VERSION, "list the event subscriptions of the storage account").await
     }
 
@@ -30,8 +33,8 @@ impl Reader {
 
 impl Writer {
     /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update>
-    pub(crate) async fn put_event_subscription(&self, id: &str, body: &Value) -> Result<(), Error> {
-        self.put(id, VERSION, body, &format!("write event subscription `{}`", last(id))).await
+    pub(crate) async fn put_event_subscription(&self, id: &str, body: &EventSubscription) -> Result<(), Error> {
+        self.put(id, VERSION, &json!(body), &format!("write event subscription `{}`", last(id))).await
     }
 
     /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/delete>

@@ -196,3 +196,77 @@ impl BlobService {
         rules.unwrap_or_default()
     }
 }
+
+/// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/get#eventsubscription>
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EventSubscription {
+    #[serde(skip_serializing)]
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) properties: EventSubscriptionProperties,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventSubscriptionProperties {
+    #[serde(skip_serializing)]
+    pub(crate) provisioning_state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destination: Option<Destination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delivery_with_resource_identity: Option<IdentityDelivery>,
+    pub(crate) filter: Option<EventFilter>,
+    pub(crate) event_delivery_schema: Option<String>,
+    pub(crate) labels: Option<Vec<String>>,
+    #[serde(flatten)]
+    pub(crate) rest: Map<String, Value>,
+}
+
+/// Where events go to; the members that a queue has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Destination {
+    pub(crate) endpoint_type: Option<String>,
+    pub(crate) properties: Option<QueueTarget>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QueueTarget {
+    pub(crate) resource_id: Option<String>,
+    pub(crate) queue_name: Option<String>,
+    pub(crate) queue_message_time_to_live_in_seconds: Option<i64>,
+}
+
+/// A delivery for which the subscription has an identity of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct IdentityDelivery {
+    pub(crate) destination: Option<Destination>,
+    #[serde(flatten)]
+    pub(crate) rest: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventFilter {
+    pub(crate) subject_begins_with: Option<String>,
+    pub(crate) subject_ends_with: Option<String>,
+    pub(crate) included_event_types: Option<Vec<String>>,
+    pub(crate) advanced_filters: Option<Vec<Value>>,
+    #[serde(flatten)]
+    pub(crate) rest: Map<String, Value>,
+}
+
+impl EventSubscription {
+    /// Where its events go to: with an identity for the delivery, that is said there.
+    pub(crate) fn destination(&self) -> Option<&Destination> {
+        let properties = &self.properties;
+        let delivery = properties.delivery_with_resource_identity.as_ref();
+        delivery.and_then(|delivery| delivery.destination.as_ref()).or(properties.destination.as_ref())
+    }
+
+    /// Its labels.
+    pub(crate) fn labels(&self) -> &[String] {
+        self.properties.labels.as_deref().unwrap_or_default()
+    }
+}

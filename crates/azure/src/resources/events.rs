@@ -91,13 +91,13 @@ async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
         direct => direct?,
     };
     let Some(direct) = direct else { return Ok(None) };
-    let mut found: Vec<_> = direct.iter().map(|item| Found::new(&own, item)).collect();
+    let mut found: Vec<_> = direct.into_iter().map(|item| Found::new(&own, item)).collect();
     let (topics, account) = (topics?, identity_of(&names.account_id()));
     let topic = topics.iter().find(|topic| is_source(topic, &account));
     let Some(topic) = topic else { return Ok(Some(Look { collection: own, found })) };
     let collection = format!("{}/eventSubscriptions", topic.id);
     let nested = reader.list_event_subscriptions(&collection).await?.unwrap_or_default();
-    for item in nested.iter().map(|item| Found::new(&collection, item)) {
+    for item in nested.into_iter().map(|item| Found::new(&collection, item)) {
         if found.iter().all(|direct| direct.name() != item.name()) {
             found.push(item);
         }
@@ -207,8 +207,7 @@ async fn put(
     if current.is_some_and(|found| found.state() != DONE) {
         writer.delete_event_subscription(&id).await?;
     }
-    let found = current.map(|found| found.item.clone()).unwrap_or_default();
-    let body = body(names, &found, value);
+    let body = body(names, current.map(|found| &found.item), value);
     writer.put_event_subscription(&id, &body).await
 }
 

@@ -2,9 +2,10 @@
 
 use provision_core::diff;
 use provision_core::resource::{Entry, EntryId, Refusal};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::names::Names;
+use crate::client::models::{Destination, EventSubscription, QueueTarget};
+use crate::names::{Names, last};
 
 /// The one event that says a file is there
 /// <https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage#list-of-events-for-blob-rest-apis>.
@@ -15,43 +16,49 @@ pub(super) const CREATED: &str = "Microsoft.Storage.BlobCreated";
 const RETRY: (u32, u32) = (30, 1440);
 
 /// An event subscription of the service in normal form. A filter of ours has these members and no other.
-fn seen_value(found: &Value) -> Value {
-    let properties = &found["properties"];
-    // With an identity of its own for the delivery, the destination is in there.
-    let delivery = properties["deliveryWithResourceIdentity"].get("destination");
-    let destination = delivery.unwrap_or(&properties["destination"]);
-    let target = &destination["properties"];
-    let filter = &properties["filter"];
-    let account = target["resourceId"].as_str().unwrap_or_default();
-    let account = account.rsplit('/').next().unwrap_or_default();
-    let queue = match destination["endpointType"].as_str() {
-        Some("StorageQueue") => json!(format!("{account}/{}", target["queueName"].as_str().unwrap_or_default())),
-        other => json!(other),
-    };
-    let mut events: Vec<_> = filter["includedEventTypes"].as_array().into_iter().flatten().cloned().collect();
-    events.sort_by_key(Value::to_string);
+fn seen_value(found: &EventSubscription) -> Value {
+    let properties = &found.properties;
+    let filter = properties.filter.clone().unwrap_or_default();
+    let mut events = filter.included_event_types.unwrap_or_default();
+    events.sort();
     let mut value = json!({
-        "name": found["name"],
-        "queue": queue,
+        "name": found.name,
+        "queue": queue(found.destination()),
         "events": events,
-        "prefix": filter["subjectBeginsWith"],
-        "schema": properties["eventDeliverySchema"].as_str().unwrap_or("EventGridSchema"),
-        "message_ttl_s": target["queueMessageTimeToLiveInSeconds"].as_i64().unwrap_or(DEFAULT_TTL_S),
+        "prefix": filter.subject_begins_with,
+        "schema": properties.event_delivery_schema.as_deref().unwrap_or("EventGridSchema"),
+        "message_ttl_s": message_ttl_s(found.destination()),
     });
-    let narrowed = filter["subjectEndsWith"].as_str().filter(|suffix| !suffix.is_empty());
-    if let Some(suffix) = narrowed {
+    if let Some(suffix) = filter.subject_ends_with.filter(|suffix| !suffix.is_empty()) {
         value["suffix"] = json!(suffix);
     }
-    if filter["advancedFilters"].as_array().is_some_and(|filters| !filters.is_empty()) {
-        value["filters"] = filter["advancedFilters"].clone();
+    if let Some(filters) = filter.advanced_filters.filter(|filters| !filters.is_empty()) {
+        value["filters"] = json!(filters);
     }
     // One that failed delivers nothing, whatever it says
     // (<https://github.com/Azure/azure-sdk-for-net/issues/51014>).
-    let state = properties["provisioningState"].as_str().unwrap_or(DONE);
+    let state = properties.provisioning_state.as_deref().unwrap_or(DONE);
     if state != DONE {
         value["state"] = json!(state);
     }
     value
+}
+
+/// A queue with its account; of anything else, what kind it is.
+fn queue(destination: Option<&Destination>) -> Option<String> {
+    let destination = destination?;
+    let kind = destination.endpoint_type.as_deref()?;
+    if kind != "StorageQueue" {
+        return Some(kind.to_owned());
+    }
+    let target = destination.properties.clone().unwrap_or_default();
+    let account = target.resource_id.unwrap_or_default();
+    Some(format!("{}/{}", last(&account), target.queue_name.unwrap_or_default()))
+}
+
+fn message_ttl_s(destination: Option<&Destination>) -> i64 {
+    let target = destination.and_then(|destination| destination.properties.as_ref());
+    target.and_then(|target| target.queue_message_time_to_live_in_seconds).unwrap_or(DEFAULT_TTL_S)
 }
 
 /// The state of one that is at work.
@@ -65,57 +72,43 @@ const DEFAULT_TTL_S: i64 = 604_800;
 /// an identity, an end
 /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update>. What narrows the filter
 /// is emptied outright, since what a write leaves out stays as it was.
-pub(super) fn body(names: &Names, found: &Value, value: &Value) -> Value {
-    let destination = json!({
-        "endpointType": "StorageQueue",
-        "properties": {
-            "resourceId": names.account_id(),
-            "queueName": names.queue,
-            "queueMessageTimeToLiveInSeconds": value["message_ttl_s"],
-        },
-    });
-    let mut properties = found["properties"].as_object().cloned().unwrap_or_default();
-    properties.retain(|key, value| !["topic", "provisioningState"].contains(&key.as_str()) && !value.is_null());
-    let mut filter = properties.remove("filter").and_then(|filter| filter.as_object().cloned()).unwrap_or_default();
-    filter.extend(object(json!({
-        "subjectBeginsWith": value["prefix"],
-        "subjectEndsWith": "",
-        "includedEventTypes": value["events"],
-        "advancedFilters": [],
-    })));
-    match properties.get_mut("deliveryWithResourceIdentity").and_then(Value::as_object_mut) {
-        Some(delivery) => {
-            delivery.insert("destination".to_owned(), destination);
-            properties.remove("destination");
-        }
-        None => drop(properties.insert("destination".to_owned(), destination)),
+pub(super) fn body(names: &Names, found: Option<&EventSubscription>, value: &Value) -> EventSubscription {
+    let mut written = found.cloned().unwrap_or_default();
+    let labels = labels(names, &written);
+    let text = |key: &str| value[key].as_str().map(str::to_owned);
+    let properties = &mut written.properties;
+    properties.rest.retain(|key, value| key != "topic" && !value.is_null());
+    let destination = Some(destination(names, value));
+    match &mut properties.delivery_with_resource_identity {
+        Some(delivery) => (delivery.destination, properties.destination) = (destination, None),
+        None => properties.destination = destination,
     }
+    let filter = properties.filter.get_or_insert_default();
+    let events = value["events"].as_array().into_iter().flatten();
+    filter.subject_begins_with = text("prefix");
+    filter.subject_ends_with = Some(String::new());
+    filter.included_event_types = Some(events.filter_map(|event| event.as_str().map(str::to_owned)).collect());
+    filter.advanced_filters = Some(Vec::new());
     let retry = json!({"maxDeliveryAttempts": RETRY.0, "eventTimeToLiveInMinutes": RETRY.1});
-    properties.entry("retryPolicy").or_insert(retry);
-    properties.extend(object(json!({
-        "filter": filter,
-        "eventDeliverySchema": value["schema"],
-        "labels": labels(names, found),
-    })));
-    json!({"properties": properties})
+    properties.rest.entry("retryPolicy").or_insert(retry);
+    properties.event_delivery_schema = text("schema");
+    properties.labels = Some(labels);
+    written
 }
 
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    }
+fn destination(names: &Names, value: &Value) -> Destination {
+    let target = QueueTarget {
+        resource_id: Some(names.account_id()),
+        queue_name: names.queue.clone(),
+        queue_message_time_to_live_in_seconds: value["message_ttl_s"].as_i64(),
+    };
+    Destination { endpoint_type: Some("StorageQueue".to_owned()), properties: Some(target) }
 }
 
 /// The labels of others, then ours under the deployment's present name.
-fn labels(names: &Names, found: &Value) -> Vec<String> {
-    let others = labels_of(found).into_iter().filter(|label| !names.ids.contains(label));
-    others.chain(names.ids.first().cloned()).collect()
-}
-
-fn labels_of(found: &Value) -> Vec<String> {
-    let labels = found.pointer("/properties/labels").and_then(Value::as_array).into_iter().flatten();
-    labels.filter_map(|label| label.as_str().map(str::to_owned)).collect()
+fn labels(names: &Names, found: &EventSubscription) -> Vec<String> {
+    let others = found.labels().iter().filter(|label| !names.ids.contains(label));
+    others.chain(names.ids.first()).cloned().collect()
 }
 
 /// One event subscription, and the collection that it is in.
@@ -124,16 +117,16 @@ pub(super) struct Found {
     /// In normal form.
     pub(super) value: Value,
     /// As it was read.
-    pub(super) item: Value,
+    pub(super) item: EventSubscription,
 }
 
 impl Found {
-    pub(super) fn new(collection: &str, item: &Value) -> Self {
-        Self { collection: collection.to_owned(), value: seen_value(item), item: item.clone() }
+    pub(super) fn new(collection: &str, item: EventSubscription) -> Self {
+        Self { collection: collection.to_owned(), value: seen_value(&item), item }
     }
 
     pub(super) fn name(&self) -> &str {
-        self.value["name"].as_str().unwrap_or_default()
+        &self.item.name
     }
 
     pub(super) fn id(&self) -> String {
@@ -141,11 +134,11 @@ impl Found {
     }
 
     pub(super) fn state(&self) -> &str {
-        self.value["state"].as_str().unwrap_or(DONE)
+        self.item.properties.provisioning_state.as_deref().unwrap_or(DONE)
     }
 
     fn has_id(&self, id: &str) -> bool {
-        self.name() == id || labels_of(&self.item).iter().any(|label| label == id)
+        self.name() == id || self.item.labels().iter().any(|label| label == id)
     }
 
     /// Ours by its label, or by the name that we make where the plan file has none.
@@ -170,7 +163,7 @@ impl Found {
     }
 
     fn entry_id(&self, names: &Names) -> EntryId {
-        let anothers = || labels_of(&self.item).iter().any(|label| label.starts_with("provision-"));
+        let anothers = || self.item.labels().iter().any(|label| label.starts_with("provision-"));
         match self.is_ours(names) {
             true => EntryId::Ours,
             false if anothers() => EntryId::Others,
@@ -242,14 +235,18 @@ mod tests {
     }
 
     fn answered() -> Value {
-        let mut answered = body(&names(), &Value::Null, &value(-1));
+        let mut answered = json!(body(&names(), None, &value(-1)));
         answered["name"] = json!("provision-abc");
         answered["properties"]["provisioningState"] = json!("Succeeded");
         answered
     }
 
+    fn read(item: &Value) -> EventSubscription {
+        serde_json::from_value(item.clone()).unwrap()
+    }
+
     fn found(item: &Value) -> Found {
-        Found::new("collection", item)
+        Found::new("collection", read(item))
     }
 
     #[test]
@@ -257,17 +254,17 @@ mod tests {
         let mut answered = answered();
         answered["properties"]["filter"]["isSubjectCaseSensitive"] = json!(false);
         answered["properties"]["filter"]["advancedFilters"] = Value::Null;
-        assert_eq!(seen_value(&answered), value(-1));
+        assert_eq!(found(&answered).value, value(-1));
         let target = answered.pointer_mut("/properties/destination/properties").unwrap();
         target.as_object_mut().unwrap().remove("queueMessageTimeToLiveInSeconds");
-        assert_eq!(seen_value(&answered), value(604_800));
+        assert_eq!(found(&answered).value, value(604_800));
     }
 
     #[test]
     fn subscription_that_failed_differs() {
         let mut answered = answered();
         answered["properties"]["provisioningState"] = json!("Failed");
-        assert_eq!(seen_value(&answered)["state"], "Failed");
+        assert_eq!(found(&answered).value["state"], "Failed");
     }
 
     #[test]
@@ -293,7 +290,7 @@ mod tests {
         let names = named("provision-abc");
         assert_eq!((entry(&names).id, &entry(&names).value["id"]), (EntryId::Ours, &json!("provision-abc")));
         assert_eq!(entry(&named("provision-new")).value, value(-1));
-        assert_eq!(labels(&names, &answered()), ["provision-new"]);
+        assert_eq!(labels(&names, &read(&answered())), ["provision-new"]);
     }
 
     #[test]
@@ -306,13 +303,13 @@ mod tests {
         properties["filter"]["isSubjectCaseSensitive"] = json!(true);
         properties["filter"]["subjectEndsWith"] = json!(".jpg");
         properties["topic"] = json!("t");
-        let written = body(&names(), &answered, &value(60));
+        let written = json!(body(&names(), Some(&read(&answered)), &value(60)));
         let expected = |key: &str| answered["properties"][key].clone();
         for key in ["labels", "retryPolicy", "deadLetterDestination"] {
             assert_eq!(written["properties"][key], expected(key), "{key}");
         }
         assert_eq!(written["properties"]["filter"]["isSubjectCaseSensitive"], true);
-        assert_eq!(seen_value(&json!({"name": "provision-abc", "properties": written["properties"]})), value(60));
+        assert_eq!(found(&json!({"name": "provision-abc", "properties": written["properties"]})).value, value(60));
         assert!(written["properties"].get("topic").is_none());
     }
 
@@ -323,8 +320,8 @@ mod tests {
         let destination = properties.remove("destination");
         let delivery = json!({"identity": {"type": "SystemAssigned"}, "destination": destination});
         properties.insert("deliveryWithResourceIdentity".to_owned(), delivery);
-        assert_eq!(seen_value(&answered), value(-1));
-        let written = body(&names(), &answered, &value(60));
+        assert_eq!(found(&answered).value, value(-1));
+        let written = json!(body(&names(), Some(&read(&answered)), &value(60)));
         assert!(written["properties"].get("destination").is_none());
         assert_eq!(written["properties"]["deliveryWithResourceIdentity"]["identity"]["type"], "SystemAssigned");
     }
@@ -337,7 +334,7 @@ mod tests {
             item["properties"]["labels"] = Value::Null;
             item["properties"]["destination"]["properties"]["queueName"] = json!(queue);
             let names = Names { events: "wandb-blobs".to_owned(), ..names() };
-            found(&item).entry(&names, &Value::Object(object(value(-1)))).conflict.map(|refusal| refusal.hint)
+            found(&item).entry(&names, &value(-1)).conflict.map(|refusal| refusal.hint)
         };
         assert!(conflict("byhand", "events").unwrap().contains("`name = \"byhand\"` under"));
         assert!(conflict("wandb-blobs", "other").unwrap().contains("queue = \"acme/other\""));

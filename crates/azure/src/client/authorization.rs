@@ -3,7 +3,7 @@
 use provision_core::Error;
 use serde_json::Value;
 
-use super::models::Named;
+use super::models::{Named, RoleAssignment};
 use super::{Reader, Writer};
 use crate::names::last;
 
@@ -16,7 +16,7 @@ const LOCKS: &str = "2016-09-01";
 impl Reader {
     /// Role assignments at, above and below a scope
     /// <https://learn.microsoft.com/rest/api/authorization/role-assignments/list-for-scope>.
-    pub(crate) async fn list_role_assignments(&self, scope: &str) -> Result<Option<Vec<Value>>, Error> {
+    pub(crate) async fn list_role_assignments(&self, scope: &str) -> Result<Option<Vec<RoleAssignment>>, Error> {
         let text = format!("list the role assignments on `{}`", last(scope));
         self.list(&format!("{scope}/providers/Microsoft.Authorization/roleAssignments"), VERSION, &text).await
     }

@@ -270,3 +270,19 @@ impl EventSubscription {
         self.properties.labels.as_deref().unwrap_or_default()
     }
 }
+
+/// <https://learn.microsoft.com/rest/api/authorization/role-assignments/get#roleassignment>
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct RoleAssignment {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) properties: RoleAssignmentProperties,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RoleAssignmentProperties {
+    pub(crate) scope: String,
+    pub(crate) role_definition_id: String,
+    pub(crate) principal_id: String,
+}

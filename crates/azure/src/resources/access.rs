@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::blockers::not_there;
+use crate::client::models::{RoleAssignment, RoleAssignmentProperties};
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
@@ -116,15 +117,16 @@ struct Assignment {
 }
 
 impl Assignment {
-    fn read(found: &Value) -> Option<Self> {
-        let text = |pointer: &str| found.pointer(pointer).and_then(Value::as_str);
-        Some(Self {
-            id: text("/id")?.to_owned(),
-            name: identity_of(text("/name")?),
-            scope: identity_of(text("/properties/scope")?),
-            role: identity_of(last(text("/properties/roleDefinitionId")?)),
-            principal: identity_of(text("/properties/principalId")?),
-        })
+    /// In normal form.
+    fn of(found: RoleAssignment) -> Self {
+        let RoleAssignmentProperties { scope, role_definition_id, principal_id } = found.properties;
+        Self {
+            id: found.id,
+            name: identity_of(&found.name),
+            scope: identity_of(&scope),
+            role: identity_of(last(&role_definition_id)),
+            principal: identity_of(&principal_id),
+        }
     }
 
     /// One of the roles that the server needs, where it needs it.
@@ -154,7 +156,7 @@ impl Assignment {
 
 async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assignment>>, Error> {
     let found = reader.list_role_assignments(&names.account_id()).await?;
-    Ok(found.map(|found| found.iter().filter_map(Assignment::read).collect()))
+    Ok(found.map(|found| found.into_iter().map(Assignment::of).collect()))
 }
 
 /// The roles of these identities: the plan file's, and those that had them last.

@@ -12,19 +12,19 @@
 //!   containers have no metadata, so that each is read by itself where its mark decides; a role is assigned once to an
 //!   identity, which deployments share.
 
-mod blockers;
-mod client;
 mod config;
-mod contents;
-mod credential;
-mod error;
-mod marks;
 mod names;
+mod tags;
+mod error;
+mod client;
+mod trace;
+mod credential;
+mod contents;
+mod blockers;
+mod marks;
+mod resources;
 mod orphans;
 mod outputs;
 mod provider;
-mod resources;
-mod tags;
-mod trace;
 
 pub use config::{AzureSection, Settings};

@@ -1,11 +1,11 @@
 //! The parts of a deployment, and every name and id of theirs.
 
 use provision_core::mark::{Mark, Origin, Tags};
-use provision_core::{Address, digest};
+use provision_core::{Address, Error, ErrorKind, digest};
 
 use crate::config::Settings;
 
-/// The parts of a deployment, in the order in which people read them.
+/// A part of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// The group of the storage account.
@@ -25,13 +25,9 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] =
+    /// Each of them, in the order in which people read.
+    pub(crate) const ALL: [Self; 7] =
         [Self::ResourceGroup, Self::Account, Self::Container, Self::Cors, Self::Queue, Self::Events, Self::Access];
-
-    /// The part that has an address.
-    pub(crate) fn of(address: &Address) -> Option<Self> {
-        Self::ALL.into_iter().find(|part| part.address() == *address)
-    }
 
     /// Its stable name.
     pub(crate) const fn address(self) -> Address {
@@ -43,6 +39,14 @@ impl Part {
             Self::Queue => "azure.queue",
             Self::Events => "azure.events",
             Self::Access => "azure.access",
+        })
+    }
+
+    /// The part that an address of the core's names.
+    pub(crate) fn of(address: &Address) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|part| part.address() == *address);
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::Unexpected, format!("{address} is no part: this is a bug in provision"))
         })
     }
 

@@ -95,20 +95,6 @@ impl Cloud for Settings {
 }
 
 impl<C> Provider<C> {
-    fn names(&self) -> Names {
-        Names::of(&self.settings)
-    }
-
-    /// The identities whose roles are looked at: the plan file's, then those that had them last.
-    fn principals(&self) -> Vec<String> {
-        let named = self.settings.azure.access.as_ref().map(|access| identity_of(&access.principal_id));
-        let recalled = self.recalled.lock().unwrap_or_else(PoisonError::into_inner);
-        named.into_iter().chain(recalled.iter().cloned()).collect()
-    }
-}
-
-impl<C: AsRef<Reader>> Provider<C> {
-    /// A provider of these settings.
     fn new(settings: Settings, place: Place, client: C) -> Self {
         Self {
             settings,
@@ -124,6 +110,32 @@ impl<C: AsRef<Reader>> Provider<C> {
         }
     }
 
+    fn names(&self) -> Names {
+        Names::of(&self.settings)
+    }
+
+    /// The identities whose roles are looked at: the plan file's, then those that had them last.
+    fn principals(&self) -> Vec<String> {
+        let named = self.settings.azure.access.as_ref().map(|access| identity_of(&access.principal_id));
+        let recalled = self.recalled.lock().unwrap_or_else(PoisonError::into_inner);
+        named.into_iter().chain(recalled.iter().cloned()).collect()
+    }
+
+    fn resource(&self, part: Part) -> Option<Resource> {
+        let (settings, names) = (&self.settings, self.names());
+        match part {
+            Part::ResourceGroup => resource_group::resource(settings, &names),
+            Part::Account => account::resource(settings, &names),
+            Part::Container => Some(container::resource(settings, &names)),
+            Part::Cors => Some(cors::resource(&names)),
+            Part::Queue => queue::resource(settings, &names),
+            Part::Events => Some(events::resource(&names)),
+            Part::Access => access::resource(&self.principals()),
+        }
+    }
+}
+
+impl<C: AsRef<Reader>> Provider<C> {
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
             self.client.as_ref().get_subscription(&self.names().subscription).await?;
@@ -143,22 +155,12 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn resources(&self) -> Vec<Resource> {
-        let (settings, names) = (&self.settings, self.names());
-        let parts = [
-            resource_group::resource(settings, &names),
-            account::resource(settings, &names),
-            Some(container::resource(settings, &names)),
-            Some(cors::resource(&names)),
-            queue::resource(settings, &names),
-            Some(events::resource(&names)),
-            access::resource(&self.principals()),
-        ];
-        parts.into_iter().flatten().collect()
+        Part::ALL.into_iter().filter_map(|part| self.resource(part)).collect()
     }
 
     fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
         let (settings, names) = (&self.settings, self.names());
-        let Some(part) = Part::of(address) else { return Vec::new() };
+        let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
             Part::ResourceGroup => resource_group::want(settings),
             Part::Account => account::want(settings),
@@ -188,7 +190,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn instead_of_adopting(&self, address: &Address) -> Option<String> {
-        match Part::of(address)? {
+        match Part::of(address).ok()? {
             Part::ResourceGroup => Some(instead_of_adopting("into `resource_group` under [azure]")),
             Part::Account => Some(instead_of_adopting("under [azure.account]")),
             Part::Container | Part::Cors | Part::Queue | Part::Events | Part::Access => None,
@@ -210,7 +212,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     async fn observe(&self, address: &Address) -> Result<Observation, Error> {
         let (reader, settings, names) = (self.client.as_ref(), &self.settings, self.names());
         let (looking, registration) = (&self.looking, &self.registration);
-        match part(address)? {
+        match Part::of(address)? {
             Part::ResourceGroup => resource_group::observe(reader, settings, &names).await,
             Part::Account => account::observe(reader, settings, &names).await,
             Part::Container => container::observe(reader, &names).await,
@@ -237,7 +239,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn in_the_way(&self, address: &Address) -> Result<Option<Refusal>, Error> {
         let (reader, names) = (self.client.as_ref(), self.names());
-        match part(address)? {
+        match Part::of(address)? {
             Part::ResourceGroup => resource_group::in_the_way(reader, &names, !names.shared).await,
             Part::Account => account::in_the_way(reader, &names).await,
             Part::Container => blockers::locked(reader, &names).await,
@@ -249,26 +251,26 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 #[async_trait]
 impl Provisioner for Provider<Writer> {
     async fn tags(&self, operation: &Operation) -> Result<Option<Tags>, Error> {
-        let (part, planned) = (part(&operation.address)?, self.names());
+        let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (reader, (names, name)) = (self.client.reader(), planned.located(part, &operation.name));
         match part {
             Part::ResourceGroup => resource_group::tags(reader, &self.settings, &names).await,
             Part::Account => account::tags(reader, &self.settings, &names).await,
             Part::Container => container::tags(reader, &names, name).await,
             Part::Queue => queue::tags(reader, &names, name).await,
-            Part::Cors | Part::Events | Part::Access => Err(an_entry(part)),
+            Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
         }
     }
 
     async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-        let (part, planned) = (part(&operation.address)?, self.names());
+        let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (writer, (names, name)) = (&self.client, planned.located(part, &operation.name));
         match part {
             Part::ResourceGroup => resource_group::update_tags(writer, &names, found, changes).await,
             Part::Account => account::update_tags(writer, &names, found, changes).await,
             Part::Container => container::update_tags(writer, &names, name, found, changes).await,
             Part::Queue => queue::update_tags(writer, &names, name, found, changes).await,
-            Part::Cors | Part::Events | Part::Access => Err(an_entry(part)),
+            Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
         }
     }
 
@@ -279,13 +281,13 @@ impl Provisioner for Provider<Writer> {
         facets: &Map<String, Value>,
         watch: &Watch<'_>,
     ) -> Result<Created, Error> {
-        let (part, writer, names) = (part(&operation.address)?, &self.client, self.names());
+        let (part, writer, names) = (Part::of(&operation.address)?, &self.client, self.names());
         let created = match part {
             Part::ResourceGroup => resource_group::create(writer, &names, tags, facets).await,
             Part::Account => account::create(writer, &names, tags, facets, watch).await,
             Part::Container => container::create(writer, &names, &operation.name, tags).await,
             Part::Queue => queue::create(writer, &names, &operation.name, tags).await,
-            Part::Cors | Part::Events | Part::Access => Err(an_entry(part)),
+            Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
         };
         let created = created.map_err(|error| self.not_seen_yet(error))?;
         self.created.fetch_or(created == Created::Made, Ordering::Relaxed);
@@ -302,13 +304,14 @@ impl Provisioner for Provider<Writer> {
     ) -> Result<(), Error> {
         let (writer, settings, names) = (&self.client, &self.settings, self.names());
         let write = Write { facet, before, value };
-        let written = match part(&operation.address)? {
+        let written = match Part::of(&operation.address)? {
             Part::Account => account::write(writer, &names, &write, watch).await,
             Part::Container => container::write(writer, &names, &write).await,
             Part::Cors => cors::write(writer, &names, &write, watch).await,
             Part::Events => events::write(writer, &names, &self.registration, &write, watch).await,
             Part::Access => access::write(writer, settings, &names, &self.principals(), &write).await,
-            part @ (Part::ResourceGroup | Part::Queue) => Err(as_a_whole(part)),
+            Part::ResourceGroup => Err(ours("a resource group is written with its creation")),
+            Part::Queue => Err(ours("a queue is written with its creation")),
         };
         written.map_err(|error| self.not_seen_yet(error))
     }
@@ -319,7 +322,7 @@ impl Provisioner for Provider<Writer> {
     }
 
     async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        let (part, planned) = (part(&operation.address)?, self.names());
+        let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (names, name) = planned.located(part, &operation.name);
         let (writer, settings, opened) = (&self.client, &self.settings, &self.opened);
         match part {
@@ -330,7 +333,7 @@ impl Provisioner for Provider<Writer> {
             Part::Account => account::delete(writer, &names, watch).await,
             Part::Container => container::delete(writer, settings, &names, name, opened, watch).await,
             Part::Queue => queue::delete(writer, &names, name, watch).await,
-            Part::Cors | Part::Events | Part::Access => Err(an_entry(part)),
+            Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
         }
     }
 }
@@ -347,16 +350,9 @@ impl Provider<Writer> {
     }
 }
 
-fn part(address: &Address) -> Result<Part, Error> {
-    Part::of(address).ok_or_else(|| ours(&format!("Azure has no {address}")))
-}
-
-fn an_entry(part: Part) -> Error {
-    ours(&format!("{} is an entry of something else", part.address()))
-}
-
+/// Entries are in a document of something else, and have no tags: they are written, and that is all.
 fn as_a_whole(part: Part) -> Error {
-    ours(&format!("{} is written with its creation", part.address()))
+    ours(&format!("{} is taken for more than an entry", part.address()))
 }
 
 fn instead_of_adopting(place: &str) -> String {

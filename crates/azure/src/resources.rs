@@ -1,12 +1,12 @@
 //! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
 
-pub(crate) mod access;
-pub(crate) mod account;
+pub(crate) mod resource_group;
 pub(crate) mod container;
 pub(crate) mod cors;
-pub(crate) mod events;
 pub(crate) mod queue;
-pub(crate) mod resource_group;
+pub(crate) mod events;
+pub(crate) mod access;
+pub(crate) mod account;
 
 use provision_core::resource::{Creation, Extent, Facet, Lane, Resource, Sharing, Turns, Want};
 use provision_core::{Error, ErrorKind};

@@ -1,5 +1,7 @@
 //! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
 
+#[macro_use]
+mod facets;
 pub(crate) mod resource_group;
 pub(crate) mod container;
 pub(crate) mod cors;
@@ -8,10 +10,10 @@ pub(crate) mod events;
 pub(crate) mod access;
 pub(crate) mod account;
 
-use provision_core::resource::{Creation, Extent, Facet, Lane, Resource, Sharing, Turns, Want};
-use provision_core::{Error, ErrorKind};
+use provision_core::resource::{Facet, Lane, Resource, Turns, Want};
 use serde_json::{Value, json};
 
+use self::facets::PartFacet;
 use crate::config::Settings;
 use crate::names::Part;
 
@@ -32,24 +34,31 @@ fn of(part: Part, name: &str, facets: &'static [&'static Facet]) -> Resource {
 }
 
 /// What a write is about.
+#[derive(Clone, Copy)]
 pub(crate) struct Write<'a> {
     pub(crate) facet: &'a str,
     pub(crate) before: &'a Value,
     pub(crate) value: &'a Value,
 }
 
-/// A facet of one value that the creating call sets.
-const fn included(name: &'static str, key: char, extent: Extent) -> Facet {
-    Facet { name, key, extent, sharing: Sharing::Exclusive, creation: Creation::SameCall }
-}
-
 /// The deployment's tags, where there are any.
-fn wanted_tags(facet: &'static Facet, settings: &Settings) -> Option<Want> {
-    let value = json!(settings.tags());
-    (!settings.tags().is_empty()).then(|| Want { facet, value, path: "deployment.tags".to_owned() })
+fn wanted_tags(facet: impl PartFacet, settings: &Settings) -> Option<Want> {
+    (!settings.tags().is_empty()).then(|| facet.want(json!(settings.tags()), "deployment.tags"))
 }
 
-/// What no version of ours ever sends: a facet that there is none of, a verb that a part does not know.
-pub(crate) fn ours(what: &str) -> Error {
-    Error::new(ErrorKind::Unexpected, format!("{what}: this is a bug in provision"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facets_on_record_in_one_mark_have_keys_of_their_own() {
+        for facets in [resource_group::FACETS, account::FACETS, container::FACETS, queue::FACETS] {
+            let entries = [cors::FACETS, events::FACETS, access::FACETS].concat();
+            let facets = [facets, &entries].concat();
+            let mut keys: Vec<char> = facets.iter().map(|facet| facet.key).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), facets.len());
+        }
+    }
 }

@@ -17,12 +17,16 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part, identity_of, last};
-use crate::resources::{Write, of};
+use crate::resources::{PartFacet as _, Write, of};
 
-/// By role, who has it.
-static ROLES: Facet =
-    Facet { name: "roles", key: 'r', extent: Extent::NamedKeys, sharing: Sharing::Named, creation: Creation::OwnCall };
-static FACETS: &[&Facet] = &[&ROLES];
+facets! {
+    /// By role, who has it.
+    enum AccessFacet {
+        Roles = ("roles", 'r', Extent::NamedKeys, Sharing::Named, Creation::OwnCall),
+    }
+}
+
+pub(super) const FACETS: &[&Facet] = AccessFacet::SPECS;
 
 /// A built-in role, and where the server needs it.
 struct Role {
@@ -83,7 +87,7 @@ pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let Some(access) = &settings.azure.access else { return Vec::new() };
     let value = roles_of(&access.principal_id, names);
-    vec![Want { facet: &ROLES, value, path: "azure.access".to_owned() }]
+    vec![AccessFacet::Roles.want(value, "azure.access")]
 }
 
 fn roles_of(principal: &str, names: &Names) -> Value {
@@ -142,7 +146,7 @@ impl Assignment {
     fn entry(&self, names: &Names, marks: &Marks) -> Option<Entry> {
         let role = self.role(names)?;
         let value = json!(role.held(&self.principal, &self.scope));
-        let claimed = marks.claim_member(names, &ROLES, role.name, &value);
+        let claimed = marks.claim_member(names, AccessFacet::Roles.spec(), role.name, &value);
         let id = match (self.has_our_id(), claimed) {
             (true, false) => EntryId::Ours,
             (true, true) => EntryId::Nobodys,
@@ -170,8 +174,12 @@ pub(crate) async fn observe(
     let (found, marks) = (found?, marks?);
     // A list of what is not there may be empty, or show what is assigned above it.
     let Some(found) = found.filter(|_| marks.is_there) else { return Ok(Observation::Absent) };
-    let list = entries(&found, principals, names, &marks);
-    let seen = vec![(ROLES.name, Seen::Entries(Entries { list, limit: None }))];
+    let seen = AccessFacet::seen(|facet| match facet {
+        AccessFacet::Roles => {
+            let list = entries(&found, principals, names, &marks);
+            Seen::Entries(Entries { list, limit: None })
+        }
+    });
     Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
@@ -188,7 +196,7 @@ pub(crate) async fn write(
     principals: &[String],
     write: &Write<'_>,
 ) -> Result<(), Error> {
-    let Write { before, value, .. } = *write;
+    let (AccessFacet::Roles, Write { before, value, .. }) = (AccessFacet::of(write.facet)?, *write);
     let (found, marks) = futures::join!(assignments(writer.reader(), names), claims(writer, names, before));
     let (found, marks) = (found?, marks?);
     let Some(found) = found else { return not_there(names, value) };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Resource, Seen, Want};
+use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
@@ -13,18 +13,24 @@ use crate::blockers::{immovable, locked, refusal_error, refused};
 use crate::client::models::{AccountProperties, Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
-use crate::error::ACCOUNT_NOT_READY;
+use crate::error::{ACCOUNT_NOT_READY, ours};
 use crate::marks;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
-use crate::resources::{ACCOUNT_LANE, Write, included, of, ours, wanted_tags};
+use crate::resources::{ACCOUNT_LANE, PartFacet as _, Write, of, wanted_tags};
 use crate::tags::{self, changed};
 
-static LOCATION: Facet = included("location", 'l', Extent::Whole);
-static SKU: Facet = included("sku", 's', Extent::Whole);
-static SECURITY: Facet = included("security", 't', Extent::Whole);
-static TAGS: Facet = included("tags", 'g', Extent::Tags);
-static FACETS: &[&Facet] = &[&LOCATION, &SKU, &SECURITY, &TAGS];
+facets! {
+    /// Facets of the account.
+    enum AccountFacet {
+        Location = ("location", 'l', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+        Sku = ("sku", 's', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+        Security = ("security", 't', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+        Tags = ("tags", 'g', Extent::Tags, Sharing::Exclusive, Creation::SameCall),
+    }
+}
+
+pub(super) const FACETS: &[&Facet] = AccountFacet::SPECS;
 
 /// "A maximum of 15 tags can be provided for a resource"
 /// (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create#request-body>).
@@ -44,13 +50,12 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 
 /// What is wanted. An account is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    let want = |facet, value, path: &str| Want { facet, value, path: path.to_owned() };
     let mut wants = vec![
-        want(&LOCATION, json!(settings.location()), "azure.location"),
-        want(&SKU, json!(settings.azure.account.sku), "azure.account.sku"),
-        want(&SECURITY, security(true, "TLS1_2", false), "azure.account"),
+        AccountFacet::Location.want(json!(settings.location()), "azure.location"),
+        AccountFacet::Sku.want(json!(settings.azure.account.sku), "azure.account.sku"),
+        AccountFacet::Security.want(security(true, "TLS1_2", false), "azure.account"),
     ];
-    wants.extend(wanted_tags(&TAGS, settings));
+    wants.extend(wanted_tags(AccountFacet::Tags, settings));
     wants
 }
 
@@ -72,15 +77,17 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
-    let seen = vec![
-        (LOCATION.name, Seen::Value(json!(location))),
-        (SKU.name, Seen::Value(json!(found.sku()))),
-        (SECURITY.name, Seen::Value(seen_security(&found.properties))),
-        (TAGS.name, Seen::Value(json!(without_mark(&tags)))),
-    ];
-    let mut obstacles: Vec<_> = moved.map(|refusal| (LOCATION.name, refusal)).into_iter().collect();
+    let seen = AccountFacet::seen(|facet| {
+        Seen::Value(match facet {
+            AccountFacet::Location => json!(location),
+            AccountFacet::Sku => json!(found.sku()),
+            AccountFacet::Security => seen_security(&found.properties),
+            AccountFacet::Tags => json!(without_mark(&tags)),
+        })
+    });
+    let mut obstacles: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
     if found.kind != "StorageV2" {
-        obstacles.push((SECURITY.name, wrong_kind(names, &found)));
+        obstacles.push((AccountFacet::Security.name(), wrong_kind(names, &found)));
     }
     Ok(Observation::Present(Box::new(Present { mark: Mark::from_tags(&tags), seen, obstacles, ..Present::default() })))
 }
@@ -138,13 +145,13 @@ pub(crate) async fn create(
     if let Some(found) = writer.reader().get_account(&id).await? {
         return existed(names, &found);
     }
-    let wanted = |facet: &Facet| facets.get(facet.name).cloned().unwrap_or_default();
-    let mut properties = security_properties(&wanted(&SECURITY));
+    let wanted = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
+    let mut properties = security_properties(&wanted(AccountFacet::Security));
     properties.insert("allowSharedKeyAccess".to_owned(), json!(true));
     let body = json!({
-        "location": wanted(&LOCATION),
+        "location": wanted(AccountFacet::Location),
         "kind": "StorageV2",
-        "sku": {"name": wanted(&SKU)},
+        "sku": {"name": wanted(AccountFacet::Sku)},
         "tags": tags,
         "properties": properties,
     });
@@ -176,9 +183,9 @@ fn existed(names: &Names, found: &StorageAccount) -> Result<Created, Error> {
 /// Write one facet.
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
     let _turn = watch.turn().await;
-    let body = match write.facet {
-        "sku" => json!({"sku": {"name": write.value}}),
-        "security" => {
+    let body = match AccountFacet::of(write.facet)? {
+        AccountFacet::Sku => json!({"sku": {"name": write.value}}),
+        AccountFacet::Security => {
             let mut properties = security_properties(write.value);
             let found = writer.reader().get_account(&names.account_id()).await?;
             let tls = found.and_then(|found| found.properties.minimum_tls_version);
@@ -187,7 +194,9 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, wat
             }
             json!({"properties": properties})
         }
-        other => return Err(ours(&format!("facet `{other}` of the account is not written by itself"))),
+        AccountFacet::Location | AccountFacet::Tags => {
+            return Err(ours(&format!("`{}` of an account is not written by itself", write.facet)));
+        }
     };
     writer.patch_account(&names.account_id(), &body).await
 }

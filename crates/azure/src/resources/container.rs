@@ -3,7 +3,7 @@
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Extent, Facet, Observation, Present, Resource, Seen, Want};
+use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Resource, Seen, Sharing, Want};
 use provision_core::{Error, assess};
 use serde_json::json;
 
@@ -11,13 +11,20 @@ use crate::blockers::missing;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Opened};
+use crate::error::ours;
 use crate::names::{Names, Part, identity_of};
-use crate::resources::{CONTENT_LANE, Write, included, of, ours};
+use crate::resources::{CONTENT_LANE, PartFacet as _, Write, of};
 use crate::tags::{changed, metadata, to_metadata};
 
-static ACCOUNT: Facet = included("account", 'a', Extent::Whole);
-static PUBLIC_ACCESS: Facet = included("public_access", 'p', Extent::Whole);
-static FACETS: &[&Facet] = &[&ACCOUNT, &PUBLIC_ACCESS];
+facets! {
+    /// Facets of the container.
+    enum ContainerFacet {
+        Account = ("account", 'a', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+        PublicAccess = ("public_access", 'p', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+    }
+}
+
+pub(super) const FACETS: &[&Facet] = ContainerFacet::SPECS;
 
 /// The container.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
@@ -37,9 +44,9 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
 pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
     let azure = &settings.azure;
     let account = json!(azure.account.name);
-    let mut wants = vec![Want { facet: &ACCOUNT, value: account, path: "azure.account.name".to_owned() }];
+    let mut wants = vec![ContainerFacet::Account.want(account, "azure.account.name")];
     if origin == Origin::Created || azure.container.private {
-        wants.push(Want { facet: &PUBLIC_ACCESS, value: json!("None"), path: "azure.container".to_owned() });
+        wants.push(ContainerFacet::PublicAccess.want(json!("None"), "azure.container"));
     }
     wants
 }
@@ -55,7 +62,10 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     let public = found.public_access().unwrap_or("None");
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&metadata(found.metadata())),
-        seen: vec![(ACCOUNT.name, Seen::Value(json!(names.account))), (PUBLIC_ACCESS.name, Seen::Value(json!(public)))],
+        seen: ContainerFacet::seen(|facet| match facet {
+            ContainerFacet::Account => Seen::Value(json!(names.account)),
+            ContainerFacet::PublicAccess => Seen::Value(json!(public)),
+        }),
         ..Present::default()
     })))
 }
@@ -91,10 +101,10 @@ pub(crate) async fn create(writer: &Writer, names: &Names, container: &str, tags
 
 /// Write one facet.
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
-    if write.facet != PUBLIC_ACCESS.name {
-        return Err(ours(&format!("facet `{}` of the container is not written by itself", write.facet)));
-    }
-    let body = json!({"properties": {"publicAccess": "None"}});
+    let body = match ContainerFacet::of(write.facet)? {
+        ContainerFacet::PublicAccess => json!({"properties": {"publicAccess": "None"}}),
+        ContainerFacet::Account => return Err(ours("a container is not moved to another account")),
+    };
     writer.patch_container(&names.container_id(&names.container), &body).await
 }
 

@@ -13,14 +13,19 @@ use crate::blockers::{missing, not_there};
 use crate::client::models::{self, BlobService, CorsRules};
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
+use crate::error::ours;
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part};
-use crate::resources::{ACCOUNT_LANE, Write, of, ours};
+use crate::resources::{ACCOUNT_LANE, PartFacet as _, Write, of};
 
-/// Rules have no id: whose one is stands in the marks alone.
-static RULE: Facet =
-    Facet { name: "rule", key: 'c', extent: Extent::Whole, sharing: Sharing::Anonymous, creation: Creation::OwnCall };
-static FACETS: &[&Facet] = &[&RULE];
+facets! {
+    /// Rules have no id: whose one is stands in the marks alone.
+    enum CorsFacet {
+        Rule = ("rule", 'c', Extent::Whole, Sharing::Anonymous, Creation::OwnCall),
+    }
+}
+
+pub(super) const FACETS: &[&Facet] = CorsFacet::SPECS;
 
 /// "Up to five CORS rules can be specified per storage service"
 /// (<https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services#usage-notes>).
@@ -41,7 +46,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
 
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    vec![Want { facet: &RULE, value: wanted(settings).to_value(), path: "azure.cors".to_owned() }]
+    vec![CorsFacet::Rule.want(wanted(settings).to_value(), "azure.cors")]
 }
 
 fn wanted(settings: &Settings) -> CorsRule {
@@ -59,16 +64,20 @@ pub(crate) async fn observe(
     let Some(service) = service? else {
         return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
-    let list = entries(service.rules(), &wanted(settings), names, &*marks?);
-    let entries = Entries { list, limit: Some((MOST_RULES, too_many(names))) };
-    let seen = vec![(RULE.name, Seen::Entries(entries))];
+    let (want, marks) = (wanted(settings), marks?);
+    let seen = CorsFacet::seen(|facet| match facet {
+        CorsFacet::Rule => {
+            let list = entries(service.rules(), &want, names, &marks);
+            Seen::Entries(Entries { list, limit: Some((MOST_RULES, too_many(names))) })
+        }
+    });
     Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
 /// Every rule, with whether another deployment in the account relies on it: two of one host want the same.
 fn entries(rules: &[models::CorsRule], want: &CorsRule, names: &Names, marks: &Marks) -> Vec<Entry> {
     let rules: Vec<_> = rules.iter().map(listed).collect();
-    let claimed = |entry: Entry| Entry { co_owned: marks.claim(names, &RULE, &entry.value), ..entry };
+    let claimed = |entry: Entry| Entry { co_owned: marks.claim(names, CorsFacet::Rule.spec(), &entry.value), ..entry };
     cors::entries(&rules, &[], want).into_iter().map(claimed).collect()
 }
 
@@ -82,7 +91,7 @@ fn too_many(names: &Names) -> Refusal {
 /// Read, put ours in the place of `before`, write. Everything else goes back as it was read.
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
     let _turn = watch.turn().await;
-    let Write { before, value, .. } = *write;
+    let (CorsFacet::Rule, Write { before, value, .. }) = (CorsFacet::of(write.facet)?, *write);
     let (reader, id) = (writer.reader(), names.account_id());
     let (service, claimed) = futures::join!(reader.get_blob_service(&id), is_claimed(reader, names, before, value));
     let (service, claimed) = (service?, claimed?);
@@ -101,7 +110,7 @@ async fn is_claimed(reader: &Reader, names: &Names, before: &Value, value: &Valu
     if before.is_null() || before == value {
         return Ok(false);
     }
-    Ok(Marks::read(reader, names).await?.claim(names, &RULE, before))
+    Ok(Marks::read(reader, names).await?.claim(names, CorsFacet::Rule.spec(), before))
 }
 
 /// The rules with ours first, or taken out.
@@ -208,7 +217,8 @@ mod tests {
     #[test]
     fn rule_that_another_deployment_has_on_record_is_known_as_such() {
         let (names, want) = (names(), rule("https://a.example"));
-        let marks = claimed(&names, |mark| mark.outside.put(RULE.key, Record::written(&want.to_value())));
+        let marks =
+            claimed(&names, |mark| mark.outside.put(CorsFacet::Rule.spec().key, Record::written(&want.to_value())));
         let both = [made(&want.to_value()), made(&rule("https://b.example").to_value())];
         let owned: Vec<_> = entries(&both, &want, &names, &marks).into_iter().map(|entry| entry.co_owned).collect();
         assert_eq!(owned, [true, false]);

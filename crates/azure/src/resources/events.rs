@@ -21,11 +21,16 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
-use crate::resources::{ACCOUNT_LANE, Write, of};
+use crate::resources::{ACCOUNT_LANE, PartFacet as _, Write, of};
 
-static DELIVERY: Facet =
-    Facet { name: "delivery", key: 'e', extent: Extent::Whole, sharing: Sharing::Named, creation: Creation::OwnCall };
-static FACETS: &[&Facet] = &[&DELIVERY];
+facets! {
+    /// Facets of the event subscription.
+    enum EventsFacet {
+        Delivery = ("delivery", 'e', Extent::Whole, Sharing::Named, Creation::OwnCall),
+    }
+}
+
+pub(super) const FACETS: &[&Facet] = EventsFacet::SPECS;
 
 /// A subscription takes some seconds to be made, changed or deleted
 /// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/get#eventsubscriptionprovisioningstate>).
@@ -49,7 +54,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
 /// What is wanted; without a queue nothing.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let value = wanted(settings, names);
-    vec![Want { facet: &DELIVERY, value, path: "azure.events".to_owned() }]
+    vec![EventsFacet::Delivery.want(value, "azure.events")]
 }
 
 fn wanted(settings: &Settings, names: &Names) -> Value {
@@ -135,8 +140,12 @@ pub(crate) async fn observe(
         return Err(under_way(busy));
     }
     let want = wanted(settings, names);
-    let list = look.found.iter().map(|found| found.entry(names, &want)).collect();
-    let seen = vec![(DELIVERY.name, Seen::Entries(Entries { list, limit: None }))];
+    let seen = EventsFacet::seen(|facet| match facet {
+        EventsFacet::Delivery => {
+            let list = look.found.iter().map(|found| found.entry(names, &want)).collect();
+            Seen::Entries(Entries { list, limit: None })
+        }
+    });
     Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
@@ -169,7 +178,7 @@ pub(crate) async fn write(
 /// The account's turn is waited for after the look: a subscription is a thing of its own, which nobody else of this run
 /// writes.
 async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
-    let Write { before, value, .. } = *write;
+    let (EventsFacet::Delivery, Write { before, value, .. }) = (EventsFacet::of(write.facet)?, *write);
     let Some(look) = look(writer.reader(), names).await? else { return not_there(names, value) };
     let is_ours = |found: &&Found| found.is_ours(names) || (!before.is_null() && same(&found.value, before));
     let ours: Vec<&Found> = look.found.iter().filter(is_ours).collect();
@@ -213,6 +222,6 @@ async fn put(
 
 /// Delete all of ours on an account that goes.
 pub(crate) async fn remove(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
-    let nothing = Write { facet: DELIVERY.name, before: &Value::Null, value: &Value::Null };
+    let nothing = Write { facet: EventsFacet::Delivery.name(), before: &Value::Null, value: &Value::Null };
     replace(writer, names, &nothing, watch).await
 }

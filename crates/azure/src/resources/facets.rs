@@ -17,9 +17,14 @@ pub(super) trait PartFacet: Copy + 'static {
     /// As the core knows it.
     fn spec(self) -> &'static Facet;
 
+    /// Its name in messages and change sets.
+    fn name(self) -> &'static str {
+        self.spec().name
+    }
+
     /// The facet that has a name.
     fn of(name: &str) -> Result<Self, Error> {
-        let found = Self::ALL.iter().copied().find(|facet| facet.spec().name == name);
+        let found = Self::ALL.iter().copied().find(|facet| facet.name() == name);
         found.ok_or_else(|| ours(&format!("facet `{name}` is unknown")))
     }
 
@@ -30,7 +35,7 @@ pub(super) trait PartFacet: Copy + 'static {
 
     /// What is seen of each.
     fn seen(look: impl Fn(Self) -> Seen) -> Vec<(&'static str, Seen)> {
-        Self::ALL.iter().map(|facet| (facet.spec().name, look(*facet))).collect()
+        Self::ALL.iter().map(|facet| (facet.name(), look(*facet))).collect()
     }
 }
 

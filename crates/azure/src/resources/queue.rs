@@ -4,18 +4,23 @@ use provision_core::Error;
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Extent, Facet, Observation, Present, Resource, Seen, Want};
+use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Resource, Seen, Sharing, Want};
 use serde_json::json;
 
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::names::{Names, Part, identity_of};
-use crate::resources::{CONTENT_LANE, included, of};
+use crate::resources::{CONTENT_LANE, PartFacet as _, of};
 use crate::tags::{changed, metadata, to_metadata};
 
-/// A queue has nothing to set; where it is tells that it is.
-static ACCOUNT: Facet = included("account", 'a', Extent::Whole);
-static FACETS: &[&Facet] = &[&ACCOUNT];
+facets! {
+    /// A queue has nothing to set; where it is tells that it is.
+    enum QueueFacet {
+        Account = ("account", 'a', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+    }
+}
+
+pub(super) const FACETS: &[&Facet] = QueueFacet::SPECS;
 
 /// The queue, where there is one.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
@@ -33,7 +38,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let account = json!(settings.azure.account.name);
-    vec![Want { facet: &ACCOUNT, value: account, path: "azure.account.name".to_owned() }]
+    vec![QueueFacet::Account.want(account, "azure.account.name")]
 }
 
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
@@ -41,7 +46,9 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     let Some(found) = reader.get_queue(&names.queue_id(queue)).await? else { return Ok(Observation::Absent) };
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&metadata(found.metadata())),
-        seen: vec![(ACCOUNT.name, Seen::Value(json!(names.account)))],
+        seen: QueueFacet::seen(|facet| match facet {
+            QueueFacet::Account => Seen::Value(json!(names.account)),
+        }),
         ..Present::default()
     })))
 }

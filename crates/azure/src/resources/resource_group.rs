@@ -3,7 +3,7 @@
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Resource, Seen, Want};
+use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
@@ -13,12 +13,18 @@ use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::GROUP_BEING_DELETED;
 use crate::names::{Names, Part, identity_of, last};
-use crate::resources::{included, of, wanted_tags};
+use crate::resources::{PartFacet as _, of, wanted_tags};
 use crate::tags::{self, changed};
 
-static LOCATION: Facet = included("location", 'l', Extent::Whole);
-static TAGS: Facet = included("tags", 'g', Extent::Tags);
-static FACETS: &[&Facet] = &[&LOCATION, &TAGS];
+facets! {
+    /// Facets of the group.
+    enum GroupFacet {
+        Location = ("location", 'l', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+        Tags = ("tags", 'g', Extent::Tags, Sharing::Exclusive, Creation::SameCall),
+    }
+}
+
+pub(super) const FACETS: &[&Facet] = GroupFacet::SPECS;
 
 /// The group, where the plan file asks to create it.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
@@ -32,8 +38,8 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 /// What is wanted. A group is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let location = json!(settings.location());
-    let mut wants = vec![Want { facet: &LOCATION, value: location, path: "azure.location".to_owned() }];
-    wants.extend(wanted_tags(&TAGS, settings));
+    let mut wants = vec![GroupFacet::Location.want(location, "azure.location")];
+    wants.extend(wanted_tags(GroupFacet::Tags, settings));
     wants
 }
 
@@ -42,12 +48,14 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
-    let others = json!(without_mark(&tags));
-    let seen = vec![(LOCATION.name, Seen::Value(json!(location))), (TAGS.name, Seen::Value(others))];
+    let seen = GroupFacet::seen(|facet| match facet {
+        GroupFacet::Location => Seen::Value(json!(location)),
+        GroupFacet::Tags => Seen::Value(json!(without_mark(&tags))),
+    });
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         seen,
-        obstacles: moved.map(|refusal| (LOCATION.name, refusal)).into_iter().collect(),
+        obstacles: moved.map(|refusal| (GroupFacet::Location.name(), refusal)).into_iter().collect(),
         ..Present::default()
     })))
 }
@@ -93,7 +101,9 @@ pub(crate) async fn create(
     if existing(writer.reader(), names).await?.is_some() {
         return Ok(Created::Existed);
     }
-    writer.put_group(&names.group_id(), &json!({"location": facets.get(LOCATION.name), "tags": tags})).await
+    writer
+        .put_group(&names.group_id(), &json!({"location": facets.get(GroupFacet::Location.name()), "tags": tags}))
+        .await
 }
 
 /// What else is in the group. `with_account` leaves the account out, which goes before the group.

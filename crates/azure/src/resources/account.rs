@@ -113,23 +113,6 @@ fn wrong_kind(names: &Names, found: &StorageAccount) -> Refusal {
     }
 }
 
-/// Its tags; `None` if it is not there.
-pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
-    let found = reader.get_account(&names.account_id()).await?;
-    Ok(found.map(|found| tags::tags(found.tags.as_ref(), settings.tags())))
-}
-
-/// All tags at once: the call replaces them.
-pub(crate) async fn update_tags(
-    writer: &Writer,
-    names: &Names,
-    found: &Tags,
-    changes: &TagChanges,
-) -> Result<(), Error> {
-    let body = json!({"tags": changed(found, changes)});
-    writer.patch_account(&names.account_id(), &body).await
-}
-
 /// Create the account with its tags. The call would replace those of one that exists, so it is looked for right before. A
 /// creation that was answered with throttling may have succeeded all the same
 /// (<https://github.com/Azure/azure-cli/issues/31148>), so a conflict is looked at again.
@@ -178,6 +161,23 @@ fn existed(names: &Names, found: &StorageAccount) -> Result<Created, Error> {
                 .retry(ACCOUNT_NOT_READY))
         }
     }
+}
+
+/// Its tags; `None` if it is not there.
+pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
+    let found = reader.get_account(&names.account_id()).await?;
+    Ok(found.map(|found| tags::tags(found.tags.as_ref(), settings.tags())))
+}
+
+/// All tags at once: the call replaces them.
+pub(crate) async fn update_tags(
+    writer: &Writer,
+    names: &Names,
+    found: &Tags,
+    changes: &TagChanges,
+) -> Result<(), Error> {
+    let body = json!({"tags": changed(found, changes)});
+    writer.patch_account(&names.account_id(), &body).await
 }
 
 /// Write one facet.

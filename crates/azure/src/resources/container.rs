@@ -70,6 +70,17 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     })))
 }
 
+/// Create the container with its mark. The call would replace the metadata of one that exists, so it is looked for right
+/// before.
+pub(crate) async fn create(writer: &Writer, names: &Names, container: &str, tags: &Tags) -> Result<Created, Error> {
+    let id = names.container_id(container);
+    if writer.reader().get_container(&id).await?.is_some() {
+        return Ok(Created::Existed);
+    }
+    let body = json!({"properties": {"publicAccess": "None", "metadata": to_metadata(tags)}});
+    writer.put_container(&id, &body).await
+}
+
 /// Its metadata; `None` if it is not there.
 pub(crate) async fn tags(reader: &Reader, names: &Names, container: &str) -> Result<Option<Tags>, Error> {
     let found = reader.get_container(&names.container_id(container)).await?;
@@ -86,17 +97,6 @@ pub(crate) async fn update_tags(
 ) -> Result<(), Error> {
     let body = json!({"properties": {"metadata": to_metadata(&changed(found, changes))}});
     writer.patch_container(&names.container_id(container), &body).await
-}
-
-/// Create the container with its mark. The call would replace the metadata of one that exists, so it is looked for right
-/// before.
-pub(crate) async fn create(writer: &Writer, names: &Names, container: &str, tags: &Tags) -> Result<Created, Error> {
-    let id = names.container_id(container);
-    if writer.reader().get_container(&id).await?.is_some() {
-        return Ok(Created::Existed);
-    }
-    let body = json!({"properties": {"publicAccess": "None", "metadata": to_metadata(tags)}});
-    writer.put_container(&id, &body).await
 }
 
 /// Write one facet.

@@ -77,53 +77,6 @@ fn prefix(names: &Names) -> String {
 /// The states of one that is being worked on.
 const UNDER_WAY: [&str; 3] = ["Creating", "Updating", "Deleting"];
 
-/// What a look found.
-struct Look {
-    /// Where a new one goes.
-    collection: String,
-    found: Vec<Found>,
-}
-
-/// The subscriptions on the account, and on its system topic: a source has one
-/// (<https://learn.microsoft.com/azure/event-grid/system-topics>), which is used, not fought. What is listed on the account
-/// is written there.
-async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
-    let own = names.event_subscriptions();
-    let (direct, topics) = futures::join!(reader.list_event_subscriptions(&own), system_topics(reader, names));
-    // Before its provider is registered, the service knows of no event subscriptions at all.
-    let direct = match direct {
-        Err(error) if error.kind() == ErrorKind::Refused => Some(Vec::new()),
-        direct => direct?,
-    };
-    let Some(direct) = direct else { return Ok(None) };
-    let mut found: Vec<_> = direct.into_iter().map(|item| Found::new(&own, item)).collect();
-    let (topics, account) = (topics?, identity_of(&names.account_id()));
-    let topic = topics.iter().find(|topic| is_source(topic, &account));
-    let Some(topic) = topic else { return Ok(Some(Look { collection: own, found })) };
-    let collection = format!("{}/eventSubscriptions", topic.id);
-    let nested = reader.list_event_subscriptions(&collection).await?.unwrap_or_default();
-    for item in nested.into_iter().map(|item| Found::new(&collection, item)) {
-        if found.iter().all(|direct| direct.name() != item.name()) {
-            found.push(item);
-        }
-    }
-    Ok(Some(Look { collection, found }))
-}
-
-/// The system topics of the subscription, since an account's may be in any group; who may not list them all sees those of
-/// the account's group.
-async fn system_topics(reader: &Reader, names: &Names) -> Result<Vec<SystemTopic>, Error> {
-    let denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
-    let found = match reader.list_system_topics(&names.subscription).await {
-        Err(error) if denied(&error) => reader.list_system_topics(&names.group_id()).await,
-        found => found,
-    };
-    match found {
-        Err(error) if denied(&error) || error.kind() == ErrorKind::Refused => Ok(Vec::new()),
-        found => Ok(found?.unwrap_or_default()),
-    }
-}
-
 pub(crate) async fn observe(
     reader: &Reader,
     settings: &Settings,
@@ -224,4 +177,51 @@ async fn put(
 pub(crate) async fn remove(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
     let nothing = Write { facet: EventsFacet::Delivery.name(), before: &Value::Null, value: &Value::Null };
     replace(writer, names, &nothing, watch).await
+}
+
+/// What a look found.
+struct Look {
+    /// Where a new one goes.
+    collection: String,
+    found: Vec<Found>,
+}
+
+/// The subscriptions on the account, and on its system topic: a source has one
+/// (<https://learn.microsoft.com/azure/event-grid/system-topics>), which is used, not fought. What is listed on the account
+/// is written there.
+async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
+    let own = names.event_subscriptions();
+    let (direct, topics) = futures::join!(reader.list_event_subscriptions(&own), system_topics(reader, names));
+    // Before its provider is registered, the service knows of no event subscriptions at all.
+    let direct = match direct {
+        Err(error) if error.kind() == ErrorKind::Refused => Some(Vec::new()),
+        direct => direct?,
+    };
+    let Some(direct) = direct else { return Ok(None) };
+    let mut found: Vec<_> = direct.into_iter().map(|item| Found::new(&own, item)).collect();
+    let (topics, account) = (topics?, identity_of(&names.account_id()));
+    let topic = topics.iter().find(|topic| is_source(topic, &account));
+    let Some(topic) = topic else { return Ok(Some(Look { collection: own, found })) };
+    let collection = format!("{}/eventSubscriptions", topic.id);
+    let nested = reader.list_event_subscriptions(&collection).await?.unwrap_or_default();
+    for item in nested.into_iter().map(|item| Found::new(&collection, item)) {
+        if found.iter().all(|direct| direct.name() != item.name()) {
+            found.push(item);
+        }
+    }
+    Ok(Some(Look { collection, found }))
+}
+
+/// The system topics of the subscription, since an account's may be in any group; who may not list them all sees those of
+/// the account's group.
+async fn system_topics(reader: &Reader, names: &Names) -> Result<Vec<SystemTopic>, Error> {
+    let denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
+    let found = match reader.list_system_topics(&names.subscription).await {
+        Err(error) if denied(&error) => reader.list_system_topics(&names.group_id()).await,
+        found => found,
+    };
+    match found {
+        Err(error) if denied(&error) || error.kind() == ErrorKind::Refused => Ok(Vec::new()),
+        found => Ok(found?.unwrap_or_default()),
+    }
 }

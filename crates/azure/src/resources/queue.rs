@@ -53,6 +53,17 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     })))
 }
 
+/// Create the queue with its mark. The call would replace the metadata of one that exists, and answers the same either way,
+/// so it is looked for right before.
+pub(crate) async fn create(writer: &Writer, names: &Names, queue: &str, tags: &Tags) -> Result<Created, Error> {
+    let id = names.queue_id(queue);
+    if writer.reader().get_queue(&id).await?.is_some() {
+        return Ok(Created::Existed);
+    }
+    writer.put_queue(&id, &json!({"properties": {"metadata": to_metadata(tags)}})).await?;
+    Ok(Created::Made)
+}
+
 /// Its metadata; `None` if it is not there.
 pub(crate) async fn tags(reader: &Reader, names: &Names, queue: &str) -> Result<Option<Tags>, Error> {
     let found = reader.get_queue(&names.queue_id(queue)).await?;
@@ -69,17 +80,6 @@ pub(crate) async fn update_tags(
 ) -> Result<(), Error> {
     let body = json!({"properties": {"metadata": to_metadata(&changed(found, changes))}});
     writer.patch_queue(&names.queue_id(queue), &body).await
-}
-
-/// Create the queue with its mark. The call would replace the metadata of one that exists, and answers the same either way,
-/// so it is looked for right before.
-pub(crate) async fn create(writer: &Writer, names: &Names, queue: &str, tags: &Tags) -> Result<Created, Error> {
-    let id = names.queue_id(queue);
-    if writer.reader().get_queue(&id).await?.is_some() {
-        return Ok(Created::Existed);
-    }
-    writer.put_queue(&id, &json!({"properties": {"metadata": to_metadata(tags)}})).await?;
-    Ok(Created::Made)
 }
 
 /// Messages that wait go with the queue.

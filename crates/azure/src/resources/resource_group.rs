@@ -74,6 +74,21 @@ async fn existing(reader: &Reader, names: &Names) -> Result<Option<ResourceGroup
         .retry(GROUP_BEING_DELETED))
 }
 
+/// Create the group with its tags. The call would replace those of one that exists, so it is looked for right before.
+pub(crate) async fn create(
+    writer: &Writer,
+    names: &Names,
+    tags: &Tags,
+    facets: &Map<String, Value>,
+) -> Result<Created, Error> {
+    if existing(writer.reader(), names).await?.is_some() {
+        return Ok(Created::Existed);
+    }
+    writer
+        .put_group(&names.group_id(), &json!({"location": facets.get(GroupFacet::Location.name()), "tags": tags}))
+        .await
+}
+
 /// Its tags; `None` if it is not there.
 pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
     let found = reader.get_group(&names.group_id()).await?;
@@ -89,21 +104,6 @@ pub(crate) async fn update_tags(
 ) -> Result<(), Error> {
     let body = json!({"tags": changed(found, changes)});
     writer.patch_group(&names.group_id(), &body).await
-}
-
-/// Create the group with its tags. The call would replace those of one that exists, so it is looked for right before.
-pub(crate) async fn create(
-    writer: &Writer,
-    names: &Names,
-    tags: &Tags,
-    facets: &Map<String, Value>,
-) -> Result<Created, Error> {
-    if existing(writer.reader(), names).await?.is_some() {
-        return Ok(Created::Existed);
-    }
-    writer
-        .put_group(&names.group_id(), &json!({"location": facets.get(GroupFacet::Location.name()), "tags": tags}))
-        .await
 }
 
 /// What else is in the group. `with_account` leaves the account out, which goes before the group.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::stream::StreamExt as _;
+use azure_storage_blob::models::BlobItem;
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
-use provision_core::survey::{Contents, thousands};
+use provision_core::survey::Contents;
 use provision_core::{Error, ErrorKind};
 
 use crate::client::blobs::{BlobPage, BlobStore};
@@ -13,8 +15,8 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::names::Names;
 
-/// Blobs deleted at the same time while the next page is listed.
-const DELETES_AT_ONCE: usize = 32;
+/// Blobs of one page deleted at the same time.
+const DELETES_AT_ONCE: usize = 8;
 
 /// Containers whose content was looked at, by id, since one of the same name may be in another account: what was found out
 /// about credentials need not be found out again.
@@ -29,6 +31,81 @@ impl Opened {
     fn keep(&self, id: String, store: &Arc<BlobStore>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(store));
     }
+}
+
+/// One page: enough to say that it is not empty, and roughly by how much. What the second list has more are uploads that
+/// were begun and not committed.
+pub(crate) async fn contents(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    opened: &Opened,
+) -> Result<Contents, Error> {
+    let found = open(reader, settings, names, container, opened, Listing::BlobsAndUploads).await?;
+    let Some((_, pages)) = found else { return Ok(Contents::default()) };
+    let all = pages.with_uploads.unwrap_or_default();
+    let begun = all.items.len().saturating_sub(pages.blobs.items.len());
+    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), ..count(&pages.blobs) })
+}
+
+/// What can be read in a container; `None` if there is no such container. Uncommitted blocks are no blobs: nobody can read
+/// them, and they go along.
+pub(crate) async fn readable(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    opened: &Opened,
+) -> Result<Option<Contents>, Error> {
+    let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
+    Ok(found.map(|(_, pages)| count(&pages.blobs)))
+}
+
+/// Delete every blob, version and snapshot, until a look finds nothing: somebody may still be writing.
+pub(crate) async fn empty(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    opened: &Opened,
+    watch: &Watch<'_>,
+) -> Result<(), Error> {
+    let reader = writer.reader();
+    let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
+    let Some((store, FirstPages { blobs: mut first, .. })) = found else { return Ok(()) };
+    let mut emptying = Emptying::new(watch, "blobs and versions");
+    loop {
+        let delete = |items| delete_batch(writer, &store, items);
+        let deleted = emptying.pages(pages(reader, &store, first), delete).await?;
+        emptying.go_on(&format!("container `{container}`"))?;
+        if deleted == 0 {
+            return Ok(());
+        }
+        first = reader.list_blobs(&store, false, None).await?;
+    }
+}
+
+/// A page that was listed already, and those after it.
+fn pages(reader: &Reader, store: &BlobStore, first: BlobPage) -> impl Stream<Item = Result<Vec<BlobItem>, Error>> {
+    let next = move |marker: Option<String>| async move {
+        let Some(marker) = marker else { return Ok(None) };
+        let page = reader.list_blobs(store, false, Some(marker)).await?;
+        Ok(Some((page.items, page.next)))
+    };
+    stream::once(async { Ok(first.items) }).chain(stream::try_unfold(first.next, next))
+}
+
+async fn delete_batch(writer: &Writer, store: &BlobStore, items: Vec<BlobItem>) -> Result<u64, Error> {
+    let count = items.len();
+    let delete = |item: BlobItem| async move { writer.delete_blob(store, &item).await };
+    stream::iter(items).map(delete).buffer_unordered(DELETES_AT_ONCE).try_collect::<()>().await?;
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+fn count(page: &BlobPage) -> Contents {
+    let objects = u64::try_from(page.items.len()).unwrap_or(u64::MAX);
+    Contents { objects, uploads: 0, more: page.next.is_some() }
 }
 
 /// What is listed of a container.
@@ -128,73 +205,4 @@ fn is_denied(error: &Error) -> bool {
 fn unlisted(error: Error) -> Error {
     let reason = error.reason().unwrap_or("the Blob service refused to list it").to_owned();
     error.message(format!("{reason}; what cannot be listed is not known to be empty, so it is not deleted"))
-}
-
-/// One page: enough to say that it is not empty, and roughly by how much. What the second list has more are uploads that
-/// were begun and not committed.
-pub(crate) async fn contents(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    opened: &Opened,
-) -> Result<Contents, Error> {
-    let found = open(reader, settings, names, container, opened, Listing::BlobsAndUploads).await?;
-    let Some((_, pages)) = found else { return Ok(Contents::default()) };
-    let all = pages.with_uploads.unwrap_or_default();
-    let begun = all.items.len().saturating_sub(pages.blobs.items.len());
-    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), ..count(&pages.blobs) })
-}
-
-/// What can be read in a container; `None` if there is no such container. Uncommitted blocks are no blobs: nobody can read
-/// them, and they go along.
-pub(crate) async fn readable(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    opened: &Opened,
-) -> Result<Option<Contents>, Error> {
-    let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
-    Ok(found.map(|(_, pages)| count(&pages.blobs)))
-}
-
-fn count(page: &BlobPage) -> Contents {
-    let objects = u64::try_from(page.items.len()).unwrap_or(u64::MAX);
-    Contents { objects, uploads: 0, more: page.next.is_some() }
-}
-
-/// Delete every blob, version and snapshot, until a look finds nothing: somebody may still be writing.
-pub(crate) async fn empty(
-    writer: &Writer,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    opened: &Opened,
-    watch: &Watch<'_>,
-) -> Result<(), Error> {
-    let found = open(writer.reader(), settings, names, container, opened, Listing::Blobs).await?;
-    let Some((store, FirstPages { blobs: mut page, .. })) = found else { return Ok(()) };
-    let mut deleted = 0_u64;
-    while !page.items.is_empty() || page.next.is_some() {
-        watch.still_ours().await?;
-        let mut deletes = Vec::with_capacity(page.items.len());
-        for item in &page.items {
-            deletes.push(writer.delete_blob(&store, item));
-        }
-        let mut deletes = futures::stream::iter(deletes).buffer_unordered(DELETES_AT_ONCE);
-        while let Some(done) = deletes.next().await {
-            done?;
-            deleted += 1;
-        }
-        drop(deletes);
-        watch.progress(format!("{} blobs and versions deleted", thousands(deleted)));
-        if watch.stopping() {
-            let error = Error::new(ErrorKind::Interrupted, format!("emptying container `{container}` was stopped"));
-            return Err(error.hint("run the same command again: it goes on where this one ended"));
-        }
-        // From the next page on, or from the beginning once the end is reached.
-        page = writer.reader().list_blobs(&store, false, page.next.take()).await?;
-    }
-    Ok(())
 }

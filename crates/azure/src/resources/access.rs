@@ -57,11 +57,6 @@ fn roles_of(principal: &str, names: &Names) -> Value {
     Value::Object(assigned.map(value).collect())
 }
 
-async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assignment>>, Error> {
-    let found = reader.list_role_assignments(&names.account_id()).await?;
-    Ok(found.map(|found| found.into_iter().map(Assignment::of).collect()))
-}
-
 /// The roles of these identities: the plan file's, and those that had them last.
 pub(crate) async fn observe(
     reader: &Reader,
@@ -85,6 +80,11 @@ pub(crate) async fn observe(
 fn entries(found: &[Assignment], principals: &[String], names: &Names, marks: &Marks) -> Vec<Entry> {
     let theirs = found.iter().filter(|one| principals.contains(&one.principal));
     theirs.filter_map(|one| entry(one, names, marks)).collect()
+}
+
+async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assignment>>, Error> {
+    let found = reader.list_role_assignments(&names.account_id()).await?;
+    Ok(found.map(|found| found.into_iter().map(Assignment::of).collect()))
 }
 
 /// As the core judges it. Two deployments that give an identity the same role share one assignment: it is neither's alone.

@@ -48,7 +48,7 @@ macro_rules! facets {
             $($facet,)+
         }
 
-        impl $crate::resources::facets::PartFacet for $part {
+        impl super::PartFacet for $part {
             const ALL: &'static [Self] = &[$(Self::$facet,)+];
             const SPECS: &'static [&'static provision_core::resource::Facet] = &[$(
                 &provision_core::resource::Facet {

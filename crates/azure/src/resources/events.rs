@@ -5,7 +5,6 @@ mod subscription;
 
 use std::time::Duration;
 
-use provision_core::compare::same;
 use provision_core::executor::Watch;
 use provision_core::resource::{
     Carrier, Creation, Entries, Extent, Facet, Observation, OnRecord, Present, Resource, Seen, Sharing, Want,
@@ -14,7 +13,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 
 use self::registration::Registration;
-use self::subscription::{CREATED, DONE, Found, body, name_taken};
+use self::subscription::{CREATED, DONE, Delivery, Found, SCHEMA, body, name_taken};
 use crate::blockers::{is_source, not_there};
 use crate::client::models::SystemTopic;
 use crate::client::{Reader, Writer};
@@ -53,19 +52,23 @@ pub(crate) fn resource(names: &Names) -> Resource {
 
 /// What is wanted; without a queue nothing.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
-    let value = wanted(settings, names);
+    let value = json!(wanted(settings, names));
     vec![EventsFacet::Delivery.want(value, "azure.events")]
 }
 
-fn wanted(settings: &Settings, names: &Names) -> Value {
-    let Some(queue) = &names.queue else { return Value::Null };
-    json!({
-        "name": names.events,
-        "queue": format!("{}/{queue}", names.account),
-        "events": [CREATED],
-        "prefix": prefix(names),
-        "schema": "EventGridSchema",
-        "message_ttl_s": settings.azure.events.message_ttl_s.unwrap_or(-1),
+fn wanted(settings: &Settings, names: &Names) -> Option<Delivery> {
+    let queue = names.queue.as_ref()?;
+    Some(Delivery {
+        name: names.events.clone(),
+        queue: Some(format!("{}/{queue}", names.account)),
+        events: [CREATED.to_owned()].into(),
+        prefix: Some(prefix(names)),
+        schema: SCHEMA.to_owned(),
+        message_ttl_s: settings.azure.events.message_ttl_s.map_or(-1, i64::from),
+        suffix: None,
+        filters: None,
+        state: None,
+        id: None,
     })
 }
 
@@ -95,7 +98,7 @@ pub(crate) async fn observe(
     let want = wanted(settings, names);
     let seen = EventsFacet::seen(|facet| match facet {
         EventsFacet::Delivery => {
-            let list = look.found.iter().map(|found| found.entry(names, &want)).collect();
+            let list = look.found.iter().map(|found| found.entry(names, want.as_ref())).collect();
             Seen::Entries(Entries { list, limit: None })
         }
     });
@@ -132,17 +135,18 @@ pub(crate) async fn write(
 /// writes.
 async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
     let (EventsFacet::Delivery, Write { before, value, .. }) = (EventsFacet::of(write.facet)?, *write);
+    let (before, wanted) = (Delivery::of_value(before)?, Delivery::of_value(value)?);
     let Some(look) = look(writer.reader(), names).await? else { return not_there(names, value) };
-    let is_ours = |found: &&Found| found.is_ours(names) || (!before.is_null() && same(&found.value, before));
+    let is_ours = |found: &&Found| found.is_ours(names) || before.as_ref() == Some(&found.delivery);
     let ours: Vec<&Found> = look.found.iter().filter(is_ours).collect();
-    let named = look.found.iter().find(|found| found.name() == names.events && !value.is_null());
+    let named = look.found.iter().find(|found| found.name() == names.events && wanted.is_some());
     let current = named.filter(|named| ours.iter().any(|own| own.id() == named.id()));
     let _turn = watch.turn().await;
-    if !value.is_null() {
+    if let Some(wanted) = &wanted {
         match (current, named) {
-            (None, Some(others)) if !same(&others.value, value) => return Err(taken_since(others, value)),
+            (None, Some(others)) if others.delivery != *wanted => return Err(taken_since(others, wanted)),
             (None, Some(_)) => {}
-            _ => put(writer, names, &look.collection, current, value).await?,
+            _ => put(writer, names, &look.collection, current, wanted).await?,
         }
     }
     for found in ours.iter().filter(|found| current.is_none_or(|current| current.id() != found.id())) {
@@ -151,8 +155,8 @@ async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watc
     Ok(())
 }
 
-fn taken_since(others: &Found, value: &Value) -> Error {
-    let refusal = name_taken(others, value);
+fn taken_since(others: &Found, wanted: &Delivery) -> Error {
+    let refusal = name_taken(others, wanted);
     let error = Error::new(ErrorKind::Refused, format!("refused to write event subscription `{}`", others.name()));
     error.message(refusal.reason).hint(refusal.hint)
 }
@@ -163,13 +167,13 @@ async fn put(
     names: &Names,
     collection: &str,
     current: Option<&Found>,
-    value: &Value,
+    wanted: &Delivery,
 ) -> Result<(), Error> {
     let id = current.map_or_else(|| format!("{collection}/{}", names.events), Found::id);
     if current.is_some_and(|found| found.state() != DONE) {
         writer.delete_event_subscription(&id).await?;
     }
-    let body = body(names, current.map(|found| &found.item), value);
+    let body = body(names, current.map(|found| &found.item), wanted);
     writer.put_event_subscription(&id, &body).await
 }
 

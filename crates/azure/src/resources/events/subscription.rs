@@ -1,47 +1,78 @@
 //! One event subscription: how the service spells it, whose it is, what stands in its way.
 
-use provision_core::diff;
+use std::collections::BTreeSet;
+
+use provision_core::Error;
+use provision_core::diff::{self, FieldDiff};
 use provision_core::resource::{Entry, EntryId, Refusal};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::models::{Destination, EventSubscription, QueueTarget};
+use crate::error::ours;
 use crate::names::{Names, last};
 
 /// The one event that says a file is there
 /// <https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage#list-of-events-for-blob-rest-apis>.
 pub(super) const CREATED: &str = "Microsoft.Storage.BlobCreated";
 
+/// How events are written, the service's own default
+/// <https://learn.microsoft.com/azure/event-grid/event-schema>.
+pub(super) const SCHEMA: &str = "EventGridSchema";
+
 /// What the service tries before it drops an event, its own default
 /// <https://learn.microsoft.com/azure/event-grid/manage-event-delivery#set-retry-policy>.
 const RETRY: (u32, u32) = (30, 1440);
 
-/// An event subscription of the service in normal form. A filter of ours has these members and no other.
-fn seen_value(found: &EventSubscription) -> Value {
-    let properties = &found.properties;
-    let filter = properties.filter.clone().unwrap_or_default();
-    let mut events = filter.included_event_types.unwrap_or_default();
-    events.sort();
-    let mut value = json!({
-        "name": found.name,
-        "queue": queue(found.destination()),
-        "events": events,
-        "prefix": filter.subject_begins_with,
-        "schema": properties.event_delivery_schema.as_deref().unwrap_or("EventGridSchema"),
-        "message_ttl_s": message_ttl_s(found.destination()),
-    });
-    if let Some(suffix) = filter.subject_ends_with.filter(|suffix| !suffix.is_empty()) {
-        value["suffix"] = json!(suffix);
+/// An event subscription in normal form. One of ours has the first six members and no other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Delivery {
+    pub(super) name: String,
+    /// With its account; of anything but a queue, what kind it is.
+    pub(super) queue: Option<String>,
+    pub(super) events: BTreeSet<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) schema: String,
+    pub(super) message_ttl_s: i64,
+    /// What narrows the filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) suffix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) filters: Option<Vec<Value>>,
+    /// That of one that is not at work. One that failed delivers nothing, whatever it says
+    /// (<https://github.com/Azure/azure-sdk-for-net/issues/51014>).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state: Option<String>,
+    /// What tells that it is of the deployment's former name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
+}
+
+impl Delivery {
+    /// As change sets have it; null is none.
+    pub(super) fn of_value(value: &Value) -> Result<Option<Self>, Error> {
+        let read = serde_json::from_value(value.clone());
+        read.map_err(|error| ours("an event subscription cannot be read").message(error.to_string()))
     }
-    if let Some(filters) = filter.advanced_filters.filter(|filters| !filters.is_empty()) {
-        value["filters"] = json!(filters);
+
+    /// As the service spells it.
+    fn of(found: &EventSubscription) -> Self {
+        let properties = &found.properties;
+        let filter = properties.filter.clone().unwrap_or_default();
+        let schema = properties.event_delivery_schema.clone();
+        Self {
+            name: found.name.clone(),
+            queue: queue(found.destination()),
+            events: filter.included_event_types.into_iter().flatten().collect(),
+            prefix: filter.subject_begins_with,
+            schema: schema.unwrap_or_else(|| SCHEMA.to_owned()),
+            message_ttl_s: message_ttl_s(found.destination()),
+            suffix: filter.subject_ends_with.filter(|suffix| !suffix.is_empty()),
+            filters: filter.advanced_filters.filter(|filters| !filters.is_empty()),
+            state: properties.provisioning_state.clone().filter(|state| state != DONE),
+            id: None,
+        }
     }
-    // One that failed delivers nothing, whatever it says
-    // (<https://github.com/Azure/azure-sdk-for-net/issues/51014>).
-    let state = properties.provisioning_state.as_deref().unwrap_or(DONE);
-    if state != DONE {
-        value["state"] = json!(state);
-    }
-    value
 }
 
 /// A queue with its account; of anything else, what kind it is.
@@ -72,35 +103,33 @@ const DEFAULT_TTL_S: i64 = 604_800;
 /// an identity, an end
 /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update>. What narrows the filter
 /// is emptied outright, since what a write leaves out stays as it was.
-pub(super) fn body(names: &Names, found: Option<&EventSubscription>, value: &Value) -> EventSubscription {
+pub(super) fn body(names: &Names, found: Option<&EventSubscription>, delivery: &Delivery) -> EventSubscription {
     let mut written = found.cloned().unwrap_or_default();
     let labels = labels(names, &written);
-    let text = |key: &str| value[key].as_str().map(str::to_owned);
     let properties = &mut written.properties;
     properties.rest.retain(|key, value| key != "topic" && !value.is_null());
-    let destination = Some(destination(names, value));
+    let destination = Some(destination(names, delivery));
     match &mut properties.delivery_with_resource_identity {
-        Some(delivery) => (delivery.destination, properties.destination) = (destination, None),
+        Some(identity) => (identity.destination, properties.destination) = (destination, None),
         None => properties.destination = destination,
     }
     let filter = properties.filter.get_or_insert_default();
-    let events = value["events"].as_array().into_iter().flatten();
-    filter.subject_begins_with = text("prefix");
+    filter.subject_begins_with = delivery.prefix.clone();
     filter.subject_ends_with = Some(String::new());
-    filter.included_event_types = Some(events.filter_map(|event| event.as_str().map(str::to_owned)).collect());
+    filter.included_event_types = Some(delivery.events.iter().cloned().collect());
     filter.advanced_filters = Some(Vec::new());
     let retry = json!({"maxDeliveryAttempts": RETRY.0, "eventTimeToLiveInMinutes": RETRY.1});
     properties.rest.entry("retryPolicy").or_insert(retry);
-    properties.event_delivery_schema = text("schema");
+    properties.event_delivery_schema = Some(delivery.schema.clone());
     properties.labels = Some(labels);
     written
 }
 
-fn destination(names: &Names, value: &Value) -> Destination {
+fn destination(names: &Names, delivery: &Delivery) -> Destination {
     let target = QueueTarget {
         resource_id: Some(names.account_id()),
         queue_name: names.queue.clone(),
-        queue_message_time_to_live_in_seconds: value["message_ttl_s"].as_i64(),
+        queue_message_time_to_live_in_seconds: Some(delivery.message_ttl_s),
     };
     Destination { endpoint_type: Some("StorageQueue".to_owned()), properties: Some(target) }
 }
@@ -115,14 +144,14 @@ fn labels(names: &Names, found: &EventSubscription) -> Vec<String> {
 pub(super) struct Found {
     collection: String,
     /// In normal form.
-    pub(super) value: Value,
+    pub(super) delivery: Delivery,
     /// As it was read.
     pub(super) item: EventSubscription,
 }
 
 impl Found {
     pub(super) fn new(collection: &str, item: EventSubscription) -> Self {
-        Self { collection: collection.to_owned(), value: seen_value(&item), item }
+        Self { collection: collection.to_owned(), delivery: Delivery::of(&item), item }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -148,17 +177,15 @@ impl Found {
 
     /// As the core judges it. What tells that it is of the deployment's former name is a difference, so that it is written
     /// again under the present one.
-    pub(super) fn entry(&self, names: &Names, want: &Value) -> Entry {
-        let mut entry = Entry::new(self.value.clone(), self.describe());
-        entry.id = self.entry_id(names);
+    pub(super) fn entry(&self, names: &Names, want: Option<&Delivery>) -> Entry {
         let former = names.ids.iter().find(|id| self.has_id(id)).filter(|id| Some(*id) != names.ids.first());
-        if let Some(former) = former.filter(|_| self.name() == names.events) {
-            entry.value["id"] = json!(former);
-        }
-        entry.conflict = match self.name() == names.events {
+        let id = former.filter(|_| self.name() == names.events).cloned();
+        let mut entry = Entry::new(json!(Delivery { id, ..self.delivery.clone() }), self.describe());
+        entry.id = self.entry_id(names);
+        entry.conflict = want.and_then(|want| match self.name() == names.events {
             true => Some(name_taken(self, want)),
             false => self.overlaps(want).then(|| heard_twice(self, want)),
-        };
+        });
         entry
     }
 
@@ -172,27 +199,30 @@ impl Found {
     }
 
     /// Whether some of our blobs come to our queue by this one too.
-    fn overlaps(&self, want: &Value) -> bool {
-        let prefix = |value: &Value| value["prefix"].as_str().unwrap_or_default().to_owned();
-        let (own, ours) = (prefix(&self.value), prefix(want));
-        let events = self.value["events"].as_array().cloned().unwrap_or_default();
-        let created = events.is_empty() || events.contains(&json!(CREATED));
-        created && self.value["queue"] == want["queue"] && (ours.starts_with(&own) || own.starts_with(&ours))
+    fn overlaps(&self, want: &Delivery) -> bool {
+        let Delivery { queue, events, prefix, .. } = &self.delivery;
+        let (own, ours) = (prefix.as_deref().unwrap_or_default(), want.prefix.as_deref().unwrap_or_default());
+        let created = events.is_empty() || events.contains(CREATED);
+        created && *queue == want.queue && (ours.starts_with(own) || own.starts_with(ours))
     }
 
     fn describe(&self) -> String {
-        let text = |key: &str| self.value[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let what = text("prefix").map_or_else(|| "everything".to_owned(), |prefix| format!("`{prefix}`"));
-        let to = text("queue").unwrap_or_else(|| "?".to_owned());
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let what = said(&self.delivery.prefix).map_or_else(|| "everything".to_owned(), |prefix| format!("`{prefix}`"));
+        let to = said(&self.delivery.queue).unwrap_or_else(|| "?".to_owned());
         format!("event subscription `{}` of {what} to {to}", self.name())
+    }
+
+    fn differing(&self, want: &Delivery) -> Vec<FieldDiff> {
+        diff::fields(&json!(self.delivery), &json!(want))
     }
 }
 
-fn heard_twice(other: &Found, want: &Value) -> Refusal {
-    let fields = diff::fields(&other.value, want);
+fn heard_twice(other: &Found, want: &Delivery) -> Refusal {
+    let fields = other.differing(want);
     let usable = fields.iter().all(|field| ["name", "message_ttl_s"].contains(&field.field.as_str()));
     let ttl = match fields.iter().any(|field| field.field == "message_ttl_s") {
-        true => format!(" and `message_ttl_s = {}`", other.value["message_ttl_s"]),
+        true => format!(" and `message_ttl_s = {}`", other.delivery.message_ttl_s),
         false => String::new(),
     };
     Refusal {
@@ -205,8 +235,8 @@ fn heard_twice(other: &Found, want: &Value) -> Refusal {
 }
 
 /// One that others made is used exactly as it is wanted, and never changed.
-pub(super) fn name_taken(other: &Found, want: &Value) -> Refusal {
-    let differing = diff::fields(&other.value, want);
+pub(super) fn name_taken(other: &Found, want: &Delivery) -> Refusal {
+    let differing = other.differing(want);
     let differing: Vec<_> = differing.iter().map(|field| format!("{} = {}", field.field, field.before)).collect();
     Refusal {
         reason: format!("the name is taken: {}", other.describe()),
@@ -223,19 +253,23 @@ mod tests {
     use super::*;
     use crate::names::tests::names;
 
-    fn value(ttl: i64) -> Value {
-        json!({
-            "name": "provision-abc",
-            "queue": "acme/events",
-            "events": [CREATED],
-            "prefix": "/blobServices/default/containers/files/blobs/",
-            "schema": "EventGridSchema",
-            "message_ttl_s": ttl,
-        })
+    fn delivery(ttl: i64) -> Delivery {
+        Delivery {
+            name: "provision-abc".to_owned(),
+            queue: Some("acme/events".to_owned()),
+            events: [CREATED.to_owned()].into(),
+            prefix: Some("/blobServices/default/containers/files/blobs/".to_owned()),
+            schema: SCHEMA.to_owned(),
+            message_ttl_s: ttl,
+            suffix: None,
+            filters: None,
+            state: None,
+            id: None,
+        }
     }
 
     fn answered() -> Value {
-        let mut answered = json!(body(&names(), None, &value(-1)));
+        let mut answered = json!(body(&names(), None, &delivery(-1)));
         answered["name"] = json!("provision-abc");
         answered["properties"]["provisioningState"] = json!("Succeeded");
         answered
@@ -254,17 +288,17 @@ mod tests {
         let mut answered = answered();
         answered["properties"]["filter"]["isSubjectCaseSensitive"] = json!(false);
         answered["properties"]["filter"]["advancedFilters"] = Value::Null;
-        assert_eq!(found(&answered).value, value(-1));
+        assert_eq!(found(&answered).delivery, delivery(-1));
         let target = answered.pointer_mut("/properties/destination/properties").unwrap();
         target.as_object_mut().unwrap().remove("queueMessageTimeToLiveInSeconds");
-        assert_eq!(found(&answered).value, value(604_800));
+        assert_eq!(found(&answered).delivery, delivery(604_800));
     }
 
     #[test]
     fn subscription_that_failed_differs() {
         let mut answered = answered();
         answered["properties"]["provisioningState"] = json!("Failed");
-        assert_eq!(found(&answered).value["state"], "Failed");
+        assert_eq!(found(&answered).delivery.state.as_deref(), Some("Failed"));
     }
 
     #[test]
@@ -286,10 +320,10 @@ mod tests {
     fn subscription_of_the_former_name_is_another_value() {
         let ids = vec!["provision-new".to_owned(), "provision-abc".to_owned()];
         let named = |events: &str| Names { ids: ids.clone(), events: events.to_owned(), ..names() };
-        let entry = |names: &Names| found(&answered()).entry(names, &value(-1));
+        let entry = |names: &Names| found(&answered()).entry(names, Some(&delivery(-1)));
         let names = named("provision-abc");
         assert_eq!((entry(&names).id, &entry(&names).value["id"]), (EntryId::Ours, &json!("provision-abc")));
-        assert_eq!(entry(&named("provision-new")).value, value(-1));
+        assert_eq!(entry(&named("provision-new")).value, json!(delivery(-1)));
         assert_eq!(labels(&names, &read(&answered())), ["provision-new"]);
     }
 
@@ -303,13 +337,16 @@ mod tests {
         properties["filter"]["isSubjectCaseSensitive"] = json!(true);
         properties["filter"]["subjectEndsWith"] = json!(".jpg");
         properties["topic"] = json!("t");
-        let written = json!(body(&names(), Some(&read(&answered)), &value(60)));
+        let written = json!(body(&names(), Some(&read(&answered)), &delivery(60)));
         let expected = |key: &str| answered["properties"][key].clone();
         for key in ["labels", "retryPolicy", "deadLetterDestination"] {
             assert_eq!(written["properties"][key], expected(key), "{key}");
         }
         assert_eq!(written["properties"]["filter"]["isSubjectCaseSensitive"], true);
-        assert_eq!(found(&json!({"name": "provision-abc", "properties": written["properties"]})).value, value(60));
+        assert_eq!(
+            found(&json!({"name": "provision-abc", "properties": written["properties"]})).delivery,
+            delivery(60)
+        );
         assert!(written["properties"].get("topic").is_none());
     }
 
@@ -318,10 +355,10 @@ mod tests {
         let mut answered = answered();
         let properties = answered["properties"].as_object_mut().unwrap();
         let destination = properties.remove("destination");
-        let delivery = json!({"identity": {"type": "SystemAssigned"}, "destination": destination});
-        properties.insert("deliveryWithResourceIdentity".to_owned(), delivery);
-        assert_eq!(found(&answered).value, value(-1));
-        let written = json!(body(&names(), Some(&read(&answered)), &value(60)));
+        let with_identity = json!({"identity": {"type": "SystemAssigned"}, "destination": destination});
+        properties.insert("deliveryWithResourceIdentity".to_owned(), with_identity);
+        assert_eq!(found(&answered).delivery, delivery(-1));
+        let written = json!(body(&names(), Some(&read(&answered)), &delivery(60)));
         assert!(written["properties"].get("destination").is_none());
         assert_eq!(written["properties"]["deliveryWithResourceIdentity"]["identity"]["type"], "SystemAssigned");
     }
@@ -334,7 +371,7 @@ mod tests {
             item["properties"]["labels"] = Value::Null;
             item["properties"]["destination"]["properties"]["queueName"] = json!(queue);
             let names = Names { events: "wandb-blobs".to_owned(), ..names() };
-            found(&item).entry(&names, &value(-1)).conflict.map(|refusal| refusal.hint)
+            found(&item).entry(&names, Some(&delivery(-1))).conflict.map(|refusal| refusal.hint)
         };
         assert!(conflict("byhand", "events").unwrap().contains("`name = \"byhand\"` under"));
         assert!(conflict("wandb-blobs", "other").unwrap().contains("queue = \"acme/other\""));

@@ -7,6 +7,7 @@ use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
 use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::blockers::{immovable, locked, refusal_error, refused};
@@ -53,7 +54,7 @@ pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let mut wants = vec![
         AccountFacet::Location.want(json!(settings.location()), "azure.location"),
         AccountFacet::Sku.want(json!(settings.azure.account.sku), "azure.account.sku"),
-        AccountFacet::Security.want(security(true, "TLS1_2", false), "azure.account"),
+        AccountFacet::Security.want(json!(Security::wanted()), "azure.account"),
     ];
     wants.extend(wanted_tags(AccountFacet::Tags, settings));
     wants
@@ -81,7 +82,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
         Seen::Value(match facet {
             AccountFacet::Location => json!(location),
             AccountFacet::Sku => json!(found.sku()),
-            AccountFacet::Security => seen_security(&found.properties),
+            AccountFacet::Security => json!(Security::of(&found.properties)),
             AccountFacet::Tags => json!(without_mark(&tags)),
         })
     });
@@ -129,8 +130,8 @@ pub(crate) async fn create(
         return existed(names, &found);
     }
     let wanted = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
-    let mut properties = security_properties(&wanted(AccountFacet::Security));
-    properties.insert("allowSharedKeyAccess".to_owned(), json!(true));
+    let mut properties = Security::of_value(&wanted(AccountFacet::Security))?.properties();
+    properties["allowSharedKeyAccess"] = json!(true);
     let body = json!({
         "location": wanted(AccountFacet::Location),
         "kind": "StorageV2",
@@ -186,13 +187,13 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, wat
     let body = match AccountFacet::of(write.facet)? {
         AccountFacet::Sku => json!({"sku": {"name": write.value}}),
         AccountFacet::Security => {
-            let mut properties = security_properties(write.value);
+            let mut security = Security::of_value(write.value)?;
             let found = writer.reader().get_account(&names.account_id()).await?;
             let tls = found.and_then(|found| found.properties.minimum_tls_version);
             if let Some(harder) = tls.filter(|tls| tls.as_str() > LEAST_TLS) {
-                properties.insert("minimumTlsVersion".to_owned(), json!(harder));
+                security.least_tls = harder;
             }
-            json!({"properties": properties})
+            json!({"properties": security.properties()})
         }
         AccountFacet::Location | AccountFacet::Tags => {
             return Err(ours(&format!("`{}` of an account is not written by itself", write.facet)));
@@ -279,31 +280,48 @@ fn still_held(names: &Names, what: &str) -> Error {
         .retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
 }
 
-fn security(https_only: bool, least_tls: &str, public_blobs: bool) -> Value {
-    json!({"https_only": https_only, "least_tls": least_tls, "public_blobs": public_blobs})
-}
-
 /// The least version that is wanted; later ones sort after it.
 const LEAST_TLS: &str = "TLS1_2";
 
-/// Properties that an old account does not answer stand for what they were before there was such a setting
-/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
-fn seen_security(found: &AccountProperties) -> Value {
-    let https_only = found.supports_https_traffic_only.unwrap_or(false);
-    let tls = found.minimum_tls_version.as_deref().unwrap_or("TLS1_0");
-    // It is the least that is wanted: a harder setting is as good.
-    let tls = if tls > LEAST_TLS { LEAST_TLS } else { tls };
-    security(https_only, tls, found.allow_blob_public_access.unwrap_or(true))
+/// How the account and its blobs are reached.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Security {
+    https_only: bool,
+    least_tls: String,
+    public_blobs: bool,
 }
 
-/// As the service spells it.
-fn security_properties(value: &Value) -> Map<String, Value> {
-    let members = [
-        ("supportsHttpsTrafficOnly", &value["https_only"]),
-        ("minimumTlsVersion", &value["least_tls"]),
-        ("allowBlobPublicAccess", &value["public_blobs"]),
-    ];
-    members.map(|(key, value)| (key.to_owned(), value.clone())).into_iter().collect()
+impl Security {
+    fn wanted() -> Self {
+        Self { https_only: true, least_tls: LEAST_TLS.to_owned(), public_blobs: false }
+    }
+
+    /// As change sets have it.
+    fn of_value(value: &Value) -> Result<Self, Error> {
+        let read = serde_json::from_value(value.clone());
+        read.map_err(|error| ours("the security of an account cannot be read").message(error.to_string()))
+    }
+
+    /// Properties that an old account does not answer stand for what they were before there was such a setting
+    /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
+    fn of(found: &AccountProperties) -> Self {
+        let tls = found.minimum_tls_version.as_deref().unwrap_or("TLS1_0");
+        Self {
+            https_only: found.supports_https_traffic_only.unwrap_or(false),
+            // It is the least that is wanted: a harder setting is as good.
+            least_tls: if tls > LEAST_TLS { LEAST_TLS } else { tls }.to_owned(),
+            public_blobs: found.allow_blob_public_access.unwrap_or(true),
+        }
+    }
+
+    /// As the service spells it.
+    fn properties(&self) -> Value {
+        json!({
+            "supportsHttpsTrafficOnly": self.https_only,
+            "minimumTlsVersion": self.least_tls,
+            "allowBlobPublicAccess": self.public_blobs,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -313,9 +331,9 @@ mod tests {
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties#storageaccountgetproperties>
     #[test]
     fn security_survives_the_spelling_of_the_service() {
-        let wanted = security(true, "TLS1_2", false);
-        let answered = serde_json::from_value(Value::Object(security_properties(&wanted))).unwrap();
-        assert_eq!(seen_security(&answered), wanted);
-        assert_eq!(seen_security(&AccountProperties::default()), security(false, "TLS1_0", true));
+        let answered = serde_json::from_value(Security::wanted().properties()).unwrap();
+        assert_eq!(Security::of(&answered), Security::wanted());
+        let old = Security { https_only: false, least_tls: "TLS1_0".to_owned(), public_blobs: true };
+        assert_eq!(Security::of(&AccountProperties::default()), old);
     }
 }

@@ -41,7 +41,9 @@ pub(super) trait PartFacet: Copy + 'static {
 
 /// Facets by name, key in the mark, extent, sharing and creation.
 macro_rules! facets {
-    ($(#[$docs:meta])* enum $part:ident { $($facet:ident = ($name:literal, $key:literal, $extent:expr, $sharing:expr, $creation:expr),)+ }) => {
+    ($(#[$docs:meta])* enum $part:ident {
+        $($facet:ident = ($name:literal, $key:literal, $extent:expr, $sharing:expr, $creation:expr),)+
+    }) => {
         $(#[$docs])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         enum $part {

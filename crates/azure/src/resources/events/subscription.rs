@@ -8,7 +8,7 @@ use provision_core::resource::{Entry, EntryId, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::models::{Destination, EventSubscription, QueueTarget};
+use crate::client::models::{Destination, EventFilter, EventSubscription, QueueTarget};
 use crate::error::ours;
 use crate::names::{Names, last};
 
@@ -113,11 +113,13 @@ pub(super) fn body(names: &Names, found: Option<&EventSubscription>, delivery: &
         Some(identity) => (identity.destination, properties.destination) = (destination, None),
         None => properties.destination = destination,
     }
-    let filter = properties.filter.get_or_insert_default();
-    filter.subject_begins_with = delivery.prefix.clone();
-    filter.subject_ends_with = Some(String::new());
-    filter.included_event_types = Some(delivery.events.iter().cloned().collect());
-    filter.advanced_filters = Some(Vec::new());
+    properties.filter = Some(EventFilter {
+        subject_begins_with: delivery.prefix.clone(),
+        subject_ends_with: Some(String::new()),
+        included_event_types: Some(delivery.events.iter().cloned().collect()),
+        advanced_filters: Some(Vec::new()),
+        rest: properties.filter.take().unwrap_or_default().rest,
+    });
     let retry = json!({"maxDeliveryAttempts": RETRY.0, "eventTimeToLiveInMinutes": RETRY.1});
     properties.rest.entry("retryPolicy").or_insert(retry);
     properties.event_delivery_schema = Some(delivery.schema.clone());

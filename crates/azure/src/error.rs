@@ -113,11 +113,6 @@ pub(crate) fn from_transport(tried: Tried<'_>, error: &azure_core::Error) -> Err
         .hint("check the network, a proxy and `AZURE_RESOURCE_MANAGER_ENDPOINT`, then run the same command again")
 }
 
-/// What no version of ours ever sends: a facet that there is none of, a verb that a part does not know.
-pub(crate) fn ours(what: &str) -> Error {
-    Error::new(ErrorKind::Unexpected, format!("{what}: this is a bug in provision"))
-}
-
 /// The reason at the end of the chain: the outer errors only say that sending failed.
 pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;

@@ -21,11 +21,11 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Opened};
 use crate::credential::{self, Place};
-use crate::error::{ACCOUNT_NOT_READY, ours};
+use crate::error::ACCOUNT_NOT_READY;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events::registration::Registration;
-use crate::resources::{Write, access, account, container, cors, events, queue, resource_group};
+use crate::resources::{Write, access, account, container, cors, events, ours, queue, resource_group};
 use crate::{blockers, orphans, outputs};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.

@@ -1,7 +1,44 @@
 //! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
 
-#[macro_use]
-mod facets;
+use provision_core::resource::{Facet, Lane, Seen, Turns, Want};
+use provision_core::{Error, ErrorKind};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::config::Settings;
+
+/// The facets of one kind of resource, in the order in which people read them: name, key in the mark, extent, whose, and how
+/// it is made. A `match` on them has no `_`: a new one stops the build in each function that has to answer for it.
+macro_rules! facets {
+    ($(#[$doc:meta])* $visibility:vis enum $kind:ident {
+        $($facet:ident = ($name:literal, $key:expr, $extent:ident, $sharing:ident, $creation:ident),)+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $visibility enum $kind {
+            $($facet,)+
+        }
+
+        impl crate::resources::Facets for $kind {
+            const EACH: &'static [Self] = &[$(Self::$facet,)+];
+            const ALL: &'static [&'static provision_core::resource::Facet] = &[$(
+                &provision_core::resource::Facet {
+                    name: $name,
+                    key: $key,
+                    extent: provision_core::resource::Extent::$extent,
+                    sharing: provision_core::resource::Sharing::$sharing,
+                    creation: provision_core::resource::Creation::$creation,
+                },
+            )+];
+
+            fn spec(self) -> &'static provision_core::resource::Facet {
+                Self::ALL[self as usize]
+            }
+        }
+    };
+}
+
 pub(crate) mod resource_group;
 pub(crate) mod container;
 pub(crate) mod cors;
@@ -9,13 +46,6 @@ pub(crate) mod queue;
 pub(crate) mod events;
 pub(crate) mod access;
 pub(crate) mod account;
-
-use provision_core::resource::{Facet, Lane, Resource, Turns, Want};
-use serde_json::{Value, json};
-
-use self::facets::PartFacet;
-use crate::config::Settings;
-use crate::names::Part;
 
 /// Writes to the account itself go one at a time: the service answers two at once with
 /// `StorageAccountOperationInProgress`, or with throttling although it carries them out
@@ -28,9 +58,36 @@ const ACCOUNT_LANE: Lane = Lane { name: "account", turns: Turns::Always };
 /// from then on they take turns with everything else in the lane.
 const CONTENT_LANE: Lane = Lane { turns: Turns::AfterConflict, ..ACCOUNT_LANE };
 
-/// A part as a resource of its own; what is not so is set on it.
-fn of(part: Part, name: &str, facets: &'static [&'static Facet]) -> Resource {
-    Resource::new(part.address(), part.kind(), name, facets)
+/// What `facets!` makes.
+pub(crate) trait Facets: Copy + 'static {
+    /// Every one that the kind can have.
+    const EACH: &'static [Self];
+    /// The same as the core knows them.
+    const ALL: &'static [&'static Facet];
+
+    /// As the core knows it.
+    fn spec(self) -> &'static Facet;
+
+    /// Its name in messages and change sets.
+    fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// The facet of this name.
+    fn of(name: &str) -> Result<Self, Error> {
+        let found = Self::EACH.iter().copied().find(|facet| facet.name() == name);
+        found.ok_or_else(|| ours(&format!("facet `{name}` is unknown")))
+    }
+
+    /// A value that is wanted; `path` is the plan file's key that decides it.
+    fn want(self, value: impl Serialize, path: &str) -> Want {
+        Want { facet: self.spec(), value: json!(value), path: path.to_owned() }
+    }
+
+    /// What is seen of each.
+    fn all_seen(look: impl Fn(Self) -> Seen) -> Vec<(&'static str, Seen)> {
+        Self::EACH.iter().map(|facet| (facet.name(), look(*facet))).collect()
+    }
 }
 
 /// What a write is about.
@@ -42,18 +99,36 @@ pub(crate) struct Write<'a> {
 }
 
 /// The deployment's tags, where there are any.
-fn wanted_tags(facet: impl PartFacet, settings: &Settings) -> Option<Want> {
-    (!settings.tags().is_empty()).then(|| facet.want(json!(settings.tags()), "deployment.tags"))
+fn wanted_tags(facet: impl Facets, settings: &Settings) -> Option<Want> {
+    (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags"))
+}
+
+/// A value as its facet has it.
+fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Error> {
+    T::deserialize(value).map_err(|error| ours(&format!("a value cannot be read ({error})")))
+}
+
+/// What no version of ours ever sends: a facet that there is none of, a verb that a part does not know.
+pub(crate) fn ours(what: &str) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("{what}: this is a bug in provision"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    use super::access::AccessFacet;
+    use super::account::AccountFacet;
+    use super::container::ContainerFacet;
+    use super::cors::CorsFacet;
+    use super::events::EventsFacet;
+    use super::queue::QueueFacet;
+    use super::resource_group::GroupFacet;
+
     #[test]
     fn facets_on_record_in_one_mark_have_keys_of_their_own() {
-        for facets in [resource_group::FACETS, account::FACETS, container::FACETS, queue::FACETS] {
-            let entries = [cors::FACETS, events::FACETS, access::FACETS].concat();
+        let entries = [CorsFacet::ALL, EventsFacet::ALL, AccessFacet::ALL].concat();
+        for facets in [GroupFacet::ALL, AccountFacet::ALL, ContainerFacet::ALL, QueueFacet::ALL] {
             let facets = [facets, &entries].concat();
             let mut keys: Vec<char> = facets.iter().map(|facet| facet.key).collect();
             keys.sort_unstable();

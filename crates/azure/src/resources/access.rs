@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use provision_core::resource::{
-    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, OnRecord, Present, Resource, Seen, Sharing,
-    Want,
+    Carrier, Entries, Entry, EntryId, Observation, OnRecord, Present, Resource, Seen, Want,
 };
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
@@ -18,16 +17,14 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part, identity_of};
-use crate::resources::{PartFacet as _, Write, of};
+use crate::resources::{Facets, Write};
 
 facets! {
     /// By role, who has it.
-    enum AccessFacet {
-        Roles = ("roles", 'r', Extent::NamedKeys, Sharing::Named, Creation::OwnCall),
+    pub(crate) enum AccessFacet {
+        Roles = ("roles", 'r', NamedKeys, Named, OwnCall),
     }
 }
-
-pub(super) const FACETS: &[&Facet] = AccessFacet::SPECS;
 
 /// The roles, where somebody has or had them.
 pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
@@ -39,7 +36,7 @@ pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
         grants_access: true,
         needs: [Part::Account, Part::Container, Part::Queue].map(Part::address).into(),
         deleted_after: vec![Part::Container.address()],
-        ..of(Part::Access, principal, FACETS)
+        ..Resource::new(Part::Access.address(), Part::Access.kind(), principal, AccessFacet::ALL)
     })
 }
 
@@ -68,7 +65,7 @@ pub(crate) async fn observe(
     let (found, marks) = (found?, marks?);
     // A list of what is not there may be empty, or show what is assigned above it.
     let Some(found) = found.filter(|_| marks.is_there) else { return Ok(Observation::Absent) };
-    let seen = AccessFacet::seen(|facet| match facet {
+    let seen = AccessFacet::all_seen(|facet| match facet {
         AccessFacet::Roles => {
             let list = entries(&found, principals, names, &marks);
             Seen::Entries(Entries { list, limit: None })

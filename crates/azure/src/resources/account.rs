@@ -5,7 +5,7 @@ use std::time::Duration;
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing, Want};
+use provision_core::resource::{Observation, Present, Refusal, Resource, Seen, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -14,24 +14,22 @@ use crate::blockers::{immovable, locked, refusal_error, refused};
 use crate::client::models::{AccountProperties, Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
-use crate::error::{ACCOUNT_NOT_READY, ours};
+use crate::error::ACCOUNT_NOT_READY;
 use crate::marks;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
-use crate::resources::{ACCOUNT_LANE, PartFacet as _, Write, of, wanted_tags};
+use crate::resources::{ACCOUNT_LANE, Facets, Write, ours, typed, wanted_tags};
 use crate::tags::{self, changed};
 
 facets! {
     /// Facets of the account.
-    enum AccountFacet {
-        Location = ("location", 'l', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
-        Sku = ("sku", 's', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
-        Security = ("security", 't', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
-        Tags = ("tags", 'g', Extent::Tags, Sharing::Exclusive, Creation::SameCall),
+    pub(crate) enum AccountFacet {
+        Location = ("location", 'l', Whole, Exclusive, SameCall),
+        Sku = ("sku", 's', Whole, Exclusive, SameCall),
+        Security = ("security", 't', Whole, Exclusive, SameCall),
+        Tags = ("tags", 'g', Tags, Exclusive, SameCall),
     }
 }
-
-pub(super) const FACETS: &[&Facet] = AccountFacet::SPECS;
 
 /// "A maximum of 15 tags can be provided for a resource"
 /// (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create#request-body>).
@@ -45,16 +43,16 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         needs: vec![Part::ResourceGroup.address()],
         deleted_after: [Part::Container, Part::Cors, Part::Queue, Part::Events, Part::Access].map(Part::address).into(),
         lane: Some(ACCOUNT_LANE),
-        ..of(Part::Account, &names.account, FACETS)
+        ..Resource::new(Part::Account.address(), Part::Account.kind(), &names.account, AccountFacet::ALL)
     })
 }
 
 /// What is wanted. An account is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
     let mut wants = vec![
-        AccountFacet::Location.want(json!(settings.location()), "azure.location"),
-        AccountFacet::Sku.want(json!(settings.azure.account.sku), "azure.account.sku"),
-        AccountFacet::Security.want(json!(Security::wanted()), "azure.account"),
+        AccountFacet::Location.want(settings.location(), "azure.location"),
+        AccountFacet::Sku.want(settings.azure.account.sku, "azure.account.sku"),
+        AccountFacet::Security.want(Security::wanted(), "azure.account"),
     ];
     wants.extend(wanted_tags(AccountFacet::Tags, settings));
     wants
@@ -78,7 +76,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
-    let seen = AccountFacet::seen(|facet| {
+    let seen = AccountFacet::all_seen(|facet| {
         Seen::Value(match facet {
             AccountFacet::Location => json!(location),
             AccountFacet::Sku => json!(found.sku()),
@@ -130,7 +128,7 @@ pub(crate) async fn create(
         return existed(names, &found);
     }
     let wanted = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
-    let mut properties = Security::of_value(&wanted(AccountFacet::Security))?.properties();
+    let mut properties = typed::<Security>(&wanted(AccountFacet::Security))?.properties();
     properties["allowSharedKeyAccess"] = json!(true);
     let body = json!({
         "location": wanted(AccountFacet::Location),
@@ -187,7 +185,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, wat
     let body = match AccountFacet::of(write.facet)? {
         AccountFacet::Sku => json!({"sku": {"name": write.value}}),
         AccountFacet::Security => {
-            let mut security = Security::of_value(write.value)?;
+            let mut security: Security = typed(write.value)?;
             let found = writer.reader().get_account(&names.account_id()).await?;
             let tls = found.and_then(|found| found.properties.minimum_tls_version);
             if let Some(harder) = tls.filter(|tls| tls.as_str() > LEAST_TLS) {
@@ -294,12 +292,6 @@ struct Security {
 impl Security {
     fn wanted() -> Self {
         Self { https_only: true, least_tls: LEAST_TLS.to_owned(), public_blobs: false }
-    }
-
-    /// As change sets have it.
-    fn of_value(value: &Value) -> Result<Self, Error> {
-        let read = serde_json::from_value(value.clone());
-        read.map_err(|error| ours("the security of an account cannot be read").message(error.to_string()))
     }
 
     /// Properties that an old account does not answer stand for what they were before there was such a setting

@@ -3,7 +3,7 @@
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Resource, Seen, Sharing, Want};
+use provision_core::resource::{Observation, Present, Resource, Seen, Want};
 use provision_core::{Error, assess};
 use serde_json::json;
 
@@ -11,20 +11,17 @@ use crate::blockers::missing;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Opened};
-use crate::error::ours;
 use crate::names::{Names, Part, identity_of};
-use crate::resources::{CONTENT_LANE, PartFacet as _, Write, of};
+use crate::resources::{CONTENT_LANE, Facets, Write, ours};
 use crate::tags::{changed, metadata, to_metadata};
 
 facets! {
     /// Facets of the container.
-    enum ContainerFacet {
-        Account = ("account", 'a', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
-        PublicAccess = ("public_access", 'p', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+    pub(crate) enum ContainerFacet {
+        Account = ("account", 'a', Whole, Exclusive, SameCall),
+        PublicAccess = ("public_access", 'p', Whole, Exclusive, SameCall),
     }
 }
-
-pub(super) const FACETS: &[&Facet] = ContainerFacet::SPECS;
 
 /// The container.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
@@ -36,17 +33,17 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         // On a shared account our CORS rule is known by the marks alone.
         deleted_after: if names.shared { vec![Part::Cors.address()] } else { Vec::new() },
         lane: Some(CONTENT_LANE),
-        ..of(Part::Container, &names.container, FACETS)
+        ..Resource::new(Part::Container.address(), Part::Container.kind(), &names.container, ContainerFacet::ALL)
     }
 }
 
 /// What is wanted. On an adopted container, public access only where the plan file sets it.
 pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
     let azure = &settings.azure;
-    let account = json!(azure.account.name);
+    let account = &azure.account.name;
     let mut wants = vec![ContainerFacet::Account.want(account, "azure.account.name")];
     if origin == Origin::Created || azure.container.private {
-        wants.push(ContainerFacet::PublicAccess.want(json!("None"), "azure.container"));
+        wants.push(ContainerFacet::PublicAccess.want("None", "azure.container"));
     }
     wants
 }
@@ -62,7 +59,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     let public = found.public_access().unwrap_or("None");
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&metadata(found.metadata())),
-        seen: ContainerFacet::seen(|facet| match facet {
+        seen: ContainerFacet::all_seen(|facet| match facet {
             ContainerFacet::Account => Seen::Value(json!(names.account)),
             ContainerFacet::PublicAccess => Seen::Value(json!(public)),
         }),

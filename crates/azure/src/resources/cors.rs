@@ -4,8 +4,7 @@ use provision_core::Error;
 use provision_core::cors::{self, CorsRule, Listed};
 use provision_core::executor::Watch;
 use provision_core::resource::{
-    Carrier, Creation, Entries, Entry, Extent, Facet, Observation, OnRecord, Present, Refusal, Resource, Seen, Sharing,
-    Want,
+    Carrier, Entries, Entry, Observation, OnRecord, Present, Refusal, Resource, Seen, Want,
 };
 use serde_json::{Map, Value};
 
@@ -13,19 +12,16 @@ use crate::blockers::{missing, not_there};
 use crate::client::models::{self, BlobService, CorsRules};
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::error::ours;
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part};
-use crate::resources::{ACCOUNT_LANE, PartFacet as _, Write, of};
+use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
 facets! {
     /// Rules have no id: whose one is stands in the marks alone.
-    enum CorsFacet {
-        Rule = ("rule", 'c', Extent::Whole, Sharing::Anonymous, Creation::OwnCall),
+    pub(crate) enum CorsFacet {
+        Rule = ("rule", 'c', Whole, Anonymous, OwnCall),
     }
 }
-
-pub(super) const FACETS: &[&Facet] = CorsFacet::SPECS;
 
 /// "Up to five CORS rules can be specified per storage service"
 /// (<https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services#usage-notes>).
@@ -40,13 +36,13 @@ pub(crate) fn resource(names: &Names) -> Resource {
         contained: !names.shared,
         needs: vec![carrier.address()],
         lane: Some(ACCOUNT_LANE),
-        ..of(Part::Cors, &names.account, FACETS)
+        ..Resource::new(Part::Cors.address(), Part::Cors.kind(), &names.account, CorsFacet::ALL)
     }
 }
 
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    vec![CorsFacet::Rule.want(wanted(settings).to_value(), "azure.cors")]
+    vec![CorsFacet::Rule.want(wanted(settings), "azure.cors")]
 }
 
 fn wanted(settings: &Settings) -> CorsRule {
@@ -65,7 +61,7 @@ pub(crate) async fn observe(
         return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
     let (want, marks) = (wanted(settings), marks?);
-    let seen = CorsFacet::seen(|facet| match facet {
+    let seen = CorsFacet::all_seen(|facet| match facet {
         CorsFacet::Rule => {
             let list = entries(service.rules(), &want, names, &marks);
             Seen::Entries(Entries { list, limit: Some((MOST_RULES, too_many(names))) })
@@ -143,8 +139,7 @@ fn listed(rule: &models::CorsRule) -> Listed {
 
 /// A rule as the service takes it.
 fn rule_of(value: &Value) -> Result<models::CorsRule, Error> {
-    let rule = serde_json::from_value::<CorsRule>(value.clone());
-    let rule = rule.map_err(|error| ours("a CORS rule cannot be read").message(error.to_string()))?;
+    let rule: CorsRule = typed(value)?;
     Ok(models::CorsRule {
         allowed_origins: rule.origins,
         allowed_methods: rule.methods,

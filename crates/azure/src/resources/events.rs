@@ -6,11 +6,9 @@ mod subscription;
 use std::time::Duration;
 
 use provision_core::executor::Watch;
-use provision_core::resource::{
-    Carrier, Creation, Entries, Extent, Facet, Observation, OnRecord, Present, Resource, Seen, Sharing, Want,
-};
+use provision_core::resource::{Carrier, Entries, Observation, OnRecord, Present, Resource, Seen, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::registration::Registration;
 use self::subscription::{CREATED, DONE, Delivery, Found, SCHEMA, body, name_taken};
@@ -20,16 +18,14 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
-use crate::resources::{ACCOUNT_LANE, PartFacet as _, Write, of};
+use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
 facets! {
     /// Facets of the event subscription.
-    enum EventsFacet {
-        Delivery = ("delivery", 'e', Extent::Whole, Sharing::Named, Creation::OwnCall),
+    pub(crate) enum EventsFacet {
+        Delivery = ("delivery", 'e', Whole, Named, OwnCall),
     }
 }
-
-pub(super) const FACETS: &[&Facet] = EventsFacet::SPECS;
 
 /// A subscription takes some seconds to be made, changed or deleted
 /// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/get#eventsubscriptionprovisioningstate>).
@@ -46,14 +42,13 @@ pub(crate) fn resource(names: &Names) -> Resource {
         needs: [Part::Container, Part::Queue].map(Part::address).into(),
         deleted_after: vec![Part::Container.address()],
         lane: Some(ACCOUNT_LANE),
-        ..of(Part::Events, &names.events, FACETS)
+        ..Resource::new(Part::Events.address(), Part::Events.kind(), &names.events, EventsFacet::ALL)
     }
 }
 
 /// What is wanted; without a queue nothing.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
-    let value = json!(wanted(settings, names));
-    vec![EventsFacet::Delivery.want(value, "azure.events")]
+    vec![EventsFacet::Delivery.want(wanted(settings, names), "azure.events")]
 }
 
 fn wanted(settings: &Settings, names: &Names) -> Option<Delivery> {
@@ -96,7 +91,7 @@ pub(crate) async fn observe(
         return Err(under_way(busy));
     }
     let want = wanted(settings, names);
-    let seen = EventsFacet::seen(|facet| match facet {
+    let seen = EventsFacet::all_seen(|facet| match facet {
         EventsFacet::Delivery => {
             let list = look.found.iter().map(|found| found.entry(names, want.as_ref())).collect();
             Seen::Entries(Entries { list, limit: None })
@@ -135,7 +130,7 @@ pub(crate) async fn write(
 /// writes.
 async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
     let (EventsFacet::Delivery, Write { before, value, .. }) = (EventsFacet::of(write.facet)?, *write);
-    let (before, wanted) = (Delivery::of_value(before)?, Delivery::of_value(value)?);
+    let (before, wanted): (Option<Delivery>, Option<Delivery>) = (typed(before)?, typed(value)?);
     let Some(look) = look(writer.reader(), names).await? else { return not_there(names, value) };
     let is_ours = |found: &&Found| found.is_ours(names) || before.as_ref() == Some(&found.delivery);
     let ours: Vec<&Found> = look.found.iter().filter(is_ours).collect();

@@ -4,23 +4,21 @@ use provision_core::Error;
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Resource, Seen, Sharing, Want};
+use provision_core::resource::{Observation, Present, Resource, Seen, Want};
 use serde_json::json;
 
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::names::{Names, Part, identity_of};
-use crate::resources::{CONTENT_LANE, PartFacet as _, of};
+use crate::resources::{CONTENT_LANE, Facets};
 use crate::tags::{changed, metadata, to_metadata};
 
 facets! {
     /// A queue has nothing to set; where it is tells that it is.
-    enum QueueFacet {
-        Account = ("account", 'a', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
+    pub(crate) enum QueueFacet {
+        Account = ("account", 'a', Whole, Exclusive, SameCall),
     }
 }
-
-pub(super) const FACETS: &[&Facet] = QueueFacet::SPECS;
 
 /// The queue, where there is one.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
@@ -31,13 +29,13 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         needs: vec![Part::Account.address()],
         deleted_after: [Part::Container, Part::Events, Part::Access].map(Part::address).into(),
         lane: Some(CONTENT_LANE),
-        ..of(Part::Queue, queue, FACETS)
+        ..Resource::new(Part::Queue.address(), Part::Queue.kind(), queue, QueueFacet::ALL)
     })
 }
 
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    let account = json!(settings.azure.account.name);
+    let account = &settings.azure.account.name;
     vec![QueueFacet::Account.want(account, "azure.account.name")]
 }
 
@@ -46,7 +44,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     let Some(found) = reader.get_queue(&names.queue_id(queue)).await? else { return Ok(Observation::Absent) };
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&metadata(found.metadata())),
-        seen: QueueFacet::seen(|facet| match facet {
+        seen: QueueFacet::all_seen(|facet| match facet {
             QueueFacet::Account => Seen::Value(json!(names.account)),
         }),
         ..Present::default()

@@ -3,7 +3,7 @@
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing, Want};
+use provision_core::resource::{Observation, Present, Refusal, Resource, Seen, Want};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
@@ -13,31 +13,29 @@ use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::GROUP_BEING_DELETED;
 use crate::names::{Names, Part, identity_of, last};
-use crate::resources::{PartFacet as _, of, wanted_tags};
+use crate::resources::{Facets, wanted_tags};
 use crate::tags::{self, changed};
 
 facets! {
     /// Facets of the group.
-    enum GroupFacet {
-        Location = ("location", 'l', Extent::Whole, Sharing::Exclusive, Creation::SameCall),
-        Tags = ("tags", 'g', Extent::Tags, Sharing::Exclusive, Creation::SameCall),
+    pub(crate) enum GroupFacet {
+        Location = ("location", 'l', Whole, Exclusive, SameCall),
+        Tags = ("tags", 'g', Tags, Exclusive, SameCall),
     }
 }
-
-pub(super) const FACETS: &[&Facet] = GroupFacet::SPECS;
 
 /// The group, where the plan file asks to create it.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     settings.azure.resource_group.create.then(|| Resource {
         identity: identity_of(&names.group_id()),
         deleted_after: vec![Part::Account.address()],
-        ..of(Part::ResourceGroup, &names.group, FACETS)
+        ..Resource::new(Part::ResourceGroup.address(), Part::ResourceGroup.kind(), &names.group, GroupFacet::ALL)
     })
 }
 
 /// What is wanted. A group is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    let location = json!(settings.location());
+    let location = &settings.location();
     let mut wants = vec![GroupFacet::Location.want(location, "azure.location")];
     wants.extend(wanted_tags(GroupFacet::Tags, settings));
     wants
@@ -48,7 +46,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
-    let seen = GroupFacet::seen(|facet| match facet {
+    let seen = GroupFacet::all_seen(|facet| match facet {
         GroupFacet::Location => Seen::Value(json!(location)),
         GroupFacet::Tags => Seen::Value(json!(without_mark(&tags))),
     });

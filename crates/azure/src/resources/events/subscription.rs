@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use provision_core::Error;
 use provision_core::diff::{self, FieldDiff};
 use provision_core::resource::{Entry, EntryId, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::models::{Destination, EventFilter, EventSubscription, QueueTarget};
-use crate::error::ours;
 use crate::names::{Names, last};
 
 /// The one event that says a file is there
@@ -49,12 +47,6 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// As change sets have it; null is none.
-    pub(super) fn of_value(value: &Value) -> Result<Option<Self>, Error> {
-        let read = serde_json::from_value(value.clone());
-        read.map_err(|error| ours("an event subscription cannot be read").message(error.to_string()))
-    }
-
     /// As the service spells it.
     fn of(found: &EventSubscription) -> Self {
         let properties = &found.properties;

@@ -176,15 +176,20 @@ pub(crate) struct CorsRules {
     pub(crate) cors_rules: Option<Vec<CorsRule>>,
 }
 
-/// One rule; the service wants all of these members.
+/// One rule; what it leaves out is left out when it goes back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CorsRule {
-    pub(crate) allowed_origins: Vec<String>,
-    pub(crate) allowed_methods: Vec<String>,
-    pub(crate) allowed_headers: Vec<String>,
-    pub(crate) exposed_headers: Vec<String>,
-    pub(crate) max_age_in_seconds: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allowed_origins: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allowed_methods: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allowed_headers: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) exposed_headers: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_age_in_seconds: Option<i64>,
     #[serde(flatten)]
     pub(crate) rest: Map<String, Value>,
 }

@@ -128,11 +128,11 @@ fn with_rules(mut service: BlobService, rules: Vec<models::CorsRule>) -> BlobSer
 /// A rule of the service in normal form.
 fn listed(rule: &models::CorsRule) -> Listed {
     let rule = CorsRule {
-        origins: rule.allowed_origins.clone(),
-        methods: rule.allowed_methods.clone(),
-        headers: rule.allowed_headers.clone(),
-        expose: rule.exposed_headers.clone(),
-        max_age_s: rule.max_age_in_seconds,
+        origins: rule.allowed_origins.clone().unwrap_or_default(),
+        methods: rule.allowed_methods.clone().unwrap_or_default(),
+        headers: rule.allowed_headers.clone().unwrap_or_default(),
+        expose: rule.exposed_headers.clone().unwrap_or_default(),
+        max_age_s: rule.max_age_in_seconds.unwrap_or_default(),
     };
     Listed { rule: rule.normal(), id: None }
 }
@@ -141,11 +141,11 @@ fn listed(rule: &models::CorsRule) -> Listed {
 fn rule_of(value: &Value) -> Result<models::CorsRule, Error> {
     let rule: CorsRule = typed(value)?;
     Ok(models::CorsRule {
-        allowed_origins: rule.origins,
-        allowed_methods: rule.methods,
-        allowed_headers: rule.headers,
-        exposed_headers: rule.expose,
-        max_age_in_seconds: rule.max_age_s,
+        allowed_origins: Some(rule.origins),
+        allowed_methods: Some(rule.methods),
+        allowed_headers: Some(rule.headers),
+        exposed_headers: Some(rule.expose),
+        max_age_in_seconds: Some(rule.max_age_s),
         rest: Map::new(),
     })
 }
@@ -192,7 +192,9 @@ mod tests {
         let written = json!({"allowedOrigins": ["https://b.example"], "allowedMethods": ["PUT"], "allowedHeaders": [],
                              "exposedHeaders": [], "maxAgeInSeconds": 5, "theirs": 1});
         let theirs: models::CorsRule = serde_json::from_value(written.clone()).unwrap();
+        let bare = json!({"allowedOrigins": ["*"]});
         assert_eq!(json!(theirs), written);
+        assert_eq!(json!(serde_json::from_value::<models::CorsRule>(bare.clone()).unwrap()), bare);
         let (old, new) = (rule("https://a.example").to_value(), rule("https://c.example").to_value());
         let before = vec![made(&old), theirs.clone()];
         let merged = |before_ours, value| merged(&before, before_ours, value).unwrap();

@@ -35,8 +35,16 @@ use serde_json::Value;
 use crate::client::Clients;
 use crate::config::{AzureSection, CloudName};
 use crate::error::innermost;
-use crate::provider::Place;
 use crate::trace::Tracer;
+
+/// Where calls go, and who sends them.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Endpoints that are not Azure's own, `NAME=value`.
+    pub(crate) endpoints: Vec<String>,
+    /// The identity in use, by its token.
+    pub(crate) principal: String,
+}
 
 /// How long credentials may take to be found: a server that hangs must not hang us.
 const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
@@ -104,7 +112,7 @@ impl Variables<'_> {
 /// # Errors
 ///
 /// No credentials, or credentials that the directory does not accept; an endpoint that is not `https`.
-pub async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Place), Error> {
+pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Place), Error> {
     let variables = Variables(connection.sandbox.as_ref());
     let cloud = addresses(section.cloud);
     let endpoint = endpoint(&variables, &cloud)?;

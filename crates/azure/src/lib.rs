@@ -4,7 +4,7 @@
 //!   Microsoft.Authorization. The Blob service itself only to count and delete what is in a container before a destroy.
 //! - Environment: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`, `AZURE_FEDERATED_TOKEN_FILE`,
 //!   `AZURE_TOKEN_CREDENTIALS` and `AZURE_AUTHORITY_HOST` as Microsoft's SDKs read them; our own
-//!   `AZURE_RESOURCE_MANAGER_ENDPOINT` and `AZURE_STORAGE_BLOB_ENDPOINT`. See [`credential`].
+//!   `AZURE_RESOURCE_MANAGER_ENDPOINT` and `AZURE_STORAGE_BLOB_ENDPOINT`. See the `credential` module.
 //! - Peculiarities: creations are `PUT`s that also update, so what is to be created is looked for right before; some answer
 //!   before they are done and are polled; writes to one account go one at a time; the Blob service's properties are one
 //!   document for everybody, without a precondition; Resource Manager deletes a full container without asking, so emptiness
@@ -12,16 +12,19 @@
 //!   containers have no metadata, so that each is read by itself where its mark decides; a role is assigned once to an
 //!   identity, which deployments share.
 
-pub mod client;
-pub mod config;
-pub mod credential;
-mod error;
-mod marks;
-mod orphan;
-pub mod provider;
-mod resources;
+mod config;
+mod names;
 mod tags;
+mod error;
+mod client;
 mod trace;
+mod credential;
+mod contents;
+mod blockers;
+mod marks;
+mod resources;
+mod orphans;
+mod outputs;
+mod provider;
 
 pub use config::{AzureSection, Settings};
-pub use provider::Provider;

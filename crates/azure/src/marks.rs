@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use provision_core::Error;
 use provision_core::mark::{Mark, Recorded, Tags};
 use provision_core::resource::Facet;
-use provision_core::{Address, Error};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::client::Reader;
-use crate::provider::{CONTAINER, Names, QUEUE, identity_of};
+use crate::client::models::Named;
+use crate::names::{Names, Part, identity_of};
 use crate::tags::{metadata, tags};
 
 /// Containers and queues read at the same time.
@@ -19,8 +20,7 @@ const READS_AT_ONCE: usize = 16;
 /// A container or queue of an account.
 #[derive(Debug)]
 pub(crate) struct Inside {
-    pub(crate) address: Address,
-    pub(crate) kind: &'static str,
+    pub(crate) part: Part,
     pub(crate) name: String,
     pub(crate) id: String,
     pub(crate) tags: Tags,
@@ -38,8 +38,8 @@ impl Inside {
 /// are not waited for.
 pub(crate) async fn inside(reader: &Reader, names: &Names) -> Result<Option<Vec<Inside>>, Error> {
     let account = names.account_id();
-    let named = [(CONTAINER, Some(names.container.clone())), (QUEUE, names.queue.clone())];
-    let named: Vec<_> = named.into_iter().filter_map(|(address, name)| Some((address, name?))).collect();
+    let named = [(Part::Container, Some(names.container.clone())), (Part::Queue, names.queue.clone())];
+    let named: Vec<_> = named.into_iter().filter_map(|(part, name)| Some((part, name?))).collect();
     let (containers, queues, ours) = futures::join!(
         reader.list_containers(&account),
         reader.list_queues(&account),
@@ -48,34 +48,38 @@ pub(crate) async fn inside(reader: &Reader, names: &Names) -> Result<Option<Vec<
     let (Some(containers), queues, mut found) = (containers?, queues?.unwrap_or_default(), ours?) else {
         return Ok(None);
     };
-    let others = listed(&containers, &queues).into_iter().filter(|listed| !named.contains(listed)).collect();
+    let others = listed(containers, queues).into_iter().filter(|listed| !named.contains(listed)).collect();
     found.extend(read_all(reader, names, others).await?);
-    found.sort_by(|one, other| (&one.kind, &one.name).cmp(&(&other.kind, &other.name)));
+    found.sort_by(|one, other| (one.part.kind(), &one.name).cmp(&(other.part.kind(), &other.name)));
     Ok(Some(found))
 }
 
-fn listed(containers: &[Value], queues: &[Value]) -> Vec<(Address, String)> {
-    let name = |listed: &Value| listed["name"].as_str().unwrap_or_default().to_owned();
-    let containers = containers.iter().map(name).filter(|name| !is_the_accounts(name));
-    containers.map(|name| (CONTAINER, name)).chain(queues.iter().map(|listed| (QUEUE, name(listed)))).collect()
+fn listed(containers: Vec<Named>, queues: Vec<Named>) -> Vec<(Part, String)> {
+    let containers = containers.into_iter().filter(|listed| !is_the_accounts(&listed.name));
+    let containers = containers.map(|listed| (Part::Container, listed.name));
+    containers.chain(queues.into_iter().map(|listed| (Part::Queue, listed.name))).collect()
 }
 
-async fn read_all(reader: &Reader, names: &Names, listed: Vec<(Address, String)>) -> Result<Vec<Inside>, Error> {
-    let reads = listed.into_iter().map(|(address, name)| read(reader, names, address, name));
+async fn read_all(reader: &Reader, names: &Names, listed: Vec<(Part, String)>) -> Result<Vec<Inside>, Error> {
+    let reads = listed.into_iter().map(|(part, name)| read(reader, names, part, name));
     let found: Vec<_> = iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
 }
 
-async fn read(reader: &Reader, names: &Names, address: Address, name: String) -> Result<Option<Inside>, Error> {
-    let (kind, id) = match address == CONTAINER {
-        true => ("container", names.container_id(&name)),
-        false => ("queue", names.queue_id(&name)),
+async fn read(reader: &Reader, names: &Names, part: Part, name: String) -> Result<Option<Inside>, Error> {
+    let (id, tags) = match part == Part::Container {
+        true => {
+            let id = names.container_id(&name);
+            let found = reader.get_container(&id).await?;
+            (id, found.map(|found| metadata(found.metadata())))
+        }
+        false => {
+            let id = names.queue_id(&name);
+            let found = reader.get_queue(&id).await?;
+            (id, found.map(|found| metadata(found.metadata())))
+        }
     };
-    let found = match address == CONTAINER {
-        true => reader.get_container(&id).await?,
-        false => reader.get_queue(&id).await?,
-    };
-    Ok(found.map(|found| Inside { address, kind, name, id, tags: metadata(&found) }))
+    Ok(tags.map(|tags| Inside { part, name, id, tags }))
 }
 
 /// What the account makes by itself: logs and the change feed, but not a web site or a root container
@@ -132,7 +136,7 @@ async fn account_mark(reader: &Reader, names: &Names) -> Result<Option<Mark>, Er
     }
     let id = names.account_id();
     let found = reader.get_account(&id).await?;
-    let mark = found.and_then(|found| Mark::from_tags(&tags(&found, &Tags::new())));
+    let mark = found.and_then(|found| Mark::from_tags(&tags(found.tags.as_ref(), &Tags::new())));
     Ok(mark.filter(|mark| mark.is_for(&identity_of(&id))))
 }
 
@@ -162,14 +166,22 @@ impl Looking {
 pub(crate) mod tests {
     use super::*;
     use provision_core::mark::{Mark, Origin};
+    use provision_core::resource::{Creation, Extent, Sharing};
+
+    static RULE: Facet = Facet {
+        name: "rule",
+        key: 'c',
+        extent: Extent::Whole,
+        sharing: Sharing::Anonymous,
+        creation: Creation::OwnCall,
+    };
 
     /// Marks of which one is another deployment's, with these entries on record.
     pub(crate) fn claimed(names: &Names, record: impl FnOnce(&mut Mark)) -> Marks {
         let id = names.container_id("theirs");
         let mut mark = Mark::unfinished("another", Origin::Created, &identity_of(&id));
         record(&mut mark);
-        let theirs =
-            Inside { address: CONTAINER, kind: "container", name: "theirs".to_owned(), id, tags: mark.to_tags() };
+        let theirs = Inside { part: Part::Container, name: "theirs".to_owned(), id, tags: mark.to_tags() };
         Marks { is_there: true, inside: vec![theirs], account: None }
     }
 
@@ -177,8 +189,8 @@ pub(crate) mod tests {
     fn claim_is_another_deployments_record_of_the_same_value() {
         use provision_core::ledger::Record;
         use serde_json::json;
-        let names = crate::provider::tests::names();
-        let rule = &crate::resources::cors::RULE;
+        let names = crate::names::tests::names();
+        let rule = &RULE;
         let marks = claimed(&names, |mark| mark.outside.put(rule.key, Record::written(&json!("x"))));
         assert!(marks.claim(&names, rule, &json!("x")) && !marks.claim(&names, rule, &json!("y")));
         let ours = Names { deployments: vec!["another".to_owned()], ..names.clone() };

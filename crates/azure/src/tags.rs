@@ -2,23 +2,17 @@
 
 use provision_core::mark::{ACCESS_KEY, DEPLOYMENT_KEY, ORIGIN_KEY, PARTS_KEY, SPEC_KEY, Tags, is_key};
 use provision_core::provider::TagChanges;
-use serde_json::{Map, Value};
 
 /// The tags of a group or account. Names of tags are compared without case, and what is written may come back in another
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>): the mark's have ours,
 /// and those that the plan file names have the plan file's.
-pub(crate) fn tags(found: &Value, known: &Tags) -> Tags {
+pub(crate) fn tags(found: Option<&Tags>, known: &Tags) -> Tags {
     let spelled = |name: &str| match known.keys().find(|known| known.eq_ignore_ascii_case(name)) {
         _ if is_key(name) => name.to_ascii_lowercase(),
         Some(known) => known.clone(),
         None => name.to_owned(),
     };
-    texts(&found["tags"]).map(|(name, value)| (spelled(name), value)).collect()
-}
-
-fn texts(members: &Value) -> impl Iterator<Item = (&str, String)> {
-    let members = members.as_object().into_iter().flatten();
-    members.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default().to_owned()))
+    found.into_iter().flatten().map(|(name, value)| (spelled(name), value.clone())).collect()
 }
 
 /// Tags with changes made, whatever the case of their names.
@@ -46,15 +40,15 @@ fn mark_key(name: &str) -> Option<String> {
 }
 
 /// The metadata of a container or queue, the mark's under the tags' names.
-pub(crate) fn metadata(found: &Value) -> Tags {
-    let members = texts(&found["properties"]["metadata"]);
-    members.map(|(name, value)| (mark_key(name).unwrap_or_else(|| name.to_owned()), value)).collect()
+pub(crate) fn metadata(found: Option<&Tags>) -> Tags {
+    let members = found.into_iter().flatten();
+    members.map(|(name, value)| (mark_key(name).unwrap_or_else(|| name.clone()), value.clone())).collect()
 }
 
 /// Tags as metadata.
-pub(crate) fn to_metadata(tags: &Tags) -> Map<String, Value> {
+pub(crate) fn to_metadata(tags: &Tags) -> Tags {
     let name = |key: &String| if is_key(key) { metadata_name(key) } else { key.clone() };
-    tags.iter().map(|(key, value)| (name(key), Value::from(value.as_str()))).collect()
+    tags.iter().map(|(key, value)| (name(key), value.clone())).collect()
 }
 
 #[cfg(test)]
@@ -71,7 +65,7 @@ mod tests {
         mark
     }
 
-    fn respelled(tags: Map<String, Value>) -> Map<String, Value> {
+    fn respelled(tags: Tags) -> Tags {
         tags.into_iter().map(|(key, value)| (key.to_ascii_uppercase(), value)).collect()
     }
 
@@ -82,7 +76,7 @@ mod tests {
         let written = to_metadata(&tags);
         assert!(written.keys().all(|key| key.bytes().all(|byte| byte.is_ascii_alphanumeric())), "{written:?}");
         assert!(written.contains_key("provisiondeployment") && written.contains_key("provisionspec2"));
-        let read = metadata(&json!({"properties": {"metadata": respelled(written)}}));
+        let read = metadata(Some(&respelled(written)));
         assert_eq!(Mark::from_tags(&read), Some(mark()));
         assert_eq!(without_mark(&read).len(), 1);
     }
@@ -90,12 +84,12 @@ mod tests {
     #[test]
     fn tags_are_found_in_any_case() {
         let known = Tags::from([("CostCenter".to_owned(), "42".to_owned())]);
-        let mut answered: Map<String, Value> = mark().to_tags().into_iter().map(|(k, v)| (k, json!(v))).collect();
-        answered.insert("costcenter".to_owned(), json!("42"));
-        answered.insert("Theirs".to_owned(), json!("x"));
+        let mut answered = mark().to_tags();
+        answered.insert("costcenter".to_owned(), "42".to_owned());
+        answered.insert("Theirs".to_owned(), "x".to_owned());
         let mut answered = respelled(answered);
-        answered.insert("Team".to_owned(), json!("ml"));
-        let read = tags(&json!({"tags": answered}), &known);
+        answered.insert("Team".to_owned(), "ml".to_owned());
+        let read = tags(Some(&answered), &known);
         assert_eq!(Mark::from_tags(&read), Some(mark()));
         assert_eq!((read["CostCenter"].as_str(), read["THEIRS"].as_str(), read["Team"].as_str()), ("42", "x", "ml"));
     }

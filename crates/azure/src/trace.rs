@@ -1,12 +1,14 @@
-//! Each request as it was sent, for `--trace`, and the names of operations, which are those of permissions.
+//! Each request as it was sent, for `--trace`.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use azure_core::http::policies::{Policy, PolicyResult};
-use azure_core::http::{AsyncRawResponse, Body, Context, Method, Request, Url};
+use azure_core::http::{AsyncRawResponse, Body, Context, Request};
 use provision_core::trace::{Exchange, TraceSink, body_without_secrets, url_without_secrets};
+
+use crate::client::operation;
 
 /// Writes every exchange into a trace: the last policy before the transport.
 #[derive(Clone, Debug)]
@@ -53,94 +55,4 @@ async fn read(response: AsyncRawResponse, exchange: &mut Exchange) -> PolicyResu
     let bytes = body.collect().await?;
     exchange.response = body_without_secrets(&bytes);
     Ok(AsyncRawResponse::from_bytes(status, headers, bytes))
-}
-
-/// The operation of a request as permissions spell it, `Microsoft.Storage/storageAccounts/write`
-/// <https://learn.microsoft.com/azure/role-based-access-control/resource-provider-operations>.
-pub(crate) fn operation(method: Method, url: &Url) -> String {
-    let segments: Vec<&str> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
-    let provider = segments.iter().rposition(|segment| segment.eq_ignore_ascii_case("providers"));
-    let (namespace, rest) = match provider {
-        Some(place) if segments.len() > place + 2 => (segments[place + 1], &segments[place + 2..]),
-        Some(_) => return "Microsoft.Resources/subscriptions/providers/read".to_owned(),
-        None if segments.first() == Some(&"subscriptions") => ("Microsoft.Resources", &segments[..]),
-        None if segments.last() == Some(&"token") => return "oauth2/token".to_owned(),
-        None => return blob_operation(method, url),
-    };
-    let types: Vec<&str> = rest.iter().step_by(2).copied().collect();
-    let verb = match method {
-        Method::Get | Method::Head => "read",
-        Method::Delete => "delete",
-        Method::Post if *types.last().unwrap_or(&"") == "checkNameAvailability" => "read",
-        Method::Post => "action",
-        _ => "write",
-    };
-    // A POST names its action last, at an odd place where the resource before it has a name.
-    let last = (method == Method::Post && rest.len() % 2 == 1).then(|| rest.last()).flatten();
-    let types = match last {
-        Some(last) if types.last() != Some(last) => [types, vec![*last]].concat(),
-        _ => types,
-    };
-    format!("{namespace}/{}/{verb}", types.join("/"))
-}
-
-fn blob_operation(method: Method, url: &Url) -> String {
-    let listing = url.query().is_some_and(|query| query.contains("comp=list"));
-    let verb = match method {
-        _ if listing => "read",
-        Method::Delete => "delete",
-        Method::Get | Method::Head => "read",
-        _ => "write",
-    };
-    format!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/{verb}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operation_is_spelled_as_its_permission() {
-        let arm = "https://management.azure.com/subscriptions/s";
-        let account = format!("{arm}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a");
-        let named = |method, url: &str| operation(method, &Url::parse(url).unwrap());
-        for (method, url, name) in [
-            (Method::Put, account.clone(), "Microsoft.Storage/storageAccounts/write"),
-            (Method::Post, format!("{account}/listKeys"), "Microsoft.Storage/storageAccounts/listKeys/action"),
-            (
-                Method::Get,
-                format!("{account}/blobServices/default/containers/c?api-version=1"),
-                "Microsoft.Storage/storageAccounts/blobServices/containers/read",
-            ),
-            (
-                Method::Delete,
-                format!("{account}/providers/Microsoft.EventGrid/eventSubscriptions/e"),
-                "Microsoft.EventGrid/eventSubscriptions/delete",
-            ),
-            (Method::Get, format!("{arm}/resourceGroups/g"), "Microsoft.Resources/subscriptions/resourceGroups/read"),
-            (
-                Method::Get,
-                format!("{arm}/providers/Microsoft.EventGrid"),
-                "Microsoft.Resources/subscriptions/providers/read",
-            ),
-            (
-                Method::Post,
-                format!("{arm}/providers/Microsoft.EventGrid/register"),
-                "Microsoft.EventGrid/register/action",
-            ),
-            (
-                Method::Post,
-                format!("{arm}/providers/Microsoft.Storage/checkNameAvailability"),
-                "Microsoft.Storage/checkNameAvailability/read",
-            ),
-            (Method::Post, "https://login.example/t/oauth2/v2.0/token".to_owned(), "oauth2/token"),
-            (
-                Method::Get,
-                "https://a.blob.core.windows.net/c?restype=container&comp=list".to_owned(),
-                "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read",
-            ),
-        ] {
-            assert_eq!(named(method, &url), name, "{url}");
-        }
-    }
 }

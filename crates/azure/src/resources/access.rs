@@ -1,72 +1,50 @@
 //! `azure.access`: role assignments of the identity that the server runs as.
 
+mod assignment;
+
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use provision_core::resource::{
-    Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Seen, Sharing, Want,
+    Carrier, Entries, Entry, EntryId, Observation, OnRecord, Present, Resource, Seen, Want,
 };
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use crate::client::{Read as _, Reader, Writer, last};
+use self::assignment::{Assignment, Role, WANTED, assignment_id};
+use crate::blockers::not_there;
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
-use crate::provider::{Names, identity_of};
-use crate::resources::account::not_there;
+use crate::names::{Names, Part, identity_of};
+use crate::resources::{Facets, Write};
 
-/// By role, who has it.
-static ROLES: Facet =
-    Facet { name: "roles", key: 'r', extent: Extent::NamedKeys, sharing: Sharing::Named, creation: Creation::OwnCall };
-pub(crate) static FACETS: &[&Facet] = &[&ROLES];
-
-/// A built-in role, and where the server needs it.
-struct Role {
-    name: &'static str,
-    /// The role's id, the same in every subscription
-    /// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles>.
-    id: &'static str,
-    on_queue: bool,
+facets! {
+    /// By role, who has it.
+    pub(crate) enum AccessFacet {
+        Roles = ("roles", 'r', NamedKeys, Named, OwnCall),
+    }
 }
 
-/// W&B documents Reader and Storage Blob Data Contributor on the account
-/// (<https://docs.wandb.ai/platform/hosting/data-security/secure-storage-connector>): the key that signs URLs is given out
-/// for the account as a whole. Reading the queue without the account's key needs the third.
-const WANTED: [Role; 3] = [
-    Role { name: "Reader", id: "acdd72a7-3385-48ef-bd42-f606fba81ae7", on_queue: false },
-    Role { name: "Storage Blob Data Contributor", id: "ba92f5b4-2d11-453d-a403-e96b0029c9fe", on_queue: false },
-    Role { name: "Storage Queue Data Contributor", id: "974c5e8b-45b9-4653-ba55-5f855dd0fb88", on_queue: true },
-];
-
-impl Role {
-    /// Where it is assigned; `None` where there is no queue.
-    fn scope(&self, names: &Names) -> Option<String> {
-        match self.on_queue {
-            true => names.queue.as_deref().map(|queue| names.queue_id(queue)),
-            false => Some(names.account_id()),
-        }
-    }
-
-    /// Who has it, and of which queue: another queue is another value.
-    fn held(&self, principal: &str, scope: &str) -> String {
-        if self.on_queue { format!("{principal} on {}", last(&identity_of(scope))) } else { principal.to_owned() }
-    }
-
-    /// Whether it is assigned in such a place: on the account, or on any of its queues.
-    fn is_at(&self, scope: &str, names: &Names) -> bool {
-        match self.on_queue {
-            true => scope.starts_with(&identity_of(&names.queue_id(""))),
-            false => scope == identity_of(&names.account_id()),
-        }
-    }
+/// The roles, where somebody has or had them.
+pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
+    let principal = principals.first()?;
+    Some(Resource {
+        carrier: Carrier::Of(Part::Container.address()),
+        on_record: OnRecord::EveryMark,
+        reference: Some(principal.clone()),
+        grants_access: true,
+        needs: [Part::Account, Part::Container, Part::Queue].map(Part::address).into(),
+        deleted_after: vec![Part::Container.address()],
+        ..Resource::new(Part::Access.address(), Part::Access.kind(), principal, AccessFacet::ALL)
+    })
 }
 
 /// What is wanted: the identity by role; nothing where the plan file has no section.
 pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
     let Some(access) = &settings.azure.access else { return Vec::new() };
     let value = roles_of(&access.principal_id, names);
-    vec![Want { facet: &ROLES, value, path: "azure.access".to_owned() }]
+    vec![AccessFacet::Roles.want(value, "azure.access")]
 }
 
 fn roles_of(principal: &str, names: &Names) -> Value {
@@ -74,71 +52,6 @@ fn roles_of(principal: &str, names: &Names) -> Value {
     let principal = identity_of(principal);
     let value = |(role, scope): (&Role, String)| (role.name.to_owned(), json!(role.held(&principal, &scope)));
     Value::Object(assigned.map(value).collect())
-}
-
-/// The id of an assignment: the service takes one of a role to an identity at a scope, so it is made of these alone, whichever
-/// deployment asks for it, under whatever name. A UUID of version 8, whose bits are the maker's own
-/// (<https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8>).
-fn assignment_id(scope: &str, role: &str, principal: &str) -> String {
-    let text = [scope, role, principal].map(str::to_ascii_lowercase).join("\n");
-    let hash = Sha256::digest(format!("provision\n{text}").as_bytes());
-    let mut bytes: Vec<u8> = hash.iter().take(16).copied().collect();
-    bytes[6] = (bytes[6] & 0x0f) | 0x80;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex = data_encoding::HEXLOWER.encode(&bytes);
-    [&hex[0..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]].join("-")
-}
-
-/// One role assignment of the account or of what is in it.
-#[derive(Debug, PartialEq)]
-struct Assignment {
-    id: String,
-    name: String,
-    scope: String,
-    role: String,
-    principal: String,
-}
-
-impl Assignment {
-    fn read(found: &Value) -> Option<Self> {
-        let text = |pointer: &str| found.pointer(pointer).and_then(Value::as_str);
-        Some(Self {
-            id: text("/id")?.to_owned(),
-            name: identity_of(text("/name")?),
-            scope: identity_of(text("/properties/scope")?),
-            role: identity_of(last(text("/properties/roleDefinitionId")?)),
-            principal: identity_of(text("/properties/principalId")?),
-        })
-    }
-
-    /// One of the roles that the server needs, where it needs it.
-    fn role(&self, names: &Names) -> Option<&'static Role> {
-        WANTED.iter().find(|role| role.id == self.role && role.is_at(&self.scope, names))
-    }
-
-    fn has_our_id(&self) -> bool {
-        self.name == assignment_id(&self.scope, &self.role, &self.principal)
-    }
-
-    /// As the core judges it. Two deployments that give an identity the same role share one assignment: it is neither's alone.
-    fn entry(&self, names: &Names, marks: &Marks) -> Option<Entry> {
-        let role = self.role(names)?;
-        let value = json!(role.held(&self.principal, &self.scope));
-        let claimed = marks.claim_member(names, &ROLES, role.name, &value);
-        let id = match (self.has_our_id(), claimed) {
-            (true, false) => EntryId::Ours,
-            (true, true) => EntryId::Nobodys,
-            (false, _) => EntryId::Others,
-        };
-        let text = format!("role {} of {}", role.name, role.held(&self.principal, &self.scope));
-        let member = Some(role.name.to_owned());
-        Some(Entry { member, id, co_owned: claimed && self.has_our_id(), ..Entry::new(value, text) })
-    }
-}
-
-async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assignment>>, Error> {
-    let found = reader.list_role_assignments(&names.account_id()).await?;
-    Ok(found.map(|found| found.iter().filter_map(Assignment::read).collect()))
 }
 
 /// The roles of these identities: the plan file's, and those that had them last.
@@ -152,14 +65,38 @@ pub(crate) async fn observe(
     let (found, marks) = (found?, marks?);
     // A list of what is not there may be empty, or show what is assigned above it.
     let Some(found) = found.filter(|_| marks.is_there) else { return Ok(Observation::Absent) };
-    let list = entries(&found, principals, names, &marks);
-    let seen = vec![(ROLES.name, Seen::Entries(Entries { list, limit: None }))];
+    let seen = AccessFacet::all_seen(|facet| match facet {
+        AccessFacet::Roles => {
+            let list = entries(&found, principals, names, &marks);
+            Seen::Entries(Entries { list, limit: None })
+        }
+    });
     Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
 fn entries(found: &[Assignment], principals: &[String], names: &Names, marks: &Marks) -> Vec<Entry> {
     let theirs = found.iter().filter(|one| principals.contains(&one.principal));
-    theirs.filter_map(|one| one.entry(names, marks)).collect()
+    theirs.filter_map(|one| entry(one, names, marks)).collect()
+}
+
+async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assignment>>, Error> {
+    let found = reader.list_role_assignments(&names.account_id()).await?;
+    Ok(found.map(|found| found.into_iter().map(Assignment::of).collect()))
+}
+
+/// As the core judges it. Two deployments that give an identity the same role share one assignment: it is neither's alone.
+fn entry(one: &Assignment, names: &Names, marks: &Marks) -> Option<Entry> {
+    let role = one.role(names)?;
+    let held = role.held(&one.principal, &one.scope);
+    let (value, text) = (json!(held), format!("role {} of {held}", role.name));
+    let claimed = marks.claim_member(names, AccessFacet::Roles.spec(), role.name, &value);
+    let id = match (one.has_our_id(), claimed) {
+        (true, false) => EntryId::Ours,
+        (true, true) => EntryId::Nobodys,
+        (false, _) => EntryId::Others,
+    };
+    let member = Some(role.name.to_owned());
+    Some(Entry { member, id, co_owned: claimed && one.has_our_id(), ..Entry::new(value, text) })
 }
 
 /// Assign what is missing, then delete what of ours is in `before` or beside `value`, unless another deployment relies on it.
@@ -168,19 +105,19 @@ pub(crate) async fn write(
     settings: &Settings,
     names: &Names,
     principals: &[String],
-    before: &Value,
-    value: &Value,
+    write: &Write<'_>,
 ) -> Result<(), Error> {
+    let (AccessFacet::Roles, Write { before, value, .. }) = (AccessFacet::of(write.facet)?, *write);
     let (found, marks) = futures::join!(assignments(writer.reader(), names), claims(writer, names, before));
     let (found, marks) = (found?, marks?);
     let Some(found) = found else { return not_there(names, value) };
-    let has = |role: &Role| found.iter().any(|one| is_as(one, role, value, names));
+    let has = |role: &Role| found.iter().any(|one| one.is_as(role, value, names));
     let missing = WANTED.iter().filter(|role| value[role.name].is_string() && !has(role));
     try_join_all(missing.map(|role| assign(writer, settings, names, role, value))).await?;
     let mut concerned: BTreeSet<_> = principals.iter().cloned().collect();
     concerned.extend(holders(before));
     let surplus = |one: &&Assignment| {
-        let wanted = one.role(names).is_none_or(|role| is_as(one, role, value, names));
+        let wanted = one.role(names).is_none_or(|role| one.is_as(role, value, names));
         one.has_our_id() && concerned.contains(&one.principal) && !wanted
     };
     take_out(writer, names, found.iter().filter(surplus).collect(), marks).await
@@ -189,12 +126,6 @@ pub(crate) async fn write(
 /// The marks of right now, where something is about to be taken out.
 async fn claims(writer: &Writer, names: &Names, before: &Value) -> Result<Option<Marks>, Error> {
     if before.is_null() { Ok(None) } else { Marks::read(writer.reader(), names).await.map(Some) }
-}
-
-/// Whether it is the assignment of a role that a value asks for.
-fn is_as(one: &Assignment, role: &Role, value: &Value, names: &Names) -> bool {
-    let held = value[role.name].as_str();
-    one.role(names).is_some_and(|own| own.id == role.id) && held == Some(&role.held(&one.principal, &one.scope))
 }
 
 /// The identities that a value is about.
@@ -217,7 +148,7 @@ async fn take_out(
         Some(marks) => marks,
         None => Marks::read(writer.reader(), names).await?,
     };
-    let ours = surplus.into_iter().filter(|one| one.entry(names, &marks).is_some_and(|entry| !entry.co_owned));
+    let ours = surplus.into_iter().filter(|one| entry(one, names, &marks).is_some_and(|entry| !entry.co_owned));
     try_join_all(ours.map(|one| writer.delete_role_assignment(&one.id))).await.map(drop)
 }
 
@@ -246,24 +177,19 @@ async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role
 /// Somebody assigned the same under another id, which is as good; or the service still knows one that was just deleted.
 async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, error: Error) -> Result<(), Error> {
     let found = assignments(writer.reader(), names).await?.unwrap_or_default();
-    match found.iter().any(|one| is_as(one, role, value, names)) {
+    match found.iter().any(|one| one.is_as(role, value, names)) {
         true => Ok(()),
         false => Err(error.retry(RetryClass::Conflict)),
     }
 }
 
-/// The commands that give a server its rights, for those who give them themselves.
-pub(crate) fn handover(names: &Names) -> String {
-    let commands = WANTED.iter().filter_map(|role| {
+/// The commands that assign the roles by hand.
+pub(crate) fn commands(names: &Names) -> Vec<String> {
+    let command = |role: &Role| {
         let scope = role.scope(names)?;
         Some(format!("az role assignment create --assignee <principal id> --role '{}' --scope {scope}", role.name))
-    });
-    let commands: Vec<_> = commands.collect();
-    format!(
-        "The server signs with AZURE_STORAGE_KEY, or its identity needs these roles ([azure.access] would assign \
-         them):\n{}",
-        commands.join("\n")
-    )
+    };
+    WANTED.iter().filter_map(command).collect()
 }
 
 #[cfg(test)]
@@ -274,18 +200,7 @@ mod tests {
     use provision_core::mark::Recorded;
 
     use crate::marks::tests::claimed;
-    use crate::provider::tests::names;
-
-    /// A golden vector: an id that moves makes every assignment look like somebody else's.
-    #[test]
-    fn assignment_ids_are_stable_and_case_insensitive() {
-        let id = assignment_id("/subscriptions/S", "role", "principal");
-        assert_eq!(id, assignment_id("/subscriptions/s", "ROLE", "Principal"));
-        assert_ne!(id, assignment_id("/subscriptions/s", "role", "principal2"));
-        assert_eq!(id.len(), 36);
-        assert_eq!((&id[14..15], "89ab".contains(&id[19..20])), ("8", true));
-        assert_eq!(id, "3089aae3-3372-8941-b7a3-5139375cc94d");
-    }
+    use crate::names::tests::names;
 
     fn assignment(names: &Names, role: &Role, principal: &str, ours: bool) -> Assignment {
         let scope = identity_of(&role.scope(names).unwrap());

@@ -4,69 +4,58 @@ use std::time::Duration;
 
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
-use provision_core::output::Setting;
-use provision_core::provider::Created;
-use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Seen, Want};
+use provision_core::provider::{Created, TagChanges};
+use provision_core::resource::{Observation, Present, Refusal, Resource, Seen, Want};
 use provision_core::{Error, ErrorKind, RetryClass};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Read as _, Reader, Writer, last};
+use crate::blockers::{immovable, locked, refusal_error, refused};
+use crate::client::models::{AccountProperties, Named, StorageAccount};
+use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks;
-use crate::provider::{Names, unknown_facet};
+use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
-use crate::resources::resource_group::{immovable, included, wanted_tags};
-use crate::tags::tags;
+use crate::resources::{ACCOUNT_LANE, Facets, Write, ours, typed, wanted_tags};
+use crate::tags::{self, changed};
 
-static LOCATION: Facet = included("location", 'l', Extent::Whole);
-static SKU: Facet = included("sku", 's', Extent::Whole);
-static SECURITY: Facet = included("security", 't', Extent::Whole);
-static TAGS: Facet = included("tags", 'g', Extent::Tags);
-pub(crate) static FACETS: &[&Facet] = &[&LOCATION, &SKU, &SECURITY, &TAGS];
+facets! {
+    /// Facets of the account.
+    pub(crate) enum AccountFacet {
+        Location = ("location", 'l', Whole, Exclusive, SameCall),
+        Sku = ("sku", 's', Whole, Exclusive, SameCall),
+        Security = ("security", 't', Whole, Exclusive, SameCall),
+        Tags = ("tags", 'g', Tags, Exclusive, SameCall),
+    }
+}
 
 /// "A maximum of 15 tags can be provided for a resource"
 /// (<https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create#request-body>).
-pub(crate) const MOST_TAGS: usize = 15;
+const MOST_TAGS: usize = 15;
+
+/// The account, where it is not a shared one.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    settings.azure.account.create.then(|| Resource {
+        identity: identity_of(&names.account_id()),
+        most_tags: MOST_TAGS,
+        needs: vec![Part::ResourceGroup.address()],
+        deleted_after: [Part::Container, Part::Cors, Part::Queue, Part::Events, Part::Access].map(Part::address).into(),
+        lane: Some(ACCOUNT_LANE),
+        ..Resource::new(Part::Account.address(), Part::Account.kind(), &names.account, AccountFacet::ALL)
+    })
+}
 
 /// What is wanted. An account is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    let want = |facet, value, path: &str| Want { facet, value, path: path.to_owned() };
     let mut wants = vec![
-        want(&LOCATION, json!(settings.location()), "azure.location"),
-        want(&SKU, json!(settings.azure.account.sku), "azure.account.sku"),
-        want(&SECURITY, security(true, "TLS1_2", false), "azure.account"),
+        AccountFacet::Location.want(settings.location(), "azure.location"),
+        AccountFacet::Sku.want(settings.azure.account.sku, "azure.account.sku"),
+        AccountFacet::Security.want(Security::wanted(), "azure.account"),
     ];
-    wants.extend(wanted_tags(&TAGS, settings));
+    wants.extend(wanted_tags(AccountFacet::Tags, settings));
     wants
-}
-
-fn security(https_only: bool, least_tls: &str, public_blobs: bool) -> Value {
-    json!({"https_only": https_only, "least_tls": least_tls, "public_blobs": public_blobs})
-}
-
-/// The least version that is wanted; later ones sort after it.
-const LEAST_TLS: &str = "TLS1_2";
-
-/// Properties that an old account does not answer stand for what they were before there was such a setting
-/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
-fn seen_security(found: &Value) -> Value {
-    let properties = &found["properties"];
-    let flag = |key: &str, default| properties[key].as_bool().unwrap_or(default);
-    let tls = properties["minimumTlsVersion"].as_str().unwrap_or("TLS1_0");
-    // It is the least that is wanted: a harder setting is as good.
-    let tls = if tls > LEAST_TLS { LEAST_TLS } else { tls };
-    security(flag("supportsHttpsTrafficOnly", false), tls, flag("allowBlobPublicAccess", true))
-}
-
-/// As the service spells it.
-fn security_properties(value: &Value) -> Map<String, Value> {
-    let members = [
-        ("supportsHttpsTrafficOnly", &value["https_only"]),
-        ("minimumTlsVersion", &value["least_tls"]),
-        ("allowBlobPublicAccess", &value["public_blobs"]),
-    ];
-    members.map(|(key, value)| (key.to_owned(), value.clone())).into_iter().collect()
 }
 
 /// The account, and at the same time whether its name is free: it is shared by all of Azure.
@@ -84,18 +73,20 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let Some(found) = found.map_err(|error| explained(error, settings))? else {
         return Ok(taken.map_or(Observation::Absent, |detail| Observation::TakenElsewhere { detail }));
     };
-    let tags = tags(&found, settings.tags());
-    let location = normal_location(found["location"].as_str().unwrap_or_default());
+    let tags = tags::tags(found.tags.as_ref(), settings.tags());
+    let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
-    let seen = vec![
-        (LOCATION.name, Seen::Value(json!(location))),
-        (SKU.name, Seen::Value(found["sku"]["name"].clone())),
-        (SECURITY.name, Seen::Value(seen_security(&found))),
-        (TAGS.name, Seen::Value(json!(without_mark(&tags)))),
-    ];
-    let mut obstacles: Vec<_> = moved.map(|refusal| (LOCATION.name, refusal)).into_iter().collect();
-    if found["kind"] != json!("StorageV2") {
-        obstacles.push((SECURITY.name, wrong_kind(names, &found)));
+    let seen = AccountFacet::all_seen(|facet| {
+        Seen::Value(match facet {
+            AccountFacet::Location => json!(location),
+            AccountFacet::Sku => json!(found.sku()),
+            AccountFacet::Security => json!(Security::of(&found.properties)),
+            AccountFacet::Tags => json!(without_mark(&tags)),
+        })
+    });
+    let mut obstacles: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
+    if found.kind != "StorageV2" {
+        obstacles.push((AccountFacet::Security.name(), wrong_kind(names, &found)));
     }
     Ok(Observation::Present(Box::new(Present { mark: Mark::from_tags(&tags), seen, obstacles, ..Present::default() })))
 }
@@ -114,28 +105,11 @@ fn missing_group(error: Error) -> Error {
 
 /// Only these kinds emit events
 /// (<https://learn.microsoft.com/azure/storage/blobs/storage-blob-event-overview>).
-fn wrong_kind(names: &Names, found: &Value) -> Refusal {
+fn wrong_kind(names: &Names, found: &StorageAccount) -> Refusal {
     Refusal {
-        reason: format!("storage account `{}` is of kind {}, not StorageV2", names.account, found["kind"]),
+        reason: format!("storage account `{}` is of kind {:?}, not StorageV2", names.account, found.kind),
         hint: "upgrade it (`az storage account update --set kind=StorageV2`), or choose another name".to_owned(),
     }
-}
-
-/// The account that everything else is in is not there.
-pub(crate) fn missing(names: &Names) -> Error {
-    let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
-    error.message(format!("it does not exist in resource group `{}`", names.group)).hint(
-        "correct `name` under [azure.account] and `resource_group`, or write `create = true` under [azure.account]",
-    )
-}
-
-/// A write that does not find the account: what is to be taken out of it is gone with it.
-pub(crate) fn not_there(names: &Names, value: &Value) -> Result<(), Error> {
-    if value.is_null() {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
-    Err(error.message("the service does not find it").hint("run `provision azure plan` to see what is there now"))
 }
 
 /// Create the account with its tags. The call would replace those of one that exists, so it is looked for right before. A
@@ -146,18 +120,20 @@ pub(crate) async fn create(
     names: &Names,
     tags: &Tags,
     facets: &Map<String, Value>,
+    watch: &Watch<'_>,
 ) -> Result<Created, Error> {
+    let _turn = watch.turn().await;
     let id = names.account_id();
     if let Some(found) = writer.reader().get_account(&id).await? {
         return existed(names, &found);
     }
-    let wanted = |facet: &Facet| facets.get(facet.name).cloned().unwrap_or_default();
-    let mut properties = security_properties(&wanted(&SECURITY));
-    properties.insert("allowSharedKeyAccess".to_owned(), json!(true));
+    let wanted = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
+    let mut properties = typed::<Security>(&wanted(AccountFacet::Security))?.properties();
+    properties["allowSharedKeyAccess"] = json!(true);
     let body = json!({
-        "location": wanted(&LOCATION),
+        "location": wanted(AccountFacet::Location),
         "kind": "StorageV2",
-        "sku": {"name": wanted(&SKU)},
+        "sku": {"name": wanted(AccountFacet::Sku)},
         "tags": tags,
         "properties": properties,
     });
@@ -173,8 +149,8 @@ pub(crate) async fn create(
 }
 
 /// One that is there already is used once it is ready.
-fn existed(names: &Names, found: &Value) -> Result<Created, Error> {
-    match found.pointer("/properties/provisioningState").and_then(Value::as_str) {
+fn existed(names: &Names, found: &StorageAccount) -> Result<Created, Error> {
+    match found.properties.provisioning_state.as_deref() {
         None | Some("Succeeded") => Ok(Created::Existed),
         Some(state) => {
             let error = Error::new(ErrorKind::Conflict, format!("use storage account `{}`", names.account));
@@ -186,19 +162,40 @@ fn existed(names: &Names, found: &Value) -> Result<Created, Error> {
     }
 }
 
+/// Its tags; `None` if it is not there.
+pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
+    let found = reader.get_account(&names.account_id()).await?;
+    Ok(found.map(|found| tags::tags(found.tags.as_ref(), settings.tags())))
+}
+
+/// All tags at once: the call replaces them.
+pub(crate) async fn update_tags(
+    writer: &Writer,
+    names: &Names,
+    found: &Tags,
+    changes: &TagChanges,
+) -> Result<(), Error> {
+    let body = json!({"tags": changed(found, changes)});
+    writer.patch_account(&names.account_id(), &body).await
+}
+
 /// Write one facet.
-pub(crate) async fn write(writer: &Writer, names: &Names, facet: &str, value: &Value) -> Result<(), Error> {
-    let body = match facet {
-        "sku" => json!({"sku": {"name": value}}),
-        "security" => {
-            let mut properties = security_properties(value);
-            let found = writer.reader().get_account(&names.account_id()).await?.unwrap_or_default();
-            if let Some(harder) = found["properties"]["minimumTlsVersion"].as_str().filter(|tls| *tls > LEAST_TLS) {
-                properties.insert("minimumTlsVersion".to_owned(), json!(harder));
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
+    let _turn = watch.turn().await;
+    let body = match AccountFacet::of(write.facet)? {
+        AccountFacet::Sku => json!({"sku": {"name": write.value}}),
+        AccountFacet::Security => {
+            let mut security: Security = typed(write.value)?;
+            let found = writer.reader().get_account(&names.account_id()).await?;
+            let tls = found.and_then(|found| found.properties.minimum_tls_version);
+            if let Some(harder) = tls.filter(|tls| tls.as_str() > LEAST_TLS) {
+                security.least_tls = harder;
             }
-            json!({"properties": properties})
+            json!({"properties": security.properties()})
         }
-        other => return Err(unknown_facet(other)),
+        AccountFacet::Location | AccountFacet::Tags => {
+            return Err(ours(&format!("`{}` of an account is not written by itself", write.facet)));
+        }
     };
     writer.patch_account(&names.account_id(), &body).await
 }
@@ -236,14 +233,12 @@ async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
     );
     let inside = inside?.unwrap_or_default().into_iter().map(|item| {
         let ours = names.made(&item.tags, &item.id);
-        Held { text: format!("{} `{}`", item.kind, item.name), ours }
+        Held { text: format!("{} `{}`", item.part.kind(), item.name), ours }
     });
     let mut held: Vec<_> = inside.collect();
-    let mut add = |kind: &str, listed: Option<Vec<Value>>| {
-        let listed = listed.unwrap_or_default();
-        let named = listed.iter().map(|item| item["name"].as_str().unwrap_or_default());
-        let counted = named.filter(|name| !is_metrics(kind, name));
-        held.extend(counted.map(|name| Held { text: format!("{kind} `{name}`"), ours: false }));
+    let mut add = |kind: &str, listed: Option<Vec<Named>>| {
+        let counted = listed.into_iter().flatten().filter(|item| !is_metrics(kind, &item.name));
+        held.extend(counted.map(|item| Held { text: format!("{kind} `{}`", item.name), ours: false }));
     };
     add("table", tables?);
     add("file share", shares?);
@@ -257,45 +252,9 @@ fn is_metrics(kind: &str, name: &str) -> bool {
     kind == "table" && name.starts_with("$Metrics")
 }
 
-/// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.
-pub(crate) async fn locked(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
-    Ok(locks(reader, &names.account_id()).await)
-}
-
-/// The locks that forbid deleting <https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources>. Who
-/// may not list them is told by the deletion itself.
-pub(crate) async fn locks(reader: &Reader, scope: &str) -> Option<Refusal> {
-    let found = reader.list_locks(scope).await.ok().flatten().unwrap_or_default();
-    let names: Vec<_> = found.iter().filter_map(|lock| lock["name"].as_str()).map(|name| format!("`{name}`")).collect();
-    (!names.is_empty()).then(|| Refusal {
-        reason: format!("`{}` is locked: {}", last(scope), names.join(", ")),
-        hint: "`az lock list` shows the lock; remove it if it is yours to remove, then run the same command again"
-            .to_owned(),
-    })
-}
-
-/// The refusal to delete what holds things of others, of which the first few are named.
-pub(crate) fn refused(kind: &str, name: &str, others: &[String], path: &str) -> Option<Refusal> {
-    const NAMED: usize = 5;
-    if others.is_empty() {
-        return None;
-    }
-    let more = if others.len() > NAMED { format!(" and {} more", others.len() - NAMED) } else { String::new() };
-    let named = others[..others.len().min(NAMED)].join(", ");
-    Some(Refusal {
-        reason: format!("{kind} `{name}` holds what is not this deployment's: {named}{more}"),
-        hint: format!("remove that first; or write `create = false` under [{path}], then the {kind} is left as it is"),
-    })
-}
-
-/// The same as an error, for what arrived after the look.
-pub(crate) fn refusal_error(kind: &str, name: &str, refusal: Refusal) -> Error {
-    let error = Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"));
-    error.message(refusal.reason).hint(refusal.hint)
-}
-
 /// Resource Manager deletes a full account without asking: look right before.
 pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+    let _turn = watch.turn().await;
     let held = held(writer.reader(), names).await?;
     if let Some(refusal) = others(names, &held) {
         return Err(refusal_error("storage account", &names.account, refusal));
@@ -319,26 +278,42 @@ fn still_held(names: &Names, what: &str) -> Error {
         .retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
 }
 
-/// The key that the plan file picks; none where shared keys are disabled, since a request signed with one is refused then
-/// (<https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>).
-pub(crate) async fn key(reader: &Reader, settings: &Settings, names: &Names) -> Result<Setting, Error> {
-    let id = names.account_id();
-    let found = reader.get_account(&id).await?.ok_or_else(|| missing(names))?;
-    if !shared_keys(&found) {
-        let reason = format!(
-            "shared keys are disabled on storage account `{}`; give the server an identity ([azure.access]) instead",
-            names.account
-        );
-        return Ok(Setting::Unavailable(reason));
-    }
-    let name = settings.azure.account.key.as_str();
-    let key = reader.list_keys(&id, name).await?;
-    Ok(key.map_or_else(|| Setting::Unavailable(format!("the account has no key `{name}`")), Setting::Revealed))
+/// The least version that is wanted; later ones sort after it.
+const LEAST_TLS: &str = "TLS1_2";
+
+/// How the account and its blobs are reached.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Security {
+    https_only: bool,
+    least_tls: String,
+    public_blobs: bool,
 }
 
-/// Whether requests may be signed with the account's keys; an account that does not say so takes them.
-pub(crate) fn shared_keys(found: &Value) -> bool {
-    found.pointer("/properties/allowSharedKeyAccess") != Some(&json!(false))
+impl Security {
+    fn wanted() -> Self {
+        Self { https_only: true, least_tls: LEAST_TLS.to_owned(), public_blobs: false }
+    }
+
+    /// Properties that an old account does not answer stand for what they were before there was such a setting
+    /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
+    fn of(found: &AccountProperties) -> Self {
+        let tls = found.minimum_tls_version.as_deref().unwrap_or("TLS1_0");
+        Self {
+            https_only: found.supports_https_traffic_only.unwrap_or(false),
+            // It is the least that is wanted: a harder setting is as good.
+            least_tls: if tls > LEAST_TLS { LEAST_TLS } else { tls }.to_owned(),
+            public_blobs: found.allow_blob_public_access.unwrap_or(true),
+        }
+    }
+
+    /// As the service spells it.
+    fn properties(&self) -> Value {
+        json!({
+            "supportsHttpsTrafficOnly": self.https_only,
+            "minimumTlsVersion": self.least_tls,
+            "allowBlobPublicAccess": self.public_blobs,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -348,17 +323,9 @@ mod tests {
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties#storageaccountgetproperties>
     #[test]
     fn security_survives_the_spelling_of_the_service() {
-        let wanted = security(true, "TLS1_2", false);
-        let answered = json!({"properties": security_properties(&wanted)});
-        assert_eq!(seen_security(&answered), wanted);
-        assert_eq!(seen_security(&json!({"properties": {}})), security(false, "TLS1_0", true));
-    }
-
-    #[test]
-    fn refusal_names_the_first_few() {
-        assert_eq!(refused("storage account", "acme", &[], "azure.account"), None);
-        let others: Vec<_> = (0..7).map(|number| format!("queue `q{number}`")).collect();
-        let refusal = refused("storage account", "acme", &others, "azure.account").unwrap();
-        assert!(refusal.reason.ends_with("queue `q4` and 2 more"), "{}", refusal.reason);
+        let answered = serde_json::from_value(Security::wanted().properties()).unwrap();
+        assert_eq!(Security::of(&answered), Security::wanted());
+        let old = Security { https_only: false, least_tls: "TLS1_0".to_owned(), public_blobs: true };
+        assert_eq!(Security::of(&AccountProperties::default()), old);
     }
 }

@@ -1,78 +1,52 @@
 //! `azure.cors`: our rule among those of the account's Blob service, one document for everybody in the account.
 
+use provision_core::Error;
 use provision_core::cors::{self, CorsRule, Listed};
+use provision_core::executor::Watch;
 use provision_core::resource::{
-    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
+    Carrier, Entries, Entry, Observation, OnRecord, Present, Refusal, Resource, Seen, Want,
 };
-use provision_core::{Error, ErrorKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::client::{Read as _, Reader, Writer};
+use crate::blockers::{missing, not_there};
+use crate::client::models::{self, BlobService, CorsRules};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
-use crate::provider::Names;
-use crate::resources::account::{missing, not_there};
+use crate::names::{Names, Part};
+use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
-/// Rules have no id: whose one is stands in the marks alone.
-pub(crate) static RULE: Facet =
-    Facet { name: "rule", key: 'c', extent: Extent::Whole, sharing: Sharing::Anonymous, creation: Creation::OwnCall };
-pub(crate) static FACETS: &[&Facet] = &[&RULE];
+facets! {
+    /// Rules have no id: whose one is stands in the marks alone.
+    pub(crate) enum CorsFacet {
+        Rule = ("rule", 'c', Whole, Anonymous, OwnCall),
+    }
+}
 
 /// "Up to five CORS rules can be specified per storage service"
 /// (<https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services#usage-notes>).
 const MOST_RULES: usize = 5;
 
+/// The rule, an entry of the account; on a shared one the container carries the mark for it.
+pub(crate) fn resource(names: &Names) -> Resource {
+    let carrier = if names.shared { Part::Container } else { Part::Account };
+    Resource {
+        carrier: Carrier::Of(carrier.address()),
+        on_record: OnRecord::EveryMark,
+        contained: !names.shared,
+        needs: vec![carrier.address()],
+        lane: Some(ACCOUNT_LANE),
+        ..Resource::new(Part::Cors.address(), Part::Cors.kind(), &names.account, CorsFacet::ALL)
+    }
+}
+
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    vec![Want { facet: &RULE, value: wanted(settings).to_value(), path: "azure.cors".to_owned() }]
+    vec![CorsFacet::Rule.want(wanted(settings), "azure.cors")]
 }
 
 fn wanted(settings: &Settings) -> CorsRule {
     settings.azure.cors.rule(&settings.deployment.host, "*")
-}
-
-/// A rule of the service in normal form.
-fn listed(rule: &Value) -> Listed {
-    let list = |key: &str| {
-        let items = rule[key].as_array().into_iter().flatten();
-        items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
-    };
-    let rule = CorsRule {
-        origins: list("allowedOrigins"),
-        methods: list("allowedMethods"),
-        headers: list("allowedHeaders"),
-        expose: list("exposedHeaders"),
-        max_age_s: rule["maxAgeInSeconds"].as_i64().unwrap_or_default(),
-    };
-    Listed { rule: rule.normal(), id: None }
-}
-
-/// A rule as the service takes it.
-fn rule_of(value: &Value) -> Value {
-    json!({
-        "allowedOrigins": value["origins"],
-        "allowedMethods": value["methods"],
-        "allowedHeaders": value["headers"],
-        "exposedHeaders": value["expose"],
-        "maxAgeInSeconds": value["max_age_s"],
-    })
-}
-
-/// The rules of the Blob service; a document of another form says nothing about them.
-fn rules(service: &Value) -> Result<Vec<Value>, Error> {
-    let cors = service.get("properties").and_then(Value::as_object).map(|properties| properties.get("cors"));
-    let found = match cors {
-        Some(None | Some(Value::Null)) => Some(Vec::new()),
-        Some(Some(cors)) => match cors.get("corsRules") {
-            None | Some(Value::Null) => Some(Vec::new()),
-            Some(rules) => rules.as_array().cloned(),
-        },
-        None => None,
-    };
-    found.ok_or_else(|| {
-        let error = Error::new(ErrorKind::Unexpected, "cannot read the CORS rules of the blob service");
-        error.message("the answer has none where they should be").hint("look at the answer with `--trace`")
-    })
 }
 
 pub(crate) async fn observe(
@@ -86,16 +60,20 @@ pub(crate) async fn observe(
     let Some(service) = service? else {
         return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
-    let list = entries(&rules(&service)?, &wanted(settings), names, &*marks?);
-    let entries = Entries { list, limit: Some((MOST_RULES, too_many(names))) };
-    let seen = vec![(RULE.name, Seen::Entries(entries))];
+    let (want, marks) = (wanted(settings), marks?);
+    let seen = CorsFacet::all_seen(|facet| match facet {
+        CorsFacet::Rule => {
+            let list = entries(service.rules(), &want, names, &marks);
+            Seen::Entries(Entries { list, limit: Some((MOST_RULES, too_many(names))) })
+        }
+    });
     Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
 }
 
 /// Every rule, with whether another deployment in the account relies on it: two of one host want the same.
-fn entries(rules: &[Value], want: &CorsRule, names: &Names, marks: &Marks) -> Vec<Entry> {
+fn entries(rules: &[models::CorsRule], want: &CorsRule, names: &Names, marks: &Marks) -> Vec<Entry> {
     let rules: Vec<_> = rules.iter().map(listed).collect();
-    let claimed = |entry: Entry| Entry { co_owned: marks.claim(names, &RULE, &entry.value), ..entry };
+    let claimed = |entry: Entry| Entry { co_owned: marks.claim(names, CorsFacet::Rule.spec(), &entry.value), ..entry };
     cors::entries(&rules, &[], want).into_iter().map(claimed).collect()
 }
 
@@ -107,19 +85,20 @@ fn too_many(names: &Names) -> Refusal {
 }
 
 /// Read, put ours in the place of `before`, write. Everything else goes back as it was read.
-pub(crate) async fn write(writer: &Writer, names: &Names, before: &Value, value: &Value) -> Result<(), Error> {
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
+    let _turn = watch.turn().await;
+    let (CorsFacet::Rule, Write { before, value, .. }) = (CorsFacet::of(write.facet)?, *write);
     let (reader, id) = (writer.reader(), names.account_id());
     let (service, claimed) = futures::join!(reader.get_blob_service(&id), is_claimed(reader, names, before, value));
     let (service, claimed) = (service?, claimed?);
     let Some(service) = service else { return not_there(names, value) };
-    let rules = rules(&service)?;
     // What serves another deployment too stays where it is; another one of ours goes beside it.
     let before = if claimed { &Value::Null } else { before };
-    let after = merged(&rules, before, value);
-    if rules == after {
+    let after = merged(service.rules(), before, value)?;
+    if service.rules() == after {
         return Ok(());
     }
-    writer.put_blob_service(&id, &properties(&service, after)).await
+    writer.put_blob_service(&id, &with_rules(service, after)).await
 }
 
 /// Whether the rule that is to go is another deployment's too, by now.
@@ -127,35 +106,58 @@ async fn is_claimed(reader: &Reader, names: &Names, before: &Value, value: &Valu
     if before.is_null() || before == value {
         return Ok(false);
     }
-    Ok(Marks::read(reader, names).await?.claim(names, &RULE, before))
+    Ok(Marks::read(reader, names).await?.claim(names, CorsFacet::Rule.spec(), before))
 }
 
 /// The rules with ours first, or taken out.
-fn merged(rules: &[Value], before: &Value, value: &Value) -> Vec<Value> {
-    let make = |value: &Value| Ok::<_, std::convert::Infallible>(rule_of(value));
-    let Ok(merged) = cors::merge(rules, listed, &[], before, value, make);
-    merged
+fn merged(rules: &[models::CorsRule], before: &Value, value: &Value) -> Result<Vec<models::CorsRule>, Error> {
+    cors::merge(rules, listed, &[], before, value, rule_of)
 }
 
 /// The writable properties as they were read, with these rules: what is left out may be reset
 /// <https://learn.microsoft.com/rest/api/storagerp/blob-services/set-service-properties#blobserviceproperties>.
-fn properties(service: &Value, rules: Vec<Value>) -> Value {
+fn with_rules(mut service: BlobService, rules: Vec<models::CorsRule>) -> BlobService {
     const READ_ONLY_OF_RESTORE: [&str; 2] = ["lastEnabledTime", "minRestoreTime"];
-    let mut properties = service["properties"].as_object().cloned().unwrap_or_default();
-    if let Some(Value::Object(restore)) = properties.get_mut("restorePolicy") {
+    if let Some(Value::Object(restore)) = service.properties.rest.get_mut("restorePolicy") {
         READ_ONLY_OF_RESTORE.iter().for_each(|key| drop(restore.remove(*key)));
     }
-    properties.insert("cors".to_owned(), Value::Object(Map::from_iter([("corsRules".to_owned(), Value::from(rules))])));
-    Value::Object(properties)
+    service.properties.cors = Some(CorsRules { cors_rules: Some(rules) });
+    service
+}
+
+/// A rule of the service in normal form.
+fn listed(rule: &models::CorsRule) -> Listed {
+    let rule = CorsRule {
+        origins: rule.allowed_origins.clone().unwrap_or_default(),
+        methods: rule.allowed_methods.clone().unwrap_or_default(),
+        headers: rule.allowed_headers.clone().unwrap_or_default(),
+        expose: rule.exposed_headers.clone().unwrap_or_default(),
+        max_age_s: rule.max_age_in_seconds.unwrap_or_default(),
+    };
+    Listed { rule: rule.normal(), id: None }
+}
+
+/// A rule as the service takes it.
+fn rule_of(value: &Value) -> Result<models::CorsRule, Error> {
+    let rule: CorsRule = typed(value)?;
+    Ok(models::CorsRule {
+        allowed_origins: Some(rule.origins),
+        allowed_methods: Some(rule.methods),
+        allowed_headers: Some(rule.headers),
+        exposed_headers: Some(rule.expose),
+        max_age_in_seconds: Some(rule.max_age_s),
+        rest: Map::new(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use provision_core::ledger::Record;
+    use serde_json::json;
 
     use crate::marks::tests::claimed;
-    use crate::provider::tests::names;
+    use crate::names::tests::names;
 
     fn rule(origin: &str) -> CorsRule {
         CorsRule {
@@ -167,10 +169,14 @@ mod tests {
         }
     }
 
+    fn made(value: &Value) -> models::CorsRule {
+        rule_of(value).unwrap()
+    }
+
     #[test]
     fn rule_survives_the_spelling_of_the_service() {
         let wanted = rule("https://a.example");
-        assert_eq!(listed(&rule_of(&wanted.to_value())).rule, wanted);
+        assert_eq!(listed(&made(&wanted.to_value())).rule, wanted);
         let respelled = json!({
             "allowedOrigins": ["https://a.example"],
             "allowedMethods": ["GET", "GET"],
@@ -178,43 +184,51 @@ mod tests {
             "exposedHeaders": ["*"],
             "maxAgeInSeconds": 3000,
         });
-        assert_eq!(listed(&respelled).rule, wanted);
+        assert_eq!(listed(&serde_json::from_value(respelled).unwrap()).rule, wanted);
     }
 
     #[test]
     fn rules_of_others_are_kept_to_the_bit() {
-        let theirs = json!({"allowedOrigins": ["https://b.example"], "allowedMethods": ["PUT"], "allowedHeaders": [],
-                            "exposedHeaders": [], "maxAgeInSeconds": 5, "theirs": 1});
+        let written = json!({"allowedOrigins": ["https://b.example"], "allowedMethods": ["PUT"], "allowedHeaders": [],
+                             "exposedHeaders": [], "maxAgeInSeconds": 5, "theirs": 1});
+        let theirs: models::CorsRule = serde_json::from_value(written.clone()).unwrap();
+        let bare = json!({"allowedOrigins": ["*"]});
+        assert_eq!(json!(theirs), written);
+        assert_eq!(json!(serde_json::from_value::<models::CorsRule>(bare.clone()).unwrap()), bare);
         let (old, new) = (rule("https://a.example").to_value(), rule("https://c.example").to_value());
-        let before = vec![rule_of(&old), theirs.clone()];
-        assert_eq!(merged(&before, &old, &new), [rule_of(&new), theirs.clone()]);
-        assert_eq!(merged(&before, &old, &Value::Null), before[1..]);
-        assert_eq!(merged(&before, &Value::Null, &Value::Null), before);
-        assert_eq!(merged(&before, &Value::Null, &new), [rule_of(&new), before[0].clone(), theirs]);
+        let before = vec![made(&old), theirs.clone()];
+        let merged = |before_ours, value| merged(&before, before_ours, value).unwrap();
+        assert_eq!(merged(&old, &new), [made(&new), theirs.clone()]);
+        assert_eq!(merged(&old, &Value::Null), before[1..]);
+        assert_eq!(merged(&Value::Null, &Value::Null), before);
+        assert_eq!(merged(&Value::Null, &new), [made(&new), before[0].clone(), theirs]);
     }
 
     #[test]
     fn rule_that_is_there_is_not_added_twice() {
         let value = rule("https://a.example").to_value();
-        let before = vec![rule_of(&value)];
-        assert_eq!(merged(&before, &Value::Null, &value), before);
+        let before = vec![made(&value)];
+        assert_eq!(merged(&before, &Value::Null, &value).unwrap(), before);
     }
 
     #[test]
     fn rule_that_another_deployment_has_on_record_is_known_as_such() {
         let (names, want) = (names(), rule("https://a.example"));
-        let marks = claimed(&names, |mark| mark.outside.put(RULE.key, Record::written(&want.to_value())));
-        let both = [rule_of(&want.to_value()), rule_of(&rule("https://b.example").to_value())];
+        let marks =
+            claimed(&names, |mark| mark.outside.put(CorsFacet::Rule.spec().key, Record::written(&want.to_value())));
+        let both = [made(&want.to_value()), made(&rule("https://b.example").to_value())];
         let owned: Vec<_> = entries(&both, &want, &names, &marks).into_iter().map(|entry| entry.co_owned).collect();
         assert_eq!(owned, [true, false]);
     }
 
     #[test]
     fn rules_are_read_from_their_document_and_no_other() {
-        assert_eq!(rules(&json!({"properties": {}})).unwrap(), Vec::<Value>::new());
-        assert_eq!(rules(&json!({"properties": {"cors": {"corsRules": [{}]}}})).unwrap().len(), 1);
+        let rules = |document: Value| serde_json::from_value::<BlobService>(document).map(|found| found.rules().len());
+        assert_eq!(rules(json!({"properties": {}})).unwrap(), 0);
+        assert_eq!(rules(json!({"properties": {"cors": null}})).unwrap(), 0);
+        assert_eq!(rules(json!({"properties": {"cors": {"corsRules": null}}})).unwrap(), 0);
         for broken in [json!({}), json!({"properties": []}), json!({"properties": {"cors": {"corsRules": "x"}}})] {
-            rules(&broken).unwrap_err();
+            rules(broken).unwrap_err();
         }
     }
 
@@ -226,14 +240,15 @@ mod tests {
             "isVersioningEnabled": true,
             "restorePolicy": {"enabled": true, "days": 6, "minRestoreTime": "2026-11-23T00:00:00Z"},
         }});
+        let ours = made(&rule("https://a.example").to_value());
         assert_eq!(
-            properties(&service, vec![json!({})]),
-            json!({
-                "cors": {"corsRules": [{}]},
+            json!(with_rules(serde_json::from_value(service).unwrap(), vec![ours.clone()])),
+            json!({"properties": {
+                "cors": {"corsRules": [ours]},
                 "deleteRetentionPolicy": {"enabled": true, "days": 7},
                 "isVersioningEnabled": true,
                 "restorePolicy": {"enabled": true, "days": 6},
-            })
+            }})
         );
     }
 }

@@ -1,33 +1,52 @@
 //! `azure.queue`: the storage queue where events wait.
 
 use provision_core::Error;
+use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags};
-use provision_core::provider::Created;
-use provision_core::resource::{Extent, Facet, Observation, Present, Seen, Want};
+use provision_core::provider::{Created, TagChanges};
+use provision_core::resource::{Observation, Present, Resource, Seen, Want};
 use serde_json::json;
 
-use crate::client::{Read as _, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::provider::Names;
-use crate::resources::resource_group::included;
-use crate::tags::{metadata, to_metadata};
+use crate::names::{Names, Part, identity_of};
+use crate::resources::{CONTENT_LANE, Facets};
+use crate::tags::{changed, metadata, to_metadata};
 
-/// A queue has nothing to set; where it is tells that it is.
-static ACCOUNT: Facet = included("account", 'a', Extent::Whole);
-pub(crate) static FACETS: &[&Facet] = &[&ACCOUNT];
+facets! {
+    /// A queue has nothing to set; where it is tells that it is.
+    pub(crate) enum QueueFacet {
+        Account = ("account", 'a', Whole, Exclusive, SameCall),
+    }
+}
+
+/// The queue, where there is one.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    let queue = names.queue.as_ref()?;
+    Some(Resource {
+        identity: identity_of(&names.queue_id(queue)),
+        adopt: settings.azure.queue.adopt,
+        needs: vec![Part::Account.address()],
+        deleted_after: [Part::Container, Part::Events, Part::Access].map(Part::address).into(),
+        lane: Some(CONTENT_LANE),
+        ..Resource::new(Part::Queue.address(), Part::Queue.kind(), queue, QueueFacet::ALL)
+    })
+}
 
 /// What is wanted.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    let account = json!(settings.azure.account.name);
-    vec![Want { facet: &ACCOUNT, value: account, path: "azure.account.name".to_owned() }]
+    let account = &settings.azure.account.name;
+    vec![QueueFacet::Account.want(account, "azure.account.name")]
 }
 
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
     let queue = names.queue.as_deref().unwrap_or_default();
     let Some(found) = reader.get_queue(&names.queue_id(queue)).await? else { return Ok(Observation::Absent) };
     Ok(Observation::Present(Box::new(Present {
-        mark: Mark::from_tags(&metadata(&found)),
-        seen: vec![(ACCOUNT.name, Seen::Value(json!(names.account)))],
+        mark: Mark::from_tags(&metadata(found.metadata())),
+        seen: QueueFacet::all_seen(|facet| match facet {
+            QueueFacet::Account => Seen::Value(json!(names.account)),
+        }),
         ..Present::default()
     })))
 }
@@ -41,4 +60,28 @@ pub(crate) async fn create(writer: &Writer, names: &Names, queue: &str, tags: &T
     }
     writer.put_queue(&id, &json!({"properties": {"metadata": to_metadata(tags)}})).await?;
     Ok(Created::Made)
+}
+
+/// Its metadata; `None` if it is not there.
+pub(crate) async fn tags(reader: &Reader, names: &Names, queue: &str) -> Result<Option<Tags>, Error> {
+    let found = reader.get_queue(&names.queue_id(queue)).await?;
+    Ok(found.map(|found| metadata(found.metadata())))
+}
+
+/// All metadata at once: the call replaces it.
+pub(crate) async fn update_tags(
+    writer: &Writer,
+    names: &Names,
+    queue: &str,
+    found: &Tags,
+    changes: &TagChanges,
+) -> Result<(), Error> {
+    let body = json!({"properties": {"metadata": to_metadata(&changed(found, changes))}});
+    writer.patch_queue(&names.queue_id(queue), &body).await
+}
+
+/// Messages that wait go with the queue.
+pub(crate) async fn delete(writer: &Writer, names: &Names, queue: &str, watch: &Watch<'_>) -> Result<(), Error> {
+    watch.still_ours().await?;
+    writer.delete_queue(&names.queue_id(queue)).await
 }

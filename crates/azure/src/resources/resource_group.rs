@@ -2,62 +2,67 @@
 
 use provision_core::executor::Watch;
 use provision_core::mark::{Mark, Tags, without_mark};
-use provision_core::provider::Created;
-use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
+use provision_core::provider::{Created, TagChanges};
+use provision_core::resource::{Observation, Present, Refusal, Resource, Seen, Want};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Read as _, Reader, Writer, last};
+use crate::blockers::{immovable, is_source, locks, refusal_error, refused};
+use crate::client::models::{GroupResource, ResourceGroup};
+use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::GROUP_BEING_DELETED;
-use crate::provider::{Names, identity_of};
-use crate::resources::account::{locks, refused};
-use crate::tags::tags;
+use crate::names::{Names, Part, identity_of, last};
+use crate::resources::{Facets, wanted_tags};
+use crate::tags::{self, changed};
 
-/// A facet of one value that the creating call sets.
-pub(crate) const fn included(name: &'static str, key: char, extent: Extent) -> Facet {
-    Facet { name, key, extent, sharing: Sharing::Exclusive, creation: Creation::SameCall }
+facets! {
+    /// Facets of the group.
+    pub(crate) enum GroupFacet {
+        Location = ("location", 'l', Whole, Exclusive, SameCall),
+        Tags = ("tags", 'g', Tags, Exclusive, SameCall),
+    }
 }
 
-static LOCATION: Facet = included("location", 'l', Extent::Whole);
-static TAGS: Facet = included("tags", 'g', Extent::Tags);
-pub(crate) static FACETS: &[&Facet] = &[&LOCATION, &TAGS];
+/// The group, where the plan file asks to create it.
+pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
+    settings.azure.resource_group.create.then(|| Resource {
+        identity: identity_of(&names.group_id()),
+        deleted_after: vec![Part::Account.address()],
+        ..Resource::new(Part::ResourceGroup.address(), Part::ResourceGroup.kind(), &names.group, GroupFacet::ALL)
+    })
+}
 
 /// What is wanted. A group is never adopted, so it is all ours.
 pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    let location = json!(settings.location());
-    let mut wants = vec![Want { facet: &LOCATION, value: location, path: "azure.location".to_owned() }];
-    wants.extend(wanted_tags(&TAGS, settings));
+    let location = &settings.location();
+    let mut wants = vec![GroupFacet::Location.want(location, "azure.location")];
+    wants.extend(wanted_tags(GroupFacet::Tags, settings));
     wants
-}
-
-/// The deployment's tags, where there are any.
-pub(crate) fn wanted_tags(facet: &'static Facet, settings: &Settings) -> Option<Want> {
-    let value = json!(settings.tags());
-    (!settings.tags().is_empty()).then(|| Want { facet, value, path: "deployment.tags".to_owned() })
 }
 
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
     let Some(found) = existing(reader, names).await? else { return Ok(Observation::Absent) };
-    let tags = tags(&found, settings.tags());
-    let location = normal_location(found["location"].as_str().unwrap_or_default());
+    let tags = tags::tags(found.tags.as_ref(), settings.tags());
+    let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
-    let others = json!(without_mark(&tags));
-    let seen = vec![(LOCATION.name, Seen::Value(json!(location))), (TAGS.name, Seen::Value(others))];
+    let seen = GroupFacet::all_seen(|facet| match facet {
+        GroupFacet::Location => Seen::Value(json!(location)),
+        GroupFacet::Tags => Seen::Value(json!(without_mark(&tags))),
+    });
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         seen,
-        obstacles: moved.map(|refusal| (LOCATION.name, refusal)).into_iter().collect(),
+        obstacles: moved.map(|refusal| (GroupFacet::Location.name(), refusal)).into_iter().collect(),
         ..Present::default()
     })))
 }
 
 /// The group. While it is being deleted it answers all the same, and takes no writes
 /// (<https://github.com/Azure/azure-cli/issues/28679>).
-async fn existing(reader: &Reader, names: &Names) -> Result<Option<Value>, Error> {
+async fn existing(reader: &Reader, names: &Names) -> Result<Option<ResourceGroup>, Error> {
     let found = reader.get_group(&names.group_id()).await?;
-    let state = found.as_ref().and_then(|found| found.pointer("/properties/provisioningState"));
-    if state != Some(&json!("Deleting")) {
+    if found.as_ref().and_then(ResourceGroup::state) != Some("Deleting") {
         return Ok(found);
     }
     let error = Error::new(ErrorKind::Conflict, format!("use resource group `{}`", names.group));
@@ -65,14 +70,6 @@ async fn existing(reader: &Reader, names: &Names) -> Result<Option<Value>, Error
         .message("it is being deleted")
         .hint("wait until it is gone, then run the same command again")
         .retry(GROUP_BEING_DELETED))
-}
-
-/// What was placed stays there.
-pub(crate) fn immovable(kind: &str, name: &str, location: &str) -> Refusal {
-    Refusal {
-        reason: format!("{kind} `{name}` is in {location}, and cannot be moved"),
-        hint: format!("write `location = \"{location}\"` under [azure], or choose another name"),
-    }
 }
 
 /// Create the group with its tags. The call would replace those of one that exists, so it is looked for right before.
@@ -85,7 +82,26 @@ pub(crate) async fn create(
     if existing(writer.reader(), names).await?.is_some() {
         return Ok(Created::Existed);
     }
-    writer.put_group(&names.group_id(), &json!({"location": facets.get(LOCATION.name), "tags": tags})).await
+    writer
+        .put_group(&names.group_id(), &json!({"location": facets.get(GroupFacet::Location.name()), "tags": tags}))
+        .await
+}
+
+/// Its tags; `None` if it is not there.
+pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) -> Result<Option<Tags>, Error> {
+    let found = reader.get_group(&names.group_id()).await?;
+    Ok(found.map(|found| tags::tags(found.tags.as_ref(), settings.tags())))
+}
+
+/// All tags at once: the call replaces them.
+pub(crate) async fn update_tags(
+    writer: &Writer,
+    names: &Names,
+    found: &Tags,
+    changes: &TagChanges,
+) -> Result<(), Error> {
+    let body = json!({"tags": changed(found, changes)});
+    writer.patch_group(&names.group_id(), &body).await
 }
 
 /// What else is in the group. `with_account` leaves the account out, which goes before the group.
@@ -99,16 +115,15 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
     let account = identity_of(&names.account_id());
     let topics = topics.ok().flatten().unwrap_or_default();
     // The service makes a system topic with the first event subscription, and deletes it with the last.
-    let hidden = topics.iter().filter(|topic| is_source(topic, &account)).filter_map(|topic| topic["id"].as_str());
-    let hidden: Vec<String> = hidden.map(identity_of).collect();
-    let found = resources?.unwrap_or_default();
+    let hidden = topics.iter().filter(|topic| is_source(topic, &account));
+    let hidden: Vec<String> = hidden.map(|topic| identity_of(&topic.id)).collect();
     // An account of ours under another name is told as what it is, an orphan.
-    let ours = |resource: &&Value| {
-        let id = resource["id"].as_str().unwrap_or_default();
-        with_account && names.made(&tags(resource, &Tags::new()), id)
+    let ours = |resource: &&GroupResource| {
+        with_account && names.made(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
     };
-    let ids = found.iter().filter(|resource| !ours(resource)).filter_map(|resource| resource["id"].as_str());
-    let mut ids: Vec<String> = ids.map(identity_of).filter(|id| !hidden.contains(id)).collect();
+    let found = resources?.unwrap_or_default();
+    let ids = found.iter().filter(|resource| !ours(resource)).map(|resource| identity_of(&resource.id));
+    let mut ids: Vec<String> = ids.filter(|id| !hidden.contains(id)).collect();
     // The list shows an account for minutes after it was deleted (<https://github.com/hashicorp/terraform-provider-azurerm/issues/16069>).
     if ids.contains(&account) && (with_account || reader.get_account(&names.account_id()).await?.is_none()) {
         ids.retain(|id| *id != account);
@@ -117,15 +132,10 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
     Ok(refused("resource group", &names.group, &others, "azure.resource_group"))
 }
 
-/// Whether a system topic is that of the account.
-pub(crate) fn is_source(topic: &Value, account: &str) -> bool {
-    topic.pointer("/properties/source").and_then(Value::as_str).is_some_and(|source| identity_of(source) == account)
-}
-
 /// Resource Manager deletes a full group without asking: look right before.
 pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
     match in_the_way(writer.reader(), names, false).await? {
-        Some(refusal) => Err(crate::resources::account::refusal_error("resource group", &names.group, refusal)),
+        Some(refusal) => Err(refusal_error("resource group", &names.group, refusal)),
         None => {
             watch.still_ours().await?;
             writer.delete_group(&names.group_id()).await

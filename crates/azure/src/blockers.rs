@@ -1,0 +1,89 @@
+//! Why something cannot be written or deleted: what others have in it, locks, what is missing or cannot be moved.
+
+use provision_core::resource::Refusal;
+use provision_core::{Error, ErrorKind};
+use serde_json::Value;
+
+use crate::client::Reader;
+use crate::client::models::SystemTopic;
+use crate::names::{Names, identity_of, last};
+
+/// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.
+pub(crate) async fn locked(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
+    Ok(locks(reader, &names.account_id()).await)
+}
+
+/// The locks that forbid deleting <https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources>. Who
+/// may not list them is told by the deletion itself.
+pub(crate) async fn locks(reader: &Reader, scope: &str) -> Option<Refusal> {
+    let found = reader.list_locks(scope).await.ok().flatten().unwrap_or_default();
+    let names: Vec<_> = found.iter().map(|lock| format!("`{}`", lock.name)).collect();
+    (!names.is_empty()).then(|| Refusal {
+        reason: format!("`{}` is locked: {}", last(scope), names.join(", ")),
+        hint: "`az lock list` shows the lock; remove it if it is yours to remove, then run the same command again"
+            .to_owned(),
+    })
+}
+
+/// The refusal to delete what holds things of others, of which the first few are named.
+pub(crate) fn refused(kind: &str, name: &str, others: &[String], path: &str) -> Option<Refusal> {
+    const NAMED: usize = 5;
+    if others.is_empty() {
+        return None;
+    }
+    let more = if others.len() > NAMED { format!(" and {} more", others.len() - NAMED) } else { String::new() };
+    let named = others[..others.len().min(NAMED)].join(", ");
+    Some(Refusal {
+        reason: format!("{kind} `{name}` holds what is not this deployment's: {named}{more}"),
+        hint: format!("remove that first; or write `create = false` under [{path}], then the {kind} is left as it is"),
+    })
+}
+
+/// The same as an error, for what arrived after the look.
+pub(crate) fn refusal_error(kind: &str, name: &str, refusal: Refusal) -> Error {
+    let error = Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"));
+    error.message(refusal.reason).hint(refusal.hint)
+}
+
+/// Whether a system topic is that of the account.
+pub(crate) fn is_source(topic: &SystemTopic, account: &str) -> bool {
+    topic.source().is_some_and(|source| identity_of(source) == account)
+}
+
+/// What was placed stays there.
+pub(crate) fn immovable(kind: &str, name: &str, location: &str) -> Refusal {
+    Refusal {
+        reason: format!("{kind} `{name}` is in {location}, and cannot be moved"),
+        hint: format!("write `location = \"{location}\"` under [azure], or choose another name"),
+    }
+}
+
+/// The account that everything else is in is not there.
+pub(crate) fn missing(names: &Names) -> Error {
+    let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
+    error.message(format!("it does not exist in resource group `{}`", names.group)).hint(
+        "correct `name` under [azure.account] and `resource_group`, or write `create = true` under [azure.account]",
+    )
+}
+
+/// A write that does not find the account: what is to be taken out of it is gone with it.
+pub(crate) fn not_there(names: &Names, value: &Value) -> Result<(), Error> {
+    if value.is_null() {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
+    Err(error.message("the service does not find it").hint("run `provision azure plan` to see what is there now"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusal_names_the_first_few() {
+        assert_eq!(refused("storage account", "acme", &[], "azure.account"), None);
+        let others: Vec<_> = (0..7).map(|number| format!("queue `q{number}`")).collect();
+        let refusal = refused("storage account", "acme", &others, "azure.account").unwrap();
+        assert!(refusal.reason.ends_with("queue `q4` and 2 more"), "{}", refusal.reason);
+    }
+}

@@ -1,0 +1,135 @@
+//! The Blob service itself, the only part that the SDK's own client sends: what is in a container.
+
+use std::sync::Arc;
+
+use azure_core::http::Url;
+use azure_storage_blob::models::{
+    BlobClientDeleteOptions, BlobContainerClientListBlobsOptions, BlobItem, DeleteSnapshotsOptionType,
+    ListBlobsIncludeItem,
+};
+use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
+use futures::StreamExt as _;
+use provision_core::output::Secret;
+use provision_core::{Error, ErrorKind, retry};
+
+use super::answer::from_blobs;
+use super::models::StorageAccount;
+use super::shared_key::SharedKey;
+use super::{Reader, Writer};
+use crate::names::last;
+
+/// The content of one container.
+pub(crate) struct BlobStore {
+    client: BlobContainerClient,
+    pub(crate) name: String,
+}
+
+impl std::fmt::Debug for BlobStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("BlobStore").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A page of a container's content.
+#[derive(Default)]
+pub(crate) struct BlobPage {
+    pub(crate) items: Vec<BlobItem>,
+    pub(crate) next: Option<String>,
+}
+
+impl Reader {
+    /// Where an account's blobs are, by the account's own word.
+    pub(crate) fn blob_endpoint(&self, account: &StorageAccount) -> Option<Url> {
+        account.blob_endpoint().or_else(|| self.clients.blob_endpoint.clone())
+    }
+
+    /// The content of a container, with whichever of a token and the account's key the service takes
+    /// <https://learn.microsoft.com/rest/api/storageservices/authorize-requests-to-azure-storage>.
+    pub(crate) fn blob_store(
+        &self,
+        account: &str,
+        endpoint: &Url,
+        container: &str,
+        key: Option<Secret>,
+    ) -> Result<BlobStore, Error> {
+        let mut url = endpoint.clone();
+        url.set_path(&format!("{}/{container}", url.path().trim_end_matches('/')));
+        let key = key.map(|key| SharedKey { account: last(account).to_owned(), key });
+        Ok(BlobStore { client: self.blobs(&url, key)?, name: container.to_owned() })
+    }
+
+    /// A client of one container. Over plain HTTP no token may be sent: there the account's key signs.
+    fn blobs(&self, container: &Url, key: Option<SharedKey>) -> Result<BlobContainerClient, Error> {
+        let mut options =
+            BlobContainerClientOptions { client_options: self.clients.options.clone(), ..Default::default() };
+        let credential = match key {
+            Some(key) => {
+                // Before the trace, which is the last policy.
+                options.client_options.per_try_policies.insert(0, Arc::new(key));
+                None
+            }
+            None => Some(self.clients.credential.clone()),
+        };
+        BlobContainerClient::new(container.clone(), credential, Some(options)).map_err(|error| {
+            let tried = format!("cannot open container {container}");
+            Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+        })
+    }
+
+    /// One page of blobs, versions and snapshots, at most 1,000
+    /// <https://learn.microsoft.com/rest/api/storageservices/list-blobs>.
+    pub(crate) async fn list_blobs(
+        &self,
+        blobs: &BlobStore,
+        uncommitted: bool,
+        marker: Option<String>,
+    ) -> Result<BlobPage, Error> {
+        let mut include = vec![ListBlobsIncludeItem::Snapshots, ListBlobsIncludeItem::Versions];
+        if uncommitted {
+            include.push(ListBlobsIncludeItem::UncommittedBlobs);
+        }
+        let text = format!("list the content of container `{}`", blobs.name);
+        let request = || async {
+            let options = BlobContainerClientListBlobsOptions {
+                include: Some(include.clone()),
+                marker: marker.clone(),
+                maxresults: Some(1000),
+                ..BlobContainerClientListBlobsOptions::default()
+            };
+            let pager = blobs.client.list_blobs(Some(options));
+            let page = match pager {
+                Ok(pager) => pager.into_pages().next().await,
+                Err(error) => Some(Err(error)),
+            };
+            let page = page.transpose().and_then(|page| page.map(|page| page.into_model()).transpose());
+            page.map_err(|error| from_blobs("read", &text, &error))
+        };
+        let page = retry::call(request).await?.unwrap_or_default();
+        Ok(BlobPage { items: page.blob_items, next: page.next_marker.filter(|marker| !marker.is_empty()) })
+    }
+}
+
+impl Writer {
+    /// A blob with its snapshots, or one old version <https://learn.microsoft.com/rest/api/storageservices/delete-blob>.
+    pub(crate) async fn delete_blob(&self, blobs: &BlobStore, item: &BlobItem) -> Result<(), Error> {
+        let name = item.name.as_deref().unwrap_or_default();
+        let blob = blobs.client.blob_client(name);
+        let old = item.version_id.clone().filter(|_| item.is_current_version != Some(true));
+        let text = format!("delete blob `{name}` of container `{}`", blobs.name);
+        let request = || async {
+            // The service refuses the header of snapshots beside a version.
+            let snapshots = old.is_none().then_some(DeleteSnapshotsOptionType::Include);
+            let options = BlobClientDeleteOptions {
+                delete_snapshots: snapshots,
+                version_id: old.clone(),
+                ..BlobClientDeleteOptions::default()
+            };
+            let deleted = blob.delete(Some(options)).await.map(drop);
+            deleted.map_err(|error| from_blobs("delete", &text, &error))
+        };
+        match retry::call(request).await {
+            Err(error) if error.status() == Some(404) => Ok(()),
+            deleted => deleted,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Operations of the service's own, in both styles of Resource Manager
+//! <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>.
+
+use azure_core::http::Url;
+use provision_core::Error;
+use serde_json::Value;
+
+use super::answer::{Answer, trusted};
+
+/// What an operation of the service's own is followed by.
+#[derive(Debug, Default)]
+pub(super) struct Following {
+    async_operation: Option<Url>,
+    location: Option<Url>,
+}
+
+/// What an answer says about the operation.
+#[derive(Debug, PartialEq)]
+pub(super) enum Step {
+    Done,
+    Failed,
+    Look(Url),
+}
+
+impl Following {
+    /// `Azure-AsyncOperation` (a status document) wins over `Location` (202 until done); with neither, the resource
+    /// itself says how far it is.
+    pub(super) fn step(&mut self, answer: &Answer, endpoint: &Url, resource: Option<&Url>) -> Result<Step, Error> {
+        if let Some(link) = &answer.async_operation {
+            self.async_operation = Some(trusted(endpoint, link)?);
+        }
+        if let Some(link) = &answer.location {
+            self.location = Some(trusted(endpoint, link)?);
+        }
+        let state = |pointer: &str| answer.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if let Some(url) = &self.async_operation {
+            return Ok(match state("/status").to_ascii_lowercase().as_str() {
+                "succeeded" => Step::Done,
+                "failed" | "canceled" | "cancelled" => Step::Failed,
+                _ => Step::Look(url.clone()),
+            });
+        }
+        if answer.status == 202 {
+            let url = self.location.as_ref().or(resource);
+            return Ok(url.map_or(Step::Done, |url| Step::Look(url.clone())));
+        }
+        Ok(match (state("/properties/provisioningState").to_ascii_lowercase().as_str(), resource) {
+            ("failed" | "canceled", _) => Step::Failed,
+            ("" | "succeeded", _) | (_, None) => Step::Done,
+            (_, Some(url)) => Step::Look(url.clone()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn step(following: &mut Following, answer: &Answer) -> Step {
+        let (endpoint, resource) = (url("https://arm.example/"), url("https://arm.example/resource"));
+        following.step(answer, &endpoint, Some(&resource)).unwrap()
+    }
+
+    #[test]
+    fn operation_is_followed_by_location_until_it_is_not_202() {
+        let mut following = Following::default();
+        let link = Some("https://arm.example/results/1".to_owned());
+        let accepted = Answer { status: 202, location: link, ..Answer::default() };
+        let look = Step::Look(url("https://arm.example/results/1"));
+        assert_eq!(step(&mut following, &accepted), look);
+        assert_eq!(step(&mut following, &Answer { status: 202, ..Answer::default() }), look);
+        assert_eq!(step(&mut following, &Answer { status: 200, ..Answer::default() }), Step::Done);
+    }
+
+    #[test]
+    fn operation_is_followed_by_its_status_document() {
+        let mut following = Following::default();
+        let document = |status: &str| Answer { status: 200, body: json!({"status": status}), ..Answer::default() };
+        let created = Answer {
+            status: 201,
+            async_operation: Some("https://arm.example/operations/1".to_owned()),
+            body: json!({"properties": {"provisioningState": "Creating"}}),
+            ..Answer::default()
+        };
+        let look = Step::Look(url("https://arm.example/operations/1"));
+        assert_eq!(step(&mut following, &created), look);
+        assert_eq!(step(&mut following, &document("InProgress")), look);
+        assert_eq!(step(&mut following, &document("Succeeded")), Step::Done);
+        assert_eq!(step(&mut following, &document("Failed")), Step::Failed);
+    }
+
+    #[test]
+    fn operation_without_headers_is_followed_by_the_resource() {
+        let mut following = Following::default();
+        let resource = |state: &str| {
+            let body = json!({"properties": {"provisioningState": state}});
+            Answer { status: 201, body, ..Answer::default() }
+        };
+        assert_eq!(step(&mut following, &resource("Creating")), Step::Look(url("https://arm.example/resource")));
+        assert_eq!(step(&mut following, &resource("Succeeded")), Step::Done);
+        assert_eq!(step(&mut following, &resource("Failed")), Step::Failed);
+    }
+}

@@ -1,0 +1,208 @@
+//! What is in a container: counting it, proving that it is empty, and emptying it on request only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use azure_storage_blob::models::BlobItem;
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::emptying::Emptying;
+use provision_core::executor::Watch;
+use provision_core::survey::Contents;
+use provision_core::{Error, ErrorKind};
+
+use crate::client::blobs::{BlobPage, BlobStore};
+use crate::client::{Reader, Writer};
+use crate::config::Settings;
+use crate::names::Names;
+
+/// Blobs of one page deleted at the same time.
+const DELETES_AT_ONCE: usize = 8;
+
+/// Containers whose content was looked at, by id, since one of the same name may be in another account: what was found out
+/// about credentials need not be found out again.
+#[derive(Debug, Default)]
+pub(crate) struct Opened(Mutex<BTreeMap<String, Arc<BlobStore>>>);
+
+impl Opened {
+    fn get(&self, id: &str) -> Option<Arc<BlobStore>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn keep(&self, id: String, store: &Arc<BlobStore>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(store));
+    }
+}
+
+/// One page: enough to say that it is not empty, and roughly by how much. What the second list has more are uploads that
+/// were begun and not committed.
+pub(crate) async fn contents(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    opened: &Opened,
+) -> Result<Contents, Error> {
+    let found = open(reader, settings, names, container, opened, Listing::BlobsAndUploads).await?;
+    let Some((_, pages)) = found else { return Ok(Contents::default()) };
+    let all = pages.with_uploads.unwrap_or_default();
+    let begun = all.items.len().saturating_sub(pages.blobs.items.len());
+    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), ..count(&pages.blobs) })
+}
+
+/// What can be read in a container; `None` if there is no such container. Uncommitted blocks are no blobs: nobody can read
+/// them, and they go along.
+pub(crate) async fn readable(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    opened: &Opened,
+) -> Result<Option<Contents>, Error> {
+    let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
+    Ok(found.map(|(_, pages)| count(&pages.blobs)))
+}
+
+/// Delete every blob, version and snapshot, until a look finds nothing: somebody may still be writing.
+pub(crate) async fn empty(
+    writer: &Writer,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    opened: &Opened,
+    watch: &Watch<'_>,
+) -> Result<(), Error> {
+    let reader = writer.reader();
+    let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
+    let Some((store, FirstPages { blobs: mut first, .. })) = found else { return Ok(()) };
+    let mut emptying = Emptying::new(watch, "blobs and versions");
+    loop {
+        let delete = |items| delete_batch(writer, &store, items);
+        let deleted = emptying.pages(pages(reader, &store, first), delete).await?;
+        emptying.go_on(&format!("container `{container}`"))?;
+        if deleted == 0 {
+            return Ok(());
+        }
+        first = reader.list_blobs(&store, false, None).await?;
+    }
+}
+
+/// A page that was listed already, and those after it.
+fn pages(reader: &Reader, store: &BlobStore, first: BlobPage) -> impl Stream<Item = Result<Vec<BlobItem>, Error>> {
+    let next = move |marker: Option<String>| async move {
+        let Some(marker) = marker else { return Ok(None) };
+        let page = reader.list_blobs(store, false, Some(marker)).await?;
+        Ok(Some((page.items, page.next)))
+    };
+    stream::once(async { Ok(first.items) }).chain(stream::try_unfold(first.next, next))
+}
+
+async fn delete_batch(writer: &Writer, store: &BlobStore, items: Vec<BlobItem>) -> Result<u64, Error> {
+    let count = items.len();
+    let delete = |item: BlobItem| async move { writer.delete_blob(store, &item).await };
+    stream::iter(items).map(delete).buffer_unordered(DELETES_AT_ONCE).try_collect::<()>().await?;
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+fn count(page: &BlobPage) -> Contents {
+    let objects = u64::try_from(page.items.len()).unwrap_or(u64::MAX);
+    Contents { objects, uploads: 0, more: page.next.is_some() }
+}
+
+/// What is listed of a container.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    /// What can be read.
+    Blobs,
+    /// That, and beside it the same with uploads that were begun and not committed.
+    BlobsAndUploads,
+}
+
+/// The first page of a container; the second one, if asked for, has uploads too.
+struct FirstPages {
+    blobs: BlobPage,
+    with_uploads: Option<BlobPage>,
+}
+
+async fn list(reader: &Reader, store: &BlobStore, listing: Listing) -> Result<FirstPages, Error> {
+    if listing == Listing::Blobs {
+        return Ok(FirstPages { blobs: reader.list_blobs(store, false, None).await?, with_uploads: None });
+    }
+    let (blobs, all) = futures::join!(reader.list_blobs(store, false, None), reader.list_blobs(store, true, None));
+    Ok(FirstPages { blobs: blobs?, with_uploads: Some(all?) })
+}
+
+/// The content and its first page: by what an earlier look of this run opened, else opened anew. `None` if there is no such
+/// container.
+async fn open(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    opened: &Opened,
+    listing: Listing,
+) -> Result<Option<(Arc<BlobStore>, FirstPages)>, Error> {
+    let id = names.container_id(container);
+    if let Some(store) = opened.get(&id) {
+        match list(reader, &store, listing).await {
+            Ok(pages) => return Ok(Some((store, pages))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // A key may have been renewed, a role taken away.
+            Err(error) if is_denied(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let found = open_anew(reader, settings, names, container, listing).await?;
+    Ok(found.map(|(store, pages)| {
+        let store = Arc::new(store);
+        opened.keep(id, &store);
+        (store, pages)
+    }))
+}
+
+/// The content, opened with whichever credentials the Blob service takes.
+async fn open_anew(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    container: &str,
+    listing: Listing,
+) -> Result<Option<(BlobStore, FirstPages)>, Error> {
+    let (id, container_id) = (names.account_id(), names.container_id(container));
+    let (account, found) = futures::join!(reader.get_account(&id), reader.get_container(&container_id));
+    let (Some(account), Some(_)) = (account?, found?) else { return Ok(None) };
+    let Some(endpoint) = reader.blob_endpoint(&account) else {
+        let error =
+            Error::new(ErrorKind::Unsupported, format!("find the blobs of storage account `{}`", names.account));
+        return Err(error.message("the account has no blob endpoint"));
+    };
+    let by_key = || async {
+        let key = reader.list_keys(&id, settings.azure.account.key.as_str()).await?;
+        let store = reader.blob_store(&id, &endpoint, container, key)?;
+        let pages = list(reader, &store, listing).await?;
+        Ok(Some((store, pages)))
+    };
+    // No token goes over plain HTTP, which only an emulator speaks.
+    if endpoint.scheme() != "https" {
+        return by_key().await;
+    }
+    let store = reader.blob_store(&id, &endpoint, container, None)?;
+    match list(reader, &store, listing).await {
+        Ok(pages) => Ok(Some((store, pages))),
+        // The rights of Resource Manager do not reach into the data; the account's key does, where it may be used.
+        Err(denied) if account.allows_shared_keys() && is_denied(&denied) => {
+            by_key().await.map_err(|_| unlisted(denied))
+        }
+        Err(denied) if is_denied(&denied) => Err(unlisted(denied)),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_denied(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unauthenticated)
+}
+
+/// What cannot be listed is not known to be empty.
+fn unlisted(error: Error) -> Error {
+    let reason = error.reason().unwrap_or("the Blob service refused to list it").to_owned();
+    error.message(format!("{reason}; what cannot be listed is not known to be empty, so it is not deleted"))
+}

@@ -1,0 +1,214 @@
+//! The parts of a deployment, and every name and id of theirs.
+
+use provision_core::mark::{Mark, Origin, Tags};
+use provision_core::{Address, Error, ErrorKind, digest};
+
+use crate::config::Settings;
+
+/// A part of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The group of the storage account.
+    ResourceGroup,
+    /// The storage account.
+    Account,
+    /// The server's file store.
+    Container,
+    /// Our rule among those of the account.
+    Cors,
+    /// Where events wait.
+    Queue,
+    /// The event subscription from the container to the queue.
+    Events,
+    /// The rights of the server.
+    Access,
+}
+
+impl Part {
+    /// Each of them, in the order in which people read.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::ResourceGroup, Self::Account, Self::Container, Self::Cors, Self::Queue, Self::Events, Self::Access];
+
+    /// Its stable name.
+    pub(crate) const fn address(self) -> Address {
+        Address::new(match self {
+            Self::ResourceGroup => "azure.resource_group",
+            Self::Account => "azure.account",
+            Self::Container => "azure.container",
+            Self::Cors => "azure.cors",
+            Self::Queue => "azure.queue",
+            Self::Events => "azure.events",
+            Self::Access => "azure.access",
+        })
+    }
+
+    /// The part that an address of the core's names.
+    pub(crate) fn of(address: &Address) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|part| part.address() == *address);
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::Unexpected, format!("{address} is no part: this is a bug in provision"))
+        })
+    }
+
+    /// The noun for messages.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::ResourceGroup => "resource group",
+            Self::Account => "storage account",
+            Self::Container => "container",
+            Self::Cors => "CORS rule",
+            Self::Queue => "queue",
+            Self::Events => "event subscription",
+            Self::Access => "role assignments",
+        }
+    }
+}
+
+/// The provider that event subscriptions need registered in the subscription.
+pub(crate) const EVENT_GRID: &str = "Microsoft.EventGrid";
+
+/// Every name and id.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    /// The subscription's path.
+    pub(crate) subscription: String,
+    pub(crate) group: String,
+    pub(crate) account: String,
+    pub(crate) container: String,
+    pub(crate) queue: Option<String>,
+    /// The deployment's name, then its former one.
+    pub(crate) deployments: Vec<String>,
+    /// The event subscription's name in the plan file.
+    pub(crate) events: String,
+    /// Our identity among entries of others, the current one first: event subscription names and their labels.
+    pub(crate) ids: Vec<String>,
+    /// Whether the account is shared: never marked.
+    pub(crate) shared: bool,
+}
+
+impl Names {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let (azure, deployment) = (&settings.azure, &settings.deployment);
+        let deployments: Vec<_> = std::iter::once(&deployment.name).chain(&deployment.was).cloned().collect();
+        let ids: Vec<_> = deployments.iter().map(|name| format!("provision-{}", digest::short(name, 12))).collect();
+        Self {
+            subscription: format!("/subscriptions/{}", azure.subscription),
+            group: azure.resource_group.name.clone(),
+            account: azure.account.name.clone(),
+            container: azure.container.name.clone(),
+            queue: azure.queue.enabled.then(|| settings.queue_name()),
+            deployments,
+            events: azure.events.name.clone().unwrap_or_else(|| ids[0].clone()),
+            ids,
+            shared: !azure.account.create,
+        }
+    }
+
+    /// Whether the mark among these tags says that this deployment made what has the id.
+    pub(crate) fn made(&self, tags: &Tags, id: &str) -> bool {
+        let mark = Mark::from_tags(tags).filter(|mark| mark.origin == Origin::Created);
+        mark.is_some_and(|mark| self.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(id)))
+    }
+
+    pub(crate) fn group_id(&self) -> String {
+        format!("{}/resourceGroups/{}", self.subscription, self.group)
+    }
+
+    pub(crate) fn account_id(&self) -> String {
+        format!("{}/providers/Microsoft.Storage/storageAccounts/{}", self.group_id(), self.account)
+    }
+
+    pub(crate) fn container_id(&self, container: &str) -> String {
+        format!("{}/blobServices/default/containers/{container}", self.account_id())
+    }
+
+    pub(crate) fn queue_id(&self, queue: &str) -> String {
+        format!("{}/queueServices/default/queues/{queue}", self.account_id())
+    }
+
+    /// Where the account's event subscriptions are, unless it has a system topic of its own.
+    pub(crate) fn event_subscriptions(&self) -> String {
+        format!("{}/providers/{EVENT_GRID}/eventSubscriptions", self.account_id())
+    }
+
+    /// The same with the account of an id.
+    pub(crate) fn in_account(&self, id: &str) -> Self {
+        let segments: Vec<_> = id.split('/').collect();
+        let segment = |place: usize| segments.get(place).copied().unwrap_or_default().to_owned();
+        Self { group: segment(4), account: segment(8), ..self.clone() }
+    }
+
+    /// Another account as orphans are named: by its name, in another resource group as `group/account`.
+    pub(crate) fn place(&self, other: &Self) -> String {
+        match other.group.eq_ignore_ascii_case(&self.group) {
+            true => other.account.clone(),
+            false => format!("{}/{}", other.group, other.account),
+        }
+    }
+
+    /// The same with the account that an orphan's place names.
+    fn at(&self, place: &str) -> Self {
+        match place.split_once('/') {
+            Some((group, account)) => Self { group: group.to_owned(), account: account.to_owned(), ..self.clone() },
+            None => Self { account: place.to_owned(), ..self.clone() },
+        }
+    }
+
+    /// What a name stands for, that of an orphan in another account too: the names of its account, and its own there.
+    pub(crate) fn located<'a>(&self, part: Part, name: &'a str) -> (Self, &'a str) {
+        if part == Part::Account {
+            return (self.at(name), name);
+        }
+        match name.rsplit_once('/') {
+            Some((place, name)) => (self.at(place), name),
+            None => (self.clone(), name),
+        }
+    }
+}
+
+/// The full name whose hash stands in the mark: the service compares ids without regard to case.
+pub(crate) fn identity_of(id: &str) -> String {
+    id.to_ascii_lowercase()
+}
+
+/// The last segment of a resource's id: its name.
+pub(crate) fn last(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn names() -> Names {
+        Names {
+            subscription: "/subscriptions/s".to_owned(),
+            group: "g".to_owned(),
+            account: "acme".to_owned(),
+            container: "files".to_owned(),
+            queue: Some("events".to_owned()),
+            deployments: vec!["wandb-prod".to_owned()],
+            events: "provision-abc".to_owned(),
+            ids: vec!["provision-abc".to_owned()],
+            shared: false,
+        }
+    }
+
+    #[test]
+    fn orphans_are_named_so_that_their_place_is_found_again() {
+        let names = names();
+        let of = |part: Part, name: &str| {
+            let (names, name) = names.located(part, name);
+            (names.group, names.account, name.to_owned())
+        };
+        let owned = |parts: (&str, &str, &str)| (parts.0.to_owned(), parts.1.to_owned(), parts.2.to_owned());
+        assert_eq!(of(Part::Container, "files"), owned(("g", "acme", "files")));
+        assert_eq!(of(Part::Container, "old/files"), owned(("g", "old", "files")));
+        assert_eq!(of(Part::Queue, "other/old/events"), owned(("other", "old", "events")));
+        assert_eq!(of(Part::Account, "old"), owned(("g", "old", "old")));
+        let id = "/subscriptions/s/resourceGroups/other/providers/Microsoft.Storage/storageAccounts/old";
+        let other = names.in_account(id);
+        assert_eq!((other.account_id().as_str(), names.place(&other).as_str()), (id, "other/old"));
+        assert_eq!(names.place(&names.at("old")), "old");
+    }
+}

@@ -1,0 +1,77 @@
+//! What carries a deployment's mark without being in the plan file: below its account, and in accounts that it was in under
+//! another name.
+
+use futures::future::try_join_all;
+use provision_core::executor::Watch;
+use provision_core::mark::{Mark, Tags};
+use provision_core::resource::Orphan;
+use provision_core::{Error, ErrorKind};
+
+use crate::client::models::StorageAccount;
+use crate::client::{Reader, Writer};
+use crate::marks::{Inside, Looking, inside};
+use crate::names::{Names, Part, identity_of};
+use crate::resources::{access, account, events};
+use crate::tags::tags;
+
+/// Everything that carries the mark of one of these deployments, accounts with what is in them. The account of the plan file
+/// is none: it is used, whoever made it.
+pub(crate) async fn marked(
+    reader: &Reader,
+    names: &Names,
+    deployments: &[String],
+    looking: &Looking,
+) -> Result<Vec<Orphan>, Error> {
+    let (marks, accounts) = futures::try_join!(looking.marks(reader, names), accounts(reader, names))?;
+    let mut found = below(&marks.inside, "", deployments);
+    let named = identity_of(&names.account_id());
+    let mut others = Vec::new();
+    for listed in &accounts {
+        let Some(mark) = Mark::from_tags(&tags(listed.tags.as_ref(), &Tags::new())) else { continue };
+        if deployments.contains(&mark.deployment) && identity_of(&listed.id) != named {
+            others.push((names.in_account(&listed.id), mark));
+        }
+    }
+    let held = try_join_all(others.iter().map(|(other, _)| inside(reader, other))).await?;
+    for ((other, _), inside) in others.iter().zip(&held) {
+        found.extend(below(inside.as_deref().unwrap_or_default(), &names.place(other), deployments));
+    }
+    found.extend(others.into_iter().map(|(other, mark)| {
+        let (name, identity) = (names.place(&other), identity_of(&other.account_id()));
+        Orphan { holds_data: true, ..Orphan::new(Part::Account.address(), Part::Account.kind(), &name, identity, mark) }
+    }));
+    Ok(found)
+}
+
+/// The accounts of the subscription; of the resource group for those who may not list them all. Who works in a shared
+/// account may have no rights outside of it.
+async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<StorageAccount>, Error> {
+    let denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
+    let found = match reader.list_accounts(&names.subscription).await {
+        Err(error) if denied(&error) => reader.list_accounts(&names.group_id()).await,
+        found => found,
+    };
+    match found {
+        Err(error) if denied(&error) && names.shared => Ok(Vec::new()),
+        found => Ok(found?.unwrap_or_default()),
+    }
+}
+
+/// Containers and queues of one account; `place` stands before their names, where it is not the plan file's.
+fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> {
+    let orphan = |item: &Inside| {
+        let mark = item.mark().filter(|mark| deployments.contains(&mark.deployment))?;
+        let name = format!("{place}/{}", item.name);
+        let (name, holds_data) = (name.trim_start_matches('/'), item.part == Part::Container);
+        let orphan = Orphan::new(item.part.address(), item.part.kind(), name, identity_of(&item.id), mark);
+        Some(Orphan { holds_data, ..orphan })
+    };
+    inside.iter().filter_map(orphan).collect()
+}
+
+/// Delete an account of another name, after what we had on it.
+pub(crate) async fn delete_account(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+    access::remove(writer, names).await?;
+    events::remove(writer, names, watch).await?;
+    account::delete(writer, names, watch).await
+}

@@ -1,0 +1,73 @@
+//! The settings for the server, what deserves a warning each time, and what is left to the user.
+
+use provision_core::Error;
+use provision_core::output::{Output, Setting};
+
+use crate::blockers::missing;
+use crate::client::Reader;
+use crate::config::Settings;
+use crate::names::{EVENT_GRID, Names};
+use crate::resources::access;
+
+/// The settings for the server.
+pub(crate) fn outputs(settings: &Settings, key: Setting) -> Vec<Output> {
+    let azure = &settings.azure;
+    let account = &azure.account.name;
+    let queue = match azure.queue.enabled {
+        true => format!("az://{account}/{}", settings.queue_name()),
+        false => "internal://".to_owned(),
+    };
+    vec![
+        Output::new("HOST", &settings.deployment.host),
+        Output::new("BUCKET", format!("az://{account}/{}", azure.container.name)),
+        Output::new("BUCKET_QUEUE", queue),
+        Output { name: "AZURE_STORAGE_KEY".to_owned(), value: key },
+    ]
+}
+
+/// The key that the plan file picks; none where shared keys are disabled, since a request signed with one is refused then
+/// (<https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>).
+pub(crate) async fn key(reader: &Reader, settings: &Settings, names: &Names) -> Result<Setting, Error> {
+    let id = names.account_id();
+    let found = reader.get_account(&id).await?.ok_or_else(|| missing(names))?;
+    if !found.allows_shared_keys() {
+        let reason = format!(
+            "shared keys are disabled on storage account `{}`; give the server an identity ([azure.access]) instead",
+            names.account
+        );
+        return Ok(Setting::Unavailable(reason));
+    }
+    let name = settings.azure.account.key.as_str();
+    let key = reader.list_keys(&id, name).await?;
+    Ok(key.map_or_else(|| Setting::Unavailable(format!("the account has no key `{name}`")), Setting::Revealed))
+}
+
+/// What the look found that the plan file leaves open.
+pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: bool) -> Vec<String> {
+    let unregistered = unregistered.then(|| {
+        format!(
+            "{EVENT_GRID} is not registered in this subscription: apply registers it, which takes minutes and needs \
+             `{EVENT_GRID}/register/action`"
+        )
+    });
+    let leftover = leftover_mark.then(|| {
+        format!(
+            "storage account `{}` carries this deployment's mark of an earlier `create = true`: with `create = false` it \
+             is used, never deleted, and the mark is left alone; with `create = true` it is this deployment's again",
+            settings.azure.account.name
+        )
+    });
+    unregistered.into_iter().chain(leftover).collect()
+}
+
+/// The commands that give a server its rights, where the plan file names no identity that would get them.
+pub(crate) fn handover(settings: &Settings, names: &Names) -> Option<String> {
+    let commands = || {
+        format!(
+            "The server signs with AZURE_STORAGE_KEY, or its identity needs these roles ([azure.access] would assign \
+             them):\n{}",
+            access::commands(names).join("\n")
+        )
+    };
+    settings.azure.access.is_none().then(commands)
+}

@@ -1,0 +1,66 @@
+//! Whether Event Grid is registered in the subscription, without which there are no event subscriptions.
+
+use std::time::Duration;
+
+use provision_core::{Error, ErrorKind, RetryClass};
+use tokio::sync::OnceCell;
+
+use crate::client::{Reader, Writer};
+use crate::names::{EVENT_GRID, Names};
+
+/// "Registration can take several minutes"
+/// (<https://learn.microsoft.com/azure/event-grid/blob-event-quickstart-portal#register-the-event-grid-resource-provider>).
+const REGISTERING: RetryClass = RetryClass::Settling {
+    reason: "Microsoft.EventGrid is being registered in this subscription",
+    budget: Duration::from_secs(900),
+};
+
+/// Whether the look found it registered.
+#[derive(Debug, Default)]
+pub(crate) struct Registration(OnceCell<bool>);
+
+impl Registration {
+    /// Look, beside the other looks; apply registers it. Who may not look is told when it matters.
+    pub(crate) async fn look(&self, reader: &Reader, names: &Names) {
+        let look = || async {
+            let state = reader.get_provider(&names.subscription, EVENT_GRID).await;
+            state.map_or(true, |state| state == "Registered")
+        };
+        if names.queue.is_some() {
+            self.0.get_or_init(look).await;
+        }
+    }
+
+    /// Whether the look found that it is not.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.0.get() == Some(&false)
+    }
+
+    /// Check, register, and come back until it is done: the executor repeats the operation and says what it waits for.
+    pub(crate) async fn ensure(&self, writer: &Writer, names: &Names) -> Result<(), Error> {
+        if self.0.get() == Some(&true) {
+            return Ok(());
+        }
+        let state = writer.reader().get_provider(&names.subscription, EVENT_GRID).await?;
+        match state.as_str() {
+            "Registered" => return Ok(()),
+            "Registering" => {}
+            _ => writer.register_provider(&names.subscription, EVENT_GRID).await.map_err(cannot_register)?,
+        }
+        let error = Error::new(ErrorKind::Unavailable, format!("use {EVENT_GRID}"));
+        Err(error
+            .message("its registration in this subscription is not done")
+            .hint("it goes on by itself: run the same command again in a few minutes")
+            .retry(REGISTERING))
+    }
+}
+
+fn cannot_register(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::PermissionDenied => error.hint(format!(
+            "ask somebody with rights on the subscription to run `az provider register --namespace {EVENT_GRID}`, or \
+             grant `{EVENT_GRID}/register/action` on it; then run the same command again"
+        )),
+        _ => error,
+    }
+}

@@ -1,0 +1,374 @@
+//! One event subscription: how the service spells it, whose it is, what stands in its way.
+
+use std::collections::BTreeSet;
+
+use provision_core::diff::{self, FieldDiff};
+use provision_core::resource::{Entry, EntryId, Refusal};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::client::models::{Destination, EventFilter, EventSubscription, QueueTarget};
+use crate::names::{Names, last};
+
+/// The one event that says a file is there
+/// <https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage#list-of-events-for-blob-rest-apis>.
+pub(super) const CREATED: &str = "Microsoft.Storage.BlobCreated";
+
+/// How events are written, the service's own default
+/// <https://learn.microsoft.com/azure/event-grid/event-schema>.
+pub(super) const SCHEMA: &str = "EventGridSchema";
+
+/// What the service tries before it drops an event, its own default
+/// <https://learn.microsoft.com/azure/event-grid/manage-event-delivery#set-retry-policy>.
+const RETRY: (u32, u32) = (30, 1440);
+
+/// An event subscription in normal form. One of ours has the first six members and no other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Delivery {
+    pub(super) name: String,
+    /// With its account; of anything but a queue, what kind it is.
+    pub(super) queue: Option<String>,
+    pub(super) events: BTreeSet<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) schema: String,
+    pub(super) message_ttl_s: i64,
+    /// What narrows the filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) suffix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) filters: Option<Vec<Value>>,
+    /// That of one that is not at work. One that failed delivers nothing, whatever it says
+    /// (<https://github.com/Azure/azure-sdk-for-net/issues/51014>).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state: Option<String>,
+    /// What tells that it is of the deployment's former name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
+}
+
+impl Delivery {
+    /// As the service spells it.
+    fn of(found: &EventSubscription) -> Self {
+        let properties = &found.properties;
+        let filter = properties.filter.clone().unwrap_or_default();
+        let schema = properties.event_delivery_schema.clone();
+        Self {
+            name: found.name.clone(),
+            queue: queue(found.destination()),
+            events: filter.included_event_types.into_iter().flatten().collect(),
+            prefix: filter.subject_begins_with,
+            schema: schema.unwrap_or_else(|| SCHEMA.to_owned()),
+            message_ttl_s: message_ttl_s(found.destination()),
+            suffix: filter.subject_ends_with.filter(|suffix| !suffix.is_empty()),
+            filters: filter.advanced_filters.filter(|filters| !filters.is_empty()),
+            state: properties.provisioning_state.clone().filter(|state| state != DONE),
+            id: None,
+        }
+    }
+}
+
+/// A queue with its account; of anything else, what kind it is.
+fn queue(destination: Option<&Destination>) -> Option<String> {
+    let destination = destination?;
+    let kind = destination.endpoint_type.as_deref()?;
+    if kind != "StorageQueue" {
+        return Some(kind.to_owned());
+    }
+    let target = destination.properties.clone().unwrap_or_default();
+    let account = target.resource_id.unwrap_or_default();
+    Some(format!("{}/{}", last(&account), target.queue_name.unwrap_or_default()))
+}
+
+fn message_ttl_s(destination: Option<&Destination>) -> i64 {
+    let target = destination.and_then(|destination| destination.properties.as_ref());
+    target.and_then(|target| target.queue_message_time_to_live_in_seconds).unwrap_or(DEFAULT_TTL_S)
+}
+
+/// The state of one that is at work.
+pub(super) const DONE: &str = "Succeeded";
+
+/// How long a message waits where nothing is said: seven days
+/// <https://learn.microsoft.com/rest/api/storageservices/put-message#uri-parameters>.
+const DEFAULT_TTL_S: i64 = 604_800;
+
+/// As the service takes it, with what others set on the one that was found: labels beside ours, retry policy, dead letters,
+/// an identity, an end
+/// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update>. What narrows the filter
+/// is emptied outright, since what a write leaves out stays as it was.
+pub(super) fn body(names: &Names, found: Option<&EventSubscription>, delivery: &Delivery) -> EventSubscription {
+    let mut written = found.cloned().unwrap_or_default();
+    let labels = labels(names, &written);
+    let properties = &mut written.properties;
+    properties.rest.retain(|key, value| key != "topic" && !value.is_null());
+    let destination = Some(destination(names, delivery));
+    match &mut properties.delivery_with_resource_identity {
+        Some(identity) => (identity.destination, properties.destination) = (destination, None),
+        None => properties.destination = destination,
+    }
+    properties.filter = Some(EventFilter {
+        subject_begins_with: delivery.prefix.clone(),
+        subject_ends_with: Some(String::new()),
+        included_event_types: Some(delivery.events.iter().cloned().collect()),
+        advanced_filters: Some(Vec::new()),
+        rest: properties.filter.take().unwrap_or_default().rest,
+    });
+    let retry = json!({"maxDeliveryAttempts": RETRY.0, "eventTimeToLiveInMinutes": RETRY.1});
+    properties.rest.entry("retryPolicy").or_insert(retry);
+    properties.event_delivery_schema = Some(delivery.schema.clone());
+    properties.labels = Some(labels);
+    written
+}
+
+fn destination(names: &Names, delivery: &Delivery) -> Destination {
+    let target = QueueTarget {
+        resource_id: Some(names.account_id()),
+        queue_name: names.queue.clone(),
+        queue_message_time_to_live_in_seconds: Some(delivery.message_ttl_s),
+    };
+    Destination { endpoint_type: Some("StorageQueue".to_owned()), properties: Some(target) }
+}
+
+/// The labels of others, then ours under the deployment's present name.
+fn labels(names: &Names, found: &EventSubscription) -> Vec<String> {
+    let others = found.labels().iter().filter(|label| !names.ids.contains(label));
+    others.chain(names.ids.first()).cloned().collect()
+}
+
+/// One event subscription, and the collection that it is in.
+pub(super) struct Found {
+    collection: String,
+    /// In normal form.
+    pub(super) delivery: Delivery,
+    /// As it was read.
+    pub(super) item: EventSubscription,
+}
+
+impl Found {
+    pub(super) fn new(collection: &str, item: EventSubscription) -> Self {
+        Self { collection: collection.to_owned(), delivery: Delivery::of(&item), item }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.item.name
+    }
+
+    pub(super) fn id(&self) -> String {
+        format!("{}/{}", self.collection, self.name())
+    }
+
+    pub(super) fn state(&self) -> &str {
+        self.item.properties.provisioning_state.as_deref().unwrap_or(DONE)
+    }
+
+    fn has_id(&self, id: &str) -> bool {
+        self.name() == id || self.item.labels().iter().any(|label| label == id)
+    }
+
+    /// Ours by its label, or by the name that we make where the plan file has none.
+    pub(super) fn is_ours(&self, names: &Names) -> bool {
+        names.ids.iter().any(|id| self.has_id(id))
+    }
+
+    /// As the core judges it. What tells that it is of the deployment's former name is a difference, so that it is written
+    /// again under the present one.
+    pub(super) fn entry(&self, names: &Names, want: Option<&Delivery>) -> Entry {
+        let former = names.ids.iter().find(|id| self.has_id(id)).filter(|id| Some(*id) != names.ids.first());
+        let id = former.filter(|_| self.name() == names.events).cloned();
+        let mut entry = Entry::new(json!(Delivery { id, ..self.delivery.clone() }), self.describe());
+        entry.id = self.entry_id(names);
+        entry.conflict = want.and_then(|want| match self.name() == names.events {
+            true => Some(name_taken(self, want)),
+            false => self.overlaps(want).then(|| heard_twice(self, want)),
+        });
+        entry
+    }
+
+    fn entry_id(&self, names: &Names) -> EntryId {
+        let anothers = || self.item.labels().iter().any(|label| label.starts_with("provision-"));
+        match self.is_ours(names) {
+            true => EntryId::Ours,
+            false if anothers() => EntryId::Others,
+            false => EntryId::Nobodys,
+        }
+    }
+
+    /// Whether some of our blobs come to our queue by this one too.
+    fn overlaps(&self, want: &Delivery) -> bool {
+        let Delivery { queue, events, prefix, .. } = &self.delivery;
+        let (own, ours) = (prefix.as_deref().unwrap_or_default(), want.prefix.as_deref().unwrap_or_default());
+        let created = events.is_empty() || events.contains(CREATED);
+        created && *queue == want.queue && (ours.starts_with(own) || own.starts_with(ours))
+    }
+
+    fn describe(&self) -> String {
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let what = said(&self.delivery.prefix).map_or_else(|| "everything".to_owned(), |prefix| format!("`{prefix}`"));
+        let to = said(&self.delivery.queue).unwrap_or_else(|| "?".to_owned());
+        format!("event subscription `{}` of {what} to {to}", self.name())
+    }
+
+    fn differing(&self, want: &Delivery) -> Vec<FieldDiff> {
+        diff::fields(&json!(self.delivery), &json!(want))
+    }
+}
+
+fn heard_twice(other: &Found, want: &Delivery) -> Refusal {
+    let fields = other.differing(want);
+    let usable = fields.iter().all(|field| ["name", "message_ttl_s"].contains(&field.field.as_str()));
+    let ttl = match fields.iter().any(|field| field.field == "message_ttl_s") {
+        true => format!(" and `message_ttl_s = {}`", other.delivery.message_ttl_s),
+        false => String::new(),
+    };
+    Refusal {
+        reason: format!("{} sends new blobs already: the server would hear of each twice", other.describe()),
+        hint: match usable {
+            true => format!("delete it, or write `name = \"{}\"`{ttl} under [azure.events] to use it", other.name()),
+            false => "delete it".to_owned(),
+        },
+    }
+}
+
+/// One that others made is used exactly as it is wanted, and never changed.
+pub(super) fn name_taken(other: &Found, want: &Delivery) -> Refusal {
+    let differing = other.differing(want);
+    let differing: Vec<_> = differing.iter().map(|field| format!("{} = {}", field.field, field.before)).collect();
+    Refusal {
+        reason: format!("the name is taken: {}", other.describe()),
+        hint: format!(
+            "choose another `name` under [azure.events]; one that others made is used only if it is just as wanted, and this \
+             one has {}",
+            differing.join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::tests::names;
+
+    fn delivery(ttl: i64) -> Delivery {
+        Delivery {
+            name: "provision-abc".to_owned(),
+            queue: Some("acme/events".to_owned()),
+            events: [CREATED.to_owned()].into(),
+            prefix: Some("/blobServices/default/containers/files/blobs/".to_owned()),
+            schema: SCHEMA.to_owned(),
+            message_ttl_s: ttl,
+            suffix: None,
+            filters: None,
+            state: None,
+            id: None,
+        }
+    }
+
+    fn answered() -> Value {
+        let mut answered = json!(body(&names(), None, &delivery(-1)));
+        answered["name"] = json!("provision-abc");
+        answered["properties"]["provisioningState"] = json!("Succeeded");
+        answered
+    }
+
+    fn read(item: &Value) -> EventSubscription {
+        serde_json::from_value(item.clone()).unwrap()
+    }
+
+    fn found(item: &Value) -> Found {
+        Found::new("collection", read(item))
+    }
+
+    #[test]
+    fn subscription_survives_the_spelling_of_the_service() {
+        let mut answered = answered();
+        answered["properties"]["filter"]["isSubjectCaseSensitive"] = json!(false);
+        answered["properties"]["filter"]["advancedFilters"] = Value::Null;
+        assert_eq!(found(&answered).delivery, delivery(-1));
+        let target = answered.pointer_mut("/properties/destination/properties").unwrap();
+        target.as_object_mut().unwrap().remove("queueMessageTimeToLiveInSeconds");
+        assert_eq!(found(&answered).delivery, delivery(604_800));
+    }
+
+    #[test]
+    fn subscription_that_failed_differs() {
+        let mut answered = answered();
+        answered["properties"]["provisioningState"] = json!("Failed");
+        assert_eq!(found(&answered).delivery.state.as_deref(), Some("Failed"));
+    }
+
+    #[test]
+    fn subscription_is_ours_by_label_or_name_and_never_by_prefix() {
+        let id = |name: &str, label: &str| {
+            let item = json!({"name": name, "properties": {"labels": [label]}});
+            found(&item).entry_id(&names())
+        };
+        assert_eq!(id("provision-abc", "theirs"), EntryId::Ours);
+        assert_eq!(id("renamed", "provision-abc"), EntryId::Ours);
+        assert_eq!(id("provision-abcd", "theirs"), EntryId::Nobodys);
+        assert_eq!(id("shared", "provision-xyz"), EntryId::Others);
+        // The plan file's own name says nothing about who made it.
+        let names = Names { events: "wandb-blobs".to_owned(), ..names() };
+        assert_eq!(found(&json!({"name": "wandb-blobs"})).entry_id(&names), EntryId::Nobodys);
+    }
+
+    #[test]
+    fn subscription_of_the_former_name_is_another_value() {
+        let ids = vec!["provision-new".to_owned(), "provision-abc".to_owned()];
+        let named = |events: &str| Names { ids: ids.clone(), events: events.to_owned(), ..names() };
+        let entry = |names: &Names| found(&answered()).entry(names, Some(&delivery(-1)));
+        let names = named("provision-abc");
+        assert_eq!((entry(&names).id, &entry(&names).value["id"]), (EntryId::Ours, &json!("provision-abc")));
+        assert_eq!(entry(&named("provision-new")).value, json!(delivery(-1)));
+        assert_eq!(labels(&names, &read(&answered())), ["provision-new"]);
+    }
+
+    #[test]
+    fn what_others_set_on_ours_stays() {
+        let mut answered = answered();
+        let properties = &mut answered["properties"];
+        properties["labels"] = json!(["owner-team-x", "provision-abc"]);
+        properties["retryPolicy"] = json!({"maxDeliveryAttempts": 10, "eventTimeToLiveInMinutes": 60});
+        properties["deadLetterDestination"] = json!({"endpointType": "StorageBlob"});
+        properties["filter"]["isSubjectCaseSensitive"] = json!(true);
+        properties["filter"]["subjectEndsWith"] = json!(".jpg");
+        properties["topic"] = json!("t");
+        let written = json!(body(&names(), Some(&read(&answered)), &delivery(60)));
+        let expected = |key: &str| answered["properties"][key].clone();
+        for key in ["labels", "retryPolicy", "deadLetterDestination"] {
+            assert_eq!(written["properties"][key], expected(key), "{key}");
+        }
+        assert_eq!(written["properties"]["filter"]["isSubjectCaseSensitive"], true);
+        assert_eq!(
+            found(&json!({"name": "provision-abc", "properties": written["properties"]})).delivery,
+            delivery(60)
+        );
+        assert!(written["properties"].get("topic").is_none());
+    }
+
+    #[test]
+    fn identity_of_a_delivery_stays() {
+        let mut answered = answered();
+        let properties = answered["properties"].as_object_mut().unwrap();
+        let destination = properties.remove("destination");
+        let with_identity = json!({"identity": {"type": "SystemAssigned"}, "destination": destination});
+        properties.insert("deliveryWithResourceIdentity".to_owned(), with_identity);
+        assert_eq!(found(&answered).delivery, delivery(-1));
+        let written = json!(body(&names(), Some(&read(&answered)), &delivery(60)));
+        assert!(written["properties"].get("destination").is_none());
+        assert_eq!(written["properties"]["deliveryWithResourceIdentity"]["identity"]["type"], "SystemAssigned");
+    }
+
+    #[test]
+    fn subscription_of_others_is_used_as_it_is_or_in_the_way() {
+        let conflict = |name: &str, queue: &str| {
+            let mut item = answered();
+            item["name"] = json!(name);
+            item["properties"]["labels"] = Value::Null;
+            item["properties"]["destination"]["properties"]["queueName"] = json!(queue);
+            let names = Names { events: "wandb-blobs".to_owned(), ..names() };
+            found(&item).entry(&names, Some(&delivery(-1))).conflict.map(|refusal| refusal.hint)
+        };
+        assert!(conflict("byhand", "events").unwrap().contains("`name = \"byhand\"` under"));
+        assert!(conflict("wandb-blobs", "other").unwrap().contains("queue = \"acme/other\""));
+        assert_eq!(conflict("byhand", "other"), None);
+    }
+}

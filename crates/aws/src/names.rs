@@ -1,6 +1,6 @@
 //! The parts of a deployment, and every name and ARN of theirs, known as soon as the account is.
 
-use provision_core::provider::Identity;
+use provision_core::identity::Identity;
 use provision_core::{Address, digest};
 
 use crate::config::Settings;

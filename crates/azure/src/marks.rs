@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use provision_core::facet::Facet;
 use provision_core::mark::{Mark, Recorded, Tags};
-use provision_core::resource::Facet;
 use provision_core::{Address, Error};
 use serde_json::Value;
 use tokio::sync::OnceCell;

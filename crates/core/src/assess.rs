@@ -18,15 +18,16 @@ use serde_json::Value;
 use crate::change_set::{Action, Change, ChangeSet, FORMAT, FacetChange, PlanFileSource, Purpose, Unreadable};
 use crate::compare::Finding;
 use crate::error::Error;
+use crate::facet::Seen;
 use crate::ledger::Ledger;
-use crate::mark::{Origin, PartRecord};
-use crate::provider::{Observer, TagChanges};
-use crate::resource::{Carrier, Observation, Orphan, Present, Refusal, Resource, Seen};
+use crate::mark::{Origin, PartRecord, TagChanges};
+use crate::provider::Observer;
+use crate::refusal::Refusal;
+use crate::resource::{Carrier, Observation, Orphan, Present, Resource};
 use crate::survey::Survey;
 
 use facets::Reading;
 use ownership::Ownership;
-pub use removal::{not_empty, not_empty_error};
 
 /// What a change set is made for, beside the survey.
 #[derive(Clone, Debug)]
@@ -356,7 +357,7 @@ impl<'a> Assessment<'a> {
 
 /// Whether any entry of it carries our name.
 fn has_our_name(resource: &Resource, present: &Present) -> bool {
-    use crate::resource::{EntryId, Sharing};
+    use crate::facet::{EntryId, Sharing};
     let named = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Named);
     present.seen.iter().any(|(name, seen)| match seen {
         Seen::Value(value) => named(name) && !value.is_null(),

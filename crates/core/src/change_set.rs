@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use crate::address::Address;
 use crate::compare::{Finding, same};
 use crate::error::{Error, ErrorKind};
-use crate::mark::Mark;
-use crate::provider::{Identity, TagChanges};
-use crate::resource::{Kept, Orphan, Refusal};
+use crate::identity::Identity;
+use crate::mark::{Mark, TagChanges};
+use crate::refusal::Refusal;
+use crate::resource::{Kept, Orphan};
 
 /// Version of the saved format. Files of another version are refused.
 pub const FORMAT: u32 = 1;

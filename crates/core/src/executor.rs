@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::address::Address;
 use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink};
-use crate::mark::{self, Mark, Tags};
+use crate::mark::{self, Mark, TagChanges, Tags};
 use crate::operation::{Operation, Verb};
-use crate::provider::{Created, Provisioner, TagChanges};
+use crate::provider::{Created, Provisioner};
 use crate::resource::Turns;
 use crate::retry;
 
@@ -457,11 +457,13 @@ fn milliseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mark::Origin;
+    use crate::contents::Contents;
+    use crate::facet::Want;
+    use crate::identity::Identity;
+    use crate::mark::{Origin, with_changes};
     use crate::output::Output;
-    use crate::provider::{Identity, Observer, with_changes};
-    use crate::resource::{Lane, Observation, Orphan, Resource, Want};
-    use crate::survey::Contents;
+    use crate::provider::Observer;
+    use crate::resource::{Lane, Observation, Orphan, Resource};
     /// How long a write takes.
     const WRITE: Duration = Duration::from_secs(1);
     const BUDGET: Duration = Duration::from_secs(300);

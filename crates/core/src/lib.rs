@@ -5,30 +5,34 @@
 //! ([`survey`]), compares ([`assess`]), shows the [`change_set::ChangeSet`] and executes its [`operation`] graph.
 
 pub mod address;
-pub mod assess;
-pub mod change_set;
-pub mod compare;
-pub mod cors;
-pub mod deployment;
-pub mod diff;
 pub mod digest;
-pub mod emptying;
-pub mod entries;
+pub mod trace;
 pub mod error;
-pub mod event;
-pub mod executor;
+pub mod refusal;
+pub mod plan_file;
+pub mod deployment;
+pub mod output;
 pub mod ledger;
 pub mod mark;
+pub mod facet;
+pub mod resource;
+pub mod contents;
+pub mod compare;
+pub mod diff;
+pub mod entries;
+pub mod cors;
+pub mod identity;
+pub mod change_set;
+pub mod operation;
+pub mod event;
+pub mod provider;
+pub mod survey;
+pub mod assess;
+pub mod retry;
+pub mod executor;
+pub mod emptying;
 #[cfg(test)]
 mod model;
-pub mod operation;
-pub mod output;
-pub mod plan_file;
-pub mod provider;
-pub mod resource;
-pub mod retry;
-pub mod survey;
-pub mod trace;
 
 pub use address::Address;
 pub use error::{Error, ErrorKind, RetryClass};

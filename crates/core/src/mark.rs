@@ -20,6 +20,22 @@ use crate::ledger::{Ledger, Record};
 /// Tags, labels or metadata of one resource.
 pub type Tags = BTreeMap<String, String>;
 
+/// Changes of tags: what they are set to; `None` takes one off.
+pub type TagChanges = BTreeMap<String, Option<String>>;
+
+/// Tags with changes made.
+#[must_use]
+pub fn with_changes(found: &Tags, changes: &TagChanges) -> Tags {
+    let mut tags = found.clone();
+    for (key, value) in changes {
+        match value {
+            Some(value) => drop(tags.insert(key.clone(), value.clone())),
+            None => drop(tags.remove(key)),
+        }
+    }
+    tags
+}
+
 /// Whose the resource is: the deployment's name.
 pub const DEPLOYMENT_KEY: &str = "provision-deployment";
 /// How it became ours: `created` or `adopted`.

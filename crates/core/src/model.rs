@@ -10,18 +10,19 @@ use serde_json::{Map, Value, json};
 use crate::address::Address;
 use crate::assess::{Intent, assess};
 use crate::change_set::{ChangeSet, PlanFileSource, Purpose};
+use crate::contents::Contents;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventSink};
 use crate::executor::{Outcome, Stop, Watch, execute};
-use crate::mark::{Mark, Origin, Tags, without_mark};
+use crate::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
+use crate::identity::Identity;
+use crate::mark::{Mark, Origin, TagChanges, Tags, with_changes, without_mark};
 use crate::operation::{Operation, graph};
 use crate::output::Output;
-use crate::provider::{Created, Identity, Observer, Provisioner, TagChanges, with_changes};
-use crate::resource::{
-    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, OnRecord, Orphan, Present, Refusal,
-    Resource, Seen, Sharing, Want,
-};
-use crate::survey::{Contents, survey};
+use crate::provider::{Created, Observer, Provisioner};
+use crate::refusal::Refusal;
+use crate::resource::{Carrier, Observation, OnRecord, Orphan, Present, Resource};
+use crate::survey::survey;
 
 pub(crate) const BUCKET: Address = Address::new("model.bucket");
 pub(crate) const QUEUE: Address = Address::new("model.queue");

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::change_set::{Action, Change, ChangeSet, FacetChange, Purpose, wanted};
-use crate::mark::{Mark, Origin, Tags};
-use crate::provider::TagChanges;
-use crate::resource::{Carrier, Extent, Lane, Orphan, Resource, Sharing, Turns};
+use crate::facet::{Extent, Sharing};
+use crate::mark::{Mark, Origin, TagChanges, Tags};
+use crate::resource::{Carrier, Lane, Orphan, Resource, Turns};
 
 /// One write, or a read that a write must be preceded by.
 #[derive(Clone, Debug)]

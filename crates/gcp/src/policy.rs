@@ -6,7 +6,7 @@
 //! decides which of a role's members is ours.
 
 use provision_core::compare::same;
-use provision_core::resource::{Entry, EntryId};
+use provision_core::facet::{Entry, EntryId};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::contents::Contents;
 use provision_core::deployment::Deployment;
 use provision_core::emptying::Emptying;
 use provision_core::executor::Watch;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Tags};
+use provision_core::facet::Want;
+use provision_core::identity::Identity;
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::Output;
-use provision_core::provider::{Cloud, Connection, Created, Identity, Observer, Provisioner, TagChanges};
-use provision_core::resource::{Carrier, Lane, Observation, OnRecord, Orphan, Refusal, Resource, Turns, Want};
-use provision_core::survey::Contents;
+use provision_core::provider::{Cloud, Connection, Created, Observer, Provisioner};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Carrier, Lane, Observation, OnRecord, Orphan, Resource, Turns};
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, OnceCell};
@@ -674,7 +677,7 @@ pub(crate) mod tests {
     #[test]
     fn every_facet_wanted_is_one_that_its_kind_can_have() {
         let (settings, names) = (full_settings(), names());
-        let of = |facets: &[&'static provision_core::resource::Facet], wants: Vec<Want>| {
+        let of = |facets: &[&'static provision_core::facet::Facet], wants: Vec<Want>| {
             assert!(wants.iter().all(|want| facets.contains(&want.facet)));
         };
         of(&bucket::FACETS, bucket::want(&settings, Origin::Created));

@@ -6,10 +6,9 @@
 use std::collections::BTreeSet;
 
 use provision_core::Error;
-use provision_core::resource::{
-    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, OnRecord, Present, Refusal, Resource, Seen,
-    Sharing, Want,
-};
+use provision_core::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};

@@ -5,11 +5,11 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionRule,
 };
 use provision_core::cors::{self, Listed};
-use provision_core::mark::{self, Mark, Origin};
-use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{
-    Creation, Entries, Extent, Facet, Kept, Lane, Observation, Present, Refusal, Resource, Seen, Sharing, Turns, Want,
-};
+use provision_core::facet::{Creation, Entries, Extent, Facet, Seen, Sharing, Want};
+use provision_core::mark::{self, Mark, Origin, TagChanges, with_changes};
+use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Kept, Lane, Observation, Present, Resource, Turns};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
@@ -460,7 +460,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, owner: &str) -> Result
     match writer.delete_bucket(bucket, owner).await {
         Err(error) if error.code() == Some("BucketNotEmpty") => {
             let contents = contents::contents(writer.reader(), bucket, owner).await?;
-            Err(provision_core::assess::not_empty_error("bucket", bucket, &contents.describe()))
+            Err(provision_core::contents::not_empty_error("bucket", bucket, &contents.describe()))
         }
         deleted => deleted,
     }
@@ -470,7 +470,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, owner: &str) -> Result
 mod tests {
     use super::*;
     use aws_sdk_s3::types::{BlockedEncryptionTypes, EncryptionType};
-    use provision_core::resource::EntryId;
+    use provision_core::facet::EntryId;
 
     use crate::names::tests::{names, settings};
     use crate::resources::notification;

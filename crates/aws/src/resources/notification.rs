@@ -2,10 +2,9 @@
 
 use aws_sdk_s3::types::{Event, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration};
 use provision_core::compare::same;
-use provision_core::resource::{
-    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Refusal, Resource, Seen, Sharing,
-    Want,
-};
+use provision_core::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Carrier, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Value, json};
 

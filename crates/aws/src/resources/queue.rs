@@ -1,10 +1,9 @@
 //! `aws.queue` and `aws.run_queue`: standard SQS queues, made in one call with policy, attributes, encryption and tags.
 
-use provision_core::mark::{self, Mark, Origin};
-use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{
-    Creation, Extent, Facet, Kept, Observation, Orphan, Present, Resource, Seen, Sharing, Want,
-};
+use provision_core::facet::{Creation, Extent, Facet, Seen, Sharing, Want};
+use provision_core::mark::{self, Mark, Origin, TagChanges};
+use provision_core::provider::Created;
+use provision_core::resource::{Kept, Observation, Orphan, Present, Resource};
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 

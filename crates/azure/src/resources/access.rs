@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
-use provision_core::resource::{
-    Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Seen, Sharing, Want,
-};
+use provision_core::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

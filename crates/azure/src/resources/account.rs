@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use provision_core::executor::Watch;
+use provision_core::facet::{Extent, Facet, Seen, Want};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::output::Setting;
 use provision_core::provider::Created;
-use provision_core::resource::{Extent, Facet, Observation, Present, Refusal, Seen, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 

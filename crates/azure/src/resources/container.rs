@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::StreamExt as _;
+use provision_core::contents::{Contents, not_empty_error, thousands};
 use provision_core::executor::Watch;
+use provision_core::facet::{Extent, Facet, Seen, Want};
 use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::Created;
-use provision_core::resource::{Extent, Facet, Observation, Present, Seen, Want};
-use provision_core::survey::{Contents, thousands};
-use provision_core::{Error, ErrorKind, assess};
+use provision_core::resource::{Observation, Present};
+use provision_core::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::client::{BlobPage, BlobStore, Read as _, Reader, Writer};
@@ -220,7 +221,7 @@ pub(crate) async fn delete(
     let Some((_, pages)) = found else { return watch.still_ours().await };
     let contents = count(&pages.blobs);
     if !contents.is_empty() {
-        return Err(assess::not_empty_error("container", container, &contents.describe()));
+        return Err(not_empty_error("container", container, &contents.describe()));
     }
     watch.still_ours().await?;
     writer.delete_container(&names.container_id(container)).await

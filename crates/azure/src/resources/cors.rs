@@ -1,9 +1,9 @@
 //! `azure.cors`: our rule among those of the account's Blob service, one document for everybody in the account.
 
 use provision_core::cors::{self, CorsRule, Listed};
-use provision_core::resource::{
-    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
-};
+use provision_core::facet::{Creation, Entries, Entry, Extent, Facet, Seen, Sharing, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 

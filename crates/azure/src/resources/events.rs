@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use provision_core::compare::same;
 use provision_core::executor::Watch;
-use provision_core::resource::{
-    Creation, Entries, Entry, EntryId, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
-};
+use provision_core::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind, RetryClass, diff};
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,10 @@
 //! `azure.queue`: the storage queue where events wait.
 
 use provision_core::Error;
+use provision_core::facet::{Extent, Facet, Seen, Want};
 use provision_core::mark::{Mark, Tags};
 use provision_core::provider::Created;
-use provision_core::resource::{Extent, Facet, Observation, Present, Seen, Want};
+use provision_core::resource::{Observation, Present};
 use serde_json::json;
 
 use crate::client::{Read as _, Reader, Writer};

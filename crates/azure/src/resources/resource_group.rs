@@ -1,9 +1,11 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
 use provision_core::executor::Watch;
+use provision_core::facet::{Creation, Extent, Facet, Seen, Sharing, Want};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
-use provision_core::resource::{Creation, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 

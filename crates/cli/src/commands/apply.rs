@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
+use provision_core::identity::Identity;
 use provision_core::output::{Output, object, table};
-use provision_core::provider::{Identity, Provisioner};
+use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind};
 use serde_json::json;
 

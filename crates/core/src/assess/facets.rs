@@ -8,13 +8,11 @@ use crate::change_set::FacetChange;
 use crate::compare::{Finding, compare, project, same};
 use crate::diff;
 use crate::entries::{Choice, OnRecord as Entered, choose};
+use crate::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
 use crate::ledger::{Ledger, Record, name_digest};
-use crate::mark::{Mark, Origin, Recorded, State};
-use crate::provider::TagChanges;
-use crate::resource::{
-    Creation, Entries, Entry, EntryId, Extent, Facet, Kept, Observation, OnRecord, Present, Refusal, Resource, Seen,
-    Sharing, Want,
-};
+use crate::mark::{Mark, Origin, Recorded, State, TagChanges};
+use crate::refusal::Refusal;
+use crate::resource::{Kept, Observation, OnRecord, Present, Resource};
 
 use super::Assessment;
 use super::ownership::Ownership;

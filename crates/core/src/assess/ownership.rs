@@ -2,7 +2,8 @@
 
 use crate::change_set::Purpose;
 use crate::mark::{Mark, Origin};
-use crate::resource::{Present, Refusal, Resource};
+use crate::refusal::Refusal;
+use crate::resource::{Present, Resource};
 
 use super::{Assessment, has_our_name};
 

@@ -5,9 +5,9 @@
 //! (<https://cloud.google.com/iam/docs/conditions-overview#resources>): whose a grant is stands in the deployment's marks alone.
 
 use futures::future::join_all;
-use provision_core::resource::{
-    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
-};
+use provision_core::facet::{Creation, Entries, Entry, Extent, Facet, Seen, Sharing, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 

@@ -2,9 +2,11 @@
 
 use provision_core::cors::{self, CorsRule, Listed};
 use provision_core::executor::Watch;
-use provision_core::mark::{Mark, Origin, Tags, is_key, without_mark};
-use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
+use provision_core::facet::{Creation, Entries, Extent, Facet, Seen, Sharing, Want};
+use provision_core::mark::{Mark, Origin, TagChanges, Tags, is_key, without_mark};
+use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
@@ -393,7 +395,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> 
     }
     let contents = contents(writer.reader(), bucket).await?;
     match contents.is_empty() {
-        false => Err(provision_core::assess::not_empty_error("bucket", bucket, &contents.describe())),
+        false => Err(provision_core::contents::not_empty_error("bucket", bucket, &contents.describe())),
         true if error.kind() == ErrorKind::Conflict => Err(error.retry(RetryClass::Conflict)),
         true => Err(error),
     }

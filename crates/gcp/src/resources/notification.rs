@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use provision_core::compare::same;
-use provision_core::resource::{
-    Creation, Entries, Entry, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want,
-};
+use provision_core::facet::{Creation, Entries, Entry, Extent, Facet, Seen, Sharing, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 

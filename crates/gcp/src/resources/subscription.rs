@@ -2,9 +2,11 @@
 
 use std::time::Duration as Time;
 
-use provision_core::mark::{Mark, Origin, Tags, without_mark};
-use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{Creation, Entries, Extent, Facet, Observation, Present, Refusal, Seen, Sharing, Want};
+use provision_core::facet::{Creation, Entries, Extent, Facet, Seen, Sharing, Want};
+use provision_core::mark::{Mark, Origin, TagChanges, Tags, with_changes, without_mark};
+use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 

@@ -28,6 +28,7 @@ pub mod event;
 pub mod provider;
 pub mod survey;
 pub mod assess;
+pub mod graph;
 pub mod retry;
 pub mod executor;
 pub mod emptying;

@@ -8,7 +8,7 @@ use provision_core::assess::Intent;
 use provision_core::change_set::{Action, ChangeSet};
 use provision_core::event::{Event, EventSink};
 use provision_core::executor::{self, Outcome, Stop};
-use provision_core::operation::graph;
+use provision_core::graph::graph;
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, retry};
 use tokio::time::{Instant, sleep};

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use provision_core::contents::Contents;
+use provision_core::context::Watch;
 use provision_core::deployment::Deployment;
-use provision_core::executor::Watch;
 use provision_core::facet::Want;
 use provision_core::identity::Identity;
 use provision_core::mark::{Mark, Origin, TagChanges, Tags};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use provision_core::context::Stop;
 use provision_core::event::{Event, EventSink};
-use provision_core::executor::Stop;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;

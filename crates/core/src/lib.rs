@@ -25,6 +25,7 @@ pub mod identity;
 pub mod change_set;
 pub mod operation;
 pub mod event;
+pub mod context;
 pub mod provider;
 pub mod survey;
 pub mod assess;

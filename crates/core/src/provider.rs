@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::contents::Contents;
+use crate::context::Watch;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::executor::Watch;
 use crate::facet::Want;
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags};

@@ -65,7 +65,7 @@ pub enum Turns {
     /// They start beside the others', and take turns after the first conflict in the lane.
     AfterConflict,
     /// From the beginning: the service answers even the first two with a conflict or with throttling. The provider takes the
-    /// turn ([`crate::executor::Watch::turn`]), so that what it reads on the way need not wait.
+    /// turn ([`crate::context::Watch::turn`]), so that what it reads on the way need not wait.
     Always,
 }
 

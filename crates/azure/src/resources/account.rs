@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
 use provision_core::facet::{Extent, Facet, Seen, Want};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::output::Setting;

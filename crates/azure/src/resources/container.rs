@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::StreamExt as _;
 use provision_core::contents::{Contents, not_empty_error, thousands};
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
 use provision_core::facet::{Extent, Facet, Seen, Want};
 use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::Created;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use provision_core::compare::same;
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
 use provision_core::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Present};

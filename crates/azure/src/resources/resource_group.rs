@@ -1,6 +1,6 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
 use provision_core::facet::{Creation, Extent, Facet, Seen, Sharing, Want};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{Action, ChangeSet};
+use provision_core::context::Stop;
 use provision_core::event::{Event, EventSink};
-use provision_core::executor::{self, Outcome, Stop};
+use provision_core::executor::{self, Outcome};
 use provision_core::graph::graph;
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, retry};

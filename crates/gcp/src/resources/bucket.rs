@@ -1,7 +1,7 @@
 //! `gcp.bucket`: the Cloud Storage bucket, private, encrypted, with the CORS rule of the server's host.
 
+use provision_core::context::Watch;
 use provision_core::cors::{self, CorsRule, Listed};
-use provision_core::executor::Watch;
 use provision_core::facet::{Creation, Entries, Extent, Facet, Seen, Sharing, Want};
 use provision_core::mark::{Mark, Origin, TagChanges, Tags, is_key, without_mark};
 use provision_core::provider::Created;

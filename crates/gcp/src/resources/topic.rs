@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
 use provision_core::facet::{Creation, Entries, Extent, Facet, Seen, Sharing, Want};
 use provision_core::mark::{Mark, TagChanges, Tags, with_changes, without_mark};
 use provision_core::provider::Created;

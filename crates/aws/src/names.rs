@@ -98,6 +98,7 @@ fn partition(region: &str, caller: Option<&Identity>) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use provision_core::deployment::Deployment;
     use provision_core::plan_file::PlanFile;
 
     /// The settings of a plan file with this `[aws]` section and these further lines of `[deployment]`.
@@ -105,7 +106,7 @@ pub(crate) mod tests {
         let text = format!("[deployment]\nname = \"wandb\"\nhost = \"https://w.example\"\n{deployment}\n{aws}");
         let file = PlanFile::parse("x", text, &|_| None).unwrap();
         let mut problems = file.problems();
-        let deployment = file.deployment(&mut problems);
+        let deployment = Deployment::read(&file, &mut problems);
         let settings = Settings::read(deployment, &file, &mut problems);
         problems.finish().unwrap();
         settings.unwrap()

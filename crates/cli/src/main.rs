@@ -1,6 +1,7 @@
 //! `provision`: the file store of a self-hosted Weights & Biases server, from a small plan file.
 
 mod arguments;
+mod clouds;
 mod commands;
 mod exit;
 mod sandbox;

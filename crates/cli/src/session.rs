@@ -89,7 +89,7 @@ fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<Cloud>) -> Result<Ve
     let mut problems = file.problems();
     // Sections of other clouds may stand in the same file; each command reads its own.
     file.top_level(&["deployment", "aws", "gcp", "azure"], &mut problems);
-    let deployment = file.deployment(&mut problems);
+    let deployment = Deployment::read(&file, &mut problems);
     let settings =
         clouds(&file).into_iter().map(|cloud| (cloud, read(cloud, deployment.clone(), &file, &mut problems)));
     let settings: Vec<_> = settings.collect();

@@ -1,13 +1,25 @@
-//! The JSON Schema of a whole plan file, for editors.
+//! What the clouds are called, and how each one's crate is reached.
 
+use provision_aws::AwsSection;
+use provision_azure::AzureSection;
+use provision_core::deployment::Deployment;
+use provision_gcp::GcpSection;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
-use crate::deployment::Deployment;
+/// The JSON Schema of a plan file.
+pub(crate) fn schema() -> Value {
+    schema_with(|generator| {
+        vec![
+            ("aws", AwsSection::json_schema(generator)),
+            ("gcp", GcpSection::json_schema(generator)),
+            ("azure", AzureSection::json_schema(generator)),
+        ]
+    })
+}
 
 /// The schema (draft 7, which TOML editors read) of a file with `[deployment]` and these cloud sections.
-#[must_use]
-pub fn schema(section: impl Fn(&mut SchemaGenerator) -> Vec<(&'static str, Schema)>) -> Value {
+fn schema_with(section: impl Fn(&mut SchemaGenerator) -> Vec<(&'static str, Schema)>) -> Value {
     let mut generator = schemars::generate::SchemaSettings::draft07().into_generator();
     let deployment = Deployment::json_schema(&mut generator);
     let mut properties = Map::from_iter([("deployment".to_owned(), deployment.to_value())]);
@@ -47,7 +59,7 @@ mod tests {
 
     #[test]
     fn schema_keeps_descriptions_beside_references() {
-        let schema = schema(|generator| vec![("x", Outer::json_schema(generator))]);
+        let schema = schema_with(|generator| vec![("x", Outer::json_schema(generator))]);
         let inner = &schema["properties"]["x"]["properties"]["inner"];
         assert_eq!(inner["description"], "What editors show.");
         assert_eq!(inner["allOf"][0]["$ref"], "#/definitions/Inner");

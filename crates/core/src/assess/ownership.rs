@@ -5,7 +5,7 @@ use crate::mark::{Mark, Origin};
 use crate::refusal::Refusal;
 use crate::resource::{Present, Resource};
 
-use super::{Assessment, has_our_name};
+use super::assessment::{Assessment, has_our_name};
 
 /// Whose a resource is.
 pub(super) enum Ownership {

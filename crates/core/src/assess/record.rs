@@ -9,9 +9,9 @@ use crate::mark::{Mark, Origin, PartRecord, State};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, OnRecord, Resource};
 
-use super::Assessment;
-use super::facets::Reading;
+use super::assessment::Assessment;
 use super::ownership::Ownership;
+use super::reading::Reading;
 
 impl Assessment<'_> {
     /// Put the marks of a resource that carries one into its change.

@@ -10,8 +10,8 @@ use crate::mark::Origin;
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Present, Resource};
 
+use super::assessment::{Assessment, refuse, take_readings};
 use super::ownership::Ownership;
-use super::{Assessment, refuse, take_readings};
 
 impl Assessment<'_> {
     /// Delete what we created, release what we adopted, refuse what is not ours.

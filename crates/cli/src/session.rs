@@ -4,19 +4,18 @@ use std::path::{Path, PathBuf};
 
 use provision_aws as aws;
 use provision_azure as azure;
-use provision_core::assess::{Intent, assess};
+use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, PlanFileError, Problems};
 use provision_core::provider::{Connection, Observer};
-use provision_core::survey::{Survey, survey};
-use provision_core::{Error, executor, retry};
+use provision_core::{Error, engine};
 use provision_gcp as gcp;
 use provision_sandbox::Sandbox;
-use tokio::time::{Instant, sleep, timeout};
 
 use crate::arguments::{Cloud, Global};
-use crate::{sandbox, trace, view};
+use crate::view::progress::Lines;
+use crate::{sandbox, trace};
 
 /// The settings of a checked plan file, whichever cloud they are for.
 type Settings = Box<dyn provision_core::provider::Cloud>;
@@ -128,35 +127,7 @@ impl Checked {
 
     /// Look at the cloud and compare.
     pub(crate) async fn change_set(&self, observer: &dyn Observer, intent: &Intent) -> Result<ChangeSet, Error> {
-        let found = settled(observer, intent).await?;
-        Ok(assess(observer, intent, &found, &|path| self.line_of(path)))
-    }
-}
-
-/// Look until nothing is in the middle of being made: a run that was killed after it began a creation leaves it so to the
-/// next one.
-async fn settled(observer: &dyn Observer, intent: &Intent) -> Result<Survey, Error> {
-    let removing = matches!(intent.purpose, Purpose::Destroy { .. });
-    let (started, mut waits, names) = (Instant::now(), retry::waits(), intent.names());
-    loop {
-        let found = heard(survey(observer, &names, removing), "looking at the cloud").await?;
-        let Some((reason, budget)) = found.settling() else { return Ok(found) };
-        if started.elapsed() > budget {
-            return Ok(found);
-        }
-        view::diagnostic(&format!("{reason}: looking again\n"));
-        sleep(waits.next().unwrap_or_default()).await;
-    }
-}
-
-/// The same, with a sign of life every so often.
-async fn heard<T>(work: impl Future<Output = T>, text: &str) -> T {
-    let (mut work, begun) = (std::pin::pin!(work), Instant::now());
-    loop {
-        match timeout(executor::HEARTBEAT, &mut work).await {
-            Ok(done) => return done,
-            Err(_) => view::diagnostic(&format!("  {} s, {text}\n", begun.elapsed().as_secs())),
-        }
+        engine::plan(observer, intent, &|path| self.line_of(path), &Lines { quiet: false }).await
     }
 }
 

@@ -18,15 +18,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::context::{Queue, Stop, Watch};
 use crate::error::{Error, ErrorKind, RetryClass};
-use crate::event::{Event, EventSink};
+use crate::event::{Event, EventSink, HEARTBEAT, milliseconds};
 use crate::operation::{Operation, Verb};
 use crate::provider::{Created, Provisioner};
 use crate::resource::Turns;
 use crate::retry;
 use marks::Marks;
-
-/// How often a run without news says what it waits for.
-pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How a run ended; lists are in the order of the graph.
 #[must_use]
@@ -237,10 +234,6 @@ impl<'a> Run<'a> {
             () = sleep(wait) => {}
         }
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod trace;
 pub mod error;
 pub mod refusal;
+pub mod retry;
 pub mod plan_file;
 pub mod deployment;
 pub mod output;
@@ -30,9 +31,9 @@ pub mod provider;
 pub mod survey;
 pub mod assess;
 pub mod graph;
-pub mod retry;
 pub mod executor;
 pub mod emptying;
+pub mod engine;
 #[cfg(test)]
 mod model;
 

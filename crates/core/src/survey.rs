@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::address::Address;
 use crate::contents::Contents;
 use crate::error::{Error, RetryClass};
+use crate::event::{Event, EventSink, HEARTBEAT, milliseconds};
 use crate::identity::Identity;
 use crate::mark::{Mark, Origin};
 use crate::provider::Observer;
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
+use crate::retry;
 
 /// What was found in the cloud at one moment.
 #[derive(Clone, Debug)]
@@ -77,6 +80,41 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     survey.orphaned = survey.look_at_orphans(observer).await;
     survey.recall(observer, names).await;
     Ok(survey)
+}
+
+/// Look until the service is in the middle of nothing: a run that was killed after it began a creation leaves it so to the
+/// next one.
+///
+/// # Errors
+///
+/// Those of [`survey`].
+pub async fn survey_settled(
+    observer: &dyn Observer,
+    names: &[String],
+    removing: bool,
+    events: &dyn EventSink,
+) -> Result<Survey, Error> {
+    let (started, mut waits) = (Instant::now(), retry::waits());
+    loop {
+        let found = announced(survey(observer, names, removing), events).await?;
+        let Some((reason, budget)) = found.settling() else { return Ok(found) };
+        if started.elapsed() > budget {
+            return Ok(found);
+        }
+        events.emit(Event::Settling { reason });
+        sleep(waits.next().unwrap_or_default()).await;
+    }
+}
+
+/// A look, with a sign of life every so often.
+async fn announced<T>(look: impl Future<Output = T>, events: &dyn EventSink) -> T {
+    let (mut look, begun) = (std::pin::pin!(look), Instant::now());
+    loop {
+        match timeout(HEARTBEAT, &mut look).await {
+            Ok(done) => return done,
+            Err(_) => events.emit(Event::Looking { elapsed_ms: milliseconds(begun.elapsed()) }),
+        }
+    }
 }
 
 async fn look(observer: &dyn Observer, resources: &[Resource]) -> Vec<Observation> {

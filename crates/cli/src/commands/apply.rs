@@ -7,7 +7,7 @@ use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::identity::Identity;
 use provision_core::output::{Output, object, table};
 use provision_core::provider::Provisioner;
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, engine};
 use serde_json::json;
 
 use crate::arguments::{Cloud, Global};
@@ -46,7 +46,7 @@ async fn from_plan_file(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans
     if set.has_changes() && !yes {
         execution::confirm(&checked, provider.as_ref(), &intent, &set, "Apply these changes?").await?;
     }
-    execute(&checked, provider.as_ref(), &intent, &set, global).await
+    execute(provider.as_ref(), &intent, &set, global).await
 }
 
 /// Execute exactly what was saved, or stop as stale.
@@ -77,9 +77,9 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
     if let Some(error) = now.unreadable.first() {
         return Err(error.0.clone().into());
     }
-    execution::unchanged(&set, &now, "since this change set was saved")?;
+    engine::unchanged(&set, &now, "since this change set was saved")?;
     present(&set, global);
-    execute(&checked, provider.as_ref(), &intent, &set, global).await
+    execute(provider.as_ref(), &intent, &set, global).await
 }
 
 fn stale(cloud: Cloud, reason: &str) -> Error {
@@ -108,13 +108,7 @@ fn present(set: &ChangeSet, global: &Global) {
     plan::print(set, global);
 }
 
-async fn execute(
-    checked: &Checked,
-    provider: &dyn Provisioner,
-    intent: &Intent,
-    set: &ChangeSet,
-    global: &Global,
-) -> Ended {
+async fn execute(provider: &dyn Provisioner, intent: &Intent, set: &ChangeSet, global: &Global) -> Ended {
     if set.has_changes() {
         let run = Run::begin(global);
         let outcome = run.execute(provider, set).await;
@@ -122,7 +116,7 @@ async fn execute(
             let command = execution::again("apply", set, global);
             return execution::incomplete(&outcome, &run.reason, set, &command);
         }
-        if let Some(stopped) = execution::seen(checked, provider, intent, set, &run).await? {
+        if let Some(stopped) = execution::seen(provider, intent, set, &run).await? {
             return Ok(stopped);
         }
     }

@@ -2,17 +2,14 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use provision_core::assess::Intent;
-use provision_core::change_set::{Action, ChangeSet};
+use provision_core::change_set::ChangeSet;
 use provision_core::context::Stop;
-use provision_core::event::{Event, EventSink};
-use provision_core::executor::{self, Outcome};
-use provision_core::graph::graph;
+use provision_core::event::EventSink;
+use provision_core::executor::Outcome;
 use provision_core::provider::Provisioner;
-use provision_core::{Error, ErrorKind, retry};
-use tokio::time::{Instant, sleep};
+use provision_core::{Error, ErrorKind, engine};
 
 use crate::arguments::Global;
 use crate::commands::{Ended, Failure};
@@ -20,9 +17,6 @@ use crate::exit::Exit;
 use crate::session::Checked;
 use crate::signals::{self, Reason};
 use crate::view;
-
-/// How long written values may take to be seen: SQS attributes, the slowest, take up to 60 seconds.
-const SETTLING: Duration = Duration::from_secs(75);
 
 /// The consumer of events that the flags ask for.
 fn events(global: &Global) -> Arc<dyn EventSink> {
@@ -59,18 +53,7 @@ pub(crate) async fn confirm(
         return Err(Error::new(ErrorKind::Refused, "not confirmed; nothing was changed").into());
     }
     let now = checked.change_set(provider, intent).await?;
-    unchanged(set, &now, "while you were asked")
-}
-
-/// Stop as stale if another look found something else.
-pub(crate) fn unchanged(then: &ChangeSet, now: &ChangeSet, when: &str) -> Result<(), Failure> {
-    match then.difference(now) {
-        None => Ok(()),
-        Some(difference) => {
-            let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).message(difference);
-            Err(error.hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)).into())
-        }
-    }
+    Ok(engine::unchanged(set, &now, "while you were asked")?)
 }
 
 /// A run that can be stopped, from its first write until what it wrote is seen.
@@ -90,74 +73,25 @@ impl Run {
 
     /// Execute a set, from the first write to the end of the last.
     pub(crate) async fn execute(&self, provider: &dyn Provisioner, set: &ChangeSet) -> Outcome {
-        let operations = graph(set, &provider.resources());
-        executor::execute(provider, &operations, &self.stop, self.events.as_ref()).await
+        engine::apply(provider, set, &self.stop, self.events.as_ref()).await
     }
 }
 
 /// Observe what was written until it is seen; whatever is still different then is an error. Gives the exit code of what
 /// stopped the run, if anything did.
 pub(crate) async fn seen(
-    checked: &Checked,
     provider: &dyn Provisioner,
     intent: &Intent,
     executed: &ChangeSet,
     run: &Run,
 ) -> Result<Option<Exit>, Failure> {
     tokio::select! {
-        seen = until_seen(checked, provider, intent, executed, run) => seen.map(|()| None),
+        seen = engine::confirm(provider, intent, executed, run.events.as_ref()) => Ok(seen.map(|()| None)?),
         () = run.stop.gently.cancelled() => {
             view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
             Ok(run.reason.exit())
         }
     }
-}
-
-async fn until_seen(
-    checked: &Checked,
-    provider: &dyn Provisioner,
-    intent: &Intent,
-    executed: &ChangeSet,
-    run: &Run,
-) -> Result<(), Failure> {
-    let started = Instant::now();
-    let mut waits = retry::waits();
-    loop {
-        let set = checked.change_set(provider, intent).await?;
-        let unseen = unseen(&set);
-        if unseen.is_empty() {
-            return Ok(());
-        }
-        if let Some(crossed) = executed.crossed(&set) {
-            let error = Error::new(ErrorKind::Stale, "somebody else wrote at the same time").message(crossed);
-            let command = format!("provision {} plan", checked.cloud);
-            return Err(error.hint(format!("`{command}` shows the result of both; apply again to mend it")).into());
-        }
-        if started.elapsed() > SETTLING {
-            let error =
-                Error::new(ErrorKind::Unexpected, "what was written is not what is seen").message(unseen.join(", "));
-            let plan = format!("provision {} plan", checked.cloud);
-            return Err(error.hint(format!("if `{plan}` goes on showing it, this is a bug in provision")).into());
-        }
-        run.events.emit(Event::Confirming { unseen });
-        sleep(waits.next().unwrap_or_default()).await;
-    }
-}
-
-fn unseen(set: &ChangeSet) -> Vec<String> {
-    let open = set.changes.iter().filter(|change| change.action != Action::NoOp);
-    let named = |change: &provision_core::change_set::Change| {
-        let facets = change.facets.iter().filter(|facet| facet.finding.differs()).map(|facet| facet.facet.clone());
-        let facets: Vec<_> = facets.collect();
-        format!(
-            "{} of {} `{}`",
-            if facets.is_empty() { "mark".to_owned() } else { facets.join(" and ") },
-            change.kind,
-            change.name
-        )
-    };
-    let unread = set.unreadable.iter().map(|unread| unread.0.to_string());
-    open.map(named).chain(unread).collect()
 }
 
 /// The command that goes on where a run ended, with the flags that it needs.

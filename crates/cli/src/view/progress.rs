@@ -50,6 +50,7 @@ impl EventSink for Rows {
             Event::OperationDone { id, .. } | Event::OperationFailed { id, .. } => self.end(*id),
             // The rows themselves show what is waited for.
             Event::Heartbeat { .. } => return,
+            Event::Looking { .. } | Event::Settling { .. } => return Lines { quiet: false }.emit(event),
             Event::Stopping { .. } | Event::Confirming { .. } => {}
         }
         if let Some(line) = line(&event) {
@@ -86,6 +87,8 @@ fn line(event: &Event) -> Option<String> {
         Event::Heartbeat { waiting_for, elapsed_ms } => {
             format!("  {:.0} s, waiting for: {}", seconds(*elapsed_ms), waiting_for.join(", "))
         }
+        Event::Looking { elapsed_ms } => format!("  {} s, looking at the cloud", elapsed_ms / 1000),
+        Event::Settling { reason } => format!("{reason}: looking again"),
         Event::Stopping { reason } => {
             format!("  {reason}: no new writes; waiting for those in flight (again to stop waiting)")
         }
@@ -106,6 +109,10 @@ pub(crate) struct Json;
 
 impl EventSink for Json {
     fn emit(&self, event: Event) {
+        // A look is no part of what is promised.
+        if matches!(event, Event::Looking { .. } | Event::Settling { .. }) {
+            return Lines { quiet: false }.emit(event);
+        }
         if let Ok(text) = serde_json::to_string(&event) {
             super::result(&format!("{text}\n"));
         }

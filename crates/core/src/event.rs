@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::error::Error;
 
 /// How often a run without news says what it waits for.
-pub const HEARTBEAT: Duration = Duration::from_secs(10);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]

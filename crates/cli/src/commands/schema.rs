@@ -1,8 +1,7 @@
 //! `provision schema`: the JSON Schema of plan files, from the types that read them.
 
 use crate::clouds;
-use crate::commands::Ended;
-use crate::exit::Exit;
+use crate::exit::{Ended, Exit};
 use crate::view;
 
 pub(crate) fn run() -> Ended {

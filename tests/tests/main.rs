@@ -12,6 +12,7 @@
 //! - `terminal`: what a person at a terminal sees.
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
+//! - `order`: that every file uses only files above it.
 //! - `properties`: random plan files and random edits.
 //! - `sandbox`: `--sandbox` and `provision sandbox`.
 //! - `readback`: what the binary made on Google Cloud and Azure, read back by clients that others wrote.
@@ -109,6 +110,7 @@ mod crossing;
 mod gcp;
 mod help;
 mod messages;
+mod order;
 mod plan_file;
 mod properties;
 mod readback;

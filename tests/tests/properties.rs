@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
+use provision_core::deployment::Deployment;
 use provision_core::plan_file::PlanFile;
 use provision_tests::stage::Stage;
 
@@ -79,7 +80,7 @@ fn plan_files_of_any_kind_are_read_or_refused_without_a_panic() {
             return Ok(());
         };
         let mut problems = file.problems();
-        let deployment = file.deployment(&mut problems);
+        let deployment = Deployment::read(&file, &mut problems);
         let _ = provision_aws::Settings::read(deployment.clone(), &file, &mut problems);
         let _ = provision_gcp::Settings::read(deployment.clone(), &file, &mut problems);
         let _ = provision_azure::Settings::read(deployment, &file, &mut problems);

@@ -2,9 +2,9 @@
 
 use aws_sdk_s3::types::ObjectIdentifier;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::contents::Contents;
+use provision_core::context::Watch;
 use provision_core::emptying::Emptying;
-use provision_core::executor::Watch;
-use provision_core::survey::Contents;
 use provision_core::{Error, ErrorKind, RetryClass, retry};
 
 use crate::client::s3::KeyError;

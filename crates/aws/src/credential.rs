@@ -13,7 +13,8 @@ use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal::{Env, Fs};
-use provision_core::provider::{Connection, SANDBOX};
+use provision_core::identity::SANDBOX;
+use provision_core::provider::Connection;
 use provision_core::{Error, ErrorKind};
 use tokio::sync::OnceCell;
 

@@ -1,6 +1,6 @@
 //! The parts of a deployment, and every name and ARN of theirs, known as soon as the account is.
 
-use provision_core::provider::Identity;
+use provision_core::identity::Identity;
 use provision_core::{Address, Error, ErrorKind, digest};
 
 use crate::config::Settings;
@@ -154,7 +154,7 @@ pub(crate) mod tests {
         let text = format!("[deployment]\nname = \"wandb\"\nhost = \"https://w.example\"\n{deployment}\n{aws}");
         let file = PlanFile::parse("x", text, &|_| None).unwrap();
         let mut problems = file.problems();
-        let deployment = file.deployment(&mut problems);
+        let deployment = provision_core::deployment::Deployment::read(&file, &mut problems);
         let settings = Settings::read(deployment, &file, &mut problems);
         problems.finish().unwrap();
         settings.unwrap()

@@ -1,7 +1,7 @@
 //! Tags as the services take them.
 
+use provision_core::mark::TagChanges;
 use provision_core::mark::Tags;
-use provision_core::provider::TagChanges;
 
 /// Changes for calls that add tags, and take some off. Those that add go first: a mark that is half written says too much
 /// and not too little.

@@ -1,6 +1,6 @@
 //! Why something cannot be written or deleted: what others have in it, locks, what is missing or cannot be moved.
 
-use provision_core::resource::Refusal;
+use provision_core::refusal::Refusal;
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 

@@ -361,7 +361,7 @@ mod tests {
         let text = format!("[deployment]\nname = \"ab\"\nhost = \"https://a.example\"\n[azure]\n{section}\n");
         let file = PlanFile::parse("x", text, &|_| None).unwrap();
         let mut problems = file.problems();
-        let deployment = file.deployment(&mut problems);
+        let deployment = Deployment::read(&file, &mut problems);
         Settings::read(deployment, &file, &mut problems);
         let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
         found.into_iter().map(|problem| problem.message).collect()

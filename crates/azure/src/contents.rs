@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use azure_storage_blob::models::BlobItem;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::contents::Contents;
+use provision_core::context::Watch;
 use provision_core::emptying::Emptying;
-use provision_core::executor::Watch;
-use provision_core::survey::Contents;
 use provision_core::{Error, ErrorKind};
 
 use crate::client::blobs::{BlobPage, BlobStore};

@@ -28,7 +28,8 @@ use azure_identity::{
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
-use provision_core::provider::{Connection, SANDBOX};
+use provision_core::identity::SANDBOX;
+use provision_core::provider::Connection;
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 

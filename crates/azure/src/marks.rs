@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use provision_core::Error;
+use provision_core::facet::Facet;
 use provision_core::mark::{Mark, Recorded, Tags};
-use provision_core::resource::Facet;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -165,8 +165,8 @@ impl Looking {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use provision_core::facet::{Creation, Extent, Sharing};
     use provision_core::mark::{Mark, Origin};
-    use provision_core::resource::{Creation, Extent, Sharing};
 
     static RULE: Facet = Facet {
         name: "rule",

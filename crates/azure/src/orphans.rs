@@ -2,7 +2,7 @@
 //! another name.
 
 use futures::future::try_join_all;
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
 use provision_core::mark::{Mark, Tags};
 use provision_core::resource::Orphan;
 use provision_core::{Error, ErrorKind};

@@ -1,7 +1,7 @@
 //! Tags of groups and accounts, metadata of containers and queues: the two spellings of a mark.
 
+use provision_core::mark::TagChanges;
 use provision_core::mark::{ACCESS_KEY, DEPLOYMENT_KEY, ORIGIN_KEY, PARTS_KEY, SPEC_KEY, Tags, is_key};
-use provision_core::provider::TagChanges;
 
 /// The tags of a group or account. Names of tags are compared without case, and what is written may come back in another
 /// (<https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>): the mark's have ours,

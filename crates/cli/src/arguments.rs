@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::clouds::{Cloud, InCloud};
+
 /// Buckets, queues and events for self-hosted Weights & Biases servers.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, propagate_version = false)]
@@ -55,15 +57,9 @@ const SANDBOX_FOLDER: &str = ".provision/sandbox";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Amazon Web Services.
-    #[command(subcommand)]
-    Aws(Action),
-    /// Google Cloud.
-    #[command(subcommand)]
-    Gcp(Action),
-    /// Microsoft Azure.
-    #[command(subcommand)]
-    Azure(Action),
+    /// Something in a cloud.
+    #[command(flatten)]
+    InCloud(InCloud<Action>),
     /// Print a commented plan file to begin with.
     Init {
         /// The cloud.
@@ -112,32 +108,6 @@ pub(crate) enum SandboxAction {
         #[arg(long, value_name = "DIR", default_value = SANDBOX_FOLDER)]
         dir: PathBuf,
     },
-}
-
-/// A cloud.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Cloud {
-    /// Amazon Web Services.
-    Aws,
-    /// Google Cloud.
-    Gcp,
-    /// Microsoft Azure.
-    Azure,
-}
-
-impl Cloud {
-    /// Every cloud, in the order of the documentation.
-    pub(crate) const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
-}
-
-impl std::fmt::Display for Cloud {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.pad(match self {
-            Self::Aws => "aws",
-            Self::Gcp => "gcp",
-            Self::Azure => "azure",
-        })
-    }
 }
 
 /// What to do in a cloud.

@@ -1,10 +1,9 @@
-//! One file a command: read the arguments, call the core, hand the result to a view.
+//! One file a command: read the arguments, call the engine, hand the result to the view.
 
 mod apply;
 mod completions;
 mod destroy;
 mod drift;
-mod execution;
 mod init;
 mod output;
 mod plan;
@@ -13,78 +12,62 @@ mod schema;
 mod show;
 mod validate;
 
+use std::sync::Arc;
+
 use anstream::ColorChoice;
-use provision_core::Error;
-use provision_core::plan_file::PlanFileError;
-use serde_json::json;
 
-use crate::arguments::{Action, Arguments, Cloud, Command, Global, SandboxAction};
-use crate::exit::Exit;
-use crate::view;
-
-/// Why a command ended early.
-pub(crate) enum Failure {
-    /// Plan files have problems.
-    PlanFiles(Vec<PlanFileError>),
-    /// Something failed.
-    Errors(Vec<Error>),
-    /// The same, with the errors in the document that was printed.
-    Shown(Vec<Error>),
-    /// The command line does not fit.
-    Usage(String),
-}
-
-impl From<PlanFileError> for Failure {
-    fn from(error: PlanFileError) -> Self {
-        Self::PlanFiles(vec![error])
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Errors(vec![error])
-    }
-}
-
-/// How a command ends.
-pub(crate) type Ended = Result<Exit, Failure>;
+use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
+use crate::clouds::Cloud;
+use crate::exit::{Ended, Exit, Failure};
+use crate::view::View;
+use crate::view::human::Human;
+use crate::view::json::Json;
 
 /// Run a command and show how it ended.
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     let global = arguments.global;
     choose_color(&global);
-    if global.sandbox.is_some() && matches!(arguments.command, Command::Sandbox(_)) {
-        let usage = "`provision sandbox` takes its folder with `--dir`".to_owned();
-        return report(&Failure::Usage(usage), &global);
+    let view = choose_view(&global);
+    let ended = perform(arguments.command, &global, &view).await;
+    ended.unwrap_or_else(|failure| {
+        view.failure(&failure);
+        failure.exit()
+    })
+}
+
+async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Ended {
+    if global.sandbox.is_some() && matches!(command, Command::Sandbox(_)) {
+        return Err(Failure::Usage("`provision sandbox` takes its folder with `--dir`".to_owned()));
     }
-    let ended = match arguments.command {
-        Command::Aws(action) => act(action, Cloud::Aws, &global).await,
-        Command::Gcp(action) => act(action, Cloud::Gcp, &global).await,
-        Command::Azure(action) => act(action, Cloud::Azure, &global).await,
+    match command {
+        Command::InCloud(command) => {
+            let (cloud, action) = command.parts();
+            act(action, cloud, global, view).await
+        }
         Command::Init { cloud } => init::run(cloud),
-        Command::Validate { plan_file } => validate::run(plan_file, &global),
+        Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
         Command::Schema => schema::run(),
-        Command::Show { change_set } => show::run(&change_set, &global),
+        Command::Show { change_set } => show::run(&change_set, view.as_ref()),
         Command::Sandbox(SandboxAction::Serve { dir, port, faults }) => sandbox::serve(dir, port, faults).await,
         Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),
-    };
-    ended.unwrap_or_else(|failure| report(&failure, &global))
+    }
 }
 
-async fn act(action: Action, cloud: Cloud, global: &Global) -> Ended {
+async fn act(action: Action, cloud: Cloud, global: &Global, view: &Arc<dyn View>) -> Ended {
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans } => {
-            plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global).await
+            plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global, view.as_ref()).await
         }
-        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, global).await,
-        Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, global).await,
+        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, global, view).await,
+        Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, global, view.as_ref()).await,
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
-            destroy::run(plan_file, cloud, yes, delete_data, orphans, global).await
+            destroy::run(plan_file, cloud, yes, delete_data, orphans, global, view).await
         }
         Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
             let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());
-            output::run(plan_file, cloud, name, output::Target { format, secrets, out }, global).await
+            let target = output::Target { format, secrets, out };
+            output::run(plan_file, cloud, name, target, global, view.as_ref()).await
         }
     }
 }
@@ -99,36 +82,9 @@ fn choose_color(global: &Global) {
     choice.write_global();
 }
 
-/// Show a failure, and give its exit code.
-fn report(failure: &Failure, global: &Global) -> Exit {
-    if global.json && !matches!(failure, Failure::Shown(_)) {
-        // One line: after the events of an apply it is one more of them.
-        view::result(&format!("{}\n", as_json(failure)));
-    }
-    match failure {
-        Failure::PlanFiles(errors) => {
-            let colored = anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
-            errors.iter().for_each(|error| view::diagnostic(&error.render(colored)));
-            Exit::Usage
-        }
-        Failure::Errors(errors) | Failure::Shown(errors) => {
-            view::diagnostic(&view::error::texts(errors));
-            Exit::of_all(errors)
-        }
-        Failure::Usage(message) => {
-            view::diagnostic(&format!("error: {message}\n"));
-            Exit::Usage
-        }
-    }
-}
-
-fn as_json(failure: &Failure) -> serde_json::Value {
-    match failure {
-        Failure::PlanFiles(errors) => {
-            let problems: Vec<_> = errors.iter().flat_map(PlanFileError::problems).collect();
-            json!({"error": errors.first().map(ToString::to_string), "problems": problems})
-        }
-        Failure::Errors(errors) | Failure::Shown(errors) => json!({"type": "errors", "errors": errors}),
-        Failure::Usage(message) => json!({"error": message}),
+fn choose_view(global: &Global) -> Arc<dyn View> {
+    match global.json {
+        true => Arc::new(Json { quiet: global.quiet }),
+        false => Arc::new(Human::new(global)),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use provision_core::plan_file::PlanFileError;
 use provision_core::{Error, ErrorKind};
 
 /// How a command ended.
@@ -77,3 +78,40 @@ pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
 }
+
+/// Why a command ended early.
+pub(crate) enum Failure {
+    /// Plan files have problems.
+    PlanFiles(Vec<PlanFileError>),
+    /// Something failed.
+    Errors(Vec<Error>),
+    /// The same, with the errors in the document that was printed.
+    Shown(Vec<Error>),
+    /// The command line does not fit.
+    Usage(String),
+}
+
+impl From<PlanFileError> for Failure {
+    fn from(error: PlanFileError) -> Self {
+        Self::PlanFiles(vec![error])
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Errors(vec![error])
+    }
+}
+
+impl Failure {
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::PlanFiles(_) | Self::Usage(_) => Exit::Usage,
+            Self::Errors(errors) | Self::Shown(errors) => Exit::of_all(errors),
+        }
+    }
+}
+
+/// How a command ends.
+pub(crate) type Ended = Result<Exit, Failure>;

@@ -1,13 +1,18 @@
 //! `provision`: the file store of a self-hosted Weights & Biases server, from a small plan file.
 
+mod clouds;
 mod arguments;
-mod commands;
 mod exit;
-mod sandbox;
-mod session;
-mod signals;
 mod trace;
 mod view;
+mod signals;
+mod plan_files;
+mod change_sets;
+mod sandbox;
+mod session;
+mod approval;
+mod summary;
+mod commands;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,9 @@
 //! From a survey to a change set: pure, so that a saved set can be checked by making it again.
 
-mod facets;
+mod reading;
+mod assessment;
 mod ownership;
+mod facets;
 mod record;
 mod removal;
 mod warnings;
@@ -15,45 +17,21 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::change_set::{Action, Change, ChangeSet, FORMAT, FacetChange, PlanFileSource, Purpose, Unreadable};
+use crate::change_set::{Action, Change, ChangeSet, FORMAT, FacetChange, Unreadable};
 use crate::compare::Finding;
 use crate::error::Error;
+use crate::facet::Seen;
 use crate::ledger::Ledger;
-use crate::mark::{Origin, PartRecord};
-use crate::provider::{Observer, TagChanges};
-use crate::resource::{Carrier, Observation, Orphan, Present, Refusal, Resource, Seen};
+use crate::mark::{Origin, TagChanges};
+use crate::provider::Observer;
+use crate::refusal::Refusal;
+use crate::resource::{Carrier, Observation, Orphan, Present, Resource};
 use crate::survey::Survey;
 
-use facets::Reading;
+pub use assessment::Intent;
+use assessment::{Assessment, has_our_name, refuse, take_readings};
 use ownership::Ownership;
-pub use removal::{not_empty, not_empty_error};
-
-/// What a change set is made for, beside the survey.
-#[derive(Clone, Debug)]
-pub struct Intent {
-    /// Apply or destroy.
-    pub purpose: Purpose,
-    /// Whether orphans are deleted too.
-    pub with_orphans: bool,
-    /// The deployment's name.
-    pub deployment: String,
-    /// Its former name, whose marks are taken over.
-    pub was: Option<String>,
-    /// Whether `destroy` is refused.
-    pub protect: bool,
-    /// The plan file.
-    pub plan_file: PlanFileSource,
-    /// The plan file's settings, resolved.
-    pub settings: Value,
-}
-
-impl Intent {
-    /// The names whose marks are ours.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        std::iter::once(self.deployment.clone()).chain(self.was.clone()).collect()
-    }
-}
+use reading::Reading;
 
 /// Compare what was found with what is wanted. `line_of` gives the plan file's line of a dotted path.
 #[must_use]
@@ -83,21 +61,6 @@ pub fn assess(
         warnings,
         unreadable,
     }
-}
-
-struct Assessment<'a> {
-    observer: &'a dyn Observer,
-    intent: &'a Intent,
-    survey: &'a Survey,
-    line_of: &'a dyn Fn(&str) -> Option<usize>,
-    names: Vec<String>,
-    orphans: Vec<Orphan>,
-    /// What the deployment has had applied, by its marks on what is there.
-    parts: Vec<(String, PartRecord)>,
-    /// What all its marks have on record of entries that stand outside of any resource.
-    outside: Ledger,
-    /// Every facet of every resource compared, in the order of the survey.
-    readings: Vec<Vec<Reading>>,
 }
 
 impl<'a> Assessment<'a> {
@@ -143,34 +106,6 @@ impl<'a> Assessment<'a> {
         ours.cloned().collect()
     }
 
-    fn is_destroying(&self) -> bool {
-        self.intent.purpose != Purpose::Apply
-    }
-
-    fn present(&self, resource: &Resource) -> Option<&'a Present> {
-        let found = self.survey.found.iter().find(|(other, _)| other.address == resource.address);
-        match found {
-            Some((_, Observation::Present(present))) => Some(present),
-            _ => None,
-        }
-    }
-
-    fn is_taken_elsewhere(&self, resource: &Resource) -> bool {
-        let found = self.survey.found.iter().find(|(other, _)| other.address == resource.address);
-        matches!(found, Some((_, Observation::TakenElsewhere { .. })))
-    }
-
-    fn carrier(&self, resource: &Resource) -> Resource {
-        let Carrier::Of(address) = &resource.carrier else { return resource.clone() };
-        let carrier = self.survey.found.iter().find(|(other, _)| other.address == *address);
-        carrier.map_or_else(|| resource.clone(), |(carrier, _)| carrier.clone())
-    }
-
-    fn readings_of(&self, resource: &Resource) -> &[Reading] {
-        let index = self.survey.found.iter().position(|(other, _)| other.address == resource.address);
-        index.map_or(&[], |index| &self.readings[index])
-    }
-
     fn change(&self, resource: &Resource, observation: &Observation) -> Change {
         let mut change = self.unchanged(resource);
         match observation {
@@ -197,11 +132,6 @@ impl<'a> Assessment<'a> {
             Observation::Unreadable(_) => change.finding = Finding::Unknown,
         }
         change
-    }
-
-    /// An entry in something that carries our name and is somebody else's.
-    fn is_inside_anothers(&self, resource: &Resource) -> bool {
-        resource.contained && self.is_taken_elsewhere(&self.carrier(resource))
     }
 
     fn unchanged(&self, resource: &Resource) -> Change {
@@ -285,7 +215,7 @@ impl<'a> Assessment<'a> {
             Ownership::Refused(refusal) => return refuse(change, refusal),
         };
         take_readings(change, self.readings_of(resource));
-        change.finding = facets::strongest(&change.facets);
+        change.finding = reading::strongest(&change.facets);
         self.decide(resource, present, origin, change);
     }
 
@@ -354,23 +284,6 @@ impl<'a> Assessment<'a> {
     }
 }
 
-/// Whether any entry of it carries our name.
-fn has_our_name(resource: &Resource, present: &Present) -> bool {
-    use crate::resource::{EntryId, Sharing};
-    let named = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Named);
-    present.seen.iter().any(|(name, seen)| match seen {
-        Seen::Value(value) => named(name) && !value.is_null(),
-        Seen::Entries(entries) => entries.list.iter().any(|entry| entry.id == EntryId::Ours),
-        Seen::Unknown(_) => false,
-    })
-}
-
-fn take_readings(change: &mut Change, readings: &[Reading]) {
-    change.facets = readings.iter().map(|reading| reading.change.clone()).collect();
-    change.kept.extend(readings.iter().flat_map(|reading| reading.kept.clone()));
-    change.tags = readings.iter().flat_map(|reading| reading.tags.clone()).collect();
-}
-
 /// Entries have no mark of their own: what they come to is only what their facets come to.
 fn decide_entry(change: &mut Change) {
     let differing: Vec<&FacetChange> = change.facets.iter().filter(|facet| facet.write).collect();
@@ -405,11 +318,4 @@ fn without_echoes(mut changes: Vec<Change>, found: &[(Resource, Observation)]) -
         }
     }
     changes
-}
-
-fn refuse(change: &mut Change, refusal: Refusal) {
-    change.action = Action::Refuse;
-    change.refusal = Some(refusal);
-    change.record = None;
-    change.facets.iter_mut().for_each(|facet| facet.write = false);
 }

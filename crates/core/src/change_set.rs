@@ -3,15 +3,18 @@
 //! A change set is self-describing and holds no secret. It carries the settings it was made from and everything it
 //! observed, so that `apply` can make it again from the cloud of that moment and execute it only if it is the same.
 
+mod staleness;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::address::Address;
-use crate::compare::{Finding, same};
+use crate::compare::Finding;
 use crate::error::{Error, ErrorKind};
-use crate::mark::Mark;
-use crate::provider::{Identity, TagChanges};
-use crate::resource::{Kept, Orphan, Refusal};
+use crate::identity::Identity;
+use crate::mark::{Mark, TagChanges};
+use crate::refusal::Refusal;
+use crate::resource::{Kept, Orphan};
 
 /// Version of the saved format. Files of another version are refused.
 pub const FORMAT: u32 = 1;
@@ -288,29 +291,6 @@ impl ChangeSet {
         change.map_or(error.clone(), |change| error.at(&change.address, change.line))
     }
 
-    /// What another look at the cloud changed about this set, named for people; `None` if nothing did.
-    #[must_use]
-    pub fn difference(&self, now: &Self) -> Option<String> {
-        let pairs = || self.changes.iter().zip(&now.changes);
-        if let Some(difference) = pairs().find_map(|(then, now)| then.difference(now)) {
-            return Some(difference);
-        }
-        let on_record = |(then, now): (&Change, &Change)| then.without_lines() != now.without_lines();
-        if pairs().any(on_record) {
-            return Some("what is on record".to_owned());
-        }
-        (self.orphans != now.orphans)
-            .then(|| "the list of orphans".to_owned())
-            .or_else(|| (self.changes.len() != now.changes.len()).then(|| "the list of resources".to_owned()))
-    }
-
-    /// What somebody else wrote while this set was executed, named for people: `now` shows neither what was there before
-    /// nor what the set wrote. What is merely not seen yet shows as it was before.
-    #[must_use]
-    pub fn crossed(&self, now: &Self) -> Option<String> {
-        self.changes.iter().zip(&now.changes).find_map(|(executed, now)| executed.crossed(now))
-    }
-
     /// Read a saved change set.
     ///
     /// # Errors
@@ -338,60 +318,4 @@ impl Change {
     pub fn is_absent(&self) -> bool {
         self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null() || facet.preexisting)
     }
-
-    fn crossed(&self, now: &Self) -> Option<String> {
-        let place = format!("{} `{}`", self.kind, self.name);
-        let written = now.mark.as_ref().filter(|mark| mark.is_written());
-        let target = self.record.as_ref().or(self.mark.as_ref());
-        if written.is_some_and(|mark| Some(mark) != self.mark.as_ref() && Some(mark) != target) {
-            return Some(format!("the mark of {place}"));
-        }
-        // What the creating call sent is there from the beginning; what had a call of its own may not be seen yet.
-        let written = |facet: &&FacetChange| match self.action {
-            Action::Update => true,
-            Action::Create => !facet.write && !facet.after.is_null(),
-            _ => false,
-        };
-        let others =
-            self.facets.iter().zip(&now.facets).filter(|(executed, _)| written(executed)).find(|(executed, now)| {
-                executed.facet == now.facet
-                    && !now.before.is_null()
-                    && !same(&now.before, &executed.before)
-                    && !same(&now.before, &executed.after)
-            });
-        others.map(|(_, now)| format!("{} of {place}", now.facet))
-    }
-
-    /// The same without its places in the plan file, which a saved set has and the cloud does not.
-    fn without_lines(&self) -> Self {
-        let mut change = Self { line: None, ..self.clone() };
-        change.facets.iter_mut().for_each(|facet| facet.line = None);
-        change
-    }
-
-    fn difference(&self, now: &Self) -> Option<String> {
-        if self.without_lines() == now.without_lines() {
-            return None;
-        }
-        let place = format!("{} `{}`", self.kind, self.name);
-        for (then, now) in self.facets.iter().zip(&now.facets) {
-            if then.before != now.before {
-                return Some(format!("{} of {place}: {} -> {}", then.facet, then.before, now.before));
-            }
-        }
-        if self.kept != now.kept {
-            return Some(format!("entries of others on {place}"));
-        }
-        if self.mark != now.mark {
-            return Some(format!("the mark of {place}"));
-        }
-        let acts = self.action != now.action;
-        acts.then(|| format!("{place}: {} -> {}", self.action.verb(), now.action.verb()))
-    }
-}
-
-/// The values of the wanted facets by name, as the creating call gets them.
-#[must_use]
-pub fn wanted(change: &Change) -> Map<String, Value> {
-    change.facets.iter().map(|facet| (facet.facet.clone(), facet.after.clone())).collect()
 }

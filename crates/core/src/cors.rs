@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::compare::same;
 use crate::deployment;
+use crate::facet::{Entry, EntryId};
 use crate::plan_file::Problems;
-use crate::resource::{Entry, EntryId, Refusal};
+use crate::refusal::Refusal;
 
 /// The CORS keys of a plan file, the same for every cloud.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

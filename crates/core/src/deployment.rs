@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use crate::plan_file::Problems;
+use crate::plan_file::{PlanFile, Problems};
 
 /// What one plan file describes.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -28,8 +28,15 @@ pub struct Deployment {
 const MOST_TAGS: usize = 40;
 
 impl Deployment {
+    /// Read the `[deployment]` section and check it; `None` if it is absent or cannot be read.
+    pub fn read(file: &PlanFile, problems: &mut Problems) -> Option<Self> {
+        let deployment: Self = file.section("deployment", problems)?;
+        deployment.validate(problems);
+        Some(deployment)
+    }
+
     /// Check what the schema cannot say.
-    pub fn validate(&self, problems: &mut Problems) {
+    fn validate(&self, problems: &mut Problems) {
         name("deployment.name", &self.name, problems);
         if let Some(was) = &self.was {
             name("deployment.was", was, problems);
@@ -106,13 +113,13 @@ fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan_file::PlanFile;
+    use super::*;
 
     /// Message and help of every problem of a `[deployment]` section.
     fn problems(section: &str) -> Vec<(String, Option<String>)> {
         let file = PlanFile::parse("x", format!("[deployment]\n{section}\n"), &|_| None).unwrap();
         let mut problems = file.problems();
-        file.deployment(&mut problems);
+        Deployment::read(&file, &mut problems);
         let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
         found.into_iter().map(|problem| (problem.message, problem.help)).collect()
     }

@@ -2,9 +2,9 @@
 
 use futures::stream::{Stream, TryStreamExt as _};
 
+use crate::contents::thousands;
+use crate::context::Watch;
 use crate::error::{Error, ErrorKind};
-use crate::executor::Watch;
-use crate::survey::thousands;
 
 /// Batches that are deleted at the same time while the next page is listed.
 const BATCHES_AT_ONCE: usize = 8;

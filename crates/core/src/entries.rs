@@ -8,8 +8,8 @@
 use serde_json::{Value, json};
 
 use crate::compare::same;
+use crate::facet::{Entry, EntryId};
 use crate::mark::Recorded;
-use crate::resource::{Entry, EntryId};
 
 /// Which of the entries are ours, and which one others had made as wanted.
 #[derive(Debug, Default)]

@@ -1,9 +1,14 @@
 //! What happens while a change set is executed. The human view and the JSON view both consume these; nothing else prints.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::address::Address;
 use crate::error::Error;
+
+/// How often a run without news says what it waits for.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -69,6 +74,16 @@ pub enum Event {
         /// Since the beginning.
         elapsed_ms: u64,
     },
+    /// A look at the cloud lasts.
+    Looking {
+        /// Since it began.
+        elapsed_ms: u64,
+    },
+    /// The service is in the middle of something: the cloud is looked at again.
+    Settling {
+        /// What it is at.
+        reason: &'static str,
+    },
     /// No new writes from here on; those in flight are waited for.
     Stopping {
         /// Why: the signal's name, or the time limit.
@@ -85,4 +100,9 @@ pub enum Event {
 pub trait EventSink: Send + Sync {
     /// Take one event.
     fn emit(&self, event: Event);
+}
+
+/// A duration as events have it.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,17 +8,31 @@
 //! key with a number. A carrier with another spelling of keys (Azure metadata) translates them at its edge.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::{self, FACET_DIGEST_LENGTH, NAME_DIGEST_LENGTH};
-use crate::error::{Error, ErrorKind, RetryClass};
 use crate::ledger::{Ledger, Record};
 
 /// Tags, labels or metadata of one resource.
 pub type Tags = BTreeMap<String, String>;
+
+/// Changes of tags: what they are set to; `None` takes one off.
+pub type TagChanges = BTreeMap<String, Option<String>>;
+
+/// Tags with changes made.
+#[must_use]
+pub fn with_changes(found: &Tags, changes: &TagChanges) -> Tags {
+    let mut tags = found.clone();
+    for (key, value) in changes {
+        match value {
+            Some(value) => drop(tags.insert(key.clone(), value.clone())),
+            None => drop(tags.remove(key)),
+        }
+    }
+    tags
+}
 
 /// Whose the resource is: the deployment's name.
 pub const DEPLOYMENT_KEY: &str = "provision-deployment";
@@ -37,8 +51,6 @@ const KEYS: [&str; 5] = [DEPLOYMENT_KEY, ORIGIN_KEY, SPEC_KEY, PARTS_KEY, ACCESS
 const MOST_CHARACTERS: usize = 63;
 /// Version of the mark's format. A newer one is never written over.
 const VERSION: &str = "v1";
-/// How long a service may take to show the mark that went on with a creation.
-const NOT_SEEN_BUDGET: Duration = Duration::from_secs(20);
 /// Stands for the resource's own ledger from creation until the last write.
 const UNFINISHED: &str = "unfinished";
 
@@ -313,49 +325,6 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Whether the mark on a resource is one that this run may write over: the one it was planned from, its own, or the same as
-/// it is about to write (two runs of one plan file). `resource` names it for people: "bucket `acme`".
-///
-/// # Errors
-///
-/// Somebody else wrote the mark during this run, or there is none: the service does not show it yet, or what was "created"
-/// is something that somebody else had made a moment before.
-pub fn may_be_written(
-    cloud: &str,
-    resource: &str,
-    found: Option<&Mark>,
-    before: Option<&Mark>,
-    target: &Mark,
-) -> Result<(), Error> {
-    if found == before && before.is_some() {
-        return Ok(());
-    }
-    let Some(found) = found else {
-        // One whose tags somebody replaced has none to be found.
-        return if before.is_none() { Err(not_seen(cloud, resource)) } else { Err(changed(cloud, resource)) };
-    };
-    let begun = found.state == State::Unfinished && found.deployment == target.deployment;
-    if found == target || begun {
-        return Ok(());
-    }
-    Err(changed(cloud, resource))
-}
-
-/// What a run finds when the mark is not the one that it was planned from.
-pub(crate) fn changed(cloud: &str, resource: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("the mark of {resource} changed during this run"));
-    let plan = format!("provision {cloud} plan");
-    error.hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both"))
-}
-
-pub(crate) fn not_seen(cloud: &str, resource: &str) -> Error {
-    let reason = "the service does not show the mark of the creation yet";
-    let error = Error::new(ErrorKind::Stale, format!("{resource} does not carry the mark it was created with"));
-    let plan = format!("provision {cloud} plan");
-    let error = error.hint(format!("somebody else may have made it at the same time: run `{plan}` to see whose it is"));
-    error.retry(RetryClass::Settling { reason, budget: NOT_SEEN_BUDGET })
-}
-
 /// What is on record for one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded<'a> {
@@ -508,20 +477,6 @@ mod tests {
         for key in ["provision-spec-1", "provision-spec-x", "provision", "provision-specs", "team"] {
             assert!(!is_key(key), "{key}");
         }
-    }
-
-    #[test]
-    fn mark_that_changed_under_us_stops_the_run() {
-        let target = Mark { state: State::Written, ..Mark::unfinished("ab", Origin::Created, "x") };
-        let begun = Mark::unfinished("ab", Origin::Created, "x");
-        let others = Mark { deployment: "cd".to_owned(), ..target.clone() };
-        let may =
-            |found: Option<&Mark>, before: Option<&Mark>| may_be_written("cloud", "bucket `b`", found, before, &target);
-        assert!(may(Some(&begun), None).is_ok() && may(Some(&target), None).is_ok());
-        assert!(may(Some(&others), Some(&others)).is_ok());
-        assert_eq!(may(Some(&others), Some(&begun)).unwrap_err().kind(), ErrorKind::Stale);
-        assert!(matches!(may(None, None).unwrap_err().retry_class(), RetryClass::Settling { .. }));
-        assert_eq!(*may(None, Some(&begun)).unwrap_err().retry_class(), RetryClass::Final);
     }
 
     proptest! {

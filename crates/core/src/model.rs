@@ -1,27 +1,31 @@
 //! A cloud in memory, small and complete: one marked thing that holds data, one that does not, entries with our name and
 //! without, inside and outside. The tests of the engine run on it from the survey to the last write.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod world;
+
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use crate::address::Address;
-use crate::assess::{Intent, assess};
+use crate::assess::Intent;
 use crate::change_set::{ChangeSet, PlanFileSource, Purpose};
+use crate::contents::Contents;
+use crate::context::{Stop, Watch};
+use crate::engine;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventSink};
-use crate::executor::{Outcome, Stop, Watch, execute};
-use crate::mark::{Mark, Origin, Tags, without_mark};
-use crate::operation::{Operation, graph};
+use crate::executor::Outcome;
+use crate::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
+use crate::identity::Identity;
+use crate::mark::{Mark, Origin, TagChanges, Tags, with_changes, without_mark};
+use crate::operation::Operation;
 use crate::output::Output;
-use crate::provider::{Created, Identity, Observer, Provisioner, TagChanges, with_changes};
-use crate::resource::{
-    Carrier, Creation, Entries, Entry, EntryId, Extent, Facet, Observation, OnRecord, Orphan, Present, Refusal,
-    Resource, Seen, Sharing, Want,
-};
-use crate::survey::{Contents, survey};
+use crate::provider::{Created, Observer, Provisioner};
+use crate::refusal::Refusal;
+use crate::resource::{Carrier, Observation, OnRecord, Orphan, Present, Resource};
+pub(crate) use world::{Plan, Thing, World};
 
 pub(crate) const BUCKET: Address = Address::new("model.bucket");
 pub(crate) const QUEUE: Address = Address::new("model.queue");
@@ -45,73 +49,6 @@ static BUCKET_FACETS: [&Facet; 4] = [&VERSIONING, &POLICY, &RULE, &TAGS];
 static QUEUE_FACETS: [&Facet; 3] = [&ATTRIBUTES, &SENDERS, &TAGS];
 static NOTIFICATION_FACETS: [&Facet; 1] = [&ENTRY];
 static ACCESS_FACETS: [&Facet; 1] = [&GRANTS];
-
-/// What a plan file of this cloud says.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) deployment: String,
-    pub(crate) was: Option<String>,
-    pub(crate) bucket: String,
-    pub(crate) adopt: bool,
-    pub(crate) private: bool,
-    pub(crate) versioning: Option<bool>,
-    pub(crate) host: String,
-    pub(crate) queue: Option<String>,
-    pub(crate) wait: u64,
-    pub(crate) principal: Option<String>,
-    pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) protect: bool,
-}
-
-impl Plan {
-    pub(crate) fn new() -> Self {
-        Self {
-            deployment: "wandb".to_owned(),
-            was: None,
-            bucket: "files".to_owned(),
-            adopt: false,
-            private: false,
-            versioning: None,
-            host: "host".to_owned(),
-            queue: Some("events".to_owned()),
-            wait: 10,
-            principal: Some("node".to_owned()),
-            tags: BTreeMap::new(),
-            protect: false,
-        }
-    }
-}
-
-/// Something with tags.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Thing {
-    pub(crate) tags: Tags,
-    pub(crate) versioning: bool,
-    pub(crate) wait: Option<u64>,
-    /// Statements by their id.
-    pub(crate) policy: Vec<(String, String)>,
-    pub(crate) rules: Vec<String>,
-    pub(crate) notifications: Vec<String>,
-    /// Role and member.
-    pub(crate) senders: Vec<(String, String)>,
-    pub(crate) objects: u64,
-}
-
-/// Everything there is. Things are known by `bucket/NAME` and `queue/NAME`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct World {
-    pub(crate) things: BTreeMap<String, Thing>,
-    /// Role and member, outside of any thing.
-    pub(crate) grants: Vec<(String, String)>,
-    /// Names that belong to another account.
-    pub(crate) elsewhere: BTreeSet<String>,
-}
-
-impl World {
-    pub(crate) fn thing(&mut self, identity: &str) -> &mut Thing {
-        self.things.entry(identity.to_owned()).or_default()
-    }
-}
 
 /// The cloud with a plan.
 pub(crate) struct Model {
@@ -148,9 +85,7 @@ impl Model {
             plan_file: PlanFileSource { name: "plan".to_owned(), digest: String::new() },
             settings: Value::Null,
         };
-        let removing = intent.purpose != Purpose::Apply;
-        let found = survey(self, &intent.names(), removing).await.unwrap();
-        assess(self, &intent, &found, &|_| None)
+        engine::plan(self, &intent, &|_| None, &Silent).await.unwrap()
     }
 
     pub(crate) async fn plan(&self) -> ChangeSet {
@@ -159,7 +94,7 @@ impl Model {
 
     /// Execute a set.
     pub(crate) async fn execute(&self, set: &ChangeSet) -> Outcome {
-        execute(self, &graph(set, &self.resources()), &Stop::default(), &Silent).await
+        engine::apply(self, set, &Stop::default(), &Silent).await
     }
 
     /// Apply, and see that nothing is left to do.

@@ -1,14 +1,15 @@
 //! The user's plan file: TOML with source positions, checked as a whole.
 //!
-//! Text becomes a tree with spans (`document`), `${env:NAME}` is replaced (`interpolation`), each section is checked
-//! against the schema of its type (`shape`) and read into it. Every problem of a file is collected and shown at once
-//! (`problem`); nothing is sent before a file is free of them.
+//! Text becomes a tree with spans (`document`), `${env:NAME}` is replaced (`substitution`), each section is checked
+//! against the schema of its type (`schema_check`) and read into it. Every problem of a file is collected (`problems`) and
+//! shown at once (`render`); nothing is sent before a file is free of them. No section is known by name here.
 
+mod diagnostic;
 mod document;
-mod interpolation;
-mod problem;
-mod schema;
-mod shape;
+mod substitution;
+mod problems;
+mod schema_check;
+mod render;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,19 +19,18 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use crate::deployment::Deployment;
 use crate::digest::canonical;
+use diagnostic::Diagnostic;
+pub use diagnostic::{Position, Problem};
 use document::Document;
-use problem::Found;
-pub use problem::{InvalidPlanFile, PlanFileError, Position, Problem, Problems};
-pub use schema::schema;
+pub use problems::{InvalidPlanFile, PlanFileError, Problems};
 
 /// A plan file that is TOML; its sections are read with [`PlanFile::section`].
 #[derive(Clone, Debug)]
 pub struct PlanFile {
     document: Arc<Document>,
     /// Variables that are not set. They are not reported alone, but with whatever else is wrong with the file.
-    unset: Vec<Found>,
+    unset: Vec<Diagnostic>,
 }
 
 impl PlanFile {
@@ -54,8 +54,8 @@ impl PlanFile {
     /// It is not TOML.
     pub fn parse(name: &str, source: String, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, PlanFileError> {
         let (mut root, syntax) = document::parse(&source);
-        let (filled, unset) = interpolation::interpolate(&mut root, env);
-        let document = Arc::new(Document { name: name.to_owned(), source, root, filled });
+        let (substitutions, unset) = substitution::substitute(&mut root, env);
+        let document = Arc::new(Document { name: name.to_owned(), source, root, substitutions });
         Problems::new(Arc::clone(&document), syntax).finish().map(|()| Self { document, unset })
     }
 
@@ -74,7 +74,7 @@ impl PlanFile {
             return None;
         };
         let before = problems.len();
-        shape::check(node, key, &schemars::schema_for!(T), problems);
+        schema_check::check(node, key, &schemars::schema_for!(T), problems);
         if problems.len() > before {
             // Without what does not fit, the rest may still be read, so that its other problems show in the same run.
             return serde_json::from_value(problems.without_misfits(node.to_json(), key, before)).ok();
@@ -83,8 +83,11 @@ impl PlanFile {
             Ok(section) => Some(section),
             Err(error) => {
                 // Serde quotes the value that it refuses, and that may have come from a variable.
-                let reason =
-                    if self.document.filled.is_empty() { error.to_string() } else { "unexpected value".to_owned() };
+                let reason = if self.document.substitutions.is_empty() {
+                    error.to_string()
+                } else {
+                    "unexpected value".to_owned()
+                };
                 let help = "its schema takes what its type does not; this is a bug in provision".to_owned();
                 problems.report(key, "this section cannot be read", &reason, Some(help));
                 None
@@ -92,16 +95,9 @@ impl PlanFile {
         }
     }
 
-    /// The `[deployment]` section, checked.
-    pub fn deployment(&self, problems: &mut Problems) -> Option<Deployment> {
-        let deployment: Deployment = self.section("deployment", problems)?;
-        deployment.validate(problems);
-        Some(deployment)
-    }
-
     /// Report tables and keys at the top that are none of these.
     pub fn top_level(&self, known: &[&str], problems: &mut Problems) {
-        shape::known_keys(&self.document.root, "", known, problems);
+        schema_check::known_keys(&self.document.root, "", known, problems);
     }
 
     /// Whether the file has that dotted path.
@@ -135,14 +131,10 @@ impl PlanFile {
     }
 }
 
-/// A dotted path with one more key.
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deployment::Deployment;
     use proptest::prelude::*;
     use serde::Deserialize;
     use std::collections::BTreeMap;
@@ -207,7 +199,7 @@ mod tests {
         let mut problems = file.problems();
         file.top_level(&["deployment", "x"], &mut problems);
         if file.has("deployment") {
-            file.deployment(&mut problems);
+            Deployment::read(&file, &mut problems);
         }
         let section = file.section::<Section>("x", &mut problems);
         problems.finish().map_err(render)?;

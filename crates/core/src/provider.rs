@@ -4,22 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::address::Address;
+use crate::contents::Contents;
+use crate::context::Watch;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::executor::Watch;
-use crate::mark::{Origin, Tags};
+use crate::facet::Want;
+use crate::identity::Identity;
+use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
 use crate::output::Output;
-use crate::resource::{Observation, Orphan, Refusal, Resource, Want};
-use crate::survey::Contents;
+use crate::refusal::Refusal;
+use crate::resource::{Observation, Orphan, Resource};
 use crate::trace::TraceSink;
-
-/// Stands among [`Identity::endpoints`] for a sandbox, whose address is another one each time.
-pub const SANDBOX: &str = "sandbox";
 
 /// How a cloud is reached.
 #[derive(Clone, Debug, Default)]
@@ -61,19 +60,6 @@ pub trait Cloud: Send + Sync {
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
         self.outputs(connection).await
     }
-}
-
-/// Who we are and where: what a change set is bound to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// The account, project or subscription.
-    pub account: String,
-    /// The principal, as the cloud names it.
-    pub principal: String,
-    /// The region or location.
-    pub region: String,
-    /// Endpoints that are not the cloud's own, `NAME=value`; empty on the real cloud.
-    pub endpoints: Vec<String>,
 }
 
 /// The reading half of a cloud: all that `plan`, `drift` and `output` can get.
@@ -153,22 +139,6 @@ pub enum Created {
     Made,
     /// It was there already. Whose it is, its mark has to tell.
     Existed,
-}
-
-/// Changes of tags: what they are set to; `None` takes one off.
-pub type TagChanges = BTreeMap<String, Option<String>>;
-
-/// Tags with changes made.
-#[must_use]
-pub fn with_changes(found: &Tags, changes: &TagChanges) -> Tags {
-    let mut tags = found.clone();
-    for (key, value) in changes {
-        match value {
-            Some(value) => drop(tags.insert(key.clone(), value.clone())),
-            None => drop(tags.remove(key)),
-        }
-    }
-    tags
 }
 
 /// The writing half, which only `apply` and `destroy` build. A cloud says how things are made, written and deleted, and how

@@ -1,4 +1,4 @@
-//! What the plan file asks for: resources, their facets, and the values wanted; and what was found of them.
+//! The things that a plan file describes, how they depend on each other, and what a look at the cloud found of them.
 
 use std::collections::BTreeSet;
 
@@ -6,53 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address::Address;
+use crate::error::Error;
+use crate::facet::{Facet, Seen};
 use crate::mark::Mark;
-
-/// A part of a resource that is read and written by its own call.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Facet {
-    /// Its name in messages and change sets.
-    pub name: &'static str,
-    /// Its key in the mark: one letter, unique among the facets of a cloud that one mark has on record.
-    pub key: char,
-    /// How much of the value is ours.
-    pub extent: Extent,
-    /// Whose its values are.
-    pub sharing: Sharing,
-    /// When a resource is made, how the facet gets its value.
-    pub creation: Creation,
-}
-
-/// How much of a facet's value is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// The whole value.
-    Whole,
-    /// A map, of which each member is compared and on record by itself.
-    NamedKeys,
-    /// The deployment's tags: a map that is written with the mark, by the core.
-    Tags,
-}
-
-/// Whose the values of a facet are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sharing {
-    /// One value for everybody. A release leaves it as it is.
-    Exclusive,
-    /// Entries in a document of everybody's, of which ours carry our id. A release takes them out.
-    Named,
-    /// The same without an id: whose an entry is stands in the mark alone ([`crate::entries`]).
-    Anonymous,
-}
-
-/// How a facet gets its value when its resource is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Creation {
-    /// By the call that creates the resource.
-    SameCall,
-    /// By its own call, after the creation.
-    OwnCall,
-}
+use crate::refusal::Refusal;
 
 /// One managed thing, as the plan file describes it.
 #[derive(Clone, Debug)]
@@ -108,7 +65,7 @@ pub enum Turns {
     /// They start beside the others', and take turns after the first conflict in the lane.
     AfterConflict,
     /// From the beginning: the service answers even the first two with a conflict or with throttling. The provider takes the
-    /// turn ([`crate::executor::Watch::turn`]), so that what it reads on the way need not wait.
+    /// turn ([`crate::context::Watch::turn`]), so that what it reads on the way need not wait.
     Always,
 }
 
@@ -182,17 +139,6 @@ impl Resource {
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>).
 pub const MOST_TAGS: usize = 50;
 
-/// The value that the plan file asks for in one facet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Want {
-    /// The facet.
-    pub facet: &'static Facet,
-    /// The normalised value; `null` where nothing of ours is wanted.
-    pub value: Value,
-    /// The plan file's key that decides it, dotted; where it is absent, the nearest table is shown.
-    pub path: String,
-}
-
 /// What one look at the cloud found of a resource.
 #[derive(Clone, Debug)]
 pub enum Observation {
@@ -206,7 +152,7 @@ pub enum Observation {
         detail: String,
     },
     /// It could not be read; the error names the missing permission where that is the reason.
-    Unreadable(crate::Error),
+    Unreadable(Error),
 }
 
 /// What is known of a resource that exists.
@@ -222,64 +168,6 @@ pub struct Present {
     pub obstacles: Vec<(&'static str, Refusal)>,
 }
 
-/// The observed value of one facet.
-#[derive(Clone, Debug)]
-pub enum Seen {
-    /// It was read.
-    Value(Value),
-    /// Entries of everybody, of which [`crate::entries`] tells ours.
-    Entries(Entries),
-    /// It could not be read.
-    Unknown(crate::Error),
-}
-
-/// The entries that a shared document has.
-#[derive(Clone, Debug, Default)]
-pub struct Entries {
-    /// Each of them, in the document's order.
-    pub list: Vec<Entry>,
-    /// How many the document takes, with what is said where one more would be too many.
-    pub limit: Option<(usize, Refusal)>,
-}
-
-/// One entry of a shared document.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// In a facet that is a map, the member that it is a value of.
-    pub member: Option<String>,
-    /// Its normalised value.
-    pub value: Value,
-    /// Whose its id says that it is.
-    pub id: EntryId,
-    /// Another deployment has it on record too: it stays as long as one of them wants it.
-    pub co_owned: bool,
-    /// What it is, for people.
-    pub text: String,
-    /// Why ours cannot stand beside it, if it is somebody else's.
-    pub conflict: Option<Refusal>,
-    /// An entry before it that answers in its place.
-    pub behind: Option<String>,
-}
-
-/// What the id of an entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryId {
-    /// It has none.
-    Nobodys,
-    /// It is ours.
-    Ours,
-    /// It is somebody else's.
-    Others,
-}
-
-impl Entry {
-    /// An entry without an id.
-    #[must_use]
-    pub fn new(value: Value, text: String) -> Self {
-        Self { member: None, value, id: EntryId::Nobodys, co_owned: false, text, conflict: None, behind: None }
-    }
-}
-
 /// An entry of somebody else on a shared document. It is shown, and never touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
@@ -287,35 +175,6 @@ pub struct Kept {
     pub facet: String,
     /// What it is, for people.
     pub entry: String,
-}
-
-/// Why something is not done, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// Why.
-    pub reason: String,
-    /// What to do next.
-    pub hint: String,
-}
-
-impl Refusal {
-    /// About a mark that a newer version of the program wrote; `what` carries it.
-    #[must_use]
-    pub fn newer(what: &str, version: &str) -> Self {
-        Self {
-            reason: format!("the mark of {what} (`{version}`) was written by a newer version of provision"),
-            hint: "install that version or a later one".to_owned(),
-        }
-    }
-}
-
-impl Orphan {
-    /// One of that full name; `name` is what people know it by.
-    #[must_use]
-    pub fn new(address: Address, kind: &str, name: &str, identity: String, mark: Mark) -> Self {
-        let (kind, name) = (kind.to_owned(), name.to_owned());
-        Self { address, kind, name, identity, mark, holds_data: false, entries: Vec::new(), tags: BTreeSet::new() }
-    }
 }
 
 /// A resource that carries this deployment's mark and is no longer in the plan file.
@@ -339,4 +198,13 @@ pub struct Orphan {
     /// Tags of the deployment on it, which go with its mark.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
+}
+
+impl Orphan {
+    /// One of that full name; `name` is what people know it by.
+    #[must_use]
+    pub fn new(address: Address, kind: &str, name: &str, identity: String, mark: Mark) -> Self {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        Self { address, kind, name, identity, mark, holds_data: false, entries: Vec::new(), tags: BTreeSet::new() }
+    }
 }

@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
-use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::address::Address;
+use crate::contents::Contents;
 use crate::error::{Error, RetryClass};
+use crate::event::{Event, EventSink, HEARTBEAT, milliseconds};
+use crate::identity::Identity;
 use crate::mark::{Mark, Origin};
-use crate::provider::{Identity, Observer};
-use crate::resource::{Observation, Orphan, Refusal, Resource};
+use crate::provider::Observer;
+use crate::refusal::Refusal;
+use crate::resource::{Observation, Orphan, Resource};
+use crate::retry;
 
 /// What was found in the cloud at one moment.
 #[derive(Clone, Debug)]
@@ -45,52 +50,6 @@ impl Survey {
     }
 }
 
-/// What is in a resource that holds data. A count that reached the cap of one page is marked as such.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contents {
-    /// Objects, old versions and delete markers.
-    pub objects: u64,
-    /// Uploads that were begun and not completed.
-    pub uploads: u64,
-    /// There are more than were counted.
-    pub more: bool,
-}
-
-impl Contents {
-    /// Whether nothing would be lost.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.objects == 0 && self.uploads == 0 && !self.more
-    }
-
-    /// The counts, for people: `1,000+ objects and versions, 2 open uploads`.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        let more = if self.more { "+" } else { "" };
-        let objects = format!(
-            "{}{more} {}",
-            thousands(self.objects),
-            plural(self.objects, "object or version", "objects and versions")
-        );
-        match self.uploads {
-            0 => objects,
-            uploads => format!("{objects}, {} {}", thousands(uploads), plural(uploads, "open upload", "open uploads")),
-        }
-    }
-}
-
-fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
-    if count == 1 { one } else { many }
-}
-
-/// `12345` as `12,345`.
-#[must_use]
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
-}
-
 /// Look at everything at once. `names` are the deployment's name and its former one; `removing` also looks at what a
 /// removal has to know: what is in the resources that hold data, and what keeps resources from being deleted.
 ///
@@ -122,6 +81,41 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     survey.orphaned = survey.look_at_orphans(observer).await;
     survey.recall(observer, names).await;
     Ok(survey)
+}
+
+/// Look until the service is in the middle of nothing: a run that was killed after it began a creation leaves it so to the
+/// next one.
+///
+/// # Errors
+///
+/// Those of [`survey`].
+pub async fn survey_settled(
+    observer: &dyn Observer,
+    names: &[String],
+    removing: bool,
+    events: &dyn EventSink,
+) -> Result<Survey, Error> {
+    let (started, mut waits) = (Instant::now(), retry::waits());
+    loop {
+        let found = announced(survey(observer, names, removing), events).await?;
+        let Some((reason, budget)) = found.settling() else { return Ok(found) };
+        if started.elapsed() > budget {
+            return Ok(found);
+        }
+        events.emit(Event::Settling { reason });
+        sleep(waits.next().unwrap_or_default()).await;
+    }
+}
+
+/// A look, with a sign of life every so often.
+async fn announced<T>(look: impl Future<Output = T>, events: &dyn EventSink) -> T {
+    let (mut look, begun) = (std::pin::pin!(look), Instant::now());
+    loop {
+        match timeout(HEARTBEAT, &mut look).await {
+            Ok(done) => return done,
+            Err(_) => events.emit(Event::Looking { elapsed_ms: milliseconds(begun.elapsed()) }),
+        }
+    }
 }
 
 async fn look(observer: &dyn Observer, resources: &[Resource]) -> Vec<Observation> {
@@ -210,13 +204,5 @@ mod tests {
         assert_eq!(survey(error(RetryClass::Settling { reason, budget })).settling(), Some((reason, budget)));
         assert_eq!(survey(error(RetryClass::Final)).settling(), None);
         assert_eq!(survey(error(RetryClass::Conflict)).settling(), None);
-    }
-
-    #[test]
-    fn contents_are_described_with_their_cap() {
-        let contents = Contents { objects: 1000, uploads: 2, more: true };
-        assert_eq!(contents.describe(), "1,000+ objects and versions, 2 open uploads");
-        assert_eq!(Contents { objects: 1, ..Contents::default() }.describe(), "1 object or version");
-        assert_eq!(thousands(1_234_567), "1,234,567");
     }
 }

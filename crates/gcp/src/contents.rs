@@ -1,9 +1,9 @@
 //! What is in the bucket: counting it, and emptying it on request only.
 
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use provision_core::contents::Contents;
+use provision_core::context::Watch;
 use provision_core::emptying::Emptying;
-use provision_core::executor::Watch;
-use provision_core::survey::Contents;
 use provision_core::{Error, ErrorKind};
 
 use crate::client::storage::Version;

@@ -214,15 +214,15 @@ pub(crate) fn absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
 /// How long Pub/Sub may take to show what was made a moment ago: Terraform's provider polls for an "eventually consistent
 /// Subscription", and for a topic too
 /// (<https://github.com/hashicorp/terraform-provider-google/blob/main/google/services/pubsub/resource_pubsub_subscription.go>).
-const NOT_SEEN: RetryClass = RetryClass::Settling {
+pub(crate) const NOT_SEEN: RetryClass = RetryClass::Settling {
     reason: "the service does not show everywhere yet what this run made",
     budget: Duration::from_secs(30),
 };
 
-/// For a call about something that this run made, or that is in it: "not found" is a matter of time.
-pub(crate) fn settling<T>(result: Result<T, Error>, just_created: bool) -> Result<T, Error> {
+/// For a call about something that this run made, or that is in it: "not found" and "gone" are a matter of time.
+pub(crate) fn settling<T>(result: Result<T, Error>, created: bool) -> Result<T, Error> {
     result.map_err(|error| match error.kind() {
-        ErrorKind::NotFound if just_created => error.retry(NOT_SEEN),
+        ErrorKind::NotFound | ErrorKind::Stale if created => error.retry(NOT_SEEN),
         _ => error,
     })
 }

@@ -142,7 +142,7 @@ pub(crate) mod tests {
     fn settings_of(text: &str) -> Settings {
         let file = PlanFile::parse("x", text.to_owned(), &|_| None).unwrap();
         let mut problems = file.problems();
-        let deployment = file.deployment(&mut problems);
+        let deployment = provision_core::deployment::Deployment::read(&file, &mut problems);
         let settings = Settings::read(deployment, &file, &mut problems);
         problems.finish().unwrap();
         settings.unwrap()

@@ -6,13 +6,14 @@
 //! decides which of a role's members is ours.
 
 use provision_core::compare::same;
-use provision_core::resource::{Entry, EntryId, Refusal};
+use provision_core::facet::{Entry, EntryId};
+use provision_core::refusal::Refusal;
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::client::iam::{Binding, Policy};
 use crate::client::{POLICY_VERSION, Reader, Writer};
-use crate::error::{absent, settling};
+use crate::error::{NOT_SEEN, absent};
 use crate::names::short;
 
 /// What a policy belongs to.
@@ -156,8 +157,28 @@ pub(crate) async fn write(
     };
     match edited(&found, before, value) {
         Some(edited) if value.is_null() => absent(holder.set_policy(writer, &edited).await).map(|_| ()),
-        Some(edited) => settling(holder.set_policy(writer, &edited).await, fresh),
+        Some(edited) => holder.set_policy(writer, &edited).await,
         None => Ok(()),
+    }
+}
+
+/// What two reads at once say of a thing and of its policy. Made or deleted between the two, only one of them finds it: then both
+/// go once more, and what still has no policy is not shown everywhere yet.
+pub(crate) async fn looked_again<T, F>(
+    first: (Result<Option<T>, Error>, Result<Policy, Error>),
+    look: impl Fn() -> F,
+) -> Result<(Option<T>, Result<Policy, Error>), Error>
+where
+    F: Future<Output = (Result<Option<T>, Error>, Result<Policy, Error>)>,
+{
+    let (found, policy) = match first {
+        (Ok(Some(_)), Err(error)) if error.kind() == ErrorKind::NotFound => look().await,
+        first => first,
+    };
+    let found = found?;
+    match policy {
+        Err(error) if found.is_some() && error.kind() == ErrorKind::NotFound => Err(error.retry(NOT_SEEN)),
+        policy => Ok((found, policy)),
     }
 }
 

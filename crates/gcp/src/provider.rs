@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use provision_core::contents::Contents;
+use provision_core::context::Watch;
 use provision_core::deployment::Deployment;
-use provision_core::executor::Watch;
+use provision_core::facet::Want;
+use provision_core::identity::Identity;
+use provision_core::mark::TagChanges;
 use provision_core::mark::{Origin, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::Output;
-use provision_core::provider::{Cloud, Connection, Created, Identity, Observer, Provisioner, TagChanges};
-use provision_core::resource::{Observation, Orphan, Refusal, Resource, Want};
-use provision_core::survey::Contents;
+use provision_core::provider::{Cloud, Connection, Created, Observer, Provisioner};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, OnceCell};
@@ -20,6 +24,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Place};
 use crate::error::lacks_permission;
+use crate::error::settling;
 use crate::names::{Names, Part};
 use crate::resources::reattachment::Held;
 use crate::resources::{Write, access, bucket, notification, ours, subscription, topic};
@@ -278,13 +283,14 @@ impl Provisioner for Provider<Writer> {
         let (part, write) =
             (Part::of(&operation.address)?, Write { facet, before, value, just_created: watch.just_created() });
         let _turn = if needs_turn(part, &write) { watch.turn().await } else { None };
-        match part {
+        let written = match part {
             Part::Bucket => bucket::write(client, &names, &write).await,
             Part::Topic => topic::write(client, &names.topic_name(name), &write).await,
             Part::Subscription => subscription::write(client, &names.subscription_name(name), &write, &self.held).await,
             Part::Notification => notification::write(client, &names, &write).await,
             Part::Access => access::write(client, &names, &write, &self.claims).await,
-        }
+        };
+        settling(written, watch.created())
     }
 
     async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {

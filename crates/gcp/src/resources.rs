@@ -1,6 +1,6 @@
 //! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
 
-use provision_core::resource::{Entries, Facet, Seen, Want};
+use provision_core::facet::{Entries, Facet, Seen, Want};
 use provision_core::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,17 +21,17 @@ macro_rules! facets {
         impl crate::resources::Facets for $kind {
             const EACH: &'static [Self] = &[$(Self::$facet,)+];
 
-            const ALL: &'static [&'static provision_core::resource::Facet] = &[$(
-                &provision_core::resource::Facet {
+            const ALL: &'static [&'static provision_core::facet::Facet] = &[$(
+                &provision_core::facet::Facet {
                     name: $name,
                     key: $key,
-                    extent: provision_core::resource::Extent::$extent,
-                    sharing: provision_core::resource::Sharing::$sharing,
-                    creation: provision_core::resource::Creation::$creation,
+                    extent: provision_core::facet::Extent::$extent,
+                    sharing: provision_core::facet::Sharing::$sharing,
+                    creation: provision_core::facet::Creation::$creation,
                 },
             )+];
 
-            fn spec(self) -> &'static provision_core::resource::Facet {
+            fn spec(self) -> &'static provision_core::facet::Facet {
                 Self::ALL[self as usize]
             }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use provision_core::mark::TagChanges;
 use provision_core::mark::{Tags, is_key};
-use provision_core::provider::TagChanges;
 use provision_core::{Error, ErrorKind, RetryClass};
 
 /// The service's map as ours, which has an order.

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use provision_core::Error;
-use provision_core::resource::{
-    Carrier, Entries, Entry, EntryId, Observation, OnRecord, Present, Refusal, Resource, Want,
-};
+use provision_core::facet::{Entries, Entry, EntryId, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};

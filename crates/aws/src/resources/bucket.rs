@@ -4,9 +4,12 @@ use aws_sdk_s3::types::{
     CorsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionRule,
 };
+use provision_core::contents::not_empty_error;
+use provision_core::facet::Want;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
-use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{Kept, Lane, Observation, Present, Resource, Turns, Want};
+use provision_core::mark::{TagChanges, with_changes};
+use provision_core::provider::Created;
+use provision_core::resource::{Kept, Lane, Observation, Present, Resource, Turns};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -363,7 +366,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, owner: &str) -> Result
     match writer.delete_bucket(bucket, owner).await {
         Err(error) if error.code() == Some("BucketNotEmpty") => {
             let contents = contents::contents(writer.reader(), bucket, owner).await?;
-            Err(provision_core::assess::not_empty_error("bucket", bucket, &contents.describe()))
+            Err(not_empty_error("bucket", bucket, &contents.describe()))
         }
         deleted => deleted,
     }

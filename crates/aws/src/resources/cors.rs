@@ -3,7 +3,8 @@
 use aws_sdk_s3::types::CorsRule;
 use provision_core::Error;
 use provision_core::cors::{self, Listed};
-use provision_core::resource::{Entries, Refusal};
+use provision_core::facet::Entries;
+use provision_core::refusal::Refusal;
 use serde_json::Value;
 
 use crate::client::Writer;
@@ -75,7 +76,7 @@ fn rule_of(value: &Value, id: &str) -> Result<CorsRule, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::resource::EntryId;
+    use provision_core::facet::EntryId;
 
     use crate::names::tests::{names, settings};
 

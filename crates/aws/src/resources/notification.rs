@@ -2,7 +2,9 @@
 
 use aws_sdk_s3::types::{Event, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration};
 use provision_core::compare::same;
-use provision_core::resource::{Carrier, Entries, Entry, EntryId, Observation, Present, Refusal, Resource, Want};
+use provision_core::facet::{Entries, Entry, EntryId, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Carrier, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

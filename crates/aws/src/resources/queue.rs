@@ -1,8 +1,10 @@
 //! `aws.queue`: a standard SQS queue, made in one call with policy, attributes, encryption and tags.
 
+use provision_core::facet::Want;
+use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
-use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Kept, Observation, Orphan, Present, Resource, Want};
+use provision_core::provider::Created;
+use provision_core::resource::{Kept, Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -306,7 +308,7 @@ impl Encryption {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::resource::Seen;
+    use provision_core::facet::Seen;
 
     use crate::names::tests::{names, settings};
 

@@ -1,8 +1,9 @@
 //! `aws.run_queue`: a queue for run events. The server itself sends to it, so that it needs no policy; in all else it is as
 //! [`super::queue`] is.
 
+use provision_core::facet::Want;
 use provision_core::mark::Origin;
-use provision_core::resource::{Resource, Want};
+use provision_core::resource::Resource;
 
 use crate::config::{QueueSection, Settings};
 use crate::names::{Names, Part};

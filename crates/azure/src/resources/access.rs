@@ -5,9 +5,8 @@ mod assignment;
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
-use provision_core::resource::{
-    Carrier, Entries, Entry, EntryId, Observation, OnRecord, Present, Resource, Seen, Want,
-};
+use provision_core::facet::{Entries, Entry, EntryId, Seen, Want};
+use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
+use provision_core::facet::{Seen, Want};
+use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags, without_mark};
-use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Observation, Present, Refusal, Resource, Seen, Want};
+use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

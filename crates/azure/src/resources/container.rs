@@ -1,10 +1,13 @@
 //! `azure.container`: the private blob container, which on a shared account carries the mark of everything else.
 
-use provision_core::executor::Watch;
+use provision_core::Error;
+use provision_core::contents::not_empty_error;
+use provision_core::context::Watch;
+use provision_core::facet::{Seen, Want};
+use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags};
-use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Observation, Present, Resource, Seen, Want};
-use provision_core::{Error, assess};
+use provision_core::provider::Created;
+use provision_core::resource::{Observation, Present, Resource};
 use serde_json::json;
 
 use crate::blockers::missing;
@@ -117,7 +120,7 @@ pub(crate) async fn delete(
     let contents = contents::readable(writer.reader(), settings, names, container, opened).await?;
     let Some(contents) = contents else { return watch.still_ours().await };
     if !contents.is_empty() {
-        return Err(assess::not_empty_error("container", container, &contents.describe()));
+        return Err(not_empty_error("container", container, &contents.describe()));
     }
     watch.still_ours().await?;
     writer.delete_container(&names.container_id(container)).await

@@ -1,11 +1,11 @@
 //! `azure.cors`: our rule among those of the account's Blob service, one document for everybody in the account.
 
 use provision_core::Error;
+use provision_core::context::Watch;
 use provision_core::cors::{self, CorsRule, Listed};
-use provision_core::executor::Watch;
-use provision_core::resource::{
-    Carrier, Entries, Entry, Observation, OnRecord, Present, Refusal, Resource, Seen, Want,
-};
+use provision_core::facet::{Entries, Entry, Seen, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value};
 
 use crate::blockers::{missing, not_there};

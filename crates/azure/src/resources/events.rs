@@ -5,8 +5,9 @@ mod subscription;
 
 use std::time::Duration;
 
-use provision_core::executor::Watch;
-use provision_core::resource::{Carrier, Entries, Observation, OnRecord, Present, Resource, Seen, Want};
+use provision_core::context::Watch;
+use provision_core::facet::{Entries, Seen, Want};
+use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 

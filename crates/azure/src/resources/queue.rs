@@ -1,10 +1,12 @@
 //! `azure.queue`: the storage queue where events wait.
 
 use provision_core::Error;
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
+use provision_core::facet::{Seen, Want};
+use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags};
-use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Observation, Present, Resource, Seen, Want};
+use provision_core::provider::Created;
+use provision_core::resource::{Observation, Present, Resource};
 use serde_json::json;
 
 use crate::client::{Reader, Writer};

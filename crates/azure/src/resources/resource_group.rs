@@ -1,9 +1,12 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
+use provision_core::facet::{Seen, Want};
+use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags, without_mark};
-use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Observation, Present, Refusal, Resource, Seen, Want};
+use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 

@@ -1,56 +1,73 @@
 //! `provision <cloud> apply`: make the cloud what the plan file says, or execute a saved change set.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
-use provision_core::output::{Output, object, table};
-use provision_core::provider::{Identity, Provisioner};
-use provision_core::{Error, ErrorKind};
-use serde_json::json;
+use provision_core::identity::Identity;
+use provision_core::provider::Provisioner;
+use provision_core::{Error, ErrorKind, engine};
 
-use crate::arguments::{Cloud, Global};
-use crate::commands::execution::{self, Run};
-use crate::commands::{Ended, Failure, plan, show};
-use crate::exit::Exit;
-use crate::session::{Checked, Session, check, plan_file_path};
-use crate::view;
+use crate::arguments::Global;
+use crate::clouds::Cloud;
+use crate::exit::{Ended, Exit, Failure};
+use crate::plan_files::{Checked, check, plan_file_path};
+use crate::session::Session;
+use crate::signals::Signals;
+use crate::view::{self, View};
+use crate::{approval, change_sets, summary};
 
-pub(crate) async fn run(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans: bool, global: &Global) -> Ended {
+pub(crate) async fn run(
+    given: Option<PathBuf>,
+    cloud: Cloud,
+    yes: bool,
+    orphans: bool,
+    global: &Global,
+    view: &Arc<dyn View>,
+) -> Ended {
     match given {
         Some(path) if path.extension().is_some_and(|extension| extension == "json") => {
             if orphans {
                 let message = "`--orphans` is said when a change set is made: `plan --orphans --out FILE`";
                 return Err(Failure::Usage(message.to_owned()));
             }
-            saved(&path, cloud, global).await
+            saved(&path, cloud, global, view).await
         }
-        given => from_plan_file(given, cloud, yes, orphans, global).await,
+        given => from_plan_file(given, cloud, yes, orphans, global, view).await,
     }
 }
 
-async fn from_plan_file(given: Option<PathBuf>, cloud: Cloud, yes: bool, orphans: bool, global: &Global) -> Ended {
+async fn from_plan_file(
+    given: Option<PathBuf>,
+    cloud: Cloud,
+    yes: bool,
+    orphans: bool,
+    global: &Global,
+    view: &Arc<dyn View>,
+) -> Ended {
     let path = plan_file_path(given, cloud);
     let checked = check(&path, cloud)?;
-    execution::can_ask(yes, "apply")?;
+    approval::can_ask(yes, "apply")?;
     let intent = checked.intent(Purpose::Apply, orphans);
-    let session = Session::open(&[&checked], global)?;
+    let session = Session::open(&[&checked], global, view.as_ref())?;
     let provider = checked.settings.provisioner(&session.connection).await?;
-    let set = checked.change_set(provider.as_ref(), &intent).await?;
-    present(&set, global);
+    let set = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
+    view.change_set(&set);
     let obstacles = set.obstacles();
     if !obstacles.is_empty() {
         return Err(Failure::Errors(obstacles));
     }
     if set.has_changes() && !yes {
-        execution::confirm(&checked, provider.as_ref(), &intent, &set, "Apply these changes?").await?;
+        let question = "Apply these changes?";
+        approval::confirm(&checked, provider.as_ref(), &intent, &set, question, view.as_ref()).await?;
     }
-    execute(&checked, provider.as_ref(), &intent, &set, global).await
+    execute(provider.as_ref(), &intent, &set, global, view).await
 }
 
 /// Execute exactly what was saved, or stop as stale.
-async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
-    let set = show::read(path)?;
+async fn saved(path: &Path, cloud: Cloud, global: &Global, view: &Arc<dyn View>) -> Ended {
+    let set = change_sets::read(path)?;
     let checked = Checked::of_saved(&set).filter(|saved| saved.cloud == cloud && set.purpose == Purpose::Apply);
     let Some(checked) = checked else {
         return Err(stale(cloud, &format!("it was not made by `provision {cloud} plan`")).into());
@@ -61,13 +78,13 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
     }
     plan_file_unchanged(&set, cloud)?;
     let intent = checked.intent(Purpose::Apply, set.with_orphans);
-    let session = Session::open(&[&checked], global)?;
+    let session = Session::open(&[&checked], global, view.as_ref())?;
     let provider = checked.settings.provisioner(&session.connection).await?;
-    let now = checked.change_set(provider.as_ref(), &intent).await?;
+    let now = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
     let (then, here) = (&set.identity, &now.identity);
     if (&then.account, &then.region, &then.endpoints) != (&here.account, &here.region, &here.endpoints) {
         let place = |identity: &Identity| {
-            let place = format!("{} {} in {}", view::change_set::nouns(&set).0, identity.account, identity.region);
+            let place = format!("{} {} in {}", view::words::nouns(&set.cloud).0, identity.account, identity.region);
             if identity.endpoints.is_empty() { place } else { format!("{place} ({})", identity.endpoints.join(", ")) }
         };
         let reason = format!("it is for {}, and this is {}", place(then), place(here));
@@ -76,9 +93,9 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global) -> Ended {
     if let Some(error) = now.unreadable.first() {
         return Err(error.0.clone().into());
     }
-    execution::unchanged(&set, &now, "since this change set was saved")?;
-    present(&set, global);
-    execute(&checked, provider.as_ref(), &intent, &set, global).await
+    engine::unchanged(&set, &now, "since this change set was saved")?;
+    view.change_set(&set);
+    execute(provider.as_ref(), &intent, &set, global, view).await
 }
 
 fn stale(cloud: Cloud, reason: &str) -> Error {
@@ -99,47 +116,27 @@ fn plan_file_unchanged(set: &ChangeSet, cloud: Cloud) -> Result<(), Failure> {
     Err(stale(cloud, &format!("plan file `{}` says something else now", set.plan_file.name)).into())
 }
 
-/// `--json` promises one document a line here.
-fn present(set: &ChangeSet, global: &Global) {
-    if global.json {
-        return view::result(&format!("{}\n", json!({"type": "change_set", "change_set": set})));
-    }
-    plan::print(set, global);
-}
-
 async fn execute(
-    checked: &Checked,
     provider: &dyn Provisioner,
     intent: &Intent,
     set: &ChangeSet,
     global: &Global,
+    view: &Arc<dyn View>,
 ) -> Ended {
     if set.has_changes() {
-        let run = Run::begin(global);
-        let outcome = run.execute(provider, set).await;
+        let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
+        let outcome = engine::apply(provider, set, &signals.stop, view.as_ref()).await;
         if !outcome.is_complete() {
-            let command = execution::again("apply", set, global);
-            return execution::incomplete(&outcome, &run.reason, set, &command);
+            return Ok(summary::incomplete(&outcome, &signals, set, &summary::again("apply", set, global)));
         }
-        if let Some(stopped) = execution::seen(checked, provider, intent, set, &run).await? {
-            return Ok(stopped);
+        tokio::select! {
+            seen = engine::confirm(provider, intent, set, view.as_ref()) => seen?,
+            () = signals.stop.gently.cancelled() => {
+                view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
+                return Ok(signals.exit().unwrap_or(Exit::Done));
+            }
         }
     }
-    finish(provider, global);
+    view.applied(provider.cloud(), &provider.outputs(), provider.handover());
     Ok(Exit::Done)
-}
-
-/// The settings end an apply.
-fn finish(provider: &dyn Provisioner, global: &Global) {
-    let outputs = provider.outputs();
-    if global.json {
-        return view::result(&format!("{}\n", json!({"type": "outputs", "outputs": object(&outputs)})));
-    }
-    view::result(&format!("\n{}", table(&outputs)));
-    if outputs.iter().any(Output::is_sensitive) && !global.quiet {
-        view::diagnostic(&format!("secrets are shown by `provision {} output --reveal`\n", provider.cloud()));
-    }
-    if let Some(left) = provider.handover().filter(|_| !global.quiet) {
-        view::diagnostic(&format!("\n{left}\n"));
-    }
 }

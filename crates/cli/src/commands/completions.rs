@@ -3,8 +3,7 @@
 use clap::CommandFactory as _;
 
 use crate::arguments::Arguments;
-use crate::commands::Ended;
-use crate::exit::Exit;
+use crate::exit::{Ended, Exit};
 
 pub(crate) fn run(shell: clap_complete::Shell) -> Ended {
     let mut script = Vec::new();

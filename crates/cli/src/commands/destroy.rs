@@ -1,16 +1,19 @@
 //! `provision <cloud> destroy`: delete what we created, release what we adopted.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use provision_core::change_set::Purpose;
-use serde_json::json;
+use provision_core::engine;
 
-use crate::arguments::{Cloud, Global};
-use crate::commands::execution::{self, Run};
-use crate::commands::{Ended, Failure, plan};
-use crate::exit::Exit;
-use crate::session::{Session, check, plan_file_path};
-use crate::view;
+use crate::arguments::Global;
+use crate::clouds::Cloud;
+use crate::exit::{Ended, Exit, Failure};
+use crate::plan_files::{check, plan_file_path};
+use crate::session::Session;
+use crate::signals::Signals;
+use crate::view::View;
+use crate::{approval, summary};
 
 pub(crate) async fn run(
     given: Option<PathBuf>,
@@ -19,10 +22,11 @@ pub(crate) async fn run(
     delete_data: Option<String>,
     orphans: bool,
     global: &Global,
+    view: &Arc<dyn View>,
 ) -> Ended {
     let path = plan_file_path(given, cloud);
     let checked = check(&path, cloud)?;
-    execution::can_ask(yes, "destroy")?;
+    approval::can_ask(yes, "destroy")?;
     let bucket = checked.settings.data_name();
     if let Some(named) = delete_data.as_deref().filter(|named| *named != bucket) {
         return Err(Failure::Usage(format!(
@@ -30,13 +34,10 @@ pub(crate) async fn run(
         )));
     }
     let intent = checked.intent(Purpose::Destroy { delete_data }, orphans);
-    let session = Session::open(&[&checked], global)?;
+    let session = Session::open(&[&checked], global, view.as_ref())?;
     let provider = checked.settings.provisioner(&session.connection).await?;
-    let set = checked.change_set(provider.as_ref(), &intent).await?;
-    match global.json {
-        true => view::result(&format!("{}\n", json!({"type": "change_set", "change_set": set}))),
-        false => plan::print(&set, global),
-    }
+    let set = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
+    view.change_set(&set);
     let obstacles = set.obstacles();
     if !obstacles.is_empty() {
         return Err(Failure::Errors(obstacles));
@@ -45,16 +46,14 @@ pub(crate) async fn run(
         return Ok(Exit::Done);
     }
     if !yes {
-        execution::confirm(&checked, provider.as_ref(), &intent, &set, "Destroy this deployment?").await?;
+        let question = "Destroy this deployment?";
+        approval::confirm(&checked, provider.as_ref(), &intent, &set, question, view.as_ref()).await?;
     }
-    let run = Run::begin(global);
-    let outcome = run.execute(provider.as_ref(), &set).await;
+    let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
+    let outcome = engine::apply(provider.as_ref(), &set, &signals.stop, view.as_ref()).await;
     if !outcome.is_complete() {
-        let command = execution::again("destroy", &set, global);
-        return execution::incomplete(&outcome, &run.reason, &set, &command);
+        return Ok(summary::incomplete(&outcome, &signals, &set, &summary::again("destroy", &set, global)));
     }
-    if !global.json {
-        view::result(&format!("\nDestroyed deployment `{}`.\n", set.deployment));
-    }
+    view.destroyed(&set.deployment);
     Ok(Exit::Done)
 }

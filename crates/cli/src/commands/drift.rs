@@ -5,22 +5,28 @@ use std::path::PathBuf;
 use futures::stream::{self, StreamExt as _};
 use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
-use serde_json::json;
 
-use crate::arguments::{Cloud, Global, ReportFormat};
-use crate::commands::{Ended, Failure, plan};
-use crate::exit::Exit;
-use crate::session::{Checked, Session, check, plan_file_path};
-use crate::view;
+use crate::arguments::{Global, ReportFormat};
+use crate::clouds::Cloud;
+use crate::exit::{Ended, Exit, Failure};
+use crate::plan_files::{Checked, check, plan_file_path};
+use crate::session::Session;
+use crate::view::View;
 
 /// Deployments that are looked at at the same time: enough to hide the waiting, few enough for a service's limits.
 const DEPLOYMENTS_AT_ONCE: usize = 16;
 
-pub(crate) async fn run(plan_files: Vec<PathBuf>, cloud: Cloud, format: ReportFormat, global: &Global) -> Ended {
+pub(crate) async fn run(
+    plan_files: Vec<PathBuf>,
+    cloud: Cloud,
+    format: ReportFormat,
+    global: &Global,
+    view: &dyn View,
+) -> Ended {
     let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)] } else { plan_files };
     let checked = check_each(&paths, cloud)?;
-    let session = Session::open(&checked.iter().collect::<Vec<_>>(), global)?;
-    let looks = checked.iter().map(|checked| look(checked, &session));
+    let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
+    let looks = checked.iter().map(|checked| look(checked, &session, view));
     let (sets, errors): (Vec<_>, Vec<_>) = stream::iter(looks)
         .buffered(DEPLOYMENTS_AT_ONCE)
         .map(|look| look.map_or_else(|error| (None, Some(error)), |set| (Some(set), None)))
@@ -28,7 +34,7 @@ pub(crate) async fn run(plan_files: Vec<PathBuf>, cloud: Cloud, format: ReportFo
         .await;
     let sets: Vec<ChangeSet> = sets.into_iter().flatten().collect();
     let errors: Vec<Error> = errors.into_iter().flatten().collect();
-    print(&sets, &errors, format, global);
+    view.drift(&sets, &errors, format);
     // What cannot be read, or is not ours, is unknown: never in sync.
     let obstacles: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::obstacles)).collect();
     if !obstacles.is_empty() {
@@ -49,38 +55,14 @@ fn check_each(paths: &[PathBuf], cloud: Cloud) -> Result<Vec<Checked>, Failure> 
     if errors.is_empty() { Ok(checked) } else { Err(Failure::PlanFiles(errors)) }
 }
 
-async fn look(checked: &Checked, session: &Session) -> Result<ChangeSet, Error> {
+async fn look(checked: &Checked, session: &Session, view: &dyn View) -> Result<ChangeSet, Error> {
     let observed = async {
         let observer = checked.settings.observer(&session.connection).await?;
-        checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, false)).await
+        checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, false), view).await
     };
     observed.await.map_err(|error| error.with_plan_file(&checked.source.name))
 }
 
 fn drifted(set: &ChangeSet) -> bool {
     set.has_drift() || set.nothing_exists()
-}
-
-fn print(sets: &[ChangeSet], errors: &[Error], format: ReportFormat, global: &Global) {
-    if global.json {
-        let change_set = |set: &ChangeSet| plan::document(set, &set.obstacles());
-        let found = sets.iter().map(|set| json!({"verdict": view::drift::verdict(set), "change_set": change_set(set)}));
-        let unreachable = errors.iter().map(|error| json!({"verdict": "unknown", "error": error}));
-        return view::result(&format!("{:#}\n", json!(found.chain(unreachable).collect::<Vec<_>>())));
-    }
-    match format {
-        ReportFormat::Text => {}
-        ReportFormat::Markdown => return view::result(&view::drift::markdown(sets, errors)),
-        ReportFormat::Junit => return view::result(&view::drift::junit(sets, errors)),
-        ReportFormat::Sarif => return view::result(&view::drift::sarif(sets, errors)),
-    }
-    for set in sets {
-        if set.has_changes() || !set.unreadable.is_empty() || !set.orphans.is_empty() || !set.warnings.is_empty() {
-            view::result(&view::change_set::text(set, view::change_set::Detail::Changes));
-        }
-        view::result(&format!("{}: {}\n", set.deployment, view::drift::verdict(set)));
-    }
-    for error in errors {
-        view::result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
-    }
 }

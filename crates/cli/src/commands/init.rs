@@ -1,15 +1,10 @@
 //! `provision init`: a commented plan file to begin with.
 
-use crate::arguments::Cloud;
-use crate::commands::Ended;
-use crate::exit::Exit;
+use crate::clouds::Cloud;
+use crate::exit::{Ended, Exit};
+use crate::view;
 
 pub(crate) fn run(cloud: Cloud) -> Ended {
-    let text = match cloud {
-        Cloud::Aws => include_str!("../../../../plans/aws.toml"),
-        Cloud::Gcp => include_str!("../../../../plans/gcp.toml"),
-        Cloud::Azure => include_str!("../../../../plans/azure.toml"),
-    };
-    crate::view::result(text);
+    view::result(cloud.example());
     Ok(Exit::Done)
 }

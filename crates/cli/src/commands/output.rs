@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use provision_core::output::{Output, OutputFormat, Setting, render, table};
 use provision_core::{Error, ErrorKind};
 
-use crate::arguments::{Cloud, Format, Global};
-use crate::commands::{Ended, Failure};
-use crate::exit::Exit;
-use crate::session::{Session, check, plan_file_path};
-use crate::view;
+use crate::arguments::{Format, Global};
+use crate::clouds::Cloud;
+use crate::exit::{Ended, Exit, Failure};
+use crate::plan_files::{check, not_over, plan_file_path};
+use crate::session::Session;
+use crate::view::{self, View};
 
 /// What happens to secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +49,14 @@ pub(crate) async fn run(
     second: Option<String>,
     target: Target,
     global: &Global,
+    view: &dyn View,
 ) -> Ended {
     let (plan_file, name) = tell_apart(first, second);
     let path = plan_file_path(plan_file, cloud);
     let checked = check(&path, cloud)?;
-    super::plan::not_over(&path, target.out.as_deref())?;
+    not_over(&path, target.out.as_deref())?;
     let format = chosen(target.format, global);
-    let session = Session::open(&[&checked], global)?;
+    let session = Session::open(&[&checked], global, view)?;
     let known = checked.settings.outputs(&session.connection).await?;
     let known = chosen_outputs(known, name.as_deref())?;
     let for_program = format.is_some() || name.is_some() || target.out.is_some();

@@ -7,8 +7,7 @@ use provision_sandbox::fault::Faults;
 use provision_sandbox::{Options, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::commands::{Ended, Failure};
-use crate::exit::Exit;
+use crate::exit::{Ended, Exit, Failure};
 use crate::sandbox::failed;
 use crate::view;
 

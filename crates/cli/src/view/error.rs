@@ -1,14 +1,29 @@
-//! Errors as people see them: what was tried, where, why, what to do.
+//! Errors as people see them, whatever programs get: what was tried, where, why, what to do.
 
+use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use provision_core::Error;
+
+use crate::exit::Failure;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
+/// Why a command ended early.
+pub(crate) fn failure(failure: &Failure) -> String {
+    match failure {
+        Failure::PlanFiles(errors) => {
+            let colored = anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+            errors.iter().map(|error| error.render(colored)).collect()
+        }
+        Failure::Errors(errors) | Failure::Shown(errors) => texts(errors),
+        Failure::Usage(message) => format!("error: {message}\n"),
+    }
+}
+
 /// One error.
-pub(crate) fn text(error: &Error) -> String {
+fn text(error: &Error) -> String {
     described(error) + &hint(error)
 }
 

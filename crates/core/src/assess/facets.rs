@@ -8,61 +8,17 @@ use crate::change_set::FacetChange;
 use crate::compare::{Finding, compare, project, same};
 use crate::diff;
 use crate::entries::{Choice, OnRecord as Entered, choose};
+use crate::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
 use crate::ledger::{Ledger, Record, name_digest};
-use crate::mark::{Mark, Origin, Recorded, State};
-use crate::provider::TagChanges;
-use crate::resource::{
-    Creation, Entries, Entry, EntryId, Extent, Facet, Kept, Observation, OnRecord, Present, Refusal, Resource, Seen,
-    Sharing, Want,
-};
+use crate::mark::{Mark, Origin, Recorded, State, TagChanges};
+use crate::resource::{Kept, Observation, OnRecord, Present, Resource};
 
-use super::Assessment;
+use super::assessment::Assessment;
 use super::ownership::Ownership;
-
-/// What comparing one facet came to.
-#[derive(Clone, Debug)]
-pub(super) struct Reading {
-    pub(super) change: FacetChange,
-    /// Entries of others, which stay as they are.
-    pub(super) kept: Vec<Kept>,
-    /// Why ours cannot be added.
-    pub(super) conflict: Option<Refusal>,
-    /// Changes of tags.
-    pub(super) tags: TagChanges,
-    /// What is on record once everything is applied.
-    pub(super) record: Ledger,
-    /// What of it is written for the first time and known to be ours by the mark alone.
-    pub(super) begins: Ledger,
-    /// What is on record and no longer there.
-    pub(super) vanished: bool,
-}
-
-/// What is on record of a resource's facets.
-struct Records {
-    ledger: Ledger,
-    unfinished: bool,
-}
-
-impl Records {
-    fn facet(&self, key: char) -> Recorded<'_> {
-        self.or_unfinished(self.ledger.facet(key))
-    }
-
-    fn member(&self, key: char, name: &str) -> Recorded<'_> {
-        self.or_unfinished(self.ledger.member(key, name))
-    }
-
-    /// What is on record of entries, or of those of one member.
-    fn entries(&self, facet: &Facet, member: Option<&str>) -> Entered<'_> {
-        let recorded = member.map_or_else(|| self.facet(facet.key), |name| self.member(facet.key, name));
-        Entered { recorded, begun: self.ledger.begun(facet.key, member) }
-    }
-
-    fn or_unfinished<'a>(&self, record: Option<&'a Record>) -> Recorded<'a> {
-        let none = if self.unfinished { Recorded::Unfinished } else { Recorded::Never };
-        record.map_or(none, Recorded::from)
-    }
-}
+use super::reading::{
+    Reading, Records, all_names, begin, conflict, is_anothers, kept, members, no_longer_wanted, put_values, record_of,
+    relevant, text, together, written,
+};
 
 impl Assessment<'_> {
     /// Compare every facet of a resource.
@@ -394,151 +350,5 @@ impl Assessment<'_> {
         let line = self.reading(facet, want, finding, Value::Object(before), Value::Object(after)).change;
         reading.change = line;
         Some(reading)
-    }
-}
-
-/// Tags that are on record as ours, are as we wrote them, and left the plan file.
-fn no_longer_wanted<'a>(
-    facet: &Facet,
-    seen: &'a Value,
-    wanted: &Value,
-    records: &Records,
-) -> Vec<(&'a String, &'a Value)> {
-    let gone = |(name, there): &(&String, &Value)| {
-        wanted.get(name.as_str()).is_none()
-            && matches!(records.ledger.member(facet.key, name), Some(Record::Written(_)))
-            && records.member(facet.key, name).is(there)
-    };
-    members(seen).filter(gone).collect()
-}
-
-/// What others had made for an earlier plan file says nothing about this one's; while a run is not done, nobody is blamed;
-/// nor is anybody for an entry that is as we wrote it, under the deployment's former name.
-fn relevant<'a>(on_record: &Entered<'a>, wanted: &Value, seen: &Value) -> Recorded<'a> {
-    match on_record.recorded {
-        _ if !on_record.begun.is_empty() => Recorded::Unfinished,
-        Recorded::Preexisting(_) if !on_record.recorded.is(wanted) => Recorded::Never,
-        recorded if without_id(seen).is_some_and(|value| recorded.is(&value)) => Recorded::Never,
-        recorded => recorded,
-    }
-}
-
-/// The value of an entry that carries our id under a former name, but for that id.
-fn without_id(seen: &Value) -> Option<Value> {
-    let mut value = seen.as_object()?.clone();
-    value.remove("id").map(|_| Value::Object(value))
-}
-
-/// The values of one member into as many maps as there are of them.
-fn put_values(maps: &mut Vec<Value>, name: &str, values: Vec<Value>) {
-    for (index, value) in values.into_iter().enumerate() {
-        if maps.len() == index {
-            maps.push(Value::Object(Map::new()));
-        }
-        maps[index][name] = value;
-    }
-}
-
-fn record_of(choice: &Choice<'_>, wanted: &Value) -> Record {
-    match choice.preexisting {
-        Some(_) => Record::preexisting(wanted),
-        None => Record::written(wanted),
-    }
-}
-
-/// Whether what counts as ours is another deployment's that we only share, and have not on record yet.
-fn is_anothers(choice: &Choice<'_>, on_record: &Entered<'_>) -> bool {
-    choice.is_co_owned() && !on_record.is_ours()
-}
-
-fn kept(facet: &Facet, choice: &Choice<'_>) -> Vec<Kept> {
-    let entry = |entry: &&Entry| Kept { facet: facet.name.to_owned(), entry: entry.text.clone() };
-    choice.others.iter().filter(|other| !other.text.is_empty()).map(entry).collect()
-}
-
-/// Why ours cannot stand beside what others have.
-fn conflict(choice: &Choice<'_>, entries: &Entries) -> Option<Refusal> {
-    if let Some(conflict) = choice.others.iter().find_map(|other| other.conflict.clone()) {
-        return Some(conflict);
-    }
-    let (limit, refusal) = entries.limit.as_ref()?;
-    let full = choice.ours.is_empty() && choice.preexisting.is_none() && entries.list.len() >= *limit;
-    full.then(|| refusal.clone())
-}
-
-/// Every member that is wanted, or that there is an entry of.
-fn all_names(wanted: &Value, entries: &Entries) -> BTreeSet<String> {
-    let seen = entries.list.iter().filter_map(|entry| entry.member.clone());
-    members(wanted).map(|(name, _)| name.clone()).chain(seen).collect()
-}
-
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
-}
-
-fn text(value: &Value) -> Option<String> {
-    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-}
-
-fn written(facet: &Facet, value: &Value) -> Ledger {
-    on_record(facet, value, Record::written)
-}
-
-/// Put on record what is about to be written.
-fn begin(ledger: &mut Ledger, facet: &Facet, value: &Value) {
-    match facet.extent {
-        _ if value.is_null() => {}
-        Extent::Whole => ledger.begin(facet.key, None, value),
-        Extent::NamedKeys | Extent::Tags => {
-            members(value).for_each(|(name, value)| ledger.begin(facet.key, Some(name), value));
-        }
-    }
-}
-
-fn on_record(facet: &Facet, value: &Value, record: impl Fn(&Value) -> Record) -> Ledger {
-    let mut ledger = Ledger::default();
-    match facet.extent {
-        _ if value.is_null() => {}
-        Extent::Whole => ledger.put(facet.key, record(value)),
-        Extent::NamedKeys | Extent::Tags => {
-            members(value).for_each(|(name, value)| ledger.put_member(facet.key, name, record(value)));
-        }
-    }
-    ledger
-}
-
-/// The finding of a whole from those of its parts.
-fn together(findings: impl Iterator<Item = Finding>) -> Finding {
-    let findings: Vec<_> = findings.collect();
-    let has = |finding: Finding| findings.contains(&finding);
-    if has(Finding::Drift) && has(Finding::Pending) {
-        return Finding::Both;
-    }
-    let order =
-        [Finding::Unknown, Finding::Both, Finding::Unfinished, Finding::Drift, Finding::Pending, Finding::StaleMark];
-    order.into_iter().find(|finding| has(*finding)).unwrap_or(Finding::InSync)
-}
-
-/// The finding of a resource.
-pub(super) fn strongest(facets: &[FacetChange]) -> Finding {
-    together(facets.iter().map(|facet| facet.finding))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest;
-    use serde_json::json;
-
-    #[test]
-    fn entry_under_a_former_name_is_pending_unless_somebody_changed_it_too() {
-        let wanted = json!({"queue": "q"});
-        let digest = digest::of_value(&wanted);
-        let on_record = Entered { recorded: Recorded::Digest(&digest), begun: Vec::new() };
-        let finding = |seen: &Value| compare(&wanted, seen, relevant(&on_record, &wanted, seen));
-        assert_eq!(finding(&json!({"queue": "q", "id": "old"})), Finding::Pending);
-        assert_eq!(finding(&json!({"queue": "x", "id": "old"})), Finding::Drift);
-        assert_eq!(finding(&json!({"queue": "x"})), Finding::Drift);
-        assert_eq!(finding(&wanted), Finding::InSync);
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::change_set::Purpose;
 use crate::mark::{Mark, Origin};
-use crate::resource::{Present, Refusal, Resource};
+use crate::refusal::Refusal;
+use crate::resource::{Present, Resource};
 
-use super::{Assessment, has_our_name};
+use super::assessment::{Assessment, has_our_name};
 
 /// Whose a resource is.
 pub(super) enum Ownership {

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::change_set::{Action, Change};
 use crate::ledger::Ledger;
 use crate::mark::{Mark, Origin, PartRecord, State};
-use crate::resource::{Observation, OnRecord, Refusal, Resource};
+use crate::refusal::Refusal;
+use crate::resource::{Observation, OnRecord, Resource};
 
-use super::Assessment;
-use super::facets::Reading;
+use super::assessment::Assessment;
 use super::ownership::Ownership;
+use super::reading::Reading;
 
 impl Assessment<'_> {
     /// Put the marks of a resource that carries one into its change.
@@ -128,7 +129,7 @@ impl Assessment<'_> {
 }
 
 fn tags_of_others(resource: &Resource, present: &crate::resource::Present, change: &Change) -> usize {
-    use crate::resource::{Extent, Seen};
+    use crate::facet::{Extent, Seen};
     let facet = resource.facets.iter().find(|facet| facet.extent == Extent::Tags);
     let seen = present.seen.iter().find(|(name, _)| facet.is_some_and(|facet| facet.name == *name));
     match seen {

@@ -4,12 +4,14 @@ use serde_json::Value;
 
 use crate::change_set::{Action, Change, Purpose};
 use crate::compare::Finding;
-use crate::error::{Error, ErrorKind};
+use crate::contents::not_empty;
+use crate::error::Error;
 use crate::mark::Origin;
-use crate::resource::{Observation, Orphan, Present, Refusal, Resource};
+use crate::refusal::Refusal;
+use crate::resource::{Observation, Orphan, Present, Resource};
 
+use super::assessment::{Assessment, refuse, take_readings};
 use super::ownership::Ownership;
-use super::{Assessment, refuse, take_readings};
 
 impl Assessment<'_> {
     /// Delete what we created, release what we adopted, refuse what is not ours.
@@ -115,24 +117,6 @@ impl Assessment<'_> {
         let blockers = blockers.filter_map(|(_, found)| found.as_ref().err());
         contents.chain(blockers).cloned().collect()
     }
-}
-
-/// Why a bucket with content is not deleted.
-#[must_use]
-pub fn not_empty(kind: &str, name: &str, contents: &str) -> Refusal {
-    Refusal {
-        reason: format!("{kind} `{name}` is not empty: {contents}"),
-        hint: format!("to delete its content too, run the same command with `--delete-data {name}`"),
-    }
-}
-
-/// The same as an error, for content that arrived after the look.
-#[must_use]
-pub fn not_empty_error(kind: &str, name: &str, contents: &str) -> Error {
-    let refusal = not_empty(kind, name, contents);
-    Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"))
-        .message(refusal.reason)
-        .hint(refusal.hint)
 }
 
 fn holds_orphan(resource: &Resource, orphan: &Orphan) -> Refusal {

@@ -3,7 +3,7 @@
 use crate::change_set::{Action, Change, Purpose};
 use crate::resource::{Observation, Present, Resource};
 
-use super::Assessment;
+use super::assessment::Assessment;
 use super::ownership::Ownership;
 
 impl Assessment<'_> {

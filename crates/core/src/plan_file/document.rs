@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Found, Position};
+use super::diagnostic::{Diagnostic, Position};
 
 /// A parsed file.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) source: String,
     pub(crate) root: Node,
-    pub(crate) filled: Vec<Filled>,
+    pub(crate) substitutions: Vec<Substitution>,
 }
 
 impl Document {
@@ -100,7 +100,7 @@ impl Node {
 
 /// A string in which variables were replaced.
 #[derive(Clone, Debug)]
-pub(crate) struct Filled {
+pub(crate) struct Substitution {
     pub(crate) span: Range<usize>,
     /// Name and value of each. A value may be a secret: it is here to be kept out of messages.
     pub(crate) variables: Vec<(String, String)>,
@@ -109,18 +109,18 @@ pub(crate) struct Filled {
 }
 
 /// Parse; every syntax error is reported, and what could be read is there.
-pub(crate) fn parse(source: &str) -> (Node, Vec<Found>) {
+pub(crate) fn parse(source: &str) -> (Node, Vec<Diagnostic>) {
     let (table, errors) = DeTable::parse_recoverable(source);
     let span = 0..source.chars().next().map_or(0, char::len_utf8);
     let root = Node { span, content: Content::Table(entries(table.get_ref())) };
-    let found = errors.iter().map(|error| Found {
+    let diagnostics = errors.iter().map(|error| Diagnostic {
         path: String::new(),
         span: error.span().unwrap_or_default(),
         message: "this is not TOML".to_owned(),
         label: error.message().to_owned(),
         help: advice(error.message()),
     });
-    (root, found.collect())
+    (root, diagnostics.collect())
 }
 
 /// What to do about the syntax errors that plan files invite: a value without quotes, an account with a leading zero.
@@ -156,4 +156,9 @@ fn node(value: &Spanned<DeValue<'_>>) -> Node {
         DeValue::Table(table) => Content::Table(entries(table)),
     };
     Node { span: value.span(), content }
+}
+
+/// A dotted path with one more key.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

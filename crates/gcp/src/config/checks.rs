@@ -207,7 +207,7 @@ mod tests {
     fn read(text: &str) -> (Option<Settings>, Vec<(String, Option<String>)>) {
         let file = PlanFile::parse("x", text.to_owned(), &|_| None).unwrap();
         let mut problems = file.problems();
-        let deployment = file.deployment(&mut problems);
+        let deployment = provision_core::deployment::Deployment::read(&file, &mut problems);
         let settings = Settings::read(deployment, &file, &mut problems);
         let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
         (settings, found.into_iter().map(|problem| (problem.path, problem.help)).collect())

@@ -5,9 +5,9 @@
 //! (<https://cloud.google.com/iam/docs/conditions-overview#resources>): whose a grant is stands in the deployment's marks alone.
 
 use futures::future::join_all;
-use provision_core::resource::{
-    Carrier, Entries, Entry, Observation, OnRecord, Present, Refusal, Resource, Seen, Want,
-};
+use provision_core::facet::{Entries, Entry, Seen, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,13 @@
 //! `gcp.bucket`: the Cloud Storage bucket, private, encrypted, with the CORS rule of the server's host.
 
-use provision_core::executor::Watch;
+use provision_core::contents::not_empty_error;
+use provision_core::context::Watch;
+use provision_core::facet::Want;
+use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
-use provision_core::provider::{Created, TagChanges};
-use provision_core::resource::{Lane, Observation, Present, Refusal, Resource, Turns, Want};
+use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Lane, Observation, Present, Resource, Turns};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value};
 
@@ -304,7 +308,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> 
     }
     let contents = contents::contents(writer.reader(), bucket).await?;
     match contents.is_empty() {
-        false => Err(provision_core::assess::not_empty_error("bucket", bucket, &contents.describe())),
+        false => Err(not_empty_error("bucket", bucket, &contents.describe())),
         true if error.kind() == ErrorKind::Conflict => Err(error.retry(RetryClass::Conflict)),
         true => Err(error),
     }
@@ -314,7 +318,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> 
 mod tests {
     use super::*;
     use provision_core::compare::same;
-    use provision_core::resource::{Extent, Seen};
+    use provision_core::facet::{Extent, Seen};
     use serde_json::json;
 
     use crate::client::storage::{Cors, IamConfig, UniformBucketLevelAccess};

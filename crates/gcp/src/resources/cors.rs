@@ -2,7 +2,7 @@
 
 use provision_core::Error;
 use provision_core::cors::{self, CorsRule, Listed};
-use provision_core::resource::Entries;
+use provision_core::facet::Entries;
 use serde_json::Value;
 
 use crate::client::storage::Cors;

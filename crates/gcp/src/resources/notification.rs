@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provision_core::compare::same;
-use provision_core::resource::{Carrier, Entries, Entry, Observation, Present, Refusal, Resource, Want};
+use provision_core::facet::{Entries, Entry, Want};
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Carrier, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

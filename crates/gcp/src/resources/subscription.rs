@@ -1,9 +1,12 @@
 //! `gcp.subscription`: where the server hears of new files; pulled, never expiring.
 
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
+use provision_core::facet::{Entries, Seen, Want};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
-use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{Entries, Lane, Observation, Orphan, Present, Refusal, Resource, Seen, Turns, Want};
+use provision_core::mark::{TagChanges, with_changes};
+use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Lane, Observation, Orphan, Present, Resource, Turns};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,9 +17,8 @@ use crate::client::iam::Policy;
 use crate::client::pubsub::{ExpirationPolicy, PushConfig, Subscription};
 use crate::client::{Duration, Reader, Writer};
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
-use crate::error::settling;
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, Holder, email_of, entries, explain, granted, grants};
+use crate::policy::{self, Holder, email_of, entries, explain, granted, grants, looked_again};
 use crate::resources::reattachment::{DELETED_TOPIC, Held, TOPIC_NOT_SEEN, attach_again};
 use crate::resources::{Facets, MOST_LABELS, Write, ours, typed};
 use crate::tags::{labels_of, unmoved};
@@ -103,12 +105,8 @@ pub(crate) async fn observe(
     claims: &Claims,
 ) -> Result<Observation, Error> {
     let name = names.subscription_name(subscription);
-    let (found, policy) = futures::join!(reader.get_subscription(&name), reader.get_subscription_policy(&name));
-    let Some(found) = found? else { return Ok(Observation::Absent) };
-    // It may have been deleted, or made, since the other read.
-    if policy.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Ok(Observation::Absent);
-    }
+    let look = || futures::future::join(reader.get_subscription(&name), reader.get_subscription_policy(&name));
+    let (Some(found), policy) = looked_again(look().await, look).await? else { return Ok(Observation::Absent) };
     let mut present = present(&found, names);
     // One that we made gets what is wanted.
     let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
@@ -273,7 +271,7 @@ pub(crate) async fn write(
         SubscriptionFacet::Topic => attach_again(writer, name, &typed::<String>(value)?, &mut *held.lock().await).await,
         SubscriptionFacet::Attributes => {
             let (subscription, mask) = typed::<Attributes>(value)?.on(Subscription::new().set_name(name));
-            settling(writer.update_subscription(&subscription, &mask).await, just_created)
+            writer.update_subscription(&subscription, &mask).await
         }
         SubscriptionFacet::Access => {
             let holder = Holder::Subscription(name.to_owned());
@@ -348,7 +346,7 @@ impl Attributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::resource::Extent;
+    use provision_core::facet::Extent;
     use serde_json::json;
 
     use crate::names::tests::{full_settings, names, settings};

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use provision_core::executor::Watch;
+use provision_core::context::Watch;
+use provision_core::facet::{Entries, Want};
 use provision_core::mark::{Mark, Tags, without_mark};
-use provision_core::provider::{Created, TagChanges, with_changes};
-use provision_core::resource::{Entries, Observation, Orphan, Present, Refusal, Resource, Want};
+use provision_core::mark::{TagChanges, with_changes};
+use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
+use provision_core::resource::{Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::error::absent;
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, Holder, entries, granted, has, member_of};
+use crate::policy::{self, Holder, entries, granted, has, looked_again, member_of};
 use crate::resources::{Facets, MOST_LABELS, Write, ours};
 use crate::tags::{labels_of, unmoved};
 
@@ -68,13 +71,10 @@ pub(crate) async fn observe(
     topic: &str,
     agent: impl Future<Output = Result<String, Error>>,
 ) -> Result<Observation, Error> {
-    let (found, policy, agent) = futures::join!(reader.get_topic(topic), reader.get_topic_policy(topic), agent);
+    let look = || futures::future::join(reader.get_topic(topic), reader.get_topic_policy(topic));
+    let (first, agent) = futures::join!(look(), agent);
     agent?;
-    let Some(found) = found? else { return Ok(Observation::Absent) };
-    // It may have been deleted since the other read.
-    if policy.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Ok(Observation::Absent);
-    }
+    let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
     let labels = labels_of(&found.labels);
     let publisher = policy.map(|policy| Entries { list: entries(&policy, &ROLES), limit: None });
     let seen = |facet: &TopicFacet| match facet {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use provision_core::diff::{self, FieldDiff};
-use provision_core::resource::{Entry, EntryId, Refusal};
+use provision_core::facet::{Entry, EntryId};
+use provision_core::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! A run as it happens: live rows on a terminal, one line an event elsewhere, one JSON document a line for programs.
+//! A run as it happens: live rows on a terminal, one line an event elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use provision_core::event::{Event, EventSink};
+
+use crate::view;
+use crate::view::words::{looking, settling};
 
 /// How often a row's spinner and time move on.
 const TICK: Duration = Duration::from_millis(100);
@@ -50,6 +53,7 @@ impl EventSink for Rows {
             Event::OperationDone { id, .. } | Event::OperationFailed { id, .. } => self.end(*id),
             // The rows themselves show what is waited for.
             Event::Heartbeat { .. } => return,
+            Event::Looking { .. } | Event::Settling { .. } => return Lines { quiet: false }.emit(event),
             Event::Stopping { .. } | Event::Confirming { .. } => {}
         }
         if let Some(line) = line(&event) {
@@ -68,10 +72,15 @@ pub(crate) struct Lines {
 
 impl EventSink for Lines {
     fn emit(&self, event: Event) {
-        if let Some(line) = line(&event).filter(|_| !self.quiet) {
-            super::diagnostic(&format!("{line}\n"));
+        if let Some(line) = line(&event).filter(|_| !self.quiet || is_look(&event)) {
+            view::diagnostic(&format!("{line}\n"));
         }
     }
+}
+
+/// Whether it is about a look at the cloud: it comes before anything is shown, and is printed whatever the flags say.
+const fn is_look(event: &Event) -> bool {
+    matches!(event, Event::Looking { .. } | Event::Settling { .. })
 }
 
 fn line(event: &Event) -> Option<String> {
@@ -86,6 +95,8 @@ fn line(event: &Event) -> Option<String> {
         Event::Heartbeat { waiting_for, elapsed_ms } => {
             format!("  {:.0} s, waiting for: {}", seconds(*elapsed_ms), waiting_for.join(", "))
         }
+        Event::Looking { elapsed_ms } => format!("  {}", looking(*elapsed_ms)),
+        Event::Settling { reason } => settling(reason),
         Event::Stopping { reason } => {
             format!("  {reason}: no new writes; waiting for those in flight (again to stop waiting)")
         }
@@ -98,16 +109,4 @@ fn line(event: &Event) -> Option<String> {
 #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
 fn seconds(milliseconds: u64) -> f64 {
     milliseconds as f64 / 1000.0
-}
-
-/// Newline-delimited JSON on stdout.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Json;
-
-impl EventSink for Json {
-    fn emit(&self, event: Event) {
-        if let Ok(text) = serde_json::to_string(&event) {
-            super::result(&format!("{text}\n"));
-        }
-    }
 }

@@ -3,21 +3,23 @@
 
 use serde_json::Value;
 
-use super::document::{Content, Filled, Node};
-use super::join;
-use super::problem::Found;
+use super::diagnostic::Diagnostic;
+use super::document::{Content, Node, Substitution, join};
 
 /// Replace variables in every string value; variables that are not set are reported by name, values never.
-pub(crate) fn interpolate(root: &mut Node, env: &dyn Fn(&str) -> Option<String>) -> (Vec<Filled>, Vec<Found>) {
-    let mut visit = Visit { env, filled: Vec::new(), found: Vec::new() };
+pub(crate) fn substitute(
+    root: &mut Node,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> (Vec<Substitution>, Vec<Diagnostic>) {
+    let mut visit = Visit { env, substitutions: Vec::new(), diagnostics: Vec::new() };
     visit.node(root, "");
-    (visit.filled, visit.found)
+    (visit.substitutions, visit.diagnostics)
 }
 
 struct Visit<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
-    filled: Vec<Filled>,
-    found: Vec<Found>,
+    substitutions: Vec<Substitution>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Visit<'_> {
@@ -32,10 +34,10 @@ impl Visit<'_> {
                 let whole = replaced.faults.is_empty();
                 if !whole || !replaced.variables.is_empty() {
                     let variables = replaced.variables;
-                    self.filled.push(Filled { span: node.span.clone(), variables, whole });
+                    self.substitutions.push(Substitution { span: node.span.clone(), variables, whole });
                 }
                 let span = &node.span;
-                self.found.extend(replaced.faults.into_iter().map(|fault| fault.at(path, span.clone())));
+                self.diagnostics.extend(replaced.faults.into_iter().map(|fault| fault.at(path, span.clone())));
                 if whole {
                     *text = replaced.text;
                 }
@@ -52,7 +54,7 @@ enum Fault {
 }
 
 impl Fault {
-    fn at(self, path: &str, span: std::ops::Range<usize>) -> Found {
+    fn at(self, path: &str, span: std::ops::Range<usize>) -> Diagnostic {
         let (message, label, help) = match self {
             Self::Unset(name) => (
                 format!("variable `{name}` is not set"),
@@ -65,7 +67,7 @@ impl Fault {
                 "write `${env:NAME}` or `${env:NAME:-default}`; `$${` is a literal `${`".to_owned(),
             ),
         };
-        Found { path: path.to_owned(), span, message, label: label.to_owned(), help: Some(help) }
+        Diagnostic { path: path.to_owned(), span, message, label: label.to_owned(), help: Some(help) }
     }
 }
 

@@ -6,7 +6,9 @@ use provision_core::compare::Finding;
 use provision_core::diff;
 use provision_core::mark::Origin;
 use provision_core::resource::Orphan;
-use serde_json::Value;
+
+use crate::view::error;
+use crate::view::words::{label, nouns, short};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -26,7 +28,7 @@ pub(crate) fn text(set: &ChangeSet, detail: Detail) -> String {
         detail == Detail::Everything || change.action != Action::NoOp || change.finding == Finding::Unknown
     };
     let changes: String = set.changes.iter().filter(shown).map(|change| self::change(set, change)).collect();
-    let warnings: String = set.warnings.iter().map(|warning| super::error::warning(warning)).collect();
+    let warnings: String = set.warnings.iter().map(|warning| error::warning(warning)).collect();
     let gap = |text: &str| if text.is_empty() { "" } else { "\n" };
     let orphans = orphans(set);
     let (after_changes, after_orphans) = (gap(&changes).to_owned(), gap(&orphans).to_owned());
@@ -34,23 +36,14 @@ pub(crate) fn text(set: &ChangeSet, detail: Detail) -> String {
 }
 
 /// Whose cloud was observed.
-pub(crate) fn identity(set: &ChangeSet) -> String {
+fn identity(set: &ChangeSet) -> String {
     let who = &set.identity;
-    let (account, region) = nouns(set);
+    let (account, region) = nouns(&set.cloud);
     let mut text = format!("{} {account} {} {region} {} as {}\n", set.cloud, who.account, who.region, who.principal);
     for endpoint in &who.endpoints {
         text += &format!("  not the real cloud: {endpoint}\n");
     }
     text
-}
-
-/// What a cloud calls that which pays, and where its things are.
-pub(crate) fn nouns(set: &ChangeSet) -> (&'static str, &'static str) {
-    match set.cloud.as_str() {
-        "gcp" => ("project", "location"),
-        "azure" => ("subscription", "location"),
-        _ => ("account", "region"),
-    }
 }
 
 fn color(action: Action) -> Style {
@@ -123,25 +116,6 @@ fn facet(set: &ChangeSet, change: &Change, facet: &FacetChange) -> String {
     text
 }
 
-/// What the compare found, in the words of the documentation.
-pub(crate) fn label(finding: Finding) -> &'static str {
-    match finding {
-        Finding::Pending => "  pending: the plan file changed",
-        Finding::Drift => "  drift: the cloud was changed",
-        Finding::Both => "  drift and pending: both were changed",
-        Finding::Unfinished => "  an apply did not finish",
-        Finding::InSync | Finding::StaleMark | Finding::Unknown => "",
-    }
-}
-
-/// A value on one line; what is absent shows as `-`.
-pub(crate) fn short(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        other => other.to_string(),
-    }
-}
-
 fn orphans(set: &ChangeSet) -> String {
     let orphan = |orphan: &Orphan| {
         let fate = match (goes(set, orphan), orphan.mark.origin) {
@@ -168,7 +142,7 @@ fn goes(set: &ChangeSet, orphan: &Orphan) -> bool {
 }
 
 /// The last line.
-pub(crate) fn summary(set: &ChangeSet) -> String {
+fn summary(set: &ChangeSet) -> String {
     if !set.unreadable.is_empty() {
         return format!("{BOLD}Incomplete:{BOLD:#} some of it could not be read.");
     }

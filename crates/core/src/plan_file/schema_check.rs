@@ -3,9 +3,8 @@
 use schemars::Schema;
 use serde_json::{Map, Value};
 
-use super::document::{Content, Entries, Node};
-use super::join;
-use super::problem::Problems;
+use super::document::{Content, Entries, Node, join};
+use super::problems::Problems;
 
 /// How alike a misspelled key must be to a known one to be suggested (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.8;

@@ -1,0 +1,42 @@
+//! Asking before something is written.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use provision_core::assess::Intent;
+use provision_core::change_set::ChangeSet;
+use provision_core::provider::Provisioner;
+use provision_core::{Error, ErrorKind, engine};
+
+use crate::exit::Failure;
+use crate::plan_files::Checked;
+use crate::view::{self, View};
+
+/// Without a terminal nobody can answer: say so before anything is sent.
+pub(crate) fn can_ask(yes: bool, command: &str) -> Result<(), Failure> {
+    if yes || std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("there is no terminal to ask on: add `--yes` to {command} without asking")))
+}
+
+/// Ask for `yes`, and look again: however quick the answer was, somebody else may have been quicker.
+pub(crate) async fn confirm(
+    checked: &Checked,
+    provider: &dyn Provisioner,
+    intent: &Intent,
+    set: &ChangeSet,
+    question: &str,
+    view: &dyn View,
+) -> Result<(), Failure> {
+    view::diagnostic(&format!("{question} Type `yes` to go on: "));
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+    });
+    let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
+    if answer.trim() != "yes" {
+        return Err(Error::new(ErrorKind::Refused, "not confirmed; nothing was changed").into());
+    }
+    let now = checked.change_set(provider, intent, view).await?;
+    Ok(engine::unchanged(set, &now, "while you were asked")?)
+}

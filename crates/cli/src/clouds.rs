@@ -1,0 +1,254 @@
+//! The clouds: one row each, and the only file that names one.
+
+use std::collections::BTreeMap;
+
+use clap::{Subcommand, ValueEnum};
+use provision_aws as aws;
+use provision_azure as azure;
+use provision_core::deployment::Deployment;
+use provision_core::plan_file::{PlanFile, Problems};
+use provision_core::provider;
+use provision_gcp as gcp;
+use provision_sandbox::{CloudName, Error, Sandbox};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// A cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cloud {
+    /// Amazon Web Services.
+    Aws,
+    /// Google Cloud.
+    Gcp,
+    /// Microsoft Azure.
+    Azure,
+}
+
+/// Something to do in a cloud.
+#[derive(Debug, Subcommand)]
+pub(crate) enum InCloud<A: Subcommand> {
+    /// Amazon Web Services.
+    #[command(subcommand)]
+    Aws(A),
+    /// Google Cloud.
+    #[command(subcommand)]
+    Gcp(A),
+    /// Microsoft Azure.
+    #[command(subcommand)]
+    Azure(A),
+}
+
+impl<A: Subcommand> InCloud<A> {
+    /// The cloud and what to do there.
+    pub(crate) fn parts(self) -> (Cloud, A) {
+        match self {
+            Self::Aws(action) => (Cloud::Aws, action),
+            Self::Gcp(action) => (Cloud::Gcp, action),
+            Self::Azure(action) => (Cloud::Azure, action),
+        }
+    }
+}
+
+/// The settings of a checked plan file, whichever cloud they are for.
+pub(crate) type Settings = Box<dyn provider::Cloud>;
+
+/// What a plan file takes for granted, by name.
+pub(crate) type Prerequisites = BTreeMap<&'static str, String>;
+
+type Seed = fn(&Sandbox, &dyn Fn(&str) -> Option<String>) -> Result<(), Error>;
+
+/// What the command line has to know of a cloud.
+struct Row {
+    /// The first word of its commands, its section and its addresses.
+    name: &'static str,
+    /// What it calls that which pays.
+    account: &'static str,
+    /// What it calls the place where its things are.
+    region: &'static str,
+    /// A commented plan file to begin with.
+    example: &'static str,
+    /// The schema of its section.
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    /// Reads and checks its section.
+    read: fn(Option<Deployment>, &PlanFile, &mut Problems) -> Option<Settings>,
+    /// Reads the settings that a saved change set carries.
+    restore: fn(Value) -> Option<Settings>,
+    /// Its copy in the sandbox.
+    emulator: CloudName,
+    /// Makes there what a plan file takes for granted.
+    seed: Seed,
+}
+
+static AWS: Row = Row {
+    name: "aws",
+    account: "account",
+    region: "region",
+    example: include_str!("../../../plans/aws.toml"),
+    schema: aws::AwsSection::json_schema,
+    read: |deployment, file, problems| Some(Box::new(aws::Settings::read(deployment, file, problems)?)),
+    restore: restore::<aws::Settings>,
+    emulator: CloudName::Aws,
+    seed: |sandbox, given| {
+        let (account, region) = (given("account"), given("region"));
+        let (account, region) = (account.as_deref().unwrap_or(ACCOUNT), region.as_deref().unwrap_or(REGION));
+        sandbox.seed_aws(account, region, given("role").as_deref())
+    },
+};
+
+static GCP: Row = Row {
+    name: "gcp",
+    account: "project",
+    region: "location",
+    example: include_str!("../../../plans/gcp.toml"),
+    schema: gcp::GcpSection::json_schema,
+    read: |deployment, file, problems| Some(Box::new(gcp::Settings::read(deployment, file, problems)?)),
+    restore: restore::<gcp::Settings>,
+    emulator: CloudName::Google,
+    seed: |sandbox, given| {
+        sandbox.seed_google(&given("project").unwrap_or_default(), given("service_account").as_deref())
+    },
+};
+
+static AZURE: Row = Row {
+    name: "azure",
+    account: "subscription",
+    region: "location",
+    example: include_str!("../../../plans/azure.toml"),
+    schema: azure::AzureSection::json_schema,
+    read: |deployment, file, problems| Some(Box::new(azure::Settings::read(deployment, file, problems)?)),
+    restore: restore::<azure::Settings>,
+    emulator: CloudName::Azure,
+    seed: |sandbox, given| {
+        sandbox.seed_azure(&given("subscription").unwrap_or_default(), TENANT, given("principal_id").as_deref())
+    },
+};
+
+/// The account of a plan file that names none.
+const ACCOUNT: &str = "123456789012";
+/// The region of a plan file that names none.
+const REGION: &str = "eu-west-1";
+/// The directory of the sandbox's subscriptions.
+const TENANT: &str = "72f988bf-0000-4000-8000-000000000000";
+
+fn restore<S: provider::Cloud + DeserializeOwned + 'static>(settings: Value) -> Option<Settings> {
+    Some(Box::new(serde_json::from_value::<S>(settings).ok()?))
+}
+
+impl Cloud {
+    /// Every cloud, in the order of the documentation.
+    pub(crate) const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
+
+    const fn row(self) -> &'static Row {
+        match self {
+            Self::Aws => &AWS,
+            Self::Gcp => &GCP,
+            Self::Azure => &AZURE,
+        }
+    }
+
+    /// The cloud of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cloud| cloud.name() == name)
+    }
+
+    /// The first word of its commands, its section and its addresses.
+    pub(crate) const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// What it calls that which pays, and where its things are.
+    pub(crate) const fn nouns(self) -> (&'static str, &'static str) {
+        (self.row().account, self.row().region)
+    }
+
+    /// A commented plan file to begin with.
+    pub(crate) const fn example(self) -> &'static str {
+        self.row().example
+    }
+
+    /// Read and check its section of a plan file.
+    pub(crate) fn read(
+        self,
+        deployment: Option<Deployment>,
+        file: &PlanFile,
+        problems: &mut Problems,
+    ) -> Option<Settings> {
+        (self.row().read)(deployment, file, problems)
+    }
+
+    /// The settings that a saved change set carries.
+    pub(crate) fn restore(self, settings: Value) -> Option<Settings> {
+        (self.row().restore)(settings)
+    }
+
+    /// Its copy in the sandbox.
+    pub(crate) const fn emulator(self) -> CloudName {
+        self.row().emulator
+    }
+
+    /// Make in the sandbox what a plan file takes for granted.
+    pub(crate) fn seed(self, sandbox: &Sandbox, given: &Prerequisites) -> Result<(), Error> {
+        (self.row().seed)(sandbox, &|name| given.get(name).cloned())
+    }
+}
+
+impl std::fmt::Display for Cloud {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// The JSON Schema of a plan file, for editors.
+pub(crate) fn schema() -> Value {
+    schema_with(|generator| Cloud::ALL.map(|cloud| (cloud.name(), (cloud.row().schema)(generator))).to_vec())
+}
+
+/// The schema (draft 7, which TOML editors read) of a file with `[deployment]` and these cloud sections.
+fn schema_with(section: impl Fn(&mut SchemaGenerator) -> Vec<(&'static str, Schema)>) -> Value {
+    let mut generator = schemars::generate::SchemaSettings::draft07().into_generator();
+    let deployment = Deployment::json_schema(&mut generator);
+    let mut properties = Map::from_iter([("deployment".to_owned(), deployment.to_value())]);
+    properties.extend(section(&mut generator).into_iter().map(|(key, schema)| (key.to_owned(), schema.to_value())));
+    let definitions = generator.take_definitions(false);
+    let mut schema = json_schema!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "provision plan file",
+        "description": "The file store of one Weights & Biases server.",
+        "type": "object",
+        "required": ["deployment"],
+        "additionalProperties": false,
+        "properties": properties,
+        "definitions": definitions,
+    });
+    // Draft 7 ignores what stands beside a `$ref`, a description or default say; the settings' transforms wrap it.
+    generator.transforms_mut().for_each(|transform| transform.transform(&mut schema));
+    schema.to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Deserialize, JsonSchema, Default)]
+    struct Inner {}
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its shape matters")]
+    struct Outer {
+        /// What editors show.
+        #[serde(default)]
+        inner: Inner,
+    }
+
+    #[test]
+    fn schema_keeps_descriptions_beside_references() {
+        let schema = schema_with(|generator| vec![("x", Outer::json_schema(generator))]);
+        let inner = &schema["properties"]["x"]["properties"]["inner"];
+        assert_eq!(inner["description"], "What editors show.");
+        assert_eq!(inner["allOf"][0]["$ref"], "#/definitions/Inner");
+        assert_eq!(schema["required"], json!(["deployment"]));
+    }
+}

@@ -1,0 +1,122 @@
+//! Plan files: which one is meant, and whether it is free of problems.
+
+use std::path::{Path, PathBuf};
+
+use provision_core::assess::Intent;
+use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
+use provision_core::deployment::Deployment;
+use provision_core::event::EventSink;
+use provision_core::plan_file::{PlanFile, PlanFileError};
+use provision_core::provider::Observer;
+use provision_core::{Error, engine};
+
+use crate::clouds::{Cloud, Settings};
+use crate::exit::Failure;
+
+/// The plan file of a cloud where none is given.
+pub(crate) fn plan_file_path(given: Option<PathBuf>, cloud: Cloud) -> PathBuf {
+    given.unwrap_or_else(|| default_path(&[cloud]))
+}
+
+/// `provision.toml`, else the first of these clouds' files under `plans/`.
+pub(crate) fn default_path(clouds: &[Cloud]) -> PathBuf {
+    let first = PathBuf::from("provision.toml");
+    let mut named = clouds.iter().map(|cloud| PathBuf::from(format!("plans/{cloud}.toml")));
+    if first.exists() { first } else { named.find(|path| path.exists()).unwrap_or(first) }
+}
+
+/// A file that is written must be another one than the plan file.
+pub(crate) fn not_over(plan_file: &Path, out: Option<&Path>) -> Result<(), Failure> {
+    let same =
+        |out: &Path| matches!((out.canonicalize(), plan_file.canonicalize()), (Ok(out), Ok(file)) if out == file);
+    match out.filter(|out| same(out)) {
+        Some(out) => {
+            Err(Failure::Usage(format!("`--out {}` is the plan file itself: name another file", out.display())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The environment that `${env:NAME}` reads.
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A plan file that is free of problems.
+pub(crate) struct Checked {
+    pub(crate) cloud: Cloud,
+    pub(crate) source: PlanFileSource,
+    pub(crate) settings: Settings,
+    file: Option<PlanFile>,
+}
+
+/// Read and check a plan file for one cloud, everything in it at once.
+pub(crate) fn check(path: &Path, cloud: Cloud) -> Result<Checked, PlanFileError> {
+    let name = || path.display().to_string();
+    let incomplete = || PlanFileError::Unreadable { path: name(), reason: "it is incomplete".to_owned(), cloud: None };
+    let checked = check_for(path, |_| vec![cloud]).and_then(|mut checked| checked.pop().ok_or_else(incomplete));
+    checked.map_err(|error| error.for_cloud(cloud.name()))
+}
+
+/// The same for every cloud that the file has a section of.
+pub(crate) fn check_all(path: &Path) -> Result<Vec<Checked>, PlanFileError> {
+    check_for(path, |file| {
+        let described: Vec<_> = Cloud::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect();
+        // A file without any is told what the first one lacks.
+        if described.is_empty() { vec![Cloud::ALL[0]] } else { described }
+    })
+}
+
+fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<Cloud>) -> Result<Vec<Checked>, PlanFileError> {
+    let file = PlanFile::read(path, &env)?;
+    let mut problems = file.problems();
+    // Sections of other clouds may stand in the same file; each command reads its own.
+    let sections: Vec<_> = std::iter::once("deployment").chain(Cloud::ALL.map(Cloud::name)).collect();
+    file.top_level(&sections, &mut problems);
+    let deployment = Deployment::read(&file, &mut problems);
+    let settings = clouds(&file).into_iter().map(|cloud| (cloud, cloud.read(deployment.clone(), &file, &mut problems)));
+    let settings: Vec<_> = settings.collect();
+    problems.finish()?;
+    let source = PlanFileSource { name: file.name().to_owned(), digest: file.digest() };
+    let checked = settings.into_iter().filter_map(|(cloud, settings)| {
+        Some(Checked { cloud, source: source.clone(), settings: settings?, file: Some(file.clone()) })
+    });
+    Ok(checked.collect())
+}
+
+impl Checked {
+    /// The plan file that a saved change set was made from.
+    pub(crate) fn of_saved(set: &ChangeSet) -> Option<Self> {
+        let cloud = Cloud::named(&set.cloud)?;
+        let settings = cloud.restore(set.settings.clone())?;
+        Some(Self { cloud, source: set.plan_file.clone(), settings, file: None })
+    }
+
+    /// What a change set is made for.
+    pub(crate) fn intent(&self, purpose: Purpose, with_orphans: bool) -> Intent {
+        let deployment = self.settings.deployment();
+        Intent {
+            purpose,
+            with_orphans,
+            deployment: deployment.name.clone(),
+            was: deployment.was.clone(),
+            protect: self.settings.protect(),
+            plan_file: self.source.clone(),
+            settings: self.settings.to_json(),
+        }
+    }
+
+    fn line_of(&self, path: &str) -> Option<usize> {
+        self.file.as_ref().map(|file| file.line_of(path))
+    }
+
+    /// Look at the cloud and compare.
+    pub(crate) async fn change_set(
+        &self,
+        observer: &dyn Observer,
+        intent: &Intent,
+        events: &dyn EventSink,
+    ) -> Result<ChangeSet, Error> {
+        engine::plan(observer, intent, &|path| self.line_of(path), events).await
+    }
+}

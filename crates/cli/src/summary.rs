@@ -1,0 +1,48 @@
+//! How an incomplete run ended, and the command that goes on.
+
+use provision_core::ErrorKind;
+use provision_core::change_set::ChangeSet;
+use provision_core::executor::Outcome;
+
+use crate::arguments::Global;
+use crate::exit::Exit;
+use crate::signals::Signals;
+use crate::view::{self, error};
+
+/// The command that goes on where a run ended, with the flags that it needs.
+pub(crate) fn again(command: &str, set: &ChangeSet, global: &Global) -> String {
+    let mut text = format!("provision {} {command} {}", set.cloud, set.plan_file.name);
+    if let Some(name) = set.delete_data() {
+        text += &format!(" --delete-data {name}");
+    }
+    if set.with_orphans {
+        text += " --orphans";
+    }
+    text + &sandbox_flag(global)
+}
+
+/// ` --sandbox` where the run is one: without it the same command is meant for the real cloud.
+pub(crate) fn sandbox_flag(global: &Global) -> String {
+    global.sandbox.as_ref().map(|folder| format!(" --sandbox={}", folder.display())).unwrap_or_default()
+}
+
+/// Say how an incomplete run ended, and give its exit code.
+pub(crate) fn incomplete(outcome: &Outcome, signals: &Signals, set: &ChangeSet, command: &str) -> Exit {
+    let failed: Vec<_> = outcome.failed.iter().map(|error| set.located(error)).collect();
+    let mut text = error::texts(&failed);
+    let list = |title: &str, items: &[String]| match items {
+        [] => String::new(),
+        items => format!("{title}:\n{}", items.iter().map(|item| format!("  {item}\n")).collect::<String>()),
+    };
+    text += &list("\ndone", &outcome.done);
+    text += &list("\nnot done", &outcome.remaining);
+    text += &format!("\nrun `{command}` again: it goes on where this run ended\n");
+    view::diagnostic(&text);
+    let stale = outcome.failed.iter().any(|error| error.kind() == ErrorKind::Stale);
+    match signals.exit() {
+        Some(exit) => exit,
+        None if stale => Exit::Stale,
+        None if !outcome.done.is_empty() => Exit::Partial,
+        None => Exit::of_all(&outcome.failed),
+    }
+}

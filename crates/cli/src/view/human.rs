@@ -1,0 +1,108 @@
+//! What people see.
+
+mod change_set;
+mod progress;
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use provision_core::Error;
+use provision_core::change_set::ChangeSet;
+use provision_core::event::{Event, EventSink};
+use provision_core::output::{Output, table};
+
+use super::words::verdict;
+use super::{View, diagnostic, error, report, result};
+use crate::arguments::{Global, ReportFormat};
+use crate::exit::Failure;
+use change_set::Detail;
+use progress::{Lines, Rows};
+
+/// Texts on both streams.
+pub(crate) struct Human {
+    detail: Detail,
+    quiet: bool,
+    events: Box<dyn EventSink>,
+}
+
+impl Human {
+    /// As the flags ask.
+    pub(crate) fn new(global: &Global) -> Self {
+        let quiet = global.quiet;
+        let events: Box<dyn EventSink> = match std::io::stderr().is_terminal() {
+            true if !quiet => Box::new(Rows::default()),
+            _ => Box::new(Lines { quiet }),
+        };
+        let detail = if global.verbose { Detail::Everything } else { Detail::Changes };
+        Self { detail, quiet, events }
+    }
+}
+
+impl EventSink for Human {
+    fn emit(&self, event: Event) {
+        self.events.emit(event);
+    }
+}
+
+impl View for Human {
+    fn plan(&self, set: &ChangeSet, _: &[Error]) {
+        self.saved(set);
+    }
+
+    fn change_set(&self, set: &ChangeSet) {
+        self.saved(set);
+    }
+
+    fn saved(&self, set: &ChangeSet) {
+        result(&change_set::text(set, self.detail));
+    }
+
+    fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat) {
+        match format {
+            ReportFormat::Text => drift(sets, errors),
+            ReportFormat::Markdown => result(&report::markdown::text(sets, errors)),
+            ReportFormat::Junit => result(&report::junit::text(sets, errors)),
+            ReportFormat::Sarif => result(&report::sarif::text(sets, errors)),
+        }
+    }
+
+    fn valid(&self, plan_file: &Path) {
+        result(&format!("{} is valid\n", plan_file.display()));
+    }
+
+    fn applied(&self, cloud: &str, outputs: &[Output], handover: Option<String>) {
+        result(&format!("\n{}", table(outputs)));
+        if outputs.iter().any(Output::is_sensitive) {
+            self.note(&format!("secrets are shown by `provision {cloud} output --reveal`\n"));
+        }
+        if let Some(left) = handover {
+            self.note(&format!("\n{left}\n"));
+        }
+    }
+
+    fn destroyed(&self, deployment: &str) {
+        result(&format!("\nDestroyed deployment `{deployment}`.\n"));
+    }
+
+    fn failure(&self, failure: &Failure) {
+        diagnostic(&error::failure(failure));
+    }
+
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            diagnostic(text);
+        }
+    }
+}
+
+fn drift(sets: &[ChangeSet], errors: &[Error]) {
+    for set in sets {
+        if set.has_changes() || !set.unreadable.is_empty() || !set.orphans.is_empty() || !set.warnings.is_empty() {
+            result(&change_set::text(set, Detail::Changes));
+        }
+        result(&format!("{}: {}\n", set.deployment, verdict(set)));
+    }
+    for error in errors {
+        result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
+    }
+}

@@ -1,0 +1,101 @@
+//! The road from a plan file to the cloud and back: look and compare, write, look until what was written is seen.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::assess::{Intent, assess};
+use crate::change_set::{Action, Change, ChangeSet, Purpose};
+use crate::context::Stop;
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, EventSink};
+use crate::executor::{Outcome, execute};
+use crate::graph::graph;
+use crate::provider::{Observer, Provisioner};
+use crate::retry;
+use crate::survey::survey_settled;
+
+/// How long written values may take to be seen: SQS attributes, the slowest, take up to 60 seconds.
+const SETTLING: Duration = Duration::from_secs(75);
+
+/// Look at the cloud and compare. `line_of` gives the plan file's line of a dotted path.
+///
+/// # Errors
+///
+/// Credentials that are not accepted, and answers that make every look pointless.
+pub async fn plan(
+    observer: &dyn Observer,
+    intent: &Intent,
+    line_of: &dyn Fn(&str) -> Option<usize>,
+    events: &dyn EventSink,
+) -> Result<ChangeSet, Error> {
+    let removing = matches!(intent.purpose, Purpose::Destroy { .. });
+    let found = survey_settled(observer, &intent.names(), removing, events).await?;
+    Ok(assess(observer, intent, &found, line_of))
+}
+
+/// Stop as stale if another look found something else; `when` ends a sentence.
+///
+/// # Errors
+///
+/// The cloud is not as it was.
+pub fn unchanged(then: &ChangeSet, now: &ChangeSet, when: &str) -> Result<(), Error> {
+    let Some(difference) = then.difference(now) else { return Ok(()) };
+    let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).message(difference);
+    Err(error.hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)))
+}
+
+/// Execute a set, from the first write to the end of the last.
+pub async fn apply(provisioner: &dyn Provisioner, set: &ChangeSet, stop: &Stop, events: &dyn EventSink) -> Outcome {
+    execute(provisioner, &graph(set, &provisioner.resources()), stop, events).await
+}
+
+/// Look until what was written is seen.
+///
+/// # Errors
+///
+/// Somebody else wrote at the same time, or something is still different when every service shows what was written.
+pub async fn confirm(
+    observer: &dyn Observer,
+    intent: &Intent,
+    executed: &ChangeSet,
+    events: &dyn EventSink,
+) -> Result<(), Error> {
+    let (started, mut waits) = (Instant::now(), retry::waits());
+    loop {
+        let set = plan(observer, intent, &|_| None, events).await?;
+        let unseen = unseen(&set);
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        if let Some(crossed) = executed.crossed(&set) {
+            let error = Error::new(ErrorKind::Stale, "somebody else wrote at the same time").message(crossed);
+            let command = format!("provision {} plan", set.cloud);
+            return Err(error.hint(format!("`{command}` shows the result of both; apply again to mend it")));
+        }
+        if started.elapsed() > SETTLING {
+            let error =
+                Error::new(ErrorKind::Unexpected, "what was written is not what is seen").message(unseen.join(", "));
+            let plan = format!("provision {} plan", set.cloud);
+            return Err(error.hint(format!("if `{plan}` goes on showing it, this is a bug in provision")));
+        }
+        events.emit(Event::Confirming { unseen });
+        sleep(waits.next().unwrap_or_default()).await;
+    }
+}
+
+fn unseen(set: &ChangeSet) -> Vec<String> {
+    let open = set.changes.iter().filter(|change| change.action != Action::NoOp);
+    let named = |change: &Change| {
+        let facets = change.facets.iter().filter(|facet| facet.finding.differs()).map(|facet| facet.facet.clone());
+        let facets: Vec<_> = facets.collect();
+        format!(
+            "{} of {} `{}`",
+            if facets.is_empty() { "mark".to_owned() } else { facets.join(" and ") },
+            change.kind,
+            change.name
+        )
+    };
+    let unread = set.unreadable.iter().map(|unread| unread.0.to_string());
+    open.map(named).chain(unread).collect()
+}

@@ -1,0 +1,165 @@
+//! A service for the tests, whose writes take a second.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use tokio::time::{Instant, sleep};
+
+use crate::address::Address;
+use crate::contents::Contents;
+use crate::context::Watch;
+use crate::error::{Error, ErrorKind, RetryClass};
+use crate::event::{Event, EventSink};
+use crate::facet::Want;
+use crate::identity::Identity;
+use crate::mark::{Origin, TagChanges, Tags, with_changes};
+use crate::operation::{Operation, Verb};
+use crate::output::Output;
+use crate::provider::{Created, Observer, Provisioner};
+use crate::resource::{Lane, Observation, Orphan, Resource, Turns};
+
+/// How long a write takes.
+pub(super) const WRITE: Duration = Duration::from_secs(1);
+const BUDGET: Duration = Duration::from_secs(300);
+const NOT_SEEN: RetryClass = RetryClass::Settling { reason: "a right is not known everywhere yet", budget: BUDGET };
+pub(super) const THING: &str = "the full name";
+
+/// A service that notes when each write began.
+pub(super) struct Slow {
+    pub(super) begun: Instant,
+    /// The first writes of so many operations end in a conflict.
+    crossing: usize,
+    /// Until then, the service has not caught up with an earlier write.
+    settles: Duration,
+    starts: Mutex<Vec<(usize, Duration)>>,
+    pub(super) tags: Mutex<Option<Tags>>,
+}
+
+impl Slow {
+    pub(super) fn begin(crossing: usize, settles: Duration) -> Self {
+        let (starts, tags) = (Mutex::default(), Mutex::default());
+        Self { begun: Instant::now(), crossing, settles, starts, tags }
+    }
+
+    /// The times at which the writes of an operation began.
+    pub(super) fn starts(&self, id: usize) -> Vec<Duration> {
+        let starts = self.starts.lock().unwrap();
+        starts.iter().filter(|(of, _)| *of == id).map(|(_, at)| *at).collect()
+    }
+}
+
+#[async_trait]
+impl Provisioner for Slow {
+    async fn write(
+        &self,
+        operation: &Operation,
+        _: &str,
+        _: &Value,
+        _: &Value,
+        watch: &Watch<'_>,
+    ) -> Result<(), Error> {
+        let _turn = watch.turn().await;
+        if self.begun.elapsed() < self.settles {
+            return Err(Error::new(ErrorKind::PermissionDenied, "write").hint("run it again").retry(NOT_SEEN));
+        }
+        self.starts.lock().unwrap().push((operation.id, self.begun.elapsed()));
+        sleep(WRITE).await;
+        if operation.id < self.crossing && self.starts(operation.id).len() == 1 {
+            return Err(Error::new(ErrorKind::Conflict, "write").retry(RetryClass::Conflict));
+        }
+        Ok(())
+    }
+
+    async fn tags(&self, _: &Operation) -> Result<Option<Tags>, Error> {
+        Ok(self.tags.lock().unwrap().clone())
+    }
+
+    async fn update_tags(&self, _: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
+        *self.tags.lock().unwrap() = Some(with_changes(found, changes));
+        Ok(())
+    }
+
+    async fn create(&self, _: &Operation, _: &Tags, _: &Map<String, Value>, _: &Watch<'_>) -> Result<Created, Error> {
+        Ok(Created::Existed)
+    }
+
+    async fn empty(&self, _: &Operation, _: &Watch<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+        watch.still_ours().await?;
+        *self.tags.lock().unwrap() = None;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Observer for Slow {
+    fn cloud(&self) -> &'static str {
+        "slow"
+    }
+
+    fn resources(&self) -> Vec<Resource> {
+        Vec::new()
+    }
+
+    fn want(&self, _: &Address, _: Origin) -> Vec<Want> {
+        Vec::new()
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        Vec::new()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn handover(&self) -> Option<String> {
+        None
+    }
+
+    async fn identity(&self) -> Result<Identity, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "look"))
+    }
+
+    async fn observe(&self, _: &Address) -> Result<Observation, Error> {
+        Ok(Observation::Absent)
+    }
+
+    async fn marked(&self, _: &[String]) -> Result<Vec<Orphan>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn contents(&self, _: &Address) -> Result<Contents, Error> {
+        Ok(Contents::default())
+    }
+}
+
+/// Every event, with its second.
+pub(super) struct Record(pub(super) Instant, pub(super) Mutex<Vec<(u64, Event)>>);
+
+impl EventSink for Record {
+    fn emit(&self, event: Event) {
+        self.1.lock().unwrap().push((self.0.elapsed().as_secs(), event));
+    }
+}
+
+/// Writes to one lane that need nothing of each other.
+pub(super) fn writes(turns: &[Turns]) -> Vec<Operation> {
+    let write = |(id, turns): (usize, &Turns)| Operation {
+        id,
+        address: Address::new("slow.thing"),
+        kind: "thing".to_owned(),
+        name: id.to_string(),
+        identity: THING.to_owned(),
+        holder: Some(Address::new("slow.thing")),
+        verb: Verb::Write { facet: String::new(), before: Value::Null, value: Value::Null },
+        needs: Vec::new(),
+        lane: Some(Lane { name: "thing", turns: *turns }),
+    };
+    turns.iter().enumerate().map(write).collect()
+}

@@ -1,0 +1,121 @@
+//! Facets: the parts of a resource that are read and written by calls of their own, what is wanted of them, and what there is.
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::refusal::Refusal;
+
+/// A part of a resource that is read and written by its own call.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Facet {
+    /// Its name in messages and change sets.
+    pub name: &'static str,
+    /// Its key in the mark: one letter, unique among the facets of a cloud that one mark has on record.
+    pub key: char,
+    /// How much of the value is ours.
+    pub extent: Extent,
+    /// Whose its values are.
+    pub sharing: Sharing,
+    /// When a resource is made, how the facet gets its value.
+    pub creation: Creation,
+}
+
+/// How much of a facet's value is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The whole value.
+    Whole,
+    /// A map, of which each member is compared and on record by itself.
+    NamedKeys,
+    /// The deployment's tags: a map that is written with the mark, by the core.
+    Tags,
+}
+
+/// Whose the values of a facet are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One value for everybody. A release leaves it as it is.
+    Exclusive,
+    /// Entries in a document of everybody's, of which ours carry our id. A release takes them out.
+    Named,
+    /// The same without an id: whose an entry is stands in the mark alone ([`crate::entries`]).
+    Anonymous,
+}
+
+/// How a facet gets its value when its resource is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// By the call that creates the resource.
+    SameCall,
+    /// By its own call, after the creation.
+    OwnCall,
+}
+
+/// The value that the plan file asks for in one facet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Want {
+    /// The facet.
+    pub facet: &'static Facet,
+    /// The normalised value; `null` where nothing of ours is wanted.
+    pub value: Value,
+    /// The plan file's key that decides it, dotted; where it is absent, the nearest table is shown.
+    pub path: String,
+}
+
+/// The observed value of one facet.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// It was read.
+    Value(Value),
+    /// Entries of everybody, of which [`crate::entries`] tells ours.
+    Entries(Entries),
+    /// It could not be read.
+    Unknown(Error),
+}
+
+/// The entries that a shared document has.
+#[derive(Clone, Debug, Default)]
+pub struct Entries {
+    /// Each of them, in the document's order.
+    pub list: Vec<Entry>,
+    /// How many the document takes, with what is said where one more would be too many.
+    pub limit: Option<(usize, Refusal)>,
+}
+
+/// One entry of a shared document.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// In a facet that is a map, the member that it is a value of.
+    pub member: Option<String>,
+    /// Its normalised value.
+    pub value: Value,
+    /// Whose its id says that it is.
+    pub id: EntryId,
+    /// Another deployment has it on record too: it stays as long as one of them wants it.
+    pub co_owned: bool,
+    /// What it is, for people.
+    pub text: String,
+    /// Why ours cannot stand beside it, if it is somebody else's.
+    pub conflict: Option<Refusal>,
+    /// An entry before it that answers in its place.
+    pub behind: Option<String>,
+}
+
+/// What the id of an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryId {
+    /// It has none.
+    Nobodys,
+    /// It is ours.
+    Ours,
+    /// It is somebody else's.
+    Others,
+}
+
+impl Entry {
+    /// An entry without an id.
+    #[must_use]
+    pub fn new(value: Value, text: String) -> Self {
+        Self { member: None, value, id: EntryId::Nobodys, co_owned: false, text, conflict: None, behind: None }
+    }
+}

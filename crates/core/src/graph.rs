@@ -1,0 +1,437 @@
+//! The graph of writes that a change set amounts to.
+//!
+//! At most about twenty operations, known before the first one is sent. The graph is a pure function of the change set,
+//! so a saved one is executed exactly.
+
+use serde_json::{Map, Value};
+
+use crate::address::Address;
+use crate::change_set::{Action, Change, ChangeSet, FacetChange, Purpose};
+use crate::facet::{Extent, Sharing};
+use crate::mark::{Mark, Origin, TagChanges};
+use crate::operation::{Operation, Verb};
+use crate::resource::{Carrier, Orphan, Resource};
+
+/// The operations of a change set on these resources, each after those it needs.
+#[must_use]
+pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
+    let mut graph = Graph { set, resources, operations: Vec::new() };
+    let removes = |change: &&Change| matches!(change.action, Action::Delete | Action::Release);
+    graph.begin();
+    set.changes.iter().filter(|change| !removes(change)).for_each(|change| graph.make(change));
+    let mut removals: Vec<_> = set.changes.iter().filter(removes).collect();
+    removals.sort_by_key(|change| graph.turn(&change.address));
+    // What apply takes out are entries, and the marks say so only once they are gone.
+    let (before_marks, after_marks) =
+        if set.purpose == Purpose::Apply { (removals, vec![]) } else { (vec![], removals) };
+    before_marks.iter().for_each(|change| graph.remove(change));
+    graph.write_marks();
+    graph.rename_orphans();
+    let mut orphans: Vec<_> = set.orphans.iter().filter(|_| set.with_orphans).collect();
+    orphans.sort_by_key(|orphan| graph.turn(&orphan.address));
+    let mut orphans = orphans.into_iter().peekable();
+    for change in &after_marks {
+        // An orphan goes where one of its kind in the plan file would: before what it may be in.
+        while let Some(orphan) = orphans.next_if(|orphan| graph.turn(&orphan.address) < graph.turn(&change.address)) {
+            graph.remove_orphan(orphan);
+        }
+        graph.remove(change);
+    }
+    orphans.for_each(|orphan| graph.remove_orphan(orphan));
+    after_marks.iter().for_each(|change| graph.unmark(change));
+    graph.operations
+}
+
+struct Graph<'a> {
+    set: &'a ChangeSet,
+    resources: &'a [Resource],
+    operations: Vec<Operation>,
+}
+
+impl Graph<'_> {
+    fn push(&mut self, change: &Change, verb: Verb, needs: Vec<usize>) -> usize {
+        let resource = self.resource(change);
+        let id = self.operations.len();
+        self.operations.push(Operation {
+            id,
+            address: change.address.clone(),
+            kind: change.kind.clone(),
+            name: change.name.clone(),
+            identity: resource.map(|resource| resource.identity.clone()).unwrap_or_default(),
+            holder: Some(resource.map_or_else(|| change.address.clone(), |resource| resource.holder().clone())),
+            verb,
+            needs,
+            lane: resource.and_then(|resource| resource.lane),
+        });
+        id
+    }
+
+    fn resource(&self, change: &Change) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.address == change.address)
+    }
+
+    /// Every operation so far on one of these addresses.
+    fn on(&self, addresses: &[Address]) -> Vec<usize> {
+        let on = self.operations.iter().filter(|operation| addresses.contains(&operation.address));
+        on.map(|operation| operation.id).collect()
+    }
+
+    /// What a resource's writes wait for. One with a mark of its own is made inside or beside the others: they must
+    /// exist. An entry joins them: of its carrier it waits for the existence, of others for everything that is written.
+    fn before_writes(&self, resource: &Resource) -> Vec<usize> {
+        let begins = |operation: &Operation| matches!(operation.verb, Verb::Create { .. } | Verb::Adopt { .. });
+        let exists = |operation: &Operation| match &resource.carrier {
+            Carrier::Itself => true,
+            Carrier::Of(carrier) => *carrier == operation.address,
+        };
+        let needed = self.operations.iter().filter(|operation| {
+            resource.needs.contains(&operation.address)
+                && operation.writes()
+                && (begins(operation) || !exists(operation))
+        });
+        needed.map(|operation| operation.id).collect()
+    }
+
+    fn carrier_action(&self, resource: &Resource) -> Option<Action> {
+        let Carrier::Of(carrier) = &resource.carrier else { return None };
+        self.set.changes.iter().find(|change| change.address == *carrier).map(|change| change.action)
+    }
+
+    /// Put on record what is about to be written for the first time without a name of ours, where no creation does.
+    fn begin(&mut self) {
+        for change in self.set.changes.iter().filter(|change| change.action != Action::Create) {
+            let Some(begin) = &change.begin else { continue };
+            let verb = match (change.action, &change.mark) {
+                (Action::Adopt | Action::Restore, before) => {
+                    Verb::Adopt { before: before.clone(), mark: begin.clone() }
+                }
+                (_, before) => {
+                    Verb::WriteMark { before: before.clone(), mark: begin.clone(), tags: TagChanges::default() }
+                }
+            };
+            self.push(change, verb, Vec::new());
+        }
+    }
+
+    /// What was put on record on a resource before anything else, if anything was.
+    fn begun(&self, address: &Address) -> Vec<usize> {
+        let begins = |operation: &&Operation| matches!(operation.verb, Verb::WriteMark { .. } | Verb::Adopt { .. });
+        let on = self.operations.iter().filter(|operation| operation.address == *address);
+        on.filter(begins).map(|operation| operation.id).collect()
+    }
+
+    /// Create, then write each facet that differs.
+    fn make(&mut self, change: &Change) {
+        let Some(resource) = self.resource(change).cloned() else { return };
+        let mut needs = self.before_writes(&resource);
+        needs.extend(self.begun(resource.holder()));
+        let created = resource.is_marked() && change.action == Action::Create;
+        if created {
+            let mark = self.first_mark(change, &resource.identity);
+            let tags = change.tags.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+            let tags = tags.chain(mark.to_tags()).collect();
+            let mut facets = wanted(change);
+            facets.retain(|name, _| resource.facet(name).is_none_or(|facet| facet.extent != Extent::Tags));
+            needs = vec![self.push(change, Verb::Create { mark, tags, facets }, needs)];
+        }
+        for facet in change.facets.iter().filter(|facet| facet.write) {
+            self.write(change, facet, &facet.after, &needs);
+        }
+        if created {
+            self.push(change, Verb::ReadMark, needs);
+        }
+    }
+
+    /// Write a facet, once for each entry of ours that it takes the place of, one after the other.
+    fn write(&mut self, change: &Change, facet: &FacetChange, value: &Value, needs: &[usize]) {
+        let mut needs = needs.to_vec();
+        let ours = if facet.ours.is_empty() { vec![Value::Null] } else { facet.ours.clone() };
+        for before in ours {
+            let verb = Verb::Write { facet: facet.facet.clone(), before, value: value.clone() };
+            let id = self.push(change, verb, needs.clone());
+            needs.push(id);
+        }
+    }
+
+    fn first_mark(&self, change: &Change, identity: &str) -> Mark {
+        let unfinished = || Mark::unfinished(&self.set.deployment, Origin::Created, identity);
+        change.begin.clone().unwrap_or_else(unfinished)
+    }
+
+    /// The last writes, after all others.
+    fn write_marks(&mut self) {
+        let all: Vec<usize> = (0..self.operations.len()).collect();
+        for change in &self.set.changes {
+            let stays = !matches!(change.action, Action::Delete | Action::Release);
+            if let Some(mark) = change.record.as_ref().filter(|_| stays) {
+                let created = change.action == Action::Create;
+                // What was made by this run may not show its mark yet: that is waited for. Any other must be there.
+                let before = change.begin.clone().or_else(|| change.mark.clone()).filter(|_| !created);
+                let tags = if created { TagChanges::default() } else { change.tags.clone() };
+                self.push(change, Verb::WriteMark { before, mark: mark.clone(), tags }, all.clone());
+            }
+        }
+    }
+
+    /// The order of removal: the writers' access where data is deleted, and what must be gone before the data; the data;
+    /// entries in shared documents; the rest.
+    fn rank(&self, address: &Address) -> u8 {
+        match self.resources.iter().find(|resource| resource.address == *address) {
+            Some(resource) if resource.grants_access && self.set.delete_data().is_some() => 0,
+            Some(resource) if self.precedes_data(&resource.address) => 0,
+            Some(resource) if resource.holds_data => 1,
+            Some(resource) if resource.carrier != Carrier::Itself => 2,
+            _ => 3,
+        }
+    }
+
+    /// When a resource or an orphan of its kind is removed.
+    fn turn(&self, address: &Address) -> (u8, usize) {
+        (self.rank(address), self.depth(address))
+    }
+
+    fn precedes_data(&self, address: &Address) -> bool {
+        self.resources.iter().any(|resource| resource.holds_data && resource.deleted_after.contains(address))
+    }
+
+    /// How many others must be gone before it, one after the other.
+    fn depth(&self, address: &Address) -> usize {
+        let resource = self.resources.iter().find(|resource| resource.address == *address);
+        let before = resource.into_iter().flat_map(|resource| &resource.deleted_after);
+        before.map(|before| 1 + self.depth(before)).max().unwrap_or_default()
+    }
+
+    /// Delete what we made; of what stays, take our entries out.
+    fn remove(&mut self, change: &Change) {
+        let Some(resource) = self.resource(change).cloned() else { return };
+        if resource.contained && self.carrier_action(&resource) == Some(Action::Delete) {
+            return;
+        }
+        let mut needs = self.on(&resource.deleted_after);
+        let planned = change.mark.clone();
+        if let (true, Action::Delete, Some(mark)) = (resource.is_marked(), change.action, planned.clone()) {
+            if resource.holds_data && self.set.delete_data().is_some() {
+                let access = (0..self.operations.len()).collect();
+                needs = vec![self.push(change, Verb::Empty { mark: mark.clone() }, access)];
+            }
+            self.push(change, Verb::Delete { mark }, needs);
+            return;
+        }
+        if let (true, Some(mark)) = (resource.is_marked(), planned) {
+            self.push(change, Verb::CheckMark { mark }, needs.clone());
+        }
+        if !resource.is_marked() && has_nameless(&resource, change) {
+            self.check(resource.holder(), &needs);
+        }
+        needs.extend(self.checked(resource.holder()));
+        for facet in change.facets.iter().filter(|facet| facet.write) {
+            self.write(change, facet, &Value::Null, &needs);
+        }
+    }
+
+    /// Look whether what carries entries without a name of ours still carries our mark too: those of another deployment may
+    /// be alike.
+    fn check(&mut self, holder: &Address, needs: &[usize]) {
+        let Some(change) = self.set.changes.iter().find(|change| change.address == *holder) else { return };
+        let deleted = |operation: &Operation| {
+            operation.address == *holder && matches!(operation.verb, Verb::Delete { .. } | Verb::CheckMark { .. })
+        };
+        let mark = change.begin.clone().or_else(|| change.mark.clone());
+        if let (Some(mark), false) = (mark, self.operations.iter().any(deleted)) {
+            let needs = [needs, &self.begun(holder)].concat();
+            self.push(change, Verb::CheckMark { mark }, needs);
+        }
+    }
+
+    /// The look at the mark of a resource that stays.
+    fn checked(&self, address: &Address) -> Vec<usize> {
+        let checks =
+            |operation: &&Operation| operation.address == *address && matches!(operation.verb, Verb::CheckMark { .. });
+        self.operations.iter().filter(checks).map(|operation| operation.id).collect()
+    }
+
+    /// The mark goes last, so that a run that was stopped is found again.
+    fn unmark(&mut self, change: &Change) {
+        if change.action == Action::Release && (change.mark.is_some() || !change.tags.is_empty()) {
+            let all = (0..self.operations.len()).collect();
+            self.push(change, Verb::RemoveMark { mark: change.mark.clone(), tags: change.tags.clone() }, all);
+        }
+    }
+
+    /// The present name of the deployment on what carries its former one.
+    fn rename_orphans(&mut self) {
+        for orphan in self.set.renamed_orphans() {
+            let before = Some(orphan.mark.clone());
+            let mark = Mark { deployment: self.set.deployment.clone(), ..orphan.mark.clone() };
+            self.push_orphan(orphan, Verb::WriteMark { before, mark, tags: TagChanges::default() });
+        }
+    }
+
+    fn remove_orphan(&mut self, orphan: &Orphan) {
+        // A resource that holds data goes only with `destroy`, whose service refuses to delete it unless it is empty.
+        if (orphan.holds_data && self.set.purpose == Purpose::Apply) || orphan.mark.newer_version().is_some() {
+            return;
+        }
+        let mark = orphan.mark.clone();
+        if orphan.mark.origin == Origin::Created {
+            self.push_orphan(orphan, Verb::Delete { mark });
+            return;
+        }
+        if !orphan.entries.is_empty() {
+            self.push_orphan(orphan, Verb::CheckMark { mark: mark.clone() });
+        }
+        for (facet, ours) in &orphan.entries {
+            let (facet, before) = (facet.clone(), ours.clone());
+            self.push_orphan(orphan, Verb::Write { facet, before, value: Value::Null });
+        }
+        let tags = orphan.tags.iter().map(|tag| (tag.clone(), None)).collect();
+        self.push_orphan(orphan, Verb::RemoveMark { mark: Some(mark), tags });
+    }
+
+    fn push_orphan(&mut self, orphan: &Orphan, verb: Verb) {
+        let id = self.operations.len();
+        self.operations.push(Operation {
+            id,
+            address: orphan.address.clone(),
+            kind: orphan.kind.clone(),
+            name: orphan.name.clone(),
+            identity: orphan.identity.clone(),
+            holder: None,
+            verb,
+            needs: (0..id).collect(),
+            lane: None,
+        });
+    }
+}
+
+/// Whether entries are taken out that carry no name of ours.
+fn has_nameless(resource: &Resource, change: &Change) -> bool {
+    let nameless = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Anonymous);
+    change.facets.iter().any(|facet| facet.write && nameless(&facet.facet))
+}
+
+/// The values of the wanted facets by name, as the creating call gets them.
+fn wanted(change: &Change) -> Map<String, Value> {
+    change.facets.iter().map(|facet| (facet.facet.clone(), facet.after.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Model, Plan, World};
+    use crate::provider::Observer as _;
+
+    /// What a set amounts to, each operation with the numbers of those that it needs.
+    fn texts(model: &Model, set: &ChangeSet) -> Vec<String> {
+        let operations = graph(set, &model.resources());
+        operations.iter().map(|operation| format!("{} {:?}", operation.describe(), operation.needs)).collect()
+    }
+
+    async fn applied(plan: Plan) -> Model {
+        let model = Model::new(plan, World::default());
+        model.apply().await;
+        model
+    }
+
+    fn replanned(model: &Model, change: impl FnOnce(&mut Plan)) -> Model {
+        let mut plan = model.plan.clone();
+        change(&mut plan);
+        Model::new(plan, model.world().clone())
+    }
+
+    #[tokio::test]
+    async fn what_is_absent_is_made_at_once_then_joined_then_marked() {
+        let model = Model::new(Plan::new(), World::default());
+        let expected = [
+            "create bucket `files` []",
+            "write policy of bucket `files` [0]",
+            "write rule of bucket `files` [0]",
+            "read the mark of bucket `files` [0]",
+            "create queue `events` []",
+            "write senders of queue `events` [4]",
+            "read the mark of queue `events` [4]",
+            "write entry of notification `notification` [0, 4, 5]",
+            "write grants of access `node` [0]",
+            "record the mark of bucket `files` [0, 1, 2, 3, 4, 5, 6, 7, 8]",
+            "record the mark of queue `events` [0, 1, 2, 3, 4, 5, 6, 7, 8]",
+        ];
+        assert_eq!(texts(&model, &model.plan().await), expected);
+    }
+
+    #[tokio::test]
+    async fn what_a_destroy_deletes_goes_in_the_order_that_the_services_ask_for() {
+        let model = applied(Plan::new()).await;
+        let destroy = |delete_data: Option<&str>| Purpose::Destroy { delete_data: delete_data.map(str::to_owned) };
+        let set = model.change_set(destroy(None), false).await;
+        let expected = [
+            "read the mark of bucket `files` []",
+            "remove grants of access `node` [0]",
+            "delete bucket `files` [1]",
+            "delete queue `events` [0, 2]",
+        ];
+        assert_eq!(texts(&model, &set), expected);
+        let set = model.change_set(destroy(Some("files")), false).await;
+        let expected = [
+            "read the mark of bucket `files` []",
+            "remove grants of access `node` [0]",
+            "empty bucket `files` [0, 1]",
+            "delete bucket `files` [2]",
+            "delete queue `events` [0, 2, 3]",
+        ];
+        assert_eq!(texts(&model, &set), expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_released_is_looked_at_first_and_loses_its_mark_last() {
+        let mut world = World::default();
+        world.thing("bucket/files");
+        let model = Model::new(Plan { adopt: true, queue: None, ..Plan::new() }, world);
+        model.apply().await;
+        let set = model.change_set(Purpose::Destroy { delete_data: None }, false).await;
+        let expected = [
+            "read the mark of bucket `files` []",
+            "remove grants of access `node` [0]",
+            "read the mark of bucket `files` [1]",
+            "remove rule of bucket `files` [1, 0, 2]",
+            "release bucket `files` [0, 1, 2, 3]",
+        ];
+        assert_eq!(texts(&model, &set), expected);
+    }
+
+    #[tokio::test]
+    async fn rights_are_put_on_record_before_they_are_given_and_their_end_after_they_are_taken() {
+        let model = applied(Plan { principal: None, queue: None, ..Plan::new() }).await;
+        let model = replanned(&model, |plan| plan.principal = Some("node".to_owned()));
+        let expected = [
+            "record the mark of bucket `files` []",
+            "write grants of access `node` [0]",
+            "record the mark of bucket `files` [0, 1]",
+        ];
+        assert_eq!(texts(&model, &model.plan().await), expected);
+        model.apply().await;
+        let model = replanned(&model, |plan| plan.principal = None);
+        let expected = [
+            "read the mark of bucket `files` []",
+            "remove grants of access `node` [0]",
+            "record the mark of bucket `files` [0, 1]",
+        ];
+        assert_eq!(texts(&model, &model.plan().await), expected);
+    }
+
+    #[tokio::test]
+    async fn orphan_goes_where_asked_and_takes_its_present_name_otherwise() {
+        let model = replanned(&applied(Plan::new()).await, |plan| plan.queue = Some("second".to_owned()));
+        model.apply().await;
+        let set = model.change_set(Purpose::Apply, true).await;
+        assert_eq!(texts(&model, &set), ["delete queue `events` []"]);
+        // It has the address of the one that is made, and is not known as a new one is.
+        let held: Vec<_> = graph(&set, &model.resources()).into_iter().map(|operation| operation.holder).collect();
+        assert_eq!(held, [None]);
+        let model = replanned(&model, |plan| {
+            plan.was = Some("wandb".to_owned());
+            plan.deployment = "new".to_owned();
+        });
+        let texts = texts(&model, &model.plan().await);
+        assert!(texts.last().unwrap().starts_with("record the mark of queue `events`"), "{texts:?}");
+    }
+}

@@ -1,0 +1,19 @@
+//! Whose cloud it is: what a change set is bound to.
+
+use serde::{Deserialize, Serialize};
+
+/// Stands among [`Identity::endpoints`] for a sandbox, whose address is another one each time.
+pub const SANDBOX: &str = "sandbox";
+
+/// Who we are and where: what a change set is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The account, project or subscription.
+    pub account: String,
+    /// The principal, as the cloud names it.
+    pub principal: String,
+    /// The region or location.
+    pub region: String,
+    /// Endpoints that are not the cloud's own, `NAME=value`; empty on the real cloud.
+    pub endpoints: Vec<String>,
+}

@@ -1,0 +1,51 @@
+//! What is wrong with a plan file, as data.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+/// A place in the file, both from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+/// A problem and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Diagnostic {
+    pub(crate) path: String,
+    pub(crate) span: Range<usize>,
+    pub(crate) message: String,
+    pub(crate) label: String,
+    pub(crate) help: Option<String>,
+}
+
+/// One problem, for the JSON view.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// The dotted path.
+    pub path: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub position: Position,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub label: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// A text with control characters escaped: keys may hold what a terminal would obey.
+pub(super) fn harmless(text: &str) -> String {
+    let escape = |letter: char| if obeyed(letter) { letter.escape_unicode().to_string() } else { letter.to_string() };
+    text.chars().map(escape).collect()
+}
+
+/// Whether a terminal obeys a character, or lets it reorder its neighbours, instead of printing it.
+pub(super) fn obeyed(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

@@ -1,0 +1,199 @@
+//! Collects what is wrong with a plan file, and strikes the values of variables from it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::diagnostic::{Diagnostic, Problem, harmless};
+use super::document::{Document, Substitution};
+
+/// Collects the problems of one file.
+#[derive(Debug)]
+pub struct Problems {
+    document: Arc<Document>,
+    diagnostics: Vec<Diagnostic>,
+    /// How many were there from the start: what keeps a string from being known at all.
+    first: usize,
+}
+
+impl Problems {
+    pub(crate) fn new(document: Arc<Document>, diagnostics: Vec<Diagnostic>) -> Self {
+        let first = diagnostics.len();
+        Self { document, diagnostics, first }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// Report a problem at a dotted path: what is wrong in a few words, what would be right, what to do.
+    ///
+    /// The caret shows the value as the file has it, so texts need not repeat it. Where a value came from a variable, the
+    /// variable's value is struck from the texts and `help` gives way to a note on where it came from.
+    pub fn report(&mut self, path: &str, message: &str, label: &str, help: Option<String>) {
+        let span = self.document.root.nearest(path);
+        self.report_at(path, span, message, label, help);
+    }
+
+    pub(crate) fn report_at(
+        &mut self,
+        path: &str,
+        span: Range<usize>,
+        message: &str,
+        label: &str,
+        help: Option<String>,
+    ) {
+        let (path, message, label) = (path.to_owned(), message.to_owned(), label.to_owned());
+        self.diagnostics.push(Diagnostic { path, span, message, label, help });
+    }
+
+    /// A section's value without the paths that problems from `first` on are about.
+    pub(crate) fn without_misfits(&self, mut value: Value, section: &str, first: usize) -> Value {
+        for diagnostic in &self.diagnostics[first..] {
+            let Some(path) = diagnostic.path.strip_prefix(section).map(|path| path.trim_start_matches('.')) else {
+                continue;
+            };
+            remove(&mut value, path);
+        }
+        value
+    }
+
+    /// The end of checking.
+    ///
+    /// # Errors
+    ///
+    /// All problems, if there are any.
+    pub fn finish(mut self) -> Result<(), PlanFileError> {
+        if self.diagnostics.is_empty() {
+            return Ok(());
+        }
+        // About a string whose variables are not set nothing else can be said.
+        let unknown: Vec<_> = self
+            .document
+            .substitutions
+            .iter()
+            .filter(|substitution| !substitution.whole)
+            .map(|substitution| &substitution.span)
+            .collect();
+        let later = self.diagnostics.split_off(self.first);
+        self.diagnostics.extend(later.into_iter().filter(|diagnostic| !unknown.contains(&&diagnostic.span)));
+        self.diagnostics.iter_mut().for_each(|diagnostic| disclose_nothing(diagnostic, &self.document.substitutions));
+        self.diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.message.clone()));
+        self.diagnostics.dedup();
+        Err(PlanFileError::Invalid(Box::new(InvalidPlanFile {
+            document: self.document,
+            diagnostics: self.diagnostics,
+        })))
+    }
+}
+
+/// Strike the values of variables from a problem's texts: they may be secrets. Values that are short words are struck
+/// only where they are quoted alone, since they would be found inside other words.
+fn disclose_nothing(diagnostic: &mut Diagnostic, substitutions: &[Substitution]) {
+    for (name, value) in
+        substitutions.iter().flat_map(|substitution| &substitution.variables).filter(|(_, value)| !value.is_empty())
+    {
+        let shown = format!("${{env:{name}}}");
+        for text in [&mut diagnostic.message, &mut diagnostic.label].into_iter().chain(&mut diagnostic.help) {
+            *text = if value.len() < SHORT {
+                text.replace(&format!("`{value}`"), &format!("`{shown}`"))
+            } else {
+                text.replace(value.as_str(), &shown)
+            };
+        }
+    }
+    let here = substitutions.iter().find(|substitution| substitution.whole && substitution.span == diagnostic.span);
+    if let Some(Substitution { variables, .. }) = here.filter(|here| !here.variables.is_empty()) {
+        let names: Vec<_> = variables.iter().map(|(name, _)| format!("`{name}`")).collect();
+        diagnostic.help = Some(format!("the text is filled in from {}", names.join(" and ")));
+    }
+}
+
+/// Characters below which a variable's value is too common a word to be struck everywhere, and too short a secret.
+const SHORT: usize = 6;
+
+/// Remove a dotted path; the longest key first, as a quoted key may hold dots itself.
+fn remove(value: &mut Value, path: &str) {
+    let Value::Object(members) = value else { return };
+    if members.remove(path).is_some() {
+        return;
+    }
+    let mut dots = path.rmatch_indices('.').map(|(dot, _)| dot);
+    if let Some(dot) = dots.find(|dot| members.contains_key(&path[..*dot]))
+        && let Some(member) = members.get_mut(&path[..dot])
+    {
+        remove(member, &path[dot + 1..]);
+    }
+}
+
+/// Why a plan file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanFileError {
+    /// It cannot be read at all.
+    #[error("cannot read plan file `{path}`: {reason}")]
+    Unreadable {
+        /// Its path, as typed.
+        path: String,
+        /// The system's reason.
+        reason: String,
+        /// The cloud that it was to describe, if it is known.
+        cloud: Option<String>,
+    },
+    /// It has problems.
+    #[error("{0}")]
+    Invalid(Box<InvalidPlanFile>),
+}
+
+impl PlanFileError {
+    /// Say which cloud the file was to describe.
+    #[must_use]
+    pub fn for_cloud(mut self, name: &str) -> Self {
+        if let Self::Unreadable { cloud, .. } = &mut self {
+            *cloud = Some(name.to_owned());
+        }
+        self
+    }
+
+    /// The problems as data; none if the file could not be read.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Unreadable { .. } => Vec::new(),
+            Self::Invalid(invalid) => invalid.problems(),
+        }
+    }
+}
+
+/// A plan file with problems, in the order of the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{} in {}", count(diagnostics.len()), document.name)]
+pub struct InvalidPlanFile {
+    pub(super) document: Arc<Document>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+fn count(problems: usize) -> String {
+    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+}
+
+impl InvalidPlanFile {
+    fn problems(&self) -> Vec<Problem> {
+        let problem = |diagnostic: &Diagnostic| Problem {
+            path: harmless(&diagnostic.path),
+            position: self.document.position(diagnostic.span.start),
+            message: harmless(&diagnostic.message),
+            label: harmless(&diagnostic.label),
+            help: diagnostic.help.as_deref().map(harmless),
+        };
+        self.diagnostics.iter().map(problem).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! What is wrong with a plan file, for a terminal: each problem with its line and a caret.
+
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
+};
+
+use super::diagnostic::{Diagnostic, harmless, obeyed};
+use super::document::Document;
+use super::problems::{InvalidPlanFile, PlanFileError};
+
+impl PlanFileError {
+    /// Everything that is wrong, for a terminal.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        match self {
+            Self::Unreadable { cloud, .. } => {
+                let cloud = cloud.as_deref().unwrap_or("CLOUD");
+                format!(
+                    "error: {self}\n\nhint: check the path; `provision init {cloud}` prints a plan file to begin with\n"
+                )
+            }
+            Self::Invalid(invalid) => invalid.render(color),
+        }
+    }
+}
+
+impl InvalidPlanFile {
+    fn render(&self, color: bool) -> String {
+        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(120);
+        let source = Text { document: &self.document, printed: self.printed() };
+        let mut text = String::new();
+        for diagnostic in &self.diagnostics {
+            let report = Report { diagnostic, text: &source };
+            let mut shown = String::new();
+            // miette fails on a place that is not in the text; the problem itself must not be lost with it.
+            if handler.render_report(&mut shown, &report).is_err() {
+                shown = format!("  {report}: {}\n", harmless(&diagnostic.label));
+            }
+            text.push_str(&shown);
+            text.push('\n');
+        }
+        text + &format!("error: {self}; no request was sent\n")
+    }
+
+    /// The file as it is printed, with a line's end to point at where a problem stands behind its last byte, as an unclosed
+    /// string's does: miette shows no label there.
+    fn printed(&self) -> String {
+        let length = self.document.source.len();
+        let behind =
+            self.diagnostics.iter().any(|diagnostic| diagnostic.span.end >= length && diagnostic.span.start >= length);
+        printed(&self.document.source) + if behind { "\n" } else { "" }
+    }
+}
+
+/// The file as it is printed: what a terminal would obey becomes a character of equal length, so that places stay true.
+/// TOML takes a carriage return only before a newline; elsewhere miette would count a line that TOML does not.
+fn printed(source: &str) -> String {
+    let replace = |(at, letter): (usize, char)| match letter {
+        '\n' | '\t' => letter,
+        '\r' if source[at..].starts_with("\r\n") => letter,
+        _ if !obeyed(letter) => letter,
+        _ if letter.len_utf8() == 1 => '?',
+        _ if letter.len_utf8() == 2 => '\u{b7}',
+        _ => '\u{fffd}',
+    };
+    source.char_indices().map(replace).collect()
+}
+
+/// One problem, as miette shows it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", harmless(&diagnostic.message))]
+struct Report<'a> {
+    diagnostic: &'a Diagnostic,
+    text: &'a Text<'a>,
+}
+
+impl miette::Diagnostic for Report<'_> {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.diagnostic.help.as_deref().map(|help| Box::new(harmless(help)) as _)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(self.text)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = LabeledSpan::new_with_span(Some(harmless(&self.diagnostic.label)), self.diagnostic.span.clone());
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+/// A file for miette, which counts columns in bytes: here they are characters, as in [`Position`] and in editors.
+#[derive(Debug)]
+struct Text<'d> {
+    document: &'d Document,
+    printed: String,
+}
+
+impl SourceCode for Text<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let read = self.printed.read_span(span, lines_before, lines_after)?;
+        // With lines around it, what is read begins at the beginning of a line.
+        let column = if read.column() == 0 { 0 } else { self.document.position(span.offset()).column - 1 };
+        let name = harmless(&self.document.name);
+        let (data, place, line, lines) = (read.data(), *read.span(), read.line(), read.line_count());
+        Ok(Box::new(MietteSpanContents::new_named(name, data, place, line, column, lines)))
+    }
+}

@@ -1,0 +1,23 @@
+//! Why something is not done.
+
+use serde::{Deserialize, Serialize};
+
+/// Why something is not done, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Why.
+    pub reason: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+impl Refusal {
+    /// About a mark that a newer version of the program wrote; `what` carries it.
+    #[must_use]
+    pub fn newer(what: &str, version: &str) -> Self {
+        Self {
+            reason: format!("the mark of {what} (`{version}`) was written by a newer version of provision"),
+            hint: "install that version or a later one".to_owned(),
+        }
+    }
+}

@@ -52,7 +52,8 @@ impl Reader {
         owner: &str,
     ) -> Result<Option<PublicAccessBlockConfiguration>, Error> {
         let request = || self.clients.s3.get_public_access_block().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:GetPublicAccessBlock" needs ["s3:GetBucketPublicAccessBlock"], format!("read public access of bucket `{bucket}`"), request());
+        let tried = format!("read public access of bucket `{bucket}`");
+        let answer = send!("s3:GetPublicAccessBlock" needs ["s3:GetBucketPublicAccessBlock"], tried, request());
         let answer = absent(answer, &["NoSuchPublicAccessBlockConfiguration"])?;
         Ok(answer.and_then(|answer| answer.public_access_block_configuration))
     }
@@ -78,7 +79,8 @@ impl Reader {
         owner: &str,
     ) -> Result<Option<ServerSideEncryptionRule>, Error> {
         let request = || self.clients.s3.get_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:GetBucketEncryption" needs ["s3:GetEncryptionConfiguration"], format!("read encryption of bucket `{bucket}`"), request());
+        let tried = format!("read encryption of bucket `{bucket}`");
+        let answer = send!("s3:GetBucketEncryption" needs ["s3:GetEncryptionConfiguration"], tried, request());
         let answer = absent(answer, &["ServerSideEncryptionConfigurationNotFoundError"])?;
         Ok(answer.and_then(|answer| answer.server_side_encryption_configuration?.rules.into_iter().next()))
     }
@@ -147,7 +149,8 @@ impl Reader {
             let request = self.clients.s3.list_object_versions().bucket(bucket).expected_bucket_owner(owner);
             request.set_key_marker(from.0.clone()).set_version_id_marker(from.1.clone())
         };
-        let answer = send!("s3:ListObjectVersions" needs ["s3:ListBucketVersions"], format!("list the content of bucket `{bucket}`"), request());
+        let tried = format!("list the content of bucket `{bucket}`");
+        let answer = send!("s3:ListObjectVersions" needs ["s3:ListBucketVersions"], tried, request());
         let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(None) };
         let versions = answer.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
         let markers =
@@ -169,7 +172,8 @@ impl Reader {
         owner: &str,
     ) -> Result<Vec<(String, String)>, Error> {
         let request = || self.clients.s3.list_multipart_uploads().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:ListMultipartUploads" needs ["s3:ListBucketMultipartUploads"], format!("list the uploads of bucket `{bucket}`"), request());
+        let tried = format!("list the uploads of bucket `{bucket}`");
+        let answer = send!("s3:ListMultipartUploads" needs ["s3:ListBucketMultipartUploads"], tried, request());
         let uploads = absent(answer, &["NoSuchBucket"])?.and_then(|answer| answer.uploads).unwrap_or_default();
         Ok(uploads.into_iter().filter_map(|upload| Some((upload.key?, upload.upload_id?))).collect())
     }
@@ -195,7 +199,8 @@ impl Writer {
             let request = request.create_bucket_configuration(configuration.clone());
             request.set_object_ownership(ownership.map(ObjectOwnership::from))
         };
-        send!("s3:CreateBucket" needs ["s3:CreateBucket", "s3:TagResource"], format!("create bucket `{bucket}`"), request()).map(|_| ())
+        let tried = format!("create bucket `{bucket}`");
+        send!("s3:CreateBucket" needs ["s3:CreateBucket", "s3:TagResource"], tried, request()).map(|_| ())
     }
 
     /// The whole tag set <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>.
@@ -225,7 +230,8 @@ impl Writer {
             let request = self.clients().s3.put_public_access_block().bucket(bucket).expected_bucket_owner(owner);
             request.public_access_block_configuration(configuration.clone())
         };
-        send!("s3:PutPublicAccessBlock" needs ["s3:PutBucketPublicAccessBlock"], format!("block public access to bucket `{bucket}`"), request()).map(|_| ())
+        let tried = format!("block public access to bucket `{bucket}`");
+        send!("s3:PutPublicAccessBlock" needs ["s3:PutBucketPublicAccessBlock"], tried, request()).map(|_| ())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>
@@ -256,7 +262,8 @@ impl Writer {
             let request = self.clients().s3.put_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
             request.server_side_encryption_configuration(configuration.clone())
         };
-        send!("s3:PutBucketEncryption" needs ["s3:PutEncryptionConfiguration"], format!("write encryption of bucket `{bucket}`"), request()).map(|_| ())
+        let tried = format!("write encryption of bucket `{bucket}`");
+        send!("s3:PutBucketEncryption" needs ["s3:PutEncryptionConfiguration"], tried, request()).map(|_| ())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
@@ -334,7 +341,8 @@ impl Writer {
             let request = self.clients().s3.delete_objects().bucket(bucket).expected_bucket_owner(owner);
             request.delete(delete.clone())
         };
-        let answer = send!("s3:DeleteObjects" needs ["s3:DeleteObject", "s3:DeleteObjectVersion"], format!("delete objects of bucket `{bucket}`"), request())?;
+        let tried = format!("delete objects of bucket `{bucket}`");
+        let answer = send!("s3:DeleteObjects" needs ["s3:DeleteObject", "s3:DeleteObjectVersion"], tried, request())?;
         let errors = answer.errors.unwrap_or_default().into_iter();
         let error = |error: aws_sdk_s3::types::Error| KeyError {
             key: error.key.unwrap_or_default(),

@@ -62,7 +62,8 @@ impl Writer {
             let request = self.clients().sqs.create_queue().queue_name(queue);
             request.set_attributes(Some(attribute_names(attributes))).set_tags(Some(tags.clone()))
         };
-        let answer = send!("sqs:CreateQueue" needs ["sqs:CreateQueue", "sqs:TagQueue"], format!("create queue `{queue}`"), request())?;
+        let tried = format!("create queue `{queue}`");
+        let answer = send!("sqs:CreateQueue" needs ["sqs:CreateQueue", "sqs:TagQueue"], tried, request())?;
         self.reader.urls().extend(answer.queue_url.map(|url| (queue.to_owned(), url)));
         Ok(())
     }

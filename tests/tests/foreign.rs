@@ -27,9 +27,11 @@ const CASES: u64 = 4;
 struct Shared {
     cloud: &'static Cloud,
     documents: &'static [Document],
+    /// Lets bucket and queue of others work together before ours come.
+    prepare: fn(&Hand),
     /// The entries of all documents by their names, as the service gives them, in its order.
     read: fn(&Hand) -> Value,
-    /// Writes the entries of one.
+    /// Writes the entries of one, if the service takes them.
     write: fn(&Hand, &str, &[Value]),
 }
 
@@ -51,6 +53,8 @@ struct Document {
 /// How large a document may be.
 struct Room {
     most: usize,
+    /// Whether all of it is read, so that a plan can tell.
+    read: bool,
     size: fn(&[Value]) -> usize,
 }
 
@@ -92,6 +96,7 @@ struct Update {
 struct Case {
     /// Whether bucket and queue are taken over, or made.
     adopting: bool,
+    prepared: bool,
     puts: Vec<Put>,
     /// A document that is filled, and whether ours still fit.
     filled: Option<(usize, bool)>,
@@ -111,8 +116,8 @@ fn case(shared: &Shared) -> impl Strategy<Value = Case> + use<> {
     let update = update.prop_map(|(puts, settings)| Update { puts, settings });
     let puts = prop::collection::vec(put(documents), 2..10);
     let filled = prop::option::weighted(0.4, (0..documents, any::<bool>()));
-    (prop::bool::weighted(0.75), puts, filled, prop::collection::vec(update, 1..3))
-        .prop_map(|(adopting, puts, filled, updates)| Case { adopting, puts, filled, updates })
+    (prop::bool::weighted(0.75), any::<bool>(), puts, filled, prop::collection::vec(update, 1..3))
+        .prop_map(|(adopting, prepared, puts, filled, updates)| Case { adopting, prepared, puts, filled, updates })
 }
 
 type Entries = BTreeMap<&'static str, Vec<Value>>;
@@ -136,10 +141,18 @@ impl Shared {
         [&[], self.cloud.update].map(|update| {
             self.cloud.change(&stage, &[self.cloud.adopting, update].concat());
             self.cloud.apply(&stage);
-            let ours = |(name, list): (&'static str, Vec<Value>)| (name, without(&list, &before[name]));
+            let ours = |(name, list): (&'static str, Vec<Value>)| {
+                let ours = without(&list, &before[name]).into_iter().filter(|entry| !is_frame(entry));
+                (name, ours.collect())
+            };
             self.read(&hand).into_iter().map(ours).collect()
         })
     }
+}
+
+/// What frames the entries of a document is everybody's.
+fn is_frame(entry: &Value) -> bool {
+    entry.get("frame").is_some()
 }
 
 /// The entries of a list that are not in another one.
@@ -175,10 +188,13 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn begin(shared: &'a Shared, moulds: &'a [Entries; 2], adopting: bool) -> Self {
-        let stage = shared.cloud.planned();
+    fn begin(shared: &'a Shared, moulds: &'a [Entries; 2], case: &Case) -> Self {
+        let (stage, adopting) = (shared.cloud.planned(), case.adopting);
         if adopting {
             (shared.cloud.make_unmarked)(&stage.hand());
+        }
+        if adopting && case.prepared {
+            (shared.prepare)(&stage.hand());
         }
         let theirs = shared.read(&stage.hand());
         Self { shared, moulds, stage, adopting, theirs, in_the_way: Vec::new(), filled: None }
@@ -193,11 +209,14 @@ impl<'a> Run<'a> {
             Kind::Wildcard | Kind::Other => Value::Null,
         };
         // How many entries there is room for is said once.
-        let Some(entry) =
-            (document.foreign)(&mould, put.kind, put.number).filter(|_| self.filled != Some(document.name))
-        else {
+        if self.filled == Some(document.name) {
             return;
-        };
+        }
+        let Some(entry) = (document.foreign)(&mould, put.kind, put.number) else { return };
+        // What we made has the plan file's tags, whoever else writes them.
+        if entry["key"] == "team" && !self.adopting {
+            return;
+        }
         if self.add(document, vec![entry], put.first) && document.refused.contains(&put.kind) {
             self.in_the_way.push(format!("{:?} in {}", put.kind, document.name));
         }
@@ -216,10 +235,10 @@ impl<'a> Run<'a> {
         (self.shared.write)(&hand, document.name, &list);
         let after = self.shared.read(&hand).remove(document.name).unwrap();
         let ours = without(&before, &self.theirs[document.name]);
-        // What frames the entries is everybody's.
-        let ours: Vec<_> = ours.into_iter().filter(|entry| entry.get("frame").is_none()).collect();
+        let ours: Vec<_> = ours.into_iter().filter(|entry| !is_frame(entry)).collect();
+        let grown = after.len() > before.len();
         self.theirs.insert(document.name, without(&after, &ours));
-        true
+        grown
     }
 
     /// Fill a document until ours just fit, or do not.
@@ -239,9 +258,9 @@ impl<'a> Run<'a> {
                 break;
             }
         }
-        self.add(document, added, false);
+        assert!(self.add(document, added, false), "{} does not take so many", document.name);
         self.filled = Some(document.name);
-        if !fits {
+        if !fits && room.read {
             self.in_the_way.push(format!("{} is full", document.name));
         }
     }
@@ -255,9 +274,13 @@ impl<'a> Run<'a> {
         self.stage.faults().clear();
         let ran = shared.cloud.run(&self.stage, &["apply", "--yes"]);
         let told = format!("exit {}\n{}{}", ran.code, ran.stdout, ran.stderr);
+        if ran.code == 5 && self.is_full(false) {
+            self.all_are_there();
+            return false;
+        }
         let refused = ran.code == 6;
         assert!(refused || ran.code == 0, "{told}");
-        assert!(!refused || !self.in_the_way.is_empty() || self.filled.is_some(), "nothing is in the way: {told}");
+        assert!(!refused || !self.in_the_way.is_empty() || self.is_full(true), "nothing is in the way: {told}");
         assert!(refused || !foreseen || self.in_the_way.is_empty(), "{:?} and yet {told}", self.in_the_way);
         if refused {
             wrote_nothing(&self.stage);
@@ -268,6 +291,16 @@ impl<'a> Run<'a> {
         let plan = shared.cloud.succeed(&self.stage, &["plan"]);
         assert!(plan.contains("No changes."), "{plan}");
         true
+    }
+
+    /// Whether a document that is read, or is not, has no room for anything.
+    fn is_full(&self, read: bool) -> bool {
+        let is_full = |document: &Document| {
+            let room = document.room.as_ref().filter(|room| room.read == read);
+            let theirs = &self.theirs[document.name];
+            room.is_some_and(|room| self.filled == Some(document.name) || (room.size)(theirs) >= room.most)
+        };
+        self.shared.documents.iter().any(is_full)
     }
 
     fn all_are_there(&self) {
@@ -304,7 +337,7 @@ impl<'a> Run<'a> {
 }
 
 fn run(shared: &Shared, moulds: &[Entries; 2], case: &Case) {
-    let mut run = Run::begin(shared, moulds, case.adopting);
+    let mut run = Run::begin(shared, moulds, case);
     if case.adopting {
         if let Some((document, fits)) = case.filled {
             run.fill(&shared.documents[document], fits);

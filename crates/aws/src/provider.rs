@@ -201,13 +201,16 @@ impl<C: Read> Observer for Provider<C> {
                 let owner = self.account().await?;
                 bucket::observe(reader, settings, &self.names(), &owner).await
             }
-            address if *address == QUEUE => queue::observe(reader, &self.names(), &named(self.names().queue)).await,
+            address if *address == QUEUE => {
+                let (names, queue) = (self.names(), named(self.names().queue));
+                queue::observe(reader, &names, &queue, &queue::senders(settings, &names, &queue)).await
+            }
             address if *address == NOTIFICATION => {
                 let owner = self.account().await?;
                 notification::observe(reader, &self.names(), &owner).await
             }
             address if *address == RUN_QUEUE => {
-                queue::observe(reader, &self.names(), &named(self.names().run_queue)).await
+                queue::observe(reader, &self.names(), &named(self.names().run_queue), &Value::Null).await
             }
             _ => {
                 // Whose role it is can only be told once the account is known.

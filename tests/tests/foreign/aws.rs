@@ -39,7 +39,11 @@ pub(super) static SHARED: Shared = Shared {
             name: "policy of the queue",
             foreign: |ours, kind, number| statement("arn:aws:sqs:eu-west-1:{a}:acme-{s}-events", ours, kind, number),
             unique: Value::clone,
-            room: Some(Room { most: 20, read: true, size: |statements| statements.len() - 1 }),
+            room: Some(Room {
+                most: 20,
+                read: true,
+                size: |entries| entries.iter().filter(|entry| entry["frame"].is_null()).count(),
+            }),
             refused: &[],
             outlives: false,
         },
@@ -213,7 +217,7 @@ print(json.dumps({
 const WRITE: &str = "
 def text(entries):
     frames = [entry['frame'] for entry in entries if 'frame' in entry]
-    frame = frames[0] if frames else {'Version': '2012-10-17', 'Id': 'theirs'}
+    frame = frames[0] if frames else [{'Version': '2008-10-17', 'Id': 'theirs'}, {}, {'Version': '2012-10-17'}][len(entries) % 3]
     return json.dumps({**frame, 'Statement': [entry for entry in entries if 'frame' not in entry]}, ensure_ascii=False, separators=(',', ':'))
 def put(name, entries):
     if name == 'rules': set_rules(entries)

@@ -17,7 +17,7 @@ use crate::client::{Read as _, Reader, Tags, Writer};
 use crate::config::{Encryption, Settings};
 use crate::contents;
 use crate::names::{BUCKET, Names};
-use crate::policy::{Document, with_sid};
+use crate::policy::{Document, Quota, with_sid};
 use crate::resources::ours;
 
 const fn facet(name: &'static str, key: char, sharing: Sharing, creation: Creation) -> Facet {
@@ -40,6 +40,9 @@ pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict
 
 /// Rules of a document <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html>.
 const MOST_CORS_RULES: usize = 100;
+
+/// What a policy may have: 20 KB <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html>.
+const POLICY_QUOTA: Quota = Quota { bytes: 20 * 1024, statements: None };
 
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     Resource {
@@ -188,7 +191,7 @@ impl Reads {
             (PUBLIC_ACCESS.name, value(self.public_access, |block| json!(block.as_ref().map(seen_public_access)))),
             (ENCRYPTION.name, value(self.encryption, |rule| rule.as_ref().map_or(Value::Null, seen_encryption))),
             (VERSIONING.name, value(self.versioning, Value::from)),
-            (POLICY.name, value(policy, |policy| policy.ours(&names.sids))),
+            (POLICY.name, policy.map_or_else(Seen::Unknown, |policy| Seen::Entries(statements(&policy, names)))),
             (CORS.name, self.cors.map_or_else(Seen::Unknown, |rules| Seen::Entries(entries(&rules, settings, names)))),
             (TAGS.name, Seen::Value(json!(mark::without_mark(tags)))),
         ];
@@ -224,6 +227,10 @@ fn value<T>(read: Result<T, Error>, normalize: impl FnOnce(T) -> Value) -> Seen 
 
 fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {
     Document::read(text, "s3:GetBucketPolicy", &format!("read the policy of bucket `{bucket}`"))
+}
+
+fn statements(policy: &Document, names: &Names) -> Entries {
+    policy.entries(&names.sids, &tls_only(names), POLICY_QUOTA, &format!("bucket `{}`", names.bucket))
 }
 
 fn seen_public_access(seen: &PublicAccessBlockConfiguration) -> Value {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Read as _, Reader, Tags, Writer};
 use crate::config::{QueueSection, Senders, Settings};
 use crate::names::{BUCKET, NOTIFICATION, Names, QUEUE, RUN_QUEUE};
-use crate::policy::{Document, document, with_sid};
+use crate::policy::{Document, Quota, document, with_sid};
 use crate::resources::bucket::{Write, set_and_removed};
 use crate::resources::ours;
 
@@ -34,6 +34,9 @@ const NAMES: [(&str, &str); 3] = [
     ("visibility_timeout_s", "VisibilityTimeout"),
     ("retention_s", "MessageRetentionPeriod"),
 ];
+
+/// What a policy may have <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>.
+const POLICY_QUOTA: Quota = Quota { bytes: 8192, statements: Some(20) };
 
 /// The event queue, where there is one.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
@@ -65,7 +68,7 @@ pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Wa
     let Some(queue) = &names.queue else { return Vec::new() };
     let section = &settings.aws.queue;
     let mut wants = common(settings, "aws.queue", attributes(section, origin), origin);
-    let value = with_sid(&statement(names, queue, section.senders), &names.sids[0]);
+    let value = senders(settings, names, queue);
     wants.push(Want { facet: &POLICY, value, path: "aws.queue.senders".to_owned() });
     wants
 }
@@ -103,6 +106,11 @@ fn attributes(section: &QueueSection, origin: Origin) -> Value {
     Value::Object(wanted.collect())
 }
 
+/// Our statement in the policy of the event queue.
+pub(crate) fn senders(settings: &Settings, names: &Names, queue: &str) -> Value {
+    with_sid(&statement(names, queue, settings.aws.queue.senders), &names.sids[0])
+}
+
 /// Who may use the queue. The documentation's policy opens it to all principals; ours to this bucket of this account
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html>).
 fn statement(names: &Names, queue: &str, senders: Senders) -> Value {
@@ -133,15 +141,20 @@ fn statement(names: &Names, queue: &str, senders: Senders) -> Value {
     }
 }
 
-/// The address first, then attributes and tags at once.
-pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Result<Observation, Error> {
+/// The address first, then attributes and tags at once. `statement` is ours that its policy is to have, if any.
+pub(crate) async fn observe(
+    reader: &Reader,
+    names: &Names,
+    queue: &str,
+    statement: &Value,
+) -> Result<Observation, Error> {
     let Some(url) = reader.get_queue_url(queue).await? else { return Ok(Observation::Absent) };
     let (attributes, tags) =
         futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
     let (Some(tags), Some(attributes)) = (tags?, attributes.transpose()) else { return Ok(Observation::Absent) };
     let mut present = Present { mark: Mark::from_tags(&tags), ..Present::default() };
     match attributes {
-        Ok(attributes) => see(&mut present, &attributes, names, queue),
+        Ok(attributes) => see(&mut present, &attributes, names, queue, statement),
         Err(error) => {
             let unknown = [ATTRIBUTES.name, ENCRYPTION.name, POLICY.name];
             present.seen.extend(unknown.map(|name| (name, Seen::Unknown(error.clone()))));
@@ -151,11 +164,13 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Resu
     Ok(Observation::Present(Box::new(present)))
 }
 
-fn see(present: &mut Present, attributes: &Tags, names: &Names, queue: &str) {
+fn see(present: &mut Present, attributes: &Tags, names: &Names, queue: &str, statement: &Value) {
     let policy = policy(attributes, queue);
     let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
     present.kept.extend(others.map(|entry| Kept { facet: POLICY.name.to_owned(), entry }));
-    let ours = policy.map_or_else(Seen::Unknown, |policy| Seen::Value(policy.ours(&names.sids)));
+    let statements =
+        |policy: Document| policy.entries(&names.sids, statement, POLICY_QUOTA, &format!("queue `{queue}`"));
+    let ours = policy.map_or_else(Seen::Unknown, |policy| Seen::Entries(statements(policy)));
     present.seen.extend([
         (ATTRIBUTES.name, Seen::Value(seen_attributes(attributes))),
         (ENCRYPTION.name, Seen::Value(seen_encryption(attributes))),
@@ -316,10 +331,15 @@ mod tests {
             let facets = created(&settings);
             let sent = facets.iter().flat_map(|(facet, value)| attributes_of(facet, value).unwrap()).collect();
             let mut present = Present::default();
-            see(&mut present, &sent, &names, "acme-events");
+            see(&mut present, &sent, &names, "acme-events", &facets["policy"]);
             assert!(present.kept.is_empty());
             for (name, seen) in &present.seen {
-                assert!(matches!(seen, Seen::Value(value) if *value == facets[*name]), "{name}: {seen:?}");
+                let seen = match seen {
+                    Seen::Value(value) => value,
+                    Seen::Entries(entries) => &entries.list[0].value,
+                    Seen::Unknown(error) => panic!("{error}"),
+                };
+                assert_eq!(*seen, facets[*name], "{name}");
             }
         }
     }
@@ -350,11 +370,12 @@ mod tests {
         let names = names(&settings("", PLAN));
         let seen = |attributes: &[(&str, &str)]| {
             let mut present = Present::default();
-            see(&mut present, &texts(attributes), &names, "q");
+            see(&mut present, &texts(attributes), &names, "q", &Value::Null);
             present.seen.into_iter().find(|(name, _)| *name == POLICY.name).unwrap().1
         };
-        assert!(matches!(seen(&[]), Seen::Value(Value::Null)));
-        assert!(matches!(seen(&[("Policy", "")]), Seen::Value(Value::Null)));
+        let is_none = |seen: Seen| matches!(seen, Seen::Entries(entries) if entries.list.is_empty());
+        assert!(is_none(seen(&[])));
+        assert!(is_none(seen(&[("Policy", "")])));
         assert!(matches!(seen(&[("Policy", "<html>")]), Seen::Unknown(_)));
     }
 

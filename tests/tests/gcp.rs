@@ -168,29 +168,30 @@ fn member_that_others_add_right_before_us_stays() {
     }
 }
 
-/// The same of the bucket, whose metageneration keeps theirs.
+/// The same of the bucket, whose metageneration keeps theirs: before the mark of the beginning, our rule, and the last mark.
 #[test]
 fn labels_and_rules_that_others_add_right_before_us_stay() {
-    let stage = GCP.applied();
-    stage.hook("storage:UpdateBucket", 1, When::Before, |hand| {
-        let mut rules = hand.send("GET", BUCKET, Value::Null)["cors"].as_array().cloned().unwrap_or_default();
-        rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
-        hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
-    });
-    // The first write is that of the rules.
-    GCP.change(&stage, &[("wandb.example.com", "moved.example.com")]);
-    let ran = GCP.run(&stage, &["apply", "--yes"]);
-    assert!([0, 3].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
-    let stays = || {
-        let bucket = stage.hand().send("GET", BUCKET, Value::Null);
-        assert_eq!(bucket["labels"]["late"], "theirs", "{bucket}");
-        assert!(bucket["cors"].to_string().contains("https://late.example.com"), "{bucket}");
-    };
-    stays();
-    stage.faults().clear();
-    GCP.apply(&stage);
-    stays();
-    GCP.is_in_sync(&stage);
+    for write in 1..=3 {
+        let stage = GCP.applied();
+        stage.hook("storage:UpdateBucket", write, When::Before, |hand| {
+            let mut rules = hand.send("GET", BUCKET, Value::Null)["cors"].as_array().cloned().unwrap_or_default();
+            rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
+            hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
+        });
+        GCP.change(&stage, &[("wandb.example.com", "moved.example.com")]);
+        let ran = GCP.run(&stage, &["apply", "--yes"]);
+        assert!([0, 3].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
+        let stays = || {
+            let bucket = stage.hand().send("GET", BUCKET, Value::Null);
+            assert_eq!(bucket["labels"]["late"], "theirs", "before write {write}: {bucket}");
+            assert!(bucket["cors"].to_string().contains("https://late.example.com"), "before write {write}: {bucket}");
+        };
+        stays();
+        stage.faults().clear();
+        GCP.apply(&stage);
+        stays();
+        GCP.is_in_sync(&stage);
+    }
 }
 
 /// Another deployment puts its mark onto the bucket.

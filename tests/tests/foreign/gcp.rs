@@ -94,7 +94,7 @@ fn member(ours: &Value, kind: Kind, number: usize) -> Option<Value> {
     Some(match kind {
         Kind::Equal => ours.clone(),
         Kind::Near => json!({"role": "roles/viewer", "member": ours["member"]}),
-        Kind::Overlap if number % 2 == 0 => {
+        Kind::Overlap if number.is_multiple_of(2) => {
             json!({"role": ours["role"], "member": ours["member"], "condition": condition})
         }
         Kind::Overlap => json!({"role": ours["role"], "member": format!("user:{number}@example.com")}),

@@ -145,10 +145,14 @@ fn two_deployments_share_one_account() {
 #[test]
 fn member_that_others_add_right_before_us_stays() {
     const MEMBER: &str = "user:late@example.com";
-    for (operation, place) in
-        [("storage:SetIamPolicy", POLICY), ("pubsub:SetIamPolicy", TOPIC), ("iam:SetIamPolicy", ACCOUNT)]
-    {
-        let stage = adoptable(&[]);
+    // What is granted already is not written, so that the first write is that of the other one.
+    for (operation, place, granted) in [
+        ("storage:SetIamPolicy", POLICY, &[][..]),
+        ("pubsub:SetIamPolicy", TOPIC, &[SUBSCRIPTION]),
+        ("pubsub:SetIamPolicy", SUBSCRIPTION, &[TOPIC]),
+        ("iam:SetIamPolicy", ACCOUNT, &[]),
+    ] {
+        let stage = adoptable(granted);
         stage.hook(operation, 1, When::Before, move |hand| {
             let mut found = policy(hand, place);
             let mut bindings = found["bindings"].as_array().cloned().unwrap_or_default();
@@ -164,29 +168,53 @@ fn member_that_others_add_right_before_us_stays() {
     }
 }
 
-/// The same of the bucket, whose metageneration keeps theirs.
+/// The same of the bucket, whose metageneration keeps theirs: before the mark of the beginning, our rule, and the last mark.
 #[test]
 fn labels_and_rules_that_others_add_right_before_us_stay() {
-    let stage = GCP.applied();
-    stage.hook("storage:UpdateBucket", 1, When::Before, |hand| {
-        let mut rules = hand.send("GET", BUCKET, Value::Null)["cors"].as_array().cloned().unwrap_or_default();
-        rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
-        hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
-    });
-    // The first write is that of the rules.
-    GCP.change(&stage, &[("wandb.example.com", "moved.example.com")]);
-    let ran = GCP.run(&stage, &["apply", "--yes"]);
-    assert!([0, 3].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
-    let stays = || {
-        let bucket = stage.hand().send("GET", BUCKET, Value::Null);
-        assert_eq!(bucket["labels"]["late"], "theirs", "{bucket}");
-        assert!(bucket["cors"].to_string().contains("https://late.example.com"), "{bucket}");
+    for write in 1..=3 {
+        let stage = GCP.applied();
+        stage.hook("storage:UpdateBucket", write, When::Before, |hand| {
+            let mut rules = hand.send("GET", BUCKET, Value::Null)["cors"].as_array().cloned().unwrap_or_default();
+            rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
+            hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
+        });
+        GCP.change(&stage, &[("wandb.example.com", "moved.example.com")]);
+        let ran = GCP.run(&stage, &["apply", "--yes"]);
+        assert!([0, 3].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
+        let stays = || {
+            let bucket = stage.hand().send("GET", BUCKET, Value::Null);
+            assert_eq!(bucket["labels"]["late"], "theirs", "before write {write}: {bucket}");
+            assert!(bucket["cors"].to_string().contains("https://late.example.com"), "before write {write}: {bucket}");
+        };
+        stays();
+        stage.faults().clear();
+        GCP.apply(&stage);
+        stays();
+        GCP.is_in_sync(&stage);
+    }
+}
+
+/// Another deployment puts its mark onto the bucket.
+fn take_over(hand: &Hand) {
+    let mark = json!({"provision-deployment": "wandb-other", "provision-origin": "adopted"});
+    (GCP.set_mark)(hand, GCP.bucket, &mark);
+}
+
+/// Another deployment takes the bucket between our look at its mark and our writing of it, or its deletion: the metageneration
+/// keeps theirs.
+#[test]
+fn bucket_that_another_deployment_takes_right_before_us_stays_theirs() {
+    let is_theirs = |stage: &Stage| {
+        assert_eq!((GCP.mark)(&stage.hand(), GCP.bucket)["provision-deployment"], "wandb-other");
     };
-    stays();
-    stage.faults().clear();
-    GCP.apply(&stage);
-    stays();
-    GCP.is_in_sync(&stage);
+    let stage = adoptable(&[]);
+    stage.hook("storage:UpdateBucket", 1, When::Before, take_over);
+    GCP.ends(&stage, 3, &["apply", "--yes"]);
+    is_theirs(&stage);
+    let stage = GCP.applied();
+    stage.hook("storage:DeleteBucket", 1, When::Before, take_over);
+    GCP.ends(&stage, 3, &["destroy", "--yes"]);
+    is_theirs(&stage);
 }
 
 /// Labels that an adopted bucket had stand over those of the deployment, and stay when it is released.

@@ -6,6 +6,7 @@
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
 //! - `help`: that each command, flag and value has a test.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
+//! - `foreign`: entries of others of any kind in every document that ours share with them.
 //! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
 //! - `sweep`: a run killed or failing at every single write.
@@ -107,6 +108,7 @@ mod browser;
 mod clouds;
 mod contract;
 mod crossing;
+mod foreign;
 mod gcp;
 mod help;
 mod messages;

@@ -3,6 +3,7 @@
 use provision_core::Error;
 use provision_core::mark::{DEPLOYMENT_KEY, Mark, Tags};
 use provision_core::resource::{Observation, Orphan, Resource};
+use serde_json::Value;
 
 use crate::client::Reader;
 use crate::names::{Names, Part};
@@ -37,7 +38,7 @@ pub(crate) async fn observe(
         return None;
     }
     let resource = Resource { identity: orphan.identity.clone(), ..queue::left_behind(orphan) };
-    Some((resource, queue::observe(reader, names, &orphan.name).await))
+    Some((resource, queue::observe(reader, names, &orphan.name, &Value::Null).await))
 }
 
 /// Which of the two queues it was: the mark says which part was applied under this name. One whose run did not finish

@@ -4,19 +4,32 @@
 //! are compared in a normal form.
 
 use provision_core::Error;
+use provision_core::facet::{Entries, Entry, EntryId};
+use provision_core::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::error;
 
-/// The only version to write: without it SQS takes the document for the older language
+/// The version of a document of our own: without it SQS takes the document for the older language
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
 const VERSION: &str = "2012-10-17";
+
+/// How large a service lets a document be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quota {
+    /// The length of its text.
+    pub(crate) bytes: usize,
+    /// Statements, where they are counted.
+    pub(crate) statements: Option<usize>,
+}
 
 /// A policy document, statements as they stand.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Document {
     statements: Vec<Value>,
     rest: Map<String, Value>,
+    /// Whether it was there.
+    was_read: bool,
 }
 
 impl Document {
@@ -34,13 +47,39 @@ impl Document {
             Some(statement @ Value::Object(_)) => vec![statement],
             _ => return None,
         };
-        Some(Self { statements, rest })
+        Some(Self { statements, rest, was_read: true })
     }
 
     /// Our statement in normal form with its `Sid`, which a renamed deployment changes; `null` if there is none.
     pub(crate) fn ours(&self, sids: &[String]) -> Value {
         let ours = self.statements.iter().find(|statement| is_ours(statement, sids));
         ours.map_or(Value::Null, |statement| with_sid(statement, statement["Sid"].as_str().unwrap_or_default()))
+    }
+
+    /// Our statement as the core judges it, where `wanted` is wanted; those of others are told apart from it. Where they leave
+    /// it no room, one that stands for them says so.
+    pub(crate) fn entries(&self, sids: &[String], wanted: &Value, quota: Quota, holder: &str) -> Entries {
+        let ours = Some(self.ours(sids)).filter(Value::is_object);
+        let ours = ours.map(|ours| Entry { id: EntryId::Ours, ..Entry::new(ours, String::new()) });
+        let others = || Entry::new(Value::Array(self.statements.clone()), String::new());
+        let full = self.too_large(sids, wanted, quota, holder);
+        let full = full.map(|refusal| Entry { id: EntryId::Others, conflict: Some(refusal), ..others() });
+        Entries { list: ours.into_iter().chain(full).collect(), limit: None }
+    }
+
+    fn too_large(&self, sids: &[String], wanted: &Value, quota: Quota, holder: &str) -> Option<Refusal> {
+        let merged = self.with_ours(sids, wanted).filter(|_| wanted.is_object())?;
+        let (bytes, statements) = (merged.to_text().len(), merged.statements.len());
+        let reason = match quota.statements.filter(|most| statements > *most) {
+            Some(most) => {
+                format!("with ours the policy of {holder} would have {statements} statements, and may have {most}")
+            }
+            None if bytes > quota.bytes => {
+                format!("with ours the policy of {holder} would have {bytes} bytes, and may have {}", quota.bytes)
+            }
+            None => return None,
+        };
+        Some(Refusal { reason, hint: "remove statements that nobody needs, or make one of several".to_owned() })
     }
 
     /// Every statement in normal form, in a fixed order.
@@ -63,7 +102,7 @@ impl Document {
             self.statements.iter().cloned().partition(|statement| is_ours(statement, sids));
         let wanted: Vec<Value> = Some(statement.clone()).filter(Value::is_object).into_iter().collect();
         let same = ours.len() == wanted.len() && self.ours(sids) == *statement;
-        (!same).then(|| Self { statements: [others, wanted].concat(), rest: self.rest.clone() })
+        (!same).then(|| Self { statements: [others, wanted].concat(), ..self.clone() })
     }
 
     /// Whether nothing is left.
@@ -71,10 +110,12 @@ impl Document {
         self.statements.is_empty()
     }
 
-    /// The text to send.
+    /// The text to send. A document of others keeps the version that it has, or has not: in an older one `${...}` is plain text.
     pub(crate) fn to_text(&self) -> String {
         let mut document = self.rest.clone();
-        document.entry("Version").or_insert_with(|| Value::from(VERSION));
+        if !self.was_read {
+            document.insert("Version".to_owned(), Value::from(VERSION));
+        }
         document.insert("Statement".to_owned(), Value::Array(self.statements.clone()));
         Value::Object(document).to_string()
     }
@@ -189,6 +230,33 @@ mod tests {
         let value: Value = serde_json::from_str(&without).unwrap();
         assert_eq!(value["Statement"], json!([{"Sid":"Theirs","Effect":"Allow","Action":"sqs:*"}]));
         assert_eq!((&value["Version"], &value["Id"]), (&json!("2008-10-17"), &json!("x")));
+    }
+
+    #[test]
+    fn document_of_others_gets_no_version() {
+        let document = Document::parse(r#"{"Statement":{"Sid":"Theirs","Resource":"${aws:username}"}}"#).unwrap();
+        let merged = document.with_ours(&sids(), &json!({"Effect": "Deny"})).unwrap().to_text();
+        assert!(!merged.contains("Version"), "{merged}");
+        let own = Document::default().with_ours(&sids(), &json!({"Effect": "Deny"})).unwrap().to_text();
+        assert!(own.contains(VERSION), "{own}");
+    }
+
+    #[test]
+    fn statements_of_others_may_leave_ours_no_room() {
+        let text =
+            |count: usize| json!({"Version": VERSION, "Statement": vec![json!({"Sid": "Theirs"}); count]}).to_string();
+        let ours = json!({"Sid": "Ours", "Effect": "Deny"});
+        let has_room = |text: &str, wanted: &Value, bytes: usize| {
+            let quota = Quota { bytes, statements: Some(3) };
+            let entries = Document::parse(text).unwrap().entries(&sids(), wanted, quota, "queue `q`");
+            entries.list.iter().all(|entry| entry.conflict.is_none())
+        };
+        assert!(has_room(&text(2), &ours, 1000) && !has_room(&text(3), &ours, 1000));
+        assert!(!has_room(&text(2), &ours, text(2).len() + 10));
+        // What only goes, or stays as it is, needs none.
+        assert!(has_room(&text(4), &Value::Null, 10));
+        let with_ours = Document::parse(&text(4)).unwrap().with_ours(&sids(), &ours).unwrap().to_text();
+        assert!(has_room(&with_ours, &with_sid(&ours, "Ours"), 10));
     }
 
     #[test]

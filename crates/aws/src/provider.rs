@@ -220,9 +220,14 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let (reader, settings, names) = (self.client.as_ref(), &self.settings, self.names());
         match Part::of(address)? {
             Part::Bucket => bucket::observe(reader, settings, &self.names_in_account().await?).await,
-            Part::Queue => queue::observe(reader, &names, names.queue.as_deref().unwrap_or_default()).await,
+            Part::Queue => {
+                let queue = names.queue.as_deref().unwrap_or_default();
+                queue::observe(reader, &names, queue, &queue::senders(settings, &names, queue)).await
+            }
             Part::Notification => notification::observe(reader, &self.names_in_account().await?).await,
-            Part::RunQueue => queue::observe(reader, &names, names.run_queue.as_deref().unwrap_or_default()).await,
+            Part::RunQueue => {
+                queue::observe(reader, &names, names.run_queue.as_deref().unwrap_or_default(), &Value::Null).await
+            }
             Part::Access => self.observe_access().await,
         }
     }

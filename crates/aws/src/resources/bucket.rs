@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionRule,
 };
 use provision_core::contents::not_empty_error;
-use provision_core::facet::Want;
+use provision_core::facet::{Entries, Want};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -18,7 +18,7 @@ use crate::client::{Reader, Writer};
 use crate::config::{Encryption, Settings};
 use crate::contents;
 use crate::names::{Names, Part};
-use crate::policy::{Document, with_sid};
+use crate::policy::{Document, Quota, with_sid};
 use crate::resources::{Facets, Write, cors, ours, typed};
 use crate::tags::set_and_removed;
 
@@ -54,6 +54,9 @@ struct DefaultEncryption {
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
 pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
+
+/// What a policy may have: 20 KB <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html>.
+const POLICY_QUOTA: Quota = Quota { bytes: 20 * 1024, statements: None };
 
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     Resource {
@@ -177,7 +180,7 @@ impl Reads {
                 facet.seen(encryption.clone().map(|rule| rule.as_ref().and_then(DefaultEncryption::seen)))
             }
             BucketFacet::Versioning => facet.seen(versioning.clone()),
-            BucketFacet::Policy => facet.seen(policy.clone().map(|policy| policy.ours(&names.sids))),
+            BucketFacet::Policy => facet.entries(policy.clone().map(|policy| statements(&policy, names))),
             BucketFacet::Cors => facet.entries(cors.clone().map(|rules| cors::entries(&rules, settings, names))),
             BucketFacet::Tags => facet.seen(Ok(without_mark(tags))),
         };
@@ -210,6 +213,10 @@ fn with_region<'a>(head: &'a Error, other: Option<&'a Error>) -> &'a Error {
 
 fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {
     Document::read(text, "s3:GetBucketPolicy", &format!("read the policy of bucket `{bucket}`"))
+}
+
+fn statements(policy: &Document, names: &Names) -> Entries {
+    policy.entries(&names.sids, &tls_only(names), POLICY_QUOTA, &format!("bucket `{}`", names.bucket))
 }
 
 /// Create the bucket with its tags, the mark among them.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Reader, Writer};
 use crate::config::{QueueSection, Senders, Settings};
 use crate::names::{Names, Part};
-use crate::policy::{Document, document, with_sid};
+use crate::policy::{Document, Quota, document, with_sid};
 use crate::resources::{Facets, Write, ours, typed};
 use crate::tags::set_and_removed;
 
@@ -53,6 +53,9 @@ const RECEIVE_WAIT: &str = "ReceiveMessageWaitTimeSeconds";
 const VISIBILITY_TIMEOUT: &str = "VisibilityTimeout";
 const RETENTION: &str = "MessageRetentionPeriod";
 
+/// What a policy may have <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>.
+const POLICY_QUOTA: Quota = Quota { bytes: 8192, statements: Some(20) };
+
 /// The event queue, where there is one.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     Some(of_part(Part::Queue, names, names.queue.as_ref()?, settings.aws.queue.adopt))
@@ -77,7 +80,7 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
     let Some(queue) = &names.queue else { return Vec::new() };
     let section = &settings.aws.queue;
-    let policy = with_sid(&statement(names, queue, section.senders), &names.sids[0]);
+    let policy = senders(settings, names, queue);
     of_section(settings, "aws.queue", section, origin, Some(&policy))
 }
 
@@ -97,6 +100,11 @@ pub(super) fn of_section(
         QueueFacet::Tags => (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags")),
     };
     QueueFacet::EACH.iter().filter_map(want).collect()
+}
+
+/// Our statement in the policy of the event queue.
+pub(crate) fn senders(settings: &Settings, names: &Names, queue: &str) -> Value {
+    with_sid(&statement(names, queue, settings.aws.queue.senders), &names.sids[0])
 }
 
 /// Who may use the queue. The documentation's policy opens it to all principals; ours to this bucket of this account
@@ -129,24 +137,31 @@ fn statement(names: &Names, queue: &str, senders: Senders) -> Value {
     }
 }
 
-/// The address first, then attributes and tags at once.
-pub(crate) async fn observe(reader: &Reader, names: &Names, queue: &str) -> Result<Observation, Error> {
+/// The address first, then attributes and tags at once. `statement` is ours that its policy is to have, if any.
+pub(crate) async fn observe(
+    reader: &Reader,
+    names: &Names,
+    queue: &str,
+    statement: &Value,
+) -> Result<Observation, Error> {
     let Some(url) = reader.get_queue_url(queue).await? else { return Ok(Observation::Absent) };
     let (attributes, tags) =
         futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
     let (Some(tags), Some(attributes)) = (tags?, attributes.transpose()) else { return Ok(Observation::Absent) };
-    Ok(Observation::Present(Box::new(present(attributes, &tags, names, queue))))
+    Ok(Observation::Present(Box::new(present(attributes, &tags, names, queue, statement))))
 }
 
-fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &str) -> Present {
+fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &str, statement: &Value) -> Present {
     let attributes = attributes.as_ref().map_err(Clone::clone);
     let policy = attributes.clone().and_then(|attributes| policy(attributes, queue));
     let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
     let kept = others.map(|entry| Kept { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
+    let statements =
+        |policy: Document| policy.entries(&names.sids, statement, POLICY_QUOTA, &format!("queue `{queue}`"));
     let seen = |facet: &QueueFacet| match facet {
         QueueFacet::Attributes => facet.seen(attributes.clone().map(Attributes::seen)),
         QueueFacet::Encryption => facet.seen(attributes.clone().map(Encryption::seen)),
-        QueueFacet::Policy => facet.seen(policy.clone().map(|policy| policy.ours(&names.sids))),
+        QueueFacet::Policy => facet.entries(policy.clone().map(statements)),
         QueueFacet::Tags => facet.seen(Ok(without_mark(tags))),
     };
     let seen = QueueFacet::EACH.iter().map(seen).collect();
@@ -333,10 +348,15 @@ mod tests {
             let sent =
                 facets.iter().flat_map(|(facet, value)| attributes_of(QueueFacet::of(facet).unwrap(), value).unwrap());
             let sent = sent.collect();
-            let present = present(Ok(sent), settings.tags(), &names, "acme-events");
+            let present = present(Ok(sent), settings.tags(), &names, "acme-events", &facets["policy"]);
             assert!(present.kept.is_empty());
             for (name, seen) in present.seen.iter().filter(|(name, _)| *name != "tags") {
-                assert!(matches!(seen, Seen::Value(value) if *value == facets[*name]), "{name}: {seen:?}");
+                let seen = match seen {
+                    Seen::Value(value) => value,
+                    Seen::Entries(entries) => &entries.list[0].value,
+                    Seen::Unknown(error) => panic!("{error}"),
+                };
+                assert_eq!(*seen, facets[*name], "{name}");
             }
         }
     }
@@ -366,15 +386,16 @@ mod tests {
     fn policy_that_cannot_be_read_is_unknown_and_one_that_is_not_there_is_none() {
         let names = names(&settings("", PLAN));
         let seen = |attributes: &[(&str, &str)]| {
-            present(Ok(texts(attributes)), &Tags::new(), &names, "q")
+            present(Ok(texts(attributes)), &Tags::new(), &names, "q", &Value::Null)
                 .seen
                 .into_iter()
                 .find(|(name, _)| *name == "policy")
                 .unwrap()
                 .1
         };
-        assert!(matches!(seen(&[]), Seen::Value(Value::Null)));
-        assert!(matches!(seen(&[("Policy", "")]), Seen::Value(Value::Null)));
+        let is_none = |seen: Seen| matches!(seen, Seen::Entries(entries) if entries.list.is_empty());
+        assert!(is_none(seen(&[])));
+        assert!(is_none(seen(&[("Policy", "")])));
         assert!(matches!(seen(&[("Policy", "<html>")]), Seen::Unknown(_)));
     }
 

@@ -176,6 +176,11 @@ impl Policy {
         self.statements().iter().any(public)
     }
 
+    /// How many statements it has.
+    pub(super) fn count(&self) -> usize {
+        self.statements().len()
+    }
+
     fn statements(&self) -> &[Statement] {
         match &self.statements {
             Statements::One(statement) => std::slice::from_ref(statement),

@@ -85,13 +85,20 @@ fn check_one(name: &str, value: &str) -> Result<(), Error> {
         (_, Some(range)) => value.parse().is_ok_and(|number: u64| range.contains(&number)),
         ("SqsManagedSseEnabled", _) => ["true", "false"].contains(&value),
         // An empty one takes the policy away.
-        ("Policy", _) => value.is_empty() || Policy::parse(value, Kind::Queue).is_ok(),
+        ("Policy", _) => {
+            value.is_empty() || Policy::parse(value, Kind::Queue).is_ok_and(|policy| has_room(value, &policy))
+        }
         _ => true,
     };
     if valid {
         return Ok(());
     }
     Err(Error::new(400, "InvalidAttributeValue", format!("Invalid value for the parameter {name}.")))
+}
+
+/// 8,192 bytes and 20 statements <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>.
+fn has_room(text: &str, policy: &Policy) -> bool {
+    text.len() <= 8192 && policy.count() <= 20
 }
 
 /// Set attributes; the kinds of encryption exclude each other.

@@ -26,7 +26,8 @@
 /// for the reason that stands beside it.
 macro_rules! contract {
     (everywhere: [$($case:ident,)*], sandboxes: [$($alone:ident = $reason:literal,)*],) => {
-        $(mod $case {
+        $(mod architecture;
+mod $case {
             mod aws {
                 #[test]
                 fn ministack() {

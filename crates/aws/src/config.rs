@@ -279,10 +279,17 @@ fn region(region: &str, problems: &mut Problems) {
 fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
     let known = |letter: char| letter.is_alphanumeric() || letter.is_whitespace() || "_.:/=+-@".contains(letter);
     for (key, value) in tags {
-        if let Some(letter) = key.chars().chain(value.chars()).find(|letter| !known(*letter)) {
-            let label = format!("AWS takes letters, digits, spaces and `_.:/=+-@`, and no `{}`", letter.escape_debug());
-            problems.report(&format!("deployment.tags.{key}"), "invalid tag", &label, None);
-        }
+        let unknown = key.chars().chain(value.chars()).find(|letter| !known(*letter));
+        let label = if let Some(letter) = unknown {
+            format!("AWS takes letters, digits, spaces and `_.:/=+-@`, and no `{}`", letter.escape_debug())
+        } else if key.to_ascii_lowercase().starts_with("aws:") {
+            "AWS reserves keys that begin with `aws:`".to_owned()
+        } else if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
+            "AWS takes keys of 1-128 characters and values of at most 256".to_owned()
+        } else {
+            continue;
+        };
+        problems.report(&format!("deployment.tags.{key}"), "invalid tag", &label, None);
     }
 }
 
@@ -355,5 +362,34 @@ fn role(role: &str, account: Option<&str>, problems: &mut Problems) {
     } else if let Some(account) = account.filter(|account| arn && fields[4] != *account) {
         let label = format!("this role is not of the plan file's account, {account}");
         problems.report("aws.access.role", "a role of another account", &label, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provision_core::deployment::Deployment;
+    use provision_core::plan_file::PlanFile;
+
+    use super::*;
+
+    fn problems_of_tags(tags: &str) -> Vec<String> {
+        let deployment = format!("[deployment]\nname = \"ab\"\nhost = \"https://a.example\"\ntags = {{ {tags} }}");
+        let text = format!("{deployment}\n[aws]\nregion = \"eu-west-1\"\n[aws.bucket]\nname = \"acme\"\n");
+        let file = PlanFile::parse("x", text, &|_| None).unwrap();
+        let mut problems = file.problems();
+        let deployment = Deployment::read(&file, &mut problems);
+        Settings::read(deployment, &file, &mut problems);
+        let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
+        found.into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn tags_keep_to_the_rules_of_the_services() {
+        assert_eq!(problems_of_tags("team = \"ml & co\""), ["invalid tag"]);
+        assert_eq!(problems_of_tags("\"AWS:x\" = \"a\""), ["invalid tag"]);
+        assert_eq!(problems_of_tags("\"\" = \"a\""), ["invalid tag"]);
+        assert_eq!(problems_of_tags(&format!("{} = \"\"", "k".repeat(129))), ["invalid tag"]);
+        assert_eq!(problems_of_tags(&format!("k = \"{}\"", "v".repeat(257))), ["invalid tag"]);
+        assert_eq!(problems_of_tags("team = \"a+b@c:d/e=f\", empty = \"\""), Vec::<String>::new());
     }
 }

@@ -347,8 +347,14 @@ fn cors(section: &CorsSection, problems: &mut Problems) {
 /// Limits and characters: <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>;
 /// a storage account takes keys of at most 128 characters.
 fn tags(deployment: &Deployment, problems: &mut Problems) {
-    for key in deployment.tags.keys().filter(|key| key.contains(['<', '>', '%', '&', '\\', '?', '/'])) {
-        let label = "Azure takes none of `<>%&\\?/` in a key";
+    for (key, value) in &deployment.tags {
+        let label = if key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
+            "Azure takes none of `<>%&\\?/` in a key"
+        } else if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
+            "storage accounts take keys of 1-128 characters and values of at most 256"
+        } else {
+            continue;
+        };
         problems.report(&format!("deployment.tags.{key}"), "invalid tag", label, None);
     }
 }
@@ -374,6 +380,20 @@ mod tests {
     fn settings_need_little() {
         let rest = "[azure.account]\nname = \"acmewandb\"\n[azure.container]\nname = \"files\"";
         assert_eq!(problems(&format!("{HEAD}{rest}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tags_keep_to_the_rules_of_the_service() {
+        let tag = |key: &str, value: &str| {
+            let tags = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+            let file = PlanFile::parse("x", String::new(), &|_| None).unwrap();
+            let mut problems = file.problems();
+            let deployment = Deployment { name: "ab".to_owned(), host: String::new(), tags, was: None };
+            super::tags(&deployment, &mut problems);
+            problems.finish().err().map_or(0, |error| error.problems().len())
+        };
+        assert_eq!([tag("team", "ml & co"), tag(&"k".repeat(128), &"v".repeat(256))], [0, 0]);
+        assert_eq!([tag("", ""), tag("a/b", ""), tag(&"k".repeat(129), ""), tag("k", &"v".repeat(257))], [1, 1, 1, 1]);
     }
 
     #[test]

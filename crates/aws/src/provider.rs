@@ -13,7 +13,7 @@ use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::Output;
-use provision_core::provider::{Cloud, Connection, Created, Observer, Provisioner};
+use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -41,7 +41,7 @@ struct Provider<C> {
 }
 
 #[async_trait]
-impl Cloud for Settings {
+impl ProviderConfig for Settings {
     fn deployment(&self) -> &Deployment {
         &self.deployment
     }

@@ -20,7 +20,7 @@ pub struct AzureSection {
     pub location: Option<String>,
     /// Whose data centres.
     #[serde(default)]
-    pub cloud: CloudName,
+    pub cloud: AzureEnvironment,
     /// The storage account.
     pub account: AccountSection,
     /// Which pages may use the account's blobs. Default: the server's host.
@@ -52,7 +52,7 @@ pub struct ResourceGroupSection {
 /// Whose data centres.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum CloudName {
+pub enum AzureEnvironment {
     /// The public cloud.
     #[default]
     Public,

@@ -34,7 +34,7 @@ use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::client::Clients;
-use crate::config::{AzureSection, CloudName};
+use crate::config::{AzureEnvironment, AzureSection};
 use crate::error::innermost;
 use crate::trace::Tracer;
 
@@ -67,19 +67,19 @@ struct CloudAddresses {
     authority: &'static str,
 }
 
-const fn addresses(cloud: CloudName) -> CloudAddresses {
+const fn addresses(cloud: AzureEnvironment) -> CloudAddresses {
     match cloud {
-        CloudName::Public => CloudAddresses {
+        AzureEnvironment::Public => CloudAddresses {
             endpoint: "https://management.azure.com",
             audience: "https://management.azure.com",
             authority: "https://login.microsoftonline.com",
         },
-        CloudName::UsGov => CloudAddresses {
+        AzureEnvironment::UsGov => CloudAddresses {
             endpoint: "https://management.usgovcloudapi.net",
             audience: "https://management.core.usgovcloudapi.net",
             authority: "https://login.microsoftonline.us",
         },
-        CloudName::China => CloudAddresses {
+        AzureEnvironment::China => CloudAddresses {
             endpoint: "https://management.chinacloudapi.cn",
             audience: "https://management.chinacloudapi.cn",
             authority: "https://login.chinacloudapi.cn",
@@ -372,7 +372,7 @@ mod tests {
     /// <https://learn.microsoft.com/azure/china/resources-developer-guide#check-endpoints-in-azure>
     #[test]
     fn sovereign_clouds_have_hosts_and_a_scope_of_their_own() {
-        let found = [CloudName::Public, CloudName::UsGov, CloudName::China].map(|cloud| {
+        let found = [AzureEnvironment::Public, AzureEnvironment::UsGov, AzureEnvironment::China].map(|cloud| {
             let cloud = addresses(cloud);
             let endpoint = endpoint(&Variables(Some(&BTreeMap::new())), &cloud).unwrap();
             (endpoint.to_string(), scope(&cloud), cloud.authority)
@@ -395,10 +395,10 @@ mod tests {
             ),
         ];
         assert_eq!(found, expected.map(|(endpoint, scope, host)| (endpoint.to_owned(), scope.to_owned(), host)));
-        let china: CloudName = serde_json::from_str("\"china\"").unwrap();
+        let china: AzureEnvironment = serde_json::from_str("\"china\"").unwrap();
         assert_eq!(
-            (china, serde_json::to_string(&CloudName::UsGov).unwrap()),
-            (CloudName::China, "\"usgov\"".to_owned())
+            (china, serde_json::to_string(&AzureEnvironment::UsGov).unwrap()),
+            (AzureEnvironment::China, "\"usgov\"".to_owned())
         );
     }
 
@@ -406,7 +406,7 @@ mod tests {
     fn tokens_are_asked_for_at_the_authority_of_the_cloud() {
         let variables = BTreeMap::new();
         let options =
-            options(&Variables(Some(&variables)), addresses(CloudName::UsGov).authority, &Connection::default());
+            options(&Variables(Some(&variables)), addresses(AzureEnvironment::UsGov).authority, &Connection::default());
         let CloudConfiguration::Custom(custom) = options.unwrap().cloud.unwrap().as_ref().clone() else { panic!() };
         assert_eq!(custom.authority_host, "https://login.microsoftonline.us");
     }
@@ -414,7 +414,7 @@ mod tests {
     #[test]
     fn endpoint_is_reached_over_tls_only() {
         let variables = |url: &str| BTreeMap::from([("AZURE_RESOURCE_MANAGER_ENDPOINT".to_owned(), url.to_owned())]);
-        let cloud = addresses(CloudName::UsGov);
+        let cloud = addresses(AzureEnvironment::UsGov);
         assert_eq!(
             endpoint(&Variables(Some(&BTreeMap::new())), &cloud).unwrap().host_str(),
             Some("management.usgovcloudapi.net")

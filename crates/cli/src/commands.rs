@@ -17,7 +17,7 @@ use std::sync::Arc;
 use anstream::ColorChoice;
 
 use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
-use crate::clouds::Cloud;
+use crate::clouds::CloudId;
 use crate::exit::{Ended, Exit, Failure};
 use crate::view::View;
 use crate::view::human::Human;
@@ -54,7 +54,7 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> End
     }
 }
 
-async fn act(action: Action, cloud: Cloud, global: &Global, view: &Arc<dyn View>) -> Ended {
+async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> Ended {
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans } => {
             plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global, view.as_ref()).await

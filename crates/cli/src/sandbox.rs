@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use provision_core::{Error, ErrorKind};
-use provision_sandbox::{CloudName, Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 
-use crate::clouds::{Cloud, Prerequisites};
+use crate::clouds::{CloudId, Prerequisites};
 use crate::view::{View, error};
 
 /// Start one of these clouds that has what plan files take for granted.
-pub(crate) fn start(folder: &Path, given: &[(Cloud, Prerequisites)], view: &dyn View) -> Result<Sandbox, Error> {
-    let mut clouds: Vec<CloudName> = given.iter().map(|(cloud, _)| cloud.emulator()).collect();
+pub(crate) fn start(folder: &Path, given: &[(CloudId, Prerequisites)], view: &dyn View) -> Result<Sandbox, Error> {
+    let mut clouds: Vec<EmulatorKind> = given.iter().map(|(cloud, _)| cloud.emulator()).collect();
     clouds.dedup();
     let options = Options { directory: Some(folder.to_owned()), clouds, ..Options::default() };
     let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", folder, &error))?;

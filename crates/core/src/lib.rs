@@ -1,6 +1,6 @@
 //! The part of `provision` that every cloud shares: plan files, the three-way compare, change sets, the executor.
 //!
-//! It sends no request, reads no environment and names no cloud. A cloud's crate implements [`provider::Cloud`],
+//! It sends no request, reads no environment and names no cloud. A cloud's crate implements [`provider::ProviderConfig`],
 //! [`provider::Observer`] and [`provider::Provisioner`]; the command line reads a plan file and asks the [`engine`], which looks
 //! at the cloud ([`survey`]), compares what it found with what the plan file asks for ([`assess`]), and executes the
 //! [`change_set::ChangeSet`] that comes of it as a [`mod@graph`] of operations ([`executor`]).

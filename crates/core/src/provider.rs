@@ -31,7 +31,7 @@ pub struct Connection {
 
 /// A cloud's part of a plan file, checked: what commands need to know before anything is sent, and the way to the cloud.
 #[async_trait]
-pub trait Cloud: Send + Sync {
+pub trait ProviderConfig: Send + Sync {
     /// The deployment.
     fn deployment(&self) -> &Deployment;
 

@@ -10,7 +10,7 @@ use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, engine};
 
 use crate::arguments::Global;
-use crate::clouds::Cloud;
+use crate::clouds::CloudId;
 use crate::exit::{Ended, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
 use crate::session::Session;
@@ -20,7 +20,7 @@ use crate::{approval, change_sets, summary};
 
 pub(crate) async fn run(
     given: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     yes: bool,
     orphans: bool,
     global: &Global,
@@ -40,7 +40,7 @@ pub(crate) async fn run(
 
 async fn from_plan_file(
     given: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     yes: bool,
     orphans: bool,
     global: &Global,
@@ -66,7 +66,7 @@ async fn from_plan_file(
 }
 
 /// Execute exactly what was saved, or stop as stale.
-async fn saved(path: &Path, cloud: Cloud, global: &Global, view: &Arc<dyn View>) -> Ended {
+async fn saved(path: &Path, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> Ended {
     let set = change_sets::read(path)?;
     let checked = Checked::of_saved(&set).filter(|saved| saved.cloud == cloud && set.purpose == Purpose::Apply);
     let Some(checked) = checked else {
@@ -98,13 +98,13 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global, view: &Arc<dyn View>)
     execute(provider.as_ref(), &intent, &set, global, view).await
 }
 
-fn stale(cloud: Cloud, reason: &str) -> Error {
+fn stale(cloud: CloudId, reason: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, "the change set cannot be used").message(reason);
     error.hint(format!("make a new one with `provision {cloud} plan --out FILE`"))
 }
 
 /// Where the plan file is at hand, it must still say the same.
-fn plan_file_unchanged(set: &ChangeSet, cloud: Cloud) -> Result<(), Failure> {
+fn plan_file_unchanged(set: &ChangeSet, cloud: CloudId) -> Result<(), Failure> {
     let path = Path::new(&set.plan_file.name);
     if !path.exists() {
         return Ok(());

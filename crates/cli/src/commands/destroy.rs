@@ -7,7 +7,7 @@ use provision_core::change_set::Purpose;
 use provision_core::engine;
 
 use crate::arguments::Global;
-use crate::clouds::Cloud;
+use crate::clouds::CloudId;
 use crate::exit::{Ended, Exit, Failure};
 use crate::plan_files::{check, plan_file_path};
 use crate::session::Session;
@@ -17,7 +17,7 @@ use crate::{approval, summary};
 
 pub(crate) async fn run(
     given: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     yes: bool,
     delete_data: Option<String>,
     orphans: bool,

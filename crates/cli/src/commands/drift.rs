@@ -7,7 +7,7 @@ use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
 
 use crate::arguments::{Global, ReportFormat};
-use crate::clouds::Cloud;
+use crate::clouds::CloudId;
 use crate::exit::{Ended, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
 use crate::session::Session;
@@ -18,7 +18,7 @@ const DEPLOYMENTS_AT_ONCE: usize = 16;
 
 pub(crate) async fn run(
     plan_files: Vec<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     format: ReportFormat,
     global: &Global,
     view: &dyn View,
@@ -44,7 +44,7 @@ pub(crate) async fn run(
 }
 
 /// Every plan file's problems, not only the first one's.
-fn check_each(paths: &[PathBuf], cloud: Cloud) -> Result<Vec<Checked>, Failure> {
+fn check_each(paths: &[PathBuf], cloud: CloudId) -> Result<Vec<Checked>, Failure> {
     let (mut checked, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
         match check(path, cloud) {

@@ -6,7 +6,7 @@ use provision_core::output::{Output, OutputFormat, Setting, render, table};
 use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Format, Global};
-use crate::clouds::Cloud;
+use crate::clouds::CloudId;
 use crate::exit::{Ended, Exit, Failure};
 use crate::plan_files::{check, not_over, plan_file_path};
 use crate::session::Session;
@@ -45,7 +45,7 @@ pub(crate) struct Target {
 
 pub(crate) async fn run(
     first: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     second: Option<String>,
     target: Target,
     global: &Global,

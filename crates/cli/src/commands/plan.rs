@@ -6,7 +6,7 @@ use provision_core::change_set::Purpose;
 
 use crate::arguments::Global;
 use crate::change_sets;
-use crate::clouds::Cloud;
+use crate::clouds::CloudId;
 use crate::exit::{Ended, Exit, Failure};
 use crate::plan_files::{check, not_over, plan_file_path};
 use crate::session::Session;
@@ -15,7 +15,7 @@ use crate::view::{self, View};
 
 pub(crate) async fn run(
     plan_file: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     out: Option<PathBuf>,
     detailed_exitcode: bool,
     orphans: bool,

@@ -72,8 +72,8 @@ const ENDPOINTS: [&str; 7] = [
 /// # Errors
 ///
 /// No region is set anywhere.
-pub(crate) async fn region(wanted: Option<&str>, connection: &Connection) -> Result<String, Error> {
-    let found = match (wanted, &connection.sandbox) {
+pub(crate) async fn region(desired: Option<&str>, connection: &Connection) -> Result<String, Error> {
+    let found = match (desired, &connection.sandbox) {
         (Some(region), _) => Some(region.to_owned()),
         (None, Some(variables)) => variables.get("AWS_REGION").cloned(),
         (None, None) => region_of_environment().await,
@@ -99,8 +99,8 @@ async fn region_of_environment() -> Option<String> {
 /// # Errors
 ///
 /// No region, a profile or token file that does not exist, no credentials.
-pub(crate) async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
-    let region = region(wanted, connection).await?;
+pub(crate) async fn connect(desired: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
+    let region = region(desired, connection).await?;
     let ((config, account), endpoints) = match &connection.sandbox {
         Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),
         None => in_environment(&region).await?,

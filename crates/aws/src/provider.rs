@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::Watch;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Want;
+use provision_core::facet::Desired;
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
@@ -177,15 +177,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         Part::ALL.into_iter().filter_map(|part| self.resource(part)).collect()
     }
 
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired> {
         let (settings, names) = (&self.settings, self.names());
         let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
-            Part::Bucket => bucket::want(settings, &names, origin),
-            Part::Queue => queue::want(settings, &names, origin),
-            Part::Notification => notification::want(&names),
-            Part::RunQueue => run_queue::want(settings, origin),
-            Part::Access => access::want(settings, &names),
+            Part::Bucket => bucket::desired(settings, &names, origin),
+            Part::Queue => queue::desired(settings, &names, origin),
+            Part::Notification => notification::desired(&names),
+            Part::RunQueue => run_queue::desired(settings, origin),
+            Part::Access => access::desired(settings, &names),
         }
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::Watch;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Want;
+use provision_core::facet::Desired;
 use provision_core::identity::Identity;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Origin, Tags};
@@ -162,17 +162,17 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         Part::ALL.into_iter().filter_map(|part| self.resource(part)).collect()
     }
 
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired> {
         let (settings, names) = (&self.settings, self.names());
         let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
-            Part::ResourceGroup => resource_group::want(settings),
-            Part::Account => account::want(settings),
-            Part::Container => container::want(settings, origin),
-            Part::Cors => cors::want(settings),
-            Part::Queue => queue::want(settings),
-            Part::Events => events::want(settings, &names),
-            Part::Access => access::want(settings, &names),
+            Part::ResourceGroup => resource_group::desired(settings),
+            Part::Account => account::desired(settings),
+            Part::Container => container::desired(settings, origin),
+            Part::Cors => cors::desired(settings),
+            Part::Queue => queue::desired(settings),
+            Part::Events => events::desired(settings, &names),
+            Part::Access => access::desired(settings, &names),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
 
-use provision_core::facet::{Facet, Seen, Want};
+use provision_core::facet::{Desired, Facet, Observed};
 use provision_core::resource::{Lane, Turns};
 use provision_core::{Error, ErrorKind};
 use serde::Serialize;
@@ -81,12 +81,12 @@ pub(crate) trait Facets: Copy + 'static {
     }
 
     /// A value that is wanted; `path` is the plan file's key that decides it.
-    fn want(self, value: impl Serialize, path: &str) -> Want {
-        Want { facet: self.spec(), value: json!(value), path: path.to_owned() }
+    fn desired(self, value: impl Serialize, path: &str) -> Desired {
+        Desired { facet: self.spec(), value: json!(value), path: path.to_owned() }
     }
 
     /// What is seen of each.
-    fn all_seen(look: impl Fn(Self) -> Seen) -> Vec<(&'static str, Seen)> {
+    fn all_observed(look: impl Fn(Self) -> Observed) -> Vec<(&'static str, Observed)> {
         Self::EACH.iter().map(|facet| (facet.name(), look(*facet))).collect()
     }
 }
@@ -100,8 +100,8 @@ pub(crate) struct Write<'a> {
 }
 
 /// The deployment's tags, where there are any.
-fn wanted_tags(facet: impl Facets, settings: &Settings) -> Option<Want> {
-    (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags"))
+fn wanted_tags(facet: impl Facets, settings: &Settings) -> Option<Desired> {
+    (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags"))
 }
 
 /// A value as its facet has it.

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::change_set::{Action, Change, ChangeSet, FORMAT, FacetChange, Unreadable};
 use crate::compare::Finding;
 use crate::error::Error;
-use crate::facet::Seen;
+use crate::facet::Observed;
 use crate::ledger::Ledger;
 use crate::mark::{Origin, TagChanges};
 use crate::provider::Observer;
@@ -42,7 +42,7 @@ pub fn assess(
     line_of: &dyn Fn(&str) -> Option<usize>,
 ) -> ChangeSet {
     let assessment = Assessment::new(observer, intent, survey, line_of);
-    let changes = survey.found.iter().map(|(resource, seen)| assessment.change(resource, seen)).collect();
+    let changes = survey.found.iter().map(|(resource, observed)| assessment.change(resource, observed)).collect();
     let changes = without_echoes(changes, &survey.found);
     let warnings = assessment.warnings(&changes);
     let unreadable = assessment.unreadable(&changes);
@@ -93,7 +93,8 @@ impl<'a> Assessment<'a> {
             assessment.orphans.retain(|other| other.identity != orphan.identity);
             assessment.orphans.push(orphan);
         }
-        assessment.readings = survey.found.iter().map(|(resource, seen)| assessment.readings(resource, seen)).collect();
+        assessment.readings =
+            survey.found.iter().map(|(resource, observed)| assessment.readings(resource, observed)).collect();
         assessment
     }
 
@@ -264,8 +265,8 @@ impl<'a> Assessment<'a> {
             match observation {
                 Observation::Unreadable(error) if !self.is_inside_anothers(resource) => add(error),
                 Observation::Present(present) if !self.is_inside_anothers(resource) => {
-                    present.seen.iter().for_each(|(_, seen)| {
-                        if let Seen::Unknown(error) = seen {
+                    present.observed.iter().for_each(|(_, observed)| {
+                        if let Observed::Unknown(error) = observed {
                             add(error);
                         }
                     });

@@ -24,12 +24,12 @@ pub struct Choice<'a> {
 
 /// Choose among the entries of one facet, or of one member of it.
 #[must_use]
-pub fn choose<'a>(entries: &[&'a Entry], want: &Value, on_record: &OnRecord<'_>) -> Choice<'a> {
+pub fn choose<'a>(entries: &[&'a Entry], desired: &Value, on_record: &OnRecord<'_>) -> Choice<'a> {
     let ours = own(entries, on_record);
     let is_ours = |entry: &Entry| ours.iter().any(|own| std::ptr::eq(*own, entry));
     let rest: Vec<_> = entries.iter().copied().filter(|entry| !is_ours(entry)).collect();
-    let as_wanted = |entry: &&Entry| !want.is_null() && entry.behind.is_none() && same(&entry.value, want);
-    let satisfied = ours.iter().any(|own| same(&own.value, want));
+    let as_wanted = |entry: &&Entry| !desired.is_null() && entry.behind.is_none() && same(&entry.value, desired);
+    let satisfied = ours.iter().any(|own| same(&own.value, desired));
     let found = rest.iter().copied().find(as_wanted).filter(|_| !satisfied);
     // Another deployment of ours made it for itself: both have it on record, and the last one takes it out.
     if let Some(shared) = found.filter(|entry| entry.co_owned && ours.is_empty()) {
@@ -81,15 +81,16 @@ fn own<'a>(entries: &[&'a Entry], on_record: &OnRecord<'_>) -> Vec<&'a Entry> {
 impl Choice<'_> {
     /// The values of ours, those that are not as wanted first.
     #[must_use]
-    pub fn values(&self, want: &Value) -> Vec<Value> {
-        let (wanted, other): (Vec<&Entry>, Vec<&Entry>) = self.ours.iter().partition(|entry| same(&entry.value, want));
+    pub fn values(&self, desired: &Value) -> Vec<Value> {
+        let (wanted, other): (Vec<&Entry>, Vec<&Entry>) =
+            self.ours.iter().partition(|entry| same(&entry.value, desired));
         other.into_iter().chain(wanted).map(|entry| entry.value.clone()).collect()
     }
 
     /// The value that the compare sees: ours, with what is wrong about its place or number; else what others made as wanted.
     #[must_use]
-    pub fn seen(&self, want: &Value) -> Value {
-        let Some(mut value) = self.values(want).pop() else {
+    pub fn observed(&self, desired: &Value) -> Value {
+        let Some(mut value) = self.values(desired).pop() else {
             return self.preexisting.map_or(Value::Null, |found| found.value.clone());
         };
         let extra = |value: &mut Value, key: &str, what: Value| match value {
@@ -162,7 +163,7 @@ mod tests {
         let on_record = OnRecord { recorded: Recorded::Digest(&old), begun: vec![&new] };
         let choice = choose(&entries.iter().collect::<Vec<_>>(), &json!("w"), &on_record);
         assert_eq!(choice.values(&json!("w")), [json!("o"), json!("w")]);
-        assert_eq!(choice.seen(&json!("w")), json!({"value": "w", "copies": 2}));
+        assert_eq!(choice.observed(&json!("w")), json!({"value": "w", "copies": 2}));
     }
 
     #[test]
@@ -178,6 +179,6 @@ mod tests {
         let ours = Entry { id: EntryId::Ours, ..behind };
         let on_record = OnRecord { recorded: Recorded::Never, begun: Vec::new() };
         let choice = choose(&[&ours], &json!("w"), &on_record);
-        assert_eq!(choice.seen(&json!("w")), json!({"value": "w", "behind": "a rule"}));
+        assert_eq!(choice.observed(&json!("w")), json!({"value": "w", "behind": "a rule"}));
     }
 }

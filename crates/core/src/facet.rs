@@ -53,7 +53,7 @@ pub enum Creation {
 
 /// The value that the plan file asks for in one facet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Want {
+pub struct Desired {
     /// The facet.
     pub facet: &'static Facet,
     /// The normalised value; `null` where nothing of ours is wanted.
@@ -64,7 +64,7 @@ pub struct Want {
 
 /// The observed value of one facet.
 #[derive(Clone, Debug)]
-pub enum Seen {
+pub enum Observed {
     /// It was read.
     Value(Value),
     /// Entries of everybody, of which [`crate::entries`] tells ours.

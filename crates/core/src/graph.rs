@@ -130,7 +130,7 @@ impl Graph<'_> {
             let mark = self.first_mark(change, &resource.identity);
             let tags = change.tags.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
             let tags = tags.chain(mark.to_tags()).collect();
-            let mut facets = wanted(change);
+            let mut facets = desired_facets(change);
             facets.retain(|name, _| resource.facet(name).is_none_or(|facet| facet.extent != Extent::Tags));
             needs = vec![self.push(change, Verb::Create { mark, tags, facets }, needs)];
         }
@@ -311,7 +311,7 @@ fn has_nameless(resource: &Resource, change: &Change) -> bool {
 }
 
 /// The values of the wanted facets by name, as the creating call gets them.
-fn wanted(change: &Change) -> Map<String, Value> {
+fn desired_facets(change: &Change) -> Map<String, Value> {
     change.facets.iter().map(|facet| (facet.facet.clone(), facet.after.clone())).collect()
 }
 

@@ -16,7 +16,7 @@
 //! | resource, part | one managed thing: [`resource::Resource`]. Its [`Address`] is the cloud's name and that of the part, `aws.bucket` |
 //! | facet | what of a resource has a call of its own to read it and to write it: [`facet::Facet`] |
 //! | entry | one of the values in a facet that others have a part in, a rule, a statement, a grant: [`facet::Entry`] |
-//! | desired ([`facet::Want`]), observed ([`facet::Seen`]) | what the plan file asks for in a facet, and what the cloud has, both in normal form |
+//! | desired ([`facet::Desired`]), observed ([`facet::Observed`]) | what the plan file asks for in a facet, and what the cloud has, both in normal form |
 //! | mark | our tags on a resource: whose it is, how it became ours, what we wrote, which parts there are: [`mark::Mark`] |
 //! | record | of a mark: what we wrote and have not taken back: [`ledger::Ledger`] |
 //! | carrier | the resource whose mark stands for an entry: [`resource::Carrier`] |

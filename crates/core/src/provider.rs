@@ -11,7 +11,7 @@ use crate::contents::Contents;
 use crate::context::Watch;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::facet::Want;
+use crate::facet::Desired;
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
@@ -66,7 +66,7 @@ pub trait ProviderConfig: Send + Sync {
 ///
 /// # Behavior
 ///
-/// - `resources` and `want` are pure: the same plan file gives the same answer.
+/// - `resources` and `desired` are pure: the same plan file gives the same answer.
 /// - `observe` never changes anything; an absent resource is [`Observation::Absent`], never an error.
 /// - Values are normalised: a respelling by the service is no difference.
 #[async_trait]
@@ -79,7 +79,7 @@ pub trait Observer: Send + Sync {
 
     /// The facets wanted of a resource. On an adopted one, facets that hold one value for everybody are wanted only where
     /// the plan file sets them.
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want>;
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired>;
 
     /// What the marks say about whom access was given to last. Gives the addresses that have to be looked at (again)
     /// for that; [`Observer::resources`] names them from then on, whether the plan file does or not.

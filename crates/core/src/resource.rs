@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::facet::{Facet, Seen};
+use crate::facet::{Facet, Observed};
 use crate::mark::Mark;
 use crate::refusal::Refusal;
 
@@ -161,7 +161,7 @@ pub struct Present {
     /// The mark on it, whosever it is.
     pub mark: Option<Mark>,
     /// The normalised value of every facet, by name; `null` is absent.
-    pub seen: Vec<(&'static str, Seen)>,
+    pub observed: Vec<(&'static str, Observed)>,
     /// Entries of others beside ours.
     pub kept: Vec<Kept>,
     /// Facets that cannot be written as things stand, and why.

@@ -144,8 +144,8 @@ impl Survey {
         }
         let resources = observer.resources();
         let unseen: Vec<_> = resources.iter().filter(|resource| again.contains(&resource.address)).cloned().collect();
-        let seen = look(observer, &unseen).await;
-        let mut anew: Vec<_> = unseen.into_iter().zip(seen).collect();
+        let observed = look(observer, &unseen).await;
+        let mut anew: Vec<_> = unseen.into_iter().zip(observed).collect();
         let place = |address: &Address| resources.iter().position(|resource| resource.address == *address);
         self.found.retain(|(resource, _)| !again.contains(&resource.address));
         self.found.append(&mut anew);
@@ -157,8 +157,8 @@ impl Survey {
         let planned = |orphan: &&Orphan| self.found.iter().all(|(resource, _)| resource.identity != orphan.identity);
         let adopted = self.marked.iter().flatten().filter(|orphan| orphan.mark.origin == Origin::Adopted);
         let looks = join_all(adopted.filter(planned).map(|orphan| observer.observe_orphan(orphan))).await;
-        let seen = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
-        looks.into_iter().flatten().map(|(resource, found)| (resource, seen(found))).collect()
+        let observed = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
+        looks.into_iter().flatten().map(|(resource, found)| (resource, observed(found))).collect()
     }
 
     /// The marks that say what the deployment has outside of its resources: those of what the plan file names, and where

@@ -118,7 +118,7 @@ pub(crate) fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<P
     for (role, member) in grants(value).filter(|(role, member)| !has(policy, role, member)) {
         give(&mut edited, role, member);
     }
-    let stays = |role: &str, member: &str| value.get(role).is_some_and(|wanted| same(wanted, &json!(member)));
+    let stays = |role: &str, member: &str| value.get(role).is_some_and(|desired| same(desired, &json!(member)));
     for (role, member) in grants(before).filter(|(role, member)| !stays(role, member) && has(policy, role, member)) {
         take(&mut edited, role, member);
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::Watch;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Want;
+use provision_core::facet::Desired;
 use provision_core::identity::Identity;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Origin, Tags};
@@ -159,15 +159,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         Part::ALL.into_iter().filter_map(|part| self.resource(part)).collect()
     }
 
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired> {
         let (settings, names) = (&self.settings, self.names());
         let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
-            Part::Bucket => bucket::want(settings, origin),
-            Part::Topic => topic::want(settings, &names),
-            Part::Subscription => subscription::want(settings, &names, origin),
-            Part::Notification => notification::want(&names),
-            Part::Access => access::want(settings),
+            Part::Bucket => bucket::desired(settings, origin),
+            Part::Topic => topic::desired(settings, &names),
+            Part::Subscription => subscription::desired(settings, &names, origin),
+            Part::Notification => notification::desired(&names),
+            Part::Access => access::desired(settings),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use provision_core::Error;
-use provision_core::facet::{Entries, Entry, EntryId, Want};
+use provision_core::facet::{Desired, Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value, json};
@@ -52,13 +52,13 @@ fn place(role: &str, policy: &str) -> String {
 }
 
 /// What is wanted: the statements under role and name, so that another role is another value.
-pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
+pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let Some(role) = settings.role_name() else { return Vec::new() };
     let value = Map::from_iter([(place(role, &names.policies[0]), statements(settings, names))]);
-    let want = |facet: &AccessFacet| match facet {
-        AccessFacet::Policy => facet.want(&value, "aws.access"),
+    let desired = |facet: &AccessFacet| match facet {
+        AccessFacet::Policy => facet.desired(&value, "aws.access"),
     };
-    AccessFacet::EACH.iter().map(want).collect()
+    AccessFacet::EACH.iter().map(desired).collect()
 }
 
 /// The policy of the server as a document, for those who attach it themselves.
@@ -120,12 +120,12 @@ pub(crate) async fn observe(
             Ok(Found::Nothing) => {}
             Ok(Found::NoRole) => present.obstacles.extend(missing(settings, names, recalled, place)),
             Err(error) => {
-                present.seen = vec![AccessFacet::Policy.entries(Err(error))];
+                present.observed = vec![AccessFacet::Policy.entries(Err(error))];
                 return Ok(Observation::Present(Box::new(present)));
             }
         }
     }
-    present.seen = vec![AccessFacet::Policy.entries(Ok(Entries { list, limit: None }))];
+    present.observed = vec![AccessFacet::Policy.entries(Ok(Entries { list, limit: None }))];
     Ok(Observation::Present(Box::new(present)))
 }
 
@@ -233,8 +233,8 @@ mod tests {
     fn policy_survives_its_document() {
         let settings = settings("", PLAN);
         let names = names(&settings);
-        let wants = want(&settings, &names);
-        let (place, statements) = wants[0].value.as_object().unwrap().iter().next().unwrap();
+        let desired = desired(&settings, &names);
+        let (place, statements) = desired[0].value.as_object().unwrap().iter().next().unwrap();
         let found = entry(place, &document(statements)).unwrap();
         assert_eq!((found.member.as_ref(), &found.value, found.id), (Some(place), statements, EntryId::Ours));
         assert!(entry(place, "<html>").unwrap_err().to_string().contains("the answer cannot be read"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use provision_core::context::Watch;
-use provision_core::facet::{Seen, Want};
+use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
@@ -51,14 +51,14 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 }
 
 /// What is wanted. An account is never adopted, so it is all ours.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    let mut wants = vec![
-        AccountFacet::Location.want(settings.location(), "azure.location"),
-        AccountFacet::Sku.want(settings.azure.account.sku, "azure.account.sku"),
-        AccountFacet::Security.want(Security::wanted(), "azure.account"),
+pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
+    let mut desired = vec![
+        AccountFacet::Location.desired(settings.location(), "azure.location"),
+        AccountFacet::Sku.desired(settings.azure.account.sku, "azure.account.sku"),
+        AccountFacet::Security.desired(Security::desired(), "azure.account"),
     ];
-    wants.extend(wanted_tags(AccountFacet::Tags, settings));
-    wants
+    desired.extend(wanted_tags(AccountFacet::Tags, settings));
+    desired
 }
 
 /// The account, and at the same time whether its name is free: it is shared by all of Azure.
@@ -79,8 +79,8 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
-    let seen = AccountFacet::all_seen(|facet| {
-        Seen::Value(match facet {
+    let observed = AccountFacet::all_observed(|facet| {
+        Observed::Value(match facet {
             AccountFacet::Location => json!(location),
             AccountFacet::Sku => json!(found.sku()),
             AccountFacet::Security => json!(Security::of(&found.properties)),
@@ -91,7 +91,12 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     if found.kind != "StorageV2" {
         obstacles.push((AccountFacet::Security.name(), wrong_kind(names, &found)));
     }
-    Ok(Observation::Present(Box::new(Present { mark: Mark::from_tags(&tags), seen, obstacles, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present {
+        mark: Mark::from_tags(&tags),
+        observed,
+        obstacles,
+        ..Present::default()
+    })))
 }
 
 fn explained(error: Error, settings: &Settings) -> Error {
@@ -130,13 +135,13 @@ pub(crate) async fn create(
     if let Some(found) = writer.reader().get_account(&id).await? {
         return existed(names, &found);
     }
-    let wanted = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
-    let mut properties = typed::<Security>(&wanted(AccountFacet::Security))?.properties();
+    let desired = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
+    let mut properties = typed::<Security>(&desired(AccountFacet::Security))?.properties();
     properties["allowSharedKeyAccess"] = json!(true);
     let body = json!({
-        "location": wanted(AccountFacet::Location),
+        "location": desired(AccountFacet::Location),
         "kind": "StorageV2",
-        "sku": {"name": wanted(AccountFacet::Sku)},
+        "sku": {"name": desired(AccountFacet::Sku)},
         "tags": tags,
         "properties": properties,
     });
@@ -293,7 +298,7 @@ struct Security {
 }
 
 impl Security {
-    fn wanted() -> Self {
+    fn desired() -> Self {
         Self { https_only: true, least_tls: LEAST_TLS.to_owned(), public_blobs: false }
     }
 
@@ -326,8 +331,8 @@ mod tests {
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties#storageaccountgetproperties>
     #[test]
     fn security_survives_the_spelling_of_the_service() {
-        let answered = serde_json::from_value(Security::wanted().properties()).unwrap();
-        assert_eq!(Security::of(&answered), Security::wanted());
+        let answered = serde_json::from_value(Security::desired().properties()).unwrap();
+        assert_eq!(Security::of(&answered), Security::desired());
         let old = Security { https_only: false, least_tls: "TLS1_0".to_owned(), public_blobs: true };
         assert_eq!(Security::of(&AccountProperties::default()), old);
     }

@@ -6,7 +6,7 @@ mod subscription;
 use std::time::Duration;
 
 use provision_core::context::Watch;
-use provision_core::facet::{Entries, Seen, Want};
+use provision_core::facet::{Desired, Entries, Observed};
 use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
@@ -48,11 +48,11 @@ pub(crate) fn resource(names: &Names) -> Resource {
 }
 
 /// What is wanted; without a queue nothing.
-pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
-    vec![EventsFacet::Delivery.want(wanted(settings, names), "azure.events")]
+pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
+    vec![EventsFacet::Delivery.desired(desired_delivery(settings, names), "azure.events")]
 }
 
-fn wanted(settings: &Settings, names: &Names) -> Option<Delivery> {
+fn desired_delivery(settings: &Settings, names: &Names) -> Option<Delivery> {
     let queue = names.queue.as_ref()?;
     Some(Delivery {
         name: names.events.clone(),
@@ -91,14 +91,14 @@ pub(crate) async fn observe(
     if let Some(busy) = look.found.iter().find(|found| found.is_ours(names) && UNDER_WAY.contains(&found.state())) {
         return Err(under_way(busy));
     }
-    let want = wanted(settings, names);
-    let seen = EventsFacet::all_seen(|facet| match facet {
+    let desired = desired_delivery(settings, names);
+    let observed = EventsFacet::all_observed(|facet| match facet {
         EventsFacet::Delivery => {
-            let list = look.found.iter().map(|found| found.entry(names, want.as_ref())).collect();
-            Seen::Entries(Entries { list, limit: None })
+            let list = look.found.iter().map(|found| found.entry(names, desired.as_ref())).collect();
+            Observed::Entries(Entries { list, limit: None })
         }
     });
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
 }
 
 fn under_way(found: &Found) -> Error {
@@ -131,18 +131,18 @@ pub(crate) async fn write(
 /// writes.
 async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
     let (EventsFacet::Delivery, Write { before, value, .. }) = (EventsFacet::of(write.facet)?, *write);
-    let (before, wanted): (Option<Delivery>, Option<Delivery>) = (typed(before)?, typed(value)?);
+    let (before, desired): (Option<Delivery>, Option<Delivery>) = (typed(before)?, typed(value)?);
     let Some(look) = look(writer.reader(), names).await? else { return not_there(names, value) };
     let is_ours = |found: &&Found| found.is_ours(names) || before.as_ref() == Some(&found.delivery);
     let ours: Vec<&Found> = look.found.iter().filter(is_ours).collect();
-    let named = look.found.iter().find(|found| found.name() == names.events && wanted.is_some());
+    let named = look.found.iter().find(|found| found.name() == names.events && desired.is_some());
     let current = named.filter(|named| ours.iter().any(|own| own.id() == named.id()));
     let _turn = watch.turn().await;
-    if let Some(wanted) = &wanted {
+    if let Some(desired) = &desired {
         match (current, named) {
-            (None, Some(others)) if others.delivery != *wanted => return Err(taken_since(others, wanted)),
+            (None, Some(others)) if others.delivery != *desired => return Err(taken_since(others, desired)),
             (None, Some(_)) => {}
-            _ => put(writer, names, &look.collection, current, wanted).await?,
+            _ => put(writer, names, &look.collection, current, desired).await?,
         }
     }
     for found in ours.iter().filter(|found| current.is_none_or(|current| current.id() != found.id())) {
@@ -151,8 +151,8 @@ async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watc
     Ok(())
 }
 
-fn taken_since(others: &Found, wanted: &Delivery) -> Error {
-    let refusal = name_taken(others, wanted);
+fn taken_since(others: &Found, desired: &Delivery) -> Error {
+    let refusal = name_taken(others, desired);
     let error = Error::new(ErrorKind::Refused, format!("refused to write event subscription `{}`", others.name()));
     error.message(refusal.reason).hint(refusal.hint)
 }
@@ -163,13 +163,13 @@ async fn put(
     names: &Names,
     collection: &str,
     current: Option<&Found>,
-    wanted: &Delivery,
+    desired: &Delivery,
 ) -> Result<(), Error> {
     let id = current.map_or_else(|| format!("{collection}/{}", names.events), Found::id);
     if current.is_some_and(|found| found.state() != DONE) {
         writer.delete_event_subscription(&id).await?;
     }
-    let body = body(names, current.map(|found| &found.item), wanted);
+    let body = body(names, current.map(|found| &found.item), desired);
     writer.put_event_subscription(&id, &body).await
 }
 

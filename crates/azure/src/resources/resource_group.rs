@@ -1,7 +1,7 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
 use provision_core::context::Watch;
-use provision_core::facet::{Seen, Want};
+use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
@@ -37,11 +37,11 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 }
 
 /// What is wanted. A group is never adopted, so it is all ours.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
+pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let location = &settings.location();
-    let mut wants = vec![GroupFacet::Location.want(location, "azure.location")];
-    wants.extend(wanted_tags(GroupFacet::Tags, settings));
-    wants
+    let mut desired = vec![GroupFacet::Location.desired(location, "azure.location")];
+    desired.extend(wanted_tags(GroupFacet::Tags, settings));
+    desired
 }
 
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
@@ -49,13 +49,13 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
-    let seen = GroupFacet::all_seen(|facet| match facet {
-        GroupFacet::Location => Seen::Value(json!(location)),
-        GroupFacet::Tags => Seen::Value(json!(without_mark(&tags))),
+    let observed = GroupFacet::all_observed(|facet| match facet {
+        GroupFacet::Location => Observed::Value(json!(location)),
+        GroupFacet::Tags => Observed::Value(json!(without_mark(&tags))),
     });
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
-        seen,
+        observed,
         obstacles: moved.map(|refusal| (GroupFacet::Location.name(), refusal)).into_iter().collect(),
         ..Present::default()
     })))

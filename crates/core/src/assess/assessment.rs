@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::change_set::{Action, Change, PlanFileSource, Purpose};
-use crate::facet::{EntryId, Seen, Sharing};
+use crate::facet::{EntryId, Observed, Sharing};
 use crate::ledger::Ledger;
 use crate::mark::PartRecord;
 use crate::provider::Observer;
@@ -93,10 +93,10 @@ impl<'a> Assessment<'a> {
 /// Whether any entry of it carries our name.
 pub(super) fn has_our_name(resource: &Resource, present: &Present) -> bool {
     let named = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Named);
-    present.seen.iter().any(|(name, seen)| match seen {
-        Seen::Value(value) => named(name) && !value.is_null(),
-        Seen::Entries(entries) => entries.list.iter().any(|entry| entry.id == EntryId::Ours),
-        Seen::Unknown(_) => false,
+    present.observed.iter().any(|(name, observed)| match observed {
+        Observed::Value(value) => named(name) && !value.is_null(),
+        Observed::Entries(entries) => entries.list.iter().any(|entry| entry.id == EntryId::Ours),
+        Observed::Unknown(_) => false,
     })
 }
 

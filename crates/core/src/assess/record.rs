@@ -129,11 +129,11 @@ impl Assessment<'_> {
 }
 
 fn tags_of_others(resource: &Resource, present: &crate::resource::Present, change: &Change) -> usize {
-    use crate::facet::{Extent, Seen};
+    use crate::facet::{Extent, Observed};
     let facet = resource.facets.iter().find(|facet| facet.extent == Extent::Tags);
-    let seen = present.seen.iter().find(|(name, _)| facet.is_some_and(|facet| facet.name == *name));
-    match seen {
-        Some((_, Seen::Value(tags))) => {
+    let observed = present.observed.iter().find(|(name, _)| facet.is_some_and(|facet| facet.name == *name));
+    match observed {
+        Some((_, Observed::Value(tags))) => {
             let others = tags.as_object().into_iter().flatten();
             others.filter(|(name, _)| !change.tags.contains_key(*name)).count()
         }

@@ -93,8 +93,8 @@ impl Assessment<'_> {
 
     /// An orphan with what is ours on it, where it was looked at.
     pub(super) fn with_entries(&self, mut orphan: Orphan) -> Orphan {
-        let seen = self.survey.orphaned.iter().find(|(resource, _)| resource.identity == orphan.identity);
-        let Some((resource, Observation::Present(present))) = seen else { return orphan };
+        let observed = self.survey.orphaned.iter().find(|(resource, _)| resource.identity == orphan.identity);
+        let Some((resource, Observation::Present(present))) = observed else { return orphan };
         for reading in self.unwanted(resource, present, &orphan.mark) {
             orphan.tags.extend(reading.tags.into_keys());
             if reading.change.write {

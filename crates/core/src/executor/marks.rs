@@ -155,10 +155,10 @@ impl<'a> Marks<'a> {
     }
 
     async fn update(&self, operation: &Operation, found: &Tags, mark: &Mark, tags: &TagChanges) -> Result<(), Error> {
-        let wanted = mark.to_tags();
-        let surplus = found.keys().filter(|key| is_key(key) && !wanted.contains_key(*key));
+        let desired = mark.to_tags();
+        let surplus = found.keys().filter(|key| is_key(key) && !desired.contains_key(*key));
         let mut changes: TagChanges = surplus.map(|key| (key.clone(), None)).collect();
-        changes.extend(wanted.into_iter().map(|(key, value)| (key, Some(value))));
+        changes.extend(desired.into_iter().map(|(key, value)| (key, Some(value))));
         changes.extend(tags.clone());
         changes.retain(|key, value| found.get(key) != value.as_ref());
         if changes.is_empty() {

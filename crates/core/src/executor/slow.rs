@@ -12,7 +12,7 @@ use crate::contents::Contents;
 use crate::context::Watch;
 use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink};
-use crate::facet::Want;
+use crate::facet::Desired;
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags, with_changes};
 use crate::operation::{Operation, Verb};
@@ -106,7 +106,7 @@ impl Observer for Slow {
         Vec::new()
     }
 
-    fn want(&self, _: &Address, _: Origin) -> Vec<Want> {
+    fn desired(&self, _: &Address, _: Origin) -> Vec<Desired> {
         Vec::new()
     }
 

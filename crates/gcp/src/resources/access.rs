@@ -5,7 +5,7 @@
 //! (<https://cloud.google.com/iam/docs/conditions-overview#resources>): whose a grant is stands in the deployment's marks alone.
 
 use futures::future::join_all;
-use provision_core::facet::{Entries, Entry, Seen, Want};
+use provision_core::facet::{Desired, Entries, Entry, Observed};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind};
@@ -45,13 +45,13 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
 }
 
 /// What is wanted: the member of each role, so that another account is another value.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
+pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let Some(email) = settings.service_account() else { return Vec::new() };
-    let want = |facet: &AccessFacet| match facet {
-        AccessFacet::OnBucket => facet.want(granted(email, &SERVER_BUCKET_ROLES), "gcp.access"),
-        AccessFacet::OnAccount => facet.want(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
+    let desired = |facet: &AccessFacet| match facet {
+        AccessFacet::OnBucket => facet.desired(granted(email, &SERVER_BUCKET_ROLES), "gcp.access"),
+        AccessFacet::OnAccount => facet.desired(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
     };
-    AccessFacet::EACH.iter().map(want).collect()
+    AccessFacet::EACH.iter().map(desired).collect()
 }
 
 /// The commands that grant everything the server needs, for those who run them themselves.
@@ -88,22 +88,22 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims:
     let accounts = emails.map(|email| on_account(reader, email, look, claims));
     let (on_bucket, accounts) = futures::join!(bucket.policy(reader), join_all(accounts));
     let mut found = Found::default();
-    let seen = seen_on_bucket(on_bucket, &bucket, look);
-    found.present.seen.push((AccessFacet::OnBucket.spec().name, seen));
+    let observed = observed_on_bucket(on_bucket, &bucket, look);
+    found.present.observed.push((AccessFacet::OnBucket.spec().name, observed));
     found.add_accounts(accounts);
     claims.remember(found.bound, found.notes);
     Observation::Present(Box::new(found.present))
 }
 
 /// What is not made yet has nothing, and what belongs to somebody else is no affair of ours.
-fn seen_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &Holder, look: &Look) -> Seen {
+fn observed_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &Holder, look: &Look) -> Observed {
     let policy = match policy {
         Ok(policy) => policy.unwrap_or_default(),
         Err(error) if look.elsewhere && lacks_permission(&error) => Policy::new(),
-        Err(error) => return Seen::Unknown(error),
+        Err(error) => return Observed::Unknown(error),
     };
     let place = |entry: Entry| Entry { text: format!("{} on {}", entry.text, bucket.describe()), ..entry };
-    Seen::Entries(Entries {
+    Observed::Entries(Entries {
         list: entries(&policy, &SERVER_BUCKET_ROLES).into_iter().map(place).collect(),
         limit: None,
     })
@@ -167,11 +167,11 @@ impl Found {
                         .obstacles
                         .extend(account.missing.map(|missing| (AccessFacet::OnAccount.spec().name, missing)));
                 }
-                Err(error) => return self.present.seen.push(AccessFacet::OnAccount.entries(Err(error))),
+                Err(error) => return self.present.observed.push(AccessFacet::OnAccount.entries(Err(error))),
             }
         }
         self.bound = list.iter().any(|entry| entry.value.is_string());
-        self.present.seen.push(AccessFacet::OnAccount.entries(Ok(Entries { list, limit: None })));
+        self.present.observed.push(AccessFacet::OnAccount.entries(Ok(Entries { list, limit: None })));
     }
 }
 
@@ -263,8 +263,8 @@ mod tests {
         let settings = full_settings();
         let email = settings.service_account().unwrap();
         let found = account_entries(&policy(&["user:a@b.c", &member_of(email)]), email, true, false);
-        let want = &want(&settings)[1].value;
-        let ours: Vec<_> = found.iter().filter(|entry| entry.value == want[ROLE]).collect();
+        let desired = &desired(&settings)[1].value;
+        let ours: Vec<_> = found.iter().filter(|entry| entry.value == desired[ROLE]).collect();
         assert_eq!((ours.len(), ours[0].member.as_deref()), (1, Some(ROLE)));
         assert_eq!(found[0].value, json!({"member": "user:a@b.c", "on": email}));
     }
@@ -300,7 +300,7 @@ mod tests {
         let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
         let bucket = Holder::Bucket("b".to_owned());
         let look = |elsewhere| Look { elsewhere, ..Look::default() };
-        assert!(matches!(seen_on_bucket(denied(), &bucket, &look(false)), Seen::Unknown(_)));
-        assert!(matches!(seen_on_bucket(denied(), &bucket, &look(true)), Seen::Entries(_)));
+        assert!(matches!(observed_on_bucket(denied(), &bucket, &look(false)), Observed::Unknown(_)));
+        assert!(matches!(observed_on_bucket(denied(), &bucket, &look(true)), Observed::Entries(_)));
     }
 }

@@ -53,12 +53,12 @@ mod tests {
 
     #[test]
     fn ours_goes_first_and_others_survive_to_the_bit() {
-        let want = rule(&settings()).to_value();
+        let desired = rule(&settings()).to_value();
         let other = Cors::new().set_origin(["https://other.example"]).set_method(["PUT", "GET", "GET"]);
         let merged = |rules: &[Cors], before: &Value, value: &Value| super::merged(rules, before, value).unwrap();
-        let with = merged(std::slice::from_ref(&other), &Value::Null, &want);
-        assert_eq!(with, [made(&want).unwrap(), other.clone()]);
-        assert_eq!(merged(&with, &want, &want), with);
-        assert_eq!(merged(&with, &want, &Value::Null), [other]);
+        let with = merged(std::slice::from_ref(&other), &Value::Null, &desired);
+        assert_eq!(with, [made(&desired).unwrap(), other.clone()]);
+        assert_eq!(merged(&with, &desired, &desired), with);
+        assert_eq!(merged(&with, &desired, &Value::Null), [other]);
     }
 }

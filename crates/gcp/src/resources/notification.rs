@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provision_core::compare::same;
-use provision_core::facet::{Entries, Entry, Want};
+use provision_core::facet::{Desired, Entries, Entry};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Carrier, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -83,16 +83,16 @@ pub(crate) fn resource(names: &Names) -> Resource {
 }
 
 /// What is wanted: the entry, or none where there is no topic.
-pub(crate) fn want(names: &Names) -> Vec<Want> {
-    let want = |topic: &String| {
+pub(crate) fn desired(names: &Names) -> Vec<Desired> {
+    let desired = |topic: &String| {
         let topic = names.topic_name(topic);
         let (events, format) = (BTreeSet::from([CREATED.to_owned()]), FORMAT.to_owned());
         let said = Said { topic, events, format, prefix: String::new(), attributes: BTreeMap::new() };
         NotificationFacet::EACH.iter().map(move |facet| match facet {
-            NotificationFacet::Entry => facet.want(&said, "gcp.topic"),
+            NotificationFacet::Entry => facet.desired(&said, "gcp.topic"),
         })
     };
-    names.topic.iter().flat_map(want).collect()
+    names.topic.iter().flat_map(desired).collect()
 }
 
 /// The list. Where there is no bucket there are none.
@@ -101,8 +101,8 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     if found.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(Observation::Absent);
     }
-    let seen = vec![NotificationFacet::Entry.entries(found.map(|list| entries(list, names)))];
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+    let observed = vec![NotificationFacet::Entry.entries(found.map(|list| entries(list, names)))];
+    Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
 }
 
 /// In the order in which they were made: of two that are alike the first is ours.
@@ -293,8 +293,8 @@ mod tests {
         entry(id, "acme-wandb-events", &[CREATED])
     }
 
-    fn wanted() -> Value {
-        want(&names()).remove(0).value
+    fn desired_entry() -> Value {
+        desired(&names()).remove(0).value
     }
 
     #[test]
@@ -302,8 +302,8 @@ mod tests {
         let prefixed = Notification { object_name_prefix: "a/".to_owned(), ..ours("2") };
         let list = vec![ours("1"), entry("3", "other", &[CREATED]), prefixed];
         let values: Vec<_> = entries(list, &names()).list.into_iter().map(|entry| entry.value).collect();
-        assert_eq!(values.iter().filter(|value| **value == wanted()).count(), 1);
-        assert_eq!(entry_of(typed(&wanted()).unwrap()), Notification { id: String::new(), ..ours("1") });
+        assert_eq!(values.iter().filter(|value| **value == desired_entry()).count(), 1);
+        assert_eq!(entry_of(typed(&desired_entry()).unwrap()), Notification { id: String::new(), ..ours("1") });
     }
 
     #[test]
@@ -316,10 +316,10 @@ mod tests {
     fn only_ours_goes_and_of_several_made_by_a_run_that_was_stopped_all_but_the_first() {
         let old = entry("2", "old", &[CREATED]);
         let list = [ours("10"), ours("9"), old.clone()];
-        assert_eq!(surplus(&list, &wanted(), &Value::Null), ["9"]);
-        assert_eq!(surplus(&list, &wanted(), &wanted()), ["10"]);
-        assert_eq!(surplus(&list, &value(&old), &wanted()), ["2"]);
-        assert!(surplus(&list, &Value::Null, &wanted()).is_empty());
+        assert_eq!(surplus(&list, &desired_entry(), &Value::Null), ["9"]);
+        assert_eq!(surplus(&list, &desired_entry(), &desired_entry()), ["10"]);
+        assert_eq!(surplus(&list, &value(&old), &desired_entry()), ["2"]);
+        assert!(surplus(&list, &Value::Null, &desired_entry()).is_empty());
     }
 
     #[test]

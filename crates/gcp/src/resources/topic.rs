@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use provision_core::context::Watch;
-use provision_core::facet::{Entries, Want};
+use provision_core::facet::{Desired, Entries};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -56,13 +56,15 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 }
 
 /// What is wanted: this bucket's project may publish.
-pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
+pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let agent = names.agent.clone().unwrap_or_default();
-    let want = |facet: &TopicFacet| match facet {
-        TopicFacet::Publisher => Some(facet.want(granted(&agent, &ROLES), "gcp.topic")),
-        TopicFacet::Labels => (!settings.labels().is_empty()).then(|| facet.want(settings.labels(), "deployment.tags")),
+    let desired = |facet: &TopicFacet| match facet {
+        TopicFacet::Publisher => Some(facet.desired(granted(&agent, &ROLES), "gcp.topic")),
+        TopicFacet::Labels => {
+            (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
+        }
     };
-    TopicFacet::EACH.iter().filter_map(want).collect()
+    TopicFacet::EACH.iter().filter_map(desired).collect()
 }
 
 /// The topic, its policy, and the service agent that is wanted in it, at once.
@@ -77,13 +79,13 @@ pub(crate) async fn observe(
     let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
     let labels = labels_of(&found.labels);
     let publisher = policy.map(|policy| Entries { list: entries(&policy, &ROLES), limit: None });
-    let seen = |facet: &TopicFacet| match facet {
+    let observed = |facet: &TopicFacet| match facet {
         TopicFacet::Publisher => facet.entries(publisher.clone()),
-        TopicFacet::Labels => facet.seen(Ok(without_mark(&labels))),
+        TopicFacet::Labels => facet.observed(Ok(without_mark(&labels))),
     };
-    let seen = TopicFacet::EACH.iter().map(seen).collect();
+    let observed = TopicFacet::EACH.iter().map(observed).collect();
     let mark = Mark::from_tags(&labels);
-    Ok(Observation::Present(Box::new(Present { mark, seen, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present { mark, observed, ..Present::default() })))
 }
 
 /// Whether the topic's policy lets Cloud Storage publish, as far as it can be read.
@@ -207,9 +209,9 @@ mod tests {
         let member = member_of(&names.agent.clone().unwrap());
         let binding = Binding::new().set_role(ROLES[0]).set_members(["user:a@b.c", &member]);
         let found = entries(&Policy::new().set_bindings([binding]), &ROLES);
-        let want = &want(&settings(), &names)[0];
-        assert_eq!(want.facet, TopicFacet::Publisher.spec());
-        assert_eq!(found.iter().filter(|entry| entry.value == want.value[ROLES[0]]).count(), 1);
+        let desired = &desired(&settings(), &names)[0];
+        assert_eq!(desired.facet, TopicFacet::Publisher.spec());
+        assert_eq!(found.iter().filter(|entry| entry.value == desired.value[ROLES[0]]).count(), 1);
     }
 
     #[test]

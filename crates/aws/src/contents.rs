@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::ObjectIdentifier;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind, RetryClass, retry};
 
@@ -27,15 +27,20 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Resu
 }
 
 /// Delete every version, delete marker and open upload, until a look finds nothing: somebody may still be writing.
-pub(crate) async fn empty(writer: &Writer, bucket: &str, owner: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    let mut emptying = Emptying::new(watch, "objects and versions");
+pub(crate) async fn empty(
+    writer: &Writer,
+    bucket: &str,
+    owner: &str,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
+    let mut emptying = Emptying::new(context, "objects and versions");
     loop {
         let delete = |objects| delete_batch(writer, bucket, owner, objects);
         let versions = emptying.pages(versions(writer.reader(), bucket, owner), delete).await?;
         emptying.go_on(&format!("bucket `{bucket}`"))?;
         let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
         let found = versions > 0 || !uploads.is_empty();
-        watch.still_ours().await?;
+        context.still_ours().await?;
         abort_uploads(writer, bucket, owner, uploads).await?;
         if !found {
             return Ok(());

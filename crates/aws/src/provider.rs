@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::Desired;
 use provision_core::identity::Identity;
@@ -271,7 +271,7 @@ impl Provisioner for Provider<Writer> {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        _watch: &Watch<'_>,
+        _watch: &OperationContext<'_>,
     ) -> Result<Created, Error> {
         let (client, names) = (&self.client, self.names_in_account().await?);
         match Part::of(&operation.address)? {
@@ -287,25 +287,25 @@ impl Provisioner for Provider<Writer> {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (client, names) = (&self.client, self.names_in_account().await?);
-        let write = Write { facet, before, value, just_created: watch.just_created() };
+        let write = Write { facet, before, value, just_created: context.just_created() };
         let written = match Part::of(&operation.address)? {
             Part::Bucket => bucket::write(client, &names, &write).await,
             Part::Queue | Part::RunQueue => queue::write(client, &names, &operation.name, &write).await,
             Part::Notification => notification::write(client, &names, &write).await,
             Part::Access => access::write(client, &write).await,
         };
-        written.map_err(|error| if watch.created() { error } else { is_gone(error) })
+        written.map_err(|error| if context.created() { error } else { is_gone(error) })
     }
 
-    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        contents::empty(&self.client, &operation.name, &self.names_in_account().await?.account, watch).await
+    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        contents::empty(&self.client, &operation.name, &self.names_in_account().await?.account, context).await
     }
 
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        watch.still_ours().await?;
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        context.still_ours().await?;
         let (client, names, name) = (&self.client, self.names_in_account().await?, &operation.name);
         match Part::of(&operation.address)? {
             Part::Bucket => bucket::delete(client, name, &names.account).await,

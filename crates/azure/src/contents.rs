@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use azure_storage_blob::models::BlobItem;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind};
 
@@ -69,12 +69,12 @@ pub(crate) async fn empty(
     names: &Names,
     container: &str,
     opened: &Opened,
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<(), Error> {
     let reader = writer.reader();
     let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
     let Some((store, FirstPages { blobs: mut first, .. })) = found else { return Ok(()) };
-    let mut emptying = Emptying::new(watch, "blobs and versions");
+    let mut emptying = Emptying::new(context, "blobs and versions");
     loop {
         let delete = |items| delete_batch(writer, &store, items);
         let deleted = emptying.pages(pages(reader, &store, first), delete).await?;

@@ -2,7 +2,7 @@
 //! another name.
 
 use futures::future::try_join_all;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::mark::{Mark, Tags};
 use provision_core::resource::Orphan;
 use provision_core::{Error, ErrorKind};
@@ -70,8 +70,12 @@ fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> 
 }
 
 /// Delete an account of another name, after what we had on it.
-pub(crate) async fn delete_account(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+pub(crate) async fn delete_account(
+    writer: &Writer,
+    names: &Names,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
     access::remove(writer, names).await?;
-    events::remove(writer, names, watch).await?;
-    account::delete(writer, names, watch).await
+    events::remove(writer, names, context).await?;
+    account::delete(writer, names, context).await
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::Desired;
 use provision_core::identity::Identity;
@@ -283,12 +283,12 @@ impl Provisioner for Provider<Writer> {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<Created, Error> {
         let (part, writer, names) = (Part::of(&operation.address)?, &self.client, self.names());
         let created = match part {
             Part::ResourceGroup => resource_group::create(writer, &names, tags, facets).await,
-            Part::Account => account::create(writer, &names, tags, facets, watch).await,
+            Part::Account => account::create(writer, &names, tags, facets, context).await,
             Part::Container => container::create(writer, &names, &operation.name, tags).await,
             Part::Queue => queue::create(writer, &names, &operation.name, tags).await,
             Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
@@ -304,15 +304,15 @@ impl Provisioner for Provider<Writer> {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (writer, settings, names) = (&self.client, &self.settings, self.names());
         let write = Write { facet, before, value };
         let written = match Part::of(&operation.address)? {
-            Part::Account => account::write(writer, &names, &write, watch).await,
+            Part::Account => account::write(writer, &names, &write, context).await,
             Part::Container => container::write(writer, &names, &write).await,
-            Part::Cors => cors::write(writer, &names, &write, watch).await,
-            Part::Events => events::write(writer, &names, &self.registration, &write, watch).await,
+            Part::Cors => cors::write(writer, &names, &write, context).await,
+            Part::Events => events::write(writer, &names, &self.registration, &write, context).await,
             Part::Access => access::write(writer, settings, &names, &self.principals(), &write).await,
             Part::ResourceGroup => Err(ours("a resource group is written with its creation")),
             Part::Queue => Err(ours("a queue is written with its creation")),
@@ -320,23 +320,23 @@ impl Provisioner for Provider<Writer> {
         written.map_err(|error| self.not_seen_yet(error))
     }
 
-    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
         let (names, name) = (self.names(), &operation.name);
-        contents::empty(&self.client, &self.settings, &names, name, &self.opened, watch).await
+        contents::empty(&self.client, &self.settings, &names, name, &self.opened, context).await
     }
 
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
         let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (names, name) = planned.located(part, &operation.name);
         let (writer, settings, opened) = (&self.client, &self.settings, &self.opened);
         match part {
-            Part::ResourceGroup => resource_group::delete(writer, &names, watch).await,
+            Part::ResourceGroup => resource_group::delete(writer, &names, context).await,
             Part::Account if names.account_id() != planned.account_id() => {
-                orphans::delete_account(writer, &names, watch).await
+                orphans::delete_account(writer, &names, context).await
             }
-            Part::Account => account::delete(writer, &names, watch).await,
-            Part::Container => container::delete(writer, settings, &names, name, opened, watch).await,
-            Part::Queue => queue::delete(writer, &names, name, watch).await,
+            Part::Account => account::delete(writer, &names, context).await,
+            Part::Container => container::delete(writer, settings, &names, name, opened, context).await,
+            Part::Queue => queue::delete(writer, &names, name, context).await,
             Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
         }
     }

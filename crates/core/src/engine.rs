@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::assess::{Intent, assess};
 use crate::change_set::{Action, Change, ChangeSet, Purpose};
-use crate::context::Stop;
+use crate::context::Cancellation;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventSink};
 use crate::executor::{Outcome, execute};
@@ -46,8 +46,13 @@ pub fn unchanged(then: &ChangeSet, now: &ChangeSet, when: &str) -> Result<(), Er
 }
 
 /// Execute a set, from the first write to the end of the last.
-pub async fn apply(provisioner: &dyn Provisioner, set: &ChangeSet, stop: &Stop, events: &dyn EventSink) -> Outcome {
-    execute(provisioner, &graph(set, &provisioner.resources()), stop, events).await
+pub async fn apply(
+    provisioner: &dyn Provisioner,
+    set: &ChangeSet,
+    cancellation: &Cancellation,
+    events: &dyn EventSink,
+) -> Outcome {
+    execute(provisioner, &graph(set, &provisioner.resources()), cancellation, events).await
 }
 
 /// Look until what was written is seen.

@@ -20,7 +20,7 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     graph.begin();
     set.changes.iter().filter(|change| !removes(change)).for_each(|change| graph.make(change));
     let mut removals: Vec<_> = set.changes.iter().filter(removes).collect();
-    removals.sort_by_key(|change| graph.turn(&change.address));
+    removals.sort_by_key(|change| graph.removal_order(&change.address));
     // What apply takes out are entries, and the marks say so only once they are gone.
     let (before_marks, after_marks) =
         if set.purpose == Purpose::Apply { (removals, vec![]) } else { (vec![], removals) };
@@ -28,11 +28,13 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     graph.write_marks();
     graph.rename_orphans();
     let mut orphans: Vec<_> = set.orphans.iter().filter(|_| set.with_orphans).collect();
-    orphans.sort_by_key(|orphan| graph.turn(&orphan.address));
+    orphans.sort_by_key(|orphan| graph.removal_order(&orphan.address));
     let mut orphans = orphans.into_iter().peekable();
     for change in &after_marks {
         // An orphan goes where one of its kind in the plan file would: before what it may be in.
-        while let Some(orphan) = orphans.next_if(|orphan| graph.turn(&orphan.address) < graph.turn(&change.address)) {
+        while let Some(orphan) =
+            orphans.next_if(|orphan| graph.removal_order(&orphan.address) < graph.removal_order(&change.address))
+        {
             graph.remove_orphan(orphan);
         }
         graph.remove(change);
@@ -186,7 +188,7 @@ impl Graph<'_> {
     }
 
     /// When a resource or an orphan of its kind is removed.
-    fn turn(&self, address: &Address) -> (u8, usize) {
+    fn removal_order(&self, address: &Address) -> (u8, usize) {
         (self.rank(address), self.depth(address))
     }
 

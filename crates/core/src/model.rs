@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::assess::Intent;
 use crate::change_set::{ChangeSet, PlanFileSource, Purpose};
 use crate::contents::Contents;
-use crate::context::{Stop, Watch};
+use crate::context::{Cancellation, OperationContext};
 use crate::engine;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventSink};
@@ -94,7 +94,7 @@ impl Model {
 
     /// Execute a set.
     pub(crate) async fn execute(&self, set: &ChangeSet) -> Outcome {
-        engine::apply(self, set, &Stop::default(), &Silent).await
+        engine::apply(self, set, &Cancellation::default(), &Silent).await
     }
 
     /// Apply, and see that nothing is left to do.
@@ -380,7 +380,7 @@ impl Provisioner for Model {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        _: &Watch<'_>,
+        _: &OperationContext<'_>,
     ) -> Result<Created, Error> {
         self.write_one()?;
         let name = identity(&operation.address, &operation.name);
@@ -399,7 +399,7 @@ impl Provisioner for Model {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         self.write_one()?;
         let some = |value: &Value| (!value.is_null()).then(|| text(value));
@@ -416,7 +416,7 @@ impl Provisioner for Model {
             return if value.is_null() { Ok(()) } else { Err(gone) };
         };
         // What was just made is written unread.
-        if watch.just_created() && facet == SENDERS.name {
+        if context.just_created() && facet == SENDERS.name {
             thing.senders.clear();
         }
         match facet {
@@ -435,13 +435,13 @@ impl Provisioner for Model {
         Ok(())
     }
 
-    async fn empty(&self, operation: &Operation, _: &Watch<'_>) -> Result<(), Error> {
+    async fn empty(&self, operation: &Operation, _: &OperationContext<'_>) -> Result<(), Error> {
         self.world().thing(&identity(&BUCKET, &operation.name)).objects = 0;
         Ok(())
     }
 
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        watch.still_ours().await?;
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        context.still_ours().await?;
         self.write_one()?;
         self.world().things.remove(&identity(&operation.address, &operation.name));
         Ok(())

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::mark::{Mark, TagChanges, Tags};
-use crate::resource::{Lane, Turns};
+use crate::resource::{Lane, LaneMode};
 
 /// One write, or a read that a write must be preceded by.
 #[derive(Clone, Debug)]
@@ -117,8 +117,8 @@ impl Operation {
     }
 
     /// When it waits for its turn in its lane.
-    pub(crate) fn turns(&self) -> Option<Turns> {
-        self.lane.map(|lane| lane.turns)
+    pub(crate) fn lane_mode(&self) -> Option<LaneMode> {
+        self.lane.map(|lane| lane.mode)
     }
 
     /// Whether it changes the cloud.

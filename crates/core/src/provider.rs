@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::contents::Contents;
-use crate::context::Watch;
+use crate::context::OperationContext;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::facet::Desired;
@@ -148,9 +148,9 @@ pub enum Created {
 ///
 /// - Every call is idempotent: what is done already succeeds, and deleting what is gone succeeds. A write that does not find
 ///   what it is to be written to is an error.
-/// - A shared document is read right before it is written, unless [`Watch::just_created`] says that it is new; others'
+/// - A shared document is read right before it is written, unless [`OperationContext::just_created`] says that it is new; others'
 ///   entries keep their meaning to the bit.
-/// - What always takes turns ([`crate::resource::Turns::Always`]) waits for its turn before it writes, and before it reads what
+/// - What always takes turns ([`crate::resource::LaneMode::Always`]) waits for its turn before it writes, and before it reads what
 ///   it merges into.
 #[async_trait]
 pub trait Provisioner: Observer {
@@ -166,7 +166,7 @@ pub trait Provisioner: Observer {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<Created, Error>;
 
     /// Write one facet: where it holds entries, `before` is what ours is now, which `value` takes the place of.
@@ -176,12 +176,12 @@ pub trait Provisioner: Observer {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error>;
 
     /// Delete everything inside.
-    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
+    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error>;
 
-    /// Delete the resource: look at what is in it where the service does not, ask [`Watch::still_ours`], send the request.
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
+    /// Delete the resource: look at what is in it where the service does not, ask [`OperationContext::still_ours`], send the request.
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error>;
 }

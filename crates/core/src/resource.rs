@@ -56,16 +56,16 @@ pub struct Lane {
     /// What they write to; the same word is the same lane.
     pub name: &'static str,
     /// When this resource's writes wait for their turn in it.
-    pub turns: Turns,
+    pub mode: LaneMode,
 }
 
 /// When a resource's writes wait for their turn in their lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turns {
+pub enum LaneMode {
     /// They start beside the others', and take turns after the first conflict in the lane.
     AfterConflict,
     /// From the beginning: the service answers even the first two with a conflict or with throttling. The provider takes the
-    /// turn ([`crate::context::Watch::turn`]), so that what it reads on the way need not wait.
+    /// turn ([`crate::context::OperationContext::acquire_lane`]), so that what it reads on the way need not wait.
     Always,
 }
 

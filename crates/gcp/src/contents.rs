@@ -2,7 +2,7 @@
 
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind};
 
@@ -23,8 +23,8 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, 
 
 /// Delete every generation, until a look finds nothing: somebody may still be writing. Unfinished uploads need no look of
 /// their own, see [`contents`].
-pub(crate) async fn empty(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    let mut emptying = Emptying::new(watch, "objects and versions");
+pub(crate) async fn empty(writer: &Writer, bucket: &str, context: &OperationContext<'_>) -> Result<(), Error> {
+    let mut emptying = Emptying::new(context, "objects and versions");
     loop {
         let delete = |versions| delete_page(writer, bucket, versions);
         let found = emptying.pages(versions(writer.reader(), bucket), delete).await?;

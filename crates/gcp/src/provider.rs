@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::Desired;
 use provision_core::identity::Identity;
@@ -260,7 +260,7 @@ impl Provisioner for Provider<Writer> {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        _watch: &Watch<'_>,
+        _watch: &OperationContext<'_>,
     ) -> Result<Created, Error> {
         let (client, names, name) = (&self.client, self.names(), &operation.name);
         match Part::of(&operation.address)? {
@@ -277,12 +277,12 @@ impl Provisioner for Provider<Writer> {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (client, names, name) = (&self.client, self.names(), &operation.name);
         let (part, write) =
-            (Part::of(&operation.address)?, Write { facet, before, value, just_created: watch.just_created() });
-        let _turn = if needs_turn(part, &write) { watch.turn().await } else { None };
+            (Part::of(&operation.address)?, Write { facet, before, value, just_created: context.just_created() });
+        let _lane = if needs_lane(part, &write) { context.acquire_lane().await } else { None };
         let written = match part {
             Part::Bucket => bucket::write(client, &names, &write).await,
             Part::Topic => topic::write(client, &names.topic_name(name), &write).await,
@@ -290,20 +290,20 @@ impl Provisioner for Provider<Writer> {
             Part::Notification => notification::write(client, &names, &write).await,
             Part::Access => access::write(client, &names, &write, &self.claims).await,
         };
-        settling(written, watch.created())
+        settling(written, context.created())
     }
 
-    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        contents::empty(&self.client, &operation.name, watch).await
+    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        contents::empty(&self.client, &operation.name, context).await
     }
 
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
         let (client, names, name) = (&self.client, self.names(), &operation.name);
         let (topic, ours) = (names.topic_name(name), self.claims.deployments());
         match Part::of(&operation.address)? {
-            Part::Bucket => bucket::delete(client, name, watch).await,
-            Part::Topic => topic::delete(client, &names, &topic, &ours, watch).await,
-            Part::Subscription => subscription::delete(client, &names.subscription_name(name), watch).await,
+            Part::Bucket => bucket::delete(client, name, context).await,
+            Part::Topic => topic::delete(client, &names, &topic, &ours, context).await,
+            Part::Subscription => subscription::delete(client, &names.subscription_name(name), context).await,
             part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
         }
     }
@@ -311,7 +311,7 @@ impl Provisioner for Provider<Writer> {
 
 /// What is written under a precondition, or moves that of others. An account's policy is no part of the bucket, and in what this
 /// run made there is nobody else.
-fn needs_turn(part: Part, write: &Write<'_>) -> bool {
+fn needs_lane(part: Part, write: &Write<'_>) -> bool {
     match part {
         Part::Access => access::is_in_bucket(write.facet),
         Part::Bucket | Part::Topic | Part::Subscription | Part::Notification => !write.just_created,

@@ -9,7 +9,7 @@ use provision_core::facet::{Desired, Entries};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
-use provision_core::resource::{Kept, Lane, Observation, Present, Resource, Turns};
+use provision_core::resource::{Kept, Lane, LaneMode, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -53,7 +53,7 @@ struct DefaultEncryption {
 }
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
-pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
+pub(crate) const LANE: Lane = Lane { name: "bucket", mode: LaneMode::AfterConflict };
 
 /// What a policy may have: 20 KB <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html>.
 const POLICY_QUOTA: Quota = Quota { bytes: 20 * 1024, statements: None };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags, without_mark};
@@ -128,9 +128,9 @@ pub(crate) async fn create(
     names: &Names,
     tags: &Tags,
     facets: &Map<String, Value>,
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<Created, Error> {
-    let _turn = watch.turn().await;
+    let _lane = context.acquire_lane().await;
     let id = names.account_id();
     if let Some(found) = writer.reader().get_account(&id).await? {
         return existed(names, &found);
@@ -188,8 +188,13 @@ pub(crate) async fn update_tags(
 }
 
 /// Write one facet.
-pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
-    let _turn = watch.turn().await;
+pub(crate) async fn write(
+    writer: &Writer,
+    names: &Names,
+    write: &Write<'_>,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
+    let _lane = context.acquire_lane().await;
     let body = match AccountFacet::of(write.facet)? {
         AccountFacet::Sku => json!({"sku": {"name": write.value}}),
         AccountFacet::Security => {
@@ -261,15 +266,15 @@ fn is_metrics(kind: &str, name: &str) -> bool {
 }
 
 /// Resource Manager deletes a full account without asking: look right before.
-pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
-    let _turn = watch.turn().await;
+pub(crate) async fn delete(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
+    let _lane = context.acquire_lane().await;
     let held = held(writer.reader(), names).await?;
     if let Some(refusal) = others(names, &held) {
         return Err(refusal_error("storage account", &names.account, refusal));
     }
     match held.first() {
         None => {
-            watch.still_ours().await?;
+            context.still_ours().await?;
             writer.delete_account(&names.account_id()).await
         }
         Some(ours) => Err(still_held(names, &ours.text)),

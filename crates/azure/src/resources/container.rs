@@ -2,7 +2,7 @@
 
 use provision_core::Error;
 use provision_core::contents::not_empty_error;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags};
@@ -115,13 +115,13 @@ pub(crate) async fn delete(
     names: &Names,
     container: &str,
     opened: &Opened,
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<(), Error> {
     let contents = contents::readable(writer.reader(), settings, names, container, opened).await?;
-    let Some(contents) = contents else { return watch.still_ours().await };
+    let Some(contents) = contents else { return context.still_ours().await };
     if !contents.is_empty() {
         return Err(not_empty_error("container", container, &contents.describe()));
     }
-    watch.still_ours().await?;
+    context.still_ours().await?;
     writer.delete_container(&names.container_id(container)).await
 }

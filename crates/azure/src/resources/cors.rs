@@ -1,7 +1,7 @@
 //! `azure.cors`: our rule among those of the account's Blob service, one document for everybody in the account.
 
 use provision_core::Error;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::cors::{self, CorsRule, Listed};
 use provision_core::facet::{Desired, Entries, Entry, Observed};
 use provision_core::refusal::Refusal;
@@ -85,8 +85,13 @@ fn too_many(names: &Names) -> Refusal {
 }
 
 /// Read, put ours in the place of `before`, write. Everything else goes back as it was read.
-pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
-    let _turn = watch.turn().await;
+pub(crate) async fn write(
+    writer: &Writer,
+    names: &Names,
+    write: &Write<'_>,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
+    let _lane = context.acquire_lane().await;
     let (CorsFacet::Rule, Write { before, value, .. }) = (CorsFacet::of(write.facet)?, *write);
     let (reader, id) = (writer.reader(), names.account_id());
     let (service, claimed) = futures::join!(reader.get_blob_service(&id), is_claimed(reader, names, before, value));

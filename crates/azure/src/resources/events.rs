@@ -5,7 +5,7 @@ mod subscription;
 
 use std::time::Duration;
 
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Entries, Observed};
 use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -119,17 +119,22 @@ pub(crate) async fn write(
     names: &Names,
     registration: &Registration,
     write: &Write<'_>,
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<(), Error> {
     if !write.value.is_null() {
         registration.ensure(writer, names).await?;
     }
-    replace(writer, names, write, watch).await
+    replace(writer, names, write, context).await
 }
 
 /// The account's turn is waited for after the look: a subscription is a thing of its own, which nobody else of this run
 /// writes.
-async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
+async fn replace(
+    writer: &Writer,
+    names: &Names,
+    write: &Write<'_>,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
     let (EventsFacet::Delivery, Write { before, value, .. }) = (EventsFacet::of(write.facet)?, *write);
     let (before, desired): (Option<Delivery>, Option<Delivery>) = (typed(before)?, typed(value)?);
     let Some(look) = look(writer.reader(), names).await? else { return not_there(names, value) };
@@ -137,7 +142,7 @@ async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watc
     let ours: Vec<&Found> = look.found.iter().filter(is_ours).collect();
     let named = look.found.iter().find(|found| found.name() == names.events && desired.is_some());
     let current = named.filter(|named| ours.iter().any(|own| own.id() == named.id()));
-    let _turn = watch.turn().await;
+    let _lane = context.acquire_lane().await;
     if let Some(desired) = &desired {
         match (current, named) {
             (None, Some(others)) if others.delivery != *desired => return Err(taken_since(others, desired)),
@@ -174,9 +179,9 @@ async fn put(
 }
 
 /// Delete all of ours on an account that goes.
-pub(crate) async fn remove(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+pub(crate) async fn remove(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
     let nothing = Write { facet: EventsFacet::Delivery.name(), before: &Value::Null, value: &Value::Null };
-    replace(writer, names, &nothing, watch).await
+    replace(writer, names, &nothing, context).await
 }
 
 /// What a look found.

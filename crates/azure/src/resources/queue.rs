@@ -1,7 +1,7 @@
 //! `azure.queue`: the storage queue where events wait.
 
 use provision_core::Error;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags};
@@ -83,7 +83,12 @@ pub(crate) async fn update_tags(
 }
 
 /// Messages that wait go with the queue.
-pub(crate) async fn delete(writer: &Writer, names: &Names, queue: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    watch.still_ours().await?;
+pub(crate) async fn delete(
+    writer: &Writer,
+    names: &Names,
+    queue: &str,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
+    context.still_ours().await?;
     writer.delete_queue(&names.queue_id(queue)).await
 }

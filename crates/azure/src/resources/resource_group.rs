@@ -1,6 +1,6 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags, without_mark};
@@ -136,11 +136,11 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
 }
 
 /// Resource Manager deletes a full group without asking: look right before.
-pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+pub(crate) async fn delete(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
     match in_the_way(writer.reader(), names, false).await? {
         Some(refusal) => Err(refusal_error("resource group", &names.group, refusal)),
         None => {
-            watch.still_ours().await?;
+            context.still_ours().await?;
             writer.delete_group(&names.group_id()).await
         }
     }

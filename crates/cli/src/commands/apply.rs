@@ -125,13 +125,13 @@ async fn execute(
 ) -> Ended {
     if set.has_changes() {
         let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
-        let outcome = engine::apply(provider, set, &signals.stop, view.as_ref()).await;
+        let outcome = engine::apply(provider, set, &signals.cancellation, view.as_ref()).await;
         if !outcome.is_complete() {
             return Ok(summary::incomplete(&outcome, &signals, set, &summary::again("apply", set, global)));
         }
         tokio::select! {
             seen = engine::confirm(provider, intent, set, view.as_ref()) => seen?,
-            () = signals.stop.gently.cancelled() => {
+            () = signals.cancellation.drain.cancelled() => {
                 view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
                 return Ok(signals.exit().unwrap_or(Exit::Done));
             }

@@ -50,7 +50,7 @@ pub(crate) async fn run(
         approval::confirm(&checked, provider.as_ref(), &intent, &set, question, view.as_ref()).await?;
     }
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
-    let outcome = engine::apply(provider.as_ref(), &set, &signals.stop, view.as_ref()).await;
+    let outcome = engine::apply(provider.as_ref(), &set, &signals.cancellation, view.as_ref()).await;
     if !outcome.is_complete() {
         return Ok(summary::incomplete(&outcome, &signals, &set, &summary::again("destroy", &set, global)));
     }

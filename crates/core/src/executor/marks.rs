@@ -239,14 +239,14 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::context::Stop;
+    use crate::context::Cancellation;
     use crate::executor::execute;
     use crate::executor::slow::{Record, Slow, THING, writes};
     use crate::mark::{Origin, without_mark};
-    use crate::resource::Turns;
+    use crate::resource::LaneMode;
 
     fn operation(verb: Verb) -> Operation {
-        Operation { verb, ..writes(&[Turns::AfterConflict]).remove(0) }
+        Operation { verb, ..writes(&[LaneMode::AfterConflict]).remove(0) }
     }
 
     /// Carry out one verb on a thing with these tags; gives how it ended, and the mark afterwards.
@@ -254,7 +254,7 @@ mod tests {
         let slow = Slow::begin(0, Duration::ZERO);
         *lock(&slow.tags) = Some(found.map(Mark::to_tags).unwrap_or_default());
         let record = Record(slow.begun, Mutex::default());
-        let outcome = execute(&slow, &[operation(verb)], &Stop::default(), &record).await;
+        let outcome = execute(&slow, &[operation(verb)], &Cancellation::default(), &record).await;
         let result = outcome.failed.first().map_or(Ok(()), |error| Err(error.kind()));
         let mark = lock(&slow.tags).as_ref().and_then(Mark::from_tags);
         (result, mark)
@@ -317,7 +317,7 @@ mod tests {
         let mark = Mark { state: State::Written, ..Mark::unfinished("ours", Origin::Created, THING) };
         let verb = Verb::WriteMark { before, mark: mark.clone(), tags: changes };
         let record = Record(slow.begun, Mutex::default());
-        let outcome = execute(&slow, &[operation(verb)], &Stop::default(), &record).await;
+        let outcome = execute(&slow, &[operation(verb)], &Cancellation::default(), &record).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         let found = lock(&slow.tags).clone().unwrap_or_default();
         let others: Vec<_> = without_mark(&found).into_iter().collect();

@@ -1,13 +1,13 @@
 //! `gcp.bucket`: the Cloud Storage bucket, private, encrypted, with the CORS rule of the server's host.
 
 use provision_core::contents::not_empty_error;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::facet::Desired;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Lane, Observation, Present, Resource, Turns};
+use provision_core::resource::{Lane, LaneMode, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value};
 
@@ -36,7 +36,7 @@ facets! {
 
 /// Writes to one bucket take turns: its settings, its policy and its notifications share one metageneration, which each moves under
 /// the others (<https://cloud.google.com/storage/docs/metadata#generation-number>).
-pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::Always };
+pub(crate) const LANE: Lane = Lane { name: "bucket", mode: LaneMode::Always };
 
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     Resource {
@@ -296,9 +296,9 @@ fn gone(bucket: &str) -> Error {
 
 /// Delete it; one that is gone is deleted. The service itself refuses a full bucket, with codes that differ
 /// (<https://cloud.google.com/storage/docs/deleting-buckets>); then the counts say why.
-pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
+pub(crate) async fn delete(writer: &Writer, bucket: &str, context: &OperationContext<'_>) -> Result<(), Error> {
     let found = writer.reader().get_bucket(bucket).await?;
-    watch.still_ours().await?;
+    context.still_ours().await?;
     let Some(found) = found else { return Ok(()) };
     let error = match writer.delete_bucket(bucket, found.metageneration).await {
         Ok(()) => return Ok(()),

@@ -1,12 +1,12 @@
 //! `gcp.subscription`: where the server hears of new files; pulled, never expiring.
 
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Entries, Observed};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Lane, Observation, Orphan, Present, Resource, Turns};
+use provision_core::resource::{Lane, LaneMode, Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -58,7 +58,7 @@ const DEFAULT_ACK_DEADLINE_S: i32 = 10;
 const DEFAULT_RETENTION_S: i64 = 604_800;
 
 /// Writes to one subscription take turns: one that lost its topic is made again first.
-const LANE: Lane = Lane { name: "subscription", turns: Turns::Always };
+const LANE: Lane = Lane { name: "subscription", mode: LaneMode::Always };
 
 /// The subscription, where there is one. Its mark goes after what is on record in every mark.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
@@ -284,8 +284,8 @@ pub(crate) async fn write(
 }
 
 /// Delete it; one that is gone is deleted.
-pub(crate) async fn delete(writer: &Writer, name: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    watch.still_ours().await?;
+pub(crate) async fn delete(writer: &Writer, name: &str, context: &OperationContext<'_>) -> Result<(), Error> {
+    context.still_ours().await?;
     writer.delete_subscription(name).await
 }
 

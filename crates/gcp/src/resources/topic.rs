@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Entries};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
@@ -183,11 +183,11 @@ pub(crate) async fn delete(
     names: &Names,
     topic: &str,
     deployments: &[&str],
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<(), Error> {
     match in_the_way(writer.reader(), names, topic, deployments).await? {
         None => {
-            watch.still_ours().await?;
+            context.still_ours().await?;
             writer.delete_topic(topic).await
         }
         Some(refusal) => {

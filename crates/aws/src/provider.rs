@@ -153,8 +153,8 @@ impl<C: AsRef<Reader>> Provider<C> {
             false => self.names(),
         };
         let found = access::observe(self.client.as_ref(), &self.settings, &names, &self.recalled()).await;
-        let obstructed = matches!(&found, Ok(Observation::Present(found)) if !found.obstacles.is_empty());
-        self.access_obstructed.store(obstructed, Ordering::Relaxed);
+        let blocked = matches!(&found, Ok(Observation::Present(found)) if !found.blockers.is_empty());
+        self.access_obstructed.store(blocked, Ordering::Relaxed);
         found
     }
 }

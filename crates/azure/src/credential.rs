@@ -121,7 +121,7 @@ pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> 
     let options = options(&variables, &authority, connection)?;
     let chosen = choose(&variables, section, &options)?;
     let scope = scope(&cloud);
-    let credential = Arc::new(Kept { inner: chosen.credential.clone(), tokens: Mutex::default() });
+    let credential = Arc::new(TokenCache { inner: chosen.credential.clone(), tokens: Mutex::default() });
     let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
     let place = Place { endpoints: endpoints(&variables), principal };
@@ -317,13 +317,13 @@ fn principal(token: &str) -> String {
 
 /// Keeps a token until shortly before its end: the Azure CLI's credential starts the CLI each time it is asked.
 #[derive(Debug)]
-struct Kept {
+struct TokenCache {
     inner: Arc<dyn TokenCredential>,
     tokens: Mutex<BTreeMap<String, AccessToken>>,
 }
 
 #[async_trait]
-impl TokenCredential for Kept {
+impl TokenCredential for TokenCache {
     async fn get_token(
         &self,
         scopes: &[&str],

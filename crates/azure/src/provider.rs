@@ -241,11 +241,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         contents::contents(self.client.as_ref(), &self.settings, &names, &names.container, &self.opened).await
     }
 
-    async fn in_the_way(&self, address: &Address) -> Result<Option<Refusal>, Error> {
+    async fn deletion_blockers(&self, address: &Address) -> Result<Option<Refusal>, Error> {
         let (reader, names) = (self.client.as_ref(), self.names());
         match Part::of(address)? {
-            Part::ResourceGroup => resource_group::in_the_way(reader, &names, !names.shared).await,
-            Part::Account => account::in_the_way(reader, &names).await,
+            Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.shared).await,
+            Part::Account => account::deletion_blockers(reader, &names).await,
             Part::Container => blockers::locked(reader, &names).await,
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),
         }

@@ -21,7 +21,7 @@ use crate::exit::Failure;
 /// How everything that a command has to say is shown. It is chosen once, from the flags.
 pub(crate) trait View: EventSink {
     /// What `plan` found, and what stands in its way.
-    fn plan(&self, set: &ChangeSet, obstacles: &[Error]);
+    fn plan(&self, set: &ChangeSet, blockers: &[Error]);
 
     /// What apply or destroy is about to do.
     fn change_set(&self, set: &ChangeSet);

@@ -25,7 +25,7 @@ use crate::ledger::Ledger;
 use crate::mark::{Origin, TagChanges};
 use crate::provider::Observer;
 use crate::refusal::Refusal;
-use crate::resource::{Carrier, Observation, Orphan, Present, Resource};
+use crate::resource::{MarkHolder, Observation, Orphan, Present, Resource};
 use crate::survey::Survey;
 
 pub use assessment::Intent;
@@ -145,7 +145,7 @@ impl<'a> Assessment<'a> {
             finding: Finding::InSync,
             missing: false,
             facets: Vec::new(),
-            kept: Vec::new(),
+            unmanaged: Vec::new(),
             mark: None,
             begin: None,
             tags: TagChanges::new(),
@@ -182,23 +182,23 @@ impl<'a> Assessment<'a> {
                 || (self.is_witnessed(resource) && !renamed(resource));
         }
         // What it is an entry of went, and the plan file has another name for that.
-        let carrier = self.carrier(resource);
-        let moved = self.present(&carrier).is_none() && renamed(&carrier);
+        let mark_holder = self.mark_holder(resource);
+        let moved = self.present(&mark_holder).is_none() && renamed(&mark_holder);
         !moved && (self.parts.iter().any(|(part, _)| part == resource.address.part()) || self.is_on_record(resource))
     }
 
-    /// Whether an entry that carries our name stands although its carrier is gone: proof that it was applied.
+    /// Whether an entry that carries our name stands although its mark holder is gone: proof that it was applied.
     fn is_witnessed(&self, resource: &Resource) -> bool {
         self.survey.found.iter().any(|(entry, observation)| match observation {
             Observation::Present(present) => {
-                entry.carrier == Carrier::Of(resource.address.clone()) && has_our_name(entry, present)
+                entry.mark_holder == MarkHolder::On(resource.address.clone()) && has_our_name(entry, present)
             }
             _ => false,
         })
     }
 
     fn present_for_apply(&self, resource: &Resource, present: &Present, change: &mut Change) {
-        change.kept.clone_from(&present.kept);
+        change.unmanaged.clone_from(&present.unmanaged);
         change.mark.clone_from(&present.mark);
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
@@ -221,8 +221,8 @@ impl<'a> Assessment<'a> {
     }
 
     fn decide(&self, resource: &Resource, present: &Present, origin: Origin, change: &mut Change) {
-        let obstacle = self.obstacle(resource, present, change);
-        if let Some(refusal) = obstacle {
+        let blocker = self.blocker(resource, present, change);
+        if let Some(refusal) = blocker {
             return refuse(change, refusal);
         }
         if !resource.is_marked() {
@@ -247,9 +247,9 @@ impl<'a> Assessment<'a> {
     }
 
     /// Why what is to be written cannot be.
-    fn obstacle(&self, resource: &Resource, present: &Present, change: &Change) -> Option<Refusal> {
+    fn blocker(&self, resource: &Resource, present: &Present, change: &Change) -> Option<Refusal> {
         let written = change.facets.iter().filter(|facet| facet.write);
-        let mut stated = written.filter_map(|facet| present.obstacles.iter().find(|(name, _)| *name == facet.facet));
+        let mut stated = written.filter_map(|facet| present.blockers.iter().find(|(name, _)| *name == facet.facet));
         if let Some((_, refusal)) = stated.next() {
             return Some(refusal.clone());
         }
@@ -312,8 +312,7 @@ fn without_echoes(mut changes: Vec<Change>, found: &[(Resource, Observation)]) -
     let refused: BTreeSet<_> =
         changes.iter().filter(|change| refused(change)).map(|change| change.address.clone()).collect();
     for (change, (resource, _)) in changes.iter_mut().zip(found) {
-        let echoes =
-            matches!(&resource.carrier, Carrier::Of(carrier) if refused.contains(carrier) && resource.contained);
+        let echoes = matches!(&resource.mark_holder, MarkHolder::On(holder) if refused.contains(holder) && resource.deleted_with_holder);
         if echoes && change.action == Action::Refuse {
             (change.action, change.refusal) = (Action::NoOp, None);
         }

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::mark::{Mark, TagChanges};
 use crate::refusal::Refusal;
-use crate::resource::{Kept, Orphan};
+use crate::resource::{Orphan, Unmanaged};
 
 /// Version of the saved format. Files of another version are refused.
 pub const FORMAT: u32 = 1;
@@ -106,7 +106,8 @@ pub struct Change {
     /// Every facet wanted, changed or not.
     pub facets: Vec<FacetChange>,
     /// Entries of others that stay as they are.
-    pub kept: Vec<Kept>,
+    #[serde(rename = "kept")]
+    pub unmanaged: Vec<Unmanaged>,
     /// The mark that was seen.
     pub mark: Option<Mark>,
     /// The mark to write before anything else, where something is made that only a mark can tell to be ours.
@@ -268,7 +269,7 @@ impl ChangeSet {
 
     /// What stands in the way of applying it, as errors: refusals first, then what could not be read.
     #[must_use]
-    pub fn obstacles(&self) -> Vec<Error> {
+    pub fn blockers(&self) -> Vec<Error> {
         let refusal =
             |refusal: &Refusal| Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint);
         let refused = self

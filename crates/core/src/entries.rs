@@ -32,9 +32,9 @@ pub fn choose<'a>(entries: &[&'a Entry], desired: &Value, on_record: &OnRecord<'
     let satisfied = ours.iter().any(|own| same(&own.value, desired));
     let found = rest.iter().copied().find(as_wanted).filter(|_| !satisfied);
     // Another deployment of ours made it for itself: both have it on record, and the last one takes it out.
-    if let Some(shared) = found.filter(|entry| entry.co_owned && ours.is_empty()) {
-        let others = rest.into_iter().filter(|entry| !std::ptr::eq(*entry, shared)).collect();
-        return Choice { ours: vec![shared], preexisting: None, others };
+    if let Some(co_owned) = found.filter(|entry| entry.co_owned && ours.is_empty()) {
+        let others = rest.into_iter().filter(|entry| !std::ptr::eq(*entry, co_owned)).collect();
+        return Choice { ours: vec![co_owned], preexisting: None, others };
     }
     let others = rest.into_iter().filter(|entry| found.is_none_or(|found| !std::ptr::eq(*entry, found))).collect();
     Choice { ours, preexisting: found, others }
@@ -63,17 +63,19 @@ fn own<'a>(entries: &[&'a Entry], on_record: &OnRecord<'_>) -> Vec<&'a Entry> {
     if !named.is_empty() {
         return named;
     }
-    let nameless = |entry: &Entry| entry.id == EntryId::Nobodys;
+    let anonymous = |entry: &Entry| entry.id == EntryId::Nobodys;
     let recorded = on_record.recorded;
     let mut ours = match recorded {
         // Of entries that are alike ours is the first: what others add comes after it.
-        Recorded::Digest(_) => all(&|entry| nameless(entry) && recorded.is(&entry.value)).into_iter().take(1).collect(),
+        Recorded::Digest(_) => {
+            all(&|entry| anonymous(entry) && recorded.is(&entry.value)).into_iter().take(1).collect()
+        }
         _ => Vec::new(),
     };
     // All of them: a run that was stopped may have made it more than once.
     let begun = |entry: &Entry| on_record.begun.iter().any(|digest| Recorded::Digest(digest).is(&entry.value));
     let known = |entry: &Entry| ours.iter().any(|own| std::ptr::eq(*own, entry));
-    let begun = all(&|entry| nameless(entry) && begun(entry) && !known(entry));
+    let begun = all(&|entry| anonymous(entry) && begun(entry) && !known(entry));
     ours.extend(begun);
     ours
 }
@@ -168,8 +170,8 @@ mod tests {
 
     #[test]
     fn entry_that_another_deployment_made_is_shared() {
-        let shared = Entry { co_owned: true, ..entry("w", EntryId::Nobodys) };
-        assert_eq!(chosen(&[shared], Recorded::Never), "w//");
+        let co_owned = Entry { co_owned: true, ..entry("w", EntryId::Nobodys) };
+        assert_eq!(chosen(&[co_owned], Recorded::Never), "w//");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::change_set::{Action, Change, ChangeSet, FacetChange, Purpose};
 use crate::facet::{Extent, Sharing};
 use crate::mark::{Mark, Origin, TagChanges};
 use crate::operation::{Operation, Verb};
-use crate::resource::{Carrier, Orphan, Resource};
+use crate::resource::{MarkHolder, Orphan, Resource};
 
 /// The operations of a change set on these resources, each after those it needs.
 #[must_use]
@@ -79,12 +79,12 @@ impl Graph<'_> {
     }
 
     /// What a resource's writes wait for. One with a mark of its own is made inside or beside the others: they must
-    /// exist. An entry joins them: of its carrier it waits for the existence, of others for everything that is written.
+    /// exist. An entry joins them: of its mark holder it waits for the existence, of others for everything that is written.
     fn before_writes(&self, resource: &Resource) -> Vec<usize> {
         let begins = |operation: &Operation| matches!(operation.verb, Verb::Create { .. } | Verb::Adopt { .. });
-        let exists = |operation: &Operation| match &resource.carrier {
-            Carrier::Itself => true,
-            Carrier::Of(carrier) => *carrier == operation.address,
+        let exists = |operation: &Operation| match &resource.mark_holder {
+            MarkHolder::Own => true,
+            MarkHolder::On(mark_holder) => *mark_holder == operation.address,
         };
         let needed = self.operations.iter().filter(|operation| {
             resource.needs.contains(&operation.address)
@@ -94,9 +94,9 @@ impl Graph<'_> {
         needed.map(|operation| operation.id).collect()
     }
 
-    fn carrier_action(&self, resource: &Resource) -> Option<Action> {
-        let Carrier::Of(carrier) = &resource.carrier else { return None };
-        self.set.changes.iter().find(|change| change.address == *carrier).map(|change| change.action)
+    fn holder_action(&self, resource: &Resource) -> Option<Action> {
+        let MarkHolder::On(mark_holder) = &resource.mark_holder else { return None };
+        self.set.changes.iter().find(|change| change.address == *mark_holder).map(|change| change.action)
     }
 
     /// Put on record what is about to be written for the first time without a name of ours, where no creation does.
@@ -182,7 +182,7 @@ impl Graph<'_> {
             Some(resource) if resource.grants_access && self.set.delete_data().is_some() => 0,
             Some(resource) if self.precedes_data(&resource.address) => 0,
             Some(resource) if resource.holds_data => 1,
-            Some(resource) if resource.carrier != Carrier::Itself => 2,
+            Some(resource) if resource.mark_holder != MarkHolder::Own => 2,
             _ => 3,
         }
     }
@@ -206,7 +206,7 @@ impl Graph<'_> {
     /// Delete what we made; of what stays, take our entries out.
     fn remove(&mut self, change: &Change) {
         let Some(resource) = self.resource(change).cloned() else { return };
-        if resource.contained && self.carrier_action(&resource) == Some(Action::Delete) {
+        if resource.deleted_with_holder && self.holder_action(&resource) == Some(Action::Delete) {
             return;
         }
         let mut needs = self.on(&resource.deleted_after);
@@ -308,8 +308,8 @@ impl Graph<'_> {
 
 /// Whether entries are taken out that carry no name of ours.
 fn has_nameless(resource: &Resource, change: &Change) -> bool {
-    let nameless = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Anonymous);
-    change.facets.iter().any(|facet| facet.write && nameless(&facet.facet))
+    let anonymous = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Anonymous);
+    change.facets.iter().any(|facet| facet.write && anonymous(&facet.facet))
 }
 
 /// The values of the wanted facets by name, as the creating call gets them.

@@ -19,11 +19,11 @@
 //! | desired ([`facet::Desired`]), observed ([`facet::Observed`]) | what the plan file asks for in a facet, and what the cloud has, both in normal form |
 //! | mark | our tags on a resource: whose it is, how it became ours, what we wrote, which parts there are: [`mark::Mark`] |
 //! | record | of a mark: what we wrote and have not taken back: [`ledger::Ledger`] |
-//! | carrier | the resource whose mark stands for an entry: [`resource::Carrier`] |
+//! | mark holder | the resource whose mark stands for an entry: [`resource::MarkHolder`] |
 //! | origin | how a resource became ours, created or adopted: [`mark::Origin`]. Only what was created is ever deleted |
 //! | adopt, release | take over what exists beside what is on it; take ours off it and leave the rest |
 //! | preexisting | an entry that somebody had made exactly as desired: used, and never taken away |
-//! | kept | entries of others, shown and never touched: [`resource::Kept`] |
+//! | unmanaged | entries of others, shown and never touched: [`resource::Unmanaged`] |
 //! | orphan | what carries the deployment's mark and is no longer in the plan file: [`resource::Orphan`] |
 //! | survey | one look at everything: [`survey::Survey`] |
 //! | change set | what is to be done, and why; it is shown, saved, executed: [`change_set::ChangeSet`] |

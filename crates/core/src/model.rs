@@ -24,7 +24,7 @@ use crate::operation::Operation;
 use crate::output::Output;
 use crate::provider::{Created, Observer, Provisioner};
 use crate::refusal::Refusal;
-use crate::resource::{Carrier, Observation, OnRecord, Orphan, Present, Resource};
+use crate::resource::{MarkHolder, Observation, OnRecord, Orphan, Present, Resource};
 pub(crate) use world::{Plan, Thing, World};
 
 pub(crate) const BUCKET: Address = Address::new("model.bucket");
@@ -100,7 +100,7 @@ impl Model {
     /// Apply, and see that nothing is left to do.
     pub(crate) async fn apply(&self) {
         let set = self.plan().await;
-        assert!(set.obstacles().is_empty(), "{:?}", set.obstacles());
+        assert!(set.blockers().is_empty(), "{:?}", set.blockers());
         let outcome = self.execute(&set).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         let after = self.plan().await;
@@ -111,7 +111,7 @@ impl Model {
     /// Destroy with orphans.
     pub(crate) async fn destroy(&self) -> ChangeSet {
         let set = self.change_set(Purpose::Destroy { delete_data: None }, true).await;
-        assert!(set.obstacles().is_empty(), "{:?}", set.obstacles());
+        assert!(set.blockers().is_empty(), "{:?}", set.blockers());
         let outcome = self.execute(&set).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         set
@@ -191,14 +191,14 @@ impl Observer for Model {
             });
         }
         resources.push(Resource {
-            carrier: Carrier::Of(BUCKET),
-            contained: true,
+            mark_holder: MarkHolder::On(BUCKET),
+            deleted_with_holder: true,
             needs: vec![BUCKET, QUEUE],
             ..Resource::new(NOTIFICATION, "notification", "notification", &NOTIFICATION_FACETS)
         });
         if let Some(principal) = self.principal() {
             resources.push(Resource {
-                carrier: Carrier::Of(BUCKET),
+                mark_holder: MarkHolder::On(BUCKET),
                 on_record: OnRecord::EveryMark,
                 reference: Some(principal.clone()),
                 grants_access: true,
@@ -291,7 +291,7 @@ impl Observer for Model {
         Ok(Contents { objects, ..Contents::default() })
     }
 
-    async fn in_the_way(&self, _: &Address) -> Result<Option<Refusal>, Error> {
+    async fn deletion_blockers(&self, _: &Address) -> Result<Option<Refusal>, Error> {
         Ok(None)
     }
 }

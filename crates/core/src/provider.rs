@@ -127,7 +127,7 @@ pub trait Observer: Send + Sync {
 
     /// Why a resource of ours cannot be deleted with this deployment: things of others in it, a lock. Looked at before a
     /// destroy only.
-    async fn in_the_way(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
+    async fn deletion_blockers(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
         Ok(None)
     }
 }

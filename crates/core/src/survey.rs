@@ -31,7 +31,7 @@ pub struct Survey {
     /// What is in the resources that hold data; only looked at before a destroy.
     pub contents: Vec<(Resource, Result<Contents, Error>)>,
     /// What keeps resources from being deleted; only looked at before a destroy.
-    pub in_the_way: Vec<(Address, Result<Option<Refusal>, Error>)>,
+    pub deletion_blockers: Vec<(Address, Result<Option<Refusal>, Error>)>,
 }
 
 impl Survey {
@@ -44,8 +44,8 @@ impl Survey {
             _ => None,
         });
         let counts = self.contents.iter().filter_map(|(_, counted)| counted.as_ref().err());
-        let obstructed = self.in_the_way.iter().filter_map(|(_, found)| found.as_ref().err());
-        let errors = unread.chain(self.marked.as_ref().err()).chain(counts).chain(obstructed);
+        let blocked = self.deletion_blockers.iter().filter_map(|(_, found)| found.as_ref().err());
+        let errors = unread.chain(self.marked.as_ref().err()).chain(counts).chain(blocked);
         errors.map(Error::retry_class).find_map(RetryClass::settling)
     }
 }
@@ -63,12 +63,12 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     let data = resources.iter().filter(|resource| removing && resource.holds_data);
     let counts = join_all(data.clone().map(|resource| observer.contents(&resource.address)));
     let own = |resource: &&Resource| removing && resource.is_marked();
-    let obstructed = resources
+    let blocked = resources
         .iter()
         .filter(own)
-        .map(|resource| async { (resource.address.clone(), observer.in_the_way(&resource.address).await) });
-    let (identity, observations, marked, counts, in_the_way) =
-        futures::join!(observer.identity(), observations, observer.marked(names), counts, join_all(obstructed));
+        .map(|resource| async { (resource.address.clone(), observer.deletion_blockers(&resource.address).await) });
+    let (identity, observations, marked, counts, deletion_blockers) =
+        futures::join!(observer.identity(), observations, observer.marked(names), counts, join_all(blocked));
     let identity = identity?;
     let counted: Vec<_> = data.cloned().zip(counts).collect();
     // Full names hold the account, which is only known now.
@@ -76,7 +76,7 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     let current = |old: &Resource| resources.iter().find(|resource| resource.address == old.address).cloned();
     let contents = counted.into_iter().filter_map(|(old, count)| Some((current(&old)?, count))).collect();
     let found = resources.iter().cloned().zip(observations).collect();
-    let mut survey = Survey { identity, found, marked, orphaned: Vec::new(), contents, in_the_way };
+    let mut survey = Survey { identity, found, marked, orphaned: Vec::new(), contents, deletion_blockers };
     survey.count_again(observer).await;
     survey.orphaned = survey.look_at_orphans(observer).await;
     survey.recall(observer, names).await;
@@ -199,7 +199,7 @@ mod tests {
             marked: Err(error),
             orphaned: Vec::new(),
             contents: Vec::new(),
-            in_the_way: Vec::new(),
+            deletion_blockers: Vec::new(),
         };
         assert_eq!(survey(error(RetryClass::Settling { reason, budget })).settling(), Some((reason, budget)));
         assert_eq!(survey(error(RetryClass::Final)).settling(), None);

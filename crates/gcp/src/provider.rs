@@ -220,12 +220,14 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         contents::contents(self.client.as_ref(), &self.names().bucket).await
     }
 
-    async fn in_the_way(&self, address: &Address) -> Result<Option<Refusal>, Error> {
+    async fn deletion_blockers(&self, address: &Address) -> Result<Option<Refusal>, Error> {
         self.claims.set_removing();
         let names = self.names();
         let topic = names.topic_name(names.topic.as_deref().unwrap_or_default());
         match Part::of(address)? {
-            Part::Topic => topic::in_the_way(self.client.as_ref(), &names, &topic, &self.claims.deployments()).await,
+            Part::Topic => {
+                topic::deletion_blockers(self.client.as_ref(), &names, &topic, &self.claims.deployments()).await
+            }
             Part::Bucket | Part::Subscription | Part::Notification | Part::Access => Ok(None),
         }
     }

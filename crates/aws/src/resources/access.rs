@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use provision_core::Error;
 use provision_core::facet::{Desired, Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
@@ -37,7 +37,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names, recalled: &Recalled) 
     let (role, _) = last.split_once('/')?;
     Some(Resource {
         identity: last.clone(),
-        carrier: Carrier::Of(Part::Bucket.address()),
+        mark_holder: MarkHolder::On(Part::Bucket.address()),
         on_record: OnRecord::EveryMark,
         grants_access: true,
         needs: vec![Part::Bucket.address()],
@@ -112,13 +112,13 @@ pub(crate) async fn observe(
 ) -> Result<Observation, Error> {
     let places = places(settings, names, recalled);
     let mut present = Present::default();
-    present.obstacles.extend(foreign_role(settings, names).map(|refusal| (AccessFacet::Policy.spec().name, refusal)));
+    present.blockers.extend(foreign_role(settings, names).map(|refusal| (AccessFacet::Policy.spec().name, refusal)));
     let mut list = Vec::new();
     for (place, found) in places.iter().zip(look(reader, &places).await) {
         match found {
             Ok(Found::Policy(entry)) => list.push(entry),
             Ok(Found::Nothing) => {}
-            Ok(Found::NoRole) => present.obstacles.extend(missing(settings, names, recalled, place)),
+            Ok(Found::NoRole) => present.blockers.extend(missing(settings, names, recalled, place)),
             Err(error) => {
                 present.observed = vec![AccessFacet::Policy.entries(Err(error))];
                 return Ok(Observation::Present(Box::new(present)));

@@ -9,7 +9,7 @@ use provision_core::facet::{Desired, Entries};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
-use provision_core::resource::{Kept, Lane, LaneMode, Observation, Present, Resource};
+use provision_core::resource::{Lane, LaneMode, Observation, Present, Resource, Unmanaged};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -170,7 +170,8 @@ impl Reads {
         let Self { ownership, public_access, encryption, versioning, policy, cors, .. } = self;
         let policy = policy.and_then(|text| document(text.as_deref(), &names.bucket));
         let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
-        let kept = others.map(|entry| Kept { facet: BucketFacet::Policy.spec().name.to_owned(), entry }).collect();
+        let unmanaged =
+            others.map(|entry| Unmanaged { facet: BucketFacet::Policy.spec().name.to_owned(), entry }).collect();
         let observed = |facet: &BucketFacet| match facet {
             BucketFacet::Ownership => facet.observed(ownership.clone()),
             BucketFacet::PublicAccess => {
@@ -185,7 +186,7 @@ impl Reads {
             BucketFacet::Tags => facet.observed(Ok(without_mark(tags))),
         };
         let observed = BucketFacet::EACH.iter().map(observed).collect();
-        Present { mark: Mark::from_tags(tags), observed, kept, ..Present::default() }
+        Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
     }
 }
 

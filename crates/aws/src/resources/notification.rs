@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{Event, NotificationConfiguration, NotificationConfigurat
 use provision_core::compare::same;
 use provision_core::facet::{Desired, Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -37,8 +37,8 @@ const MOST_ENTRIES: usize = 100;
 pub(crate) fn resource(names: &Names) -> Resource {
     Resource {
         path: "aws.queue".to_owned(),
-        carrier: Carrier::Of(Part::Bucket.address()),
-        contained: true,
+        mark_holder: MarkHolder::On(Part::Bucket.address()),
+        deleted_with_holder: true,
         needs: vec![Part::Bucket.address(), Part::Queue.address()],
         lane: Some(bucket::LANE),
         ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.ids[0], NotificationFacet::ALL)

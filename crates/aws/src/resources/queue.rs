@@ -4,7 +4,7 @@ use provision_core::facet::Desired;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
-use provision_core::resource::{Kept, Observation, Orphan, Present, Resource};
+use provision_core::resource::{Observation, Orphan, Present, Resource, Unmanaged};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -155,7 +155,7 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
     let attributes = attributes.as_ref().map_err(Clone::clone);
     let policy = attributes.clone().and_then(|attributes| policy(attributes, queue));
     let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
-    let kept = others.map(|entry| Kept { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
+    let unmanaged = others.map(|entry| Unmanaged { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
     let statements =
         |policy: Document| policy.entries(&names.sids, statement, POLICY_QUOTA, &format!("queue `{queue}`"));
     let observed = |facet: &QueueFacet| match facet {
@@ -165,7 +165,7 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
         QueueFacet::Tags => facet.observed(Ok(without_mark(tags))),
     };
     let observed = QueueFacet::EACH.iter().map(observed).collect();
-    Present { mark: Mark::from_tags(tags), observed, kept, ..Present::default() }
+    Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
 }
 
 /// A queue without a policy has no such attribute; an empty one takes it away, and means the same.
@@ -349,7 +349,7 @@ mod tests {
                 facets.iter().flat_map(|(facet, value)| attributes_of(QueueFacet::of(facet).unwrap(), value).unwrap());
             let sent = sent.collect();
             let present = present(Ok(sent), settings.tags(), &names, "acme-events", &facets["policy"]);
-            assert!(present.kept.is_empty());
+            assert!(present.unmanaged.is_empty());
             for (name, observed) in present.observed.iter().filter(|(name, _)| *name != "tags") {
                 let observed = match observed {
                     Observed::Value(value) => value,

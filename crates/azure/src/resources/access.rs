@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use provision_core::facet::{Desired, Entries, Entry, EntryId, Observed};
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ facets! {
 pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
     let principal = principals.first()?;
     Some(Resource {
-        carrier: Carrier::Of(Part::Container.address()),
+        mark_holder: MarkHolder::On(Part::Container.address()),
         on_record: OnRecord::EveryMark,
         reference: Some(principal.clone()),
         grants_access: true,

@@ -87,14 +87,14 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
             AccountFacet::Tags => json!(without_mark(&tags)),
         })
     });
-    let mut obstacles: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
+    let mut blockers: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
     if found.kind != "StorageV2" {
-        obstacles.push((AccountFacet::Security.name(), wrong_kind(names, &found)));
+        blockers.push((AccountFacet::Security.name(), wrong_kind(names, &found)));
     }
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         observed,
-        obstacles,
+        blockers,
         ..Present::default()
     })))
 }
@@ -222,7 +222,7 @@ struct Held {
 }
 
 /// Why the account cannot go: a lock, or things in it that this deployment did not make.
-pub(crate) async fn in_the_way(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
+pub(crate) async fn deletion_blockers(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
     let (held, lock) = futures::join!(held(reader, names), locked(reader, names));
     match lock? {
         Some(refusal) => Ok(Some(refusal)),

@@ -5,7 +5,7 @@ use provision_core::context::OperationContext;
 use provision_core::cors::{self, CorsRule, Listed};
 use provision_core::facet::{Desired, Entries, Entry, Observed};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value};
 
 use crate::blockers::{missing, not_there};
@@ -29,12 +29,12 @@ const MOST_RULES: usize = 5;
 
 /// The rule, an entry of the account; on a shared one the container carries the mark for it.
 pub(crate) fn resource(names: &Names) -> Resource {
-    let carrier = if names.shared { Part::Container } else { Part::Account };
+    let mark_holder = if names.shared { Part::Container } else { Part::Account };
     Resource {
-        carrier: Carrier::Of(carrier.address()),
+        mark_holder: MarkHolder::On(mark_holder.address()),
         on_record: OnRecord::EveryMark,
-        contained: !names.shared,
-        needs: vec![carrier.address()],
+        deleted_with_holder: !names.shared,
+        needs: vec![mark_holder.address()],
         lane: Some(ACCOUNT_LANE),
         ..Resource::new(Part::Cors.address(), Part::Cors.kind(), &names.account, CorsFacet::ALL)
     }

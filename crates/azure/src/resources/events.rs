@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Entries, Observed};
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ const BUSY: RetryClass = RetryClass::Settling {
 /// The event subscription.
 pub(crate) fn resource(names: &Names) -> Resource {
     Resource {
-        carrier: Carrier::Of(Part::Container.address()),
+        mark_holder: MarkHolder::On(Part::Container.address()),
         on_record: OnRecord::EveryMark,
         needs: [Part::Container, Part::Queue].map(Part::address).into(),
         deleted_after: vec![Part::Container.address()],

@@ -56,7 +56,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         observed,
-        obstacles: moved.map(|refusal| (GroupFacet::Location.name(), refusal)).into_iter().collect(),
+        blockers: moved.map(|refusal| (GroupFacet::Location.name(), refusal)).into_iter().collect(),
         ..Present::default()
     })))
 }
@@ -108,7 +108,11 @@ pub(crate) async fn update_tags(
 }
 
 /// What else is in the group. `with_account` leaves the account out, which goes before the group.
-pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: bool) -> Result<Option<Refusal>, Error> {
+pub(crate) async fn deletion_blockers(
+    reader: &Reader,
+    names: &Names,
+    with_account: bool,
+) -> Result<Option<Refusal>, Error> {
     let group = names.group_id();
     let (resources, topics, lock) =
         futures::join!(reader.list_group_resources(&group), reader.list_system_topics(&group), locks(reader, &group));
@@ -137,7 +141,7 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
 
 /// Resource Manager deletes a full group without asking: look right before.
 pub(crate) async fn delete(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
-    match in_the_way(writer.reader(), names, false).await? {
+    match deletion_blockers(writer.reader(), names, false).await? {
         Some(refusal) => Err(refusal_error("resource group", &names.group, refusal)),
         None => {
             context.still_ours().await?;

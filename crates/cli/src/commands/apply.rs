@@ -54,9 +54,9 @@ async fn from_plan_file(
     let provider = checked.settings.provisioner(&session.connection).await?;
     let set = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
     view.change_set(&set);
-    let obstacles = set.obstacles();
-    if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles));
+    let blockers = set.blockers();
+    if !blockers.is_empty() {
+        return Err(Failure::Errors(blockers));
     }
     if set.has_changes() && !yes {
         let question = "Apply these changes?";

@@ -36,9 +36,9 @@ pub(crate) async fn run(
     let errors: Vec<Error> = errors.into_iter().flatten().collect();
     view.drift(&sets, &errors, format);
     // What cannot be read, or is not ours, is unknown: never in sync.
-    let obstacles: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::obstacles)).collect();
-    if !obstacles.is_empty() {
-        return Err(Failure::Shown(obstacles));
+    let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::blockers)).collect();
+    if !blockers.is_empty() {
+        return Err(Failure::Shown(blockers));
     }
     Ok(if sets.iter().any(drifted) { Exit::Changes } else { Exit::Done })
 }

@@ -28,10 +28,10 @@ pub(crate) async fn run(
     let session = Session::open(&[&checked], global, view)?;
     let observer = checked.settings.observer(&session.connection).await?;
     let set = checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans), view).await?;
-    let obstacles = set.obstacles();
-    view.plan(&set, &obstacles);
-    if !obstacles.is_empty() {
-        return Err(Failure::Shown(obstacles));
+    let blockers = set.blockers();
+    view.plan(&set, &blockers);
+    if !blockers.is_empty() {
+        return Err(Failure::Shown(blockers));
     }
     if let Some(out) = out {
         change_sets::save(&set, &out)?;

@@ -11,13 +11,13 @@ use crate::entries::{Choice, OnRecord as Entered, choose};
 use crate::facet::{Creation, Desired, Entries, Entry, EntryId, Extent, Facet, Observed, Sharing};
 use crate::ledger::{Ledger, Record, name_digest};
 use crate::mark::{Mark, Origin, Recorded, State, TagChanges};
-use crate::resource::{Kept, Observation, OnRecord, Present, Resource};
+use crate::resource::{Observation, OnRecord, Present, Resource, Unmanaged};
 
 use super::assessment::Assessment;
 use super::ownership::Ownership;
 use super::reading::{
-    Reading, Records, all_names, begin, conflict, is_anothers, kept, members, no_longer_wanted, put_values, record_of,
-    relevant, text, together, written,
+    Reading, Records, all_names, begin, conflict, is_anothers, members, no_longer_wanted, put_values, record_of,
+    relevant, text, together, unmanaged, written,
 };
 
 impl Assessment<'_> {
@@ -82,10 +82,10 @@ impl Assessment<'_> {
         if resource.on_record == OnRecord::EveryMark {
             return Records { ledger: self.outside.clone(), unfinished: false };
         }
-        let carrier = self.carrier(resource);
-        let mark = self.own_mark(&carrier);
+        let mark_holder = self.mark_holder(resource);
+        let mark = self.own_mark(&mark_holder);
         let mut ledger = mark.map(|mark| mark.own.clone()).unwrap_or_default();
-        if self.is_lost_creation(&carrier) {
+        if self.is_lost_creation(&mark_holder) {
             // Everything in what we made, and is as wanted, was made by us.
             let desired = self.observer.desired(&resource.address, Origin::Created);
             desired.iter().for_each(|desired| begin(&mut ledger, desired.facet, &desired.value));
@@ -160,7 +160,7 @@ impl Assessment<'_> {
             FacetChange { facet, finding, before, after, write: false, ours: Vec::new(), preexisting: false, line };
         Reading {
             change,
-            kept: Vec::new(),
+            unmanaged: Vec::new(),
             conflict: None,
             tags: TagChanges::new(),
             record: Ledger::default(),
@@ -206,7 +206,7 @@ impl Assessment<'_> {
         }
         let finding = compare(&desired_value, &observed, relevant(&on_record, &desired_value, &observed));
         let mut reading = self.reading(facet, desired, finding, observed, desired_value.clone());
-        reading.kept = kept(facet, &choice);
+        reading.unmanaged = unmanaged(facet, &choice);
         reading.change.preexisting = choice.preexisting.is_some() || is_anothers(&choice, &on_record);
         reading.change.ours = choice.values(&desired_value);
         self.settle(&mut reading, &choice, &desired_value, &on_record);
@@ -260,7 +260,7 @@ impl Assessment<'_> {
             let choice = choose(&of_name.collect::<Vec<_>>(), &desired_value, &on_record);
             let observed = choice.observed(&desired_value);
             let finding = compare(&desired_value, &observed, relevant(&on_record, &desired_value, &observed));
-            reading.kept.extend(kept(facet, &choice));
+            reading.unmanaged.extend(unmanaged(facet, &choice));
             reading.vanished |= matches!(on_record.recorded, Recorded::Digest(_)) && choice.ours.is_empty();
             let stays = desired_value.is_null() && (choice.ours.is_empty() || choice.is_co_owned());
             if !stays {
@@ -289,7 +289,7 @@ impl Assessment<'_> {
         let finding = together(findings.into_iter());
         let mut on_record = records.ledger.members(facet.key);
         reading.vanished |= on_record.any(|(name, record)| record.is_ours() && !names.contains(name));
-        let nothing = before.is_empty() && reading.kept.is_empty() && finding == Finding::InSync;
+        let nothing = before.is_empty() && reading.unmanaged.is_empty() && finding == Finding::InSync;
         if desired.is_none() && nothing && !reading.vanished {
             return None;
         }
@@ -324,7 +324,7 @@ impl Assessment<'_> {
             let foreign = !recorded.is_ours() && !there.is_null() && !same(&there, value);
             if foreign && origin == Origin::Adopted {
                 let entry = format!("tag `{name}` = {there}, where the plan file has {value}");
-                reading.kept.push(Kept { facet: facet.name.to_owned(), entry });
+                reading.unmanaged.push(Unmanaged { facet: facet.name.to_owned(), entry });
                 continue;
             }
             let entered = Entered { recorded, begun: Vec::new() };
@@ -346,7 +346,7 @@ impl Assessment<'_> {
             reading.tags.insert(name.clone(), None);
             findings.push(if self.is_destroying() { Finding::InSync } else { Finding::Pending });
         }
-        if before.is_empty() && after.is_empty() && reading.kept.is_empty() {
+        if before.is_empty() && after.is_empty() && reading.unmanaged.is_empty() {
             return None;
         }
         let finding = together(findings.into_iter());

@@ -28,7 +28,7 @@ impl<'a> Assessment<'a> {
     }
 
     pub(super) fn ownership(&self, resource: &Resource, present: &Present) -> Ownership {
-        // An entry has our deterministic name; its carrier's ownership is decided at the carrier.
+        // An entry has our deterministic name; its mark holder's ownership is decided there.
         if !resource.is_marked() {
             return Ownership::Ours(Origin::Created);
         }

@@ -11,14 +11,14 @@ use crate::facet::{Entries, Entry, Extent, Facet};
 use crate::ledger::{Ledger, Record};
 use crate::mark::{Recorded, TagChanges};
 use crate::refusal::Refusal;
-use crate::resource::Kept;
+use crate::resource::Unmanaged;
 
 /// What comparing one facet came to.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) change: FacetChange,
     /// Entries of others, which stay as they are.
-    pub(super) kept: Vec<Kept>,
+    pub(super) unmanaged: Vec<Unmanaged>,
     /// Why ours cannot be added.
     pub(super) conflict: Option<Refusal>,
     /// Changes of tags.
@@ -112,8 +112,8 @@ pub(super) fn is_anothers(choice: &Choice<'_>, on_record: &Entered<'_>) -> bool 
     choice.is_co_owned() && !on_record.is_ours()
 }
 
-pub(super) fn kept(facet: &Facet, choice: &Choice<'_>) -> Vec<Kept> {
-    let entry = |entry: &&Entry| Kept { facet: facet.name.to_owned(), entry: entry.text.clone() };
+pub(super) fn unmanaged(facet: &Facet, choice: &Choice<'_>) -> Vec<Unmanaged> {
+    let entry = |entry: &&Entry| Unmanaged { facet: facet.name.to_owned(), entry: entry.text.clone() };
     choice.others.iter().filter(|other| !other.text.is_empty()).map(entry).collect()
 }
 

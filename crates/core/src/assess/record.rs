@@ -34,8 +34,8 @@ impl Assessment<'_> {
             let record = self.record_of(other);
             match other.on_record {
                 OnRecord::EveryMark => outside.add(&record),
-                OnRecord::Carrier if *other.holder() == resource.address => own.add(&record),
-                OnRecord::Carrier => {}
+                OnRecord::Holder if *other.holder() == resource.address => own.add(&record),
+                OnRecord::Holder => {}
             }
             if other.grants_access && !record.is_empty() {
                 access.extend(other.reference.clone());
@@ -98,8 +98,8 @@ impl Assessment<'_> {
             for reading in self.readings_of(other) {
                 let ledger = match other.on_record {
                     OnRecord::EveryMark => &mut outside,
-                    OnRecord::Carrier if *other.holder() == resource.address => &mut own,
-                    OnRecord::Carrier => continue,
+                    OnRecord::Holder if *other.holder() == resource.address => &mut own,
+                    OnRecord::Holder => continue,
                 };
                 ledger.add(&reading.begins);
                 ledger.add(&preexisting(reading));

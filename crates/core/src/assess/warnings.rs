@@ -56,7 +56,7 @@ impl Assessment<'_> {
             }
             for reading in self.readings_of(resource) {
                 let as_wanted = !reading.change.write && !reading.change.finding.differs();
-                let stated = self.present(resource).into_iter().flat_map(|present| &present.obstacles);
+                let stated = self.present(resource).into_iter().flat_map(|present| &present.blockers);
                 let stated = stated.filter(|(name, _)| *name == reading.change.facet).map(|(_, refusal)| refusal);
                 let wanted = as_wanted && !reading.change.after.is_null();
                 let refusals = stated.chain(&reading.conflict).filter(|_| wanted);
@@ -88,5 +88,5 @@ impl Assessment<'_> {
 /// Whether an entry goes with what it is in.
 fn goes_with_carrier(resource: &Resource, changes: &[Change]) -> bool {
     let deleted = |change: &Change| change.address == *resource.holder() && change.action == Action::Delete;
-    resource.contained && changes.iter().any(deleted)
+    resource.deleted_with_holder && changes.iter().any(deleted)
 }

@@ -70,7 +70,7 @@ impl Change {
                 return Some(format!("{} of {place}: {} -> {}", then.facet, then.before, now.before));
             }
         }
-        if self.kept != now.kept {
+        if self.unmanaged != now.unmanaged {
             return Some(format!("entries of others on {place}"));
         }
         if self.mark != now.mark {

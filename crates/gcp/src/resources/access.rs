@@ -7,7 +7,7 @@
 use futures::future::join_all;
 use provision_core::facet::{Desired, Entries, Entry, Observed};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
@@ -33,7 +33,7 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
     let look = claims.look(settings.service_account());
     let email = look.server.or_else(|| look.former.first().cloned())?;
     Some(Resource {
-        carrier: Carrier::Of(Part::Bucket.address()),
+        mark_holder: MarkHolder::On(Part::Bucket.address()),
         on_record: OnRecord::EveryMark,
         reference: Some(email.clone()),
         grants_access: true,
@@ -164,7 +164,7 @@ impl Found {
                     list.extend(account.entries);
                     self.notes.extend(account.note);
                     self.present
-                        .obstacles
+                        .blockers
                         .extend(account.missing.map(|missing| (AccessFacet::OnAccount.spec().name, missing)));
                 }
                 Err(error) => return self.present.observed.push(AccessFacet::OnAccount.entries(Err(error))),

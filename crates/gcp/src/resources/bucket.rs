@@ -136,7 +136,7 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
         BucketFacet::Labels => facet.observed(Ok(without_mark(&labels))),
     };
     let observed = BucketFacet::EACH.iter().map(observed).collect();
-    Present { mark, observed, obstacles: moved.into_iter().chain(key).collect(), ..Present::default() }
+    Present { mark, observed, blockers: moved.into_iter().chain(key).collect(), ..Present::default() }
 }
 
 /// Data is never moved (<https://cloud.google.com/storage/docs/moving-buckets>).
@@ -375,7 +375,7 @@ mod tests {
         for desired in desired(&settings, Origin::Created) {
             assert!(is_observed(&present, &desired), "{}", desired.facet.name);
         }
-        assert!(present.obstacles.is_empty());
+        assert!(present.blockers.is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use provision_core::compare::same;
 use provision_core::facet::{Desired, Entries, Entry};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -74,8 +74,8 @@ const TOO_FAST: RetryClass =
 pub(crate) fn resource(names: &Names) -> Resource {
     Resource {
         path: "gcp.topic".to_owned(),
-        carrier: Carrier::Of(Part::Bucket.address()),
-        contained: true,
+        mark_holder: MarkHolder::On(Part::Bucket.address()),
+        deleted_with_holder: true,
         needs: vec![Part::Bucket.address(), Part::Topic.address()],
         lane: Some(bucket::LANE),
         ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.bucket, NotificationFacet::ALL)

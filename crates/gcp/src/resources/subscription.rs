@@ -140,8 +140,8 @@ fn present(found: &Subscription, names: &Names) -> Present {
     let desired = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
     let fixed = fixed(found, &desired, created).map(|refusal| (SubscriptionFacet::Topic.spec().name, refusal));
     let unusable = unusable(found, created).map(|refusal| (SubscriptionFacet::Attributes.spec().name, refusal));
-    let obstacles = fixed.into_iter().chain(unusable).collect();
-    Present { mark, observed, obstacles, ..Present::default() }
+    let blockers = fixed.into_iter().chain(unusable).collect();
+    Present { mark, observed, blockers, ..Present::default() }
 }
 
 /// A subscription stays with its topic. One of ours whose topic is gone has nothing more to hear of, and is made again.
@@ -376,7 +376,7 @@ mod tests {
                     desired.facet.name
                 );
             }
-            assert!(present.obstacles.is_empty());
+            assert!(present.blockers.is_empty());
         }
     }
 

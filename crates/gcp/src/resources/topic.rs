@@ -137,7 +137,7 @@ fn explain(error: Error) -> Error {
 /// Why the topic is not deleted: a subscription of somebody else's could never be attached to another one
 /// (<https://cloud.google.com/pubsub/docs/delete-topic>). Buckets whose notifications go to it are not known: they cannot be
 /// listed by topic.
-pub(crate) async fn in_the_way(
+pub(crate) async fn deletion_blockers(
     reader: &Reader,
     names: &Names,
     topic: &str,
@@ -185,7 +185,7 @@ pub(crate) async fn delete(
     deployments: &[&str],
     context: &OperationContext<'_>,
 ) -> Result<(), Error> {
-    match in_the_way(writer.reader(), names, topic, deployments).await? {
+    match deletion_blockers(writer.reader(), names, topic, deployments).await? {
         None => {
             context.still_ours().await?;
             writer.delete_topic(topic).await

@@ -79,8 +79,8 @@ pub(crate) async fn region(desired: Option<&str>, connection: &Connection) -> Re
         (None, None) => region_of_environment().await,
     };
     found.ok_or_else(|| {
-        let error = Error::new(ErrorKind::Unauthenticated, "find out the region").message("no region is set");
-        error.hint("write `region = \"eu-west-1\"` under [aws], or set AWS_REGION")
+        let error = Error::new(ErrorKind::Unauthenticated, "find out the region").with_message("no region is set");
+        error.with_hint("write `region = \"eu-west-1\"` under [aws], or set AWS_REGION")
     })
 }
 
@@ -153,16 +153,16 @@ async fn named_files_exist() -> Result<(), Error> {
         if !known {
             let error = Error::new(ErrorKind::Unauthenticated, format!("use profile `{profile}` (AWS_PROFILE)"));
             return Err(error
-                .message("no such profile in ~/.aws/config or ~/.aws/credentials")
-                .hint("`aws configure list-profiles` shows those there are"));
+                .with_message("no such profile in ~/.aws/config or ~/.aws/credentials")
+                .with_hint("`aws configure list-profiles` shows those there are"));
         }
     }
     let token = env.get("AWS_WEB_IDENTITY_TOKEN_FILE").ok().filter(|path| !path.is_empty());
     match token {
         Some(path) if Fs::real().read_to_end(&path).await.is_err() => {
             let tried = format!("read the web identity token `{path}` (AWS_WEB_IDENTITY_TOKEN_FILE)");
-            let error = Error::new(ErrorKind::Unauthenticated, tried).message("the file cannot be read");
-            Err(error.hint("check that the token is mounted (service account, OIDC step of the CI job)"))
+            let error = Error::new(ErrorKind::Unauthenticated, tried).with_message("the file cannot be read");
+            Err(error.with_hint("check that the token is mounted (service account, OIDC step of the CI job)"))
         }
         _ => Ok(()),
     }
@@ -190,8 +190,8 @@ async fn with_credentials(config: SdkConfig) -> Result<Found, Error> {
 }
 
 fn no_credentials(reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Unauthenticated, "find AWS credentials").message(reason);
-    error.hint(
+    let error = Error::new(ErrorKind::Unauthenticated, "find AWS credentials").with_message(reason);
+    error.with_hint(
         "looked at the environment (AWS_ACCESS_KEY_ID), the profile (AWS_PROFILE), SSO, a web identity token, the \
          container and the instance; set AWS_PROFILE, or run `aws sso login`",
     )

@@ -128,8 +128,10 @@ impl<C: AsRef<Reader>> Provider<C> {
             let caller = self.client.as_ref().get_caller_identity().await?;
             if let Some(expected) = self.stated_account().filter(|expected| *expected != caller.account) {
                 let hint = wrong_account(self.settings.aws.account.is_some());
-                let error = Error::new(ErrorKind::Unauthenticated, format!("use account {expected}")).hint(hint);
-                return Err(error.message(format!("the credentials are {} of account {}", caller.arn, caller.account)));
+                let error = Error::new(ErrorKind::Unauthenticated, format!("use account {expected}")).with_hint(hint);
+                return Err(
+                    error.with_message(format!("the credentials are {} of account {}", caller.arn, caller.account))
+                );
             }
             let Place { region, endpoints, .. } = self.place.clone();
             Ok(Identity { account: caller.account, principal: caller.arn, region, endpoints })
@@ -322,5 +324,5 @@ fn as_a_whole(part: Part) -> Error {
 
 /// Only a bucket that this run made can be one that S3 does not see yet; any other is gone.
 fn is_gone(error: Error) -> Error {
-    if error.code() == Some("NoSuchBucket") { error.retry(RetryClass::Final) } else { error }
+    if error.code() == Some("NoSuchBucket") { error.with_retry(RetryClass::Final) } else { error }
 }

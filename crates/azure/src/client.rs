@@ -232,10 +232,13 @@ impl Writer {
             }
         };
         let late = || {
-            let error = Error::new(ErrorKind::Unavailable, tried.text).operation(tried.operation);
+            let error = Error::new(ErrorKind::Unavailable, tried.text).with_operation(tried.operation);
             error
-                .message(format!("the service was not done within {} minutes", retry::SERVICE_BUDGET.as_secs() / 60))
-                .hint("it may still end well: run the same command again, it goes on where this one ended")
+                .with_message(format!(
+                    "the service was not done within {} minutes",
+                    retry::SERVICE_BUDGET.as_secs() / 60
+                ))
+                .with_hint("it may still end well: run the same command again, it goes on where this one ended")
         };
         retry::poll(look, late).await
     }

@@ -173,7 +173,7 @@ async fn open_anew(
     let Some(endpoint) = reader.blob_endpoint(&account) else {
         let error =
             Error::new(ErrorKind::Unsupported, format!("find the blobs of storage account `{}`", names.account));
-        return Err(error.message("the account has no blob endpoint"));
+        return Err(error.with_message("the account has no blob endpoint"));
     };
     let by_key = || async {
         let key = reader.list_keys(&id, settings.azure.account.key.as_str()).await?;
@@ -203,6 +203,6 @@ fn is_denied(error: &Error) -> bool {
 
 /// What cannot be listed is not known to be empty.
 fn unlisted(error: Error) -> Error {
-    let reason = error.reason().unwrap_or("the Blob service refused to list it").to_owned();
-    error.message(format!("{reason}; what cannot be listed is not known to be empty, so it is not deleted"))
+    let reason = error.message().unwrap_or("the Blob service refused to list it").to_owned();
+    error.with_message(format!("{reason}; what cannot be listed is not known to be empty, so it is not deleted"))
 }

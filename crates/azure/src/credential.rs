@@ -103,7 +103,7 @@ impl Variables<'_> {
         let Some(text) = self.get(name) else { return Ok(None) };
         Url::parse(&text).map(Some).map_err(|error| {
             let tried = format!("use {name}=`{text}`");
-            Error::new(ErrorKind::InvalidInput, tried).message(error.to_string())
+            Error::new(ErrorKind::InvalidInput, tried).with_message(error.to_string())
         })
     }
 }
@@ -142,7 +142,7 @@ fn endpoint(variables: &Variables<'_>, cloud: &CloudAddresses) -> Result<Url, Er
         return Ok(endpoint);
     }
     let error = Error::new(ErrorKind::InvalidInput, format!("use {name}=`{endpoint}`"));
-    Err(error.message("a token is sent over TLS only").hint("write an address that begins with `https://`"))
+    Err(error.with_message("a token is sent over TLS only").with_hint("write an address that begins with `https://`"))
 }
 
 fn endpoints(variables: &Variables<'_>) -> Vec<String> {
@@ -180,7 +180,8 @@ fn transport(variables: &Variables<'_>) -> Result<reqwest::Client, Error> {
     }
     let Some(path) = variables.get("SSL_CERT_FILE") else { return built(builder().no_proxy()) };
     let unreadable = |reason: String| {
-        Error::new(ErrorKind::Unexpected, format!("cannot use certificates `{path}` (SSL_CERT_FILE)")).message(reason)
+        Error::new(ErrorKind::Unexpected, format!("cannot use certificates `{path}` (SSL_CERT_FILE)"))
+            .with_message(reason)
     };
     let pem = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
     let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
@@ -195,7 +196,9 @@ fn builder() -> reqwest::ClientBuilder {
 }
 
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-    builder.build().map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").message(innermost(&error)))
+    builder
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(innermost(&error)))
 }
 
 /// A source of tokens.
@@ -272,8 +275,8 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
 
 fn no_token_file(path: &str, error: &std::io::Error) -> Error {
     let tried = format!("read the federated token `{path}` (AZURE_FEDERATED_TOKEN_FILE)");
-    let error = Error::new(ErrorKind::Unauthenticated, tried).message(error.to_string());
-    error.hint("check that the token is mounted (workload identity's webhook, OIDC step of the CI job)")
+    let error = Error::new(ErrorKind::Unauthenticated, tried).with_message(error.to_string());
+    error.with_hint("check that the token is mounted (workload identity's webhook, OIDC step of the CI job)")
 }
 
 /// Ask once, with a limit, before any call. Gives the name of who asks.
@@ -295,8 +298,8 @@ fn first_sentence(error: &azure_core::Error) -> String {
 }
 
 fn no_credentials(reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Unauthenticated, "find Azure credentials").message(reason);
-    error.hint(
+    let error = Error::new(ErrorKind::Unauthenticated, "find Azure credentials").with_message(reason);
+    error.with_hint(
         "looked at the client secret (AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET), workload identity \
          (AZURE_FEDERATED_TOKEN_FILE), then the Azure CLI; run `az login`, or set \
          AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential on a machine with a managed identity",

@@ -79,22 +79,22 @@ pub(crate) fn from_answer(tried: Tried<'_>, refused: &Refused) -> Error {
         (retry, _) => retry,
     };
     let status = Some(refused.status).filter(|status| *status > 0);
-    let error = Error::new(kind, tried.text).operation(tried.operation).retry(retry).answer(
+    let error = Error::new(kind, tried.text).with_operation(tried.operation).with_retry(retry).with_response(
         status,
         refused.code.as_deref(),
         refused.request_id.as_deref(),
     );
-    let error = if message.is_empty() { error } else { error.message(message) };
+    let error = if message.is_empty() { error } else { error.with_message(message) };
     match hint(kind, code, tried.operation) {
-        Some(hint) => error.hint(hint),
+        Some(hint) => error.with_hint(hint),
         None => error,
     }
 }
 
 /// The error of one call that was answered with success, and with something else than its document: nothing is known then.
 pub(crate) fn unreadable(tried: Tried<'_>) -> Error {
-    let error = Error::new(ErrorKind::Unexpected, format!("cannot {}", tried.text)).operation(tried.operation);
-    error.message("the answer cannot be read: it is not the document that this call is answered with").hint(
+    let error = Error::new(ErrorKind::Unexpected, format!("cannot {}", tried.text)).with_operation(tried.operation);
+    error.with_message("the answer cannot be read: it is not the document that this call is answered with").with_hint(
         "a proxy or a login page between here and Azure may have answered: look at the answer with `--trace`, then run the \
          same command again",
     )
@@ -104,13 +104,14 @@ pub(crate) fn unreadable(tried: Tried<'_>) -> Error {
 pub(crate) fn from_transport(tried: Tried<'_>, error: &azure_core::Error) -> Error {
     let reason = innermost(error);
     if *error.kind() == azure_core::error::ErrorKind::Credential {
-        let error = Error::new(ErrorKind::Unauthenticated, tried.text).operation(tried.operation).message(reason);
-        return error.hint("renew the credentials (`az login`, or a new client secret)");
+        let error =
+            Error::new(ErrorKind::Unauthenticated, tried.text).with_operation(tried.operation).with_message(reason);
+        return error.with_hint("renew the credentials (`az login`, or a new client secret)");
     }
-    let error = Error::new(ErrorKind::Unavailable, tried.text).operation(tried.operation).message(reason);
+    let error = Error::new(ErrorKind::Unavailable, tried.text).with_operation(tried.operation).with_message(reason);
     error
-        .retry(RetryClass::Transient)
-        .hint("check the network, a proxy and `AZURE_RESOURCE_MANAGER_ENDPOINT`, then run the same command again")
+        .with_retry(RetryClass::Transient)
+        .with_hint("check the network, a proxy and `AZURE_RESOURCE_MANAGER_ENDPOINT`, then run the same command again")
 }
 
 /// The reason at the end of the chain: the outer errors only say that sending failed.
@@ -289,7 +290,7 @@ mod tests {
         let body = r#"{"error":{"code":"AuthorizationFailed","message":"The client 'x' does not have authorization"}}"#;
         let error = refused(403, body);
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        assert!(error.advice().unwrap().contains("`Microsoft.Storage/storageAccounts/write`"));
+        assert!(error.hint().unwrap().contains("`Microsoft.Storage/storageAccounts/write`"));
     }
 
     /// <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>
@@ -299,8 +300,8 @@ mod tests {
                     <Message>Key based authentication is not permitted on this storage account.\nRequestId:1\n</Message></Error>";
         let error = refused(403, body);
         assert_eq!(error.code(), Some("KeyBasedAuthenticationNotPermitted"));
-        assert_eq!(error.reason(), Some("Key based authentication is not permitted on this storage account."));
-        assert!(error.advice().unwrap().contains("shared keys are disabled"));
+        assert_eq!(error.message(), Some("Key based authentication is not permitted on this storage account."));
+        assert!(error.hint().unwrap().contains("shared keys are disabled"));
     }
 
     #[test]

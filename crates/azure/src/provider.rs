@@ -347,8 +347,8 @@ impl Provider<Writer> {
     /// (<https://github.com/hashicorp/terraform-provider-azurerm/issues/15609>).
     fn not_seen_yet(&self, error: Error) -> Error {
         let made = self.created.load(Ordering::Relaxed);
-        if made && error.kind() == ErrorKind::NotFound && error.retry_class().settling().is_none() {
-            return error.retry(ACCOUNT_NOT_READY);
+        if made && error.kind() == ErrorKind::NotFound && error.retry().settling().is_none() {
+            return error.with_retry(ACCOUNT_NOT_READY);
         }
         error
     }

@@ -24,15 +24,15 @@ pub(crate) fn start(folder: &Path, given: &[(CloudId, Prerequisites)], view: &dy
 
 /// An error of the sandbox as everywhere else.
 pub(crate) fn failed(tried: &str, folder: &Path, error: &provision_sandbox::Error) -> Error {
-    let failed = Error::new(ErrorKind::Unexpected, tried).message(error.to_string());
+    let failed = Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string());
     let folder = folder.display();
     match error {
         provision_sandbox::Error::Damaged { .. }
         | provision_sandbox::Error::Value { .. }
         | provision_sandbox::Error::Newer { .. } => {
-            failed.hint(format!("`provision sandbox reset --dir {folder}` makes an empty one of it"))
+            failed.with_hint(format!("`provision sandbox reset --dir {folder}` makes an empty one of it"))
         }
-        provision_sandbox::Error::InUse { .. } => failed.hint(
+        provision_sandbox::Error::InUse { .. } => failed.with_hint(
             "wait for that command; beside `provision sandbox serve`, leave `--sandbox` out and set the variables that it \
              printed",
         ),

@@ -270,8 +270,9 @@ impl ChangeSet {
     /// What stands in the way of applying it, as errors: refusals first, then what could not be read.
     #[must_use]
     pub fn blockers(&self) -> Vec<Error> {
-        let refusal =
-            |refusal: &Refusal| Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint);
+        let refusal = |refusal: &Refusal| {
+            Error::new(ErrorKind::Refused, "refused").with_message(&refusal.reason).with_hint(&refusal.hint)
+        };
         let refused = self
             .changes
             .iter()
@@ -309,8 +310,8 @@ impl ChangeSet {
 }
 
 fn unusable(reason: String) -> Error {
-    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").message(reason);
-    error.hint("make a new one with `provision <cloud> plan --out FILE`")
+    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").with_message(reason);
+    error.with_hint("make a new one with `provision <cloud> plan --out FILE`")
 }
 
 impl Change {

@@ -66,6 +66,6 @@ impl<'a> Emptying<'a> {
             return Ok(());
         }
         let error = Error::new(ErrorKind::Interrupted, format!("emptying {what} was stopped"));
-        Err(error.hint("run the same command again: it goes on where this one ended"))
+        Err(error.with_hint("run the same command again: it goes on where this one ended"))
     }
 }

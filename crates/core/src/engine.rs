@@ -41,8 +41,8 @@ pub async fn plan(
 /// The cloud is not as it was.
 pub fn unchanged(then: &ChangeSet, now: &ChangeSet, when: &str) -> Result<(), Error> {
     let Some(difference) = then.difference(now) else { return Ok(()) };
-    let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).message(difference);
-    Err(error.hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)))
+    let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).with_message(difference);
+    Err(error.with_hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)))
 }
 
 /// Execute a set, from the first write to the end of the last.
@@ -74,15 +74,15 @@ pub async fn confirm(
             return Ok(());
         }
         if let Some(crossed) = executed.crossed(&set) {
-            let error = Error::new(ErrorKind::Stale, "somebody else wrote at the same time").message(crossed);
+            let error = Error::new(ErrorKind::Stale, "somebody else wrote at the same time").with_message(crossed);
             let command = format!("provision {} plan", set.cloud);
-            return Err(error.hint(format!("`{command}` shows the result of both; apply again to mend it")));
+            return Err(error.with_hint(format!("`{command}` shows the result of both; apply again to mend it")));
         }
         if started.elapsed() > SETTLING {
-            let error =
-                Error::new(ErrorKind::Unexpected, "what was written is not what is seen").message(unseen.join(", "));
+            let error = Error::new(ErrorKind::Unexpected, "what was written is not what is seen")
+                .with_message(unseen.join(", "));
             let plan = format!("provision {} plan", set.cloud);
-            return Err(error.hint(format!("if `{plan}` goes on showing it, this is a bug in provision")));
+            return Err(error.with_hint(format!("if `{plan}` goes on showing it, this is a bug in provision")));
         }
         events.emit(Event::Confirming { unseen });
         sleep(waits.next().unwrap_or_default()).await;

@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
         let cancellation = self.cancellation.drain.clone();
         let result = retry::until_stopped(cancellation, self.carry_out(operation, &context)).await;
         drop(acquired);
-        let conflict = result.as_ref().is_err_and(|error| *error.retry_class() == RetryClass::Conflict);
+        let conflict = result.as_ref().is_err_and(|error| *error.retry() == RetryClass::Conflict);
         if let Some(lane) = lane.filter(|_| conflict) {
             lane.contended.store(true, Ordering::Relaxed);
         }
@@ -295,7 +295,7 @@ mod tests {
         let slow = Slow::begin(0, Duration::MAX);
         let (outcome, events) = run(&slow, &[LaneMode::AfterConflict]).await;
         let error = &outcome.failed[0];
-        assert_eq!((error.kind(), error.advice()), (ErrorKind::PermissionDenied, Some("run it again")));
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::PermissionDenied, Some("run it again")));
         let end = events.last().unwrap().0;
         assert!((280..300).contains(&end), "{end}");
     }

@@ -46,7 +46,7 @@ impl Survey {
         let counts = self.contents.iter().filter_map(|(_, counted)| counted.as_ref().err());
         let blocked = self.deletion_blockers.iter().filter_map(|(_, found)| found.as_ref().err());
         let errors = unread.chain(self.marked.as_ref().err()).chain(counts).chain(blocked);
-        errors.map(Error::retry_class).find_map(RetryClass::settling)
+        errors.map(Error::retry).find_map(RetryClass::settling)
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn settling_is_told_from_what_stays_unreadable() {
         let (reason, budget) = ("it is being made", Duration::from_secs(9));
-        let error = |class| Error::new(crate::ErrorKind::Conflict, "list").retry(class);
+        let error = |class| Error::new(crate::ErrorKind::Conflict, "list").with_retry(class);
         let survey = |error| Survey {
             identity: Identity {
                 account: String::new(),

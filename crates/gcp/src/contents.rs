@@ -58,7 +58,7 @@ async fn delete_page(writer: &Writer, bucket: &str, versions: Vec<Version>) -> R
 /// <https://cloud.google.com/storage/docs/object-holds>, <https://cloud.google.com/storage/docs/bucket-lock>
 fn held(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Conflict | ErrorKind::PermissionDenied => error.hint(
+        ErrorKind::Conflict | ErrorKind::PermissionDenied => error.with_hint(
             "a hold, a retention policy or a missing `storage.objects.delete` keeps it: change that, then run the same \
              command again",
         ),

@@ -88,7 +88,8 @@ async fn make(variable: Variables<'_>) -> Result<(Clients, Place), Error> {
         false => (anonymous::Builder::new().build(), "anonymous".to_owned()),
     };
     let clients = clients(&endpoints, &credentials).await.map_err(|reason| {
-        Error::new(ErrorKind::Unexpected, "a client could not be built: this is a bug in provision").message(reason)
+        Error::new(ErrorKind::Unexpected, "a client could not be built: this is a bug in provision")
+            .with_message(reason)
     })?;
     Ok((clients, Place { principal, endpoints: endpoints.overridden }))
 }
@@ -108,8 +109,8 @@ fn endpoints(variable: Variables<'_>) -> Result<Endpoints, Error> {
         }
         let error = Error::new(ErrorKind::InvalidInput, "use an emulator for some services only");
         return Err(error
-            .message(format!("{} not set", missing.join(" and ")))
-            .hint("set all of them, or none: the parts of a deployment must find each other"));
+            .with_message(format!("{} not set", missing.join(" and ")))
+            .with_hint("set all of them, or none: the parts of a deployment must find each other"));
     };
     let storage_grpc = variable(STORAGE_GRPC).map(|value| url(&value));
     let mut overridden: Vec<_> =

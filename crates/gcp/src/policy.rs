@@ -177,14 +177,14 @@ where
     };
     let found = found?;
     match policy {
-        Err(error) if found.is_some() && error.kind() == ErrorKind::NotFound => Err(error.retry(NOT_SEEN)),
+        Err(error) if found.is_some() && error.kind() == ErrorKind::NotFound => Err(error.with_retry(NOT_SEEN)),
         policy => Ok((found, policy)),
     }
 }
 
 fn gone(holder: &Holder) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("{} is gone", holder.describe()));
-    error.hint("run `provision gcp plan` to see what is there now")
+    error.with_hint("run `provision gcp plan` to see what is there now")
 }
 
 /// A policy takes accounts that exist only (<https://cloud.google.com/iam/docs/policies#binding-members>). Other refusals name the
@@ -192,10 +192,10 @@ fn gone(holder: &Holder) -> Error {
 pub(crate) fn explain(error: Error, email: Option<&str>) -> Error {
     let missing = |email: &&str| {
         let says = |reason: &str| reason.contains(*email) && reason.contains("not exist");
-        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(says)
+        error.kind() == ErrorKind::InvalidInput && error.message().is_some_and(says)
     };
     match email.filter(missing).map(no_account) {
-        Some(refusal) => error.hint(refusal.hint),
+        Some(refusal) => error.with_hint(refusal.hint),
         None => error,
     }
 }
@@ -292,8 +292,8 @@ mod tests {
     #[test]
     fn only_an_account_that_does_not_exist_is_told_to_be_created() {
         let advice = |text: &str| {
-            let error = explain(Error::new(ErrorKind::InvalidInput, "x").message(text), Some("a@p"));
-            error.advice().map(str::to_owned)
+            let error = explain(Error::new(ErrorKind::InvalidInput, "x").with_message(text), Some("a@p"));
+            error.hint().map(str::to_owned)
         };
         assert!(advice("Service account a@p does not exist.").unwrap().contains("create"));
         assert_eq!(advice("Inconsistent representation of deleted member: 'serviceAccount:a@p'"), None);

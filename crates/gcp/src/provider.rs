@@ -143,7 +143,7 @@ fn wrong_project(error: Error, principal: &str) -> Error {
     if !lacks_permission(&error) && error.kind() != ErrorKind::NotFound {
         return error;
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "check `project` under [gcp] (`gcloud projects list` shows those that you can see); if it is right, grant \
          `resourcemanager.projects.get` on it to {principal}"
     ))

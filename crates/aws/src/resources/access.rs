@@ -146,7 +146,7 @@ async fn look_at(reader: &Reader, place: &str) -> Result<Found, Error> {
 /// IAM says "The role with name R cannot be found." and "The role policy with name P cannot be found.", under one code.
 fn is_no_role(error: &Error) -> bool {
     error.code() == Some("NoSuchEntity")
-        && error.reason().is_some_and(|reason| reason.starts_with("The role with name"))
+        && error.message().is_some_and(|reason| reason.starts_with("The role with name"))
 }
 
 /// A policy under a name of ours, whatever is in it.
@@ -187,7 +187,7 @@ pub(crate) async fn write(writer: &Writer, write: &Write<'_>) -> Result<(), Erro
     for (place, statements) in changed(write.before, write.value) {
         let (role, policy) = split(place)?;
         let put = writer.put_role_policy(role, policy, &document(statements)).await;
-        put.map_err(|error| if is_no_role(&error) { error.hint(NO_ROLE) } else { error })?;
+        put.map_err(|error| if is_no_role(&error) { error.with_hint(NO_ROLE) } else { error })?;
     }
     for place in surplus(write.before, write.value) {
         let (role, policy) = split(place)?;
@@ -226,7 +226,9 @@ mod tests {
     }
 
     fn no_such(reason: &str) -> Error {
-        Error::new(ErrorKind::NotFound, "read").answer(Some(404), Some("NoSuchEntity"), None).message(reason)
+        Error::new(ErrorKind::NotFound, "read")
+            .with_response(Some(404), Some("NoSuchEntity"), None)
+            .with_message(reason)
     }
 
     #[test]

@@ -197,7 +197,7 @@ pub(crate) fn is_gone<T>(read: &Result<T, Error>) -> bool {
 
 fn denied<T>(read: &Result<T, Error>) -> bool {
     read.as_ref().is_err_and(|error| {
-        let explained = error.reason().is_some_and(|reason| reason.contains("is not authorized to perform"));
+        let explained = error.message().is_some_and(|reason| reason.contains("is not authorized to perform"));
         error.kind() == ErrorKind::PermissionDenied && !explained
     })
 }
@@ -209,7 +209,7 @@ fn elsewhere(head: &Error, tags: Option<&Error>) -> Observation {
 
 /// `HEAD` has no body: another read says more about the same refusal.
 fn with_region<'a>(head: &'a Error, other: Option<&'a Error>) -> &'a Error {
-    other.filter(|other| other.advice().is_some() || other.code().is_some()).unwrap_or(head)
+    other.filter(|other| other.hint().is_some() || other.code().is_some()).unwrap_or(head)
 }
 
 fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {
@@ -266,7 +266,7 @@ async fn confirm(writer: &Writer, names: &Names, tags: &Tags) -> Result<Created,
 }
 
 fn name_taken(error: Error) -> Error {
-    error.hint("bucket names are shared by all accounts: choose another `name` under [aws.bucket]")
+    error.with_hint("bucket names are shared by all accounts: choose another `name` under [aws.bucket]")
 }
 
 /// The tags; `None` if there is no such bucket.

@@ -250,7 +250,7 @@ fn entry_of(desired: &ToQueue, id: &str) -> Result<QueueConfiguration, Error> {
 
 /// The destinations that S3 cannot validate, where that is why it refuses.
 fn invalid(error: &Error) -> Option<&str> {
-    error.reason()?.strip_prefix("Unable to validate the following destination configurations")
+    error.message()?.strip_prefix("Unable to validate the following destination configurations")
 }
 
 /// Whether S3 names the destinations that it cannot validate, and ours is none of them: they were there before.
@@ -269,7 +269,7 @@ fn explain(error: Error, desired: Option<&ToQueue>) -> Error {
     if invalid(&error).is_none() || error.kind() != ErrorKind::InvalidInput {
         return error;
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "S3 may not send to {}: is the queue in the bucket's region, a standard queue, not encrypted with the AWS-managed \
          KMS key, and does its policy let s3.amazonaws.com send? `provision aws plan` shows the policy; then run the same \
          command again",
@@ -398,7 +398,7 @@ mod tests {
         let ours = ToQueue { queue: OURS.to_owned(), events: vec![CREATED.to_owned()] };
         let blames = |named: &str| {
             let message = format!("Unable to validate the following destination configurations{named}");
-            let error = Error::new(ErrorKind::InvalidInput, "write").message(message);
+            let error = Error::new(ErrorKind::InvalidInput, "write").with_message(message);
             is_others_fault(&error, Some(&ours))
         };
         assert!(blames("; arn:aws:sqs:eu-west-1:1:gone: The destination queue does not exist"));
@@ -406,6 +406,6 @@ mod tests {
         assert!(!blames(&format!("; {OURS}: The destination queue does not exist")));
         assert!(!blames(&format!("; arn:aws:sqs:eu-west-1:1:gone, null: ; {OURS}, null: ")));
         assert!(!blames(""));
-        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").message("no"), Some(&ours)));
+        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").with_message("no"), Some(&ours)));
     }
 }

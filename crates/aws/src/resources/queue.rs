@@ -267,7 +267,7 @@ async fn url_of(writer: &Writer, queue: &str) -> Result<String, Error> {
 
 fn gone(queue: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("queue `{queue}` is gone"));
-    error.hint("run `provision aws plan` to see what is there now")
+    error.with_hint("run `provision aws plan` to see what is there now")
 }
 
 /// Delete it; one that is gone is deleted.

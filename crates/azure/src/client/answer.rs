@@ -89,7 +89,7 @@ pub(super) fn trusted(endpoint: &Url, link: &str) -> Result<Url, Error> {
     url.ok_or_else(|| {
         let place = Url::parse(link).map_or_else(|_| link.to_owned(), |url| url.origin().ascii_serialization());
         let tried = format!("the answer points to {place}, not to {}", endpoint.origin().ascii_serialization());
-        Error::new(ErrorKind::Unexpected, tried).hint("no token was sent there")
+        Error::new(ErrorKind::Unexpected, tried).with_hint("no token was sent there")
     })
 }
 

@@ -178,7 +178,7 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, erro
     let found = assignments(writer.reader(), names).await?.unwrap_or_default();
     match found.iter().any(|one| one.is_as(role, value, names)) {
         true => Ok(()),
-        false => Err(error.retry(RetryClass::Conflict)),
+        false => Err(error.with_retry(RetryClass::Conflict)),
     }
 }
 

@@ -108,7 +108,7 @@ fn explained(error: Error, settings: &Settings) -> Error {
 }
 
 fn missing_group(error: Error) -> Error {
-    error.hint("write `create = true` into `resource_group` under [azure], or name a group that exists")
+    error.with_hint("write `create = true` into `resource_group` under [azure], or name a group that exists")
 }
 
 /// Only these kinds emit events
@@ -163,9 +163,9 @@ fn existed(names: &Names, found: &StorageAccount) -> Result<Created, Error> {
         Some(state) => {
             let error = Error::new(ErrorKind::Conflict, format!("use storage account `{}`", names.account));
             Err(error
-                .message(format!("its state is {state}"))
-                .hint("run the same command again")
-                .retry(ACCOUNT_NOT_READY))
+                .with_message(format!("its state is {state}"))
+                .with_hint("run the same command again")
+                .with_retry(ACCOUNT_NOT_READY))
         }
     }
 }
@@ -286,9 +286,9 @@ fn still_held(names: &Names, what: &str) -> Error {
     let reason = "what was in the storage account is still being deleted";
     let error = Error::new(ErrorKind::Refused, format!("refused to delete storage account `{}`", names.account));
     error
-        .message(format!("{what} is still there"))
-        .hint("run the same command again")
-        .retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
+        .with_message(format!("{what} is still there"))
+        .with_hint("run the same command again")
+        .with_retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
 }
 
 /// The least version that is wanted; later ones sort after it.

@@ -103,7 +103,10 @@ pub(crate) async fn observe(
 
 fn under_way(found: &Found) -> Error {
     let error = Error::new(ErrorKind::Conflict, format!("use event subscription `{}`", found.name()));
-    error.message(format!("its state is {}", found.state())).hint("run the same command again").retry(BUSY)
+    error
+        .with_message(format!("its state is {}", found.state()))
+        .with_hint("run the same command again")
+        .with_retry(BUSY)
 }
 
 /// The subscriptions on the account, for people, and whether each is ours.
@@ -159,7 +162,7 @@ async fn replace(
 fn taken_since(others: &Found, desired: &Delivery) -> Error {
     let refusal = name_taken(others, desired);
     let error = Error::new(ErrorKind::Refused, format!("refused to write event subscription `{}`", others.name()));
-    error.message(refusal.reason).hint(refusal.hint)
+    error.with_message(refusal.reason).with_hint(refusal.hint)
 }
 
 /// Write ours over the one that is there; one that failed stays failed until it is made again.

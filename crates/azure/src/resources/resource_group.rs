@@ -70,9 +70,9 @@ async fn existing(reader: &Reader, names: &Names) -> Result<Option<ResourceGroup
     }
     let error = Error::new(ErrorKind::Conflict, format!("use resource group `{}`", names.group));
     Err(error
-        .message("it is being deleted")
-        .hint("wait until it is gone, then run the same command again")
-        .retry(GROUP_BEING_DELETED))
+        .with_message("it is being deleted")
+        .with_hint("wait until it is gone, then run the same command again")
+        .with_retry(GROUP_BEING_DELETED))
 }
 
 /// Create the group with its tags. The call would replace those of one that exists, so it is looked for right before.

@@ -99,8 +99,8 @@ async fn saved(path: &Path, cloud: CloudId, global: &Global, view: &Arc<dyn View
 }
 
 fn stale(cloud: CloudId, reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").message(reason);
-    error.hint(format!("make a new one with `provision {cloud} plan --out FILE`"))
+    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").with_message(reason);
+    error.with_hint(format!("make a new one with `provision {cloud} plan --out FILE`"))
 }
 
 /// Where the plan file is at hand, it must still say the same.

@@ -146,6 +146,6 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
     });
     written.map_err(|error| {
         let tried = format!("cannot write `{}`", path.display());
-        Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+        Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })
 }

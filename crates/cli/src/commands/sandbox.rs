@@ -20,8 +20,9 @@ pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>) -> E
     sandbox.warnings().iter().for_each(|warning| view::diagnostic(&view::error::warning(warning)));
     let variables = sandbox.environment().into_iter().map(|(name, value)| format!("{name}={value}\n"));
     view::result(&variables.collect::<String>());
-    let ended = ended()
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot listen to signals").message(error.to_string()))?;
+    let ended = ended().map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "cannot listen to signals").with_message(error.to_string())
+    })?;
     view::result("ready\n");
     ended.await;
     Ok(Exit::Done)

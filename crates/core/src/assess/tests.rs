@@ -106,7 +106,7 @@ async fn mark_of_a_newer_version_stops_everything_orphans_too() {
     model.world().things.remove(FILES);
     let model = replanned(model, |plan| plan.queue = Some("other".to_owned()));
     let set = model.change_set(Purpose::Apply, true).await;
-    let reasons: Vec<_> = set.blockers().iter().map(|error| error.reason().unwrap_or_default().to_owned()).collect();
+    let reasons: Vec<_> = set.blockers().iter().map(|error| error.message().unwrap_or_default().to_owned()).collect();
     assert!(reasons.iter().any(|reason| reason.contains("queue `events`") && reason.contains("newer")), "{reasons:?}");
 }
 

@@ -63,7 +63,7 @@ impl<'a> Marks<'a> {
     fn appeared(&self, operation: &Operation) -> Error {
         let what = operation.what();
         let error = Error::new(ErrorKind::Stale, format!("{what} was made by somebody else in the meantime"));
-        error.hint(format!("run `provision {} plan` to see whose it is", self.provisioner.cloud()))
+        error.with_hint(format!("run `provision {} plan` to see whose it is", self.provisioner.cloud()))
     }
 
     /// The tags of what an operation is about, whose mark must be the one that was planned; `None` if it is gone.
@@ -110,7 +110,7 @@ impl<'a> Marks<'a> {
 
     fn gone(&self, operation: &Operation) -> Error {
         let error = Error::new(ErrorKind::Stale, format!("{} is gone", operation.what()));
-        error.hint(format!(
+        error.with_hint(format!(
             "somebody deleted it during this run: run `provision {} plan` to see what is there now",
             self.provisioner.cloud()
         ))
@@ -219,15 +219,16 @@ fn may_be_written(
 fn changed(cloud: &str, resource: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("the mark of {resource} changed during this run"));
     let plan = format!("provision {cloud} plan");
-    error.hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both"))
+    error.with_hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both"))
 }
 
 fn not_seen(cloud: &str, resource: &str) -> Error {
     let reason = "the service does not show the mark of the creation yet";
     let error = Error::new(ErrorKind::Stale, format!("{resource} does not carry the mark it was created with"));
     let plan = format!("provision {cloud} plan");
-    let error = error.hint(format!("somebody else may have made it at the same time: run `{plan}` to see whose it is"));
-    error.retry(RetryClass::Settling { reason, budget: NOT_SEEN_BUDGET })
+    let error =
+        error.with_hint(format!("somebody else may have made it at the same time: run `{plan}` to see whose it is"));
+    error.with_retry(RetryClass::Settling { reason, budget: NOT_SEEN_BUDGET })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -336,7 +337,7 @@ mod tests {
         assert!(may(Some(&begun), None).is_ok() && may(Some(&target), None).is_ok());
         assert!(may(Some(&others), Some(&others)).is_ok());
         assert_eq!(may(Some(&others), Some(&begun)).unwrap_err().kind(), ErrorKind::Stale);
-        assert!(matches!(may(None, None).unwrap_err().retry_class(), RetryClass::Settling { .. }));
-        assert_eq!(*may(None, Some(&begun)).unwrap_err().retry_class(), RetryClass::Final);
+        assert!(matches!(may(None, None).unwrap_err().retry(), RetryClass::Settling { .. }));
+        assert_eq!(*may(None, Some(&begun)).unwrap_err().retry(), RetryClass::Final);
     }
 }

@@ -62,12 +62,14 @@ impl Provisioner for Slow {
     ) -> Result<(), Error> {
         let _lane = context.acquire_lane().await;
         if self.begun.elapsed() < self.settles {
-            return Err(Error::new(ErrorKind::PermissionDenied, "write").hint("run it again").retry(NOT_SEEN));
+            return Err(Error::new(ErrorKind::PermissionDenied, "write")
+                .with_hint("run it again")
+                .with_retry(NOT_SEEN));
         }
         self.starts.lock().unwrap().push((operation.id, self.begun.elapsed()));
         sleep(WRITE).await;
         if operation.id < self.crossing && self.starts(operation.id).len() == 1 {
-            return Err(Error::new(ErrorKind::Conflict, "write").retry(RetryClass::Conflict));
+            return Err(Error::new(ErrorKind::Conflict, "write").with_retry(RetryClass::Conflict));
         }
         Ok(())
     }

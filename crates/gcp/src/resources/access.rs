@@ -126,7 +126,7 @@ async fn on_account(reader: &Reader, email: &str, look: &Look, claims: &Claims) 
         Err(error) if may_be_gone(&error) && (look.removing || !named) => {
             return Ok(OnAccount { note: Some(not_seen(email, &error)), ..OnAccount::default() });
         }
-        Err(error) if may_be_gone(&error) => return Err(error.hint(or_missing(email))),
+        Err(error) if may_be_gone(&error) => return Err(error.with_hint(or_missing(email))),
         Err(error) => return Err(error),
     };
     let bound = SERVER_ACCOUNT_ROLES.iter().any(|role| policy::has(&policy, role, &member_of(email)));
@@ -243,7 +243,7 @@ fn of_account(value: &Value, email: &str) -> Value {
 
 fn relied_on(email: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("another deployment relies on the roles of `{email}` by now"));
-    error.hint("run the same command again: they stay as long as one does")
+    error.with_hint("run the same command again: they stay as long as one does")
 }
 
 #[cfg(test)]

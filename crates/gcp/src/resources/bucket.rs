@@ -107,7 +107,7 @@ pub(crate) async fn observe(
 
 /// The service's own words say more than the code: it refuses for other reasons too.
 fn elsewhere(error: &Error) -> Observation {
-    let said = error.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let said = error.message().map(|reason| format!(": {reason}")).unwrap_or_default();
     let detail = format!("{}{said}", error.call().unwrap_or_default());
     Observation::TakenElsewhere { detail: format!("{detail}; or these credentials lack `storage.buckets.get` on it") }
 }
@@ -189,7 +189,7 @@ pub(crate) async fn create(
 }
 
 fn name_taken(error: Error) -> Error {
-    error.hint(
+    error.with_hint(
         "bucket names are shared by all projects, and one that was deleted is free only some time later: choose another \
          `name` under [gcp.bucket]",
     )
@@ -197,9 +197,9 @@ fn name_taken(error: Error) -> Error {
 
 /// A key is used by the service agent, not by us (<https://cloud.google.com/storage/docs/encryption/using-customer-managed-keys>).
 fn explain(error: Error) -> Error {
-    let about_key = error.reason().is_some_and(|reason| reason.contains("KMS"));
+    let about_key = error.message().is_some_and(|reason| reason.contains("KMS"));
     match about_key {
-        true => error.hint(
+        true => error.with_hint(
             "grant `roles/cloudkms.cryptoKeyEncrypterDecrypter` on the key to the Cloud Storage service agent \
              (`gcloud storage service-agent`); the key must be in the bucket's location",
         ),
@@ -291,7 +291,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
 /// What was there at the plan is not there any more.
 fn gone(bucket: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("bucket `{bucket}` is gone"));
-    error.hint("run `provision gcp plan` to see what is there now")
+    error.with_hint("run `provision gcp plan` to see what is there now")
 }
 
 /// Delete it; one that is gone is deleted. The service itself refuses a full bucket, with codes that differ
@@ -310,7 +310,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, context: &OperationCon
     let contents = contents::contents(writer.reader(), bucket).await?;
     match contents.is_empty() {
         false => Err(not_empty_error("bucket", bucket, &contents.describe())),
-        true if error.kind() == ErrorKind::Conflict => Err(error.retry(RetryClass::Conflict)),
+        true if error.kind() == ErrorKind::Conflict => Err(error.with_retry(RetryClass::Conflict)),
         true => Err(error),
     }
 }

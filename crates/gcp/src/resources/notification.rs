@@ -226,9 +226,9 @@ async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<Option<
         Ok(id) => return Ok(Some(id)),
         Err(error) => error,
     };
-    match error.retry_class() {
+    match error.retry() {
         RetryClass::Transient => {}
-        RetryClass::Throttled(_) => return Err(error.retry(TOO_FAST)),
+        RetryClass::Throttled(_) => return Err(error.with_retry(TOO_FAST)),
         _ if is_about_publishing(&error) => {
             let granted = topic::may_publish(writer.reader(), names).await;
             return Err(explain(error, names, granted));
@@ -236,7 +236,7 @@ async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<Option<
         _ => return Err(error),
     }
     let list = writer.reader().list_notifications(&names.bucket).await?;
-    if alike(&list, value).is_empty() { Err(error.retry(NOT_KNOWN)) } else { Ok(None) }
+    if alike(&list, value).is_empty() { Err(error.with_retry(NOT_KNOWN)) } else { Ok(None) }
 }
 
 fn entry_of(said: Said) -> Notification {
@@ -254,7 +254,7 @@ fn entry_of(said: Said) -> Notification {
 fn is_about_publishing(error: &Error) -> bool {
     let about = ["permission to publish", "not found, or user"];
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput)
-        && error.reason().is_some_and(|reason| about.iter().any(|words| reason.contains(words)))
+        && error.message().is_some_and(|reason| about.iter().any(|words| reason.contains(words)))
 }
 
 /// Where the topic's policy gives the right, it is only a matter of time until Cloud Storage knows; otherwise somebody took
@@ -266,9 +266,9 @@ fn explain(error: Error, names: &Names, granted: bool) -> Error {
             "{agent} has `roles/pubsub.publisher` on the topic, which IAM sometimes takes longer than seven minutes to spread; \
              run the same command again: it goes on waiting"
         );
-        return error.hint(hint).retry(GRANT_NOT_SEEN);
+        return error.with_hint(hint).with_retry(GRANT_NOT_SEEN);
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "{agent} needs `roles/pubsub.publisher` on the topic, and somebody took it away: run the same command again, which \
          gives it"
     ))
@@ -349,12 +349,12 @@ mod tests {
         let invalid = "Cloud Pub/Sub topic '//pubsub.googleapis.com/projects/p/topics/t' not found, or user \
              'service-1@gs-project-accounts.iam.gserviceaccount.com' does not have permission to it.";
         for (kind, text) in [(ErrorKind::PermissionDenied, denied), (ErrorKind::InvalidInput, invalid)] {
-            let error = || Error::new(kind, "x").message(text);
+            let error = || Error::new(kind, "x").with_message(text);
             assert!(is_about_publishing(&error()));
-            assert_eq!(*explain(error(), &names(), true).retry_class(), GRANT_NOT_SEEN);
-            assert_eq!(*explain(error(), &names(), false).retry_class(), RetryClass::Final);
+            assert_eq!(*explain(error(), &names(), true).retry(), GRANT_NOT_SEEN);
+            assert_eq!(*explain(error(), &names(), false).retry(), RetryClass::Final);
         }
-        let other = Error::new(ErrorKind::InvalidInput, "x").message("Invalid argument");
+        let other = Error::new(ErrorKind::InvalidInput, "x").with_message("Invalid argument");
         assert!(!is_about_publishing(&other));
     }
 }

@@ -231,7 +231,7 @@ pub(crate) async fn create(
     match writer.create_subscription(&desired).await {
         Ok(()) => Ok(Created::Made),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Created::Existed),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(error.retry(TOPIC_NOT_SEEN)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_retry(TOPIC_NOT_SEEN)),
         Err(error) => Err(error),
     }
 }

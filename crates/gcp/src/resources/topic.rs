@@ -130,8 +130,8 @@ pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Re
 
 fn explain(error: Error) -> Error {
     let unseen =
-        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(|reason| reason.contains("not exist"));
-    if unseen { error.retry(AGENT_NOT_SEEN) } else { error }
+        error.kind() == ErrorKind::InvalidInput && error.message().is_some_and(|reason| reason.contains("not exist"));
+    if unseen { error.with_retry(AGENT_NOT_SEEN) } else { error }
 }
 
 /// Why the topic is not deleted: a subscription of somebody else's could never be attached to another one
@@ -192,7 +192,7 @@ pub(crate) async fn delete(
         }
         Some(refusal) => {
             let error = Error::new(ErrorKind::Refused, format!("refused to delete topic `{}`", short(topic)));
-            Err(error.message(refusal.reason).hint(refusal.hint))
+            Err(error.with_message(refusal.reason).with_hint(refusal.hint))
         }
     }
 }
@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn an_agent_that_was_only_just_made_is_waited_for() {
-        let error = |message: &str| Error::new(ErrorKind::InvalidInput, "x").message(message);
+        let error = |message: &str| Error::new(ErrorKind::InvalidInput, "x").with_message(message);
         let text = "Service account service-1@gs-project-accounts.iam.gserviceaccount.com does not exist.";
-        assert_eq!(*explain(error(text)).retry_class(), AGENT_NOT_SEEN);
-        assert_eq!(*explain(error("Role is not supported.")).retry_class(), RetryClass::Final);
+        assert_eq!(*explain(error(text)).retry(), AGENT_NOT_SEEN);
+        assert_eq!(*explain(error("Role is not supported.")).retry(), RetryClass::Final);
     }
 }

@@ -49,15 +49,15 @@ impl Registration {
         }
         let error = Error::new(ErrorKind::Unavailable, format!("use {EVENT_GRID}"));
         Err(error
-            .message("its registration in this subscription is not done")
-            .hint("it goes on by itself: run the same command again in a few minutes")
-            .retry(REGISTERING))
+            .with_message("its registration in this subscription is not done")
+            .with_hint("it goes on by itself: run the same command again in a few minutes")
+            .with_retry(REGISTERING))
     }
 }
 
 fn cannot_register(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::PermissionDenied => error.hint(format!(
+        ErrorKind::PermissionDenied => error.with_hint(format!(
             "ask somebody with rights on the subscription to run `az provider register --namespace {EVENT_GRID}`, or \
              grant `{EVENT_GRID}/register/action` on it; then run the same command again"
         )),

@@ -141,8 +141,8 @@ impl Sources {
             return if to.len() < from.len() { Order::Outside } else { Order::Inside };
         };
         let siblings = &self.children[&from[..common]];
-        let place = |name: &String| siblings.iter().position(|sibling| sibling == name);
-        if place(other) < place(own) { Order::Before } else { Order::After }
+        let index = |name: &String| siblings.iter().position(|sibling| sibling == name);
+        if index(other) < index(own) { Order::Before } else { Order::After }
     }
 }
 

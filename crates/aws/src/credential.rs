@@ -37,7 +37,7 @@ type Found = (SdkConfig, Option<String>);
 
 /// Where a region's calls go.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Session {
     /// The region.
     pub(crate) region: String,
     /// The account, where the credentials themselves say it: `AWS_ACCOUNT_ID`, SSO and assumed roles do
@@ -48,7 +48,7 @@ pub(crate) struct Place {
     pub(crate) endpoints: Vec<String>,
 }
 
-impl Place {
+impl Session {
     /// Whether calls go to something that is neither AWS nor our sandbox, which answers as AWS does.
     pub(crate) fn is_overridden(&self) -> bool {
         self.endpoints.iter().any(|endpoint| endpoint != SANDBOX)
@@ -99,14 +99,14 @@ async fn region_of_environment() -> Option<String> {
 /// # Errors
 ///
 /// No region, a profile or token file that does not exist, no credentials.
-pub(crate) async fn connect(desired: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
+pub(crate) async fn connect(desired: Option<&str>, connection: &Connection) -> Result<(Clients, Session), Error> {
     let region = region(desired, connection).await?;
     let ((config, account), endpoints) = match &connection.sandbox {
         Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),
         None => in_environment(&region).await?,
     };
     let tracer = connection.trace.clone().map(Tracer::new);
-    Ok((clients(&config, !endpoints.is_empty(), tracer), Place { region, account, endpoints }))
+    Ok((clients(&config, !endpoints.is_empty(), tracer), Session { region, account, endpoints }))
 }
 
 async fn in_environment(region: &str) -> Result<(Found, Vec<String>), Error> {

@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::credential::{self, Place};
+use crate::credential::{self, Session};
 use crate::names::{Account, Names, Part};
 use crate::resources::access::{self, Recalled};
 use crate::resources::{Write, bucket, notification, ours, queue, run_queue};
@@ -31,7 +31,7 @@ use crate::{contents, orphans, outputs};
 #[derive(Debug)]
 struct Provider<C> {
     settings: Settings,
-    place: Place,
+    session: Session,
     client: C,
     identity: OnceCell<Result<Identity, Error>>,
     /// Whom the marks say that access was given to.
@@ -65,13 +65,13 @@ impl ProviderConfig for Settings {
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
-        let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
+        let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
-        let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
+        let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
 
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -80,10 +80,10 @@ impl ProviderConfig for Settings {
 }
 
 impl<C> Provider<C> {
-    fn new(settings: Settings, place: Place, client: C) -> Self {
+    fn new(settings: Settings, session: Session, client: C) -> Self {
         Self {
             settings,
-            place,
+            session,
             client,
             identity: OnceCell::new(),
             recalled: Mutex::default(),
@@ -94,8 +94,8 @@ impl<C> Provider<C> {
     fn names(&self) -> Names {
         let account = Account {
             id: self.stated_account(),
-            region: &self.place.region,
-            endpoint_overridden: self.place.is_overridden(),
+            region: &self.session.region,
+            endpoint_overridden: self.session.is_overridden(),
             caller: self.identity.get().and_then(|identity| identity.as_ref().ok()),
         };
         Names::of(&self.settings, &account)
@@ -103,7 +103,7 @@ impl<C> Provider<C> {
 
     /// The account that the plan file names, or the one that the credentials say.
     fn stated_account(&self) -> Option<&str> {
-        self.settings.aws.account.as_deref().or(self.place.account.as_deref())
+        self.settings.aws.account.as_deref().or(self.session.account.as_deref())
     }
 
     fn recalled(&self) -> Recalled {
@@ -133,7 +133,7 @@ impl<C: AsRef<Reader>> Provider<C> {
                     error.with_message(format!("the credentials are {} of account {}", caller.arn, caller.account))
                 );
             }
-            let Place { region, endpoints, .. } = self.place.clone();
+            let Session { region, endpoints, .. } = self.session.clone();
             Ok(Identity { account: caller.account, principal: caller.arn, region, endpoints })
         };
         self.identity.get_or_init(look).await.as_ref().map_err(Clone::clone)
@@ -203,7 +203,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        outputs::outputs(&self.settings, &self.place.region)
+        outputs::outputs(&self.settings, &self.session.region)
     }
 
     fn warnings(&self) -> Vec<String> {

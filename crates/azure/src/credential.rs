@@ -40,7 +40,7 @@ use crate::trace::Tracer;
 
 /// Where calls go, and who sends them.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Session {
     /// Endpoints that are not Azure's own, `NAME=value`.
     pub(crate) endpoints: Vec<String>,
     /// The identity in use, by its token.
@@ -113,7 +113,7 @@ impl Variables<'_> {
 /// # Errors
 ///
 /// No credentials, or credentials that the directory does not accept; an endpoint that is not `https`.
-pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Place), Error> {
+pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Session), Error> {
     let variables = Variables(connection.sandbox.as_ref());
     let cloud = addresses(section.cloud);
     let endpoint = endpoint(&variables, &cloud)?;
@@ -124,8 +124,8 @@ pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> 
     let credential = Arc::new(TokenCache { inner: chosen.credential.clone(), tokens: Mutex::default() });
     let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
-    let place = Place { endpoints: endpoints(&variables), principal };
-    Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), place))
+    let session = Session { endpoints: endpoints(&variables), principal };
+    Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), session))
 }
 
 /// What a token for Resource Manager is asked for.

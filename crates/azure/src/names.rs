@@ -134,7 +134,7 @@ impl Names {
     /// The same with the account of an id.
     pub(crate) fn in_account(&self, id: &str) -> Self {
         let segments: Vec<_> = id.split('/').collect();
-        let segment = |place: usize| segments.get(place).copied().unwrap_or_default().to_owned();
+        let segment = |index: usize| segments.get(index).copied().unwrap_or_default().to_owned();
         Self { group: segment(4), account: segment(8), ..self.clone() }
     }
 

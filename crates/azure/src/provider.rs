@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Opened};
-use crate::credential::{self, Place};
+use crate::credential::{self, Session};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
@@ -36,7 +36,7 @@ use crate::{blockers, orphans, outputs};
 #[derive(Debug)]
 struct Provider<C> {
     settings: Settings,
-    place: Place,
+    session: Session,
     client: C,
     identity: OnceCell<Result<Identity, Error>>,
     /// Whether the look found Event Grid registered.
@@ -78,13 +78,13 @@ impl ProviderConfig for Settings {
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
-        let (clients, place) = credential::connect(&self.azure, connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
+        let (clients, session) = credential::connect(&self.azure, connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
-        let (clients, place) = credential::connect(&self.azure, connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
+        let (clients, session) = credential::connect(&self.azure, connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -99,10 +99,10 @@ impl ProviderConfig for Settings {
 }
 
 impl<C> Provider<C> {
-    fn new(settings: Settings, place: Place, client: C) -> Self {
+    fn new(settings: Settings, session: Session, client: C) -> Self {
         Self {
             settings,
-            place,
+            session,
             client,
             identity: OnceCell::new(),
             registration: Registration::default(),
@@ -143,7 +143,7 @@ impl<C: AsRef<Reader>> Provider<C> {
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
             self.client.as_ref().get_subscription(&self.names().subscription).await?;
-            let Place { endpoints, principal } = self.place.clone();
+            let Session { endpoints, principal } = self.session.clone();
             let account = self.settings.azure.subscription.clone();
             let region = Some(self.settings.location()).filter(|region| !region.is_empty());
             Ok(Identity { account, principal, region: region.unwrap_or_else(|| "-".to_owned()), endpoints })
@@ -359,6 +359,6 @@ fn as_a_whole(part: Part) -> Error {
     ours(&format!("{} is taken for more than an entry", part.address()))
 }
 
-fn instead_of_adopting(place: &str) -> String {
-    format!("to use it as it is, unmarked and never deleted, write `create = false` {place}")
+fn instead_of_adopting(key: &str) -> String {
+    format!("to use it as it is, unmarked and never deleted, write `create = false` {key}")
 }

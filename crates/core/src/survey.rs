@@ -146,10 +146,10 @@ impl Survey {
         let unseen: Vec<_> = resources.iter().filter(|resource| again.contains(&resource.address)).cloned().collect();
         let observed = look(observer, &unseen).await;
         let mut anew: Vec<_> = unseen.into_iter().zip(observed).collect();
-        let place = |address: &Address| resources.iter().position(|resource| resource.address == *address);
+        let index = |address: &Address| resources.iter().position(|resource| resource.address == *address);
         self.found.retain(|(resource, _)| !again.contains(&resource.address));
         self.found.append(&mut anew);
-        self.found.sort_by_key(|(resource, _)| place(&resource.address));
+        self.found.sort_by_key(|(resource, _)| index(&resource.address));
     }
 
     /// What is on adopted orphans: a release takes ours out of them.

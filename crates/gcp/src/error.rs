@@ -51,7 +51,7 @@ impl<'a> Call<'a> {
 
 /// What a service answered, whichever way it came.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct ServiceError {
     pub(crate) status: Option<u16>,
     pub(crate) code: String,
     pub(crate) message: String,
@@ -131,7 +131,7 @@ pub(crate) fn is_org_policy(message: &str) -> bool {
 
 /// The table. Codes: <https://cloud.google.com/apis/design/errors#handling_errors>,
 /// <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
-fn classify(answer: &Answer) -> (ErrorKind, RetryClass) {
+fn classify(answer: &ServiceError) -> (ErrorKind, RetryClass) {
     use ErrorKind as Kind;
     if is_of_the_project(&answer.reason) {
         return (Kind::PermissionDenied, RetryClass::Final);
@@ -249,8 +249,12 @@ mod tests {
     use super::*;
 
     fn class(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
-        let answer =
-            Answer { status: Some(status), code: code.to_owned(), message: message.to_owned(), ..Answer::default() };
+        let answer = ServiceError {
+            status: Some(status),
+            code: code.to_owned(),
+            message: message.to_owned(),
+            ..ServiceError::default()
+        };
         classify(&answer)
     }
 

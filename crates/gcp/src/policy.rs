@@ -18,7 +18,7 @@ use crate::names::short;
 
 /// What a policy belongs to.
 #[derive(Clone, Debug)]
-pub(crate) enum Holder {
+pub(crate) enum PolicyTarget {
     /// A bucket, by its name.
     Bucket(String),
     /// A topic, by its full name.
@@ -29,7 +29,7 @@ pub(crate) enum Holder {
     Account(String),
 }
 
-impl Holder {
+impl PolicyTarget {
     /// For people.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -143,21 +143,21 @@ fn take(policy: &mut Policy, role: &str, member: &str) {
 /// out of a holder that is gone is gone.
 pub(crate) async fn write(
     writer: &Writer,
-    holder: &Holder,
+    target: &PolicyTarget,
     before: &Value,
     value: &Value,
     fresh: bool,
 ) -> Result<(), Error> {
     let found = match fresh {
         true => Some(Policy::new()),
-        false => holder.policy(writer.reader()).await?,
+        false => target.policy(writer.reader()).await?,
     };
     let Some(found) = found else {
-        return if value.is_null() { Ok(()) } else { Err(gone(holder)) };
+        return if value.is_null() { Ok(()) } else { Err(gone(target)) };
     };
     match edited(&found, before, value) {
-        Some(edited) if value.is_null() => absent(holder.set_policy(writer, &edited).await).map(|_| ()),
-        Some(edited) => holder.set_policy(writer, &edited).await,
+        Some(edited) if value.is_null() => absent(target.set_policy(writer, &edited).await).map(|_| ()),
+        Some(edited) => target.set_policy(writer, &edited).await,
         None => Ok(()),
     }
 }
@@ -182,8 +182,8 @@ where
     }
 }
 
-fn gone(holder: &Holder) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("{} is gone", holder.describe()));
+fn gone(target: &PolicyTarget) -> Error {
+    let error = Error::new(ErrorKind::Stale, format!("{} is gone", target.describe()));
     error.with_hint("run `provision gcp plan` to see what is there now")
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::claims::Claims;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::credential::{self, Place};
+use crate::credential::{self, Session};
 use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part};
@@ -34,7 +34,7 @@ use crate::{contents, orphans, outputs};
 #[derive(Debug)]
 struct Provider<C> {
     settings: Settings,
-    place: Place,
+    session: Session,
     client: C,
     /// The project's number.
     number: OnceCell<Result<String, Error>>,
@@ -70,13 +70,13 @@ impl ProviderConfig for Settings {
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
-        let (clients, place) = credential::connect(connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
+        let (clients, session) = credential::connect(connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
-        let (clients, place) = credential::connect(connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
+        let (clients, session) = credential::connect(connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -85,12 +85,12 @@ impl ProviderConfig for Settings {
 }
 
 impl<C> Provider<C> {
-    fn new(settings: Settings, place: Place, client: C) -> Self {
+    fn new(settings: Settings, session: Session, client: C) -> Self {
         let deployment = &settings.deployment;
         let deployments = std::iter::once(deployment.name.clone()).chain(deployment.was.clone()).collect();
         let claims = Claims::new(&settings.gcp.project, deployments);
         let (number, agent) = (OnceCell::new(), OnceCell::new());
-        Self { settings, place, client, number, agent, claims, held: Mutex::default() }
+        Self { settings, session, client, number, agent, claims, held: Mutex::default() }
     }
 
     fn names(&self) -> Names {
@@ -115,7 +115,7 @@ impl<C: AsRef<Reader>> Provider<C> {
             let found = self.client.as_ref().get_project(&self.settings.gcp.project).await;
             found
                 .inspect(|number| self.claims.set_number(number))
-                .map_err(|error| wrong_project(error, &self.place.principal))
+                .map_err(|error| wrong_project(error, &self.session.principal))
         };
         self.number.get_or_init(look).await.clone()
     }
@@ -190,7 +190,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn identity(&self) -> Result<Identity, Error> {
         let number = self.number().await?;
-        let Place { principal, endpoints } = self.place.clone();
+        let Session { principal, endpoints } = self.session.clone();
         let account = format!("{} ({number})", self.settings.gcp.project);
         Ok(Identity { account, principal, region: self.settings.gcp.bucket.location(), endpoints })
     }

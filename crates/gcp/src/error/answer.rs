@@ -8,7 +8,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
 use super::{
-    Answer, Call, LOGIN, USER_PROJECT_DENIED, classify, http_status, innermost, is_of_the_project, is_org_policy,
+    Call, LOGIN, ServiceError, USER_PROJECT_DENIED, classify, http_status, innermost, is_of_the_project, is_org_policy,
     unauthenticated, unavailable,
 };
 
@@ -34,7 +34,7 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
             _ => None,
         });
         let delay = delay.and_then(|delay| u64::try_from(delay.seconds()).ok()).map(Duration::from_secs);
-        let answer = Answer {
+        let answer = ServiceError {
             status: error.http_status_code().or_else(|| http_status(status.code)),
             code: status.code.name().to_owned(),
             message: status.message.clone(),
@@ -47,7 +47,7 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
         return from_answer(call, &answer);
     }
     if let Some(status) = error.http_status_code() {
-        let answer = Answer { status: Some(status), ..Answer::default() };
+        let answer = ServiceError { status: Some(status), ..ServiceError::default() };
         return from_answer(call, &answer);
     }
     if error.is_deserialization() {
@@ -84,7 +84,7 @@ pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body:
     let violations = details.clone().filter_map(|detail| detail["violations"].as_array()).flatten();
     // Cloud Storage gives a reason, Resource Manager a status.
     let code = [&error["status"], &first["reason"]].into_iter().find_map(Value::as_str).unwrap_or_default();
-    let answer = Answer {
+    let answer = ServiceError {
         status: Some(status),
         code: code.to_owned(),
         message: text(&error["message"]),
@@ -121,7 +121,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get("retry-after")?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-fn from_answer(call: &Call<'_>, answer: &Answer) -> Error {
+fn from_answer(call: &Call<'_>, answer: &ServiceError) -> Error {
     let (kind, class) = classify(answer);
     let class = match (class, answer.retry_after) {
         (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
@@ -141,7 +141,7 @@ fn from_answer(call: &Call<'_>, answer: &Answer) -> Error {
     }
 }
 
-fn advice(kind: ErrorKind, call: &Call<'_>, answer: &Answer) -> Option<String> {
+fn advice(kind: ErrorKind, call: &Call<'_>, answer: &ServiceError) -> Option<String> {
     if is_of_the_project(&answer.reason) && answer.message.contains("quota project") {
         return Some(format!("say which project the calls are counted to: {QUOTA_PROJECT}"));
     }
@@ -171,7 +171,7 @@ fn advice(kind: ErrorKind, call: &Call<'_>, answer: &Answer) -> Option<String> {
 
 /// What to do about a constraint of the organization
 /// (<https://cloud.google.com/resource-manager/docs/organization-policy/org-policy-constraints>).
-fn forbidden(operation: &str, answer: &Answer) -> String {
+fn forbidden(operation: &str, answer: &ServiceError) -> String {
     let named = answer.constraint.clone().or_else(|| constraint_in(&answer.message));
     let members = answer.message.contains("permitted customer").then(|| MEMBERS.to_owned());
     let Some(constraint) = named.or(members) else {

@@ -17,7 +17,7 @@ use crate::client::{Reader, Writer};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::error::{lacks_permission, may_be_gone};
 use crate::names::{Names, Part};
-use crate::policy::{self, Holder, email_of, entries, explain, granted, grants, member_of, no_account};
+use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, member_of, no_account};
 use crate::resources::{Facets, Write, bucket};
 
 facets! {
@@ -83,7 +83,7 @@ pub(crate) struct Found {
 
 /// The bucket's policy, and those of all the accounts, at once.
 pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims: &Claims) -> Observation {
-    let bucket = Holder::Bucket(names.bucket.clone());
+    let bucket = PolicyTarget::Bucket(names.bucket.clone());
     let emails = look.server.iter().chain(&look.former);
     let accounts = emails.map(|email| on_account(reader, email, look, claims));
     let (on_bucket, accounts) = futures::join!(bucket.policy(reader), join_all(accounts));
@@ -96,7 +96,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims:
 }
 
 /// What is not made yet has nothing, and what belongs to somebody else is no affair of ours.
-fn observed_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &Holder, look: &Look) -> Observed {
+fn observed_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &PolicyTarget, look: &Look) -> Observed {
     let policy = match policy {
         Ok(policy) => policy.unwrap_or_default(),
         Err(error) if look.elsewhere && lacks_permission(&error) => Policy::new(),
@@ -119,7 +119,7 @@ struct OnAccount {
 
 async fn on_account(reader: &Reader, email: &str, look: &Look, claims: &Claims) -> Result<OnAccount, Error> {
     let named = look.server.as_deref() == Some(email);
-    let policy = match Holder::Account(email.to_owned()).policy(reader).await {
+    let policy = match PolicyTarget::Account(email.to_owned()).policy(reader).await {
         Ok(Some(policy)) => policy,
         // The account itself is never ours to make.
         Ok(None) => return Ok(OnAccount { missing: named.then(|| no_account(email)), ..OnAccount::default() }),
@@ -198,7 +198,8 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, cla
     match AccessFacet::of(write.facet)? {
         AccessFacet::OnBucket => {
             // A new bucket has a policy of its own: it is read always.
-            let written = policy::write(writer, &Holder::Bucket(names.bucket.clone()), before, value, false).await;
+            let written =
+                policy::write(writer, &PolicyTarget::Bucket(names.bucket.clone()), before, value, false).await;
             let email = grants(value).map(|(_, member)| email_of(member)).next();
             written.map_err(|error| explain(error, email))
         }
@@ -215,7 +216,7 @@ pub(crate) fn is_in_bucket(facet: &str) -> bool {
 async fn write_accounts(writer: &Writer, before: &Value, value: &Value, claims: &Claims) -> Result<(), Error> {
     for email in emails(value) {
         let (had, gets) = (of_account(before, email), of_account(value, email));
-        let given = policy::write(writer, &Holder::Account(email.to_owned()), &had, &gets, false).await;
+        let given = policy::write(writer, &PolicyTarget::Account(email.to_owned()), &had, &gets, false).await;
         given.map_err(|error| explain(error, Some(email)))?;
     }
     for email in emails(before).into_iter().filter(|email| !emails(value).contains(email)) {
@@ -223,7 +224,7 @@ async fn write_accounts(writer: &Writer, before: &Value, value: &Value, claims: 
             return Err(relied_on(email));
         }
         let had = of_account(before, email);
-        policy::write(writer, &Holder::Account(email.to_owned()), &had, &Value::Null, false).await?;
+        policy::write(writer, &PolicyTarget::Account(email.to_owned()), &had, &Value::Null, false).await?;
     }
     Ok(())
 }
@@ -298,7 +299,7 @@ mod tests {
     #[test]
     fn an_account_that_cannot_be_seen_stops_nothing_that_takes_away() {
         let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
-        let bucket = Holder::Bucket("b".to_owned());
+        let bucket = PolicyTarget::Bucket("b".to_owned());
         let look = |elsewhere| Look { elsewhere, ..Look::default() };
         assert!(matches!(observed_on_bucket(denied(), &bucket, &look(false)), Observed::Unknown(_)));
         assert!(matches!(observed_on_bucket(denied(), &bucket, &look(true)), Observed::Entries(_)));

@@ -18,7 +18,7 @@ use crate::client::pubsub::{ExpirationPolicy, PushConfig, Subscription};
 use crate::client::{Duration, Reader, Writer};
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, Holder, email_of, entries, explain, granted, grants, looked_again};
+use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again};
 use crate::resources::reattachment::{DELETED_TOPIC, Held, TOPIC_NOT_SEEN, attach_again};
 use crate::resources::{Facets, MOST_LABELS, Write, ours, typed};
 use crate::tags::{labels_of, unmoved};
@@ -274,8 +274,8 @@ pub(crate) async fn write(
             writer.update_subscription(&subscription, &mask).await
         }
         SubscriptionFacet::Access => {
-            let holder = Holder::Subscription(name.to_owned());
-            let written = policy::write(writer, &holder, before, value, just_created).await;
+            let target = PolicyTarget::Subscription(name.to_owned());
+            let written = policy::write(writer, &target, before, value, just_created).await;
             let email = grants(value).map(|(_, member)| email_of(member)).next();
             written.map_err(|error| explain(error, email))
         }

@@ -15,7 +15,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::error::absent;
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, Holder, entries, granted, has, looked_again, member_of};
+use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of};
 use crate::resources::{Facets, MOST_LABELS, Write, ours};
 use crate::tags::{labels_of, unmoved};
 
@@ -120,8 +120,8 @@ pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, chang
 pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Result<(), Error> {
     match TopicFacet::of(write.facet)? {
         TopicFacet::Publisher => {
-            let holder = Holder::Topic(topic.to_owned());
-            let written = policy::write(writer, &holder, write.before, write.value, write.just_created).await;
+            let target = PolicyTarget::Topic(topic.to_owned());
+            let written = policy::write(writer, &target, write.before, write.value, write.just_created).await;
             written.map_err(explain)
         }
         TopicFacet::Labels => Err(ours("labels are written with the mark")),

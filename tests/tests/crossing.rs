@@ -275,7 +275,7 @@ impl Point {
 }
 
 /// How one pause ended.
-enum Ended {
+enum Verdict {
     Held,
     /// Something was lost, as [`WINDOWS`] says.
     Window(String),
@@ -330,7 +330,7 @@ impl Crossed {
         asked.iter().enumerate().map(point).collect()
     }
 
-    fn pause_at(&self, point: &Point) -> Ended {
+    fn pause_at(&self, point: &Point) -> Verdict {
         let (stage, _state) = self.stage();
         let stage = Arc::new(stage);
         let acted = self.act_at(point, &stage);
@@ -338,9 +338,9 @@ impl Crossed {
         stage.faults().clear();
         let others = match acted.lock().unwrap().take() {
             Some(Ok(others)) => others,
-            Some(Err(reason)) => return Ended::Failed(format!("the other one could not act: {reason}")),
+            Some(Err(reason)) => return Verdict::Failed(format!("the other one could not act: {reason}")),
             // A request that is only sent now and then, as polls are.
-            None => return Ended::Held,
+            None => return Verdict::Held,
         };
         let judged = caught(|| {
             assert!(self.crossing.codes.contains(&ran.code), "exit {}", ran.code);
@@ -353,11 +353,11 @@ impl Crossed {
             lost
         });
         match judged {
-            Ok(lost) if lost.is_empty() => Ended::Held,
+            Ok(lost) if lost.is_empty() => Verdict::Held,
             Ok(lost) => {
-                Ended::Window(format!("{} ({})", point.operation, lost.into_iter().collect::<Vec<_>>().join(", ")))
+                Verdict::Window(format!("{} ({})", point.operation, lost.into_iter().collect::<Vec<_>>().join(", ")))
             }
-            Err(reason) => Ended::Failed(format!("{reason}\nthe run: exit {}\n{}", ran.code, ran.stderr)),
+            Err(reason) => Verdict::Failed(format!("{reason}\nthe run: exit {}\n{}", ran.code, ran.stderr)),
         }
     }
 
@@ -384,7 +384,7 @@ impl Crossed {
         let every = if std::env::var_os("PROVISION_EVERY_PAUSE").is_some() { 1 } else { SHORT };
         let mut points = self.points();
         // Requests that go at once come in any order; those of the short form are always the same.
-        points.sort_by(|one, other| (&one.operation, one.nth).cmp(&(&other.operation, other.nth)));
+        points.sort_by(|left, right| (&left.operation, left.nth).cmp(&(&right.operation, right.nth)));
         let points: Vec<_> = points.into_iter().step_by(every).collect();
         let (next, windows, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
@@ -392,9 +392,9 @@ impl Crossed {
                 scope.spawn(|| {
                     while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
                         match self.pause_at(point) {
-                            Ended::Held => {}
-                            Ended::Window(lost) => windows.lock().unwrap().push(lost),
-                            Ended::Failed(reason) => failed.lock().unwrap().push((point, reason)),
+                            Verdict::Held => {}
+                            Verdict::Window(lost) => windows.lock().unwrap().push(lost),
+                            Verdict::Failed(reason) => failed.lock().unwrap().push((point, reason)),
                         }
                     }
                 });

@@ -213,12 +213,12 @@ mod tests {
 
     #[test]
     fn normalize_takes_respellings_for_the_same() {
-        let one = json!({"Sid": "a", "Effect": "Deny", "Principal": {"AWS": ["*"]}, "Action": "s3:*",
+        let left = json!({"Sid": "a", "Effect": "Deny", "Principal": {"AWS": ["*"]}, "Action": "s3:*",
             "Resource": ["b", "a"], "Condition": {"Bool": {"aws:SecureTransport": false}}});
-        let two = json!({"Effect": "Deny", "Principal": "*", "Action": ["s3:*"],
+        let right = json!({"Effect": "Deny", "Principal": "*", "Action": ["s3:*"],
             "Resource": ["a", "b"], "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}});
-        assert_eq!(normalize(&one), normalize(&two));
-        assert_eq!(normalize(&normalize(&one)), normalize(&one));
+        assert_eq!(normalize(&left), normalize(&right));
+        assert_eq!(normalize(&normalize(&left)), normalize(&left));
     }
 
     #[test]

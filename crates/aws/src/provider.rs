@@ -46,7 +46,7 @@ impl ProviderConfig for Settings {
         &self.deployment
     }
 
-    fn data_name(&self) -> &str {
+    fn data_resource_name(&self) -> &str {
         &self.aws.bucket.name
     }
 
@@ -58,7 +58,7 @@ impl ProviderConfig for Settings {
         json!(self)
     }
 
-    fn given(&self) -> BTreeMap<&'static str, String> {
+    fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let role = self.role_name().map(str::to_owned);
         let given = [("account", self.aws.account.clone()), ("region", self.aws.region.clone()), ("role", role)];
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -210,8 +210,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         outputs::warnings(&self.settings)
     }
 
-    fn handover(&self) -> Option<String> {
-        outputs::handover(&self.settings, &self.names())
+    fn next_steps(&self) -> Option<String> {
+        outputs::next_steps(&self.settings, &self.names())
     }
 
     async fn identity(&self) -> Result<Identity, Error> {

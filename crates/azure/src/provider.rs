@@ -59,7 +59,7 @@ impl ProviderConfig for Settings {
         &self.deployment
     }
 
-    fn data_name(&self) -> &str {
+    fn data_resource_name(&self) -> &str {
         &self.azure.container.name
     }
 
@@ -71,7 +71,7 @@ impl ProviderConfig for Settings {
         json!(self)
     }
 
-    fn given(&self) -> BTreeMap<&'static str, String> {
+    fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let principal = self.azure.access.as_ref().map(|access| access.principal_id.clone());
         let principal = principal.map(|principal| ("principal_id", principal));
         std::iter::once(("subscription", self.azure.subscription.clone())).chain(principal).collect()
@@ -189,14 +189,14 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         outputs::outputs(&self.settings, Setting::Sealed)
     }
 
-    fn protected_by(&self) -> Option<&'static str> {
+    fn protection_path(&self) -> Option<&'static str> {
         Some("azure.account")
     }
 
-    fn instead_of_adopting(&self, address: &Address) -> Option<String> {
+    fn adoption_alternative(&self, address: &Address) -> Option<String> {
         match Part::of(address).ok()? {
-            Part::ResourceGroup => Some(instead_of_adopting("into `resource_group` under [azure]")),
-            Part::Account => Some(instead_of_adopting("under [azure.account]")),
+            Part::ResourceGroup => Some(adoption_alternative("into `resource_group` under [azure]")),
+            Part::Account => Some(adoption_alternative("under [azure.account]")),
             Part::Container | Part::Cors | Part::Queue | Part::Events | Part::Access => None,
         }
     }
@@ -205,8 +205,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         outputs::warnings(&self.settings, self.registration.is_missing(), self.leftover_mark.load(Ordering::Relaxed))
     }
 
-    fn handover(&self) -> Option<String> {
-        outputs::handover(&self.settings, &self.names())
+    fn next_steps(&self) -> Option<String> {
+        outputs::next_steps(&self.settings, &self.names())
     }
 
     async fn identity(&self) -> Result<Identity, Error> {
@@ -359,6 +359,6 @@ fn as_a_whole(part: Part) -> Error {
     ours(&format!("{} is taken for more than an entry", part.address()))
 }
 
-fn instead_of_adopting(key: &str) -> String {
+fn adoption_alternative(key: &str) -> String {
     format!("to use it as it is, unmarked and never deleted, write `create = false` {key}")
 }

@@ -19,7 +19,8 @@ impl Session {
     /// Open it for these plan files.
     pub(crate) fn open(checked: &[&Checked], global: &Global, view: &dyn View) -> Result<Self, Error> {
         let trace = global.trace.as_deref().map(trace::open).transpose()?;
-        let given = || checked.iter().map(|checked| (checked.cloud, checked.settings.given())).collect::<Vec<_>>();
+        let given =
+            || checked.iter().map(|checked| (checked.cloud, checked.settings.prerequisites())).collect::<Vec<_>>();
         let start = |folder| sandbox::start(folder, &given(), view);
         let sandbox = global.sandbox.as_deref().map(start).transpose()?;
         let variables = sandbox.as_ref().map(|sandbox| sandbox.environment().into_iter().collect());

@@ -26,7 +26,7 @@ impl Signals {
     /// Begin to listen.
     pub(crate) fn listen(timeout: Option<u64>, events: Arc<dyn EventSink>) -> Self {
         let signals = Self { cancellation: Cancellation::default(), number: Arc::default() };
-        tokio::spawn(heed(signals.cancellation.clone(), Arc::clone(&signals.number), timeout, events));
+        tokio::spawn(cancel_on_signal(signals.cancellation.clone(), Arc::clone(&signals.number), timeout, events));
         signals
     }
 
@@ -41,7 +41,12 @@ impl Signals {
     }
 }
 
-async fn heed(cancellation: Cancellation, reason: Arc<AtomicU8>, timeout: Option<u64>, events: Arc<dyn EventSink>) {
+async fn cancel_on_signal(
+    cancellation: Cancellation,
+    reason: Arc<AtomicU8>,
+    timeout: Option<u64>,
+    events: Arc<dyn EventSink>,
+) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;

@@ -70,8 +70,8 @@ pub fn compare(desired: &Value, observed: &Value, recorded: Recorded<'_>) -> Fin
 
 /// Whether two normalised values mean the same.
 #[must_use]
-pub fn same(one: &Value, two: &Value) -> bool {
-    canonical(one) == canonical(two)
+pub fn same(left: &Value, right: &Value) -> bool {
+    canonical(left) == canonical(right)
 }
 
 /// `observed` reduced to the members that `desired` names: for facets of which we manage single keys (tags, attributes).

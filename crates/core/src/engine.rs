@@ -60,7 +60,7 @@ pub async fn apply(
 /// # Errors
 ///
 /// Somebody else wrote at the same time, or something is still different when every service shows what was written.
-pub async fn confirm(
+pub async fn wait_until_visible(
     observer: &dyn Observer,
     intent: &Intent,
     executed: &ChangeSet,
@@ -69,27 +69,28 @@ pub async fn confirm(
     let (started, mut waits) = (Instant::now(), retry::waits());
     loop {
         let set = plan(observer, intent, &|_| None, events).await?;
-        let unseen = unseen(&set);
-        if unseen.is_empty() {
+        let not_yet_visible = not_yet_visible(&set);
+        if not_yet_visible.is_empty() {
             return Ok(());
         }
-        if let Some(crossed) = executed.crossed(&set) {
-            let error = Error::new(ErrorKind::Stale, "somebody else wrote at the same time").with_message(crossed);
+        if let Some(concurrent_write) = executed.concurrent_write(&set) {
+            let error =
+                Error::new(ErrorKind::Stale, "somebody else wrote at the same time").with_message(concurrent_write);
             let command = format!("provision {} plan", set.cloud);
             return Err(error.with_hint(format!("`{command}` shows the result of both; apply again to mend it")));
         }
         if started.elapsed() > SETTLING {
             let error = Error::new(ErrorKind::Unexpected, "what was written is not what is seen")
-                .with_message(unseen.join(", "));
+                .with_message(not_yet_visible.join(", "));
             let plan = format!("provision {} plan", set.cloud);
             return Err(error.with_hint(format!("if `{plan}` goes on showing it, this is a bug in provision")));
         }
-        events.emit(Event::Confirming { unseen });
+        events.emit(Event::Confirming { not_yet_visible });
         sleep(waits.next().unwrap_or_default()).await;
     }
 }
 
-fn unseen(set: &ChangeSet) -> Vec<String> {
+fn not_yet_visible(set: &ChangeSet) -> Vec<String> {
     let open = set.changes.iter().filter(|change| change.action != Action::NoOp);
     let named = |change: &Change| {
         let facets = change.facets.iter().filter(|facet| facet.finding.differs()).map(|facet| facet.facet.clone());

@@ -92,7 +92,8 @@ pub enum Event {
     /// Everything is written; the cloud is observed until it shows it.
     Confirming {
         /// What is not seen yet; empty at the first look.
-        unseen: Vec<String>,
+        #[serde(rename = "unseen")]
+        not_yet_visible: Vec<String>,
     },
 }
 

@@ -104,7 +104,7 @@ struct Run<'a> {
     marks: Marks<'a>,
 }
 
-type Ended<'a> = (&'a Operation, Result<(), Error>);
+type Finished<'a> = (&'a Operation, Result<(), Error>);
 
 impl<'a> Run<'a> {
     fn new(
@@ -118,9 +118,9 @@ impl<'a> Run<'a> {
     }
 
     /// The next operation to end; `None` when none is left, or when waiting was given up.
-    async fn next<F>(&self, running: &mut FuturesUnordered<F>, names: &dyn Fn() -> Vec<String>) -> Option<Ended<'a>>
+    async fn next<F>(&self, running: &mut FuturesUnordered<F>, names: &dyn Fn() -> Vec<String>) -> Option<Finished<'a>>
     where
-        F: Future<Output = Ended<'a>>,
+        F: Future<Output = Finished<'a>>,
     {
         loop {
             tokio::select! {
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
     }
 
     /// One operation to its end, with its repetitions.
-    async fn operation(&self, operation: &'a Operation) -> Ended<'a> {
+    async fn operation(&self, operation: &'a Operation) -> Finished<'a> {
         let (id, address, text) = (operation.id, operation.address.clone(), operation.describe());
         self.events.emit(Event::OperationStarted { id, address: address.clone(), text: text.clone() });
         let started = Instant::now();

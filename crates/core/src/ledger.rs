@@ -213,14 +213,14 @@ mod tests {
 
     #[test]
     fn ledger_adds_what_another_mark_has() {
-        let (mut one, mut two) = (Ledger::default(), Ledger::default());
-        one.begin('a', None, &json!(1));
-        two.put('a', Record::written(&json!(1)));
-        two.put_member('g', "team", Record::written(&json!(2)));
-        one.add(&two);
-        assert_eq!(one.facet('a'), Some(&Record::written(&json!(1))));
-        assert_eq!(one.begun('a', None), [digest::of_value(&json!(1)).as_str()]);
-        assert_eq!(one.member('g', "team"), Some(&Record::written(&json!(2))));
+        let (mut left, mut right) = (Ledger::default(), Ledger::default());
+        left.begin('a', None, &json!(1));
+        right.put('a', Record::written(&json!(1)));
+        right.put_member('g', "team", Record::written(&json!(2)));
+        left.add(&right);
+        assert_eq!(left.facet('a'), Some(&Record::written(&json!(1))));
+        assert_eq!(left.begun('a', None), [digest::of_value(&json!(1)).as_str()]);
+        assert_eq!(left.member('g', "team"), Some(&Record::written(&json!(2))));
     }
 
     proptest! {

@@ -248,7 +248,7 @@ impl Observer for Model {
         Vec::new()
     }
 
-    fn handover(&self) -> Option<String> {
+    fn next_steps(&self) -> Option<String> {
         None
     }
 

@@ -36,7 +36,7 @@ pub trait ProviderConfig: Send + Sync {
     fn deployment(&self) -> &Deployment;
 
     /// The name of what holds the data, which `destroy --delete-data` must repeat.
-    fn data_name(&self) -> &str;
+    fn data_resource_name(&self) -> &str;
 
     /// Whether `destroy` is refused.
     fn protect(&self) -> bool;
@@ -45,7 +45,7 @@ pub trait ProviderConfig: Send + Sync {
     fn to_json(&self) -> Value;
 
     /// What the plan file takes for granted, by name: an account, a role, a project. A sandbox makes it.
-    fn given(&self) -> BTreeMap<&'static str, String>;
+    fn prerequisites(&self) -> BTreeMap<&'static str, String>;
 
     /// A provider that can only read.
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error>;
@@ -91,12 +91,12 @@ pub trait Observer: Send + Sync {
     fn outputs(&self) -> Vec<Output>;
 
     /// The plan file's table whose `protect` keeps the data, where it is not the data's own.
-    fn protected_by(&self) -> Option<&'static str> {
+    fn protection_path(&self) -> Option<&'static str> {
         None
     }
 
     /// What to do about a resource that exists without our mark, where it cannot be adopted.
-    fn instead_of_adopting(&self, _address: &Address) -> Option<String> {
+    fn adoption_alternative(&self, _address: &Address) -> Option<String> {
         None
     }
 
@@ -105,7 +105,7 @@ pub trait Observer: Send + Sync {
 
     /// What is left to the user after an apply, with the text to use: the rights of a server whose identity the plan file
     /// does not name.
-    fn handover(&self) -> Option<String>;
+    fn next_steps(&self) -> Option<String>;
 
     /// Who we are; the error tells how to get credentials.
     async fn identity(&self) -> Result<Identity, Error>;

@@ -146,9 +146,9 @@ pub(crate) async fn write(
     target: &PolicyTarget,
     before: &Value,
     value: &Value,
-    fresh: bool,
+    just_created: bool,
 ) -> Result<(), Error> {
-    let found = match fresh {
+    let found = match just_created {
         true => Some(Policy::new()),
         false => target.policy(writer.reader()).await?,
     };

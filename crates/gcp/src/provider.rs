@@ -52,7 +52,7 @@ impl ProviderConfig for Settings {
         &self.deployment
     }
 
-    fn data_name(&self) -> &str {
+    fn data_resource_name(&self) -> &str {
         &self.gcp.bucket.name
     }
 
@@ -64,7 +64,7 @@ impl ProviderConfig for Settings {
         json!(self)
     }
 
-    fn given(&self) -> BTreeMap<&'static str, String> {
+    fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let account = self.service_account().map(|account| ("service_account", account.to_owned()));
         std::iter::once(("project", self.gcp.project.clone())).chain(account).collect()
     }
@@ -184,8 +184,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         [self.claims.notes(), outputs::warnings(&self.settings)].concat()
     }
 
-    fn handover(&self) -> Option<String> {
-        outputs::handover(&self.settings, &self.names())
+    fn next_steps(&self) -> Option<String> {
+        outputs::next_steps(&self.settings, &self.names())
     }
 
     async fn identity(&self) -> Result<Identity, Error> {

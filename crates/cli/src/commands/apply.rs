@@ -11,7 +11,7 @@ use provision_core::{Error, ErrorKind, engine};
 
 use crate::arguments::Global;
 use crate::clouds::CloudId;
-use crate::exit::{Ended, Exit, Failure};
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
 use crate::session::Session;
 use crate::signals::Signals;
@@ -25,7 +25,7 @@ pub(crate) async fn run(
     orphans: bool,
     global: &Global,
     view: &Arc<dyn View>,
-) -> Ended {
+) -> CommandResult {
     match given {
         Some(path) if path.extension().is_some_and(|extension| extension == "json") => {
             if orphans {
@@ -45,7 +45,7 @@ async fn from_plan_file(
     orphans: bool,
     global: &Global,
     view: &Arc<dyn View>,
-) -> Ended {
+) -> CommandResult {
     let path = plan_file_path(given, cloud);
     let checked = check(&path, cloud)?;
     approval::can_ask(yes, "apply")?;
@@ -66,7 +66,7 @@ async fn from_plan_file(
 }
 
 /// Execute exactly what was saved, or stop as stale.
-async fn saved(path: &Path, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> Ended {
+async fn saved(path: &Path, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     let set = change_sets::read(path)?;
     let checked = Checked::of_saved(&set).filter(|saved| saved.cloud == cloud && set.purpose == Purpose::Apply);
     let Some(checked) = checked else {
@@ -122,21 +122,21 @@ async fn execute(
     set: &ChangeSet,
     global: &Global,
     view: &Arc<dyn View>,
-) -> Ended {
+) -> CommandResult {
     if set.has_changes() {
         let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
         let outcome = engine::apply(provider, set, &signals.cancellation, view.as_ref()).await;
         if !outcome.is_complete() {
-            return Ok(summary::incomplete(&outcome, &signals, set, &summary::again("apply", set, global)));
+            return Ok(summary::incomplete(&outcome, &signals, set, &summary::resume_command("apply", set, global)));
         }
         tokio::select! {
-            seen = engine::confirm(provider, intent, set, view.as_ref()) => seen?,
+            visible = engine::wait_until_visible(provider, intent, set, view.as_ref()) => visible?,
             () = signals.cancellation.drain.cancelled() => {
                 view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
                 return Ok(signals.exit().unwrap_or(Exit::Done));
             }
         }
     }
-    view.applied(provider.cloud(), &provider.outputs(), provider.handover());
+    view.applied(provider.cloud(), &provider.outputs(), provider.next_steps());
     Ok(Exit::Done)
 }

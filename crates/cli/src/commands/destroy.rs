@@ -8,7 +8,7 @@ use provision_core::engine;
 
 use crate::arguments::Global;
 use crate::clouds::CloudId;
-use crate::exit::{Ended, Exit, Failure};
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{check, plan_file_path};
 use crate::session::Session;
 use crate::signals::Signals;
@@ -23,11 +23,11 @@ pub(crate) async fn run(
     orphans: bool,
     global: &Global,
     view: &Arc<dyn View>,
-) -> Ended {
+) -> CommandResult {
     let path = plan_file_path(given, cloud);
     let checked = check(&path, cloud)?;
     approval::can_ask(yes, "destroy")?;
-    let bucket = checked.settings.data_name();
+    let bucket = checked.settings.data_resource_name();
     if let Some(named) = delete_data.as_deref().filter(|named| *named != bucket) {
         return Err(Failure::Usage(format!(
             "`--delete-data {named}` names another bucket than the plan file's, `{bucket}`"
@@ -52,7 +52,7 @@ pub(crate) async fn run(
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
     let outcome = engine::apply(provider.as_ref(), &set, &signals.cancellation, view.as_ref()).await;
     if !outcome.is_complete() {
-        return Ok(summary::incomplete(&outcome, &signals, &set, &summary::again("destroy", &set, global)));
+        return Ok(summary::incomplete(&outcome, &signals, &set, &summary::resume_command("destroy", &set, global)));
     }
     view.destroyed(&set.deployment);
     Ok(Exit::Done)

@@ -8,7 +8,7 @@ use provision_core::change_set::{ChangeSet, Purpose};
 
 use crate::arguments::{Global, ReportFormat};
 use crate::clouds::CloudId;
-use crate::exit::{Ended, Exit, Failure};
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
 use crate::session::Session;
 use crate::view::View;
@@ -22,7 +22,7 @@ pub(crate) async fn run(
     format: ReportFormat,
     global: &Global,
     view: &dyn View,
-) -> Ended {
+) -> CommandResult {
     let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)] } else { plan_files };
     let checked = check_each(&paths, cloud)?;
     let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;

@@ -1,10 +1,10 @@
 //! `provision init`: a commented plan file to begin with.
 
 use crate::clouds::CloudId;
-use crate::exit::{Ended, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::view;
 
-pub(crate) fn run(cloud: CloudId) -> Ended {
+pub(crate) fn run(cloud: CloudId) -> CommandResult {
     view::result(cloud.example());
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Format, Global};
 use crate::clouds::CloudId;
-use crate::exit::{Ended, Exit, Failure};
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{check, not_over, plan_file_path};
 use crate::session::Session;
 use crate::view::{self, View};
@@ -50,7 +50,7 @@ pub(crate) async fn run(
     target: Target,
     global: &Global,
     view: &dyn View,
-) -> Ended {
+) -> CommandResult {
     let (plan_file, name) = tell_apart(first, second);
     let path = plan_file_path(plan_file, cloud);
     let checked = check(&path, cloud)?;

@@ -7,7 +7,7 @@ use provision_core::change_set::Purpose;
 use crate::arguments::Global;
 use crate::change_sets;
 use crate::clouds::CloudId;
-use crate::exit::{Ended, Exit, Failure};
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{check, not_over, plan_file_path};
 use crate::session::Session;
 use crate::summary::sandbox_flag;
@@ -21,7 +21,7 @@ pub(crate) async fn run(
     orphans: bool,
     global: &Global,
     view: &dyn View,
-) -> Ended {
+) -> CommandResult {
     let path = plan_file_path(plan_file, cloud);
     let checked = check(&path, cloud)?;
     not_over(&path, out.as_deref())?;

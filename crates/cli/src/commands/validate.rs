@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use crate::clouds::CloudId;
-use crate::exit::{Ended, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::plan_files::{check_all, default_path};
 use crate::view::View;
 
-pub(crate) fn run(plan_file: Option<PathBuf>, view: &dyn View) -> Ended {
+pub(crate) fn run(plan_file: Option<PathBuf>, view: &dyn View) -> CommandResult {
     let path = plan_file.unwrap_or_else(|| default_path(&CloudId::ALL));
     check_all(&path)?;
     view.valid(&path);

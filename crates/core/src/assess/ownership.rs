@@ -42,7 +42,7 @@ impl<'a> Assessment<'a> {
             Some(mark) => return Ownership::Refused(anothers(resource, mark)),
             None => {}
         }
-        if let Some(origin) = self.lost(resource, present) {
+        if let Some(origin) = self.lost_origin(resource, present) {
             return Ownership::Lost(origin);
         }
         match mark {
@@ -56,7 +56,7 @@ impl<'a> Assessment<'a> {
 
     /// How a resource without our mark became ours, where another mark or an entry with our name says that it did. Who
     /// only knows that it is ours takes it for adopted, which is never deleted.
-    fn lost(&self, resource: &Resource, present: &Present) -> Option<Origin> {
+    fn lost_origin(&self, resource: &Resource, present: &Present) -> Option<Origin> {
         let applied = self.parts.iter().find(|(part, record)| {
             part == resource.address.part() && record.is_of(&resource.identity) && record.origin.is_some()
         });
@@ -72,7 +72,7 @@ impl<'a> Assessment<'a> {
         let adopt = || format!("{purpose}, set `adopt = true` under [{}]", resource.path);
         Refusal {
             reason: format!("{} `{}` {what}", resource.kind, resource.name),
-            hint: self.observer.instead_of_adopting(&resource.address).unwrap_or_else(adopt),
+            hint: self.observer.adoption_alternative(&resource.address).unwrap_or_else(adopt),
         }
     }
 

@@ -57,7 +57,7 @@ impl Assessment<'_> {
                 reason: format!("the plan file protects {kind} `{name}`"),
                 hint: format!(
                     "set `protect = false` under [{}] first",
-                    self.observer.protected_by().unwrap_or(&resource.path)
+                    self.observer.protection_path().unwrap_or(&resource.path)
                 ),
             });
         }

@@ -126,7 +126,7 @@ impl Observer for Slow {
         Vec::new()
     }
 
-    fn handover(&self) -> Option<String> {
+    fn next_steps(&self) -> Option<String> {
         None
     }
 

@@ -40,7 +40,7 @@ fn suggest(word: &str, known: &[&str]) -> String {
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let similarity = |other: &str| strsim::jaro_winkler(&word, &other.to_lowercase());
-    let nearest = known.iter().copied().max_by(|one, two| similarity(one).total_cmp(&similarity(two)));
+    let nearest = known.iter().copied().max_by(|left, right| similarity(left).total_cmp(&similarity(right)));
     nearest.filter(|nearest| similarity(nearest) >= ALIKE)
 }
 

@@ -56,8 +56,8 @@ impl Document {
         ours.map_or(Value::Null, |statement| with_sid(statement, statement["Sid"].as_str().unwrap_or_default()))
     }
 
-    /// Our statement as the core judges it, where `desired` is wanted; those of others are told apart from it. Where they leave
-    /// it no room, one that stands for them says so.
+    /// Our statement as the core judges it, against the `desired` one; those of others are told apart from it. Where they
+    /// leave it no room, one that stands for them says so.
     pub(crate) fn entries(&self, sids: &[String], desired: &Value, quota: Quota, holder: &str) -> Entries {
         let ours = Some(self.ours(sids)).filter(Value::is_object);
         let ours = ours.map(|ours| Entry { id: EntryId::Ours, ..Entry::new(ours, String::new()) });

@@ -1,4 +1,4 @@
-//! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
+//! The managed things, a file each: what it is, what is desired, what is observed, how it is made, written and deleted.
 
 use provision_core::facet::{Desired, Entries, Facet, Observed};
 use provision_core::{Error, ErrorKind};
@@ -66,7 +66,7 @@ pub(crate) trait Facets: Copy + 'static {
     /// The facet of this name.
     fn of(name: &str) -> Result<Self, Error>;
 
-    /// A value that is wanted; `path` is the plan file's key that decides it.
+    /// A desired value; `path` is the plan file's key that decides it.
     fn desired(self, value: impl Serialize, path: &str) -> Desired {
         Desired { facet: self.spec(), value: json!(value), path: path.to_owned() }
     }

@@ -14,8 +14,8 @@ use crate::names::{Names, Part, identity_of};
 use crate::resources::{access, account, events};
 use crate::tags::tags;
 
-/// Everything that carries the mark of one of these deployments, accounts with what is in them. The account of the plan file
-/// is none: it is used, whoever made it.
+/// Everything that carries the mark of one of these deployments, accounts with what is in them. The plan file's own
+/// account is never an orphan.
 pub(crate) async fn marked(
     reader: &Reader,
     names: &Names,

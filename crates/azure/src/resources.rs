@@ -1,4 +1,4 @@
-//! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
+//! The managed things, a file each: what it is, what is desired, what is observed, how it is made, written and deleted.
 
 use provision_core::facet::{Desired, Facet, Observed};
 use provision_core::resource::{Lane, LaneMode};
@@ -80,12 +80,12 @@ pub(crate) trait Facets: Copy + 'static {
         found.ok_or_else(|| ours(&format!("facet `{name}` is unknown")))
     }
 
-    /// A value that is wanted; `path` is the plan file's key that decides it.
+    /// A desired value; `path` is the plan file's key that decides it.
     fn desired(self, value: impl Serialize, path: &str) -> Desired {
         Desired { facet: self.spec(), value: json!(value), path: path.to_owned() }
     }
 
-    /// What is seen of each.
+    /// What is observed of each.
     fn all_observed(look: impl Fn(Self) -> Observed) -> Vec<(&'static str, Observed)> {
         Self::EACH.iter().map(|facet| (facet.name(), look(*facet))).collect()
     }

@@ -1,4 +1,4 @@
-//! The way to the cloud that the flags ask for.
+//! What every command needs: a connection to the cloud, or to a sandbox where the flags ask for one.
 
 use provision_core::Error;
 use provision_core::provider::Connection;

@@ -33,7 +33,7 @@ use assessment::{Assessment, has_our_name, refuse, take_readings};
 use ownership::Ownership;
 use reading::Reading;
 
-/// Compare what was found with what is wanted. `line_of` gives the plan file's line of a dotted path.
+/// Compare what was found with what is desired. `line_of` gives the plan file's line of a dotted path.
 #[must_use]
 pub fn assess(
     observer: &dyn Observer,

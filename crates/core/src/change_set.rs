@@ -103,12 +103,12 @@ pub struct Change {
     pub finding: Finding,
     /// Whether it was applied before and is gone.
     pub missing: bool,
-    /// Every facet wanted, changed or not.
+    /// Every desired facet, changed or not.
     pub facets: Vec<FacetChange>,
     /// Entries of others that stay as they are.
     #[serde(rename = "kept")]
     pub unmanaged: Vec<Unmanaged>,
-    /// The mark that was seen.
+    /// The mark that was observed.
     pub mark: Option<Mark>,
     /// The mark to write before anything else, where something is made that only a mark can tell to be ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,7 +116,7 @@ pub struct Change {
     /// Changes of the deployment's tags, which are written with the mark.
     #[serde(default, skip_serializing_if = "TagChanges::is_empty")]
     pub tags: TagChanges,
-    /// The mark to write at the end, where it is not the one seen.
+    /// The mark to write at the end, where it is not the one observed.
     pub record: Option<Mark>,
     /// Why it is refused.
     pub refusal: Option<Refusal>,
@@ -132,7 +132,7 @@ pub struct FacetChange {
     pub finding: Finding,
     /// What the cloud has; `null` is absent.
     pub before: Value,
-    /// What is wanted; `null` takes our part out.
+    /// The desired value; `null` takes our part out.
     pub after: Value,
     /// Whether it is written by its own call.
     pub write: bool,
@@ -140,7 +140,7 @@ pub struct FacetChange {
     /// write of its own. More than one is what a run that was stopped left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ours: Vec<Value>,
-    /// Whether others made it as it is wanted: it was there before us, and stays after us.
+    /// Whether others made it as it is desired: it was there before us, and stays after us.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preexisting: bool,
     /// The plan file's line that decides it, from 1.
@@ -152,10 +152,10 @@ pub struct FacetChange {
 /// | action | before | after |
 /// |---|---|---|
 /// | `NoOp`, `Record` | what the cloud has | the same |
-/// | `Create` | `null` | what is wanted |
-/// | `Adopt`, `Update`, `Restore` | what the cloud has | what is wanted |
+/// | `Create` | `null` | what is desired |
+/// | `Adopt`, `Update`, `Restore` | what the cloud has | what is desired |
 /// | `Delete`, `Release` | what the cloud has | `null` where our part goes |
-/// | `Refuse` | what the cloud has | what was wanted |
+/// | `Refuse` | what the cloud has | what was desired |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {

@@ -54,7 +54,7 @@ impl Finding {
 #[must_use]
 pub fn compare(desired: &Value, observed: &Value, recorded: Recorded<'_>) -> Finding {
     if same(desired, observed) {
-        // Nothing is wanted and nothing is there: there is nothing to have on record.
+        // Nothing is desired and nothing is there: there is nothing to have on record.
         let begun = matches!(recorded, Recorded::Begun(_));
         let settled = (recorded.is(desired) && !begun) || (desired.is_null() && recorded == Recorded::Never);
         return if settled { Finding::InSync } else { Finding::StaleMark };

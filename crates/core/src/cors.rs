@@ -205,7 +205,7 @@ pub fn merge<R: Clone, E>(
     if value.is_null() {
         return Ok(rest);
     }
-    // What others made as wanted, and nothing hides, is used.
+    // What others made as desired, and nothing hides, is used.
     let first = rest.iter().map(&listed).find(|other| same_rule(value).is_some_and(|own| other.rule.answers_for(&own)));
     if first.is_some_and(|first| same(&first.rule.to_value(), value)) {
         return Ok(rest);
@@ -267,7 +267,7 @@ mod tests {
         let desired = rule("w", &["GET"]).to_value();
         assert_eq!(merged(&[listed(None, "a"), listed(None, "w")], &Value::Null, &desired), ["-a", "-w"]);
         assert_eq!(merged(&[listed(None, "*"), listed(None, "w")], &Value::Null, &desired), ["oursw", "-*", "-w"]);
-        // Ours of another origin goes, theirs as wanted is used from then on.
+        // Ours of another origin goes, theirs as desired is used from then on.
         let old = rule("o", &["GET"]).to_value();
         assert_eq!(merged(&[listed(None, "o"), listed(None, "w")], &old, &desired), ["-w"]);
     }

@@ -1,4 +1,4 @@
-//! The road from a plan file to the cloud and back: look and compare, write, look until what was written is seen.
+//! The road from a plan file to the cloud and back: look and compare, write, look until the cloud shows what was written.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::provider::{Observer, Provisioner};
 use crate::retry;
 use crate::survey::survey_settled;
 
-/// How long written values may take to be seen: SQS attributes, the slowest, take up to 60 seconds.
+/// How long the cloud may take to show written values: SQS attributes, the slowest, take up to 60 seconds.
 const SETTLING: Duration = Duration::from_secs(75);
 
 /// Look at the cloud and compare. `line_of` gives the plan file's line of a dotted path.
@@ -55,7 +55,7 @@ pub async fn apply(
     execute(provisioner, &graph(set, &provisioner.resources()), cancellation, events).await
 }
 
-/// Look until what was written is seen.
+/// Look until the cloud shows what was written.
 ///
 /// # Errors
 ///

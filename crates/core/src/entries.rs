@@ -2,7 +2,7 @@
 //!
 //! What carries our id is ours. Without an id the mark decides: an entry that is on record as written, or as about to be
 //! written by a run that did not end, is ours; without a
-//! record only one that is *exactly as wanted* counts, and then as preexisting: used, and left by destroy. Everything else
+//! record only one that is *exactly as desired* counts, and then as preexisting: used, and left by destroy. Everything else
 //! is somebody else's: never changed, never deleted, and ours goes beside it.
 
 use serde_json::{Value, json};
@@ -11,12 +11,12 @@ use crate::compare::same;
 use crate::facet::{Entry, EntryId};
 use crate::mark::Recorded;
 
-/// Which of the entries are ours, and which one others had made as wanted.
+/// Which of the entries are ours, and which one others had made as desired.
 #[derive(Debug, Default)]
 pub struct Choice<'a> {
     /// Ours; more than one is one too many.
     pub ours: Vec<&'a Entry>,
-    /// What others made exactly as wanted.
+    /// What others made exactly as desired.
     pub preexisting: Option<&'a Entry>,
     /// Everybody else's.
     pub others: Vec<&'a Entry>,
@@ -81,7 +81,7 @@ fn own<'a>(entries: &[&'a Entry], on_record: &OnRecord<'_>) -> Vec<&'a Entry> {
 }
 
 impl Choice<'_> {
-    /// The values of ours, those that are not as wanted first.
+    /// The values of ours, those that are not as desired first.
     #[must_use]
     pub fn values(&self, desired: &Value) -> Vec<Value> {
         let (wanted, other): (Vec<&Entry>, Vec<&Entry>) =
@@ -89,7 +89,7 @@ impl Choice<'_> {
         other.into_iter().chain(wanted).map(|entry| entry.value.clone()).collect()
     }
 
-    /// The value that the compare sees: ours, with what is wrong about its place or number; else what others made as wanted.
+    /// The value that the compare sees: ours, with what is wrong about its place or number; else what others made as desired.
     #[must_use]
     pub fn observed(&self, desired: &Value) -> Value {
         let Some(mut value) = self.values(desired).pop() else {
@@ -124,7 +124,7 @@ mod tests {
         Entry { id, ..Entry::new(json!(value), value.to_owned()) }
     }
 
-    /// What is ours, what is used, what is others', of these entries where `w` is wanted.
+    /// What is ours, what is used, what is others', of these entries where `w` is desired.
     fn chosen(entries: &[Entry], recorded: Recorded<'_>) -> String {
         let entries: Vec<_> = entries.iter().collect();
         let choice = choose(&entries, &json!("w"), &OnRecord { recorded, begun: Vec::new() });

@@ -1,4 +1,4 @@
-//! Facets: the parts of a resource that are read and written by calls of their own, what is wanted of them, and what there is.
+//! Facets: the parts of a resource that are read and written by calls of their own, what is desired of them, and what there is.
 
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ pub enum Creation {
 pub struct Desired {
     /// The facet.
     pub facet: &'static Facet,
-    /// The normalised value; `null` where nothing of ours is wanted.
+    /// The normalised value; `null` where nothing of ours is desired.
     pub value: Value,
     /// The plan file's key that decides it, dotted; where it is absent, the nearest table is shown.
     pub path: String,

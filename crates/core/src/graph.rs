@@ -222,7 +222,7 @@ impl Graph<'_> {
         if let (true, Some(mark)) = (resource.is_marked(), planned) {
             self.push(change, Verb::CheckMark { mark }, needs.clone());
         }
-        if !resource.is_marked() && has_nameless(&resource, change) {
+        if !resource.is_marked() && has_anonymous(&resource, change) {
             self.check(resource.holder(), &needs);
         }
         needs.extend(self.checked(resource.holder()));
@@ -306,13 +306,13 @@ impl Graph<'_> {
     }
 }
 
-/// Whether entries are taken out that carry no name of ours.
-fn has_nameless(resource: &Resource, change: &Change) -> bool {
+/// Whether entries without an id are written: only the mark records whether they are ours.
+fn has_anonymous(resource: &Resource, change: &Change) -> bool {
     let anonymous = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Anonymous);
     change.facets.iter().any(|facet| facet.write && anonymous(&facet.facet))
 }
 
-/// The values of the wanted facets by name, as the creating call gets them.
+/// The values of the desired facets by name, as the creating call gets them.
 fn desired_facets(change: &Change) -> Map<String, Value> {
     change.facets.iter().map(|facet| (facet.facet.clone(), facet.after.clone())).collect()
 }

@@ -1,7 +1,7 @@
 //! The ledger of a mark: what we wrote and have not taken back.
 //!
 //! For each facet it holds a short digest of what we last wrote, and for each key of a facet that is a map (tags, roles,
-//! attributes) one of its own. What somebody else had made just as wanted is on record as preexisting: used, and left.
+//! attributes) one of its own. What somebody else had made just as desired is on record as preexisting: used, and left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ const KEYED: char = '_';
 pub enum Record {
     /// We wrote a value of this digest.
     Written(String),
-    /// Somebody had made it as wanted before us: the digest of what it was.
+    /// Somebody had made it as desired before us: the digest of what it was.
     Preexisting(String),
 }
 

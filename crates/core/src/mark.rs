@@ -332,7 +332,7 @@ pub enum Recorded<'a> {
     Never,
     /// The digest of what we last wrote.
     Digest(&'a str),
-    /// Others had made it as wanted; the digest of what it was.
+    /// Others had made it as desired; the digest of what it was.
     Preexisting(&'a str),
     /// An apply began to write a value of this digest and did not finish.
     Begun(&'a str),

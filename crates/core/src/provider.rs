@@ -77,7 +77,7 @@ pub trait Observer: Send + Sync {
     /// What the plan file asks for, in the order in which people read it.
     fn resources(&self) -> Vec<Resource>;
 
-    /// The facets wanted of a resource. On an adopted one, facets that hold one value for everybody are wanted only where
+    /// The facets desired of a resource. On an adopted one, facets that hold one value for everybody are desired only where
     /// the plan file sets them.
     fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired>;
 

@@ -24,13 +24,13 @@ pub struct Resource {
     pub identity: String,
     /// The plan file's table or key that describes it, dotted: `aws.bucket`.
     pub path: String,
-    /// Every facet that one of this kind can have, whether wanted now or not.
+    /// Every facet that one of this kind can have, whether desired now or not.
     pub facets: &'static [&'static Facet],
     /// What carries a mark for it: itself, or the resource it is an entry of.
     pub mark_holder: MarkHolder,
     /// Where its facets are on record.
     pub on_record: OnRecord,
-    /// How the cloud's crate finds it again once the plan file no longer names it, where no name of ours tells.
+    /// How the cloud's crate finds it again once the plan file no longer names it, where our names do not tell.
     pub reference: Option<String>,
     /// The most tags that the service takes on it.
     pub most_tags: usize,

@@ -88,7 +88,7 @@ pub(crate) fn unauthenticated(tried: &str, reason: &str) -> Error {
     Error::new(ErrorKind::Unauthenticated, tried).with_message(reason).with_hint(LOGIN)
 }
 
-/// How credentials are had.
+/// How to get credentials.
 pub(crate) const LOGIN: &str = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account \
                                 or of workload identity federation";
 

@@ -51,7 +51,7 @@ fn place(role: &str, policy: &str) -> String {
     format!("{role}/{policy}")
 }
 
-/// What is wanted: the statements under role and name, so that another role is another value.
+/// The desired facets: the statements under role and name, so that another role is another value.
 pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let Some(role) = settings.role_name() else { return Vec::new() };
     let value = Map::from_iter([(place(role, &names.policies[0]), statements(settings, names))]);
@@ -181,7 +181,7 @@ fn no_role(role: &str) -> Refusal {
 const NO_ROLE: &str =
     "create the role that the server runs as, or leave [aws.access] out and attach the policy that apply prints";
 
-/// Put every policy that is wanted, then delete those that are not any more.
+/// Put every policy that is desired, then delete those that are not any more.
 pub(crate) async fn write(writer: &Writer, write: &Write<'_>) -> Result<(), Error> {
     let AccessFacet::Policy = AccessFacet::of(write.facet)?;
     for (place, statements) in changed(write.before, write.value) {
@@ -200,13 +200,13 @@ fn split(place: &str) -> Result<(&str, &str), Error> {
     place.split_once('/').ok_or_else(|| ours(&format!("`{place}` names no policy of a role")))
 }
 
-/// What is wanted and not there in that form.
+/// What is desired and not there in that form.
 fn changed<'a>(before: &'a Value, value: &'a Value) -> Vec<(&'a String, &'a Value)> {
     let members = value.as_object().into_iter().flatten();
     members.filter(|(place, statements)| before.get(place.as_str()) != Some(*statements)).collect()
 }
 
-/// What is there and not wanted.
+/// What is there and not desired.
 fn surplus<'a>(before: &'a Value, value: &'a Value) -> Vec<&'a String> {
     let members = before.as_object().into_iter().flatten();
     members.filter(|(place, _)| value.get(place.as_str()).is_none()).map(|(place, _)| place).collect()

@@ -68,7 +68,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     }
 }
 
-/// What is wanted. On an adopted bucket, values for everybody only where the plan file sets them.
+/// The desired facets. On an adopted bucket, values for everybody only where the plan file sets them.
 pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec<Desired> {
     let bucket = &settings.aws.bucket;
     let created = origin == Origin::Created;

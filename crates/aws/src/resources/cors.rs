@@ -15,7 +15,7 @@ use crate::resources::{Write, ours, typed};
 /// Rules of a document <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html>.
 const MOST_CORS_RULES: usize = 100;
 
-/// The rule that is wanted.
+/// The rule that is desired.
 pub(crate) fn rule(settings: &Settings) -> cors::CorsRule {
     settings.aws.bucket.cors.rule(&settings.deployment.host, "ETag")
 }

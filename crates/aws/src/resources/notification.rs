@@ -20,7 +20,7 @@ facets! {
     }
 }
 
-/// The entry that is wanted.
+/// The entry that is desired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct ToQueue {
     /// Its ARN.
@@ -45,7 +45,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
     }
 }
 
-/// What is wanted: the entry, or none where there is no queue.
+/// The desired facets: the entry, or none where there is no queue.
 pub(crate) fn desired(names: &Names) -> Vec<Desired> {
     let entry = |queue: &String| ToQueue { queue: names.queue_arn(queue), events: vec![CREATED.to_owned()] };
     let desired = |facet: &NotificationFacet| match facet {
@@ -216,7 +216,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
     }
 }
 
-/// The document with our entry set, or taken out if none is wanted; `None` if that is what it has already.
+/// The document with our entry set, or taken out if none is desired; `None` if that is what it has already.
 fn merged(
     found: &NotificationConfiguration,
     names: &Names,

@@ -179,7 +179,7 @@ fn policy(attributes: &Tags, queue: &str) -> Result<Document, Error> {
 /// SQS answers 200 for a queue that is there if every attribute of the call is as it has it, and ignores the tags
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>). That passes for made here,
 /// and costs no request more: nothing of a queue is written by a call of its own after its creation, so that nothing is
-/// ever decided from it; it is as wanted to the letter, our statement in its policy included; and before the last mark is
+/// ever decided from it; it is as desired to the letter, our statement in its policy included; and before the last mark is
 /// written its tags are read, beside the other writes, where the mark of another one, or none, stops the run.
 pub(crate) async fn create(
     writer: &Writer,

@@ -15,7 +15,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     Some(queue::of_part(Part::RunQueue, names, names.run_queue.as_ref()?, adopt))
 }
 
-/// What is wanted. On an adopted one, values for everybody only where the plan file sets them.
+/// The desired facets. On an adopted one, values for everybody only where the plan file sets them.
 pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     queue::of_section(settings, "aws.run_queue", &QueueSection::default(), origin, None)
 }

@@ -39,7 +39,7 @@ pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
     })
 }
 
-/// What is wanted: the identity by role; nothing where the plan file has no section.
+/// The desired facets: the identity by role; nothing where the plan file has no section.
 pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let Some(access) = &settings.azure.access else { return Vec::new() };
     let value = roles_of(&access.principal_id, names);

@@ -50,7 +50,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     })
 }
 
-/// What is wanted. An account is never adopted, so it is all ours.
+/// The desired facets. An account is never adopted, so it is all ours.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let mut desired = vec![
         AccountFacet::Location.desired(settings.location(), "azure.location"),
@@ -66,7 +66,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let id = names.account_id();
     let (found, taken) =
         futures::join!(reader.get_account(&id), reader.check_account_name(&names.subscription, &names.account));
-    // Who may not ask is told when the account is created.
+    // A missing permission to ask is reported by the creation.
     let taken = taken.ok().flatten();
     let found = match found {
         // Made between the two looks, the name is taken by what is asked for.
@@ -291,7 +291,7 @@ fn still_held(names: &Names, what: &str) -> Error {
         .with_retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
 }
 
-/// The least version that is wanted; later ones sort after it.
+/// The least version that is desired; later ones sort after it.
 const LEAST_TLS: &str = "TLS1_2";
 
 /// How the account and its blobs are reached.
@@ -313,7 +313,7 @@ impl Security {
         let tls = found.minimum_tls_version.as_deref().unwrap_or("TLS1_0");
         Self {
             https_only: found.supports_https_traffic_only.unwrap_or(false),
-            // It is the least that is wanted: a harder setting is as good.
+            // It is the least that is desired: a harder setting is as good.
             least_tls: if tls > LEAST_TLS { LEAST_TLS } else { tls }.to_owned(),
             public_blobs: found.allow_blob_public_access.unwrap_or(true),
         }

@@ -40,7 +40,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     }
 }
 
-/// What is wanted. On an adopted container, public access only where the plan file sets it.
+/// The desired facets. On an adopted container, public access only where the plan file sets it.
 pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     let azure = &settings.azure;
     let account = &azure.account.name;

@@ -40,7 +40,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
     }
 }
 
-/// What is wanted.
+/// The desired facets.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     vec![CorsFacet::Rule.desired(desired_rule(settings), "azure.cors")]
 }

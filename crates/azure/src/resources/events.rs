@@ -47,7 +47,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
     }
 }
 
-/// What is wanted; without a queue nothing.
+/// The desired facets; without a queue nothing.
 pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     vec![EventsFacet::Delivery.desired(desired_delivery(settings, names), "azure.events")]
 }
@@ -116,7 +116,7 @@ pub(crate) async fn on_account(reader: &Reader, names: &Names) -> Result<Vec<(St
     Ok(found.iter().map(told).collect())
 }
 
-/// Write ours, once the service knows of event subscriptions at all, and delete what else of ours there is.
+/// Create or update our subscription, once the service knows of event subscriptions at all, and delete our other ones.
 pub(crate) async fn write(
     writer: &Writer,
     names: &Names,

@@ -35,7 +35,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     })
 }
 
-/// What is wanted.
+/// The desired facets.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let account = &settings.azure.account.name;
     vec![QueueFacet::Account.desired(account, "azure.account.name")]

@@ -36,7 +36,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     })
 }
 
-/// What is wanted. A group is never adopted, so it is all ours.
+/// The desired facets. A group is never adopted, so it is all ours.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let location = &settings.location();
     let mut desired = vec![GroupFacet::Location.desired(location, "azure.location")];

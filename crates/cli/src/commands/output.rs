@@ -88,7 +88,7 @@ pub(crate) async fn run(
     Ok(if missing { Exit::Failure } else { Exit::Done })
 }
 
-/// A secret that there is none of is missing from what programs read: say why.
+/// Warn about secrets that do not exist: what programs read lacks them.
 fn say_unavailable(outputs: &[Output]) {
     for output in outputs {
         if let Setting::Unavailable(reason) = &output.value {

@@ -1,4 +1,4 @@
-//! Every facet of a resource compared: what the cloud has and whose that is, what is wanted, what is on record.
+//! Every facet of a resource compared: what the cloud has and whose that is, what is desired, what is on record.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ impl Assessment<'_> {
         }
     }
 
-    /// Everything wanted of what is not there.
+    /// Everything desired of what is not there.
     fn created(&self, resource: &Resource) -> Vec<Reading> {
         let desired = self.observer.desired(&resource.address, Origin::Created);
         desired.iter().map(|desired| self.created_facet(desired)).collect()
@@ -70,7 +70,7 @@ impl Assessment<'_> {
             .collect()
     }
 
-    /// What is ours on something of which nothing is wanted any more, by its own mark.
+    /// What is ours on something of which nothing is desired any more, by its own mark.
     pub(super) fn unwanted(&self, resource: &Resource, present: &Present, mark: &Mark) -> Vec<Reading> {
         let records = Records { ledger: mark.own.clone(), unfinished: mark.state == State::Unfinished };
         let shared = |facet: &&&Facet| facet.sharing != Sharing::Exclusive || facet.extent == Extent::Tags;
@@ -86,7 +86,7 @@ impl Assessment<'_> {
         let mark = self.own_mark(&mark_holder);
         let mut ledger = mark.map(|mark| mark.own.clone()).unwrap_or_default();
         if self.is_lost_creation(&mark_holder) {
-            // Everything in what we made, and is as wanted, was made by us.
+            // Everything in what we made, and is as desired, was made by us.
             let desired = self.observer.desired(&resource.address, Origin::Created);
             desired.iter().for_each(|desired| begin(&mut ledger, desired.facet, &desired.value));
         }
@@ -114,7 +114,7 @@ impl Assessment<'_> {
         origin: Origin,
     ) -> Option<Reading> {
         let observed = present.observed.iter().find(|(name, _)| *name == facet.name).map(|(_, observed)| observed);
-        // What is ours to take out is not wanted by a destroy.
+        // What is ours to take out is not desired by a destroy.
         let stays = facet.sharing == Sharing::Exclusive && facet.extent != Extent::Tags;
         let desired = desired.filter(|_| stays || !self.is_destroying());
         match observed {
@@ -169,7 +169,7 @@ impl Assessment<'_> {
         }
     }
 
-    /// One value for everybody; of a map each member that is wanted.
+    /// One value for everybody; of a map each member that is desired.
     fn exclusive(&self, desired: &Desired, observed: &Value, records: &Records) -> Reading {
         let facet = desired.facet;
         let before = if facet.extent == Extent::Whole { observed.clone() } else { project(observed, &desired.value) };
@@ -229,7 +229,7 @@ impl Assessment<'_> {
             change.write = change.finding.differs();
             return;
         }
-        // Nothing is wanted: what others made or rely on stays.
+        // Nothing is desired: what others made or rely on stays.
         change.write = !choice.ours.is_empty() && !choice.is_co_owned();
         if change.ours.is_empty() {
             change.before = Value::Null;

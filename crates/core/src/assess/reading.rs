@@ -127,7 +127,7 @@ pub(super) fn conflict(choice: &Choice<'_>, entries: &Entries) -> Option<Refusal
     full.then(|| refusal.clone())
 }
 
-/// Every member that is wanted, or that there is an entry of.
+/// Every member that is desired, or that there is an entry of.
 pub(super) fn all_names(desired: &Value, entries: &Entries) -> BTreeSet<String> {
     let observed = entries.list.iter().filter_map(|entry| entry.member.clone());
     members(desired).map(|(name, _)| name.clone()).chain(observed).collect()

@@ -240,7 +240,7 @@ impl Walk {
                 // Nobody touched the cloud.
                 assert!(!self.settled || !self.drifts().await, "{:#?}", self.model.plan().await.changes);
             }
-            // What others add may hide ours or be what is wanted: it is no drift that something goes unseen for.
+            // What others add may hide ours or be what is desired: it is no drift that something goes unseen for.
             Step::Others(_) if self.cut => {}
             Step::Others(foreign) => {
                 self.put(foreign);

@@ -22,7 +22,7 @@ impl ChangeSet {
     }
 
     /// What somebody else wrote while this set was executed, named for people: `now` shows neither what was there before
-    /// nor what the set wrote. What is merely not seen yet shows as it was before.
+    /// nor what the set wrote. What the cloud does not show yet is as it was before.
     #[must_use]
     pub fn concurrent_write(&self, now: &Self) -> Option<String> {
         self.changes.iter().zip(&now.changes).find_map(|(executed, now)| executed.concurrent_write(now))

@@ -44,7 +44,7 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
     })
 }
 
-/// What is wanted: the member of each role, so that another account is another value.
+/// The desired facets: the member of each role, so that another account is another value.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let Some(email) = settings.service_account() else { return Vec::new() };
     let desired = |facet: &AccessFacet| match facet {

@@ -51,7 +51,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     }
 }
 
-/// What is wanted. On an adopted bucket, values for everybody only where the plan file sets them.
+/// The desired facets. On an adopted bucket, values for everybody only where the plan file sets them.
 pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     let bucket = &settings.gcp.bucket;
     let created = origin == Origin::Created;

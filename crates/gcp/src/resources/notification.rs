@@ -82,7 +82,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
     }
 }
 
-/// What is wanted: the entry, or none where there is no topic.
+/// The desired facets: the entry, or none where there is no topic.
 pub(crate) fn desired(names: &Names) -> Vec<Desired> {
     let desired = |topic: &String| {
         let topic = names.topic_name(topic);
@@ -196,8 +196,8 @@ fn alike<'a>(list: &'a [Notification], value: &Value) -> Vec<&'a Notification> {
     alike
 }
 
-/// What of ours goes: the one that is replaced. Where ours is as wanted and is written all the same, a run that was stopped made
-/// it more than once: all but the first go.
+/// What of ours goes: the one that is replaced. Where ours is as desired and is written all the same, a run that was stopped
+/// made it more than once: all but the first go.
 fn surplus<'a>(list: &'a [Notification], before: &Value, value: &Value) -> Vec<&'a str> {
     let ours = if before.is_null() { Vec::new() } else { alike(list, before) };
     let ids = ours.into_iter().map(|entry| entry.id.as_str());

@@ -79,7 +79,7 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
     Resource::new(orphan.address.clone(), Part::Subscription.kind(), &orphan.name, SubscriptionFacet::ALL)
 }
 
-/// What is wanted. On an adopted subscription, values for everybody only where the plan file sets them.
+/// The desired facets. On an adopted subscription, values for everybody only where the plan file sets them.
 pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec<Desired> {
     let topic = names.topic.as_ref().map(|topic| names.topic_name(topic));
     let desired = |facet: &SubscriptionFacet| match facet {
@@ -108,7 +108,7 @@ pub(crate) async fn observe(
     let look = || futures::future::join(reader.get_subscription(&name), reader.get_subscription_policy(&name));
     let (Some(found), policy) = looked_again(look().await, look).await? else { return Ok(Observation::Absent) };
     let mut present = present(&found, names);
-    // One that we made gets what is wanted.
+    // One that we made gets what is desired.
     let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     expires(&found).filter(|_| !made).into_iter().for_each(|note| claims.note(note));
     present.observed.extend(observed_access(policy, shared || has_access(present.mark.as_ref())));

@@ -55,7 +55,7 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
     Resource::new(orphan.address.clone(), Part::Topic.kind(), &orphan.name, TopicFacet::ALL)
 }
 
-/// What is wanted: this bucket's project may publish.
+/// The desired facets: this bucket's project may publish.
 pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let agent = names.agent.clone().unwrap_or_default();
     let desired = |facet: &TopicFacet| match facet {
@@ -67,7 +67,7 @@ pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     TopicFacet::EACH.iter().filter_map(desired).collect()
 }
 
-/// The topic, its policy, and the service agent that is wanted in it, at once.
+/// The topic, its policy, and the service agent that is desired in it, at once.
 pub(crate) async fn observe(
     reader: &Reader,
     topic: &str,

@@ -20,7 +20,7 @@ const REGISTERING: RetryClass = RetryClass::Settling {
 pub(crate) struct Registration(OnceCell<bool>);
 
 impl Registration {
-    /// Look, beside the other looks; apply registers it. Who may not look is told when it matters.
+    /// Look, beside the other looks; apply registers it. A missing read permission is reported by the write that needs it.
     pub(crate) async fn look(&self, reader: &Reader, names: &Names) {
         let look = || async {
             let state = reader.get_provider(&names.subscription, EVENT_GRID).await;

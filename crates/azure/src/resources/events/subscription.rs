@@ -229,7 +229,7 @@ fn heard_twice(other: &Found, desired: &Delivery) -> Refusal {
     }
 }
 
-/// One that others made is used exactly as it is wanted, and never changed.
+/// One that others made is used exactly as it is desired, and never changed.
 pub(super) fn name_taken(other: &Found, desired: &Delivery) -> Refusal {
     let differing = other.differing(desired);
     let differing: Vec<_> = differing.iter().map(|field| format!("{} = {}", field.field, field.before)).collect();

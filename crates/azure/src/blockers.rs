@@ -26,7 +26,7 @@ pub(crate) async fn locks(reader: &Reader, scope: &str) -> Option<Refusal> {
 }
 
 /// The refusal to delete what holds things of others, of which the first few are named.
-pub(crate) fn refused(kind: &str, name: &str, others: &[String], path: &str) -> Option<Refusal> {
+pub(crate) fn deletion_refusal(kind: &str, name: &str, others: &[String], path: &str) -> Option<Refusal> {
     const NAMED: usize = 5;
     if others.is_empty() {
         return None;
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn refusal_names_the_first_few() {
-        assert_eq!(refused("storage account", "acme", &[], "azure.account"), None);
+        assert_eq!(deletion_refusal("storage account", "acme", &[], "azure.account"), None);
         let others: Vec<_> = (0..7).map(|number| format!("queue `q{number}`")).collect();
-        let refusal = refused("storage account", "acme", &others, "azure.account").unwrap();
+        let refusal = deletion_refusal("storage account", "acme", &others, "azure.account").unwrap();
         assert!(refusal.reason.ends_with("queue `q4` and 2 more"), "{}", refusal.reason);
     }
 }

@@ -27,7 +27,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use self::answer::{ServiceResponse, failed, is_unreadable, read, refused, trusted};
+use self::answer::{ServiceResponse, is_unreadable, operation_error, read, service_error, trusted};
 pub(crate) use self::operation::operation;
 use self::polling::{Following, Step};
 use crate::error::{CallContext, absent, from_answer, from_transport, unreadable};
@@ -138,7 +138,7 @@ impl Reader {
         match answer.status {
             200..300 if is_unreadable(&response) => Err(unreadable(call)),
             200..300 => Ok(answer),
-            _ => Err(from_answer(call, &refused(&answer, &response))),
+            _ => Err(from_answer(call, &service_error(&answer, &response))),
         }
     }
 
@@ -230,7 +230,7 @@ impl Writer {
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
             match waiting.0.step(&answer, &self.reader.clients.endpoint, resource)? {
                 Step::Done => Ok(Progress::Done(())),
-                Step::Failed => Err(from_answer(call, &failed(&answer))),
+                Step::Failed => Err(from_answer(call, &operation_error(&answer))),
                 Step::Look(url) => {
                     waiting.2 = Some(url);
                     Ok(Progress::Running(answer.retry_after))

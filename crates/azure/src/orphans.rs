@@ -23,7 +23,7 @@ pub(crate) async fn marked(
     looking: &Looking,
 ) -> Result<Vec<Orphan>, Error> {
     let (marks, accounts) = futures::try_join!(looking.marks(reader, names), accounts(reader, names))?;
-    let mut found = below(&marks.inside, "", deployments);
+    let mut found = orphans_in(&marks.inside, "", deployments);
     let named = identity_of(&names.account_id());
     let mut others = Vec::new();
     for listed in &accounts {
@@ -34,7 +34,7 @@ pub(crate) async fn marked(
     }
     let held = try_join_all(others.iter().map(|(other, _)| inside(reader, other))).await?;
     for ((other, _), inside) in others.iter().zip(&held) {
-        found.extend(below(inside.as_deref().unwrap_or_default(), &names.place(other), deployments));
+        found.extend(orphans_in(inside.as_deref().unwrap_or_default(), &names.place(other), deployments));
     }
     found.extend(others.into_iter().map(|(other, mark)| {
         let (name, identity) = (names.place(&other), identity_of(&other.account_id()));
@@ -58,7 +58,7 @@ async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<StorageAccount>,
 }
 
 /// Containers and queues of one account; `place` stands before their names, where it is not the plan file's.
-fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> {
+fn orphans_in(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> {
     let orphan = |item: &Inside| {
         let mark = item.mark().filter(|mark| deployments.contains(&mark.deployment))?;
         let name = format!("{place}/{}", item.name);

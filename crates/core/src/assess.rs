@@ -116,7 +116,7 @@ impl<'a> Assessment<'a> {
                     refuse(&mut change, former);
                 }
             }
-            Observation::Absent => self.absent(resource, &mut change),
+            Observation::Absent => self.assess_absent(resource, &mut change),
             Observation::Present(present) if self.is_destroying() => self.remove(resource, present, &mut change),
             Observation::Present(present) => self.present_for_apply(resource, present, &mut change),
             // For a destroy it is gone: what carries the name now is no affair of ours, unless it is ours under another one.
@@ -126,7 +126,7 @@ impl<'a> Assessment<'a> {
                 }
             }
             Observation::TakenElsewhere { detail } => {
-                let refusal = self.renamed(resource).unwrap_or_else(|| ownership::taken(resource, detail));
+                let refusal = self.renamed(resource).unwrap_or_else(|| ownership::name_taken(resource, detail));
                 refuse(&mut change, refusal);
             }
             Observation::Unreadable(_) if self.is_inside_anothers(resource) => {}
@@ -154,7 +154,7 @@ impl<'a> Assessment<'a> {
         }
     }
 
-    fn absent(&self, resource: &Resource, change: &mut Change) {
+    fn assess_absent(&self, resource: &Resource, change: &mut Change) {
         let readings = self.readings_of(resource);
         if readings.iter().all(|reading| reading.change.after.is_null()) {
             return;

@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         match &operation.verb {
             Verb::Create { mark, tags, facets } => match cloud.create(operation, tags, facets, context).await? {
                 Created::Made => {
-                    marks.made(operation);
+                    marks.note_creation(operation);
                     Ok(())
                 }
                 Created::Existed => marks.existed(operation, mark).await,

@@ -24,6 +24,7 @@
 //! | adopt, release | take over what exists beside what is on it; take ours off it and leave the rest |
 //! | preexisting | an entry that somebody had made exactly as desired: used, and never taken away |
 //! | unmanaged | entries of others, shown and never touched: [`resource::Unmanaged`] |
+//! | blocker | why, as things stand, a facet cannot be written or a resource not deleted: [`resource::Present::blockers`] |
 //! | orphan | what carries the deployment's mark and is no longer in the plan file: [`resource::Orphan`] |
 //! | survey | one look at everything: [`survey::Survey`] |
 //! | change set | what is to be done, and why; it is shown, saved, executed: [`change_set::ChangeSet`] |
@@ -31,6 +32,8 @@
 //! | unfinished | between the first write of a run and its last one: a difference is then neither drift nor pending |
 //! | refusal | why something is not done, and what to do about it: [`refusal::Refusal`] |
 //! | operation | one step of a run: [`operation::Operation`] |
+//! | context | what an operation sees of the run around it: [`context::OperationContext`] |
+//! | cancellation | drain: no new writes; abort: no waiting for those in flight either: [`context::Cancellation`] |
 //! | lane | writes to one thing, which cannot all be made at once: [`resource::Lane`] |
 //! | settling | the service has not caught up with an earlier write, which is waited for within a budget: [`RetryClass::Settling`] |
 //! | output | a setting for the server: [`output::Output`] |

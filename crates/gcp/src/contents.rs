@@ -51,12 +51,12 @@ async fn delete_page(writer: &Writer, bucket: &str, versions: Vec<Version>) -> R
     let count = versions.len();
     let delete = |version: Version| async move { writer.delete_version(bucket, &version).await };
     let deleted = stream::iter(versions).map(delete).buffer_unordered(DELETES_AT_ONCE).try_collect::<()>().await;
-    deleted.map_err(held)?;
+    deleted.map_err(explain_held)?;
     Ok(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 /// <https://cloud.google.com/storage/docs/object-holds>, <https://cloud.google.com/storage/docs/bucket-lock>
-fn held(error: Error) -> Error {
+fn explain_held(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Conflict | ErrorKind::PermissionDenied => error.with_hint(
             "a hold, a retention policy or a missing `storage.objects.delete` keeps it: change that, then run the same \

@@ -67,8 +67,8 @@ struct Endpoints {
 /// A credentials file that does not exist, no credentials, endpoints of which only some are an emulator's.
 pub(crate) async fn connect(connection: &Connection) -> Result<(Clients, Session), Error> {
     let (clients, mut session) = match &connection.sandbox {
-        Some(variables) => make(&|name| set(variables.get(name).cloned())).await?,
-        None => SHARED.get_or_try_init(|| make(&|name| set(std::env::var(name).ok()))).await?.clone(),
+        Some(variables) => make(&|name| non_empty(variables.get(name).cloned())).await?,
+        None => SHARED.get_or_try_init(|| make(&|name| non_empty(std::env::var(name).ok()))).await?.clone(),
     };
     if connection.sandbox.is_some() {
         session.endpoints = vec![SANDBOX.to_owned()];
@@ -77,7 +77,7 @@ pub(crate) async fn connect(connection: &Connection) -> Result<(Clients, Session
 }
 
 /// A variable that is set to nothing is not set.
-fn set(value: Option<String>) -> Option<String> {
+fn non_empty(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 

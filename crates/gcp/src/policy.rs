@@ -153,7 +153,7 @@ pub(crate) async fn write(
         false => target.policy(writer.reader()).await?,
     };
     let Some(found) = found else {
-        return if value.is_null() { Ok(()) } else { Err(gone(target)) };
+        return if value.is_null() { Ok(()) } else { Err(gone_error(target)) };
     };
     match edited(&found, before, value) {
         Some(edited) if value.is_null() => absent(target.set_policy(writer, &edited).await).map(|_| ()),
@@ -182,7 +182,7 @@ where
     }
 }
 
-fn gone(target: &PolicyTarget) -> Error {
+fn gone_error(target: &PolicyTarget) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("{} is gone", target.describe()));
     error.with_hint("run `provision gcp plan` to see what is there now")
 }

@@ -247,7 +247,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, queue: &str, write: &W
 async fn write_policy(writer: &Writer, names: &Names, queue: &str, value: &Value) -> Result<(), Error> {
     let Some((url, attributes)) = read(writer.reader(), queue).await? else {
         // What is taken out of what is gone is out.
-        return if value.is_null() { Ok(()) } else { Err(gone(queue)) };
+        return if value.is_null() { Ok(()) } else { Err(gone_error(queue)) };
     };
     let Some(merged) = policy(&attributes, queue)?.with_ours(&names.sids, value) else { return Ok(()) };
     // An empty attribute removes the policy.
@@ -262,10 +262,10 @@ async fn read(reader: &Reader, queue: &str) -> Result<Option<(String, Tags)>, Er
 }
 
 async fn url_of(writer: &Writer, queue: &str) -> Result<String, Error> {
-    writer.reader().get_queue_url(queue).await?.ok_or_else(|| gone(queue))
+    writer.reader().get_queue_url(queue).await?.ok_or_else(|| gone_error(queue))
 }
 
-fn gone(queue: &str) -> Error {
+fn gone_error(queue: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("queue `{queue}` is gone"));
     error.with_hint("run `provision aws plan` to see what is there now")
 }

@@ -45,7 +45,7 @@ pub(super) fn is_unreadable(response: &RawResponse) -> bool {
     !body.is_empty() && serde_json::from_slice::<Value>(body).is_err()
 }
 
-pub(super) fn refused(answer: &ServiceResponse, response: &RawResponse) -> ServiceError {
+pub(super) fn service_error(answer: &ServiceResponse, response: &RawResponse) -> ServiceError {
     let code = response.headers().get_optional_str(&ERROR_CODE).map(str::to_owned);
     let (retry_after, request_id) = (answer.retry_after, answer.request_id.clone());
     let mut refused = ServiceError { status: answer.status, code, request_id, retry_after, ..ServiceError::default() };
@@ -54,7 +54,7 @@ pub(super) fn refused(answer: &ServiceResponse, response: &RawResponse) -> Servi
 }
 
 /// The error that a status document of an operation carries.
-pub(super) fn failed(answer: &ServiceResponse) -> ServiceError {
+pub(super) fn operation_error(answer: &ServiceResponse) -> ServiceError {
     let error = answer.body.get("error").cloned().unwrap_or_default();
     let text = |key: &str| error[key].as_str().map(str::to_owned);
     ServiceError {

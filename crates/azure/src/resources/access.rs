@@ -49,7 +49,7 @@ pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
 fn roles_of(principal: &str, names: &Names) -> Value {
     let assigned = WANTED.iter().filter_map(|role| Some((role, role.scope(names)?)));
     let principal = identity_of(principal);
-    let value = |(role, scope): (&Role, String)| (role.name.to_owned(), json!(role.held(&principal, &scope)));
+    let value = |(role, scope): (&Role, String)| (role.name.to_owned(), json!(role.holder_text(&principal, &scope)));
     Value::Object(assigned.map(value).collect())
 }
 
@@ -86,7 +86,7 @@ async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assign
 /// As the core judges it. Two deployments that give an identity the same role share one assignment: it is neither's alone.
 fn entry(one: &Assignment, names: &Names, marks: &Marks) -> Option<Entry> {
     let role = one.role(names)?;
-    let held = role.held(&one.principal, &one.scope);
+    let held = role.holder_text(&one.principal, &one.scope);
     let (value, text) = (json!(held), format!("role {} of {held}", role.name));
     let claimed = marks.claim_member(names, AccessFacet::Roles.spec(), role.name, &value);
     let id = match (one.has_our_id(), claimed) {

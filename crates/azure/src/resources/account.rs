@@ -13,7 +13,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::blockers::{immovable, locked, refusal_error, refused};
+use crate::blockers::{deletion_refusal, immovable, locked, refusal_error};
 use crate::client::models::{AccountProperties, Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
@@ -223,7 +223,7 @@ struct Held {
 
 /// Why the account cannot go: a lock, or things in it that this deployment did not make.
 pub(crate) async fn deletion_blockers(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
-    let (held, lock) = futures::join!(held(reader, names), locked(reader, names));
+    let (held, lock) = futures::join!(all_in_account(reader, names), locked(reader, names));
     match lock? {
         Some(refusal) => Ok(Some(refusal)),
         None => Ok(others(names, &held?)),
@@ -232,11 +232,11 @@ pub(crate) async fn deletion_blockers(reader: &Reader, names: &Names) -> Result<
 
 fn others(names: &Names, held: &[Held]) -> Option<Refusal> {
     let others: Vec<_> = held.iter().filter(|held| !held.ours).map(|held| held.text.clone()).collect();
-    refused("storage account", &names.account, &others, "azure.account")
+    deletion_refusal("storage account", &names.account, &others, "azure.account")
 }
 
 /// Everything that is lost with the account. Only what we created goes; what we adopted stays, and keeps the account.
-async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
+async fn all_in_account(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
     let id = names.account_id();
     let (inside, tables, shares, events) = futures::join!(
         marks::inside(reader, names),
@@ -245,7 +245,7 @@ async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
         events::on_account(reader, names),
     );
     let inside = inside?.unwrap_or_default().into_iter().map(|item| {
-        let ours = names.made(&item.tags, &item.id);
+        let ours = names.is_made_by_us(&item.tags, &item.id);
         Held { text: format!("{} `{}`", item.part.kind(), item.name), ours }
     });
     let mut held: Vec<_> = inside.collect();
@@ -268,7 +268,7 @@ fn is_metrics(kind: &str, name: &str) -> bool {
 /// Resource Manager deletes a full account without asking: look right before.
 pub(crate) async fn delete(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
     let _lane = context.acquire_lane().await;
-    let held = held(writer.reader(), names).await?;
+    let held = all_in_account(writer.reader(), names).await?;
     if let Some(refusal) = others(names, &held) {
         return Err(refusal_error("storage account", &names.account, refusal));
     }

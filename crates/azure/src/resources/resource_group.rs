@@ -10,7 +10,7 @@ use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::blockers::{immovable, is_source, locks, refusal_error, refused};
+use crate::blockers::{deletion_refusal, immovable, is_source, locks, refusal_error};
 use crate::client::models::{GroupResource, ResourceGroup};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
@@ -126,7 +126,7 @@ pub(crate) async fn deletion_blockers(
     let hidden: Vec<String> = hidden.map(|topic| identity_of(&topic.id)).collect();
     // An account of ours under another name is told as what it is, an orphan.
     let ours = |resource: &&GroupResource| {
-        with_account && names.made(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
+        with_account && names.is_made_by_us(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
     };
     let found = resources?.unwrap_or_default();
     let ids = found.iter().filter(|resource| !ours(resource)).map(|resource| identity_of(&resource.id));
@@ -136,7 +136,7 @@ pub(crate) async fn deletion_blockers(
         ids.retain(|id| *id != account);
     }
     let others: Vec<String> = ids.iter().map(|id| format!("`{}`", last(id))).collect();
-    Ok(refused("resource group", &names.group, &others, "azure.resource_group"))
+    Ok(deletion_refusal("resource group", &names.group, &others, "azure.resource_group"))
 }
 
 /// Resource Manager deletes a full group without asking: look right before.

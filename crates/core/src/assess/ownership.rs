@@ -96,7 +96,7 @@ impl<'a> Assessment<'a> {
     }
 }
 
-pub(super) fn taken(resource: &Resource, detail: &str) -> Refusal {
+pub(super) fn name_taken(resource: &Resource, detail: &str) -> Refusal {
     Refusal {
         reason: format!("the name `{}` belongs to somebody else ({detail})", resource.name),
         hint: format!("choose another `name` under [{}]", resource.path),

@@ -43,7 +43,7 @@ impl<'a> Marks<'a> {
     }
 
     /// This run made the resource.
-    pub(super) fn made(&self, operation: &Operation) {
+    pub(super) fn note_creation(&self, operation: &Operation) {
         lock(&self.created).insert(operation.address.clone(), Instant::now());
     }
 
@@ -98,7 +98,7 @@ impl<'a> Marks<'a> {
         let found = self.provisioner.tags(operation).await?;
         let missing = || match self.created(operation) {
             Some(_) => self.not_seen(operation),
-            None => self.gone(operation),
+            None => self.gone_error(operation),
         };
         found.ok_or_else(missing)
     }
@@ -108,7 +108,7 @@ impl<'a> Marks<'a> {
         not_seen(self.provisioner.cloud(), &operation.what())
     }
 
-    fn gone(&self, operation: &Operation) -> Error {
+    fn gone_error(&self, operation: &Operation) -> Error {
         let error = Error::new(ErrorKind::Stale, format!("{} is gone", operation.what()));
         error.with_hint(format!(
             "somebody deleted it during this run: run `provision {} plan` to see what is there now",

@@ -122,7 +122,7 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
     let labels = labels_of(&bucket.labels);
     let mark = Mark::from_tags(&labels);
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    let moved = moved(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
+    let moved = location_refusal(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
     let key = key_elsewhere(bucket, settings).map(|refusal| (BucketFacet::Encryption.spec().name, refusal));
     let observed = |facet: &BucketFacet| match facet {
         BucketFacet::Storage => facet.observed(Ok(Storage::observed(bucket))),
@@ -140,7 +140,7 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
 }
 
 /// Data is never moved (<https://cloud.google.com/storage/docs/moving-buckets>).
-fn moved(bucket: &Bucket, settings: &Settings, created: bool) -> Option<Refusal> {
+fn location_refusal(bucket: &Bucket, settings: &Settings, created: bool) -> Option<Refusal> {
     let desired = Storage::desired(&settings.gcp.bucket, created).location?;
     let observed = bucket.location.to_uppercase();
     (desired != observed).then(|| Refusal {
@@ -223,7 +223,7 @@ fn with_facet(bucket: Bucket, facet: BucketFacet, value: &Value) -> Result<Bucke
         },
         BucketFacet::Versioning => bucket.set_versioning(Versioning::new().set_enabled(typed::<bool>(value)?)),
         BucketFacet::SoftDelete => bucket.set_soft_delete_policy(typed::<SoftDelete>(value)?.into_policy()),
-        BucketFacet::Cors => bucket.set_cors([cors::made(value)?]),
+        BucketFacet::Cors => bucket.set_cors([cors::rule_of(value)?]),
         BucketFacet::Labels => return Err(ours("labels are written with the mark")),
     })
 }
@@ -255,7 +255,7 @@ pub(crate) async fn update_tags(
     found: &Tags,
     changes: &TagChanges,
 ) -> Result<(), Error> {
-    let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone(bucket))?;
+    let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone_error(bucket))?;
     unmoved("bucket", bucket, found, &labels_of(&now.labels), changes)?;
     // A key that the mask names and the map lacks is removed.
     let mask: Vec<_> = changes.keys().map(|key| format!("labels.{key}")).collect();
@@ -271,7 +271,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         Some(found) => found,
         // With the bucket the rule is gone.
         None if value.is_null() => return Ok(()),
-        None => return Err(gone(&names.bucket)),
+        None => return Err(gone_error(&names.bucket)),
     };
     let edited = match facet {
         BucketFacet::Cors => {
@@ -289,7 +289,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
 }
 
 /// What was there at the plan is not there any more.
-fn gone(bucket: &str) -> Error {
+fn gone_error(bucket: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("bucket `{bucket}` is gone"));
     error.with_hint("run `provision gcp plan` to see what is there now")
 }
@@ -393,8 +393,8 @@ mod tests {
     fn a_bucket_is_not_moved() {
         let settings = settings();
         let bucket = created(&settings).set_location("EU");
-        assert!(moved(&bucket, &settings, true).unwrap().reason.contains("EU"));
-        assert!(moved(&bucket, &settings, false).is_none());
+        assert!(location_refusal(&bucket, &settings, true).unwrap().reason.contains("EU"));
+        assert!(location_refusal(&bucket, &settings, false).is_none());
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
 fn entries(mut list: Vec<Notification>, names: &Names) -> Entries {
     list.sort_by_key(number);
     let entry = |found: &Notification| Entry {
-        conflict: overlaps(found, names).then(|| twice(&names.bucket, found)),
+        conflict: overlaps(found, names).then(|| duplicate_refusal(&names.bucket, found)),
         ..Entry::new(value(found), describe(found))
     };
     Entries { list: list.iter().map(entry).collect(), limit: limit(&list, &names.bucket) }
@@ -158,7 +158,7 @@ fn takes_new_objects(entry: &Notification) -> bool {
     entry.event_types.is_empty() || entry.event_types.iter().any(|event| event == CREATED)
 }
 
-fn twice(bucket: &str, entry: &Notification) -> Refusal {
+fn duplicate_refusal(bucket: &str, entry: &Notification) -> Refusal {
     Refusal {
         reason: format!("bucket `{bucket}` already sends new objects to this topic: {}", describe(entry)),
         hint: format!(

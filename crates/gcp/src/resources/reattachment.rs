@@ -50,7 +50,7 @@ async fn take_down(writer: &Writer, name: &str, topic: &str) -> Result<Option<He
     let reader = writer.reader();
     let (found, policy, new) =
         futures::join!(reader.get_subscription(name), reader.get_subscription_policy(name), reader.get_topic(topic));
-    let subscription = found?.ok_or_else(|| gone(name))?;
+    let subscription = found?.ok_or_else(|| gone_error(name))?;
     if subscription.topic != DELETED_TOPIC {
         return Ok(None);
     }
@@ -96,7 +96,7 @@ fn with_what_is_lost(error: Error, held: &Held) -> Error {
     ))
 }
 
-pub(crate) fn gone(name: &str) -> Error {
+pub(crate) fn gone_error(name: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("subscription `{}` is gone", short(name)));
     error.with_hint("run `provision gcp plan` to see what is there now")
 }

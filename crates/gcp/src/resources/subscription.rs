@@ -138,14 +138,14 @@ fn present(found: &Subscription, names: &Names) -> Present {
     let observed = SubscriptionFacet::EACH.iter().filter_map(observed).collect();
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let desired = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
-    let fixed = fixed(found, &desired, created).map(|refusal| (SubscriptionFacet::Topic.spec().name, refusal));
+    let fixed = topic_refusal(found, &desired, created).map(|refusal| (SubscriptionFacet::Topic.spec().name, refusal));
     let unusable = unusable(found, created).map(|refusal| (SubscriptionFacet::Attributes.spec().name, refusal));
     let blockers = fixed.into_iter().chain(unusable).collect();
     Present { mark, observed, blockers, ..Present::default() }
 }
 
 /// A subscription stays with its topic. One of ours whose topic is gone has nothing more to hear of, and is made again.
-fn fixed(found: &Subscription, desired: &str, created: bool) -> Option<Refusal> {
+fn topic_refusal(found: &Subscription, desired: &str, created: bool) -> Option<Refusal> {
     if found.topic == desired || (found.topic == DELETED_TOPIC && created) {
         return None;
     }
@@ -431,10 +431,10 @@ mod tests {
     #[test]
     fn only_ours_whose_topic_is_gone_is_made_again() {
         let of = |topic: &str| Subscription::new().set_name("projects/p/subscriptions/s").set_topic(topic);
-        assert_eq!(fixed(&of(TOPIC_NAME), TOPIC_NAME, false), None);
-        assert_eq!(fixed(&of(DELETED_TOPIC), TOPIC_NAME, true), None);
-        assert!(fixed(&of(DELETED_TOPIC), TOPIC_NAME, false).unwrap().reason.contains("was deleted"));
-        assert!(fixed(&of("projects/p/topics/other"), TOPIC_NAME, true).unwrap().reason.contains("`other`"));
+        assert_eq!(topic_refusal(&of(TOPIC_NAME), TOPIC_NAME, false), None);
+        assert_eq!(topic_refusal(&of(DELETED_TOPIC), TOPIC_NAME, true), None);
+        assert!(topic_refusal(&of(DELETED_TOPIC), TOPIC_NAME, false).unwrap().reason.contains("was deleted"));
+        assert!(topic_refusal(&of("projects/p/topics/other"), TOPIC_NAME, true).unwrap().reason.contains("`other`"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_sandbox::layer::FaultLayer;
 use provision_sandbox::record::{Record, waves};
 use provision_tests::backend::Backend;
@@ -66,7 +66,7 @@ fn main() {
 }
 
 fn planned(latency: Duration) -> Stage {
-    let stage = Stage::start_on(Backend::MiniStack, CloudName::Aws);
+    let stage = Stage::start_on(Backend::MiniStack, EmulatorKind::Aws);
     stage.write("provision.toml", PLAN);
     let trust = "json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': {'Service': \
                  'ec2.amazonaws.com'}, 'Action': 'sts:AssumeRole'}]})";
@@ -92,10 +92,10 @@ fn counts() {
     );
     let stage = planned(LATENCY);
     commands("aws", stage.faults(), &|arguments| stage.run(arguments));
-    let google = staged(CloudName::Google, include_str!("../../plans/gcp.toml"));
+    let google = staged(EmulatorKind::Google, include_str!("../../plans/gcp.toml"));
     google.sandbox().seed_google("acme-ml", Some("wandb@acme-ml.iam.gserviceaccount.com")).unwrap();
     commands("gcp", google.faults(), &|arguments| google.run(arguments));
-    let azure = staged(CloudName::Azure, include_str!("../../plans/azure.toml"));
+    let azure = staged(EmulatorKind::Azure, include_str!("../../plans/azure.toml"));
     let [subscription, tenant, principal] = ["0", "2", "1"].map(guid);
     azure.sandbox().seed_azure(&subscription, &tenant, Some(&principal)).unwrap();
     commands("azure", azure.faults(), &|arguments| azure.run(arguments));
@@ -121,7 +121,7 @@ fn counted(layer: &FaultLayer, run: &dyn Fn(&[&str]) -> Ran, arguments: &[&str])
     (ran, Figures::of(layer.records()))
 }
 
-fn staged(cloud: CloudName, plan_file: &str) -> Stage {
+fn staged(cloud: EmulatorKind, plan_file: &str) -> Stage {
     let stage = Stage::start(cloud);
     stage.write("provision.toml", plan_file);
     stage.faults().set_latency(LATENCY);

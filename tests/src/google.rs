@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use provision_sandbox::{CloudName, Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 
 use crate::listening::listening;
 use crate::python;
@@ -33,14 +33,14 @@ impl Google {
     /// It cannot be started.
     #[must_use]
     pub fn start() -> Self {
-        let options = Options { clouds: vec![CloudName::Google], recording: true, ..Options::default() };
+        let options = Options { clouds: vec![EmulatorKind::Google], recording: true, ..Options::default() };
         let sandbox = Sandbox::start(options).unwrap();
         sandbox.seed_google(PROJECT, Some(SERVER)).unwrap();
         Self { folder: tempfile::tempdir().unwrap(), sandbox }
     }
 
     fn address(&self) -> SocketAddr {
-        self.sandbox.address(CloudName::Google).unwrap()
+        self.sandbox.address(EmulatorKind::Google).unwrap()
     }
 
     /// Run a script for Google's Python clients; gives what it printed.

@@ -19,7 +19,7 @@ use provision_sandbox::fault::When;
 use provision_sandbox::layer::FaultLayer;
 use provision_sandbox::proxy::Proxy;
 use provision_sandbox::record::{self, Record};
-use provision_sandbox::{CloudName, Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -90,7 +90,7 @@ impl Stage {
     ///
     /// It cannot be started.
     #[must_use]
-    pub fn start(cloud: CloudName) -> Self {
+    pub fn start(cloud: EmulatorKind) -> Self {
         Self::with(Options { clouds: vec![cloud], recording: true, ..Options::default() })
     }
 
@@ -100,7 +100,7 @@ impl Stage {
     ///
     /// It cannot be started.
     #[must_use]
-    pub fn start_in(cloud: CloudName, state: &Path) -> Self {
+    pub fn start_in(cloud: EmulatorKind, state: &Path) -> Self {
         let directory = Some(state.to_owned());
         Self::with(Options { directory, clouds: vec![cloud], recording: true, ..Options::default() })
     }
@@ -111,11 +111,11 @@ impl Stage {
     ///
     /// It cannot be started, or MiniStack is asked to be another cloud than AWS.
     #[must_use]
-    pub fn start_on(backend: Backend, cloud: CloudName) -> Self {
+    pub fn start_on(backend: Backend, cloud: EmulatorKind) -> Self {
         if backend == Backend::Sandbox {
             return Self::start(cloud);
         }
-        assert_eq!(cloud, CloudName::Aws, "MiniStack is AWS");
+        assert_eq!(cloud, EmulatorKind::Aws, "MiniStack is AWS");
         let (names, address) = (Names::unique(), MiniStack::shared().address);
         let proxy = Proxy::start(AwsWire, address).unwrap();
         let hand = Hand::boto3(address, names.clone());
@@ -125,10 +125,10 @@ impl Stage {
     fn with(options: Options) -> Self {
         let cloud = options.clouds[0];
         let sandbox = Sandbox::start(options).unwrap();
-        let names = if cloud == CloudName::Aws { Names::alone() } else { Names::default() };
+        let names = if cloud == EmulatorKind::Aws { Names::alone() } else { Names::default() };
         let hand = match cloud {
-            CloudName::Aws => Hand::boto3(sandbox.address(cloud).unwrap(), names.clone()),
-            CloudName::Google | CloudName::Azure => Hand::of(&sandbox, cloud),
+            EmulatorKind::Aws => Hand::boto3(sandbox.address(cloud).unwrap(), names.clone()),
+            EmulatorKind::Google | EmulatorKind::Azure => Hand::of(&sandbox, cloud),
         };
         Self::of(Server::Sandbox(sandbox), hand, names)
     }
@@ -319,7 +319,7 @@ impl Stage {
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut env = match &self.server {
             Server::Sandbox(sandbox) if self.names.suffix.is_empty() => sandbox.environment(),
-            Server::Sandbox(sandbox) => self.credentials(sandbox.address(CloudName::Aws).unwrap()),
+            Server::Sandbox(sandbox) => self.credentials(sandbox.address(EmulatorKind::Aws).unwrap()),
             Server::Shared(proxy) => self.credentials(proxy.address),
         };
         env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
@@ -447,13 +447,13 @@ impl Hand {
         names.empty(boto3::run(&format!("http://{address}"), &names.account, &names.fill(script)))
     }
 
-    fn of(sandbox: &Sandbox, cloud: CloudName) -> Self {
+    fn of(sandbox: &Sandbox, cloud: EmulatorKind) -> Self {
         let environment = sandbox.environment();
         let variable = |name: &str| {
             environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
         };
         let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
-        if cloud == CloudName::Google {
+        if cloud == EmulatorKind::Google {
             let base = format!("http://{}", sandbox.address(cloud).unwrap());
             return Self { client: builder.build().unwrap(), way: Arc::new(Way::Google { base }) };
         }

@@ -1,6 +1,6 @@
 //! What Azure alone has: accounts that deployments share, accounts of another name, its credentials.
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_sandbox::azure::CLIENT;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::run::Ran;
@@ -33,7 +33,7 @@ principal_id = "11111111-1111-1111-1111-111111111111"
 
 /// A stage with the shared account and nothing in it.
 fn shared() -> Stage {
-    let stage = Stage::start(CloudName::Azure);
+    let stage = Stage::start(EmulatorKind::Azure);
     (AZURE.seed)(&stage);
     let hand = stage.hand();
     hand.send("PUT", GROUP, json!({"location": "westeurope"}));

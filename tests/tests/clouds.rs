@@ -7,7 +7,7 @@ pub(crate) mod gcp;
 use std::ops::Deref;
 use std::process::Child;
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::backend::Backend;
 use provision_tests::run::Ran;
@@ -19,11 +19,11 @@ pub(crate) use azure::AZURE;
 pub(crate) use gcp::GCP;
 
 /// A cloud.
-pub(crate) struct Cloud {
+pub(crate) struct CloudFixture {
     /// As on the command line.
     pub(crate) name: &'static str,
     /// In the sandbox.
-    pub(crate) sandbox: CloudName,
+    pub(crate) sandbox: EmulatorKind,
     /// Makes what plan files take for granted.
     pub(crate) seed: fn(&Stage),
     /// A plan file with every part.
@@ -32,7 +32,7 @@ pub(crate) struct Cloud {
     pub(crate) examples: [(&'static str, &'static str); 3],
     /// What is replaced in them, where names must be a stage's own.
     pub(crate) example_names: &'static [(&'static str, &'static str)],
-    /// What the server reads of [`Cloud::plan`].
+    /// What the server reads of [`CloudFixture::plan`].
     pub(crate) outputs: &'static [&'static str],
     /// Edits of each facet, and the field that they show as.
     pub(crate) edits: &'static [Edit],
@@ -66,7 +66,7 @@ pub(crate) struct Cloud {
     pub(crate) others: fn(&Hand) -> Value,
     /// Everything of ours, named; nothing after destroy and release.
     pub(crate) ours: fn(&Hand) -> Vec<String>,
-    /// What [`Cloud::ours`] is of the applied plan file.
+    /// What [`CloudFixture::ours`] is of the applied plan file.
     pub(crate) applied: &'static [&'static str],
     /// The same once everything was adopted.
     pub(crate) adopted: &'static [&'static str],
@@ -162,7 +162,7 @@ pub(crate) struct Denied {
     pub(crate) unfinished: &'static str,
 }
 
-impl Cloud {
+impl CloudFixture {
     /// A stage with the plan file written and all that it takes for granted.
     pub(crate) fn planned(&self) -> Stage {
         self.set(Stage::start(self.sandbox))
@@ -252,7 +252,7 @@ impl Cloud {
 /// A cloud, and what stands in for it.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    pub(crate) cloud: &'static Cloud,
+    pub(crate) cloud: &'static CloudFixture,
     pub(crate) backend: Backend,
 }
 
@@ -271,9 +271,9 @@ impl Place {
 }
 
 impl Deref for Place {
-    type Target = Cloud;
+    type Target = CloudFixture;
 
-    fn deref(&self) -> &Cloud {
+    fn deref(&self) -> &CloudFixture {
         self.cloud
     }
 }

@@ -17,7 +17,7 @@ use provision_sandbox::record::Record;
 use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
-use crate::clouds::{AWS, AZURE, Cloud, GCP};
+use crate::clouds::{AWS, AZURE, CloudFixture, GCP};
 
 /// Of so many pauses one is tried in the short form.
 const SHORT: usize = 6;
@@ -31,17 +31,17 @@ const PAUSE: Duration = Duration::from_millis(1200);
 /// What crosses what.
 struct Crossing {
     /// Makes the world before the run.
-    prepare: fn(&Cloud, &Stage),
+    prepare: fn(&CloudFixture, &Stage),
     /// The command that is paused, after the cloud's name.
     arguments: &'static [&'static str],
     /// What somebody else does meanwhile.
-    meanwhile: fn(&Cloud, &Stage),
+    meanwhile: fn(&CloudFixture, &Stage),
     /// How the run may end, wherever it is paused.
     codes: &'static [i32],
     /// What others have, an object: looked at when they have acted, and when the run has ended.
-    theirs: fn(&Cloud, &Stage) -> Value,
+    theirs: fn(&CloudFixture, &Stage) -> Value,
     /// What must hold once both are done, given what others have then.
-    afterwards: fn(&Cloud, &Stage, &Value),
+    afterwards: fn(&CloudFixture, &Stage, &Value),
 }
 
 const APPLY: &[&str] = &["apply", "--yes"];
@@ -172,7 +172,7 @@ static DESTROY_WITH_DESTROY: Crossing = Crossing {
 };
 
 /// Our deployment is destroyed by a colleague and another one takes its names and fills them: nothing of it is touched.
-const fn taken_over(arguments: &'static [&'static str], prepare: fn(&Cloud, &Stage)) -> Crossing {
+const fn taken_over(arguments: &'static [&'static str], prepare: fn(&CloudFixture, &Stage)) -> Crossing {
     Crossing {
         prepare,
         arguments,
@@ -233,12 +233,12 @@ pub(crate) fn entries(mut others: Value) -> Value {
     others
 }
 
-fn other(cloud: &Cloud, stage: &Stage) -> String {
+fn other(cloud: &CloudFixture, stage: &Stage) -> String {
     stage.read("provision.toml").replace("name = \"wandb-prod\"", &format!("name = \"wandb-other-{}\"", cloud.name))
 }
 
 /// What the other deployment lacks, as its drift tells.
-fn of_the_other_deployment(cloud: &Cloud, stage: &Stage) -> Value {
+fn of_the_other_deployment(cloud: &CloudFixture, stage: &Stage) -> Value {
     let drift = cloud.run(stage, &["drift", "other.toml", "--json"]);
     assert!([0, 2, 6].contains(&drift.code), "exit {}\n{}{}", drift.code, drift.stdout, drift.stderr);
     let found: Value = serde_json::from_str(&drift.stdout).unwrap();
@@ -275,7 +275,7 @@ impl Point {
 }
 
 /// How one pause ended.
-enum Ended {
+enum Verdict {
     Held,
     /// Something was lost, as [`WINDOWS`] says.
     Window(String),
@@ -283,14 +283,14 @@ enum Ended {
 }
 
 struct Crossed {
-    cloud: &'static Cloud,
+    cloud: &'static CloudFixture,
     crossing: &'static Crossing,
     state: tempfile::TempDir,
     plan_file: String,
 }
 
 impl Crossed {
-    fn prepared(cloud: &'static Cloud, crossing: &'static Crossing) -> Self {
+    fn prepared(cloud: &'static CloudFixture, crossing: &'static Crossing) -> Self {
         let state = tempfile::tempdir().unwrap();
         let stage = cloud.set(Stage::start_in(cloud.sandbox, state.path()));
         (crossing.prepare)(cloud, &stage);
@@ -330,7 +330,7 @@ impl Crossed {
         asked.iter().enumerate().map(point).collect()
     }
 
-    fn pause_at(&self, point: &Point) -> Ended {
+    fn pause_at(&self, point: &Point) -> Verdict {
         let (stage, _state) = self.stage();
         let stage = Arc::new(stage);
         let acted = self.act_at(point, &stage);
@@ -338,9 +338,9 @@ impl Crossed {
         stage.faults().clear();
         let others = match acted.lock().unwrap().take() {
             Some(Ok(others)) => others,
-            Some(Err(reason)) => return Ended::Failed(format!("the other one could not act: {reason}")),
+            Some(Err(reason)) => return Verdict::Failed(format!("the other one could not act: {reason}")),
             // A request that is only sent now and then, as polls are.
-            None => return Ended::Held,
+            None => return Verdict::Held,
         };
         let judged = caught(|| {
             assert!(self.crossing.codes.contains(&ran.code), "exit {}", ran.code);
@@ -353,11 +353,11 @@ impl Crossed {
             lost
         });
         match judged {
-            Ok(lost) if lost.is_empty() => Ended::Held,
+            Ok(lost) if lost.is_empty() => Verdict::Held,
             Ok(lost) => {
-                Ended::Window(format!("{} ({})", point.operation, lost.into_iter().collect::<Vec<_>>().join(", ")))
+                Verdict::Window(format!("{} ({})", point.operation, lost.into_iter().collect::<Vec<_>>().join(", ")))
             }
-            Err(reason) => Ended::Failed(format!("{reason}\nthe run: exit {}\n{}", ran.code, ran.stderr)),
+            Err(reason) => Verdict::Failed(format!("{reason}\nthe run: exit {}\n{}", ran.code, ran.stderr)),
         }
     }
 
@@ -384,7 +384,7 @@ impl Crossed {
         let every = if std::env::var_os("PROVISION_EVERY_PAUSE").is_some() { 1 } else { SHORT };
         let mut points = self.points();
         // Requests that go at once come in any order; those of the short form are always the same.
-        points.sort_by(|one, other| (&one.operation, one.nth).cmp(&(&other.operation, other.nth)));
+        points.sort_by(|left, right| (&left.operation, left.nth).cmp(&(&right.operation, right.nth)));
         let points: Vec<_> = points.into_iter().step_by(every).collect();
         let (next, windows, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
@@ -392,9 +392,9 @@ impl Crossed {
                 scope.spawn(|| {
                     while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
                         match self.pause_at(point) {
-                            Ended::Held => {}
-                            Ended::Window(lost) => windows.lock().unwrap().push(lost),
-                            Ended::Failed(reason) => failed.lock().unwrap().push((point, reason)),
+                            Verdict::Held => {}
+                            Verdict::Window(lost) => windows.lock().unwrap().push(lost),
+                            Verdict::Failed(reason) => failed.lock().unwrap().push((point, reason)),
                         }
                     }
                 });

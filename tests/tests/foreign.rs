@@ -18,14 +18,14 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use provision_tests::stage::{Hand, Stage};
 use serde_json::Value;
 
-use crate::clouds::{Cloud, wrote_nothing};
+use crate::clouds::{CloudFixture, wrote_nothing};
 
 /// How many cases are made on each cloud.
 const CASES: u64 = 3;
 
 /// A cloud's documents.
 struct Shared {
-    cloud: &'static Cloud,
+    cloud: &'static CloudFixture,
     documents: &'static [Document],
     /// Lets bucket and queue of others work together before ours come.
     prepare: fn(&Hand),
@@ -85,7 +85,7 @@ struct Put {
     first: bool,
 }
 
-/// Some entries that come, and then an apply with some settings, or with those that [`Cloud::update`] has.
+/// Some entries that come, and then an apply with some settings, or with those that [`CloudFixture::update`] has.
 #[derive(Clone, Debug)]
 struct Update {
     puts: Vec<Put>,
@@ -132,7 +132,7 @@ impl Shared {
         self.documents.iter().map(entries).collect()
     }
 
-    /// What ours are after the first apply, and after one with [`Cloud::update`].
+    /// What ours are after the first apply, and after one with [`CloudFixture::update`].
     fn moulds(&self) -> [Entries; 2] {
         let stage = self.cloud.planned();
         let hand = stage.hand();

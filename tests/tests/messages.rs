@@ -3,7 +3,7 @@
 mod azure;
 mod gcp;
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_sandbox::aws::answers::{head, query, s3, s3_with, sqs};
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::run::Ran;
@@ -55,7 +55,7 @@ s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': s3.get_bucket_cors(
 
 #[test]
 fn apply_and_destroy_from_nothing_to_nothing() {
-    let stage = Stage::start(CloudName::Aws);
+    let stage = Stage::start(EmulatorKind::Aws);
     stage.write(
         "provision.toml",
         &PLAN.replace("[aws.run_queue]\nname = \"acme-{s}-runs\"\n[aws.access]\nrole = \"node\"\n", ""),
@@ -104,7 +104,7 @@ fn refusals_of_what_is_not_ours() {
         "s3.create_bucket(Bucket='acme-{s}', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'}); sqs.create_queue(QueueName='acme-{s}-events')",
     );
     screen("refused_without_a_mark", &stage, &stage.run(&["aws", "apply", "--yes"]));
-    let stage = Stage::start(CloudName::Aws);
+    let stage = Stage::start(EmulatorKind::Aws);
     stage.write("provision.toml", PLAN);
     screen("refused_missing_role", &stage, &stage.run(&["aws", "plan"]));
 }

@@ -16,6 +16,13 @@ fn files_of_the_core_use_only_files_above() {
 }
 
 #[test]
+fn files_of_the_clouds_use_only_files_above() {
+    for cloud in ["aws", "gcp", "azure"] {
+        assert_eq!(backward(cloud), [""; 0], "{cloud}");
+    }
+}
+
+#[test]
 fn files_of_the_command_line_use_only_files_above() {
     assert_eq!(backward("cli"), [""; 0]);
 }
@@ -141,8 +148,8 @@ impl Sources {
             return if to.len() < from.len() { Order::Outside } else { Order::Inside };
         };
         let siblings = &self.children[&from[..common]];
-        let place = |name: &String| siblings.iter().position(|sibling| sibling == name);
-        if place(other) < place(own) { Order::Before } else { Order::After }
+        let index = |name: &String| siblings.iter().position(|sibling| sibling == name);
+        if index(other) < index(own) { Order::Before } else { Order::After }
     }
 }
 

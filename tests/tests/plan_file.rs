@@ -1,6 +1,6 @@
 //! Mistakes in plan files.
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_tests::stage::Stage;
 
 use crate::messages::screen;
@@ -20,7 +20,7 @@ receive_wait_s = "10"
 
 #[test]
 fn mistakes_are_reported_at_once_and_nothing_is_sent() {
-    let stage = Stage::start(CloudName::Aws);
+    let stage = Stage::start(EmulatorKind::Aws);
     stage.write("provision.toml", MISTAKES);
     let ran = stage.run(&["aws", "apply", "--yes"]);
     assert_eq!(ran.code, 64);
@@ -34,7 +34,7 @@ fn mistakes_are_reported_at_once_and_nothing_is_sent() {
 
 #[test]
 fn usage_exits_with_64() {
-    let stage = Stage::start(CloudName::Aws);
+    let stage = Stage::start(EmulatorKind::Aws);
     for arguments in [&["aws"][..], &["aws", "plann"], &["aws", "plan", "nope.toml"]] {
         assert_eq!(stage.run(arguments).code, 64, "{arguments:?}");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use provision_sandbox::azure::CLIENT;
 use provision_sandbox::fault::{Fault, Nth, What, When};
-use provision_sandbox::{CloudName, Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use provision_tests::python;
 
 /// Clients of every service; whatever is not this machine is refused. A `code` is what an error answer says.
@@ -64,7 +64,7 @@ def subscribe(container='wandb-files', queue='wandb-events', name='wandb-blobs')
 ";
 
 pub(crate) fn sandbox() -> Sandbox {
-    Sandbox::start(Options { clouds: vec![CloudName::Azure], recording: true, ..Options::default() }).unwrap()
+    Sandbox::start(Options { clouds: vec![EmulatorKind::Azure], recording: true, ..Options::default() }).unwrap()
 }
 
 /// What a script prints, one line after the other.

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use provision_sandbox::{CloudName, Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use provision_tests::fault::{Fault, Nth, What, When};
 use provision_tests::python;
 
@@ -54,7 +54,7 @@ fn boto3(sandbox: &Sandbox, script: &str) -> Vec<String> {
 fn aws(sandbox: &Sandbox, folder: &Path, arguments: &str) -> String {
     let arguments: Vec<_> = arguments.split(' ').collect();
     // The command line leaves the variable aside for SQS in some regions.
-    let endpoint = format!("http://{}", sandbox.address(CloudName::Aws).unwrap());
+    let endpoint = format!("http://{}", sandbox.address(EmulatorKind::Aws).unwrap());
     let arguments = [&arguments[..], &["--endpoint-url", &endpoint]].concat();
     let output = python::aws(&arguments, folder, &sandbox.environment());
     assert!(output.status.success(), "{arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -124,7 +124,8 @@ fn request_to_another_region_is_told_the_right_one() {
     let credential =
         "AWS4-HMAC-SHA256 Credential=123456789012/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
     for (method, path) in [("GET", "/mine?cors"), ("HEAD", "/mine")] {
-        let answer = ask(sandbox.address(CloudName::Aws).unwrap(), method, path, &[("authorization", credential)], "");
+        let answer =
+            ask(sandbox.address(EmulatorKind::Aws).unwrap(), method, path, &[("authorization", credential)], "");
         assert_eq!((answer.status, answer.headers["x-amz-bucket-region"].as_str()), (301, "eu-west-1"), "{method}");
     }
 }
@@ -276,7 +277,7 @@ for version in ['s3v4', 's3']:
     fetch(url('put_object'), data=version.encode(), method='PUT')
     print(fetch(url('get_object')), fetch(url('get_object').split('?')[0]), url('get_object').split('/', 3)[3])",
     );
-    let address = sandbox.address(CloudName::Aws).unwrap();
+    let address = sandbox.address(EmulatorKind::Aws).unwrap();
     sandbox.world().clock.advance(Duration::from_secs(61));
     for (line, version) in printed.iter().zip(["s3v4", "s3"]) {
         let [body, unsigned, path] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
@@ -335,7 +336,7 @@ fn preflight(sandbox: &Sandbox, path: &str, origin: &str, method: &str, headers:
     if !headers.is_empty() {
         asked.push(("access-control-request-headers", headers));
     }
-    ask(sandbox.address(CloudName::Aws).unwrap(), "OPTIONS", path, &asked, "")
+    ask(sandbox.address(EmulatorKind::Aws).unwrap(), "OPTIONS", path, &asked, "")
 }
 
 #[test]
@@ -348,7 +349,7 @@ s3.put_bucket_cors(Bucket='mine', CORSConfiguration={'CORSRules': [{'AllowedOrig
     'AllowedMethods': ['GET', 'PUT'], 'AllowedHeaders': ['*'], 'ExposeHeaders': ['ETag']}]})
 for call in ['put_object', 'get_object']: print(s3.generate_presigned_url(call, Params={'Bucket': 'mine', 'Key': 'k'}).split('/', 3)[3])",
     );
-    let address = sandbox.address(CloudName::Aws).unwrap();
+    let address = sandbox.address(EmulatorKind::Aws).unwrap();
     for (method, path) in [("PUT", &url[0]), ("GET", &url[1])] {
         for (origin, seen) in [("https://a.example", true), ("https://b.example", false)] {
             let answer = ask(
@@ -496,7 +497,8 @@ print(said(sts.assume_role, RoleArn='arn:aws:iam::123456789012:role/x', RoleSess
     let signed =
         "AWS4-HMAC-SHA256 Credential=123456789012/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=x";
     let body = "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin><Colour/></CORSRule></CORSConfiguration>";
-    let answer = ask(sandbox.address(CloudName::Aws).unwrap(), "PUT", "/mine?cors", &[("authorization", signed)], body);
+    let answer =
+        ask(sandbox.address(EmulatorKind::Aws).unwrap(), "PUT", "/mine?cors", &[("authorization", signed)], body);
     assert!(answer.status == 400 && answer.body.contains("unknown field `Colour`"), "{}", answer.body);
 }
 

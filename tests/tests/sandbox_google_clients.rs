@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_tests::google::{Google, PubsubEmulator, find};
 use serde_json::Value;
 
@@ -327,7 +327,7 @@ client.bucket('acme-files').notification('files', topic_project=PROJECT, event_t
     assert!(notifications.contains("projects/acme-ml/topics/files") && notifications.contains("OBJECT_FINALIZE"));
     let unserved = google.sandbox.faults().records().into_iter().find(|record| record.status == Some(501));
     assert!(unserved.is_none(), "{unserved:?}");
-    assert!(google.sandbox.address(CloudName::Google).unwrap().ip().is_loopback());
+    assert!(google.sandbox.address(EmulatorKind::Google).unwrap().ip().is_loopback());
 }
 
 /// Say what is missing on this machine.

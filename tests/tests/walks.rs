@@ -9,7 +9,7 @@ use proptest::test_runner::TestRunner;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::Value;
 
-use crate::clouds::{AWS, AZURE, Cloud, Edit, GCP};
+use crate::clouds::{AWS, AZURE, CloudFixture, Edit, GCP};
 use crate::crossing::entries;
 
 /// How many walks are made of each kind.
@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 struct Walk {
-    cloud: &'static Cloud,
+    cloud: &'static CloudFixture,
     stage: Stage,
     /// Everything of others, where the deployment took over what they made.
     others: Option<Value>,
@@ -61,7 +61,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn begin(cloud: &'static Cloud, adopting: bool) -> Self {
+    fn begin(cloud: &'static CloudFixture, adopting: bool) -> Self {
         let stage = cloud.planned();
         let others = adopting.then(|| {
             (cloud.make_unmarked)(&stage.hand());
@@ -173,13 +173,13 @@ impl Walk {
 }
 
 /// What others have, but for the values for everybody that the plan file may set.
-fn others(cloud: &Cloud, hand: &Hand) -> Value {
+fn others(cloud: &CloudFixture, hand: &Hand) -> Value {
     let mut others = entries((cloud.others)(hand));
     others.as_object_mut().map(|others| others.remove("wait"));
     others
 }
 
-fn walks(cloud: &'static Cloud, adopting: bool) {
+fn walks(cloud: &'static CloudFixture, adopting: bool) {
     let count = std::env::var("PROVISION_WALKS").ok().and_then(|text| text.parse().ok()).unwrap_or(WALKS);
     let mut runner = TestRunner::deterministic();
     let steps = prop::collection::vec(step(), 6..16);

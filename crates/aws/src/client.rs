@@ -92,7 +92,7 @@ impl AsRef<Reader> for Writer {
 /// A request we could not build: our mistake.
 fn ours(error: aws_smithy_types::error::operation::BuildError) -> Error {
     Error::new(ErrorKind::Unexpected, "a request could not be built: this is a bug in provision")
-        .message(error.to_string())
+        .with_message(error.to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::ObjectIdentifier;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind, RetryClass, retry};
 
@@ -27,15 +27,20 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Resu
 }
 
 /// Delete every version, delete marker and open upload, until a look finds nothing: somebody may still be writing.
-pub(crate) async fn empty(writer: &Writer, bucket: &str, owner: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    let mut emptying = Emptying::new(watch, "objects and versions");
+pub(crate) async fn empty(
+    writer: &Writer,
+    bucket: &str,
+    owner: &str,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
+    let mut emptying = Emptying::new(context, "objects and versions");
     loop {
         let delete = |objects| delete_batch(writer, bucket, owner, objects);
         let versions = emptying.pages(versions(writer.reader(), bucket, owner), delete).await?;
         emptying.go_on(&format!("bucket `{bucket}`"))?;
         let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
         let found = versions > 0 || !uploads.is_empty();
-        watch.still_ours().await?;
+        context.still_ours().await?;
         abort_uploads(writer, bucket, owner, uploads).await?;
         if !found {
             return Ok(());
@@ -94,15 +99,15 @@ fn not_deleted(bucket: &str, errors: &[KeyError]) -> Option<Error> {
     let first = errors.iter().find(|error| !error::is_passing(&error.code)).or(errors.first())?;
     let tried = format!("delete {} objects of bucket `{bucket}`", errors.len());
     let message = format!("the first is {}: {}", first.key, first.code);
-    let error = |kind| Error::new(kind, tried).operation("s3:DeleteObjects").message(message);
+    let error = |kind| Error::new(kind, tried).with_operation("s3:DeleteObjects").with_message(message);
     if error::is_passing(&first.code) {
-        return Some(error(ErrorKind::Unavailable).retry(TRIED_AGAIN).hint("run the same command again: it goes on"));
+        return Some(
+            error(ErrorKind::Unavailable).with_retry(TRIED_AGAIN).with_hint("run the same command again: it goes on"),
+        );
     }
-    Some(
-        error(ErrorKind::PermissionDenied).hint(
-            "object lock, MFA delete or a bucket policy keeps them: remove that, then run the same command again",
-        ),
-    )
+    Some(error(ErrorKind::PermissionDenied).with_hint(
+        "object lock, MFA delete or a bucket policy keeps them: remove that, then run the same command again",
+    ))
 }
 
 #[cfg(test)]
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn passing_errors_of_single_keys_are_tried_again() {
         let error = |code: &str| KeyError { key: "k".to_owned(), code: code.to_owned() };
-        let class = |errors: &[KeyError]| not_deleted("b", errors).map(|error| error.retry_class().clone());
+        let class = |errors: &[KeyError]| not_deleted("b", errors).map(|error| error.retry().clone());
         assert_eq!(class(&[]), None);
         assert_eq!(class(&[error("InternalError"), error("SlowDown")]), Some(TRIED_AGAIN));
         assert_eq!(class(&[error("InternalError"), error("AccessDenied")]), Some(RetryClass::Final));

@@ -37,7 +37,7 @@ type Found = (SdkConfig, Option<String>);
 
 /// Where a region's calls go.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Session {
     /// The region.
     pub(crate) region: String,
     /// The account, where the credentials themselves say it: `AWS_ACCOUNT_ID`, SSO and assumed roles do
@@ -48,7 +48,7 @@ pub(crate) struct Place {
     pub(crate) endpoints: Vec<String>,
 }
 
-impl Place {
+impl Session {
     /// Whether calls go to something that is neither AWS nor our sandbox, which answers as AWS does.
     pub(crate) fn is_overridden(&self) -> bool {
         self.endpoints.iter().any(|endpoint| endpoint != SANDBOX)
@@ -72,15 +72,15 @@ const ENDPOINTS: [&str; 7] = [
 /// # Errors
 ///
 /// No region is set anywhere.
-pub(crate) async fn region(wanted: Option<&str>, connection: &Connection) -> Result<String, Error> {
-    let found = match (wanted, &connection.sandbox) {
+pub(crate) async fn region(desired: Option<&str>, connection: &Connection) -> Result<String, Error> {
+    let found = match (desired, &connection.sandbox) {
         (Some(region), _) => Some(region.to_owned()),
         (None, Some(variables)) => variables.get("AWS_REGION").cloned(),
         (None, None) => region_of_environment().await,
     };
     found.ok_or_else(|| {
-        let error = Error::new(ErrorKind::Unauthenticated, "find out the region").message("no region is set");
-        error.hint("write `region = \"eu-west-1\"` under [aws], or set AWS_REGION")
+        let error = Error::new(ErrorKind::Unauthenticated, "find out the region").with_message("no region is set");
+        error.with_hint("write `region = \"eu-west-1\"` under [aws], or set AWS_REGION")
     })
 }
 
@@ -99,14 +99,14 @@ async fn region_of_environment() -> Option<String> {
 /// # Errors
 ///
 /// No region, a profile or token file that does not exist, no credentials.
-pub(crate) async fn connect(wanted: Option<&str>, connection: &Connection) -> Result<(Clients, Place), Error> {
-    let region = region(wanted, connection).await?;
+pub(crate) async fn connect(desired: Option<&str>, connection: &Connection) -> Result<(Clients, Session), Error> {
+    let region = region(desired, connection).await?;
     let ((config, account), endpoints) = match &connection.sandbox {
         Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),
         None => in_environment(&region).await?,
     };
     let tracer = connection.trace.clone().map(Tracer::new);
-    Ok((clients(&config, !endpoints.is_empty(), tracer), Place { region, account, endpoints }))
+    Ok((clients(&config, !endpoints.is_empty(), tracer), Session { region, account, endpoints }))
 }
 
 async fn in_environment(region: &str) -> Result<(Found, Vec<String>), Error> {
@@ -153,16 +153,16 @@ async fn named_files_exist() -> Result<(), Error> {
         if !known {
             let error = Error::new(ErrorKind::Unauthenticated, format!("use profile `{profile}` (AWS_PROFILE)"));
             return Err(error
-                .message("no such profile in ~/.aws/config or ~/.aws/credentials")
-                .hint("`aws configure list-profiles` shows those there are"));
+                .with_message("no such profile in ~/.aws/config or ~/.aws/credentials")
+                .with_hint("`aws configure list-profiles` shows those there are"));
         }
     }
     let token = env.get("AWS_WEB_IDENTITY_TOKEN_FILE").ok().filter(|path| !path.is_empty());
     match token {
         Some(path) if Fs::real().read_to_end(&path).await.is_err() => {
             let tried = format!("read the web identity token `{path}` (AWS_WEB_IDENTITY_TOKEN_FILE)");
-            let error = Error::new(ErrorKind::Unauthenticated, tried).message("the file cannot be read");
-            Err(error.hint("check that the token is mounted (service account, OIDC step of the CI job)"))
+            let error = Error::new(ErrorKind::Unauthenticated, tried).with_message("the file cannot be read");
+            Err(error.with_hint("check that the token is mounted (service account, OIDC step of the CI job)"))
         }
         _ => Ok(()),
     }
@@ -190,8 +190,8 @@ async fn with_credentials(config: SdkConfig) -> Result<Found, Error> {
 }
 
 fn no_credentials(reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Unauthenticated, "find AWS credentials").message(reason);
-    error.hint(
+    let error = Error::new(ErrorKind::Unauthenticated, "find AWS credentials").with_message(reason);
+    error.with_hint(
         "looked at the environment (AWS_ACCESS_KEY_ID), the profile (AWS_PROFILE), SSO, a web identity token, the \
          container and the instance; set AWS_PROFILE, or run `aws sso login`",
     )

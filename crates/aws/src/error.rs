@@ -28,7 +28,9 @@ const BUCKET_NOT_SEEN: RetryClass =
 /// A success whose body is not the document that was asked for, as a proxy or a portal answers: nothing is known by it.
 pub(crate) fn unreadable(operation: &'static str, tried: &str) -> Error {
     let error = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the answer cannot be read"));
-    error.operation(operation).hint("check what answers in the service's place: a proxy, a portal, `AWS_ENDPOINT_URL`")
+    error
+        .with_operation(operation)
+        .with_hint("check what answers in the service's place: a proxy, a portal, `AWS_ENDPOINT_URL`")
 }
 
 /// The error of one call, which needs these permissions. `tried` reads after "cannot".
@@ -46,7 +48,7 @@ where
         SdkError::ServiceError(service)
             if service.raw().status().is_success() && service.err().meta().code().is_none() =>
         {
-            unreadable(operation, tried).answer(Some(service.raw().status().as_u16()), None, None)
+            unreadable(operation, tried).with_response(Some(service.raw().status().as_u16()), None, None)
         }
         SdkError::ServiceError(service) => {
             from_answer(operation, permissions, tried, service.err().meta(), service.raw())
@@ -54,17 +56,17 @@ where
         SdkError::ResponseError(response) => {
             let status = response.raw().status().as_u16();
             let class = if status >= 500 { RetryClass::Transient } else { RetryClass::Final };
-            unreadable(operation, tried).answer(Some(status), None, None).retry(class)
+            unreadable(operation, tried).with_response(Some(status), None, None).with_retry(class)
         }
         SdkError::TimeoutError(_) => unavailable(operation, tried, "no answer in time"),
         SdkError::DispatchFailure(failure) if failure.is_user() => {
             let error = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
-            error.operation(operation).message(DisplayErrorContext(error_source(failure)).to_string())
+            error.with_operation(operation).with_message(DisplayErrorContext(error_source(failure)).to_string())
         }
         SdkError::DispatchFailure(failure) => unavailable(operation, tried, &innermost(error_source(failure))),
         _ => Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"))
-            .operation(operation)
-            .message(innermost(error)),
+            .with_operation(operation)
+            .with_message(innermost(error)),
     }
 }
 
@@ -94,10 +96,10 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 fn unavailable(operation: &'static str, tried: &str, reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Unavailable, tried).operation(operation).message(reason);
+    let error = Error::new(ErrorKind::Unavailable, tried).with_operation(operation).with_message(reason);
     error
-        .retry(RetryClass::Transient)
-        .hint("check the network, a proxy and `AWS_ENDPOINT_URL`, then run the same command again")
+        .with_retry(RetryClass::Transient)
+        .with_hint("check the network, a proxy and `AWS_ENDPOINT_URL`, then run the same command again")
 }
 
 fn from_answer(
@@ -112,23 +114,27 @@ fn from_answer(
     let (kind, retry) = classify(status, code.unwrap_or_default(), meta.message().unwrap_or_default());
     let retry = with_retry_after(retry, raw.headers().get("retry-after"));
     let request_id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| raw.headers().get(*name));
-    let mut error = Error::new(kind, tried).operation(operation).retry(retry).answer(Some(status), code, request_id);
+    let mut error = Error::new(kind, tried).with_operation(operation).with_retry(retry).with_response(
+        Some(status),
+        code,
+        request_id,
+    );
     if let Some(message) = meta.message() {
         let arguments = raw.body().bytes().map(arguments).unwrap_or_default();
-        error = error.message([&[message.to_owned()], &arguments[..]].concat().join("; "));
+        error = error.with_message([&[message.to_owned()], &arguments[..]].concat().join("; "));
     }
     match (kind, status) {
         (_, 301) | (ErrorKind::InvalidInput, 400) if raw.headers().get("x-amz-bucket-region").is_some() => {
             let region = raw.headers().get("x-amz-bucket-region").unwrap_or_default();
-            error.hint(format!("the bucket is in {region}: write `region = \"{region}\"` under [aws]"))
+            error.with_hint(format!("the bucket is in {region}: write `region = \"{region}\"` under [aws]"))
         }
         (ErrorKind::PermissionDenied, _) => {
             let permissions: Vec<_> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
             let permissions = permissions.join(" and ");
-            error.hint(format!("grant {permissions} to the identity in use, then run the same command again"))
+            error.with_hint(format!("grant {permissions} to the identity in use, then run the same command again"))
         }
         (ErrorKind::Unauthenticated, _) => {
-            error.hint("renew the credentials (`aws sso login`, `aws login`, or new keys)")
+            error.with_hint("renew the credentials (`aws sso login`, `aws login`, or new keys)")
         }
         _ => error,
     }

@@ -43,7 +43,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 }
 
 /// The server's policy, where the plan file names no role that it would be attached to.
-pub(crate) fn handover(settings: &Settings, names: &Names) -> Option<String> {
+pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
     let policy = || {
         let policy = access::server_policy(settings, names);
         format!("The server's role needs this policy ([aws.access] would attach it):\n{policy}")

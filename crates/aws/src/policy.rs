@@ -56,19 +56,19 @@ impl Document {
         ours.map_or(Value::Null, |statement| with_sid(statement, statement["Sid"].as_str().unwrap_or_default()))
     }
 
-    /// Our statement as the core judges it, where `wanted` is wanted; those of others are told apart from it. Where they leave
-    /// it no room, one that stands for them says so.
-    pub(crate) fn entries(&self, sids: &[String], wanted: &Value, quota: Quota, holder: &str) -> Entries {
+    /// Our statement as the core judges it, against the `desired` one; those of others are told apart from it. Where they
+    /// leave it no room, one that stands for them says so.
+    pub(crate) fn entries(&self, sids: &[String], desired: &Value, quota: Quota, holder: &str) -> Entries {
         let ours = Some(self.ours(sids)).filter(Value::is_object);
         let ours = ours.map(|ours| Entry { id: EntryId::Ours, ..Entry::new(ours, String::new()) });
         let others = || Entry::new(Value::Array(self.statements.clone()), String::new());
-        let full = self.too_large(sids, wanted, quota, holder);
+        let full = self.too_large(sids, desired, quota, holder);
         let full = full.map(|refusal| Entry { id: EntryId::Others, conflict: Some(refusal), ..others() });
         Entries { list: ours.into_iter().chain(full).collect(), limit: None }
     }
 
-    fn too_large(&self, sids: &[String], wanted: &Value, quota: Quota, holder: &str) -> Option<Refusal> {
-        let merged = self.with_ours(sids, wanted).filter(|_| wanted.is_object())?;
+    fn too_large(&self, sids: &[String], desired: &Value, quota: Quota, holder: &str) -> Option<Refusal> {
+        let merged = self.with_ours(sids, desired).filter(|_| desired.is_object())?;
         let (bytes, statements) = (merged.to_text().len(), merged.statements.len());
         let reason = match quota.statements.filter(|most| statements > *most) {
             Some(most) => {
@@ -100,9 +100,9 @@ impl Document {
     pub(crate) fn with_ours(&self, sids: &[String], statement: &Value) -> Option<Self> {
         let (ours, others): (Vec<_>, Vec<_>) =
             self.statements.iter().cloned().partition(|statement| is_ours(statement, sids));
-        let wanted: Vec<Value> = Some(statement.clone()).filter(Value::is_object).into_iter().collect();
-        let same = ours.len() == wanted.len() && self.ours(sids) == *statement;
-        (!same).then(|| Self { statements: [others, wanted].concat(), ..self.clone() })
+        let desired: Vec<Value> = Some(statement.clone()).filter(Value::is_object).into_iter().collect();
+        let same = ours.len() == desired.len() && self.ours(sids) == *statement;
+        (!same).then(|| Self { statements: [others, desired].concat(), ..self.clone() })
     }
 
     /// Whether nothing is left.
@@ -213,12 +213,12 @@ mod tests {
 
     #[test]
     fn normalize_takes_respellings_for_the_same() {
-        let one = json!({"Sid": "a", "Effect": "Deny", "Principal": {"AWS": ["*"]}, "Action": "s3:*",
+        let left = json!({"Sid": "a", "Effect": "Deny", "Principal": {"AWS": ["*"]}, "Action": "s3:*",
             "Resource": ["b", "a"], "Condition": {"Bool": {"aws:SecureTransport": false}}});
-        let two = json!({"Effect": "Deny", "Principal": "*", "Action": ["s3:*"],
+        let right = json!({"Effect": "Deny", "Principal": "*", "Action": ["s3:*"],
             "Resource": ["a", "b"], "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}});
-        assert_eq!(normalize(&one), normalize(&two));
-        assert_eq!(normalize(&normalize(&one)), normalize(&one));
+        assert_eq!(normalize(&left), normalize(&right));
+        assert_eq!(normalize(&normalize(&left)), normalize(&left));
     }
 
     #[test]
@@ -246,9 +246,9 @@ mod tests {
         let text =
             |count: usize| json!({"Version": VERSION, "Statement": vec![json!({"Sid": "Theirs"}); count]}).to_string();
         let ours = json!({"Sid": "Ours", "Effect": "Deny"});
-        let has_room = |text: &str, wanted: &Value, bytes: usize| {
+        let has_room = |text: &str, desired: &Value, bytes: usize| {
             let quota = Quota { bytes, statements: Some(3) };
-            let entries = Document::parse(text).unwrap().entries(&sids(), wanted, quota, "queue `q`");
+            let entries = Document::parse(text).unwrap().entries(&sids(), desired, quota, "queue `q`");
             entries.list.iter().all(|entry| entry.conflict.is_none())
         };
         assert!(has_room(&text(2), &ours, 1000) && !has_room(&text(3), &ours, 1000));

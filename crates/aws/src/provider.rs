@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Want;
+use provision_core::facet::Desired;
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::Output;
-use provision_core::provider::{Cloud, Connection, Created, Observer, Provisioner};
+use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::credential::{self, Place};
+use crate::credential::{self, Session};
 use crate::names::{Account, Names, Part};
 use crate::resources::access::{self, Recalled};
 use crate::resources::{Write, bucket, notification, ours, queue, run_queue};
@@ -31,7 +31,7 @@ use crate::{contents, orphans, outputs};
 #[derive(Debug)]
 struct Provider<C> {
     settings: Settings,
-    place: Place,
+    session: Session,
     client: C,
     identity: OnceCell<Result<Identity, Error>>,
     /// Whom the marks say that access was given to.
@@ -41,12 +41,12 @@ struct Provider<C> {
 }
 
 #[async_trait]
-impl Cloud for Settings {
+impl ProviderConfig for Settings {
     fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    fn data_name(&self) -> &str {
+    fn data_resource_name(&self) -> &str {
         &self.aws.bucket.name
     }
 
@@ -58,20 +58,20 @@ impl Cloud for Settings {
         json!(self)
     }
 
-    fn given(&self) -> BTreeMap<&'static str, String> {
+    fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let role = self.role_name().map(str::to_owned);
         let given = [("account", self.aws.account.clone()), ("region", self.aws.region.clone()), ("role", role)];
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
-        let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
+        let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
-        let (clients, place) = credential::connect(self.aws.region.as_deref(), connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
+        let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
 
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -80,10 +80,10 @@ impl Cloud for Settings {
 }
 
 impl<C> Provider<C> {
-    fn new(settings: Settings, place: Place, client: C) -> Self {
+    fn new(settings: Settings, session: Session, client: C) -> Self {
         Self {
             settings,
-            place,
+            session,
             client,
             identity: OnceCell::new(),
             recalled: Mutex::default(),
@@ -94,8 +94,8 @@ impl<C> Provider<C> {
     fn names(&self) -> Names {
         let account = Account {
             id: self.stated_account(),
-            region: &self.place.region,
-            endpoint_overridden: self.place.is_overridden(),
+            region: &self.session.region,
+            endpoint_overridden: self.session.is_overridden(),
             caller: self.identity.get().and_then(|identity| identity.as_ref().ok()),
         };
         Names::of(&self.settings, &account)
@@ -103,7 +103,7 @@ impl<C> Provider<C> {
 
     /// The account that the plan file names, or the one that the credentials say.
     fn stated_account(&self) -> Option<&str> {
-        self.settings.aws.account.as_deref().or(self.place.account.as_deref())
+        self.settings.aws.account.as_deref().or(self.session.account.as_deref())
     }
 
     fn recalled(&self) -> Recalled {
@@ -128,10 +128,12 @@ impl<C: AsRef<Reader>> Provider<C> {
             let caller = self.client.as_ref().get_caller_identity().await?;
             if let Some(expected) = self.stated_account().filter(|expected| *expected != caller.account) {
                 let hint = wrong_account(self.settings.aws.account.is_some());
-                let error = Error::new(ErrorKind::Unauthenticated, format!("use account {expected}")).hint(hint);
-                return Err(error.message(format!("the credentials are {} of account {}", caller.arn, caller.account)));
+                let error = Error::new(ErrorKind::Unauthenticated, format!("use account {expected}")).with_hint(hint);
+                return Err(
+                    error.with_message(format!("the credentials are {} of account {}", caller.arn, caller.account))
+                );
             }
-            let Place { region, endpoints, .. } = self.place.clone();
+            let Session { region, endpoints, .. } = self.session.clone();
             Ok(Identity { account: caller.account, principal: caller.arn, region, endpoints })
         };
         self.identity.get_or_init(look).await.as_ref().map_err(Clone::clone)
@@ -153,8 +155,8 @@ impl<C: AsRef<Reader>> Provider<C> {
             false => self.names(),
         };
         let found = access::observe(self.client.as_ref(), &self.settings, &names, &self.recalled()).await;
-        let obstructed = matches!(&found, Ok(Observation::Present(found)) if !found.obstacles.is_empty());
-        self.access_obstructed.store(obstructed, Ordering::Relaxed);
+        let blocked = matches!(&found, Ok(Observation::Present(found)) if !found.blockers.is_empty());
+        self.access_obstructed.store(blocked, Ordering::Relaxed);
         found
     }
 }
@@ -177,15 +179,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         Part::ALL.into_iter().filter_map(|part| self.resource(part)).collect()
     }
 
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired> {
         let (settings, names) = (&self.settings, self.names());
         let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
-            Part::Bucket => bucket::want(settings, &names, origin),
-            Part::Queue => queue::want(settings, &names, origin),
-            Part::Notification => notification::want(&names),
-            Part::RunQueue => run_queue::want(settings, origin),
-            Part::Access => access::want(settings, &names),
+            Part::Bucket => bucket::desired(settings, &names, origin),
+            Part::Queue => queue::desired(settings, &names, origin),
+            Part::Notification => notification::desired(&names),
+            Part::RunQueue => run_queue::desired(settings, origin),
+            Part::Access => access::desired(settings, &names),
         }
     }
 
@@ -201,15 +203,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        outputs::outputs(&self.settings, &self.place.region)
+        outputs::outputs(&self.settings, &self.session.region)
     }
 
     fn warnings(&self) -> Vec<String> {
         outputs::warnings(&self.settings)
     }
 
-    fn handover(&self) -> Option<String> {
-        outputs::handover(&self.settings, &self.names())
+    fn next_steps(&self) -> Option<String> {
+        outputs::next_steps(&self.settings, &self.names())
     }
 
     async fn identity(&self) -> Result<Identity, Error> {
@@ -271,7 +273,7 @@ impl Provisioner for Provider<Writer> {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        _watch: &Watch<'_>,
+        _watch: &OperationContext<'_>,
     ) -> Result<Created, Error> {
         let (client, names) = (&self.client, self.names_in_account().await?);
         match Part::of(&operation.address)? {
@@ -287,25 +289,25 @@ impl Provisioner for Provider<Writer> {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (client, names) = (&self.client, self.names_in_account().await?);
-        let write = Write { facet, before, value, just_created: watch.just_created() };
+        let write = Write { facet, before, value, just_created: context.just_created() };
         let written = match Part::of(&operation.address)? {
             Part::Bucket => bucket::write(client, &names, &write).await,
             Part::Queue | Part::RunQueue => queue::write(client, &names, &operation.name, &write).await,
             Part::Notification => notification::write(client, &names, &write).await,
             Part::Access => access::write(client, &write).await,
         };
-        written.map_err(|error| if watch.created() { error } else { is_gone(error) })
+        written.map_err(|error| if context.created() { error } else { is_gone(error) })
     }
 
-    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        contents::empty(&self.client, &operation.name, &self.names_in_account().await?.account, watch).await
+    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        contents::empty(&self.client, &operation.name, &self.names_in_account().await?.account, context).await
     }
 
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        watch.still_ours().await?;
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        context.still_ours().await?;
         let (client, names, name) = (&self.client, self.names_in_account().await?, &operation.name);
         match Part::of(&operation.address)? {
             Part::Bucket => bucket::delete(client, name, &names.account).await,
@@ -322,5 +324,5 @@ fn as_a_whole(part: Part) -> Error {
 
 /// Only a bucket that this run made can be one that S3 does not see yet; any other is gone.
 fn is_gone(error: Error) -> Error {
-    if error.code() == Some("NoSuchBucket") { error.retry(RetryClass::Final) } else { error }
+    if error.code() == Some("NoSuchBucket") { error.with_retry(RetryClass::Final) } else { error }
 }

@@ -26,7 +26,7 @@ pub(crate) async fn locks(reader: &Reader, scope: &str) -> Option<Refusal> {
 }
 
 /// The refusal to delete what holds things of others, of which the first few are named.
-pub(crate) fn refused(kind: &str, name: &str, others: &[String], path: &str) -> Option<Refusal> {
+pub(crate) fn deletion_refusal(kind: &str, name: &str, others: &[String], path: &str) -> Option<Refusal> {
     const NAMED: usize = 5;
     if others.is_empty() {
         return None;
@@ -42,7 +42,7 @@ pub(crate) fn refused(kind: &str, name: &str, others: &[String], path: &str) -> 
 /// The same as an error, for what arrived after the look.
 pub(crate) fn refusal_error(kind: &str, name: &str, refusal: Refusal) -> Error {
     let error = Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"));
-    error.message(refusal.reason).hint(refusal.hint)
+    error.with_message(refusal.reason).with_hint(refusal.hint)
 }
 
 /// Whether a system topic is that of the account.
@@ -61,7 +61,7 @@ pub(crate) fn immovable(kind: &str, name: &str, location: &str) -> Refusal {
 /// The account that everything else is in is not there.
 pub(crate) fn missing(names: &Names) -> Error {
     let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
-    error.message(format!("it does not exist in resource group `{}`", names.group)).hint(
+    error.with_message(format!("it does not exist in resource group `{}`", names.group)).with_hint(
         "correct `name` under [azure.account] and `resource_group`, or write `create = true` under [azure.account]",
     )
 }
@@ -72,7 +72,9 @@ pub(crate) fn not_there(names: &Names, value: &Value) -> Result<(), Error> {
         return Ok(());
     }
     let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
-    Err(error.message("the service does not find it").hint("run `provision azure plan` to see what is there now"))
+    Err(error
+        .with_message("the service does not find it")
+        .with_hint("run `provision azure plan` to see what is there now"))
 }
 
 #[cfg(test)]
@@ -81,9 +83,9 @@ mod tests {
 
     #[test]
     fn refusal_names_the_first_few() {
-        assert_eq!(refused("storage account", "acme", &[], "azure.account"), None);
+        assert_eq!(deletion_refusal("storage account", "acme", &[], "azure.account"), None);
         let others: Vec<_> = (0..7).map(|number| format!("queue `q{number}`")).collect();
-        let refusal = refused("storage account", "acme", &others, "azure.account").unwrap();
+        let refusal = deletion_refusal("storage account", "acme", &others, "azure.account").unwrap();
         assert!(refusal.reason.ends_with("queue `q4` and 2 more"), "{}", refusal.reason);
     }
 }

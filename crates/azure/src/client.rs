@@ -27,10 +27,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use self::answer::{Answer, failed, is_unreadable, read, refused, trusted};
+use self::answer::{ServiceResponse, is_unreadable, operation_error, read, service_error, trusted};
 pub(crate) use self::operation::operation;
 use self::polling::{Following, Step};
-use crate::error::{Tried, absent, from_answer, from_transport, unreadable};
+use crate::error::{CallContext, absent, from_answer, from_transport, unreadable};
 
 /// Where calls go and how they are authorised.
 #[derive(Clone, Debug)]
@@ -106,10 +106,16 @@ impl Reader {
     }
 
     /// Send one request, again while the core's policy says so.
-    async fn send(&self, method: Method, url: &Url, body: Option<&Value>, text: &str) -> Result<Answer, Error> {
+    async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        body: Option<&Value>,
+        text: &str,
+    ) -> Result<ServiceResponse, Error> {
         let operation = operation(method, url);
-        let tried = Tried { operation: &operation, text };
-        retry::call(|| self.send_once(method, url, body, tried)).await
+        let call = CallContext { operation: &operation, text };
+        retry::call(|| self.send_once(method, url, body, call)).await
     }
 
     async fn send_once(
@@ -117,8 +123,8 @@ impl Reader {
         method: Method,
         url: &Url,
         body: Option<&Value>,
-        tried: Tried<'_>,
-    ) -> Result<Answer, Error> {
+        call: CallContext<'_>,
+    ) -> Result<ServiceResponse, Error> {
         let mut request = Request::new(url.clone(), method);
         request.insert_header("accept", "application/json");
         if let Some(body) = body {
@@ -127,12 +133,12 @@ impl Reader {
         }
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
         let sent = self.clients.pipeline.send(&Context::new(), &mut request, Some(options)).await;
-        let response = sent.map_err(|error| from_transport(tried, &error))?;
+        let response = sent.map_err(|error| from_transport(call, &error))?;
         let answer = read(&response);
         match answer.status {
-            200..300 if is_unreadable(&response) => Err(unreadable(tried)),
+            200..300 if is_unreadable(&response) => Err(unreadable(call)),
             200..300 => Ok(answer),
-            _ => Err(from_answer(tried, &refused(&answer, &response))),
+            _ => Err(from_answer(call, &service_error(&answer, &response))),
         }
     }
 
@@ -149,7 +155,7 @@ impl Reader {
         let answer = self.send(method, url, body, text).await?;
         let known = answer.body.get(member).is_some_and(|value| !value.is_null());
         let document = known.then(|| serde_json::from_value(answer.body).ok()).flatten();
-        document.ok_or_else(|| unreadable(Tried { operation: &operation(method, url), text }))
+        document.ok_or_else(|| unreadable(CallContext { operation: &operation(method, url), text }))
     }
 
     /// A resource; `None` if it is not there.
@@ -170,7 +176,7 @@ impl Reader {
             let next = trusted(&self.clients.endpoint, &link)?;
             // A page that leads to itself never ends.
             if next == url {
-                return Err(unreadable(Tried { operation: &operation(Method::Get, &url), text }));
+                return Err(unreadable(CallContext { operation: &operation(Method::Get, &url), text }));
             }
             url = next;
         }
@@ -202,14 +208,14 @@ impl Writer {
         let status = first.status;
         let operation = operation(method, &url);
         let resource = (method != Method::Delete).then_some(url);
-        let tried = Tried { operation: &operation, text };
-        self.finish(first, resource.as_ref(), tried).await?;
+        let call = CallContext { operation: &operation, text };
+        self.finish(first, resource.as_ref(), call).await?;
         Ok(status)
     }
 
     /// Poll an operation of the service's own, in both styles of Resource Manager
     /// <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations>.
-    async fn finish(&self, first: Answer, resource: Option<&Url>, tried: Tried<'_>) -> Result<(), Error> {
+    async fn finish(&self, first: ServiceResponse, resource: Option<&Url>, call: CallContext<'_>) -> Result<(), Error> {
         let waiting = Mutex::new((Following::default(), Some(first), None::<Url>));
         let look = || async {
             let (answer, url) = {
@@ -218,13 +224,13 @@ impl Writer {
             };
             let answer = match (answer, url) {
                 (Some(first), _) => first,
-                (None, Some(url)) => self.reader.send(Method::Get, &url, None, tried.text).await?,
-                (None, None) => Answer::default(),
+                (None, Some(url)) => self.reader.send(Method::Get, &url, None, call.text).await?,
+                (None, None) => ServiceResponse::default(),
             };
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
             match waiting.0.step(&answer, &self.reader.clients.endpoint, resource)? {
                 Step::Done => Ok(Progress::Done(())),
-                Step::Failed => Err(from_answer(tried, &failed(&answer))),
+                Step::Failed => Err(from_answer(call, &operation_error(&answer))),
                 Step::Look(url) => {
                     waiting.2 = Some(url);
                     Ok(Progress::Running(answer.retry_after))
@@ -232,10 +238,13 @@ impl Writer {
             }
         };
         let late = || {
-            let error = Error::new(ErrorKind::Unavailable, tried.text).operation(tried.operation);
+            let error = Error::new(ErrorKind::Unavailable, call.text).with_operation(call.operation);
             error
-                .message(format!("the service was not done within {} minutes", retry::SERVICE_BUDGET.as_secs() / 60))
-                .hint("it may still end well: run the same command again, it goes on where this one ended")
+                .with_message(format!(
+                    "the service was not done within {} minutes",
+                    retry::SERVICE_BUDGET.as_secs() / 60
+                ))
+                .with_hint("it may still end well: run the same command again, it goes on where this one ended")
         };
         retry::poll(look, late).await
     }

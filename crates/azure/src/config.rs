@@ -20,7 +20,7 @@ pub struct AzureSection {
     pub location: Option<String>,
     /// Whose data centres.
     #[serde(default)]
-    pub cloud: CloudName,
+    pub cloud: AzureEnvironment,
     /// The storage account.
     pub account: AccountSection,
     /// Which pages may use the account's blobs. Default: the server's host.
@@ -52,7 +52,7 @@ pub struct ResourceGroupSection {
 /// Whose data centres.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum CloudName {
+pub enum AzureEnvironment {
     /// The public cloud.
     #[default]
     Public,
@@ -190,8 +190,8 @@ pub struct AccessSection {
     pub principal_type: PrincipalType,
 }
 
-/// What an identity is. The service looks one that it is told the type of up in no directory, so that a new one works at
-/// once <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---assigning-a-role-to-a-new-principal-sometimes-fails>.
+/// What an identity is. If the type is given, the service skips the directory lookup, so that a new identity works at once
+/// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---assigning-a-role-to-a-new-principal-sometimes-fails>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PrincipalType {
     /// An application or a managed identity.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use azure_storage_blob::models::BlobItem;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind};
 
@@ -69,12 +69,12 @@ pub(crate) async fn empty(
     names: &Names,
     container: &str,
     opened: &Opened,
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<(), Error> {
     let reader = writer.reader();
     let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
     let Some((store, FirstPages { blobs: mut first, .. })) = found else { return Ok(()) };
-    let mut emptying = Emptying::new(watch, "blobs and versions");
+    let mut emptying = Emptying::new(context, "blobs and versions");
     loop {
         let delete = |items| delete_batch(writer, &store, items);
         let deleted = emptying.pages(pages(reader, &store, first), delete).await?;
@@ -173,7 +173,7 @@ async fn open_anew(
     let Some(endpoint) = reader.blob_endpoint(&account) else {
         let error =
             Error::new(ErrorKind::Unsupported, format!("find the blobs of storage account `{}`", names.account));
-        return Err(error.message("the account has no blob endpoint"));
+        return Err(error.with_message("the account has no blob endpoint"));
     };
     let by_key = || async {
         let key = reader.list_keys(&id, settings.azure.account.key.as_str()).await?;
@@ -203,6 +203,6 @@ fn is_denied(error: &Error) -> bool {
 
 /// What cannot be listed is not known to be empty.
 fn unlisted(error: Error) -> Error {
-    let reason = error.reason().unwrap_or("the Blob service refused to list it").to_owned();
-    error.message(format!("{reason}; what cannot be listed is not known to be empty, so it is not deleted"))
+    let reason = error.message().unwrap_or("the Blob service refused to list it").to_owned();
+    error.with_message(format!("{reason}; what cannot be listed is not known to be empty, so it is not deleted"))
 }

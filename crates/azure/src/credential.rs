@@ -34,13 +34,13 @@ use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::client::Clients;
-use crate::config::{AzureSection, CloudName};
+use crate::config::{AzureEnvironment, AzureSection};
 use crate::error::innermost;
 use crate::trace::Tracer;
 
 /// Where calls go, and who sends them.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Session {
     /// Endpoints that are not Azure's own, `NAME=value`.
     pub(crate) endpoints: Vec<String>,
     /// The identity in use, by its token.
@@ -67,19 +67,19 @@ struct CloudAddresses {
     authority: &'static str,
 }
 
-const fn addresses(cloud: CloudName) -> CloudAddresses {
+const fn addresses(cloud: AzureEnvironment) -> CloudAddresses {
     match cloud {
-        CloudName::Public => CloudAddresses {
+        AzureEnvironment::Public => CloudAddresses {
             endpoint: "https://management.azure.com",
             audience: "https://management.azure.com",
             authority: "https://login.microsoftonline.com",
         },
-        CloudName::UsGov => CloudAddresses {
+        AzureEnvironment::UsGov => CloudAddresses {
             endpoint: "https://management.usgovcloudapi.net",
             audience: "https://management.core.usgovcloudapi.net",
             authority: "https://login.microsoftonline.us",
         },
-        CloudName::China => CloudAddresses {
+        AzureEnvironment::China => CloudAddresses {
             endpoint: "https://management.chinacloudapi.cn",
             audience: "https://management.chinacloudapi.cn",
             authority: "https://login.chinacloudapi.cn",
@@ -103,7 +103,7 @@ impl Variables<'_> {
         let Some(text) = self.get(name) else { return Ok(None) };
         Url::parse(&text).map(Some).map_err(|error| {
             let tried = format!("use {name}=`{text}`");
-            Error::new(ErrorKind::InvalidInput, tried).message(error.to_string())
+            Error::new(ErrorKind::InvalidInput, tried).with_message(error.to_string())
         })
     }
 }
@@ -113,7 +113,7 @@ impl Variables<'_> {
 /// # Errors
 ///
 /// No credentials, or credentials that the directory does not accept; an endpoint that is not `https`.
-pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Place), Error> {
+pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> Result<(Clients, Session), Error> {
     let variables = Variables(connection.sandbox.as_ref());
     let cloud = addresses(section.cloud);
     let endpoint = endpoint(&variables, &cloud)?;
@@ -121,11 +121,11 @@ pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> 
     let options = options(&variables, &authority, connection)?;
     let chosen = choose(&variables, section, &options)?;
     let scope = scope(&cloud);
-    let credential = Arc::new(Kept { inner: chosen.credential.clone(), tokens: Mutex::default() });
+    let credential = Arc::new(TokenCache { inner: chosen.credential.clone(), tokens: Mutex::default() });
     let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
-    let place = Place { endpoints: endpoints(&variables), principal };
-    Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), place))
+    let session = Session { endpoints: endpoints(&variables), principal };
+    Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), session))
 }
 
 /// What a token for Resource Manager is asked for.
@@ -142,7 +142,7 @@ fn endpoint(variables: &Variables<'_>, cloud: &CloudAddresses) -> Result<Url, Er
         return Ok(endpoint);
     }
     let error = Error::new(ErrorKind::InvalidInput, format!("use {name}=`{endpoint}`"));
-    Err(error.message("a token is sent over TLS only").hint("write an address that begins with `https://`"))
+    Err(error.with_message("a token is sent over TLS only").with_hint("write an address that begins with `https://`"))
 }
 
 fn endpoints(variables: &Variables<'_>) -> Vec<String> {
@@ -180,7 +180,8 @@ fn transport(variables: &Variables<'_>) -> Result<reqwest::Client, Error> {
     }
     let Some(path) = variables.get("SSL_CERT_FILE") else { return built(builder().no_proxy()) };
     let unreadable = |reason: String| {
-        Error::new(ErrorKind::Unexpected, format!("cannot use certificates `{path}` (SSL_CERT_FILE)")).message(reason)
+        Error::new(ErrorKind::Unexpected, format!("cannot use certificates `{path}` (SSL_CERT_FILE)"))
+            .with_message(reason)
     };
     let pem = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
     let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
@@ -195,7 +196,9 @@ fn builder() -> reqwest::ClientBuilder {
 }
 
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-    builder.build().map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").message(innermost(&error)))
+    builder
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(innermost(&error)))
 }
 
 /// A source of tokens.
@@ -272,8 +275,8 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
 
 fn no_token_file(path: &str, error: &std::io::Error) -> Error {
     let tried = format!("read the federated token `{path}` (AZURE_FEDERATED_TOKEN_FILE)");
-    let error = Error::new(ErrorKind::Unauthenticated, tried).message(error.to_string());
-    error.hint("check that the token is mounted (workload identity's webhook, OIDC step of the CI job)")
+    let error = Error::new(ErrorKind::Unauthenticated, tried).with_message(error.to_string());
+    error.with_hint("check that the token is mounted (workload identity's webhook, OIDC step of the CI job)")
 }
 
 /// Ask once, with a limit, before any call. Gives the name of who asks.
@@ -295,8 +298,8 @@ fn first_sentence(error: &azure_core::Error) -> String {
 }
 
 fn no_credentials(reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Unauthenticated, "find Azure credentials").message(reason);
-    error.hint(
+    let error = Error::new(ErrorKind::Unauthenticated, "find Azure credentials").with_message(reason);
+    error.with_hint(
         "looked at the client secret (AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET), workload identity \
          (AZURE_FEDERATED_TOKEN_FILE), then the Azure CLI; run `az login`, or set \
          AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential on a machine with a managed identity",
@@ -317,13 +320,13 @@ fn principal(token: &str) -> String {
 
 /// Keeps a token until shortly before its end: the Azure CLI's credential starts the CLI each time it is asked.
 #[derive(Debug)]
-struct Kept {
+struct TokenCache {
     inner: Arc<dyn TokenCredential>,
     tokens: Mutex<BTreeMap<String, AccessToken>>,
 }
 
 #[async_trait]
-impl TokenCredential for Kept {
+impl TokenCredential for TokenCache {
     async fn get_token(
         &self,
         scopes: &[&str],
@@ -372,7 +375,7 @@ mod tests {
     /// <https://learn.microsoft.com/azure/china/resources-developer-guide#check-endpoints-in-azure>
     #[test]
     fn sovereign_clouds_have_hosts_and_a_scope_of_their_own() {
-        let found = [CloudName::Public, CloudName::UsGov, CloudName::China].map(|cloud| {
+        let found = [AzureEnvironment::Public, AzureEnvironment::UsGov, AzureEnvironment::China].map(|cloud| {
             let cloud = addresses(cloud);
             let endpoint = endpoint(&Variables(Some(&BTreeMap::new())), &cloud).unwrap();
             (endpoint.to_string(), scope(&cloud), cloud.authority)
@@ -395,10 +398,10 @@ mod tests {
             ),
         ];
         assert_eq!(found, expected.map(|(endpoint, scope, host)| (endpoint.to_owned(), scope.to_owned(), host)));
-        let china: CloudName = serde_json::from_str("\"china\"").unwrap();
+        let china: AzureEnvironment = serde_json::from_str("\"china\"").unwrap();
         assert_eq!(
-            (china, serde_json::to_string(&CloudName::UsGov).unwrap()),
-            (CloudName::China, "\"usgov\"".to_owned())
+            (china, serde_json::to_string(&AzureEnvironment::UsGov).unwrap()),
+            (AzureEnvironment::China, "\"usgov\"".to_owned())
         );
     }
 
@@ -406,7 +409,7 @@ mod tests {
     fn tokens_are_asked_for_at_the_authority_of_the_cloud() {
         let variables = BTreeMap::new();
         let options =
-            options(&Variables(Some(&variables)), addresses(CloudName::UsGov).authority, &Connection::default());
+            options(&Variables(Some(&variables)), addresses(AzureEnvironment::UsGov).authority, &Connection::default());
         let CloudConfiguration::Custom(custom) = options.unwrap().cloud.unwrap().as_ref().clone() else { panic!() };
         assert_eq!(custom.authority_host, "https://login.microsoftonline.us");
     }
@@ -414,7 +417,7 @@ mod tests {
     #[test]
     fn endpoint_is_reached_over_tls_only() {
         let variables = |url: &str| BTreeMap::from([("AZURE_RESOURCE_MANAGER_ENDPOINT".to_owned(), url.to_owned())]);
-        let cloud = addresses(CloudName::UsGov);
+        let cloud = addresses(AzureEnvironment::UsGov);
         assert_eq!(
             endpoint(&Variables(Some(&BTreeMap::new())), &cloud).unwrap().host_str(),
             Some("management.usgovcloudapi.net")

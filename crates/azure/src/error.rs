@@ -28,7 +28,7 @@ pub(crate) const GROUP_BEING_DELETED: RetryClass =
 
 /// What a call was, for its error.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tried<'a> {
+pub(crate) struct CallContext<'a> {
     /// The operation, spelled as its permission.
     pub(crate) operation: &'a str,
     /// Reads after "cannot".
@@ -37,7 +37,7 @@ pub(crate) struct Tried<'a> {
 
 /// What a service answered instead of a result.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Refused {
+pub(crate) struct ServiceError {
     pub(crate) status: u16,
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Refused {
     pub(crate) retry_after: Option<Duration>,
 }
 
-impl Refused {
+impl ServiceError {
     /// Read the body of an answer: Resource Manager's JSON
     /// <https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling>, or Storage's
     /// XML <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>.
@@ -70,7 +70,7 @@ fn element(xml: &str, name: &str) -> Option<String> {
 }
 
 /// The error of one call that was answered.
-pub(crate) fn from_answer(tried: Tried<'_>, refused: &Refused) -> Error {
+pub(crate) fn from_answer(call: CallContext<'_>, refused: &ServiceError) -> Error {
     let code = refused.code.as_deref().unwrap_or_default();
     let message = refused.message.as_deref().unwrap_or_default();
     let (kind, retry) = classify(refused.status, code, message);
@@ -79,38 +79,39 @@ pub(crate) fn from_answer(tried: Tried<'_>, refused: &Refused) -> Error {
         (retry, _) => retry,
     };
     let status = Some(refused.status).filter(|status| *status > 0);
-    let error = Error::new(kind, tried.text).operation(tried.operation).retry(retry).answer(
+    let error = Error::new(kind, call.text).with_operation(call.operation).with_retry(retry).with_response(
         status,
         refused.code.as_deref(),
         refused.request_id.as_deref(),
     );
-    let error = if message.is_empty() { error } else { error.message(message) };
-    match hint(kind, code, tried.operation) {
-        Some(hint) => error.hint(hint),
+    let error = if message.is_empty() { error } else { error.with_message(message) };
+    match hint(kind, code, call.operation) {
+        Some(hint) => error.with_hint(hint),
         None => error,
     }
 }
 
 /// The error of one call that was answered with success, and with something else than its document: nothing is known then.
-pub(crate) fn unreadable(tried: Tried<'_>) -> Error {
-    let error = Error::new(ErrorKind::Unexpected, format!("cannot {}", tried.text)).operation(tried.operation);
-    error.message("the answer cannot be read: it is not the document that this call is answered with").hint(
+pub(crate) fn unreadable(call: CallContext<'_>) -> Error {
+    let error = Error::new(ErrorKind::Unexpected, format!("cannot {}", call.text)).with_operation(call.operation);
+    error.with_message("the answer cannot be read: it is not the document that this call is answered with").with_hint(
         "a proxy or a login page between here and Azure may have answered: look at the answer with `--trace`, then run the \
          same command again",
     )
 }
 
 /// The error of one call that was not answered.
-pub(crate) fn from_transport(tried: Tried<'_>, error: &azure_core::Error) -> Error {
+pub(crate) fn from_transport(call: CallContext<'_>, error: &azure_core::Error) -> Error {
     let reason = innermost(error);
     if *error.kind() == azure_core::error::ErrorKind::Credential {
-        let error = Error::new(ErrorKind::Unauthenticated, tried.text).operation(tried.operation).message(reason);
-        return error.hint("renew the credentials (`az login`, or a new client secret)");
+        let error =
+            Error::new(ErrorKind::Unauthenticated, call.text).with_operation(call.operation).with_message(reason);
+        return error.with_hint("renew the credentials (`az login`, or a new client secret)");
     }
-    let error = Error::new(ErrorKind::Unavailable, tried.text).operation(tried.operation).message(reason);
+    let error = Error::new(ErrorKind::Unavailable, call.text).with_operation(call.operation).with_message(reason);
     error
-        .retry(RetryClass::Transient)
-        .hint("check the network, a proxy and `AZURE_RESOURCE_MANAGER_ENDPOINT`, then run the same command again")
+        .with_retry(RetryClass::Transient)
+        .with_hint("check the network, a proxy and `AZURE_RESOURCE_MANAGER_ENDPOINT`, then run the same command again")
 }
 
 /// The reason at the end of the chain: the outer errors only say that sending failed.
@@ -266,9 +267,9 @@ mod tests {
     use super::*;
 
     fn refused(status: u16, body: &str) -> Error {
-        let mut refused = Refused { status, ..Refused::default() };
+        let mut refused = ServiceError { status, ..ServiceError::default() };
         refused.read(body.as_bytes());
-        from_answer(Tried { operation: "Microsoft.Storage/storageAccounts/write", text: "create it" }, &refused)
+        from_answer(CallContext { operation: "Microsoft.Storage/storageAccounts/write", text: "create it" }, &refused)
     }
 
     #[test]
@@ -289,7 +290,7 @@ mod tests {
         let body = r#"{"error":{"code":"AuthorizationFailed","message":"The client 'x' does not have authorization"}}"#;
         let error = refused(403, body);
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        assert!(error.advice().unwrap().contains("`Microsoft.Storage/storageAccounts/write`"));
+        assert!(error.hint().unwrap().contains("`Microsoft.Storage/storageAccounts/write`"));
     }
 
     /// <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>
@@ -299,8 +300,8 @@ mod tests {
                     <Message>Key based authentication is not permitted on this storage account.\nRequestId:1\n</Message></Error>";
         let error = refused(403, body);
         assert_eq!(error.code(), Some("KeyBasedAuthenticationNotPermitted"));
-        assert_eq!(error.reason(), Some("Key based authentication is not permitted on this storage account."));
-        assert!(error.advice().unwrap().contains("shared keys are disabled"));
+        assert_eq!(error.message(), Some("Key based authentication is not permitted on this storage account."));
+        assert!(error.hint().unwrap().contains("shared keys are disabled"));
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Names {
     }
 
     /// Whether the mark among these tags says that this deployment made what has the id.
-    pub(crate) fn made(&self, tags: &Tags, id: &str) -> bool {
+    pub(crate) fn is_made_by_us(&self, tags: &Tags, id: &str) -> bool {
         let mark = Mark::from_tags(tags).filter(|mark| mark.origin == Origin::Created);
         mark.is_some_and(|mark| self.deployments.contains(&mark.deployment) && mark.is_for(&identity_of(id)))
     }
@@ -134,7 +134,7 @@ impl Names {
     /// The same with the account of an id.
     pub(crate) fn in_account(&self, id: &str) -> Self {
         let segments: Vec<_> = id.split('/').collect();
-        let segment = |place: usize| segments.get(place).copied().unwrap_or_default().to_owned();
+        let segment = |index: usize| segments.get(index).copied().unwrap_or_default().to_owned();
         Self { group: segment(4), account: segment(8), ..self.clone() }
     }
 
@@ -147,7 +147,7 @@ impl Names {
     }
 
     /// The same with the account that an orphan's place names.
-    fn at(&self, place: &str) -> Self {
+    fn at_place(&self, place: &str) -> Self {
         match place.split_once('/') {
             Some((group, account)) => Self { group: group.to_owned(), account: account.to_owned(), ..self.clone() },
             None => Self { account: place.to_owned(), ..self.clone() },
@@ -157,10 +157,10 @@ impl Names {
     /// What a name stands for, that of an orphan in another account too: the names of its account, and its own there.
     pub(crate) fn located<'a>(&self, part: Part, name: &'a str) -> (Self, &'a str) {
         if part == Part::Account {
-            return (self.at(name), name);
+            return (self.at_place(name), name);
         }
         match name.rsplit_once('/') {
-            Some((place, name)) => (self.at(place), name),
+            Some((place, name)) => (self.at_place(place), name),
             None => (self.clone(), name),
         }
     }
@@ -209,6 +209,6 @@ pub(crate) mod tests {
         let id = "/subscriptions/s/resourceGroups/other/providers/Microsoft.Storage/storageAccounts/old";
         let other = names.in_account(id);
         assert_eq!((other.account_id().as_str(), names.place(&other).as_str()), (id, "other/old"));
-        assert_eq!(names.place(&names.at("old")), "old");
+        assert_eq!(names.place(&names.at_place("old")), "old");
     }
 }

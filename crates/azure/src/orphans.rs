@@ -2,7 +2,7 @@
 //! another name.
 
 use futures::future::try_join_all;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::mark::{Mark, Tags};
 use provision_core::resource::Orphan;
 use provision_core::{Error, ErrorKind};
@@ -14,8 +14,8 @@ use crate::names::{Names, Part, identity_of};
 use crate::resources::{access, account, events};
 use crate::tags::tags;
 
-/// Everything that carries the mark of one of these deployments, accounts with what is in them. The account of the plan file
-/// is none: it is used, whoever made it.
+/// Everything that carries the mark of one of these deployments, accounts with what is in them. The plan file's own
+/// account is never an orphan.
 pub(crate) async fn marked(
     reader: &Reader,
     names: &Names,
@@ -23,7 +23,7 @@ pub(crate) async fn marked(
     looking: &Looking,
 ) -> Result<Vec<Orphan>, Error> {
     let (marks, accounts) = futures::try_join!(looking.marks(reader, names), accounts(reader, names))?;
-    let mut found = below(&marks.inside, "", deployments);
+    let mut found = orphans_in(&marks.inside, "", deployments);
     let named = identity_of(&names.account_id());
     let mut others = Vec::new();
     for listed in &accounts {
@@ -34,7 +34,7 @@ pub(crate) async fn marked(
     }
     let held = try_join_all(others.iter().map(|(other, _)| inside(reader, other))).await?;
     for ((other, _), inside) in others.iter().zip(&held) {
-        found.extend(below(inside.as_deref().unwrap_or_default(), &names.place(other), deployments));
+        found.extend(orphans_in(inside.as_deref().unwrap_or_default(), &names.place(other), deployments));
     }
     found.extend(others.into_iter().map(|(other, mark)| {
         let (name, identity) = (names.place(&other), identity_of(&other.account_id()));
@@ -58,7 +58,7 @@ async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<StorageAccount>,
 }
 
 /// Containers and queues of one account; `place` stands before their names, where it is not the plan file's.
-fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> {
+fn orphans_in(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> {
     let orphan = |item: &Inside| {
         let mark = item.mark().filter(|mark| deployments.contains(&mark.deployment))?;
         let name = format!("{place}/{}", item.name);
@@ -70,8 +70,12 @@ fn below(inside: &[Inside], place: &str, deployments: &[String]) -> Vec<Orphan> 
 }
 
 /// Delete an account of another name, after what we had on it.
-pub(crate) async fn delete_account(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+pub(crate) async fn delete_account(
+    writer: &Writer,
+    names: &Names,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
     access::remove(writer, names).await?;
-    events::remove(writer, names, watch).await?;
-    account::delete(writer, names, watch).await
+    events::remove(writer, names, context).await?;
+    account::delete(writer, names, context).await
 }

@@ -61,7 +61,7 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
 }
 
 /// The commands that give a server its rights, where the plan file names no identity that would get them.
-pub(crate) fn handover(settings: &Settings, names: &Names) -> Option<String> {
+pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
     let commands = || {
         format!(
             "The server signs with AZURE_STORAGE_KEY, or its identity needs these roles ([azure.access] would assign \

@@ -6,15 +6,15 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Want;
+use provision_core::facet::Desired;
 use provision_core::identity::Identity;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Origin, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, Setting};
-use provision_core::provider::{Cloud, Connection, Created, Observer, Provisioner};
+use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind};
@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Opened};
-use crate::credential::{self, Place};
+use crate::credential::{self, Session};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
@@ -36,7 +36,7 @@ use crate::{blockers, orphans, outputs};
 #[derive(Debug)]
 struct Provider<C> {
     settings: Settings,
-    place: Place,
+    session: Session,
     client: C,
     identity: OnceCell<Result<Identity, Error>>,
     /// Whether the look found Event Grid registered.
@@ -54,12 +54,12 @@ struct Provider<C> {
 }
 
 #[async_trait]
-impl Cloud for Settings {
+impl ProviderConfig for Settings {
     fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    fn data_name(&self) -> &str {
+    fn data_resource_name(&self) -> &str {
         &self.azure.container.name
     }
 
@@ -71,20 +71,20 @@ impl Cloud for Settings {
         json!(self)
     }
 
-    fn given(&self) -> BTreeMap<&'static str, String> {
+    fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let principal = self.azure.access.as_ref().map(|access| access.principal_id.clone());
         let principal = principal.map(|principal| ("principal_id", principal));
         std::iter::once(("subscription", self.azure.subscription.clone())).chain(principal).collect()
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
-        let (clients, place) = credential::connect(&self.azure, connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
+        let (clients, session) = credential::connect(&self.azure, connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
-        let (clients, place) = credential::connect(&self.azure, connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
+        let (clients, session) = credential::connect(&self.azure, connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -99,10 +99,10 @@ impl Cloud for Settings {
 }
 
 impl<C> Provider<C> {
-    fn new(settings: Settings, place: Place, client: C) -> Self {
+    fn new(settings: Settings, session: Session, client: C) -> Self {
         Self {
             settings,
-            place,
+            session,
             client,
             identity: OnceCell::new(),
             registration: Registration::default(),
@@ -143,7 +143,7 @@ impl<C: AsRef<Reader>> Provider<C> {
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
             self.client.as_ref().get_subscription(&self.names().subscription).await?;
-            let Place { endpoints, principal } = self.place.clone();
+            let Session { endpoints, principal } = self.session.clone();
             let account = self.settings.azure.subscription.clone();
             let region = Some(self.settings.location()).filter(|region| !region.is_empty());
             Ok(Identity { account, principal, region: region.unwrap_or_else(|| "-".to_owned()), endpoints })
@@ -162,17 +162,17 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         Part::ALL.into_iter().filter_map(|part| self.resource(part)).collect()
     }
 
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired> {
         let (settings, names) = (&self.settings, self.names());
         let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
-            Part::ResourceGroup => resource_group::want(settings),
-            Part::Account => account::want(settings),
-            Part::Container => container::want(settings, origin),
-            Part::Cors => cors::want(settings),
-            Part::Queue => queue::want(settings),
-            Part::Events => events::want(settings, &names),
-            Part::Access => access::want(settings, &names),
+            Part::ResourceGroup => resource_group::desired(settings),
+            Part::Account => account::desired(settings),
+            Part::Container => container::desired(settings, origin),
+            Part::Cors => cors::desired(settings),
+            Part::Queue => queue::desired(settings),
+            Part::Events => events::desired(settings, &names),
+            Part::Access => access::desired(settings, &names),
         }
     }
 
@@ -189,14 +189,14 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         outputs::outputs(&self.settings, Setting::Sealed)
     }
 
-    fn protected_by(&self) -> Option<&'static str> {
+    fn protection_path(&self) -> Option<&'static str> {
         Some("azure.account")
     }
 
-    fn instead_of_adopting(&self, address: &Address) -> Option<String> {
+    fn adoption_alternative(&self, address: &Address) -> Option<String> {
         match Part::of(address).ok()? {
-            Part::ResourceGroup => Some(instead_of_adopting("into `resource_group` under [azure]")),
-            Part::Account => Some(instead_of_adopting("under [azure.account]")),
+            Part::ResourceGroup => Some(adoption_alternative("into `resource_group` under [azure]")),
+            Part::Account => Some(adoption_alternative("under [azure.account]")),
             Part::Container | Part::Cors | Part::Queue | Part::Events | Part::Access => None,
         }
     }
@@ -205,8 +205,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         outputs::warnings(&self.settings, self.registration.is_missing(), self.leftover_mark.load(Ordering::Relaxed))
     }
 
-    fn handover(&self) -> Option<String> {
-        outputs::handover(&self.settings, &self.names())
+    fn next_steps(&self) -> Option<String> {
+        outputs::next_steps(&self.settings, &self.names())
     }
 
     async fn identity(&self) -> Result<Identity, Error> {
@@ -241,11 +241,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         contents::contents(self.client.as_ref(), &self.settings, &names, &names.container, &self.opened).await
     }
 
-    async fn in_the_way(&self, address: &Address) -> Result<Option<Refusal>, Error> {
+    async fn deletion_blockers(&self, address: &Address) -> Result<Option<Refusal>, Error> {
         let (reader, names) = (self.client.as_ref(), self.names());
         match Part::of(address)? {
-            Part::ResourceGroup => resource_group::in_the_way(reader, &names, !names.shared).await,
-            Part::Account => account::in_the_way(reader, &names).await,
+            Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.shared).await,
+            Part::Account => account::deletion_blockers(reader, &names).await,
             Part::Container => blockers::locked(reader, &names).await,
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),
         }
@@ -283,12 +283,12 @@ impl Provisioner for Provider<Writer> {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<Created, Error> {
         let (part, writer, names) = (Part::of(&operation.address)?, &self.client, self.names());
         let created = match part {
             Part::ResourceGroup => resource_group::create(writer, &names, tags, facets).await,
-            Part::Account => account::create(writer, &names, tags, facets, watch).await,
+            Part::Account => account::create(writer, &names, tags, facets, context).await,
             Part::Container => container::create(writer, &names, &operation.name, tags).await,
             Part::Queue => queue::create(writer, &names, &operation.name, tags).await,
             Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
@@ -304,15 +304,15 @@ impl Provisioner for Provider<Writer> {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (writer, settings, names) = (&self.client, &self.settings, self.names());
         let write = Write { facet, before, value };
         let written = match Part::of(&operation.address)? {
-            Part::Account => account::write(writer, &names, &write, watch).await,
+            Part::Account => account::write(writer, &names, &write, context).await,
             Part::Container => container::write(writer, &names, &write).await,
-            Part::Cors => cors::write(writer, &names, &write, watch).await,
-            Part::Events => events::write(writer, &names, &self.registration, &write, watch).await,
+            Part::Cors => cors::write(writer, &names, &write, context).await,
+            Part::Events => events::write(writer, &names, &self.registration, &write, context).await,
             Part::Access => access::write(writer, settings, &names, &self.principals(), &write).await,
             Part::ResourceGroup => Err(ours("a resource group is written with its creation")),
             Part::Queue => Err(ours("a queue is written with its creation")),
@@ -320,23 +320,23 @@ impl Provisioner for Provider<Writer> {
         written.map_err(|error| self.not_seen_yet(error))
     }
 
-    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
         let (names, name) = (self.names(), &operation.name);
-        contents::empty(&self.client, &self.settings, &names, name, &self.opened, watch).await
+        contents::empty(&self.client, &self.settings, &names, name, &self.opened, context).await
     }
 
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
         let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (names, name) = planned.located(part, &operation.name);
         let (writer, settings, opened) = (&self.client, &self.settings, &self.opened);
         match part {
-            Part::ResourceGroup => resource_group::delete(writer, &names, watch).await,
+            Part::ResourceGroup => resource_group::delete(writer, &names, context).await,
             Part::Account if names.account_id() != planned.account_id() => {
-                orphans::delete_account(writer, &names, watch).await
+                orphans::delete_account(writer, &names, context).await
             }
-            Part::Account => account::delete(writer, &names, watch).await,
-            Part::Container => container::delete(writer, settings, &names, name, opened, watch).await,
-            Part::Queue => queue::delete(writer, &names, name, watch).await,
+            Part::Account => account::delete(writer, &names, context).await,
+            Part::Container => container::delete(writer, settings, &names, name, opened, context).await,
+            Part::Queue => queue::delete(writer, &names, name, context).await,
             Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
         }
     }
@@ -347,8 +347,8 @@ impl Provider<Writer> {
     /// (<https://github.com/hashicorp/terraform-provider-azurerm/issues/15609>).
     fn not_seen_yet(&self, error: Error) -> Error {
         let made = self.created.load(Ordering::Relaxed);
-        if made && error.kind() == ErrorKind::NotFound && error.retry_class().settling().is_none() {
-            return error.retry(ACCOUNT_NOT_READY);
+        if made && error.kind() == ErrorKind::NotFound && error.retry().settling().is_none() {
+            return error.with_retry(ACCOUNT_NOT_READY);
         }
         error
     }
@@ -359,6 +359,6 @@ fn as_a_whole(part: Part) -> Error {
     ours(&format!("{} is taken for more than an entry", part.address()))
 }
 
-fn instead_of_adopting(place: &str) -> String {
-    format!("to use it as it is, unmarked and never deleted, write `create = false` {place}")
+fn adoption_alternative(key: &str) -> String {
+    format!("to use it as it is, unmarked and never deleted, write `create = false` {key}")
 }

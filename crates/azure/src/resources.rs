@@ -1,7 +1,7 @@
-//! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
+//! The managed things, a file each: what it is, what is desired, what is observed, how it is made, written and deleted.
 
-use provision_core::facet::{Facet, Seen, Want};
-use provision_core::resource::{Lane, Turns};
+use provision_core::facet::{Desired, Facet, Observed};
+use provision_core::resource::{Lane, LaneMode};
 use provision_core::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,12 +52,12 @@ pub(crate) mod account;
 /// `StorageAccountOperationInProgress`, or with throttling although it carries them out
 /// (<https://github.com/Azure/azure-cli/issues/31148>). The Blob service's properties are such a write, and a new event
 /// subscription makes one.
-const ACCOUNT_LANE: Lane = Lane { name: "account", turns: Turns::Always };
+const ACCOUNT_LANE: Lane = Lane { name: "account", mode: LaneMode::Always };
 
 /// What is in the account is a thing of its own, with metadata of its own: containers and queues are made and marked at the
 /// same time. Should the service say `StorageAccountOperationInProgress` all the same, that is a conflict like any other, and
 /// from then on they take turns with everything else in the lane.
-const CONTENT_LANE: Lane = Lane { turns: Turns::AfterConflict, ..ACCOUNT_LANE };
+const CONTENT_LANE: Lane = Lane { mode: LaneMode::AfterConflict, ..ACCOUNT_LANE };
 
 /// What `facets!` makes.
 pub(crate) trait Facets: Copy + 'static {
@@ -80,13 +80,13 @@ pub(crate) trait Facets: Copy + 'static {
         found.ok_or_else(|| ours(&format!("facet `{name}` is unknown")))
     }
 
-    /// A value that is wanted; `path` is the plan file's key that decides it.
-    fn want(self, value: impl Serialize, path: &str) -> Want {
-        Want { facet: self.spec(), value: json!(value), path: path.to_owned() }
+    /// A desired value; `path` is the plan file's key that decides it.
+    fn desired(self, value: impl Serialize, path: &str) -> Desired {
+        Desired { facet: self.spec(), value: json!(value), path: path.to_owned() }
     }
 
-    /// What is seen of each.
-    fn all_seen(look: impl Fn(Self) -> Seen) -> Vec<(&'static str, Seen)> {
+    /// What is observed of each.
+    fn all_observed(look: impl Fn(Self) -> Observed) -> Vec<(&'static str, Observed)> {
         Self::EACH.iter().map(|facet| (facet.name(), look(*facet))).collect()
     }
 }
@@ -100,8 +100,8 @@ pub(crate) struct Write<'a> {
 }
 
 /// The deployment's tags, where there are any.
-fn wanted_tags(facet: impl Facets, settings: &Settings) -> Option<Want> {
-    (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags"))
+fn wanted_tags(facet: impl Facets, settings: &Settings) -> Option<Desired> {
+    (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags"))
 }
 
 /// A value as its facet has it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use crate::clouds::{Cloud, InCloud};
+use crate::clouds::{CloudId, InCloud};
 
 /// Buckets, queues and events for self-hosted Weights & Biases servers.
 #[derive(Debug, Parser)]
@@ -63,7 +63,7 @@ pub(crate) enum Command {
     /// Print a commented plan file to begin with.
     Init {
         /// The cloud.
-        cloud: Cloud,
+        cloud: CloudId,
     },
     /// Check a plan file; nothing is sent.
     Validate {

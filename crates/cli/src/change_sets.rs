@@ -10,7 +10,7 @@ use serde_json::json;
 pub(crate) fn read(path: &Path) -> Result<ChangeSet, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let tried = format!("cannot read change set `{}`", path.display());
-        Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+        Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })?;
     ChangeSet::from_json(&text)
 }
@@ -19,6 +19,6 @@ pub(crate) fn read(path: &Path) -> Result<ChangeSet, Error> {
 pub(crate) fn save(set: &ChangeSet, path: &Path) -> Result<(), Error> {
     std::fs::write(path, format!("{:#}\n", json!(set))).map_err(|error| {
         let tried = format!("cannot write change set `{}`", path.display());
-        Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+        Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })
 }

@@ -9,14 +9,14 @@ use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 use provision_core::provider;
 use provision_gcp as gcp;
-use provision_sandbox::{CloudName, Error, Sandbox};
+use provision_sandbox::{EmulatorKind, Error, Sandbox};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// A cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Cloud {
+pub(crate) enum CloudId {
     /// Amazon Web Services.
     Aws,
     /// Google Cloud.
@@ -41,17 +41,17 @@ pub(crate) enum InCloud<A: Subcommand> {
 
 impl<A: Subcommand> InCloud<A> {
     /// The cloud and what to do there.
-    pub(crate) fn parts(self) -> (Cloud, A) {
+    pub(crate) fn parts(self) -> (CloudId, A) {
         match self {
-            Self::Aws(action) => (Cloud::Aws, action),
-            Self::Gcp(action) => (Cloud::Gcp, action),
-            Self::Azure(action) => (Cloud::Azure, action),
+            Self::Aws(action) => (CloudId::Aws, action),
+            Self::Gcp(action) => (CloudId::Gcp, action),
+            Self::Azure(action) => (CloudId::Azure, action),
         }
     }
 }
 
 /// The settings of a checked plan file, whichever cloud they are for.
-pub(crate) type Settings = Box<dyn provider::Cloud>;
+pub(crate) type Settings = Box<dyn provider::ProviderConfig>;
 
 /// What a plan file takes for granted, by name.
 pub(crate) type Prerequisites = BTreeMap<&'static str, String>;
@@ -75,7 +75,7 @@ struct Row {
     /// Reads the settings that a saved change set carries.
     restore: fn(Value) -> Option<Settings>,
     /// Its copy in the sandbox.
-    emulator: CloudName,
+    emulator: EmulatorKind,
     /// Makes there what a plan file takes for granted.
     seed: Seed,
 }
@@ -88,7 +88,7 @@ static AWS: Row = Row {
     schema: aws::AwsSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(aws::Settings::read(deployment, file, problems)?)),
     restore: restore::<aws::Settings>,
-    emulator: CloudName::Aws,
+    emulator: EmulatorKind::Aws,
     seed: |sandbox, given| {
         let (account, region) = (given("account"), given("region"));
         let (account, region) = (account.as_deref().unwrap_or(ACCOUNT), region.as_deref().unwrap_or(REGION));
@@ -104,7 +104,7 @@ static GCP: Row = Row {
     schema: gcp::GcpSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(gcp::Settings::read(deployment, file, problems)?)),
     restore: restore::<gcp::Settings>,
-    emulator: CloudName::Google,
+    emulator: EmulatorKind::Google,
     seed: |sandbox, given| {
         sandbox.seed_google(&given("project").unwrap_or_default(), given("service_account").as_deref())
     },
@@ -118,7 +118,7 @@ static AZURE: Row = Row {
     schema: azure::AzureSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(azure::Settings::read(deployment, file, problems)?)),
     restore: restore::<azure::Settings>,
-    emulator: CloudName::Azure,
+    emulator: EmulatorKind::Azure,
     seed: |sandbox, given| {
         sandbox.seed_azure(&given("subscription").unwrap_or_default(), TENANT, given("principal_id").as_deref())
     },
@@ -131,11 +131,11 @@ const REGION: &str = "eu-west-1";
 /// The directory of the sandbox's subscriptions.
 const TENANT: &str = "72f988bf-0000-4000-8000-000000000000";
 
-fn restore<S: provider::Cloud + DeserializeOwned + 'static>(settings: Value) -> Option<Settings> {
+fn restore<S: provider::ProviderConfig + DeserializeOwned + 'static>(settings: Value) -> Option<Settings> {
     Some(Box::new(serde_json::from_value::<S>(settings).ok()?))
 }
 
-impl Cloud {
+impl CloudId {
     /// Every cloud, in the order of the documentation.
     pub(crate) const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
 
@@ -183,7 +183,7 @@ impl Cloud {
     }
 
     /// Its copy in the sandbox.
-    pub(crate) const fn emulator(self) -> CloudName {
+    pub(crate) const fn emulator(self) -> EmulatorKind {
         self.row().emulator
     }
 
@@ -193,7 +193,7 @@ impl Cloud {
     }
 }
 
-impl std::fmt::Display for Cloud {
+impl std::fmt::Display for CloudId {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.pad(self.name())
     }
@@ -201,7 +201,7 @@ impl std::fmt::Display for Cloud {
 
 /// The JSON Schema of a plan file, for editors.
 pub(crate) fn schema() -> Value {
-    schema_with(|generator| Cloud::ALL.map(|cloud| (cloud.name(), (cloud.row().schema)(generator))).to_vec())
+    schema_with(|generator| CloudId::ALL.map(|cloud| (cloud.name(), (cloud.row().schema)(generator))).to_vec())
 }
 
 /// The schema (draft 7, which TOML editors read) of a file with `[deployment]` and these cloud sections.

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use anstream::ColorChoice;
 
 use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
-use crate::clouds::Cloud;
-use crate::exit::{Ended, Exit, Failure};
+use crate::clouds::CloudId;
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::view::View;
 use crate::view::human::Human;
 use crate::view::json::Json;
@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     })
 }
 
-async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Ended {
+async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     if global.sandbox.is_some() && matches!(command, Command::Sandbox(_)) {
         return Err(Failure::Usage("`provision sandbox` takes its folder with `--dir`".to_owned()));
     }
@@ -54,7 +54,7 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> End
     }
 }
 
-async fn act(action: Action, cloud: Cloud, global: &Global, view: &Arc<dyn View>) -> Ended {
+async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans } => {
             plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global, view.as_ref()).await

@@ -114,4 +114,4 @@ impl Failure {
 }
 
 /// How a command ends.
-pub(crate) type Ended = Result<Exit, Failure>;
+pub(crate) type CommandResult = Result<Exit, Failure>;

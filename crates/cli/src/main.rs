@@ -28,5 +28,5 @@ fn main() -> ExitCode {
     let exit = runtime.block_on(commands::run(arguments));
     // A second signal gave up waiting: what is in flight must not keep the process.
     runtime.shutdown_background();
-    if exit == exit::Exit::Done && view::lost() { exit::Exit::Failure.into() } else { exit.into() }
+    if exit == exit::Exit::Done && view::write_failed() { exit::Exit::Failure.into() } else { exit.into() }
 }

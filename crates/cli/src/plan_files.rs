@@ -10,16 +10,16 @@ use provision_core::plan_file::{PlanFile, PlanFileError};
 use provision_core::provider::Observer;
 use provision_core::{Error, engine};
 
-use crate::clouds::{Cloud, Settings};
+use crate::clouds::{CloudId, Settings};
 use crate::exit::Failure;
 
 /// The plan file of a cloud where none is given.
-pub(crate) fn plan_file_path(given: Option<PathBuf>, cloud: Cloud) -> PathBuf {
+pub(crate) fn plan_file_path(given: Option<PathBuf>, cloud: CloudId) -> PathBuf {
     given.unwrap_or_else(|| default_path(&[cloud]))
 }
 
 /// `provision.toml`, else the first of these clouds' files under `plans/`.
-pub(crate) fn default_path(clouds: &[Cloud]) -> PathBuf {
+pub(crate) fn default_path(clouds: &[CloudId]) -> PathBuf {
     let first = PathBuf::from("provision.toml");
     let mut named = clouds.iter().map(|cloud| PathBuf::from(format!("plans/{cloud}.toml")));
     if first.exists() { first } else { named.find(|path| path.exists()).unwrap_or(first) }
@@ -44,14 +44,14 @@ fn env(name: &str) -> Option<String> {
 
 /// A plan file that is free of problems.
 pub(crate) struct Checked {
-    pub(crate) cloud: Cloud,
+    pub(crate) cloud: CloudId,
     pub(crate) source: PlanFileSource,
     pub(crate) settings: Settings,
     file: Option<PlanFile>,
 }
 
 /// Read and check a plan file for one cloud, everything in it at once.
-pub(crate) fn check(path: &Path, cloud: Cloud) -> Result<Checked, PlanFileError> {
+pub(crate) fn check(path: &Path, cloud: CloudId) -> Result<Checked, PlanFileError> {
     let name = || path.display().to_string();
     let incomplete = || PlanFileError::Unreadable { path: name(), reason: "it is incomplete".to_owned(), cloud: None };
     let checked = check_for(path, |_| vec![cloud]).and_then(|mut checked| checked.pop().ok_or_else(incomplete));
@@ -61,17 +61,17 @@ pub(crate) fn check(path: &Path, cloud: Cloud) -> Result<Checked, PlanFileError>
 /// The same for every cloud that the file has a section of.
 pub(crate) fn check_all(path: &Path) -> Result<Vec<Checked>, PlanFileError> {
     check_for(path, |file| {
-        let described: Vec<_> = Cloud::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect();
+        let described: Vec<_> = CloudId::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect();
         // A file without any is told what the first one lacks.
-        if described.is_empty() { vec![Cloud::ALL[0]] } else { described }
+        if described.is_empty() { vec![CloudId::ALL[0]] } else { described }
     })
 }
 
-fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<Cloud>) -> Result<Vec<Checked>, PlanFileError> {
+fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<CloudId>) -> Result<Vec<Checked>, PlanFileError> {
     let file = PlanFile::read(path, &env)?;
     let mut problems = file.problems();
     // Sections of other clouds may stand in the same file; each command reads its own.
-    let sections: Vec<_> = std::iter::once("deployment").chain(Cloud::ALL.map(Cloud::name)).collect();
+    let sections: Vec<_> = std::iter::once("deployment").chain(CloudId::ALL.map(CloudId::name)).collect();
     file.top_level(&sections, &mut problems);
     let deployment = Deployment::read(&file, &mut problems);
     let settings = clouds(&file).into_iter().map(|cloud| (cloud, cloud.read(deployment.clone(), &file, &mut problems)));
@@ -87,7 +87,7 @@ fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<Cloud>) -> Result<Ve
 impl Checked {
     /// The plan file that a saved change set was made from.
     pub(crate) fn of_saved(set: &ChangeSet) -> Option<Self> {
-        let cloud = Cloud::named(&set.cloud)?;
+        let cloud = CloudId::named(&set.cloud)?;
         let settings = cloud.restore(set.settings.clone())?;
         Some(Self { cloud, source: set.plan_file.clone(), settings, file: None })
     }

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use provision_core::{Error, ErrorKind};
-use provision_sandbox::{CloudName, Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 
-use crate::clouds::{Cloud, Prerequisites};
+use crate::clouds::{CloudId, Prerequisites};
 use crate::view::{View, error};
 
 /// Start one of these clouds that has what plan files take for granted.
-pub(crate) fn start(folder: &Path, given: &[(Cloud, Prerequisites)], view: &dyn View) -> Result<Sandbox, Error> {
-    let mut clouds: Vec<CloudName> = given.iter().map(|(cloud, _)| cloud.emulator()).collect();
+pub(crate) fn start(folder: &Path, given: &[(CloudId, Prerequisites)], view: &dyn View) -> Result<Sandbox, Error> {
+    let mut clouds: Vec<EmulatorKind> = given.iter().map(|(cloud, _)| cloud.emulator()).collect();
     clouds.dedup();
     let options = Options { directory: Some(folder.to_owned()), clouds, ..Options::default() };
     let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", folder, &error))?;
@@ -24,15 +24,15 @@ pub(crate) fn start(folder: &Path, given: &[(Cloud, Prerequisites)], view: &dyn 
 
 /// An error of the sandbox as everywhere else.
 pub(crate) fn failed(tried: &str, folder: &Path, error: &provision_sandbox::Error) -> Error {
-    let failed = Error::new(ErrorKind::Unexpected, tried).message(error.to_string());
+    let failed = Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string());
     let folder = folder.display();
     match error {
         provision_sandbox::Error::Damaged { .. }
         | provision_sandbox::Error::Value { .. }
         | provision_sandbox::Error::Newer { .. } => {
-            failed.hint(format!("`provision sandbox reset --dir {folder}` makes an empty one of it"))
+            failed.with_hint(format!("`provision sandbox reset --dir {folder}` makes an empty one of it"))
         }
-        provision_sandbox::Error::InUse { .. } => failed.hint(
+        provision_sandbox::Error::InUse { .. } => failed.with_hint(
             "wait for that command; beside `provision sandbox serve`, leave `--sandbox` out and set the variables that it \
              printed",
         ),

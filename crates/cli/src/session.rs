@@ -1,4 +1,4 @@
-//! The way to the cloud that the flags ask for.
+//! What every command needs: a connection to the cloud, or to a sandbox where the flags ask for one.
 
 use provision_core::Error;
 use provision_core::provider::Connection;
@@ -19,7 +19,8 @@ impl Session {
     /// Open it for these plan files.
     pub(crate) fn open(checked: &[&Checked], global: &Global, view: &dyn View) -> Result<Self, Error> {
         let trace = global.trace.as_deref().map(trace::open).transpose()?;
-        let given = || checked.iter().map(|checked| (checked.cloud, checked.settings.given())).collect::<Vec<_>>();
+        let given =
+            || checked.iter().map(|checked| (checked.cloud, checked.settings.prerequisites())).collect::<Vec<_>>();
         let start = |folder| sandbox::start(folder, &given(), view);
         let sandbox = global.sandbox.as_deref().map(start).transpose()?;
         let variables = sandbox.as_ref().map(|sandbox| sandbox.environment().into_iter().collect());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use provision_core::context::Stop;
+use provision_core::context::Cancellation;
 use provision_core::event::{Event, EventSink};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 /// Listens to signals and to the time limit while something is written.
 pub(crate) struct Signals {
     /// What they stop.
-    pub(crate) stop: Stop,
+    pub(crate) cancellation: Cancellation,
     /// The number of what stopped the run.
     number: Arc<AtomicU8>,
 }
@@ -25,8 +25,8 @@ const TIME_LIMIT: u8 = 1;
 impl Signals {
     /// Begin to listen.
     pub(crate) fn listen(timeout: Option<u64>, events: Arc<dyn EventSink>) -> Self {
-        let signals = Self { stop: Stop::default(), number: Arc::default() };
-        tokio::spawn(heed(signals.stop.clone(), Arc::clone(&signals.number), timeout, events));
+        let signals = Self { cancellation: Cancellation::default(), number: Arc::default() };
+        tokio::spawn(cancel_on_signal(signals.cancellation.clone(), Arc::clone(&signals.number), timeout, events));
         signals
     }
 
@@ -41,7 +41,12 @@ impl Signals {
     }
 }
 
-async fn heed(stop: Stop, reason: Arc<AtomicU8>, timeout: Option<u64>, events: Arc<dyn EventSink>) {
+async fn cancel_on_signal(
+    cancellation: Cancellation,
+    reason: Arc<AtomicU8>,
+    timeout: Option<u64>,
+    events: Arc<dyn EventSink>,
+) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
@@ -52,14 +57,14 @@ async fn heed(stop: Stop, reason: Arc<AtomicU8>, timeout: Option<u64>, events: A
         let (number, name) = tokio::select! {
             _ = interrupt.recv() => (INTERRUPT, "SIGINT"),
             _ = terminate.recv() => (TERMINATE, "SIGTERM"),
-            () = &mut limit, if !stop.gently.is_cancelled() => (TIME_LIMIT, "time limit"),
+            () = &mut limit, if !cancellation.drain.is_cancelled() => (TIME_LIMIT, "time limit"),
         };
-        if stop.gently.is_cancelled() {
-            stop.at_once.cancel();
+        if cancellation.drain.is_cancelled() {
+            cancellation.abort.cancel();
             return;
         }
         reason.store(number, Ordering::Relaxed);
-        stop.gently.cancel();
+        cancellation.drain.cancel();
         events.emit(Event::Stopping { reason: name.to_owned() });
     }
 }

@@ -10,7 +10,7 @@ use crate::signals::Signals;
 use crate::view::{self, error};
 
 /// The command that goes on where a run ended, with the flags that it needs.
-pub(crate) fn again(command: &str, set: &ChangeSet, global: &Global) -> String {
+pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) -> String {
     let mut text = format!("provision {} {command} {}", set.cloud, set.plan_file.name);
     if let Some(name) = set.delete_data() {
         text += &format!(" --delete-data {name}");

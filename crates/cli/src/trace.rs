@@ -21,7 +21,7 @@ pub(crate) fn open(path: &Path) -> Result<Arc<dyn TraceSink>, Error> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(|error| {
         let tried = format!("cannot write trace `{}`", path.display());
-        Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+        Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })?;
     Ok(Arc::new(Lines(Mutex::new(LineWriter::new(file)))))
 }

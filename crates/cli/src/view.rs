@@ -21,7 +21,7 @@ use crate::exit::Failure;
 /// How everything that a command has to say is shown. It is chosen once, from the flags.
 pub(crate) trait View: EventSink {
     /// What `plan` found, and what stands in its way.
-    fn plan(&self, set: &ChangeSet, obstacles: &[Error]);
+    fn plan(&self, set: &ChangeSet, blockers: &[Error]);
 
     /// What apply or destroy is about to do.
     fn change_set(&self, set: &ChangeSet);
@@ -36,7 +36,7 @@ pub(crate) trait View: EventSink {
     fn valid(&self, plan_file: &Path);
 
     /// The end of an apply: the settings for the server, and what is left to the user.
-    fn applied(&self, cloud: &str, outputs: &[Output], handover: Option<String>);
+    fn applied(&self, cloud: &str, outputs: &[Output], next_steps: Option<String>);
 
     /// The end of a destroy.
     fn destroyed(&self, deployment: &str);
@@ -49,14 +49,14 @@ pub(crate) trait View: EventSink {
 }
 
 /// Whether a result could not be printed.
-static LOST: AtomicBool = AtomicBool::new(false);
+static WRITE_FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Print a result. A reader that has gone away is no failure of ours; a full disk is.
 pub(crate) fn result(text: &str) {
     let mut stdout = anstream::stdout();
     match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            LOST.store(true, Ordering::Relaxed);
+            WRITE_FAILED.store(true, Ordering::Relaxed);
             diagnostic(&format!("error: cannot print the result: {error}\n"));
         }
         _ => {}
@@ -64,8 +64,8 @@ pub(crate) fn result(text: &str) {
 }
 
 /// Whether some result was lost, so that the command must not seem to have succeeded.
-pub(crate) fn lost() -> bool {
-    LOST.load(Ordering::Relaxed)
+pub(crate) fn write_failed() -> bool {
+    WRITE_FAILED.load(Ordering::Relaxed)
 }
 
 /// Print progress or a diagnostic.

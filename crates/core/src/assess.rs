@@ -20,12 +20,12 @@ use serde_json::Value;
 use crate::change_set::{Action, Change, ChangeSet, FORMAT, FacetChange, Unreadable};
 use crate::compare::Finding;
 use crate::error::Error;
-use crate::facet::Seen;
+use crate::facet::Observed;
 use crate::ledger::Ledger;
 use crate::mark::{Origin, TagChanges};
 use crate::provider::Observer;
 use crate::refusal::Refusal;
-use crate::resource::{Carrier, Observation, Orphan, Present, Resource};
+use crate::resource::{MarkHolder, Observation, Orphan, Present, Resource};
 use crate::survey::Survey;
 
 pub use assessment::Intent;
@@ -33,7 +33,7 @@ use assessment::{Assessment, has_our_name, refuse, take_readings};
 use ownership::Ownership;
 use reading::Reading;
 
-/// Compare what was found with what is wanted. `line_of` gives the plan file's line of a dotted path.
+/// Compare what was found with what is desired. `line_of` gives the plan file's line of a dotted path.
 #[must_use]
 pub fn assess(
     observer: &dyn Observer,
@@ -42,7 +42,7 @@ pub fn assess(
     line_of: &dyn Fn(&str) -> Option<usize>,
 ) -> ChangeSet {
     let assessment = Assessment::new(observer, intent, survey, line_of);
-    let changes = survey.found.iter().map(|(resource, seen)| assessment.change(resource, seen)).collect();
+    let changes = survey.found.iter().map(|(resource, observed)| assessment.change(resource, observed)).collect();
     let changes = without_echoes(changes, &survey.found);
     let warnings = assessment.warnings(&changes);
     let unreadable = assessment.unreadable(&changes);
@@ -93,7 +93,8 @@ impl<'a> Assessment<'a> {
             assessment.orphans.retain(|other| other.identity != orphan.identity);
             assessment.orphans.push(orphan);
         }
-        assessment.readings = survey.found.iter().map(|(resource, seen)| assessment.readings(resource, seen)).collect();
+        assessment.readings =
+            survey.found.iter().map(|(resource, observed)| assessment.readings(resource, observed)).collect();
         assessment
     }
 
@@ -115,7 +116,7 @@ impl<'a> Assessment<'a> {
                     refuse(&mut change, former);
                 }
             }
-            Observation::Absent => self.absent(resource, &mut change),
+            Observation::Absent => self.assess_absent(resource, &mut change),
             Observation::Present(present) if self.is_destroying() => self.remove(resource, present, &mut change),
             Observation::Present(present) => self.present_for_apply(resource, present, &mut change),
             // For a destroy it is gone: what carries the name now is no affair of ours, unless it is ours under another one.
@@ -125,7 +126,7 @@ impl<'a> Assessment<'a> {
                 }
             }
             Observation::TakenElsewhere { detail } => {
-                let refusal = self.renamed(resource).unwrap_or_else(|| ownership::taken(resource, detail));
+                let refusal = self.renamed(resource).unwrap_or_else(|| ownership::name_taken(resource, detail));
                 refuse(&mut change, refusal);
             }
             Observation::Unreadable(_) if self.is_inside_anothers(resource) => {}
@@ -144,7 +145,7 @@ impl<'a> Assessment<'a> {
             finding: Finding::InSync,
             missing: false,
             facets: Vec::new(),
-            kept: Vec::new(),
+            unmanaged: Vec::new(),
             mark: None,
             begin: None,
             tags: TagChanges::new(),
@@ -153,7 +154,7 @@ impl<'a> Assessment<'a> {
         }
     }
 
-    fn absent(&self, resource: &Resource, change: &mut Change) {
+    fn assess_absent(&self, resource: &Resource, change: &mut Change) {
         let readings = self.readings_of(resource);
         if readings.iter().all(|reading| reading.change.after.is_null()) {
             return;
@@ -181,23 +182,23 @@ impl<'a> Assessment<'a> {
                 || (self.is_witnessed(resource) && !renamed(resource));
         }
         // What it is an entry of went, and the plan file has another name for that.
-        let carrier = self.carrier(resource);
-        let moved = self.present(&carrier).is_none() && renamed(&carrier);
+        let mark_holder = self.mark_holder(resource);
+        let moved = self.present(&mark_holder).is_none() && renamed(&mark_holder);
         !moved && (self.parts.iter().any(|(part, _)| part == resource.address.part()) || self.is_on_record(resource))
     }
 
-    /// Whether an entry that carries our name stands although its carrier is gone: proof that it was applied.
+    /// Whether an entry that carries our name stands although its mark holder is gone: proof that it was applied.
     fn is_witnessed(&self, resource: &Resource) -> bool {
         self.survey.found.iter().any(|(entry, observation)| match observation {
             Observation::Present(present) => {
-                entry.carrier == Carrier::Of(resource.address.clone()) && has_our_name(entry, present)
+                entry.mark_holder == MarkHolder::On(resource.address.clone()) && has_our_name(entry, present)
             }
             _ => false,
         })
     }
 
     fn present_for_apply(&self, resource: &Resource, present: &Present, change: &mut Change) {
-        change.kept.clone_from(&present.kept);
+        change.unmanaged.clone_from(&present.unmanaged);
         change.mark.clone_from(&present.mark);
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
@@ -220,8 +221,8 @@ impl<'a> Assessment<'a> {
     }
 
     fn decide(&self, resource: &Resource, present: &Present, origin: Origin, change: &mut Change) {
-        let obstacle = self.obstacle(resource, present, change);
-        if let Some(refusal) = obstacle {
+        let blocker = self.blocker(resource, present, change);
+        if let Some(refusal) = blocker {
             return refuse(change, refusal);
         }
         if !resource.is_marked() {
@@ -246,9 +247,9 @@ impl<'a> Assessment<'a> {
     }
 
     /// Why what is to be written cannot be.
-    fn obstacle(&self, resource: &Resource, present: &Present, change: &Change) -> Option<Refusal> {
+    fn blocker(&self, resource: &Resource, present: &Present, change: &Change) -> Option<Refusal> {
         let written = change.facets.iter().filter(|facet| facet.write);
-        let mut stated = written.filter_map(|facet| present.obstacles.iter().find(|(name, _)| *name == facet.facet));
+        let mut stated = written.filter_map(|facet| present.blockers.iter().find(|(name, _)| *name == facet.facet));
         if let Some((_, refusal)) = stated.next() {
             return Some(refusal.clone());
         }
@@ -264,8 +265,8 @@ impl<'a> Assessment<'a> {
             match observation {
                 Observation::Unreadable(error) if !self.is_inside_anothers(resource) => add(error),
                 Observation::Present(present) if !self.is_inside_anothers(resource) => {
-                    present.seen.iter().for_each(|(_, seen)| {
-                        if let Seen::Unknown(error) = seen {
+                    present.observed.iter().for_each(|(_, observed)| {
+                        if let Observed::Unknown(error) = observed {
                             add(error);
                         }
                     });
@@ -311,8 +312,7 @@ fn without_echoes(mut changes: Vec<Change>, found: &[(Resource, Observation)]) -
     let refused: BTreeSet<_> =
         changes.iter().filter(|change| refused(change)).map(|change| change.address.clone()).collect();
     for (change, (resource, _)) in changes.iter_mut().zip(found) {
-        let echoes =
-            matches!(&resource.carrier, Carrier::Of(carrier) if refused.contains(carrier) && resource.contained);
+        let echoes = matches!(&resource.mark_holder, MarkHolder::On(holder) if refused.contains(holder) && resource.deleted_with_holder);
         if echoes && change.action == Action::Refuse {
             (change.action, change.refusal) = (Action::NoOp, None);
         }

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::mark::{Mark, TagChanges};
 use crate::refusal::Refusal;
-use crate::resource::{Kept, Orphan};
+use crate::resource::{Orphan, Unmanaged};
 
 /// Version of the saved format. Files of another version are refused.
 pub const FORMAT: u32 = 1;
@@ -103,11 +103,12 @@ pub struct Change {
     pub finding: Finding,
     /// Whether it was applied before and is gone.
     pub missing: bool,
-    /// Every facet wanted, changed or not.
+    /// Every desired facet, changed or not.
     pub facets: Vec<FacetChange>,
     /// Entries of others that stay as they are.
-    pub kept: Vec<Kept>,
-    /// The mark that was seen.
+    #[serde(rename = "kept")]
+    pub unmanaged: Vec<Unmanaged>,
+    /// The mark that was observed.
     pub mark: Option<Mark>,
     /// The mark to write before anything else, where something is made that only a mark can tell to be ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,7 +116,7 @@ pub struct Change {
     /// Changes of the deployment's tags, which are written with the mark.
     #[serde(default, skip_serializing_if = "TagChanges::is_empty")]
     pub tags: TagChanges,
-    /// The mark to write at the end, where it is not the one seen.
+    /// The mark to write at the end, where it is not the one observed.
     pub record: Option<Mark>,
     /// Why it is refused.
     pub refusal: Option<Refusal>,
@@ -131,7 +132,7 @@ pub struct FacetChange {
     pub finding: Finding,
     /// What the cloud has; `null` is absent.
     pub before: Value,
-    /// What is wanted; `null` takes our part out.
+    /// The desired value; `null` takes our part out.
     pub after: Value,
     /// Whether it is written by its own call.
     pub write: bool,
@@ -139,7 +140,7 @@ pub struct FacetChange {
     /// write of its own. More than one is what a run that was stopped left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ours: Vec<Value>,
-    /// Whether others made it as it is wanted: it was there before us, and stays after us.
+    /// Whether others made it as it is desired: it was there before us, and stays after us.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preexisting: bool,
     /// The plan file's line that decides it, from 1.
@@ -151,10 +152,10 @@ pub struct FacetChange {
 /// | action | before | after |
 /// |---|---|---|
 /// | `NoOp`, `Record` | what the cloud has | the same |
-/// | `Create` | `null` | what is wanted |
-/// | `Adopt`, `Update`, `Restore` | what the cloud has | what is wanted |
+/// | `Create` | `null` | what is desired |
+/// | `Adopt`, `Update`, `Restore` | what the cloud has | what is desired |
 /// | `Delete`, `Release` | what the cloud has | `null` where our part goes |
-/// | `Refuse` | what the cloud has | what was wanted |
+/// | `Refuse` | what the cloud has | what was desired |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -268,9 +269,10 @@ impl ChangeSet {
 
     /// What stands in the way of applying it, as errors: refusals first, then what could not be read.
     #[must_use]
-    pub fn obstacles(&self) -> Vec<Error> {
-        let refusal =
-            |refusal: &Refusal| Error::new(ErrorKind::Refused, "refused").message(&refusal.reason).hint(&refusal.hint);
+    pub fn blockers(&self) -> Vec<Error> {
+        let refusal = |refusal: &Refusal| {
+            Error::new(ErrorKind::Refused, "refused").with_message(&refusal.reason).with_hint(&refusal.hint)
+        };
         let refused = self
             .changes
             .iter()
@@ -308,8 +310,8 @@ impl ChangeSet {
 }
 
 fn unusable(reason: String) -> Error {
-    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").message(reason);
-    error.hint("make a new one with `provision <cloud> plan --out FILE`")
+    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").with_message(reason);
+    error.with_hint("make a new one with `provision <cloud> plan --out FILE`")
 }
 
 impl Change {

@@ -10,9 +10,9 @@ use crate::mark::Recorded;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
-    /// Want, seen and mark agree.
+    /// Desired, observed and mark agree.
     InSync,
-    /// Want and seen agree, the mark does not: apply writes the mark.
+    /// Desired and observed agree, the mark does not: apply writes the mark.
     StaleMark,
     /// The plan file changed and is not applied yet.
     Pending,
@@ -40,9 +40,9 @@ impl Finding {
     }
 }
 
-/// Compare one facet. `want` and `seen` are normalised by the cloud; `null` stands for absent.
+/// Compare one facet. `desired` and `observed` are normalised by the cloud; `null` stands for absent.
 ///
-/// | want = seen | seen = mark | want = mark | finding |
+/// | desired = observed | observed = mark | desired = mark | finding |
 /// |---|---|---|---|
 /// | yes | | yes | in sync |
 /// | yes | | no | stale mark |
@@ -52,33 +52,33 @@ impl Finding {
 ///
 /// A facet we never wrote is pending; while an apply is unfinished the mark says nothing about who changed what.
 #[must_use]
-pub fn compare(want: &Value, seen: &Value, recorded: Recorded<'_>) -> Finding {
-    if same(want, seen) {
-        // Nothing is wanted and nothing is there: there is nothing to have on record.
+pub fn compare(desired: &Value, observed: &Value, recorded: Recorded<'_>) -> Finding {
+    if same(desired, observed) {
+        // Nothing is desired and nothing is there: there is nothing to have on record.
         let begun = matches!(recorded, Recorded::Begun(_));
-        let settled = (recorded.is(want) && !begun) || (want.is_null() && recorded == Recorded::Never);
+        let settled = (recorded.is(desired) && !begun) || (desired.is_null() && recorded == Recorded::Never);
         return if settled { Finding::InSync } else { Finding::StaleMark };
     }
     match recorded {
         Recorded::Unfinished | Recorded::Begun(_) => Finding::Unfinished,
         Recorded::Never => Finding::Pending,
-        Recorded::Digest(_) | Recorded::Preexisting(_) if recorded.is(seen) => Finding::Pending,
-        Recorded::Digest(_) | Recorded::Preexisting(_) if recorded.is(want) => Finding::Drift,
+        Recorded::Digest(_) | Recorded::Preexisting(_) if recorded.is(observed) => Finding::Pending,
+        Recorded::Digest(_) | Recorded::Preexisting(_) if recorded.is(desired) => Finding::Drift,
         Recorded::Digest(_) | Recorded::Preexisting(_) => Finding::Both,
     }
 }
 
 /// Whether two normalised values mean the same.
 #[must_use]
-pub fn same(one: &Value, two: &Value) -> bool {
-    canonical(one) == canonical(two)
+pub fn same(left: &Value, right: &Value) -> bool {
+    canonical(left) == canonical(right)
 }
 
-/// `seen` reduced to the members that `want` names: for facets of which we manage single keys (tags, attributes).
+/// `observed` reduced to the members that `desired` names: for facets of which we manage single keys (tags, attributes).
 #[must_use]
-pub fn project(seen: &Value, want: &Value) -> Value {
-    let (Value::Object(seen), Value::Object(want)) = (seen, want) else { return seen.clone() };
-    let managed = seen.iter().filter(|(key, _)| want.contains_key(*key));
+pub fn project(observed: &Value, desired: &Value) -> Value {
+    let (Value::Object(observed), Value::Object(desired)) = (observed, desired) else { return observed.clone() };
+    let managed = observed.iter().filter(|(key, _)| desired.contains_key(*key));
     Value::Object(managed.map(|(key, member)| (key.clone(), member.clone())).collect())
 }
 
@@ -93,7 +93,9 @@ mod tests {
     fn compare_every_row_of_the_table() {
         let (a, b, c) = (json!("a"), json!("b"), json!("c"));
         let digest = |value: &Value| of_value(value);
-        let find = |want: &Value, seen: &Value, mark: &Value| compare(want, seen, Recorded::Digest(&digest(mark)));
+        let find = |desired: &Value, observed: &Value, mark: &Value| {
+            compare(desired, observed, Recorded::Digest(&digest(mark)))
+        };
         assert_eq!(find(&a, &a, &a), Finding::InSync);
         assert_eq!(find(&a, &a, &b), Finding::StaleMark);
         assert_eq!(find(&a, &b, &b), Finding::Pending);
@@ -115,8 +117,8 @@ mod tests {
 
     #[test]
     fn compare_entry_that_vanished_is_drift() {
-        let want = json!({"id": "x"});
-        assert_eq!(compare(&want, &json!(null), Recorded::Digest(&of_value(&want))), Finding::Drift);
+        let desired = json!({"id": "x"});
+        assert_eq!(compare(&desired, &json!(null), Recorded::Digest(&of_value(&desired))), Finding::Drift);
     }
 
     #[test]

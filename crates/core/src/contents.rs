@@ -65,8 +65,8 @@ pub fn not_empty(kind: &str, name: &str, contents: &str) -> Refusal {
 pub fn not_empty_error(kind: &str, name: &str, contents: &str) -> Error {
     let refusal = not_empty(kind, name, contents);
     Error::new(ErrorKind::Refused, format!("refused to delete {kind} `{name}`"))
-        .message(refusal.reason)
-        .hint(refusal.hint)
+        .with_message(refusal.reason)
+        .with_hint(refusal.hint)
 }
 
 #[cfg(test)]

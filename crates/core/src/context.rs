@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Error;
 use crate::event::{Event, EventSink};
 use crate::operation::Operation;
-use crate::resource::Turns;
+use crate::resource::LaneMode;
 
 /// How long what is known of a new thing stays good: that its documents are as they were made, and the tags that were read
 /// beside its other writes. Later, another hand may have found it.
@@ -19,19 +19,19 @@ pub(crate) const FRESH: Duration = Duration::from_secs(1);
 
 /// When to stop.
 #[derive(Clone, Debug, Default)]
-pub struct Stop {
+pub struct Cancellation {
     /// No new writes.
-    pub gently: CancellationToken,
+    pub drain: CancellationToken,
     /// Do not even wait for those in flight.
-    pub at_once: CancellationToken,
+    pub abort: CancellationToken,
 }
 
 /// A lane of this run.
 #[derive(Default)]
-pub(crate) struct Queue {
+pub(crate) struct LaneState {
     /// There was a conflict.
-    pub(crate) crossed: AtomicBool,
-    pub(crate) turn: Mutex<()>,
+    pub(crate) contended: AtomicBool,
+    pub(crate) free: Mutex<()>,
 }
 
 /// Whoever knows the mark that was planned: the executor.
@@ -42,11 +42,11 @@ pub(crate) trait Owner: Send + Sync {
 }
 
 /// What an operation sees of the run around it.
-pub struct Watch<'a> {
+pub struct OperationContext<'a> {
     pub(crate) operation: &'a Operation,
-    pub(crate) queue: Option<&'a Queue>,
+    pub(crate) lane: Option<&'a LaneState>,
     pub(crate) events: &'a dyn EventSink,
-    pub(crate) stop: &'a Stop,
+    pub(crate) cancellation: &'a Cancellation,
     /// When this run made the resource that is written to, or that carries it.
     pub(crate) created: Option<Instant>,
     pub(crate) owner: &'a dyn Owner,
@@ -54,13 +54,13 @@ pub struct Watch<'a> {
     pub(crate) asked: AtomicBool,
 }
 
-impl std::fmt::Debug for Watch<'_> {
+impl std::fmt::Debug for OperationContext<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Watch").field("operation", self.operation).finish_non_exhaustive()
+        formatter.debug_struct("OperationContext").field("operation", self.operation).finish_non_exhaustive()
     }
 }
 
-impl Watch<'_> {
+impl OperationContext<'_> {
     /// Say how far a long operation is.
     pub fn progress(&self, text: String) {
         self.events.emit(Event::OperationProgress {
@@ -70,11 +70,11 @@ impl Watch<'_> {
         });
     }
 
-    /// Wait for the turn of a resource whose writes always take one ([`Turns::Always`]), and keep it as long as the value
+    /// Wait for the turn of a resource whose writes always take one ([`LaneMode::Always`]), and keep it as long as the value
     /// lives. For any other operation it is `None` at once: the executor itself lets it wait after a conflict.
-    pub async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
-        match self.queue {
-            Some(queue) if self.operation.turns() == Some(Turns::Always) => Some(queue.turn.lock().await),
+    pub async fn acquire_lane(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.lane {
+            Some(lane) if self.operation.lane_mode() == Some(LaneMode::Always) => Some(lane.free.lock().await),
             _ => None,
         }
     }
@@ -108,6 +108,6 @@ impl Watch<'_> {
     /// Whether a long operation should end between two of its steps.
     #[must_use]
     pub fn stopping(&self) -> bool {
-        self.stop.gently.is_cancelled()
+        self.cancellation.drain.is_cancelled()
     }
 }

@@ -133,10 +133,10 @@ pub struct Listed {
     pub id: Option<String>,
 }
 
-/// The rules as the core judges them. `ids` are ours, `want` is what the plan file asks for; `limit` is how many the service
+/// The rules as the core judges them. `ids` are ours, `desired` is what the plan file asks for; `limit` is how many the service
 /// takes.
 #[must_use]
-pub fn entries(rules: &[Listed], ids: &[String], want: &CorsRule) -> Vec<Entry> {
+pub fn entries(rules: &[Listed], ids: &[String], desired: &CorsRule) -> Vec<Entry> {
     let is_ours = |listed: &Listed| listed.id.as_ref().is_some_and(|id| ids.contains(id));
     let entry = |(index, listed): (usize, &Listed)| {
         let before = rules[..index].iter().filter(|other| !is_ours(other));
@@ -151,14 +151,14 @@ pub fn entries(rules: &[Listed], ids: &[String], want: &CorsRule) -> Vec<Entry> 
         if let (EntryId::Ours, Some(id)) = (id, listed.id.as_ref().filter(|id| Some(*id) != ids.first())) {
             value["id"] = json!(id);
         }
-        Entry { id, behind, conflict: hidden(want, listed), ..Entry::new(value, listed.describe()) }
+        Entry { id, behind, conflict: hidden(desired, listed), ..Entry::new(value, listed.describe()) }
     };
     rules.iter().enumerate().map(entry).collect()
 }
 
 /// Ours goes first. Where its origins are a wildcard, it would answer for pages that others' rules are about.
-fn hidden(want: &CorsRule, other: &Listed) -> Option<Refusal> {
-    let wildcard = want.origins.iter().filter(|origin| origin.contains('*'));
+fn hidden(desired: &CorsRule, other: &Listed) -> Option<Refusal> {
+    let wildcard = desired.origins.iter().filter(|origin| origin.contains('*'));
     let hides = wildcard.flat_map(|own| other.rule.origins.iter().map(move |theirs| (own, theirs)));
     let (own, theirs) = hides.into_iter().find(|(own, theirs)| own != theirs && covers(own, theirs))?;
     Some(Refusal {
@@ -205,7 +205,7 @@ pub fn merge<R: Clone, E>(
     if value.is_null() {
         return Ok(rest);
     }
-    // What others made as wanted, and nothing hides, is used.
+    // What others made as desired, and nothing hides, is used.
     let first = rest.iter().map(&listed).find(|other| same_rule(value).is_some_and(|own| other.rule.answers_for(&own)));
     if first.is_some_and(|first| same(&first.rule.to_value(), value)) {
         return Ok(rest);
@@ -244,54 +244,54 @@ mod tests {
 
     #[test]
     fn ours_goes_first_and_others_keep_their_order() {
-        let want = rule("w", &["GET"]).to_value();
+        let desired = rule("w", &["GET"]).to_value();
         let old = rule("o", &["GET"]).to_value();
         let rules = [listed(None, "*"), listed(Some("theirs"), "b")];
-        assert_eq!(merged(&rules, &Value::Null, &want), ["oursw", "-*", "theirsb"]);
+        assert_eq!(merged(&rules, &Value::Null, &desired), ["oursw", "-*", "theirsb"]);
         let rules = [listed(None, "*"), listed(Some("ours"), "o"), listed(None, "o")];
-        assert_eq!(merged(&rules, &old, &want), ["oursw", "-*", "-o"]);
+        assert_eq!(merged(&rules, &old, &desired), ["oursw", "-*", "-o"]);
         assert_eq!(merged(&rules, &old, &Value::Null), ["-*", "-o"]);
     }
 
     #[test]
     fn without_ids_ours_is_the_first_that_is_alike() {
-        let want = rule("w", &["GET"]).to_value();
+        let desired = rule("w", &["GET"]).to_value();
         let old = rule("o", &["GET"]).to_value();
         let rules = [listed(None, "o"), listed(None, "a"), listed(None, "o")];
-        assert_eq!(merged(&rules, &old, &want), ["oursw", "-a", "-o"]);
+        assert_eq!(merged(&rules, &old, &desired), ["oursw", "-a", "-o"]);
         assert_eq!(merged(&rules, &old, &Value::Null), ["-a", "-o"]);
     }
 
     #[test]
     fn what_others_made_as_wanted_is_used() {
-        let want = rule("w", &["GET"]).to_value();
-        assert_eq!(merged(&[listed(None, "a"), listed(None, "w")], &Value::Null, &want), ["-a", "-w"]);
-        assert_eq!(merged(&[listed(None, "*"), listed(None, "w")], &Value::Null, &want), ["oursw", "-*", "-w"]);
-        // Ours of another origin goes, theirs as wanted is used from then on.
+        let desired = rule("w", &["GET"]).to_value();
+        assert_eq!(merged(&[listed(None, "a"), listed(None, "w")], &Value::Null, &desired), ["-a", "-w"]);
+        assert_eq!(merged(&[listed(None, "*"), listed(None, "w")], &Value::Null, &desired), ["oursw", "-*", "-w"]);
+        // Ours of another origin goes, theirs as desired is used from then on.
         let old = rule("o", &["GET"]).to_value();
-        assert_eq!(merged(&[listed(None, "o"), listed(None, "w")], &old, &want), ["-w"]);
+        assert_eq!(merged(&[listed(None, "o"), listed(None, "w")], &old, &desired), ["-w"]);
     }
 
     #[test]
     fn rule_behind_a_wildcard_is_told() {
-        let want = rule("https://w.example", &["GET"]);
+        let desired = rule("https://w.example", &["GET"]);
         let rules = [listed(None, "*"), listed(Some("ours"), "https://w.example")];
-        let found = entries(&rules, &["ours".to_owned()], &want);
+        let found = entries(&rules, &["ours".to_owned()], &desired);
         assert_eq!(found[1].behind.as_deref(), Some("CORS rule for *: GET"));
         assert!(found[0].behind.is_none() && found[0].conflict.is_none());
     }
 
     #[test]
     fn wildcard_of_ours_that_covers_anothers_origin_is_refused() {
-        let want = rule("https://*.example", &["GET"]);
-        let conflict = |origin: &str| entries(&[listed(None, origin)], &[], &want)[0].conflict.is_some();
+        let desired = rule("https://*.example", &["GET"]);
+        let conflict = |origin: &str| entries(&[listed(None, origin)], &[], &desired)[0].conflict.is_some();
         assert!(conflict("https://a.example") && !conflict("https://a.other") && !conflict("https://*.example"));
     }
 
     #[test]
     fn rule_of_the_former_name_is_another_value() {
-        let want = rule("w", &["GET"]);
-        let found = entries(&[listed(Some("old"), "w")], &["new".to_owned(), "old".to_owned()], &want);
+        let desired = rule("w", &["GET"]);
+        let found = entries(&[listed(Some("old"), "w")], &["new".to_owned(), "old".to_owned()], &desired);
         assert_eq!((found[0].id, &found[0].value["id"]), (EntryId::Ours, &json!("old")));
     }
 }

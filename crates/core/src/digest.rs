@@ -54,9 +54,9 @@ mod tests {
 
     #[test]
     fn digest_ignores_order_of_keys_and_absent_members() {
-        let one = json!({"a": 1, "b": {"c": 2, "d": null}});
-        let two = json!({"b": {"c": 2}, "a": 1, "e": null});
-        assert_eq!(of_value(&one), of_value(&two));
-        assert_ne!(of_value(&one), of_value(&json!({"a": 1})));
+        let left = json!({"a": 1, "b": {"c": 2, "d": null}});
+        let right = json!({"b": {"c": 2}, "a": 1, "e": null});
+        assert_eq!(of_value(&left), of_value(&right));
+        assert_ne!(of_value(&left), of_value(&json!({"a": 1})));
     }
 }

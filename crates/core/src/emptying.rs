@@ -3,7 +3,7 @@
 use futures::stream::{Stream, TryStreamExt as _};
 
 use crate::contents::thousands;
-use crate::context::Watch;
+use crate::context::OperationContext;
 use crate::error::{Error, ErrorKind};
 
 /// Batches that are deleted at the same time while the next page is listed.
@@ -12,7 +12,7 @@ const BATCHES_AT_ONCE: usize = 8;
 /// How far an emptying is.
 #[derive(Debug)]
 pub struct Emptying<'a> {
-    watch: &'a Watch<'a>,
+    context: &'a OperationContext<'a>,
     noun: &'static str,
     deleted: u64,
 }
@@ -20,8 +20,8 @@ pub struct Emptying<'a> {
 impl<'a> Emptying<'a> {
     /// An emptying that shows itself on the run's watch; `noun` is what is counted: `objects and versions`.
     #[must_use]
-    pub const fn new(watch: &'a Watch<'a>, noun: &'static str) -> Self {
-        Self { watch, noun, deleted: 0 }
+    pub const fn new(context: &'a OperationContext<'a>, noun: &'static str) -> Self {
+        Self { context, noun, deleted: 0 }
     }
 
     /// Delete the pages that are listed, several at once, as long as what is emptied is still ours, and give how many items
@@ -38,20 +38,20 @@ impl<'a> Emptying<'a> {
     where
         F: Future<Output = Result<u64, Error>>,
     {
-        let stopping = || self.watch.stopping();
+        let stopping = || self.context.stopping();
         let before = self.deleted;
         let batches = pages
             .try_take_while(|_| std::future::ready(Ok(!stopping())))
             .try_filter(|page| std::future::ready(!page.is_empty()))
             .map_ok(|page| async {
-                self.watch.still_ours().await?;
+                self.context.still_ours().await?;
                 if stopping() { Ok(0) } else { delete(page).await }
             })
             .try_buffer_unordered(BATCHES_AT_ONCE);
         futures::pin_mut!(batches);
         while let Some(count) = batches.try_next().await? {
             self.deleted += count;
-            self.watch.progress(format!("{} {} deleted", thousands(self.deleted), self.noun));
+            self.context.progress(format!("{} {} deleted", thousands(self.deleted), self.noun));
         }
         Ok(self.deleted - before)
     }
@@ -62,10 +62,10 @@ impl<'a> Emptying<'a> {
     ///
     /// The run was told to stop.
     pub fn go_on(&self, what: &str) -> Result<(), Error> {
-        if !self.watch.stopping() {
+        if !self.context.stopping() {
             return Ok(());
         }
         let error = Error::new(ErrorKind::Interrupted, format!("emptying {what} was stopped"));
-        Err(error.hint("run the same command again: it goes on where this one ended"))
+        Err(error.with_hint("run the same command again: it goes on where this one ended"))
     }
 }

@@ -1,4 +1,4 @@
-//! The road from a plan file to the cloud and back: look and compare, write, look until what was written is seen.
+//! The road from a plan file to the cloud and back: look and compare, write, look until the cloud shows what was written.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::assess::{Intent, assess};
 use crate::change_set::{Action, Change, ChangeSet, Purpose};
-use crate::context::Stop;
+use crate::context::Cancellation;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventSink};
 use crate::executor::{Outcome, execute};
@@ -15,7 +15,7 @@ use crate::provider::{Observer, Provisioner};
 use crate::retry;
 use crate::survey::survey_settled;
 
-/// How long written values may take to be seen: SQS attributes, the slowest, take up to 60 seconds.
+/// How long the cloud may take to show written values: SQS attributes, the slowest, take up to 60 seconds.
 const SETTLING: Duration = Duration::from_secs(75);
 
 /// Look at the cloud and compare. `line_of` gives the plan file's line of a dotted path.
@@ -41,21 +41,26 @@ pub async fn plan(
 /// The cloud is not as it was.
 pub fn unchanged(then: &ChangeSet, now: &ChangeSet, when: &str) -> Result<(), Error> {
     let Some(difference) = then.difference(now) else { return Ok(()) };
-    let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).message(difference);
-    Err(error.hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)))
+    let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).with_message(difference);
+    Err(error.with_hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)))
 }
 
 /// Execute a set, from the first write to the end of the last.
-pub async fn apply(provisioner: &dyn Provisioner, set: &ChangeSet, stop: &Stop, events: &dyn EventSink) -> Outcome {
-    execute(provisioner, &graph(set, &provisioner.resources()), stop, events).await
+pub async fn apply(
+    provisioner: &dyn Provisioner,
+    set: &ChangeSet,
+    cancellation: &Cancellation,
+    events: &dyn EventSink,
+) -> Outcome {
+    execute(provisioner, &graph(set, &provisioner.resources()), cancellation, events).await
 }
 
-/// Look until what was written is seen.
+/// Look until the cloud shows what was written.
 ///
 /// # Errors
 ///
 /// Somebody else wrote at the same time, or something is still different when every service shows what was written.
-pub async fn confirm(
+pub async fn wait_until_visible(
     observer: &dyn Observer,
     intent: &Intent,
     executed: &ChangeSet,
@@ -64,27 +69,28 @@ pub async fn confirm(
     let (started, mut waits) = (Instant::now(), retry::waits());
     loop {
         let set = plan(observer, intent, &|_| None, events).await?;
-        let unseen = unseen(&set);
-        if unseen.is_empty() {
+        let not_yet_visible = not_yet_visible(&set);
+        if not_yet_visible.is_empty() {
             return Ok(());
         }
-        if let Some(crossed) = executed.crossed(&set) {
-            let error = Error::new(ErrorKind::Stale, "somebody else wrote at the same time").message(crossed);
+        if let Some(concurrent_write) = executed.concurrent_write(&set) {
+            let error =
+                Error::new(ErrorKind::Stale, "somebody else wrote at the same time").with_message(concurrent_write);
             let command = format!("provision {} plan", set.cloud);
-            return Err(error.hint(format!("`{command}` shows the result of both; apply again to mend it")));
+            return Err(error.with_hint(format!("`{command}` shows the result of both; apply again to mend it")));
         }
         if started.elapsed() > SETTLING {
-            let error =
-                Error::new(ErrorKind::Unexpected, "what was written is not what is seen").message(unseen.join(", "));
+            let error = Error::new(ErrorKind::Unexpected, "what was written is not what is seen")
+                .with_message(not_yet_visible.join(", "));
             let plan = format!("provision {} plan", set.cloud);
-            return Err(error.hint(format!("if `{plan}` goes on showing it, this is a bug in provision")));
+            return Err(error.with_hint(format!("if `{plan}` goes on showing it, this is a bug in provision")));
         }
-        events.emit(Event::Confirming { unseen });
+        events.emit(Event::Confirming { not_yet_visible });
         sleep(waits.next().unwrap_or_default()).await;
     }
 }
 
-fn unseen(set: &ChangeSet) -> Vec<String> {
+fn not_yet_visible(set: &ChangeSet) -> Vec<String> {
     let open = set.changes.iter().filter(|change| change.action != Action::NoOp);
     let named = |change: &Change| {
         let facets = change.facets.iter().filter(|facet| facet.finding.differs()).map(|facet| facet.facet.clone());

@@ -2,7 +2,7 @@
 //!
 //! What carries our id is ours. Without an id the mark decides: an entry that is on record as written, or as about to be
 //! written by a run that did not end, is ours; without a
-//! record only one that is *exactly as wanted* counts, and then as preexisting: used, and left by destroy. Everything else
+//! record only one that is *exactly as desired* counts, and then as preexisting: used, and left by destroy. Everything else
 //! is somebody else's: never changed, never deleted, and ours goes beside it.
 
 use serde_json::{Value, json};
@@ -11,12 +11,12 @@ use crate::compare::same;
 use crate::facet::{Entry, EntryId};
 use crate::mark::Recorded;
 
-/// Which of the entries are ours, and which one others had made as wanted.
+/// Which of the entries are ours, and which one others had made as desired.
 #[derive(Debug, Default)]
 pub struct Choice<'a> {
     /// Ours; more than one is one too many.
     pub ours: Vec<&'a Entry>,
-    /// What others made exactly as wanted.
+    /// What others made exactly as desired.
     pub preexisting: Option<&'a Entry>,
     /// Everybody else's.
     pub others: Vec<&'a Entry>,
@@ -24,17 +24,17 @@ pub struct Choice<'a> {
 
 /// Choose among the entries of one facet, or of one member of it.
 #[must_use]
-pub fn choose<'a>(entries: &[&'a Entry], want: &Value, on_record: &OnRecord<'_>) -> Choice<'a> {
+pub fn choose<'a>(entries: &[&'a Entry], desired: &Value, on_record: &OnRecord<'_>) -> Choice<'a> {
     let ours = own(entries, on_record);
     let is_ours = |entry: &Entry| ours.iter().any(|own| std::ptr::eq(*own, entry));
     let rest: Vec<_> = entries.iter().copied().filter(|entry| !is_ours(entry)).collect();
-    let as_wanted = |entry: &&Entry| !want.is_null() && entry.behind.is_none() && same(&entry.value, want);
-    let satisfied = ours.iter().any(|own| same(&own.value, want));
+    let as_wanted = |entry: &&Entry| !desired.is_null() && entry.behind.is_none() && same(&entry.value, desired);
+    let satisfied = ours.iter().any(|own| same(&own.value, desired));
     let found = rest.iter().copied().find(as_wanted).filter(|_| !satisfied);
     // Another deployment of ours made it for itself: both have it on record, and the last one takes it out.
-    if let Some(shared) = found.filter(|entry| entry.co_owned && ours.is_empty()) {
-        let others = rest.into_iter().filter(|entry| !std::ptr::eq(*entry, shared)).collect();
-        return Choice { ours: vec![shared], preexisting: None, others };
+    if let Some(co_owned) = found.filter(|entry| entry.co_owned && ours.is_empty()) {
+        let others = rest.into_iter().filter(|entry| !std::ptr::eq(*entry, co_owned)).collect();
+        return Choice { ours: vec![co_owned], preexisting: None, others };
     }
     let others = rest.into_iter().filter(|entry| found.is_none_or(|found| !std::ptr::eq(*entry, found))).collect();
     Choice { ours, preexisting: found, others }
@@ -63,33 +63,36 @@ fn own<'a>(entries: &[&'a Entry], on_record: &OnRecord<'_>) -> Vec<&'a Entry> {
     if !named.is_empty() {
         return named;
     }
-    let nameless = |entry: &Entry| entry.id == EntryId::Nobodys;
+    let anonymous = |entry: &Entry| entry.id == EntryId::Nobodys;
     let recorded = on_record.recorded;
     let mut ours = match recorded {
         // Of entries that are alike ours is the first: what others add comes after it.
-        Recorded::Digest(_) => all(&|entry| nameless(entry) && recorded.is(&entry.value)).into_iter().take(1).collect(),
+        Recorded::Digest(_) => {
+            all(&|entry| anonymous(entry) && recorded.is(&entry.value)).into_iter().take(1).collect()
+        }
         _ => Vec::new(),
     };
     // All of them: a run that was stopped may have made it more than once.
     let begun = |entry: &Entry| on_record.begun.iter().any(|digest| Recorded::Digest(digest).is(&entry.value));
     let known = |entry: &Entry| ours.iter().any(|own| std::ptr::eq(*own, entry));
-    let begun = all(&|entry| nameless(entry) && begun(entry) && !known(entry));
+    let begun = all(&|entry| anonymous(entry) && begun(entry) && !known(entry));
     ours.extend(begun);
     ours
 }
 
 impl Choice<'_> {
-    /// The values of ours, those that are not as wanted first.
+    /// The values of ours, those that are not as desired first.
     #[must_use]
-    pub fn values(&self, want: &Value) -> Vec<Value> {
-        let (wanted, other): (Vec<&Entry>, Vec<&Entry>) = self.ours.iter().partition(|entry| same(&entry.value, want));
+    pub fn values(&self, desired: &Value) -> Vec<Value> {
+        let (wanted, other): (Vec<&Entry>, Vec<&Entry>) =
+            self.ours.iter().partition(|entry| same(&entry.value, desired));
         other.into_iter().chain(wanted).map(|entry| entry.value.clone()).collect()
     }
 
-    /// The value that the compare sees: ours, with what is wrong about its place or number; else what others made as wanted.
+    /// The value that the compare sees: ours, with what is wrong about its place or number; else what others made as desired.
     #[must_use]
-    pub fn seen(&self, want: &Value) -> Value {
-        let Some(mut value) = self.values(want).pop() else {
+    pub fn observed(&self, desired: &Value) -> Value {
+        let Some(mut value) = self.values(desired).pop() else {
             return self.preexisting.map_or(Value::Null, |found| found.value.clone());
         };
         let extra = |value: &mut Value, key: &str, what: Value| match value {
@@ -121,7 +124,7 @@ mod tests {
         Entry { id, ..Entry::new(json!(value), value.to_owned()) }
     }
 
-    /// What is ours, what is used, what is others', of these entries where `w` is wanted.
+    /// What is ours, what is used, what is others', of these entries where `w` is desired.
     fn chosen(entries: &[Entry], recorded: Recorded<'_>) -> String {
         let entries: Vec<_> = entries.iter().collect();
         let choice = choose(&entries, &json!("w"), &OnRecord { recorded, begun: Vec::new() });
@@ -162,13 +165,13 @@ mod tests {
         let on_record = OnRecord { recorded: Recorded::Digest(&old), begun: vec![&new] };
         let choice = choose(&entries.iter().collect::<Vec<_>>(), &json!("w"), &on_record);
         assert_eq!(choice.values(&json!("w")), [json!("o"), json!("w")]);
-        assert_eq!(choice.seen(&json!("w")), json!({"value": "w", "copies": 2}));
+        assert_eq!(choice.observed(&json!("w")), json!({"value": "w", "copies": 2}));
     }
 
     #[test]
     fn entry_that_another_deployment_made_is_shared() {
-        let shared = Entry { co_owned: true, ..entry("w", EntryId::Nobodys) };
-        assert_eq!(chosen(&[shared], Recorded::Never), "w//");
+        let co_owned = Entry { co_owned: true, ..entry("w", EntryId::Nobodys) };
+        assert_eq!(chosen(&[co_owned], Recorded::Never), "w//");
     }
 
     #[test]
@@ -178,6 +181,6 @@ mod tests {
         let ours = Entry { id: EntryId::Ours, ..behind };
         let on_record = OnRecord { recorded: Recorded::Never, begun: Vec::new() };
         let choice = choose(&[&ours], &json!("w"), &on_record);
-        assert_eq!(choice.seen(&json!("w")), json!({"value": "w", "behind": "a rule"}));
+        assert_eq!(choice.observed(&json!("w")), json!({"value": "w", "behind": "a rule"}));
     }
 }

@@ -144,14 +144,14 @@ impl Error {
 
     /// Say what to do next.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.details.hint = Some(hint.into());
         self
     }
 
     /// Say why, in the service's or our own words.
     #[must_use]
-    pub fn message(mut self, message: impl Into<String>) -> Self {
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
         self.details.message = Some(message.into());
         self
     }
@@ -165,14 +165,14 @@ impl Error {
 
     /// Name the API operation (`s3:PutBucketCors`).
     #[must_use]
-    pub fn operation(mut self, operation: impl Into<String>) -> Self {
+    pub fn with_operation(mut self, operation: impl Into<String>) -> Self {
         self.details.operation = Some(operation.into());
         self
     }
 
     /// Add what the service answered.
     #[must_use]
-    pub fn answer(mut self, status: Option<u16>, code: Option<&str>, request_id: Option<&str>) -> Self {
+    pub fn with_response(mut self, status: Option<u16>, code: Option<&str>, request_id: Option<&str>) -> Self {
         self.details.status = status;
         self.details.code = code.map(str::to_owned);
         self.details.request_id = request_id.map(str::to_owned);
@@ -181,7 +181,7 @@ impl Error {
 
     /// Set whether trying again can help.
     #[must_use]
-    pub fn retry(mut self, class: RetryClass) -> Self {
+    pub fn with_retry(mut self, class: RetryClass) -> Self {
         self.details.retry = class;
         self
     }
@@ -217,7 +217,7 @@ impl Error {
 
     /// Whether trying again can help.
     #[must_use]
-    pub fn retry_class(&self) -> &RetryClass {
+    pub fn retry(&self) -> &RetryClass {
         &self.details.retry
     }
 
@@ -235,13 +235,13 @@ impl Error {
 
     /// The reason, in the service's or our own words.
     #[must_use]
-    pub fn reason(&self) -> Option<&str> {
+    pub fn message(&self) -> Option<&str> {
         self.details.message.as_deref()
     }
 
     /// What to do next.
     #[must_use]
-    pub fn advice(&self) -> Option<&str> {
+    pub fn hint(&self) -> Option<&str> {
         self.details.hint.as_deref()
     }
 
@@ -337,8 +337,8 @@ mod tests {
     #[test]
     fn error_says_what_was_tried_and_why() {
         let error = Error::new(ErrorKind::PermissionDenied, "create bucket `acme-wandb`")
-            .operation("s3:CreateBucket")
-            .answer(Some(403), Some("AccessDenied"), Some("4442587F"))
+            .with_operation("s3:CreateBucket")
+            .with_response(Some(403), Some("AccessDenied"), Some("4442587F"))
             .effort(1, Duration::from_millis(400));
         assert_eq!(error.to_string(), "cannot create bucket `acme-wandb`: permission denied");
         let call = "s3:CreateBucket: 403 AccessDenied, request id 4442587F, 1 attempt, 0.4 s";

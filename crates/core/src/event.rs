@@ -91,8 +91,9 @@ pub enum Event {
     },
     /// Everything is written; the cloud is observed until it shows it.
     Confirming {
-        /// What is not seen yet; empty at the first look.
-        unseen: Vec<String>,
+        /// What the cloud does not show yet; empty at the first look.
+        #[serde(rename = "unseen")]
+        not_yet_visible: Vec<String>,
     },
 }
 

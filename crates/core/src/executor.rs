@@ -16,12 +16,12 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
-use crate::context::{Queue, Stop, Watch};
+use crate::context::{Cancellation, LaneState, OperationContext};
 use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink, HEARTBEAT, milliseconds};
 use crate::operation::{Operation, Verb};
 use crate::provider::{Created, Provisioner};
-use crate::resource::Turns;
+use crate::resource::LaneMode;
 use crate::retry;
 use marks::Marks;
 
@@ -51,10 +51,10 @@ impl Outcome {
 pub async fn execute(
     provisioner: &dyn Provisioner,
     graph: &[Operation],
-    stop: &Stop,
+    cancellation: &Cancellation,
     events: &dyn EventSink,
 ) -> Outcome {
-    let run = Run::new(provisioner, graph, stop, events);
+    let run = Run::new(provisioner, graph, cancellation, events);
     let mut done = BTreeSet::new();
     let mut started = BTreeSet::new();
     let mut failed = BTreeMap::new();
@@ -62,7 +62,7 @@ pub async fn execute(
     loop {
         let ready = |operation: &&Operation| operation.needs.iter().all(|need| done.contains(need));
         for operation in graph.iter().filter(ready) {
-            if !stop.gently.is_cancelled() && started.insert(operation.id) {
+            if !cancellation.drain.is_cancelled() && started.insert(operation.id) {
                 running.push(run.operation(operation));
             }
         }
@@ -82,7 +82,7 @@ pub async fn execute(
         done: graph.iter().filter(written).map(Operation::describe).collect(),
         remaining: graph.iter().filter(open).map(Operation::describe).collect(),
         failed: failed.into_values().collect(),
-        stopped: stop.gently.is_cancelled(),
+        stopped: cancellation.drain.is_cancelled(),
     }
 }
 
@@ -91,36 +91,41 @@ fn running_names(graph: &[Operation], started: &BTreeSet<usize>, ended: &dyn Fn(
     graph.iter().filter(open).map(Operation::describe).collect()
 }
 
-fn lanes(graph: &[Operation]) -> BTreeMap<&'static str, Queue> {
-    graph.iter().filter_map(|operation| operation.lane).map(|lane| (lane.name, Queue::default())).collect()
+fn lanes(graph: &[Operation]) -> BTreeMap<&'static str, LaneState> {
+    graph.iter().filter_map(|operation| operation.lane).map(|lane| (lane.name, LaneState::default())).collect()
 }
 
 struct Run<'a> {
     provisioner: &'a dyn Provisioner,
-    stop: &'a Stop,
+    cancellation: &'a Cancellation,
     events: &'a dyn EventSink,
-    lanes: BTreeMap<&'static str, Queue>,
+    lanes: BTreeMap<&'static str, LaneState>,
     begun: Instant,
     marks: Marks<'a>,
 }
 
-type Ended<'a> = (&'a Operation, Result<(), Error>);
+type Finished<'a> = (&'a Operation, Result<(), Error>);
 
 impl<'a> Run<'a> {
-    fn new(provisioner: &'a dyn Provisioner, graph: &[Operation], stop: &'a Stop, events: &'a dyn EventSink) -> Self {
+    fn new(
+        provisioner: &'a dyn Provisioner,
+        graph: &[Operation],
+        cancellation: &'a Cancellation,
+        events: &'a dyn EventSink,
+    ) -> Self {
         let (lanes, begun, marks) = (lanes(graph), Instant::now(), Marks::new(provisioner));
-        Self { provisioner, stop, events, lanes, begun, marks }
+        Self { provisioner, cancellation, events, lanes, begun, marks }
     }
 
     /// The next operation to end; `None` when none is left, or when waiting was given up.
-    async fn next<F>(&self, running: &mut FuturesUnordered<F>, names: &dyn Fn() -> Vec<String>) -> Option<Ended<'a>>
+    async fn next<F>(&self, running: &mut FuturesUnordered<F>, names: &dyn Fn() -> Vec<String>) -> Option<Finished<'a>>
     where
-        F: Future<Output = Ended<'a>>,
+        F: Future<Output = Finished<'a>>,
     {
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.at_once.cancelled() => return None,
+                () = self.cancellation.abort.cancelled() => return None,
                 ended = running.next() => return ended,
                 () = sleep(HEARTBEAT) => self.events.emit(Event::Heartbeat {
                     waiting_for: names(),
@@ -131,7 +136,7 @@ impl<'a> Run<'a> {
     }
 
     /// One operation to its end, with its repetitions.
-    async fn operation(&self, operation: &'a Operation) -> Ended<'a> {
+    async fn operation(&self, operation: &'a Operation) -> Finished<'a> {
         let (id, address, text) = (operation.id, operation.address.clone(), operation.describe());
         self.events.emit(Event::OperationStarted { id, address: address.clone(), text: text.clone() });
         let started = Instant::now();
@@ -154,10 +159,12 @@ impl<'a> Run<'a> {
             };
             let wait = waits.next().unwrap_or_default();
             match retry::of_operation(&error) {
-                Some((reason, budget)) if started.elapsed() + wait < budget && !self.stop.gently.is_cancelled() => {
+                Some((reason, budget))
+                    if started.elapsed() + wait < budget && !self.cancellation.drain.is_cancelled() =>
+                {
                     self.wait(operation, reason, wait).await;
                     // What was waited for is not tried once more by a run that was told to stop.
-                    if self.stop.gently.is_cancelled() {
+                    if self.cancellation.drain.is_cancelled() {
                         return Err(error.effort(attempts, started.elapsed()));
                     }
                 }
@@ -170,35 +177,36 @@ impl<'a> Run<'a> {
 
     async fn attempt(&self, operation: &Operation) -> Result<(), Error> {
         // Reading needs no turn.
-        let queue = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
-        let (events, stop, owner) = (self.events, self.stop, &self.marks);
+        let lane = operation.lane.filter(|_| operation.writes()).and_then(|lane| self.lanes.get(lane.name));
+        let (events, cancellation, owner) = (self.events, self.cancellation, &self.marks);
         let created = self.marks.created(operation);
-        let watch = Watch { operation, queue, events, stop, created, owner, asked: AtomicBool::default() };
-        let turn = match queue.filter(|queue| queue.crossed.load(Ordering::Relaxed)) {
-            Some(queue) if operation.turns() == Some(Turns::AfterConflict) => Some(queue.turn.lock().await),
+        let context =
+            OperationContext { operation, lane, events, cancellation, created, owner, asked: AtomicBool::default() };
+        let acquired = match lane.filter(|lane| lane.contended.load(Ordering::Relaxed)) {
+            Some(lane) if operation.lane_mode() == Some(LaneMode::AfterConflict) => Some(lane.free.lock().await),
             _ => None,
         };
-        let stop = self.stop.gently.clone();
-        let result = retry::until_stopped(stop, self.carry_out(operation, &watch)).await;
-        drop(turn);
-        let conflict = result.as_ref().is_err_and(|error| *error.retry_class() == RetryClass::Conflict);
-        if let Some(queue) = queue.filter(|_| conflict) {
-            queue.crossed.store(true, Ordering::Relaxed);
+        let cancellation = self.cancellation.drain.clone();
+        let result = retry::until_stopped(cancellation, self.carry_out(operation, &context)).await;
+        drop(acquired);
+        let conflict = result.as_ref().is_err_and(|error| *error.retry() == RetryClass::Conflict);
+        if let Some(lane) = lane.filter(|_| conflict) {
+            lane.contended.store(true, Ordering::Relaxed);
         }
         result
     }
 
-    async fn carry_out(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+    async fn carry_out(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
         let (cloud, marks) = (self.provisioner, &self.marks);
         match &operation.verb {
-            Verb::Create { mark, tags, facets } => match cloud.create(operation, tags, facets, watch).await? {
+            Verb::Create { mark, tags, facets } => match cloud.create(operation, tags, facets, context).await? {
                 Created::Made => {
-                    marks.made(operation);
+                    marks.note_creation(operation);
                     Ok(())
                 }
                 Created::Existed => marks.existed(operation, mark).await,
             },
-            Verb::Write { facet, before, value } => match cloud.write(operation, facet, before, value, watch).await {
+            Verb::Write { facet, before, value } => match cloud.write(operation, facet, before, value, context).await {
                 // Out of what is gone nothing has to be taken.
                 Err(error) if value.is_null() && error.kind() == ErrorKind::NotFound => Ok(()),
                 written => written,
@@ -209,13 +217,13 @@ impl<'a> Run<'a> {
             Verb::WriteMark { before, mark, tags } => marks.write(operation, before.as_ref(), mark, tags).await,
             Verb::RemoveMark { mark, tags } => marks.remove(operation, mark.as_ref(), tags).await,
             Verb::Empty { mark } => match marks.planned(operation, mark).await? {
-                Some(_) => marks.unless_gone(operation, mark, cloud.empty(operation, watch).await).await,
+                Some(_) => marks.unless_gone(operation, mark, cloud.empty(operation, context).await).await,
                 None => Ok(()),
             },
             Verb::Delete { mark } => {
-                let deleted = cloud.delete(operation, watch).await;
+                let deleted = cloud.delete(operation, context).await;
                 // A cloud asks itself, after its own looks and right before the request.
-                debug_assert!(deleted.is_err() || watch.asked.load(Ordering::Relaxed), "{}", operation.describe());
+                debug_assert!(deleted.is_err() || context.asked.load(Ordering::Relaxed), "{}", operation.describe());
                 marks.unless_gone(operation, mark, deleted).await
             }
         }
@@ -230,7 +238,7 @@ impl<'a> Run<'a> {
             wait_ms: milliseconds(wait),
         });
         tokio::select! {
-            () = self.stop.gently.cancelled() => {}
+            () = self.cancellation.drain.cancelled() => {}
             () = sleep(wait) => {}
         }
     }
@@ -243,17 +251,17 @@ mod tests {
     use super::slow::{Record, Slow, WRITE, writes};
     use super::*;
 
-    async fn run(slow: &Slow, turns: &[Turns]) -> (Outcome, Vec<(u64, Event)>) {
+    async fn run(slow: &Slow, modes: &[LaneMode]) -> (Outcome, Vec<(u64, Event)>) {
         let record = Record(slow.begun, Mutex::default());
-        let outcome = execute(slow, &writes(turns), &Stop::default(), &record).await;
+        let outcome = execute(slow, &writes(modes), &Cancellation::default(), &record).await;
         (outcome, record.1.into_inner().unwrap())
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_always_takes_turns_does_so_and_the_rest_of_its_lane_starts_beside_it() {
         let slow = Slow::begin(0, Duration::ZERO);
-        let turns = [Turns::Always, Turns::AfterConflict, Turns::Always, Turns::AfterConflict];
-        let (outcome, _) = run(&slow, &turns).await;
+        let modes = [LaneMode::Always, LaneMode::AfterConflict, LaneMode::Always, LaneMode::AfterConflict];
+        let (outcome, _) = run(&slow, &modes).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         let starts: Vec<_> = (0..4).map(|id| slow.starts(id)[0].as_secs()).collect();
         assert_eq!(starts, [0, 0, 1, 0]);
@@ -262,7 +270,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_a_conflict_everything_in_the_lane_takes_turns() {
         let slow = Slow::begin(2, Duration::ZERO);
-        let (outcome, _) = run(&slow, &[Turns::AfterConflict, Turns::AfterConflict]).await;
+        let (outcome, _) = run(&slow, &[LaneMode::AfterConflict, LaneMode::AfterConflict]).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         let again = [slow.starts(0), slow.starts(1)].map(|starts| starts[1]);
         assert!(again[0].abs_diff(again[1]) >= WRITE, "{again:?}");
@@ -271,7 +279,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn write_that_settles_for_three_minutes_is_waited_for_with_a_sign_of_life_every_ten_seconds() {
         let slow = Slow::begin(0, Duration::from_secs(180));
-        let (outcome, events) = run(&slow, &[Turns::AfterConflict]).await;
+        let (outcome, events) = run(&slow, &[LaneMode::AfterConflict]).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         let end = events.last().unwrap().0;
         assert!((180..200).contains(&end), "{end}");
@@ -285,9 +293,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn write_that_never_settles_fails_within_its_budget_with_what_to_do() {
         let slow = Slow::begin(0, Duration::MAX);
-        let (outcome, events) = run(&slow, &[Turns::AfterConflict]).await;
+        let (outcome, events) = run(&slow, &[LaneMode::AfterConflict]).await;
         let error = &outcome.failed[0];
-        assert_eq!((error.kind(), error.advice()), (ErrorKind::PermissionDenied, Some("run it again")));
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::PermissionDenied, Some("run it again")));
         let end = events.last().unwrap().0;
         assert!((280..300).contains(&end), "{end}");
     }

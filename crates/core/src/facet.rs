@@ -1,4 +1,4 @@
-//! Facets: the parts of a resource that are read and written by calls of their own, what is wanted of them, and what there is.
+//! Facets: the parts of a resource that are read and written by calls of their own, what is desired of them, and what there is.
 
 use serde_json::Value;
 
@@ -53,10 +53,10 @@ pub enum Creation {
 
 /// The value that the plan file asks for in one facet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Want {
+pub struct Desired {
     /// The facet.
     pub facet: &'static Facet,
-    /// The normalised value; `null` where nothing of ours is wanted.
+    /// The normalised value; `null` where nothing of ours is desired.
     pub value: Value,
     /// The plan file's key that decides it, dotted; where it is absent, the nearest table is shown.
     pub path: String,
@@ -64,7 +64,7 @@ pub struct Want {
 
 /// The observed value of one facet.
 #[derive(Clone, Debug)]
-pub enum Seen {
+pub enum Observed {
     /// It was read.
     Value(Value),
     /// Entries of everybody, of which [`crate::entries`] tells ours.

@@ -10,7 +10,7 @@ use crate::change_set::{Action, Change, ChangeSet, FacetChange, Purpose};
 use crate::facet::{Extent, Sharing};
 use crate::mark::{Mark, Origin, TagChanges};
 use crate::operation::{Operation, Verb};
-use crate::resource::{Carrier, Orphan, Resource};
+use crate::resource::{MarkHolder, Orphan, Resource};
 
 /// The operations of a change set on these resources, each after those it needs.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     graph.begin();
     set.changes.iter().filter(|change| !removes(change)).for_each(|change| graph.make(change));
     let mut removals: Vec<_> = set.changes.iter().filter(removes).collect();
-    removals.sort_by_key(|change| graph.turn(&change.address));
+    removals.sort_by_key(|change| graph.removal_order(&change.address));
     // What apply takes out are entries, and the marks say so only once they are gone.
     let (before_marks, after_marks) =
         if set.purpose == Purpose::Apply { (removals, vec![]) } else { (vec![], removals) };
@@ -28,11 +28,13 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     graph.write_marks();
     graph.rename_orphans();
     let mut orphans: Vec<_> = set.orphans.iter().filter(|_| set.with_orphans).collect();
-    orphans.sort_by_key(|orphan| graph.turn(&orphan.address));
+    orphans.sort_by_key(|orphan| graph.removal_order(&orphan.address));
     let mut orphans = orphans.into_iter().peekable();
     for change in &after_marks {
         // An orphan goes where one of its kind in the plan file would: before what it may be in.
-        while let Some(orphan) = orphans.next_if(|orphan| graph.turn(&orphan.address) < graph.turn(&change.address)) {
+        while let Some(orphan) =
+            orphans.next_if(|orphan| graph.removal_order(&orphan.address) < graph.removal_order(&change.address))
+        {
             graph.remove_orphan(orphan);
         }
         graph.remove(change);
@@ -77,12 +79,12 @@ impl Graph<'_> {
     }
 
     /// What a resource's writes wait for. One with a mark of its own is made inside or beside the others: they must
-    /// exist. An entry joins them: of its carrier it waits for the existence, of others for everything that is written.
+    /// exist. An entry joins them: of its mark holder it waits for the existence, of others for everything that is written.
     fn before_writes(&self, resource: &Resource) -> Vec<usize> {
         let begins = |operation: &Operation| matches!(operation.verb, Verb::Create { .. } | Verb::Adopt { .. });
-        let exists = |operation: &Operation| match &resource.carrier {
-            Carrier::Itself => true,
-            Carrier::Of(carrier) => *carrier == operation.address,
+        let exists = |operation: &Operation| match &resource.mark_holder {
+            MarkHolder::Own => true,
+            MarkHolder::On(mark_holder) => *mark_holder == operation.address,
         };
         let needed = self.operations.iter().filter(|operation| {
             resource.needs.contains(&operation.address)
@@ -92,9 +94,9 @@ impl Graph<'_> {
         needed.map(|operation| operation.id).collect()
     }
 
-    fn carrier_action(&self, resource: &Resource) -> Option<Action> {
-        let Carrier::Of(carrier) = &resource.carrier else { return None };
-        self.set.changes.iter().find(|change| change.address == *carrier).map(|change| change.action)
+    fn holder_action(&self, resource: &Resource) -> Option<Action> {
+        let MarkHolder::On(mark_holder) = &resource.mark_holder else { return None };
+        self.set.changes.iter().find(|change| change.address == *mark_holder).map(|change| change.action)
     }
 
     /// Put on record what is about to be written for the first time without a name of ours, where no creation does.
@@ -130,7 +132,7 @@ impl Graph<'_> {
             let mark = self.first_mark(change, &resource.identity);
             let tags = change.tags.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
             let tags = tags.chain(mark.to_tags()).collect();
-            let mut facets = wanted(change);
+            let mut facets = desired_facets(change);
             facets.retain(|name, _| resource.facet(name).is_none_or(|facet| facet.extent != Extent::Tags));
             needs = vec![self.push(change, Verb::Create { mark, tags, facets }, needs)];
         }
@@ -180,13 +182,13 @@ impl Graph<'_> {
             Some(resource) if resource.grants_access && self.set.delete_data().is_some() => 0,
             Some(resource) if self.precedes_data(&resource.address) => 0,
             Some(resource) if resource.holds_data => 1,
-            Some(resource) if resource.carrier != Carrier::Itself => 2,
+            Some(resource) if resource.mark_holder != MarkHolder::Own => 2,
             _ => 3,
         }
     }
 
     /// When a resource or an orphan of its kind is removed.
-    fn turn(&self, address: &Address) -> (u8, usize) {
+    fn removal_order(&self, address: &Address) -> (u8, usize) {
         (self.rank(address), self.depth(address))
     }
 
@@ -204,7 +206,7 @@ impl Graph<'_> {
     /// Delete what we made; of what stays, take our entries out.
     fn remove(&mut self, change: &Change) {
         let Some(resource) = self.resource(change).cloned() else { return };
-        if resource.contained && self.carrier_action(&resource) == Some(Action::Delete) {
+        if resource.deleted_with_holder && self.holder_action(&resource) == Some(Action::Delete) {
             return;
         }
         let mut needs = self.on(&resource.deleted_after);
@@ -220,7 +222,7 @@ impl Graph<'_> {
         if let (true, Some(mark)) = (resource.is_marked(), planned) {
             self.push(change, Verb::CheckMark { mark }, needs.clone());
         }
-        if !resource.is_marked() && has_nameless(&resource, change) {
+        if !resource.is_marked() && has_anonymous(&resource, change) {
             self.check(resource.holder(), &needs);
         }
         needs.extend(self.checked(resource.holder()));
@@ -304,14 +306,14 @@ impl Graph<'_> {
     }
 }
 
-/// Whether entries are taken out that carry no name of ours.
-fn has_nameless(resource: &Resource, change: &Change) -> bool {
-    let nameless = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Anonymous);
-    change.facets.iter().any(|facet| facet.write && nameless(&facet.facet))
+/// Whether entries without an id are written: only the mark records whether they are ours.
+fn has_anonymous(resource: &Resource, change: &Change) -> bool {
+    let anonymous = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Anonymous);
+    change.facets.iter().any(|facet| facet.write && anonymous(&facet.facet))
 }
 
-/// The values of the wanted facets by name, as the creating call gets them.
-fn wanted(change: &Change) -> Map<String, Value> {
+/// The values of the desired facets by name, as the creating call gets them.
+fn desired_facets(change: &Change) -> Map<String, Value> {
     change.facets.iter().map(|facet| (facet.facet.clone(), facet.after.clone())).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The ledger of a mark: what we wrote and have not taken back.
 //!
 //! For each facet it holds a short digest of what we last wrote, and for each key of a facet that is a map (tags, roles,
-//! attributes) one of its own. What somebody else had made just as wanted is on record as preexisting: used, and left.
+//! attributes) one of its own. What somebody else had made just as desired is on record as preexisting: used, and left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ const KEYED: char = '_';
 pub enum Record {
     /// We wrote a value of this digest.
     Written(String),
-    /// Somebody had made it as wanted before us: the digest of what it was.
+    /// Somebody had made it as desired before us: the digest of what it was.
     Preexisting(String),
 }
 
@@ -213,14 +213,14 @@ mod tests {
 
     #[test]
     fn ledger_adds_what_another_mark_has() {
-        let (mut one, mut two) = (Ledger::default(), Ledger::default());
-        one.begin('a', None, &json!(1));
-        two.put('a', Record::written(&json!(1)));
-        two.put_member('g', "team", Record::written(&json!(2)));
-        one.add(&two);
-        assert_eq!(one.facet('a'), Some(&Record::written(&json!(1))));
-        assert_eq!(one.begun('a', None), [digest::of_value(&json!(1)).as_str()]);
-        assert_eq!(one.member('g', "team"), Some(&Record::written(&json!(2))));
+        let (mut left, mut right) = (Ledger::default(), Ledger::default());
+        left.begin('a', None, &json!(1));
+        right.put('a', Record::written(&json!(1)));
+        right.put_member('g', "team", Record::written(&json!(2)));
+        left.add(&right);
+        assert_eq!(left.facet('a'), Some(&Record::written(&json!(1))));
+        assert_eq!(left.begun('a', None), [digest::of_value(&json!(1)).as_str()]);
+        assert_eq!(left.member('g', "team"), Some(&Record::written(&json!(2))));
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 //! any, who was given access) is the same on every mark of the deployment, so that it outlives the deletion of any of them.
 //! Values keep to the narrowest grammar of the clouds, Google's labels (`[a-z0-9_-]`, at most 63 characters,
 //! <https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels>); a text that is longer goes on under the same
-//! key with a number. A carrier with another spelling of keys (Azure metadata) translates them at its edge.
+//! key with a number. A mark holder with another spelling of keys (Azure metadata) translates them at its edge.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -332,7 +332,7 @@ pub enum Recorded<'a> {
     Never,
     /// The digest of what we last wrote.
     Digest(&'a str),
-    /// Others had made it as wanted; the digest of what it was.
+    /// Others had made it as desired; the digest of what it was.
     Preexisting(&'a str),
     /// An apply began to write a value of this digest and did not finish.
     Begun(&'a str),
@@ -386,7 +386,7 @@ mod tests {
         mark
     }
 
-    /// The same through a carrier that spells keys without `-`, as Azure's metadata does.
+    /// The same through a holder that spells keys without `-`, as Azure's metadata does.
     fn survives(mark: &Mark) {
         let tags = mark.to_tags();
         for (key, value) in &tags {

@@ -12,19 +12,19 @@ use crate::address::Address;
 use crate::assess::Intent;
 use crate::change_set::{ChangeSet, PlanFileSource, Purpose};
 use crate::contents::Contents;
-use crate::context::{Stop, Watch};
+use crate::context::{Cancellation, OperationContext};
 use crate::engine;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, EventSink};
 use crate::executor::Outcome;
-use crate::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
+use crate::facet::{Creation, Desired, Entries, Entry, EntryId, Extent, Facet, Observed, Sharing};
 use crate::identity::Identity;
 use crate::mark::{Mark, Origin, TagChanges, Tags, with_changes, without_mark};
 use crate::operation::Operation;
 use crate::output::Output;
 use crate::provider::{Created, Observer, Provisioner};
 use crate::refusal::Refusal;
-use crate::resource::{Carrier, Observation, OnRecord, Orphan, Present, Resource};
+use crate::resource::{MarkHolder, Observation, OnRecord, Orphan, Present, Resource};
 pub(crate) use world::{Plan, Thing, World};
 
 pub(crate) const BUCKET: Address = Address::new("model.bucket");
@@ -94,13 +94,13 @@ impl Model {
 
     /// Execute a set.
     pub(crate) async fn execute(&self, set: &ChangeSet) -> Outcome {
-        engine::apply(self, set, &Stop::default(), &Silent).await
+        engine::apply(self, set, &Cancellation::default(), &Silent).await
     }
 
     /// Apply, and see that nothing is left to do.
     pub(crate) async fn apply(&self) {
         let set = self.plan().await;
-        assert!(set.obstacles().is_empty(), "{:?}", set.obstacles());
+        assert!(set.blockers().is_empty(), "{:?}", set.blockers());
         let outcome = self.execute(&set).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         let after = self.plan().await;
@@ -111,7 +111,7 @@ impl Model {
     /// Destroy with orphans.
     pub(crate) async fn destroy(&self) -> ChangeSet {
         let set = self.change_set(Purpose::Destroy { delete_data: None }, true).await;
-        assert!(set.obstacles().is_empty(), "{:?}", set.obstacles());
+        assert!(set.blockers().is_empty(), "{:?}", set.blockers());
         let outcome = self.execute(&set).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         set
@@ -152,9 +152,9 @@ fn members(entries: &[(String, String)]) -> Vec<Entry> {
     entries.iter().map(entry).collect()
 }
 
-fn list(values: &[String]) -> Seen {
+fn list(values: &[String]) -> Observed {
     let list = values.iter().map(|value| Entry::new(json!(value), value.clone())).collect();
-    Seen::Entries(Entries { list, limit: None })
+    Observed::Entries(Entries { list, limit: None })
 }
 
 fn identity(address: &Address, name: &str) -> String {
@@ -191,14 +191,14 @@ impl Observer for Model {
             });
         }
         resources.push(Resource {
-            carrier: Carrier::Of(BUCKET),
-            contained: true,
+            mark_holder: MarkHolder::On(BUCKET),
+            deleted_with_holder: true,
             needs: vec![BUCKET, QUEUE],
             ..Resource::new(NOTIFICATION, "notification", "notification", &NOTIFICATION_FACETS)
         });
         if let Some(principal) = self.principal() {
             resources.push(Resource {
-                carrier: Carrier::Of(BUCKET),
+                mark_holder: MarkHolder::On(BUCKET),
                 on_record: OnRecord::EveryMark,
                 reference: Some(principal.clone()),
                 grants_access: true,
@@ -209,33 +209,35 @@ impl Observer for Model {
         resources
     }
 
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired> {
         let created = origin == Origin::Created;
         let plan = &self.plan;
-        let want = |facet, value| Want { facet, value, path: String::new() };
-        let tags = (!plan.tags.is_empty()).then(|| want(&TAGS, json!(plan.tags)));
-        let mut wants = Vec::new();
+        let asked = |facet, value| Desired { facet, value, path: String::new() };
+        let tags = (!plan.tags.is_empty()).then(|| asked(&TAGS, json!(plan.tags)));
+        let mut desired = Vec::new();
         match address.part() {
             "bucket" => {
                 if created || plan.versioning.is_some() {
-                    wants.push(want(&VERSIONING, json!(plan.versioning.unwrap_or_default())));
+                    desired.push(asked(&VERSIONING, json!(plan.versioning.unwrap_or_default())));
                 }
                 if created || plan.private {
-                    wants.push(want(&POLICY, self.statement()));
+                    desired.push(asked(&POLICY, self.statement()));
                 }
-                wants.push(want(&RULE, json!(plan.host)));
-                wants.extend(tags);
+                desired.push(asked(&RULE, json!(plan.host)));
+                desired.extend(tags);
             }
             "queue" => {
-                wants.push(want(&ATTRIBUTES, json!({"wait": plan.wait})));
-                wants.push(want(&SENDERS, json!({"send": "agent"})));
-                wants.extend(tags);
+                desired.push(asked(&ATTRIBUTES, json!({"wait": plan.wait})));
+                desired.push(asked(&SENDERS, json!({"send": "agent"})));
+                desired.extend(tags);
             }
-            "notification" => wants.push(want(&ENTRY, plan.queue.as_ref().map_or(Value::Null, |queue| json!(queue)))),
-            _ => wants
-                .extend(plan.principal.as_ref().map(|member| want(&GRANTS, json!({"read": member, "write": member})))),
+            "notification" => {
+                desired.push(asked(&ENTRY, plan.queue.as_ref().map_or(Value::Null, |queue| json!(queue))))
+            }
+            _ => desired
+                .extend(plan.principal.as_ref().map(|member| asked(&GRANTS, json!({"read": member, "write": member})))),
         }
-        wants
+        desired
     }
 
     fn outputs(&self) -> Vec<Output> {
@@ -246,7 +248,7 @@ impl Observer for Model {
         Vec::new()
     }
 
-    fn handover(&self) -> Option<String> {
+    fn next_steps(&self) -> Option<String> {
         None
     }
 
@@ -289,7 +291,7 @@ impl Observer for Model {
         Ok(Contents { objects, ..Contents::default() })
     }
 
-    async fn in_the_way(&self, _: &Address) -> Result<Option<Refusal>, Error> {
+    async fn deletion_blockers(&self, _: &Address) -> Result<Option<Refusal>, Error> {
         Ok(None)
     }
 }
@@ -297,14 +299,14 @@ impl Observer for Model {
 impl Model {
     fn look(&self, address: &Address, name: &str) -> Result<Observation, Error> {
         let world = self.world();
-        let present = |mark: Option<Mark>, seen: Vec<(&'static str, Seen)>| {
-            Ok(Observation::Present(Box::new(Present { mark, seen, ..Present::default() })))
+        let present = |mark: Option<Mark>, observed: Vec<(&'static str, Observed)>| {
+            Ok(Observation::Present(Box::new(Present { mark, observed, ..Present::default() })))
         };
         let name = if *address == QUEUE { identity(&QUEUE, name) } else { identity(&BUCKET, name) };
         if *address == ACCESS {
             return present(
                 None,
-                vec![(GRANTS.name, Seen::Entries(Entries { list: members(&world.grants), limit: None }))],
+                vec![(GRANTS.name, Observed::Entries(Entries { list: members(&world.grants), limit: None }))],
             );
         }
         if world.elsewhere.contains(&name) {
@@ -312,20 +314,20 @@ impl Model {
         }
         let Some(thing) = world.things.get(&name) else { return Ok(Observation::Absent) };
         let mark = Mark::from_tags(&thing.tags);
-        let tags = (TAGS.name, Seen::Value(json!(without_mark(&thing.tags))));
+        let tags = (TAGS.name, Observed::Value(json!(without_mark(&thing.tags))));
         match address.part() {
             "bucket" => {
                 let ours = thing.policy.iter().find(|(id, _)| self.named(id) == EntryId::Ours);
                 let policy = ours.map_or(Value::Null, |(id, text)| json!({"id": id, "text": text}));
-                let versioning = (VERSIONING.name, Seen::Value(json!(thing.versioning)));
+                let versioning = (VERSIONING.name, Observed::Value(json!(thing.versioning)));
                 present(
                     mark,
-                    vec![versioning, (POLICY.name, Seen::Value(policy)), (RULE.name, list(&thing.rules)), tags],
+                    vec![versioning, (POLICY.name, Observed::Value(policy)), (RULE.name, list(&thing.rules)), tags],
                 )
             }
             "queue" => {
-                let senders = Seen::Entries(Entries { list: members(&thing.senders), limit: None });
-                let attributes = Seen::Value(json!({"wait": thing.wait}));
+                let senders = Observed::Entries(Entries { list: members(&thing.senders), limit: None });
+                let attributes = Observed::Value(json!({"wait": thing.wait}));
                 present(mark, vec![(ATTRIBUTES.name, attributes), (SENDERS.name, senders), tags])
             }
             _ => present(None, vec![(ENTRY.name, list(&thing.notifications))]),
@@ -378,7 +380,7 @@ impl Provisioner for Model {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        _: &Watch<'_>,
+        _: &OperationContext<'_>,
     ) -> Result<Created, Error> {
         self.write_one()?;
         let name = identity(&operation.address, &operation.name);
@@ -397,7 +399,7 @@ impl Provisioner for Model {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         self.write_one()?;
         let some = |value: &Value| (!value.is_null()).then(|| text(value));
@@ -414,7 +416,7 @@ impl Provisioner for Model {
             return if value.is_null() { Ok(()) } else { Err(gone) };
         };
         // What was just made is written unread.
-        if watch.just_created() && facet == SENDERS.name {
+        if context.just_created() && facet == SENDERS.name {
             thing.senders.clear();
         }
         match facet {
@@ -433,13 +435,13 @@ impl Provisioner for Model {
         Ok(())
     }
 
-    async fn empty(&self, operation: &Operation, _: &Watch<'_>) -> Result<(), Error> {
+    async fn empty(&self, operation: &Operation, _: &OperationContext<'_>) -> Result<(), Error> {
         self.world().thing(&identity(&BUCKET, &operation.name)).objects = 0;
         Ok(())
     }
 
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        watch.still_ours().await?;
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        context.still_ours().await?;
         self.write_one()?;
         self.world().things.remove(&identity(&operation.address, &operation.name));
         Ok(())

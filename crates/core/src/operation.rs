@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::mark::{Mark, TagChanges, Tags};
-use crate::resource::{Lane, Turns};
+use crate::resource::{Lane, LaneMode};
 
 /// One write, or a read that a write must be preceded by.
 #[derive(Clone, Debug)]
@@ -39,12 +39,12 @@ pub enum Verb {
         mark: Mark,
         /// Every tag.
         tags: Tags,
-        /// Every wanted facet.
+        /// Every desired facet.
         facets: Map<String, Value>,
     },
     /// Put the mark of the beginning onto a resource that exists.
     Adopt {
-        /// The mark that was seen when the change set was made.
+        /// The mark that was observed when the change set was made.
         before: Option<Mark>,
         /// The mark to put on.
         mark: Mark,
@@ -55,7 +55,7 @@ pub enum Verb {
         facet: String,
         /// What ours is now, where the facet holds entries.
         before: Value,
-        /// The value wanted.
+        /// The desired value.
         value: Value,
     },
     /// Read the tags of a resource made by this run, beside its other writes, so that the last write merges.
@@ -117,8 +117,8 @@ impl Operation {
     }
 
     /// When it waits for its turn in its lane.
-    pub(crate) fn turns(&self) -> Option<Turns> {
-        self.lane.map(|lane| lane.turns)
+    pub(crate) fn lane_mode(&self) -> Option<LaneMode> {
+        self.lane.map(|lane| lane.mode)
     }
 
     /// Whether it changes the cloud.

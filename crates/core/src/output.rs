@@ -48,7 +48,7 @@ pub enum Setting {
     Sealed,
     /// A secret that was asked for.
     Revealed(Secret),
-    /// A secret that there is none of, and why.
+    /// The secret does not exist; holds the reason.
     Unavailable(String),
 }
 

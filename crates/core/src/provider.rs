@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::contents::Contents;
-use crate::context::Watch;
+use crate::context::OperationContext;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::facet::Want;
+use crate::facet::Desired;
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
@@ -31,12 +31,12 @@ pub struct Connection {
 
 /// A cloud's part of a plan file, checked: what commands need to know before anything is sent, and the way to the cloud.
 #[async_trait]
-pub trait Cloud: Send + Sync {
+pub trait ProviderConfig: Send + Sync {
     /// The deployment.
     fn deployment(&self) -> &Deployment;
 
     /// The name of what holds the data, which `destroy --delete-data` must repeat.
-    fn data_name(&self) -> &str;
+    fn data_resource_name(&self) -> &str;
 
     /// Whether `destroy` is refused.
     fn protect(&self) -> bool;
@@ -45,7 +45,7 @@ pub trait Cloud: Send + Sync {
     fn to_json(&self) -> Value;
 
     /// What the plan file takes for granted, by name: an account, a role, a project. A sandbox makes it.
-    fn given(&self) -> BTreeMap<&'static str, String>;
+    fn prerequisites(&self) -> BTreeMap<&'static str, String>;
 
     /// A provider that can only read.
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error>;
@@ -66,7 +66,7 @@ pub trait Cloud: Send + Sync {
 ///
 /// # Behavior
 ///
-/// - `resources` and `want` are pure: the same plan file gives the same answer.
+/// - `resources` and `desired` are pure: the same plan file gives the same answer.
 /// - `observe` never changes anything; an absent resource is [`Observation::Absent`], never an error.
 /// - Values are normalised: a respelling by the service is no difference.
 #[async_trait]
@@ -77,9 +77,9 @@ pub trait Observer: Send + Sync {
     /// What the plan file asks for, in the order in which people read it.
     fn resources(&self) -> Vec<Resource>;
 
-    /// The facets wanted of a resource. On an adopted one, facets that hold one value for everybody are wanted only where
+    /// The facets desired of a resource. On an adopted one, facets that hold one value for everybody are desired only where
     /// the plan file sets them.
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want>;
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired>;
 
     /// What the marks say about whom access was given to last. Gives the addresses that have to be looked at (again)
     /// for that; [`Observer::resources`] names them from then on, whether the plan file does or not.
@@ -91,12 +91,12 @@ pub trait Observer: Send + Sync {
     fn outputs(&self) -> Vec<Output>;
 
     /// The plan file's table whose `protect` keeps the data, where it is not the data's own.
-    fn protected_by(&self) -> Option<&'static str> {
+    fn protection_path(&self) -> Option<&'static str> {
         None
     }
 
     /// What to do about a resource that exists without our mark, where it cannot be adopted.
-    fn instead_of_adopting(&self, _address: &Address) -> Option<String> {
+    fn adoption_alternative(&self, _address: &Address) -> Option<String> {
         None
     }
 
@@ -105,7 +105,7 @@ pub trait Observer: Send + Sync {
 
     /// What is left to the user after an apply, with the text to use: the rights of a server whose identity the plan file
     /// does not name.
-    fn handover(&self) -> Option<String>;
+    fn next_steps(&self) -> Option<String>;
 
     /// Who we are; the error tells how to get credentials.
     async fn identity(&self) -> Result<Identity, Error>;
@@ -127,7 +127,7 @@ pub trait Observer: Send + Sync {
 
     /// Why a resource of ours cannot be deleted with this deployment: things of others in it, a lock. Looked at before a
     /// destroy only.
-    async fn in_the_way(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
+    async fn deletion_blockers(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
         Ok(None)
     }
 }
@@ -148,9 +148,9 @@ pub enum Created {
 ///
 /// - Every call is idempotent: what is done already succeeds, and deleting what is gone succeeds. A write that does not find
 ///   what it is to be written to is an error.
-/// - A shared document is read right before it is written, unless [`Watch::just_created`] says that it is new; others'
+/// - A shared document is read right before it is written, unless [`OperationContext::just_created`] says that it is new; others'
 ///   entries keep their meaning to the bit.
-/// - What always takes turns ([`crate::resource::Turns::Always`]) waits for its turn before it writes, and before it reads what
+/// - What always takes turns ([`crate::resource::LaneMode::Always`]) waits for its turn before it writes, and before it reads what
 ///   it merges into.
 #[async_trait]
 pub trait Provisioner: Observer {
@@ -166,7 +166,7 @@ pub trait Provisioner: Observer {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<Created, Error>;
 
     /// Write one facet: where it holds entries, `before` is what ours is now, which `value` takes the place of.
@@ -176,12 +176,12 @@ pub trait Provisioner: Observer {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error>;
 
     /// Delete everything inside.
-    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
+    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error>;
 
-    /// Delete the resource: look at what is in it where the service does not, ask [`Watch::still_ours`], send the request.
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error>;
+    /// Delete the resource: look at what is in it where the service does not, ask [`OperationContext::still_ours`], send the request.
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error>;
 }

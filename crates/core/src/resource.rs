@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::error::Error;
-use crate::facet::{Facet, Seen};
+use crate::facet::{Facet, Observed};
 use crate::mark::Mark;
 use crate::refusal::Refusal;
 
@@ -24,13 +24,13 @@ pub struct Resource {
     pub identity: String,
     /// The plan file's table or key that describes it, dotted: `aws.bucket`.
     pub path: String,
-    /// Every facet that one of this kind can have, whether wanted now or not.
+    /// Every facet that one of this kind can have, whether desired now or not.
     pub facets: &'static [&'static Facet],
     /// What carries a mark for it: itself, or the resource it is an entry of.
-    pub carrier: Carrier,
+    pub mark_holder: MarkHolder,
     /// Where its facets are on record.
     pub on_record: OnRecord,
-    /// How the cloud's crate finds it again once the plan file no longer names it, where no name of ours tells.
+    /// How the cloud's crate finds it again once the plan file no longer names it, where our names do not tell.
     pub reference: Option<String>,
     /// The most tags that the service takes on it.
     pub most_tags: usize,
@@ -40,8 +40,8 @@ pub struct Resource {
     pub holds_data: bool,
     /// Whether it lets others write into the deployment: taken away before data is deleted.
     pub grants_access: bool,
-    /// Whether it is an entry inside its carrier's own documents, and so goes with it.
-    pub contained: bool,
+    /// Whether it is an entry inside its mark holder's own documents, and so goes with it.
+    pub deleted_with_holder: bool,
     /// Resources whose writes must be done before this one is written.
     pub needs: Vec<Address>,
     /// Resources that must be gone before this one is deleted.
@@ -56,34 +56,34 @@ pub struct Lane {
     /// What they write to; the same word is the same lane.
     pub name: &'static str,
     /// When this resource's writes wait for their turn in it.
-    pub turns: Turns,
+    pub mode: LaneMode,
 }
 
 /// When a resource's writes wait for their turn in their lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turns {
+pub enum LaneMode {
     /// They start beside the others', and take turns after the first conflict in the lane.
     AfterConflict,
     /// From the beginning: the service answers even the first two with a conflict or with throttling. The provider takes the
-    /// turn ([`crate::context::Watch::turn`]), so that what it reads on the way need not wait.
+    /// turn ([`crate::context::OperationContext::acquire_lane`]), so that what it reads on the way need not wait.
     Always,
 }
 
 /// What carries a mark for a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Carrier {
+pub enum MarkHolder {
     /// It carries tags of its own.
-    Itself,
+    Own,
     /// It is an entry that cannot be tagged, in or beside this resource.
-    Of(Address),
+    On(Address),
 }
 
 /// Where the facets of a resource are on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnRecord {
-    /// In the mark of its carrier, with which it goes.
-    Carrier,
-    /// In every mark of the deployment: it stays when its carrier is gone.
+    /// In the mark of its holder, with which it goes.
+    Holder,
+    /// In every mark of the deployment: it stays when its holder is gone.
     EveryMark,
 }
 
@@ -98,14 +98,14 @@ impl Resource {
             name: name.to_owned(),
             identity: name.to_owned(),
             facets,
-            carrier: Carrier::Itself,
-            on_record: OnRecord::Carrier,
+            mark_holder: MarkHolder::Own,
+            on_record: OnRecord::Holder,
             reference: None,
             most_tags: MOST_TAGS,
             adopt: false,
             holds_data: false,
             grants_access: false,
-            contained: false,
+            deleted_with_holder: false,
             needs: Vec::new(),
             deleted_after: Vec::new(),
             lane: None,
@@ -115,15 +115,15 @@ impl Resource {
     /// Whether it carries a mark of its own.
     #[must_use]
     pub fn is_marked(&self) -> bool {
-        self.carrier == Carrier::Itself
+        self.mark_holder == MarkHolder::Own
     }
 
-    /// The resource whose mark stands for it: itself, or its carrier.
+    /// The resource whose mark stands for it: itself, or another one.
     #[must_use]
     pub const fn holder(&self) -> &Address {
-        match &self.carrier {
-            Carrier::Itself => &self.address,
-            Carrier::Of(carrier) => carrier,
+        match &self.mark_holder {
+            MarkHolder::Own => &self.address,
+            MarkHolder::On(mark_holder) => mark_holder,
         }
     }
 
@@ -161,16 +161,16 @@ pub struct Present {
     /// The mark on it, whosever it is.
     pub mark: Option<Mark>,
     /// The normalised value of every facet, by name; `null` is absent.
-    pub seen: Vec<(&'static str, Seen)>,
+    pub observed: Vec<(&'static str, Observed)>,
     /// Entries of others beside ours.
-    pub kept: Vec<Kept>,
+    pub unmanaged: Vec<Unmanaged>,
     /// Facets that cannot be written as things stand, and why.
-    pub obstacles: Vec<(&'static str, Refusal)>,
+    pub blockers: Vec<(&'static str, Refusal)>,
 }
 
 /// An entry of somebody else on a shared document. It is shown, and never touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct Unmanaged {
     /// The facet it stands beside.
     pub facet: String,
     /// What it is, for people.

@@ -123,7 +123,7 @@ where
 
 /// The shortest wait before a call may be repeated; `None` if it is not to be.
 fn wait_of_call(error: &Error, attempts: u32) -> Option<Duration> {
-    match error.retry_class() {
+    match error.retry() {
         RetryClass::Throttled(asked) => Some(asked.unwrap_or_default()),
         RetryClass::Transient if attempts < TRANSIENT_ATTEMPTS => Some(Duration::ZERO),
         _ => None,
@@ -131,13 +131,13 @@ fn wait_of_call(error: &Error, attempts: u32) -> Option<Duration> {
 }
 
 fn budget_of_call(error: &Error) -> Duration {
-    if matches!(error.retry_class(), RetryClass::Throttled(_)) { THROTTLED_BUDGET } else { TRANSIENT_BUDGET }
+    if matches!(error.retry(), RetryClass::Throttled(_)) { THROTTLED_BUDGET } else { TRANSIENT_BUDGET }
 }
 
 /// Why and how long a whole operation may be repeated; `None` if the error is final for it.
 #[must_use]
 pub fn of_operation(error: &Error) -> Option<(&'static str, Duration)> {
-    match error.retry_class() {
+    match error.retry() {
         RetryClass::Conflict => Some(("another change to the same resource is under way", CONFLICT_BUDGET)),
         other => other.settling(),
     }
@@ -153,7 +153,7 @@ mod tests {
         let sent = Cell::new(0);
         let failing = || async {
             sent.set(sent.get() + 1);
-            Err::<(), _>(Error::new(ErrorKind::Unavailable, "read").retry(class.clone()))
+            Err::<(), _>(Error::new(ErrorKind::Unavailable, "read").with_retry(class.clone()))
         };
         call(failing).await.unwrap_err();
         sent.get()

@@ -31,7 +31,7 @@ pub struct Survey {
     /// What is in the resources that hold data; only looked at before a destroy.
     pub contents: Vec<(Resource, Result<Contents, Error>)>,
     /// What keeps resources from being deleted; only looked at before a destroy.
-    pub in_the_way: Vec<(Address, Result<Option<Refusal>, Error>)>,
+    pub deletion_blockers: Vec<(Address, Result<Option<Refusal>, Error>)>,
 }
 
 impl Survey {
@@ -44,9 +44,9 @@ impl Survey {
             _ => None,
         });
         let counts = self.contents.iter().filter_map(|(_, counted)| counted.as_ref().err());
-        let obstructed = self.in_the_way.iter().filter_map(|(_, found)| found.as_ref().err());
-        let errors = unread.chain(self.marked.as_ref().err()).chain(counts).chain(obstructed);
-        errors.map(Error::retry_class).find_map(RetryClass::settling)
+        let blocked = self.deletion_blockers.iter().filter_map(|(_, found)| found.as_ref().err());
+        let errors = unread.chain(self.marked.as_ref().err()).chain(counts).chain(blocked);
+        errors.map(Error::retry).find_map(RetryClass::settling)
     }
 }
 
@@ -63,12 +63,12 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     let data = resources.iter().filter(|resource| removing && resource.holds_data);
     let counts = join_all(data.clone().map(|resource| observer.contents(&resource.address)));
     let own = |resource: &&Resource| removing && resource.is_marked();
-    let obstructed = resources
+    let blocked = resources
         .iter()
         .filter(own)
-        .map(|resource| async { (resource.address.clone(), observer.in_the_way(&resource.address).await) });
-    let (identity, observations, marked, counts, in_the_way) =
-        futures::join!(observer.identity(), observations, observer.marked(names), counts, join_all(obstructed));
+        .map(|resource| async { (resource.address.clone(), observer.deletion_blockers(&resource.address).await) });
+    let (identity, observations, marked, counts, deletion_blockers) =
+        futures::join!(observer.identity(), observations, observer.marked(names), counts, join_all(blocked));
     let identity = identity?;
     let counted: Vec<_> = data.cloned().zip(counts).collect();
     // Full names hold the account, which is only known now.
@@ -76,7 +76,7 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     let current = |old: &Resource| resources.iter().find(|resource| resource.address == old.address).cloned();
     let contents = counted.into_iter().filter_map(|(old, count)| Some((current(&old)?, count))).collect();
     let found = resources.iter().cloned().zip(observations).collect();
-    let mut survey = Survey { identity, found, marked, orphaned: Vec::new(), contents, in_the_way };
+    let mut survey = Survey { identity, found, marked, orphaned: Vec::new(), contents, deletion_blockers };
     survey.count_again(observer).await;
     survey.orphaned = survey.look_at_orphans(observer).await;
     survey.recall(observer, names).await;
@@ -144,12 +144,12 @@ impl Survey {
         }
         let resources = observer.resources();
         let unseen: Vec<_> = resources.iter().filter(|resource| again.contains(&resource.address)).cloned().collect();
-        let seen = look(observer, &unseen).await;
-        let mut anew: Vec<_> = unseen.into_iter().zip(seen).collect();
-        let place = |address: &Address| resources.iter().position(|resource| resource.address == *address);
+        let observed = look(observer, &unseen).await;
+        let mut anew: Vec<_> = unseen.into_iter().zip(observed).collect();
+        let index = |address: &Address| resources.iter().position(|resource| resource.address == *address);
         self.found.retain(|(resource, _)| !again.contains(&resource.address));
         self.found.append(&mut anew);
-        self.found.sort_by_key(|(resource, _)| place(&resource.address));
+        self.found.sort_by_key(|(resource, _)| index(&resource.address));
     }
 
     /// What is on adopted orphans: a release takes ours out of them.
@@ -157,8 +157,8 @@ impl Survey {
         let planned = |orphan: &&Orphan| self.found.iter().all(|(resource, _)| resource.identity != orphan.identity);
         let adopted = self.marked.iter().flatten().filter(|orphan| orphan.mark.origin == Origin::Adopted);
         let looks = join_all(adopted.filter(planned).map(|orphan| observer.observe_orphan(orphan))).await;
-        let seen = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
-        looks.into_iter().flatten().map(|(resource, found)| (resource, seen(found))).collect()
+        let observed = |found: Result<Observation, Error>| found.unwrap_or_else(Observation::Unreadable);
+        looks.into_iter().flatten().map(|(resource, found)| (resource, observed(found))).collect()
     }
 
     /// The marks that say what the deployment has outside of its resources: those of what the plan file names, and where
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn settling_is_told_from_what_stays_unreadable() {
         let (reason, budget) = ("it is being made", Duration::from_secs(9));
-        let error = |class| Error::new(crate::ErrorKind::Conflict, "list").retry(class);
+        let error = |class| Error::new(crate::ErrorKind::Conflict, "list").with_retry(class);
         let survey = |error| Survey {
             identity: Identity {
                 account: String::new(),
@@ -199,7 +199,7 @@ mod tests {
             marked: Err(error),
             orphaned: Vec::new(),
             contents: Vec::new(),
-            in_the_way: Vec::new(),
+            deletion_blockers: Vec::new(),
         };
         assert_eq!(survey(error(RetryClass::Settling { reason, budget })).settling(), Some((reason, budget)));
         assert_eq!(survey(error(RetryClass::Final)).settling(), None);

@@ -190,11 +190,11 @@ impl Claims {
 
 /// Whether a mark has the grant on record, as written or as begun.
 fn has_on_record(mark: &Mark, email: &str) -> bool {
-    let wanted = granted(email, &SERVER_ACCOUNT_ROLES);
+    let desired = granted(email, &SERVER_ACCOUNT_ROLES);
     SERVER_ACCOUNT_ROLES.iter().any(|role| {
         let record = mark.outside.member(ON_RECORD, role).map(Recorded::from);
         let begun = mark.outside.begun(ON_RECORD, Some(role)).into_iter().map(Recorded::Digest);
-        record.into_iter().chain(begun).any(|recorded| recorded.is(&wanted[*role]))
+        record.into_iter().chain(begun).any(|recorded| recorded.is(&desired[*role]))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind};
 
@@ -23,8 +23,8 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, 
 
 /// Delete every generation, until a look finds nothing: somebody may still be writing. Unfinished uploads need no look of
 /// their own, see [`contents`].
-pub(crate) async fn empty(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    let mut emptying = Emptying::new(watch, "objects and versions");
+pub(crate) async fn empty(writer: &Writer, bucket: &str, context: &OperationContext<'_>) -> Result<(), Error> {
+    let mut emptying = Emptying::new(context, "objects and versions");
     loop {
         let delete = |versions| delete_page(writer, bucket, versions);
         let found = emptying.pages(versions(writer.reader(), bucket), delete).await?;
@@ -51,14 +51,14 @@ async fn delete_page(writer: &Writer, bucket: &str, versions: Vec<Version>) -> R
     let count = versions.len();
     let delete = |version: Version| async move { writer.delete_version(bucket, &version).await };
     let deleted = stream::iter(versions).map(delete).buffer_unordered(DELETES_AT_ONCE).try_collect::<()>().await;
-    deleted.map_err(held)?;
+    deleted.map_err(explain_held)?;
     Ok(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 /// <https://cloud.google.com/storage/docs/object-holds>, <https://cloud.google.com/storage/docs/bucket-lock>
-fn held(error: Error) -> Error {
+fn explain_held(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Conflict | ErrorKind::PermissionDenied => error.hint(
+        ErrorKind::Conflict | ErrorKind::PermissionDenied => error.with_hint(
             "a hold, a retention policy or a missing `storage.objects.delete` keeps it: change that, then run the same \
              command again",
         ),

@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The clients of all the plan files of a process: they share connections and credentials.
-static SHARED: OnceCell<(Clients, Place)> = OnceCell::const_new();
+static SHARED: OnceCell<(Clients, Session)> = OnceCell::const_new();
 
 /// Cloud Storage's JSON API, as Google's own tools name it.
 const STORAGE: &str = "STORAGE_EMULATOR_HOST";
@@ -42,7 +42,7 @@ const API: &str = "PROVISION_GCP_API_ENDPOINT";
 
 /// Where calls go, and as whom.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Session {
     /// The identity of the credentials, as far as they say it.
     pub(crate) principal: String,
     /// Endpoints that are not Google's own, `NAME=value`.
@@ -65,32 +65,33 @@ struct Endpoints {
 /// # Errors
 ///
 /// A credentials file that does not exist, no credentials, endpoints of which only some are an emulator's.
-pub(crate) async fn connect(connection: &Connection) -> Result<(Clients, Place), Error> {
-    let (clients, mut place) = match &connection.sandbox {
-        Some(variables) => make(&|name| set(variables.get(name).cloned())).await?,
-        None => SHARED.get_or_try_init(|| make(&|name| set(std::env::var(name).ok()))).await?.clone(),
+pub(crate) async fn connect(connection: &Connection) -> Result<(Clients, Session), Error> {
+    let (clients, mut session) = match &connection.sandbox {
+        Some(variables) => make(&|name| non_empty(variables.get(name).cloned())).await?,
+        None => SHARED.get_or_try_init(|| make(&|name| non_empty(std::env::var(name).ok()))).await?.clone(),
     };
     if connection.sandbox.is_some() {
-        place.endpoints = vec![SANDBOX.to_owned()];
+        session.endpoints = vec![SANDBOX.to_owned()];
     }
-    Ok((Clients { trace: Tracer::new(connection.trace.clone()), ..clients }, place))
+    Ok((Clients { trace: Tracer::new(connection.trace.clone()), ..clients }, session))
 }
 
 /// A variable that is set to nothing is not set.
-fn set(value: Option<String>) -> Option<String> {
+fn non_empty(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
-async fn make(variable: Variables<'_>) -> Result<(Clients, Place), Error> {
+async fn make(variable: Variables<'_>) -> Result<(Clients, Session), Error> {
     let endpoints = endpoints(variable)?;
     let (credentials, principal) = match endpoints.overridden.is_empty() {
         true => in_environment(variable).await?,
         false => (anonymous::Builder::new().build(), "anonymous".to_owned()),
     };
     let clients = clients(&endpoints, &credentials).await.map_err(|reason| {
-        Error::new(ErrorKind::Unexpected, "a client could not be built: this is a bug in provision").message(reason)
+        Error::new(ErrorKind::Unexpected, "a client could not be built: this is a bug in provision")
+            .with_message(reason)
     })?;
-    Ok((clients, Place { principal, endpoints: endpoints.overridden }))
+    Ok((clients, Session { principal, endpoints: endpoints.overridden }))
 }
 
 /// Where variables are looked up.
@@ -108,8 +109,8 @@ fn endpoints(variable: Variables<'_>) -> Result<Endpoints, Error> {
         }
         let error = Error::new(ErrorKind::InvalidInput, "use an emulator for some services only");
         return Err(error
-            .message(format!("{} not set", missing.join(" and ")))
-            .hint("set all of them, or none: the parts of a deployment must find each other"));
+            .with_message(format!("{} not set", missing.join(" and ")))
+            .with_hint("set all of them, or none: the parts of a deployment must find each other"));
     };
     let storage_grpc = variable(STORAGE_GRPC).map(|value| url(&value));
     let mut overridden: Vec<_> =

@@ -51,7 +51,7 @@ impl<'a> Call<'a> {
 
 /// What a service answered, whichever way it came.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct ServiceError {
     pub(crate) status: Option<u16>,
     pub(crate) code: String,
     pub(crate) message: String,
@@ -67,28 +67,28 @@ pub(crate) struct Answer {
 
 /// Nothing came back.
 pub(crate) fn unavailable(operation: &str, tried: &str, reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Unavailable, tried).operation(operation).message(reason);
+    let error = Error::new(ErrorKind::Unavailable, tried).with_operation(operation).with_message(reason);
     error
-        .retry(RetryClass::Transient)
-        .hint("check the network, a proxy and the variables of emulators, then run the same command again")
+        .with_retry(RetryClass::Transient)
+        .with_hint("check the network, a proxy and the variables of emulators, then run the same command again")
 }
 
 /// An answer that says "done" and is not what the call gives. The call may have had its effect: the same as an answer that was
 /// lost.
 pub(crate) fn unreadable(operation: &str, tried: &str, reason: &dyn Display) -> Error {
-    let error = Error::new(ErrorKind::Unavailable, tried).operation(operation);
-    let error = error.message(format!("the answer cannot be read: {reason}")).retry(RetryClass::Transient);
-    error.hint(
+    let error = Error::new(ErrorKind::Unavailable, tried).with_operation(operation);
+    let error = error.with_message(format!("the answer cannot be read: {reason}")).with_retry(RetryClass::Transient);
+    error.with_hint(
         "a proxy or a sign-in page in between may have answered: check the network, then run the same command again",
     )
 }
 
 /// No token.
 pub(crate) fn unauthenticated(tried: &str, reason: &str) -> Error {
-    Error::new(ErrorKind::Unauthenticated, tried).message(reason).hint(LOGIN)
+    Error::new(ErrorKind::Unauthenticated, tried).with_message(reason).with_hint(LOGIN)
 }
 
-/// How credentials are had.
+/// How to get credentials.
 pub(crate) const LOGIN: &str = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account \
                                 or of workload identity federation";
 
@@ -114,7 +114,7 @@ fn is_of_the_project(reason: &str) -> bool {
 /// Whether a permission is what the caller lacks, and not an API that is switched on or the organization's consent.
 pub(crate) fn lacks_permission(error: &Error) -> bool {
     let of_the_project = error.code().is_some_and(is_of_the_project);
-    let forbidden = error.reason().is_some_and(is_org_policy);
+    let forbidden = error.message().is_some_and(is_org_policy);
     error.kind() == ErrorKind::PermissionDenied && !of_the_project && !forbidden
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn is_org_policy(message: &str) -> bool {
 
 /// The table. Codes: <https://cloud.google.com/apis/design/errors#handling_errors>,
 /// <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
-fn classify(answer: &Answer) -> (ErrorKind, RetryClass) {
+fn classify(answer: &ServiceError) -> (ErrorKind, RetryClass) {
     use ErrorKind as Kind;
     if is_of_the_project(&answer.reason) {
         return (Kind::PermissionDenied, RetryClass::Final);
@@ -222,7 +222,7 @@ pub(crate) const NOT_SEEN: RetryClass = RetryClass::Settling {
 /// For a call about something that this run made, or that is in it: "not found" and "gone" are a matter of time.
 pub(crate) fn settling<T>(result: Result<T, Error>, created: bool) -> Result<T, Error> {
     result.map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::Stale if created => error.retry(NOT_SEEN),
+        ErrorKind::NotFound | ErrorKind::Stale if created => error.with_retry(NOT_SEEN),
         _ => error,
     })
 }
@@ -240,7 +240,7 @@ pub(crate) fn may_be_gone(error: &Error) -> bool {
 pub(crate) fn conditional<T>(result: Result<T, Error>) -> Result<T, Error> {
     result.map_err(|error| {
         let stale = matches!(error.kind(), ErrorKind::Conflict | ErrorKind::AlreadyExists);
-        if stale { error.retry(RetryClass::Conflict) } else { error }
+        if stale { error.with_retry(RetryClass::Conflict) } else { error }
     })
 }
 
@@ -249,8 +249,12 @@ mod tests {
     use super::*;
 
     fn class(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
-        let answer =
-            Answer { status: Some(status), code: code.to_owned(), message: message.to_owned(), ..Answer::default() };
+        let answer = ServiceError {
+            status: Some(status),
+            code: code.to_owned(),
+            message: message.to_owned(),
+            ..ServiceError::default()
+        };
         classify(&answer)
     }
 
@@ -283,7 +287,7 @@ mod tests {
 
     #[test]
     fn conditional_calls_look_again_when_stale() {
-        let stale = |kind| conditional::<()>(Err(Error::new(kind, "x"))).unwrap_err().retry_class().clone();
+        let stale = |kind| conditional::<()>(Err(Error::new(kind, "x"))).unwrap_err().retry().clone();
         assert_eq!(stale(ErrorKind::Conflict), RetryClass::Conflict);
         assert_eq!(stale(ErrorKind::AlreadyExists), RetryClass::Conflict);
         assert_eq!(stale(ErrorKind::PermissionDenied), RetryClass::Final);

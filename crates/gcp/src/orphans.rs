@@ -37,7 +37,7 @@ pub(crate) async fn marked(
 fn listed<T>(what: &str, list: Result<Vec<T>, Error>, claims: &Claims) -> Result<Vec<T>, Error> {
     match list {
         Err(error) if lacks_permission(&error) && !claims.is_removing() => {
-            let hint = error.advice().map(|hint| format!(": {hint}")).unwrap_or_default();
+            let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
             claims.note(format!(
                 "{what} of this deployment that the plan file does not name any more were not looked for{hint}"
             ));

@@ -39,7 +39,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 }
 
 /// The roles of the server, where the plan file names no account that would get them.
-pub(crate) fn handover(settings: &Settings, names: &Names) -> Option<String> {
+pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
     let commands = || {
         let commands = access::commands(names);
         format!("The server's service account needs these roles ([gcp.access] would grant them):\n{commands}")

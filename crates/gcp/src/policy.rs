@@ -18,7 +18,7 @@ use crate::names::short;
 
 /// What a policy belongs to.
 #[derive(Clone, Debug)]
-pub(crate) enum Holder {
+pub(crate) enum PolicyTarget {
     /// A bucket, by its name.
     Bucket(String),
     /// A topic, by its full name.
@@ -29,7 +29,7 @@ pub(crate) enum Holder {
     Account(String),
 }
 
-impl Holder {
+impl PolicyTarget {
     /// For people.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -118,7 +118,7 @@ pub(crate) fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<P
     for (role, member) in grants(value).filter(|(role, member)| !has(policy, role, member)) {
         give(&mut edited, role, member);
     }
-    let stays = |role: &str, member: &str| value.get(role).is_some_and(|wanted| same(wanted, &json!(member)));
+    let stays = |role: &str, member: &str| value.get(role).is_some_and(|desired| same(desired, &json!(member)));
     for (role, member) in grants(before).filter(|(role, member)| !stays(role, member) && has(policy, role, member)) {
         take(&mut edited, role, member);
     }
@@ -143,21 +143,21 @@ fn take(policy: &mut Policy, role: &str, member: &str) {
 /// out of a holder that is gone is gone.
 pub(crate) async fn write(
     writer: &Writer,
-    holder: &Holder,
+    target: &PolicyTarget,
     before: &Value,
     value: &Value,
-    fresh: bool,
+    just_created: bool,
 ) -> Result<(), Error> {
-    let found = match fresh {
+    let found = match just_created {
         true => Some(Policy::new()),
-        false => holder.policy(writer.reader()).await?,
+        false => target.policy(writer.reader()).await?,
     };
     let Some(found) = found else {
-        return if value.is_null() { Ok(()) } else { Err(gone(holder)) };
+        return if value.is_null() { Ok(()) } else { Err(gone_error(target)) };
     };
     match edited(&found, before, value) {
-        Some(edited) if value.is_null() => absent(holder.set_policy(writer, &edited).await).map(|_| ()),
-        Some(edited) => holder.set_policy(writer, &edited).await,
+        Some(edited) if value.is_null() => absent(target.set_policy(writer, &edited).await).map(|_| ()),
+        Some(edited) => target.set_policy(writer, &edited).await,
         None => Ok(()),
     }
 }
@@ -177,14 +177,14 @@ where
     };
     let found = found?;
     match policy {
-        Err(error) if found.is_some() && error.kind() == ErrorKind::NotFound => Err(error.retry(NOT_SEEN)),
+        Err(error) if found.is_some() && error.kind() == ErrorKind::NotFound => Err(error.with_retry(NOT_SEEN)),
         policy => Ok((found, policy)),
     }
 }
 
-fn gone(holder: &Holder) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("{} is gone", holder.describe()));
-    error.hint("run `provision gcp plan` to see what is there now")
+fn gone_error(target: &PolicyTarget) -> Error {
+    let error = Error::new(ErrorKind::Stale, format!("{} is gone", target.describe()));
+    error.with_hint("run `provision gcp plan` to see what is there now")
 }
 
 /// A policy takes accounts that exist only (<https://cloud.google.com/iam/docs/policies#binding-members>). Other refusals name the
@@ -192,10 +192,10 @@ fn gone(holder: &Holder) -> Error {
 pub(crate) fn explain(error: Error, email: Option<&str>) -> Error {
     let missing = |email: &&str| {
         let says = |reason: &str| reason.contains(*email) && reason.contains("not exist");
-        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(says)
+        error.kind() == ErrorKind::InvalidInput && error.message().is_some_and(says)
     };
     match email.filter(missing).map(no_account) {
-        Some(refusal) => error.hint(refusal.hint),
+        Some(refusal) => error.with_hint(refusal.hint),
         None => error,
     }
 }
@@ -292,8 +292,8 @@ mod tests {
     #[test]
     fn only_an_account_that_does_not_exist_is_told_to_be_created() {
         let advice = |text: &str| {
-            let error = explain(Error::new(ErrorKind::InvalidInput, "x").message(text), Some("a@p"));
-            error.advice().map(str::to_owned)
+            let error = explain(Error::new(ErrorKind::InvalidInput, "x").with_message(text), Some("a@p"));
+            error.hint().map(str::to_owned)
         };
         assert!(advice("Service account a@p does not exist.").unwrap().contains("create"));
         assert_eq!(advice("Inconsistent representation of deleted member: 'serviceAccount:a@p'"), None);

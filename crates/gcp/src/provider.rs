@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use provision_core::contents::Contents;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Want;
+use provision_core::facet::Desired;
 use provision_core::identity::Identity;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Origin, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::Output;
-use provision_core::provider::{Cloud, Connection, Created, Observer, Provisioner};
+use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind};
@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::claims::Claims;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::credential::{self, Place};
+use crate::credential::{self, Session};
 use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part};
@@ -34,7 +34,7 @@ use crate::{contents, orphans, outputs};
 #[derive(Debug)]
 struct Provider<C> {
     settings: Settings,
-    place: Place,
+    session: Session,
     client: C,
     /// The project's number.
     number: OnceCell<Result<String, Error>>,
@@ -47,12 +47,12 @@ struct Provider<C> {
 }
 
 #[async_trait]
-impl Cloud for Settings {
+impl ProviderConfig for Settings {
     fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    fn data_name(&self) -> &str {
+    fn data_resource_name(&self) -> &str {
         &self.gcp.bucket.name
     }
 
@@ -64,19 +64,19 @@ impl Cloud for Settings {
         json!(self)
     }
 
-    fn given(&self) -> BTreeMap<&'static str, String> {
+    fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let account = self.service_account().map(|account| ("service_account", account.to_owned()));
         std::iter::once(("project", self.gcp.project.clone())).chain(account).collect()
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
-        let (clients, place) = credential::connect(connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Reader::new(clients))))
+        let (clients, session) = credential::connect(connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
-        let (clients, place) = credential::connect(connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), place, Writer::new(clients))))
+        let (clients, session) = credential::connect(connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -85,12 +85,12 @@ impl Cloud for Settings {
 }
 
 impl<C> Provider<C> {
-    fn new(settings: Settings, place: Place, client: C) -> Self {
+    fn new(settings: Settings, session: Session, client: C) -> Self {
         let deployment = &settings.deployment;
         let deployments = std::iter::once(deployment.name.clone()).chain(deployment.was.clone()).collect();
         let claims = Claims::new(&settings.gcp.project, deployments);
         let (number, agent) = (OnceCell::new(), OnceCell::new());
-        Self { settings, place, client, number, agent, claims, held: Mutex::default() }
+        Self { settings, session, client, number, agent, claims, held: Mutex::default() }
     }
 
     fn names(&self) -> Names {
@@ -115,7 +115,7 @@ impl<C: AsRef<Reader>> Provider<C> {
             let found = self.client.as_ref().get_project(&self.settings.gcp.project).await;
             found
                 .inspect(|number| self.claims.set_number(number))
-                .map_err(|error| wrong_project(error, &self.place.principal))
+                .map_err(|error| wrong_project(error, &self.session.principal))
         };
         self.number.get_or_init(look).await.clone()
     }
@@ -143,7 +143,7 @@ fn wrong_project(error: Error, principal: &str) -> Error {
     if !lacks_permission(&error) && error.kind() != ErrorKind::NotFound {
         return error;
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "check `project` under [gcp] (`gcloud projects list` shows those that you can see); if it is right, grant \
          `resourcemanager.projects.get` on it to {principal}"
     ))
@@ -159,15 +159,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         Part::ALL.into_iter().filter_map(|part| self.resource(part)).collect()
     }
 
-    fn want(&self, address: &Address, origin: Origin) -> Vec<Want> {
+    fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired> {
         let (settings, names) = (&self.settings, self.names());
         let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
-            Part::Bucket => bucket::want(settings, origin),
-            Part::Topic => topic::want(settings, &names),
-            Part::Subscription => subscription::want(settings, &names, origin),
-            Part::Notification => notification::want(&names),
-            Part::Access => access::want(settings),
+            Part::Bucket => bucket::desired(settings, origin),
+            Part::Topic => topic::desired(settings, &names),
+            Part::Subscription => subscription::desired(settings, &names, origin),
+            Part::Notification => notification::desired(&names),
+            Part::Access => access::desired(settings),
         }
     }
 
@@ -184,13 +184,13 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         [self.claims.notes(), outputs::warnings(&self.settings)].concat()
     }
 
-    fn handover(&self) -> Option<String> {
-        outputs::handover(&self.settings, &self.names())
+    fn next_steps(&self) -> Option<String> {
+        outputs::next_steps(&self.settings, &self.names())
     }
 
     async fn identity(&self) -> Result<Identity, Error> {
         let number = self.number().await?;
-        let Place { principal, endpoints } = self.place.clone();
+        let Session { principal, endpoints } = self.session.clone();
         let account = format!("{} ({number})", self.settings.gcp.project);
         Ok(Identity { account, principal, region: self.settings.gcp.bucket.location(), endpoints })
     }
@@ -220,12 +220,14 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         contents::contents(self.client.as_ref(), &self.names().bucket).await
     }
 
-    async fn in_the_way(&self, address: &Address) -> Result<Option<Refusal>, Error> {
+    async fn deletion_blockers(&self, address: &Address) -> Result<Option<Refusal>, Error> {
         self.claims.set_removing();
         let names = self.names();
         let topic = names.topic_name(names.topic.as_deref().unwrap_or_default());
         match Part::of(address)? {
-            Part::Topic => topic::in_the_way(self.client.as_ref(), &names, &topic, &self.claims.deployments()).await,
+            Part::Topic => {
+                topic::deletion_blockers(self.client.as_ref(), &names, &topic, &self.claims.deployments()).await
+            }
             Part::Bucket | Part::Subscription | Part::Notification | Part::Access => Ok(None),
         }
     }
@@ -260,7 +262,7 @@ impl Provisioner for Provider<Writer> {
         operation: &Operation,
         tags: &Tags,
         facets: &Map<String, Value>,
-        _watch: &Watch<'_>,
+        _watch: &OperationContext<'_>,
     ) -> Result<Created, Error> {
         let (client, names, name) = (&self.client, self.names(), &operation.name);
         match Part::of(&operation.address)? {
@@ -277,12 +279,12 @@ impl Provisioner for Provider<Writer> {
         facet: &str,
         before: &Value,
         value: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (client, names, name) = (&self.client, self.names(), &operation.name);
         let (part, write) =
-            (Part::of(&operation.address)?, Write { facet, before, value, just_created: watch.just_created() });
-        let _turn = if needs_turn(part, &write) { watch.turn().await } else { None };
+            (Part::of(&operation.address)?, Write { facet, before, value, just_created: context.just_created() });
+        let _lane = if needs_lane(part, &write) { context.acquire_lane().await } else { None };
         let written = match part {
             Part::Bucket => bucket::write(client, &names, &write).await,
             Part::Topic => topic::write(client, &names.topic_name(name), &write).await,
@@ -290,20 +292,20 @@ impl Provisioner for Provider<Writer> {
             Part::Notification => notification::write(client, &names, &write).await,
             Part::Access => access::write(client, &names, &write, &self.claims).await,
         };
-        settling(written, watch.created())
+        settling(written, context.created())
     }
 
-    async fn empty(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        contents::empty(&self.client, &operation.name, watch).await
+    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        contents::empty(&self.client, &operation.name, context).await
     }
 
-    async fn delete(&self, operation: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
+    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
         let (client, names, name) = (&self.client, self.names(), &operation.name);
         let (topic, ours) = (names.topic_name(name), self.claims.deployments());
         match Part::of(&operation.address)? {
-            Part::Bucket => bucket::delete(client, name, watch).await,
-            Part::Topic => topic::delete(client, &names, &topic, &ours, watch).await,
-            Part::Subscription => subscription::delete(client, &names.subscription_name(name), watch).await,
+            Part::Bucket => bucket::delete(client, name, context).await,
+            Part::Topic => topic::delete(client, &names, &topic, &ours, context).await,
+            Part::Subscription => subscription::delete(client, &names.subscription_name(name), context).await,
             part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
         }
     }
@@ -311,7 +313,7 @@ impl Provisioner for Provider<Writer> {
 
 /// What is written under a precondition, or moves that of others. An account's policy is no part of the bucket, and in what this
 /// run made there is nobody else.
-fn needs_turn(part: Part, write: &Write<'_>) -> bool {
+fn needs_lane(part: Part, write: &Write<'_>) -> bool {
     match part {
         Part::Access => access::is_in_bucket(write.facet),
         Part::Bucket | Part::Topic | Part::Subscription | Part::Notification => !write.just_created,

@@ -1,6 +1,6 @@
-//! The managed things, a file each: what it is, what is wanted, what is seen, how it is made, written and deleted.
+//! The managed things, a file each: what it is, what is desired, what is observed, how it is made, written and deleted.
 
-use provision_core::facet::{Entries, Facet, Seen, Want};
+use provision_core::facet::{Desired, Entries, Facet, Observed};
 use provision_core::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,19 +72,19 @@ pub(crate) trait Facets: Copy + 'static {
     /// The facet of this name.
     fn of(name: &str) -> Result<Self, Error>;
 
-    /// A value that is wanted; `path` is the plan file's key that decides it.
-    fn want(self, value: impl Serialize, path: &str) -> Want {
-        Want { facet: self.spec(), value: json!(value), path: path.to_owned() }
+    /// A desired value; `path` is the plan file's key that decides it.
+    fn desired(self, value: impl Serialize, path: &str) -> Desired {
+        Desired { facet: self.spec(), value: json!(value), path: path.to_owned() }
     }
 
     /// A value that was read, or not.
-    fn seen(self, read: Result<impl Serialize, Error>) -> (&'static str, Seen) {
-        (self.spec().name, read.map_or_else(Seen::Unknown, |value| Seen::Value(json!(value))))
+    fn observed(self, read: Result<impl Serialize, Error>) -> (&'static str, Observed) {
+        (self.spec().name, read.map_or_else(Observed::Unknown, |value| Observed::Value(json!(value))))
     }
 
     /// Entries of everybody that were read, or not.
-    fn entries(self, read: Result<Entries, Error>) -> (&'static str, Seen) {
-        (self.spec().name, read.map_or_else(Seen::Unknown, Seen::Entries))
+    fn entries(self, read: Result<Entries, Error>) -> (&'static str, Observed) {
+        (self.spec().name, read.map_or_else(Observed::Unknown, Observed::Entries))
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn unmoved(kind: &str, name: &str, found: &Tags, now: &Tags, changes:
         return Ok(());
     }
     let error = Error::new(ErrorKind::Conflict, format!("the labels of {kind} `{name}` were changed meanwhile"));
-    Err(error.retry(RetryClass::Conflict))
+    Err(error.with_retry(RetryClass::Conflict))
 }
 
 /// Whether a label of a mark, or one that is written, is not as it was found.

@@ -57,7 +57,7 @@ impl Tracer {
     pub(crate) fn modelled<T: Serialize>(&self, sent: Option<Sent>, answer: &Result<T, Error>) {
         match answer {
             Ok(answer) => self.answered(sent, Some(200), || without_secrets(answer)),
-            Err(error) => self.answered(sent, error.status(), || error.reason().map(Value::from)),
+            Err(error) => self.answered(sent, error.status(), || error.message().map(Value::from)),
         }
     }
 }

@@ -33,7 +33,7 @@ use bytes::Bytes;
 use http::Request;
 
 use crate::Error;
-use crate::cloud::{Answer, Cloud, Wire};
+use crate::emulator::{Answer, Emulator, Wire};
 use crate::world::World;
 use call::Call;
 
@@ -73,7 +73,7 @@ pub(crate) fn seed(world: &World, account: &str, region: &str, role: Option<&str
 }
 
 #[async_trait::async_trait]
-impl Cloud for Aws {
+impl Emulator for Aws {
     fn wire(&self) -> &dyn Wire {
         &AwsWire
     }

@@ -61,7 +61,7 @@ use http::Request;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::cloud::{Answer, Cloud, Wire};
+use crate::emulator::{Answer, Emulator, Wire};
 use crate::world::World;
 use call::Call;
 
@@ -97,7 +97,7 @@ impl Azure {
 }
 
 #[async_trait::async_trait]
-impl Cloud for Azure {
+impl Emulator for Azure {
     fn wire(&self) -> &dyn Wire {
         &self.wire
     }

@@ -33,7 +33,7 @@ use http::{Request, Response, StatusCode};
 use serde_json::Value;
 
 use crate::Error;
-use crate::cloud::{Answer, Cloud, Wire};
+use crate::emulator::{Answer, Emulator, Wire};
 use crate::state::Transaction;
 use crate::world::World;
 use call::Call;
@@ -80,7 +80,7 @@ pub(crate) fn seed_taken(world: &World, bucket: &str) -> Result<(), Error> {
 }
 
 #[async_trait::async_trait]
-impl Cloud for Google {
+impl Emulator for Google {
     fn wire(&self) -> &dyn Wire {
         &GoogleWire
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::cloud::{Answer, Dropped, Wire};
+use crate::emulator::{Answer, Dropped, Wire};
 use crate::fault::{Fault, Faults, What, When};
 use crate::record::{self, Record};
 

@@ -1,6 +1,6 @@
 //! The sandbox: copies of the clouds, on this machine only, to rehearse on and to test against.
 //!
-//! [`Sandbox`] runs them on 127.0.0.1. Each [`cloud::Cloud`] serves exactly the operations that `provision` and the common
+//! [`Sandbox`] runs them on 127.0.0.1. Each [`emulator::Emulator`] serves exactly the operations that `provision` and the common
 //! clients send, keeps what it knows in one [`state::Store`], and enforces the rules that decide whether a set-up works;
 //! each rule names the vendor's page. Whatever is not served is answered 501 with the operation's name, and a request
 //! with a field that is not known is refused, so that nothing seems to work by being ignored.
@@ -14,7 +14,7 @@
 pub mod aws;
 pub mod azure;
 pub mod clock;
-pub mod cloud;
+pub mod emulator;
 pub mod error;
 pub mod fault;
 pub mod google;
@@ -29,4 +29,4 @@ mod tls;
 pub mod world;
 
 pub use error::Error;
-pub use sandbox::{CloudName, Options, Sandbox};
+pub use sandbox::{EmulatorKind, Options, Sandbox};

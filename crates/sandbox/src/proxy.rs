@@ -11,7 +11,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use crate::cloud::{Answer, Cloud, Dropped, Wire};
+use crate::emulator::{Answer, Dropped, Emulator, Wire};
 use crate::fault::Faults;
 use crate::layer::FaultLayer;
 use crate::sandbox::{Threads, listen};
@@ -64,7 +64,7 @@ struct Upstream {
 }
 
 #[async_trait::async_trait]
-impl Cloud for Upstream {
+impl Emulator for Upstream {
     fn wire(&self) -> &dyn Wire {
         &*self.wire
     }

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use crate::aws::{self, Aws};
 use crate::azure::{self, Azure, Endpoint};
 use crate::clock::Clock;
-use crate::cloud::Cloud;
+use crate::emulator::Emulator;
 use crate::fault::Faults;
 use crate::google::{self, Google};
 use crate::layer::FaultLayer;
@@ -23,7 +23,7 @@ use crate::{Error, server};
 
 /// A cloud of the sandbox. Each listens on a port of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CloudName {
+pub enum EmulatorKind {
     /// Amazon Web Services.
     Aws,
     /// Google Cloud.
@@ -32,7 +32,7 @@ pub enum CloudName {
     Azure,
 }
 
-impl CloudName {
+impl EmulatorKind {
     /// Every cloud there is.
     pub const ALL: [Self; 3] = [Self::Aws, Self::Google, Self::Azure];
 
@@ -56,7 +56,7 @@ pub struct Options {
     /// Where its state is kept; `None` for one that ends with the process.
     pub directory: Option<PathBuf>,
     /// The clouds to run.
-    pub clouds: Vec<CloudName>,
+    pub clouds: Vec<EmulatorKind>,
     /// The port of the first cloud, the others following; 0 for free ones.
     pub port: u16,
     /// How it misbehaves.
@@ -67,15 +67,21 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { directory: None, clouds: CloudName::ALL.to_vec(), port: 0, faults: Faults::default(), recording: false }
+        Self {
+            directory: None,
+            clouds: EmulatorKind::ALL.to_vec(),
+            port: 0,
+            faults: Faults::default(),
+            recording: false,
+        }
     }
 }
 
 /// Clouds that run on 127.0.0.1 until the value is dropped.
 pub struct Sandbox {
     world: Arc<World>,
-    addresses: BTreeMap<CloudName, SocketAddr>,
-    clouds: BTreeMap<CloudName, Arc<dyn Cloud>>,
+    addresses: BTreeMap<EmulatorKind, SocketAddr>,
+    clouds: BTreeMap<EmulatorKind, Arc<dyn Emulator>>,
     warnings: Vec<String>,
     directory: Option<PathBuf>,
     authority: Option<Authority>,
@@ -117,7 +123,7 @@ impl Sandbox {
 
     /// Where a cloud listens.
     #[must_use]
-    pub fn address(&self, cloud: CloudName) -> Option<SocketAddr> {
+    pub fn address(&self, cloud: EmulatorKind) -> Option<SocketAddr> {
         self.addresses.get(&cloud).copied()
     }
 
@@ -196,12 +202,12 @@ impl Sandbox {
         &self.world.faults
     }
 
-    fn run(&mut self, name: CloudName, port: u16) -> Result<(), Error> {
+    fn run(&mut self, name: EmulatorKind, port: u16) -> Result<(), Error> {
         let world = Arc::clone(&self.world);
-        let cloud: Arc<dyn Cloud> = match name {
-            CloudName::Aws => Arc::new(Aws::new(world)),
-            CloudName::Google => Arc::new(Google::new(world)?),
-            CloudName::Azure => return self.run_azure(port),
+        let cloud: Arc<dyn Emulator> = match name {
+            EmulatorKind::Aws => Arc::new(Aws::new(world)),
+            EmulatorKind::Google => Arc::new(Google::new(world)?),
+            EmulatorKind::Azure => return self.run_azure(port),
         };
         let (listener, address) = listen(&self.threads, port)?;
         self.addresses.insert(name, address);
@@ -221,15 +227,15 @@ impl Sandbox {
         for (listener, endpoint) in
             [(manager, Endpoint::ResourceManager), (blobs, Endpoint::Blob), (queues, Endpoint::Queue)]
         {
-            let cloud: Arc<dyn Cloud> =
+            let cloud: Arc<dyn Emulator> =
                 Arc::new(Azure::new(Arc::clone(&self.world), endpoint, addresses, &authority.file));
             if endpoint == Endpoint::ResourceManager {
-                self.clouds.insert(CloudName::Azure, Arc::clone(&cloud));
+                self.clouds.insert(EmulatorKind::Azure, Arc::clone(&cloud));
             }
             let faults = Arc::clone(&self.world.faults);
             self.threads.spawn(server::serve_tls(listener, authority.acceptor.clone(), cloud, faults));
         }
-        self.addresses.insert(CloudName::Azure, resource_manager);
+        self.addresses.insert(EmulatorKind::Azure, resource_manager);
         self.authority = Some(authority);
         Ok(())
     }

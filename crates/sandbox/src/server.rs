@@ -14,13 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::cloud::{Cloud, Dropped, Presence, Trailers};
+use crate::emulator::{Dropped, Emulator, Presence, Trailers};
 use crate::layer::FaultLayer;
 
 type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
 /// Answer until the task is ended.
-pub(crate) async fn serve(listener: TcpListener, cloud: Arc<dyn Cloud>, layer: Arc<FaultLayer>) {
+pub(crate) async fn serve(listener: TcpListener, cloud: Arc<dyn Emulator>, layer: Arc<FaultLayer>) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
         tokio::spawn(connection(stream, Arc::clone(&cloud), Arc::clone(&layer)));
@@ -31,7 +31,7 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<dyn Cloud>, layer: A
 pub(crate) async fn serve_tls(
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    cloud: Arc<dyn Cloud>,
+    cloud: Arc<dyn Emulator>,
     layer: Arc<FaultLayer>,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
@@ -45,7 +45,7 @@ pub(crate) async fn serve_tls(
     }
 }
 
-async fn connection<S>(stream: S, cloud: Arc<dyn Cloud>, layer: Arc<FaultLayer>)
+async fn connection<S>(stream: S, cloud: Arc<dyn Emulator>, layer: Arc<FaultLayer>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -64,7 +64,11 @@ where
     let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(request: Request<Incoming>, cloud: &dyn Cloud, layer: &FaultLayer) -> Result<Response<Body>, Dropped> {
+async fn answer(
+    request: Request<Incoming>,
+    cloud: &dyn Emulator,
+    layer: &FaultLayer,
+) -> Result<Response<Body>, Dropped> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
     let request = Request::from_parts(parts, body);
@@ -91,13 +95,13 @@ mod tests {
 
     use super::*;
     use crate::aws::AwsWire;
-    use crate::cloud::{Answer, Wire};
+    use crate::emulator::{Answer, Wire};
 
     /// Answers as gRPC does: the status comes after the body.
     struct Remote;
 
     #[async_trait::async_trait]
-    impl Cloud for Remote {
+    impl Emulator for Remote {
         fn wire(&self) -> &dyn Wire {
             &AwsWire
         }

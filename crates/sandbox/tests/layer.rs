@@ -12,14 +12,14 @@ use provision_sandbox::aws::AwsWire;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_sandbox::layer::FaultLayer;
 use provision_sandbox::proxy::Proxy;
-use provision_sandbox::{CloudName, Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 
 const SIGNED: &str =
     "AWS4-HMAC-SHA256 Credential=123456789012/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
 
 fn sandbox() -> (Sandbox, SocketAddr) {
     let sandbox = Sandbox::start(Options { recording: true, ..Options::default() }).unwrap();
-    let address = sandbox.address(CloudName::Aws).unwrap();
+    let address = sandbox.address(EmulatorKind::Aws).unwrap();
     (sandbox, address)
 }
 

@@ -1,12 +1,12 @@
 //! Amazon Web Services.
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_sandbox::aws::answers::{s3, s3_with, sqs};
 use provision_sandbox::fault::{What, When};
 use provision_tests::stage::Hand;
 use serde_json::json;
 
-use super::{Cloud, Denied, Edit, Setting};
+use super::{CloudFixture, Denied, Edit, Setting};
 
 /// A plan file with every part.
 pub(crate) const PLAN: &str = r#"
@@ -25,9 +25,9 @@ name = "acme-{s}-runs"
 role = "node"
 "#;
 
-pub(crate) static AWS: Cloud = Cloud {
+pub(crate) static AWS: CloudFixture = CloudFixture {
     name: "aws",
-    sandbox: CloudName::Aws,
+    sandbox: EmulatorKind::Aws,
     seed: |stage| boto(&stage.hand(), ROLES),
     plan: PLAN,
     examples: [

@@ -1,11 +1,11 @@
 //! Microsoft Azure.
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{What, When};
 use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
-use super::{Cloud, Denied, Edit, Setting};
+use super::{CloudFixture, Denied, Edit, Setting};
 
 const PLAN: &str = r#"
 [deployment]
@@ -33,9 +33,9 @@ pub(crate) const ACCOUNT: &str = "/subscriptions/00000000-0000-0000-0000-0000000
                        Microsoft.Storage/storageAccounts/acmefiles";
 const BLOB_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 
-pub(crate) static AZURE: Cloud = Cloud {
+pub(crate) static AZURE: CloudFixture = CloudFixture {
     name: "azure",
-    sandbox: CloudName::Azure,
+    sandbox: EmulatorKind::Azure,
     seed: |stage| {
         let sandbox = stage.sandbox();
         for digit in ["3", "2", "1"] {

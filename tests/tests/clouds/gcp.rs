@@ -1,11 +1,11 @@
 //! Google Cloud.
 
-use provision_sandbox::CloudName;
+use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{What, When};
 use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
-use super::{Cloud, Denied, Edit, Setting};
+use super::{CloudFixture, Denied, Edit, Setting};
 
 const PLAN: &str = r#"
 [deployment]
@@ -35,9 +35,9 @@ pub(crate) const TOPIC: &str = "/v1/projects/acme-ml/topics/acme-events";
 pub(crate) const SUBSCRIPTION: &str = "/v1/projects/acme-ml/subscriptions/acme-server";
 pub(crate) const ACCOUNT: &str = "/v1/projects/acme-ml/serviceAccounts/wandb@acme-ml.iam.gserviceaccount.com";
 
-pub(crate) static GCP: Cloud = Cloud {
+pub(crate) static GCP: CloudFixture = CloudFixture {
     name: "gcp",
-    sandbox: CloudName::Google,
+    sandbox: EmulatorKind::Google,
     seed: |stage| {
         for name in ["wandb-full", "other", "wandb"] {
             stage.sandbox().seed_google(PROJECT, Some(&format!("{name}@acme-ml.iam.gserviceaccount.com"))).unwrap();

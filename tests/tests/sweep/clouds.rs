@@ -9,18 +9,18 @@ use provision_tests::stage::Stage;
 use serde_json::Value;
 
 use super::{Sweep, World};
-use crate::clouds::Cloud;
+use crate::clouds::CloudFixture;
 
 /// A run that is disturbed.
 pub(super) struct Scenario {
     /// Makes the world before the run, of a stage with the plan file.
-    prepare: fn(&Cloud, &Stage),
+    prepare: fn(&CloudFixture, &Stage),
     /// The command after the cloud's name; `{bucket}` stands for the bucket that holds data.
     arguments: &'static [&'static str],
     /// Whether others have something there, to be looked at afterwards.
     with_others: bool,
     /// What there is of ours afterwards.
-    leaves: fn(&Cloud) -> &'static [&'static str],
+    leaves: fn(&CloudFixture) -> &'static [&'static str],
     /// Whether its writes are mostly those of the other scenarios: then each fails with and without its effect and for
     /// good, and not in every way.
     rare: bool,
@@ -109,7 +109,7 @@ struct Original {
 }
 
 impl Original {
-    fn make(cloud: &Cloud, scenario: &Scenario) -> Self {
+    fn make(cloud: &CloudFixture, scenario: &Scenario) -> Self {
         let state = tempfile::tempdir().unwrap();
         let stage = cloud.set(Stage::start_in(cloud.sandbox, state.path()));
         (scenario.prepare)(cloud, &stage);
@@ -122,7 +122,7 @@ impl Original {
 
 /// A copy.
 pub(super) struct Prepared {
-    cloud: &'static Cloud,
+    cloud: &'static CloudFixture,
     scenario: &'static Scenario,
     original: &'static Original,
     stage: Stage,
@@ -130,7 +130,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    fn of(cloud: &'static Cloud, scenario: &'static Scenario, original: &'static Original) -> Self {
+    fn of(cloud: &'static CloudFixture, scenario: &'static Scenario, original: &'static Original) -> Self {
         let state = tempfile::tempdir().unwrap();
         copy(original.state.path(), state.path());
         let stage = cloud.set(Stage::start_in(cloud.sandbox, state.path()));
@@ -171,7 +171,7 @@ impl World for Prepared {
 }
 
 /// A scenario on a cloud. A run mostly waits, so that several go on at the same time.
-pub(super) fn sweep(cloud: &'static Cloud, scenario: &'static Scenario) -> Sweep<Prepared> {
+pub(super) fn sweep(cloud: &'static CloudFixture, scenario: &'static Scenario) -> Sweep<Prepared> {
     let mut ways = super::ways((cloud.internal)(), (cloud.refusal)());
     if scenario.rare {
         ways.drain(..1);

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use provision_core::Error;
-use provision_core::facet::{Entries, Entry, EntryId, Want};
+use provision_core::facet::{Desired, Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
@@ -37,7 +37,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names, recalled: &Recalled) 
     let (role, _) = last.split_once('/')?;
     Some(Resource {
         identity: last.clone(),
-        carrier: Carrier::Of(Part::Bucket.address()),
+        mark_holder: MarkHolder::On(Part::Bucket.address()),
         on_record: OnRecord::EveryMark,
         grants_access: true,
         needs: vec![Part::Bucket.address()],
@@ -51,14 +51,14 @@ fn place(role: &str, policy: &str) -> String {
     format!("{role}/{policy}")
 }
 
-/// What is wanted: the statements under role and name, so that another role is another value.
-pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
+/// The desired facets: the statements under role and name, so that another role is another value.
+pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let Some(role) = settings.role_name() else { return Vec::new() };
     let value = Map::from_iter([(place(role, &names.policies[0]), statements(settings, names))]);
-    let want = |facet: &AccessFacet| match facet {
-        AccessFacet::Policy => facet.want(&value, "aws.access"),
+    let desired = |facet: &AccessFacet| match facet {
+        AccessFacet::Policy => facet.desired(&value, "aws.access"),
     };
-    AccessFacet::EACH.iter().map(want).collect()
+    AccessFacet::EACH.iter().map(desired).collect()
 }
 
 /// The policy of the server as a document, for those who attach it themselves.
@@ -112,20 +112,20 @@ pub(crate) async fn observe(
 ) -> Result<Observation, Error> {
     let places = places(settings, names, recalled);
     let mut present = Present::default();
-    present.obstacles.extend(foreign_role(settings, names).map(|refusal| (AccessFacet::Policy.spec().name, refusal)));
+    present.blockers.extend(foreign_role(settings, names).map(|refusal| (AccessFacet::Policy.spec().name, refusal)));
     let mut list = Vec::new();
     for (place, found) in places.iter().zip(look(reader, &places).await) {
         match found {
             Ok(Found::Policy(entry)) => list.push(entry),
             Ok(Found::Nothing) => {}
-            Ok(Found::NoRole) => present.obstacles.extend(missing(settings, names, recalled, place)),
+            Ok(Found::NoRole) => present.blockers.extend(missing(settings, names, recalled, place)),
             Err(error) => {
-                present.seen = vec![AccessFacet::Policy.entries(Err(error))];
+                present.observed = vec![AccessFacet::Policy.entries(Err(error))];
                 return Ok(Observation::Present(Box::new(present)));
             }
         }
     }
-    present.seen = vec![AccessFacet::Policy.entries(Ok(Entries { list, limit: None }))];
+    present.observed = vec![AccessFacet::Policy.entries(Ok(Entries { list, limit: None }))];
     Ok(Observation::Present(Box::new(present)))
 }
 
@@ -146,7 +146,7 @@ async fn look_at(reader: &Reader, place: &str) -> Result<Found, Error> {
 /// IAM says "The role with name R cannot be found." and "The role policy with name P cannot be found.", under one code.
 fn is_no_role(error: &Error) -> bool {
     error.code() == Some("NoSuchEntity")
-        && error.reason().is_some_and(|reason| reason.starts_with("The role with name"))
+        && error.message().is_some_and(|reason| reason.starts_with("The role with name"))
 }
 
 /// A policy under a name of ours, whatever is in it.
@@ -181,13 +181,13 @@ fn no_role(role: &str) -> Refusal {
 const NO_ROLE: &str =
     "create the role that the server runs as, or leave [aws.access] out and attach the policy that apply prints";
 
-/// Put every policy that is wanted, then delete those that are not any more.
+/// Put every policy that is desired, then delete those that are not any more.
 pub(crate) async fn write(writer: &Writer, write: &Write<'_>) -> Result<(), Error> {
     let AccessFacet::Policy = AccessFacet::of(write.facet)?;
     for (place, statements) in changed(write.before, write.value) {
         let (role, policy) = split(place)?;
         let put = writer.put_role_policy(role, policy, &document(statements)).await;
-        put.map_err(|error| if is_no_role(&error) { error.hint(NO_ROLE) } else { error })?;
+        put.map_err(|error| if is_no_role(&error) { error.with_hint(NO_ROLE) } else { error })?;
     }
     for place in surplus(write.before, write.value) {
         let (role, policy) = split(place)?;
@@ -200,13 +200,13 @@ fn split(place: &str) -> Result<(&str, &str), Error> {
     place.split_once('/').ok_or_else(|| ours(&format!("`{place}` names no policy of a role")))
 }
 
-/// What is wanted and not there in that form.
+/// What is desired and not there in that form.
 fn changed<'a>(before: &'a Value, value: &'a Value) -> Vec<(&'a String, &'a Value)> {
     let members = value.as_object().into_iter().flatten();
     members.filter(|(place, statements)| before.get(place.as_str()) != Some(*statements)).collect()
 }
 
-/// What is there and not wanted.
+/// What is there and not desired.
 fn surplus<'a>(before: &'a Value, value: &'a Value) -> Vec<&'a String> {
     let members = before.as_object().into_iter().flatten();
     members.filter(|(place, _)| value.get(place.as_str()).is_none()).map(|(place, _)| place).collect()
@@ -226,15 +226,17 @@ mod tests {
     }
 
     fn no_such(reason: &str) -> Error {
-        Error::new(ErrorKind::NotFound, "read").answer(Some(404), Some("NoSuchEntity"), None).message(reason)
+        Error::new(ErrorKind::NotFound, "read")
+            .with_response(Some(404), Some("NoSuchEntity"), None)
+            .with_message(reason)
     }
 
     #[test]
     fn policy_survives_its_document() {
         let settings = settings("", PLAN);
         let names = names(&settings);
-        let wants = want(&settings, &names);
-        let (place, statements) = wants[0].value.as_object().unwrap().iter().next().unwrap();
+        let desired = desired(&settings, &names);
+        let (place, statements) = desired[0].value.as_object().unwrap().iter().next().unwrap();
         let found = entry(place, &document(statements)).unwrap();
         assert_eq!((found.member.as_ref(), &found.value, found.id), (Some(place), statements, EntryId::Ours));
         assert!(entry(place, "<html>").unwrap_err().to_string().contains("the answer cannot be read"));

@@ -5,11 +5,11 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionRule,
 };
 use provision_core::contents::not_empty_error;
-use provision_core::facet::{Entries, Want};
+use provision_core::facet::{Desired, Entries};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
-use provision_core::resource::{Kept, Lane, Observation, Present, Resource, Turns};
+use provision_core::resource::{Lane, LaneMode, Observation, Present, Resource, Unmanaged};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -53,7 +53,7 @@ struct DefaultEncryption {
 }
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
-pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::AfterConflict };
+pub(crate) const LANE: Lane = Lane { name: "bucket", mode: LaneMode::AfterConflict };
 
 /// What a policy may have: 20 KB <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html>.
 const POLICY_QUOTA: Quota = Quota { bytes: 20 * 1024, statements: None };
@@ -68,27 +68,27 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     }
 }
 
-/// What is wanted. On an adopted bucket, values for everybody only where the plan file sets them.
-pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
+/// The desired facets. On an adopted bucket, values for everybody only where the plan file sets them.
+pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec<Desired> {
     let bucket = &settings.aws.bucket;
     let created = origin == Origin::Created;
     let private = created || bucket.private;
-    let want = |facet: &BucketFacet| match facet {
-        BucketFacet::Ownership => private.then(|| facet.want("BucketOwnerEnforced", "aws.bucket")),
-        BucketFacet::PublicAccess => private.then(|| facet.want(PublicAccess::BLOCKED, "aws.bucket")),
+    let desired = |facet: &BucketFacet| match facet {
+        BucketFacet::Ownership => private.then(|| facet.desired("BucketOwnerEnforced", "aws.bucket")),
+        BucketFacet::PublicAccess => private.then(|| facet.desired(PublicAccess::BLOCKED, "aws.bucket")),
         BucketFacet::Encryption => {
-            let wanted = DefaultEncryption::wanted(bucket.encryption.as_ref());
-            (created || bucket.encryption.is_some()).then(|| facet.want(wanted, "aws.bucket.encryption"))
+            let desired = DefaultEncryption::desired(bucket.encryption.as_ref());
+            (created || bucket.encryption.is_some()).then(|| facet.desired(desired, "aws.bucket.encryption"))
         }
         BucketFacet::Versioning => {
-            let wanted = bucket.versioning.unwrap_or_default();
-            (created || bucket.versioning.is_some()).then(|| facet.want(wanted, "aws.bucket.versioning"))
+            let desired = bucket.versioning.unwrap_or_default();
+            (created || bucket.versioning.is_some()).then(|| facet.desired(desired, "aws.bucket.versioning"))
         }
-        BucketFacet::Policy => private.then(|| facet.want(tls_only(names), "aws.bucket")),
-        BucketFacet::Cors => Some(facet.want(cors::rule(settings), "aws.bucket.cors")),
-        BucketFacet::Tags => (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags")),
+        BucketFacet::Policy => private.then(|| facet.desired(tls_only(names), "aws.bucket")),
+        BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "aws.bucket.cors")),
+        BucketFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
     };
-    BucketFacet::EACH.iter().filter_map(want).collect()
+    BucketFacet::EACH.iter().filter_map(desired).collect()
 }
 
 /// Deny everything that does not come over TLS
@@ -170,22 +170,23 @@ impl Reads {
         let Self { ownership, public_access, encryption, versioning, policy, cors, .. } = self;
         let policy = policy.and_then(|text| document(text.as_deref(), &names.bucket));
         let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
-        let kept = others.map(|entry| Kept { facet: BucketFacet::Policy.spec().name.to_owned(), entry }).collect();
-        let seen = |facet: &BucketFacet| match facet {
-            BucketFacet::Ownership => facet.seen(ownership.clone()),
+        let unmanaged =
+            others.map(|entry| Unmanaged { facet: BucketFacet::Policy.spec().name.to_owned(), entry }).collect();
+        let observed = |facet: &BucketFacet| match facet {
+            BucketFacet::Ownership => facet.observed(ownership.clone()),
             BucketFacet::PublicAccess => {
-                facet.seen(public_access.clone().map(|block| block.as_ref().map(PublicAccess::seen)))
+                facet.observed(public_access.clone().map(|block| block.as_ref().map(PublicAccess::observed)))
             }
             BucketFacet::Encryption => {
-                facet.seen(encryption.clone().map(|rule| rule.as_ref().and_then(DefaultEncryption::seen)))
+                facet.observed(encryption.clone().map(|rule| rule.as_ref().and_then(DefaultEncryption::observed)))
             }
-            BucketFacet::Versioning => facet.seen(versioning.clone()),
+            BucketFacet::Versioning => facet.observed(versioning.clone()),
             BucketFacet::Policy => facet.entries(policy.clone().map(|policy| statements(&policy, names))),
             BucketFacet::Cors => facet.entries(cors.clone().map(|rules| cors::entries(&rules, settings, names))),
-            BucketFacet::Tags => facet.seen(Ok(without_mark(tags))),
+            BucketFacet::Tags => facet.observed(Ok(without_mark(tags))),
         };
-        let seen = BucketFacet::EACH.iter().map(seen).collect();
-        Present { mark: Mark::from_tags(tags), seen, kept, ..Present::default() }
+        let observed = BucketFacet::EACH.iter().map(observed).collect();
+        Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
     }
 }
 
@@ -196,7 +197,7 @@ pub(crate) fn is_gone<T>(read: &Result<T, Error>) -> bool {
 
 fn denied<T>(read: &Result<T, Error>) -> bool {
     read.as_ref().is_err_and(|error| {
-        let explained = error.reason().is_some_and(|reason| reason.contains("is not authorized to perform"));
+        let explained = error.message().is_some_and(|reason| reason.contains("is not authorized to perform"));
         error.kind() == ErrorKind::PermissionDenied && !explained
     })
 }
@@ -208,7 +209,7 @@ fn elsewhere(head: &Error, tags: Option<&Error>) -> Observation {
 
 /// `HEAD` has no body: another read says more about the same refusal.
 fn with_region<'a>(head: &'a Error, other: Option<&'a Error>) -> &'a Error {
-    other.filter(|other| other.advice().is_some() || other.code().is_some()).unwrap_or(head)
+    other.filter(|other| other.hint().is_some() || other.code().is_some()).unwrap_or(head)
 }
 
 fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {
@@ -265,7 +266,7 @@ async fn confirm(writer: &Writer, names: &Names, tags: &Tags) -> Result<Created,
 }
 
 fn name_taken(error: Error) -> Error {
-    error.hint("bucket names are shared by all accounts: choose another `name` under [aws.bucket]")
+    error.with_hint("bucket names are shared by all accounts: choose another `name` under [aws.bucket]")
 }
 
 /// The tags; `None` if there is no such bucket.
@@ -330,12 +331,12 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
 async fn write_encryption(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
     // "Amazon S3 applies server-side encryption with S3 managed keys (SSE-S3) as the base level of encryption for every
     // bucket" <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-bucket-encryption.html>.
-    let wanted: DefaultEncryption = typed(write.value)?;
-    if write.just_created && !names.endpoint_overridden && wanted == DefaultEncryption::wanted(None) {
+    let desired: DefaultEncryption = typed(write.value)?;
+    if write.just_created && !names.endpoint_overridden && desired == DefaultEncryption::desired(None) {
         return Ok(());
     }
     let found = writer.reader().get_bucket_encryption(&names.bucket, &names.account).await?;
-    let rule = encrypted(found.as_ref(), wanted)?;
+    let rule = encrypted(found.as_ref(), desired)?;
     if found.as_ref() == Some(&rule) {
         return Ok(());
     }
@@ -345,11 +346,11 @@ async fn write_encryption(writer: &Writer, names: &Names, write: &Write<'_>) -> 
 /// The rule with another algorithm and key. Without the bucket key each object asks KMS for one of its own.
 fn encrypted(
     found: Option<&ServerSideEncryptionRule>,
-    wanted: DefaultEncryption,
+    desired: DefaultEncryption,
 ) -> Result<ServerSideEncryptionRule, Error> {
     let default = ServerSideEncryptionByDefault::builder()
-        .sse_algorithm(ServerSideEncryption::from(wanted.algorithm.as_str()))
-        .set_kms_master_key_id(wanted.kms_key)
+        .sse_algorithm(ServerSideEncryption::from(desired.algorithm.as_str()))
+        .set_kms_master_key_id(desired.kms_key)
         .build();
     let rule = ServerSideEncryptionRule::builder()
         .apply_server_side_encryption_by_default(default.map_err(|error| ours(&error.to_string()))?)
@@ -387,7 +388,7 @@ impl PublicAccess {
         restrict_public_buckets: true,
     };
 
-    fn seen(block: &PublicAccessBlockConfiguration) -> Self {
+    fn observed(block: &PublicAccessBlockConfiguration) -> Self {
         Self {
             block_public_acls: block.block_public_acls.unwrap_or_default(),
             ignore_public_acls: block.ignore_public_acls.unwrap_or_default(),
@@ -407,14 +408,14 @@ impl PublicAccess {
 }
 
 impl DefaultEncryption {
-    fn wanted(encryption: Option<&Encryption>) -> Self {
+    fn desired(encryption: Option<&Encryption>) -> Self {
         match encryption {
             None | Some(Encryption::Managed(_)) => Self { algorithm: "AES256".to_owned(), kms_key: None },
             Some(Encryption::Key(key)) => Self { algorithm: "aws:kms".to_owned(), kms_key: Some(key.kms_key.clone()) },
         }
     }
 
-    fn seen(rule: &ServerSideEncryptionRule) -> Option<Self> {
+    fn observed(rule: &ServerSideEncryptionRule) -> Option<Self> {
         let default = rule.apply_server_side_encryption_by_default.as_ref()?;
         Some(Self { algorithm: default.sse_algorithm.as_str().to_owned(), kms_key: default.kms_master_key_id.clone() })
     }
@@ -431,35 +432,35 @@ mod tests {
 
     #[test]
     fn values_for_everybody_are_wanted_of_an_adopted_bucket_only_where_the_plan_file_sets_them() {
-        let wanted = |plan: &str, origin| {
+        let desired = |plan: &str, origin| {
             let settings = settings("tags = { team = \"ml\" }", plan);
-            let wants = want(&settings, &names(&settings), origin);
-            wants.iter().map(|want| want.facet.key).collect::<String>()
+            let desired = desired(&settings, &names(&settings), origin);
+            desired.iter().map(|desired| desired.facet.key).collect::<String>()
         };
-        assert_eq!(wanted(PLAN, Origin::Created), "opevtcg");
-        assert_eq!(wanted(PLAN, Origin::Adopted), "cg");
+        assert_eq!(desired(PLAN, Origin::Created), "opevtcg");
+        assert_eq!(desired(PLAN, Origin::Adopted), "cg");
         let full = format!("{PLAN}\nprivate = true\nversioning = false\nencryption = \"AES256\"");
-        assert_eq!(wanted(&full, Origin::Adopted), "opevtcg");
+        assert_eq!(desired(&full, Origin::Adopted), "opevtcg");
     }
 
     #[test]
     fn encryption_keeps_what_it_does_not_manage() {
         let blocked = BlockedEncryptionTypes::builder().encryption_type(EncryptionType::from("SSE-C")).build();
-        let mut found = encrypted(None, DefaultEncryption::wanted(None)).unwrap();
+        let mut found = encrypted(None, DefaultEncryption::desired(None)).unwrap();
         (found.bucket_key_enabled, found.blocked_encryption_types) = (Some(true), Some(blocked.clone()));
         let key = "arn:aws:kms:e:1:key/x".to_owned();
-        let wanted = DefaultEncryption { algorithm: "aws:kms".to_owned(), kms_key: Some(key) };
-        let rule = encrypted(Some(&found), wanted.clone()).unwrap();
-        assert_eq!(DefaultEncryption::seen(&rule), Some(wanted));
+        let desired = DefaultEncryption { algorithm: "aws:kms".to_owned(), kms_key: Some(key) };
+        let rule = encrypted(Some(&found), desired.clone()).unwrap();
+        assert_eq!(DefaultEncryption::observed(&rule), Some(desired));
         assert_eq!((rule.bucket_key_enabled, rule.blocked_encryption_types), (Some(true), Some(blocked)));
-        assert_eq!(encrypted(Some(&found), DefaultEncryption::wanted(None)).unwrap(), found);
+        assert_eq!(encrypted(Some(&found), DefaultEncryption::desired(None)).unwrap(), found);
     }
 
     #[test]
     fn public_access_survives_its_request() {
         let some = PublicAccess { ignore_public_acls: false, restrict_public_buckets: false, ..PublicAccess::BLOCKED };
         for access in [PublicAccess::BLOCKED, some] {
-            assert_eq!(PublicAccess::seen(&access.to_block()), access);
+            assert_eq!(PublicAccess::observed(&access.to_block()), access);
         }
     }
 
@@ -469,6 +470,6 @@ mod tests {
         let access = json!({"block_public_acls": true, "ignore_public_acls": true, "block_public_policy": true,
             "restrict_public_buckets": true});
         assert_eq!(json!(PublicAccess::BLOCKED), access);
-        assert_eq!(json!(DefaultEncryption::wanted(None)), json!({"algorithm": "AES256"}));
+        assert_eq!(json!(DefaultEncryption::desired(None)), json!({"algorithm": "AES256"}));
     }
 }

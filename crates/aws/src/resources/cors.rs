@@ -15,7 +15,7 @@ use crate::resources::{Write, ours, typed};
 /// Rules of a document <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html>.
 const MOST_CORS_RULES: usize = 100;
 
-/// The rule that is wanted.
+/// The rule that is desired.
 pub(crate) fn rule(settings: &Settings) -> cors::CorsRule {
     settings.aws.bucket.cors.rule(&settings.deployment.host, "ETag")
 }
@@ -100,21 +100,21 @@ mod tests {
         let settings = settings("", PLAN);
         let names = names(&settings);
         let found = entries(&[as_wanted(Some(&names.ids[0])), as_wanted(None)], &settings, &names);
-        let wanted = rule(&settings).to_value();
-        assert_eq!((&found.list[0].value, found.list[0].id), (&wanted, EntryId::Ours));
-        assert_eq!((&found.list[1].value, found.list[1].id), (&wanted, EntryId::Nobodys));
-        assert_eq!(listed(&rule_of(&wanted, "x").unwrap()).rule.to_value(), wanted);
+        let desired = rule(&settings).to_value();
+        assert_eq!((&found.list[0].value, found.list[0].id), (&desired, EntryId::Ours));
+        assert_eq!((&found.list[1].value, found.list[1].id), (&desired, EntryId::Nobodys));
+        assert_eq!(listed(&rule_of(&desired, "x").unwrap()).rule.to_value(), desired);
     }
 
     #[test]
     fn cors_of_others_are_kept_to_the_bit_and_ours_goes_first() {
         let settings = settings("", PLAN);
-        let (names, wanted) = (names(&settings), rule(&settings).to_value());
+        let (names, desired) = (names(&settings), rule(&settings).to_value());
         let others = [cors_rule(Some("b"), "https://b.example", &["GET", "PUT"]), cors_rule(None, "*", &["GET"])];
-        let merged = merged_cors(&others, &names.ids, &Value::Null, &wanted).unwrap();
+        let merged = merged_cors(&others, &names.ids, &Value::Null, &desired).unwrap();
         assert_eq!(merged[0].id.as_ref(), Some(&names.ids[0]));
         assert_eq!(merged[1..], others);
-        assert_eq!(merged_cors(&merged, &names.ids, &wanted, &wanted).unwrap(), merged);
-        assert_eq!(merged_cors(&merged, &names.ids, &wanted, &Value::Null).unwrap(), others);
+        assert_eq!(merged_cors(&merged, &names.ids, &desired, &desired).unwrap(), merged);
+        assert_eq!(merged_cors(&merged, &names.ids, &desired, &Value::Null).unwrap(), others);
     }
 }

@@ -2,9 +2,9 @@
 
 use aws_sdk_s3::types::{Event, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration};
 use provision_core::compare::same;
-use provision_core::facet::{Entries, Entry, EntryId, Want};
+use provision_core::facet::{Desired, Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ facets! {
     }
 }
 
-/// The entry that is wanted.
+/// The entry that is desired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct ToQueue {
     /// Its ARN.
@@ -37,21 +37,21 @@ const MOST_ENTRIES: usize = 100;
 pub(crate) fn resource(names: &Names) -> Resource {
     Resource {
         path: "aws.queue".to_owned(),
-        carrier: Carrier::Of(Part::Bucket.address()),
-        contained: true,
+        mark_holder: MarkHolder::On(Part::Bucket.address()),
+        deleted_with_holder: true,
         needs: vec![Part::Bucket.address(), Part::Queue.address()],
         lane: Some(bucket::LANE),
         ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.ids[0], NotificationFacet::ALL)
     }
 }
 
-/// What is wanted: the entry, or none where there is no queue.
-pub(crate) fn want(names: &Names) -> Vec<Want> {
+/// The desired facets: the entry, or none where there is no queue.
+pub(crate) fn desired(names: &Names) -> Vec<Desired> {
     let entry = |queue: &String| ToQueue { queue: names.queue_arn(queue), events: vec![CREATED.to_owned()] };
-    let want = |facet: &NotificationFacet| match facet {
-        NotificationFacet::Entry => facet.want(names.queue.as_ref().map(entry), "aws.queue"),
+    let desired = |facet: &NotificationFacet| match facet {
+        NotificationFacet::Entry => facet.desired(names.queue.as_ref().map(entry), "aws.queue"),
     };
-    NotificationFacet::EACH.iter().map(want).collect()
+    NotificationFacet::EACH.iter().map(desired).collect()
 }
 
 /// One read.
@@ -60,8 +60,8 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     if bucket::is_gone(&read) {
         return Ok(Observation::Absent);
     }
-    let seen = vec![NotificationFacet::Entry.entries(read.map(|found| entries(&found, names)))];
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+    let observed = vec![NotificationFacet::Entry.entries(read.map(|found| entries(&found, names)))];
+    Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
 }
 
 /// The entries of all kinds, those to queues first.
@@ -199,40 +199,40 @@ fn overlaps(bucket: &str, other: &Notification<'_>) -> Refusal {
 /// Read, set or take out our entry, write.
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
     let NotificationFacet::Entry = NotificationFacet::of(write.facet)?;
-    let wanted: Option<ToQueue> = typed(write.value)?;
+    let desired: Option<ToQueue> = typed(write.value)?;
     let found = match write.just_created {
         true => NotificationConfiguration::builder().build(),
         false => writer.reader().get_bucket_notification(&names.bucket, &names.account).await?,
     };
-    let Some(merged) = merged(&found, names, wanted.as_ref())? else { return Ok(()) };
+    let Some(merged) = merged(&found, names, desired.as_ref())? else { return Ok(()) };
     // S3 validates every destination of the document, and one of somebody else's may be gone. Where nothing of ours is in
     // it, that is no affair of ours.
-    let skip = wanted.is_none();
+    let skip = desired.is_none();
     let put = |skip| writer.put_bucket_notification(&names.bucket, &names.account, merged.clone(), skip);
     match put(skip).await {
-        Err(error) if is_others_fault(&error, wanted.as_ref()) => put(true).await,
-        Err(error) => Err(explain(error, wanted.as_ref())),
+        Err(error) if is_others_fault(&error, desired.as_ref()) => put(true).await,
+        Err(error) => Err(explain(error, desired.as_ref())),
         Ok(()) => Ok(()),
     }
 }
 
-/// The document with our entry set, or taken out if none is wanted; `None` if that is what it has already.
+/// The document with our entry set, or taken out if none is desired; `None` if that is what it has already.
 fn merged(
     found: &NotificationConfiguration,
     names: &Names,
-    wanted: Option<&ToQueue>,
+    desired: Option<&ToQueue>,
 ) -> Result<Option<NotificationConfiguration>, Error> {
     let all = found.queue_configurations().iter().cloned();
     let (own, mut queues): (Vec<_>, Vec<_>) = all.partition(|entry| to_queue(entry).is_ours(names));
-    let value = json!(wanted);
+    let value = json!(desired);
     let as_wanted = |entry: &QueueConfiguration| same(&to_queue(entry).value(names), &value);
-    let missing = wanted.filter(|_| !queues.iter().any(as_wanted));
+    let missing = desired.filter(|_| !queues.iter().any(as_wanted));
     let unchanged = if missing.is_some() { own.len() == 1 && as_wanted(&own[0]) } else { own.is_empty() };
     if unchanged {
         return Ok(None);
     }
-    if let Some(wanted) = missing {
-        queues.push(entry_of(wanted, &names.ids[0])?);
+    if let Some(desired) = missing {
+        queues.push(entry_of(desired, &names.ids[0])?);
     }
     let merged = NotificationConfiguration::builder()
         .set_queue_configurations(Some(queues))
@@ -242,20 +242,20 @@ fn merged(
     Ok(Some(merged.build()))
 }
 
-fn entry_of(wanted: &ToQueue, id: &str) -> Result<QueueConfiguration, Error> {
-    let events = wanted.events.iter().map(|event| Event::from(event.as_str())).collect();
-    let entry = QueueConfiguration::builder().id(id).queue_arn(&wanted.queue).set_events(Some(events)).build();
+fn entry_of(desired: &ToQueue, id: &str) -> Result<QueueConfiguration, Error> {
+    let events = desired.events.iter().map(|event| Event::from(event.as_str())).collect();
+    let entry = QueueConfiguration::builder().id(id).queue_arn(&desired.queue).set_events(Some(events)).build();
     entry.map_err(|error| ours(&error.to_string()))
 }
 
 /// The destinations that S3 cannot validate, where that is why it refuses.
 fn invalid(error: &Error) -> Option<&str> {
-    error.reason()?.strip_prefix("Unable to validate the following destination configurations")
+    error.message()?.strip_prefix("Unable to validate the following destination configurations")
 }
 
 /// Whether S3 names the destinations that it cannot validate, and ours is none of them: they were there before.
-fn is_others_fault(error: &Error, wanted: Option<&ToQueue>) -> bool {
-    let queue = wanted.map(|wanted| wanted.queue.as_str()).unwrap_or_default();
+fn is_others_fault(error: &Error, desired: Option<&ToQueue>) -> bool {
+    let queue = desired.map(|desired| desired.queue.as_str()).unwrap_or_default();
     // The ARN ends where something follows that no queue's name has.
     let is_named = |destinations: &str| {
         let mut after = destinations.split(queue).skip(1);
@@ -265,15 +265,15 @@ fn is_others_fault(error: &Error, wanted: Option<&ToQueue>) -> bool {
 }
 
 /// The error that W&B's users meet most often, and says least.
-fn explain(error: Error, wanted: Option<&ToQueue>) -> Error {
+fn explain(error: Error, desired: Option<&ToQueue>) -> Error {
     if invalid(&error).is_none() || error.kind() != ErrorKind::InvalidInput {
         return error;
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "S3 may not send to {}: is the queue in the bucket's region, a standard queue, not encrypted with the AWS-managed \
          KMS key, and does its policy let s3.amazonaws.com send? `provision aws plan` shows the policy; then run the same \
          command again",
-        wanted.map_or("the queue", |wanted| wanted.queue.as_str())
+        desired.map_or("the queue", |desired| desired.queue.as_str())
     ))
 }
 
@@ -321,12 +321,12 @@ mod tests {
         configuration
     }
 
-    fn wanted(names: &Names) -> Value {
-        want(names)[0].value.clone()
+    fn desired_entry(names: &Names) -> Value {
+        desired(names)[0].value.clone()
     }
 
     fn to_ours(names: &Names) -> Option<ToQueue> {
-        typed(&wanted(names)).unwrap()
+        typed(&desired_entry(names)).unwrap()
     }
 
     #[test]
@@ -342,9 +342,9 @@ mod tests {
             &names,
         );
         let list = list.list;
-        assert_eq!((&list[0].value, list[0].id), (&wanted(&names), EntryId::Ours));
+        assert_eq!((&list[0].value, list[0].id), (&desired_entry(&names), EntryId::Ours));
         assert_eq!((&list[1].value["id"], list[1].id), (&json!(names.ids[1]), EntryId::Ours));
-        assert_eq!((&list[2].value, list[2].id), (&wanted(&names), EntryId::Others));
+        assert_eq!((&list[2].value, list[2].id), (&desired_entry(&names), EntryId::Others));
         assert_eq!(list[3].value["filter"], json!(["prefix=b", "suffix=.a="]));
     }
 
@@ -398,7 +398,7 @@ mod tests {
         let ours = ToQueue { queue: OURS.to_owned(), events: vec![CREATED.to_owned()] };
         let blames = |named: &str| {
             let message = format!("Unable to validate the following destination configurations{named}");
-            let error = Error::new(ErrorKind::InvalidInput, "write").message(message);
+            let error = Error::new(ErrorKind::InvalidInput, "write").with_message(message);
             is_others_fault(&error, Some(&ours))
         };
         assert!(blames("; arn:aws:sqs:eu-west-1:1:gone: The destination queue does not exist"));
@@ -406,6 +406,6 @@ mod tests {
         assert!(!blames(&format!("; {OURS}: The destination queue does not exist")));
         assert!(!blames(&format!("; arn:aws:sqs:eu-west-1:1:gone, null: ; {OURS}, null: ")));
         assert!(!blames(""));
-        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").message("no"), Some(&ours)));
+        assert!(!is_others_fault(&Error::new(ErrorKind::InvalidInput, "write").with_message("no"), Some(&ours)));
     }
 }

@@ -1,10 +1,10 @@
 //! `aws.queue`: a standard SQS queue, made in one call with policy, attributes, encryption and tags.
 
-use provision_core::facet::Want;
+use provision_core::facet::Desired;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
-use provision_core::resource::{Kept, Observation, Orphan, Present, Resource};
+use provision_core::resource::{Observation, Orphan, Present, Resource, Unmanaged};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -77,7 +77,7 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 }
 
 /// The event queue. On an adopted one, values for everybody only where the plan file sets them.
-pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
+pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec<Desired> {
     let Some(queue) = &names.queue else { return Vec::new() };
     let section = &settings.aws.queue;
     let policy = senders(settings, names, queue);
@@ -91,15 +91,15 @@ pub(super) fn of_section(
     section: &QueueSection,
     origin: Origin,
     policy: Option<&Value>,
-) -> Vec<Want> {
-    let attributes = Attributes::wanted(section, origin);
-    let want = |facet: &QueueFacet| match facet {
-        QueueFacet::Attributes => (attributes != Attributes::default()).then(|| facet.want(&attributes, path)),
-        QueueFacet::Encryption => (origin == Origin::Created).then(|| facet.want(Encryption::Managed, path)),
-        QueueFacet::Policy => policy.map(|policy| facet.want(policy, "aws.queue.senders")),
-        QueueFacet::Tags => (!settings.tags().is_empty()).then(|| facet.want(settings.tags(), "deployment.tags")),
+) -> Vec<Desired> {
+    let attributes = Attributes::desired(section, origin);
+    let desired = |facet: &QueueFacet| match facet {
+        QueueFacet::Attributes => (attributes != Attributes::default()).then(|| facet.desired(&attributes, path)),
+        QueueFacet::Encryption => (origin == Origin::Created).then(|| facet.desired(Encryption::Managed, path)),
+        QueueFacet::Policy => policy.map(|policy| facet.desired(policy, "aws.queue.senders")),
+        QueueFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
     };
-    QueueFacet::EACH.iter().filter_map(want).collect()
+    QueueFacet::EACH.iter().filter_map(desired).collect()
 }
 
 /// Our statement in the policy of the event queue.
@@ -155,17 +155,17 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
     let attributes = attributes.as_ref().map_err(Clone::clone);
     let policy = attributes.clone().and_then(|attributes| policy(attributes, queue));
     let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
-    let kept = others.map(|entry| Kept { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
+    let unmanaged = others.map(|entry| Unmanaged { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
     let statements =
         |policy: Document| policy.entries(&names.sids, statement, POLICY_QUOTA, &format!("queue `{queue}`"));
-    let seen = |facet: &QueueFacet| match facet {
-        QueueFacet::Attributes => facet.seen(attributes.clone().map(Attributes::seen)),
-        QueueFacet::Encryption => facet.seen(attributes.clone().map(Encryption::seen)),
+    let observed = |facet: &QueueFacet| match facet {
+        QueueFacet::Attributes => facet.observed(attributes.clone().map(Attributes::observed)),
+        QueueFacet::Encryption => facet.observed(attributes.clone().map(Encryption::observed)),
         QueueFacet::Policy => facet.entries(policy.clone().map(statements)),
-        QueueFacet::Tags => facet.seen(Ok(without_mark(tags))),
+        QueueFacet::Tags => facet.observed(Ok(without_mark(tags))),
     };
-    let seen = QueueFacet::EACH.iter().map(seen).collect();
-    Present { mark: Mark::from_tags(tags), seen, kept, ..Present::default() }
+    let observed = QueueFacet::EACH.iter().map(observed).collect();
+    Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
 }
 
 /// A queue without a policy has no such attribute; an empty one takes it away, and means the same.
@@ -179,7 +179,7 @@ fn policy(attributes: &Tags, queue: &str) -> Result<Document, Error> {
 /// SQS answers 200 for a queue that is there if every attribute of the call is as it has it, and ignores the tags
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>). That passes for made here,
 /// and costs no request more: nothing of a queue is written by a call of its own after its creation, so that nothing is
-/// ever decided from it; it is as wanted to the letter, our statement in its policy included; and before the last mark is
+/// ever decided from it; it is as desired to the letter, our statement in its policy included; and before the last mark is
 /// written its tags are read, beside the other writes, where the mark of another one, or none, stops the run.
 pub(crate) async fn create(
     writer: &Writer,
@@ -247,7 +247,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, queue: &str, write: &W
 async fn write_policy(writer: &Writer, names: &Names, queue: &str, value: &Value) -> Result<(), Error> {
     let Some((url, attributes)) = read(writer.reader(), queue).await? else {
         // What is taken out of what is gone is out.
-        return if value.is_null() { Ok(()) } else { Err(gone(queue)) };
+        return if value.is_null() { Ok(()) } else { Err(gone_error(queue)) };
     };
     let Some(merged) = policy(&attributes, queue)?.with_ours(&names.sids, value) else { return Ok(()) };
     // An empty attribute removes the policy.
@@ -262,12 +262,12 @@ async fn read(reader: &Reader, queue: &str) -> Result<Option<(String, Tags)>, Er
 }
 
 async fn url_of(writer: &Writer, queue: &str) -> Result<String, Error> {
-    writer.reader().get_queue_url(queue).await?.ok_or_else(|| gone(queue))
+    writer.reader().get_queue_url(queue).await?.ok_or_else(|| gone_error(queue))
 }
 
-fn gone(queue: &str) -> Error {
+fn gone_error(queue: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("queue `{queue}` is gone"));
-    error.hint("run `provision aws plan` to see what is there now")
+    error.with_hint("run `provision aws plan` to see what is there now")
 }
 
 /// Delete it; one that is gone is deleted.
@@ -279,10 +279,10 @@ pub(crate) async fn delete(writer: &Writer, queue: &str) -> Result<(), Error> {
 }
 
 impl Attributes {
-    fn wanted(section: &QueueSection, origin: Origin) -> Self {
+    fn desired(section: &QueueSection, origin: Origin) -> Self {
         let seconds = |given: Option<u32>, default: u32| {
-            let wanted = if origin == Origin::Created { Some(given.unwrap_or(default)) } else { given };
-            wanted.map(u64::from)
+            let desired = if origin == Origin::Created { Some(given.unwrap_or(default)) } else { given };
+            desired.map(u64::from)
         };
         Self {
             receive_wait_s: seconds(section.receive_wait_s, 10),
@@ -291,7 +291,7 @@ impl Attributes {
         }
     }
 
-    fn seen(attributes: &Tags) -> Self {
+    fn observed(attributes: &Tags) -> Self {
         let seconds = |name: &str| attributes.get(name).and_then(|text| text.parse().ok());
         Self {
             receive_wait_s: seconds(RECEIVE_WAIT),
@@ -311,7 +311,7 @@ impl Attributes {
 }
 
 impl Encryption {
-    fn seen(attributes: &Tags) -> Option<Self> {
+    fn observed(attributes: &Tags) -> Option<Self> {
         match (attributes.get("KmsMasterKeyId"), attributes.get("SqsManagedSseEnabled").map(String::as_str)) {
             (Some(key), _) if !key.is_empty() => Some(Self::Key(key.clone())),
             (_, Some("true")) => Some(Self::Managed),
@@ -323,7 +323,7 @@ impl Encryption {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::facet::Seen;
+    use provision_core::facet::Observed;
 
     use crate::names::tests::{names, settings};
 
@@ -334,8 +334,8 @@ mod tests {
     }
 
     fn created(settings: &Settings) -> Map<String, Value> {
-        let wants = want(settings, &names(settings), Origin::Created);
-        wants.into_iter().map(|want| (want.facet.name.to_owned(), want.value)).collect()
+        let desired = desired(settings, &names(settings), Origin::Created);
+        desired.into_iter().map(|desired| (desired.facet.name.to_owned(), desired.value)).collect()
     }
 
     /// What the creating call sends is what is seen afterwards.
@@ -349,14 +349,14 @@ mod tests {
                 facets.iter().flat_map(|(facet, value)| attributes_of(QueueFacet::of(facet).unwrap(), value).unwrap());
             let sent = sent.collect();
             let present = present(Ok(sent), settings.tags(), &names, "acme-events", &facets["policy"]);
-            assert!(present.kept.is_empty());
-            for (name, seen) in present.seen.iter().filter(|(name, _)| *name != "tags") {
-                let seen = match seen {
-                    Seen::Value(value) => value,
-                    Seen::Entries(entries) => &entries.list[0].value,
-                    Seen::Unknown(error) => panic!("{error}"),
+            assert!(present.unmanaged.is_empty());
+            for (name, observed) in present.observed.iter().filter(|(name, _)| *name != "tags") {
+                let observed = match observed {
+                    Observed::Value(value) => value,
+                    Observed::Entries(entries) => &entries.list[0].value,
+                    Observed::Unknown(error) => panic!("{error}"),
                 };
-                assert_eq!(*seen, facets[*name], "{name}");
+                assert_eq!(*observed, facets[*name], "{name}");
             }
         }
     }
@@ -371,39 +371,39 @@ mod tests {
 
     #[test]
     fn values_for_everybody_are_wanted_of_an_adopted_queue_only_where_the_plan_file_sets_them() {
-        let wanted = |plan: &str| {
+        let desired = |plan: &str| {
             let settings = settings("", plan);
-            let wants = want(&settings, &names(&settings), Origin::Adopted);
-            wants.into_iter().map(|want| (want.facet.key, want.value)).collect::<Vec<_>>()
+            let desired = desired(&settings, &names(&settings), Origin::Adopted);
+            desired.into_iter().map(|desired| (desired.facet.key, desired.value)).collect::<Vec<_>>()
         };
-        let keys = |wants: &[(char, Value)]| wants.iter().map(|(key, _)| *key).collect::<String>();
-        assert_eq!(keys(&wanted(PLAN)), "p");
-        let some = wanted(&format!("{PLAN}\n[aws.queue]\nretention_s = 60"));
+        let keys = |desired: &[(char, Value)]| desired.iter().map(|(key, _)| *key).collect::<String>();
+        assert_eq!(keys(&desired(PLAN)), "p");
+        let some = desired(&format!("{PLAN}\n[aws.queue]\nretention_s = 60"));
         assert_eq!((keys(&some), &some[0].1), ("qp".to_owned(), &json!({"retention_s": 60})));
     }
 
     #[test]
     fn policy_that_cannot_be_read_is_unknown_and_one_that_is_not_there_is_none() {
         let names = names(&settings("", PLAN));
-        let seen = |attributes: &[(&str, &str)]| {
+        let observed = |attributes: &[(&str, &str)]| {
             present(Ok(texts(attributes)), &Tags::new(), &names, "q", &Value::Null)
-                .seen
+                .observed
                 .into_iter()
                 .find(|(name, _)| *name == "policy")
                 .unwrap()
                 .1
         };
-        let is_none = |seen: Seen| matches!(seen, Seen::Entries(entries) if entries.list.is_empty());
-        assert!(is_none(seen(&[])));
-        assert!(is_none(seen(&[("Policy", "")])));
-        assert!(matches!(seen(&[("Policy", "<html>")]), Seen::Unknown(_)));
+        let is_none = |observed: Observed| matches!(observed, Observed::Entries(entries) if entries.list.is_empty());
+        assert!(is_none(observed(&[])));
+        assert!(is_none(observed(&[("Policy", "")])));
+        assert!(matches!(observed(&[("Policy", "<html>")]), Observed::Unknown(_)));
     }
 
     #[test]
     fn encryption_is_told_by_both_attributes() {
-        let seen = |attributes: &[(&str, &str)]| json!(Encryption::seen(&texts(attributes)));
-        assert_eq!(seen(&[("SqsManagedSseEnabled", "true")]), json!("SSE-SQS"));
-        assert_eq!(seen(&[("SqsManagedSseEnabled", "false"), ("KmsMasterKeyId", "k")]), json!({"kms_key": "k"}));
-        assert_eq!(seen(&[("SqsManagedSseEnabled", "false")]), Value::Null);
+        let observed = |attributes: &[(&str, &str)]| json!(Encryption::observed(&texts(attributes)));
+        assert_eq!(observed(&[("SqsManagedSseEnabled", "true")]), json!("SSE-SQS"));
+        assert_eq!(observed(&[("SqsManagedSseEnabled", "false"), ("KmsMasterKeyId", "k")]), json!({"kms_key": "k"}));
+        assert_eq!(observed(&[("SqsManagedSseEnabled", "false")]), Value::Null);
     }
 }

@@ -1,7 +1,7 @@
 //! `aws.run_queue`: a queue for run events. The server itself sends to it, so that it needs no policy; in all else it is as
 //! [`super::queue`] is.
 
-use provision_core::facet::Want;
+use provision_core::facet::Desired;
 use provision_core::mark::Origin;
 use provision_core::resource::Resource;
 
@@ -15,7 +15,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     Some(queue::of_part(Part::RunQueue, names, names.run_queue.as_ref()?, adopt))
 }
 
-/// What is wanted. On an adopted one, values for everybody only where the plan file sets them.
-pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
+/// The desired facets. On an adopted one, values for everybody only where the plan file sets them.
+pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     queue::of_section(settings, "aws.run_queue", &QueueSection::default(), origin, None)
 }

@@ -7,11 +7,11 @@ use azure_core::http::{RawResponse, Url};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
-use crate::error::{Refused, Tried, from_answer, from_transport};
+use crate::error::{CallContext, ServiceError, from_answer, from_transport};
 
 /// One answer of Resource Manager.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct ServiceResponse {
     pub(super) status: u16,
     pub(super) body: Value,
     pub(super) location: Option<String>,
@@ -26,10 +26,10 @@ const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 
-pub(super) fn read(response: &RawResponse) -> Answer {
+pub(super) fn read(response: &RawResponse) -> ServiceResponse {
     let headers = response.headers();
     let text = |name: &HeaderName| headers.get_optional_str(name).map(str::to_owned);
-    Answer {
+    ServiceResponse {
         status: response.status().into(),
         body: serde_json::from_slice(response.body()).unwrap_or_default(),
         location: text(&LOCATION),
@@ -45,19 +45,19 @@ pub(super) fn is_unreadable(response: &RawResponse) -> bool {
     !body.is_empty() && serde_json::from_slice::<Value>(body).is_err()
 }
 
-pub(super) fn refused(answer: &Answer, response: &RawResponse) -> Refused {
+pub(super) fn service_error(answer: &ServiceResponse, response: &RawResponse) -> ServiceError {
     let code = response.headers().get_optional_str(&ERROR_CODE).map(str::to_owned);
     let (retry_after, request_id) = (answer.retry_after, answer.request_id.clone());
-    let mut refused = Refused { status: answer.status, code, request_id, retry_after, ..Refused::default() };
+    let mut refused = ServiceError { status: answer.status, code, request_id, retry_after, ..ServiceError::default() };
     refused.read(response.body());
     refused
 }
 
 /// The error that a status document of an operation carries.
-pub(super) fn failed(answer: &Answer) -> Refused {
+pub(super) fn operation_error(answer: &ServiceResponse) -> ServiceError {
     let error = answer.body.get("error").cloned().unwrap_or_default();
     let text = |key: &str| error[key].as_str().map(str::to_owned);
-    Refused {
+    ServiceError {
         status: 0,
         code: text("code"),
         message: text("message").or_else(|| Some("the service could not carry it out".to_owned())),
@@ -68,18 +68,18 @@ pub(super) fn failed(answer: &Answer) -> Refused {
 
 pub(super) fn from_blobs(verb: &str, text: &str, error: &azure_core::Error) -> Error {
     let operation = format!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/{verb}");
-    let tried = Tried { operation: &operation, text };
+    let call = CallContext { operation: &operation, text };
     let azure_core::error::ErrorKind::HttpResponse { status, error_code, raw_response } = error.kind() else {
-        return from_transport(tried, error);
+        return from_transport(call, error);
     };
-    let mut refused = Refused { status: (*status).into(), code: error_code.clone(), ..Refused::default() };
+    let mut refused = ServiceError { status: (*status).into(), code: error_code.clone(), ..ServiceError::default() };
     if let Some(response) = raw_response {
         let text = |name: &HeaderName| response.headers().get_optional_str(name);
         refused.request_id = text(&REQUEST_ID).map(str::to_owned);
         refused.retry_after = text(&RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
         refused.read(response.body());
     }
-    from_answer(tried, &refused)
+    from_answer(call, &refused)
 }
 
 /// The address of an operation or of a next page, which comes from an answer: the token is sent nowhere but to the
@@ -89,7 +89,7 @@ pub(super) fn trusted(endpoint: &Url, link: &str) -> Result<Url, Error> {
     url.ok_or_else(|| {
         let place = Url::parse(link).map_or_else(|_| link.to_owned(), |url| url.origin().ascii_serialization());
         let tried = format!("the answer points to {place}, not to {}", endpoint.origin().ascii_serialization());
-        Error::new(ErrorKind::Unexpected, tried).hint("no token was sent there")
+        Error::new(ErrorKind::Unexpected, tried).with_hint("no token was sent there")
     })
 }
 

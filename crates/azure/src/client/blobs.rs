@@ -72,7 +72,7 @@ impl Reader {
         };
         BlobContainerClient::new(container.clone(), credential, Some(options)).map_err(|error| {
             let tried = format!("cannot open container {container}");
-            Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+            Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
         })
     }
 

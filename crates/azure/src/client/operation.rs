@@ -8,7 +8,7 @@ pub(crate) fn operation(method: Method, url: &Url) -> String {
     let segments: Vec<&str> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
     let provider = segments.iter().rposition(|segment| segment.eq_ignore_ascii_case("providers"));
     let (namespace, rest) = match provider {
-        Some(place) if segments.len() > place + 2 => (segments[place + 1], &segments[place + 2..]),
+        Some(index) if segments.len() > index + 2 => (segments[index + 1], &segments[index + 2..]),
         Some(_) => return "Microsoft.Resources/subscriptions/providers/read".to_owned(),
         None if segments.first() == Some(&"subscriptions") => ("Microsoft.Resources", &segments[..]),
         None if segments.last() == Some(&"token") => return "oauth2/token".to_owned(),

@@ -5,7 +5,7 @@ use azure_core::http::Url;
 use provision_core::Error;
 use serde_json::Value;
 
-use super::answer::{Answer, trusted};
+use super::answer::{ServiceResponse, trusted};
 
 /// What an operation of the service's own is followed by.
 #[derive(Debug, Default)]
@@ -25,7 +25,12 @@ pub(super) enum Step {
 impl Following {
     /// `Azure-AsyncOperation` (a status document) wins over `Location` (202 until done); with neither, the resource
     /// itself says how far it is.
-    pub(super) fn step(&mut self, answer: &Answer, endpoint: &Url, resource: Option<&Url>) -> Result<Step, Error> {
+    pub(super) fn step(
+        &mut self,
+        answer: &ServiceResponse,
+        endpoint: &Url,
+        resource: Option<&Url>,
+    ) -> Result<Step, Error> {
         if let Some(link) = &answer.async_operation {
             self.async_operation = Some(trusted(endpoint, link)?);
         }
@@ -61,7 +66,7 @@ mod tests {
         Url::parse(text).unwrap()
     }
 
-    fn step(following: &mut Following, answer: &Answer) -> Step {
+    fn step(following: &mut Following, answer: &ServiceResponse) -> Step {
         let (endpoint, resource) = (url("https://arm.example/"), url("https://arm.example/resource"));
         following.step(answer, &endpoint, Some(&resource)).unwrap()
     }
@@ -70,22 +75,26 @@ mod tests {
     fn operation_is_followed_by_location_until_it_is_not_202() {
         let mut following = Following::default();
         let link = Some("https://arm.example/results/1".to_owned());
-        let accepted = Answer { status: 202, location: link, ..Answer::default() };
+        let accepted = ServiceResponse { status: 202, location: link, ..ServiceResponse::default() };
         let look = Step::Look(url("https://arm.example/results/1"));
         assert_eq!(step(&mut following, &accepted), look);
-        assert_eq!(step(&mut following, &Answer { status: 202, ..Answer::default() }), look);
-        assert_eq!(step(&mut following, &Answer { status: 200, ..Answer::default() }), Step::Done);
+        assert_eq!(step(&mut following, &ServiceResponse { status: 202, ..ServiceResponse::default() }), look);
+        assert_eq!(step(&mut following, &ServiceResponse { status: 200, ..ServiceResponse::default() }), Step::Done);
     }
 
     #[test]
     fn operation_is_followed_by_its_status_document() {
         let mut following = Following::default();
-        let document = |status: &str| Answer { status: 200, body: json!({"status": status}), ..Answer::default() };
-        let created = Answer {
+        let document = |status: &str| ServiceResponse {
+            status: 200,
+            body: json!({"status": status}),
+            ..ServiceResponse::default()
+        };
+        let created = ServiceResponse {
             status: 201,
             async_operation: Some("https://arm.example/operations/1".to_owned()),
             body: json!({"properties": {"provisioningState": "Creating"}}),
-            ..Answer::default()
+            ..ServiceResponse::default()
         };
         let look = Step::Look(url("https://arm.example/operations/1"));
         assert_eq!(step(&mut following, &created), look);
@@ -99,7 +108,7 @@ mod tests {
         let mut following = Following::default();
         let resource = |state: &str| {
             let body = json!({"properties": {"provisioningState": state}});
-            Answer { status: 201, body, ..Answer::default() }
+            ServiceResponse { status: 201, body, ..ServiceResponse::default() }
         };
         assert_eq!(step(&mut following, &resource("Creating")), Step::Look(url("https://arm.example/resource")));
         assert_eq!(step(&mut following, &resource("Succeeded")), Step::Done);

@@ -5,8 +5,8 @@ mod assignment;
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
-use provision_core::facet::{Entries, Entry, EntryId, Seen, Want};
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::facet::{Desired, Entries, Entry, EntryId, Observed};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ facets! {
 pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
     let principal = principals.first()?;
     Some(Resource {
-        carrier: Carrier::Of(Part::Container.address()),
+        mark_holder: MarkHolder::On(Part::Container.address()),
         on_record: OnRecord::EveryMark,
         reference: Some(principal.clone()),
         grants_access: true,
@@ -39,17 +39,17 @@ pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
     })
 }
 
-/// What is wanted: the identity by role; nothing where the plan file has no section.
-pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
+/// The desired facets: the identity by role; nothing where the plan file has no section.
+pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let Some(access) = &settings.azure.access else { return Vec::new() };
     let value = roles_of(&access.principal_id, names);
-    vec![AccessFacet::Roles.want(value, "azure.access")]
+    vec![AccessFacet::Roles.desired(value, "azure.access")]
 }
 
 fn roles_of(principal: &str, names: &Names) -> Value {
     let assigned = WANTED.iter().filter_map(|role| Some((role, role.scope(names)?)));
     let principal = identity_of(principal);
-    let value = |(role, scope): (&Role, String)| (role.name.to_owned(), json!(role.held(&principal, &scope)));
+    let value = |(role, scope): (&Role, String)| (role.name.to_owned(), json!(role.holder_text(&principal, &scope)));
     Value::Object(assigned.map(value).collect())
 }
 
@@ -64,13 +64,13 @@ pub(crate) async fn observe(
     let (found, marks) = (found?, marks?);
     // A list of what is not there may be empty, or show what is assigned above it.
     let Some(found) = found.filter(|_| marks.is_there) else { return Ok(Observation::Absent) };
-    let seen = AccessFacet::all_seen(|facet| match facet {
+    let observed = AccessFacet::all_observed(|facet| match facet {
         AccessFacet::Roles => {
             let list = entries(&found, principals, names, &marks);
-            Seen::Entries(Entries { list, limit: None })
+            Observed::Entries(Entries { list, limit: None })
         }
     });
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
 }
 
 fn entries(found: &[Assignment], principals: &[String], names: &Names, marks: &Marks) -> Vec<Entry> {
@@ -86,7 +86,7 @@ async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assign
 /// As the core judges it. Two deployments that give an identity the same role share one assignment: it is neither's alone.
 fn entry(one: &Assignment, names: &Names, marks: &Marks) -> Option<Entry> {
     let role = one.role(names)?;
-    let held = role.held(&one.principal, &one.scope);
+    let held = role.holder_text(&one.principal, &one.scope);
     let (value, text) = (json!(held), format!("role {} of {held}", role.name));
     let claimed = marks.claim_member(names, AccessFacet::Roles.spec(), role.name, &value);
     let id = match (one.has_our_id(), claimed) {
@@ -116,8 +116,8 @@ pub(crate) async fn write(
     let mut concerned: BTreeSet<_> = principals.iter().cloned().collect();
     concerned.extend(holders(before));
     let surplus = |one: &&Assignment| {
-        let wanted = one.role(names).is_none_or(|role| one.is_as(role, value, names));
-        one.has_our_id() && concerned.contains(&one.principal) && !wanted
+        let desired = one.role(names).is_none_or(|role| one.is_as(role, value, names));
+        one.has_our_id() && concerned.contains(&one.principal) && !desired
     };
     take_out(writer, names, found.iter().filter(surplus).collect(), marks).await
 }
@@ -178,7 +178,7 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, erro
     let found = assignments(writer.reader(), names).await?.unwrap_or_default();
     match found.iter().any(|one| one.is_as(role, value, names)) {
         true => Ok(()),
-        false => Err(error.retry(RetryClass::Conflict)),
+        false => Err(error.with_retry(RetryClass::Conflict)),
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
         Assignment { id: name.clone(), name, scope, role, principal }
     }
 
-    fn seen(found: &[Assignment], marks: &Marks) -> Vec<Entry> {
+    fn observed(found: &[Assignment], marks: &Marks) -> Vec<Entry> {
         entries(found, &["p".to_owned(), "q".to_owned()], &names(), marks)
     }
 
@@ -226,17 +226,17 @@ mod tests {
     fn assignment_is_ours_by_its_id_whatever_the_deployment_is_called() {
         let names = names();
         let found = [assignment(&names, &WANTED[0], "p", true), assignment(&names, &WANTED[1], "p", false)];
-        assert_eq!(ids(&seen(&found, &unclaimed())), [EntryId::Ours, EntryId::Others]);
+        assert_eq!(ids(&observed(&found, &unclaimed())), [EntryId::Ours, EntryId::Others]);
         let renamed = Names { deployments: vec!["renamed".to_owned()], ..names };
         assert_eq!(entries(&found, &["p".to_owned()], &renamed, &unclaimed())[0].id, EntryId::Ours);
     }
 
     #[test]
     fn assignment_under_another_id_is_used_and_never_ours() {
-        let theirs = seen(&[assignment(&names(), &WANTED[0], "p", false)], &unclaimed());
-        let (want, theirs): (_, Vec<_>) = (json!("p"), theirs.iter().collect());
-        for recorded in [Recorded::Never, Recorded::Digest(&provision_core::digest::of_value(&want))] {
-            let choice = choose(&theirs, &want, &OnRecord { recorded, begun: Vec::new() });
+        let theirs = observed(&[assignment(&names(), &WANTED[0], "p", false)], &unclaimed());
+        let (desired, theirs): (_, Vec<_>) = (json!("p"), theirs.iter().collect());
+        for recorded in [Recorded::Never, Recorded::Digest(&provision_core::digest::of_value(&desired))] {
+            let choice = choose(&theirs, &desired, &OnRecord { recorded, begun: Vec::new() });
             assert!(choice.ours.is_empty() && choice.preexisting.is_some(), "{recorded:?}");
         }
     }
@@ -245,7 +245,7 @@ mod tests {
     fn assignment_that_another_deployment_has_on_record_is_shared() {
         let found = [assignment(&names(), &WANTED[0], "p", true), assignment(&names(), &WANTED[0], "q", true)];
         let record = Record::written(&json!("p"));
-        let shared = seen(&found, &claimed(&names(), |mark| mark.outside.put_member('r', WANTED[0].name, record)));
+        let shared = observed(&found, &claimed(&names(), |mark| mark.outside.put_member('r', WANTED[0].name, record)));
         assert_eq!(ids(&shared), [EntryId::Nobodys, EntryId::Ours]);
         assert_eq!((shared[0].co_owned, shared[1].co_owned), (true, false));
         let choice = choose(&[&shared[0]], &json!("p"), &OnRecord { recorded: Recorded::Never, begun: Vec::new() });
@@ -255,17 +255,17 @@ mod tests {
     #[test]
     fn assignment_of_anybody_else_is_not_looked_at() {
         let found = [assignment(&names(), &WANTED[0], "z", true)];
-        assert!(seen(&found, &unclaimed()).is_empty());
+        assert!(observed(&found, &unclaimed()).is_empty());
         let elsewhere =
             Assignment { scope: "/subscriptions/s".to_owned(), ..assignment(&names(), &WANTED[0], "p", true) };
-        assert!(seen(&[elsewhere], &unclaimed()).is_empty());
+        assert!(observed(&[elsewhere], &unclaimed()).is_empty());
     }
 
     #[test]
     fn assignment_on_a_former_queue_is_another_value() {
         let former = Names { queue: Some("former".to_owned()), ..names() };
         let found = [assignment(&former, &WANTED[2], "p", true)];
-        assert_eq!(seen(&found, &unclaimed())[0].value, "p on former");
+        assert_eq!(observed(&found, &unclaimed())[0].value, "p on former");
         assert_eq!(roles_of("P", &names())["Storage Queue Data Contributor"], "p on events");
         assert_eq!(holders(&roles_of("P", &former)).collect::<BTreeSet<_>>(), BTreeSet::from(["p".to_owned()]));
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use provision_core::context::Watch;
-use provision_core::facet::{Seen, Want};
+use provision_core::context::OperationContext;
+use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
@@ -13,7 +13,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::blockers::{immovable, locked, refusal_error, refused};
+use crate::blockers::{deletion_refusal, immovable, locked, refusal_error};
 use crate::client::models::{AccountProperties, Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
@@ -50,15 +50,15 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     })
 }
 
-/// What is wanted. An account is never adopted, so it is all ours.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    let mut wants = vec![
-        AccountFacet::Location.want(settings.location(), "azure.location"),
-        AccountFacet::Sku.want(settings.azure.account.sku, "azure.account.sku"),
-        AccountFacet::Security.want(Security::wanted(), "azure.account"),
+/// The desired facets. An account is never adopted, so it is all ours.
+pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
+    let mut desired = vec![
+        AccountFacet::Location.desired(settings.location(), "azure.location"),
+        AccountFacet::Sku.desired(settings.azure.account.sku, "azure.account.sku"),
+        AccountFacet::Security.desired(Security::desired(), "azure.account"),
     ];
-    wants.extend(wanted_tags(AccountFacet::Tags, settings));
-    wants
+    desired.extend(wanted_tags(AccountFacet::Tags, settings));
+    desired
 }
 
 /// The account, and at the same time whether its name is free: it is shared by all of Azure.
@@ -66,7 +66,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let id = names.account_id();
     let (found, taken) =
         futures::join!(reader.get_account(&id), reader.check_account_name(&names.subscription, &names.account));
-    // Who may not ask is told when the account is created.
+    // A missing permission to ask is reported by the creation.
     let taken = taken.ok().flatten();
     let found = match found {
         // Made between the two looks, the name is taken by what is asked for.
@@ -79,19 +79,24 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
-    let seen = AccountFacet::all_seen(|facet| {
-        Seen::Value(match facet {
+    let observed = AccountFacet::all_observed(|facet| {
+        Observed::Value(match facet {
             AccountFacet::Location => json!(location),
             AccountFacet::Sku => json!(found.sku()),
             AccountFacet::Security => json!(Security::of(&found.properties)),
             AccountFacet::Tags => json!(without_mark(&tags)),
         })
     });
-    let mut obstacles: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
+    let mut blockers: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
     if found.kind != "StorageV2" {
-        obstacles.push((AccountFacet::Security.name(), wrong_kind(names, &found)));
+        blockers.push((AccountFacet::Security.name(), wrong_kind(names, &found)));
     }
-    Ok(Observation::Present(Box::new(Present { mark: Mark::from_tags(&tags), seen, obstacles, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present {
+        mark: Mark::from_tags(&tags),
+        observed,
+        blockers,
+        ..Present::default()
+    })))
 }
 
 fn explained(error: Error, settings: &Settings) -> Error {
@@ -103,7 +108,7 @@ fn explained(error: Error, settings: &Settings) -> Error {
 }
 
 fn missing_group(error: Error) -> Error {
-    error.hint("write `create = true` into `resource_group` under [azure], or name a group that exists")
+    error.with_hint("write `create = true` into `resource_group` under [azure], or name a group that exists")
 }
 
 /// Only these kinds emit events
@@ -123,20 +128,20 @@ pub(crate) async fn create(
     names: &Names,
     tags: &Tags,
     facets: &Map<String, Value>,
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<Created, Error> {
-    let _turn = watch.turn().await;
+    let _lane = context.acquire_lane().await;
     let id = names.account_id();
     if let Some(found) = writer.reader().get_account(&id).await? {
         return existed(names, &found);
     }
-    let wanted = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
-    let mut properties = typed::<Security>(&wanted(AccountFacet::Security))?.properties();
+    let desired = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
+    let mut properties = typed::<Security>(&desired(AccountFacet::Security))?.properties();
     properties["allowSharedKeyAccess"] = json!(true);
     let body = json!({
-        "location": wanted(AccountFacet::Location),
+        "location": desired(AccountFacet::Location),
         "kind": "StorageV2",
-        "sku": {"name": wanted(AccountFacet::Sku)},
+        "sku": {"name": desired(AccountFacet::Sku)},
         "tags": tags,
         "properties": properties,
     });
@@ -158,9 +163,9 @@ fn existed(names: &Names, found: &StorageAccount) -> Result<Created, Error> {
         Some(state) => {
             let error = Error::new(ErrorKind::Conflict, format!("use storage account `{}`", names.account));
             Err(error
-                .message(format!("its state is {state}"))
-                .hint("run the same command again")
-                .retry(ACCOUNT_NOT_READY))
+                .with_message(format!("its state is {state}"))
+                .with_hint("run the same command again")
+                .with_retry(ACCOUNT_NOT_READY))
         }
     }
 }
@@ -183,8 +188,13 @@ pub(crate) async fn update_tags(
 }
 
 /// Write one facet.
-pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
-    let _turn = watch.turn().await;
+pub(crate) async fn write(
+    writer: &Writer,
+    names: &Names,
+    write: &Write<'_>,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
+    let _lane = context.acquire_lane().await;
     let body = match AccountFacet::of(write.facet)? {
         AccountFacet::Sku => json!({"sku": {"name": write.value}}),
         AccountFacet::Security => {
@@ -212,8 +222,8 @@ struct Held {
 }
 
 /// Why the account cannot go: a lock, or things in it that this deployment did not make.
-pub(crate) async fn in_the_way(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
-    let (held, lock) = futures::join!(held(reader, names), locked(reader, names));
+pub(crate) async fn deletion_blockers(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
+    let (held, lock) = futures::join!(all_in_account(reader, names), locked(reader, names));
     match lock? {
         Some(refusal) => Ok(Some(refusal)),
         None => Ok(others(names, &held?)),
@@ -222,11 +232,11 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names) -> Result<Option<
 
 fn others(names: &Names, held: &[Held]) -> Option<Refusal> {
     let others: Vec<_> = held.iter().filter(|held| !held.ours).map(|held| held.text.clone()).collect();
-    refused("storage account", &names.account, &others, "azure.account")
+    deletion_refusal("storage account", &names.account, &others, "azure.account")
 }
 
 /// Everything that is lost with the account. Only what we created goes; what we adopted stays, and keeps the account.
-async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
+async fn all_in_account(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
     let id = names.account_id();
     let (inside, tables, shares, events) = futures::join!(
         marks::inside(reader, names),
@@ -235,7 +245,7 @@ async fn held(reader: &Reader, names: &Names) -> Result<Vec<Held>, Error> {
         events::on_account(reader, names),
     );
     let inside = inside?.unwrap_or_default().into_iter().map(|item| {
-        let ours = names.made(&item.tags, &item.id);
+        let ours = names.is_made_by_us(&item.tags, &item.id);
         Held { text: format!("{} `{}`", item.part.kind(), item.name), ours }
     });
     let mut held: Vec<_> = inside.collect();
@@ -256,15 +266,15 @@ fn is_metrics(kind: &str, name: &str) -> bool {
 }
 
 /// Resource Manager deletes a full account without asking: look right before.
-pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
-    let _turn = watch.turn().await;
-    let held = held(writer.reader(), names).await?;
+pub(crate) async fn delete(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
+    let _lane = context.acquire_lane().await;
+    let held = all_in_account(writer.reader(), names).await?;
     if let Some(refusal) = others(names, &held) {
         return Err(refusal_error("storage account", &names.account, refusal));
     }
     match held.first() {
         None => {
-            watch.still_ours().await?;
+            context.still_ours().await?;
             writer.delete_account(&names.account_id()).await
         }
         Some(ours) => Err(still_held(names, &ours.text)),
@@ -276,12 +286,12 @@ fn still_held(names: &Names, what: &str) -> Error {
     let reason = "what was in the storage account is still being deleted";
     let error = Error::new(ErrorKind::Refused, format!("refused to delete storage account `{}`", names.account));
     error
-        .message(format!("{what} is still there"))
-        .hint("run the same command again")
-        .retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
+        .with_message(format!("{what} is still there"))
+        .with_hint("run the same command again")
+        .with_retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
 }
 
-/// The least version that is wanted; later ones sort after it.
+/// The least version that is desired; later ones sort after it.
 const LEAST_TLS: &str = "TLS1_2";
 
 /// How the account and its blobs are reached.
@@ -293,7 +303,7 @@ struct Security {
 }
 
 impl Security {
-    fn wanted() -> Self {
+    fn desired() -> Self {
         Self { https_only: true, least_tls: LEAST_TLS.to_owned(), public_blobs: false }
     }
 
@@ -303,7 +313,7 @@ impl Security {
         let tls = found.minimum_tls_version.as_deref().unwrap_or("TLS1_0");
         Self {
             https_only: found.supports_https_traffic_only.unwrap_or(false),
-            // It is the least that is wanted: a harder setting is as good.
+            // It is the least that is desired: a harder setting is as good.
             least_tls: if tls > LEAST_TLS { LEAST_TLS } else { tls }.to_owned(),
             public_blobs: found.allow_blob_public_access.unwrap_or(true),
         }
@@ -326,8 +336,8 @@ mod tests {
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties#storageaccountgetproperties>
     #[test]
     fn security_survives_the_spelling_of_the_service() {
-        let answered = serde_json::from_value(Security::wanted().properties()).unwrap();
-        assert_eq!(Security::of(&answered), Security::wanted());
+        let answered = serde_json::from_value(Security::desired().properties()).unwrap();
+        assert_eq!(Security::of(&answered), Security::desired());
         let old = Security { https_only: false, least_tls: "TLS1_0".to_owned(), public_blobs: true };
         assert_eq!(Security::of(&AccountProperties::default()), old);
     }

@@ -2,8 +2,8 @@
 
 use provision_core::Error;
 use provision_core::contents::not_empty_error;
-use provision_core::context::Watch;
-use provision_core::facet::{Seen, Want};
+use provision_core::context::OperationContext;
+use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::Created;
@@ -40,15 +40,15 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     }
 }
 
-/// What is wanted. On an adopted container, public access only where the plan file sets it.
-pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
+/// The desired facets. On an adopted container, public access only where the plan file sets it.
+pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     let azure = &settings.azure;
     let account = &azure.account.name;
-    let mut wants = vec![ContainerFacet::Account.want(account, "azure.account.name")];
+    let mut desired = vec![ContainerFacet::Account.desired(account, "azure.account.name")];
     if origin == Origin::Created || azure.container.private {
-        wants.push(ContainerFacet::PublicAccess.want("None", "azure.container"));
+        desired.push(ContainerFacet::PublicAccess.desired("None", "azure.container"));
     }
-    wants
+    desired
 }
 
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
@@ -62,9 +62,9 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     let public = found.public_access().unwrap_or("None");
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&metadata(found.metadata())),
-        seen: ContainerFacet::all_seen(|facet| match facet {
-            ContainerFacet::Account => Seen::Value(json!(names.account)),
-            ContainerFacet::PublicAccess => Seen::Value(json!(public)),
+        observed: ContainerFacet::all_observed(|facet| match facet {
+            ContainerFacet::Account => Observed::Value(json!(names.account)),
+            ContainerFacet::PublicAccess => Observed::Value(json!(public)),
         }),
         ..Present::default()
     })))
@@ -115,13 +115,13 @@ pub(crate) async fn delete(
     names: &Names,
     container: &str,
     opened: &Opened,
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<(), Error> {
     let contents = contents::readable(writer.reader(), settings, names, container, opened).await?;
-    let Some(contents) = contents else { return watch.still_ours().await };
+    let Some(contents) = contents else { return context.still_ours().await };
     if !contents.is_empty() {
         return Err(not_empty_error("container", container, &contents.describe()));
     }
-    watch.still_ours().await?;
+    context.still_ours().await?;
     writer.delete_container(&names.container_id(container)).await
 }

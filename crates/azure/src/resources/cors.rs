@@ -1,11 +1,11 @@
 //! `azure.cors`: our rule among those of the account's Blob service, one document for everybody in the account.
 
 use provision_core::Error;
-use provision_core::context::Watch;
+use provision_core::context::OperationContext;
 use provision_core::cors::{self, CorsRule, Listed};
-use provision_core::facet::{Entries, Entry, Seen, Want};
+use provision_core::facet::{Desired, Entries, Entry, Observed};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value};
 
 use crate::blockers::{missing, not_there};
@@ -29,23 +29,23 @@ const MOST_RULES: usize = 5;
 
 /// The rule, an entry of the account; on a shared one the container carries the mark for it.
 pub(crate) fn resource(names: &Names) -> Resource {
-    let carrier = if names.shared { Part::Container } else { Part::Account };
+    let mark_holder = if names.shared { Part::Container } else { Part::Account };
     Resource {
-        carrier: Carrier::Of(carrier.address()),
+        mark_holder: MarkHolder::On(mark_holder.address()),
         on_record: OnRecord::EveryMark,
-        contained: !names.shared,
-        needs: vec![carrier.address()],
+        deleted_with_holder: !names.shared,
+        needs: vec![mark_holder.address()],
         lane: Some(ACCOUNT_LANE),
         ..Resource::new(Part::Cors.address(), Part::Cors.kind(), &names.account, CorsFacet::ALL)
     }
 }
 
-/// What is wanted.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
-    vec![CorsFacet::Rule.want(wanted(settings), "azure.cors")]
+/// The desired facets.
+pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
+    vec![CorsFacet::Rule.desired(desired_rule(settings), "azure.cors")]
 }
 
-fn wanted(settings: &Settings) -> CorsRule {
+fn desired_rule(settings: &Settings) -> CorsRule {
     settings.azure.cors.rule(&settings.deployment.host, "*")
 }
 
@@ -60,21 +60,21 @@ pub(crate) async fn observe(
     let Some(service) = service? else {
         return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
-    let (want, marks) = (wanted(settings), marks?);
-    let seen = CorsFacet::all_seen(|facet| match facet {
+    let (desired, marks) = (desired_rule(settings), marks?);
+    let observed = CorsFacet::all_observed(|facet| match facet {
         CorsFacet::Rule => {
-            let list = entries(service.rules(), &want, names, &marks);
-            Seen::Entries(Entries { list, limit: Some((MOST_RULES, too_many(names))) })
+            let list = entries(service.rules(), &desired, names, &marks);
+            Observed::Entries(Entries { list, limit: Some((MOST_RULES, too_many(names))) })
         }
     });
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
 }
 
 /// Every rule, with whether another deployment in the account relies on it: two of one host want the same.
-fn entries(rules: &[models::CorsRule], want: &CorsRule, names: &Names, marks: &Marks) -> Vec<Entry> {
+fn entries(rules: &[models::CorsRule], desired: &CorsRule, names: &Names, marks: &Marks) -> Vec<Entry> {
     let rules: Vec<_> = rules.iter().map(listed).collect();
     let claimed = |entry: Entry| Entry { co_owned: marks.claim(names, CorsFacet::Rule.spec(), &entry.value), ..entry };
-    cors::entries(&rules, &[], want).into_iter().map(claimed).collect()
+    cors::entries(&rules, &[], desired).into_iter().map(claimed).collect()
 }
 
 fn too_many(names: &Names) -> Refusal {
@@ -85,8 +85,13 @@ fn too_many(names: &Names) -> Refusal {
 }
 
 /// Read, put ours in the place of `before`, write. Everything else goes back as it was read.
-pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
-    let _turn = watch.turn().await;
+pub(crate) async fn write(
+    writer: &Writer,
+    names: &Names,
+    write: &Write<'_>,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
+    let _lane = context.acquire_lane().await;
     let (CorsFacet::Rule, Write { before, value, .. }) = (CorsFacet::of(write.facet)?, *write);
     let (reader, id) = (writer.reader(), names.account_id());
     let (service, claimed) = futures::join!(reader.get_blob_service(&id), is_claimed(reader, names, before, value));
@@ -175,8 +180,8 @@ mod tests {
 
     #[test]
     fn rule_survives_the_spelling_of_the_service() {
-        let wanted = rule("https://a.example");
-        assert_eq!(listed(&made(&wanted.to_value())).rule, wanted);
+        let desired_rule = rule("https://a.example");
+        assert_eq!(listed(&made(&desired_rule.to_value())).rule, desired_rule);
         let respelled = json!({
             "allowedOrigins": ["https://a.example"],
             "allowedMethods": ["GET", "GET"],
@@ -184,7 +189,7 @@ mod tests {
             "exposedHeaders": ["*"],
             "maxAgeInSeconds": 3000,
         });
-        assert_eq!(listed(&serde_json::from_value(respelled).unwrap()).rule, wanted);
+        assert_eq!(listed(&serde_json::from_value(respelled).unwrap()).rule, desired_rule);
     }
 
     #[test]
@@ -213,11 +218,11 @@ mod tests {
 
     #[test]
     fn rule_that_another_deployment_has_on_record_is_known_as_such() {
-        let (names, want) = (names(), rule("https://a.example"));
+        let (names, desired) = (names(), rule("https://a.example"));
         let marks =
-            claimed(&names, |mark| mark.outside.put(CorsFacet::Rule.spec().key, Record::written(&want.to_value())));
-        let both = [made(&want.to_value()), made(&rule("https://b.example").to_value())];
-        let owned: Vec<_> = entries(&both, &want, &names, &marks).into_iter().map(|entry| entry.co_owned).collect();
+            claimed(&names, |mark| mark.outside.put(CorsFacet::Rule.spec().key, Record::written(&desired.to_value())));
+        let both = [made(&desired.to_value()), made(&rule("https://b.example").to_value())];
+        let owned: Vec<_> = entries(&both, &desired, &names, &marks).into_iter().map(|entry| entry.co_owned).collect();
         assert_eq!(owned, [true, false]);
     }
 

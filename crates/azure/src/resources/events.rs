@@ -5,9 +5,9 @@ mod subscription;
 
 use std::time::Duration;
 
-use provision_core::context::Watch;
-use provision_core::facet::{Entries, Seen, Want};
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::context::OperationContext;
+use provision_core::facet::{Desired, Entries, Observed};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ const BUSY: RetryClass = RetryClass::Settling {
 /// The event subscription.
 pub(crate) fn resource(names: &Names) -> Resource {
     Resource {
-        carrier: Carrier::Of(Part::Container.address()),
+        mark_holder: MarkHolder::On(Part::Container.address()),
         on_record: OnRecord::EveryMark,
         needs: [Part::Container, Part::Queue].map(Part::address).into(),
         deleted_after: vec![Part::Container.address()],
@@ -47,12 +47,12 @@ pub(crate) fn resource(names: &Names) -> Resource {
     }
 }
 
-/// What is wanted; without a queue nothing.
-pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
-    vec![EventsFacet::Delivery.want(wanted(settings, names), "azure.events")]
+/// The desired facets; without a queue nothing.
+pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
+    vec![EventsFacet::Delivery.desired(desired_delivery(settings, names), "azure.events")]
 }
 
-fn wanted(settings: &Settings, names: &Names) -> Option<Delivery> {
+fn desired_delivery(settings: &Settings, names: &Names) -> Option<Delivery> {
     let queue = names.queue.as_ref()?;
     Some(Delivery {
         name: names.events.clone(),
@@ -91,19 +91,22 @@ pub(crate) async fn observe(
     if let Some(busy) = look.found.iter().find(|found| found.is_ours(names) && UNDER_WAY.contains(&found.state())) {
         return Err(under_way(busy));
     }
-    let want = wanted(settings, names);
-    let seen = EventsFacet::all_seen(|facet| match facet {
+    let desired = desired_delivery(settings, names);
+    let observed = EventsFacet::all_observed(|facet| match facet {
         EventsFacet::Delivery => {
-            let list = look.found.iter().map(|found| found.entry(names, want.as_ref())).collect();
-            Seen::Entries(Entries { list, limit: None })
+            let list = look.found.iter().map(|found| found.entry(names, desired.as_ref())).collect();
+            Observed::Entries(Entries { list, limit: None })
         }
     });
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
 }
 
 fn under_way(found: &Found) -> Error {
     let error = Error::new(ErrorKind::Conflict, format!("use event subscription `{}`", found.name()));
-    error.message(format!("its state is {}", found.state())).hint("run the same command again").retry(BUSY)
+    error
+        .with_message(format!("its state is {}", found.state()))
+        .with_hint("run the same command again")
+        .with_retry(BUSY)
 }
 
 /// The subscriptions on the account, for people, and whether each is ours.
@@ -113,36 +116,41 @@ pub(crate) async fn on_account(reader: &Reader, names: &Names) -> Result<Vec<(St
     Ok(found.iter().map(told).collect())
 }
 
-/// Write ours, once the service knows of event subscriptions at all, and delete what else of ours there is.
+/// Create or update our subscription, once the service knows of event subscriptions at all, and delete our other ones.
 pub(crate) async fn write(
     writer: &Writer,
     names: &Names,
     registration: &Registration,
     write: &Write<'_>,
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<(), Error> {
     if !write.value.is_null() {
         registration.ensure(writer, names).await?;
     }
-    replace(writer, names, write, watch).await
+    replace(writer, names, write, context).await
 }
 
 /// The account's turn is waited for after the look: a subscription is a thing of its own, which nobody else of this run
 /// writes.
-async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watch<'_>) -> Result<(), Error> {
+async fn replace(
+    writer: &Writer,
+    names: &Names,
+    write: &Write<'_>,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
     let (EventsFacet::Delivery, Write { before, value, .. }) = (EventsFacet::of(write.facet)?, *write);
-    let (before, wanted): (Option<Delivery>, Option<Delivery>) = (typed(before)?, typed(value)?);
+    let (before, desired): (Option<Delivery>, Option<Delivery>) = (typed(before)?, typed(value)?);
     let Some(look) = look(writer.reader(), names).await? else { return not_there(names, value) };
     let is_ours = |found: &&Found| found.is_ours(names) || before.as_ref() == Some(&found.delivery);
     let ours: Vec<&Found> = look.found.iter().filter(is_ours).collect();
-    let named = look.found.iter().find(|found| found.name() == names.events && wanted.is_some());
+    let named = look.found.iter().find(|found| found.name() == names.events && desired.is_some());
     let current = named.filter(|named| ours.iter().any(|own| own.id() == named.id()));
-    let _turn = watch.turn().await;
-    if let Some(wanted) = &wanted {
+    let _lane = context.acquire_lane().await;
+    if let Some(desired) = &desired {
         match (current, named) {
-            (None, Some(others)) if others.delivery != *wanted => return Err(taken_since(others, wanted)),
+            (None, Some(others)) if others.delivery != *desired => return Err(taken_since(others, desired)),
             (None, Some(_)) => {}
-            _ => put(writer, names, &look.collection, current, wanted).await?,
+            _ => put(writer, names, &look.collection, current, desired).await?,
         }
     }
     for found in ours.iter().filter(|found| current.is_none_or(|current| current.id() != found.id())) {
@@ -151,10 +159,10 @@ async fn replace(writer: &Writer, names: &Names, write: &Write<'_>, watch: &Watc
     Ok(())
 }
 
-fn taken_since(others: &Found, wanted: &Delivery) -> Error {
-    let refusal = name_taken(others, wanted);
+fn taken_since(others: &Found, desired: &Delivery) -> Error {
+    let refusal = name_taken(others, desired);
     let error = Error::new(ErrorKind::Refused, format!("refused to write event subscription `{}`", others.name()));
-    error.message(refusal.reason).hint(refusal.hint)
+    error.with_message(refusal.reason).with_hint(refusal.hint)
 }
 
 /// Write ours over the one that is there; one that failed stays failed until it is made again.
@@ -163,20 +171,20 @@ async fn put(
     names: &Names,
     collection: &str,
     current: Option<&Found>,
-    wanted: &Delivery,
+    desired: &Delivery,
 ) -> Result<(), Error> {
     let id = current.map_or_else(|| format!("{collection}/{}", names.events), Found::id);
     if current.is_some_and(|found| found.state() != DONE) {
         writer.delete_event_subscription(&id).await?;
     }
-    let body = body(names, current.map(|found| &found.item), wanted);
+    let body = body(names, current.map(|found| &found.item), desired);
     writer.put_event_subscription(&id, &body).await
 }
 
 /// Delete all of ours on an account that goes.
-pub(crate) async fn remove(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
+pub(crate) async fn remove(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
     let nothing = Write { facet: EventsFacet::Delivery.name(), before: &Value::Null, value: &Value::Null };
-    replace(writer, names, &nothing, watch).await
+    replace(writer, names, &nothing, context).await
 }
 
 /// What a look found.

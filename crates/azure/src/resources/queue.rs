@@ -1,8 +1,8 @@
 //! `azure.queue`: the storage queue where events wait.
 
 use provision_core::Error;
-use provision_core::context::Watch;
-use provision_core::facet::{Seen, Want};
+use provision_core::context::OperationContext;
+use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags};
 use provision_core::provider::Created;
@@ -35,10 +35,10 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     })
 }
 
-/// What is wanted.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
+/// The desired facets.
+pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let account = &settings.azure.account.name;
-    vec![QueueFacet::Account.want(account, "azure.account.name")]
+    vec![QueueFacet::Account.desired(account, "azure.account.name")]
 }
 
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
@@ -46,8 +46,8 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     let Some(found) = reader.get_queue(&names.queue_id(queue)).await? else { return Ok(Observation::Absent) };
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&metadata(found.metadata())),
-        seen: QueueFacet::all_seen(|facet| match facet {
-            QueueFacet::Account => Seen::Value(json!(names.account)),
+        observed: QueueFacet::all_observed(|facet| match facet {
+            QueueFacet::Account => Observed::Value(json!(names.account)),
         }),
         ..Present::default()
     })))
@@ -83,7 +83,12 @@ pub(crate) async fn update_tags(
 }
 
 /// Messages that wait go with the queue.
-pub(crate) async fn delete(writer: &Writer, names: &Names, queue: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    watch.still_ours().await?;
+pub(crate) async fn delete(
+    writer: &Writer,
+    names: &Names,
+    queue: &str,
+    context: &OperationContext<'_>,
+) -> Result<(), Error> {
+    context.still_ours().await?;
     writer.delete_queue(&names.queue_id(queue)).await
 }

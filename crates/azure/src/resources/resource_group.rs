@@ -1,7 +1,7 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
-use provision_core::context::Watch;
-use provision_core::facet::{Seen, Want};
+use provision_core::context::OperationContext;
+use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
@@ -10,7 +10,7 @@ use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::blockers::{immovable, is_source, locks, refusal_error, refused};
+use crate::blockers::{deletion_refusal, immovable, is_source, locks, refusal_error};
 use crate::client::models::{GroupResource, ResourceGroup};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
@@ -36,12 +36,12 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     })
 }
 
-/// What is wanted. A group is never adopted, so it is all ours.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
+/// The desired facets. A group is never adopted, so it is all ours.
+pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let location = &settings.location();
-    let mut wants = vec![GroupFacet::Location.want(location, "azure.location")];
-    wants.extend(wanted_tags(GroupFacet::Tags, settings));
-    wants
+    let mut desired = vec![GroupFacet::Location.desired(location, "azure.location")];
+    desired.extend(wanted_tags(GroupFacet::Tags, settings));
+    desired
 }
 
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
@@ -49,14 +49,14 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
-    let seen = GroupFacet::all_seen(|facet| match facet {
-        GroupFacet::Location => Seen::Value(json!(location)),
-        GroupFacet::Tags => Seen::Value(json!(without_mark(&tags))),
+    let observed = GroupFacet::all_observed(|facet| match facet {
+        GroupFacet::Location => Observed::Value(json!(location)),
+        GroupFacet::Tags => Observed::Value(json!(without_mark(&tags))),
     });
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
-        seen,
-        obstacles: moved.map(|refusal| (GroupFacet::Location.name(), refusal)).into_iter().collect(),
+        observed,
+        blockers: moved.map(|refusal| (GroupFacet::Location.name(), refusal)).into_iter().collect(),
         ..Present::default()
     })))
 }
@@ -70,9 +70,9 @@ async fn existing(reader: &Reader, names: &Names) -> Result<Option<ResourceGroup
     }
     let error = Error::new(ErrorKind::Conflict, format!("use resource group `{}`", names.group));
     Err(error
-        .message("it is being deleted")
-        .hint("wait until it is gone, then run the same command again")
-        .retry(GROUP_BEING_DELETED))
+        .with_message("it is being deleted")
+        .with_hint("wait until it is gone, then run the same command again")
+        .with_retry(GROUP_BEING_DELETED))
 }
 
 /// Create the group with its tags. The call would replace those of one that exists, so it is looked for right before.
@@ -108,7 +108,11 @@ pub(crate) async fn update_tags(
 }
 
 /// What else is in the group. `with_account` leaves the account out, which goes before the group.
-pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: bool) -> Result<Option<Refusal>, Error> {
+pub(crate) async fn deletion_blockers(
+    reader: &Reader,
+    names: &Names,
+    with_account: bool,
+) -> Result<Option<Refusal>, Error> {
     let group = names.group_id();
     let (resources, topics, lock) =
         futures::join!(reader.list_group_resources(&group), reader.list_system_topics(&group), locks(reader, &group));
@@ -122,7 +126,7 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
     let hidden: Vec<String> = hidden.map(|topic| identity_of(&topic.id)).collect();
     // An account of ours under another name is told as what it is, an orphan.
     let ours = |resource: &&GroupResource| {
-        with_account && names.made(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
+        with_account && names.is_made_by_us(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
     };
     let found = resources?.unwrap_or_default();
     let ids = found.iter().filter(|resource| !ours(resource)).map(|resource| identity_of(&resource.id));
@@ -132,15 +136,15 @@ pub(crate) async fn in_the_way(reader: &Reader, names: &Names, with_account: boo
         ids.retain(|id| *id != account);
     }
     let others: Vec<String> = ids.iter().map(|id| format!("`{}`", last(id))).collect();
-    Ok(refused("resource group", &names.group, &others, "azure.resource_group"))
+    Ok(deletion_refusal("resource group", &names.group, &others, "azure.resource_group"))
 }
 
 /// Resource Manager deletes a full group without asking: look right before.
-pub(crate) async fn delete(writer: &Writer, names: &Names, watch: &Watch<'_>) -> Result<(), Error> {
-    match in_the_way(writer.reader(), names, false).await? {
+pub(crate) async fn delete(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
+    match deletion_blockers(writer.reader(), names, false).await? {
         Some(refusal) => Err(refusal_error("resource group", &names.group, refusal)),
         None => {
-            watch.still_ours().await?;
+            context.still_ours().await?;
             writer.delete_group(&names.group_id()).await
         }
     }

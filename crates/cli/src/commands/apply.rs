@@ -10,8 +10,8 @@ use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, engine};
 
 use crate::arguments::Global;
-use crate::clouds::Cloud;
-use crate::exit::{Ended, Exit, Failure};
+use crate::clouds::CloudId;
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
 use crate::session::Session;
 use crate::signals::Signals;
@@ -20,12 +20,12 @@ use crate::{approval, change_sets, summary};
 
 pub(crate) async fn run(
     given: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     yes: bool,
     orphans: bool,
     global: &Global,
     view: &Arc<dyn View>,
-) -> Ended {
+) -> CommandResult {
     match given {
         Some(path) if path.extension().is_some_and(|extension| extension == "json") => {
             if orphans {
@@ -40,12 +40,12 @@ pub(crate) async fn run(
 
 async fn from_plan_file(
     given: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     yes: bool,
     orphans: bool,
     global: &Global,
     view: &Arc<dyn View>,
-) -> Ended {
+) -> CommandResult {
     let path = plan_file_path(given, cloud);
     let checked = check(&path, cloud)?;
     approval::can_ask(yes, "apply")?;
@@ -54,9 +54,9 @@ async fn from_plan_file(
     let provider = checked.settings.provisioner(&session.connection).await?;
     let set = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
     view.change_set(&set);
-    let obstacles = set.obstacles();
-    if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles));
+    let blockers = set.blockers();
+    if !blockers.is_empty() {
+        return Err(Failure::Errors(blockers));
     }
     if set.has_changes() && !yes {
         let question = "Apply these changes?";
@@ -66,7 +66,7 @@ async fn from_plan_file(
 }
 
 /// Execute exactly what was saved, or stop as stale.
-async fn saved(path: &Path, cloud: Cloud, global: &Global, view: &Arc<dyn View>) -> Ended {
+async fn saved(path: &Path, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     let set = change_sets::read(path)?;
     let checked = Checked::of_saved(&set).filter(|saved| saved.cloud == cloud && set.purpose == Purpose::Apply);
     let Some(checked) = checked else {
@@ -98,13 +98,13 @@ async fn saved(path: &Path, cloud: Cloud, global: &Global, view: &Arc<dyn View>)
     execute(provider.as_ref(), &intent, &set, global, view).await
 }
 
-fn stale(cloud: Cloud, reason: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").message(reason);
-    error.hint(format!("make a new one with `provision {cloud} plan --out FILE`"))
+fn stale(cloud: CloudId, reason: &str) -> Error {
+    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").with_message(reason);
+    error.with_hint(format!("make a new one with `provision {cloud} plan --out FILE`"))
 }
 
 /// Where the plan file is at hand, it must still say the same.
-fn plan_file_unchanged(set: &ChangeSet, cloud: Cloud) -> Result<(), Failure> {
+fn plan_file_unchanged(set: &ChangeSet, cloud: CloudId) -> Result<(), Failure> {
     let path = Path::new(&set.plan_file.name);
     if !path.exists() {
         return Ok(());
@@ -122,21 +122,21 @@ async fn execute(
     set: &ChangeSet,
     global: &Global,
     view: &Arc<dyn View>,
-) -> Ended {
+) -> CommandResult {
     if set.has_changes() {
         let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
-        let outcome = engine::apply(provider, set, &signals.stop, view.as_ref()).await;
+        let outcome = engine::apply(provider, set, &signals.cancellation, view.as_ref()).await;
         if !outcome.is_complete() {
-            return Ok(summary::incomplete(&outcome, &signals, set, &summary::again("apply", set, global)));
+            return Ok(summary::incomplete(&outcome, &signals, set, &summary::resume_command("apply", set, global)));
         }
         tokio::select! {
-            seen = engine::confirm(provider, intent, set, view.as_ref()) => seen?,
-            () = signals.stop.gently.cancelled() => {
+            visible = engine::wait_until_visible(provider, intent, set, view.as_ref()) => visible?,
+            () = signals.cancellation.drain.cancelled() => {
                 view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
                 return Ok(signals.exit().unwrap_or(Exit::Done));
             }
         }
     }
-    view.applied(provider.cloud(), &provider.outputs(), provider.handover());
+    view.applied(provider.cloud(), &provider.outputs(), provider.next_steps());
     Ok(Exit::Done)
 }

@@ -7,8 +7,8 @@ use provision_core::change_set::Purpose;
 use provision_core::engine;
 
 use crate::arguments::Global;
-use crate::clouds::Cloud;
-use crate::exit::{Ended, Exit, Failure};
+use crate::clouds::CloudId;
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{check, plan_file_path};
 use crate::session::Session;
 use crate::signals::Signals;
@@ -17,17 +17,17 @@ use crate::{approval, summary};
 
 pub(crate) async fn run(
     given: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     yes: bool,
     delete_data: Option<String>,
     orphans: bool,
     global: &Global,
     view: &Arc<dyn View>,
-) -> Ended {
+) -> CommandResult {
     let path = plan_file_path(given, cloud);
     let checked = check(&path, cloud)?;
     approval::can_ask(yes, "destroy")?;
-    let bucket = checked.settings.data_name();
+    let bucket = checked.settings.data_resource_name();
     if let Some(named) = delete_data.as_deref().filter(|named| *named != bucket) {
         return Err(Failure::Usage(format!(
             "`--delete-data {named}` names another bucket than the plan file's, `{bucket}`"
@@ -38,9 +38,9 @@ pub(crate) async fn run(
     let provider = checked.settings.provisioner(&session.connection).await?;
     let set = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
     view.change_set(&set);
-    let obstacles = set.obstacles();
-    if !obstacles.is_empty() {
-        return Err(Failure::Errors(obstacles));
+    let blockers = set.blockers();
+    if !blockers.is_empty() {
+        return Err(Failure::Errors(blockers));
     }
     if !set.has_changes() {
         return Ok(Exit::Done);
@@ -50,9 +50,9 @@ pub(crate) async fn run(
         approval::confirm(&checked, provider.as_ref(), &intent, &set, question, view.as_ref()).await?;
     }
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
-    let outcome = engine::apply(provider.as_ref(), &set, &signals.stop, view.as_ref()).await;
+    let outcome = engine::apply(provider.as_ref(), &set, &signals.cancellation, view.as_ref()).await;
     if !outcome.is_complete() {
-        return Ok(summary::incomplete(&outcome, &signals, &set, &summary::again("destroy", &set, global)));
+        return Ok(summary::incomplete(&outcome, &signals, &set, &summary::resume_command("destroy", &set, global)));
     }
     view.destroyed(&set.deployment);
     Ok(Exit::Done)

@@ -7,8 +7,8 @@ use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
 
 use crate::arguments::{Global, ReportFormat};
-use crate::clouds::Cloud;
-use crate::exit::{Ended, Exit, Failure};
+use crate::clouds::CloudId;
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
 use crate::session::Session;
 use crate::view::View;
@@ -18,11 +18,11 @@ const DEPLOYMENTS_AT_ONCE: usize = 16;
 
 pub(crate) async fn run(
     plan_files: Vec<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     format: ReportFormat,
     global: &Global,
     view: &dyn View,
-) -> Ended {
+) -> CommandResult {
     let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)] } else { plan_files };
     let checked = check_each(&paths, cloud)?;
     let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
@@ -36,15 +36,15 @@ pub(crate) async fn run(
     let errors: Vec<Error> = errors.into_iter().flatten().collect();
     view.drift(&sets, &errors, format);
     // What cannot be read, or is not ours, is unknown: never in sync.
-    let obstacles: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::obstacles)).collect();
-    if !obstacles.is_empty() {
-        return Err(Failure::Shown(obstacles));
+    let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::blockers)).collect();
+    if !blockers.is_empty() {
+        return Err(Failure::Shown(blockers));
     }
     Ok(if sets.iter().any(drifted) { Exit::Changes } else { Exit::Done })
 }
 
 /// Every plan file's problems, not only the first one's.
-fn check_each(paths: &[PathBuf], cloud: Cloud) -> Result<Vec<Checked>, Failure> {
+fn check_each(paths: &[PathBuf], cloud: CloudId) -> Result<Vec<Checked>, Failure> {
     let (mut checked, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
         match check(path, cloud) {

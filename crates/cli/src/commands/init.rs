@@ -1,10 +1,10 @@
 //! `provision init`: a commented plan file to begin with.
 
-use crate::clouds::Cloud;
-use crate::exit::{Ended, Exit};
+use crate::clouds::CloudId;
+use crate::exit::{CommandResult, Exit};
 use crate::view;
 
-pub(crate) fn run(cloud: Cloud) -> Ended {
+pub(crate) fn run(cloud: CloudId) -> CommandResult {
     view::result(cloud.example());
     Ok(Exit::Done)
 }

@@ -6,8 +6,8 @@ use provision_core::output::{Output, OutputFormat, Setting, render, table};
 use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Format, Global};
-use crate::clouds::Cloud;
-use crate::exit::{Ended, Exit, Failure};
+use crate::clouds::CloudId;
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{check, not_over, plan_file_path};
 use crate::session::Session;
 use crate::view::{self, View};
@@ -45,12 +45,12 @@ pub(crate) struct Target {
 
 pub(crate) async fn run(
     first: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     second: Option<String>,
     target: Target,
     global: &Global,
     view: &dyn View,
-) -> Ended {
+) -> CommandResult {
     let (plan_file, name) = tell_apart(first, second);
     let path = plan_file_path(plan_file, cloud);
     let checked = check(&path, cloud)?;
@@ -88,7 +88,7 @@ pub(crate) async fn run(
     Ok(if missing { Exit::Failure } else { Exit::Done })
 }
 
-/// A secret that there is none of is missing from what programs read: say why.
+/// Warn about secrets that do not exist: what programs read lacks them.
 fn say_unavailable(outputs: &[Output]) {
     for output in outputs {
         if let Setting::Unavailable(reason) = &output.value {
@@ -146,6 +146,6 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
     });
     written.map_err(|error| {
         let tried = format!("cannot write `{}`", path.display());
-        Error::new(ErrorKind::Unexpected, tried).message(error.to_string())
+        Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })
 }

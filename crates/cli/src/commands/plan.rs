@@ -6,8 +6,8 @@ use provision_core::change_set::Purpose;
 
 use crate::arguments::Global;
 use crate::change_sets;
-use crate::clouds::Cloud;
-use crate::exit::{Ended, Exit, Failure};
+use crate::clouds::CloudId;
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{check, not_over, plan_file_path};
 use crate::session::Session;
 use crate::summary::sandbox_flag;
@@ -15,23 +15,23 @@ use crate::view::{self, View};
 
 pub(crate) async fn run(
     plan_file: Option<PathBuf>,
-    cloud: Cloud,
+    cloud: CloudId,
     out: Option<PathBuf>,
     detailed_exitcode: bool,
     orphans: bool,
     global: &Global,
     view: &dyn View,
-) -> Ended {
+) -> CommandResult {
     let path = plan_file_path(plan_file, cloud);
     let checked = check(&path, cloud)?;
     not_over(&path, out.as_deref())?;
     let session = Session::open(&[&checked], global, view)?;
     let observer = checked.settings.observer(&session.connection).await?;
     let set = checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans), view).await?;
-    let obstacles = set.obstacles();
-    view.plan(&set, &obstacles);
-    if !obstacles.is_empty() {
-        return Err(Failure::Shown(obstacles));
+    let blockers = set.blockers();
+    view.plan(&set, &blockers);
+    if !blockers.is_empty() {
+        return Err(Failure::Shown(blockers));
     }
     if let Some(out) = out {
         change_sets::save(&set, &out)?;

@@ -7,12 +7,12 @@ use provision_sandbox::fault::Faults;
 use provision_sandbox::{Options, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::exit::{Ended, Exit, Failure};
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::sandbox::failed;
 use crate::view;
 
 /// Serve every cloud until SIGINT or SIGTERM.
-pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>) -> Ended {
+pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>) -> CommandResult {
     let faults = faults.as_deref().map(Faults::read).transpose();
     let faults = faults.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
     let options = Options { directory: Some(dir.clone()), port, faults, ..Options::default() };
@@ -20,8 +20,9 @@ pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>) -> E
     sandbox.warnings().iter().for_each(|warning| view::diagnostic(&view::error::warning(warning)));
     let variables = sandbox.environment().into_iter().map(|(name, value)| format!("{name}={value}\n"));
     view::result(&variables.collect::<String>());
-    let ended = ended()
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot listen to signals").message(error.to_string()))?;
+    let ended = ended().map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "cannot listen to signals").with_message(error.to_string())
+    })?;
     view::result("ready\n");
     ended.await;
     Ok(Exit::Done)
@@ -39,7 +40,7 @@ fn ended() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// Forget everything in it.
-pub(crate) fn reset(dir: &Path) -> Ended {
+pub(crate) fn reset(dir: &Path) -> CommandResult {
     Sandbox::reset(dir).map_err(|error| failed("cannot reset the sandbox", dir, &error))?;
     view::result(&format!("the sandbox in {} is empty\n", dir.display()));
     Ok(Exit::Done)

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::change_sets;
-use crate::exit::{Ended, Exit};
+use crate::exit::{CommandResult, Exit};
 use crate::view::View;
 
-pub(crate) fn run(path: &Path, view: &dyn View) -> Ended {
+pub(crate) fn run(path: &Path, view: &dyn View) -> CommandResult {
     view.saved(&change_sets::read(path)?);
     Ok(Exit::Done)
 }

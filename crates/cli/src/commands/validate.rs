@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::clouds::Cloud;
-use crate::exit::{Ended, Exit};
+use crate::clouds::CloudId;
+use crate::exit::{CommandResult, Exit};
 use crate::plan_files::{check_all, default_path};
 use crate::view::View;
 
-pub(crate) fn run(plan_file: Option<PathBuf>, view: &dyn View) -> Ended {
-    let path = plan_file.unwrap_or_else(|| default_path(&Cloud::ALL));
+pub(crate) fn run(plan_file: Option<PathBuf>, view: &dyn View) -> CommandResult {
+    let path = plan_file.unwrap_or_else(|| default_path(&CloudId::ALL));
     check_all(&path)?;
     view.valid(&path);
     Ok(Exit::Done)

@@ -29,8 +29,8 @@ fn text(error: &Error) -> String {
 
 /// Several errors, with a blank line between. What to do about all of them alike is said after the last.
 pub(crate) fn texts(errors: &[Error]) -> String {
-    let again = |place: usize, error: &Error| errors[place + 1..].iter().any(|later| later.advice() == error.advice());
-    let text = |(place, error): (usize, &Error)| match again(place, error) {
+    let again = |index: usize, error: &Error| errors[index + 1..].iter().any(|later| later.hint() == error.hint());
+    let text = |(index, error): (usize, &Error)| match again(index, error) {
         true => described(error),
         false => text(error),
     };
@@ -49,7 +49,7 @@ fn described(error: &Error) -> String {
 }
 
 fn hint(error: &Error) -> String {
-    error.advice().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}\n")).unwrap_or_default()
+    error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}\n")).unwrap_or_default()
 }
 
 /// A warning.

@@ -70,12 +70,12 @@ impl View for Human {
         result(&format!("{} is valid\n", plan_file.display()));
     }
 
-    fn applied(&self, cloud: &str, outputs: &[Output], handover: Option<String>) {
+    fn applied(&self, cloud: &str, outputs: &[Output], next_steps: Option<String>) {
         result(&format!("\n{}", table(outputs)));
         if outputs.iter().any(Output::is_sensitive) {
             self.note(&format!("secrets are shown by `provision {cloud} output --reveal`\n"));
         }
-        if let Some(left) = handover {
+        if let Some(left) = next_steps {
             self.note(&format!("\n{left}\n"));
         }
     }

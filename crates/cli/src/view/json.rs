@@ -32,9 +32,9 @@ fn line(document: &Value) {
 }
 
 /// The set with what stands in its way.
-fn with_errors(set: &ChangeSet, obstacles: &[Error]) -> Value {
+fn with_errors(set: &ChangeSet, blockers: &[Error]) -> Value {
     let mut document = json!(set);
-    document["errors"] = json!(obstacles);
+    document["errors"] = json!(blockers);
     document
 }
 
@@ -54,8 +54,8 @@ impl EventSink for Json {
 }
 
 impl View for Json {
-    fn plan(&self, set: &ChangeSet, obstacles: &[Error]) {
-        document(&with_errors(set, obstacles));
+    fn plan(&self, set: &ChangeSet, blockers: &[Error]) {
+        document(&with_errors(set, blockers));
     }
 
     fn change_set(&self, set: &ChangeSet) {
@@ -67,7 +67,7 @@ impl View for Json {
     }
 
     fn drift(&self, sets: &[ChangeSet], errors: &[Error], _: ReportFormat) {
-        let change_set = |set: &ChangeSet| with_errors(set, &set.obstacles());
+        let change_set = |set: &ChangeSet| with_errors(set, &set.blockers());
         let found = sets.iter().map(|set| json!({"verdict": verdict(set), "change_set": change_set(set)}));
         let unreachable = errors.iter().map(|error| json!({"verdict": "unknown", "error": error}));
         document(&json!(found.chain(unreachable).collect::<Vec<_>>()));

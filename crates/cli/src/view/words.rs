@@ -4,11 +4,11 @@ use provision_core::change_set::ChangeSet;
 use provision_core::compare::Finding;
 use serde_json::Value;
 
-use crate::clouds::Cloud;
+use crate::clouds::CloudId;
 
 /// What a set comes to, in one word.
 pub(crate) fn verdict(set: &ChangeSet) -> &'static str {
-    match (set.obstacles().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
+    match (set.blockers().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
         (false, ..) => "unknown",
         (_, true, ..) => "not applied, or gone",
         (_, _, true, _) => "drift",
@@ -38,7 +38,7 @@ pub(crate) fn short(value: &Value) -> String {
 
 /// What a cloud calls that which pays, and where its things are.
 pub(crate) fn nouns(cloud: &str) -> (&'static str, &'static str) {
-    Cloud::named(cloud).map_or(("account", "region"), Cloud::nouns)
+    CloudId::named(cloud).map_or(("account", "region"), CloudId::nouns)
 }
 
 /// A look at the cloud lasts.

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::change_set::{Action, Change, PlanFileSource, Purpose};
-use crate::facet::{EntryId, Seen, Sharing};
+use crate::facet::{EntryId, Observed, Sharing};
 use crate::ledger::Ledger;
 use crate::mark::PartRecord;
 use crate::provider::Observer;
 use crate::refusal::Refusal;
-use crate::resource::{Carrier, Observation, Orphan, Present, Resource};
+use crate::resource::{MarkHolder, Observation, Orphan, Present, Resource};
 use crate::survey::Survey;
 
 use super::reading::Reading;
@@ -73,10 +73,10 @@ impl<'a> Assessment<'a> {
         matches!(found, Some((_, Observation::TakenElsewhere { .. })))
     }
 
-    pub(super) fn carrier(&self, resource: &Resource) -> Resource {
-        let Carrier::Of(address) = &resource.carrier else { return resource.clone() };
-        let carrier = self.survey.found.iter().find(|(other, _)| other.address == *address);
-        carrier.map_or_else(|| resource.clone(), |(carrier, _)| carrier.clone())
+    pub(super) fn mark_holder(&self, resource: &Resource) -> Resource {
+        let MarkHolder::On(address) = &resource.mark_holder else { return resource.clone() };
+        let mark_holder = self.survey.found.iter().find(|(other, _)| other.address == *address);
+        mark_holder.map_or_else(|| resource.clone(), |(mark_holder, _)| mark_holder.clone())
     }
 
     pub(super) fn readings_of(&self, resource: &Resource) -> &[Reading] {
@@ -86,23 +86,23 @@ impl<'a> Assessment<'a> {
 
     /// An entry in something that carries our name and is somebody else's.
     pub(super) fn is_inside_anothers(&self, resource: &Resource) -> bool {
-        resource.contained && self.is_taken_elsewhere(&self.carrier(resource))
+        resource.deleted_with_holder && self.is_taken_elsewhere(&self.mark_holder(resource))
     }
 }
 
 /// Whether any entry of it carries our name.
 pub(super) fn has_our_name(resource: &Resource, present: &Present) -> bool {
     let named = |name: &str| resource.facet(name).is_some_and(|facet| facet.sharing == Sharing::Named);
-    present.seen.iter().any(|(name, seen)| match seen {
-        Seen::Value(value) => named(name) && !value.is_null(),
-        Seen::Entries(entries) => entries.list.iter().any(|entry| entry.id == EntryId::Ours),
-        Seen::Unknown(_) => false,
+    present.observed.iter().any(|(name, observed)| match observed {
+        Observed::Value(value) => named(name) && !value.is_null(),
+        Observed::Entries(entries) => entries.list.iter().any(|entry| entry.id == EntryId::Ours),
+        Observed::Unknown(_) => false,
     })
 }
 
 pub(super) fn take_readings(change: &mut Change, readings: &[Reading]) {
     change.facets = readings.iter().map(|reading| reading.change.clone()).collect();
-    change.kept.extend(readings.iter().flat_map(|reading| reading.kept.clone()));
+    change.unmanaged.extend(readings.iter().flat_map(|reading| reading.unmanaged.clone()));
     change.tags = readings.iter().flat_map(|reading| reading.tags.clone()).collect();
 }
 

@@ -1,4 +1,4 @@
-//! Every facet of a resource compared: what the cloud has and whose that is, what is wanted, what is on record.
+//! Every facet of a resource compared: what the cloud has and whose that is, what is desired, what is on record.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ use crate::change_set::FacetChange;
 use crate::compare::{Finding, compare, project, same};
 use crate::diff;
 use crate::entries::{Choice, OnRecord as Entered, choose};
-use crate::facet::{Creation, Entries, Entry, EntryId, Extent, Facet, Seen, Sharing, Want};
+use crate::facet::{Creation, Desired, Entries, Entry, EntryId, Extent, Facet, Observed, Sharing};
 use crate::ledger::{Ledger, Record, name_digest};
 use crate::mark::{Mark, Origin, Recorded, State, TagChanges};
-use crate::resource::{Kept, Observation, OnRecord, Present, Resource};
+use crate::resource::{Observation, OnRecord, Present, Resource, Unmanaged};
 
 use super::assessment::Assessment;
 use super::ownership::Ownership;
 use super::reading::{
-    Reading, Records, all_names, begin, conflict, is_anothers, kept, members, no_longer_wanted, put_values, record_of,
-    relevant, text, together, written,
+    Reading, Records, all_names, begin, conflict, is_anothers, members, no_longer_wanted, put_values, record_of,
+    relevant, text, together, unmanaged, written,
 };
 
 impl Assessment<'_> {
@@ -30,24 +30,25 @@ impl Assessment<'_> {
         }
     }
 
-    /// Everything wanted of what is not there.
+    /// Everything desired of what is not there.
     fn created(&self, resource: &Resource) -> Vec<Reading> {
-        let wants = self.observer.want(&resource.address, Origin::Created);
-        wants.iter().map(|want| self.created_facet(want)).collect()
+        let desired = self.observer.desired(&resource.address, Origin::Created);
+        desired.iter().map(|desired| self.created_facet(desired)).collect()
     }
 
-    fn created_facet(&self, want: &Want) -> Reading {
-        let mut reading = self.reading(want.facet, Some(want), Finding::Pending, Value::Null, want.value.clone());
+    fn created_facet(&self, desired: &Desired) -> Reading {
+        let mut reading =
+            self.reading(desired.facet, Some(desired), Finding::Pending, Value::Null, desired.value.clone());
         // `null` and `false` are what a new resource has of itself.
-        let nothing = want.value.is_null() || want.value == Value::Bool(false);
-        reading.change.write = want.facet.creation == Creation::OwnCall && !nothing;
-        reading.record = written(want.facet, &want.value);
-        if want.facet.sharing == Sharing::Anonymous {
-            begin(&mut reading.begins, want.facet, &want.value);
+        let nothing = desired.value.is_null() || desired.value == Value::Bool(false);
+        reading.change.write = desired.facet.creation == Creation::OwnCall && !nothing;
+        reading.record = written(desired.facet, &desired.value);
+        if desired.facet.sharing == Sharing::Anonymous {
+            begin(&mut reading.begins, desired.facet, &desired.value);
         }
-        if want.facet.extent == Extent::Tags {
+        if desired.facet.extent == Extent::Tags {
             reading.change.write = false;
-            reading.tags = members(&want.value).map(|(key, value)| (key.clone(), text(value))).collect();
+            reading.tags = members(&desired.value).map(|(key, value)| (key.clone(), text(value))).collect();
         }
         reading
     }
@@ -59,17 +60,17 @@ impl Assessment<'_> {
             Ownership::Refused(_) => return Vec::new(),
         };
         let records = self.records(resource);
-        let wants = self.observer.want(&resource.address, origin);
+        let desired = self.observer.desired(&resource.address, origin);
         let facets = resource.facets.iter();
         facets
             .filter_map(|facet| {
-                let want = wants.iter().find(|want| want.facet.name == facet.name);
-                self.compared_facet(present, facet, want, &records, origin)
+                let desired = desired.iter().find(|desired| desired.facet.name == facet.name);
+                self.compared_facet(present, facet, desired, &records, origin)
             })
             .collect()
     }
 
-    /// What is ours on something of which nothing is wanted any more, by its own mark.
+    /// What is ours on something of which nothing is desired any more, by its own mark.
     pub(super) fn unwanted(&self, resource: &Resource, present: &Present, mark: &Mark) -> Vec<Reading> {
         let records = Records { ledger: mark.own.clone(), unfinished: mark.state == State::Unfinished };
         let shared = |facet: &&&Facet| facet.sharing != Sharing::Exclusive || facet.extent == Extent::Tags;
@@ -81,13 +82,13 @@ impl Assessment<'_> {
         if resource.on_record == OnRecord::EveryMark {
             return Records { ledger: self.outside.clone(), unfinished: false };
         }
-        let carrier = self.carrier(resource);
-        let mark = self.own_mark(&carrier);
+        let mark_holder = self.mark_holder(resource);
+        let mark = self.own_mark(&mark_holder);
         let mut ledger = mark.map(|mark| mark.own.clone()).unwrap_or_default();
-        if self.is_lost_creation(&carrier) {
-            // Everything in what we made, and is as wanted, was made by us.
-            let wants = self.observer.want(&resource.address, Origin::Created);
-            wants.iter().for_each(|want| begin(&mut ledger, want.facet, &want.value));
+        if self.is_lost_creation(&mark_holder) {
+            // Everything in what we made, and is as desired, was made by us.
+            let desired = self.observer.desired(&resource.address, Origin::Created);
+            desired.iter().for_each(|desired| begin(&mut ledger, desired.facet, &desired.value));
         }
         Records { ledger, unfinished: mark.is_some_and(|mark| mark.state == State::Unfinished) }
     }
@@ -108,42 +109,44 @@ impl Assessment<'_> {
         &self,
         present: &Present,
         facet: &'static Facet,
-        want: Option<&Want>,
+        desired: Option<&Desired>,
         records: &Records,
         origin: Origin,
     ) -> Option<Reading> {
-        let seen = present.seen.iter().find(|(name, _)| *name == facet.name).map(|(_, seen)| seen);
-        // What is ours to take out is not wanted by a destroy.
+        let observed = present.observed.iter().find(|(name, _)| *name == facet.name).map(|(_, observed)| observed);
+        // What is ours to take out is not desired by a destroy.
         let stays = facet.sharing == Sharing::Exclusive && facet.extent != Extent::Tags;
-        let want = want.filter(|_| stays || !self.is_destroying());
-        match seen {
-            None | Some(Seen::Unknown(_)) => self.unknown(facet, want),
-            Some(Seen::Value(seen)) if facet.extent == Extent::Tags => self.tags(facet, want, seen, records, origin),
-            Some(Seen::Value(seen)) if facet.sharing == Sharing::Exclusive => {
-                want.map(|want| self.exclusive(want, seen, records))
+        let desired = desired.filter(|_| stays || !self.is_destroying());
+        match observed {
+            None | Some(Observed::Unknown(_)) => self.unknown(facet, desired),
+            Some(Observed::Value(observed)) if facet.extent == Extent::Tags => {
+                self.tags(facet, desired, observed, records, origin)
             }
-            Some(Seen::Value(seen)) => {
-                let own = Entry { id: EntryId::Ours, ..Entry::new(seen.clone(), String::new()) };
-                let list = if seen.is_null() { Vec::new() } else { vec![own] };
-                self.entry(facet, want, &Entries { list, limit: None }, records)
+            Some(Observed::Value(observed)) if facet.sharing == Sharing::Exclusive => {
+                desired.map(|desired| self.exclusive(desired, observed, records))
             }
-            Some(Seen::Entries(entries)) if facet.extent == Extent::NamedKeys => {
-                self.members(facet, want, entries, records)
+            Some(Observed::Value(observed)) => {
+                let own = Entry { id: EntryId::Ours, ..Entry::new(observed.clone(), String::new()) };
+                let list = if observed.is_null() { Vec::new() } else { vec![own] };
+                self.entry(facet, desired, &Entries { list, limit: None }, records)
             }
-            Some(Seen::Entries(entries)) => self.entry(facet, want, entries, records),
+            Some(Observed::Entries(entries)) if facet.extent == Extent::NamedKeys => {
+                self.members(facet, desired, entries, records)
+            }
+            Some(Observed::Entries(entries)) => self.entry(facet, desired, entries, records),
         }
     }
 
-    fn unknown(&self, facet: &'static Facet, want: Option<&Want>) -> Option<Reading> {
-        let wanted = want?.value.clone();
-        Some(self.reading(facet, want, Finding::Unknown, Value::Null, wanted))
+    fn unknown(&self, facet: &'static Facet, desired: Option<&Desired>) -> Option<Reading> {
+        let desired_value = desired?.value.clone();
+        Some(self.reading(facet, desired, Finding::Unknown, Value::Null, desired_value))
     }
 
     /// A facet in its first form: nothing of it is written, kept or on record.
     fn reading(
         &self,
         facet: &'static Facet,
-        want: Option<&Want>,
+        desired: Option<&Desired>,
         finding: Finding,
         before: Value,
         after: Value,
@@ -151,13 +154,13 @@ impl Assessment<'_> {
         // The key that decides the first field that differs, where the file has it.
         let differing = diff::fields(&before, &after);
         let key = differing.first().and_then(|field| field.field.split('.').next()).unwrap_or_default();
-        let line = want.and_then(|want| (self.line_of)(&format!("{}.{key}", want.path)));
+        let line = desired.and_then(|desired| (self.line_of)(&format!("{}.{key}", desired.path)));
         let facet = facet.name.to_owned();
         let change =
             FacetChange { facet, finding, before, after, write: false, ours: Vec::new(), preexisting: false, line };
         Reading {
             change,
-            kept: Vec::new(),
+            unmanaged: Vec::new(),
             conflict: None,
             tags: TagChanges::new(),
             record: Ledger::default(),
@@ -166,22 +169,22 @@ impl Assessment<'_> {
         }
     }
 
-    /// One value for everybody; of a map each member that is wanted.
-    fn exclusive(&self, want: &Want, seen: &Value, records: &Records) -> Reading {
-        let facet = want.facet;
-        let before = if facet.extent == Extent::Whole { seen.clone() } else { project(seen, &want.value) };
+    /// One value for everybody; of a map each member that is desired.
+    fn exclusive(&self, desired: &Desired, observed: &Value, records: &Records) -> Reading {
+        let facet = desired.facet;
+        let before = if facet.extent == Extent::Whole { observed.clone() } else { project(observed, &desired.value) };
         let finding = match facet.extent {
-            Extent::Whole => compare(&want.value, &before, records.facet(facet.key)),
+            Extent::Whole => compare(&desired.value, &before, records.facet(facet.key)),
             Extent::NamedKeys | Extent::Tags => {
                 let finding = |(name, value): (&String, &Value)| {
                     compare(value, before.get(name).unwrap_or(&Value::Null), records.member(facet.key, name))
                 };
-                together(members(&want.value).map(finding))
+                together(members(&desired.value).map(finding))
             }
         };
-        let mut reading = self.reading(facet, Some(want), finding, before, want.value.clone());
+        let mut reading = self.reading(facet, Some(desired), finding, before, desired.value.clone());
         reading.change.write = finding.differs() && !self.is_destroying();
-        reading.record = written(facet, &want.value);
+        reading.record = written(facet, &desired.value);
         reading
     }
 
@@ -189,30 +192,30 @@ impl Assessment<'_> {
     fn entry(
         &self,
         facet: &'static Facet,
-        want: Option<&Want>,
+        desired: Option<&Desired>,
         entries: &Entries,
         records: &Records,
     ) -> Option<Reading> {
-        let wanted = want.map_or(Value::Null, |want| want.value.clone());
+        let desired_value = desired.map_or(Value::Null, |desired| desired.value.clone());
         let on_record = records.entries(facet, None);
         let all: Vec<_> = entries.list.iter().collect();
-        let choice = choose(&all, &wanted, &on_record);
-        let seen = choice.seen(&wanted);
-        if want.is_none() && choice.ours.is_empty() && choice.others.is_empty() && !on_record.is_ours() {
+        let choice = choose(&all, &desired_value, &on_record);
+        let observed = choice.observed(&desired_value);
+        if desired.is_none() && choice.ours.is_empty() && choice.others.is_empty() && !on_record.is_ours() {
             return None;
         }
-        let finding = compare(&wanted, &seen, relevant(&on_record, &wanted, &seen));
-        let mut reading = self.reading(facet, want, finding, seen, wanted.clone());
-        reading.kept = kept(facet, &choice);
+        let finding = compare(&desired_value, &observed, relevant(&on_record, &desired_value, &observed));
+        let mut reading = self.reading(facet, desired, finding, observed, desired_value.clone());
+        reading.unmanaged = unmanaged(facet, &choice);
         reading.change.preexisting = choice.preexisting.is_some() || is_anothers(&choice, &on_record);
-        reading.change.ours = choice.values(&wanted);
-        self.settle(&mut reading, &choice, &wanted, &on_record);
+        reading.change.ours = choice.values(&desired_value);
+        self.settle(&mut reading, &choice, &desired_value, &on_record);
         reading.vanished = matches!(on_record.recorded, Recorded::Digest(_)) && choice.ours.is_empty();
-        if !wanted.is_null() {
-            reading.record.put(facet.key, record_of(&choice, &wanted));
+        if !desired_value.is_null() {
+            reading.record.put(facet.key, record_of(&choice, &desired_value));
             let adds = reading.change.write && choice.preexisting.is_none();
             if adds && facet.sharing == Sharing::Anonymous {
-                begin(&mut reading.begins, facet, &wanted);
+                begin(&mut reading.begins, facet, &desired_value);
             }
         }
         reading.conflict = conflict(&choice, entries);
@@ -220,13 +223,13 @@ impl Assessment<'_> {
     }
 
     /// Whether an entry is written, and how.
-    fn settle(&self, reading: &mut Reading, choice: &Choice<'_>, wanted: &Value, on_record: &Entered<'_>) {
+    fn settle(&self, reading: &mut Reading, choice: &Choice<'_>, desired_value: &Value, on_record: &Entered<'_>) {
         let change = &mut reading.change;
-        if !wanted.is_null() {
+        if !desired_value.is_null() {
             change.write = change.finding.differs();
             return;
         }
-        // Nothing is wanted: what others made or rely on stays.
+        // Nothing is desired: what others made or rely on stays.
         change.write = !choice.ours.is_empty() && !choice.is_co_owned();
         if change.ours.is_empty() {
             change.before = Value::Null;
@@ -243,36 +246,36 @@ impl Assessment<'_> {
     fn members(
         &self,
         facet: &'static Facet,
-        want: Option<&Want>,
+        desired: Option<&Desired>,
         entries: &Entries,
         records: &Records,
     ) -> Option<Reading> {
-        let wanted = want.map_or(Value::Null, |want| want.value.clone());
-        let mut reading = self.reading(facet, want, Finding::InSync, Value::Null, wanted.clone());
+        let desired_value = desired.map_or(Value::Null, |desired| desired.value.clone());
+        let mut reading = self.reading(facet, desired, Finding::InSync, Value::Null, desired_value.clone());
         let (mut before, mut findings, mut names, mut own) = (Map::new(), Vec::new(), BTreeSet::new(), false);
-        for name in all_names(&wanted, entries) {
-            let wanted = wanted.get(&name).cloned().unwrap_or_default();
+        for name in all_names(&desired_value, entries) {
+            let desired_value = desired_value.get(&name).cloned().unwrap_or_default();
             let on_record = records.entries(facet, Some(&name));
             let of_name = entries.list.iter().filter(|entry| entry.member.as_ref() == Some(&name));
-            let choice = choose(&of_name.collect::<Vec<_>>(), &wanted, &on_record);
-            let seen = choice.seen(&wanted);
-            let finding = compare(&wanted, &seen, relevant(&on_record, &wanted, &seen));
-            reading.kept.extend(kept(facet, &choice));
+            let choice = choose(&of_name.collect::<Vec<_>>(), &desired_value, &on_record);
+            let observed = choice.observed(&desired_value);
+            let finding = compare(&desired_value, &observed, relevant(&on_record, &desired_value, &observed));
+            reading.unmanaged.extend(unmanaged(facet, &choice));
             reading.vanished |= matches!(on_record.recorded, Recorded::Digest(_)) && choice.ours.is_empty();
-            let stays = wanted.is_null() && (choice.ours.is_empty() || choice.is_co_owned());
+            let stays = desired_value.is_null() && (choice.ours.is_empty() || choice.is_co_owned());
             if !stays {
-                put_values(&mut reading.change.ours, &name, choice.values(&wanted));
-                if !seen.is_null() {
-                    before.insert(name.clone(), seen);
+                put_values(&mut reading.change.ours, &name, choice.values(&desired_value));
+                if !observed.is_null() {
+                    before.insert(name.clone(), observed);
                 }
             }
-            if !wanted.is_null() {
+            if !desired_value.is_null() {
                 reading.change.preexisting |= choice.preexisting.is_some() || is_anothers(&choice, &on_record);
                 own |= !choice.ours.is_empty() && !is_anothers(&choice, &on_record);
-                reading.record.put_member(facet.key, &name, record_of(&choice, &wanted));
+                reading.record.put_member(facet.key, &name, record_of(&choice, &desired_value));
                 let adds = finding.differs() && choice.preexisting.is_none();
                 if adds && facet.sharing == Sharing::Anonymous {
-                    reading.begins.begin(facet.key, Some(&name), &wanted);
+                    reading.begins.begin(facet.key, Some(&name), &desired_value);
                 }
                 reading.conflict = reading.conflict.take().or_else(|| conflict(&choice, entries));
             }
@@ -286,14 +289,14 @@ impl Assessment<'_> {
         let finding = together(findings.into_iter());
         let mut on_record = records.ledger.members(facet.key);
         reading.vanished |= on_record.any(|(name, record)| record.is_ours() && !names.contains(name));
-        let nothing = before.is_empty() && reading.kept.is_empty() && finding == Finding::InSync;
-        if want.is_none() && nothing && !reading.vanished {
+        let nothing = before.is_empty() && reading.unmanaged.is_empty() && finding == Finding::InSync;
+        if desired.is_none() && nothing && !reading.vanished {
             return None;
         }
         let change = &mut reading.change;
         change.before = if before.is_empty() { Value::Null } else { Value::Object(before) };
         change.finding = if self.is_destroying() { Finding::InSync } else { finding };
-        change.write = finding.differs() && !(wanted.is_null() && change.ours.is_empty());
+        change.write = finding.differs() && !(desired_value.is_null() && change.ours.is_empty());
         change.preexisting &= !own;
         Some(reading)
     }
@@ -302,17 +305,17 @@ impl Assessment<'_> {
     fn tags(
         &self,
         facet: &'static Facet,
-        want: Option<&Want>,
-        seen: &Value,
+        desired: Option<&Desired>,
+        observed: &Value,
         records: &Records,
         origin: Origin,
     ) -> Option<Reading> {
-        let wanted = want.map_or(Value::Null, |want| want.value.clone());
-        let mut reading = self.reading(facet, want, Finding::InSync, Value::Null, Value::Null);
+        let desired_value = desired.map_or(Value::Null, |desired| desired.value.clone());
+        let mut reading = self.reading(facet, desired, Finding::InSync, Value::Null, Value::Null);
         let (mut before, mut after) = (Map::new(), Map::new());
         let mut findings = Vec::new();
-        for (name, value) in members(&wanted) {
-            let there = seen.get(name).cloned().unwrap_or_default();
+        for (name, value) in members(&desired_value) {
+            let there = observed.get(name).cloned().unwrap_or_default();
             let recorded = match records.member(facet.key, name) {
                 // What was taken over gets its tags with the last mark.
                 Recorded::Unfinished if origin == Origin::Adopted => Recorded::Never,
@@ -321,7 +324,7 @@ impl Assessment<'_> {
             let foreign = !recorded.is_ours() && !there.is_null() && !same(&there, value);
             if foreign && origin == Origin::Adopted {
                 let entry = format!("tag `{name}` = {there}, where the plan file has {value}");
-                reading.kept.push(Kept { facet: facet.name.to_owned(), entry });
+                reading.unmanaged.push(Unmanaged { facet: facet.name.to_owned(), entry });
                 continue;
             }
             let entered = Entered { recorded, begun: Vec::new() };
@@ -338,16 +341,16 @@ impl Assessment<'_> {
             after.insert(name.clone(), value.clone());
             findings.push(finding);
         }
-        for (name, there) in no_longer_wanted(facet, seen, &wanted, records) {
+        for (name, there) in no_longer_wanted(facet, observed, &desired_value, records) {
             before.insert(name.clone(), there.clone());
             reading.tags.insert(name.clone(), None);
             findings.push(if self.is_destroying() { Finding::InSync } else { Finding::Pending });
         }
-        if before.is_empty() && after.is_empty() && reading.kept.is_empty() {
+        if before.is_empty() && after.is_empty() && reading.unmanaged.is_empty() {
             return None;
         }
         let finding = together(findings.into_iter());
-        let line = self.reading(facet, want, finding, Value::Object(before), Value::Object(after)).change;
+        let line = self.reading(facet, desired, finding, Value::Object(before), Value::Object(after)).change;
         reading.change = line;
         Some(reading)
     }

@@ -28,7 +28,7 @@ impl<'a> Assessment<'a> {
     }
 
     pub(super) fn ownership(&self, resource: &Resource, present: &Present) -> Ownership {
-        // An entry has our deterministic name; its carrier's ownership is decided at the carrier.
+        // An entry has our deterministic name; its mark holder's ownership is decided there.
         if !resource.is_marked() {
             return Ownership::Ours(Origin::Created);
         }
@@ -42,7 +42,7 @@ impl<'a> Assessment<'a> {
             Some(mark) => return Ownership::Refused(anothers(resource, mark)),
             None => {}
         }
-        if let Some(origin) = self.lost(resource, present) {
+        if let Some(origin) = self.lost_origin(resource, present) {
             return Ownership::Lost(origin);
         }
         match mark {
@@ -56,7 +56,7 @@ impl<'a> Assessment<'a> {
 
     /// How a resource without our mark became ours, where another mark or an entry with our name says that it did. Who
     /// only knows that it is ours takes it for adopted, which is never deleted.
-    fn lost(&self, resource: &Resource, present: &Present) -> Option<Origin> {
+    fn lost_origin(&self, resource: &Resource, present: &Present) -> Option<Origin> {
         let applied = self.parts.iter().find(|(part, record)| {
             part == resource.address.part() && record.is_of(&resource.identity) && record.origin.is_some()
         });
@@ -72,7 +72,7 @@ impl<'a> Assessment<'a> {
         let adopt = || format!("{purpose}, set `adopt = true` under [{}]", resource.path);
         Refusal {
             reason: format!("{} `{}` {what}", resource.kind, resource.name),
-            hint: self.observer.instead_of_adopting(&resource.address).unwrap_or_else(adopt),
+            hint: self.observer.adoption_alternative(&resource.address).unwrap_or_else(adopt),
         }
     }
 
@@ -96,7 +96,7 @@ impl<'a> Assessment<'a> {
     }
 }
 
-pub(super) fn taken(resource: &Resource, detail: &str) -> Refusal {
+pub(super) fn name_taken(resource: &Resource, detail: &str) -> Refusal {
     Refusal {
         reason: format!("the name `{}` belongs to somebody else ({detail})", resource.name),
         hint: format!("choose another `name` under [{}]", resource.path),

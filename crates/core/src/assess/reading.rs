@@ -11,14 +11,14 @@ use crate::facet::{Entries, Entry, Extent, Facet};
 use crate::ledger::{Ledger, Record};
 use crate::mark::{Recorded, TagChanges};
 use crate::refusal::Refusal;
-use crate::resource::Kept;
+use crate::resource::Unmanaged;
 
 /// What comparing one facet came to.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) change: FacetChange,
     /// Entries of others, which stay as they are.
-    pub(super) kept: Vec<Kept>,
+    pub(super) unmanaged: Vec<Unmanaged>,
     /// Why ours cannot be added.
     pub(super) conflict: Option<Refusal>,
     /// Changes of tags.
@@ -61,32 +61,32 @@ impl Records {
 /// Tags that are on record as ours, are as we wrote them, and left the plan file.
 pub(super) fn no_longer_wanted<'a>(
     facet: &Facet,
-    seen: &'a Value,
-    wanted: &Value,
+    observed: &'a Value,
+    desired: &Value,
     records: &Records,
 ) -> Vec<(&'a String, &'a Value)> {
     let gone = |(name, there): &(&String, &Value)| {
-        wanted.get(name.as_str()).is_none()
+        desired.get(name.as_str()).is_none()
             && matches!(records.ledger.member(facet.key, name), Some(Record::Written(_)))
             && records.member(facet.key, name).is(there)
     };
-    members(seen).filter(gone).collect()
+    members(observed).filter(gone).collect()
 }
 
 /// What others had made for an earlier plan file says nothing about this one's; while a run is not done, nobody is blamed;
 /// nor is anybody for an entry that is as we wrote it, under the deployment's former name.
-pub(super) fn relevant<'a>(on_record: &Entered<'a>, wanted: &Value, seen: &Value) -> Recorded<'a> {
+pub(super) fn relevant<'a>(on_record: &Entered<'a>, desired: &Value, observed: &Value) -> Recorded<'a> {
     match on_record.recorded {
         _ if !on_record.begun.is_empty() => Recorded::Unfinished,
-        Recorded::Preexisting(_) if !on_record.recorded.is(wanted) => Recorded::Never,
-        recorded if without_id(seen).is_some_and(|value| recorded.is(&value)) => Recorded::Never,
+        Recorded::Preexisting(_) if !on_record.recorded.is(desired) => Recorded::Never,
+        recorded if without_id(observed).is_some_and(|value| recorded.is(&value)) => Recorded::Never,
         recorded => recorded,
     }
 }
 
 /// The value of an entry that carries our id under a former name, but for that id.
-pub(super) fn without_id(seen: &Value) -> Option<Value> {
-    let mut value = seen.as_object()?.clone();
+pub(super) fn without_id(observed: &Value) -> Option<Value> {
+    let mut value = observed.as_object()?.clone();
     value.remove("id").map(|_| Value::Object(value))
 }
 
@@ -100,10 +100,10 @@ pub(super) fn put_values(maps: &mut Vec<Value>, name: &str, values: Vec<Value>) 
     }
 }
 
-pub(super) fn record_of(choice: &Choice<'_>, wanted: &Value) -> Record {
+pub(super) fn record_of(choice: &Choice<'_>, desired: &Value) -> Record {
     match choice.preexisting {
-        Some(_) => Record::preexisting(wanted),
-        None => Record::written(wanted),
+        Some(_) => Record::preexisting(desired),
+        None => Record::written(desired),
     }
 }
 
@@ -112,8 +112,8 @@ pub(super) fn is_anothers(choice: &Choice<'_>, on_record: &Entered<'_>) -> bool 
     choice.is_co_owned() && !on_record.is_ours()
 }
 
-pub(super) fn kept(facet: &Facet, choice: &Choice<'_>) -> Vec<Kept> {
-    let entry = |entry: &&Entry| Kept { facet: facet.name.to_owned(), entry: entry.text.clone() };
+pub(super) fn unmanaged(facet: &Facet, choice: &Choice<'_>) -> Vec<Unmanaged> {
+    let entry = |entry: &&Entry| Unmanaged { facet: facet.name.to_owned(), entry: entry.text.clone() };
     choice.others.iter().filter(|other| !other.text.is_empty()).map(entry).collect()
 }
 
@@ -127,10 +127,10 @@ pub(super) fn conflict(choice: &Choice<'_>, entries: &Entries) -> Option<Refusal
     full.then(|| refusal.clone())
 }
 
-/// Every member that is wanted, or that there is an entry of.
-pub(super) fn all_names(wanted: &Value, entries: &Entries) -> BTreeSet<String> {
-    let seen = entries.list.iter().filter_map(|entry| entry.member.clone());
-    members(wanted).map(|(name, _)| name.clone()).chain(seen).collect()
+/// Every member that is desired, or that there is an entry of.
+pub(super) fn all_names(desired: &Value, entries: &Entries) -> BTreeSet<String> {
+    let observed = entries.list.iter().filter_map(|entry| entry.member.clone());
+    members(desired).map(|(name, _)| name.clone()).chain(observed).collect()
 }
 
 pub(super) fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -194,13 +194,13 @@ mod tests {
 
     #[test]
     fn entry_under_a_former_name_is_pending_unless_somebody_changed_it_too() {
-        let wanted = json!({"queue": "q"});
-        let digest = digest::of_value(&wanted);
+        let desired = json!({"queue": "q"});
+        let digest = digest::of_value(&desired);
         let on_record = Entered { recorded: Recorded::Digest(&digest), begun: Vec::new() };
-        let finding = |seen: &Value| compare(&wanted, seen, relevant(&on_record, &wanted, seen));
+        let finding = |observed: &Value| compare(&desired, observed, relevant(&on_record, &desired, observed));
         assert_eq!(finding(&json!({"queue": "q", "id": "old"})), Finding::Pending);
         assert_eq!(finding(&json!({"queue": "x", "id": "old"})), Finding::Drift);
         assert_eq!(finding(&json!({"queue": "x"})), Finding::Drift);
-        assert_eq!(finding(&wanted), Finding::InSync);
+        assert_eq!(finding(&desired), Finding::InSync);
     }
 }

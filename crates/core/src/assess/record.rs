@@ -34,8 +34,8 @@ impl Assessment<'_> {
             let record = self.record_of(other);
             match other.on_record {
                 OnRecord::EveryMark => outside.add(&record),
-                OnRecord::Carrier if *other.holder() == resource.address => own.add(&record),
-                OnRecord::Carrier => {}
+                OnRecord::Holder if *other.holder() == resource.address => own.add(&record),
+                OnRecord::Holder => {}
             }
             if other.grants_access && !record.is_empty() {
                 access.extend(other.reference.clone());
@@ -98,8 +98,8 @@ impl Assessment<'_> {
             for reading in self.readings_of(other) {
                 let ledger = match other.on_record {
                     OnRecord::EveryMark => &mut outside,
-                    OnRecord::Carrier if *other.holder() == resource.address => &mut own,
-                    OnRecord::Carrier => continue,
+                    OnRecord::Holder if *other.holder() == resource.address => &mut own,
+                    OnRecord::Holder => continue,
                 };
                 ledger.add(&reading.begins);
                 ledger.add(&preexisting(reading));
@@ -129,11 +129,11 @@ impl Assessment<'_> {
 }
 
 fn tags_of_others(resource: &Resource, present: &crate::resource::Present, change: &Change) -> usize {
-    use crate::facet::{Extent, Seen};
+    use crate::facet::{Extent, Observed};
     let facet = resource.facets.iter().find(|facet| facet.extent == Extent::Tags);
-    let seen = present.seen.iter().find(|(name, _)| facet.is_some_and(|facet| facet.name == *name));
-    match seen {
-        Some((_, Seen::Value(tags))) => {
+    let observed = present.observed.iter().find(|(name, _)| facet.is_some_and(|facet| facet.name == *name));
+    match observed {
+        Some((_, Observed::Value(tags))) => {
             let others = tags.as_object().into_iter().flatten();
             others.filter(|(name, _)| !change.tags.contains_key(*name)).count()
         }

@@ -16,7 +16,7 @@ use super::ownership::Ownership;
 impl Assessment<'_> {
     /// Delete what we created, release what we adopted, refuse what is not ours.
     pub(super) fn remove(&self, resource: &Resource, present: &Present, change: &mut Change) {
-        change.kept.clone_from(&present.kept);
+        change.unmanaged.clone_from(&present.unmanaged);
         change.mark.clone_from(&present.mark);
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
@@ -40,7 +40,7 @@ impl Assessment<'_> {
         if !resource.is_marked() && !change.facets.iter().any(|facet| facet.write) {
             change.action = Action::NoOp;
         }
-        let keeps = self.keeps(resource, origin).or_else(|| self.in_the_way(resource, change));
+        let keeps = self.keeps(resource, origin).or_else(|| self.deletion_blockers(resource, change));
         if let Some(refusal) = keeps {
             refuse(change, refusal);
         }
@@ -57,7 +57,7 @@ impl Assessment<'_> {
                 reason: format!("the plan file protects {kind} `{name}`"),
                 hint: format!(
                     "set `protect = false` under [{}] first",
-                    self.observer.protected_by().unwrap_or(&resource.path)
+                    self.observer.protection_path().unwrap_or(&resource.path)
                 ),
             });
         }
@@ -74,14 +74,15 @@ impl Assessment<'_> {
     }
 
     /// Locks and others' things count where something is deleted.
-    fn in_the_way(&self, resource: &Resource, change: &Change) -> Option<Refusal> {
+    fn deletion_blockers(&self, resource: &Resource, change: &Change) -> Option<Refusal> {
         let deleted = resource.is_marked() && change.action == Action::Delete;
         let inside = |orphan: &&Orphan| orphan.identity.starts_with(&format!("{}/", resource.identity));
         let mut kept = self.orphans.iter().filter(|_| deleted && !self.intent.with_orphans);
         if let Some(orphan) = kept.find(inside) {
             return Some(holds_orphan(resource, orphan));
         }
-        let (_, found) = self.survey.in_the_way.iter().find(|(other, _)| deleted && *other == resource.address)?;
+        let (_, found) =
+            self.survey.deletion_blockers.iter().find(|(other, _)| deleted && *other == resource.address)?;
         found.as_ref().ok().cloned().flatten()
     }
 
@@ -93,8 +94,8 @@ impl Assessment<'_> {
 
     /// An orphan with what is ours on it, where it was looked at.
     pub(super) fn with_entries(&self, mut orphan: Orphan) -> Orphan {
-        let seen = self.survey.orphaned.iter().find(|(resource, _)| resource.identity == orphan.identity);
-        let Some((resource, Observation::Present(present))) = seen else { return orphan };
+        let observed = self.survey.orphaned.iter().find(|(resource, _)| resource.identity == orphan.identity);
+        let Some((resource, Observation::Present(present))) = observed else { return orphan };
         for reading in self.unwanted(resource, present, &orphan.mark) {
             orphan.tags.extend(reading.tags.into_keys());
             if reading.change.write {
@@ -113,7 +114,7 @@ impl Assessment<'_> {
         };
         let contents = self.survey.contents.iter().filter(|(resource, _)| goes(&resource.address));
         let contents = contents.filter_map(|(_, counted)| counted.as_ref().err());
-        let blockers = self.survey.in_the_way.iter().filter(|(address, _)| goes(address));
+        let blockers = self.survey.deletion_blockers.iter().filter(|(address, _)| goes(address));
         let blockers = blockers.filter_map(|(_, found)| found.as_ref().err());
         contents.chain(blockers).cloned().collect()
     }

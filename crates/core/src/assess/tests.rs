@@ -106,7 +106,7 @@ async fn mark_of_a_newer_version_stops_everything_orphans_too() {
     model.world().things.remove(FILES);
     let model = replanned(model, |plan| plan.queue = Some("other".to_owned()));
     let set = model.change_set(Purpose::Apply, true).await;
-    let reasons: Vec<_> = set.obstacles().iter().map(|error| error.reason().unwrap_or_default().to_owned()).collect();
+    let reasons: Vec<_> = set.blockers().iter().map(|error| error.message().unwrap_or_default().to_owned()).collect();
     assert!(reasons.iter().any(|reason| reason.contains("queue `events`") && reason.contains("newer")), "{reasons:?}");
 }
 
@@ -309,7 +309,7 @@ async fn protection_and_contents_keep_the_bucket() {
     assert!(refusal(&model.change_set(destroying(), false).await, BUCKET).contains("is not empty: 3 objects"));
     let purpose = Purpose::Destroy { delete_data: Some("files".to_owned()) };
     let set = model.change_set(purpose, false).await;
-    assert!(set.obstacles().is_empty());
+    assert!(set.blockers().is_empty());
     assert!(model.execute(&set).await.is_complete());
     assert_eq!(*model.world(), World::default());
 }

@@ -220,7 +220,7 @@ impl Walk {
 
     async fn drifts(&self) -> bool {
         let set = self.model.plan().await;
-        assert!(set.obstacles().is_empty(), "{:?}", set.obstacles());
+        assert!(set.blockers().is_empty(), "{:?}", set.blockers());
         set.has_drift() || set.nothing_exists()
     }
 
@@ -240,7 +240,7 @@ impl Walk {
                 // Nobody touched the cloud.
                 assert!(!self.settled || !self.drifts().await, "{:#?}", self.model.plan().await.changes);
             }
-            // What others add may hide ours or be what is wanted: it is no drift that something goes unseen for.
+            // What others add may hide ours or be what is desired: it is no drift that something goes unseen for.
             Step::Others(_) if self.cut => {}
             Step::Others(foreign) => {
                 self.put(foreign);
@@ -258,7 +258,7 @@ impl Walk {
             Step::Take(index) if self.settled => self.take(*index).await,
             Step::CutApply(writes) => {
                 let set = self.model.plan().await;
-                assert!(set.obstacles().is_empty(), "{:?}", set.obstacles());
+                assert!(set.blockers().is_empty(), "{:?}", set.blockers());
                 *self.model.writes_left.lock().unwrap() = *writes;
                 let _ = self.model.execute(&set).await;
                 *self.model.writes_left.lock().unwrap() = usize::MAX;

@@ -9,16 +9,17 @@ use super::ownership::Ownership;
 impl Assessment<'_> {
     pub(super) fn warnings(&self, changes: &[Change]) -> Vec<String> {
         let own = self.observer.warnings();
-        [own, self.taken(), self.unmarked_ours(), self.standing(changes), self.vanished(changes)].concat()
+        [own, self.taken_names(), self.unmarked_ours(), self.standing_conflicts(changes), self.vanished(changes)]
+            .concat()
     }
 
-    fn found<T>(&self, look: impl Fn(&Resource, &Observation) -> Option<T>) -> Vec<T> {
+    fn of_each<T>(&self, look: impl Fn(&Resource, &Observation) -> Option<T>) -> Vec<T> {
         self.survey.found.iter().filter_map(|(resource, observation)| look(resource, observation)).collect()
     }
 
     /// What carries our name and is somebody else's by now: for a destroy it is gone.
-    fn taken(&self) -> Vec<String> {
-        self.found(|resource, observation| match observation {
+    fn taken_names(&self) -> Vec<String> {
+        self.of_each(|resource, observation| match observation {
             Observation::TakenElsewhere { .. } if self.renamed(resource).is_some() => None,
             Observation::TakenElsewhere { detail } if self.is_destroying() => Some(format!(
                 "{} `{}` belongs to somebody else now and is left alone ({detail})",
@@ -30,7 +31,7 @@ impl Assessment<'_> {
 
     /// What somebody took our tags off, where a destroy can only release it.
     fn unmarked_ours(&self) -> Vec<String> {
-        self.found(|resource, observation| match observation {
+        self.of_each(|resource, observation| match observation {
             Observation::Present(present) if self.is_destroying() && self.is_lost(resource, present) => Some(format!(
                 "somebody took provision's tags off {} `{}`: it stays, and only what carries our name is taken out; to \
                  delete it too, run apply first, which puts the tags back",
@@ -45,7 +46,7 @@ impl Assessment<'_> {
     }
 
     /// What would refuse a write, and stands though nothing is to be written.
-    fn standing(&self, changes: &[Change]) -> Vec<String> {
+    fn standing_conflicts(&self, changes: &[Change]) -> Vec<String> {
         if self.intent.purpose != Purpose::Apply {
             return Vec::new();
         }
@@ -56,7 +57,7 @@ impl Assessment<'_> {
             }
             for reading in self.readings_of(resource) {
                 let as_wanted = !reading.change.write && !reading.change.finding.differs();
-                let stated = self.present(resource).into_iter().flat_map(|present| &present.obstacles);
+                let stated = self.present(resource).into_iter().flat_map(|present| &present.blockers);
                 let stated = stated.filter(|(name, _)| *name == reading.change.facet).map(|(_, refusal)| refusal);
                 let wanted = as_wanted && !reading.change.after.is_null();
                 let refusals = stated.chain(&reading.conflict).filter(|_| wanted);
@@ -88,5 +89,5 @@ impl Assessment<'_> {
 /// Whether an entry goes with what it is in.
 fn goes_with_carrier(resource: &Resource, changes: &[Change]) -> bool {
     let deleted = |change: &Change| change.address == *resource.holder() && change.action == Action::Delete;
-    resource.contained && changes.iter().any(deleted)
+    resource.deleted_with_holder && changes.iter().any(deleted)
 }

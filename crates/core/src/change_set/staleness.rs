@@ -22,15 +22,15 @@ impl ChangeSet {
     }
 
     /// What somebody else wrote while this set was executed, named for people: `now` shows neither what was there before
-    /// nor what the set wrote. What is merely not seen yet shows as it was before.
+    /// nor what the set wrote. What the cloud does not show yet is as it was before.
     #[must_use]
-    pub fn crossed(&self, now: &Self) -> Option<String> {
-        self.changes.iter().zip(&now.changes).find_map(|(executed, now)| executed.crossed(now))
+    pub fn concurrent_write(&self, now: &Self) -> Option<String> {
+        self.changes.iter().zip(&now.changes).find_map(|(executed, now)| executed.concurrent_write(now))
     }
 }
 
 impl Change {
-    fn crossed(&self, now: &Self) -> Option<String> {
+    fn concurrent_write(&self, now: &Self) -> Option<String> {
         let place = format!("{} `{}`", self.kind, self.name);
         let written = now.mark.as_ref().filter(|mark| mark.is_written());
         let target = self.record.as_ref().or(self.mark.as_ref());
@@ -70,7 +70,7 @@ impl Change {
                 return Some(format!("{} of {place}: {} -> {}", then.facet, then.before, now.before));
             }
         }
-        if self.kept != now.kept {
+        if self.unmanaged != now.unmanaged {
             return Some(format!("entries of others on {place}"));
         }
         if self.mark != now.mark {

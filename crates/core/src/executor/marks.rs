@@ -43,7 +43,7 @@ impl<'a> Marks<'a> {
     }
 
     /// This run made the resource.
-    pub(super) fn made(&self, operation: &Operation) {
+    pub(super) fn note_creation(&self, operation: &Operation) {
         lock(&self.created).insert(operation.address.clone(), Instant::now());
     }
 
@@ -63,7 +63,7 @@ impl<'a> Marks<'a> {
     fn appeared(&self, operation: &Operation) -> Error {
         let what = operation.what();
         let error = Error::new(ErrorKind::Stale, format!("{what} was made by somebody else in the meantime"));
-        error.hint(format!("run `provision {} plan` to see whose it is", self.provisioner.cloud()))
+        error.with_hint(format!("run `provision {} plan` to see whose it is", self.provisioner.cloud()))
     }
 
     /// The tags of what an operation is about, whose mark must be the one that was planned; `None` if it is gone.
@@ -98,7 +98,7 @@ impl<'a> Marks<'a> {
         let found = self.provisioner.tags(operation).await?;
         let missing = || match self.created(operation) {
             Some(_) => self.not_seen(operation),
-            None => self.gone(operation),
+            None => self.gone_error(operation),
         };
         found.ok_or_else(missing)
     }
@@ -108,9 +108,9 @@ impl<'a> Marks<'a> {
         not_seen(self.provisioner.cloud(), &operation.what())
     }
 
-    fn gone(&self, operation: &Operation) -> Error {
+    fn gone_error(&self, operation: &Operation) -> Error {
         let error = Error::new(ErrorKind::Stale, format!("{} is gone", operation.what()));
-        error.hint(format!(
+        error.with_hint(format!(
             "somebody deleted it during this run: run `provision {} plan` to see what is there now",
             self.provisioner.cloud()
         ))
@@ -155,10 +155,10 @@ impl<'a> Marks<'a> {
     }
 
     async fn update(&self, operation: &Operation, found: &Tags, mark: &Mark, tags: &TagChanges) -> Result<(), Error> {
-        let wanted = mark.to_tags();
-        let surplus = found.keys().filter(|key| is_key(key) && !wanted.contains_key(*key));
+        let desired = mark.to_tags();
+        let surplus = found.keys().filter(|key| is_key(key) && !desired.contains_key(*key));
         let mut changes: TagChanges = surplus.map(|key| (key.clone(), None)).collect();
-        changes.extend(wanted.into_iter().map(|(key, value)| (key, Some(value))));
+        changes.extend(desired.into_iter().map(|(key, value)| (key, Some(value))));
         changes.extend(tags.clone());
         changes.retain(|key, value| found.get(key) != value.as_ref());
         if changes.is_empty() {
@@ -219,15 +219,16 @@ fn may_be_written(
 fn changed(cloud: &str, resource: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("the mark of {resource} changed during this run"));
     let plan = format!("provision {cloud} plan");
-    error.hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both"))
+    error.with_hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both"))
 }
 
 fn not_seen(cloud: &str, resource: &str) -> Error {
     let reason = "the service does not show the mark of the creation yet";
     let error = Error::new(ErrorKind::Stale, format!("{resource} does not carry the mark it was created with"));
     let plan = format!("provision {cloud} plan");
-    let error = error.hint(format!("somebody else may have made it at the same time: run `{plan}` to see whose it is"));
-    error.retry(RetryClass::Settling { reason, budget: NOT_SEEN_BUDGET })
+    let error =
+        error.with_hint(format!("somebody else may have made it at the same time: run `{plan}` to see whose it is"));
+    error.with_retry(RetryClass::Settling { reason, budget: NOT_SEEN_BUDGET })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -239,14 +240,14 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::context::Stop;
+    use crate::context::Cancellation;
     use crate::executor::execute;
     use crate::executor::slow::{Record, Slow, THING, writes};
     use crate::mark::{Origin, without_mark};
-    use crate::resource::Turns;
+    use crate::resource::LaneMode;
 
     fn operation(verb: Verb) -> Operation {
-        Operation { verb, ..writes(&[Turns::AfterConflict]).remove(0) }
+        Operation { verb, ..writes(&[LaneMode::AfterConflict]).remove(0) }
     }
 
     /// Carry out one verb on a thing with these tags; gives how it ended, and the mark afterwards.
@@ -254,7 +255,7 @@ mod tests {
         let slow = Slow::begin(0, Duration::ZERO);
         *lock(&slow.tags) = Some(found.map(Mark::to_tags).unwrap_or_default());
         let record = Record(slow.begun, Mutex::default());
-        let outcome = execute(&slow, &[operation(verb)], &Stop::default(), &record).await;
+        let outcome = execute(&slow, &[operation(verb)], &Cancellation::default(), &record).await;
         let result = outcome.failed.first().map_or(Ok(()), |error| Err(error.kind()));
         let mark = lock(&slow.tags).as_ref().and_then(Mark::from_tags);
         (result, mark)
@@ -317,7 +318,7 @@ mod tests {
         let mark = Mark { state: State::Written, ..Mark::unfinished("ours", Origin::Created, THING) };
         let verb = Verb::WriteMark { before, mark: mark.clone(), tags: changes };
         let record = Record(slow.begun, Mutex::default());
-        let outcome = execute(&slow, &[operation(verb)], &Stop::default(), &record).await;
+        let outcome = execute(&slow, &[operation(verb)], &Cancellation::default(), &record).await;
         assert!(outcome.is_complete(), "{outcome:?}");
         let found = lock(&slow.tags).clone().unwrap_or_default();
         let others: Vec<_> = without_mark(&found).into_iter().collect();
@@ -336,7 +337,7 @@ mod tests {
         assert!(may(Some(&begun), None).is_ok() && may(Some(&target), None).is_ok());
         assert!(may(Some(&others), Some(&others)).is_ok());
         assert_eq!(may(Some(&others), Some(&begun)).unwrap_err().kind(), ErrorKind::Stale);
-        assert!(matches!(may(None, None).unwrap_err().retry_class(), RetryClass::Settling { .. }));
-        assert_eq!(*may(None, Some(&begun)).unwrap_err().retry_class(), RetryClass::Final);
+        assert!(matches!(may(None, None).unwrap_err().retry(), RetryClass::Settling { .. }));
+        assert_eq!(*may(None, Some(&begun)).unwrap_err().retry(), RetryClass::Final);
     }
 }

@@ -9,16 +9,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::address::Address;
 use crate::contents::Contents;
-use crate::context::Watch;
+use crate::context::OperationContext;
 use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink};
-use crate::facet::Want;
+use crate::facet::Desired;
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags, with_changes};
 use crate::operation::{Operation, Verb};
 use crate::output::Output;
 use crate::provider::{Created, Observer, Provisioner};
-use crate::resource::{Lane, Observation, Orphan, Resource, Turns};
+use crate::resource::{Lane, LaneMode, Observation, Orphan, Resource};
 
 /// How long a write takes.
 pub(super) const WRITE: Duration = Duration::from_secs(1);
@@ -58,16 +58,18 @@ impl Provisioner for Slow {
         _: &str,
         _: &Value,
         _: &Value,
-        watch: &Watch<'_>,
+        context: &OperationContext<'_>,
     ) -> Result<(), Error> {
-        let _turn = watch.turn().await;
+        let _lane = context.acquire_lane().await;
         if self.begun.elapsed() < self.settles {
-            return Err(Error::new(ErrorKind::PermissionDenied, "write").hint("run it again").retry(NOT_SEEN));
+            return Err(Error::new(ErrorKind::PermissionDenied, "write")
+                .with_hint("run it again")
+                .with_retry(NOT_SEEN));
         }
         self.starts.lock().unwrap().push((operation.id, self.begun.elapsed()));
         sleep(WRITE).await;
         if operation.id < self.crossing && self.starts(operation.id).len() == 1 {
-            return Err(Error::new(ErrorKind::Conflict, "write").retry(RetryClass::Conflict));
+            return Err(Error::new(ErrorKind::Conflict, "write").with_retry(RetryClass::Conflict));
         }
         Ok(())
     }
@@ -81,16 +83,22 @@ impl Provisioner for Slow {
         Ok(())
     }
 
-    async fn create(&self, _: &Operation, _: &Tags, _: &Map<String, Value>, _: &Watch<'_>) -> Result<Created, Error> {
+    async fn create(
+        &self,
+        _: &Operation,
+        _: &Tags,
+        _: &Map<String, Value>,
+        _: &OperationContext<'_>,
+    ) -> Result<Created, Error> {
         Ok(Created::Existed)
     }
 
-    async fn empty(&self, _: &Operation, _: &Watch<'_>) -> Result<(), Error> {
+    async fn empty(&self, _: &Operation, _: &OperationContext<'_>) -> Result<(), Error> {
         Ok(())
     }
 
-    async fn delete(&self, _: &Operation, watch: &Watch<'_>) -> Result<(), Error> {
-        watch.still_ours().await?;
+    async fn delete(&self, _: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        context.still_ours().await?;
         *self.tags.lock().unwrap() = None;
         Ok(())
     }
@@ -106,7 +114,7 @@ impl Observer for Slow {
         Vec::new()
     }
 
-    fn want(&self, _: &Address, _: Origin) -> Vec<Want> {
+    fn desired(&self, _: &Address, _: Origin) -> Vec<Desired> {
         Vec::new()
     }
 
@@ -118,7 +126,7 @@ impl Observer for Slow {
         Vec::new()
     }
 
-    fn handover(&self) -> Option<String> {
+    fn next_steps(&self) -> Option<String> {
         None
     }
 
@@ -149,8 +157,8 @@ impl EventSink for Record {
 }
 
 /// Writes to one lane that need nothing of each other.
-pub(super) fn writes(turns: &[Turns]) -> Vec<Operation> {
-    let write = |(id, turns): (usize, &Turns)| Operation {
+pub(super) fn writes(modes: &[LaneMode]) -> Vec<Operation> {
+    let write = |(id, mode): (usize, &LaneMode)| Operation {
         id,
         address: Address::new("slow.thing"),
         kind: "thing".to_owned(),
@@ -159,7 +167,7 @@ pub(super) fn writes(turns: &[Turns]) -> Vec<Operation> {
         holder: Some(Address::new("slow.thing")),
         verb: Verb::Write { facet: String::new(), before: Value::Null, value: Value::Null },
         needs: Vec::new(),
-        lane: Some(Lane { name: "thing", turns: *turns }),
+        lane: Some(Lane { name: "thing", mode: *mode }),
     };
-    turns.iter().enumerate().map(write).collect()
+    modes.iter().enumerate().map(write).collect()
 }

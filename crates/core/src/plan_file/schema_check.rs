@@ -40,7 +40,7 @@ fn suggest(word: &str, known: &[&str]) -> String {
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let similarity = |other: &str| strsim::jaro_winkler(&word, &other.to_lowercase());
-    let nearest = known.iter().copied().max_by(|one, two| similarity(one).total_cmp(&similarity(two)));
+    let nearest = known.iter().copied().max_by(|left, right| similarity(left).total_cmp(&similarity(right)));
     nearest.filter(|nearest| similarity(nearest) >= ALIKE)
 }
 
@@ -273,18 +273,18 @@ fn greatest(schema: &Value) -> Option<f64> {
 
 /// How to write the same thing in the right type, where that is plain. Texts may come from variables and are not repeated.
 fn remedy(node: &Node, path: &str, schema: &Value) -> Option<String> {
-    let wants = |name: &str| types(schema).contains(&name);
+    let desired = |name: &str| types(schema).contains(&name);
     match &node.content {
-        Content::Scalar(Value::String(text)) if wants("integer") && text.parse::<i64>().is_ok() => {
+        Content::Scalar(Value::String(text)) if desired("integer") && text.parse::<i64>().is_ok() => {
             Some("write it without quotes".to_owned())
         }
-        Content::Scalar(Value::String(text)) if wants("boolean") && matches!(text.as_str(), "true" | "false") => {
+        Content::Scalar(Value::String(text)) if desired("boolean") && matches!(text.as_str(), "true" | "false") => {
             Some("write it without quotes".to_owned())
         }
-        Content::Scalar(Value::String(_)) if wants("array") => Some("put it in brackets: `[\"...\"]`".to_owned()),
-        Content::Scalar(value) if wants("string") => Some(format!("write `\"{value}\"`")),
-        Content::Foreign { .. } if wants("string") => Some("put it in double quotes".to_owned()),
-        Content::List(_) if wants("object") => Some(format!("write `[{path}]`, one table and no list")),
+        Content::Scalar(Value::String(_)) if desired("array") => Some("put it in brackets: `[\"...\"]`".to_owned()),
+        Content::Scalar(value) if desired("string") => Some(format!("write `\"{value}\"`")),
+        Content::Foreign { .. } if desired("string") => Some("put it in double quotes".to_owned()),
+        Content::List(_) if desired("object") => Some(format!("write `[{path}]`, one table and no list")),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
 use super::{
-    Answer, Call, LOGIN, USER_PROJECT_DENIED, classify, http_status, innermost, is_of_the_project, is_org_policy,
+    Call, LOGIN, ServiceError, USER_PROJECT_DENIED, classify, http_status, innermost, is_of_the_project, is_org_policy,
     unauthenticated, unavailable,
 };
 
@@ -16,7 +16,7 @@ use super::{
 pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) -> Error {
     let (operation, tried) = (call.operation, call.tried.as_str());
     if error.is_authentication() || source_is_authentication(error) {
-        return unauthenticated(tried, &innermost(error)).operation(operation);
+        return unauthenticated(tried, &innermost(error)).with_operation(operation);
     }
     if let Some(status) = error.status() {
         let details = status.details.iter();
@@ -34,7 +34,7 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
             _ => None,
         });
         let delay = delay.and_then(|delay| u64::try_from(delay.seconds()).ok()).map(Duration::from_secs);
-        let answer = Answer {
+        let answer = ServiceError {
             status: error.http_status_code().or_else(|| http_status(status.code)),
             code: status.code.name().to_owned(),
             message: status.message.clone(),
@@ -47,7 +47,7 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
         return from_answer(call, &answer);
     }
     if let Some(status) = error.http_status_code() {
-        let answer = Answer { status: Some(status), ..Answer::default() };
+        let answer = ServiceError { status: Some(status), ..ServiceError::default() };
         return from_answer(call, &answer);
     }
     if error.is_deserialization() {
@@ -55,7 +55,7 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
     }
     if error.is_binding() || error.is_serialization() {
         let unbuilt = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
-        return unbuilt.operation(operation).message(innermost(error));
+        return unbuilt.with_operation(operation).with_message(innermost(error));
     }
     let reason = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
     unavailable(operation, tried, &reason)
@@ -84,7 +84,7 @@ pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body:
     let violations = details.clone().filter_map(|detail| detail["violations"].as_array()).flatten();
     // Cloud Storage gives a reason, Resource Manager a status.
     let code = [&error["status"], &first["reason"]].into_iter().find_map(Value::as_str).unwrap_or_default();
-    let answer = Answer {
+    let answer = ServiceError {
         status: Some(status),
         code: code.to_owned(),
         message: text(&error["message"]),
@@ -107,7 +107,7 @@ pub(crate) fn no_token(tried: &str, error: &(dyn std::error::Error + 'static)) -
     let said: Vec<_> = ["error", "error_description"].iter().filter_map(|key| answer[*key].as_str()).collect();
     let refused = unauthenticated(tried, &said.join(": "));
     match answer["error"].as_str() {
-        Some("invalid_grant") => refused.hint(format!("they have expired or were revoked: {LOGIN}")),
+        Some("invalid_grant") => refused.with_hint(format!("they have expired or were revoked: {LOGIN}")),
         _ => refused,
     }
 }
@@ -121,7 +121,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get("retry-after")?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-fn from_answer(call: &Call<'_>, answer: &Answer) -> Error {
+fn from_answer(call: &Call<'_>, answer: &ServiceError) -> Error {
     let (kind, class) = classify(answer);
     let class = match (class, answer.retry_after) {
         (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
@@ -130,18 +130,18 @@ fn from_answer(call: &Call<'_>, answer: &Answer) -> Error {
     // "Permission denied" is the code here too; the reason says more.
     let code = if is_of_the_project(&answer.reason) { &answer.reason } else { &answer.code };
     let code = Some(code.as_str()).filter(|code| !code.is_empty());
-    let error = Error::new(kind, &call.tried).operation(call.operation).retry(class);
-    let mut error = error.answer(answer.status, code, answer.request_id.as_deref());
+    let error = Error::new(kind, &call.tried).with_operation(call.operation).with_retry(class);
+    let mut error = error.with_response(answer.status, code, answer.request_id.as_deref());
     if !answer.message.is_empty() {
-        error = error.message(&answer.message);
+        error = error.with_message(&answer.message);
     }
     match advice(kind, call, answer) {
-        Some(hint) => error.hint(hint),
+        Some(hint) => error.with_hint(hint),
         None => error,
     }
 }
 
-fn advice(kind: ErrorKind, call: &Call<'_>, answer: &Answer) -> Option<String> {
+fn advice(kind: ErrorKind, call: &Call<'_>, answer: &ServiceError) -> Option<String> {
     if is_of_the_project(&answer.reason) && answer.message.contains("quota project") {
         return Some(format!("say which project the calls are counted to: {QUOTA_PROJECT}"));
     }
@@ -171,7 +171,7 @@ fn advice(kind: ErrorKind, call: &Call<'_>, answer: &Answer) -> Option<String> {
 
 /// What to do about a constraint of the organization
 /// (<https://cloud.google.com/resource-manager/docs/organization-policy/org-policy-constraints>).
-fn forbidden(operation: &str, answer: &Answer) -> String {
+fn forbidden(operation: &str, answer: &ServiceError) -> String {
     let named = answer.constraint.clone().or_else(|| constraint_in(&answer.message));
     let members = answer.message.contains("permitted customer").then(|| MEMBERS.to_owned());
     let Some(constraint) = named.or(members) else {
@@ -235,8 +235,8 @@ mod tests {
                 "type": "constraints/iam.allowedPolicyMemberDomains", "subject": "orgpolicy:projects/p",
                 "description": "User a@b.c is not in permitted organization."}]}]}}"#;
         let error = from_json(&call("pubsub.topics.setIamPolicy", "write"), 400, &HeaderMap::new(), body);
-        assert_eq!((error.kind(), error.retry_class()), (ErrorKind::PermissionDenied, &RetryClass::Final));
-        let hint = error.advice().unwrap();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::PermissionDenied, &RetryClass::Final));
+        let hint = error.hint().unwrap();
         assert!(
             hint.contains("describe iam.allowedPolicyMemberDomains") && hint.contains("let this member in"),
             "{hint}"
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn denied_call_names_its_permissions() {
-        let hint = |call: Call<'_>| from_json(&call, 403, &HeaderMap::new(), b"{}").advice().unwrap().to_owned();
+        let hint = |call: Call<'_>| from_json(&call, 403, &HeaderMap::new(), b"{}").hint().unwrap().to_owned();
         assert!(hint(call("pubsub.topics.get", "look")).starts_with("grant `pubsub.topics.get` to"));
         let two = call("pubsub.subscriptions.create", "create").needs(&["a.b.c", "d.e.f"]);
         assert!(hint(two).starts_with("grant `a.b.c` and `d.e.f` to"));
@@ -280,11 +280,11 @@ mod tests {
         let error =
             from_json(&call("resourcemanager.projects.get", "look up project `p`"), 403, &HeaderMap::new(), body);
         assert!(!lacks_permission(&error));
-        assert!(error.advice().unwrap().contains("gcloud services enable cloudresourcemanager.googleapis.com"));
+        assert!(error.hint().unwrap().contains("gcloud services enable cloudresourcemanager.googleapis.com"));
         let body = br#"{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "Cloud Storage API has not been used",
             "errors": [{"domain": "usageLimits", "reason": "accessNotConfigured"}]}}"#;
         let error = from_json(&call("storage.notificationConfigs.list", "read"), 403, &HeaderMap::new(), body);
-        assert!(error.advice().unwrap().contains("gcloud services enable storage.googleapis.com"));
+        assert!(error.hint().unwrap().contains("gcloud services enable storage.googleapis.com"));
     }
 
     /// The text of <https://cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based>, whose reason is
@@ -297,7 +297,7 @@ mod tests {
             let body = serde_json::json!({ "error": error }).to_string();
             let error = from_json(&call("pubsub.topics.get", "look"), 403, &HeaderMap::new(), body.as_bytes());
             assert!(!lacks_permission(&error));
-            error.advice().unwrap().to_owned()
+            error.hint().unwrap().to_owned()
         };
         let unnamed = "Your application is authenticating by using local Application Default Credentials. The \
                        pubsub.googleapis.com API requires a quota project, which is not set by default.";

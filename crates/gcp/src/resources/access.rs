@@ -5,9 +5,9 @@
 //! (<https://cloud.google.com/iam/docs/conditions-overview#resources>): whose a grant is stands in the deployment's marks alone.
 
 use futures::future::join_all;
-use provision_core::facet::{Entries, Entry, Seen, Want};
+use provision_core::facet::{Desired, Entries, Entry, Observed};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, OnRecord, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ use crate::client::{Reader, Writer};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::error::{lacks_permission, may_be_gone};
 use crate::names::{Names, Part};
-use crate::policy::{self, Holder, email_of, entries, explain, granted, grants, member_of, no_account};
+use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, member_of, no_account};
 use crate::resources::{Facets, Write, bucket};
 
 facets! {
@@ -33,7 +33,7 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
     let look = claims.look(settings.service_account());
     let email = look.server.or_else(|| look.former.first().cloned())?;
     Some(Resource {
-        carrier: Carrier::Of(Part::Bucket.address()),
+        mark_holder: MarkHolder::On(Part::Bucket.address()),
         on_record: OnRecord::EveryMark,
         reference: Some(email.clone()),
         grants_access: true,
@@ -44,14 +44,14 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
     })
 }
 
-/// What is wanted: the member of each role, so that another account is another value.
-pub(crate) fn want(settings: &Settings) -> Vec<Want> {
+/// The desired facets: the member of each role, so that another account is another value.
+pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let Some(email) = settings.service_account() else { return Vec::new() };
-    let want = |facet: &AccessFacet| match facet {
-        AccessFacet::OnBucket => facet.want(granted(email, &SERVER_BUCKET_ROLES), "gcp.access"),
-        AccessFacet::OnAccount => facet.want(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
+    let desired = |facet: &AccessFacet| match facet {
+        AccessFacet::OnBucket => facet.desired(granted(email, &SERVER_BUCKET_ROLES), "gcp.access"),
+        AccessFacet::OnAccount => facet.desired(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
     };
-    AccessFacet::EACH.iter().map(want).collect()
+    AccessFacet::EACH.iter().map(desired).collect()
 }
 
 /// The commands that grant everything the server needs, for those who run them themselves.
@@ -83,27 +83,27 @@ pub(crate) struct Found {
 
 /// The bucket's policy, and those of all the accounts, at once.
 pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims: &Claims) -> Observation {
-    let bucket = Holder::Bucket(names.bucket.clone());
+    let bucket = PolicyTarget::Bucket(names.bucket.clone());
     let emails = look.server.iter().chain(&look.former);
     let accounts = emails.map(|email| on_account(reader, email, look, claims));
     let (on_bucket, accounts) = futures::join!(bucket.policy(reader), join_all(accounts));
     let mut found = Found::default();
-    let seen = seen_on_bucket(on_bucket, &bucket, look);
-    found.present.seen.push((AccessFacet::OnBucket.spec().name, seen));
+    let observed = observed_on_bucket(on_bucket, &bucket, look);
+    found.present.observed.push((AccessFacet::OnBucket.spec().name, observed));
     found.add_accounts(accounts);
     claims.remember(found.bound, found.notes);
     Observation::Present(Box::new(found.present))
 }
 
 /// What is not made yet has nothing, and what belongs to somebody else is no affair of ours.
-fn seen_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &Holder, look: &Look) -> Seen {
+fn observed_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &PolicyTarget, look: &Look) -> Observed {
     let policy = match policy {
         Ok(policy) => policy.unwrap_or_default(),
         Err(error) if look.elsewhere && lacks_permission(&error) => Policy::new(),
-        Err(error) => return Seen::Unknown(error),
+        Err(error) => return Observed::Unknown(error),
     };
     let place = |entry: Entry| Entry { text: format!("{} on {}", entry.text, bucket.describe()), ..entry };
-    Seen::Entries(Entries {
+    Observed::Entries(Entries {
         list: entries(&policy, &SERVER_BUCKET_ROLES).into_iter().map(place).collect(),
         limit: None,
     })
@@ -119,14 +119,14 @@ struct OnAccount {
 
 async fn on_account(reader: &Reader, email: &str, look: &Look, claims: &Claims) -> Result<OnAccount, Error> {
     let named = look.server.as_deref() == Some(email);
-    let policy = match Holder::Account(email.to_owned()).policy(reader).await {
+    let policy = match PolicyTarget::Account(email.to_owned()).policy(reader).await {
         Ok(Some(policy)) => policy,
         // The account itself is never ours to make.
         Ok(None) => return Ok(OnAccount { missing: named.then(|| no_account(email)), ..OnAccount::default() }),
         Err(error) if may_be_gone(&error) && (look.removing || !named) => {
             return Ok(OnAccount { note: Some(not_seen(email, &error)), ..OnAccount::default() });
         }
-        Err(error) if may_be_gone(&error) => return Err(error.hint(or_missing(email))),
+        Err(error) if may_be_gone(&error) => return Err(error.with_hint(or_missing(email))),
         Err(error) => return Err(error),
     };
     let bound = SERVER_ACCOUNT_ROLES.iter().any(|role| policy::has(&policy, role, &member_of(email)));
@@ -164,14 +164,14 @@ impl Found {
                     list.extend(account.entries);
                     self.notes.extend(account.note);
                     self.present
-                        .obstacles
+                        .blockers
                         .extend(account.missing.map(|missing| (AccessFacet::OnAccount.spec().name, missing)));
                 }
-                Err(error) => return self.present.seen.push(AccessFacet::OnAccount.entries(Err(error))),
+                Err(error) => return self.present.observed.push(AccessFacet::OnAccount.entries(Err(error))),
             }
         }
         self.bound = list.iter().any(|entry| entry.value.is_string());
-        self.present.seen.push(AccessFacet::OnAccount.entries(Ok(Entries { list, limit: None })));
+        self.present.observed.push(AccessFacet::OnAccount.entries(Ok(Entries { list, limit: None })));
     }
 }
 
@@ -198,7 +198,8 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, cla
     match AccessFacet::of(write.facet)? {
         AccessFacet::OnBucket => {
             // A new bucket has a policy of its own: it is read always.
-            let written = policy::write(writer, &Holder::Bucket(names.bucket.clone()), before, value, false).await;
+            let written =
+                policy::write(writer, &PolicyTarget::Bucket(names.bucket.clone()), before, value, false).await;
             let email = grants(value).map(|(_, member)| email_of(member)).next();
             written.map_err(|error| explain(error, email))
         }
@@ -215,7 +216,7 @@ pub(crate) fn is_in_bucket(facet: &str) -> bool {
 async fn write_accounts(writer: &Writer, before: &Value, value: &Value, claims: &Claims) -> Result<(), Error> {
     for email in emails(value) {
         let (had, gets) = (of_account(before, email), of_account(value, email));
-        let given = policy::write(writer, &Holder::Account(email.to_owned()), &had, &gets, false).await;
+        let given = policy::write(writer, &PolicyTarget::Account(email.to_owned()), &had, &gets, false).await;
         given.map_err(|error| explain(error, Some(email)))?;
     }
     for email in emails(before).into_iter().filter(|email| !emails(value).contains(email)) {
@@ -223,7 +224,7 @@ async fn write_accounts(writer: &Writer, before: &Value, value: &Value, claims: 
             return Err(relied_on(email));
         }
         let had = of_account(before, email);
-        policy::write(writer, &Holder::Account(email.to_owned()), &had, &Value::Null, false).await?;
+        policy::write(writer, &PolicyTarget::Account(email.to_owned()), &had, &Value::Null, false).await?;
     }
     Ok(())
 }
@@ -243,7 +244,7 @@ fn of_account(value: &Value, email: &str) -> Value {
 
 fn relied_on(email: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("another deployment relies on the roles of `{email}` by now"));
-    error.hint("run the same command again: they stay as long as one does")
+    error.with_hint("run the same command again: they stay as long as one does")
 }
 
 #[cfg(test)]
@@ -263,8 +264,8 @@ mod tests {
         let settings = full_settings();
         let email = settings.service_account().unwrap();
         let found = account_entries(&policy(&["user:a@b.c", &member_of(email)]), email, true, false);
-        let want = &want(&settings)[1].value;
-        let ours: Vec<_> = found.iter().filter(|entry| entry.value == want[ROLE]).collect();
+        let desired = &desired(&settings)[1].value;
+        let ours: Vec<_> = found.iter().filter(|entry| entry.value == desired[ROLE]).collect();
         assert_eq!((ours.len(), ours[0].member.as_deref()), (1, Some(ROLE)));
         assert_eq!(found[0].value, json!({"member": "user:a@b.c", "on": email}));
     }
@@ -298,9 +299,9 @@ mod tests {
     #[test]
     fn an_account_that_cannot_be_seen_stops_nothing_that_takes_away() {
         let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
-        let bucket = Holder::Bucket("b".to_owned());
+        let bucket = PolicyTarget::Bucket("b".to_owned());
         let look = |elsewhere| Look { elsewhere, ..Look::default() };
-        assert!(matches!(seen_on_bucket(denied(), &bucket, &look(false)), Seen::Unknown(_)));
-        assert!(matches!(seen_on_bucket(denied(), &bucket, &look(true)), Seen::Entries(_)));
+        assert!(matches!(observed_on_bucket(denied(), &bucket, &look(false)), Observed::Unknown(_)));
+        assert!(matches!(observed_on_bucket(denied(), &bucket, &look(true)), Observed::Entries(_)));
     }
 }

@@ -1,13 +1,13 @@
 //! `gcp.bucket`: the Cloud Storage bucket, private, encrypted, with the CORS rule of the server's host.
 
 use provision_core::contents::not_empty_error;
-use provision_core::context::Watch;
-use provision_core::facet::Want;
+use provision_core::context::OperationContext;
+use provision_core::facet::Desired;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Lane, Observation, Present, Resource, Turns};
+use provision_core::resource::{Lane, LaneMode, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value};
 
@@ -36,7 +36,7 @@ facets! {
 
 /// Writes to one bucket take turns: its settings, its policy and its notifications share one metageneration, which each moves under
 /// the others (<https://cloud.google.com/storage/docs/metadata#generation-number>).
-pub(crate) const LANE: Lane = Lane { name: "bucket", turns: Turns::Always };
+pub(crate) const LANE: Lane = Lane { name: "bucket", mode: LaneMode::Always };
 
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     Resource {
@@ -51,34 +51,35 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     }
 }
 
-/// What is wanted. On an adopted bucket, values for everybody only where the plan file sets them.
-pub(crate) fn want(settings: &Settings, origin: Origin) -> Vec<Want> {
+/// The desired facets. On an adopted bucket, values for everybody only where the plan file sets them.
+pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     let bucket = &settings.gcp.bucket;
     let created = origin == Origin::Created;
-    let storage = Storage::wanted(bucket, created);
-    let want = |facet: &BucketFacet| match facet {
-        BucketFacet::Storage => (storage != Storage::default()).then(|| facet.want(&storage, "gcp.bucket.location")),
+    let storage = Storage::desired(bucket, created);
+    let desired = |facet: &BucketFacet| match facet {
+        BucketFacet::Storage => (storage != Storage::default()).then(|| facet.desired(&storage, "gcp.bucket.location")),
         BucketFacet::PublicAccess => {
-            (created || bucket.private).then(|| facet.want(PublicAccess::prevented(), "gcp.bucket"))
+            (created || bucket.private).then(|| facet.desired(PublicAccess::prevented(), "gcp.bucket"))
         }
         BucketFacet::Encryption => {
             let key = bucket.encryption.as_ref().map(|encryption| encryption.kms_key.clone());
-            (created || key.is_some()).then(|| facet.want(Encryption::of(key), "gcp.bucket.encryption"))
+            (created || key.is_some()).then(|| facet.desired(Encryption::of(key), "gcp.bucket.encryption"))
         }
         BucketFacet::Versioning => {
-            let wanted = bucket.versioning.unwrap_or_default();
-            (created || bucket.versioning.is_some()).then(|| facet.want(wanted, "gcp.bucket.versioning"))
+            let desired = bucket.versioning.unwrap_or_default();
+            (created || bucket.versioning.is_some()).then(|| facet.desired(desired, "gcp.bucket.versioning"))
         }
         BucketFacet::SoftDelete => {
-            let wanted = SoftDelete::Days(bucket.soft_delete_days().into());
-            (created || bucket.soft_delete_days.is_some()).then(|| facet.want(wanted, "gcp.bucket.soft_delete_days"))
+            let desired = SoftDelete::Days(bucket.soft_delete_days().into());
+            (created || bucket.soft_delete_days.is_some())
+                .then(|| facet.desired(desired, "gcp.bucket.soft_delete_days"))
         }
-        BucketFacet::Cors => Some(facet.want(cors::rule(settings), "gcp.bucket.cors")),
+        BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "gcp.bucket.cors")),
         BucketFacet::Labels => {
-            (!settings.labels().is_empty()).then(|| facet.want(settings.labels(), "deployment.tags"))
+            (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
     };
-    BucketFacet::EACH.iter().filter_map(want).collect()
+    BucketFacet::EACH.iter().filter_map(desired).collect()
 }
 
 /// One read, beside that of the project whose bucket it must be.
@@ -106,7 +107,7 @@ pub(crate) async fn observe(
 
 /// The service's own words say more than the code: it refuses for other reasons too.
 fn elsewhere(error: &Error) -> Observation {
-    let said = error.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let said = error.message().map(|reason| format!(": {reason}")).unwrap_or_default();
     let detail = format!("{}{said}", error.call().unwrap_or_default());
     Observation::TakenElsewhere { detail: format!("{detail}; or these credentials lack `storage.buckets.get` on it") }
 }
@@ -121,32 +122,32 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
     let labels = labels_of(&bucket.labels);
     let mark = Mark::from_tags(&labels);
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    let moved = moved(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
+    let moved = location_refusal(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
     let key = key_elsewhere(bucket, settings).map(|refusal| (BucketFacet::Encryption.spec().name, refusal));
-    let seen = |facet: &BucketFacet| match facet {
-        BucketFacet::Storage => facet.seen(Ok(Storage::seen(bucket))),
-        BucketFacet::PublicAccess => facet.seen(Ok(PublicAccess::seen(bucket.iam_config.as_ref()))),
-        BucketFacet::Encryption => facet.seen(Ok(Encryption::seen(bucket))),
+    let observed = |facet: &BucketFacet| match facet {
+        BucketFacet::Storage => facet.observed(Ok(Storage::observed(bucket))),
+        BucketFacet::PublicAccess => facet.observed(Ok(PublicAccess::observed(bucket.iam_config.as_ref()))),
+        BucketFacet::Encryption => facet.observed(Ok(Encryption::observed(bucket))),
         BucketFacet::Versioning => {
-            facet.seen(Ok(bucket.versioning.as_ref().is_some_and(|versioning| versioning.enabled)))
+            facet.observed(Ok(bucket.versioning.as_ref().is_some_and(|versioning| versioning.enabled)))
         }
-        BucketFacet::SoftDelete => facet.seen(Ok(SoftDelete::seen(bucket))),
+        BucketFacet::SoftDelete => facet.observed(Ok(SoftDelete::observed(bucket))),
         BucketFacet::Cors => facet.entries(Ok(cors::entries(&bucket.cors, settings))),
-        BucketFacet::Labels => facet.seen(Ok(without_mark(&labels))),
+        BucketFacet::Labels => facet.observed(Ok(without_mark(&labels))),
     };
-    let seen = BucketFacet::EACH.iter().map(seen).collect();
-    Present { mark, seen, obstacles: moved.into_iter().chain(key).collect(), ..Present::default() }
+    let observed = BucketFacet::EACH.iter().map(observed).collect();
+    Present { mark, observed, blockers: moved.into_iter().chain(key).collect(), ..Present::default() }
 }
 
 /// Data is never moved (<https://cloud.google.com/storage/docs/moving-buckets>).
-fn moved(bucket: &Bucket, settings: &Settings, created: bool) -> Option<Refusal> {
-    let want = Storage::wanted(&settings.gcp.bucket, created).location?;
-    let seen = bucket.location.to_uppercase();
-    (want != seen).then(|| Refusal {
+fn location_refusal(bucket: &Bucket, settings: &Settings, created: bool) -> Option<Refusal> {
+    let desired = Storage::desired(&settings.gcp.bucket, created).location?;
+    let observed = bucket.location.to_uppercase();
+    (desired != observed).then(|| Refusal {
         reason: format!(
-            "the bucket is in {seen}, the plan file says {want}, and a bucket's location cannot be changed"
+            "the bucket is in {observed}, the plan file says {desired}, and a bucket's location cannot be changed"
         ),
-        hint: format!("write `location = \"{seen}\"`, or give the new bucket a deployment of its own"),
+        hint: format!("write `location = \"{observed}\"`, or give the new bucket a deployment of its own"),
     })
 }
 
@@ -188,7 +189,7 @@ pub(crate) async fn create(
 }
 
 fn name_taken(error: Error) -> Error {
-    error.hint(
+    error.with_hint(
         "bucket names are shared by all projects, and one that was deleted is free only some time later: choose another \
          `name` under [gcp.bucket]",
     )
@@ -196,9 +197,9 @@ fn name_taken(error: Error) -> Error {
 
 /// A key is used by the service agent, not by us (<https://cloud.google.com/storage/docs/encryption/using-customer-managed-keys>).
 fn explain(error: Error) -> Error {
-    let about_key = error.reason().is_some_and(|reason| reason.contains("KMS"));
+    let about_key = error.message().is_some_and(|reason| reason.contains("KMS"));
     match about_key {
-        true => error.hint(
+        true => error.with_hint(
             "grant `roles/cloudkms.cryptoKeyEncrypterDecrypter` on the key to the Cloud Storage service agent \
              (`gcloud storage service-agent`); the key must be in the bucket's location",
         ),
@@ -222,7 +223,7 @@ fn with_facet(bucket: Bucket, facet: BucketFacet, value: &Value) -> Result<Bucke
         },
         BucketFacet::Versioning => bucket.set_versioning(Versioning::new().set_enabled(typed::<bool>(value)?)),
         BucketFacet::SoftDelete => bucket.set_soft_delete_policy(typed::<SoftDelete>(value)?.into_policy()),
-        BucketFacet::Cors => bucket.set_cors([cors::made(value)?]),
+        BucketFacet::Cors => bucket.set_cors([cors::rule_of(value)?]),
         BucketFacet::Labels => return Err(ours("labels are written with the mark")),
     })
 }
@@ -254,7 +255,7 @@ pub(crate) async fn update_tags(
     found: &Tags,
     changes: &TagChanges,
 ) -> Result<(), Error> {
-    let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone(bucket))?;
+    let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone_error(bucket))?;
     unmoved("bucket", bucket, found, &labels_of(&now.labels), changes)?;
     // A key that the mask names and the map lacks is removed.
     let mask: Vec<_> = changes.keys().map(|key| format!("labels.{key}")).collect();
@@ -270,7 +271,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         Some(found) => found,
         // With the bucket the rule is gone.
         None if value.is_null() => return Ok(()),
-        None => return Err(gone(&names.bucket)),
+        None => return Err(gone_error(&names.bucket)),
     };
     let edited = match facet {
         BucketFacet::Cors => {
@@ -288,16 +289,16 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
 }
 
 /// What was there at the plan is not there any more.
-fn gone(bucket: &str) -> Error {
+fn gone_error(bucket: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("bucket `{bucket}` is gone"));
-    error.hint("run `provision gcp plan` to see what is there now")
+    error.with_hint("run `provision gcp plan` to see what is there now")
 }
 
 /// Delete it; one that is gone is deleted. The service itself refuses a full bucket, with codes that differ
 /// (<https://cloud.google.com/storage/docs/deleting-buckets>); then the counts say why.
-pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> Result<(), Error> {
+pub(crate) async fn delete(writer: &Writer, bucket: &str, context: &OperationContext<'_>) -> Result<(), Error> {
     let found = writer.reader().get_bucket(bucket).await?;
-    watch.still_ours().await?;
+    context.still_ours().await?;
     let Some(found) = found else { return Ok(()) };
     let error = match writer.delete_bucket(bucket, found.metageneration).await {
         Ok(()) => return Ok(()),
@@ -309,7 +310,7 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> 
     let contents = contents::contents(writer.reader(), bucket).await?;
     match contents.is_empty() {
         false => Err(not_empty_error("bucket", bucket, &contents.describe())),
-        true if error.kind() == ErrorKind::Conflict => Err(error.retry(RetryClass::Conflict)),
+        true if error.kind() == ErrorKind::Conflict => Err(error.with_retry(RetryClass::Conflict)),
         true => Err(error),
     }
 }
@@ -318,31 +319,32 @@ pub(crate) async fn delete(writer: &Writer, bucket: &str, watch: &Watch<'_>) -> 
 mod tests {
     use super::*;
     use provision_core::compare::same;
-    use provision_core::facet::{Extent, Seen};
+    use provision_core::facet::{Extent, Observed};
     use serde_json::json;
 
     use crate::client::storage::{Cors, IamConfig, UniformBucketLevelAccess};
     use crate::names::tests::{full_settings, settings};
 
-    fn names_of(wants: &[Want]) -> Vec<&'static str> {
-        wants.iter().map(|want| want.facet.name).collect()
+    fn names_of(desired: &[Desired]) -> Vec<&'static str> {
+        desired.iter().map(|desired| desired.facet.name).collect()
     }
 
     /// The bucket that a creation with these settings gives, as the service shows it.
     fn created(settings: &Settings) -> Bucket {
         let mut bucket = Bucket::new();
-        for want in want(settings, Origin::Created).iter().filter(|want| want.facet.extent != Extent::Tags) {
-            bucket = with_facet(bucket, BucketFacet::of(want.facet.name).unwrap(), &want.value).unwrap();
+        for desired in desired(settings, Origin::Created).iter().filter(|desired| desired.facet.extent != Extent::Tags)
+        {
+            bucket = with_facet(bucket, BucketFacet::of(desired.facet.name).unwrap(), &desired.value).unwrap();
         }
         bucket.set_labels(settings.labels().clone())
     }
 
-    fn is_seen(present: &Present, want: &Want) -> bool {
-        let (_, seen) = present.seen.iter().find(|(name, _)| *name == want.facet.name).unwrap();
-        match seen {
-            Seen::Value(seen) => same(seen, &want.value),
-            Seen::Entries(entries) => entries.list.iter().any(|entry| same(&entry.value, &want.value)),
-            Seen::Unknown(error) => panic!("{error}"),
+    fn is_observed(present: &Present, desired: &Desired) -> bool {
+        let (_, observed) = present.observed.iter().find(|(name, _)| *name == desired.facet.name).unwrap();
+        match observed {
+            Observed::Value(observed) => same(observed, &desired.value),
+            Observed::Entries(entries) => entries.list.iter().any(|entry| same(&entry.value, &desired.value)),
+            Observed::Unknown(error) => panic!("{error}"),
         }
     }
 
@@ -350,8 +352,8 @@ mod tests {
     fn what_is_created_is_seen_as_wanted() {
         for settings in [settings(), full_settings()] {
             let present = present(&created(&settings), &settings);
-            for want in want(&settings, Origin::Created) {
-                assert!(is_seen(&present, &want), "{}", want.facet.name);
+            for desired in desired(&settings, Origin::Created) {
+                assert!(is_observed(&present, &desired), "{}", desired.facet.name);
             }
         }
     }
@@ -370,29 +372,29 @@ mod tests {
             .set_response_header(["*"])
             .set_max_age_seconds(3000);
         let present = present(&bucket.set_cors([rule]), &settings);
-        for want in want(&settings, Origin::Created) {
-            assert!(is_seen(&present, &want), "{}", want.facet.name);
+        for desired in desired(&settings, Origin::Created) {
+            assert!(is_observed(&present, &desired), "{}", desired.facet.name);
         }
-        assert!(present.obstacles.is_empty());
+        assert!(present.blockers.is_empty());
     }
 
     #[test]
     fn adopted_buckets_keep_values_for_everybody_that_the_plan_file_does_not_set() {
-        assert_eq!(names_of(&want(&settings(), Origin::Adopted)), ["cors"]);
+        assert_eq!(names_of(&desired(&settings(), Origin::Adopted)), ["cors"]);
         let mut given = settings();
         given.gcp.bucket.versioning = Some(true);
         given.gcp.bucket.storage_class = Some(crate::config::StorageClass::Nearline);
-        let wants = want(&given, Origin::Adopted);
-        assert_eq!(names_of(&wants), ["storage", "versioning", "cors"]);
-        assert_eq!(wants[0].value, json!({"class": "NEARLINE"}));
+        let desired = desired(&given, Origin::Adopted);
+        assert_eq!(names_of(&desired), ["storage", "versioning", "cors"]);
+        assert_eq!(desired[0].value, json!({"class": "NEARLINE"}));
     }
 
     #[test]
     fn a_bucket_is_not_moved() {
         let settings = settings();
         let bucket = created(&settings).set_location("EU");
-        assert!(moved(&bucket, &settings, true).unwrap().reason.contains("EU"));
-        assert!(moved(&bucket, &settings, false).is_none());
+        assert!(location_refusal(&bucket, &settings, true).unwrap().reason.contains("EU"));
+        assert!(location_refusal(&bucket, &settings, false).is_none());
     }
 
     #[test]

@@ -45,13 +45,13 @@ pub(super) enum SoftDelete {
 }
 
 impl Storage {
-    pub(super) fn wanted(bucket: &BucketSection, created: bool) -> Self {
+    pub(super) fn desired(bucket: &BucketSection, created: bool) -> Self {
         let location = (created || bucket.location.is_some()).then(|| bucket.location());
         let class = created || bucket.storage_class.is_some();
         Self { location, class: class.then(|| bucket.storage_class.unwrap_or_default().name().to_owned()) }
     }
 
-    pub(super) fn seen(bucket: &Bucket) -> Self {
+    pub(super) fn observed(bucket: &Bucket) -> Self {
         Self { location: Some(bucket.location.to_uppercase()), class: Some(bucket.storage_class.to_uppercase()) }
     }
 }
@@ -62,7 +62,7 @@ impl PublicAccess {
     }
 
     /// Spellings of "nobody prevents it": <https://cloud.google.com/storage/docs/public-access-prevention>.
-    pub(super) fn seen(config: Option<&IamConfig>) -> Self {
+    pub(super) fn observed(config: Option<&IamConfig>) -> Self {
         let uniform = config.and_then(|config| config.uniform_bucket_level_access.as_ref());
         let enforced = config.is_some_and(|config| config.public_access_prevention.eq_ignore_ascii_case("enforced"));
         let prevention = if enforced { "enforced" } else { "inherited" };
@@ -81,13 +81,13 @@ impl Encryption {
         key.filter(|key| !key.is_empty()).map_or(Self::Google, Self::Key)
     }
 
-    pub(super) fn seen(bucket: &Bucket) -> Self {
+    pub(super) fn observed(bucket: &Bucket) -> Self {
         Self::of(bucket.encryption.as_ref().map(|encryption| encryption.default_kms_key.clone()))
     }
 }
 
 impl SoftDelete {
-    pub(super) fn seen(bucket: &Bucket) -> Self {
+    pub(super) fn observed(bucket: &Bucket) -> Self {
         let duration = bucket.soft_delete_policy.as_ref().and_then(|policy| policy.retention_duration.as_ref());
         let seconds = duration.map_or(0, Duration::seconds);
         match seconds % SECONDS_A_DAY {
@@ -114,11 +114,11 @@ mod tests {
     fn soft_delete_is_counted_in_days_where_it_is_days() {
         let of = |seconds| {
             let policy = SoftDeletePolicy::new().set_retention_duration(Duration::clamp(seconds, 0));
-            json!(SoftDelete::seen(&Bucket::new().set_soft_delete_policy(policy)))
+            json!(SoftDelete::observed(&Bucket::new().set_soft_delete_policy(policy)))
         };
         assert_eq!(of(604_800), json!(7));
         assert_eq!(of(604_801), json!({"seconds": 604_801}));
-        assert_eq!(json!(SoftDelete::seen(&Bucket::new())), json!(0));
+        assert_eq!(json!(SoftDelete::observed(&Bucket::new())), json!(0));
     }
 
     /// Change sets and marks have values in this form: it must not change.

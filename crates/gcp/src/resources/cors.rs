@@ -16,7 +16,7 @@ pub(crate) fn rule(settings: &Settings) -> CorsRule {
 }
 
 /// The rule of a value.
-pub(crate) fn made(value: &Value) -> Result<Cors, Error> {
+pub(crate) fn rule_of(value: &Value) -> Result<Cors, Error> {
     let rule: CorsRule = typed(value)?;
     let age = i32::try_from(rule.max_age_s).unwrap_or(i32::MAX);
     let made = Cors::new().set_origin(rule.origins).set_method(rule.methods);
@@ -43,7 +43,7 @@ fn listed(found: &Cors) -> Listed {
 
 /// The rules with ours set, or taken out: first, and others' as they were.
 pub(crate) fn merged(rules: &[Cors], before: &Value, value: &Value) -> Result<Vec<Cors>, Error> {
-    cors::merge(rules, listed, &[], before, value, made)
+    cors::merge(rules, listed, &[], before, value, rule_of)
 }
 
 #[cfg(test)]
@@ -53,12 +53,12 @@ mod tests {
 
     #[test]
     fn ours_goes_first_and_others_survive_to_the_bit() {
-        let want = rule(&settings()).to_value();
+        let desired = rule(&settings()).to_value();
         let other = Cors::new().set_origin(["https://other.example"]).set_method(["PUT", "GET", "GET"]);
         let merged = |rules: &[Cors], before: &Value, value: &Value| super::merged(rules, before, value).unwrap();
-        let with = merged(std::slice::from_ref(&other), &Value::Null, &want);
-        assert_eq!(with, [made(&want).unwrap(), other.clone()]);
-        assert_eq!(merged(&with, &want, &want), with);
-        assert_eq!(merged(&with, &want, &Value::Null), [other]);
+        let with = merged(std::slice::from_ref(&other), &Value::Null, &desired);
+        assert_eq!(with, [rule_of(&desired).unwrap(), other.clone()]);
+        assert_eq!(merged(&with, &desired, &desired), with);
+        assert_eq!(merged(&with, &desired, &Value::Null), [other]);
     }
 }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provision_core::compare::same;
-use provision_core::facet::{Entries, Entry, Want};
+use provision_core::facet::{Desired, Entries, Entry};
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Carrier, Observation, Present, Resource};
+use provision_core::resource::{MarkHolder, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -74,25 +74,25 @@ const TOO_FAST: RetryClass =
 pub(crate) fn resource(names: &Names) -> Resource {
     Resource {
         path: "gcp.topic".to_owned(),
-        carrier: Carrier::Of(Part::Bucket.address()),
-        contained: true,
+        mark_holder: MarkHolder::On(Part::Bucket.address()),
+        deleted_with_holder: true,
         needs: vec![Part::Bucket.address(), Part::Topic.address()],
         lane: Some(bucket::LANE),
         ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.bucket, NotificationFacet::ALL)
     }
 }
 
-/// What is wanted: the entry, or none where there is no topic.
-pub(crate) fn want(names: &Names) -> Vec<Want> {
-    let want = |topic: &String| {
+/// The desired facets: the entry, or none where there is no topic.
+pub(crate) fn desired(names: &Names) -> Vec<Desired> {
+    let desired = |topic: &String| {
         let topic = names.topic_name(topic);
         let (events, format) = (BTreeSet::from([CREATED.to_owned()]), FORMAT.to_owned());
         let said = Said { topic, events, format, prefix: String::new(), attributes: BTreeMap::new() };
         NotificationFacet::EACH.iter().map(move |facet| match facet {
-            NotificationFacet::Entry => facet.want(&said, "gcp.topic"),
+            NotificationFacet::Entry => facet.desired(&said, "gcp.topic"),
         })
     };
-    names.topic.iter().flat_map(want).collect()
+    names.topic.iter().flat_map(desired).collect()
 }
 
 /// The list. Where there is no bucket there are none.
@@ -101,15 +101,15 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     if found.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(Observation::Absent);
     }
-    let seen = vec![NotificationFacet::Entry.entries(found.map(|list| entries(list, names)))];
-    Ok(Observation::Present(Box::new(Present { seen, ..Present::default() })))
+    let observed = vec![NotificationFacet::Entry.entries(found.map(|list| entries(list, names)))];
+    Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
 }
 
 /// In the order in which they were made: of two that are alike the first is ours.
 fn entries(mut list: Vec<Notification>, names: &Names) -> Entries {
     list.sort_by_key(number);
     let entry = |found: &Notification| Entry {
-        conflict: overlaps(found, names).then(|| twice(&names.bucket, found)),
+        conflict: overlaps(found, names).then(|| duplicate_refusal(&names.bucket, found)),
         ..Entry::new(value(found), describe(found))
     };
     Entries { list: list.iter().map(entry).collect(), limit: limit(&list, &names.bucket) }
@@ -158,7 +158,7 @@ fn takes_new_objects(entry: &Notification) -> bool {
     entry.event_types.is_empty() || entry.event_types.iter().any(|event| event == CREATED)
 }
 
-fn twice(bucket: &str, entry: &Notification) -> Refusal {
+fn duplicate_refusal(bucket: &str, entry: &Notification) -> Refusal {
     Refusal {
         reason: format!("bucket `{bucket}` already sends new objects to this topic: {}", describe(entry)),
         hint: format!(
@@ -196,8 +196,8 @@ fn alike<'a>(list: &'a [Notification], value: &Value) -> Vec<&'a Notification> {
     alike
 }
 
-/// What of ours goes: the one that is replaced. Where ours is as wanted and is written all the same, a run that was stopped made
-/// it more than once: all but the first go.
+/// What of ours goes: the one that is replaced. Where ours is as desired and is written all the same, a run that was stopped
+/// made it more than once: all but the first go.
 fn surplus<'a>(list: &'a [Notification], before: &Value, value: &Value) -> Vec<&'a str> {
     let ours = if before.is_null() { Vec::new() } else { alike(list, before) };
     let ids = ours.into_iter().map(|entry| entry.id.as_str());
@@ -226,9 +226,9 @@ async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<Option<
         Ok(id) => return Ok(Some(id)),
         Err(error) => error,
     };
-    match error.retry_class() {
+    match error.retry() {
         RetryClass::Transient => {}
-        RetryClass::Throttled(_) => return Err(error.retry(TOO_FAST)),
+        RetryClass::Throttled(_) => return Err(error.with_retry(TOO_FAST)),
         _ if is_about_publishing(&error) => {
             let granted = topic::may_publish(writer.reader(), names).await;
             return Err(explain(error, names, granted));
@@ -236,7 +236,7 @@ async fn insert(writer: &Writer, names: &Names, value: &Value) -> Result<Option<
         _ => return Err(error),
     }
     let list = writer.reader().list_notifications(&names.bucket).await?;
-    if alike(&list, value).is_empty() { Err(error.retry(NOT_KNOWN)) } else { Ok(None) }
+    if alike(&list, value).is_empty() { Err(error.with_retry(NOT_KNOWN)) } else { Ok(None) }
 }
 
 fn entry_of(said: Said) -> Notification {
@@ -254,7 +254,7 @@ fn entry_of(said: Said) -> Notification {
 fn is_about_publishing(error: &Error) -> bool {
     let about = ["permission to publish", "not found, or user"];
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput)
-        && error.reason().is_some_and(|reason| about.iter().any(|words| reason.contains(words)))
+        && error.message().is_some_and(|reason| about.iter().any(|words| reason.contains(words)))
 }
 
 /// Where the topic's policy gives the right, it is only a matter of time until Cloud Storage knows; otherwise somebody took
@@ -266,9 +266,9 @@ fn explain(error: Error, names: &Names, granted: bool) -> Error {
             "{agent} has `roles/pubsub.publisher` on the topic, which IAM sometimes takes longer than seven minutes to spread; \
              run the same command again: it goes on waiting"
         );
-        return error.hint(hint).retry(GRANT_NOT_SEEN);
+        return error.with_hint(hint).with_retry(GRANT_NOT_SEEN);
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "{agent} needs `roles/pubsub.publisher` on the topic, and somebody took it away: run the same command again, which \
          gives it"
     ))
@@ -293,8 +293,8 @@ mod tests {
         entry(id, "acme-wandb-events", &[CREATED])
     }
 
-    fn wanted() -> Value {
-        want(&names()).remove(0).value
+    fn desired_entry() -> Value {
+        desired(&names()).remove(0).value
     }
 
     #[test]
@@ -302,8 +302,8 @@ mod tests {
         let prefixed = Notification { object_name_prefix: "a/".to_owned(), ..ours("2") };
         let list = vec![ours("1"), entry("3", "other", &[CREATED]), prefixed];
         let values: Vec<_> = entries(list, &names()).list.into_iter().map(|entry| entry.value).collect();
-        assert_eq!(values.iter().filter(|value| **value == wanted()).count(), 1);
-        assert_eq!(entry_of(typed(&wanted()).unwrap()), Notification { id: String::new(), ..ours("1") });
+        assert_eq!(values.iter().filter(|value| **value == desired_entry()).count(), 1);
+        assert_eq!(entry_of(typed(&desired_entry()).unwrap()), Notification { id: String::new(), ..ours("1") });
     }
 
     #[test]
@@ -316,10 +316,10 @@ mod tests {
     fn only_ours_goes_and_of_several_made_by_a_run_that_was_stopped_all_but_the_first() {
         let old = entry("2", "old", &[CREATED]);
         let list = [ours("10"), ours("9"), old.clone()];
-        assert_eq!(surplus(&list, &wanted(), &Value::Null), ["9"]);
-        assert_eq!(surplus(&list, &wanted(), &wanted()), ["10"]);
-        assert_eq!(surplus(&list, &value(&old), &wanted()), ["2"]);
-        assert!(surplus(&list, &Value::Null, &wanted()).is_empty());
+        assert_eq!(surplus(&list, &desired_entry(), &Value::Null), ["9"]);
+        assert_eq!(surplus(&list, &desired_entry(), &desired_entry()), ["10"]);
+        assert_eq!(surplus(&list, &value(&old), &desired_entry()), ["2"]);
+        assert!(surplus(&list, &Value::Null, &desired_entry()).is_empty());
     }
 
     #[test]
@@ -349,12 +349,12 @@ mod tests {
         let invalid = "Cloud Pub/Sub topic '//pubsub.googleapis.com/projects/p/topics/t' not found, or user \
              'service-1@gs-project-accounts.iam.gserviceaccount.com' does not have permission to it.";
         for (kind, text) in [(ErrorKind::PermissionDenied, denied), (ErrorKind::InvalidInput, invalid)] {
-            let error = || Error::new(kind, "x").message(text);
+            let error = || Error::new(kind, "x").with_message(text);
             assert!(is_about_publishing(&error()));
-            assert_eq!(*explain(error(), &names(), true).retry_class(), GRANT_NOT_SEEN);
-            assert_eq!(*explain(error(), &names(), false).retry_class(), RetryClass::Final);
+            assert_eq!(*explain(error(), &names(), true).retry(), GRANT_NOT_SEEN);
+            assert_eq!(*explain(error(), &names(), false).retry(), RetryClass::Final);
         }
-        let other = Error::new(ErrorKind::InvalidInput, "x").message("Invalid argument");
+        let other = Error::new(ErrorKind::InvalidInput, "x").with_message("Invalid argument");
         assert!(!is_about_publishing(&other));
     }
 }

@@ -50,14 +50,14 @@ async fn take_down(writer: &Writer, name: &str, topic: &str) -> Result<Option<He
     let reader = writer.reader();
     let (found, policy, new) =
         futures::join!(reader.get_subscription(name), reader.get_subscription_policy(name), reader.get_topic(topic));
-    let subscription = found?.ok_or_else(|| gone(name))?;
+    let subscription = found?.ok_or_else(|| gone_error(name))?;
     if subscription.topic != DELETED_TOPIC {
         return Ok(None);
     }
     let policy = policy?;
     if new?.is_none() {
         let error = Error::new(ErrorKind::NotFound, format!("topic `{}` is not there", short(topic)));
-        return Err(error.retry(TOPIC_NOT_SEEN));
+        return Err(error.with_retry(TOPIC_NOT_SEEN));
     }
     writer.delete_subscription(name).await?;
     Ok(Some(Held { subscription, policy }))
@@ -66,7 +66,7 @@ async fn take_down(writer: &Writer, name: &str, topic: &str) -> Result<Option<He
 /// Each step finds done what an earlier attempt did.
 async fn put_back(writer: &Writer, held: &Held, topic: &str) -> Result<(), Error> {
     match writer.create_subscription(&made_again(held.subscription.clone(), topic)).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.retry(TOPIC_NOT_SEEN)),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.with_retry(TOPIC_NOT_SEEN)),
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
         Ok(()) | Err(_) => {}
     }
@@ -89,16 +89,16 @@ fn with_what_is_lost(error: Error, held: &Held) -> Error {
     if lost.is_empty() {
         return error;
     }
-    error.hint(format!(
+    error.with_hint(format!(
         "subscription `{}` had these, which the next run does not know of: {}",
         short(&held.subscription.name),
         lost.join(", ")
     ))
 }
 
-pub(crate) fn gone(name: &str) -> Error {
+pub(crate) fn gone_error(name: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, format!("subscription `{}` is gone", short(name)));
-    error.hint("run `provision gcp plan` to see what is there now")
+    error.with_hint("run `provision gcp plan` to see what is there now")
 }
 
 /// The settings of a subscription without what only the service says.
@@ -123,7 +123,7 @@ mod tests {
         let subscription = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(labels);
         let held = Held { subscription, policy: Policy::new().set_bindings([binding]) };
         let error = with_what_is_lost(Error::new(ErrorKind::NotFound, "create"), &held);
-        let advice = error.advice().unwrap();
+        let advice = error.hint().unwrap();
         assert!(advice.contains("label theirs=x, roles/viewer for user:a@b.c") && !advice.contains("provision-"));
     }
 

@@ -1,12 +1,12 @@
 //! `gcp.subscription`: where the server hears of new files; pulled, never expiring.
 
-use provision_core::context::Watch;
-use provision_core::facet::{Entries, Seen, Want};
+use provision_core::context::OperationContext;
+use provision_core::facet::{Desired, Entries, Observed};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Lane, Observation, Orphan, Present, Resource, Turns};
+use provision_core::resource::{Lane, LaneMode, Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,7 +18,7 @@ use crate::client::pubsub::{ExpirationPolicy, PushConfig, Subscription};
 use crate::client::{Duration, Reader, Writer};
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, Holder, email_of, entries, explain, granted, grants, looked_again};
+use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again};
 use crate::resources::reattachment::{DELETED_TOPIC, Held, TOPIC_NOT_SEEN, attach_again};
 use crate::resources::{Facets, MOST_LABELS, Write, ours, typed};
 use crate::tags::{labels_of, unmoved};
@@ -58,7 +58,7 @@ const DEFAULT_ACK_DEADLINE_S: i32 = 10;
 const DEFAULT_RETENTION_S: i64 = 604_800;
 
 /// Writes to one subscription take turns: one that lost its topic is made again first.
-const LANE: Lane = Lane { name: "subscription", turns: Turns::Always };
+const LANE: Lane = Lane { name: "subscription", mode: LaneMode::Always };
 
 /// The subscription, where there is one. Its mark goes after what is on record in every mark.
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
@@ -79,21 +79,21 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
     Resource::new(orphan.address.clone(), Part::Subscription.kind(), &orphan.name, SubscriptionFacet::ALL)
 }
 
-/// What is wanted. On an adopted subscription, values for everybody only where the plan file sets them.
-pub(crate) fn want(settings: &Settings, names: &Names, origin: Origin) -> Vec<Want> {
+/// The desired facets. On an adopted subscription, values for everybody only where the plan file sets them.
+pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec<Desired> {
     let topic = names.topic.as_ref().map(|topic| names.topic_name(topic));
-    let want = |facet: &SubscriptionFacet| match facet {
-        SubscriptionFacet::Topic => Some(facet.want(&topic, "gcp.topic.name")),
-        SubscriptionFacet::Attributes => Some(facet.want(Attributes::wanted(settings, origin), "gcp.subscription")),
+    let desired = |facet: &SubscriptionFacet| match facet {
+        SubscriptionFacet::Topic => Some(facet.desired(&topic, "gcp.topic.name")),
+        SubscriptionFacet::Attributes => Some(facet.desired(Attributes::desired(settings, origin), "gcp.subscription")),
         SubscriptionFacet::Access => {
-            let granted = |email| facet.want(granted(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access");
+            let granted = |email| facet.desired(granted(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access");
             settings.service_account().map(granted)
         }
         SubscriptionFacet::Labels => {
-            (!settings.labels().is_empty()).then(|| facet.want(settings.labels(), "deployment.tags"))
+            (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
     };
-    SubscriptionFacet::EACH.iter().filter_map(want).collect()
+    SubscriptionFacet::EACH.iter().filter_map(desired).collect()
 }
 
 /// The subscription and its policy, at once.
@@ -108,10 +108,10 @@ pub(crate) async fn observe(
     let look = || futures::future::join(reader.get_subscription(&name), reader.get_subscription_policy(&name));
     let (Some(found), policy) = looked_again(look().await, look).await? else { return Ok(Observation::Absent) };
     let mut present = present(&found, names);
-    // One that we made gets what is wanted.
+    // One that we made gets what is desired.
     let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     expires(&found).filter(|_| !made).into_iter().for_each(|note| claims.note(note));
-    present.seen.extend(seen_access(policy, shared || has_access(present.mark.as_ref())));
+    present.observed.extend(observed_access(policy, shared || has_access(present.mark.as_ref())));
     Ok(Observation::Present(Box::new(present)))
 }
 
@@ -120,7 +120,7 @@ fn has_access(mark: Option<&Mark>) -> bool {
 }
 
 /// Whoever may not read the policy needs it only where something of ours is in it, or is to be.
-fn seen_access(policy: Result<Policy, Error>, needed: bool) -> Option<(&'static str, Seen)> {
+fn observed_access(policy: Result<Policy, Error>, needed: bool) -> Option<(&'static str, Observed)> {
     let access = policy.map(|policy| Entries { list: entries(&policy, &SERVER_SUBSCRIPTION_ROLES), limit: None });
     (access.is_ok() || needed).then(|| SubscriptionFacet::Access.entries(access))
 }
@@ -128,25 +128,25 @@ fn seen_access(policy: Result<Policy, Error>, needed: bool) -> Option<(&'static 
 fn present(found: &Subscription, names: &Names) -> Present {
     let labels = labels_of(&found.labels);
     let mark = Mark::from_tags(&labels);
-    let seen = |facet: &SubscriptionFacet| match facet {
-        SubscriptionFacet::Topic => Some(facet.seen(Ok(&found.topic))),
-        SubscriptionFacet::Attributes => Some(facet.seen(Ok(Attributes::seen(found)))),
+    let observed = |facet: &SubscriptionFacet| match facet {
+        SubscriptionFacet::Topic => Some(facet.observed(Ok(&found.topic))),
+        SubscriptionFacet::Attributes => Some(facet.observed(Ok(Attributes::observed(found)))),
         // Stands in its policy.
         SubscriptionFacet::Access => None,
-        SubscriptionFacet::Labels => Some(facet.seen(Ok(without_mark(&labels)))),
+        SubscriptionFacet::Labels => Some(facet.observed(Ok(without_mark(&labels)))),
     };
-    let seen = SubscriptionFacet::EACH.iter().filter_map(seen).collect();
+    let observed = SubscriptionFacet::EACH.iter().filter_map(observed).collect();
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    let wanted = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
-    let fixed = fixed(found, &wanted, created).map(|refusal| (SubscriptionFacet::Topic.spec().name, refusal));
+    let desired = names.topic.as_ref().map(|topic| names.topic_name(topic)).unwrap_or_default();
+    let fixed = topic_refusal(found, &desired, created).map(|refusal| (SubscriptionFacet::Topic.spec().name, refusal));
     let unusable = unusable(found, created).map(|refusal| (SubscriptionFacet::Attributes.spec().name, refusal));
-    let obstacles = fixed.into_iter().chain(unusable).collect();
-    Present { mark, seen, obstacles, ..Present::default() }
+    let blockers = fixed.into_iter().chain(unusable).collect();
+    Present { mark, observed, blockers, ..Present::default() }
 }
 
 /// A subscription stays with its topic. One of ours whose topic is gone has nothing more to hear of, and is made again.
-fn fixed(found: &Subscription, wanted: &str, created: bool) -> Option<Refusal> {
-    if found.topic == wanted || (found.topic == DELETED_TOPIC && created) {
+fn topic_refusal(found: &Subscription, desired: &str, created: bool) -> Option<Refusal> {
+    if found.topic == desired || (found.topic == DELETED_TOPIC && created) {
         return None;
     }
     let (name, topic) = (short(&found.name), short(&found.topic));
@@ -224,14 +224,14 @@ pub(crate) async fn create(
     tags: &Tags,
     facets: &Map<String, Value>,
 ) -> Result<Created, Error> {
-    let mut wanted = Subscription::new().set_name(name).set_labels(tags.clone());
+    let mut desired = Subscription::new().set_name(name).set_labels(tags.clone());
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
-        wanted = with_facet(wanted, SubscriptionFacet::of(facet)?, value)?;
+        desired = with_facet(desired, SubscriptionFacet::of(facet)?, value)?;
     }
-    match writer.create_subscription(&wanted).await {
+    match writer.create_subscription(&desired).await {
         Ok(()) => Ok(Created::Made),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Created::Existed),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(error.retry(TOPIC_NOT_SEEN)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_retry(TOPIC_NOT_SEEN)),
         Err(error) => Err(error),
     }
 }
@@ -274,8 +274,8 @@ pub(crate) async fn write(
             writer.update_subscription(&subscription, &mask).await
         }
         SubscriptionFacet::Access => {
-            let holder = Holder::Subscription(name.to_owned());
-            let written = policy::write(writer, &holder, before, value, just_created).await;
+            let target = PolicyTarget::Subscription(name.to_owned());
+            let written = policy::write(writer, &target, before, value, just_created).await;
             let email = grants(value).map(|(_, member)| email_of(member)).next();
             written.map_err(|error| explain(error, email))
         }
@@ -284,18 +284,18 @@ pub(crate) async fn write(
 }
 
 /// Delete it; one that is gone is deleted.
-pub(crate) async fn delete(writer: &Writer, name: &str, watch: &Watch<'_>) -> Result<(), Error> {
-    watch.still_ours().await?;
+pub(crate) async fn delete(writer: &Writer, name: &str, context: &OperationContext<'_>) -> Result<(), Error> {
+    context.still_ours().await?;
     writer.delete_subscription(name).await
 }
 
 impl Attributes {
-    fn wanted(settings: &Settings, origin: Origin) -> Self {
+    fn desired(settings: &Settings, origin: Origin) -> Self {
         let section = &settings.gcp.subscription;
         let created = origin == Origin::Created;
         let seconds = |given: Option<u32>, default: u32| {
-            let wanted = if created { Some(given.unwrap_or(default)) } else { given };
-            wanted.map(i64::from)
+            let desired = if created { Some(given.unwrap_or(default)) } else { given };
+            desired.map(i64::from)
         };
         let ack_deadline_s = seconds(section.ack_deadline_s, 30).and_then(|seconds| i32::try_from(seconds).ok());
         Self {
@@ -307,7 +307,7 @@ impl Attributes {
         }
     }
 
-    fn seen(found: &Subscription) -> Self {
+    fn observed(found: &Subscription) -> Self {
         let ack_deadline_s =
             if found.ack_deadline_seconds == 0 { DEFAULT_ACK_DEADLINE_S } else { found.ack_deadline_seconds };
         let retention_s = found.message_retention_duration.as_ref().map_or(DEFAULT_RETENTION_S, Duration::seconds);
@@ -354,11 +354,11 @@ mod tests {
     const TOPIC_NAME: &str = "projects/acme-ml/topics/acme-wandb-events";
 
     fn created(settings: &Settings) -> Subscription {
-        let wants = want(settings, &names(), Origin::Created);
-        let wants = wants.iter().filter(|want| want.facet.extent != Extent::Tags);
+        let desired = desired(settings, &names(), Origin::Created);
+        let desired = desired.iter().filter(|desired| desired.facet.extent != Extent::Tags);
         let named = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(settings.labels().clone());
-        wants.fold(named, |subscription, want| {
-            with_facet(subscription, SubscriptionFacet::of(want.facet.name).unwrap(), &want.value).unwrap()
+        desired.fold(named, |subscription, desired| {
+            with_facet(subscription, SubscriptionFacet::of(desired.facet.name).unwrap(), &desired.value).unwrap()
         })
     }
 
@@ -366,19 +366,27 @@ mod tests {
     fn what_is_created_is_seen_as_wanted() {
         for settings in [settings(), full_settings()] {
             let present = present(&created(&settings), &names());
-            let wants = want(&settings, &names(), Origin::Created);
-            for want in wants.into_iter().filter(|want| want.facet.name != "access") {
-                let seen = present.seen.iter().find(|(name, _)| *name == want.facet.name).map(|(_, seen)| seen);
-                assert!(matches!(seen, Some(Seen::Value(seen)) if *seen == want.value), "{}", want.facet.name);
+            let desired = desired(&settings, &names(), Origin::Created);
+            for desired in desired.into_iter().filter(|desired| desired.facet.name != "access") {
+                let observed =
+                    present.observed.iter().find(|(name, _)| *name == desired.facet.name).map(|(_, observed)| observed);
+                assert!(
+                    matches!(observed, Some(Observed::Value(observed)) if *observed == desired.value),
+                    "{}",
+                    desired.facet.name
+                );
             }
-            assert!(present.obstacles.is_empty());
+            assert!(present.blockers.is_empty());
         }
     }
 
     #[test]
     fn adopted_subscriptions_keep_what_the_plan_file_does_not_set() {
         let facets = |settings: &Settings| -> Vec<_> {
-            want(settings, &names(), Origin::Adopted).into_iter().map(|want| (want.facet.name, want.value)).collect()
+            desired(settings, &names(), Origin::Adopted)
+                .into_iter()
+                .map(|desired| (desired.facet.name, desired.value))
+                .collect()
         };
         let delivery = ("attributes", json!({"delivery": "pull"}));
         assert_eq!(facets(&settings()), [("topic", json!(TOPIC_NAME)), delivery]);
@@ -389,10 +397,10 @@ mod tests {
 
     #[test]
     fn a_subscription_without_an_expiration_policy_expires() {
-        let seen = json!(Attributes::seen(&Subscription::new()));
+        let observed = json!(Attributes::observed(&Subscription::new()));
         let expected = json!({"ack_deadline_s": 10, "retention_s": 604_800, "expires": "after 31 days without use",
             "delivery": "pull"});
-        assert_eq!(seen, expected);
+        assert_eq!(observed, expected);
     }
 
     #[test]
@@ -401,12 +409,14 @@ mod tests {
         let binding =
             |role: &str| crate::client::iam::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
         let policy = Policy::new().set_bindings(SERVER_SUBSCRIPTION_ROLES.map(binding));
-        let Some((_, Seen::Entries(entries))) = seen_access(Ok(policy), true) else { panic!("the policy is not seen") };
-        let wants = want(&settings, &names(), Origin::Adopted);
-        let want = wants.iter().find(|want| want.facet.name == "access").unwrap();
+        let Some((_, Observed::Entries(entries))) = observed_access(Ok(policy), true) else {
+            panic!("the policy is not seen")
+        };
+        let desired = desired(&settings, &names(), Origin::Adopted);
+        let desired = desired.iter().find(|desired| desired.facet.name == "access").unwrap();
         for role in SERVER_SUBSCRIPTION_ROLES {
             let of_role = entries.list.iter().filter(|entry| entry.member.as_deref() == Some(role));
-            assert_eq!(of_role.filter(|entry| entry.value == want.value[role]).count(), 1);
+            assert_eq!(of_role.filter(|entry| entry.value == desired.value[role]).count(), 1);
         }
         assert_eq!(entries.list.len(), 4);
     }
@@ -414,17 +424,17 @@ mod tests {
     #[test]
     fn a_policy_that_nobody_needs_may_be_closed() {
         let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
-        assert!(seen_access(denied(), false).is_none());
-        assert!(matches!(seen_access(denied(), true), Some((_, Seen::Unknown(_)))));
+        assert!(observed_access(denied(), false).is_none());
+        assert!(matches!(observed_access(denied(), true), Some((_, Observed::Unknown(_)))));
     }
 
     #[test]
     fn only_ours_whose_topic_is_gone_is_made_again() {
         let of = |topic: &str| Subscription::new().set_name("projects/p/subscriptions/s").set_topic(topic);
-        assert_eq!(fixed(&of(TOPIC_NAME), TOPIC_NAME, false), None);
-        assert_eq!(fixed(&of(DELETED_TOPIC), TOPIC_NAME, true), None);
-        assert!(fixed(&of(DELETED_TOPIC), TOPIC_NAME, false).unwrap().reason.contains("was deleted"));
-        assert!(fixed(&of("projects/p/topics/other"), TOPIC_NAME, true).unwrap().reason.contains("`other`"));
+        assert_eq!(topic_refusal(&of(TOPIC_NAME), TOPIC_NAME, false), None);
+        assert_eq!(topic_refusal(&of(DELETED_TOPIC), TOPIC_NAME, true), None);
+        assert!(topic_refusal(&of(DELETED_TOPIC), TOPIC_NAME, false).unwrap().reason.contains("was deleted"));
+        assert!(topic_refusal(&of("projects/p/topics/other"), TOPIC_NAME, true).unwrap().reason.contains("`other`"));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use provision_core::context::Watch;
-use provision_core::facet::{Entries, Want};
+use provision_core::context::OperationContext;
+use provision_core::facet::{Desired, Entries};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -15,7 +15,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::error::absent;
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, Holder, entries, granted, has, looked_again, member_of};
+use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of};
 use crate::resources::{Facets, MOST_LABELS, Write, ours};
 use crate::tags::{labels_of, unmoved};
 
@@ -55,17 +55,19 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
     Resource::new(orphan.address.clone(), Part::Topic.kind(), &orphan.name, TopicFacet::ALL)
 }
 
-/// What is wanted: this bucket's project may publish.
-pub(crate) fn want(settings: &Settings, names: &Names) -> Vec<Want> {
+/// The desired facets: this bucket's project may publish.
+pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let agent = names.agent.clone().unwrap_or_default();
-    let want = |facet: &TopicFacet| match facet {
-        TopicFacet::Publisher => Some(facet.want(granted(&agent, &ROLES), "gcp.topic")),
-        TopicFacet::Labels => (!settings.labels().is_empty()).then(|| facet.want(settings.labels(), "deployment.tags")),
+    let desired = |facet: &TopicFacet| match facet {
+        TopicFacet::Publisher => Some(facet.desired(granted(&agent, &ROLES), "gcp.topic")),
+        TopicFacet::Labels => {
+            (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
+        }
     };
-    TopicFacet::EACH.iter().filter_map(want).collect()
+    TopicFacet::EACH.iter().filter_map(desired).collect()
 }
 
-/// The topic, its policy, and the service agent that is wanted in it, at once.
+/// The topic, its policy, and the service agent that is desired in it, at once.
 pub(crate) async fn observe(
     reader: &Reader,
     topic: &str,
@@ -77,13 +79,13 @@ pub(crate) async fn observe(
     let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
     let labels = labels_of(&found.labels);
     let publisher = policy.map(|policy| Entries { list: entries(&policy, &ROLES), limit: None });
-    let seen = |facet: &TopicFacet| match facet {
+    let observed = |facet: &TopicFacet| match facet {
         TopicFacet::Publisher => facet.entries(publisher.clone()),
-        TopicFacet::Labels => facet.seen(Ok(without_mark(&labels))),
+        TopicFacet::Labels => facet.observed(Ok(without_mark(&labels))),
     };
-    let seen = TopicFacet::EACH.iter().map(seen).collect();
+    let observed = TopicFacet::EACH.iter().map(observed).collect();
     let mark = Mark::from_tags(&labels);
-    Ok(Observation::Present(Box::new(Present { mark, seen, ..Present::default() })))
+    Ok(Observation::Present(Box::new(Present { mark, observed, ..Present::default() })))
 }
 
 /// Whether the topic's policy lets Cloud Storage publish, as far as it can be read.
@@ -118,8 +120,8 @@ pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, chang
 pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Result<(), Error> {
     match TopicFacet::of(write.facet)? {
         TopicFacet::Publisher => {
-            let holder = Holder::Topic(topic.to_owned());
-            let written = policy::write(writer, &holder, write.before, write.value, write.just_created).await;
+            let target = PolicyTarget::Topic(topic.to_owned());
+            let written = policy::write(writer, &target, write.before, write.value, write.just_created).await;
             written.map_err(explain)
         }
         TopicFacet::Labels => Err(ours("labels are written with the mark")),
@@ -128,14 +130,14 @@ pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Re
 
 fn explain(error: Error) -> Error {
     let unseen =
-        error.kind() == ErrorKind::InvalidInput && error.reason().is_some_and(|reason| reason.contains("not exist"));
-    if unseen { error.retry(AGENT_NOT_SEEN) } else { error }
+        error.kind() == ErrorKind::InvalidInput && error.message().is_some_and(|reason| reason.contains("not exist"));
+    if unseen { error.with_retry(AGENT_NOT_SEEN) } else { error }
 }
 
 /// Why the topic is not deleted: a subscription of somebody else's could never be attached to another one
 /// (<https://cloud.google.com/pubsub/docs/delete-topic>). Buckets whose notifications go to it are not known: they cannot be
 /// listed by topic.
-pub(crate) async fn in_the_way(
+pub(crate) async fn deletion_blockers(
     reader: &Reader,
     names: &Names,
     topic: &str,
@@ -181,16 +183,16 @@ pub(crate) async fn delete(
     names: &Names,
     topic: &str,
     deployments: &[&str],
-    watch: &Watch<'_>,
+    context: &OperationContext<'_>,
 ) -> Result<(), Error> {
-    match in_the_way(writer.reader(), names, topic, deployments).await? {
+    match deletion_blockers(writer.reader(), names, topic, deployments).await? {
         None => {
-            watch.still_ours().await?;
+            context.still_ours().await?;
             writer.delete_topic(topic).await
         }
         Some(refusal) => {
             let error = Error::new(ErrorKind::Refused, format!("refused to delete topic `{}`", short(topic)));
-            Err(error.message(refusal.reason).hint(refusal.hint))
+            Err(error.with_message(refusal.reason).with_hint(refusal.hint))
         }
     }
 }
@@ -207,16 +209,16 @@ mod tests {
         let member = member_of(&names.agent.clone().unwrap());
         let binding = Binding::new().set_role(ROLES[0]).set_members(["user:a@b.c", &member]);
         let found = entries(&Policy::new().set_bindings([binding]), &ROLES);
-        let want = &want(&settings(), &names)[0];
-        assert_eq!(want.facet, TopicFacet::Publisher.spec());
-        assert_eq!(found.iter().filter(|entry| entry.value == want.value[ROLES[0]]).count(), 1);
+        let desired = &desired(&settings(), &names)[0];
+        assert_eq!(desired.facet, TopicFacet::Publisher.spec());
+        assert_eq!(found.iter().filter(|entry| entry.value == desired.value[ROLES[0]]).count(), 1);
     }
 
     #[test]
     fn an_agent_that_was_only_just_made_is_waited_for() {
-        let error = |message: &str| Error::new(ErrorKind::InvalidInput, "x").message(message);
+        let error = |message: &str| Error::new(ErrorKind::InvalidInput, "x").with_message(message);
         let text = "Service account service-1@gs-project-accounts.iam.gserviceaccount.com does not exist.";
-        assert_eq!(*explain(error(text)).retry_class(), AGENT_NOT_SEEN);
-        assert_eq!(*explain(error("Role is not supported.")).retry_class(), RetryClass::Final);
+        assert_eq!(*explain(error(text)).retry(), AGENT_NOT_SEEN);
+        assert_eq!(*explain(error("Role is not supported.")).retry(), RetryClass::Final);
     }
 }

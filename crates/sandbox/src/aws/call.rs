@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Request};
 use super::caller::{Caller, DEFAULT_ACCOUNT};
 use super::error::Error;
 use super::{AwsWire, seed};
-use crate::cloud::{Presence, Wire as _};
+use crate::emulator::{Presence, Wire as _};
 use crate::world::World;
 
 /// One request to a service.

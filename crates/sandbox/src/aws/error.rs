@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response};
 
 use super::AwsWire;
-use crate::cloud::Wire as _;
+use crate::emulator::Wire as _;
 
 /// An error that a service answers with.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request, Response};
 
-use crate::cloud::Wire;
+use crate::emulator::Wire;
 
 /// The forms of AWS: S3 over XML, SQS and tags over JSON, STS and IAM over the query protocol.
 #[derive(Clone, Copy, Debug)]

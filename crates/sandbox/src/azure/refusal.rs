@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Response};
 
 use crate::Error;
 use crate::azure::wire::AzureWire;
-use crate::cloud::Wire as _;
+use crate::emulator::Wire as _;
 
 /// What a handler gives.
 pub(super) type Served = Result<Response<Bytes>, Refusal>;

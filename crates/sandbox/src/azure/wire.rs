@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 
 use crate::azure::target::Target;
-use crate::cloud::Wire;
+use crate::emulator::Wire;
 
 /// Which of Azure's servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

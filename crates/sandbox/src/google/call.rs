@@ -5,7 +5,7 @@ use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
-use crate::cloud::Presence;
+use crate::emulator::Presence;
 use crate::world::World;
 
 /// Parameters that every REST service takes <https://cloud.google.com/apis/docs/system-parameters>. They change how an

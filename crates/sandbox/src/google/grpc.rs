@@ -8,7 +8,7 @@ use prost::Message;
 
 use super::details::Special;
 use super::refusal::{Kind, Refusal, number};
-use crate::cloud::Trailers;
+use crate::emulator::Trailers;
 
 /// Bytes of a frame before its message: whether it is compressed, and its length.
 const PREFIX: usize = 5;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::clock::Clock;
-use crate::cloud::Trailers;
+use crate::emulator::Trailers;
 use crate::layer::FaultLayer;
 use crate::state::Store;
 

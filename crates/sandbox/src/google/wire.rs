@@ -7,7 +7,7 @@ use serde_json::json;
 use super::details::Special;
 use super::refusal::{Refusal, code_of, number};
 use super::{grpc, routes};
-use crate::cloud::Wire;
+use crate::emulator::Wire;
 
 /// The forms of Google Cloud.
 ///

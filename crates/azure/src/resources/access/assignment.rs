@@ -34,7 +34,7 @@ impl Role {
     }
 
     /// Who has it, and of which queue: another queue is another value.
-    pub(super) fn held(&self, principal: &str, scope: &str) -> String {
+    pub(super) fn holder_text(&self, principal: &str, scope: &str) -> String {
         if self.on_queue { format!("{principal} on {}", last(&identity_of(scope))) } else { principal.to_owned() }
     }
 
@@ -95,7 +95,8 @@ impl Assignment {
     /// Whether it is the assignment of a role that a value asks for.
     pub(super) fn is_as(&self, role: &Role, value: &Value, names: &Names) -> bool {
         let held = value[role.name].as_str();
-        self.role(names).is_some_and(|own| own.id == role.id) && held == Some(&role.held(&self.principal, &self.scope))
+        self.role(names).is_some_and(|own| own.id == role.id)
+            && held == Some(&role.holder_text(&self.principal, &self.scope))
     }
 }
 

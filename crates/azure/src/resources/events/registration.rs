@@ -20,7 +20,7 @@ const REGISTERING: RetryClass = RetryClass::Settling {
 pub(crate) struct Registration(OnceCell<bool>);
 
 impl Registration {
-    /// Look, beside the other looks; apply registers it. Who may not look is told when it matters.
+    /// Look, beside the other looks; apply registers it. A missing read permission is reported by the write that needs it.
     pub(crate) async fn look(&self, reader: &Reader, names: &Names) {
         let look = || async {
             let state = reader.get_provider(&names.subscription, EVENT_GRID).await;
@@ -49,15 +49,15 @@ impl Registration {
         }
         let error = Error::new(ErrorKind::Unavailable, format!("use {EVENT_GRID}"));
         Err(error
-            .message("its registration in this subscription is not done")
-            .hint("it goes on by itself: run the same command again in a few minutes")
-            .retry(REGISTERING))
+            .with_message("its registration in this subscription is not done")
+            .with_hint("it goes on by itself: run the same command again in a few minutes")
+            .with_retry(REGISTERING))
     }
 }
 
 fn cannot_register(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::PermissionDenied => error.hint(format!(
+        ErrorKind::PermissionDenied => error.with_hint(format!(
             "ask somebody with rights on the subscription to run `az provider register --namespace {EVENT_GRID}`, or \
              grant `{EVENT_GRID}/register/action` on it; then run the same command again"
         )),

@@ -172,14 +172,14 @@ impl Found {
 
     /// As the core judges it. What tells that it is of the deployment's former name is a difference, so that it is written
     /// again under the present one.
-    pub(super) fn entry(&self, names: &Names, want: Option<&Delivery>) -> Entry {
+    pub(super) fn entry(&self, names: &Names, desired: Option<&Delivery>) -> Entry {
         let former = names.ids.iter().find(|id| self.has_id(id)).filter(|id| Some(*id) != names.ids.first());
         let id = former.filter(|_| self.name() == names.events).cloned();
         let mut entry = Entry::new(json!(Delivery { id, ..self.delivery.clone() }), self.describe());
         entry.id = self.entry_id(names);
-        entry.conflict = want.and_then(|want| match self.name() == names.events {
-            true => Some(name_taken(self, want)),
-            false => self.overlaps(want).then(|| heard_twice(self, want)),
+        entry.conflict = desired.and_then(|desired| match self.name() == names.events {
+            true => Some(name_taken(self, desired)),
+            false => self.overlaps(desired).then(|| heard_twice(self, desired)),
         });
         entry
     }
@@ -194,11 +194,11 @@ impl Found {
     }
 
     /// Whether some of our blobs come to our queue by this one too.
-    fn overlaps(&self, want: &Delivery) -> bool {
+    fn overlaps(&self, desired: &Delivery) -> bool {
         let Delivery { queue, events, prefix, .. } = &self.delivery;
-        let (own, ours) = (prefix.as_deref().unwrap_or_default(), want.prefix.as_deref().unwrap_or_default());
+        let (own, ours) = (prefix.as_deref().unwrap_or_default(), desired.prefix.as_deref().unwrap_or_default());
         let created = events.is_empty() || events.contains(CREATED);
-        created && *queue == want.queue && (ours.starts_with(own) || own.starts_with(ours))
+        created && *queue == desired.queue && (ours.starts_with(own) || own.starts_with(ours))
     }
 
     fn describe(&self) -> String {
@@ -208,13 +208,13 @@ impl Found {
         format!("event subscription `{}` of {what} to {to}", self.name())
     }
 
-    fn differing(&self, want: &Delivery) -> Vec<FieldDiff> {
-        diff::fields(&json!(self.delivery), &json!(want))
+    fn differing(&self, desired: &Delivery) -> Vec<FieldDiff> {
+        diff::fields(&json!(self.delivery), &json!(desired))
     }
 }
 
-fn heard_twice(other: &Found, want: &Delivery) -> Refusal {
-    let fields = other.differing(want);
+fn heard_twice(other: &Found, desired: &Delivery) -> Refusal {
+    let fields = other.differing(desired);
     let usable = fields.iter().all(|field| ["name", "message_ttl_s"].contains(&field.field.as_str()));
     let ttl = match fields.iter().any(|field| field.field == "message_ttl_s") {
         true => format!(" and `message_ttl_s = {}`", other.delivery.message_ttl_s),
@@ -229,9 +229,9 @@ fn heard_twice(other: &Found, want: &Delivery) -> Refusal {
     }
 }
 
-/// One that others made is used exactly as it is wanted, and never changed.
-pub(super) fn name_taken(other: &Found, want: &Delivery) -> Refusal {
-    let differing = other.differing(want);
+/// One that others made is used exactly as it is desired, and never changed.
+pub(super) fn name_taken(other: &Found, desired: &Delivery) -> Refusal {
+    let differing = other.differing(desired);
     let differing: Vec<_> = differing.iter().map(|field| format!("{} = {}", field.field, field.before)).collect();
     Refusal {
         reason: format!("the name is taken: {}", other.describe()),

@@ -74,8 +74,8 @@ fn change(set: &ChangeSet, change: &Change) -> String {
     for facet in change.facets.iter().filter(|facet| is_shown(change, facet)) {
         text += &self::facet(set, change, facet);
     }
-    for kept in &change.kept {
-        text += &format!("    {DIM}kept: {}{DIM:#}\n", kept.entry);
+    for unmanaged in &change.unmanaged {
+        text += &format!("    {DIM}kept: {}{DIM:#}\n", unmanaged.entry);
     }
     text
 }

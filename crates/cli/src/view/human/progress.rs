@@ -100,8 +100,10 @@ fn line(event: &Event) -> Option<String> {
         Event::Stopping { reason } => {
             format!("  {reason}: no new writes; waiting for those in flight (again to stop waiting)")
         }
-        Event::Confirming { unseen } if unseen.is_empty() => return None,
-        Event::Confirming { unseen } => format!("  waiting until the cloud shows: {}", unseen.join(", ")),
+        Event::Confirming { not_yet_visible } if not_yet_visible.is_empty() => return None,
+        Event::Confirming { not_yet_visible } => {
+            format!("  waiting until the cloud shows: {}", not_yet_visible.join(", "))
+        }
     };
     Some(line)
 }

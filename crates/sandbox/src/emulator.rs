@@ -73,7 +73,7 @@ pub trait Wire: Send + Sync {
 
 /// A cloud that answers.
 #[async_trait::async_trait]
-pub trait Cloud: Send + Sync {
+pub trait Emulator: Send + Sync {
     /// Its forms.
     fn wire(&self) -> &dyn Wire;
 

@@ -197,7 +197,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let before = recalled.clone();
         recalled.extend(access.iter().filter(|reference| reference.contains('/')).cloned());
         let more = access::places(settings, &names, &before) != access::places(settings, &names, &recalled);
-        // What we gave access to before, and is not there, is no obstacle but drift.
+        // What we gave access to before, and is not there, is no blocker but drift.
         let other = self.access_obstructed.load(Ordering::Relaxed) && *recalled != before;
         if more || other { vec![Part::Access.address()] } else { Vec::new() }
     }

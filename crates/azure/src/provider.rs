@@ -179,10 +179,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     fn recall(&self, access: &[String]) -> Vec<Address> {
         let known = self.principals();
         let former: Vec<_> = access.iter().map(|principal| identity_of(principal)).collect();
-        let unseen: Vec<_> = former.into_iter().filter(|principal| !known.contains(principal)).collect();
-        let again = !unseen.is_empty();
-        self.recalled.lock().unwrap_or_else(PoisonError::into_inner).extend(unseen);
-        again.then(|| Part::Access.address()).into_iter().collect()
+        let unknown: Vec<_> = former.into_iter().filter(|principal| !known.contains(principal)).collect();
+        let look_again = !unknown.is_empty();
+        self.recalled.lock().unwrap_or_else(PoisonError::into_inner).extend(unknown);
+        look_again.then(|| Part::Access.address()).into_iter().collect()
     }
 
     fn outputs(&self) -> Vec<Output> {

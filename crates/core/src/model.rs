@@ -232,7 +232,7 @@ impl Observer for Model {
                 desired.extend(tags);
             }
             "notification" => {
-                desired.push(asked(&ENTRY, plan.queue.as_ref().map_or(Value::Null, |queue| json!(queue))))
+                desired.push(asked(&ENTRY, plan.queue.as_ref().map_or(Value::Null, |queue| json!(queue))));
             }
             _ => desired
                 .extend(plan.principal.as_ref().map(|member| asked(&GRANTS, json!({"read": member, "write": member})))),

@@ -138,16 +138,17 @@ impl Survey {
     /// Look at what the marks say beyond the plan file: whom access was given to last.
     async fn recall(&mut self, observer: &dyn Observer, names: &[String]) {
         let access: BTreeSet<_> = self.witnesses(names).flat_map(|mark| mark.access.clone()).collect();
-        let again = observer.recall(&access.into_iter().collect::<Vec<_>>());
-        if again.is_empty() {
+        let addresses = observer.recall(&access.into_iter().collect::<Vec<_>>());
+        if addresses.is_empty() {
             return;
         }
         let resources = observer.resources();
-        let unseen: Vec<_> = resources.iter().filter(|resource| again.contains(&resource.address)).cloned().collect();
-        let observed = look(observer, &unseen).await;
-        let mut anew: Vec<_> = unseen.into_iter().zip(observed).collect();
+        let repeated: Vec<_> =
+            resources.iter().filter(|resource| addresses.contains(&resource.address)).cloned().collect();
+        let observed = look(observer, &repeated).await;
+        let mut anew: Vec<_> = repeated.into_iter().zip(observed).collect();
         let index = |address: &Address| resources.iter().position(|resource| resource.address == *address);
-        self.found.retain(|(resource, _)| !again.contains(&resource.address));
+        self.found.retain(|(resource, _)| !addresses.contains(&resource.address));
         self.found.append(&mut anew);
         self.found.sort_by_key(|(resource, _)| index(&resource.address));
     }

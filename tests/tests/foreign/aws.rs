@@ -92,7 +92,7 @@ fn letters(document: &Value) -> usize {
 }
 
 /// The entry without one of its members.
-fn nameless(entry: &Value, name: &str) -> Value {
+fn anonymous(entry: &Value, name: &str) -> Value {
     let mut entry = entry.clone();
     entry.as_object_mut().unwrap().shift_remove(name);
     entry
@@ -100,7 +100,7 @@ fn nameless(entry: &Value, name: &str) -> Value {
 
 fn rule(ours: &Value, kind: Kind, number: usize) -> Option<Value> {
     Some(match kind {
-        Kind::Equal => nameless(ours, "ID"),
+        Kind::Equal => anonymous(ours, "ID"),
         Kind::Near => json!({"ID": format!("{}{number}", ours["ID"].as_str().unwrap()), "AllowedMethods": ["GET"],
             "AllowedOrigins": ours["AllowedOrigins"], "MaxAgeSeconds": number}),
         Kind::Overlap => json!({"AllowedMethods": ["PUT", "POST"], "AllowedOrigins": ours["AllowedOrigins"]}),
@@ -116,7 +116,7 @@ fn rule(ours: &Value, kind: Kind, number: usize) -> Option<Value> {
 fn notification(ours: &Value, kind: Kind, number: usize) -> Option<Value> {
     let under = |prefix: String| json!({"Key": {"FilterRules": [{"Name": "Prefix", "Value": prefix}]}});
     Some(match kind {
-        Kind::Equal => nameless(ours, "Id"),
+        Kind::Equal => anonymous(ours, "Id"),
         Kind::Near => json!({"kind": "QueueConfigurations", "Id": format!("{}{number}", ours["Id"].as_str().unwrap()),
             "QueueArn": ours["QueueArn"], "Events": ["s3:ObjectRemoved:*"], "Filter": under(format!("near{number}/"))}),
         Kind::Overlap => {
@@ -140,7 +140,7 @@ fn statement(resource: &str, ours: &Value, kind: Kind, number: usize) -> Option<
     let (one, other) =
         if queue { ("sqs:PurgeQueue", "sqs:GetQueueUrl") } else { ("s3:PutBucketLogging", "s3:DeleteBucketWebsite") };
     Some(match kind {
-        Kind::Equal => nameless(ours, "Sid"),
+        Kind::Equal => anonymous(ours, "Sid"),
         Kind::Near => json!({"Sid": format!("{}{number}", ours["Sid"].as_str()?), "Effect": "Deny",
             "Principal": ours["Principal"], "Action": one, "Resource": resource}),
         Kind::Overlap => json!({"Resource": ours["Resource"], "Principal": {"AWS": ["{a}"]}, "Effect": "Allow",

@@ -129,9 +129,9 @@ pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Re
 }
 
 fn explain(error: Error) -> Error {
-    let unseen =
+    let unknown_agent =
         error.kind() == ErrorKind::InvalidInput && error.message().is_some_and(|reason| reason.contains("not exist"));
-    if unseen { error.with_retry(AGENT_NOT_SEEN) } else { error }
+    if unknown_agent { error.with_retry(AGENT_NOT_SEEN) } else { error }
 }
 
 /// Why the topic is not deleted: a subscription of somebody else's could never be attached to another one

@@ -18,9 +18,9 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
         format!("### {}: {}\n{head}{rows}", set.deployment, verdict(set))
     };
     // A deployment that could not be looked at has no set, and must not go unsaid.
-    let unseen = |error: &Error| {
+    let unreadable = |error: &Error| {
         let text = error.to_string().replace(['|', '\n'], " ");
         format!("### {}: unknown\n\n{text}\n", error.plan_file().unwrap_or("-"))
     };
-    sets.iter().map(table).chain(errors.iter().map(unseen)).collect::<Vec<_>>().join("\n")
+    sets.iter().map(table).chain(errors.iter().map(unreadable)).collect::<Vec<_>>().join("\n")
 }

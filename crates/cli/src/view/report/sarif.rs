@@ -9,12 +9,12 @@ use super::{Row, rows_of};
 /// A result for each difference, at its line of the plan file.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     let results = sets.iter().flat_map(|set| rows_of(set).into_iter().map(|row| result(&set.plan_file.name, &row)));
-    let unseen = errors.iter().map(|error| {
+    let unreadable = errors.iter().map(|error| {
         let (what, why) = (error.to_string(), "unknown: it could not be looked at".to_owned());
         let row = Row { address: "-", line: error.line(), rule: "unknown", what, why };
         result(error.plan_file().unwrap_or("-"), &row)
     });
-    let results: Vec<_> = results.chain(unseen).collect();
+    let results: Vec<_> = results.chain(unreadable).collect();
     let log = json!({
         "version": "2.1.0",
         "$schema": serde_sarif::sarif::SCHEMA_URL,

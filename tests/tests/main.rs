@@ -26,8 +26,7 @@
 /// for the reason that stands beside it.
 macro_rules! contract {
     (everywhere: [$($case:ident,)*], sandboxes: [$($alone:ident = $reason:literal,)*],) => {
-        $(mod architecture;
-mod $case {
+        $(mod $case {
             mod aws {
                 #[test]
                 fn ministack() {
@@ -103,6 +102,7 @@ macro_rules! on_its_sandbox {
     };
 }
 
+mod architecture;
 mod aws;
 mod azure;
 mod browser;

@@ -216,22 +216,24 @@ impl ChangeSet {
         let goes = |orphan: &Orphan| !(orphan.holds_data && self.purpose == Purpose::Apply);
         let orphans = self.with_orphans && self.orphans.iter().any(goes);
         orphans
-            || !self.renamed_orphans().is_empty()
+            || !self.rewritten_orphans().is_empty()
             || self.changes.iter().any(|change| change.action != Action::NoOp || change.record.is_some())
     }
 
-    /// Orphans that carry the deployment's former name and stay: apply writes the present one into their marks, so that they
-    /// are found when `was` leaves the plan file.
+    /// Orphans that stay, with the mark that they get: apply writes the deployment's present name into it, so that they are
+    /// found when `was` leaves the plan file; destroy takes out of it what is taken back, so that nothing of the deployment
+    /// is on record but the orphan.
     #[must_use]
-    pub fn renamed_orphans(&self) -> Vec<&Orphan> {
-        let renamed = |orphan: &&Orphan| {
-            let goes = self.with_orphans && !orphan.holds_data;
-            self.purpose == Purpose::Apply
-                && orphan.mark.deployment != self.deployment
-                && orphan.mark.newer_version().is_none()
-                && !goes
+    pub fn rewritten_orphans(&self) -> Vec<(&Orphan, Mark)> {
+        let destroys = self.purpose != Purpose::Apply;
+        let stays = |orphan: &&Orphan| !self.with_orphans || (orphan.holds_data && !destroys);
+        let known = |orphan: &&Orphan| orphan.mark.newer_version().is_none();
+        let rewritten = |orphan: &'_ Orphan| match destroys {
+            true => orphan.mark.of_itself_alone(),
+            false => Mark { deployment: self.deployment.clone(), ..orphan.mark.clone() },
         };
-        self.orphans.iter().filter(renamed).collect()
+        let orphans = self.orphans.iter().filter(stays).filter(known);
+        orphans.map(|orphan| (orphan, rewritten(orphan))).filter(|(orphan, mark)| orphan.mark != *mark).collect()
     }
 
     /// How many resources meet that action.

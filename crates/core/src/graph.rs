@@ -26,7 +26,9 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
         if set.purpose == Purpose::Apply { (removals, vec![]) } else { (vec![], removals) };
     before_marks.iter().for_each(|change| graph.remove(change));
     graph.write_marks();
-    graph.rename_orphans();
+    if set.purpose == Purpose::Apply {
+        graph.rewrite_orphans();
+    }
     let mut orphans: Vec<_> = set.orphans.iter().filter(|_| set.with_orphans).collect();
     orphans.sort_by_key(|orphan| graph.removal_order(&orphan.address));
     let mut orphans = orphans.into_iter().peekable();
@@ -41,6 +43,9 @@ pub fn graph(set: &ChangeSet, resources: &[Resource]) -> Vec<Operation> {
     }
     orphans.for_each(|orphan| graph.remove_orphan(orphan));
     after_marks.iter().for_each(|change| graph.unmark(change));
+    if set.purpose != Purpose::Apply {
+        graph.rewrite_orphans();
+    }
     graph.operations
 }
 
@@ -261,10 +266,9 @@ impl Graph<'_> {
     }
 
     /// The present name of the deployment on what carries its former one.
-    fn rename_orphans(&mut self) {
-        for orphan in self.set.renamed_orphans() {
+    fn rewrite_orphans(&mut self) {
+        for (orphan, mark) in self.set.rewritten_orphans() {
             let before = Some(orphan.mark.clone());
-            let mark = Mark { deployment: self.set.deployment.clone(), ..orphan.mark.clone() };
             self.push_orphan(orphan, Verb::WriteMark { before, mark, tags: TagChanges::default() });
         }
     }

@@ -72,6 +72,8 @@ pub enum State {
     Unfinished,
     /// Everything on record was written.
     Written,
+    /// Some of its tags are gone: it is ours, and how it became so other marks tell.
+    Damaged,
     /// Written by a newer version of the program: nothing may be written.
     Newer(String),
 }
@@ -106,7 +108,8 @@ impl PartRecord {
 pub struct Mark {
     /// The deployment's name.
     pub deployment: String,
-    /// How the resource became ours; a missing tag reads as adopted, which is never deleted.
+    /// How the resource became ours; of a damaged mark, what its own parts say, or else adopted, which is
+    /// never deleted.
     pub origin: Origin,
     /// Hash of the resource's full name; a tag copied from another resource does not match.
     pub name_digest: String,
@@ -144,12 +147,21 @@ impl Mark {
     pub fn from_tags(tags: &Tags) -> Option<Self> {
         let deployment = tags.get(DEPLOYMENT_KEY)?.clone();
         let origin = match tags.get(ORIGIN_KEY).map(String::as_str) {
-            Some("created") => Origin::Created,
-            _ => Origin::Adopted,
+            Some("created") => Some(Origin::Created),
+            Some("adopted") => Some(Origin::Adopted),
+            _ => None,
         };
-        let (name_digest, state, own, outside) = parse_spec(&joined(tags, SPEC_KEY));
+        let (name_digest, mut state, own, outside) = parse_spec(&joined(tags, SPEC_KEY));
         let parts = joined(tags, PARTS_KEY);
-        let parts = parts.split('-').filter_map(parse_part).collect();
+        let parts: BTreeMap<String, PartRecord> = parts.split('-').filter_map(parse_part).collect();
+        // What was written has its own part on record, under the beginning of the same digest.
+        let itself = parts.values().find(|part| !part.name.is_empty() && name_digest.starts_with(&part.name));
+        if matches!((&state, origin), (State::Written | State::Unfinished, None))
+            || (state == State::Written && itself.is_none())
+        {
+            state = State::Damaged;
+        }
+        let origin = origin.or(itself.and_then(|part| part.origin)).unwrap_or(Origin::Adopted);
         let access = decoded(&joined(tags, ACCESS_KEY));
         let access = access.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
         Some(Self { deployment, origin, name_digest, state, own, outside, parts, access })
@@ -174,6 +186,15 @@ impl Mark {
         tags
     }
 
+    /// The same without what is of the deployment as a whole.
+    #[must_use]
+    pub fn of_itself_alone(&self) -> Self {
+        let itself = |part: &PartRecord| self.name_digest.starts_with(&part.name);
+        let parts = self.parts.iter().filter(|(_, part)| itself(part));
+        let parts = parts.map(|(name, part)| (name.clone(), part.clone())).collect();
+        Self { outside: Ledger::default(), access: BTreeSet::new(), parts, ..self.clone() }
+    }
+
     /// Whether this mark was written for the resource of that full name.
     #[must_use]
     pub fn is_for(&self, identity: &str) -> bool {
@@ -191,7 +212,7 @@ impl Mark {
     pub fn newer_version(&self) -> Option<&str> {
         match &self.state {
             State::Newer(text) => Some(text),
-            State::Unfinished | State::Written => None,
+            State::Unfinished | State::Written | State::Damaged => None,
         }
     }
 
@@ -211,7 +232,7 @@ impl Mark {
         match (record, &self.state) {
             (Some(record), _) => Recorded::from(record),
             (None, State::Written) => Recorded::Never,
-            (None, State::Unfinished | State::Newer(_)) => Recorded::Unfinished,
+            (None, State::Unfinished | State::Damaged | State::Newer(_)) => Recorded::Unfinished,
         }
     }
 
@@ -222,7 +243,7 @@ impl Mark {
         let own = match &self.state {
             State::Newer(text) => return text.clone(),
             State::Unfinished => format!("{UNFINISHED}{own}"),
-            State::Written => own,
+            State::Written | State::Damaged => own,
         };
         let [outside, outside_preexisting] = self.outside.to_texts();
         let fields = [VERSION, &self.name_digest, &own, &preexisting, &outside, &outside_preexisting];
@@ -451,10 +472,22 @@ mod tests {
     }
 
     #[test]
-    fn mark_without_an_origin_reads_as_adopted() {
-        let mut tags = written("").to_tags();
-        tags.remove(ORIGIN_KEY);
-        assert_eq!(Mark::from_tags(&tags).unwrap().origin, Origin::Adopted);
+    fn mark_that_lost_some_of_its_tags_is_damaged() {
+        let read = |edit: &dyn Fn(&mut Tags)| {
+            let mut tags = written("").to_tags();
+            edit(&mut tags);
+            let mark = Mark::from_tags(&tags).unwrap();
+            (mark.state == State::Damaged, mark.origin)
+        };
+        assert_eq!(read(&|_| ()), (false, Origin::Created));
+        assert_eq!(read(&|tags| drop(tags.remove(ORIGIN_KEY))), (true, Origin::Created));
+        assert_eq!(read(&|tags| drop(tags.insert(ORIGIN_KEY.to_owned(), "x".to_owned()))), (true, Origin::Created));
+        assert_eq!(read(&|tags| drop(tags.remove(PARTS_KEY))), (true, Origin::Created));
+        let both = |tags: &mut Tags| {
+            tags.remove(PARTS_KEY);
+            tags.remove(ORIGIN_KEY);
+        };
+        assert_eq!(read(&both), (true, Origin::Adopted));
     }
 
     #[test]

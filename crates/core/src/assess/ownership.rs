@@ -1,7 +1,7 @@
 //! Whose a resource is, and the refusals that follow.
 
 use crate::change_set::Purpose;
-use crate::mark::{Mark, Origin};
+use crate::mark::{Mark, Origin, State};
 use crate::refusal::Refusal;
 use crate::resource::{Present, Resource};
 
@@ -20,7 +20,8 @@ impl<'a> Assessment<'a> {
     /// The mark on the resource, if it is this deployment's and for this resource.
     pub(super) fn own_mark(&self, resource: &Resource) -> Option<&'a Mark> {
         let mark = self.present(resource)?.mark.as_ref()?;
-        (self.is_ours(mark) && mark.is_for(&resource.identity)).then_some(mark)
+        let whole = mark.state != State::Damaged;
+        (self.is_ours(mark) && mark.is_for(&resource.identity) && whole).then_some(mark)
     }
 
     fn is_ours(&self, mark: &Mark) -> bool {
@@ -38,6 +39,9 @@ impl<'a> Assessment<'a> {
             return Ownership::Refused(Refusal::newer(&what, version));
         }
         match mark.filter(|mark| mark.is_for(&resource.identity)) {
+            Some(mark) if self.is_ours(mark) && mark.state == State::Damaged => {
+                return Ownership::Lost(self.lost_origin(resource, present).unwrap_or(mark.origin));
+            }
             Some(mark) if self.is_ours(mark) => return Ownership::Ours(mark.origin),
             Some(mark) => return Ownership::Refused(anothers(resource, mark)),
             None => {}

@@ -264,6 +264,39 @@ async fn tags_that_somebody_took_off_are_drift_and_come_back_with_the_origin_tha
 }
 
 #[tokio::test]
+async fn mark_that_lost_its_origin_is_drift_and_is_deleted_as_what_it_was() {
+    let model = applied(Plan::new()).await;
+    model.world().thing(FILES).tags.remove(ORIGIN_KEY);
+    let set = model.plan().await;
+    assert_eq!(change(&set, BUCKET).action, Action::Restore);
+    assert!(set.has_drift());
+    assert_eq!(change(&model.change_set(destroying(), true).await, BUCKET).action, Action::Delete);
+    model.apply().await;
+    assert_eq!(model.world().things[FILES].tags[ORIGIN_KEY], "created");
+    assert!(!model.plan().await.has_changes());
+    model.world().thing(FILES).tags.remove(ORIGIN_KEY);
+    model.destroy().await;
+    assert_eq!(*model.world(), World::default());
+}
+
+#[tokio::test]
+async fn orphan_that_a_destroy_leaves_has_nothing_on_record_but_itself() {
+    let model = replanned(applied(Plan::new()).await, |plan| plan.queue = Some("second".to_owned()));
+    model.apply().await;
+    let grants = model.world().grants.clone();
+    let set = model.change_set(destroying(), false).await;
+    assert!(model.execute(&set).await.is_complete());
+    assert_eq!(model.world().things.keys().collect::<Vec<_>>(), [EVENTS]);
+    assert!(!model.change_set(destroying(), false).await.has_changes());
+    let planned = model.plan().await;
+    assert!(!planned.has_drift() && planned.warnings.iter().all(|warning| !warning.contains("on record")), "{planned:#?}");
+    // Somebody gives the very same rights: they are theirs.
+    model.world().grants.clone_from(&grants);
+    model.destroy().await;
+    assert_eq!(*model.world(), World { grants, ..World::default() });
+}
+
+#[tokio::test]
 async fn former_name_is_taken_over_everywhere_orphans_too() {
     let model = replanned(applied(Plan::new()).await, |plan| plan.queue = Some("second".to_owned()));
     model.apply().await;

@@ -7,7 +7,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use crate::change_set::Purpose;
-use crate::mark::{DEPLOYMENT_KEY, Mark, Origin, is_key};
+use crate::mark::{DEPLOYMENT_KEY, Mark, ORIGIN_KEY, Origin, PARTS_KEY, is_key};
 use crate::model::{Model, Plan, Thing, World};
 
 /// How many walks are made.
@@ -274,10 +274,13 @@ impl Walk {
         if mark.origin != Origin::Created || !other.is_written() {
             return;
         }
-        self.model.world().thing(&name).tags.retain(|key, _| !is_key(key));
-        assert!(self.drifts().await, "{name} lost its tags");
-        self.apply().await;
-        assert_eq!(self.marked(bucket).map(|(_, mark)| mark.origin), Some(Origin::Created));
+        let lost: [&dyn Fn(&str) -> bool; 3] = [&is_key, &|key| key == ORIGIN_KEY, &|key| key == PARTS_KEY];
+        for lost in lost {
+            self.model.world().thing(&name).tags.retain(|key, _| !lost(key));
+            assert!(self.drifts().await, "{name} lost its tags");
+            self.apply().await;
+            assert_eq!(self.marked(bucket).map(|(_, mark)| mark.origin), Some(Origin::Created));
+        }
     }
 
     /// An entry of ours goes, is missed, and comes back at once.

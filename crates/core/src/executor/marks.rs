@@ -243,7 +243,7 @@ mod tests {
     use crate::context::Cancellation;
     use crate::executor::execute;
     use crate::executor::slow::{Record, Slow, THING, writes};
-    use crate::mark::{Origin, without_mark};
+    use crate::mark::{Origin, PartRecord, without_mark};
     use crate::resource::LaneMode;
 
     fn operation(verb: Verb) -> Operation {
@@ -315,7 +315,8 @@ mod tests {
         let before = Mark::from_tags(&tags);
         *lock(&slow.tags) = Some(tags);
         let changes = TagChanges::from([("cost".to_owned(), None), ("stage".to_owned(), Some("prod".to_owned()))]);
-        let mark = Mark { state: State::Written, ..Mark::unfinished("ours", Origin::Created, THING) };
+        let parts = BTreeMap::from([("thing".to_owned(), PartRecord::new(Some(Origin::Created), THING))]);
+        let mark = Mark { state: State::Written, parts, ..Mark::unfinished("ours", Origin::Created, THING) };
         let verb = Verb::WriteMark { before, mark: mark.clone(), tags: changes };
         let record = Record(slow.begun, Mutex::default());
         let outcome = execute(&slow, &[operation(verb)], &Cancellation::default(), &record).await;

@@ -412,6 +412,99 @@ fn harder_setting_of_the_account_is_no_drift() {
     AZURE.is_in_sync(&stage);
 }
 
+/// A server without an identity signs with the account's key; one that has an identity needs none.
+#[test]
+fn shared_keys_that_are_off_are_drift_where_the_server_needs_them() {
+    let stage = AZURE.applied();
+    let off = || stage.send("PATCH", ACCOUNT, json!({"properties": {"allowSharedKeyAccess": false}}));
+    off();
+    AZURE.is_in_sync(&stage);
+    let by_key = AZURE.plan_with(&[("[azure.access]\nprincipal_id = \"11111111-1111-1111-1111-111111111111\"\n", "")]);
+    stage.write("provision.toml", &by_key);
+    AZURE.apply(&stage);
+    AZURE.is_in_sync(&stage);
+    off();
+    let drift = AZURE.ends(&stage, 2, &["drift"]);
+    assert!(drift.contains("security.shared_keys") && drift.contains("false -> true"), "{drift}");
+    AZURE.apply(&stage);
+    AZURE.is_in_sync(&stage);
+}
+
+/// Rules that others gave the firewall of an account of ours outlive its opening.
+#[test]
+fn firewall_that_was_closed_is_opened_and_keeps_its_rules() {
+    let stage = AZURE.applied();
+    let hand = stage.hand();
+    let rules =
+        json!({"defaultAction": "Deny", "bypass": "None", "ipRules": [{"value": "192.0.2.1", "action": "Allow"}]});
+    hand.send("PATCH", ACCOUNT, json!({"properties": {"networkAcls": rules}}));
+    AZURE.ends(&stage, 2, &["drift"]);
+    AZURE.apply(&stage);
+    let found = hand.send("GET", ACCOUNT, Value::Null)["properties"]["networkAcls"].clone();
+    assert_eq!((&found["defaultAction"], &found["bypass"]), (&json!("Allow"), &json!("None")));
+    assert_eq!(found["ipRules"], rules["ipRules"]);
+}
+
+/// What silences the server on an account of somebody else's is said each time, and left.
+#[test]
+fn closed_shared_account_is_warned_about_and_left() {
+    let stage = shared();
+    stage.write("key.toml", SHARED.split("[azure.access]").next().unwrap());
+    let hand = stage.hand();
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    for (properties, warning) in [
+        (json!({"networkAcls": {"defaultAction": "Deny", "bypass": "None"}}), "`networkAcls.defaultAction` = Deny"),
+        (json!({"publicNetworkAccess": "Disabled"}), "`publicNetworkAccess` = Disabled"),
+    ] {
+        hand.send("PATCH", ACCOUNT, json!({"properties": properties}));
+        let before = hand.send("GET", ACCOUNT, Value::Null);
+        for command in ["plan", "drift"] {
+            let ran = AZURE.run(&stage, &[command, "one.toml"]);
+            assert!(
+                ran.code == 0 && format!("{}{}", ran.stdout, ran.stderr).contains(warning),
+                "{}{}",
+                ran.stdout,
+                ran.stderr
+            );
+        }
+        AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+        assert_eq!(hand.send("GET", ACCOUNT, Value::Null), before);
+    }
+    hand.send(
+        "PATCH",
+        ACCOUNT,
+        json!({"properties": {"publicNetworkAccess": "Enabled",
+        "networkAcls": {"defaultAction": "Allow"}, "allowSharedKeyAccess": false}}),
+    );
+    let warned = |plan: &str| {
+        let ran = AZURE.run(&stage, &["plan", plan]);
+        format!("{}{}", ran.stdout, ran.stderr).contains("AZURE_STORAGE_KEY is of no use")
+    };
+    assert!(!warned("one.toml") && warned("key.toml"));
+}
+
+/// Events of other kinds do not come, or have no queue to come to: refused before anything is written.
+#[test]
+fn shared_account_of_the_wrong_kind_is_refused_at_plan() {
+    for (kind, sku, hint) in [
+        ("Storage", "Standard_LRS", "--set kind=StorageV2"),
+        ("BlobStorage", "Standard_LRS", "--set kind=StorageV2"),
+        ("BlockBlobStorage", "Premium_LRS", "it cannot be made one"),
+        ("FileStorage", "Premium_LRS", "it cannot be made one"),
+        ("StorageV2", "Premium_LRS", "it cannot be made one"),
+    ] {
+        let stage = shared();
+        let hand = stage.hand();
+        hand.send("DELETE", ACCOUNT, Value::Null);
+        hand.send("PUT", ACCOUNT, json!({"location": "westeurope", "kind": kind, "sku": {"name": sku}}));
+        stage.faults().clear();
+        let plan = AZURE.ends(&stage, 6, &["plan", "one.toml"]);
+        assert!(plan.contains(&format!("is of kind {kind}")) && plan.contains(hint), "{plan}");
+        AZURE.ends(&stage, 6, &["apply", "one.toml", "--yes"]);
+        assert_eq!(stage.writes(), Vec::<String>::new());
+    }
+}
+
 /// Roles on a shared account outlive the container: those under the deployment's former name go too.
 #[test]
 fn roles_of_a_renamed_deployment_go_with_it() {

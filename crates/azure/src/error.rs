@@ -148,7 +148,7 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         | "ContainerAlreadyExists"
         | "QueueAlreadyExists"
         | "RoleAssignmentExists" => (Kind::AlreadyExists, RetryClass::Final),
-        "ScopeLocked" => (Kind::Refused, RetryClass::Final),
+        "ScopeLocked" | NOT_OF_THIS_KIND => (Kind::Refused, RetryClass::Final),
         "TooManyRequests" | "SubscriptionRequestsThrottled" | "ThrottlingError" | "ServerBusy" => {
             (Kind::RateLimited, RetryClass::Throttled(None))
         }
@@ -233,6 +233,9 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
         ("AuthorizationFailure", _) => {
             "the account's firewall may refuse this machine: run from a network that it lets in"
         }
+        (NOT_OF_THIS_KIND, _) => {
+            "an account of its kind has no such service: name one of kind StorageV2 under [azure.account]"
+        }
         ("RequestDisallowedByPolicy", _) => "an Azure policy forbids it; its name is in the message above",
         (_, ErrorKind::Unauthenticated) => "renew the credentials (`az login`, or a new client secret)",
         (_, ErrorKind::PermissionDenied) => {
@@ -241,6 +244,18 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// How it says that an account of this kind has no containers, or no queues
+/// (<https://github.com/turbot/steampipe-plugin-azure/issues/458>).
+const NOT_OF_THIS_KIND: &str = "FeatureNotSupportedForAccount";
+
+/// `None` where an account has no service that such things could be in.
+pub(crate) fn supported<T>(result: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Err(error) if error.code() == Some(NOT_OF_THIS_KIND) => Ok(None),
+        result => result,
+    }
 }
 
 /// How Resource Manager says that a thing, or what it is in, is not there.

@@ -28,6 +28,7 @@ use crate::credential::{self, Session};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
+use crate::resources::account::shared::SharedAccount;
 use crate::resources::events::registration::Registration;
 use crate::resources::{Write, access, account, container, cors, events, ours, queue, resource_group};
 use crate::{blockers, orphans, outputs};
@@ -41,6 +42,8 @@ struct Provider<C> {
     identity: OnceCell<Result<Identity, Error>>,
     /// Whether the look found Event Grid registered.
     registration: Registration,
+    /// The account, where it is a shared one.
+    shared_account: SharedAccount,
     /// The containers whose content was looked at, opened with the credentials that the Blob service took.
     opened: Opened,
     /// The looks at the marks in the account that are under way.
@@ -106,6 +109,7 @@ impl<C> Provider<C> {
             client,
             identity: OnceCell::new(),
             registration: Registration::default(),
+            shared_account: SharedAccount::default(),
             opened: Opened::default(),
             looking: Looking::default(),
             recalled: Mutex::default(),
@@ -202,7 +206,9 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn warnings(&self) -> Vec<String> {
-        outputs::warnings(&self.settings, self.registration.is_missing(), self.leftover_mark.load(Ordering::Relaxed))
+        let leftover = self.leftover_mark.load(Ordering::Relaxed);
+        let warnings = outputs::warnings(&self.settings, self.registration.is_missing(), leftover);
+        [warnings, self.shared_account.warnings(&self.settings)].concat()
     }
 
     fn next_steps(&self) -> Option<String> {
@@ -222,7 +228,9 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::Container => container::observe(reader, &names).await,
             Part::Cors => cors::observe(reader, settings, &names, looking).await,
             Part::Queue => queue::observe(reader, &names).await,
-            Part::Events => events::observe(reader, settings, &names, looking, registration).await,
+            Part::Events => {
+                events::observe(reader, settings, &names, looking, registration, &self.shared_account).await
+            }
             Part::Access => access::observe(reader, &names, &self.principals(), looking).await,
         }
     }

@@ -21,6 +21,7 @@
 //! Tokens are read and not verified, like signatures. What is missing of a principal's roles is refused where it decides
 //! something, on blobs and queues; on Resource Manager whoever is let in may do everything.
 
+mod account_properties;
 mod accounts;
 mod authorization;
 mod blob;

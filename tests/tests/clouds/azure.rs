@@ -69,6 +69,14 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
             make: |hand| patch(hand, json!({"properties": {"allowBlobPublicAccess": true}})),
         },
         Edit {
+            shows: "security.public_network",
+            make: |hand| patch(hand, json!({"properties": {"publicNetworkAccess": "Disabled"}})),
+        },
+        Edit {
+            shows: "security.firewall",
+            make: |hand| patch(hand, json!({"properties": {"networkAcls": {"defaultAction": "Deny"}}})),
+        },
+        Edit {
             shows: "public_access",
             make: |hand| {
                 patch(hand, json!({"properties": {"allowBlobPublicAccess": true}}));

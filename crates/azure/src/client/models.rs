@@ -87,13 +87,36 @@ pub(crate) struct AccountProperties {
     pub(crate) supports_https_traffic_only: Option<bool>,
     pub(crate) minimum_tls_version: Option<String>,
     pub(crate) allow_blob_public_access: Option<bool>,
-    allow_shared_key_access: Option<bool>,
+    pub(crate) allow_shared_key_access: Option<bool>,
+    pub(crate) public_network_access: Option<String>,
+    pub(crate) network_acls: Option<NetworkRules>,
     primary_endpoints: Option<Endpoints>,
+}
+
+/// The account's firewall <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create#networkruleset>.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NetworkRules {
+    pub(crate) default_action: Option<String>,
+    #[serde(flatten)]
+    pub(crate) rest: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 struct Endpoints {
     blob: Option<String>,
+}
+
+impl AccountProperties {
+    /// Whether it can be reached from outside; an account that does not say so can.
+    pub(crate) fn public_network(&self) -> &str {
+        self.public_network_access.as_deref().unwrap_or("Enabled")
+    }
+
+    /// What becomes of requests that no rule of the firewall lets in.
+    pub(crate) fn firewall(&self) -> &str {
+        self.network_acls.as_ref().and_then(|rules| rules.default_action.as_deref()).unwrap_or("Allow")
+    }
 }
 
 impl StorageAccount {
@@ -105,6 +128,14 @@ impl StorageAccount {
     /// Whether requests may be signed with the account's keys; an account that does not say so takes them.
     pub(crate) fn allows_shared_keys(&self) -> bool {
         self.properties.allow_shared_key_access != Some(false)
+    }
+
+    /// Its kind; with what is out of the ordinary about it.
+    pub(crate) fn described_kind(&self) -> String {
+        match self.sku().filter(|sku| sku.starts_with("Premium")) {
+            Some(sku) => format!("{} ({sku})", self.kind),
+            None => self.kind.clone(),
+        }
     }
 
     /// Where its blobs are.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::models::{BlobService, Container, Named, Queue, StorageAccount};
 use super::{Method, Reader, Writer};
+use crate::error::supported;
 use crate::names::last;
 
 /// <https://learn.microsoft.com/rest/api/storagerp/>. Not the newest: sovereign clouds follow later.
@@ -67,12 +68,12 @@ impl Reader {
     /// <https://learn.microsoft.com/rest/api/storagerp/queue/list>
     pub(crate) async fn list_queues(&self, account: &str) -> Result<Option<Vec<Named>>, Error> {
         let text = format!("list the queues of storage account `{}`", last(account));
-        self.list(&format!("{account}/queueServices/default/queues"), VERSION, &text).await
+        supported(self.list(&format!("{account}/queueServices/default/queues"), VERSION, &text).await)
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/queue/get>
     pub(crate) async fn get_queue(&self, id: &str) -> Result<Option<Queue>, Error> {
-        self.get(id, VERSION, &format!("look at queue `{}`", last(id))).await
+        supported(self.get(id, VERSION, &format!("look at queue `{}`", last(id))).await)
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/table/list>

@@ -1,5 +1,8 @@
 //! `azure.account`: the storage account, over TLS 1.2 only and without public blobs. A shared one is used, never marked.
 
+mod security;
+pub(crate) mod shared;
+
 use std::time::Duration;
 
 use provision_core::context::OperationContext;
@@ -10,9 +13,9 @@ use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use self::security::Security;
 use crate::blockers::{deletion_refusal, immovable, locked, refusal_error};
 use crate::client::models::{AccountProperties, Named, StorageAccount};
 use crate::client::{Reader, Writer};
@@ -55,7 +58,7 @@ pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     let mut desired = vec![
         AccountFacet::Location.desired(settings.location(), "azure.location"),
         AccountFacet::Sku.desired(settings.azure.account.sku, "azure.account.sku"),
-        AccountFacet::Security.desired(Security::desired(), "azure.account"),
+        AccountFacet::Security.desired(Security::desired(is_by_key(settings)), "azure.account"),
     ];
     desired.extend(wanted_tags(AccountFacet::Tags, settings));
     desired
@@ -83,14 +86,12 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
         Observed::Value(match facet {
             AccountFacet::Location => json!(location),
             AccountFacet::Sku => json!(found.sku()),
-            AccountFacet::Security => json!(Security::of(&found.properties)),
+            AccountFacet::Security => json!(Security::of(is_by_key(settings), &found.properties)),
             AccountFacet::Tags => json!(without_mark(&tags)),
         })
     });
     let mut blockers: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
-    if found.kind != "StorageV2" {
-        blockers.push((AccountFacet::Security.name(), wrong_kind(names, &found)));
-    }
+    blockers.extend(wrong_kind(names, &found).map(|refusal| (AccountFacet::Security.name(), refusal)));
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         observed,
@@ -111,13 +112,37 @@ fn missing_group(error: Error) -> Error {
     error.with_hint("write `create = true` into `resource_group` under [azure], or name a group that exists")
 }
 
-/// Only these kinds emit events
-/// (<https://learn.microsoft.com/azure/storage/blobs/storage-blob-event-overview>).
-fn wrong_kind(names: &Names, found: &StorageAccount) -> Refusal {
-    Refusal {
-        reason: format!("storage account `{}` is of kind {:?}, not StorageV2", names.account, found.kind),
-        hint: "upgrade it (`az storage account update --set kind=StorageV2`), or choose another name".to_owned(),
-    }
+/// Whether the server signs with the account's key, since the plan file names no identity of its own.
+fn is_by_key(settings: &Settings) -> bool {
+    settings.azure.access.is_none()
+}
+
+/// Only one kind emits events and has queues to put them into; of the others two can become it
+/// (<https://learn.microsoft.com/azure/storage/common/storage-account-overview#types-of-storage-accounts>,
+/// <https://learn.microsoft.com/azure/storage/common/storage-account-upgrade>).
+fn wrong_kind(names: &Names, found: &StorageAccount) -> Option<Refusal> {
+    let account = &names.account;
+    let premium = found.sku().is_some_and(|sku| sku.starts_with("Premium"));
+    let (lacks, upgradable) = match found.kind.as_str() {
+        "StorageV2" if !premium => return None,
+        "Storage" if !premium => ("sends no events", true),
+        "BlobStorage" => ("has no queues", true),
+        "FileStorage" => ("has neither containers nor queues", false),
+        _ => ("has no queues", false),
+    };
+    let hint = match upgradable {
+        true => {
+            format!("upgrade it for good (`az storage account update --name {account} --set kind=StorageV2`), or name")
+        }
+        false => "it cannot be made one: name".to_owned(),
+    };
+    Some(Refusal {
+        reason: format!(
+            "storage account `{account}` is of kind {}, which {lacks}; StorageV2 is needed",
+            found.described_kind()
+        ),
+        hint: format!("{hint} another account under [azure.account]"),
+    })
 }
 
 /// Create the account with its tags. The call would replace those of one that exists, so it is looked for right before. A
@@ -136,8 +161,7 @@ pub(crate) async fn create(
         return existed(names, &found);
     }
     let desired = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
-    let mut properties = typed::<Security>(&desired(AccountFacet::Security))?.properties();
-    properties["allowSharedKeyAccess"] = json!(true);
+    let properties = typed::<Security>(&desired(AccountFacet::Security))?.properties(&AccountProperties::default());
     let body = json!({
         "location": desired(AccountFacet::Location),
         "kind": "StorageV2",
@@ -198,13 +222,9 @@ pub(crate) async fn write(
     let body = match AccountFacet::of(write.facet)? {
         AccountFacet::Sku => json!({"sku": {"name": write.value}}),
         AccountFacet::Security => {
-            let mut security: Security = typed(write.value)?;
+            let security: Security = typed(write.value)?;
             let found = writer.reader().get_account(&names.account_id()).await?;
-            let tls = found.and_then(|found| found.properties.minimum_tls_version);
-            if let Some(harder) = tls.filter(|tls| tls.as_str() > LEAST_TLS) {
-                security.least_tls = harder;
-            }
-            json!({"properties": security.properties()})
+            json!({"properties": security.properties(&found.map(|found| found.properties).unwrap_or_default())})
         }
         AccountFacet::Location | AccountFacet::Tags => {
             return Err(ours(&format!("`{}` of an account is not written by itself", write.facet)));
@@ -289,56 +309,4 @@ fn still_held(names: &Names, what: &str) -> Error {
         .with_message(format!("{what} is still there"))
         .with_hint("run the same command again")
         .with_retry(RetryClass::Settling { reason, budget: Duration::from_secs(60) })
-}
-
-/// The least version that is desired; later ones sort after it.
-const LEAST_TLS: &str = "TLS1_2";
-
-/// How the account and its blobs are reached.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Security {
-    https_only: bool,
-    least_tls: String,
-    public_blobs: bool,
-}
-
-impl Security {
-    fn desired() -> Self {
-        Self { https_only: true, least_tls: LEAST_TLS.to_owned(), public_blobs: false }
-    }
-
-    /// Properties that an old account does not answer stand for what they were before there was such a setting
-    /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>.
-    fn of(found: &AccountProperties) -> Self {
-        let tls = found.minimum_tls_version.as_deref().unwrap_or("TLS1_0");
-        Self {
-            https_only: found.supports_https_traffic_only.unwrap_or(false),
-            // It is the least that is desired: a harder setting is as good.
-            least_tls: if tls > LEAST_TLS { LEAST_TLS } else { tls }.to_owned(),
-            public_blobs: found.allow_blob_public_access.unwrap_or(true),
-        }
-    }
-
-    /// As the service spells it.
-    fn properties(&self) -> Value {
-        json!({
-            "supportsHttpsTrafficOnly": self.https_only,
-            "minimumTlsVersion": self.least_tls,
-            "allowBlobPublicAccess": self.public_blobs,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties#storageaccountgetproperties>
-    #[test]
-    fn security_survives_the_spelling_of_the_service() {
-        let answered = serde_json::from_value(Security::desired().properties()).unwrap();
-        assert_eq!(Security::of(&answered), Security::desired());
-        let old = Security { https_only: false, least_tls: "TLS1_0".to_owned(), public_blobs: true };
-        assert_eq!(Security::of(&AccountProperties::default()), old);
-    }
 }

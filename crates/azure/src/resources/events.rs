@@ -19,6 +19,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
+use crate::resources::account::shared::SharedAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
 facets! {
@@ -82,9 +83,14 @@ pub(crate) async fn observe(
     names: &Names,
     looking: &Looking,
     registration: &Registration,
+    account: &SharedAccount,
 ) -> Result<Observation, Error> {
-    let (look, marks, ()) =
-        futures::join!(look(reader, names), looking.marks(reader, names), registration.look(reader, names));
+    let (look, marks, wrong_kind, ()) = futures::join!(
+        look(reader, names),
+        looking.marks(reader, names),
+        account.look(reader, names),
+        registration.look(reader, names)
+    );
     // A list of what is not there may be empty.
     let is_gone = marks.is_ok_and(|marks| !marks.is_there);
     let Some(look) = look?.filter(|_| !is_gone) else { return Ok(Observation::Absent) };
@@ -98,7 +104,8 @@ pub(crate) async fn observe(
             Observed::Entries(Entries { list, limit: None })
         }
     });
-    Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
+    let blockers = wrong_kind?.map(|refusal| (EventsFacet::Delivery.name(), refusal)).into_iter().collect();
+    Ok(Observation::Present(Box::new(Present { observed, blockers, ..Present::default() })))
 }
 
 fn under_way(found: &Found) -> Error {

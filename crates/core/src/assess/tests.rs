@@ -289,7 +289,10 @@ async fn orphan_that_a_destroy_leaves_has_nothing_on_record_but_itself() {
     assert_eq!(model.world().things.keys().collect::<Vec<_>>(), [EVENTS]);
     assert!(!model.change_set(destroying(), false).await.has_changes());
     let planned = model.plan().await;
-    assert!(!planned.has_drift() && planned.warnings.iter().all(|warning| !warning.contains("on record")), "{planned:#?}");
+    assert!(
+        !planned.has_drift() && planned.warnings.iter().all(|warning| !warning.contains("on record")),
+        "{planned:#?}"
+    );
     // Somebody gives the very same rights: they are theirs.
     model.world().grants.clone_from(&grants);
     model.destroy().await;

@@ -13,9 +13,9 @@ use crate::azure::call::{Call, empty, json, list, timestamp};
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_groups::{self, same_location};
 use crate::azure::resource_manager::not_served;
-use crate::azure::target::{Shape, Target};
+use crate::azure::target::{Kind, Shape, Target};
 use crate::azure::wire::IN_PROGRESS;
-use crate::azure::{guid, names, operations, properties, resources};
+use crate::azure::{account_properties, guid, names, operations, properties, resources};
 use crate::state::Transaction;
 
 /// How long it usually takes until an account is ready, in milliseconds.
@@ -80,34 +80,6 @@ struct KeyWanted {
     key_name: String,
 }
 
-/// Properties that are kept and given back
-/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create#request-body>.
-const PROPERTIES: [&str; 20] = [
-    "accessTier",
-    "allowBlobPublicAccess",
-    "allowCrossTenantReplication",
-    "allowSharedKeyAccess",
-    "allowedCopyScope",
-    "azureFilesIdentityBasedAuthentication",
-    "defaultToOAuthAuthentication",
-    "dnsEndpointType",
-    "encryption",
-    "isHnsEnabled",
-    "isLocalUserEnabled",
-    "isNfsV3Enabled",
-    "isSftpEnabled",
-    "keyPolicy",
-    "largeFileSharesState",
-    "minimumTlsVersion",
-    "networkAcls",
-    "publicNetworkAccess",
-    "sasPolicy",
-    "supportsHttpsTrafficOnly",
-];
-
-/// Those of them that make an account of a kind that is not served.
-const NOT_SERVED: [&str; 3] = ["isHnsEnabled", "isNfsV3Enabled", "isSftpEnabled"];
-
 const KINDS: [&str; 5] = ["Storage", "StorageV2", "BlobStorage", "FileStorage", "BlockBlobStorage"];
 
 const SKUS: [&str; 8] = [
@@ -158,6 +130,16 @@ impl Account {
     /// <https://learn.microsoft.com/azure/storage/blobs/storage-blob-event-overview#the-event-model>.
     pub(super) fn has_events(&self) -> bool {
         ["StorageV2", "BlobStorage", "BlockBlobStorage"].contains(&self.kind.as_str())
+    }
+
+    /// Whether a service is there: only some kinds have all, and of those not the fast ones
+    /// <https://learn.microsoft.com/azure/storage/common/storage-account-overview#types-of-storage-accounts>.
+    fn has(&self, service: &str) -> bool {
+        match self.kind.as_str() {
+            "FileStorage" => service == "File",
+            "Storage" | "StorageV2" if self.sku.starts_with("Standard") => true,
+            _ => service == "Blob",
+        }
     }
 
     fn tier(&self) -> Value {
@@ -232,6 +214,16 @@ pub(super) fn of_child(state: &Transaction<'_>, call: &Call<'_>, target: &Target
     if call.now_ms < account.ready_ms {
         let message = "The storage account provisioning state must be 'Succeeded' before executing the operation.";
         return Err(Refusal::conflict("StorageAccountIsNotProvisioned", message));
+    }
+    let service = match target.kind {
+        Kind::QueueServices | Kind::Queues => "Queue",
+        Kind::FileServices | Kind::Shares => "File",
+        Kind::TableServices | Kind::Tables => "Table",
+        _ => "Blob",
+    };
+    if !account.has(service) {
+        let message = format!("{service} is not supported for the account.");
+        return Err(Refusal::bad_request("FeatureNotSupportedForAccount", message));
     }
     Ok(account)
 }
@@ -362,8 +354,8 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target, wanted:
     one_of("sku.name", &sku, &SKUS)?;
     let tags = wanted.tags.unwrap_or_default();
     properties::tags(&tags, 15)?;
-    let mut properties = defaults();
-    merge(&mut properties, wanted.properties)?;
+    let mut properties = account_properties::defaults();
+    account_properties::merge(&mut properties, wanted.properties)?;
     let (id, name, ready_ms) =
         (id(target), target.name(0).to_owned(), call.now_ms + call.delay_ms("storageAccounts", CREATION_MS));
     let keys = [key(state, call)?, key(state, call)?];
@@ -373,24 +365,6 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target, wanted:
     resources::put(state, &account.id, &account)?;
     state.put(&name_key(&account.name), &account.id)?;
     operations::account(state, call, target, ready_ms)
-}
-
-/// What a new account is, where nothing else is said.
-fn defaults() -> Map<String, Value> {
-    let defaults = json!({
-        "accessTier": "Hot",
-        "allowBlobPublicAccess": false,
-        "encryption": {
-            "keySource": "Microsoft.Storage",
-            "services": {
-                "blob": { "enabled": true, "keyType": "Account" }, "file": { "enabled": true, "keyType": "Account" },
-            },
-        },
-        "minimumTlsVersion": "TLS1_2",
-        "networkAcls": { "bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": [] },
-        "supportsHttpsTrafficOnly": true,
-    });
-    defaults.as_object().cloned().unwrap_or_default()
 }
 
 fn patch(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
@@ -406,6 +380,8 @@ fn patch(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Serve
 fn change(state: &mut Transaction<'_>, call: &Call<'_>, mut account: Account, wanted: Wanted) -> Served {
     if let Some(kind) = wanted.kind.filter(|kind| *kind != account.kind) {
         one_of("kind", &kind, &["StorageV2"])?;
+        // <https://learn.microsoft.com/azure/storage/common/storage-account-upgrade>
+        one_of("the kind so far", &account.kind, &["Storage", "BlobStorage"])?;
         account.kind = kind;
     }
     if let Some(sku) = wanted.sku {
@@ -417,27 +393,9 @@ fn change(state: &mut Transaction<'_>, call: &Call<'_>, mut account: Account, wa
         account.tags = tags;
     }
     account.identity = wanted.identity.or(account.identity);
-    merge(&mut account.properties, wanted.properties)?;
+    account_properties::merge(&mut account.properties, wanted.properties)?;
     resources::put(state, &account.id, &account)?;
     Ok(json(200, &account.body(call)))
-}
-
-fn merge(properties: &mut Map<String, Value>, wanted: Map<String, Value>) -> Result<(), Refusal> {
-    for (name, value) in wanted {
-        if !PROPERTIES.contains(&name.as_str()) {
-            let message = format!("Could not find member '{name}' on object of type 'StorageAccountProperties'.");
-            return Err(Refusal::bad_request("InvalidRequestContent", message));
-        }
-        if NOT_SERVED.contains(&name.as_str()) && value == Value::Bool(true) {
-            return Err(Refusal::not_served(&format!("accounts with {name}")));
-        }
-        if name.starts_with("allow") && name != "allowedCopyScope" && !(value.is_boolean() || value.is_null()) {
-            let message = format!("The value of '{name}' must be true or false.");
-            return Err(Refusal::bad_request("InvalidRequestContent", message));
-        }
-        properties.insert(name, value);
-    }
-    Ok(())
 }
 
 fn one_of(what: &str, value: &str, known: &[&str]) -> Result<(), Refusal> {

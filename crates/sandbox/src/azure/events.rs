@@ -23,7 +23,8 @@ pub(super) struct Event<'a> {
     pub(super) blob: &'a Blob,
 }
 
-/// Deliver an event to the queue of every event subscription that wants it. A queue that is gone gets nothing.
+/// Deliver an event to the queue of every event subscription that wants it. A queue that is gone gets nothing, nor does one
+/// behind a firewall <https://learn.microsoft.com/azure/event-grid/handler-storage-queues>.
 pub(super) fn deliver(
     state: &mut Transaction<'_>,
     call: &Call<'_>,
@@ -37,7 +38,7 @@ pub(super) fn deliver(
         }
         let destination = &subscription.properties.destination.properties;
         let Some(to) = resources::get::<Account>(state, &destination.resource_id)? else { continue };
-        if queues::get(state, &to, &destination.queue_name)?.is_none() {
+        if !to.is_reachable() || queues::get(state, &to, &destination.queue_name)?.is_none() {
             continue;
         }
         let text = BASE64.encode(body(state, call, account, &subject, event)?.as_bytes());

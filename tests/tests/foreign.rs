@@ -183,7 +183,7 @@ struct Run<'a> {
     /// Everything of others.
     theirs: Entries,
     /// What leaves ours no place.
-    in_the_way: Vec<String>,
+    blockers: Vec<String>,
     filled: Option<&'static str>,
     /// How many entries came, and how many applies were refused.
     counts: [usize; 2],
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
             (shared.prepare)(&stage.hand());
         }
         let theirs = shared.read(&stage.hand());
-        Self { shared, moulds, stage, adopting, theirs, in_the_way: Vec::new(), filled: None, counts: [0; 2] }
+        Self { shared, moulds, stage, adopting, theirs, blockers: Vec::new(), filled: None, counts: [0; 2] }
     }
 
     fn put(&mut self, put: &Put) {
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
             return;
         }
         if self.add(document, vec![entry], put.first) && document.refused.contains(&put.kind) {
-            self.in_the_way.push(format!("{:?} in {}", put.kind, document.name));
+            self.blockers.push(format!("{:?} in {}", put.kind, document.name));
         }
     }
 
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
         assert!(self.add(document, added, false), "{} does not take so many", document.name);
         self.filled = Some(document.name);
         if !fits && room.read {
-            self.in_the_way.push(format!("{} is full", document.name));
+            self.blockers.push(format!("{} is full", document.name));
         }
     }
 
@@ -285,10 +285,10 @@ impl<'a> Run<'a> {
         let refused = ran.code == 6;
         assert!(refused || ran.code == 0, "{told}");
         assert!(
-            !refused || !self.in_the_way.is_empty() || self.is_full(true, !foreseen),
+            !refused || !self.blockers.is_empty() || self.is_full(true, !foreseen),
             "nothing is in the way: {told}"
         );
-        assert!(refused || !foreseen || self.in_the_way.is_empty(), "{:?} and yet {told}", self.in_the_way);
+        assert!(refused || !foreseen || self.blockers.is_empty(), "{:?} and yet {told}", self.blockers);
         if refused {
             self.counts[1] += 1;
             wrote_nothing(&self.stage);

@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 use crate::backend::Backend;
 use crate::ministack::MiniStack;
 use crate::run::{Ran, binary, finished};
-use crate::{boto3, python};
+use crate::{boto3, python, roots};
 
 /// A cloud, a working folder, and the binary. It ends with the value.
 pub struct Stage {
@@ -134,7 +134,9 @@ impl Stage {
     }
 
     fn of(server: Server, hand: Hand, names: Names) -> Self {
-        Self { server, hand, names, folder: tempfile::tempdir().unwrap(), hook_failed: Arc::default() }
+        let folder = tempfile::tempdir().unwrap();
+        roots::write(folder.path());
+        Self { server, hand, names, folder, hook_failed: Arc::default() }
     }
 
     /// The sandbox.
@@ -323,6 +325,9 @@ impl Stage {
             Server::Shared(proxy) => self.credentials(proxy.address),
         };
         env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
+        if !env.iter().any(|(name, _)| name == "SSL_CERT_FILE") {
+            env.push(("SSL_CERT_FILE".to_owned(), roots::file(self.folder.path()).display().to_string()));
+        }
         env
     }
 

@@ -90,7 +90,7 @@ fn apply_makes_what_the_design_says_read_back_by_boto3(aws: &Place) {
     assert!(role.contains("arn:aws:s3:::acme-{s}/*") && role.contains("s3:GetObject*") && !role.contains("s3:*"));
 }
 
-/// The calls of S3 that this binary has beside CreateBucket and those for attribute-based access control, each with the header
+/// The calls of S3 that this binary has beside `CreateBucket` and those for attribute-based access control, each with the header
 /// that guards it. One that does not come is not tried here, and one that is new is not on the list: both fail.
 const OWNED: [&str; 25] = [
     "s3:AbortMultipartUpload",
@@ -338,7 +338,7 @@ mod alone {
         is_not_taken(aws, "{'team': 'theirs'}");
     }
 
-    /// In us-east-1, and on endpoints that others wrote, CreateBucket succeeds for a bucket that is there: one with these tags
+    /// In us-east-1, and on endpoints that others wrote, `CreateBucket` succeeds for a bucket that is there: one with these tags
     /// appears right before the call.
     fn is_not_taken(aws: &Place, tags: &str) {
         let stage = aws.planned();

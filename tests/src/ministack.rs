@@ -1,10 +1,10 @@
 //! MiniStack, an AWS emulator that others wrote: one server for a test process, an account for each test.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::listening::listening;
 use crate::python;
 
 /// A running server. It dies with this process: its launcher ends when the pipe to it closes.
@@ -15,15 +15,28 @@ pub struct MiniStack {
     _folder: tempfile::TempDir,
 }
 
+/// Binds a port itself, so that nobody else can have it, and says which; whatever else it prints is its log.
 const LAUNCHER: &str = "
-import os, sys, threading
+import asyncio, os, resource, socket, sys, threading
 def watch():
     sys.stdin.read()
     os._exit(0)
 threading.Thread(target=watch, daemon=True).start()
-from ministack.__main__ import main
-sys.argv = ['ministack']
-main()
+told = os.dup(1)
+os.dup2(2, 1)
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+listener = socket.create_server(('127.0.0.1', 0))
+port = listener.getsockname()[1]
+os.environ['GATEWAY_PORT'] = str(port)
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app
+config = Config()
+config.bind = [f'fd://{listener.fileno()}']
+config.keep_alive_timeout = 75
+os.write(told, f'{port}\\n'.encode())
+asyncio.run(serve(app, config))
 ";
 
 impl MiniStack {
@@ -35,26 +48,17 @@ impl MiniStack {
 
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let start = |port: u16| {
-            let log = std::fs::File::create(&path)?;
-            Command::new(python::interpreter())
-                .arg("-c")
-                .arg(LAUNCHER)
-                .current_dir(folder.path())
-                .env_clear()
-                .env("PATH", std::env::var("PATH").unwrap_or_default())
-                .env("HOME", folder.path())
-                .env("TMPDIR", folder.path())
-                .env("BIND_HOST", "127.0.0.1")
-                .env("GATEWAY_PORT", port.to_string())
-                .stdin(Stdio::piped())
-                .stdout(log.try_clone()?)
-                .stderr(log)
-                .spawn()
-        };
-        let log = || std::fs::read_to_string(&path).unwrap_or_default();
-        let (address, child) = listening(("/_ministack/health", "\"edition\""), start, log).unwrap();
+        let log = folder.path().join("log");
+        let mut command = Command::new(python::interpreter());
+        command.arg("-c").arg(LAUNCHER).current_dir(folder.path()).env_clear();
+        command.env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.env("HOME", folder.path()).env("TMPDIR", folder.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
+        let mut child = command.spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        let told = || panic!("it ended:\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+        let address = SocketAddr::from(([127, 0, 0, 1], port.trim().parse().unwrap_or_else(|_| told())));
         Self { address, _child: child, _folder: folder }
     }
 }

@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 use crate::backend::Backend;
 use crate::ministack::MiniStack;
 use crate::run::{Ran, binary, finished};
-use crate::{boto3, python};
+use crate::{boto3, python, roots};
 
 /// A cloud, a working folder, and the binary. It ends with the value.
 pub struct Stage {
@@ -134,7 +134,9 @@ impl Stage {
     }
 
     fn of(server: Server, hand: Hand, names: Names) -> Self {
-        Self { server, hand, names, folder: tempfile::tempdir().unwrap(), hook_failed: Arc::default() }
+        let folder = tempfile::tempdir().unwrap();
+        roots::write(folder.path());
+        Self { server, hand, names, folder, hook_failed: Arc::default() }
     }
 
     /// The sandbox.
@@ -323,6 +325,9 @@ impl Stage {
             Server::Shared(proxy) => self.credentials(proxy.address),
         };
         env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
+        if !env.iter().any(|(name, _)| name == "SSL_CERT_FILE") {
+            env.push(("SSL_CERT_FILE".to_owned(), roots::file(self.folder.path()).display().to_string()));
+        }
         env
     }
 
@@ -433,7 +438,7 @@ const API_VERSION: &str = "api-version=2024-01-01";
 
 impl Hand {
     fn boto3(address: SocketAddr, names: Names) -> Self {
-        Self { client: reqwest::Client::new(), way: Arc::new(Way::Aws { address, names }) }
+        Self { client: plain().build().unwrap(), way: Arc::new(Way::Aws { address, names }) }
     }
 
     /// Run Python with boto3: `s3`, `sqs` and `iam` are clients. Gives what it prints.
@@ -452,10 +457,9 @@ impl Hand {
         let variable = |name: &str| {
             environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
         };
-        let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
         if cloud == EmulatorKind::Google {
             let base = format!("http://{}", sandbox.address(cloud).unwrap());
-            return Self { client: builder.build().unwrap(), way: Arc::new(Way::Google { base }) };
+            return Self { client: plain().build().unwrap(), way: Arc::new(Way::Google { base }) };
         }
         let pem = std::fs::read(variable("SSL_CERT_FILE")).unwrap();
         let roots = reqwest::Certificate::from_pem_bundle(&pem).unwrap();
@@ -467,7 +471,7 @@ impl Hand {
         );
         let (blob, queue) = (variable("AZURE_STORAGE_BLOB_ENDPOINT"), variable("AZURE_STORAGE_QUEUE_ENDPOINT"));
         let way = Way::Azure { manager, blob, queue, token: OnceLock::new(), login, form };
-        Self { client: builder.tls_certs_only(roots).build().unwrap(), way: Arc::new(way) }
+        Self { client: plain().tls_certs_only(roots).build().unwrap(), way: Arc::new(way) }
     }
 
     /// Send a request to a place: a path of the cloud's management, a whole URL, or on Azure `blob:` or `queue:` and a
@@ -550,6 +554,11 @@ impl Hand {
         }
         panic!("{address} does not end");
     }
+}
+
+/// A client without the certificates of the system, which take long to read.
+fn plain() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).tls_certs_only([])
 }
 
 fn whole(base: &str, place: &str) -> String {

@@ -22,9 +22,9 @@ use crate::clouds::{AWS, AZURE, CloudFixture, GCP};
 /// Of so many pauses one is tried in the short form.
 const SHORT: usize = 6;
 /// Worlds at the same time: a run mostly waits.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 /// A run from which nothing came for so long waits for the request that is paused.
-const QUIET: Duration = Duration::from_millis(300);
+const QUIET: Duration = Duration::from_millis(600);
 /// Tags that were read beside other writes are good for a second: a pause lasts longer.
 const PAUSE: Duration = Duration::from_millis(1200);
 

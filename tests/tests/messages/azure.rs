@@ -93,9 +93,9 @@ fn identity_that_the_directory_does_not_show_yet_is_waited_for() {
     let stage = AZURE.planned();
     let principal = SERVER.replace('1', "4");
     AZURE.change(&stage, &[(SERVER, &principal)]);
-    stage.faults().set_propagation("principals", Duration::from_secs(12));
+    stage.faults().set_propagation("principals", Duration::from_secs(120));
     stage.sandbox().seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
-    let ran = AZURE.run(&stage, &["apply", "--yes"]);
+    let ran = stage.hastened(|| AZURE.run(&stage, &["apply", "--yes"]));
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("the directory does not show the identity yet"), "{}", ran.stderr);
     AZURE.is_in_sync(&stage);

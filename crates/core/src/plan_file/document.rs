@@ -22,7 +22,7 @@ impl Document {
     /// Line and column of a byte, both from 1.
     pub(crate) fn position(&self, byte: usize) -> Position {
         let before = &self.source.as_bytes()[..byte.min(self.source.len())];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
         Position { line, column }

@@ -203,7 +203,7 @@ fn deleted_key(account: &Account, name: &str) -> String {
     data_key(&account.name, &format!("deleted-container/{name}"))
 }
 
-/// As in a list, which has no metadata: recorded by azure-cli's test_storage_container_using_rm_main_scenario.yaml
+/// As in a list, which has no metadata: recorded by azure-cli's `test_storage_container_using_rm_main_scenario.yaml`
 /// (<https://github.com/Azure/azure-sdk-for-net/issues/17717>).
 fn listed(container: &Container) -> Value {
     let mut listed = body(container);

@@ -112,7 +112,7 @@ fn damage_anywhere_else_is_an_error_that_names_the_line() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
             std::fs::write(&path, &damaged).unwrap();
-            let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = bytes[..at].split(|byte| *byte == b'\n').count();
             let text = refusal(folder.path());
             assert!(text.contains(&format!("line {line}")) && text.contains(name), "{name} at {at}: {text}");
         }

@@ -24,7 +24,7 @@ use crate::config::Settings;
 use crate::credential::{self, Session};
 use crate::names::{Account, Names, Part};
 use crate::resources::access::{self, Recalled};
-use crate::resources::{Write, bucket, notification, ours, queue, run_queue};
+use crate::resources::{Write, bucket, notification, queue, run_queue};
 use crate::{contents, orphans, outputs};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -319,7 +319,7 @@ impl Provisioner for Provider<Writer> {
 
 /// Entries are in a document of something else, and have no tags: they are written, and that is all.
 fn as_a_whole(part: Part) -> Error {
-    ours(&format!("{} is taken for more than an entry", part.address()))
+    Error::bug(&format!("{} is taken for more than an entry", part.address()))
 }
 
 /// Only a bucket that this run made can be one that S3 does not see yet; any other is gone.

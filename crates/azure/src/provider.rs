@@ -30,7 +30,7 @@ use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::account::shared::SharedAccount;
 use crate::resources::events::registration::Registration;
-use crate::resources::{Write, access, account, container, cors, events, ours, queue, resource_group};
+use crate::resources::{Write, access, account, container, cors, events, queue, resource_group};
 use crate::{blockers, orphans, outputs};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -322,8 +322,8 @@ impl Provisioner for Provider<Writer> {
             Part::Cors => cors::write(writer, &names, &write, context).await,
             Part::Events => events::write(writer, &names, &self.registration, &write, context).await,
             Part::Access => access::write(writer, settings, &names, &self.principals(), &write).await,
-            Part::ResourceGroup => Err(ours("a resource group is written with its creation")),
-            Part::Queue => Err(ours("a queue is written with its creation")),
+            Part::ResourceGroup => Err(Error::bug("a resource group is written with its creation")),
+            Part::Queue => Err(Error::bug("a queue is written with its creation")),
         };
         written.map_err(|error| self.not_seen_yet(error))
     }
@@ -364,7 +364,7 @@ impl Provider<Writer> {
 
 /// Entries are in a document of something else, and have no tags: they are written, and that is all.
 fn as_a_whole(part: Part) -> Error {
-    ours(&format!("{} is taken for more than an entry", part.address()))
+    Error::bug(&format!("{} is taken for more than an entry", part.address()))
 }
 
 fn adoption_alternative(key: &str) -> String {

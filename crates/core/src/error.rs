@@ -120,6 +120,12 @@ struct Details {
 }
 
 impl Error {
+    /// What no version of ours ever asks for: a facet that there is none of, a value that no request can be made from.
+    #[must_use]
+    pub fn bug(what: &str) -> Self {
+        Self::new(ErrorKind::Unexpected, format!("{what}: this is a bug in provision"))
+    }
+
     /// An error of that kind; `tried` says what was tried, on what, and reads after "cannot" ("create bucket `b`").
     #[must_use]
     pub fn new(kind: ErrorKind, tried: impl Into<String>) -> Self {

@@ -1,6 +1,8 @@
 //! Facets: the parts of a resource that are read and written by calls of their own, what is desired of them, and what there is.
 
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::refusal::Refusal;
@@ -118,4 +120,93 @@ impl Entry {
     pub fn new(value: Value, text: String) -> Self {
         Self { member: None, value, id: EntryId::Nobodys, co_owned: false, text, conflict: None, behind: None }
     }
+}
+
+/// The facets of one kind of resource, in the order in which people read them: name, key in the mark, extent, whose, and how
+/// it is made. A `match` on them has no `_`: a new one stops the build in each function that has to answer for it.
+#[macro_export]
+macro_rules! facets {
+    ($(#[$doc:meta])* $visibility:vis enum $kind:ident {
+        $($facet:ident = ($name:literal, $key:expr, $extent:ident, $sharing:ident, $creation:ident),)+
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $visibility enum $kind {
+            $($facet,)+
+        }
+
+        impl $crate::facet::Facets for $kind {
+            const EACH: &'static [Self] = &[$(Self::$facet,)+];
+
+            const ALL: &'static [&'static $crate::facet::Facet] = &[$(
+                &$crate::facet::Facet {
+                    name: $name,
+                    key: $key,
+                    extent: $crate::facet::Extent::$extent,
+                    sharing: $crate::facet::Sharing::$sharing,
+                    creation: $crate::facet::Creation::$creation,
+                },
+            )+];
+
+            fn spec(self) -> &'static $crate::facet::Facet {
+                Self::ALL[self as usize]
+            }
+        }
+    };
+}
+
+/// What [`facets!`](crate::facets) makes.
+pub trait Facets: Copy + 'static {
+    /// Every one that the kind can have.
+    const EACH: &'static [Self];
+
+    /// The same, as the core knows them.
+    const ALL: &'static [&'static Facet];
+
+    /// As the core knows it.
+    fn spec(self) -> &'static Facet;
+
+    /// Its name in messages and change sets.
+    fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// The facet of this name.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    fn of(name: &str) -> Result<Self, Error> {
+        let found = Self::EACH.iter().copied().find(|facet| facet.name() == name);
+        found.ok_or_else(|| Error::bug(&format!("facet `{name}` is unknown")))
+    }
+
+    /// A desired value; `path` is the plan file's key that decides it.
+    fn desired(self, value: impl Serialize, path: &str) -> Desired {
+        Desired { facet: self.spec(), value: json!(value), path: path.to_owned() }
+    }
+
+    /// A value that was read, or not.
+    fn observed(self, read: Result<impl Serialize, Error>) -> (&'static str, Observed) {
+        (self.name(), read.map_or_else(Observed::Unknown, |value| Observed::Value(json!(value))))
+    }
+
+    /// Entries of everybody that were read, or not.
+    fn entries(self, read: Result<Entries, Error>) -> (&'static str, Observed) {
+        (self.name(), read.map_or_else(Observed::Unknown, Observed::Entries))
+    }
+
+    /// What is observed of each.
+    fn all_observed(look: impl Fn(Self) -> Observed) -> Vec<(&'static str, Observed)> {
+        Self::EACH.iter().map(|facet| (facet.name(), look(*facet))).collect()
+    }
+}
+
+/// A value as its facet has it.
+///
+/// # Errors
+///
+/// It is of another form, which no version of ours ever sends.
+pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Error> {
+    T::deserialize(value).map_err(|error| Error::bug(&format!("a value cannot be read ({error})")))
 }

@@ -27,7 +27,7 @@ use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part};
 use crate::resources::reattachment::Held;
-use crate::resources::{Write, access, bucket, notification, ours, subscription, topic};
+use crate::resources::{Write, access, bucket, notification, subscription, topic};
 use crate::{contents, orphans, outputs};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -322,5 +322,5 @@ fn needs_lane(part: Part, write: &Write<'_>) -> bool {
 
 /// Entries are in a document of something else, and have no labels: they are written, and that is all.
 fn as_a_whole(part: Part) -> Error {
-    ours(&format!("{} is taken for more than an entry", part.address()))
+    Error::bug(&format!("{} is taken for more than an entry", part.address()))
 }

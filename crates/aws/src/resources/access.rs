@@ -18,9 +18,9 @@ use crate::config::{
 };
 use crate::names::{Names, Part};
 use crate::policy::{Document, document, normalize};
-use crate::resources::{Facets, Write, ours};
+use crate::resources::{Facets, Write};
 
-facets! {
+provision_core::facets! {
     /// Facets of the server's rights.
     pub(crate) enum AccessFacet {
         Policy = ("policy", 'a', NamedKeys, Named, OwnCall),
@@ -197,7 +197,7 @@ pub(crate) async fn write(writer: &Writer, write: &Write<'_>) -> Result<(), Erro
 }
 
 fn split(place: &str) -> Result<(&str, &str), Error> {
-    place.split_once('/').ok_or_else(|| ours(&format!("`{place}` names no policy of a role")))
+    place.split_once('/').ok_or_else(|| Error::bug(&format!("`{place}` names no policy of a role")))
 }
 
 /// What is desired and not there in that form.

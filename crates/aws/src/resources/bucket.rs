@@ -19,10 +19,10 @@ use crate::config::{Encryption, Settings};
 use crate::contents;
 use crate::names::{Names, Part};
 use crate::policy::{Document, Quota, with_sid};
-use crate::resources::{Facets, Write, cors, ours, typed};
+use crate::resources::{Facets, Write, cors, typed};
 use crate::tags::set_and_removed;
 
-facets! {
+provision_core::facets! {
     /// Facets of the bucket.
     pub(crate) enum BucketFacet {
         Ownership = ("ownership", 'o', Whole, Exclusive, SameCall),
@@ -323,7 +323,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         BucketFacet::Versioning => writer.put_bucket_versioning(bucket, owner, typed(value)?).await,
         BucketFacet::Policy => write_policy(writer, names, write).await,
         BucketFacet::Cors => cors::write(writer, names, write).await,
-        BucketFacet::Tags => Err(ours("tags are written with the mark")),
+        BucketFacet::Tags => Err(Error::bug("tags are written with the mark")),
     }
 }
 
@@ -353,7 +353,7 @@ fn encrypted(
         .set_kms_master_key_id(desired.kms_key)
         .build();
     let rule = ServerSideEncryptionRule::builder()
-        .apply_server_side_encryption_by_default(default.map_err(|error| ours(&error.to_string()))?)
+        .apply_server_side_encryption_by_default(default.map_err(|error| Error::bug(&error.to_string()))?)
         .set_bucket_key_enabled(found.and_then(|found| found.bucket_key_enabled))
         .set_blocked_encryption_types(found.and_then(|found| found.blocked_encryption_types.clone()));
     Ok(rule.build())

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::client::Writer;
 use crate::config::Settings;
 use crate::names::Names;
-use crate::resources::{Write, ours, typed};
+use crate::resources::{Write, typed};
 
 /// Rules of a document <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html>.
 const MOST_CORS_RULES: usize = 100;
@@ -70,7 +70,7 @@ fn rule_of(value: &Value, id: &str) -> Result<CorsRule, Error> {
         .set_expose_headers(Some(rule.expose))
         .set_max_age_seconds(i32::try_from(rule.max_age_s).ok())
         .build();
-    rule.map_err(|error| ours(&error.to_string()))
+    rule.map_err(|error| Error::bug(&error.to_string()))
 }
 
 #[cfg(test)]

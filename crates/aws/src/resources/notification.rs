@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::client::{Reader, Writer};
 use crate::names::{Names, Part};
-use crate::resources::{Facets, Write, bucket, ours, typed};
+use crate::resources::{Facets, Write, bucket, typed};
 
-facets! {
+provision_core::facets! {
     /// Facets of the notification.
     pub(crate) enum NotificationFacet {
         Entry = ("entry", 'n', Whole, Named, OwnCall),
@@ -245,7 +245,7 @@ fn merged(
 fn entry_of(desired: &ToQueue, id: &str) -> Result<QueueConfiguration, Error> {
     let events = desired.events.iter().map(|event| Event::from(event.as_str())).collect();
     let entry = QueueConfiguration::builder().id(id).queue_arn(&desired.queue).set_events(Some(events)).build();
-    entry.map_err(|error| ours(&error.to_string()))
+    entry.map_err(|error| Error::bug(&error.to_string()))
 }
 
 /// The destinations that S3 cannot validate, where that is why it refuses.

@@ -13,10 +13,10 @@ use crate::client::{Reader, Writer};
 use crate::config::{QueueSection, Senders, Settings};
 use crate::names::{Names, Part};
 use crate::policy::{Document, Quota, document, with_sid};
-use crate::resources::{Facets, Write, ours, typed};
+use crate::resources::{Facets, Write, typed};
 use crate::tags::set_and_removed;
 
-facets! {
+provision_core::facets! {
     /// Facets of a queue, the same for both: one may become the other.
     pub(crate) enum QueueFacet {
         Attributes = ("attributes", 'q', NamedKeys, Exclusive, SameCall),
@@ -203,7 +203,7 @@ fn attributes_of(facet: QueueFacet, value: &Value) -> Result<Tags, Error> {
         QueueFacet::Attributes => typed::<Attributes>(value)?.to_service(),
         QueueFacet::Encryption => Tags::from([("SqsManagedSseEnabled".to_owned(), "true".to_owned())]),
         QueueFacet::Policy => Tags::from([("Policy".to_owned(), document(&json!([value])))]),
-        QueueFacet::Tags => return Err(ours("tags are written with the mark")),
+        QueueFacet::Tags => return Err(Error::bug("tags are written with the mark")),
     })
 }
 

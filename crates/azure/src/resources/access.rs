@@ -18,7 +18,7 @@ use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part, identity_of};
 use crate::resources::{Facets, Write};
 
-facets! {
+provision_core::facets! {
     /// By role, who has it.
     pub(crate) enum AccessFacet {
         Roles = ("roles", 'r', NamedKeys, Named, OwnCall),

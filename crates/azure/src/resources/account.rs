@@ -24,10 +24,10 @@ use crate::error::ACCOUNT_NOT_READY;
 use crate::marks;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
-use crate::resources::{ACCOUNT_LANE, Facets, Write, ours, typed, wanted_tags};
+use crate::resources::{ACCOUNT_LANE, Facets, Write, typed, wanted_tags};
 use crate::tags::{self, changed};
 
-facets! {
+provision_core::facets! {
     /// Facets of the account.
     pub(crate) enum AccountFacet {
         Location = ("location", 'l', Whole, Exclusive, SameCall),
@@ -227,7 +227,7 @@ pub(crate) async fn write(
             json!({"properties": security.properties(&found.map(|found| found.properties).unwrap_or_default())})
         }
         AccountFacet::Location | AccountFacet::Tags => {
-            return Err(ours(&format!("`{}` of an account is not written by itself", write.facet)));
+            return Err(Error::bug(&format!("`{}` of an account is not written by itself", write.facet)));
         }
     };
     writer.patch_account(&names.account_id(), &body).await

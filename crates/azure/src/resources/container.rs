@@ -15,10 +15,10 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Opened};
 use crate::names::{Names, Part, identity_of};
-use crate::resources::{CONTENT_LANE, Facets, Write, ours};
+use crate::resources::{CONTENT_LANE, Facets, Write};
 use crate::tags::{changed, metadata, to_metadata};
 
-facets! {
+provision_core::facets! {
     /// Facets of the container.
     pub(crate) enum ContainerFacet {
         Account = ("account", 'a', Whole, Exclusive, SameCall),
@@ -103,7 +103,7 @@ pub(crate) async fn update_tags(
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
     let body = match ContainerFacet::of(write.facet)? {
         ContainerFacet::PublicAccess => json!({"properties": {"publicAccess": "None"}}),
-        ContainerFacet::Account => return Err(ours("a container is not moved to another account")),
+        ContainerFacet::Account => return Err(Error::bug("a container is not moved to another account")),
     };
     writer.patch_container(&names.container_id(&names.container), &body).await
 }

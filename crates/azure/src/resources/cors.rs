@@ -16,7 +16,7 @@ use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part};
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
-facets! {
+provision_core::facets! {
     /// Rules have no id: whose one is stands in the marks alone.
     pub(crate) enum CorsFacet {
         Rule = ("rule", 'c', Whole, Anonymous, OwnCall),

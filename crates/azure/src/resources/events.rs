@@ -22,7 +22,7 @@ use crate::names::{Names, Part, identity_of};
 use crate::resources::account::shared::SharedAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
-facets! {
+provision_core::facets! {
     /// Facets of the event subscription.
     pub(crate) enum EventsFacet {
         Delivery = ("delivery", 'e', Whole, Named, OwnCall),

@@ -15,7 +15,7 @@ use crate::names::{Names, Part, identity_of};
 use crate::resources::{CONTENT_LANE, Facets};
 use crate::tags::{changed, metadata, to_metadata};
 
-facets! {
+provision_core::facets! {
     /// A queue has nothing to set; where it is tells that it is.
     pub(crate) enum QueueFacet {
         Account = ("account", 'a', Whole, Exclusive, SameCall),

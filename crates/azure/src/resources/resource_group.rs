@@ -19,7 +19,7 @@ use crate::names::{Names, Part, identity_of, last};
 use crate::resources::{Facets, wanted_tags};
 use crate::tags::{self, changed};
 
-facets! {
+provision_core::facets! {
     /// Facets of the group.
     pub(crate) enum GroupFacet {
         Location = ("location", 'l', Whole, Exclusive, SameCall),

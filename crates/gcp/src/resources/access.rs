@@ -20,7 +20,7 @@ use crate::names::{Names, Part};
 use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, member_of, no_account};
 use crate::resources::{Facets, Write, bucket};
 
-facets! {
+provision_core::facets! {
     /// Facets of the server's access.
     pub(crate) enum AccessFacet {
         OnBucket = ("bucket_grants", 'a', NamedKeys, Anonymous, OwnCall),

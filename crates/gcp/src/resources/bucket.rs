@@ -18,10 +18,10 @@ use crate::contents;
 use crate::error::lacks_permission;
 use crate::names::{Names, Part, bucket_identity};
 use crate::resources::bucket_settings::{Encryption, PublicAccess, SoftDelete, Storage};
-use crate::resources::{Facets, MOST_LABELS, Write, cors, ours, typed};
+use crate::resources::{Facets, MOST_LABELS, Write, cors, typed};
 use crate::tags::{labels_of, unmoved};
 
-facets! {
+provision_core::facets! {
     /// Facets of the bucket.
     pub(crate) enum BucketFacet {
         Storage = ("storage", 's', NamedKeys, Exclusive, SameCall),
@@ -224,7 +224,7 @@ fn with_facet(bucket: Bucket, facet: BucketFacet, value: &Value) -> Result<Bucke
         BucketFacet::Versioning => bucket.set_versioning(Versioning::new().set_enabled(typed::<bool>(value)?)),
         BucketFacet::SoftDelete => bucket.set_soft_delete_policy(typed::<SoftDelete>(value)?.into_policy()),
         BucketFacet::Cors => bucket.set_cors([cors::rule_of(value)?]),
-        BucketFacet::Labels => return Err(ours("labels are written with the mark")),
+        BucketFacet::Labels => return Err(Error::bug("labels are written with the mark")),
     })
 }
 

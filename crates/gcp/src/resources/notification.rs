@@ -20,7 +20,7 @@ use crate::client::{Reader, Writer};
 use crate::names::{Names, Part};
 use crate::resources::{Facets, Write, bucket, topic, typed};
 
-facets! {
+provision_core::facets! {
     /// Facets of the notification.
     pub(crate) enum NotificationFacet {
         Entry = ("entry", 'n', Whole, Anonymous, OwnCall),

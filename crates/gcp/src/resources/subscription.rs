@@ -20,10 +20,10 @@ use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::names::{Names, Part, pubsub_identity, short};
 use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again};
 use crate::resources::reattachment::{DELETED_TOPIC, Held, TOPIC_NOT_SEEN, attach_again};
-use crate::resources::{Facets, MOST_LABELS, Write, ours, typed};
+use crate::resources::{Facets, MOST_LABELS, Write, typed};
 use crate::tags::{labels_of, unmoved};
 
-facets! {
+provision_core::facets! {
     /// Facets of the subscription.
     pub(crate) enum SubscriptionFacet {
         Topic = ("topic", 't', Whole, Exclusive, SameCall),
@@ -242,7 +242,7 @@ fn with_facet(subscription: Subscription, facet: SubscriptionFacet, value: &Valu
         SubscriptionFacet::Topic => subscription.set_topic(typed::<String>(value)?),
         SubscriptionFacet::Attributes => typed::<Attributes>(value)?.on(subscription).0,
         SubscriptionFacet::Access => subscription,
-        SubscriptionFacet::Labels => return Err(ours("labels are written with the mark")),
+        SubscriptionFacet::Labels => return Err(Error::bug("labels are written with the mark")),
     })
 }
 
@@ -279,7 +279,7 @@ pub(crate) async fn write(
             let email = grants(value).map(|(_, member)| email_of(member)).next();
             written.map_err(|error| explain(error, email))
         }
-        SubscriptionFacet::Labels => Err(ours("labels are written with the mark")),
+        SubscriptionFacet::Labels => Err(Error::bug("labels are written with the mark")),
     }
 }
 

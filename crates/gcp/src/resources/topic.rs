@@ -16,10 +16,10 @@ use crate::config::Settings;
 use crate::error::absent;
 use crate::names::{Names, Part, pubsub_identity, short};
 use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of};
-use crate::resources::{Facets, MOST_LABELS, Write, ours};
+use crate::resources::{Facets, MOST_LABELS, Write};
 use crate::tags::{labels_of, unmoved};
 
-facets! {
+provision_core::facets! {
     /// Facets of the topic.
     pub(crate) enum TopicFacet {
         Publisher = ("publisher", 'p', NamedKeys, Anonymous, OwnCall),
@@ -124,7 +124,7 @@ pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Re
             let written = policy::write(writer, &target, write.before, write.value, write.just_created).await;
             written.map_err(explain)
         }
-        TopicFacet::Labels => Err(ours("labels are written with the mark")),
+        TopicFacet::Labels => Err(Error::bug("labels are written with the mark")),
     }
 }
 

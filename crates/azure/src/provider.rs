@@ -28,8 +28,8 @@ use crate::credential::{self, Session};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
-use crate::resources::account::shared::SharedAccount;
 use crate::resources::events::registration::Registration;
+use crate::resources::shared_account::SharedAccount;
 use crate::resources::{Write, access, account, container, cors, events, queue, resource_group};
 use crate::{blockers, orphans, outputs};
 

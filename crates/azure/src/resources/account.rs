@@ -1,7 +1,6 @@
 //! `azure.account`: the storage account, over TLS 1.2 only and without public blobs. A shared one is used, never marked.
 
 mod security;
-pub(crate) mod shared;
 
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use crate::error::ACCOUNT_NOT_READY;
 use crate::marks;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
+use crate::resources::shared_account::{is_by_key, wrong_kind};
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed, wanted_tags};
 use crate::tags::{self, changed};
 
@@ -110,39 +110,6 @@ fn explained(error: Error, settings: &Settings) -> Error {
 
 fn missing_group(error: Error) -> Error {
     error.with_hint("write `create = true` into `resource_group` under [azure], or name a group that exists")
-}
-
-/// Whether the server signs with the account's key, since the plan file names no identity of its own.
-fn is_by_key(settings: &Settings) -> bool {
-    settings.azure.access.is_none()
-}
-
-/// Only one kind emits events and has queues to put them into; of the others two can become it
-/// (<https://learn.microsoft.com/azure/storage/common/storage-account-overview#types-of-storage-accounts>,
-/// <https://learn.microsoft.com/azure/storage/common/storage-account-upgrade>).
-fn wrong_kind(names: &Names, found: &StorageAccount) -> Option<Refusal> {
-    let account = &names.account;
-    let premium = found.sku().is_some_and(|sku| sku.starts_with("Premium"));
-    let (lacks, upgradable) = match found.kind.as_str() {
-        "StorageV2" if !premium => return None,
-        "Storage" if !premium => ("sends no events", true),
-        "BlobStorage" => ("has no queues", true),
-        "FileStorage" => ("has neither containers nor queues", false),
-        _ => ("has no queues", false),
-    };
-    let hint = match upgradable {
-        true => {
-            format!("upgrade it for good (`az storage account update --name {account} --set kind=StorageV2`), or name")
-        }
-        false => "it cannot be made one: name".to_owned(),
-    };
-    Some(Refusal {
-        reason: format!(
-            "storage account `{account}` is of kind {}, which {lacks}; StorageV2 is needed",
-            found.described_kind()
-        ),
-        hint: format!("{hint} another account under [azure.account]"),
-    })
 }
 
 /// Create the account with its tags. The call would replace those of one that exists, so it is looked for right before. A

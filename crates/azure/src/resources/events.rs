@@ -19,7 +19,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
-use crate::resources::account::shared::SharedAccount;
+use crate::resources::shared_account::SharedAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
 provision_core::facets! {

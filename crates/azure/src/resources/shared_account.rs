@@ -5,11 +5,43 @@ use std::sync::{Mutex, PoisonError};
 use provision_core::Error;
 use provision_core::refusal::Refusal;
 
-use super::{is_by_key, wrong_kind};
 use crate::client::Reader;
 use crate::client::models::StorageAccount;
 use crate::config::Settings;
 use crate::names::Names;
+
+/// Whether the server signs with the account's key, since the plan file names no identity of its own.
+pub(super) fn is_by_key(settings: &Settings) -> bool {
+    settings.azure.access.is_none()
+}
+
+/// Only one kind emits events and has queues to put them into; of the others two can become it
+/// (<https://learn.microsoft.com/azure/storage/common/storage-account-overview#types-of-storage-accounts>,
+/// <https://learn.microsoft.com/azure/storage/common/storage-account-upgrade>).
+pub(super) fn wrong_kind(names: &Names, found: &StorageAccount) -> Option<Refusal> {
+    let account = &names.account;
+    let premium = found.sku().is_some_and(|sku| sku.starts_with("Premium"));
+    let (lacks, upgradable) = match found.kind.as_str() {
+        "StorageV2" if !premium => return None,
+        "Storage" if !premium => ("sends no events", true),
+        "BlobStorage" => ("has no queues", true),
+        "FileStorage" => ("has neither containers nor queues", false),
+        _ => ("has no queues", false),
+    };
+    let hint = match upgradable {
+        true => {
+            format!("upgrade it for good (`az storage account update --name {account} --set kind=StorageV2`), or name")
+        }
+        false => "it cannot be made one: name".to_owned(),
+    };
+    Some(Refusal {
+        reason: format!(
+            "storage account `{account}` is of kind {}, which {lacks}; StorageV2 is needed",
+            found.described_kind()
+        ),
+        hint: format!("{hint} another account under [azure.account]"),
+    })
+}
 
 /// What the look found of it.
 #[derive(Debug, Default)]

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::listening::listening;
 use crate::python::workspace;
+
+/// How long it may take to start.
+const LIMIT: Duration = Duration::from_secs(60);
 
 const PACKAGE: &str = "azurite@3.37.0";
 
@@ -39,19 +42,17 @@ impl Azurite {
         let program = program()?;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let start = |port: u16| {
-            let log = std::fs::File::create(&path)?;
-            let mut command = Command::new("node");
-            // The name that Node itself puts before a script's arguments.
-            command.arg("-e").arg(LAUNCHER).args(["--", "azurite", "--silent", "--disableTelemetry"]);
-            command.args(["--inMemoryPersistence", "--blobHost", "127.0.0.1", "--blobPort"]).arg(port.to_string());
-            command.current_dir(folder.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
-            command.env("HOME", folder.path()).env("TMPDIR", folder.path()).env("AZURITE", &program);
-            command.env("AZURITE_ACCOUNTS", format!("{account}:{key}"));
-            command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).spawn()
-        };
-        let log = || std::fs::read_to_string(&path).unwrap_or_default();
-        let (address, child) = listening(("/", "Azurite"), start, log).unwrap();
+        let log = std::fs::File::create(&path).unwrap();
+        let mut command = Command::new("node");
+        // The name that Node itself puts before a script's arguments.
+        command.arg("-e").arg(LAUNCHER).args(["--", "azurite", "--disableTelemetry", "--inMemoryPersistence"]);
+        // It chooses its port itself, and says which.
+        command.args(["--blobHost", "127.0.0.1", "--blobPort", "0"]);
+        command.current_dir(folder.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.env("HOME", folder.path()).env("TMPDIR", folder.path()).env("AZURITE", &program);
+        command.env("AZURITE_ACCOUNTS", format!("{account}:{key}"));
+        let mut child = command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let address = address(&mut child, &path);
         Ok(Self { address, account: account.to_owned(), child, _folder: folder })
     }
 
@@ -66,6 +67,21 @@ impl Drop for Azurite {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Where it says that it listens.
+fn address(child: &mut Child, log: &Path) -> SocketAddr {
+    let started = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        let told = text.split_once("successfully listens on http://").and_then(|(_, rest)| rest.split_once('\n'));
+        if let Some((address, _)) = told {
+            return address.trim().parse().unwrap();
+        }
+        let waiting = started.elapsed() < LIMIT && child.try_wait().unwrap().is_none();
+        assert!(waiting, "it does not listen:\n{text}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -1,5 +1,5 @@
-//! Servers that others wrote, which are told their port. Between our choice of a free one and their start somebody else may
-//! take it: then they end, and are started again on another.
+//! A server that others wrote and that cannot choose its port: it is told one. Between our choice of a free one and its start
+//! somebody else may take it: then it ends, and is started again on another.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -25,28 +25,37 @@ contract! {
 }
 
 fn passing_faults_are_repeated(cloud: &Place) {
-    let undisturbed = asked_by_apply(cloud);
-    for (operation, what) in (cloud.passing)() {
+    let undisturbed = done_by_apply(cloud);
+    side_by_side(&(cloud.passing)(), |(operation, what)| {
         let stage = cloud.planned();
         stage.faults().clear();
         fault(&stage, operation, Nth::Number(1), what.clone());
         cloud.succeed(&stage, &["apply", "--yes"]);
-        let usual = undisturbed.iter().filter(|asked| *asked == operation).count();
+        let usual = undisturbed.iter().filter(|done| done == operation).count();
         assert!(stage.faults().count(operation) > usual, "{operation} was not repeated: {:?}", stage.writes());
         cloud.is_in_sync(&stage);
         assert_eq!((cloud.ours)(&stage.hand()), cloud.applied, "{operation} {what:?}");
-    }
+    });
 }
 
-/// The operations of an apply that nothing disturbs.
-fn asked_by_apply(cloud: &Place) -> Vec<String> {
+/// Try each, all at the same time: they mostly wait.
+fn side_by_side<T: Sync>(all: &[T], attempt: impl Fn(&T) + Sync) {
+    let attempt = &attempt;
+    std::thread::scope(|scope| {
+        all.iter().for_each(|one| drop(scope.spawn(move || attempt(one))));
+    });
+}
+
+/// The operations of an apply that nothing disturbs, without those that are sent again since something is not seen yet.
+fn done_by_apply(cloud: &Place) -> Vec<String> {
     let stage = cloud.planned();
     cloud.succeed(&stage, &["apply", "--yes"]);
-    stage.calls().into_iter().map(|record| record.operation).collect()
+    let done = stage.calls().into_iter().filter(|record| record.status.is_some_and(|status| status < 400));
+    done.map(|record| record.operation).collect()
 }
 
 fn effect_without_an_answer_is_found_and_finished(cloud: &Place) {
-    for operation in cloud.lost {
+    side_by_side(cloud.lost, |operation| {
         let stage = cloud.planned();
         let (operation, nth) = ((*operation).to_owned(), Nth::Number(1));
         stage.faults().clear();
@@ -55,7 +64,7 @@ fn effect_without_an_answer_is_found_and_finished(cloud: &Place) {
         assert!(stage.faults().count(&operation) >= 1, "{operation} never came: {:?}", stage.writes());
         cloud.is_in_sync(&stage);
         assert_eq!((cloud.ours)(&stage.hand()), cloud.applied, "{operation}");
-    }
+    });
 }
 
 fn retry_after_is_obeyed(cloud: &Place) {

@@ -6,12 +6,15 @@
 //! Names on AWS end with a suffix, since those of buckets are shared by all accounts of a server: `{s}` stands for it, and
 //! `{a}` for the account, in whatever is written, asked and printed. So cases need not know what they are.
 
+mod hand;
+mod names;
+
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use provision_sandbox::aws::AwsWire;
@@ -20,14 +23,15 @@ use provision_sandbox::layer::FaultLayer;
 use provision_sandbox::proxy::Proxy;
 use provision_sandbox::record::{self, Record};
 use provision_sandbox::{EmulatorKind, Options, Sandbox};
-use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
-use tokio::runtime::Runtime;
 
 use crate::backend::Backend;
 use crate::ministack::MiniStack;
 use crate::run::{Ran, binary, finished};
-use crate::{boto3, python, roots};
+use crate::{python, roots};
+use names::Names;
+
+pub use hand::Hand;
 
 /// A cloud, a working folder, and the binary. It ends with the value.
 pub struct Stage {
@@ -45,42 +49,6 @@ enum Server {
     Sandbox(Sandbox),
     /// The fault layer before a server that all stages share.
     Shared(Proxy),
-}
-
-/// What stands for `{s}` and `{a}`; empty where names need no suffix.
-#[derive(Clone, Default)]
-struct Names {
-    suffix: String,
-    account: String,
-}
-
-impl Names {
-    /// An account that no other stage of a shared server has, and a suffix that no other one's names end with.
-    fn unique() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { suffix: format!("zq{number:04}"), account: format!("{:012}", 100_000_000_000 + number) }
-    }
-
-    /// Those of a sandbox of AWS, which nobody shares.
-    fn alone() -> Self {
-        Self { suffix: "zq0000".to_owned(), account: "123456789012".to_owned() }
-    }
-
-    fn fill(&self, text: &str) -> String {
-        if self.suffix.is_empty() {
-            return text.to_owned();
-        }
-        text.replace("{s}", &self.suffix).replace("{a}", &self.account)
-    }
-
-    /// The reverse of [`Names::fill`].
-    fn empty(&self, text: String) -> String {
-        if self.suffix.is_empty() {
-            return text;
-        }
-        text.replace(&self.suffix, "{s}").replace(&self.account, "{a}")
-    }
 }
 
 impl Stage {
@@ -414,167 +382,4 @@ fn without_digests(text: &str, prefix: &str) -> String {
         }
         _ => format!("{text}{prefix}{part}"),
     })
-}
-
-/// The cloud's own REST, or boto3, as somebody else.
-#[derive(Clone)]
-pub struct Hand {
-    client: reqwest::Client,
-    way: Arc<Way>,
-}
-
-/// How requests of a cloud are sent.
-enum Way {
-    /// boto3, past the fault layer where that is a proxy.
-    Aws { address: SocketAddr, names: Names },
-    /// Everything at one address, nobody asks for credentials.
-    Google { base: String },
-    /// A token for Resource Manager; blobs and queues take a signature that nobody verifies.
-    Azure { manager: String, blob: String, queue: String, token: OnceLock<String>, login: String, form: String },
-}
-
-/// The version of Resource Manager's APIs that is asked for, where the place names none.
-const API_VERSION: &str = "api-version=2024-01-01";
-
-impl Hand {
-    fn boto3(address: SocketAddr, names: Names) -> Self {
-        Self { client: plain().build().unwrap(), way: Arc::new(Way::Aws { address, names }) }
-    }
-
-    /// Run Python with boto3: `s3`, `sqs` and `iam` are clients. Gives what it prints.
-    ///
-    /// # Panics
-    ///
-    /// The script fails, or this is another cloud than AWS.
-    #[must_use]
-    pub fn python(&self, script: &str) -> String {
-        let Way::Aws { address, names } = self.way.as_ref() else { panic!("boto3 is for AWS") };
-        names.empty(boto3::run(&format!("http://{address}"), &names.account, &names.fill(script)))
-    }
-
-    fn of(sandbox: &Sandbox, cloud: EmulatorKind) -> Self {
-        let environment = sandbox.environment();
-        let variable = |name: &str| {
-            environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
-        };
-        if cloud == EmulatorKind::Google {
-            let base = format!("http://{}", sandbox.address(cloud).unwrap());
-            return Self { client: plain().build().unwrap(), way: Arc::new(Way::Google { base }) };
-        }
-        let pem = std::fs::read(variable("SSL_CERT_FILE")).unwrap();
-        let roots = reqwest::Certificate::from_pem_bundle(&pem).unwrap();
-        let manager = variable("AZURE_RESOURCE_MANAGER_ENDPOINT");
-        let login = format!("{manager}/common/oauth2/v2.0/token");
-        let form = format!(
-            "grant_type=client_credentials&client_secret=x&scope=https%3A%2F%2Fmanagement.azure.com%2F.default&client_id={}",
-            variable("AZURE_CLIENT_ID")
-        );
-        let (blob, queue) = (variable("AZURE_STORAGE_BLOB_ENDPOINT"), variable("AZURE_STORAGE_QUEUE_ENDPOINT"));
-        let way = Way::Azure { manager, blob, queue, token: OnceLock::new(), login, form };
-        Self { client: plain().tls_certs_only(roots).build().unwrap(), way: Arc::new(way) }
-    }
-
-    /// Send a request to a place: a path of the cloud's management, a whole URL, or on Azure `blob:` or `queue:` and a
-    /// path. A body of text is sent as it is.
-    ///
-    /// # Panics
-    ///
-    /// It is refused.
-    pub fn send(&self, method: &str, place: &str, body: Value) -> Value {
-        let (status, answer) = self.ask(method, place, &body);
-        assert!(status < 300, "{method} {place} is answered {status}: {answer}");
-        answer
-    }
-
-    /// Send a request; gives status and answer. What goes on after its answer is waited for.
-    ///
-    /// # Panics
-    ///
-    /// There is no answer.
-    pub fn ask(&self, method: &str, place: &str, body: &Value) -> (u16, Value) {
-        runtime().block_on(async {
-            let response = self.request(method, place, body).await.send().await.unwrap();
-            self.wait_for(&response).await;
-            read(response).await
-        })
-    }
-
-    async fn request(&self, method: &str, place: &str, body: &Value) -> RequestBuilder {
-        let method: Method = method.parse().unwrap();
-        let method_puts = method == Method::PUT;
-        let request = match self.way.as_ref() {
-            Way::Aws { .. } => panic!("AWS is changed by boto3"),
-            Way::Google { base } => self.client.request(method, whole(base, place)),
-            Way::Azure { manager, .. } if place.starts_with('/') || place.starts_with(manager.as_str()) => {
-                let versioned = match place.contains("api-version=") {
-                    true => place.to_owned(),
-                    false => format!("{place}?{API_VERSION}"),
-                };
-                self.client.request(method, whole(manager, &versioned)).bearer_auth(self.token().await)
-            }
-            Way::Azure { blob, queue, .. } => {
-                let (service, path) = place.split_once(':').unwrap_or_default();
-                let account = path.split('/').nth(1).unwrap_or_default();
-                let url = format!("{}{path}", if service == "queue" { queue } else { blob });
-                let request = self.client.request(method, url).header("x-ms-date", "Tue, 24 Nov 2026 00:00:00 GMT");
-                let request = request.header("x-ms-version", "2025-01-05");
-                let request = if method_puts { request.header("x-ms-blob-type", "BlockBlob") } else { request };
-                request.header("authorization", format!("SharedKey {account}:signature"))
-            }
-        };
-        match body {
-            Value::Null => request.header("content-length", "0"),
-            Value::String(text) => request.body(text.clone()),
-            json => request.json(json),
-        }
-    }
-
-    async fn token(&self) -> String {
-        let Way::Azure { token, login, form, .. } = self.way.as_ref() else { return String::new() };
-        if let Some(token) = token.get() {
-            return token.clone();
-        }
-        let request = self.client.post(login).header("content-type", "application/x-www-form-urlencoded");
-        let (_, answer) = read(request.body(form.clone()).send().await.unwrap()).await;
-        token.get_or_init(|| answer["access_token"].as_str().unwrap().to_owned()).clone()
-    }
-
-    async fn wait_for(&self, response: &Response) {
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let started = response.status() == 202;
-        let address = header("azure-asyncoperation").or(header("location").filter(|_| started)).map(str::to_owned);
-        let Some(address) = address else { return };
-        for _ in 0..500 {
-            let response = self.request("GET", &address, &Value::Null).await.send().await.unwrap();
-            let (status, answer) = read(response).await;
-            if status != 202 && answer["status"] != "InProgress" {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{address} does not end");
-    }
-}
-
-/// A client without the certificates of the system, which take long to read.
-fn plain() -> reqwest::ClientBuilder {
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).tls_certs_only([])
-}
-
-fn whole(base: &str, place: &str) -> String {
-    if place.starts_with('/') { format!("{base}{place}") } else { place.to_owned() }
-}
-
-/// Status and body; what is no JSON is text.
-async fn read(response: Response) -> (u16, Value) {
-    let status = response.status().as_u16();
-    let text = response.text().await.unwrap();
-    let answer = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
-    (status, answer)
-}
-
-/// The threads on which hands wait.
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
 }

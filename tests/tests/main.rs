@@ -130,7 +130,15 @@ mod walks;
 #[test]
 fn every_file_of_the_suite_is_a_module() {
     let suite = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for (folder, declared) in [(".", include_str!("main.rs")), ("contract", include_str!("contract.rs"))] {
+    let folders = [
+        (".", include_str!("main.rs")),
+        ("aws", include_str!("aws.rs")),
+        ("azure", include_str!("azure.rs")),
+        ("contract", include_str!("contract.rs")),
+        ("readback", include_str!("readback.rs")),
+        ("sandbox_clients", include_str!("sandbox_clients.rs")),
+    ];
+    for (folder, declared) in folders {
         let entries = std::fs::read_dir(suite.join(folder)).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         for name in names.filter_map(|name| name.strip_suffix(".rs").map(str::to_owned)).filter(|name| name != "main") {

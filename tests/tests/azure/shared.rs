@@ -1,0 +1,311 @@
+//! An account of somebody else, with what deployments and others have in it.
+
+use provision_sandbox::EmulatorKind;
+use provision_sandbox::fault::{Fault, Nth, When};
+use provision_tests::stage::{Hand, Stage};
+use serde_json::{Value, json};
+
+use crate::clouds::AZURE;
+use crate::clouds::azure::{ACCOUNT, GROUP, assignments, container, events, queue, rules, set_rules};
+
+/// A deployment in an account that others use too.
+const SHARED: &str = r#"
+[deployment]
+name = "wandb-one"
+host = "https://wandb.example.com"
+[azure]
+subscription = "00000000-0000-0000-0000-000000000000"
+resource_group = { name = "wandb" }
+[azure.account]
+name = "acmefiles"
+create = false
+[azure.container]
+name = "one-files"
+adopt = true
+[azure.queue]
+name = "one-events"
+adopt = true
+[azure.access]
+principal_id = "11111111-1111-1111-1111-111111111111"
+"#;
+
+/// A stage with the shared account and nothing in it.
+pub(super) fn shared() -> Stage {
+    let stage = Stage::start(EmulatorKind::Azure);
+    (AZURE.seed)(&stage);
+    let hand = stage.hand();
+    hand.send("PUT", GROUP, json!({"location": "westeurope"}));
+    hand.send("PUT", ACCOUNT, json!({"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}));
+    stage.write("one.toml", SHARED);
+    stage.write("two.toml", &SHARED.replace("one", "two"));
+    stage.faults().clear();
+    stage
+}
+
+fn upload(hand: &Hand, container: &str, name: &str) {
+    hand.send("PUT", &format!("blob:/acmefiles/{container}/{name}"), json!("content"));
+}
+
+/// How many messages wait, all of which are about this container.
+fn messages(hand: &Hand, queue: &str, container: &str) -> usize {
+    let answer = hand.send("GET", &format!("queue:/acmefiles/{queue}/messages?numofmessages=32"), Value::Null);
+    let texts = answer.as_str().unwrap_or_default().split("<MessageText>").skip(1);
+    let texts = texts.filter_map(|rest| rest.split("</MessageText>").next());
+    let about = |text: &str| {
+        let event = String::from_utf8(data_encoding::BASE64.decode(text.as_bytes()).unwrap()).unwrap();
+        assert!(event.contains(&format!("/containers/{container}/blobs/")), "{event}");
+    };
+    texts.map(about).count()
+}
+
+/// The rule that a plan file with this host wants.
+fn rule(host: &str) -> Value {
+    json!({"allowedOrigins": [host], "allowedMethods": ["PUT", "GET", "HEAD"], "allowedHeaders": ["*"],
+        "exposedHeaders": ["*"], "maxAgeInSeconds": 3000})
+}
+
+#[test]
+fn two_deployments_share_one_account() {
+    let stage = shared();
+    let hand = stage.hand();
+    for (plan, place) in [("one.toml", "one"), ("two.toml", "two")] {
+        AZURE.succeed(&stage, &["apply", plan, "--yes"]);
+        assert_eq!(AZURE.succeed(&stage, &["drift", plan]), format!("wandb-{place}: in sync\n"));
+    }
+    assert_eq!((rules(&hand).len(), events(&hand).len(), assignments(&hand).len()), (1, 2, 4));
+    for place in ["one", "two", "two"] {
+        upload(&hand, &format!("{place}-files"), "run");
+    }
+    assert_eq!(messages(&hand, "one-events", "one-files"), 1);
+    assert_eq!(messages(&hand, "two-events", "two-files"), 2);
+
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes", "--delete-data", "one-files"]);
+    assert_eq!(AZURE.succeed(&stage, &["drift", "two.toml"]), "wandb-two: in sync\n");
+    assert_eq!((rules(&hand).len(), events(&hand).len(), assignments(&hand).len()), (1, 1, 3));
+    let gone = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
+    assert!(gone.contains("not applied, or gone"), "{gone}");
+    stage.faults().clear();
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    upload(&hand, "two-files", "later");
+    assert_eq!(messages(&hand, "two-events", "two-files"), 1);
+
+    AZURE.succeed(&stage, &["destroy", "two.toml", "--yes", "--delete-data", "two-files"]);
+    assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
+    hand.send("GET", ACCOUNT, Value::Null);
+}
+
+#[test]
+fn rule_that_others_had_is_used_and_left() {
+    let stage = shared();
+    let hand = stage.hand();
+    let theirs = [rule("https://theirs.example.com"), rule("https://wandb.example.com")];
+    set_rules(&hand, &theirs);
+    let before = rules(&hand);
+    stage.faults().clear();
+    let plan = AZURE.succeed(&stage, &["plan", "one.toml"]);
+    assert!(!plan.contains("azure.cors"), "{plan}");
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    assert!(!stage.writes().contains(&"arm:blobServices.put".to_owned()), "{:?}", stage.writes());
+    assert_eq!(AZURE.succeed(&stage, &["drift", "one.toml"]), "wandb-one: in sync\n");
+    // Who relies on it still hears that it is gone.
+    set_rules(&hand, &theirs[..1]);
+    let drift = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
+    assert!(drift.contains("azure.cors") && drift.contains("is gone"), "{drift}");
+    set_rules(&hand, &theirs);
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    assert_eq!(rules(&hand), before);
+    let drift = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
+    assert!(drift.contains("not applied, or gone"), "{drift}");
+}
+
+#[test]
+fn rule_that_others_had_stays_theirs_after_a_run_that_was_stopped() {
+    let stage = shared();
+    let hand = stage.hand();
+    let theirs = [rule("https://wandb.example.com")];
+    set_rules(&hand, &theirs);
+    let before = rules(&hand);
+    let (operation, what) = ("arm:eventSubscriptions.put".to_owned(), (AZURE.refusal)());
+    stage.faults().fault(Fault { operation, nth: Nth::Number(1), at: When::Before, what });
+    AZURE.ends(&stage, 5, &["apply", "one.toml", "--yes"]);
+    stage.faults().clear();
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    // Another host is another rule, beside theirs; that one is ours.
+    stage.write("moved.toml", &SHARED.replace("wandb.example.com", "moved.example.com"));
+    assert!(AZURE.succeed(&stage, &["drift", "moved.toml"]).contains("pending"));
+    AZURE.succeed(&stage, &["apply", "moved.toml", "--yes"]);
+    let found = rules(&hand);
+    assert!(found.len() == 2 && found[0]["allowedOrigins"] == json!(["https://moved.example.com"]), "{found:?}");
+    assert_eq!(found[1..], before);
+    AZURE.succeed(&stage, &["destroy", "moved.toml", "--yes"]);
+    assert_eq!(rules(&hand), before);
+}
+
+#[test]
+fn rule_of_others_for_the_same_origin_is_kept_behind_ours() {
+    let stage = shared();
+    let hand = stage.hand();
+    let mut theirs = rule("https://wandb.example.com");
+    theirs["allowedMethods"] = json!(["DELETE"]);
+    set_rules(&hand, &[theirs]);
+    let before = rules(&hand);
+    let plan = AZURE.succeed(&stage, &["plan", "one.toml"]);
+    assert!(plan.contains("kept: CORS rule for https://wandb.example.com: DELETE"), "{plan}");
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    let found = rules(&hand);
+    assert!(found.len() == 2 && found[0]["allowedMethods"] != json!(["DELETE"]), "{found:?}");
+    assert_eq!(found[1..], before);
+    assert_eq!(AZURE.succeed(&stage, &["drift", "one.toml"]), "wandb-one: in sync\n");
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    assert_eq!(rules(&hand), before);
+}
+
+#[test]
+fn rule_of_two_deployments_stays_when_one_of_them_moves() {
+    let stage = shared();
+    for plan in ["one.toml", "two.toml"] {
+        AZURE.succeed(&stage, &["apply", plan, "--yes"]);
+    }
+    stage.write("one.toml", &SHARED.replace("wandb.example.com", "moved.example.com"));
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    assert_eq!(rules(&stage.hand()).len(), 2);
+    for (plan, place) in [("one.toml", "one"), ("two.toml", "two")] {
+        assert_eq!(AZURE.succeed(&stage, &["drift", plan]), format!("wandb-{place}: in sync\n"));
+    }
+}
+
+#[test]
+fn account_s_own_deployment_leaves_its_guests_their_roles() {
+    let stage = AZURE.applied();
+    stage.write("one.toml", SHARED);
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    AZURE.change(&stage, &[("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")]);
+    AZURE.apply(&stage);
+    AZURE.is_in_sync(&stage);
+    assert_eq!(AZURE.succeed(&stage, &["drift", "one.toml"]), "wandb-one: in sync\n");
+}
+
+/// An event subscription of others on the account, directly or below a system topic of theirs.
+pub(super) fn their_subscription(hand: &Hand, collection: &str, prefix: &str) {
+    let body = json!({"properties": {
+        "destination": {"endpointType": "StorageQueue", "properties": {
+            "resourceId": ACCOUNT, "queueName": "one-events"}},
+        "filter": {"subjectBeginsWith": prefix, "includedEventTypes": ["Microsoft.Storage.BlobCreated"]},
+    }});
+    hand.send("PUT", &format!("{collection}/eventSubscriptions/theirs"), body);
+}
+
+#[test]
+fn subscription_of_others_that_doubles_ours_is_refused() {
+    let stage = shared();
+    let hand = stage.hand();
+    for place in [container("one-files"), queue("one-events")] {
+        hand.send("PUT", &place, json!({}));
+    }
+    let collection = format!("{ACCOUNT}/providers/Microsoft.EventGrid");
+    their_subscription(&hand, &collection, "/blobServices/default/containers/one-files");
+    stage.faults().clear();
+    let plan = AZURE.ends(&stage, 6, &["plan", "one.toml"]);
+    assert!(plan.contains("would hear of each twice") && plan.contains("delete it"), "{plan}");
+    // It differs in what the plan file cannot say: no name makes it the one that is wanted.
+    assert!(!plan.contains("to use it"), "{plan}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+/// One name is the beginning of the other, in one account: neither hears of the other's files.
+#[test]
+fn containers_with_alike_names_in_one_account_are_kept_apart() {
+    let stage = shared();
+    let hand = stage.hand();
+    for (file, deployment, name) in [("one.toml", "wandb", "files"), ("two.toml", "wandb-b", "files2")] {
+        let plan = SHARED.replace("wandb-one", deployment).replace("one-files", name);
+        stage.write(file, &plan.replace("one-events", &format!("{name}-events")));
+        AZURE.succeed(&stage, &["apply", file, "--yes"]);
+    }
+    for (file, deployment) in [("one.toml", "wandb"), ("two.toml", "wandb-b")] {
+        assert_eq!(AZURE.succeed(&stage, &["drift", file]), format!("{deployment}: in sync\n"));
+    }
+    upload(&hand, "files2", "run");
+    assert_eq!(messages(&hand, "files-events", "files"), 0);
+    assert_eq!(messages(&hand, "files2-events", "files2"), 1);
+    upload(&hand, "files", "run");
+    assert_eq!(messages(&hand, "files-events", "files"), 1);
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes", "--delete-data", "files"]);
+    assert_eq!(AZURE.succeed(&stage, &["drift", "two.toml"]), "wandb-b: in sync\n");
+    upload(&hand, "files2", "later");
+    assert_eq!(messages(&hand, "files2-events", "files2"), 1);
+}
+
+/// What silences the server on an account of somebody else's is said each time, and left.
+#[test]
+fn closed_shared_account_is_warned_about_and_left() {
+    let stage = shared();
+    stage.write("key.toml", SHARED.split("[azure.access]").next().unwrap());
+    let hand = stage.hand();
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    for (properties, warning) in [
+        (json!({"networkAcls": {"defaultAction": "Deny", "bypass": "None"}}), "`networkAcls.defaultAction` = Deny"),
+        (json!({"publicNetworkAccess": "Disabled"}), "`publicNetworkAccess` = Disabled"),
+    ] {
+        hand.send("PATCH", ACCOUNT, json!({"properties": properties}));
+        let before = hand.send("GET", ACCOUNT, Value::Null);
+        for command in ["plan", "drift"] {
+            let ran = AZURE.run(&stage, &[command, "one.toml"]);
+            assert!(
+                ran.code == 0 && format!("{}{}", ran.stdout, ran.stderr).contains(warning),
+                "{}{}",
+                ran.stdout,
+                ran.stderr
+            );
+        }
+        AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+        assert_eq!(hand.send("GET", ACCOUNT, Value::Null), before);
+    }
+    hand.send(
+        "PATCH",
+        ACCOUNT,
+        json!({"properties": {"publicNetworkAccess": "Enabled",
+        "networkAcls": {"defaultAction": "Allow"}, "allowSharedKeyAccess": false}}),
+    );
+    let warned = |plan: &str| {
+        let ran = AZURE.run(&stage, &["plan", plan]);
+        format!("{}{}", ran.stdout, ran.stderr).contains("AZURE_STORAGE_KEY is of no use")
+    };
+    assert!(!warned("one.toml") && warned("key.toml"));
+}
+
+/// Events of other kinds do not come, or have no queue to come to: refused before anything is written.
+#[test]
+fn shared_account_of_the_wrong_kind_is_refused_at_plan() {
+    for (kind, sku, hint) in [
+        ("Storage", "Standard_LRS", "--set kind=StorageV2"),
+        ("BlobStorage", "Standard_LRS", "--set kind=StorageV2"),
+        ("BlockBlobStorage", "Premium_LRS", "it cannot be made one"),
+        ("FileStorage", "Premium_LRS", "it cannot be made one"),
+        ("StorageV2", "Premium_LRS", "it cannot be made one"),
+    ] {
+        let stage = shared();
+        let hand = stage.hand();
+        hand.send("DELETE", ACCOUNT, Value::Null);
+        hand.send("PUT", ACCOUNT, json!({"location": "westeurope", "kind": kind, "sku": {"name": sku}}));
+        stage.faults().clear();
+        let plan = AZURE.ends(&stage, 6, &["plan", "one.toml"]);
+        assert!(plan.contains(&format!("is of kind {kind}")) && plan.contains(hint), "{plan}");
+        AZURE.ends(&stage, 6, &["apply", "one.toml", "--yes"]);
+        assert_eq!(stage.writes(), Vec::<String>::new());
+    }
+}
+
+/// Roles on a shared account outlive the container: those under the deployment's former name go too.
+#[test]
+fn roles_of_a_renamed_deployment_go_with_it() {
+    let stage = shared();
+    for name in ["wandb-one\"", "wandb-new\"\nwas = \"wandb-one\"", "wandb-new\""] {
+        stage.write("one.toml", &SHARED.replace("wandb-one\"", name));
+        AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    }
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    let hand = stage.hand();
+    assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
+}

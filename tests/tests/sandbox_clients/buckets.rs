@@ -1,0 +1,164 @@
+//! Buckets under boto3: names, regions, policies, versions, lists, tags.
+
+use provision_sandbox::EmulatorKind;
+
+use super::{ask, boto3, sandbox};
+
+#[test]
+fn bucket_names_are_one_for_all_accounts_and_regions() {
+    let printed = boto3(
+        &sandbox(),
+        "other = client('s3', aws_access_key_id='000000000002', aws_secret_access_key='x')
+virginia = client('s3', region_name='us-east-1')
+print(code(s3.create_bucket, Bucket='mine', CreateBucketConfiguration=HERE))
+print(code(s3.create_bucket, Bucket='mine', CreateBucketConfiguration=HERE))
+print(code(other.create_bucket, Bucket='mine', CreateBucketConfiguration=HERE))
+print(code(virginia.create_bucket, Bucket='virginia'), code(virginia.create_bucket, Bucket='virginia'))
+print(code(virginia.create_bucket, Bucket='more', CreateBucketConfiguration={'LocationConstraint': 'us-east-1'}))
+print(code(s3.create_bucket, Bucket='without-a-region'), code(s3.create_bucket, Bucket='Bad_Name', CreateBucketConfiguration=HERE))
+print(code(other.head_bucket, Bucket='mine'), code(other.list_objects_v2, Bucket='mine'), code(s3.head_bucket, Bucket='none'))
+print(code(s3.get_bucket_cors, Bucket='mine', ExpectedBucketOwner='000000000002'))
+print(s3.get_bucket_location(Bucket='mine')['LocationConstraint'], virginia.get_bucket_location(Bucket='virginia')['LocationConstraint'])",
+    );
+    assert_eq!(
+        printed,
+        [
+            "OK",
+            "BucketAlreadyOwnedByYou",
+            "BucketAlreadyExists",
+            "OK OK",
+            "InvalidLocationConstraint",
+            "IllegalLocationConstraintException InvalidBucketName",
+            "403 AccessDenied 404",
+            "AccessDenied",
+            "eu-west-1 None",
+        ]
+    );
+}
+
+#[test]
+fn request_to_another_region_is_told_the_right_one() {
+    let sandbox = sandbox();
+    boto3(&sandbox, "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)");
+    let credential =
+        "AWS4-HMAC-SHA256 Credential=123456789012/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
+    for (method, path) in [("GET", "/mine?cors"), ("HEAD", "/mine")] {
+        let answer =
+            ask(sandbox.address(EmulatorKind::Aws).unwrap(), method, path, &[("authorization", credential)], "");
+        assert_eq!((answer.status, answer.headers["x-amz-bucket-region"].as_str()), (301, "eu-west-1"), "{method}");
+    }
+}
+
+#[test]
+fn policies_are_checked_and_obeyed() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
+other = client('s3', aws_access_key_id='000000000002', aws_secret_access_key='x')
+s3.put_object(Bucket='mine', Key='k', Body=b'x')
+def put(*statements):
+    document = json.dumps({'Version': '2012-10-17', 'Statement': list(statements)})
+    return code(s3.put_bucket_policy, Bucket='mine', Policy=document)
+both = ['arn:aws:s3:::mine', 'arn:aws:s3:::mine/*']
+tls = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:*', 'Resource': both, 'Condition': {'Bool': {'aws:SecureTransport': 'false'}}}
+public = {'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObject', 'Resource': both}
+friend = dict(public, Principal={'AWS': 'arn:aws:iam::000000000002:root'})
+deny = dict(tls, Action='s3:PutObject', Condition={})
+print(put(dict(tls, Resource='arn:aws:s3:::other')), code(s3.put_bucket_policy, Bucket='mine', Policy='{'))
+print(put(tls), code(s3.get_object, Bucket='mine', Key='k'), code(other.get_object, Bucket='mine', Key='k'))
+print(put(public), put(tls, friend), code(other.get_object, Bucket='mine', Key='k'), code(other.put_object, Bucket='mine', Key='k'))
+print(put(deny), code(s3.put_object, Bucket='mine', Key='k'), code(s3.get_object, Bucket='mine', Key='k'))
+s3.delete_bucket_policy(Bucket='mine')
+print(code(s3.put_object, Bucket='mine', Key='k'))
+s3.delete_public_access_block(Bucket='mine')
+print(put(public), code(other.get_object, Bucket='mine', Key='k'))",
+    );
+    assert_eq!(
+        printed,
+        [
+            "MalformedPolicy MalformedPolicy",
+            "OK OK AccessDenied",
+            "AccessDenied OK OK AccessDenied",
+            "OK AccessDenied OK",
+            "OK",
+            "OK OK",
+        ]
+    );
+}
+
+#[test]
+fn versions_are_kept_until_they_are_named() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
+s3.put_object(Bucket='mine', Key='k', Body=b'one')
+s3.put_bucket_versioning(Bucket='mine', VersioningConfiguration={'Status': 'Enabled'})
+s3.put_object(Bucket='mine', Key='k', Body=b'two')
+s3.delete_object(Bucket='mine', Key='k')
+print(code(s3.get_object, Bucket='mine', Key='k'), s3.get_object(Bucket='mine', Key='k', VersionId='null')['Body'].read().decode())
+found = s3.list_object_versions(Bucket='mine')
+print(len(found['Versions']), len(found['DeleteMarkers']), [marker['IsLatest'] for marker in found['DeleteMarkers']])
+print(code(s3.delete_bucket, Bucket='mine'))
+pages = list(s3.get_paginator('list_object_versions').paginate(Bucket='mine', PaginationConfig={'PageSize': 1}))
+print(len(pages), sum(len(page.get('Versions', []) + page.get('DeleteMarkers', [])) for page in pages))
+all = [{'Key': v['Key'], 'VersionId': v['VersionId']} for v in found['Versions'] + found['DeleteMarkers']]
+print(len(s3.delete_objects(Bucket='mine', Delete={'Objects': all})['Deleted']), code(s3.delete_bucket, Bucket='mine'))",
+    );
+    assert_eq!(printed, ["NoSuchKey one", "2 1 [True]", "BucketNotEmpty", "3 3", "3 OK"]);
+}
+
+#[test]
+fn listings_come_in_pages_with_prefixes_and_delimiters() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
+for key in ['a', 'a/1', 'a/2', 'a/b/3', 'b c+d', 'z/9', '\u{e9}']: s3.put_object(Bucket='mine', Key=key, Body=b'')
+def keys(**more):
+    pages = s3.get_paginator('list_objects_v2').paginate(Bucket='mine', **more)
+    return [[o['Key'] for o in p.get('Contents', [])] + [c['Prefix'] for c in p.get('CommonPrefixes', [])] for p in pages]
+print(keys(PaginationConfig={'PageSize': 3}))
+print(keys(Delimiter='/'), keys(Delimiter='/', PaginationConfig={'PageSize': 1}))
+print(keys(Prefix='a/'), keys(Prefix='a/', Delimiter='/'), keys(StartAfter='b'))",
+    );
+    assert_eq!(
+        printed,
+        [
+            "[['a', 'a/1', 'a/2'], ['a/b/3', 'b c+d', 'z/9'], ['\u{e9}']]",
+            "[['a', 'b c+d', '\u{e9}', 'a/', 'z/']] [['a'], ['a/'], ['b c+d'], ['z/'], ['\u{e9}']]",
+            "[['a/1', 'a/2', 'a/b/3']] [['a/1', 'a/2', 'a/b/']] [['b c+d', 'z/9', '\u{e9}']]",
+        ]
+    );
+}
+
+#[test]
+fn tags_have_their_own_calls_where_they_grant_access() {
+    let printed = boto3(
+        &sandbox(),
+        "import socket
+resolve = socket.getaddrinfo
+# The client puts the account before the host; not every machine knows the names below `localhost`.
+socket.getaddrinfo = lambda host, *more, **others: resolve('127.0.0.1', *more, **others)
+tagging, control = client('resourcegroupstaggingapi'), client('s3control')
+s3.create_bucket(Bucket='mine', CreateBucketConfiguration={**HERE, 'Tags': [{'Key': 'a', 'Value': '1'}]})
+sqs.create_queue(QueueName='q', tags={'a': '2'})
+of = {'AccountId': '123456789012', 'ResourceArn': 'arn:aws:s3:::mine'}
+def tags(): return sorted((tag['Key'], tag['Value']) for tag in s3.get_bucket_tagging(Bucket='mine')['TagSet'])
+def found(**more): return sorted(r['ResourceARN'] for r in tagging.get_resources(**more)['ResourceTagMappingList'])
+s3.put_bucket_abac(Bucket='mine', AbacStatus={'Status': 'Enabled'})
+print(code(s3.put_bucket_tagging, Bucket='mine', Tagging={'TagSet': []}))
+control.tag_resource(**of, Tags=[{'Key': 'b', 'Value': '2'}])
+print(tags(), control.list_tags_for_resource(**of)['Tags'])
+control.untag_resource(**of, TagKeys=['a'])
+print(tags(), code(control.tag_resource, AccountId='000000000002', ResourceArn='arn:aws:s3:::mine', Tags=[]))
+print(found(TagFilters=[{'Key': 'a', 'Values': ['2']}]), found(ResourceTypeFilters=['s3']), found(TagFilters=[{'Key': 'c'}]))",
+    );
+    assert_eq!(
+        printed,
+        [
+            "InvalidRequest",
+            "[('a', '1'), ('b', '2')] [{'Key': 'a', 'Value': '1'}, {'Key': 'b', 'Value': '2'}]",
+            "[('b', '2')] AccessDenied",
+            "['arn:aws:sqs:eu-west-1:123456789012:q'] ['arn:aws:s3:::mine'] []",
+        ]
+    );
+}

@@ -1,0 +1,93 @@
+//! Queues under boto3, and the events that come to them.
+
+use std::time::Duration;
+
+use super::{boto3, sandbox};
+
+#[test]
+fn notification_needs_a_queue_that_lets_the_bucket_send() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
+print(code(notify, 'mine', to_queue('q')))
+url = sqs.create_queue(QueueName='q')['QueueUrl']
+print(code(notify, 'mine', to_queue('q')))
+sqs.set_queue_attributes(QueueUrl=url, Attributes={'Policy': policy('q', 'other')})
+print(code(notify, 'mine', to_queue('q')))
+sqs.set_queue_attributes(QueueUrl=url, Attributes={'Policy': policy('q', 'mine', '000000000002')})
+print(code(notify, 'mine', to_queue('q')))
+sqs.set_queue_attributes(QueueUrl=url, Attributes={'Policy': policy('q', 'mine')})
+print(code(notify, 'mine', to_queue('q')), [body['Event'] for body in received(url)])
+print(code(notify, 'mine', to_queue('q'), to_queue('q', 'a/')), code(notify, 'mine', to_queue('q', 'a/'), to_queue('q', 'b/')))
+print(len(received(url)))
+sqs.set_queue_attributes(QueueUrl=url, Attributes={'Policy': ''})
+print(code(notify, 'mine', to_queue('q', 'a/')))",
+    );
+    let unseen = "InvalidArgument";
+    assert_eq!(printed, [unseen, unseen, unseen, unseen, "OK ['s3:TestEvent']", "InvalidArgument OK", "2", unseen]);
+}
+
+#[test]
+fn events_come_for_every_way_of_creating_an_object() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
+url = sqs.create_queue(QueueName='q', Attributes={'Policy': policy('q', 'mine')})['QueueUrl']
+notify('mine', to_queue('q', 'in/', ['s3:ObjectCreated:*', 's3:ObjectRemoved:*']))
+received(url)
+s3.put_object(Bucket='mine', Key='in/a b+c.txt', Body=b'hello')
+s3.put_object(Bucket='mine', Key='out/x', Body=b'hello')
+s3.copy_object(Bucket='mine', Key='in/copy', CopySource={'Bucket': 'mine', 'Key': 'out/x'})
+s3.upload_fileobj(io.BytesIO(b'z' * 9000000), 'mine', 'in/large')
+s3.delete_object(Bucket='mine', Key='in/copy')
+for body in received(url):
+    record = body['Records'][0]
+    print(record['eventName'], record['s3']['object']['key'], record['s3']['object'].get('size'), record['s3']['bucket']['name'])",
+    );
+    assert_eq!(
+        printed,
+        [
+            "ObjectCreated:Put in/a+b%2Bc.txt 5 mine",
+            "ObjectCreated:Copy in/copy 5 mine",
+            "ObjectCreated:CompleteMultipartUpload in/large 9000000 mine",
+            "ObjectRemoved:Delete in/copy None mine",
+        ]
+    );
+}
+
+#[test]
+fn queues_wait_hide_and_forget() {
+    let sandbox = sandbox();
+    let printed = boto3(
+        &sandbox,
+        "url = sqs.create_queue(QueueName='q', Attributes={'VisibilityTimeout': '30'}, tags={'a': 'b'})['QueueUrl']
+print(code(sqs.create_queue, QueueName='q', Attributes={'VisibilityTimeout': '30'}), code(sqs.create_queue, QueueName='q', Attributes={'VisibilityTimeout': '31'}))
+print(code(sqs.create_queue, QueueName='p', Attributes={'Colour': 'red'}), code(sqs.create_queue, QueueName='p', Attributes={'DelaySeconds': '901'}), code(sqs.create_queue, QueueName='p.fifo'))
+import threading, time
+threading.Timer(0.3, lambda: client('sqs').send_message(QueueUrl=url, MessageBody='late')).start()
+message = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)['Messages'][0]
+print(message['Body'], len(sqs.receive_message(QueueUrl=url).get('Messages', [])))
+sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message['ReceiptHandle'], VisibilityTimeout=0)
+again = sqs.receive_message(QueueUrl=url, AttributeNames=['All'])['Messages'][0]
+print(again['Attributes']['ApproximateReceiveCount'], code(sqs.change_message_visibility, QueueUrl=url, ReceiptHandle=message['ReceiptHandle'], VisibilityTimeout=9))
+sqs.delete_message(QueueUrl=url, ReceiptHandle=again['ReceiptHandle'])
+print(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'])['Attributes'])
+print(sqs.list_queue_tags(QueueUrl=url)['Tags'], code(sqs.get_queue_url, QueueName='none'))
+sqs.delete_queue(QueueUrl=url)
+print(code(sqs.create_queue, QueueName='q'))",
+    );
+    assert_eq!(
+        printed,
+        [
+            "OK QueueAlreadyExists",
+            "InvalidAttributeName InvalidAttributeValue NotImplemented",
+            "late 0",
+            "2 AWS.SimpleQueueService.MessageNotInflight",
+            "{'ApproximateNumberOfMessages': '0', 'ApproximateNumberOfMessagesNotVisible': '0'}",
+            "{'a': 'b'} AWS.SimpleQueueService.NonExistentQueue",
+            "AWS.SimpleQueueService.QueueDeletedRecently",
+        ]
+    );
+    sandbox.world().clock.advance(Duration::from_secs(60));
+    assert_eq!(boto3(&sandbox, "print(code(sqs.create_queue, QueueName='q'))"), ["OK"]);
+}

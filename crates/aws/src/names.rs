@@ -1,56 +1,23 @@
 //! The parts of a deployment, and every name and ARN of theirs, known as soon as the account is.
 
+use provision_core::digest;
 use provision_core::identity::Identity;
-use provision_core::{Address, Error, ErrorKind, digest};
 
 use crate::config::Settings;
 
-/// A part of a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The bucket.
-    Bucket,
-    /// The queue that the server hears from.
-    Queue,
-    /// The bucket's notification to the queue.
-    Notification,
-    /// The queue for run events.
-    RunQueue,
-    /// The rights of the server.
-    Access,
-}
-
-impl Part {
-    /// Each of them, in the order in which people read.
-    pub(crate) const ALL: [Self; 5] = [Self::Bucket, Self::Queue, Self::Notification, Self::RunQueue, Self::Access];
-
-    /// Its stable name.
-    pub(crate) const fn address(self) -> Address {
-        Address::new(match self {
-            Self::Bucket => "aws.bucket",
-            Self::Queue => "aws.queue",
-            Self::Notification => "aws.notification",
-            Self::RunQueue => "aws.run_queue",
-            Self::Access => "aws.access",
-        })
-    }
-
-    /// The noun for messages.
-    pub(crate) const fn kind(self) -> &'static str {
-        match self {
-            Self::Bucket => "bucket",
-            Self::Queue | Self::RunQueue => "queue",
-            Self::Notification => "notification",
-            Self::Access => "role policy",
-        }
-    }
-
-    /// The part that an address of the core's names.
-    pub(crate) fn of(address: &Address) -> Result<Self, Error> {
-        let found = Self::ALL.into_iter().find(|part| part.address() == *address);
-        found.ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, format!("{address} is no part: this is a bug in provision"))
-        })
+provision_core::parts! {
+    /// A part of a deployment.
+    pub(crate) enum Part {
+        /// The bucket.
+        Bucket = ("aws.bucket", "bucket"),
+        /// The queue that the server hears from.
+        Queue = ("aws.queue", "queue"),
+        /// The bucket's notification to the queue.
+        Notification = ("aws.notification", "notification"),
+        /// The queue for run events.
+        RunQueue = ("aws.run_queue", "queue"),
+        /// The rights of the server.
+        Access = ("aws.access", "role policy"),
     }
 }
 
@@ -172,7 +139,7 @@ pub(crate) mod tests {
     #[test]
     fn parts_are_known_by_their_address() {
         assert!(Part::ALL.iter().all(|part| Part::of(&part.address()).is_ok_and(|found| found == *part)));
-        assert!(Part::of(&Address::new("aws.topic")).is_err());
+        assert!(Part::of(&provision_core::Address::new("aws.topic")).is_err());
     }
 
     #[test]

@@ -1,66 +1,27 @@
 //! The parts of a deployment, and every name and id of theirs.
 
+use provision_core::digest;
 use provision_core::mark::{Mark, Origin, Tags};
-use provision_core::{Address, Error, ErrorKind, digest};
 
 use crate::config::Settings;
 
-/// A part of a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The group of the storage account.
-    ResourceGroup,
-    /// The storage account.
-    Account,
-    /// The server's file store.
-    Container,
-    /// Our rule among those of the account.
-    Cors,
-    /// Where events wait.
-    Queue,
-    /// The event subscription from the container to the queue.
-    Events,
-    /// The rights of the server.
-    Access,
-}
-
-impl Part {
-    /// Each of them, in the order in which people read.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::ResourceGroup, Self::Account, Self::Container, Self::Cors, Self::Queue, Self::Events, Self::Access];
-
-    /// Its stable name.
-    pub(crate) const fn address(self) -> Address {
-        Address::new(match self {
-            Self::ResourceGroup => "azure.resource_group",
-            Self::Account => "azure.account",
-            Self::Container => "azure.container",
-            Self::Cors => "azure.cors",
-            Self::Queue => "azure.queue",
-            Self::Events => "azure.events",
-            Self::Access => "azure.access",
-        })
-    }
-
-    /// The part that an address of the core's names.
-    pub(crate) fn of(address: &Address) -> Result<Self, Error> {
-        let found = Self::ALL.into_iter().find(|part| part.address() == *address);
-        found.ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, format!("{address} is no part: this is a bug in provision"))
-        })
-    }
-
-    /// The noun for messages.
-    pub(crate) const fn kind(self) -> &'static str {
-        match self {
-            Self::ResourceGroup => "resource group",
-            Self::Account => "storage account",
-            Self::Container => "container",
-            Self::Cors => "CORS rule",
-            Self::Queue => "queue",
-            Self::Events => "event subscription",
-            Self::Access => "role assignments",
-        }
+provision_core::parts! {
+    /// A part of a deployment.
+    pub(crate) enum Part {
+        /// The group of the storage account.
+        ResourceGroup = ("azure.resource_group", "resource group"),
+        /// The storage account.
+        Account = ("azure.account", "storage account"),
+        /// The server's file store.
+        Container = ("azure.container", "container"),
+        /// Our rule among those of the account.
+        Cors = ("azure.cors", "CORS rule"),
+        /// Where events wait.
+        Queue = ("azure.queue", "queue"),
+        /// The event subscription from the container to the queue.
+        Events = ("azure.events", "event subscription"),
+        /// The rights of the server.
+        Access = ("azure.access", "role assignments"),
     }
 }
 

@@ -186,6 +186,11 @@ pub trait Facets: Copy + 'static {
         Desired { facet: self.spec(), value: json!(value), path: path.to_owned() }
     }
 
+    /// What is desired of each, if anything is.
+    fn all_desired(desired: impl Fn(Self) -> Option<Desired>) -> Vec<Desired> {
+        Self::EACH.iter().filter_map(|facet| desired(*facet)).collect()
+    }
+
     /// A value that was read, or not.
     fn observed(self, read: Result<impl Serialize, Error>) -> (&'static str, Observed) {
         (self.name(), read.map_or_else(Observed::Unknown, |value| Observed::Value(json!(value))))

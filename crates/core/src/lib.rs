@@ -43,6 +43,7 @@ pub mod address;
 pub mod digest;
 pub mod trace;
 pub mod error;
+pub mod part;
 pub mod refusal;
 pub mod retry;
 pub mod plan_file;

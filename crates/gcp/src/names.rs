@@ -1,56 +1,20 @@
 //! The parts of a deployment, and every name of theirs, known from the plan file alone but for the service agent.
 
-use provision_core::{Address, Error, ErrorKind};
-
 use crate::config::Settings;
 
-/// A part of a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The bucket.
-    Bucket,
-    /// The topic that the bucket publishes to.
-    Topic,
-    /// The subscription that the server hears from.
-    Subscription,
-    /// The bucket's notification to the topic.
-    Notification,
-    /// The rights of the server.
-    Access,
-}
-
-impl Part {
-    /// Each of them, in the order in which people read.
-    pub(crate) const ALL: [Self; 5] = [Self::Bucket, Self::Topic, Self::Subscription, Self::Notification, Self::Access];
-
-    /// Its stable name.
-    pub(crate) const fn address(self) -> Address {
-        Address::new(match self {
-            Self::Bucket => "gcp.bucket",
-            Self::Topic => "gcp.topic",
-            Self::Subscription => "gcp.subscription",
-            Self::Notification => "gcp.notification",
-            Self::Access => "gcp.access",
-        })
-    }
-
-    /// The noun for messages.
-    pub(crate) const fn kind(self) -> &'static str {
-        match self {
-            Self::Bucket => "bucket",
-            Self::Topic => "topic",
-            Self::Subscription => "subscription",
-            Self::Notification => "notification",
-            Self::Access => "service account access",
-        }
-    }
-
-    /// The part that an address of the core's names.
-    pub(crate) fn of(address: &Address) -> Result<Self, Error> {
-        let found = Self::ALL.into_iter().find(|part| part.address() == *address);
-        found.ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, format!("{address} is no part: this is a bug in provision"))
-        })
+provision_core::parts! {
+    /// A part of a deployment.
+    pub(crate) enum Part {
+        /// The bucket.
+        Bucket = ("gcp.bucket", "bucket"),
+        /// The topic that the bucket publishes to.
+        Topic = ("gcp.topic", "topic"),
+        /// The subscription that the server hears from.
+        Subscription = ("gcp.subscription", "subscription"),
+        /// The bucket's notification to the topic.
+        Notification = ("gcp.notification", "notification"),
+        /// The rights of the server.
+        Access = ("gcp.access", "service account access"),
     }
 }
 
@@ -175,7 +139,7 @@ pub(crate) mod tests {
     #[test]
     fn parts_are_known_by_their_address() {
         assert!(Part::ALL.iter().all(|part| Part::of(&part.address()).is_ok_and(|found| found == *part)));
-        assert!(Part::of(&Address::new("gcp.queue")).is_err());
+        assert!(Part::of(&provision_core::Address::new("gcp.queue")).is_err());
     }
 
     #[test]

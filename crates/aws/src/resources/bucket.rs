@@ -73,7 +73,7 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
     let bucket = &settings.aws.bucket;
     let created = origin == Origin::Created;
     let private = created || bucket.private;
-    let desired = |facet: &BucketFacet| match facet {
+    BucketFacet::all_desired(|facet| match facet {
         BucketFacet::Ownership => private.then(|| facet.desired("BucketOwnerEnforced", "aws.bucket")),
         BucketFacet::PublicAccess => private.then(|| facet.desired(PublicAccess::BLOCKED, "aws.bucket")),
         BucketFacet::Encryption => {
@@ -87,8 +87,7 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
         BucketFacet::Policy => private.then(|| facet.desired(tls_only(names), "aws.bucket")),
         BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "aws.bucket.cors")),
         BucketFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
-    };
-    BucketFacet::EACH.iter().filter_map(desired).collect()
+    })
 }
 
 /// Deny everything that does not come over TLS

@@ -93,13 +93,12 @@ pub(super) fn of_section(
     policy: Option<&Value>,
 ) -> Vec<Desired> {
     let attributes = Attributes::desired(section, origin);
-    let desired = |facet: &QueueFacet| match facet {
+    QueueFacet::all_desired(|facet| match facet {
         QueueFacet::Attributes => (attributes != Attributes::default()).then(|| facet.desired(&attributes, path)),
         QueueFacet::Encryption => (origin == Origin::Created).then(|| facet.desired(Encryption::Managed, path)),
         QueueFacet::Policy => policy.map(|policy| facet.desired(policy, "aws.queue.senders")),
         QueueFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
-    };
-    QueueFacet::EACH.iter().filter_map(desired).collect()
+    })
 }
 
 /// Our statement in the policy of the event queue.

@@ -42,8 +42,9 @@ pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
 /// The desired facets: the identity by role; nothing where the plan file has no section.
 pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let Some(access) = &settings.azure.access else { return Vec::new() };
-    let value = roles_of(&access.principal_id, names);
-    vec![AccessFacet::Roles.desired(value, "azure.access")]
+    AccessFacet::all_desired(|facet| match facet {
+        AccessFacet::Roles => Some(facet.desired(roles_of(&access.principal_id, names), "azure.access")),
+    })
 }
 
 fn roles_of(principal: &str, names: &Names) -> Value {

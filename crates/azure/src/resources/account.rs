@@ -55,13 +55,12 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 
 /// The desired facets. An account is never adopted, so it is all ours.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
-    let mut desired = vec![
-        AccountFacet::Location.desired(settings.location(), "azure.location"),
-        AccountFacet::Sku.desired(settings.azure.account.sku, "azure.account.sku"),
-        AccountFacet::Security.desired(Security::desired(is_by_key(settings)), "azure.account"),
-    ];
-    desired.extend(wanted_tags(AccountFacet::Tags, settings));
-    desired
+    AccountFacet::all_desired(|facet| match facet {
+        AccountFacet::Location => Some(facet.desired(settings.location(), "azure.location")),
+        AccountFacet::Sku => Some(facet.desired(settings.azure.account.sku, "azure.account.sku")),
+        AccountFacet::Security => Some(facet.desired(Security::desired(is_by_key(settings)), "azure.account")),
+        AccountFacet::Tags => wanted_tags(facet, settings),
+    })
 }
 
 /// The account, and at the same time whether its name is free: it is shared by all of Azure.

@@ -43,12 +43,11 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
 /// The desired facets. On an adopted container, public access only where the plan file sets it.
 pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     let azure = &settings.azure;
-    let account = &azure.account.name;
-    let mut desired = vec![ContainerFacet::Account.desired(account, "azure.account.name")];
-    if origin == Origin::Created || azure.container.private {
-        desired.push(ContainerFacet::PublicAccess.desired("None", "azure.container"));
-    }
-    desired
+    let private = origin == Origin::Created || azure.container.private;
+    ContainerFacet::all_desired(|facet| match facet {
+        ContainerFacet::Account => Some(facet.desired(&azure.account.name, "azure.account.name")),
+        ContainerFacet::PublicAccess => private.then(|| facet.desired("None", "azure.container")),
+    })
 }
 
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {

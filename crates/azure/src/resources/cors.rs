@@ -42,7 +42,9 @@ pub(crate) fn resource(names: &Names) -> Resource {
 
 /// The desired facets.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
-    vec![CorsFacet::Rule.desired(desired_rule(settings), "azure.cors")]
+    CorsFacet::all_desired(|facet| match facet {
+        CorsFacet::Rule => Some(facet.desired(desired_rule(settings), "azure.cors")),
+    })
 }
 
 fn desired_rule(settings: &Settings) -> CorsRule {

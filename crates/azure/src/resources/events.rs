@@ -50,7 +50,9 @@ pub(crate) fn resource(names: &Names) -> Resource {
 
 /// The desired facets; without a queue nothing.
 pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
-    vec![EventsFacet::Delivery.desired(desired_delivery(settings, names), "azure.events")]
+    EventsFacet::all_desired(|facet| match facet {
+        EventsFacet::Delivery => Some(facet.desired(desired_delivery(settings, names), "azure.events")),
+    })
 }
 
 fn desired_delivery(settings: &Settings, names: &Names) -> Option<Delivery> {

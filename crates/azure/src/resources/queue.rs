@@ -37,8 +37,9 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 
 /// The desired facets.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
-    let account = &settings.azure.account.name;
-    vec![QueueFacet::Account.desired(account, "azure.account.name")]
+    QueueFacet::all_desired(|facet| match facet {
+        QueueFacet::Account => Some(facet.desired(&settings.azure.account.name, "azure.account.name")),
+    })
 }
 
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {

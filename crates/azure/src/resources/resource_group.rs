@@ -38,10 +38,10 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
 
 /// The desired facets. A group is never adopted, so it is all ours.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
-    let location = &settings.location();
-    let mut desired = vec![GroupFacet::Location.desired(location, "azure.location")];
-    desired.extend(wanted_tags(GroupFacet::Tags, settings));
-    desired
+    GroupFacet::all_desired(|facet| match facet {
+        GroupFacet::Location => Some(facet.desired(settings.location(), "azure.location")),
+        GroupFacet::Tags => wanted_tags(facet, settings),
+    })
 }
 
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {

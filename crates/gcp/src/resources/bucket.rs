@@ -56,7 +56,7 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     let bucket = &settings.gcp.bucket;
     let created = origin == Origin::Created;
     let storage = Storage::desired(bucket, created);
-    let desired = |facet: &BucketFacet| match facet {
+    BucketFacet::all_desired(|facet| match facet {
         BucketFacet::Storage => (storage != Storage::default()).then(|| facet.desired(&storage, "gcp.bucket.location")),
         BucketFacet::PublicAccess => {
             (created || bucket.private).then(|| facet.desired(PublicAccess::prevented(), "gcp.bucket"))
@@ -78,8 +78,7 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
         BucketFacet::Labels => {
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
-    };
-    BucketFacet::EACH.iter().filter_map(desired).collect()
+    })
 }
 
 /// One read, beside that of the project whose bucket it must be.

@@ -82,7 +82,7 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 /// The desired facets. On an adopted subscription, values for everybody only where the plan file sets them.
 pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec<Desired> {
     let topic = names.topic.as_ref().map(|topic| names.topic_name(topic));
-    let desired = |facet: &SubscriptionFacet| match facet {
+    SubscriptionFacet::all_desired(|facet| match facet {
         SubscriptionFacet::Topic => Some(facet.desired(&topic, "gcp.topic.name")),
         SubscriptionFacet::Attributes => Some(facet.desired(Attributes::desired(settings, origin), "gcp.subscription")),
         SubscriptionFacet::Access => {
@@ -92,8 +92,7 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
         SubscriptionFacet::Labels => {
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
-    };
-    SubscriptionFacet::EACH.iter().filter_map(desired).collect()
+    })
 }
 
 /// The subscription and its policy, at once.

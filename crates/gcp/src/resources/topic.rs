@@ -58,13 +58,12 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 /// The desired facets: this bucket's project may publish.
 pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     let agent = names.agent.clone().unwrap_or_default();
-    let desired = |facet: &TopicFacet| match facet {
+    TopicFacet::all_desired(|facet| match facet {
         TopicFacet::Publisher => Some(facet.desired(granted(&agent, &ROLES), "gcp.topic")),
         TopicFacet::Labels => {
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
-    };
-    TopicFacet::EACH.iter().filter_map(desired).collect()
+    })
 }
 
 /// The topic, its policy, and the service agent that is desired in it, at once.

@@ -24,6 +24,7 @@ aws_cases! {
         content_is_counted_to_a_thousand_and_emptied_with_versions_and_uploads,
         queues_open_to_everybody_and_full_grants_are_warned_about_each_time,
         key_of_the_bucket_is_told_to_the_server,
+        rule_that_lost_our_name_is_drift_once_and_used_from_then_on,
     ],
     sandbox: [
         bucket_of_another_deployment_that_was_there_after_all_is_not_taken = "MiniStack has no us-east-1 of its own.",
@@ -351,4 +352,14 @@ fn report_names_the_deployment_that_could_not_be_looked_at() {
         assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.contains("wandb-else") || ran.stdout.contains("elsewhere.toml"), "{format}: {}", ran.stdout);
     }
+}
+
+fn rule_that_lost_our_name_is_drift_once_and_used_from_then_on(aws: &Place) {
+    let stage = aws.applied();
+    aws.edit(&stage, |hand| boto(hand, "r = rules(); r[0]['ID'] = 'theirs'; set_rules(r)"));
+    let drift = aws.ends(&stage, 2, &["drift"]);
+    assert!(drift.contains("somebody took provision's name off cors of bucket"), "{drift}");
+    aws.apply(&stage);
+    aws.is_in_sync(&stage);
+    assert_eq!(python(&stage.hand(), "print([rule['ID'] for rule in rules()])"), "['theirs']");
 }

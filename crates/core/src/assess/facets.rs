@@ -211,6 +211,11 @@ impl Assessment<'_> {
         reading.change.ours = choice.values(&desired_value);
         self.settle(&mut reading, &choice, &desired_value, &on_record);
         reading.vanished = matches!(on_record.recorded, Recorded::Digest(_)) && choice.ours.is_empty();
+        if reading.vanished && choice.preexisting.is_some() && !self.is_destroying() {
+            // Ours went, or lost its name, and theirs does as well: it is used, and that somebody changed something is told.
+            reading.change.finding = Finding::Drift;
+            reading.change.write = false;
+        }
         if !desired_value.is_null() {
             reading.record.put(facet.key, record_of(&choice, &desired_value));
             let adds = reading.change.write && choice.preexisting.is_none();

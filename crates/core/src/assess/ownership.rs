@@ -24,6 +24,12 @@ impl<'a> Assessment<'a> {
         (self.is_ours(mark) && mark.is_for(&resource.identity) && whole).then_some(mark)
     }
 
+    /// Whether its mark says that it is ours, and lost some of its tags.
+    pub(super) fn is_damaged(&self, resource: &Resource, present: &Present) -> bool {
+        let damaged = |mark: &Mark| mark.state == State::Damaged && mark.is_for(&resource.identity);
+        present.mark.as_ref().is_some_and(|mark| self.is_ours(mark) && damaged(mark))
+    }
+
     fn is_ours(&self, mark: &Mark) -> bool {
         self.names.contains(&mark.deployment)
     }
@@ -39,7 +45,7 @@ impl<'a> Assessment<'a> {
             return Ownership::Refused(Refusal::newer(&what, version));
         }
         match mark.filter(|mark| mark.is_for(&resource.identity)) {
-            Some(mark) if self.is_ours(mark) && mark.state == State::Damaged => {
+            Some(mark) if self.is_damaged(resource, present) => {
                 return Ownership::Lost(self.lost_origin(resource, present).unwrap_or(mark.origin));
             }
             Some(mark) if self.is_ours(mark) => return Ownership::Ours(mark.origin),

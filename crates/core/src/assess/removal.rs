@@ -21,7 +21,7 @@ impl Assessment<'_> {
         let origin = match self.ownership(resource, present) {
             Ownership::Ours(origin) => origin,
             // Its mark says that it is ours, and some mark says how it became so.
-            Ownership::Lost(origin) if present.mark.is_some() => origin,
+            Ownership::Lost(origin) if self.is_damaged(resource, present) => origin,
             // Without its tags nothing is deleted; what carries our name goes.
             Ownership::Lost(_) => Origin::Adopted,
             // Not taken over yet, or released by a destroy that did not finish: left alone either way.

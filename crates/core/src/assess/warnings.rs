@@ -1,16 +1,19 @@
 //! What the user should know beside the changes.
 
 use crate::change_set::{Action, Change, Purpose};
+use crate::compare::Finding;
+use crate::mark::Origin;
 use crate::resource::{Observation, Present, Resource};
 
 use super::assessment::Assessment;
 use super::ownership::Ownership;
+use super::reading::Reading;
 
 impl Assessment<'_> {
     pub(super) fn warnings(&self, changes: &[Change]) -> Vec<String> {
         let own = self.observer.warnings();
-        [own, self.taken_names(), self.unmarked_ours(), self.standing_conflicts(changes), self.vanished(changes)]
-            .concat()
+        let ours = [self.unmarked_ours(), self.unnamed(), self.vanished(changes)].concat();
+        [own, self.taken_names(), ours, self.standing_conflicts(changes)].concat()
     }
 
     fn of_each<T>(&self, look: impl Fn(&Resource, &Observation) -> Option<T>) -> Vec<T> {
@@ -42,7 +45,27 @@ impl Assessment<'_> {
     }
 
     fn is_lost(&self, resource: &Resource, present: &Present) -> bool {
-        matches!(self.ownership(resource, present), Ownership::Lost(crate::mark::Origin::Created))
+        matches!(self.ownership(resource, present), Ownership::Lost(Origin::Created))
+            && !self.is_damaged(resource, present)
+    }
+
+    /// What of ours went, or lost its name, where others have the very same.
+    fn unnamed(&self) -> Vec<String> {
+        let unnamed = |reading: &&Reading| {
+            reading.vanished && reading.change.preexisting && reading.change.finding == Finding::Drift
+        };
+        let told = |resource: &Resource| {
+            let readings = self.readings_of(resource).iter().filter(unnamed);
+            let told = readings.map(|reading| {
+                format!(
+                    "somebody took provision's name off {} of {} `{}`, or made the same in its place: what is there is used, \
+                     and destroy leaves it",
+                    reading.change.facet, resource.kind, resource.name
+                )
+            });
+            told.collect::<Vec<_>>()
+        };
+        self.survey.found.iter().flat_map(|(resource, _)| told(resource)).collect()
     }
 
     /// What would refuse a write, and stands though nothing is to be written.

@@ -14,6 +14,7 @@
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
 //! - `order`: that every file uses only files above it.
+//! - `reader`: that what plans and looks for drift can write nothing.
 //! - `properties`: random plan files and random edits.
 //! - `sandbox`: `--sandbox` and `provision sandbox`.
 //! - `readback`: what the binary made on Google Cloud and Azure, read back by clients that others wrote.
@@ -117,6 +118,7 @@ mod order;
 mod plan_file;
 mod properties;
 mod readback;
+mod reader;
 mod sandbox;
 mod sandbox_azure_clients;
 mod sandbox_clients;

@@ -94,34 +94,3 @@ fn ours(error: aws_smithy_types::error::operation::BuildError) -> Error {
     Error::new(ErrorKind::Unexpected, "a request could not be built: this is a bug in provision")
         .with_message(error.to_string())
 }
-
-#[cfg(test)]
-mod tests {
-    const FILES: [&str; 5] = [
-        include_str!("client/iam.rs"),
-        include_str!("client/s3.rs"),
-        include_str!("client/sqs.rs"),
-        include_str!("client/sts.rs"),
-        include_str!("client/tagging.rs"),
-    ];
-
-    /// The calls in the block of one type, in every file.
-    fn calls(block: &str) -> Vec<&'static str> {
-        let blocks = FILES.iter().filter_map(|file| file.split_once(block)?.1.split("\n}\n").next());
-        blocks.flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("pub(crate) async fn ")).collect()
-    }
-
-    fn is_read(call: &str) -> bool {
-        ["get_", "list_", "head_"].iter().any(|prefix| call.starts_with(prefix))
-    }
-
-    /// `plan` and `drift` get a [`super::Reader`]: none of its calls may be a write.
-    #[test]
-    fn reader_only_reads() {
-        let (reads, writes) = (calls("impl Reader {\n"), calls("impl Writer {\n"));
-        assert!(reads.len() > 15 && writes.len() > 15, "{reads:?} {writes:?}");
-        assert!(reads.iter().all(|call| is_read(call)), "{reads:?}");
-        assert!(!writes.iter().any(|call| is_read(call)), "{writes:?}");
-        assert!(FILES.iter().all(|file| file.matches("impl Reader").count() <= 1), "one block a file is read");
-    }
-}

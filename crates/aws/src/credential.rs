@@ -4,7 +4,6 @@
 //! (environment, profile, SSO, web identity, container, instance), asked once, with a limit, before any call.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -15,19 +14,13 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal::{Env, Fs};
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
+use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
 use provision_core::{Error, ErrorKind};
 use tokio::sync::OnceCell;
 
 use crate::client::Clients;
 use crate::endpoint::WithoutAccountInHost;
 use crate::trace::Tracer;
-
-/// How long credentials may take to be found: a metadata server that hangs must not hang us.
-const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
-/// How long a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the environment says, read once for all the plan files of a process: they share its connections and credentials.
 static SHARED: OnceCell<Found> = OnceCell::const_new();

@@ -30,6 +30,7 @@ use azure_identity::{
 };
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
+use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
@@ -47,14 +48,8 @@ pub(crate) struct Session {
     pub(crate) principal: String,
 }
 
-/// How long credentials may take to be found: a server that hangs must not hang us.
-const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
-/// The same for the Azure CLI, a program of the user's own machine that alone takes seconds to start.
+/// How long the Azure CLI may take, a program of the user's own machine that alone takes seconds to start.
 const CLI_LIMIT: Duration = Duration::from_secs(10);
-/// How long a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// A token this close to its end is not used any more.
 const TOKEN_MARGIN: Duration = Duration::from_secs(300);
 

@@ -12,6 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, RetryClass};
 
+/// How long credentials may take to be found: a metadata server that hangs must not hang us.
+pub const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
+/// How long a connection may take to open.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// How long one call is repeated while the service asks to slow down.
 const THROTTLED_BUDGET: Duration = Duration::from_secs(60);
 /// How long one call is repeated on passing faults.

@@ -120,33 +120,3 @@ fn policy_request(resource: &str) -> GetIamPolicyRequest {
     let options = GetPolicyOptions::new().set_requested_policy_version(POLICY_VERSION);
     GetIamPolicyRequest::new().set_resource(resource).set_options(options)
 }
-
-#[cfg(test)]
-mod tests {
-    const FILES: [&str; 4] = [
-        include_str!("client/iam.rs"),
-        include_str!("client/json.rs"),
-        include_str!("client/pubsub.rs"),
-        include_str!("client/storage.rs"),
-    ];
-
-    /// The calls in the block of one type, in every file.
-    fn calls(block: &str) -> Vec<&'static str> {
-        let blocks = FILES.iter().filter_map(|file| file.split_once(block)?.1.split("\n}\n").next());
-        blocks.flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("pub(crate) async fn ")).collect()
-    }
-
-    fn is_read(call: &str) -> bool {
-        ["get_", "list_", "search_"].iter().any(|prefix| call.starts_with(prefix))
-    }
-
-    /// `plan` and `drift` get a [`super::Reader`]: none of its calls may be a write.
-    #[test]
-    fn reader_only_reads() {
-        let (reads, writes) = (calls("impl Reader {\n"), calls("impl Writer {\n"));
-        assert!(reads.len() > 15 && writes.len() > 15, "{reads:?} {writes:?}");
-        assert!(reads.iter().all(|call| is_read(call)), "{reads:?}");
-        assert!(!writes.iter().any(|call| is_read(call)), "{writes:?}");
-        assert!(FILES.iter().all(|file| file.matches("impl Reader").count() <= 1), "one block a file is read");
-    }
-}

@@ -5,13 +5,13 @@
 //! endpoints are an emulator's, nobody is asked and no token is sent.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
 use google_cloud_gax::client_builder;
 use google_cloud_gax::retry_policy::NeverRetry;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
+use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -20,13 +20,6 @@ use crate::client::{Clients, Json};
 use crate::error::answer::no_token;
 use crate::error::{innermost, unauthenticated};
 use crate::trace::Tracer;
-
-/// How long credentials may take to be found: a metadata server that hangs must not hang us.
-const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
-/// How long a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The clients of all the plan files of a process: they share connections and credentials.
 static SHARED: OnceCell<(Clients, Session)> = OnceCell::const_new();

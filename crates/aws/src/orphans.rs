@@ -1,7 +1,7 @@
 //! Everything that carries the deployment's mark, whether the plan file names it or not.
 
 use provision_core::Error;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Tags};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, State, Tags};
 use provision_core::resource::{Observation, Orphan, Resource};
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ fn queue_part(arn: &str, mark: &Mark) -> Part {
     match applied {
         Some((part, _)) if part == Part::RunQueue.address().part() => Part::RunQueue,
         Some(_) => Part::Queue,
-        None if mark.is_written() && !mark.own.has_ours(QueueFacet::Policy.spec().key) => Part::RunQueue,
+        None if mark.state != State::Unfinished && !mark.own.has_ours(QueueFacet::Policy.spec().key) => Part::RunQueue,
         None => Part::Queue,
     }
 }
@@ -56,7 +56,7 @@ fn queue_part(arn: &str, mark: &Mark) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::mark::{Origin, PartRecord, State};
+    use provision_core::mark::{Origin, PartRecord};
 
     const ARN: &str = "arn:aws:sqs:eu-west-1:1:acme-q";
 

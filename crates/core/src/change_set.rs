@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::compare::Finding;
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
-use crate::mark::{Mark, TagChanges};
+use crate::mark::{Mark, State, TagChanges};
 use crate::refusal::Refusal;
 use crate::resource::{Orphan, Unmanaged};
 
@@ -227,7 +227,7 @@ impl ChangeSet {
     pub fn rewritten_orphans(&self) -> Vec<(&Orphan, Mark)> {
         let destroys = self.purpose != Purpose::Apply;
         let stays = |orphan: &&Orphan| !self.with_orphans || (orphan.holds_data && !destroys);
-        let known = |orphan: &&Orphan| orphan.mark.newer_version().is_none();
+        let known = |orphan: &&Orphan| !matches!(orphan.mark.state, State::Newer(_) | State::Damaged);
         let rewritten = |orphan: &'_ Orphan| match destroys {
             true => orphan.mark.of_itself_alone(),
             false => Mark { deployment: self.deployment.clone(), ..orphan.mark.clone() },

@@ -43,9 +43,13 @@ impl Survey {
             Observation::Unreadable(error) => Some(error),
             _ => None,
         });
+        let orphaned = self.orphaned.iter().filter_map(|(_, observation)| match observation {
+            Observation::Unreadable(error) => Some(error),
+            _ => None,
+        });
         let counts = self.contents.iter().filter_map(|(_, counted)| counted.as_ref().err());
         let blocked = self.deletion_blockers.iter().filter_map(|(_, found)| found.as_ref().err());
-        let errors = unread.chain(self.marked.as_ref().err()).chain(counts).chain(blocked);
+        let errors = unread.chain(orphaned).chain(self.marked.as_ref().err()).chain(counts).chain(blocked);
         errors.map(Error::retry).find_map(RetryClass::settling)
     }
 }

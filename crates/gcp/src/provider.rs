@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Facets as _};
 use provision_core::identity::Identity;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Origin, Tags};
@@ -26,6 +26,7 @@ use crate::credential::{self, Session};
 use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part};
+use crate::resources::access::AccessFacet;
 use crate::resources::reattachment::Held;
 use crate::resources::{Write, access, bucket, notification, subscription, topic};
 use crate::{contents, orphans, outputs};
@@ -292,7 +293,9 @@ impl Provisioner for Provider<Writer> {
             Part::Notification => notification::write(client, &names, &write).await,
             Part::Access => access::write(client, &names, &write, &self.claims).await,
         };
-        settling(written, context.created())
+        // The service account was there before the run.
+        let of_account = part == Part::Access && facet == AccessFacet::OnAccount.name();
+        settling(written, context.created() && !of_account)
     }
 
     async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {

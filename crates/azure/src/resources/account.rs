@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use self::security::Security;
 use crate::blockers::{deletion_refusal, immovable, locked, refusal_error};
-use crate::client::models::{AccountProperties, Named, StorageAccount};
+use crate::client::models::{Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::ACCOUNT_NOT_READY;
@@ -127,7 +127,7 @@ pub(crate) async fn create(
         return existed(names, &found);
     }
     let desired = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
-    let properties = typed::<Security>(&desired(AccountFacet::Security))?.properties(&AccountProperties::default());
+    let properties = typed::<Security>(&desired(AccountFacet::Security))?.properties(None);
     let body = json!({
         "location": desired(AccountFacet::Location),
         "kind": "StorageV2",
@@ -190,7 +190,7 @@ pub(crate) async fn write(
         AccountFacet::Security => {
             let security: Security = typed(write.value)?;
             let found = writer.reader().get_account(&names.account_id()).await?;
-            json!({"properties": security.properties(&found.map(|found| found.properties).unwrap_or_default())})
+            json!({"properties": security.properties(found.map(|found| found.properties).as_ref())})
         }
         AccountFacet::Location | AccountFacet::Tags => {
             return Err(Error::bug(&format!("`{}` of an account is not written by itself", write.facet)));

@@ -39,8 +39,11 @@ fn rows(change: &Change) -> Vec<Row<'_>> {
     let rows = facets.flat_map(|facet| {
         let rule = if facet.finding.is_drift() { "drift" } else { "pending" };
         let why = label(facet.finding);
-        let diffs = diff::fields(&facet.before, &facet.after).into_iter();
-        diffs.map(move |diff| row(facet.line, rule, describe(&facet.facet, &diff), why.trim()))
+        let diffs = diff::fields(&facet.before, &facet.after);
+        let unnamed = diffs.is_empty().then(|| format!("{} no longer carries provision's name", facet.facet));
+        let differing = diffs.into_iter().map(|diff| describe(&facet.facet, &diff));
+        let told: Vec<_> = differing.chain(unnamed).collect();
+        told.into_iter().map(move |what| row(facet.line, rule, what, why.trim()))
     });
     restored.into_iter().chain(rows).collect()
 }

@@ -90,13 +90,15 @@ impl Assessment<'_> {
             let desired = self.observer.desired(&resource.address, Origin::Created);
             desired.iter().for_each(|desired| begin(&mut ledger, desired.facet, &desired.value));
         }
-        Records { ledger, unfinished: mark.is_some_and(|mark| mark.state == State::Unfinished) }
+        let unfinished = |mark: &Mark| matches!(mark.state, State::Unfinished | State::Damaged);
+        Records { ledger, unfinished: mark.is_some_and(unfinished) }
     }
 
-    /// Whether it is ours by creation, and somebody took its tags off.
+    /// Whether it is ours by creation, and somebody took its tags off, the record with them.
     fn is_lost_creation(&self, resource: &Resource) -> bool {
-        let ownership = self.present(resource).map(|present| self.ownership(resource, present));
-        matches!(ownership, Some(Ownership::Lost(Origin::Created)))
+        let Some(present) = self.present(resource) else { return false };
+        matches!(self.ownership(resource, present), Ownership::Lost(Origin::Created))
+            && !self.is_damaged(resource, present)
     }
 
     /// Whether anything of a resource is on record as ours.

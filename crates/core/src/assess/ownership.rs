@@ -20,8 +20,7 @@ impl<'a> Assessment<'a> {
     /// The mark on the resource, if it is this deployment's and for this resource.
     pub(super) fn own_mark(&self, resource: &Resource) -> Option<&'a Mark> {
         let mark = self.present(resource)?.mark.as_ref()?;
-        let whole = mark.state != State::Damaged;
-        (self.is_ours(mark) && mark.is_for(&resource.identity) && whole).then_some(mark)
+        (self.is_ours(mark) && mark.is_for(&resource.identity)).then_some(mark)
     }
 
     /// Whether its mark says that it is ours, and lost some of its tags.
@@ -46,7 +45,7 @@ impl<'a> Assessment<'a> {
         }
         match mark.filter(|mark| mark.is_for(&resource.identity)) {
             Some(mark) if self.is_damaged(resource, present) => {
-                return Ownership::Lost(self.lost_origin(resource, present).unwrap_or(mark.origin));
+                return Ownership::Lost(self.applied_origin(resource).unwrap_or(mark.origin));
             }
             Some(mark) if self.is_ours(mark) => return Ownership::Ours(mark.origin),
             Some(mark) => return Ownership::Refused(anothers(resource, mark)),
@@ -67,11 +66,14 @@ impl<'a> Assessment<'a> {
     /// How a resource without our mark became ours, where another mark or an entry with our name says that it did. Who
     /// only knows that it is ours takes it for adopted, which is never deleted.
     fn lost_origin(&self, resource: &Resource, present: &Present) -> Option<Origin> {
-        let applied = self.parts.iter().find(|(part, record)| {
-            part == resource.address.part() && record.is_of(&resource.identity) && record.origin.is_some()
-        });
         let named = || has_our_name(resource, present).then_some(Origin::Adopted);
-        applied.and_then(|(_, record)| record.origin).or_else(named)
+        self.applied_origin(resource).or_else(named)
+    }
+
+    /// How it became ours, as a mark says that has it among the parts that were applied.
+    fn applied_origin(&self, resource: &Resource) -> Option<Origin> {
+        let parts = self.parts.iter().filter(|(part, _)| part == resource.address.part());
+        parts.filter(|(_, record)| record.is_of(&resource.identity)).find_map(|(_, record)| record.origin)
     }
 
     fn unmarked(&self, resource: &Resource, what: &str) -> Refusal {

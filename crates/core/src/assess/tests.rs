@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::change_set::{Action, Change, ChangeSet, Purpose};
 use crate::compare::Finding;
-use crate::mark::{DEPLOYMENT_KEY, Mark, ORIGIN_KEY, SPEC_KEY, Tags};
+use crate::mark::{DEPLOYMENT_KEY, Mark, ORIGIN_KEY, PARTS_KEY, SPEC_KEY, Tags};
 use crate::model::{ACCESS, BUCKET, Model, NOTIFICATION, Plan, QUEUE, Thing, World};
 
 const FILES: &str = "bucket/files";
@@ -277,6 +277,33 @@ async fn mark_that_lost_its_origin_is_drift_and_is_deleted_as_what_it_was() {
     model.world().thing(FILES).tags.remove(ORIGIN_KEY);
     model.destroy().await;
     assert_eq!(*model.world(), World::default());
+}
+
+#[tokio::test]
+async fn only_mark_that_lost_some_of_its_tags_tells_the_origin_itself() {
+    for key in [ORIGIN_KEY, PARTS_KEY] {
+        let model = applied(Plan { queue: None, ..Plan::new() }).await;
+        model.world().thing(FILES).tags.remove(key);
+        assert_eq!(change(&model.plan().await, BUCKET).action, Action::Restore);
+        model.apply().await;
+        assert_eq!(model.world().things[FILES].tags[ORIGIN_KEY], "created");
+        model.world().thing(FILES).tags.remove(key);
+        model.destroy().await;
+        assert_eq!(*model.world(), World::default());
+    }
+}
+
+#[tokio::test]
+async fn adopted_thing_that_lost_some_of_its_tags_loses_everything_of_ours_with_a_destroy() {
+    for key in [ORIGIN_KEY, PARTS_KEY] {
+        let model = Model::new(Plan { adopt: true, ..Plan::new() }, World::default());
+        with_others(&mut model.world());
+        let others = model.world().clone();
+        model.apply().await;
+        model.world().thing(FILES).tags.remove(key);
+        model.destroy().await;
+        assert_eq!(*model.world(), others);
+    }
 }
 
 #[tokio::test]

@@ -271,15 +271,16 @@ impl Walk {
 
     async fn untag(&mut self, bucket: bool) {
         let (Some((name, mark)), Some((_, other))) = (self.marked(bucket), self.marked(!bucket)) else { return };
-        if mark.origin != Origin::Created || !other.is_written() {
+        if !other.is_written() {
             return;
         }
-        let lost: [&dyn Fn(&str) -> bool; 3] = [&is_key, &|key| key == ORIGIN_KEY, &|key| key == PARTS_KEY];
-        for lost in lost {
+        let lost: [&dyn Fn(&str) -> bool; 3] = [&|key| key == ORIGIN_KEY, &|key| key == PARTS_KEY, &is_key];
+        // Without any mark it is only known of what we made that everything in it is ours.
+        for lost in lost.into_iter().take(if mark.origin == Origin::Created { 3 } else { 2 }) {
             self.model.world().thing(&name).tags.retain(|key, _| !lost(key));
             assert!(self.drifts().await, "{name} lost its tags");
             self.apply().await;
-            assert_eq!(self.marked(bucket).map(|(_, mark)| mark.origin), Some(Origin::Created));
+            assert_eq!(self.marked(bucket).map(|(_, mark)| mark.origin), Some(mark.origin));
         }
     }
 

@@ -52,7 +52,8 @@ impl Assessment<'_> {
     /// What of ours went, or lost its name, where others have the very same.
     fn unnamed(&self) -> Vec<String> {
         let unnamed = |reading: &&Reading| {
-            reading.vanished && reading.change.preexisting && reading.change.finding == Finding::Drift
+            let used = reading.change.preexisting && !reading.change.write;
+            reading.vanished && used && reading.change.finding == Finding::Drift
         };
         let told = |resource: &Resource| {
             let readings = self.readings_of(resource).iter().filter(unnamed);

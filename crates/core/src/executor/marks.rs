@@ -147,6 +147,11 @@ impl<'a> Marks<'a> {
         let read = lock(&self.tags_read).remove(&key).filter(|(read, _)| read.elapsed() < FRESH);
         let found = match read {
             Some((_, tags)) => tags,
+            // An index may go on listing an orphan that is gone.
+            None if operation.holder.is_none() => match self.provisioner.tags(operation).await? {
+                Some(tags) => tags,
+                None => return Ok(()),
+            },
             None => self.existing(operation).await?,
         };
         let there = Mark::from_tags(&found);

@@ -2,7 +2,7 @@
 
 use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Entries, Observed};
-use provision_core::mark::{Mark, Origin, Tags, without_mark};
+use provision_core::mark::{Mark, Origin, State, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
@@ -115,7 +115,7 @@ pub(crate) async fn observe(
 }
 
 fn has_access(mark: Option<&Mark>) -> bool {
-    mark.is_some_and(|mark| !mark.is_written() || mark.own.has_ours(SubscriptionFacet::Access.spec().key))
+    mark.is_some_and(|mark| mark.state == State::Unfinished || mark.own.has_ours(SubscriptionFacet::Access.spec().key))
 }
 
 /// Whoever may not read the policy needs it only where something of ours is in it, or is to be.

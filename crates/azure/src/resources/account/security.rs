@@ -50,17 +50,23 @@ impl Security {
         }
     }
 
-    /// As the service spells it: a harder least version of TLS and the firewall's other rules stay as they were found.
-    pub(super) fn properties(&self, found: &AccountProperties) -> Value {
-        let harder = found.minimum_tls_version.as_ref().filter(|tls| tls.as_str() > LEAST_TLS);
-        let rules = found.network_acls.clone().unwrap_or_default();
+    /// As the service spells it: a harder least version of TLS and the firewall's other rules stay as they were found, and a
+    /// network that is as desired is not written at all. Nothing is found of an account that is to be made.
+    pub(super) fn properties(&self, found: Option<&AccountProperties>) -> Value {
+        let tls = found.and_then(|found| found.minimum_tls_version.as_ref());
+        let harder = tls.filter(|tls| tls.as_str() > LEAST_TLS);
         let mut properties = json!({
             "supportsHttpsTrafficOnly": self.https_only,
             "minimumTlsVersion": harder.unwrap_or(&self.least_tls),
             "allowBlobPublicAccess": self.public_blobs,
-            "publicNetworkAccess": self.public_network,
-            "networkAcls": NetworkRules { default_action: Some(self.firewall.clone()), ..rules },
         });
+        if found.is_none_or(|found| found.public_network() != self.public_network) {
+            properties["publicNetworkAccess"] = json!(self.public_network);
+        }
+        if found.is_none_or(|found| found.firewall() != self.firewall) {
+            let rules = found.and_then(|found| found.network_acls.clone()).unwrap_or_default();
+            properties["networkAcls"] = json!(NetworkRules { default_action: Some(self.firewall.clone()), ..rules });
+        }
         if let Some(shared_keys) = self.shared_keys {
             properties["allowSharedKeyAccess"] = json!(shared_keys);
         }
@@ -78,7 +84,7 @@ mod tests {
         let nothing = AccountProperties::default();
         for by_key in [true, false] {
             let desired = Security::desired(by_key);
-            let answered = serde_json::from_value(desired.properties(&nothing)).unwrap();
+            let answered = serde_json::from_value(desired.properties(None)).unwrap();
             assert_eq!(Security::of(by_key, &answered), desired);
             let old = Security { https_only: false, least_tls: "TLS1_0".to_owned(), public_blobs: true, ..desired };
             assert_eq!(Security::of(by_key, &nothing), old);
@@ -89,7 +95,7 @@ mod tests {
     fn rules_of_the_firewall_stay_when_it_is_opened() {
         let rules = json!({"defaultAction": "Deny", "bypass": "None", "ipRules": [{"value": "192.0.2.1"}]});
         let found = serde_json::from_value(json!({"minimumTlsVersion": "TLS1_3", "networkAcls": rules})).unwrap();
-        let written = Security::desired(true).properties(&found);
+        let written = Security::desired(true).properties(Some(&found));
         let expected = json!({"defaultAction": "Allow", "bypass": "None", "ipRules": [{"value": "192.0.2.1"}]});
         assert_eq!((&written["networkAcls"], &written["minimumTlsVersion"]), (&expected, &json!("TLS1_3")));
     }

@@ -162,7 +162,9 @@ fn summary(set: &ChangeSet) -> String {
         (Action::Release, "to release"),
         (Action::Refuse, "refused"),
     ];
-    let counts = words.iter().map(|(action, word)| (set.count(*action), word)).filter(|(count, _)| *count > 0);
+    let rewritten = |action: &Action| if *action == Action::Record { set.rewritten_orphans().len() } else { 0 };
+    let counted = words.iter().map(|(action, word)| (set.count(*action) + rewritten(action), word));
+    let counts = counted.filter(|(count, _)| *count > 0);
     let mut parts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
     let orphans = set.orphans.iter().filter(|orphan| goes(set, orphan)).count();
     if orphans > 0 {

@@ -3,21 +3,22 @@
 use std::path::Path;
 
 use provision_core::change_set::ChangeSet;
+use provision_core::file::{self, Readers};
 use provision_core::{Error, ErrorKind};
 use serde_json::json;
 
 /// Read a saved change set.
 pub(crate) fn read(path: &Path) -> Result<ChangeSet, Error> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let bytes = file::read(path, file::LARGEST_CHANGE_SET).map_err(|error| {
         let tried = format!("cannot read change set `{}`", path.display());
         Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })?;
-    ChangeSet::from_json(&text)
+    ChangeSet::from_json(&String::from_utf8_lossy(&bytes))
 }
 
 /// Save one.
 pub(crate) fn save(set: &ChangeSet, path: &Path) -> Result<(), Error> {
-    std::fs::write(path, format!("{:#}\n", json!(set))).map_err(|error| {
+    file::replace(path, &format!("{:#}\n", json!(set)), Readers::Usual).map_err(|error| {
         let tried = format!("cannot write change set `{}`", path.display());
         Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })

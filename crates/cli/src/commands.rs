@@ -19,6 +19,8 @@ use anstream::ColorChoice;
 use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
+use crate::session::Invocation;
+use crate::signals::Signals;
 use crate::view::View;
 use crate::view::human::Human;
 use crate::view::json::Json;
@@ -48,26 +50,33 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
         Command::Schema => schema::run(),
         Command::Show { change_set } => show::run(&change_set, view.as_ref()),
-        Command::Sandbox(SandboxAction::Serve { dir, port, faults }) => sandbox::serve(dir, port, faults).await,
+        Command::Sandbox(SandboxAction::Serve { dir, port, faults }) => {
+            sandbox::serve(dir, port, faults, global.timeout).await
+        }
         Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),
     }
 }
 
 async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+    let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
+    let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans } => {
-            plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global, view.as_ref()).await
+            let plan = plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global, view.as_ref());
+            signals.unless_stopped(plan).await
         }
-        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, global, view).await,
-        Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, global, view.as_ref()).await,
+        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, invocation).await,
+        Action::Drift { plan_files, format } => {
+            signals.unless_stopped(drift::run(plan_files, cloud, format, global, view.as_ref())).await
+        }
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
-            destroy::run(plan_file, cloud, yes, delete_data, orphans, global, view).await
+            destroy::run(plan_file, cloud, yes, delete_data, orphans, invocation).await
         }
         Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
             let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());
             let target = output::Target { format, secrets, out };
-            output::run(plan_file, cloud, name, target, global, view.as_ref()).await
+            signals.unless_stopped(output::run(plan_file, cloud, name, target, global, view.as_ref())).await
         }
     }
 }

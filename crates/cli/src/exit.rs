@@ -89,6 +89,8 @@ pub(crate) enum Failure {
     Shown(Vec<Error>),
     /// The command line does not fit.
     Usage(String),
+    /// It was told to stop before anything was written.
+    Stopped(Exit, Error),
 }
 
 impl From<PlanFileError> for Failure {
@@ -109,6 +111,7 @@ impl Failure {
         match self {
             Self::PlanFiles(_) | Self::Usage(_) => Exit::Usage,
             Self::Errors(errors) | Self::Shown(errors) => Exit::of_all(errors),
+            Self::Stopped(exit, _) => *exit,
         }
     }
 }

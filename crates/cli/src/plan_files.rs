@@ -6,6 +6,7 @@ use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
 use provision_core::deployment::Deployment;
 use provision_core::event::EventSink;
+use provision_core::file;
 use provision_core::plan_file::{PlanFile, PlanFileError};
 use provision_core::provider::Observer;
 use provision_core::{Error, engine};
@@ -25,16 +26,14 @@ pub(crate) fn default_path(clouds: &[CloudId]) -> PathBuf {
     if first.exists() { first } else { named.find(|path| path.exists()).unwrap_or(first) }
 }
 
-/// A file that is written must be another one than the plan file.
-pub(crate) fn not_over(plan_file: &Path, out: Option<&Path>) -> Result<(), Failure> {
-    let same =
-        |out: &Path| matches!((out.canonicalize(), plan_file.canonicalize()), (Ok(out), Ok(file)) if out == file);
-    match out.filter(|out| same(out)) {
-        Some(out) => {
-            Err(Failure::Usage(format!("`--out {}` is the plan file itself: name another file", out.display())))
-        }
-        None => Ok(()),
+/// What is written must be a file, and another one than the plan file: known before anything is sent.
+pub(crate) fn can_write(out: Option<&Path>, plan_file: &Path) -> Result<(), Failure> {
+    let Some(out) = out else { return Ok(()) };
+    if matches!((out.canonicalize(), plan_file.canonicalize()), (Ok(out), Ok(file)) if out == file) {
+        return Err(Failure::Usage(format!("`--out {}` is the plan file itself: name another file", out.display())));
     }
+    file::replaceable(out)
+        .map_err(|error| Failure::Usage(format!("`--out {}` cannot be written: {error}", out.display())))
 }
 
 /// The environment that `${env:NAME}` reads.

@@ -6,8 +6,17 @@ use provision_sandbox::Sandbox;
 
 use crate::arguments::Global;
 use crate::plan_files::Checked;
+use crate::signals::Signals;
 use crate::view::View;
 use crate::{sandbox, trace};
+
+/// What a command that writes is run with.
+#[derive(Clone, Copy)]
+pub(crate) struct Invocation<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) signals: &'a Signals,
+    pub(crate) view: &'a dyn View,
+}
 
 /// A connection, and the sandbox that ends with it.
 pub(crate) struct Session {

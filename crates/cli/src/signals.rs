@@ -1,21 +1,29 @@
 //! SIGINT, SIGTERM and the time limit: first no new writes, then no more waiting.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use provision_core::context::Cancellation;
 use provision_core::event::{Event, EventSink};
+use provision_core::{Error, ErrorKind};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 
-/// Listens to signals and to the time limit while something is written.
+/// Listens to signals and to the time limit, from the begin of a command.
 pub(crate) struct Signals {
     /// What they stop.
     pub(crate) cancellation: Cancellation,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
     /// The number of what stopped the run.
-    number: Arc<AtomicU8>,
+    number: AtomicU8,
+    /// Whether something is being written.
+    writing: AtomicBool,
 }
 
 const INTERRUPT: u8 = 2;
@@ -25,25 +33,49 @@ const TIME_LIMIT: u8 = 1;
 impl Signals {
     /// Begin to listen.
     pub(crate) fn listen(timeout: Option<u64>, events: Arc<dyn EventSink>) -> Self {
-        let signals = Self { cancellation: Cancellation::default(), number: Arc::default() };
-        tokio::spawn(cancel_on_signal(signals.cancellation.clone(), Arc::clone(&signals.number), timeout, events));
+        let signals = Self { cancellation: Cancellation::default(), state: Arc::default() };
+        tokio::spawn(cancel_on_signal(signals.cancellation.clone(), Arc::clone(&signals.state), timeout, events));
         signals
+    }
+
+    /// Do what writes nothing: it ends as soon as the run is told to stop.
+    pub(crate) async fn unless_stopped<T>(&self, look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.cancellation.drain.cancelled() => Err(self.stopped()),
+            done = look => done,
+        }
+    }
+
+    /// From now on something is written.
+    pub(crate) fn begin_writing(&self) {
+        self.state.writing.store(true, Ordering::Relaxed);
     }
 
     /// The exit code of what stopped the run, if anything did.
     pub(crate) fn exit(&self) -> Option<Exit> {
-        match self.number.load(Ordering::Relaxed) {
+        match self.state.number.load(Ordering::Relaxed) {
             INTERRUPT => Some(Exit::Interrupted),
             TERMINATE => Some(Exit::Terminated),
             TIME_LIMIT => Some(Exit::Partial),
             _ => None,
         }
     }
+
+    /// Why a command ended that had written nothing.
+    fn stopped(&self) -> Failure {
+        let error = |what: &str| Error::new(ErrorKind::Interrupted, format!("{what}; nothing was written"));
+        match self.exit() {
+            Some(Exit::Partial) => Failure::Stopped(Exit::Failure, error("the time limit is over")),
+            Some(exit) => Failure::Stopped(exit, error("interrupted")),
+            None => Failure::Stopped(Exit::Interrupted, error("stopped")),
+        }
+    }
 }
 
 async fn cancel_on_signal(
     cancellation: Cancellation,
-    reason: Arc<AtomicU8>,
+    state: Arc<State>,
     timeout: Option<u64>,
     events: Arc<dyn EventSink>,
 ) {
@@ -63,8 +95,10 @@ async fn cancel_on_signal(
             cancellation.abort.cancel();
             return;
         }
-        reason.store(number, Ordering::Relaxed);
+        state.number.store(number, Ordering::Relaxed);
         cancellation.drain.cancel();
-        events.emit(Event::Stopping { reason: name.to_owned() });
+        if state.writing.load(Ordering::Relaxed) {
+            events.emit(Event::Stopping { reason: name.to_owned() });
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{LineWriter, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use provision_core::file;
 use provision_core::trace::{Exchange, TraceSink};
 use provision_core::{Error, ErrorKind};
 
@@ -14,12 +15,8 @@ struct Lines(Mutex<LineWriter<File>>);
 
 /// Open a trace; one that exists is added to, so that several runs can be read as one.
 pub(crate) fn open(path: &Path) -> Result<Arc<dyn TraceSink>, Error> {
-    let mut options = File::options();
-    options.create(true).append(true);
     // Bodies name accounts and resources: nobody else's to read.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(|error| {
+    let file = file::append(path).map_err(|error| {
         let tried = format!("cannot write trace `{}`", path.display());
         Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })?;

@@ -14,6 +14,7 @@ use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::event::EventSink;
 use provision_core::output::Output;
+use provision_core::printable::harmless;
 
 use crate::arguments::ReportFormat;
 use crate::exit::Failure;
@@ -70,5 +71,34 @@ pub(crate) fn write_failed() -> bool {
 
 /// Print progress or a diagnostic.
 pub(crate) fn diagnostic(text: &str) {
-    let _ = write!(anstream::stderr(), "{text}");
+    let _ = write!(anstream::stderr(), "{}", for_people(text));
+}
+
+/// A text with the styles that we gave it, and without anything else that a terminal would obey.
+pub(crate) fn for_people(text: &str) -> String {
+    let mut styled = text.split("\u{1b}[");
+    let plain = |text: &str| text.split('\n').map(harmless).collect::<Vec<_>>().join("\n");
+    let first = plain(styled.next().unwrap_or_default());
+    styled.fold(first, |shown, part| match part.find('m').filter(|end| is_style(&part[..*end])) {
+        Some(end) => format!("{shown}\u{1b}[{}{}", &part[..=end], plain(&part[end + 1..])),
+        None => format!("{shown}\\u{{1b}}[{}", plain(part)),
+    })
+}
+
+/// Whether these are the numbers of a style: `1;31`.
+fn is_style(numbers: &str) -> bool {
+    numbers.bytes().all(|byte| byte.is_ascii_digit() || byte == b';')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_people;
+
+    #[test]
+    fn people_see_our_styles_and_nothing_that_others_wrote_is_obeyed() {
+        let text = "\u{1b}[1;31merror\u{1b}[0m: a\u{9b}2J\u{202e}b\u{1b}]0;title\u{7}\n\u{1b}[2Jc\n";
+        let shown = for_people(text);
+        assert_eq!(shown, "\u{1b}[1;31merror\u{1b}[0m: a\\u{9b}2J\\u{202e}b\\u{1b}]0;title\\u{7}\n\\u{1b}[2Jc\n");
+        assert_eq!(for_people("tab\tnew\n"), "tab\\u{9}new\n");
+    }
 }

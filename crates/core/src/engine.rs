@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::assess::{Intent, assess};
 use crate::change_set::{Action, Change, ChangeSet, Purpose};
 use crate::context::Cancellation;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink};
 use crate::executor::{Outcome, execute};
 use crate::graph::graph;
@@ -69,6 +69,10 @@ pub async fn wait_until_visible(
     let (started, mut waits) = (Instant::now(), retry::waits());
     loop {
         let set = plan(observer, intent, &|_| None, events).await?;
+        if let Some(error) = set.unreadable.iter().map(|unread| &unread.0).find(|error| is_final(error)) {
+            let hint = error.hint().unwrap_or("look at it with the plan command").to_owned();
+            return Err(error.clone().with_hint(format!("everything is written, but cannot be looked at: {hint}")));
+        }
         let not_yet_visible = not_yet_visible(&set);
         if not_yet_visible.is_empty() {
             return Ok(());
@@ -88,6 +92,11 @@ pub async fn wait_until_visible(
         events.emit(Event::Confirming { not_yet_visible });
         sleep(waits.next().unwrap_or_default()).await;
     }
+}
+
+/// Whether another look would end the same: what is not found may still appear.
+fn is_final(error: &Error) -> bool {
+    *error.retry() == RetryClass::Final && error.kind() != ErrorKind::NotFound
 }
 
 fn not_yet_visible(set: &ChangeSet) -> Vec<String> {

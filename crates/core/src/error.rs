@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::address::Address;
+use crate::printable::{indented, on_one_line};
+use crate::trace::text_without_secrets;
 
 /// What went wrong, in the same few words for every cloud. Decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -282,24 +284,27 @@ impl Error {
         parts.push(format!("{} attempt{plural}", details.attempts));
         parts.extend(details.elapsed.map(|elapsed| format!("{:.1} s", elapsed.as_secs_f64())));
         parts.retain(|part| !part.is_empty());
-        Some(format!("{operation}: {}", parts.join(", ")))
+        Some(on_one_line(&format!("{operation}: {}", parts.join(", "))))
     }
 }
 
+/// Without what a terminal would obey: names and reasons may be others' words.
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let details = &self.details;
+        let tried = on_one_line(&details.tried);
         match details.kind {
             ErrorKind::Refused | ErrorKind::Stale | ErrorKind::Interrupted | ErrorKind::Unexpected => {
-                formatter.write_str(&details.tried)?;
+                formatter.write_str(&tried)?;
             }
             // Where nothing was sent, our own words are the whole reason.
-            _ if details.operation.is_none() && details.message.is_some() => {
-                write!(formatter, "cannot {}", details.tried)?;
-            }
-            kind => write!(formatter, "cannot {}: {}", details.tried, kind.describe())?,
+            _ if details.operation.is_none() && details.message.is_some() => write!(formatter, "cannot {tried}")?,
+            kind => write!(formatter, "cannot {tried}: {}", kind.describe())?,
         }
-        details.message.iter().try_for_each(|message| write!(formatter, ": {message}"))
+        details
+            .message
+            .iter()
+            .try_for_each(|message| write!(formatter, ": {}", indented(&text_without_secrets(message))))
     }
 }
 

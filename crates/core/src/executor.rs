@@ -10,6 +10,7 @@ mod marks;
 mod slow;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -59,6 +60,7 @@ pub async fn execute(
     let mut started = BTreeSet::new();
     let mut failed = BTreeMap::new();
     let mut running = FuturesUnordered::new();
+    let mut given_up = std::pin::pin!(given_up(cancellation));
     loop {
         let ready = |operation: &&Operation| operation.needs.iter().all(|need| done.contains(need));
         for operation in graph.iter().filter(ready) {
@@ -67,12 +69,14 @@ pub async fn execute(
             }
         }
         let names = || running_names(graph, &started, &|id| done.contains(&id) || failed.contains_key(&id));
-        let Some((operation, result)) = run.next(&mut running, &names).await else { break };
+        let Some((operation, result)) = run.next(&mut running, given_up.as_mut(), &names).await else { break };
         match result {
             Ok(()) => drop(done.insert(operation.id)),
             Err(error) => drop(failed.insert(operation.id, error)),
         }
     }
+    // What was stopped between two of its requests has not failed.
+    failed.retain(|_, error: &mut Error| error.kind() != ErrorKind::Interrupted);
     // What was in flight when waiting was given up is not known to be done.
     let written = |operation: &&Operation| operation.writes() && done.contains(&operation.id);
     let open = |operation: &&Operation| {
@@ -83,6 +87,21 @@ pub async fn execute(
         remaining: graph.iter().filter(open).map(Operation::describe).collect(),
         failed: failed.into_values().collect(),
         stopped: cancellation.drain.is_cancelled(),
+    }
+}
+
+/// How long requests in flight are waited for once the run was told to stop: whoever told it does not wait for long either.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// When those in flight are not waited for any more.
+async fn given_up(cancellation: &Cancellation) {
+    let patience = async {
+        cancellation.drain.cancelled().await;
+        sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = cancellation.abort.cancelled() => {}
+        () = patience => {}
     }
 }
 
@@ -118,14 +137,19 @@ impl<'a> Run<'a> {
     }
 
     /// The next operation to end; `None` when none is left, or when waiting was given up.
-    async fn next<F>(&self, running: &mut FuturesUnordered<F>, names: &dyn Fn() -> Vec<String>) -> Option<Finished<'a>>
+    async fn next<F>(
+        &self,
+        running: &mut FuturesUnordered<F>,
+        mut given_up: Pin<&mut impl Future<Output = ()>>,
+        names: &dyn Fn() -> Vec<String>,
+    ) -> Option<Finished<'a>>
     where
         F: Future<Output = Finished<'a>>,
     {
         loop {
             tokio::select! {
                 biased;
-                () = self.cancellation.abort.cancelled() => return None,
+                () = given_up.as_mut() => return None,
                 ended = running.next() => return ended,
                 () = sleep(HEARTBEAT) => self.events.emit(Event::Heartbeat {
                     waiting_for: names(),
@@ -288,6 +312,21 @@ mod tests {
         let beat = |event: &Event| matches!(event, Event::Heartbeat { waiting_for, .. } if waiting_for == &["remove  of thing `0`"]);
         let beats: Vec<_> = events.iter().filter(|(_, event)| beat(event)).map(|(second, _)| *second).collect();
         assert_eq!(beats, (1..=end / 10).map(|beat| beat * 10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn run_that_was_told_to_stop_ends_within_ten_seconds_with_its_lists() {
+        let (slow, cancellation) = (Slow::begin(0, Duration::ZERO), Cancellation::default());
+        let record = Record(slow.begun, Mutex::default());
+        let graph = writes(&[LaneMode::Always; 20]);
+        let run = execute(&slow, &graph, &cancellation, &record);
+        let (outcome, ()) = tokio::join!(run, async {
+            sleep(Duration::from_millis(500)).await;
+            cancellation.drain.cancel();
+        });
+        assert!(slow.begun.elapsed() < Duration::from_secs(10));
+        assert!(outcome.stopped && outcome.failed.is_empty() && outcome.done.len() == 8, "{outcome:?}");
+        assert_eq!(outcome.remaining.len(), 12);
     }
 
     #[tokio::test(start_paused = true)]

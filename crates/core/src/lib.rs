@@ -41,6 +41,8 @@
 // Vocabulary.
 pub mod address;
 pub mod digest;
+pub mod printable;
+pub mod file;
 pub mod trace;
 pub mod error;
 pub mod part;

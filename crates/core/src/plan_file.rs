@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::canonical;
+use crate::file;
 use diagnostic::Diagnostic;
 pub use diagnostic::{Position, Problem};
 use document::Document;
@@ -41,10 +42,10 @@ impl PlanFile {
     /// The file cannot be read or is not TOML.
     pub fn read(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, PlanFileError> {
         let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(source) => Self::parse(&name, source, env),
-            Err(error) => Err(PlanFileError::Unreadable { path: name, reason: error.to_string(), cloud: None }),
-        }
+        let unreadable = |reason| PlanFileError::Unreadable { path: name.clone(), reason, cloud: None };
+        let bytes = file::read(path, file::LARGEST_PLAN_FILE).map_err(|error| unreadable(error.to_string()))?;
+        let source = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8".to_owned()))?;
+        Self::parse(&name, source, env)
     }
 
     /// Parse a text; `name` stands for it in messages.

@@ -10,7 +10,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, RetryClass};
+use crate::error::{Error, ErrorKind, RetryClass};
 
 /// How long credentials may take to be found: a metadata server that hangs must not hang us.
 pub const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
@@ -21,6 +21,8 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long one call is repeated while the service asks to slow down.
 const THROTTLED_BUDGET: Duration = Duration::from_secs(60);
+/// The longest time that a service may ask for and get, where it throttles.
+const LONGEST_ASKED: Duration = Duration::from_secs(5 * 60);
 /// How long one call is repeated on passing faults.
 const TRANSIENT_BUDGET: Duration = Duration::from_secs(20);
 /// Passing faults in a row after which a call is given up, however quickly they came.
@@ -69,29 +71,75 @@ async fn waited(wait: Duration) -> bool {
     }
 }
 
+/// What a call that is not sent any more fails with.
+fn told_to_stop() -> Error {
+    Error::new(ErrorKind::Interrupted, "the run was told to stop")
+}
+
+/// Whether the run is told to stop: then nothing new is sent.
+fn is_stopped() -> bool {
+    STOPPED.try_with(CancellationToken::is_cancelled).unwrap_or(false)
+}
+
 /// Send one call, again while it is throttled or hit by a passing fault. The error says how hard it was tried.
 ///
 /// # Errors
 ///
-/// The last answer, once it is final or its budget is used up.
+/// The last answer, once it is final or its budget is used up; [`ErrorKind::Interrupted`] if the run was told to stop before
+/// the call was sent.
 pub async fn call<T, F>(mut send: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let started = Instant::now();
-    let mut waits = waits();
-    let mut attempts = 1;
+    if is_stopped() {
+        return Err(told_to_stop());
+    }
+    let (started, mut attempts, mut patience) = (Instant::now(), 1, Patience::default());
     loop {
         let error = match send().await {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let wait = wait_of_call(&error, attempts).map(|least| least.max(waits.next().unwrap_or_default()));
-        match wait {
-            Some(wait) if started.elapsed() + wait < budget_of_call(&error) && waited(wait).await => {}
+        match patience.wait(error.retry()) {
+            Some(wait) if waited(wait).await => {}
             _ => return Err(error.effort(attempts, started.elapsed())),
         }
         attempts += 1;
+    }
+}
+
+/// How long one call is repeated: each class of faults has its own budget, and what is counted are those in a row.
+struct Patience {
+    waits: ExponentialBackoff,
+    throttled: bool,
+    in_a_row: u32,
+    since: Instant,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { waits: waits(), throttled: false, in_a_row: 0, since: Instant::now() }
+    }
+}
+
+impl Patience {
+    /// How long to wait before the next attempt; `None` if there is to be none.
+    fn wait(&mut self, class: &RetryClass) -> Option<Duration> {
+        let (throttled, asked) = match class {
+            RetryClass::Throttled(asked) => (true, asked.unwrap_or_default()),
+            RetryClass::Transient => (false, Duration::ZERO),
+            _ => return None,
+        };
+        if throttled != self.throttled || self.in_a_row == 0 {
+            *self = Self { throttled, ..Self::default() };
+        }
+        self.in_a_row += 1;
+        let wait = self.waits.next().unwrap_or_default().max(asked);
+        let budget = if throttled { THROTTLED_BUDGET } else { TRANSIENT_BUDGET };
+        // What the service itself asks for is waited for once, even if it is longer than that.
+        let in_time = self.since.elapsed() + wait < budget || (self.in_a_row == 1 && asked <= LONGEST_ASKED);
+        let goes_on = in_time && (throttled || self.in_a_row < TRANSIENT_ATTEMPTS);
+        goes_on.then_some(wait)
     }
 }
 
@@ -124,21 +172,10 @@ where
             return Err(late().effort(1, started.elapsed()));
         }
         let own = waits.next().unwrap_or_default();
-        sleep(asked.map_or(own, |asked| asked.min(LONGEST_WAIT))).await;
+        if !waited(asked.map_or(own, |asked| asked.min(LONGEST_WAIT))).await {
+            return Err(told_to_stop());
+        }
     }
-}
-
-/// The shortest wait before a call may be repeated; `None` if it is not to be.
-fn wait_of_call(error: &Error, attempts: u32) -> Option<Duration> {
-    match error.retry() {
-        RetryClass::Throttled(asked) => Some(asked.unwrap_or_default()),
-        RetryClass::Transient if attempts < TRANSIENT_ATTEMPTS => Some(Duration::ZERO),
-        _ => None,
-    }
-}
-
-fn budget_of_call(error: &Error) -> Duration {
-    if matches!(error.retry(), RetryClass::Throttled(_)) { THROTTLED_BUDGET } else { TRANSIENT_BUDGET }
 }
 
 /// Why and how long a whole operation may be repeated; `None` if the error is final for it.
@@ -153,7 +190,6 @@ pub fn of_operation(error: &Error) -> Option<(&'static str, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
     use std::cell::Cell;
 
     async fn attempts_for(class: RetryClass) -> u32 {
@@ -172,6 +208,51 @@ mod tests {
         assert_eq!(attempts_for(RetryClass::Conflict).await, 1);
         assert_eq!(attempts_for(RetryClass::Transient).await, TRANSIENT_ATTEMPTS);
         assert!(attempts_for(RetryClass::Throttled(None)).await > TRANSIENT_ATTEMPTS);
+    }
+
+    async fn answered_by(classes: &[RetryClass]) -> Result<u32, Error> {
+        let sent = Cell::new(0);
+        let send = || async {
+            sent.set(sent.get() + 1);
+            match classes.get(sent.get() as usize - 1) {
+                Some(class) => Err(Error::new(ErrorKind::Unavailable, "read").with_retry(class.clone())),
+                None => Ok(sent.get()),
+            }
+        };
+        call(send).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_class_of_faults_has_its_own_budget() {
+        let (throttled, dropped) = (RetryClass::Throttled(None), RetryClass::Transient);
+        let mut classes = vec![throttled; 8];
+        classes.extend([dropped.clone(), dropped]);
+        assert_eq!(answered_by(&classes).await.unwrap(), 11);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_service_asks_for_is_waited_for_once_however_long_but_not_for_ever() {
+        let asked = |seconds| RetryClass::Throttled(Some(Duration::from_secs(seconds)));
+        assert_eq!(answered_by(&[asked(65)]).await.unwrap(), 2);
+        assert!(answered_by(&[asked(86_400)]).await.is_err());
+        assert!(answered_by(&[asked(65), asked(65), asked(65)]).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_new_is_sent_by_a_run_that_was_told_to_stop() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let error = until_stopped(stop.clone(), answered_by(&[])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+        let look = || async { Ok::<Progress<()>, Error>(Progress::Running(None)) };
+        let stop = CancellationToken::new();
+        let stopping = stop.clone();
+        let waiting = until_stopped(stop, poll(look, || Error::new(ErrorKind::Unavailable, "wait")));
+        let (error, ()) = tokio::join!(waiting, async {
+            sleep(Duration::from_secs(60)).await;
+            stopping.cancel();
+        });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Interrupted);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::address::Address;
 use crate::contents::Contents;
-use crate::error::{Error, RetryClass};
+use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink, HEARTBEAT, milliseconds};
 use crate::identity::Identity;
 use crate::mark::{Mark, Origin};
@@ -50,7 +50,11 @@ impl Survey {
         let counts = self.contents.iter().filter_map(|(_, counted)| counted.as_ref().err());
         let blocked = self.deletion_blockers.iter().filter_map(|(_, found)| found.as_ref().err());
         let errors = unread.chain(orphaned).chain(self.marked.as_ref().err()).chain(counts).chain(blocked);
-        errors.map(Error::retry).find_map(RetryClass::settling)
+        let errors: Vec<_> = errors.collect();
+        // Who may not look any more waits in vain.
+        let locked_out = errors.iter().any(|error| error.kind() == ErrorKind::Unauthenticated);
+        let settling = errors.into_iter().map(Error::retry).find_map(RetryClass::settling);
+        settling.filter(|_| !locked_out)
     }
 }
 

@@ -1,7 +1,10 @@
 //! Requests and answers as they were sent, for `--trace`. A trace is for reading, never for deciding.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
+use regex_lite::{Captures, Regex};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,8 +12,48 @@ use serde_json::Value;
 pub const REDACTED: &str = "[redacted]";
 
 /// Endings of the names of parameters, fields and members that let whoever reads them act for somebody else.
-const SECRET_ENDINGS: [&str; 8] =
-    ["signature", "credential", "token", "secret", "assertion", "password", "accesskey", "signedblob"];
+const SECRET_ENDINGS: [&str; 9] = [
+    "signature",
+    "signatureprovided",
+    "credential",
+    "token",
+    "secret",
+    "assertion",
+    "password",
+    "accesskey",
+    "signedblob",
+];
+
+/// Elements in which a service gives back what it was sent, so that signing can be looked into: the session's token is in it.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+const ECHOES: [&str; 2] = ["canonicalrequest", "stringtosign"];
+
+/// What is secret wherever it stands in a text: a token behind the name of its scheme or header.
+static TOKEN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"(?i)\b(bearer\s+|x-amz-security-token[:=]\s*|sig=)[^\s<>&"',;]+"#).ok());
+/// An XML element with nothing but a text in it.
+static ELEMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"<([A-Za-z0-9]+)>([^<]*)</").ok());
+
+/// A text of a service without the tokens that it gives back.
+#[must_use]
+pub fn text_without_secrets(text: &str) -> String {
+    let blank = |found: &Captures<'_>| format!("{}{REDACTED}", &found[1]);
+    replaced(&TOKEN, text, &blank).into_owned()
+}
+
+fn replaced<'t>(pattern: &Option<Regex>, text: &'t str, with: &dyn Fn(&Captures<'_>) -> String) -> Cow<'t, str> {
+    pattern.as_ref().map_or(Cow::Borrowed(text), |pattern| pattern.replace_all(text, with))
+}
+
+/// An XML document whose secret elements are blanked.
+fn xml_without_secrets(text: &str) -> String {
+    let blank = |found: &Captures<'_>| {
+        let name = found[1].to_ascii_lowercase();
+        let echoes = ECHOES.iter().any(|echo| name.starts_with(echo));
+        if echoes || is_secret(&name) { format!("<{}>{REDACTED}</", &found[1]) } else { found[0].to_owned() }
+    };
+    text_without_secrets(&replaced(&ELEMENT, text, &blank))
+}
 
 /// One request and its answer. Headers are left out: they hold signatures and tokens.
 #[derive(Clone, Debug, Serialize)]
@@ -63,7 +106,7 @@ pub fn body_without_secrets(body: &[u8]) -> Option<Value> {
             let fields: Vec<_> = text.split('&').map(blanked).collect();
             Some(Value::from(fields.join("&")))
         }
-        Err(_) => Some(Value::from(text)),
+        Err(_) => Some(Value::from(xml_without_secrets(text))),
     }
 }
 
@@ -96,6 +139,7 @@ fn redact(value: &mut Value) {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::String(text) => *text = text_without_secrets(text),
         _ => {}
     }
 }
@@ -128,6 +172,20 @@ mod tests {
         );
         let form = b"grant_type=client_credentials&client_secret=hunter2";
         assert_eq!(body_without_secrets(form), Some(json!("grant_type=client_credentials&client_secret=[redacted]")));
+        let echo = b"<Error><Code>SignatureDoesNotMatch</Code><SignatureProvided>ab</SignatureProvided><CanonicalRequest>GET\n\
+            x-amz-security-token:abc\n</CanonicalRequest><CanonicalRequestBytes>47 45</CanonicalRequestBytes></Error>";
+        assert_eq!(
+            body_without_secrets(echo),
+            Some(json!(
+                "<Error><Code>SignatureDoesNotMatch</Code><SignatureProvided>[redacted]</SignatureProvided>\
+                 <CanonicalRequest>[redacted]</CanonicalRequest><CanonicalRequestBytes>[redacted]</CanonicalRequestBytes></Error>"
+            ))
+        );
+        let echo = br#"{"error": {"message": "not for Bearer eyJ0.e-_A, x-amz-security-token: tok/en"}}"#;
+        assert_eq!(
+            body_without_secrets(echo),
+            Some(json!({"error": {"message": "not for Bearer [redacted], x-amz-security-token: [redacted]"}}))
+        );
         assert_eq!(body_without_secrets(b""), None);
         assert_eq!(body_without_secrets(b"<a b='c'/>"), Some(json!("<a b='c'/>")));
     }

@@ -135,6 +135,11 @@ impl Faults {
     ///
     /// It cannot be read, or has a key or value that is not known.
     pub fn read(path: &Path) -> Result<Self, Error> {
+        let found = std::fs::metadata(path).map_err(Error::io("read", path))?;
+        if !found.is_file() {
+            // A pipe or a device may never end.
+            return Err(Error::Faults { path: path.to_owned(), reason: "it is not a regular file".to_owned() });
+        }
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let json = path.extension().is_some_and(|extension| extension == "json");
         let read = if json {

@@ -19,6 +19,8 @@ contract! {
         interrupted_apply_says_what_is_done_and_the_rerun_finishes = "The signal is the binary's affair.",
         second_signal_stops_waiting_and_does_not_call_it_done = "The signal is the binary's affair.",
         time_limit_stops_like_a_signal_and_the_rerun_finishes = "The clock is the binary's affair.",
+        time_limit_and_signals_end_a_look_too = "The clock and the signal are the binary's affair.",
+        final_error_ends_the_look_after_the_writes = "The fault layer answers in place of the service.",
         without_a_terminal_the_flag_to_add_is_named = "Nothing is sent.",
         nothing_is_repeated_after_a_signal = "The signal is the binary's affair.",
     ],
@@ -155,12 +157,49 @@ fn second_signal_stops_waiting_and_does_not_call_it_done(cloud: &Place) {
 fn time_limit_stops_like_a_signal_and_the_rerun_finishes(cloud: &Place) {
     let stage = cloud.planned();
     // Until then, nothing is written twice.
-    fault(&stage, cloud.begins, Nth::Number(1), What::Delay(Duration::from_secs(6)));
-    let ran = cloud.run(&stage, &["apply", "--yes", "--timeout", "4"]);
+    fault(&stage, cloud.begins, Nth::Number(1), What::Delay(Duration::from_secs(7)));
+    let ran = cloud.run(&stage, &["apply", "--yes", "--timeout", "5"]);
     assert_eq!(ran.code, 5, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("time limit: no new writes") && ran.stderr.contains("not done:"), "{}", ran.stderr);
     stage.faults().clear();
     cloud.apply(&stage);
+    cloud.is_in_sync(&stage);
+}
+
+/// A service that never answers keeps no command: those that only look, and those that would write afterwards.
+fn time_limit_and_signals_end_a_look_too(cloud: &Place) {
+    let stage = cloud.applied();
+    let endless = Duration::from_secs(600);
+    let (looked_at, _) = cloud.denied_read;
+    let commands: [&[&str]; 4] = [&["plan"], &["drift"], &["apply", "--yes"], &["destroy", "--yes"]];
+    side_by_side(&commands, |command| {
+        fault(&stage, looked_at, Nth::Every, What::Delay(endless));
+        let ran = cloud.run(&stage, &[*command, &["--timeout", "3"]].concat());
+        assert_eq!(ran.code, 1, "{command:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains("the time limit is over; nothing was written"), "{}", ran.stderr);
+    });
+    let begun = stage.faults().begun(looked_at);
+    let child = cloud.spawn(&stage, &["apply", "--yes"]);
+    wait_until(looked_at, || stage.faults().begun(looked_at) > begun);
+    signal(&child, "TERM");
+    let ran = stage.finished(child, Instant::now());
+    assert_eq!(ran.code, 143, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("interrupted; nothing was written"), "{}", ran.stderr);
+    wrote_nothing(&stage);
+}
+
+/// Credentials that expire after the last write: the run ends under that name, and says that everything is written.
+fn final_error_ends_the_look_after_the_writes(cloud: &Place) {
+    let (looked_at, _) = cloud.denied_read;
+    let usual = cloud.planned();
+    usual.faults().clear();
+    cloud.succeed(&usual, &["apply", "--yes"]);
+    let last = usual.faults().begun(looked_at);
+    let stage = cloud.planned();
+    fault(&stage, looked_at, Nth::Number(last), (cloud.refusal)());
+    let said = cloud.ends(&stage, 1, &["apply", "--yes"]);
+    assert!(said.contains("permission denied") && said.contains("everything is written"), "{said}");
+    assert!(stage.faults().begun(looked_at) == last && !said.contains("a bug"), "{said}");
     cloud.is_in_sync(&stage);
 }
 

@@ -1,7 +1,6 @@
 //! `provision <cloud> apply`: make the cloud what the plan file says, or execute a saved change set.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
@@ -9,22 +8,18 @@ use provision_core::identity::Identity;
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, engine};
 
-use crate::arguments::Global;
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
-use crate::session::Session;
-use crate::signals::Signals;
-use crate::view::{self, View};
-use crate::{approval, change_sets, summary};
+use crate::session::{Invocation, Session};
+use crate::{approval, change_sets, summary, view};
 
 pub(crate) async fn run(
     given: Option<PathBuf>,
     cloud: CloudId,
     yes: bool,
     orphans: bool,
-    global: &Global,
-    view: &Arc<dyn View>,
+    invocation: Invocation<'_>,
 ) -> CommandResult {
     match given {
         Some(path) if path.extension().is_some_and(|extension| extension == "json") => {
@@ -32,9 +27,9 @@ pub(crate) async fn run(
                 let message = "`--orphans` is said when a change set is made: `plan --orphans --out FILE`";
                 return Err(Failure::Usage(message.to_owned()));
             }
-            saved(&path, cloud, global, view).await
+            saved(&path, cloud, invocation).await
         }
-        given => from_plan_file(given, cloud, yes, orphans, global, view).await,
+        given => from_plan_file(given, cloud, yes, orphans, invocation).await,
     }
 }
 
@@ -43,30 +38,32 @@ async fn from_plan_file(
     cloud: CloudId,
     yes: bool,
     orphans: bool,
-    global: &Global,
-    view: &Arc<dyn View>,
+    invocation: Invocation<'_>,
 ) -> CommandResult {
     let path = plan_file_path(given, cloud);
     let checked = check(&path, cloud)?;
     approval::can_ask(yes, "apply")?;
-    let intent = checked.intent(Purpose::Apply, orphans);
-    let session = Session::open(&[&checked], global, view.as_ref())?;
-    let provider = checked.settings.provisioner(&session.connection).await?;
-    let set = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
-    view.change_set(&set);
-    let blockers = set.blockers();
-    if !blockers.is_empty() {
-        return Err(Failure::Errors(blockers));
-    }
-    if set.has_changes() && !yes {
-        let question = "Apply these changes?";
-        approval::confirm(&checked, provider.as_ref(), &intent, &set, question, view.as_ref()).await?;
-    }
-    execute(provider.as_ref(), &intent, &set, global, view).await
+    let (intent, view) = (checked.intent(Purpose::Apply, orphans), invocation.view);
+    let session = Session::open(&[&checked], invocation.global, view)?;
+    let look = async {
+        let provider = checked.settings.provisioner(&session.connection).await?;
+        let set = checked.change_set(provider.as_ref(), &intent, view).await?;
+        view.change_set(&set);
+        let blockers = set.blockers();
+        if !blockers.is_empty() {
+            return Err(Failure::Errors(blockers));
+        }
+        if set.has_changes() && !yes {
+            approval::confirm(&checked, provider.as_ref(), &intent, &set, "Apply these changes?", view).await?;
+        }
+        Ok((provider, set))
+    };
+    let (provider, set) = invocation.signals.unless_stopped(look).await?;
+    execute(provider.as_ref(), &intent, &set, invocation).await
 }
 
 /// Execute exactly what was saved, or stop as stale.
-async fn saved(path: &Path, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+async fn saved(path: &Path, cloud: CloudId, invocation: Invocation<'_>) -> CommandResult {
     let set = change_sets::read(path)?;
     let checked = Checked::of_saved(&set).filter(|saved| saved.cloud == cloud && set.purpose == Purpose::Apply);
     let Some(checked) = checked else {
@@ -77,25 +74,34 @@ async fn saved(path: &Path, cloud: CloudId, global: &Global, view: &Arc<dyn View
         return Err(stale(cloud, &reason).into());
     }
     plan_file_unchanged(&set, cloud)?;
-    let intent = checked.intent(Purpose::Apply, set.with_orphans);
-    let session = Session::open(&[&checked], global, view.as_ref())?;
-    let provider = checked.settings.provisioner(&session.connection).await?;
-    let now = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
-    let (then, here) = (&set.identity, &now.identity);
-    if (&then.account, &then.region, &then.endpoints) != (&here.account, &here.region, &here.endpoints) {
-        let place = |identity: &Identity| {
-            let place = format!("{} {} in {}", view::words::nouns(&set.cloud).0, identity.account, identity.region);
-            if identity.endpoints.is_empty() { place } else { format!("{place} ({})", identity.endpoints.join(", ")) }
-        };
-        let reason = format!("it is for {}, and this is {}", place(then), place(here));
-        return Err(stale(cloud, &reason).into());
-    }
-    if let Some(error) = now.unreadable.first() {
-        return Err(error.0.clone().into());
-    }
-    engine::unchanged(&set, &now, "since this change set was saved")?;
+    let (intent, view) = (checked.intent(Purpose::Apply, set.with_orphans), invocation.view);
+    let session = Session::open(&[&checked], invocation.global, view)?;
+    let look = async {
+        let provider = checked.settings.provisioner(&session.connection).await?;
+        let now = checked.change_set(provider.as_ref(), &intent, view).await?;
+        is_for(&set, &now.identity, cloud)?;
+        if let Some(error) = now.unreadable.first() {
+            return Err(error.0.clone().into());
+        }
+        engine::unchanged(&set, &now, "since this change set was saved")?;
+        Ok(provider)
+    };
+    let provider = invocation.signals.unless_stopped(look).await?;
     view.change_set(&set);
-    execute(provider.as_ref(), &intent, &set, global, view).await
+    execute(provider.as_ref(), &intent, &set, invocation).await
+}
+
+/// A set is for one account and region.
+fn is_for(set: &ChangeSet, here: &Identity, cloud: CloudId) -> Result<(), Error> {
+    let then = &set.identity;
+    if (&then.account, &then.region, &then.endpoints) == (&here.account, &here.region, &here.endpoints) {
+        return Ok(());
+    }
+    let place = |identity: &Identity| {
+        let place = format!("{} {} in {}", view::words::nouns(&set.cloud).0, identity.account, identity.region);
+        if identity.endpoints.is_empty() { place } else { format!("{place} ({})", identity.endpoints.join(", ")) }
+    };
+    Err(stale(cloud, &format!("it is for {}, and this is {}", place(then), place(here))))
 }
 
 fn stale(cloud: CloudId, reason: &str) -> Error {
@@ -120,17 +126,16 @@ async fn execute(
     provider: &dyn Provisioner,
     intent: &Intent,
     set: &ChangeSet,
-    global: &Global,
-    view: &Arc<dyn View>,
+    Invocation { global, signals, view }: Invocation<'_>,
 ) -> CommandResult {
     if set.has_changes() {
-        let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
-        let outcome = engine::apply(provider, set, &signals.cancellation, view.as_ref()).await;
+        signals.begin_writing();
+        let outcome = engine::apply(provider, set, &signals.cancellation, view).await;
         if !outcome.is_complete() {
-            return Ok(summary::incomplete(&outcome, &signals, set, &summary::resume_command("apply", set, global)));
+            return Ok(summary::incomplete(&outcome, signals, set, &summary::resume_command("apply", set, global)));
         }
         tokio::select! {
-            visible = engine::wait_until_visible(provider, intent, set, view.as_ref()) => visible?,
+            visible = engine::wait_until_visible(provider, intent, set, view) => visible?,
             () = signals.cancellation.drain.cancelled() => {
                 view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
                 return Ok(signals.exit().unwrap_or(Exit::Done));

@@ -1,18 +1,14 @@
 //! `provision <cloud> destroy`: delete what we created, release what we adopted.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use provision_core::change_set::Purpose;
 use provision_core::engine;
 
-use crate::arguments::Global;
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{check, plan_file_path};
-use crate::session::Session;
-use crate::signals::Signals;
-use crate::view::View;
+use crate::session::{Invocation, Session};
 use crate::{approval, summary};
 
 pub(crate) async fn run(
@@ -21,8 +17,7 @@ pub(crate) async fn run(
     yes: bool,
     delete_data: Option<String>,
     orphans: bool,
-    global: &Global,
-    view: &Arc<dyn View>,
+    Invocation { global, signals, view }: Invocation<'_>,
 ) -> CommandResult {
     let path = plan_file_path(given, cloud);
     let checked = check(&path, cloud)?;
@@ -34,25 +29,28 @@ pub(crate) async fn run(
         )));
     }
     let intent = checked.intent(Purpose::Destroy { delete_data }, orphans);
-    let session = Session::open(&[&checked], global, view.as_ref())?;
-    let provider = checked.settings.provisioner(&session.connection).await?;
-    let set = checked.change_set(provider.as_ref(), &intent, view.as_ref()).await?;
-    view.change_set(&set);
-    let blockers = set.blockers();
-    if !blockers.is_empty() {
-        return Err(Failure::Errors(blockers));
-    }
+    let session = Session::open(&[&checked], global, view)?;
+    let look = async {
+        let provider = checked.settings.provisioner(&session.connection).await?;
+        let set = checked.change_set(provider.as_ref(), &intent, view).await?;
+        view.change_set(&set);
+        let blockers = set.blockers();
+        if !blockers.is_empty() {
+            return Err(Failure::Errors(blockers));
+        }
+        if set.has_changes() && !yes {
+            approval::confirm(&checked, provider.as_ref(), &intent, &set, "Destroy this deployment?", view).await?;
+        }
+        Ok((provider, set))
+    };
+    let (provider, set) = signals.unless_stopped(look).await?;
     if !set.has_changes() {
         return Ok(Exit::Done);
     }
-    if !yes {
-        let question = "Destroy this deployment?";
-        approval::confirm(&checked, provider.as_ref(), &intent, &set, question, view.as_ref()).await?;
-    }
-    let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
-    let outcome = engine::apply(provider.as_ref(), &set, &signals.cancellation, view.as_ref()).await;
+    signals.begin_writing();
+    let outcome = engine::apply(provider.as_ref(), &set, &signals.cancellation, view).await;
     if !outcome.is_complete() {
-        return Ok(summary::incomplete(&outcome, &signals, &set, &summary::resume_command("destroy", &set, global)));
+        return Ok(summary::incomplete(&outcome, signals, &set, &summary::resume_command("destroy", &set, global)));
     }
     view.destroyed(&set.deployment);
     Ok(Exit::Done)

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use provision_core::file::{self, Readers};
 use provision_core::output::{Output, OutputFormat, Setting, render, table};
 use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Format, Global};
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::plan_files::{check, not_over, plan_file_path};
+use crate::plan_files::{can_write, check, plan_file_path};
 use crate::session::Session;
 use crate::view::{self, View};
 
@@ -54,7 +55,7 @@ pub(crate) async fn run(
     let (plan_file, name) = tell_apart(first, second);
     let path = plan_file_path(plan_file, cloud);
     let checked = check(&path, cloud)?;
-    not_over(&path, target.out.as_deref())?;
+    can_write(target.out.as_deref(), &path)?;
     let format = chosen(target.format, global);
     let session = Session::open(&[&checked], global, view)?;
     let known = checked.settings.outputs(&session.connection).await?;
@@ -134,17 +135,7 @@ fn chosen(format: Option<Format>, global: &Global) -> Option<OutputFormat> {
 
 /// Settings may hold secrets: nobody else's to read.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
-    let mut options = std::fs::File::options();
-    options.create(true).write(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        // A file that was there keeps its mode when it is opened.
-        #[cfg(unix)]
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-        std::io::Write::write_all(&mut file, text.as_bytes())
-    });
-    written.map_err(|error| {
+    file::replace(path, text, Readers::Owner).map_err(|error| {
         let tried = format!("cannot write `{}`", path.display());
         Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })

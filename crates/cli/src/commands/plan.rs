@@ -8,7 +8,7 @@ use crate::arguments::Global;
 use crate::change_sets;
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::plan_files::{check, not_over, plan_file_path};
+use crate::plan_files::{can_write, check, plan_file_path};
 use crate::session::Session;
 use crate::summary::sandbox_flag;
 use crate::view::{self, View};
@@ -24,7 +24,7 @@ pub(crate) async fn run(
 ) -> CommandResult {
     let path = plan_file_path(plan_file, cloud);
     let checked = check(&path, cloud)?;
-    not_over(&path, out.as_deref())?;
+    can_write(out.as_deref(), &path)?;
     let session = Session::open(&[&checked], global, view)?;
     let observer = checked.settings.observer(&session.connection).await?;
     let set = checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans), view).await?;

@@ -1,6 +1,7 @@
 //! `provision sandbox`: the sandbox by itself, for other clients.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use provision_core::{Error, ErrorKind};
 use provision_sandbox::fault::Faults;
@@ -11,8 +12,9 @@ use crate::exit::{CommandResult, Exit, Failure};
 use crate::sandbox::failed;
 use crate::view;
 
-/// Serve every cloud until SIGINT or SIGTERM.
-pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>) -> CommandResult {
+/// Serve every cloud until SIGINT, SIGTERM or the end of that many seconds.
+pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>, timeout: Option<u64>) -> CommandResult {
+    let limit = tokio::time::sleep(Duration::from_secs(timeout.unwrap_or(u64::from(u32::MAX))));
     let faults = faults.as_deref().map(Faults::read).transpose();
     let faults = faults.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
     let options = Options { directory: Some(dir.clone()), port, faults, ..Options::default() };
@@ -24,7 +26,10 @@ pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>) -> C
         Error::new(ErrorKind::Unexpected, "cannot listen to signals").with_message(error.to_string())
     })?;
     view::result("ready\n");
-    ended.await;
+    tokio::select! {
+        () = ended => {}
+        () = limit => {}
+    }
     Ok(Exit::Done)
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn failure(failure: &Failure) -> String {
         }
         Failure::Errors(errors) | Failure::Shown(errors) => texts(errors),
         Failure::Usage(message) => format!("error: {message}\n"),
+        Failure::Stopped(_, error) => text(error),
     }
 }
 

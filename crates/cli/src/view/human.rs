@@ -12,7 +12,7 @@ use provision_core::event::{Event, EventSink};
 use provision_core::output::{Output, table};
 
 use super::words::verdict;
-use super::{View, diagnostic, error, report, result};
+use super::{View, diagnostic, error, for_people, report, result};
 use crate::arguments::{Global, ReportFormat};
 use crate::exit::Failure;
 use change_set::Detail;
@@ -54,7 +54,7 @@ impl View for Human {
     }
 
     fn saved(&self, set: &ChangeSet) {
-        result(&change_set::text(set, self.detail));
+        result(&for_people(&change_set::text(set, self.detail)));
     }
 
     fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat) {
@@ -98,7 +98,7 @@ impl View for Human {
 fn drift(sets: &[ChangeSet], errors: &[Error]) {
     for set in sets {
         if set.has_changes() || !set.unreadable.is_empty() || !set.orphans.is_empty() || !set.warnings.is_empty() {
-            result(&change_set::text(set, Detail::Changes));
+            result(&for_people(&change_set::text(set, Detail::Changes)));
         }
         result(&format!("{}: {}\n", set.deployment, verdict(set)));
     }

@@ -10,6 +10,7 @@ use provision_core::change_set::ChangeSet;
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Output, object};
 use provision_core::plan_file::PlanFileError;
+use provision_core::printable::in_json;
 use serde_json::{Value, json};
 
 use super::words::{looking, settling, verdict};
@@ -24,11 +25,11 @@ pub(crate) struct Json {
 }
 
 fn document(document: &Value) {
-    result(&format!("{document:#}\n"));
+    result(&in_json(&format!("{document:#}\n")));
 }
 
 fn line(document: &Value) {
-    result(&format!("{document}\n"));
+    result(&in_json(&format!("{document}\n")));
 }
 
 /// The set with what stands in its way.
@@ -46,7 +47,7 @@ impl EventSink for Json {
             Event::Settling { reason } => diagnostic(&format!("{}\n", settling(reason))),
             event => {
                 if let Ok(text) = serde_json::to_string(event) {
-                    result(&format!("{text}\n"));
+                    result(&in_json(&format!("{text}\n")));
                 }
             }
         }
@@ -91,6 +92,7 @@ impl View for Json {
                 line(&json!({"error": errors.first().map(ToString::to_string), "problems": problems}));
             }
             Failure::Errors(errors) => line(&json!({"type": "errors", "errors": errors})),
+            Failure::Stopped(_, error) => line(&json!({"type": "errors", "errors": [error]})),
             Failure::Shown(_) => {}
             Failure::Usage(message) => line(&json!({"error": message})),
         }

@@ -6,6 +6,7 @@ pub(crate) mod sarif;
 
 use provision_core::change_set::{Action, Change, ChangeSet, Unreadable};
 use provision_core::diff::{self, FieldDiff};
+use provision_core::printable::on_one_line;
 
 use crate::view::words::{label, short};
 
@@ -19,8 +20,10 @@ struct Row<'a> {
 }
 
 fn rows(change: &Change) -> Vec<Row<'_>> {
-    let row =
-        |line, rule, what, why: &str| Row { address: change.address.as_str(), line, rule, what, why: why.to_owned() };
+    let row = |line, rule, what: String, why: &str| {
+        let (what, why) = (on_one_line(&what), why.to_owned());
+        Row { address: change.address.as_str(), line, rule, what, why }
+    };
     if let Some(refusal) = &change.refusal {
         return vec![row(change.line, "refused", refusal.reason.clone(), "refused")];
     }
@@ -54,7 +57,7 @@ fn rows_of(set: &ChangeSet) -> Vec<Row<'_>> {
         address: error.address().map_or("-", |address| address.as_str()),
         line: error.line(),
         rule: "unknown",
-        what: error.to_string(),
+        what: on_one_line(&error.to_string()),
         why: "unknown: it could not be read".to_owned(),
     });
     set.changes.iter().flat_map(rows).chain(unread).collect()

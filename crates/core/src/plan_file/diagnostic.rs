@@ -38,14 +38,3 @@ pub struct Problem {
     /// What to do.
     pub help: Option<String>,
 }
-
-/// A text with control characters escaped: keys may hold what a terminal would obey.
-pub(super) fn harmless(text: &str) -> String {
-    let escape = |letter: char| if obeyed(letter) { letter.escape_unicode().to_string() } else { letter.to_string() };
-    text.chars().map(escape).collect()
-}
-
-/// Whether a terminal obeys a character, or lets it reorder its neighbours, instead of printing it.
-pub(super) fn obeyed(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}

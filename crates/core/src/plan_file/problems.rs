@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::diagnostic::{Diagnostic, Problem, harmless};
+use super::diagnostic::{Diagnostic, Problem};
 use super::document::{Document, Substitution};
+use crate::printable::harmless;
 
 /// Collects the problems of one file.
 #[derive(Debug)]
@@ -89,9 +90,12 @@ impl Problems {
         self.diagnostics.iter_mut().for_each(|diagnostic| disclose_nothing(diagnostic, &self.document.substitutions));
         self.diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.message.clone()));
         self.diagnostics.dedup();
+        let found = self.diagnostics.len();
+        self.diagnostics.truncate(MOST_SHOWN);
         Err(PlanFileError::Invalid(Box::new(InvalidPlanFile {
             document: self.document,
             diagnostics: self.diagnostics,
+            found,
         })))
     }
 }
@@ -173,16 +177,25 @@ impl PlanFileError {
     }
 }
 
-/// A plan file with problems, in the order of the file.
+/// The most problems that are shown of one file.
+const MOST_SHOWN: usize = 20;
+
+/// A plan file with problems, in the order of the file: the first ones.
 #[derive(Debug, thiserror::Error)]
-#[error("{} in {}", count(diagnostics.len()), document.name)]
+#[error("{} in {}", count(*found), document.name)]
 pub struct InvalidPlanFile {
     pub(super) document: Arc<Document>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// How many there are.
+    found: usize,
 }
 
 fn count(problems: usize) -> String {
-    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+    match problems {
+        1 => "1 problem".to_owned(),
+        2..=MOST_SHOWN => format!("{problems} problems"),
+        _ => format!("{problems} problems (the first {MOST_SHOWN} are shown)"),
+    }
 }
 
 impl InvalidPlanFile {

@@ -5,9 +5,10 @@ use miette::{
     SpanContents,
 };
 
-use super::diagnostic::{Diagnostic, harmless, obeyed};
+use super::diagnostic::Diagnostic;
 use super::document::Document;
 use super::problems::{InvalidPlanFile, PlanFileError};
+use crate::printable::{harmless, is_obeyed};
 
 impl PlanFileError {
     /// Everything that is wrong, for a terminal.
@@ -30,18 +31,8 @@ impl InvalidPlanFile {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(120);
         let source = Text { document: &self.document, printed: self.printed() };
-        let mut text = String::new();
-        for diagnostic in &self.diagnostics {
-            let report = Report { diagnostic, text: &source };
-            let mut shown = String::new();
-            // miette fails on a place that is not in the text; the problem itself must not be lost with it.
-            if handler.render_report(&mut shown, &report).is_err() {
-                shown = format!("  {report}: {}\n", harmless(&diagnostic.label));
-            }
-            text.push_str(&shown);
-            text.push('\n');
-        }
-        text + &format!("error: {self}; no request was sent\n")
+        let shown = self.diagnostics.iter().map(|diagnostic| source.show(diagnostic, &handler) + "\n");
+        shown.collect::<String>() + &format!("error: {self}; no request was sent\n")
     }
 
     /// The file as it is printed, with a line's end to point at where a problem stands behind its last byte, as an unclosed
@@ -60,7 +51,7 @@ fn printed(source: &str) -> String {
     let replace = |(at, letter): (usize, char)| match letter {
         '\n' | '\t' => letter,
         '\r' if source[at..].starts_with("\r\n") => letter,
-        _ if !obeyed(letter) => letter,
+        _ if !is_obeyed(letter) => letter,
         _ if letter.len_utf8() == 1 => '?',
         _ if letter.len_utf8() == 2 => '\u{b7}',
         _ => '\u{fffd}',
@@ -96,6 +87,25 @@ impl miette::Diagnostic for Report<'_> {
 struct Text<'d> {
     document: &'d Document,
     printed: String,
+}
+
+/// The most bytes of a line that is shown: a person reads no longer one.
+const LONGEST_LINE: usize = 1000;
+
+impl Text<'_> {
+    /// One problem with its line and a caret.
+    fn show(&self, diagnostic: &Diagnostic, handler: &GraphicalReportHandler) -> String {
+        let (report, mut shown) = (Report { diagnostic, text: self }, String::new());
+        let before = &self.printed[..diagnostic.span.start.min(self.printed.len())];
+        let line = self.printed[before.rfind('\n').map_or(0, |end| end + 1)..].lines().next().unwrap_or_default();
+        // miette fails on a place that is not in the text; the problem itself must not be lost with it.
+        if line.len() <= LONGEST_LINE && handler.render_report(&mut shown, &report).is_ok() {
+            return shown;
+        }
+        let (position, label) = (self.document.position(diagnostic.span.start), harmless(&diagnostic.label));
+        let name = harmless(&self.document.name);
+        format!("  {report}: {label}\n  --> {name}:{}:{}\n", position.line, position.column)
+    }
 }
 
 impl SourceCode for Text<'_> {

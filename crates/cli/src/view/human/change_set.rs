@@ -5,6 +5,7 @@ use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Purpose
 use provision_core::compare::Finding;
 use provision_core::diff;
 use provision_core::mark::Origin;
+use provision_core::printable::{harmless, on_one_line};
 use provision_core::resource::Orphan;
 
 use crate::view::error;
@@ -75,7 +76,7 @@ fn change(set: &ChangeSet, change: &Change) -> String {
         text += &self::facet(set, change, facet);
     }
     for unmanaged in &change.unmanaged {
-        text += &format!("    {DIM}kept: {}{DIM:#}\n", unmanaged.entry);
+        text += &format!("    {DIM}kept: {}{DIM:#}\n", on_one_line(&unmanaged.entry));
     }
     text
 }
@@ -123,7 +124,11 @@ fn orphans(set: &ChangeSet) -> String {
             (true, Origin::Adopted) => "- release orphan",
             _ => "? orphan",
         };
-        format!("{fate} {} `{}`: marked as this deployment's, and not in the plan file\n", orphan.kind, orphan.name)
+        format!(
+            "{fate} {} `{}`: marked as this deployment's, and not in the plan file\n",
+            orphan.kind,
+            harmless(&orphan.name)
+        )
     };
     let mut text: String = set.orphans.iter().map(orphan).collect();
     if !text.is_empty() && !set.with_orphans {

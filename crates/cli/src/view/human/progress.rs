@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use provision_core::ErrorKind;
 use provision_core::event::{Event, EventSink};
+use provision_core::printable::harmless;
 
 use crate::view;
 use crate::view::words::{looking, settling};
@@ -47,9 +49,9 @@ impl Rows {
 impl EventSink for Rows {
     fn emit(&self, event: Event) {
         match &event {
-            Event::OperationStarted { id, text, .. } => self.begin(*id, text.clone()),
-            Event::OperationWaiting { id, reason, .. } => return self.say(*id, format!("waits: {reason}")),
-            Event::OperationProgress { id, text, .. } => return self.say(*id, text.clone()),
+            Event::OperationStarted { id, text, .. } => self.begin(*id, harmless(text)),
+            Event::OperationWaiting { id, reason, .. } => return self.say(*id, harmless(&format!("waits: {reason}"))),
+            Event::OperationProgress { id, text, .. } => return self.say(*id, harmless(text)),
             Event::OperationDone { id, .. } | Event::OperationFailed { id, .. } => self.end(*id),
             // The rows themselves show what is waited for.
             Event::Heartbeat { .. } => return,
@@ -58,7 +60,7 @@ impl EventSink for Rows {
         }
         if let Some(line) = line(&event) {
             // A terminal that has gone away is no failure of the run.
-            let _ = self.all.println(line);
+            let _ = self.all.println(view::for_people(&line));
         }
     }
 }
@@ -91,6 +93,9 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::OperationProgress { text, .. } => format!("       {text}"),
         Event::OperationDone { text, elapsed_ms, .. } => format!("  done {text} ({:.1} s)", seconds(*elapsed_ms)),
+        Event::OperationFailed { text, error, .. } if error.kind() == ErrorKind::Interrupted => {
+            format!("  stop {text}")
+        }
         Event::OperationFailed { text, .. } => format!("  FAIL {text}"),
         Event::Heartbeat { waiting_for, elapsed_ms } => {
             format!("  {:.0} s, waiting for: {}", seconds(*elapsed_ms), waiting_for.join(", "))

@@ -2,6 +2,7 @@
 
 use provision_core::Error;
 use provision_core::change_set::{Change, ChangeSet};
+use provision_core::printable::on_one_line;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::rows;
@@ -14,7 +15,7 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
         suite.add_test_cases(set.changes.iter().map(|change| case(change, set.nothing_exists())));
         for unreadable in &set.unreadable {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_message(unreadable.0.to_string());
+            status.set_message(on_one_line(&unreadable.0.to_string()));
             suite.add_test_case(TestCase::new("unreadable", status));
         }
         report.add_test_suite(suite);
@@ -22,7 +23,7 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     for error in errors {
         let mut suite = TestSuite::new(error.plan_file().unwrap_or("-"));
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_message(error.to_string());
+        status.set_message(on_one_line(&error.to_string()));
         suite.add_test_case(TestCase::new("not looked at", status));
         report.add_test_suite(suite);
     }

@@ -2,6 +2,7 @@
 
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
+use provision_core::printable::{in_json, on_one_line};
 use serde_json::json;
 
 use super::{Row, rows_of};
@@ -10,7 +11,7 @@ use super::{Row, rows_of};
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     let results = sets.iter().flat_map(|set| rows_of(set).into_iter().map(|row| result(&set.plan_file.name, &row)));
     let unreadable = errors.iter().map(|error| {
-        let (what, why) = (error.to_string(), "unknown: it could not be looked at".to_owned());
+        let (what, why) = (on_one_line(&error.to_string()), "unknown: it could not be looked at".to_owned());
         let row = Row { address: "-", line: error.line(), rule: "unknown", what, why };
         result(error.plan_file().unwrap_or("-"), &row)
     });
@@ -25,7 +26,7 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     });
     // Through the library's types, so that what is printed is of the standard's form.
     let log: Result<serde_sarif::sarif::Sarif, _> = serde_json::from_value(log);
-    log.map_or_else(|error| format!("{error}\n"), |log| format!("{:#}\n", json!(log)))
+    log.map_or_else(|error| format!("{error}\n"), |log| in_json(&format!("{:#}\n", json!(log))))
 }
 
 fn result(plan_file: &str, row: &Row<'_>) -> serde_json::Value {

@@ -1,0 +1,161 @@
+//! Files that are read and written for the user: regular ones only, and written whole or not at all.
+
+use std::fs::{self, Metadata};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+/// The most bytes of a plan file: a thousand times what one of them takes.
+pub const LARGEST_PLAN_FILE: u64 = 1 << 20;
+/// The most bytes of a saved change set.
+pub const LARGEST_CHANGE_SET: u64 = 16 << 20;
+
+/// Whose a file that is written is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Only its owner reads it: it may hold secrets.
+    Owner,
+    /// Whoever may by the process's own rule, or by the mode that the file has.
+    Usual,
+}
+
+/// Read a file.
+///
+/// # Errors
+///
+/// It is no regular file (a pipe or a device may never end), is larger than that, or cannot be read.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    regular(&fs::metadata(path)?)?;
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(refused(&format!("it is larger than {} MB", most >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// Put a text in the place of a file: another one beside it first, so that nobody ever sees half of it.
+///
+/// # Errors
+///
+/// There is something else than a regular file (a link may lead anywhere), or it cannot be written.
+pub fn replace(path: &Path, text: &str, readers: Readers) -> io::Result<()> {
+    let former = there(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".provision-");
+    #[cfg(unix)]
+    if readers == Readers::Usual {
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    if let Some(former) = former.filter(|_| readers == Readers::Usual) {
+        file.as_file().set_permissions(former.permissions())?;
+    }
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Open a file that only its owner reads, to add to it.
+///
+/// # Errors
+///
+/// There is something else than a regular file, or it cannot be written.
+pub fn append(path: &Path) -> io::Result<fs::File> {
+    there(path)?;
+    let mut options = fs::File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    // One that was there keeps its mode when it is opened.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Whether [`replace`] would take a path.
+///
+/// # Errors
+///
+/// There is something else than a regular file.
+pub fn replaceable(path: &Path) -> io::Result<()> {
+    there(path).map(drop)
+}
+
+/// What is at a path that is written to: a regular file or nothing.
+fn there(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => regular(&found).map(|()| Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn regular(found: &Metadata) -> io::Result<()> {
+    let kind = match found.file_type() {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_symlink() => "a link",
+        _ => "a pipe or a device",
+    };
+    Err(refused(&format!("it is {kind}, not a regular file")))
+}
+
+fn refused(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn only_regular_files_of_a_size_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "12345").unwrap();
+        assert_eq!(read(&file, 5).unwrap(), b"12345");
+        assert!(read(&file, 4).is_err() && read(folder.path(), 4).is_err() && read(Path::new("/dev/zero"), 4).is_err());
+    }
+
+    #[test]
+    fn file_is_replaced_and_keeps_its_mode_but_where_it_holds_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        replace(&file, "new", Readers::Owner).unwrap();
+        assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode(&file)), ("new", 0o600));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        replace(&file, "newer", Readers::Usual).unwrap();
+        assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode(&file)), ("newer", 0o640));
+        replace(&file, "newest", Readers::Owner).unwrap();
+        assert_eq!((mode(&file), fs::read_dir(folder.path()).unwrap().count()), (0o600, 1));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_never_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "theirs").unwrap();
+        symlink(&target, &link).unwrap();
+        for path in [link.as_path(), folder.path(), Path::new("/dev/null")] {
+            assert!(replace(path, "ours", Readers::Usual).is_err() && append(path).is_err(), "{}", path.display());
+        }
+        assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
+    }
+
+    #[test]
+    fn file_that_is_added_to_is_its_owner_s_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("trace");
+        fs::write(&file, "1\n").unwrap();
+        append(&file).unwrap().write_all(b"2\n").unwrap();
+        assert_eq!((fs::read_to_string(&file).unwrap().as_str(), mode(&file)), ("1\n2\n", 0o600));
+    }
+}

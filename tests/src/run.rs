@@ -67,13 +67,16 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// The built binary, beside the test's own.
+/// The built binary, beside the test's own, or the one that `PROVISION_BINARY` names.
 ///
 /// # Panics
 ///
 /// It is not built.
 #[must_use]
 pub fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("PROVISION_BINARY") {
+        return PathBuf::from(named);
+    }
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(|deps| deps.parent()).unwrap().join("provision");
     assert!(binary.exists(), "build the binary first: `cargo build -p provision`");

@@ -1,6 +1,7 @@
 //! The contract suite and end-to-end runs of the built binary.
 //!
 //! - `contract`: every promise once, on every cloud and on MiniStack; `clouds` is what it knows of them.
+//! - `attacks`: killed, fed garbage, answered by anything: what was tried, and what survived.
 //! - `aws`: what AWS alone has: owners, regions, roles, attribute-based access control, large buckets.
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
@@ -104,6 +105,7 @@ macro_rules! on_its_sandbox {
 }
 
 mod architecture;
+mod attacks;
 mod aws;
 mod azure;
 mod browser;
@@ -134,6 +136,7 @@ fn every_file_of_the_suite_is_a_module() {
     let suite = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let folders = [
         (".", include_str!("main.rs")),
+        ("attacks", include_str!("attacks.rs")),
         ("aws", include_str!("aws.rs")),
         ("azure", include_str!("azure.rs")),
         ("contract", include_str!("contract.rs")),

@@ -101,6 +101,8 @@ pub(crate) enum SandboxAction {
         /// Misbehave as this file says: latency, errors, dropped connections, delays.
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
+        /// Make what these plan files take for granted: roles, projects, service accounts, subscriptions, principals.
+        plan_files: Vec<PathBuf>,
     },
     /// Forget everything in it.
     Reset {

@@ -15,6 +15,12 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// A link stands where the folder or one of its files should.
+    #[error("cannot keep a sandbox in `{}`: it is a link, and may lead anywhere", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
     /// The folder cannot be written.
     #[error("cannot keep a sandbox in `{}`: the folder is read-only", path.display())]
     ReadOnly {

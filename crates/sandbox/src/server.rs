@@ -1,21 +1,26 @@
 //! HTTP/1.1 and HTTP/2 on loopback, with TLS where clients insist on it: each request passes the fault layer to a cloud.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::emulator::{Dropped, Emulator, Presence, Trailers};
 use crate::layer::FaultLayer;
+
+/// How long a client may take to go on with a request that it began, or to begin one.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
@@ -23,7 +28,12 @@ type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 pub(crate) async fn serve(listener: TcpListener, cloud: Arc<dyn Emulator>, layer: Arc<FaultLayer>) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        tokio::spawn(connection(stream, Arc::clone(&cloud), Arc::clone(&layer)));
+        let (cloud, layer) = (Arc::clone(&cloud), Arc::clone(&layer));
+        tokio::spawn(async move {
+            if let Ok(Ok(1)) = timeout(PATIENCE, stream.peek(&mut [0])).await {
+                connection(stream, cloud, layer).await;
+            }
+        });
     }
 }
 
@@ -38,7 +48,7 @@ pub(crate) async fn serve_tls(
         let _ = stream.set_nodelay(true);
         let (acceptor, cloud, layer) = (acceptor.clone(), Arc::clone(&cloud), Arc::clone(&layer));
         tokio::spawn(async move {
-            if let Ok(stream) = acceptor.accept(stream).await {
+            if let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await {
                 connection(stream, cloud, layer).await;
             }
         });
@@ -61,7 +71,19 @@ where
             answered.await.unwrap_or(Err(Dropped))
         }
     });
-    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// The whole body, if its client goes on sending it.
+async fn whole(mut body: Incoming) -> Result<Bytes, Dropped> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(|_| Dropped)? {
+        let frame = frame.map_err(|_| Dropped)?;
+        bytes.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
+    }
+    Ok(bytes.freeze())
 }
 
 async fn answer(
@@ -70,8 +92,7 @@ async fn answer(
     layer: &FaultLayer,
 ) -> Result<Response<Body>, Dropped> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
-    let request = Request::from_parts(parts, body);
+    let request = Request::from_parts(parts, whole(body).await?);
     layer.exchange(cloud.wire(), request, |request| cloud.handle(request)).await.map(sent)
 }
 
@@ -92,6 +113,7 @@ mod tests {
 
     use http::HeaderMap;
     use hyper_util::client::legacy::Client;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
     use crate::aws::AwsWire;
@@ -115,6 +137,21 @@ mod tests {
 
         fn environment(&self, _: SocketAddr) -> Vec<(String, String)> {
             Vec::new()
+        }
+    }
+
+    /// Nothing at all, half of a head, half of a body.
+    #[tokio::test(start_paused = true)]
+    async fn connections_whose_client_does_not_go_on_are_ended() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Arc::new(Remote), Arc::default()));
+        for sent in ["", "GET / HTTP/1.1\r\nhost: a", "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf"] {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(sent.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            assert!(!answer.starts_with(b"HTTP/1.1 2"), "{sent}");
         }
     }
 

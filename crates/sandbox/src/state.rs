@@ -129,7 +129,7 @@ pub fn remove(path: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let _lock = lock::take(path)?;
-    for name in ["journal", "snapshot", crate::tls::FILE, "lock"] {
+    for name in folder::FILES {
         match std::fs::remove_file(path.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io("remove", &path.join(name))(error));

@@ -9,16 +9,28 @@ use provision_sandbox::{Options, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{CommandResult, Exit, Failure};
+use crate::plan_files::check_all;
 use crate::sandbox::failed;
 use crate::view;
 
 /// Serve every cloud until SIGINT, SIGTERM or the end of that many seconds.
-pub(crate) async fn serve(dir: PathBuf, port: u16, faults: Option<PathBuf>, timeout: Option<u64>) -> CommandResult {
+pub(crate) async fn serve(
+    dir: PathBuf,
+    port: u16,
+    faults: Option<PathBuf>,
+    plan_files: &[PathBuf],
+    timeout: Option<u64>,
+) -> CommandResult {
     let limit = tokio::time::sleep(Duration::from_secs(timeout.unwrap_or(u64::from(u32::MAX))));
+    let checked = plan_files.iter().map(|path| check_all(path)).collect::<Result<Vec<_>, _>>()?;
     let faults = faults.as_deref().map(Faults::read).transpose();
     let faults = faults.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
     let options = Options { directory: Some(dir.clone()), port, faults, ..Options::default() };
     let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", &dir, &error))?;
+    for plan in checked.iter().flatten() {
+        let seeded = plan.cloud.seed(&sandbox, &plan.settings.prerequisites());
+        seeded.map_err(|error| failed("cannot prepare the sandbox", &dir, &error))?;
+    }
     sandbox.warnings().iter().for_each(|warning| view::diagnostic(&view::error::warning(warning)));
     let variables = sandbox.environment().into_iter().map(|(name, value)| format!("{name}={value}\n"));
     view::result(&variables.collect::<String>());

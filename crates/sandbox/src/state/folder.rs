@@ -2,6 +2,8 @@
 //!
 //! Both name a generation. A new snapshot has the next one, and then the journal begins anew with it, so a journal that
 //! is older than the snapshot is contained in it, and one that is younger has lost its snapshot.
+//!
+//! A journal that was closed ends with how many changes are in it: one that lost its last ones at the end of a line is found.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -15,7 +17,7 @@ use super::{Entries, line, lock};
 use crate::Error;
 
 /// The format of both files.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// A journal below this many bytes is not worth a snapshot while the store is open.
 const LARGE: u64 = 4 << 20;
@@ -29,6 +31,10 @@ pub(super) struct Folder {
     snapshot_bytes: u64,
     generation: u64,
     written: u64,
+    /// What the next line of the journal is sealed with.
+    link: String,
+    /// Changes in the journal.
+    changes: usize,
     _lock: File,
 }
 
@@ -48,7 +54,8 @@ type Changes<'a> = BTreeMap<&'a str, Option<&'a Value>>;
 impl Folder {
     /// Open it and read everything.
     pub(super) fn open(path: &Path) -> Result<(Self, Entries, Vec<String>), Error> {
-        std::fs::create_dir_all(path).map_err(Error::io("make", path))?;
+        make(path)?;
+        follows_no_link(path)?;
         let lock = lock::take(path)?;
         let journal_path = path.join("journal");
         let (snapshot, mut entries) = read_snapshot(&path.join("snapshot"))?;
@@ -61,6 +68,8 @@ impl Folder {
             snapshot_bytes: snapshot.as_ref().map_or(0, |(_, bytes)| *bytes),
             generation: snapshot.as_ref().map_or(0, |(header, _)| header.generation),
             written: 0,
+            link: read.link,
+            changes: read.changes,
             _lock: lock,
         };
         folder.begin_at(read.bytes)?;
@@ -70,8 +79,9 @@ impl Folder {
 
     /// Add one transaction.
     pub(super) fn append(&mut self, changes: &Changes<'_>) -> Result<(), Error> {
-        let line = sealed(changes);
-        self.append_line(&line)
+        self.append_line(&json(changes))?;
+        self.changes += 1;
+        Ok(())
     }
 
     /// Write a snapshot once the journal is twice as large: each byte is then written a bounded number of times.
@@ -79,11 +89,12 @@ impl Folder {
         if self.journal_bytes > LARGE.max(2 * self.snapshot_bytes) { self.compact(entries) } else { Ok(()) }
     }
 
-    /// Write a snapshot unless the journal is small beside the last one.
+    /// Write a snapshot unless the journal is small beside the last one, and say how the journal ends.
     pub(super) fn close(&mut self, entries: &Entries) -> Result<(), Error> {
-        let header = u64::try_from(header(self.generation).len()).unwrap_or_default();
-        let changed = self.journal_bytes > header;
-        if changed && 2 * self.journal_bytes > self.snapshot_bytes { self.compact(entries) } else { Ok(()) }
+        if self.changes > 0 && 2 * self.journal_bytes > self.snapshot_bytes {
+            self.compact(entries)?;
+        }
+        self.append_line(&json(&[self.changes]))
     }
 
     /// Bytes written since it was opened.
@@ -96,11 +107,15 @@ impl Folder {
         let path = self.path.join("journal");
         self.journal.set_len(bytes).map_err(Error::io("write", &path))?;
         self.journal.seek(SeekFrom::Start(bytes)).map_err(Error::io("write", &path))?;
-        if bytes == 0 { self.append_line(&header(self.generation)) } else { Ok(()) }
+        if bytes > 0 {
+            return Ok(());
+        }
+        (self.link, self.changes) = (String::new(), 0);
+        self.append_line(&header(self.generation))
     }
 
-    fn append_line(&mut self, line: &str) -> Result<(), Error> {
-        let path = self.path.join("journal");
+    fn append_line(&mut self, json: &str) -> Result<(), Error> {
+        let (path, line) = (self.path.join("journal"), line::seal(json, &self.link));
         if let Err(error) = self.journal.write_all(line.as_bytes()) {
             // A full disk took a part of the line: take it away again, or the next line would be read as its rest.
             let _ = self.journal.set_len(self.journal_bytes);
@@ -110,6 +125,7 @@ impl Folder {
         let length = u64::try_from(line.len()).unwrap_or_default();
         self.journal_bytes += length;
         self.written += length;
+        self.link = String::from_utf8_lossy(line::link(line.as_bytes())).into_owned();
         Ok(())
     }
 
@@ -126,10 +142,12 @@ impl Folder {
         let failed = |error| Error::io("write", &self.path.join("snapshot"))(error);
         let mut file = BufWriter::new(tempfile::NamedTempFile::new_in(&self.path).map_err(failed)?);
         let header = Header { sandbox: "snapshot".into(), format: FORMAT, generation, entries: Some(entries.len()) };
-        let mut bytes = 0;
-        for line in std::iter::once(sealed(&header)).chain(entries.iter().map(|entry| sealed(&entry))) {
+        let (mut bytes, mut link) = (0, String::new());
+        for json in std::iter::once(json(&header)).chain(entries.iter().map(|entry| json(&entry))) {
+            let line = line::seal(&json, &link);
             file.write_all(line.as_bytes()).map_err(failed)?;
             bytes += line.len();
+            link = String::from_utf8_lossy(line::link(line.as_bytes())).into_owned();
         }
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
         file.persist(self.path.join("snapshot")).map_err(|error| failed(error.error))?;
@@ -138,12 +156,33 @@ impl Folder {
 }
 
 fn header(generation: u64) -> String {
-    sealed(&Header { sandbox: "journal".into(), format: FORMAT, generation, entries: None })
+    json(&Header { sandbox: "journal".into(), format: FORMAT, generation, entries: None })
 }
 
 /// Values come from JSON, and all keys are text: they can be written as JSON.
-fn sealed<T: Serialize>(value: &T) -> String {
-    line::seal(&serde_json::to_string(value).unwrap_or_default())
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Every file of a folder.
+pub(super) const FILES: [&str; 4] = ["journal", "snapshot", crate::tls::FILE, "lock"];
+
+/// Make the folder, for its owner alone.
+fn make(path: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path).map_err(Error::io("make", path))
+}
+
+/// A folder that somebody else brought along must not lead us to files elsewhere.
+fn follows_no_link(folder: &Path) -> Result<(), Error> {
+    let paths = std::iter::once(folder.to_owned()).chain(FILES.map(|name| folder.join(name)));
+    let is_link = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink());
+    match paths.into_iter().find(is_link) {
+        Some(path) => Err(Error::Link { path }),
+        None => Ok(()),
+    }
 }
 
 /// The file's bytes; `None` if there is no such file.
@@ -156,7 +195,7 @@ fn bytes_of(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 }
 
 fn read_header(path: &Path, kind: &str, line: &[u8]) -> Result<Header, Error> {
-    let json = line::unseal(line).ok_or_else(|| Error::damaged(path, "line 1 does not match its checksum"))?;
+    let json = line::unseal(line, b"").ok_or_else(|| Error::damaged(path, "line 1 does not match its checksum"))?;
     let header: Header =
         serde_json::from_slice(json).map_err(|error| Error::damaged(path, format!("line 1: {error}")))?;
     if header.format > FORMAT {
@@ -168,8 +207,9 @@ fn read_header(path: &Path, kind: &str, line: &[u8]) -> Result<Header, Error> {
     Ok(header)
 }
 
-fn read_line<T: serde::de::DeserializeOwned>(path: &Path, number: usize, line: &[u8]) -> Result<T, Error> {
-    let json = line::unseal(line);
+/// The line of a number, from 1; all but the first come after another.
+fn read_line<T: serde::de::DeserializeOwned>(path: &Path, lines: &[&[u8]], number: usize) -> Result<T, Error> {
+    let json = line::unseal(lines[number - 1], line::link(lines[number - 2]));
     let json = json.ok_or_else(|| Error::damaged(path, format!("line {number} does not match its checksum")))?;
     serde_json::from_slice(json).map_err(|error| Error::damaged(path, format!("line {number}: {error}")))
 }
@@ -177,44 +217,81 @@ fn read_line<T: serde::de::DeserializeOwned>(path: &Path, number: usize, line: &
 fn read_snapshot(path: &Path) -> Result<(Option<(Header, u64)>, Entries), Error> {
     let Some(bytes) = bytes_of(path)? else { return Ok((None, Entries::new())) };
     let (lines, end) = line::whole(&bytes);
-    let Some((first, lines)) = lines.split_first() else { return Err(Error::damaged(path, "it has no header")) };
+    let Some(first) = lines.first() else { return Err(Error::damaged(path, "it has no header")) };
     let header = read_header(path, "snapshot", first)?;
-    if end != bytes.len() || header.entries != Some(lines.len()) {
+    if end != bytes.len() || header.entries != Some(lines.len() - 1) {
         return Err(Error::damaged(path, "it is not complete"));
     }
-    let entries = lines.iter().enumerate().map(|(index, line)| read_line(path, index + 2, line));
+    let entries = (2..=lines.len()).map(|number| read_line(path, &lines, number));
     Ok((Some((header, u64::try_from(bytes.len()).unwrap_or_default())), entries.collect::<Result<_, _>>()?))
 }
 
 /// What the journal holds that is to be kept.
+#[derive(Default)]
 struct Read {
     bytes: u64,
+    link: String,
+    changes: usize,
     warnings: Vec<String>,
+}
+
+/// A line after the header.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Changes(BTreeMap<String, Option<Value>>),
+    /// How many changes there are: the journal was closed.
+    End([usize; 1]),
 }
 
 fn read_journal(path: &Path, snapshot: Option<&(Header, u64)>, entries: &mut Entries) -> Result<Read, Error> {
     let generation = snapshot.map_or(0, |(header, _)| header.generation);
     let Some(bytes) = bytes_of(path)? else {
         return match snapshot {
-            None => Ok(Read { bytes: 0, warnings: Vec::new() }),
+            None => Ok(Read::default()),
             Some(_) => Err(Error::damaged(path, "there is a snapshot and no journal")),
         };
     };
     let (lines, end) = line::whole(&bytes);
     let warnings = torn(path, bytes.len() - end, lines.len());
-    let Some((first, lines)) = lines.split_first() else { return Ok(Read { bytes: 0, warnings }) };
+    let Some(first) = lines.first() else { return Ok(Read { warnings, ..Read::default() }) };
     let header = read_header(path, "journal", first)?;
     if header.generation > generation {
         return Err(Error::damaged(path, "its snapshot is missing or older"));
     }
     if header.generation < generation {
-        return Ok(Read { bytes: 0, warnings: Vec::new() });
+        return Ok(Read::default());
     }
-    for (index, line) in lines.iter().enumerate() {
-        let changes: BTreeMap<String, Option<Value>> = read_line(path, index + 2, line)?;
-        changes.into_iter().for_each(|change| apply(entries, change));
+    read_changes(
+        path,
+        &lines,
+        entries,
+        Read { bytes: u64::try_from(end).unwrap_or_default(), warnings, ..Read::default() },
+    )
+}
+
+/// The changes after the header. The line that ends a journal that was closed is not kept: it goes on.
+fn read_changes(path: &Path, lines: &[&[u8]], entries: &mut Entries, mut read: Read) -> Result<Read, Error> {
+    let mut closed = false;
+    for number in 2..=lines.len() {
+        match read_line(path, lines, number)? {
+            _ if closed => return Err(Error::damaged(path, format!("line {number} comes after its end"))),
+            Line::Changes(changes) => changes.into_iter().for_each(|change| apply(entries, change)),
+            Line::End([changes]) if changes == number - 2 => closed = true,
+            Line::End(_) => return Err(Error::damaged(path, "changes are missing")),
+        }
     }
-    Ok(Read { bytes: u64::try_from(end).unwrap_or_default(), warnings })
+    read.changes = lines.len() - 1 - usize::from(closed);
+    read.link = String::from_utf8_lossy(line::link(lines[read.changes])).into_owned();
+    if closed {
+        read.bytes -= lines.last().map_or(0, |line| line.len() as u64 + 1);
+    } else if read.changes > 0 && read.warnings.is_empty() {
+        read.warnings.push(format!(
+            "`{}`: it was not closed; if the machine stopped too, its last changes may be missing",
+            path.display()
+        ));
+    }
+    Ok(read)
 }
 
 fn apply(entries: &mut Entries, (key, value): (String, Option<Value>)) {

@@ -135,7 +135,7 @@ pub struct QueueSection {
     #[serde(default)]
     pub senders: Senders,
     /// `false`: no queue and no notification; the server uses its internal queue.
-    #[serde(default = "enabled")]
+    #[serde(default = "provision_core::plan_file::on")]
     pub enabled: bool,
 }
 
@@ -151,10 +151,6 @@ impl Default for QueueSection {
             enabled: true,
         }
     }
-}
-
-const fn enabled() -> bool {
-    true
 }
 
 /// Who may send to the queue.
@@ -214,9 +210,7 @@ impl Settings {
     /// Read and check the `[aws]` section of this deployment; `None` if there are problems, which are reported.
     pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
         let aws: Option<AwsSection> = file.section("aws", problems);
-        if let Some(aws) = &aws {
-            validate(aws, problems);
-        }
+        aws.iter().for_each(|aws| validate(aws, problems));
         deployment.iter().for_each(|deployment| tags(&deployment.tags, problems));
         Some(Self { deployment: deployment?, aws: aws? })
     }

@@ -69,7 +69,7 @@ pub struct AccountSection {
     /// The account's name, shared by all of Azure: 3-24 lower-case letters and digits.
     pub name: String,
     /// `false`: the account exists and is shared; it is used and never marked.
-    #[serde(default = "yes")]
+    #[serde(default = "provision_core::plan_file::on")]
     pub create: bool,
     /// How the data is replicated.
     #[serde(default)]
@@ -80,10 +80,6 @@ pub struct AccountSection {
     /// `destroy` refuses while this is true.
     #[serde(default)]
     pub protect: bool,
-}
-
-const fn yes() -> bool {
-    true
 }
 
 /// How the data is replicated <https://learn.microsoft.com/azure/storage/common/storage-redundancy>. Premium accounts
@@ -157,7 +153,7 @@ pub struct QueueSection {
     #[serde(default)]
     pub adopt: bool,
     /// `false`: no queue and no event subscription; the server uses its internal queue.
-    #[serde(default = "yes")]
+    #[serde(default = "provision_core::plan_file::on")]
     pub enabled: bool,
 }
 
@@ -216,12 +212,8 @@ impl Settings {
     /// Read and check the `[azure]` section of this deployment; `None` if there are problems, which are reported.
     pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
         let azure: Option<AzureSection> = file.section("azure", problems);
-        if let Some(azure) = &azure {
-            validate(azure, problems);
-            if let Some(deployment) = &deployment {
-                tags(deployment, problems);
-            }
-        }
+        azure.iter().for_each(|azure| validate(azure, problems));
+        deployment.iter().for_each(|deployment| tags(&deployment.tags, problems));
         Some(Self { deployment: deployment?, azure: azure? })
     }
 
@@ -346,8 +338,8 @@ fn cors(section: &CorsSection, problems: &mut Problems) {
 
 /// Limits and characters: <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>;
 /// a storage account takes keys of at most 128 characters.
-fn tags(deployment: &Deployment, problems: &mut Problems) {
-    for (key, value) in &deployment.tags {
+fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
+    for (key, value) in tags {
         let label = if key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
             "Azure takes none of `<>%&\\?/` in a key"
         } else if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
@@ -388,8 +380,7 @@ mod tests {
             let tags = BTreeMap::from([(key.to_owned(), value.to_owned())]);
             let file = PlanFile::parse("x", String::new(), &|_| None).unwrap();
             let mut problems = file.problems();
-            let deployment = Deployment { name: "ab".to_owned(), host: String::new(), tags, was: None };
-            super::tags(&deployment, &mut problems);
+            super::tags(&tags, &mut problems);
             problems.finish().err().map_or(0, |error| error.problems().len())
         };
         assert_eq!([tag("team", "ml & co"), tag(&"k".repeat(128), &"v".repeat(256))], [0, 0]);

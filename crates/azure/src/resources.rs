@@ -1,9 +1,9 @@
 //! The managed things, a file each: what it is, what is desired, what is observed, how it is made, written and deleted.
 
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Facet, assert_distinct_keys};
 pub(crate) use provision_core::facet::{Facets, typed};
+pub(crate) use provision_core::provider::Write;
 use provision_core::resource::{Lane, LaneMode};
-use serde_json::Value;
 
 use crate::config::Settings;
 
@@ -27,40 +27,17 @@ const ACCOUNT_LANE: Lane = Lane { name: "account", mode: LaneMode::Always };
 /// from then on they take turns with everything else in the lane.
 const CONTENT_LANE: Lane = Lane { mode: LaneMode::AfterConflict, ..ACCOUNT_LANE };
 
-/// What a write is about.
-#[derive(Clone, Copy)]
-pub(crate) struct Write<'a> {
-    pub(crate) facet: &'a str,
-    pub(crate) before: &'a Value,
-    pub(crate) value: &'a Value,
-}
-
 /// The deployment's tags, where there are any.
 fn wanted_tags(facet: impl Facets, settings: &Settings) -> Option<Desired> {
     (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+// What one mark has on record: entries may be in any of them.
+const _: () = distinct_beside_entries(resource_group::GroupFacet::ALL);
+const _: () = distinct_beside_entries(account::AccountFacet::ALL);
+const _: () = distinct_beside_entries(container::ContainerFacet::ALL);
+const _: () = distinct_beside_entries(queue::QueueFacet::ALL);
 
-    use super::access::AccessFacet;
-    use super::account::AccountFacet;
-    use super::container::ContainerFacet;
-    use super::cors::CorsFacet;
-    use super::events::EventsFacet;
-    use super::queue::QueueFacet;
-    use super::resource_group::GroupFacet;
-
-    #[test]
-    fn facets_on_record_in_one_mark_have_keys_of_their_own() {
-        let entries = [CorsFacet::ALL, EventsFacet::ALL, AccessFacet::ALL].concat();
-        for facets in [GroupFacet::ALL, AccountFacet::ALL, ContainerFacet::ALL, QueueFacet::ALL] {
-            let facets = [facets, &entries].concat();
-            let mut keys: Vec<char> = facets.iter().map(|facet| facet.key).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            assert_eq!(keys.len(), facets.len());
-        }
-    }
+const fn distinct_beside_entries(facets: &[&Facet]) {
+    assert_distinct_keys(&[facets, cors::CorsFacet::ALL, events::EventsFacet::ALL, access::AccessFacet::ALL]);
 }

@@ -3,7 +3,7 @@
 use provision_core::Error;
 use provision_core::context::OperationContext;
 use provision_core::cors::{self, CorsRule, Listed};
-use provision_core::facet::{Desired, Entries, Entry, Observed};
+use provision_core::facet::{Desired, Entries, Entry};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value};
@@ -36,7 +36,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
         deleted_with_holder: !names.shared,
         needs: vec![mark_holder.address()],
         lane: Some(ACCOUNT_LANE),
-        ..Resource::new(Part::Cors.address(), Part::Cors.kind(), &names.account, CorsFacet::ALL)
+        ..Part::Cors.resource(&names.account, CorsFacet::ALL)
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn observe(
     let observed = CorsFacet::all_observed(|facet| match facet {
         CorsFacet::Rule => {
             let list = entries(service.rules(), &desired, names, &marks);
-            Observed::Entries(Entries { list, limit: Some((MOST_RULES, too_many(names))) })
+            facet.entries(Ok(Entries { list, limit: Some((MOST_RULES, too_many(names))) }))
         }
     });
     Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))

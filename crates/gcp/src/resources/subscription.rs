@@ -70,7 +70,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
         most_tags: MOST_LABELS,
         lane: Some(LANE),
-        ..Resource::new(Part::Subscription.address(), Part::Subscription.kind(), subscription, SubscriptionFacet::ALL)
+        ..Part::Subscription.resource(subscription, SubscriptionFacet::ALL)
     })
 }
 

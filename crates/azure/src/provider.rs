@@ -256,7 +256,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     async fn deletion_blockers(&self, address: &Address) -> Result<Option<Refusal>, Error> {
         let (reader, names) = (self.client.as_ref(), self.names());
         match Part::of(address)? {
-            Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.shared).await,
+            Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.account_is_shared).await,
             Part::Account => account::deletion_blockers(reader, &names).await,
             Part::Container => blockers::locked(reader, &names).await,
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),

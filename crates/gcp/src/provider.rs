@@ -132,9 +132,9 @@ impl<C: AsRef<Reader>> Provider<C> {
     }
 
     async fn observe_subscription(&self) -> Result<Observation, Error> {
-        let (names, shared) = (self.names(), self.settings.service_account().is_some());
+        let (names, with_access) = (self.names(), self.settings.service_account().is_some());
         let name = names.subscription.as_deref().unwrap_or_default();
-        subscription::observe(self.client.as_ref(), &names, name, shared, &self.claims).await
+        subscription::observe(self.client.as_ref(), &names, name, with_access, &self.claims).await
     }
 }
 

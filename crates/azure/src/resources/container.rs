@@ -33,7 +33,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         holds_data: true,
         needs: vec![Part::Account.address()],
         // On a shared account our CORS rule is known by the marks alone.
-        deleted_after: if names.shared { vec![Part::Cors.address()] } else { Vec::new() },
+        deleted_after: if names.account_is_shared { vec![Part::Cors.address()] } else { Vec::new() },
         lane: Some(CONTENT_LANE),
         ..Part::Container.resource(&names.container, ContainerFacet::ALL)
     }
@@ -52,7 +52,7 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
     let id = names.container_id(&names.container);
     let Some(found) = reader.get_container(&id).await? else {
-        if names.shared && reader.get_account(&names.account_id()).await?.is_none() {
+        if names.account_is_shared && reader.get_account(&names.account_id()).await?.is_none() {
             return Err(missing(names));
         }
         return Ok(Observation::Absent);

@@ -29,11 +29,11 @@ const MOST_RULES: usize = 5;
 
 /// The rule, an entry of the account; on a shared one the container carries the mark for it.
 pub(crate) fn resource(names: &Names) -> Resource {
-    let mark_holder = if names.shared { Part::Container } else { Part::Account };
+    let mark_holder = if names.account_is_shared { Part::Container } else { Part::Account };
     Resource {
         mark_holder: MarkHolder::On(mark_holder.address()),
         on_record: OnRecord::EveryMark,
-        deleted_with_holder: !names.shared,
+        deleted_with_holder: !names.account_is_shared,
         needs: vec![mark_holder.address()],
         lane: Some(ACCOUNT_LANE),
         ..Part::Cors.resource(&names.account, CorsFacet::ALL)
@@ -60,7 +60,7 @@ pub(crate) async fn observe(
     let id = names.account_id();
     let (service, marks) = futures::join!(reader.get_blob_service(&id), looking.marks(reader, names));
     let Some(service) = service? else {
-        return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
+        return if names.account_is_shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
     let (desired, marks) = (desired_rule(settings), marks?);
     let observed = CorsFacet::all_observed(|facet| match facet {

@@ -1,6 +1,6 @@
 //! The managed things, a file each: what it is, what is desired, what is observed, how it is made, written and deleted.
 
-use provision_core::facet::{Desired, Facet, assert_distinct_keys};
+use provision_core::facet::Desired;
 pub(crate) use provision_core::facet::{Facets, typed};
 pub(crate) use provision_core::provider::Write;
 use provision_core::resource::{Lane, LaneMode};
@@ -32,12 +32,25 @@ fn wanted_tags(facet: impl Facets, settings: &Settings) -> Option<Desired> {
     (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags"))
 }
 
-// What one mark has on record: entries may be in any of them.
-const _: () = distinct_beside_entries(resource_group::GroupFacet::ALL);
-const _: () = distinct_beside_entries(account::AccountFacet::ALL);
-const _: () = distinct_beside_entries(container::ContainerFacet::ALL);
-const _: () = distinct_beside_entries(queue::QueueFacet::ALL);
+#[cfg(test)]
+mod tests {
+    use provision_core::facet::{Facet, Facets as _, assert_distinct_keys};
 
-const fn distinct_beside_entries(facets: &[&Facet]) {
-    assert_distinct_keys(&[facets, cors::CorsFacet::ALL, events::EventsFacet::ALL, access::AccessFacet::ALL]);
+    use super::access::AccessFacet;
+    use super::account::AccountFacet;
+    use super::container::ContainerFacet;
+    use super::cors::CorsFacet;
+    use super::events::EventsFacet;
+    use super::queue::QueueFacet;
+    use super::resource_group::GroupFacet;
+
+    const fn beside_entries(facets: &[&Facet]) {
+        assert_distinct_keys(&[facets, CorsFacet::ALL, EventsFacet::ALL, AccessFacet::ALL]);
+    }
+
+    // Entries are on record in every mark.
+    const _: () = beside_entries(GroupFacet::ALL);
+    const _: () = beside_entries(AccountFacet::ALL);
+    const _: () = beside_entries(ContainerFacet::ALL);
+    const _: () = beside_entries(QueueFacet::ALL);
 }

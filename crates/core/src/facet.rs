@@ -152,6 +152,8 @@ macro_rules! facets {
                 Self::ALL[self as usize]
             }
         }
+
+        const _: () = $crate::facet::assert_distinct_keys(&[<$kind as $crate::facet::Facets>::ALL]);
     };
 }
 
@@ -252,8 +254,6 @@ mod tests {
             Entry = ("entry", 'p', Whole, Named, OwnCall),
         }
     }
-
-    const _: () = assert_distinct_keys(&[Bucket::ALL]);
 
     #[test]
     #[should_panic(expected = "two facets on record in one mark have the same key")]

@@ -218,6 +218,7 @@ const QUOTA_PROJECT: &str =
 mod tests {
     use super::*;
     use crate::error::lacks_permission;
+    use provision_core::RetryClass;
 
     fn call(operation: &'static str, tried: &str) -> Call<'static> {
         Call::rest("GET", operation, "/", tried.to_owned())

@@ -61,7 +61,7 @@ provision_core::writer! {
 }
 
 /// A request we could not build: our mistake.
-fn ours(error: aws_smithy_types::error::operation::BuildError) -> Error {
+fn unbuilt(error: aws_smithy_types::error::operation::BuildError) -> Error {
     Error::new(ErrorKind::Unexpected, "a request could not be built: this is a bug in provision")
         .with_message(error.to_string())
 }

@@ -128,8 +128,12 @@ mod tests {
     use super::*;
 
     fn problems(section: &str) -> Vec<String> {
-        let text = format!("[deployment]\nname = \"ab\"\nhost = \"https://a.example\"\n[azure]\n{section}\n");
-        let file = PlanFile::parse("x", text, &|_| None).unwrap();
+        problems_with_tags("", section)
+    }
+
+    fn problems_with_tags(tags: &str, section: &str) -> Vec<String> {
+        let deployment = format!("[deployment]\nname = \"ab\"\nhost = \"https://a.example\"\ntags = {{ {tags} }}");
+        let file = PlanFile::parse("x", format!("{deployment}\n[azure]\n{section}\n"), &|_| None).unwrap();
         let mut problems = file.problems();
         let deployment = Deployment::read(&file, &mut problems);
         Settings::read(deployment, &file, &mut problems);
@@ -144,6 +148,11 @@ mod tests {
     fn settings_need_little() {
         let rest = "[azure.account]\nname = \"acmewandb\"\n[azure.container]\nname = \"files\"";
         assert_eq!(problems(&format!("{HEAD}{rest}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tags_are_checked_whatever_is_wrong_with_the_section() {
+        assert!(problems_with_tags("\"a/b\" = \"\"", "subscription = 1").contains(&"invalid tag".to_owned()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod alone;
 use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
-use crate::clouds::aws::{boto, python};
+use crate::clouds::aws::hand::{boto, python};
 use crate::clouds::{AWS, Place, wrote_nothing};
 use crate::messages::screen;
 
@@ -134,7 +134,7 @@ fn every_call_of_a_bucket_but_its_creation_names_the_owner(aws: &Place) {
     };
     let stage = aws.planned();
     aws.succeed(&stage, &["apply", "--yes"]);
-    aws.change(&stage, aws.update);
+    aws.change(&stage, aws.plans.update);
     aws.succeed(&stage, &["apply", "--yes"]);
     (aws.fill)(&stage.hand());
     boto(
@@ -148,7 +148,7 @@ fn every_call_of_a_bucket_but_its_creation_names_the_owner(aws: &Place) {
     // With nothing of others beside ours, what is released is taken away whole.
     let stage = aws.planned();
     boto(&stage.hand(), "make(b); sqs.create_queue(QueueName=q)");
-    aws.change(&stage, aws.adopting);
+    aws.change(&stage, aws.plans.adopting);
     aws.succeed(&stage, &["apply", "--yes"]);
     aws.succeed(&stage, &["destroy", "--yes"]);
     look(&stage);
@@ -208,10 +208,10 @@ fn adopting_leaves_values_for_everybody_alone(aws: &Place) {
   statements(), sqs.get_queue_attributes(QueueUrl=u(), AttributeNames=['ReceiveMessageWaitTimeSeconds', 'VisibilityTimeout'])['Attributes']]))";
     let stage = aws.planned();
     let hand = stage.hand();
-    (aws.make_unmarked)(&hand);
-    (aws.put_others)(&hand);
+    (aws.foreign.unmarked)(&hand);
+    (aws.foreign.put)(&hand);
     let before = python(&hand, values);
-    stage.write("provision.toml", &aws.plan_with(aws.adopting).replace("private = true\n", ""));
+    stage.write("provision.toml", &aws.plan_with(aws.plans.adopting).replace("private = true\n", ""));
     aws.apply(&stage);
     assert_eq!(python(&hand, values), before, "after adopting");
     aws.is_in_sync(&stage);
@@ -222,9 +222,9 @@ fn adopting_leaves_values_for_everybody_alone(aws: &Place) {
 fn tags_that_others_had_on_an_adopted_bucket_stay_and_are_told(aws: &Place) {
     let stage = aws.planned();
     let hand = stage.hand();
-    (aws.make_unmarked)(&hand);
-    (aws.put_others)(&hand);
-    aws.change(&stage, &[aws.adopting, &[("[aws]\n", "tags = { team = \"ml\" }\n[aws]\n")]].concat());
+    (aws.foreign.unmarked)(&hand);
+    (aws.foreign.put)(&hand);
+    aws.change(&stage, &[aws.plans.adopting, &[("[aws]\n", "tags = { team = \"ml\" }\n[aws]\n")]].concat());
     let team = |hand| python(hand, "print(tags()['team'], tags()['Name'])");
     let applied = aws.succeed(&stage, &["apply", "--yes"]);
     assert!(applied.contains("kept: tag `team` = \"theirs\", where the plan file has \"ml\""), "{applied}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::clouds::AWS;
-use crate::clouds::aws::python;
+use crate::clouds::aws::hand::python;
 use crate::sandbox_google_clients::skip;
 
 const PAGE: &str = "<!doctype html><body><script>

@@ -26,44 +26,14 @@ pub(crate) struct CloudFixture {
     pub(crate) sandbox: EmulatorKind,
     /// Makes what plan files take for granted.
     pub(crate) seed: fn(&Stage),
-    /// A plan file with every part.
-    pub(crate) plan: &'static str,
-    /// The example plan files, and what their outputs say the bucket is.
-    pub(crate) examples: [(&'static str, &'static str); 3],
-    /// What is replaced in them, where names must be a stage's own.
-    pub(crate) example_names: &'static [(&'static str, &'static str)],
-    /// What the server reads of [`CloudFixture::plan`].
-    pub(crate) outputs: &'static [&'static str],
-    /// Edits of each facet, and the field that they show as.
-    pub(crate) edits: &'static [Edit],
-    /// What is taken away, and the address that shows it.
-    pub(crate) gone: &'static [Edit],
-    /// Takes away bucket and queues: what carries marks, where the deployment has nothing else that does.
-    pub(crate) all_gone: fn(&Hand),
-    /// Takes away the queue that has its other name.
-    pub(crate) renamed_gone: fn(&Hand),
-    /// Changes of the plan file, and the field that they show as.
-    pub(crate) settings: &'static [Setting],
-    /// One field changed on both sides.
-    pub(crate) both: (Edit, Setting),
-    /// The same value written on both sides, and the writes that put it on record.
-    pub(crate) stale: (Edit, Setting, &'static [&'static str]),
-    /// Several settings at once.
-    pub(crate) update: &'static [(&'static str, &'static str)],
-    /// The first write of it to the bucket or what it is in, or the look that it goes by; and which of them.
-    pub(crate) update_begins: (&'static str, usize),
-    /// Makes the bucket alone, without a mark, in what is there.
-    pub(crate) make_bucket: fn(&Hand),
-    /// Makes bucket and queue without a mark.
-    pub(crate) make_unmarked: fn(&Hand),
-    /// What their refusals say to do.
-    pub(crate) unmarked_hints: &'static [&'static str],
-    /// The plan file's changes that take them over.
-    pub(crate) adopting: &'static [(&'static str, &'static str)],
-    /// Puts entries of others everywhere.
-    pub(crate) put_others: fn(&Hand),
-    /// Everything of others.
-    pub(crate) others: fn(&Hand) -> Value,
+    /// Plan files, and what changes of them show as.
+    pub(crate) plans: Plans,
+    /// What is done to ours behind our back.
+    pub(crate) edits: Edits,
+    /// What others make.
+    pub(crate) foreign: Foreign,
+    /// Operations of a run that misbehave, and what is said of it.
+    pub(crate) faults: Faults,
     /// Everything of ours, named; nothing after destroy and release.
     pub(crate) ours: fn(&Hand) -> Vec<String>,
     /// What [`CloudFixture::ours`] is of the applied plan file.
@@ -76,42 +46,12 @@ pub(crate) struct CloudFixture {
     pub(crate) set_mark: fn(&Hand, &str, &Value),
     /// The bucket that holds data.
     pub(crate) bucket: &'static str,
-    /// Other names for it and for what it is in, and what their refusals say.
-    pub(crate) bucket_renamed: &'static [Setting],
-    /// Other names for the queue, and the orphans that this leaves.
-    pub(crate) queue_renamed: (&'static [(&'static str, &'static str)], &'static [&'static str]),
-    /// What names of another deployment are, of which the plan file's are a beginning.
-    pub(crate) alike: &'static [(&'static str, &'static str)],
-    /// A change of the plan file that protects the deployment.
-    pub(crate) protect: (&'static str, &'static str),
     /// Uploads an object.
     pub(crate) upload: fn(&Hand, &str),
     /// Puts into the bucket whatever it may hold, before it is emptied.
     pub(crate) fill: fn(&Hand),
     /// The messages that wait in the queue, as text.
     pub(crate) messages: fn(&Hand) -> Vec<String>,
-    /// A part of the write that takes the writers' access away, and of those that empty.
-    pub(crate) emptying: (&'static str, &'static str),
-    /// Faults that pass, each of the first call of an operation of apply.
-    pub(crate) passing: fn() -> Vec<(&'static str, What)>,
-    /// The last moment of destroy at which an object that arrives is seen.
-    pub(crate) last_look: (&'static str, usize, When),
-    /// Operations of apply whose answers may be lost once they had their effect.
-    pub(crate) lost: &'static [&'static str],
-    /// An operation of apply, and an answer that says to come again after two seconds.
-    pub(crate) patient: fn() -> (&'static str, What),
-    /// An operation of apply, and the answer of a service that does nothing.
-    pub(crate) ignored: fn() -> (&'static str, What),
-    /// The operation that makes the bucket.
-    pub(crate) begins: &'static str,
-    /// The last request of apply, and which of them, before which somebody else's bucket is seen.
-    pub(crate) last_free: (&'static str, usize),
-    /// The operation of destroy that deletes it.
-    pub(crate) finishes: &'static str,
-    /// The operation of apply that makes the notification: what is made twice if two runs cross.
-    pub(crate) crossed: &'static str,
-    /// A write that is denied, and what its text says.
-    pub(crate) denied: Denied,
     /// In the bodies of requests that make something, as a trace has them.
     pub(crate) traced: &'static [&'static str],
     /// What no trace may hold, once the outputs were revealed.
@@ -122,20 +62,104 @@ pub(crate) struct CloudFixture {
     pub(crate) credentials_hint: &'static str,
     /// The most waves of plan, apply of what is absent, and destroy of what is empty.
     pub(crate) waves: [usize; 3],
+}
+
+/// Plan files, and what changes of them show as.
+pub(crate) struct Plans {
+    /// A plan file with every part.
+    pub(crate) whole: &'static str,
+    /// The example plan files, and what their outputs say the bucket is.
+    pub(crate) examples: [(&'static str, &'static str); 3],
+    /// What is replaced in them, where names must be a stage's own.
+    pub(crate) example_names: &'static [(&'static str, &'static str)],
+    /// What the server reads of [`Plans::whole`].
+    pub(crate) outputs: &'static [&'static str],
+    /// Changes, and the field that they show as.
+    pub(crate) settings: &'static [Setting],
+    /// Several settings at once.
+    pub(crate) update: &'static [(&'static str, &'static str)],
+    /// Changes that take over what others made ([`Foreign::unmarked`]).
+    pub(crate) adopting: &'static [(&'static str, &'static str)],
+    /// Other names for the bucket and for what it is in, and what their refusals say.
+    pub(crate) bucket_renamed: &'static [Setting],
+    /// Other names for the queue, and the orphans that this leaves.
+    pub(crate) queue_renamed: (&'static [(&'static str, &'static str)], &'static [&'static str]),
+    /// What names of another deployment are, of which the plan file's are a beginning.
+    pub(crate) alike: &'static [(&'static str, &'static str)],
+    /// A change that protects the deployment.
+    pub(crate) protect: (&'static str, &'static str),
+}
+
+/// What is done to ours behind our back.
+pub(crate) struct Edits {
+    /// Edits of each facet, and the field that they show as.
+    pub(crate) facets: &'static [Edit],
+    /// What is taken away, and the address that shows it.
+    pub(crate) gone: &'static [Edit],
+    /// Takes away bucket and queues: what carries marks, where the deployment has nothing else that does.
+    pub(crate) all_gone: fn(&Hand),
+    /// Takes away the queue that has its other name.
+    pub(crate) renamed_gone: fn(&Hand),
+    /// One field changed on both sides.
+    pub(crate) both: (Edit, Setting),
+    /// The same value written on both sides, and the writes that put it on record.
+    pub(crate) stale: (Edit, Setting, &'static [&'static str]),
+}
+
+/// What others make.
+pub(crate) struct Foreign {
+    /// Makes the bucket alone, without a mark, in what is there.
+    pub(crate) bucket: fn(&Hand),
+    /// Makes bucket and queue without a mark.
+    pub(crate) unmarked: fn(&Hand),
+    /// What their refusals say to do.
+    pub(crate) unmarked_hints: &'static [&'static str],
+    /// Puts entries of others everywhere.
+    pub(crate) put: fn(&Hand),
+    /// Everything of others.
+    pub(crate) all: fn(&Hand) -> Value,
+}
+
+/// Operations of a run that misbehave, and what is said of it.
+pub(crate) struct Faults {
+    /// The first write of [`Plans::update`] to the bucket or what it is in, or the look that it goes by; and which of them.
+    pub(crate) update_begins: (&'static str, usize),
+    /// Faults that pass, each of the first call of an operation of apply.
+    pub(crate) passing: fn() -> Vec<(&'static str, What)>,
+    /// Operations of apply whose answers may be lost once they had their effect.
+    pub(crate) lost: &'static [&'static str],
+    /// An operation of apply, and an answer that says to come again after two seconds.
+    pub(crate) patient: fn() -> (&'static str, What),
+    /// An operation of apply, and the answer of a service that does nothing.
+    pub(crate) ignored: fn() -> (&'static str, What),
+    /// A write that is denied, and what its text says.
+    pub(crate) denied: Denied,
     /// An operation that reads a facet, denied in vain: shown as unknown.
     pub(crate) denied_read: (&'static str, &'static str),
-    /// Writes that no other change can cross: the service has no such answer to them.
-    pub(crate) uncrossed: &'static [&'static str],
     /// Reads whose answers have no body to be read.
     pub(crate) bodiless: &'static [&'static str],
     /// Whether the answers of an operation hold an array always, an empty one too.
     pub(crate) always_lists: fn(&str) -> bool,
-    /// What an error says of an operation of the sandbox.
-    pub(crate) says: fn(&str) -> String,
     /// An error that is not to be repeated.
     pub(crate) refusal: fn() -> What,
     /// An error that passes.
     pub(crate) internal: fn() -> What,
+    /// Writes that no other change can cross: the service has no such answer to them.
+    pub(crate) uncrossed: &'static [&'static str],
+    /// What an error says of an operation of the sandbox.
+    pub(crate) says: fn(&str) -> String,
+    /// The operation that makes the bucket.
+    pub(crate) begins: &'static str,
+    /// The last request of apply, and which of them, before which somebody else's bucket is seen.
+    pub(crate) last_free: (&'static str, usize),
+    /// The operation of destroy that deletes the bucket.
+    pub(crate) finishes: &'static str,
+    /// The last moment of destroy at which an object that arrives is seen.
+    pub(crate) last_look: (&'static str, usize, When),
+    /// The operation of apply that makes the notification: what is made twice if two runs cross.
+    pub(crate) crossed: &'static str,
+    /// A part of the write that takes the writers' access away, and of those that empty.
+    pub(crate) emptying: (&'static str, &'static str),
 }
 
 /// Something done behind our back, and what it shows as.
@@ -175,7 +199,7 @@ impl CloudFixture {
     /// The same on any stage.
     pub(crate) fn set(&self, stage: Stage) -> Stage {
         (self.seed)(&stage);
-        stage.write("provision.toml", self.plan);
+        stage.write("provision.toml", self.plans.whole);
         stage.faults().clear();
         stage
     }
@@ -190,7 +214,7 @@ impl CloudFixture {
     /// An example plan file under names of the stage's own.
     pub(crate) fn example(&self, text: &str) -> String {
         let named = |text: String, (old, new): &(&str, &str)| text.replace(old, new);
-        self.example_names.iter().fold(text.to_owned(), named)
+        self.plans.example_names.iter().fold(text.to_owned(), named)
     }
 
     /// Run a command of this cloud.
@@ -241,7 +265,7 @@ impl CloudFixture {
 
     /// The plan file with changes.
     pub(crate) fn plan_with(&self, changes: &[(&str, &str)]) -> String {
-        changes.iter().fold(self.plan.to_owned(), |text, (old, new)| {
+        changes.iter().fold(self.plans.whole.to_owned(), |text, (old, new)| {
             assert!(text.contains(old), "{old}");
             text.replace(old, new)
         })

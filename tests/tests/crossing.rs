@@ -95,13 +95,13 @@ static APPLY_WITH_STRANGERS: Crossing = Crossing {
     arguments: APPLY,
     meanwhile: |cloud, stage| {
         cloud.succeed(stage, APPLY);
-        (cloud.put_others)(&stage.hand());
+        (cloud.foreign.put)(&stage.hand());
     },
     codes: &[0, 3],
-    theirs: |cloud, stage| entries((cloud.others)(&stage.hand())),
+    theirs: |cloud, stage| entries((cloud.foreign.all)(&stage.hand())),
     afterwards: |cloud, stage, others| {
         cloud.apply(stage);
-        assert_eq!(entries((cloud.others)(&stage.hand())), *others);
+        assert_eq!(entries((cloud.foreign.all)(&stage.hand())), *others);
         assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
     },
 };
@@ -109,18 +109,18 @@ static APPLY_WITH_STRANGERS: Crossing = Crossing {
 /// A third party alone, while what others made is taken over.
 static ADOPT_WITH_STRANGERS: Crossing = Crossing {
     prepare: |cloud, stage| {
-        (cloud.make_unmarked)(&stage.hand());
-        cloud.change(stage, cloud.adopting);
+        (cloud.foreign.unmarked)(&stage.hand());
+        cloud.change(stage, cloud.plans.adopting);
     },
     arguments: APPLY,
-    meanwhile: |cloud, stage| (cloud.put_others)(&stage.hand()),
+    meanwhile: |cloud, stage| (cloud.foreign.put)(&stage.hand()),
     codes: &[0, 3],
-    theirs: |cloud, stage| (cloud.others)(&stage.hand()),
+    theirs: |cloud, stage| (cloud.foreign.all)(&stage.hand()),
     afterwards: |cloud, stage, others| {
         cloud.apply(stage);
-        assert_eq!((cloud.others)(&stage.hand()), *others);
+        assert_eq!((cloud.foreign.all)(&stage.hand()), *others);
         cloud.succeed(stage, DESTROY);
-        assert_eq!((cloud.others)(&stage.hand()), *others);
+        assert_eq!((cloud.foreign.all)(&stage.hand()), *others);
     },
 };
 
@@ -143,7 +143,7 @@ static DESTROY_WITH_APPLY: Crossing = Crossing {
     prepare: |cloud, stage| cloud.apply(stage),
     arguments: DESTROY,
     meanwhile: |cloud, stage| {
-        cloud.change(stage, cloud.update);
+        cloud.change(stage, cloud.plans.update);
         let ran = cloud.run(stage, APPLY);
         assert!([0, 3].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
     },

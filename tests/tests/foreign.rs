@@ -110,7 +110,7 @@ fn put(documents: usize) -> impl Strategy<Value = Put> {
 }
 
 fn case(shared: &Shared) -> impl Strategy<Value = Case> + use<> {
-    let (documents, settings) = (shared.documents.len(), shared.cloud.settings.len());
+    let (documents, settings) = (shared.documents.len(), shared.cloud.plans.settings.len());
     let settings = prop::option::of(prop::sample::subsequence((0..settings).collect::<Vec<_>>(), 1..3));
     let update = (prop::collection::vec(put(documents), 0..5), settings);
     let update = update.prop_map(|(puts, settings)| Update { puts, settings });
@@ -136,10 +136,10 @@ impl Shared {
     fn moulds(&self) -> [Entries; 2] {
         let stage = self.cloud.planned();
         let hand = stage.hand();
-        (self.cloud.make_unmarked)(&hand);
+        (self.cloud.foreign.unmarked)(&hand);
         let before = self.read(&hand);
-        [&[], self.cloud.update].map(|update| {
-            self.cloud.change(&stage, &[self.cloud.adopting, update].concat());
+        [&[], self.cloud.plans.update].map(|update| {
+            self.cloud.change(&stage, &[self.cloud.plans.adopting, update].concat());
             self.cloud.apply(&stage);
             let ours = |(name, list): (&'static str, Vec<Value>)| {
                 let ours = without(&list, &before[name]).into_iter().filter(|entry| !is_frame(entry));
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
     fn begin(shared: &'a Shared, moulds: &'a [Entries; 2], case: &Case) -> Self {
         let (stage, adopting) = (shared.cloud.planned(), case.adopting);
         if adopting {
-            (shared.cloud.make_unmarked)(&stage.hand());
+            (shared.cloud.foreign.unmarked)(&stage.hand());
         }
         if adopting && case.prepared {
             (shared.prepare)(&stage.hand());
@@ -271,7 +271,7 @@ impl<'a> Run<'a> {
     /// Apply; whether it did. What is `foreseen` is refused if something is in the way, and else not.
     fn apply(&mut self, changes: &[(&'static str, &'static str)], foreseen: bool) -> bool {
         let (shared, hand) = (self.shared, self.stage.hand());
-        let adopting = if self.adopting { shared.cloud.adopting } else { &[] };
+        let adopting = if self.adopting { shared.cloud.plans.adopting } else { &[] };
         shared.cloud.change(&self.stage, &[adopting, changes].concat());
         let before = shared.read(&hand);
         self.stage.faults().clear();
@@ -340,8 +340,8 @@ impl<'a> Run<'a> {
     fn changes(&self, update: &Update) -> Vec<(&'static str, &'static str)> {
         let cloud = self.shared.cloud;
         match &update.settings {
-            Some(settings) => settings.iter().map(|index| cloud.settings[*index].pair()).collect(),
-            None => cloud.update.to_vec(),
+            Some(settings) => settings.iter().map(|index| cloud.plans.settings[*index].pair()).collect(),
+            None => cloud.plans.update.to_vec(),
         }
     }
 }

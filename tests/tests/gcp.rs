@@ -5,7 +5,7 @@ use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
 use crate::clouds::GCP;
-use crate::clouds::gcp::{ACCOUNT, BUCKET, ENTRIES, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy};
+use crate::clouds::gcp::hand::{ACCOUNT, BUCKET, ENTRIES, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy};
 
 const PLACES: [&str; 4] = [TOPIC, SUBSCRIPTION, POLICY, ACCOUNT];
 
@@ -42,9 +42,9 @@ fn bindings(hand: &Hand) -> Vec<Value> {
 fn adoptable(granted: &[&str]) -> Stage {
     let stage = GCP.planned();
     let hand = stage.hand();
-    (GCP.make_unmarked)(&hand);
+    (GCP.foreign.unmarked)(&hand);
     granted.iter().for_each(|place| grant(&hand, place));
-    GCP.change(&stage, GCP.adopting);
+    GCP.change(&stage, GCP.plans.adopting);
     stage.faults().clear();
     stage
 }
@@ -127,7 +127,7 @@ fn deployment_that_was_deleted_by_hand_is_gone_whatever_the_account_may_do() {
 fn two_deployments_share_one_account() {
     let stage = GCP.applied();
     let hand = stage.hand();
-    stage.write("two.toml", &GCP.plan_with(GCP.alike));
+    stage.write("two.toml", &GCP.plan_with(GCP.plans.alike));
     is_gone(&stage, "two.toml");
     GCP.succeed(&stage, &["apply", "two.toml", "--yes"]);
     GCP.succeed(&stage, &["drift", "two.toml"]);
@@ -222,9 +222,9 @@ fn bucket_that_another_deployment_takes_right_before_us_stays_theirs() {
 fn labels_that_others_had_on_an_adopted_bucket_stay_and_are_told() {
     let stage = GCP.planned();
     let hand = stage.hand();
-    (GCP.make_unmarked)(&hand);
-    (GCP.put_others)(&hand);
-    GCP.change(&stage, &[GCP.adopting, &[("[gcp]\n", "tags = { team = \"ml\" }\n[gcp]\n")]].concat());
+    (GCP.foreign.unmarked)(&hand);
+    (GCP.foreign.put)(&hand);
+    GCP.change(&stage, &[GCP.plans.adopting, &[("[gcp]\n", "tags = { team = \"ml\" }\n[gcp]\n")]].concat());
     let labels = || {
         let labels = hand.send("GET", BUCKET, Value::Null)["labels"].clone();
         (labels["team"].clone(), labels["name"].clone())

@@ -10,7 +10,8 @@ use provision_tests::run::Ran;
 use provision_tests::stage::Stage;
 
 use crate::clouds::AWS;
-use crate::clouds::aws::{PLAN, boto};
+use crate::clouds::aws::PLAN;
+use crate::clouds::aws::hand::boto;
 
 /// Compare a screen with the one on record; times and numbers of attempts that differ from run to run are replaced.
 pub(crate) fn screen(name: &str, stage: &Stage, ran: &Ran) {

@@ -2,7 +2,9 @@
 
 use provision_sandbox::EmulatorKind;
 use provision_tests::stage::Stage;
+use serde_json::Value;
 
+use crate::clouds::{AWS, AZURE, GCP};
 use crate::messages::screen;
 
 const MISTAKES: &str = r#"[deployment]
@@ -47,4 +49,42 @@ fn usage_exits_with_64() {
     let init = stage.run(&["init", "aws"]).stdout;
     stage.write("provision.toml", &init);
     assert_eq!(stage.run(&["validate"]).code, 0);
+}
+
+/// What `init` prints shows every setting, most of them commented out; the longest example has them all set.
+#[test]
+fn example_files_show_every_setting() {
+    let stage = Stage::start(EmulatorKind::Aws);
+    let schema: Value = serde_json::from_str(&stage.run(&["schema"]).stdout).unwrap();
+    for cloud in [&AWS, &GCP, &AZURE] {
+        let init = uncommented(&stage.run(&["init", cloud.name]).stdout);
+        for text in [init.as_str(), cloud.plans.examples[2].0] {
+            let shown: toml::Table = text.parse().unwrap();
+            for section in ["deployment", cloud.name] {
+                let missing = not_shown(&schema, &schema["properties"][section], &shown[section], section);
+                assert_eq!(missing, [""; 0], "{}", cloud.name);
+            }
+        }
+    }
+}
+
+/// The text with the settings and tables that are commented out.
+fn uncommented(text: &str) -> String {
+    let set = |line: &str| line.starts_with('[') || line.split(' ').nth(1) == Some("=");
+    let shown = |line| str::strip_prefix(line, "# ").filter(|rest| set(rest)).unwrap_or(line);
+    text.lines().flat_map(|line| [shown(line), "\n"]).collect()
+}
+
+/// The settings that a part of the schema has, and the value in a plan file has not.
+fn not_shown(schema: &Value, part: &Value, value: &toml::Value, path: &str) -> Vec<String> {
+    let part = part["$ref"].as_str().map_or(part, |name| schema.pointer(name.trim_start_matches('#')).unwrap());
+    let settings = part["properties"].as_object().into_iter().flatten();
+    // What can be absent or of two forms has the other forms here.
+    let forms = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|key| part[key].as_array()).flatten();
+    let Some(table) = value.as_table() else { return Vec::new() };
+    let of_settings = settings.flat_map(|(key, part)| match (table.get(key), format!("{path}.{key}")) {
+        (Some(value), path) => not_shown(schema, part, value, &path),
+        (None, path) => vec![path],
+    });
+    of_settings.chain(forms.flat_map(|form| not_shown(schema, form, value, path))).collect()
 }

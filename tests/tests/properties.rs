@@ -11,7 +11,8 @@ use provision_core::plan_file::PlanFile;
 use provision_tests::stage::Stage;
 
 use crate::clouds::AWS;
-use crate::clouds::aws::{PLAN, boto, python};
+use crate::clouds::aws::PLAN;
+use crate::clouds::aws::hand::{boto, python};
 
 /// How many random edits are made, some at a time.
 const EDITS: usize = 150;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::clouds::AWS;
-use crate::clouds::aws::boto;
+use crate::clouds::aws::hand::boto;
 
 const QUESTION: &str = "Type `yes` to go on: ";
 

@@ -64,11 +64,11 @@ impl Walk {
     fn begin(cloud: &'static CloudFixture, adopting: bool) -> Self {
         let stage = cloud.planned();
         let others = adopting.then(|| {
-            (cloud.make_unmarked)(&stage.hand());
-            (cloud.put_others)(&stage.hand());
+            (cloud.foreign.unmarked)(&stage.hand());
+            (cloud.foreign.put)(&stage.hand());
             others(cloud, &stage.hand())
         });
-        let settings = vec![false; cloud.settings.len()];
+        let settings = vec![false; cloud.plans.settings.len()];
         let mut walk = Self {
             cloud,
             stage,
@@ -90,9 +90,10 @@ impl Walk {
 
     /// The plan file as it is now.
     fn plan_file(&self) -> String {
-        let adopting = if self.others.is_some() { self.cloud.adopting } else { &[] };
-        let settings = self.cloud.settings.iter().zip(&self.settings).filter(|(_, on)| **on).map(|(it, _)| it.pair());
-        let queue = if self.queue_renamed { self.cloud.queue_renamed.0 } else { &[] };
+        let adopting = if self.others.is_some() { self.cloud.plans.adopting } else { &[] };
+        let settings =
+            self.cloud.plans.settings.iter().zip(&self.settings).filter(|(_, on)| **on).map(|(it, _)| it.pair());
+        let queue = if self.queue_renamed { self.cloud.plans.queue_renamed.0 } else { &[] };
         let changes: Vec<_> = adopting.iter().copied().chain(settings).chain(queue.iter().copied()).collect();
         let was = self.was.as_ref().map(|was| format!("\nwas = \"{was}\"")).unwrap_or_default();
         let text = self.cloud.plan_with(&changes).replace("\"wandb-prod\"", &format!("\"{}\"{was}", self.name()));
@@ -121,8 +122,8 @@ impl Walk {
                 self.renames += 1;
                 self.edited();
             }
-            Step::Edit(index) => self.by_hand(self.cloud.edits[index % self.cloud.edits.len()]),
-            Step::Gone(index) => self.by_hand(self.cloud.gone[index % self.cloud.gone.len()]),
+            Step::Edit(index) => self.by_hand(self.cloud.edits.facets[index % self.cloud.edits.facets.len()]),
+            Step::Gone(index) => self.by_hand(self.cloud.edits.gone[index % self.cloud.edits.gone.len()]),
             Step::Apply => self.apply(),
             Step::Rename => {}
         }
@@ -174,7 +175,7 @@ impl Walk {
 
 /// What others have, but for the values for everybody that the plan file may set.
 fn others(cloud: &CloudFixture, hand: &Hand) -> Value {
-    let mut others = entries((cloud.others)(hand));
+    let mut others = entries((cloud.foreign.all)(hand));
     others.as_object_mut().map(|others| others.remove("wait"));
     others
 }

@@ -48,12 +48,6 @@ pub(crate) struct Reader {
     queue_urls: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
-/// The reads and the writes.
-#[derive(Clone, Debug)]
-pub(crate) struct Writer {
-    reader: Reader,
-}
-
 impl Reader {
     /// A reader on these clients.
     pub(crate) fn new(clients: Clients) -> Self {
@@ -61,36 +55,13 @@ impl Reader {
     }
 }
 
-impl Writer {
-    /// A writer on these clients.
-    pub(crate) fn new(clients: Clients) -> Self {
-        Self { reader: Reader::new(clients) }
-    }
-
-    /// The reads.
-    pub(crate) const fn reader(&self) -> &Reader {
-        &self.reader
-    }
-
-    const fn clients(&self) -> &Clients {
-        &self.reader.clients
-    }
-}
-
-impl AsRef<Reader> for Reader {
-    fn as_ref(&self) -> &Reader {
-        self
-    }
-}
-
-impl AsRef<Reader> for Writer {
-    fn as_ref(&self) -> &Reader {
-        &self.reader
-    }
+provision_core::writer! {
+    /// The reads and the writes.
+    pub(crate) struct Writer { reader: Reader, clients: Clients }
 }
 
 /// A request we could not build: our mistake.
-fn ours(error: aws_smithy_types::error::operation::BuildError) -> Error {
+fn unbuilt(error: aws_smithy_types::error::operation::BuildError) -> Error {
     Error::new(ErrorKind::Unexpected, "a request could not be built: this is a bug in provision")
         .with_message(error.to_string())
 }

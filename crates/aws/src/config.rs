@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use provision_core::cors::CorsSection;
 use provision_core::deployment::Deployment;
-use provision_core::plan_file::{PlanFile, Problems};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+mod checks;
 
 /// The actions that W&B documents for the server on its bucket
 /// (<https://docs.wandb.ai/platform/hosting/data-security/secure-storage-connector>).
@@ -40,9 +41,6 @@ pub(crate) const SERVER_RUN_QUEUE_ACTIONS: [&str; 2] = ["sqs:GetQueueUrl", "sqs:
 /// What the server does with the bucket's key.
 pub(crate) const SERVER_KEY_ACTIONS: [&str; 5] =
     ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
-
-/// Methods that S3 knows: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CORSRule.html>.
-const CORS_METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
 
 /// Amazon Web Services.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -135,7 +133,7 @@ pub struct QueueSection {
     #[serde(default)]
     pub senders: Senders,
     /// `false`: no queue and no notification; the server uses its internal queue.
-    #[serde(default = "enabled")]
+    #[serde(default = "provision_core::plan_file::on")]
     pub enabled: bool,
 }
 
@@ -151,10 +149,6 @@ impl Default for QueueSection {
             enabled: true,
         }
     }
-}
-
-const fn enabled() -> bool {
-    true
 }
 
 /// Who may send to the queue.
@@ -211,16 +205,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Read and check the `[aws]` section of this deployment; `None` if there are problems, which are reported.
-    pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
-        let aws: Option<AwsSection> = file.section("aws", problems);
-        if let Some(aws) = &aws {
-            validate(aws, problems);
-        }
-        deployment.iter().for_each(|deployment| tags(&deployment.tags, problems));
-        Some(Self { deployment: deployment?, aws: aws? })
-    }
-
     /// The name of the event queue.
     #[must_use]
     pub fn queue_name(&self) -> String {
@@ -237,159 +221,5 @@ impl Settings {
     #[must_use]
     pub fn tags(&self) -> &BTreeMap<String, String> {
         &self.deployment.tags
-    }
-}
-
-/// Check what the schema cannot say, all of it at once.
-fn validate(section: &AwsSection, problems: &mut Problems) {
-    let twelve_digits = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    if section.account.as_ref().is_some_and(|account| !twelve_digits(account)) {
-        problems.report("aws.account", "invalid account", "an AWS account id is twelve digits", None);
-    }
-    section.region.iter().for_each(|name| region(name, problems));
-    bucket_name(&section.bucket, problems);
-    if let Some(Encryption::Key(key)) = &section.bucket.encryption {
-        key_arn(&key.kms_key, problems);
-    }
-    let default_queue = format!("{}-events", section.bucket.name);
-    let queue = section.queue.name.as_ref().unwrap_or(&default_queue);
-    queue_name("aws.queue.name", queue, problems);
-    if let Some(run_queue) = &section.run_queue {
-        queue_name("aws.run_queue.name", &run_queue.name, problems);
-        if run_queue.name == *queue {
-            let label = "the event queue has this name too";
-            problems.report("aws.run_queue.name", "two queues with one name", label, None);
-        }
-    }
-    section.bucket.cors.validate("aws.bucket.cors", &CORS_METHODS, problems);
-    if let Some(access) = &section.access {
-        role(&access.role, section.account.as_deref(), problems);
-    }
-}
-
-/// Regions are host names' labels, and stand in the settings for the server.
-fn region(region: &str, problems: &mut Problems) {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if region.is_empty() || !region.bytes().all(plain) {
-        problems.report("aws.region", "invalid region", "write a region's name, as in `eu-west-1`", None);
-    }
-}
-
-/// What S3, SQS and IAM take in tags: <https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>.
-fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
-    let known = |letter: char| letter.is_alphanumeric() || letter.is_whitespace() || "_.:/=+-@".contains(letter);
-    for (key, value) in tags {
-        let unknown = key.chars().chain(value.chars()).find(|letter| !known(*letter));
-        let label = if let Some(letter) = unknown {
-            format!("AWS takes letters, digits, spaces and `_.:/=+-@`, and no `{}`", letter.escape_debug())
-        } else if key.to_ascii_lowercase().starts_with("aws:") {
-            "AWS reserves keys that begin with `aws:`".to_owned()
-        } else if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
-            "AWS takes keys of 1-128 characters and values of at most 256".to_owned()
-        } else {
-            continue;
-        };
-        problems.report(&format!("deployment.tags.{key}"), "invalid tag", &label, None);
-    }
-}
-
-/// Naming rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>. Dots are allowed there,
-/// and refused here: they break TLS to `<bucket>.s3.amazonaws.com`. One that is there has its name already.
-fn bucket_name(bucket: &BucketSection, problems: &mut Problems) {
-    const PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-    const SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
-    let name = bucket.name.as_str();
-    let old = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    if bucket.adopt && (3..=255).contains(&name.len()) && name.bytes().all(old) {
-        return;
-    }
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
-    let label = if name.contains('.') {
-        "a dot in a bucket name breaks TLS; use `-`".to_owned()
-    } else if !(3..=63).contains(&name.len()) || !ends || !name.bytes().all(|byte| plain(byte) || byte == b'-') {
-        "S3 names take 3-63 lower-case letters, digits and `-`, and begin and end with a letter or digit".to_owned()
-    } else if let Some(prefix) = PREFIXES.iter().find(|prefix| name.starts_with(**prefix)) {
-        format!("S3 reserves names that begin with `{prefix}`")
-    } else if let Some(suffix) = SUFFIXES.iter().find(|suffix| name.ends_with(**suffix)) {
-        format!("S3 reserves names that end with `{suffix}`")
-    } else {
-        return;
-    };
-    let suggestion = suggested_name(name);
-    problems.report("aws.bucket.name", "invalid bucket name", &label, suggestion.map(|name| format!("write `{name}`")));
-}
-
-/// The name with what S3 does not take replaced, if that gives a valid one.
-fn suggested_name(name: &str) -> Option<String> {
-    let replace = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
-    let replaced: String = name.chars().map(replace).collect();
-    let suggestion = replaced.trim_matches('-').to_owned();
-    ((3..=63).contains(&suggestion.len()) && suggestion != name).then_some(suggestion)
-}
-
-/// Limits: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html>. S3 sends to
-/// standard queues only: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html>.
-fn queue_name(path: &str, name: &str, problems: &mut Problems) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if let Some(standard) = name.strip_suffix(".fifo") {
-        let help = Some(format!("write `{standard}`"));
-        problems.report(path, "a FIFO queue cannot be used", "S3 sends events to standard queues only", help);
-    } else if !(1..=80).contains(&name.len()) || !name.bytes().all(plain) {
-        problems.report(path, "invalid queue name", "SQS names take 1-80 letters, digits, `-` and `_`", None);
-    }
-}
-
-fn key_arn(arn: &str, problems: &mut Problems) {
-    let fields: Vec<_> = arn.split(':').collect();
-    let plain = arn.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/-_".contains(&byte));
-    let key = plain && fields.len() == 6 && fields[0] == "arn" && fields[2] == "kms" && fields[5].starts_with("key/");
-    if !key {
-        let label = "write the key's ARN, `arn:aws:kms:<region>:<account>:key/<id>`; the server needs it too";
-        problems.report("aws.bucket.encryption.kms_key", "invalid KMS key", label, None);
-    }
-}
-
-/// Role names: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>.
-fn role(role: &str, account: Option<&str>, problems: &mut Problems) {
-    let name = role.rsplit('/').next().unwrap_or(role);
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
-    let fields: Vec<_> = role.split(':').collect();
-    let arn = fields.len() == 6 && fields[2] == "iam" && fields[5].starts_with("role/");
-    if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) || (role != name && !arn) {
-        let label = "write a role's name, 1-64 letters, digits and `+=,.@_-`, or its ARN";
-        problems.report("aws.access.role", "invalid role", label, None);
-    } else if let Some(account) = account.filter(|account| arn && fields[4] != *account) {
-        let label = format!("this role is not of the plan file's account, {account}");
-        problems.report("aws.access.role", "a role of another account", &label, None);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use provision_core::deployment::Deployment;
-    use provision_core::plan_file::PlanFile;
-
-    use super::*;
-
-    fn problems_of_tags(tags: &str) -> Vec<String> {
-        let deployment = format!("[deployment]\nname = \"ab\"\nhost = \"https://a.example\"\ntags = {{ {tags} }}");
-        let text = format!("{deployment}\n[aws]\nregion = \"eu-west-1\"\n[aws.bucket]\nname = \"acme\"\n");
-        let file = PlanFile::parse("x", text, &|_| None).unwrap();
-        let mut problems = file.problems();
-        let deployment = Deployment::read(&file, &mut problems);
-        Settings::read(deployment, &file, &mut problems);
-        let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
-        found.into_iter().map(|problem| problem.message).collect()
-    }
-
-    #[test]
-    fn tags_keep_to_the_rules_of_the_services() {
-        assert_eq!(problems_of_tags("team = \"ml & co\""), ["invalid tag"]);
-        assert_eq!(problems_of_tags("\"AWS:x\" = \"a\""), ["invalid tag"]);
-        assert_eq!(problems_of_tags("\"\" = \"a\""), ["invalid tag"]);
-        assert_eq!(problems_of_tags(&format!("{} = \"\"", "k".repeat(129))), ["invalid tag"]);
-        assert_eq!(problems_of_tags(&format!("k = \"{}\"", "v".repeat(257))), ["invalid tag"]);
-        assert_eq!(problems_of_tags("team = \"a+b@c:d/e=f\", empty = \"\""), Vec::<String>::new());
     }
 }

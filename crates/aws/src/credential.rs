@@ -98,7 +98,7 @@ pub(crate) async fn connect(desired: Option<&str>, connection: &Connection) -> R
         Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),
         None => in_environment(&region).await?,
     };
-    let tracer = connection.trace.clone().map(Tracer::new);
+    let tracer = connection.trace.clone().map(Tracer);
     Ok((clients(&config, !endpoints.is_empty(), tracer), Session { region, account, endpoints }))
 }
 

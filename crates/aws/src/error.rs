@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use provision_core::error::{absent_if, by_status, root_cause};
 use provision_core::{Error, ErrorKind, RetryClass};
 
 /// A new name is free 60 seconds after the queue was deleted
@@ -63,10 +64,10 @@ where
             let error = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
             error.with_operation(operation).with_message(DisplayErrorContext(error_source(failure)).to_string())
         }
-        SdkError::DispatchFailure(failure) => unavailable(operation, tried, &innermost(error_source(failure))),
+        SdkError::DispatchFailure(failure) => unavailable(operation, tried, &root_cause(error_source(failure))),
         _ => Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"))
             .with_operation(operation)
-            .with_message(innermost(error)),
+            .with_message(root_cause(error)),
     }
 }
 
@@ -87,14 +88,6 @@ impl std::fmt::Display for Unknown {
 
 impl std::error::Error for Unknown {}
 
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
-}
-
 fn unavailable(operation: &'static str, tried: &str, reason: &str) -> Error {
     let error = Error::new(ErrorKind::Unavailable, tried).with_operation(operation).with_message(reason);
     error
@@ -112,7 +105,8 @@ fn from_answer(
     let status = raw.status().as_u16();
     let code = meta.code().map(|code| code.trim_start_matches("AWS.SimpleQueueService."));
     let (kind, retry) = classify(status, code.unwrap_or_default(), meta.message().unwrap_or_default());
-    let retry = with_retry_after(retry, raw.headers().get("retry-after"));
+    let asked = raw.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
+    let retry = retry.after(asked.map(Duration::from_secs));
     let request_id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| raw.headers().get(*name));
     let mut error = Error::new(kind, tried).with_operation(operation).with_retry(retry).with_response(
         Some(status),
@@ -153,13 +147,6 @@ fn arguments(body: &[u8]) -> Vec<String> {
         Some(format!("{name}: {value}"))
     };
     (1..).map_while(argument).collect()
-}
-
-fn with_retry_after(class: RetryClass, header: Option<&str>) -> RetryClass {
-    match (class, header.and_then(|seconds| seconds.parse().ok())) {
-        (RetryClass::Throttled(_), Some(seconds)) => RetryClass::Throttled(Some(Duration::from_secs(seconds))),
-        (class, _) => class,
-    }
 }
 
 /// Whether S3 asks to try one key of a batch again.
@@ -219,27 +206,9 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
     }
 }
 
-/// `HEAD` answers have no body and so no code.
-fn by_status(status: u16) -> (ErrorKind, RetryClass) {
-    match status {
-        401 => (ErrorKind::Unauthenticated, RetryClass::Final),
-        403 => (ErrorKind::PermissionDenied, RetryClass::Final),
-        404 => (ErrorKind::NotFound, RetryClass::Final),
-        409 => (ErrorKind::Conflict, RetryClass::Final),
-        429 => (ErrorKind::RateLimited, RetryClass::Throttled(None)),
-        500.. => (ErrorKind::Unavailable, RetryClass::Transient),
-        300.. => (ErrorKind::InvalidInput, RetryClass::Final),
-        _ => (ErrorKind::Unexpected, RetryClass::Final),
-    }
-}
-
 /// `None` where the service said that the thing is not there, with one of these codes.
 pub(crate) fn absent<T>(result: Result<T, Error>, codes: &[&str]) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.code().is_some_and(|code| codes.contains(&code)) => Ok(None),
-        Err(error) => Err(error),
-    }
+    absent_if(result, |error| error.code().is_some_and(|code| codes.contains(&code)))
 }
 
 #[cfg(test)]

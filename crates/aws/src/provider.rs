@@ -13,7 +13,7 @@ use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::Output;
-use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner};
+use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -24,7 +24,7 @@ use crate::config::Settings;
 use crate::credential::{self, Session};
 use crate::names::{Account, Names, Part};
 use crate::resources::access::{self, Recalled};
-use crate::resources::{Write, bucket, notification, queue, run_queue};
+use crate::resources::{bucket, notification, queue, run_queue};
 use crate::{contents, orphans, outputs};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -255,7 +255,7 @@ impl Provisioner for Provider<Writer> {
         match Part::of(&operation.address)? {
             Part::Bucket => bucket::tags(reader, name, &names.account).await,
             Part::Queue | Part::RunQueue => queue::tags(reader, name).await,
-            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
+            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
         }
     }
 
@@ -264,7 +264,7 @@ impl Provisioner for Provider<Writer> {
         match Part::of(&operation.address)? {
             Part::Bucket => bucket::update_tags(client, &names.with_bucket(name), found, changes).await,
             Part::Queue | Part::RunQueue => queue::update_tags(client, name, changes).await,
-            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
+            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
         }
     }
 
@@ -279,25 +279,22 @@ impl Provisioner for Provider<Writer> {
         match Part::of(&operation.address)? {
             Part::Bucket => bucket::create(client, &names, tags, facets).await,
             Part::Queue | Part::RunQueue => queue::create(client, &operation.name, tags, facets).await,
-            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
+            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
         }
     }
 
     async fn write(
         &self,
         operation: &Operation,
-        facet: &str,
-        before: &Value,
-        value: &Value,
+        write: &Write<'_>,
         context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (client, names) = (&self.client, self.names_in_account().await?);
-        let write = Write { facet, before, value, just_created: context.just_created() };
         let written = match Part::of(&operation.address)? {
-            Part::Bucket => bucket::write(client, &names, &write).await,
-            Part::Queue | Part::RunQueue => queue::write(client, &names, &operation.name, &write).await,
-            Part::Notification => notification::write(client, &names, &write).await,
-            Part::Access => access::write(client, &write).await,
+            Part::Bucket => bucket::write(client, &names, write).await,
+            Part::Queue | Part::RunQueue => queue::write(client, &names, &operation.name, write).await,
+            Part::Notification => notification::write(client, &names, write).await,
+            Part::Access => access::write(client, write).await,
         };
         written.map_err(|error| if context.created() { error } else { is_gone(error) })
     }
@@ -312,14 +309,9 @@ impl Provisioner for Provider<Writer> {
         match Part::of(&operation.address)? {
             Part::Bucket => bucket::delete(client, name, &names.account).await,
             Part::Queue | Part::RunQueue => queue::delete(client, name).await,
-            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
+            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
         }
     }
-}
-
-/// Entries are in a document of something else, and have no tags: they are written, and that is all.
-fn as_a_whole(part: Part) -> Error {
-    Error::bug(&format!("{} is taken for more than an entry", part.address()))
 }
 
 /// Only a bucket that this run made can be one that S3 does not see yet; any other is gone.

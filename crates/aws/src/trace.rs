@@ -1,7 +1,6 @@
 //! Each attempt of a call as it was sent, for `--trace`.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -11,31 +10,17 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
-use provision_core::trace::{Exchange, TraceSink, body_without_secrets, url_without_secrets};
-use serde_json::Value;
+use provision_core::trace::{Sent, TraceSink, body_without_secrets};
 
 /// Writes every exchange into a trace.
 #[derive(Clone, Debug)]
-pub(crate) struct Tracer {
-    sink: Arc<dyn TraceSink>,
-}
-
-impl Tracer {
-    pub(crate) fn new(sink: Arc<dyn TraceSink>) -> Self {
-        Self { sink }
-    }
-}
+pub(crate) struct Tracer(pub(crate) Arc<dyn TraceSink>);
 
 /// An attempt as it was sent; the client gives the request away with the transmission.
 #[derive(Clone, Debug)]
-struct Sent {
-    at: Instant,
-    method: String,
-    url: String,
-    body: Option<Value>,
-}
+struct Attempt(Sent);
 
-impl Storable for Sent {
+impl Storable for Attempt {
     type Storer = StoreReplace<Self>;
 }
 
@@ -51,12 +36,10 @@ impl Intercept for Tracer {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let request = context.request();
-        bag.interceptor_state().store_put(Sent {
-            at: Instant::now(),
-            method: request.method().to_owned(),
-            url: url_without_secrets(request.uri()),
-            body: request.body().bytes().and_then(body_without_secrets),
-        });
+        let operation = bag.load::<Metadata>().map(operation).unwrap_or_default();
+        let body = request.body().bytes().and_then(body_without_secrets);
+        let sent = Sent::now(operation, request.method(), request.uri(), body);
+        bag.interceptor_state().store_put(Attempt(sent));
         Ok(())
     }
 
@@ -66,17 +49,10 @@ impl Intercept for Tracer {
         _components: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(sent) = bag.load::<Sent>().cloned() else { return Ok(()) };
+        let Some(Attempt(sent)) = bag.load::<Attempt>().cloned() else { return Ok(()) };
         let response = context.response();
-        self.sink.record(Exchange {
-            operation: bag.load::<Metadata>().map(operation).unwrap_or_default(),
-            method: sent.method,
-            url: sent.url,
-            request: sent.body,
-            status: response.map(|response| response.status().as_u16()),
-            response: response.and_then(|response| response.body().bytes()).and_then(body_without_secrets),
-            elapsed_ms: u64::try_from(sent.at.elapsed().as_millis()).unwrap_or(u64::MAX),
-        });
+        let body = response.and_then(|response| response.body().bytes()).and_then(body_without_secrets);
+        self.0.record(sent.answered(response.map(|response| response.status().as_u16()), body));
         Ok(())
     }
 }

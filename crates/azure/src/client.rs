@@ -66,10 +66,9 @@ pub(crate) struct Reader {
     clients: Clients,
 }
 
-/// The reads and the writes.
-#[derive(Clone, Debug)]
-pub(crate) struct Writer {
-    reader: Reader,
+provision_core::writer! {
+    /// The reads and the writes.
+    pub(crate) struct Writer { reader: Reader, clients: Clients }
 }
 
 /// A page of a list.
@@ -78,18 +77,6 @@ pub(crate) struct Writer {
 struct Page<T> {
     value: Vec<T>,
     next_link: Option<String>,
-}
-
-impl AsRef<Reader> for Reader {
-    fn as_ref(&self) -> &Reader {
-        self
-    }
-}
-
-impl AsRef<Reader> for Writer {
-    fn as_ref(&self) -> &Reader {
-        &self.reader
-    }
 }
 
 impl Reader {
@@ -184,16 +171,6 @@ impl Reader {
 }
 
 impl Writer {
-    /// A writer on these clients.
-    pub(crate) fn new(clients: Clients) -> Self {
-        Self { reader: Reader::new(clients) }
-    }
-
-    /// The reads.
-    pub(crate) const fn reader(&self) -> &Reader {
-        &self.reader
-    }
-
     /// Send a write and wait until the service has carried it out. Gives the status of the first answer.
     async fn write(
         &self,
@@ -228,7 +205,7 @@ impl Writer {
                 (None, None) => ServiceResponse::default(),
             };
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            match waiting.0.step(&answer, &self.reader.clients.endpoint, resource)? {
+            match waiting.0.step(&answer, &self.clients().endpoint, resource)? {
                 Step::Done => Ok(Progress::Done(())),
                 Step::Failed => Err(from_answer(call, &operation_error(&answer))),
                 Step::Look(url) => {

@@ -33,16 +33,75 @@ impl Opened {
     }
 }
 
+/// A container's content, and how it was found to be opened.
+pub(crate) struct Content<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) names: &'a Names,
+    pub(crate) container: &'a str,
+    pub(crate) opened: &'a Opened,
+}
+
+impl Content<'_> {
+    /// The content and its first page: by what an earlier look of this run opened, else opened anew. `None` if there is no such
+    /// container.
+    async fn open(&self, reader: &Reader, listing: Listing) -> Result<Option<(Arc<BlobStore>, FirstPages)>, Error> {
+        let Self { names, container, opened, .. } = *self;
+        let id = names.container_id(container);
+        if let Some(store) = opened.get(&id) {
+            match list(reader, &store, listing).await {
+                Ok(pages) => return Ok(Some((store, pages))),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // A key may have been renewed, a role taken away.
+                Err(error) if is_denied(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let found = self.open_anew(reader, listing).await?;
+        Ok(found.map(|(store, pages)| {
+            let store = Arc::new(store);
+            opened.keep(id, &store);
+            (store, pages)
+        }))
+    }
+
+    /// The content, opened with whichever credentials the Blob service takes.
+    async fn open_anew(&self, reader: &Reader, listing: Listing) -> Result<Option<(BlobStore, FirstPages)>, Error> {
+        let Self { settings, names, container, .. } = *self;
+        let (id, container_id) = (names.account_id(), names.container_id(container));
+        let (account, found) = futures::join!(reader.get_account(&id), reader.get_container(&container_id));
+        let (Some(account), Some(_)) = (account?, found?) else { return Ok(None) };
+        let Some(endpoint) = reader.blob_endpoint(&account) else {
+            let error =
+                Error::new(ErrorKind::Unsupported, format!("find the blobs of storage account `{}`", names.account));
+            return Err(error.with_message("the account has no blob endpoint"));
+        };
+        let by_key = || async {
+            let key = reader.list_keys(&id, settings.azure.account.key.as_str()).await?;
+            let store = reader.blob_store(&id, &endpoint, container, key)?;
+            let pages = list(reader, &store, listing).await?;
+            Ok(Some((store, pages)))
+        };
+        // No token goes over plain HTTP, which only an emulator speaks.
+        if endpoint.scheme() != "https" {
+            return by_key().await;
+        }
+        let store = reader.blob_store(&id, &endpoint, container, None)?;
+        match list(reader, &store, listing).await {
+            Ok(pages) => Ok(Some((store, pages))),
+            // The rights of Resource Manager do not reach into the data; the account's key does, where it may be used.
+            Err(denied) if account.allows_shared_keys() && is_denied(&denied) => {
+                by_key().await.map_err(|_| unlisted(denied))
+            }
+            Err(denied) if is_denied(&denied) => Err(unlisted(denied)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// One page: enough to say that it is not empty, and roughly by how much. What the second list has more are uploads that
 /// were begun and not committed.
-pub(crate) async fn contents(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    opened: &Opened,
-) -> Result<Contents, Error> {
-    let found = open(reader, settings, names, container, opened, Listing::BlobsAndUploads).await?;
+pub(crate) async fn contents(reader: &Reader, content: &Content<'_>) -> Result<Contents, Error> {
+    let found = content.open(reader, Listing::BlobsAndUploads).await?;
     let Some((_, pages)) = found else { return Ok(Contents::default()) };
     let all = pages.with_uploads.unwrap_or_default();
     let begun = all.items.len().saturating_sub(pages.blobs.items.len());
@@ -51,34 +110,21 @@ pub(crate) async fn contents(
 
 /// What can be read in a container; `None` if there is no such container. Uncommitted blocks are no blobs: nobody can read
 /// them, and they go along.
-pub(crate) async fn readable(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    opened: &Opened,
-) -> Result<Option<Contents>, Error> {
-    let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
+pub(crate) async fn readable(reader: &Reader, content: &Content<'_>) -> Result<Option<Contents>, Error> {
+    let found = content.open(reader, Listing::Blobs).await?;
     Ok(found.map(|(_, pages)| count(&pages.blobs)))
 }
 
 /// Delete every blob, version and snapshot, until a look finds nothing: somebody may still be writing.
-pub(crate) async fn empty(
-    writer: &Writer,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    opened: &Opened,
-    context: &OperationContext<'_>,
-) -> Result<(), Error> {
+pub(crate) async fn empty(writer: &Writer, content: &Content<'_>, context: &OperationContext<'_>) -> Result<(), Error> {
     let reader = writer.reader();
-    let found = open(reader, settings, names, container, opened, Listing::Blobs).await?;
+    let found = content.open(reader, Listing::Blobs).await?;
     let Some((store, FirstPages { blobs: mut first, .. })) = found else { return Ok(()) };
     let mut emptying = Emptying::new(context, "blobs and versions");
     loop {
         let delete = |items| delete_batch(writer, &store, items);
         let deleted = emptying.pages(pages(reader, &store, first), delete).await?;
-        emptying.go_on(&format!("container `{container}`"))?;
+        emptying.go_on(&format!("container `{}`", content.container))?;
         if deleted == 0 {
             return Ok(());
         }
@@ -129,72 +175,6 @@ async fn list(reader: &Reader, store: &BlobStore, listing: Listing) -> Result<Fi
     }
     let (blobs, all) = futures::join!(reader.list_blobs(store, false, None), reader.list_blobs(store, true, None));
     Ok(FirstPages { blobs: blobs?, with_uploads: Some(all?) })
-}
-
-/// The content and its first page: by what an earlier look of this run opened, else opened anew. `None` if there is no such
-/// container.
-async fn open(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    opened: &Opened,
-    listing: Listing,
-) -> Result<Option<(Arc<BlobStore>, FirstPages)>, Error> {
-    let id = names.container_id(container);
-    if let Some(store) = opened.get(&id) {
-        match list(reader, &store, listing).await {
-            Ok(pages) => return Ok(Some((store, pages))),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            // A key may have been renewed, a role taken away.
-            Err(error) if is_denied(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let found = open_anew(reader, settings, names, container, listing).await?;
-    Ok(found.map(|(store, pages)| {
-        let store = Arc::new(store);
-        opened.keep(id, &store);
-        (store, pages)
-    }))
-}
-
-/// The content, opened with whichever credentials the Blob service takes.
-async fn open_anew(
-    reader: &Reader,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    listing: Listing,
-) -> Result<Option<(BlobStore, FirstPages)>, Error> {
-    let (id, container_id) = (names.account_id(), names.container_id(container));
-    let (account, found) = futures::join!(reader.get_account(&id), reader.get_container(&container_id));
-    let (Some(account), Some(_)) = (account?, found?) else { return Ok(None) };
-    let Some(endpoint) = reader.blob_endpoint(&account) else {
-        let error =
-            Error::new(ErrorKind::Unsupported, format!("find the blobs of storage account `{}`", names.account));
-        return Err(error.with_message("the account has no blob endpoint"));
-    };
-    let by_key = || async {
-        let key = reader.list_keys(&id, settings.azure.account.key.as_str()).await?;
-        let store = reader.blob_store(&id, &endpoint, container, key)?;
-        let pages = list(reader, &store, listing).await?;
-        Ok(Some((store, pages)))
-    };
-    // No token goes over plain HTTP, which only an emulator speaks.
-    if endpoint.scheme() != "https" {
-        return by_key().await;
-    }
-    let store = reader.blob_store(&id, &endpoint, container, None)?;
-    match list(reader, &store, listing).await {
-        Ok(pages) => Ok(Some((store, pages))),
-        // The rights of Resource Manager do not reach into the data; the account's key does, where it may be used.
-        Err(denied) if account.allows_shared_keys() && is_denied(&denied) => {
-            by_key().await.map_err(|_| unlisted(denied))
-        }
-        Err(denied) if is_denied(&denied) => Err(unlisted(denied)),
-        Err(error) => Err(error),
-    }
 }
 
 fn is_denied(error: &Error) -> bool {

@@ -28,6 +28,7 @@ use azure_identity::{
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
     WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
+use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
 use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
@@ -36,7 +37,6 @@ use serde_json::Value;
 
 use crate::client::Clients;
 use crate::config::{AzureEnvironment, AzureSection};
-use crate::error::innermost;
 use crate::trace::Tracer;
 
 /// Where calls go, and who sends them.
@@ -152,7 +152,7 @@ fn endpoints(variables: &Variables<'_>) -> Vec<String> {
 fn options(variables: &Variables<'_>, authority: &str, connection: &Connection) -> Result<ClientOptions, Error> {
     let mut cloud = CustomConfiguration::default();
     authority.clone_into(&mut cloud.authority_host);
-    let tracer = connection.trace.clone().map(|sink| Arc::new(Tracer::new(sink)) as Arc<dyn Policy>);
+    let tracer = connection.trace.clone().map(|sink| Arc::new(Tracer(sink)) as Arc<dyn Policy>);
     Ok(ClientOptions {
         per_try_policies: tracer.into_iter().collect(),
         retry: RetryOptions::none(),
@@ -193,7 +193,7 @@ fn builder() -> reqwest::ClientBuilder {
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
     builder
         .build()
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(innermost(&error)))
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error)))
 }
 
 /// A source of tokens.
@@ -264,7 +264,7 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
             ("the Azure CLI", CLI_LIMIT, made.map(|made| made as _))
         }
     };
-    let credential = made.map_err(|error| no_credentials(&format!("{name}: {}", innermost(&error))))?;
+    let credential = made.map_err(|error| no_credentials(&format!("{name}: {}", root_cause(&error))))?;
     Ok(Chosen { name, limit, credential })
 }
 
@@ -287,7 +287,7 @@ async fn first_token(chosen: &Chosen, credential: &dyn TokenCredential, scope: &
 fn first_sentence(error: &azure_core::Error) -> String {
     let text = error.to_string();
     let outer = text.lines().next().unwrap_or_default().to_owned();
-    let inner = innermost(error);
+    let inner = root_cause(error);
     let inner = inner.lines().next().unwrap_or_default();
     if outer.contains(inner) { outer } else { format!("{outer}: {inner}") }
 }

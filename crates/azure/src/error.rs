@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provision_core::error::{absent_if, by_status, root_cause};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
@@ -74,10 +75,7 @@ pub(crate) fn from_answer(call: CallContext<'_>, refused: &ServiceError) -> Erro
     let code = refused.code.as_deref().unwrap_or_default();
     let message = refused.message.as_deref().unwrap_or_default();
     let (kind, retry) = classify(refused.status, code, message);
-    let retry = match (retry, refused.retry_after) {
-        (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
-        (retry, _) => retry,
-    };
+    let retry = retry.after(refused.retry_after);
     let status = Some(refused.status).filter(|status| *status > 0);
     let error = Error::new(kind, call.text).with_operation(call.operation).with_retry(retry).with_response(
         status,
@@ -102,7 +100,7 @@ pub(crate) fn unreadable(call: CallContext<'_>) -> Error {
 
 /// The error of one call that was not answered.
 pub(crate) fn from_transport(call: CallContext<'_>, error: &azure_core::Error) -> Error {
-    let reason = innermost(error);
+    let reason = root_cause(error);
     if *error.kind() == azure_core::error::ErrorKind::Credential {
         let error =
             Error::new(ErrorKind::Unauthenticated, call.text).with_operation(call.operation).with_message(reason);
@@ -112,15 +110,6 @@ pub(crate) fn from_transport(call: CallContext<'_>, error: &azure_core::Error) -
     error
         .with_retry(RetryClass::Transient)
         .with_hint("check the network, a proxy and `AZURE_RESOURCE_MANAGER_ENDPOINT`, then run the same command again")
-}
-
-/// The reason at the end of the chain: the outer errors only say that sending failed.
-pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// The table. Codes: <https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes>,
@@ -175,23 +164,9 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         "InternalServerError" | "InternalError" | "OperationTimedOut" | "GatewayTimeout" | "ServiceUnavailable" => {
             (Kind::Unavailable, RetryClass::Transient)
         }
+        // A precondition of ours: read again.
+        _ if status == 412 => (Kind::Conflict, RetryClass::Conflict),
         _ => by_status(status),
-    }
-}
-
-fn by_status(status: u16) -> (ErrorKind, RetryClass) {
-    match status {
-        401 => (ErrorKind::Unauthenticated, RetryClass::Final),
-        403 => (ErrorKind::PermissionDenied, RetryClass::Final),
-        404 => (ErrorKind::NotFound, RetryClass::Final),
-        408 => (ErrorKind::Unavailable, RetryClass::Transient),
-        409 => (ErrorKind::Conflict, RetryClass::Final),
-        412 => (ErrorKind::Conflict, RetryClass::Conflict),
-        429 => (ErrorKind::RateLimited, RetryClass::Throttled(None)),
-        501 => (ErrorKind::Unsupported, RetryClass::Final),
-        500.. => (ErrorKind::Unavailable, RetryClass::Transient),
-        300.. => (ErrorKind::InvalidInput, RetryClass::Final),
-        _ => (ErrorKind::Unexpected, RetryClass::Final),
     }
 }
 
@@ -270,11 +245,7 @@ pub(crate) const NOT_THERE: [&str; 6] = [
 
 /// `None` where the service said that the thing is not there.
 pub(crate) fn absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.code().is_some_and(|code| NOT_THERE.contains(&code)) => Ok(None),
-        Err(error) => Err(error),
-    }
+    absent_if(result, |error| error.code().is_some_and(|code| NOT_THERE.contains(&code)))
 }
 
 #[cfg(test)]
@@ -297,6 +268,7 @@ mod tests {
         assert_eq!(classify(409, "ScopeLocked", "").0, ErrorKind::Refused);
         assert_eq!(classify(404, "SubscriptionNotFound", "").0, ErrorKind::Unauthenticated);
         assert_eq!(classify(429, "", "").1, RetryClass::Throttled(None));
+        assert_eq!(classify(412, "", "").1, RetryClass::Conflict);
     }
 
     /// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>

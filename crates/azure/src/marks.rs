@@ -131,7 +131,7 @@ impl Marks {
 
 /// The mark of an account that is not ours alone: whose it is may rely on our entries too.
 async fn account_mark(reader: &Reader, names: &Names) -> Result<Option<Mark>, Error> {
-    if !names.shared {
+    if !names.account_is_shared {
         return Ok(None);
     }
     let id = names.account_id();

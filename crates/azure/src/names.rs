@@ -43,8 +43,8 @@ pub(crate) struct Names {
     pub(crate) events: String,
     /// Our identity among entries of others, the current one first: event subscription names and their labels.
     pub(crate) ids: Vec<String>,
-    /// Whether the account is shared: never marked.
-    pub(crate) shared: bool,
+    /// It is used, and never marked.
+    pub(crate) account_is_shared: bool,
 }
 
 impl Names {
@@ -61,7 +61,7 @@ impl Names {
             deployments,
             events: azure.events.name.clone().unwrap_or_else(|| ids[0].clone()),
             ids,
-            shared: !azure.account.create,
+            account_is_shared: !azure.account.create,
         }
     }
 
@@ -151,7 +151,7 @@ pub(crate) mod tests {
             deployments: vec!["wandb-prod".to_owned()],
             events: "provision-abc".to_owned(),
             ids: vec!["provision-abc".to_owned()],
-            shared: false,
+            account_is_shared: false,
         }
     }
 

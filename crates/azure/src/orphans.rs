@@ -52,7 +52,7 @@ async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<StorageAccount>,
         found => found,
     };
     match found {
-        Err(error) if denied(&error) && names.shared => Ok(Vec::new()),
+        Err(error) if denied(&error) && names.account_is_shared => Ok(Vec::new()),
         found => Ok(found?.unwrap_or_default()),
     }
 }

@@ -10,11 +10,10 @@ use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::Desired;
 use provision_core::identity::Identity;
-use provision_core::mark::TagChanges;
-use provision_core::mark::{Origin, Tags};
+use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, Setting};
-use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner};
+use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind};
@@ -23,14 +22,15 @@ use tokio::sync::OnceCell;
 
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::contents::{self, Opened};
+use crate::contents::{self, Content, Opened};
 use crate::credential::{self, Session};
 use crate::error::ACCOUNT_NOT_READY;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
-use crate::resources::{Write, access, account, container, cors, events, queue, resource_group};
+use crate::resources::{access, account, container, cors, events, queue, resource_group};
+use crate::tags::changed;
 use crate::{blockers, orphans, outputs};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -127,6 +127,10 @@ impl<C> Provider<C> {
         let named = self.settings.azure.access.as_ref().map(|access| identity_of(&access.principal_id));
         let recalled = self.recalled.lock().unwrap_or_else(PoisonError::into_inner);
         named.into_iter().chain(recalled.iter().cloned()).collect()
+    }
+
+    fn content<'a>(&'a self, names: &'a Names, container: &'a str) -> Content<'a> {
+        Content { settings: &self.settings, names, container, opened: &self.opened }
     }
 
     fn resource(&self, part: Part) -> Option<Resource> {
@@ -246,13 +250,13 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let names = self.names();
-        contents::contents(self.client.as_ref(), &self.settings, &names, &names.container, &self.opened).await
+        contents::contents(self.client.as_ref(), &self.content(&names, &names.container)).await
     }
 
     async fn deletion_blockers(&self, address: &Address) -> Result<Option<Refusal>, Error> {
         let (reader, names) = (self.client.as_ref(), self.names());
         match Part::of(address)? {
-            Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.shared).await,
+            Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.account_is_shared).await,
             Part::Account => account::deletion_blockers(reader, &names).await,
             Part::Container => blockers::locked(reader, &names).await,
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),
@@ -270,19 +274,20 @@ impl Provisioner for Provider<Writer> {
             Part::Account => account::tags(reader, &self.settings, &names).await,
             Part::Container => container::tags(reader, &names, name).await,
             Part::Queue => queue::tags(reader, &names, name).await,
-            Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
+            Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
         }
     }
 
     async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
         let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (writer, (names, name)) = (&self.client, planned.located(part, &operation.name));
+        let tags = changed(found, changes);
         match part {
-            Part::ResourceGroup => resource_group::update_tags(writer, &names, found, changes).await,
-            Part::Account => account::update_tags(writer, &names, found, changes).await,
-            Part::Container => container::update_tags(writer, &names, name, found, changes).await,
-            Part::Queue => queue::update_tags(writer, &names, name, found, changes).await,
-            Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
+            Part::ResourceGroup => resource_group::replace_tags(writer, &names, &tags).await,
+            Part::Account => account::replace_tags(writer, &names, &tags).await,
+            Part::Container => container::replace_tags(writer, &names, name, &tags).await,
+            Part::Queue => queue::replace_tags(writer, &names, name, &tags).await,
+            Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
         }
     }
 
@@ -299,7 +304,7 @@ impl Provisioner for Provider<Writer> {
             Part::Account => account::create(writer, &names, tags, facets, context).await,
             Part::Container => container::create(writer, &names, &operation.name, tags).await,
             Part::Queue => queue::create(writer, &names, &operation.name, tags).await,
-            Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
+            Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
         };
         let created = created.map_err(|error| self.not_seen_yet(error))?;
         self.created.fetch_or(created == Created::Made, Ordering::Relaxed);
@@ -309,19 +314,16 @@ impl Provisioner for Provider<Writer> {
     async fn write(
         &self,
         operation: &Operation,
-        facet: &str,
-        before: &Value,
-        value: &Value,
+        write: &Write<'_>,
         context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (writer, settings, names) = (&self.client, &self.settings, self.names());
-        let write = Write { facet, before, value };
         let written = match Part::of(&operation.address)? {
-            Part::Account => account::write(writer, &names, &write, context).await,
-            Part::Container => container::write(writer, &names, &write).await,
-            Part::Cors => cors::write(writer, &names, &write, context).await,
-            Part::Events => events::write(writer, &names, &self.registration, &write, context).await,
-            Part::Access => access::write(writer, settings, &names, &self.principals(), &write).await,
+            Part::Account => account::write(writer, &names, write, context).await,
+            Part::Container => container::write(writer, &names, write).await,
+            Part::Cors => cors::write(writer, &names, write, context).await,
+            Part::Events => events::write(writer, &names, &self.registration, write, context).await,
+            Part::Access => access::write(writer, settings, &names, &self.principals(), write).await,
             Part::ResourceGroup => Err(Error::bug("a resource group is written with its creation")),
             Part::Queue => Err(Error::bug("a queue is written with its creation")),
         };
@@ -329,23 +331,22 @@ impl Provisioner for Provider<Writer> {
     }
 
     async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
-        let (names, name) = (self.names(), &operation.name);
-        contents::empty(&self.client, &self.settings, &names, name, &self.opened, context).await
+        contents::empty(&self.client, &self.content(&self.names(), &operation.name), context).await
     }
 
     async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
         let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (names, name) = planned.located(part, &operation.name);
-        let (writer, settings, opened) = (&self.client, &self.settings, &self.opened);
+        let writer = &self.client;
         match part {
             Part::ResourceGroup => resource_group::delete(writer, &names, context).await,
             Part::Account if names.account_id() != planned.account_id() => {
                 orphans::delete_account(writer, &names, context).await
             }
             Part::Account => account::delete(writer, &names, context).await,
-            Part::Container => container::delete(writer, settings, &names, name, opened, context).await,
+            Part::Container => container::delete(writer, &self.content(&names, name), context).await,
             Part::Queue => queue::delete(writer, &names, name, context).await,
-            Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
+            Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
         }
     }
 }
@@ -360,11 +361,6 @@ impl Provider<Writer> {
         }
         error
     }
-}
-
-/// Entries are in a document of something else, and have no tags: they are written, and that is all.
-fn as_a_whole(part: Part) -> Error {
-    Error::bug(&format!("{} is taken for more than an entry", part.address()))
 }
 
 fn adoption_alternative(key: &str) -> String {

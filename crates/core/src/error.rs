@@ -95,6 +95,52 @@ impl RetryClass {
             _ => None,
         }
     }
+
+    /// The same, after the time that the service asks for.
+    #[must_use]
+    pub fn after(self, asked: Option<Duration>) -> Self {
+        match (self, asked) {
+            (Self::Throttled(_), Some(asked)) => Self::Throttled(Some(asked)),
+            (class, _) => class,
+        }
+    }
+}
+
+/// What an answer means that has no code of the service's: those of proxies, of load balancers and to `HEAD`
+/// (<https://www.rfc-editor.org/rfc/rfc9110#section-15>).
+#[must_use]
+pub const fn by_status(status: u16) -> (ErrorKind, RetryClass) {
+    match status {
+        401 => (ErrorKind::Unauthenticated, RetryClass::Final),
+        403 => (ErrorKind::PermissionDenied, RetryClass::Final),
+        404 => (ErrorKind::NotFound, RetryClass::Final),
+        408 => (ErrorKind::Unavailable, RetryClass::Transient),
+        409 | 412 => (ErrorKind::Conflict, RetryClass::Final),
+        429 => (ErrorKind::RateLimited, RetryClass::Throttled(None)),
+        501 => (ErrorKind::Unsupported, RetryClass::Final),
+        500.. => (ErrorKind::Unavailable, RetryClass::Transient),
+        300.. => (ErrorKind::InvalidInput, RetryClass::Final),
+        _ => (ErrorKind::Unexpected, RetryClass::Final),
+    }
+}
+
+/// The reason at the end of an error's chain: the outer ones only say that sending failed.
+#[must_use]
+pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
+}
+
+/// `None` where an error says that the thing is not there.
+///
+/// # Errors
+///
+/// Any other.
+pub fn absent_if<T>(result: Result<T, Error>, is_absent: impl FnOnce(&Error) -> bool) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// An error of one call or of one resource.
@@ -354,5 +400,20 @@ mod tests {
         assert_eq!(error.to_string(), "cannot create bucket `acme-wandb`: permission denied");
         let call = "s3:CreateBucket: 403 AccessDenied, request id 4442587F, 1 attempt, 0.4 s";
         assert_eq!(error.call().as_deref(), Some(call));
+    }
+    #[test]
+    fn status_alone_tells_what_can_be_repeated() {
+        let class = |status| by_status(status).1;
+        assert_eq!([class(408), class(500), class(503)], [const { RetryClass::Transient }; 3]);
+        assert_eq!(class(429).after(Some(Duration::from_secs(3))), RetryClass::Throttled(Some(Duration::from_secs(3))));
+        assert_eq!([400, 404, 409, 412, 501].map(class), [const { RetryClass::Final }; 5]);
+        assert_eq!(class(501).after(Some(Duration::from_secs(3))), RetryClass::Final);
+    }
+
+    #[test]
+    fn absence_is_told_from_other_errors() {
+        let answer = |kind| absent_if::<()>(Err(Error::new(kind, "x")), |error| error.kind() == ErrorKind::NotFound);
+        assert!(answer(ErrorKind::NotFound).unwrap().is_none());
+        assert_eq!(answer(ErrorKind::PermissionDenied).unwrap_err().kind(), ErrorKind::PermissionDenied);
     }
 }

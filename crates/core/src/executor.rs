@@ -21,7 +21,7 @@ use crate::context::{Cancellation, LaneState, OperationContext};
 use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink, HEARTBEAT, milliseconds};
 use crate::operation::{Operation, Verb};
-use crate::provider::{Created, Provisioner};
+use crate::provider::{Created, Provisioner, Write};
 use crate::resource::LaneMode;
 use crate::retry;
 use marks::Marks;
@@ -230,11 +230,14 @@ impl<'a> Run<'a> {
                 }
                 Created::Existed => marks.existed(operation, mark).await,
             },
-            Verb::Write { facet, before, value } => match cloud.write(operation, facet, before, value, context).await {
-                // Out of what is gone nothing has to be taken.
-                Err(error) if value.is_null() && error.kind() == ErrorKind::NotFound => Ok(()),
-                written => written,
-            },
+            Verb::Write { facet, before, value } => {
+                let write = Write { facet, before, value, just_created: context.just_created() };
+                match cloud.write(operation, &write, context).await {
+                    // Out of what is gone nothing has to be taken.
+                    Err(error) if value.is_null() && error.kind() == ErrorKind::NotFound => Ok(()),
+                    written => written,
+                }
+            }
             Verb::ReadMark => marks.read(operation).await,
             Verb::CheckMark { mark } => marks.planned(operation, mark).await.map(drop),
             Verb::Adopt { before, mark } => marks.adopt(operation, before.as_ref(), mark).await,

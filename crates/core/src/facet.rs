@@ -152,6 +152,8 @@ macro_rules! facets {
                 Self::ALL[self as usize]
             }
         }
+
+        const _: () = $crate::facet::assert_distinct_keys(&[<$kind as $crate::facet::Facets>::ALL]);
     };
 }
 
@@ -201,9 +203,29 @@ pub trait Facets: Copy + 'static {
         (self.name(), read.map_or_else(Observed::Unknown, Observed::Entries))
     }
 
-    /// What is observed of each.
-    fn all_observed(look: impl Fn(Self) -> Observed) -> Vec<(&'static str, Observed)> {
-        Self::EACH.iter().map(|facet| (facet.name(), look(*facet))).collect()
+    /// What is observed of each, by [`Facets::observed`] or [`Facets::entries`].
+    fn all_observed(look: impl Fn(Self) -> (&'static str, Observed)) -> Vec<(&'static str, Observed)> {
+        Self::EACH.iter().copied().map(look).collect()
+    }
+}
+
+/// Stop the build where two facets that one mark has on record have the same key.
+///
+/// # Panics
+///
+/// Two have the same, or one has none of ASCII.
+pub const fn assert_distinct_keys(kinds: &[&[&Facet]]) {
+    let (mut seen, mut kind) = (0_u128, 0);
+    while kind < kinds.len() {
+        let mut index = 0;
+        while index < kinds[kind].len() {
+            let key = kinds[kind][index].key;
+            assert!(key.is_ascii(), "the key of a facet is no letter");
+            assert!(seen & (1 << key as u32) == 0, "two facets on record in one mark have the same key");
+            seen |= 1 << key as u32;
+            index += 1;
+        }
+        kind += 1;
     }
 }
 
@@ -214,4 +236,28 @@ pub trait Facets: Copy + 'static {
 /// It is of another form, which no version of ours ever sends.
 pub fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Error> {
     T::deserialize(value).map_err(|error| Error::bug(&format!("a value cannot be read ({error})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    facets! {
+        enum Bucket {
+            Cors = ("cors", 'c', Whole, Named, OwnCall),
+            Policy = ("policy", 'p', Whole, Named, OwnCall),
+        }
+    }
+
+    facets! {
+        enum Notification {
+            Entry = ("entry", 'p', Whole, Named, OwnCall),
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "two facets on record in one mark have the same key")]
+    fn facets_on_record_in_one_mark_have_keys_of_their_own() {
+        assert_distinct_keys(&[Bucket::ALL, Notification::ALL]);
+    }
 }

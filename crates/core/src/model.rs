@@ -22,7 +22,7 @@ use crate::identity::Identity;
 use crate::mark::{Mark, Origin, TagChanges, Tags, with_changes, without_mark};
 use crate::operation::Operation;
 use crate::output::Output;
-use crate::provider::{Created, Observer, Provisioner};
+use crate::provider::{Created, Observer, Provisioner, Write};
 use crate::refusal::Refusal;
 use crate::resource::{MarkHolder, Observation, OnRecord, Orphan, Present, Resource};
 pub(crate) use world::{Plan, Thing, World};
@@ -393,15 +393,9 @@ impl Provisioner for Model {
         Ok(Created::Made)
     }
 
-    async fn write(
-        &self,
-        operation: &Operation,
-        facet: &str,
-        before: &Value,
-        value: &Value,
-        context: &OperationContext<'_>,
-    ) -> Result<(), Error> {
+    async fn write(&self, operation: &Operation, write: &Write<'_>, _: &OperationContext<'_>) -> Result<(), Error> {
         self.write_one()?;
+        let Write { facet, before, value, just_created } = *write;
         let some = |value: &Value| (!value.is_null()).then(|| text(value));
         let mut world = self.world();
         if facet == GRANTS.name {
@@ -416,7 +410,7 @@ impl Provisioner for Model {
             return if value.is_null() { Ok(()) } else { Err(gone) };
         };
         // What was just made is written unread.
-        if context.just_created() && facet == SENDERS.name {
+        if just_created && facet == SENDERS.name {
             thing.senders.clear();
         }
         match facet {

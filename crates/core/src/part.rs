@@ -31,6 +31,20 @@ macro_rules! parts {
                 }
             }
 
+            /// A part of this name as a resource; what is special about it is set on that.
+            $visibility fn resource(
+                self,
+                name: &str,
+                facets: &'static [&'static $crate::facet::Facet],
+            ) -> $crate::resource::Resource {
+                $crate::resource::Resource::new(self.address(), self.kind(), name, facets)
+            }
+
+            /// An entry is in a document of something else, and has no tags: it is written, and that is all.
+            $visibility fn as_a_whole(self) -> $crate::Error {
+                $crate::Error::bug(&format!("{} is taken for more than an entry", self.address()))
+            }
+
             /// The part that an address of the core's names.
             $visibility fn of(address: &$crate::Address) -> Result<Self, $crate::Error> {
                 let found = Self::ALL.into_iter().find(|part| part.address() == *address);

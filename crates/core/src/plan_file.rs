@@ -132,6 +132,12 @@ impl PlanFile {
     }
 }
 
+/// The default of a switch that is on.
+#[must_use]
+pub const fn on() -> bool {
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

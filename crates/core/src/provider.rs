@@ -141,6 +141,19 @@ pub enum Created {
     Existed,
 }
 
+/// What a write is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    /// The facet's name.
+    pub facet: &'a str,
+    /// What of ours is there now, where the facet holds entries: what `value` takes the place of.
+    pub before: &'a Value,
+    /// What is to be there; `null` is nothing.
+    pub value: &'a Value,
+    /// This run made what is written to ([`OperationContext::just_created`]).
+    pub just_created: bool,
+}
+
 /// The writing half, which only `apply` and `destroy` build. A cloud says how things are made, written and deleted, and how
 /// tags are read and updated; whose a thing is, and what its mark says, is the core's affair ([`crate::executor`]).
 ///
@@ -169,13 +182,11 @@ pub trait Provisioner: Observer {
         context: &OperationContext<'_>,
     ) -> Result<Created, Error>;
 
-    /// Write one facet: where it holds entries, `before` is what ours is now, which `value` takes the place of.
+    /// Write one facet.
     async fn write(
         &self,
         operation: &Operation,
-        facet: &str,
-        before: &Value,
-        value: &Value,
+        write: &Write<'_>,
         context: &OperationContext<'_>,
     ) -> Result<(), Error>;
 
@@ -184,4 +195,44 @@ pub trait Provisioner: Observer {
 
     /// Delete the resource: look at what is in it where the service does not, ask [`OperationContext::still_ours`], send the request.
     async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error>;
+}
+
+/// A cloud's client that reads and writes, around the one that only reads: `plan` and `drift` get the inner one.
+#[macro_export]
+macro_rules! writer {
+    ($(#[$doc:meta])* $visibility:vis struct $writer:ident { reader: $reader:ident, clients: $clients:ident }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        $visibility struct $writer {
+            reader: $reader,
+        }
+
+        impl $writer {
+            /// A writer on these clients.
+            $visibility fn new(clients: $clients) -> Self {
+                Self { reader: $reader::new(clients) }
+            }
+
+            /// The reads.
+            $visibility const fn reader(&self) -> &$reader {
+                &self.reader
+            }
+
+            const fn clients(&self) -> &$clients {
+                &self.reader.clients
+            }
+        }
+
+        impl AsRef<$reader> for $reader {
+            fn as_ref(&self) -> &$reader {
+                self
+            }
+        }
+
+        impl AsRef<$reader> for $writer {
+            fn as_ref(&self) -> &$reader {
+                &self.reader
+            }
+        }
+    };
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::LazyLock;
+use std::time::Instant;
 
 use regex_lite::{Captures, Regex};
 use serde::Serialize;
@@ -78,6 +79,30 @@ pub struct Exchange {
 pub trait TraceSink: Debug + Send + Sync {
     /// Take one.
     fn record(&self, exchange: Exchange);
+}
+
+/// A request that was sent, until its answer comes.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    at: Instant,
+    exchange: Exchange,
+}
+
+impl Sent {
+    /// A request that is about to be sent; `url` may hold secrets, `request` may not.
+    #[must_use]
+    pub fn now(operation: impl Into<String>, method: &str, url: &str, request: Option<Value>) -> Self {
+        let (operation, method, url) = (operation.into(), method.to_owned(), url_without_secrets(url));
+        let exchange = Exchange { operation, method, url, request, status: None, response: None, elapsed_ms: 0 };
+        Self { at: Instant::now(), exchange }
+    }
+
+    /// The exchange with what came of it: no status where nothing came.
+    #[must_use]
+    pub fn answered(self, status: Option<u16>, response: Option<Value>) -> Exchange {
+        let elapsed_ms = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Exchange { status, response, elapsed_ms, ..self.exchange }
+    }
 }
 
 /// A URL whose secret parameters are blanked.
@@ -159,6 +184,14 @@ mod tests {
         );
         assert_eq!(url_without_secrets("https://a/?sig=abc&se=1"), "https://a/?sig=[redacted]&se=1");
         assert_eq!(url_without_secrets("https://a/b"), "https://a/b");
+    }
+
+    #[test]
+    fn exchange_is_what_was_sent_and_what_came() {
+        let exchange = Sent::now("s3:ListBucket", "GET", "https://b/?sig=abc", None).answered(None, None);
+        assert_eq!((exchange.url.as_str(), exchange.status), ("https://b/?sig=[redacted]", None));
+        let exchange = Sent::now("s3:ListBucket", "GET", "https://b/", None).answered(Some(200), Some(json!("x")));
+        assert_eq!((exchange.status, exchange.response), (Some(200), Some(json!("x"))));
     }
 
     #[test]

@@ -56,12 +56,6 @@ pub(crate) struct Reader {
     clients: Clients,
 }
 
-/// The reads and the writes.
-#[derive(Clone, Debug)]
-pub(crate) struct Writer {
-    reader: Reader,
-}
-
 impl Reader {
     /// A reader on these clients.
     pub(crate) const fn new(clients: Clients) -> Self {
@@ -69,32 +63,9 @@ impl Reader {
     }
 }
 
-impl Writer {
-    /// A writer on these clients.
-    pub(crate) const fn new(clients: Clients) -> Self {
-        Self { reader: Reader::new(clients) }
-    }
-
-    /// The reads.
-    pub(crate) const fn reader(&self) -> &Reader {
-        &self.reader
-    }
-
-    const fn clients(&self) -> &Clients {
-        &self.reader.clients
-    }
-}
-
-impl AsRef<Reader> for Reader {
-    fn as_ref(&self) -> &Reader {
-        self
-    }
-}
-
-impl AsRef<Reader> for Writer {
-    fn as_ref(&self) -> &Reader {
-        &self.reader
-    }
+provision_core::writer! {
+    /// The reads and the writes.
+    pub(crate) struct Writer { reader: Reader, clients: Clients }
 }
 
 impl Clients {

@@ -119,7 +119,7 @@ pub struct TopicSection {
     #[serde(default)]
     pub adopt: bool,
     /// `false`: no topic, subscription and notification; the server uses its internal queue.
-    #[serde(default = "enabled")]
+    #[serde(default = "provision_core::plan_file::on")]
     pub enabled: bool,
 }
 
@@ -127,10 +127,6 @@ impl Default for TopicSection {
     fn default() -> Self {
         Self { name: None, adopt: false, enabled: true }
     }
-}
-
-const fn enabled() -> bool {
-    true
 }
 
 /// Where the server hears of new files. It never expires.

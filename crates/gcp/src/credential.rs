@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use google_cloud_auth::credentials::{Credentials, anonymous};
 use google_cloud_gax::client_builder;
 use google_cloud_gax::retry_policy::NeverRetry;
+use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
 use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
@@ -18,7 +19,7 @@ use tokio::sync::OnceCell;
 
 use crate::client::{Clients, Json};
 use crate::error::answer::no_token;
-use crate::error::{innermost, unauthenticated};
+use crate::error::unauthenticated;
 use crate::trace::Tracer;
 
 /// The clients of all the plan files of a process: they share connections and credentials.
@@ -201,7 +202,7 @@ async fn clients(endpoints: &Endpoints, credentials: &Credentials) -> Result<Cli
         }};
     }
     let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT).build();
-    let http = http.map_err(|error| innermost(&error))?;
+    let http = http.map_err(|error| root_cause(&error))?;
     let json =
         |endpoint: &str| Json { http: http.clone(), endpoint: endpoint.to_owned(), credentials: credentials.clone() };
     Ok(Clients {

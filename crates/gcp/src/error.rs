@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use google_cloud_gax::error::rpc::Code;
+use provision_core::error::{absent_if, by_status};
 use provision_core::{Error, ErrorKind, RetryClass};
 
 pub(crate) mod answer;
@@ -92,15 +93,6 @@ pub(crate) fn unauthenticated(tried: &str, reason: &str) -> Error {
 pub(crate) const LOGIN: &str = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account \
                                 or of workload identity federation";
 
-/// The innermost reason of an error.
-pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
-}
-
 /// The caller may not have its calls counted to the project that its credentials name.
 const USER_PROJECT_DENIED: &str = "USER_PROJECT_DENIED";
 
@@ -161,24 +153,9 @@ fn classify(answer: &ServiceError) -> (ErrorKind, RetryClass) {
         "UNAVAILABLE" | "INTERNAL" | "DEADLINE_EXCEEDED" | "CANCELLED" | "backendError" | "internalError" => {
             (Kind::Unavailable, RetryClass::Transient)
         }
+        // A creation without a precondition: the name is taken.
+        _ if answer.status == Some(409) => (Kind::AlreadyExists, RetryClass::Final),
         _ => by_status(answer.status.unwrap_or_default()),
-    }
-}
-
-/// Answers of proxies and load balancers have no code.
-fn by_status(status: u16) -> (ErrorKind, RetryClass) {
-    match status {
-        401 => (ErrorKind::Unauthenticated, RetryClass::Final),
-        403 => (ErrorKind::PermissionDenied, RetryClass::Final),
-        404 => (ErrorKind::NotFound, RetryClass::Final),
-        408 => (ErrorKind::Unavailable, RetryClass::Transient),
-        409 => (ErrorKind::AlreadyExists, RetryClass::Final),
-        412 => (ErrorKind::Conflict, RetryClass::Final),
-        429 => (ErrorKind::RateLimited, RetryClass::Throttled(None)),
-        501 => (ErrorKind::Unsupported, RetryClass::Final),
-        500.. => (ErrorKind::Unavailable, RetryClass::Transient),
-        300.. => (ErrorKind::InvalidInput, RetryClass::Final),
-        _ => (ErrorKind::Unexpected, RetryClass::Final),
     }
 }
 
@@ -204,11 +181,7 @@ fn http_status(code: Code) -> Option<u16> {
 
 /// `None` where the service said that the thing is not there.
 pub(crate) fn absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    absent_if(result, |error| error.kind() == ErrorKind::NotFound)
 }
 
 /// How long Pub/Sub may take to show what was made a moment ago: Terraform's provider polls for an "eventually consistent
@@ -267,6 +240,7 @@ mod tests {
         assert_eq!(class(429, "RESOURCE_EXHAUSTED", limit).0, ErrorKind::QuotaExceeded);
         assert_eq!(class(503, "", "").1, RetryClass::Transient);
         assert_eq!(class(501, "", "").0, ErrorKind::Unsupported);
+        assert_eq!(class(409, "", "").0, ErrorKind::AlreadyExists);
         assert_eq!(class(404, "notFound", "").0, ErrorKind::NotFound);
     }
 

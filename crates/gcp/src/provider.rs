@@ -8,11 +8,10 @@ use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets as _};
 use provision_core::identity::Identity;
-use provision_core::mark::TagChanges;
-use provision_core::mark::{Origin, Tags};
+use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::Output;
-use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner};
+use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind};
@@ -28,7 +27,7 @@ use crate::error::settling;
 use crate::names::{Names, Part};
 use crate::resources::access::AccessFacet;
 use crate::resources::reattachment::Held;
-use crate::resources::{Write, access, bucket, notification, subscription, topic};
+use crate::resources::{access, bucket, notification, subscription, topic};
 use crate::{contents, orphans, outputs};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -133,9 +132,9 @@ impl<C: AsRef<Reader>> Provider<C> {
     }
 
     async fn observe_subscription(&self) -> Result<Observation, Error> {
-        let (names, shared) = (self.names(), self.settings.service_account().is_some());
+        let (names, with_access) = (self.names(), self.settings.service_account().is_some());
         let name = names.subscription.as_deref().unwrap_or_default();
-        subscription::observe(self.client.as_ref(), &names, name, shared, &self.claims).await
+        subscription::observe(self.client.as_ref(), &names, name, with_access, &self.claims).await
     }
 }
 
@@ -242,7 +241,7 @@ impl Provisioner for Provider<Writer> {
             Part::Bucket => bucket::tags(reader, name).await,
             Part::Topic => topic::tags(reader, &names.topic_name(name)).await,
             Part::Subscription => subscription::tags(reader, &names.subscription_name(name)).await,
-            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
+            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
         }
     }
 
@@ -254,7 +253,7 @@ impl Provisioner for Provider<Writer> {
             Part::Subscription => {
                 subscription::update_tags(client, &names.subscription_name(name), found, changes).await
             }
-            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
+            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
         }
     }
 
@@ -270,31 +269,28 @@ impl Provisioner for Provider<Writer> {
             Part::Bucket => bucket::create(client, &names, tags, facets).await,
             Part::Topic => topic::create(client, &names.topic_name(name), tags).await,
             Part::Subscription => subscription::create(client, &names.subscription_name(name), tags, facets).await,
-            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
+            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
         }
     }
 
     async fn write(
         &self,
         operation: &Operation,
-        facet: &str,
-        before: &Value,
-        value: &Value,
+        write: &Write<'_>,
         context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let (client, names, name) = (&self.client, self.names(), &operation.name);
-        let (part, write) =
-            (Part::of(&operation.address)?, Write { facet, before, value, just_created: context.just_created() });
-        let _lane = if needs_lane(part, &write) { context.acquire_lane().await } else { None };
+        let part = Part::of(&operation.address)?;
+        let _lane = if needs_lane(part, write) { context.acquire_lane().await } else { None };
         let written = match part {
-            Part::Bucket => bucket::write(client, &names, &write).await,
-            Part::Topic => topic::write(client, &names.topic_name(name), &write).await,
-            Part::Subscription => subscription::write(client, &names.subscription_name(name), &write, &self.held).await,
-            Part::Notification => notification::write(client, &names, &write).await,
-            Part::Access => access::write(client, &names, &write, &self.claims).await,
+            Part::Bucket => bucket::write(client, &names, write).await,
+            Part::Topic => topic::write(client, &names.topic_name(name), write).await,
+            Part::Subscription => subscription::write(client, &names.subscription_name(name), write, &self.held).await,
+            Part::Notification => notification::write(client, &names, write).await,
+            Part::Access => access::write(client, &names, write, &self.claims).await,
         };
         // The service account was there before the run.
-        let of_account = part == Part::Access && facet == AccessFacet::OnAccount.name();
+        let of_account = part == Part::Access && write.facet == AccessFacet::OnAccount.name();
         settling(written, context.created() && !of_account)
     }
 
@@ -309,7 +305,7 @@ impl Provisioner for Provider<Writer> {
             Part::Bucket => bucket::delete(client, name, context).await,
             Part::Topic => topic::delete(client, &names, &topic, &ours, context).await,
             Part::Subscription => subscription::delete(client, &names.subscription_name(name), context).await,
-            part @ (Part::Notification | Part::Access) => Err(as_a_whole(part)),
+            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
         }
     }
 }
@@ -321,9 +317,4 @@ fn needs_lane(part: Part, write: &Write<'_>) -> bool {
         Part::Access => access::is_in_bucket(write.facet),
         Part::Bucket | Part::Topic | Part::Subscription | Part::Notification => !write.just_created,
     }
-}
-
-/// Entries are in a document of something else, and have no labels: they are written, and that is all.
-fn as_a_whole(part: Part) -> Error {
-    Error::bug(&format!("{} is taken for more than an entry", part.address()))
 }

@@ -2,10 +2,9 @@
 //! of its calls is the JSON of the models that it was given and gave.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use provision_core::Error;
-use provision_core::trace::{Exchange, TraceSink, body_without_secrets, url_without_secrets};
+use provision_core::trace::{Sent, TraceSink, body_without_secrets};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,16 +16,6 @@ pub(crate) struct Tracer {
     sink: Option<Arc<dyn TraceSink>>,
 }
 
-/// An attempt as it was sent.
-#[derive(Debug)]
-pub(crate) struct Sent {
-    at: Instant,
-    operation: &'static str,
-    method: &'static str,
-    url: String,
-    body: Option<Value>,
-}
-
 impl Tracer {
     pub(crate) const fn new(sink: Option<Arc<dyn TraceSink>>) -> Self {
         Self { sink }
@@ -35,17 +24,14 @@ impl Tracer {
     /// A request that is about to be sent to this address.
     pub(crate) fn sent(&self, call: &Call<'_>, url: &str, body: impl FnOnce() -> Option<Value>) -> Option<Sent> {
         self.sink.as_ref()?;
-        let (operation, method, url, body) = (call.operation, call.method, url_without_secrets(url), body());
-        Some(Sent { at: Instant::now(), operation, method, url, body })
+        Some(Sent::now(call.operation, call.method, url, body()))
     }
 
     /// What came of it.
     pub(crate) fn answered(&self, sent: Option<Sent>, status: Option<u16>, response: impl FnOnce() -> Option<Value>) {
-        let (Some(sink), Some(sent)) = (&self.sink, sent) else { return };
-        let elapsed_ms = u64::try_from(sent.at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let Sent { operation, method, url, body, .. } = sent;
-        let (operation, method) = (operation.to_owned(), method.to_owned());
-        sink.record(Exchange { operation, method, url, request: body, status, response: response(), elapsed_ms });
+        if let (Some(sink), Some(sent)) = (&self.sink, sent) {
+            sink.record(sent.answered(status, response()));
+        }
     }
 
     /// [`Tracer::sent`] of a model of the SDK's.

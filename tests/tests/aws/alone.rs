@@ -7,7 +7,7 @@ use provision_tests::answers::{head, query, s3, s3_with};
 use provision_tests::run::signal;
 use provision_tests::stage::Stage;
 
-use crate::clouds::aws::{boto, python};
+use crate::clouds::aws::hand::{boto, python};
 use crate::clouds::{Place, fault, wrote_nothing};
 use crate::contract::faults::wait_for_start;
 

@@ -5,7 +5,7 @@ use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
 use super::shared::{shared, their_subscription};
-use crate::clouds::azure::{ACCOUNT, GROUP, container, queue};
+use crate::clouds::azure::hand::{ACCOUNT, GROUP, container, queue};
 use crate::clouds::{AZURE, fault};
 
 #[test]

@@ -6,7 +6,7 @@ use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
 use crate::clouds::AZURE;
-use crate::clouds::azure::{ACCOUNT, GROUP, assignments, container, events, queue, rules, set_rules};
+use crate::clouds::azure::hand::{ACCOUNT, GROUP, assignments, container, events, queue, rules, set_rules};
 
 /// A deployment in an account that others use too.
 const SHARED: &str = r#"
@@ -126,7 +126,7 @@ fn rule_that_others_had_stays_theirs_after_a_run_that_was_stopped() {
     let theirs = [rule("https://wandb.example.com")];
     set_rules(&hand, &theirs);
     let before = rules(&hand);
-    let (operation, what) = ("arm:eventSubscriptions.put".to_owned(), (AZURE.refusal)());
+    let (operation, what) = ("arm:eventSubscriptions.put".to_owned(), (AZURE.faults.refusal)());
     stage.faults().fault(Fault { operation, nth: Nth::Number(1), at: When::Before, what });
     AZURE.ends(&stage, 5, &["apply", "one.toml", "--yes"]);
     stage.faults().clear();

@@ -25,7 +25,7 @@ contract! {
 }
 
 fn apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing(cloud: &Place) {
-    for (text, bucket) in cloud.examples {
+    for (text, bucket) in cloud.plans.examples {
         let stage = cloud.planned();
         stage.write("provision.toml", &cloud.example(text).replace("protect = true", ""));
         let first = cloud.succeed(&stage, &["apply", "--yes"]);
@@ -51,12 +51,12 @@ fn an_upload_arrives_as_one_message(cloud: &Place) {
 fn two_applies_at_once_make_one_set_of_resources(cloud: &Place) {
     let stage = std::sync::Arc::new(cloud.planned());
     let (other, place) = (std::sync::Arc::downgrade(&stage), *cloud);
-    stage.hook(cloud.crossed, 1, When::Before, move |_| {
+    stage.hook(cloud.faults.crossed, 1, When::Before, move |_| {
         place.succeed(&other.upgrade().unwrap(), &["apply", "--yes"]);
     });
     let first = cloud.run(&stage, &["apply", "--yes"]);
     assert!([0, 3].contains(&first.code), "{}{}", first.stdout, first.stderr);
-    assert!(stage.faults().count(cloud.crossed) >= 2, "they did not cross: {:?}", stage.writes());
+    assert!(stage.faults().count(cloud.faults.crossed) >= 2, "they did not cross: {:?}", stage.writes());
     if first.code == 0 {
         assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
     }
@@ -70,7 +70,7 @@ fn two_applies_at_once_make_one_set_of_resources(cloud: &Place) {
 /// Somebody else makes the bucket between our look and our call.
 fn what_appears_during_the_run_is_not_taken(cloud: &Place) {
     let stage = cloud.planned();
-    let (make, (operation, nth)) = (cloud.make_bucket, cloud.last_free);
+    let (make, (operation, nth)) = (cloud.foreign.bucket, cloud.faults.last_free);
     stage.hook(operation, nth, When::Before, make);
     cloud.ends(&stage, 3, &["apply", "--yes"]);
     assert_eq!((cloud.mark)(&stage.hand(), cloud.bucket), Value::Object(serde_json::Map::new()), "it is not ours");
@@ -83,9 +83,9 @@ fn mark_that_somebody_else_wrote_during_the_run_stops_it(cloud: &Place) {
     let stage = cloud.applied();
     let theirs = marked(cloud, &stage, "wandb-theirs");
     let (set_mark, bucket, written) = (cloud.set_mark, cloud.bucket, theirs.clone());
-    let (operation, nth) = cloud.update_begins;
+    let (operation, nth) = cloud.faults.update_begins;
     stage.hook(operation, nth, When::Before, move |hand| set_mark(hand, bucket, &written));
-    cloud.change(&stage, cloud.update);
+    cloud.change(&stage, cloud.plans.update);
     cloud.ends(&stage, 3, &["apply", "--yes"]);
     assert_eq!((cloud.mark)(&stage.hand(), cloud.bucket), theirs);
 }
@@ -101,7 +101,7 @@ fn marked(cloud: &Place, stage: &Stage, deployment: &str) -> Value {
 
 fn what_was_written_and_is_not_there_is_told(cloud: &Place) {
     let stage = cloud.planned();
-    let (operation, answer) = (cloud.ignored)();
+    let (operation, answer) = (cloud.faults.ignored)();
     fault(&stage, operation, Nth::Every, answer);
     let ran = cloud.run(&stage, &["apply", "--yes", "--timeout", "8"]);
     assert!(stage.faults().count(operation) >= 1, "{operation} never came: {:?}", stage.writes());
@@ -143,12 +143,12 @@ fn chain(stage: &Stage) -> String {
 fn apply_that_another_one_crosses_is_stopped(cloud: &Place) {
     let stage = std::sync::Arc::new(cloud.applied());
     let (other, place) = (std::sync::Arc::downgrade(&stage), *cloud);
-    stage.write("two.toml", &cloud.plan_with(&[cloud.settings[0].pair(), cloud.both.1.pair()]));
-    let (operation, nth) = cloud.update_begins;
+    stage.write("two.toml", &cloud.plan_with(&[cloud.plans.settings[0].pair(), cloud.edits.both.1.pair()]));
+    let (operation, nth) = cloud.faults.update_begins;
     stage.hook(operation, nth, When::Before, move |_| {
         place.succeed(&other.upgrade().unwrap(), &["apply", "two.toml", "--yes"]);
     });
-    cloud.change(&stage, cloud.update);
+    cloud.change(&stage, cloud.plans.update);
     cloud.ends(&stage, 3, &["apply", "--yes"]);
     stage.faults().clear();
     cloud.apply(&stage);

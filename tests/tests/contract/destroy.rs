@@ -20,7 +20,7 @@ contract! {
 
 fn destroy_refuses_a_protected_deployment(cloud: &Place) {
     let stage = cloud.applied();
-    cloud.change(&stage, &[cloud.protect]);
+    cloud.change(&stage, &[cloud.plans.protect]);
     for command in [&["destroy", "--yes"][..], &["destroy", "--yes", "--orphans", "--delete-data", cloud.bucket]] {
         let ran = cloud.ends(&stage, 6, command);
         assert!(ran.contains("protect = false"), "{ran}");
@@ -42,14 +42,14 @@ fn destroy_refuses_content_with_counts_and_deletes_it_on_request(cloud: &Place) 
     let writes = stage.writes();
     let place =
         |name: &str| writes.iter().position(|write| write == name).unwrap_or_else(|| panic!("{name}: {writes:?}"));
-    let (access, emptying) = cloud.emptying;
+    let (access, emptying) = cloud.faults.emptying;
     assert!(place(access) < place(emptying), "the writers' access goes first: {writes:?}");
     assert_eq!((cloud.ours)(&stage.hand()), Vec::<String>::new());
 }
 
 fn destroy_refuses_an_object_that_arrives_at_the_last_moment(cloud: &Place) {
     let stage = cloud.applied();
-    let (operation, nth, at) = cloud.last_look;
+    let (operation, nth, at) = cloud.faults.last_look;
     let upload = cloud.upload;
     stage.hook(operation, nth, at, move |hand| upload(hand, "late"));
     let refused = cloud.ends(&stage, 6, &["destroy", "--yes"]);
@@ -72,12 +72,12 @@ fn destroy_twice_succeeds(cloud: &Place) {
 fn two_destroys_at_once_leave_nothing(cloud: &Place) {
     let stage = std::sync::Arc::new(cloud.applied());
     let (other, place) = (std::sync::Arc::downgrade(&stage), *cloud);
-    stage.hook(cloud.finishes, 1, When::Before, move |_| {
+    stage.hook(cloud.faults.finishes, 1, When::Before, move |_| {
         place.succeed(&other.upgrade().unwrap(), &["destroy", "--yes"]);
     });
     let first = cloud.run(&stage, &["destroy", "--yes"]);
     assert!([0, 3].contains(&first.code), "{}{}", first.stdout, first.stderr);
-    assert!(stage.faults().count(cloud.finishes) >= 2, "they did not cross: {:?}", stage.writes());
+    assert!(stage.faults().count(cloud.faults.finishes) >= 2, "they did not cross: {:?}", stage.writes());
     assert_eq!((cloud.ours)(&stage.hand()), Vec::<String>::new());
     cloud.succeed(&stage, &["destroy", "--yes"]);
 }
@@ -87,11 +87,11 @@ fn two_destroys_at_once_leave_nothing(cloud: &Place) {
 fn apply_that_a_destroy_crosses_leaves_nothing_unmarked(cloud: &Place) {
     let stage = std::sync::Arc::new(cloud.applied());
     let (other, place) = (std::sync::Arc::downgrade(&stage), *cloud);
-    let (operation, nth) = cloud.update_begins;
+    let (operation, nth) = cloud.faults.update_begins;
     stage.hook(operation, nth, When::Before, move |_| {
         place.succeed(&other.upgrade().unwrap(), &["destroy", "--yes"]);
     });
-    cloud.change(&stage, cloud.update);
+    cloud.change(&stage, cloud.plans.update);
     let crossed = stage.hastened(|| cloud.run(&stage, &["apply", "--yes", "--timeout", "20"]));
     assert!([0, 1, 3, 5].contains(&crossed.code), "{}{}", crossed.stdout, crossed.stderr);
     stage.faults().clear();
@@ -112,8 +112,8 @@ fn data_of_who_took_the_bucket_meanwhile_is_not_deleted(cloud: &Place) {
     theirs[&key] = "wandb-theirs".into();
     stage.faults().clear();
     let (set_mark, bucket, written) = (cloud.set_mark, cloud.bucket, theirs.clone());
-    stage.hook(cloud.emptying.0, 1, When::Before, move |hand| set_mark(hand, bucket, &written));
+    stage.hook(cloud.faults.emptying.0, 1, When::Before, move |hand| set_mark(hand, bucket, &written));
     cloud.ends(&stage, 3, &["destroy", "--yes", "--delete-data", cloud.bucket]);
-    assert_eq!(stage.faults().begun(cloud.emptying.1), 0, "{:?}", stage.writes());
+    assert_eq!(stage.faults().begun(cloud.faults.emptying.1), 0, "{:?}", stage.writes());
     assert_eq!((cloud.mark)(&hand, cloud.bucket), theirs);
 }

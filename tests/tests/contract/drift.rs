@@ -29,7 +29,7 @@ fn plan_and_drift_never_write(cloud: &Place) {
     cloud.ends(&stage, 2, &["drift"]);
     wrote_nothing(&stage);
     cloud.apply(&stage);
-    cloud.edit(&stage, cloud.edits[0].make);
+    cloud.edit(&stage, cloud.edits.facets[0].make);
     cloud.ends(&stage, 0, &["plan"]);
     cloud.ends(&stage, 2, &["drift"]);
     wrote_nothing(&stage);
@@ -37,7 +37,7 @@ fn plan_and_drift_never_write(cloud: &Place) {
 
 fn drift_of_each_facet_is_named_and_repaired(cloud: &Place) {
     let stage = cloud.applied();
-    for edit in cloud.edits {
+    for edit in cloud.edits.facets {
         cloud.edit(&stage, edit.make);
         let drift = cloud.ends(&stage, 2, &["drift"]);
         let line = drift.lines().find(|line| line.trim_start().starts_with(edit.shows));
@@ -50,7 +50,7 @@ fn drift_of_each_facet_is_named_and_repaired(cloud: &Place) {
 
 fn pending_of_each_setting_is_no_drift_and_shows_its_line(cloud: &Place) {
     let stage = cloud.applied();
-    for setting in cloud.settings {
+    for setting in cloud.plans.settings {
         cloud.change(&stage, &[setting.pair()]);
         let drift = cloud.ends(&stage, 0, &["drift"]);
         let line = drift.lines().find(|line| line.contains(setting.shows));
@@ -64,7 +64,7 @@ fn pending_of_each_setting_is_no_drift_and_shows_its_line(cloud: &Place) {
 
 fn both_changed_is_shown_as_both(cloud: &Place) {
     let stage = cloud.applied();
-    let (edit, setting) = cloud.both;
+    let (edit, setting) = cloud.edits.both;
     cloud.edit(&stage, edit.make);
     cloud.change(&stage, &[setting.pair()]);
     let drift = cloud.ends(&stage, 2, &["drift"]);
@@ -75,7 +75,7 @@ fn both_changed_is_shown_as_both(cloud: &Place) {
 
 fn what_is_gone_is_drift_and_comes_back(cloud: &Place) {
     let stage = cloud.applied();
-    for gone in cloud.gone {
+    for gone in cloud.edits.gone {
         cloud.edit(&stage, gone.make);
         let drift = cloud.ends(&stage, 2, &["drift"]);
         assert!(drift.contains(gone.shows), "{}: {drift}", gone.shows);
@@ -88,7 +88,7 @@ fn what_is_gone_is_drift_and_comes_back(cloud: &Place) {
 
 fn stale_mark_is_recorded(cloud: &Place) {
     let stage = cloud.applied();
-    let (edit, setting, writes) = cloud.stale;
+    let (edit, setting, writes) = cloud.edits.stale;
     cloud.edit(&stage, edit.make);
     cloud.change(&stage, &[setting.pair()]);
     let drift = cloud.ends(&stage, 0, &["drift"]);
@@ -106,7 +106,7 @@ fn nothing_there_at_all_is_said(cloud: &Place) {
 
 fn drift_report_formats(cloud: &Place) {
     let stage = cloud.applied();
-    let edit = cloud.edits[0];
+    let edit = cloud.edits.facets[0];
     cloud.edit(&stage, edit.make);
     let report = |format: &str| cloud.ends(&stage, 2, &["drift", "--format", format]);
     let text = report("text");
@@ -127,7 +127,7 @@ fn drift_report_formats(cloud: &Place) {
 /// What carried the marks is gone; what the deployment gave to others still tells of it.
 fn everything_gone_is_drift_whatever_is_left_elsewhere(cloud: &Place) {
     let stage = cloud.applied();
-    cloud.edit(&stage, cloud.all_gone);
+    cloud.edit(&stage, cloud.edits.all_gone);
     let drift = cloud.ends(&stage, 2, &["drift"]);
     assert!(!drift.contains(": pending"), "{drift}");
     let junit = cloud.ends(&stage, 2, &["drift", "--format", "junit"]);
@@ -137,9 +137,9 @@ fn everything_gone_is_drift_whatever_is_left_elsewhere(cloud: &Place) {
 /// The queue has another name since, and the former one is left over: somebody deletes the current one.
 fn orphan_does_not_hide_that_its_successor_is_gone(cloud: &Place) {
     let stage = cloud.applied();
-    cloud.change(&stage, cloud.queue_renamed.0);
+    cloud.change(&stage, cloud.plans.queue_renamed.0);
     cloud.apply(&stage);
-    cloud.edit(&stage, cloud.renamed_gone);
+    cloud.edit(&stage, cloud.edits.renamed_gone);
     let drift = cloud.ends(&stage, 2, &["drift"]);
     assert!(drift.contains("it was applied and is gone"), "{drift}");
 }

@@ -28,7 +28,7 @@ contract! {
 
 fn passing_faults_are_repeated(cloud: &Place) {
     let undisturbed = done_by_apply(cloud);
-    side_by_side(&(cloud.passing)(), |(operation, what)| {
+    side_by_side(&(cloud.faults.passing)(), |(operation, what)| {
         let stage = cloud.planned();
         stage.faults().clear();
         fault(&stage, operation, Nth::Number(1), what.clone());
@@ -57,7 +57,7 @@ fn done_by_apply(cloud: &Place) -> Vec<String> {
 }
 
 fn effect_without_an_answer_is_found_and_finished(cloud: &Place) {
-    side_by_side(cloud.lost, |operation| {
+    side_by_side(cloud.faults.lost, |operation| {
         let stage = cloud.planned();
         let (operation, nth) = ((*operation).to_owned(), Nth::Number(1));
         stage.faults().clear();
@@ -71,7 +71,7 @@ fn effect_without_an_answer_is_found_and_finished(cloud: &Place) {
 
 fn retry_after_is_obeyed(cloud: &Place) {
     let stage = cloud.planned();
-    let (operation, what) = (cloud.patient)();
+    let (operation, what) = (cloud.faults.patient)();
     fault(&stage, operation, Nth::Number(1), what);
     cloud.succeed(&stage, &["apply", "--yes"]);
     let records = stage.faults().records();
@@ -87,7 +87,7 @@ fn retry_after_is_obeyed(cloud: &Place) {
 
 fn denied_write_is_final_and_names_the_call(cloud: &Place) {
     let stage = cloud.planned();
-    let denied = &cloud.denied;
+    let denied = &cloud.faults.denied;
     let (code, message) = (denied.code.to_owned(), denied.message.to_owned());
     fault(&stage, denied.operation, Nth::Every, What::Error { status: 403, code, message });
     let ran = cloud.ends(&stage, 5, &["apply", "--yes"]);
@@ -104,8 +104,8 @@ fn denied_write_is_final_and_names_the_call(cloud: &Place) {
 
 fn denied_read_is_unknown_never_in_sync(cloud: &Place) {
     let stage = cloud.applied();
-    let (operation, address) = cloud.denied_read;
-    fault(&stage, operation, Nth::Every, (cloud.refusal)());
+    let (operation, address) = cloud.faults.denied_read;
+    fault(&stage, operation, Nth::Every, (cloud.faults.refusal)());
     let drift = cloud.ends(&stage, 1, &["drift"]);
     assert!(drift.contains("unknown") && drift.contains(address) && !drift.contains("in sync"), "{drift}");
     cloud.ends(&stage, 1, &["apply", "--yes"]);
@@ -119,7 +119,7 @@ fn interrupted_apply_says_what_is_done_and_the_rerun_finishes(cloud: &Place) {
         stage.faults().set_latency(Duration::from_millis(300));
         let started = Instant::now();
         let child = cloud.spawn(&stage, &["apply", "--yes"]);
-        wait_for(&stage, cloud.begins);
+        wait_for(&stage, cloud.faults.begins);
         signal(&child, name);
         let ran = stage.finished(child, started);
         assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
@@ -136,10 +136,10 @@ fn second_signal_stops_waiting_and_does_not_call_it_done(cloud: &Place) {
     let stage = cloud.planned();
     // Longer than the test may take: whoever waits for the answer is found out.
     let endless = Duration::from_secs(600);
-    fault(&stage, cloud.begins, Nth::Every, What::Delay(endless));
+    fault(&stage, cloud.faults.begins, Nth::Every, What::Delay(endless));
     let mut child = cloud.spawn(&stage, &["apply", "--yes"]);
     let mut printed = BufReader::new(child.stderr.take().unwrap());
-    wait_for_start(&stage, cloud.begins);
+    wait_for_start(&stage, cloud.faults.begins);
     signal(&child, "INT");
     let mut text = String::new();
     while !text.contains("no new writes") {
@@ -157,7 +157,7 @@ fn second_signal_stops_waiting_and_does_not_call_it_done(cloud: &Place) {
 fn time_limit_stops_like_a_signal_and_the_rerun_finishes(cloud: &Place) {
     let stage = cloud.planned();
     // Until then, nothing is written twice.
-    fault(&stage, cloud.begins, Nth::Number(1), What::Delay(Duration::from_secs(7)));
+    fault(&stage, cloud.faults.begins, Nth::Number(1), What::Delay(Duration::from_secs(7)));
     let ran = cloud.run(&stage, &["apply", "--yes", "--timeout", "5"]);
     assert_eq!(ran.code, 5, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("time limit: no new writes") && ran.stderr.contains("not done:"), "{}", ran.stderr);
@@ -170,7 +170,7 @@ fn time_limit_stops_like_a_signal_and_the_rerun_finishes(cloud: &Place) {
 fn time_limit_and_signals_end_a_look_too(cloud: &Place) {
     let stage = cloud.applied();
     let endless = Duration::from_secs(600);
-    let (looked_at, _) = cloud.denied_read;
+    let (looked_at, _) = cloud.faults.denied_read;
     let commands: [&[&str]; 4] = [&["plan"], &["drift"], &["apply", "--yes"], &["destroy", "--yes"]];
     side_by_side(&commands, |command| {
         fault(&stage, looked_at, Nth::Every, What::Delay(endless));
@@ -190,13 +190,13 @@ fn time_limit_and_signals_end_a_look_too(cloud: &Place) {
 
 /// Credentials that expire after the last write: the run ends under that name, and says that everything is written.
 fn final_error_ends_the_look_after_the_writes(cloud: &Place) {
-    let (looked_at, _) = cloud.denied_read;
+    let (looked_at, _) = cloud.faults.denied_read;
     let usual = cloud.planned();
     usual.faults().clear();
     cloud.succeed(&usual, &["apply", "--yes"]);
     let last = usual.faults().begun(looked_at);
     let stage = cloud.planned();
-    fault(&stage, looked_at, Nth::Number(last), (cloud.refusal)());
+    fault(&stage, looked_at, Nth::Number(last), (cloud.faults.refusal)());
     let said = cloud.ends(&stage, 1, &["apply", "--yes"]);
     assert!(said.contains("permission denied") && said.contains("everything is written"), "{said}");
     assert!(stage.faults().begun(looked_at) == last && !said.contains("a bug"), "{said}");
@@ -234,17 +234,17 @@ fn wait_until(what: &str, came: impl Fn() -> bool) {
 fn nothing_is_repeated_after_a_signal(cloud: &Place) {
     use std::io::{BufRead as _, BufReader, Read as _};
     let stage = cloud.planned();
-    fault(&stage, cloud.begins, Nth::Every, What::Throttle);
+    fault(&stage, cloud.faults.begins, Nth::Every, What::Throttle);
     let mut child = cloud.spawn(&stage, &["apply", "--yes"]);
     let mut printed = BufReader::new(child.stderr.take().unwrap());
-    wait_until(cloud.begins, || stage.faults().begun(cloud.begins) >= 2);
+    wait_until(cloud.faults.begins, || stage.faults().begun(cloud.faults.begins) >= 2);
     signal(&child, "INT");
     let mut text = String::new();
     while !text.contains("no new writes") {
         assert!(printed.read_line(&mut text).unwrap() > 0, "it ended: {text}");
     }
-    let sent = stage.faults().begun(cloud.begins);
+    let sent = stage.faults().begun(cloud.faults.begins);
     printed.read_to_string(&mut text).unwrap();
     assert_eq!(stage.finished(child, Instant::now()).code, 130, "{text}");
-    assert_eq!(stage.faults().begun(cloud.begins), sent, "{text}");
+    assert_eq!(stage.faults().begun(cloud.faults.begins), sent, "{text}");
 }

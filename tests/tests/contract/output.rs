@@ -22,7 +22,7 @@ contract! {
 fn output_is_what_the_server_reads(cloud: &Place) {
     let stage = cloud.planned();
     let outputs = cloud.succeed(&stage, &["output", "--no-secrets"]);
-    for output in cloud.outputs {
+    for output in cloud.plans.outputs {
         assert!(outputs.contains(output), "{outputs}");
         let (name, value) = output.split_once('=').unwrap();
         assert_eq!(cloud.succeed(&stage, &["output", "provision.toml", name]), value);
@@ -40,7 +40,7 @@ fn output_in_every_format(cloud: &Place) {
     let quoted = output(&["--format", "dotenv"]);
     let object: Value = serde_json::from_str(&output(&["--format", "json"])).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&output(&["--json"])).unwrap(), object);
-    for line in cloud.outputs {
+    for line in cloud.plans.outputs {
         let (name, value) = line.trim_end().split_once('=').unwrap();
         assert!(plain.contains(line), "{plain}");
         assert!(unquoted(&quoted).contains(line), "{quoted}");
@@ -67,7 +67,7 @@ fn output_into_a_file_that_nobody_else_reads(cloud: &Place) {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{mode:o}");
         let text = stage.read("server.env");
-        for output in cloud.outputs {
+        for output in cloud.plans.outputs {
             assert!(text.contains(&stage.fill(output)), "{text}");
         }
         assert!(!text.contains("redacted"), "{text}");
@@ -122,9 +122,10 @@ fn no_credentials_is_told_and_nothing_is_asked(cloud: &Place) {
 
 fn text_of_a_service_is_escaped(cloud: &Place) {
     let stage = cloud.applied();
-    let (operation, _) = cloud.denied_read;
+    let (operation, _) = cloud.faults.denied_read;
     let message = "no \u{1b}[2Jway\u{7} | <b>".to_owned();
-    let what = provision_sandbox::fault::What::Error { status: 403, code: cloud.denied.code.to_owned(), message };
+    let what =
+        provision_sandbox::fault::What::Error { status: 403, code: cloud.faults.denied.code.to_owned(), message };
     fault(&stage, operation, Nth::Every, what);
     for format in ["text", "markdown", "junit", "sarif"] {
         let printed = cloud.ends(&stage, 1, &["drift", "--format", format]);

@@ -15,7 +15,7 @@ contract! {
 
 fn renaming_the_bucket_is_refused(cloud: &Place) {
     let stage = cloud.applied();
-    for renamed in cloud.bucket_renamed {
+    for renamed in cloud.plans.bucket_renamed {
         cloud.change(&stage, &[renamed.pair()]);
         for command in [&["plan"][..], &["apply", "--yes"], &["drift"], &["destroy", "--yes", "--orphans"]] {
             let ran = cloud.ends(&stage, 6, command);
@@ -30,7 +30,7 @@ fn renaming_the_bucket_is_refused(cloud: &Place) {
 
 fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan(cloud: &Place) {
     let stage = cloud.applied();
-    let (changes, orphans) = cloud.queue_renamed;
+    let (changes, orphans) = cloud.plans.queue_renamed;
     cloud.change(&stage, changes);
     cloud.ends(&stage, 0, &["drift"]);
     cloud.apply(&stage);
@@ -56,7 +56,7 @@ fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan(cloud: &Place)
 
 fn plan_says_what_orphans_would_be_deleted(cloud: &Place) {
     let stage = cloud.applied();
-    let (changes, orphans) = cloud.queue_renamed;
+    let (changes, orphans) = cloud.plans.queue_renamed;
     cloud.change(&stage, changes);
     cloud.apply(&stage);
     let (kept, deleted) = (cloud.succeed(&stage, &["plan"]), cloud.succeed(&stage, &["plan", "--orphans"]));
@@ -69,7 +69,7 @@ fn plan_says_what_orphans_would_be_deleted(cloud: &Place) {
 
 fn destroy_deletes_orphans_on_request_only(cloud: &Place) {
     let stage = cloud.applied();
-    let (changes, orphans) = cloud.queue_renamed;
+    let (changes, orphans) = cloud.plans.queue_renamed;
     cloud.change(&stage, changes);
     cloud.apply(&stage);
     let queue = orphans[0].trim_start_matches("orphan ").replace('`', "");

@@ -41,12 +41,12 @@ fn saved_change_set_is_applied_in_the_sandbox_of_the_command(cloud: &Place) {
 
 fn saved_change_set_is_stale_after_any_change(cloud: &Place) {
     let stage = cloud.applied();
-    cloud.change(&stage, cloud.update);
+    cloud.change(&stage, cloud.plans.update);
     cloud.succeed(&stage, &["plan", "--out", "set.json"]);
-    cloud.edit(&stage, cloud.edits[0].make);
+    cloud.edit(&stage, cloud.edits.facets[0].make);
     cloud.ends(&stage, 3, &["apply", "set.json"]);
     cloud.succeed(&stage, &["plan", "--out", "set.json"]);
-    stage.write("provision.toml", cloud.plan);
+    stage.write("provision.toml", cloud.plans.whole);
     let stale = cloud.ends(&stage, 3, &["apply", "set.json"]);
     assert!(stale.contains("says something else now"), "{stale}");
     wrote_nothing(&stage);
@@ -68,7 +68,7 @@ fn saved_change_set_of_another_version_is_refused(cloud: &Place) {
 
 fn saved_change_set_holds_no_secret(cloud: &Place) {
     let stage = cloud.applied();
-    cloud.change(&stage, cloud.update);
+    cloud.change(&stage, cloud.plans.update);
     cloud.succeed(&stage, &["plan", "--out", "set.json"]);
     for secret in (cloud.secrets)(&stage.hand()) {
         assert!(!stage.read("set.json").contains(&secret), "{secret}");

@@ -22,27 +22,27 @@ contract! {
 fn others_entries_survive_adopt_update_and_release(cloud: &Place) {
     let stage = cloud.planned();
     let hand = stage.hand();
-    (cloud.make_unmarked)(&hand);
-    (cloud.put_others)(&hand);
-    let before = (cloud.others)(&hand);
+    (cloud.foreign.unmarked)(&hand);
+    (cloud.foreign.put)(&hand);
+    let before = (cloud.foreign.all)(&hand);
     cloud.ends(&stage, 6, &["apply", "--yes"]);
-    cloud.change(&stage, cloud.adopting);
+    cloud.change(&stage, cloud.plans.adopting);
     let adopted = cloud.succeed(&stage, &["apply", "--yes"]);
     assert!(adopted.contains("kept: "), "{adopted}");
-    assert_eq!((cloud.others)(&hand), before, "after adopting");
+    assert_eq!((cloud.foreign.all)(&hand), before, "after adopting");
     assert_eq!((cloud.ours)(&hand), cloud.adopted);
     cloud.is_in_sync(&stage);
     let moved = ("wandb.example.com", "moved.example.com");
-    cloud.change(&stage, &[cloud.adopting, &[moved]].concat());
+    cloud.change(&stage, &[cloud.plans.adopting, &[moved]].concat());
     cloud.apply(&stage);
-    assert_eq!((cloud.others)(&hand), before, "after the update");
+    assert_eq!((cloud.foreign.all)(&hand), before, "after the update");
     // The origin is in the mark: `adopt` may leave the file.
-    let text = cloud.plan_with(&[cloud.adopting, &[moved]].concat()).replace("adopt = true\n", "");
+    let text = cloud.plan_with(&[cloud.plans.adopting, &[moved]].concat()).replace("adopt = true\n", "");
     stage.write("provision.toml", &text);
     cloud.is_in_sync(&stage);
     cloud.ends(&stage, 6, &["destroy", "--yes", "--delete-data", cloud.bucket]);
     cloud.succeed(&stage, &["destroy", "--yes"]);
-    assert_eq!((cloud.others)(&hand), before, "after the release");
+    assert_eq!((cloud.foreign.all)(&hand), before, "after the release");
     assert_eq!((cloud.ours)(&hand), Vec::<String>::new());
     cloud.ends(&stage, 6, &["destroy", "--yes"]);
 }
@@ -75,7 +75,7 @@ fn is_refused_to(cloud: &Place, deployment: &str, owner: &str) {
 
 fn deployments_with_alike_names_do_not_touch_each_other(cloud: &Place) {
     let stage = cloud.applied();
-    stage.write("other.toml", &cloud.plan_with(cloud.alike));
+    stage.write("other.toml", &cloud.plan_with(cloud.plans.alike));
     cloud.succeed(&stage, &["apply", "other.toml", "--yes"]);
     cloud.is_in_sync(&stage);
     for plan_file in ["provision.toml", "other.toml"] {
@@ -91,9 +91,9 @@ fn deployments_with_alike_names_do_not_touch_each_other(cloud: &Place) {
 
 fn unmarked_is_refused_with_adopt_as_the_hint(cloud: &Place) {
     let stage = cloud.planned();
-    cloud.edit(&stage, cloud.make_unmarked);
+    cloud.edit(&stage, cloud.foreign.unmarked);
     let plan = cloud.ends(&stage, 6, &["plan"]);
-    for hint in cloud.unmarked_hints {
+    for hint in cloud.foreign.unmarked_hints {
         assert!(plan.contains(hint), "{hint}: {plan}");
     }
     cloud.ends(&stage, 6, &["apply", "--yes"]);
@@ -109,13 +109,13 @@ fn unmarked_is_refused_with_adopt_as_the_hint(cloud: &Place) {
 /// Somebody made the bucket as a copy of another one of this deployment's, tags included.
 fn mark_that_was_copied_proves_nothing(cloud: &Place) {
     let origin = cloud.planned();
-    let renamed = cloud.bucket_renamed[0].pair();
+    let renamed = cloud.plans.bucket_renamed[0].pair();
     cloud.change(&origin, &[renamed]);
     cloud.apply(&origin);
     let mark = (cloud.mark)(&origin.hand(), &format!("{}-new", cloud.bucket));
     let stage = cloud.planned();
     let hand = stage.hand();
-    (cloud.make_unmarked)(&hand);
+    (cloud.foreign.unmarked)(&hand);
     (cloud.set_mark)(&hand, cloud.bucket, &mark);
     stage.faults().clear();
     let plan = cloud.ends(&stage, 6, &["plan"]);
@@ -136,7 +136,7 @@ fn mark_of_a_newer_version_is_not_written_over(cloud: &Place) {
     let key = mark.as_object().unwrap().keys().find(|key| key.ends_with("spec")).unwrap().clone();
     mark[&key] = mark[&key].as_str().unwrap().replacen("v1-", "v2-", 1).into();
     (cloud.set_mark)(&hand, cloud.bucket, &mark);
-    cloud.change(&stage, cloud.update);
+    cloud.change(&stage, cloud.plans.update);
     stage.faults().clear();
     for command in [&["plan"][..], &["apply", "--yes"], &["destroy", "--yes"]] {
         let refused = cloud.ends(&stage, 6, command);
@@ -150,29 +150,29 @@ fn mark_of_a_newer_version_is_not_written_over(cloud: &Place) {
 fn what_is_no_longer_wanted_of_ours_goes(cloud: &Place) {
     let stage = cloud.planned();
     let hand = stage.hand();
-    (cloud.make_unmarked)(&hand);
-    (cloud.put_others)(&hand);
-    let before = (cloud.others)(&hand);
-    cloud.change(&stage, cloud.adopting);
+    (cloud.foreign.unmarked)(&hand);
+    (cloud.foreign.put)(&hand);
+    let before = (cloud.foreign.all)(&hand);
+    cloud.change(&stage, cloud.plans.adopting);
     cloud.apply(&stage);
-    stage.write("provision.toml", &cloud.plan_with(cloud.adopting).replace("private = true\n", ""));
+    stage.write("provision.toml", &cloud.plan_with(cloud.plans.adopting).replace("private = true\n", ""));
     cloud.apply(&stage);
     cloud.succeed(&stage, &["destroy", "--yes"]);
     assert_eq!((cloud.ours)(&hand), Vec::<String>::new());
-    assert_eq!((cloud.others)(&hand), before);
+    assert_eq!((cloud.foreign.all)(&hand), before);
 }
 
 fn deployment_that_was_renamed_is_released_whole(cloud: &Place) {
     let stage = cloud.planned();
     let hand = stage.hand();
-    (cloud.make_unmarked)(&hand);
-    (cloud.put_others)(&hand);
-    let before = (cloud.others)(&hand);
+    (cloud.foreign.unmarked)(&hand);
+    (cloud.foreign.put)(&hand);
+    let before = (cloud.foreign.all)(&hand);
     for name in ["\"wandb-prod\"", "\"wandb-new\"\nwas = \"wandb-prod\"", "\"wandb-new\""] {
-        cloud.change(&stage, &[cloud.adopting, &[("\"wandb-prod\"", name)]].concat());
+        cloud.change(&stage, &[cloud.plans.adopting, &[("\"wandb-prod\"", name)]].concat());
         cloud.apply(&stage);
     }
     cloud.succeed(&stage, &["destroy", "--yes"]);
     assert_eq!((cloud.ours)(&hand), Vec::<String>::new());
-    assert_eq!((cloud.others)(&hand), before);
+    assert_eq!((cloud.foreign.all)(&hand), before);
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Document, Kind, Room, Shared};
 use crate::clouds::AWS;
-use crate::clouds::aws::{boto, python};
+use crate::clouds::aws::hand::{boto, python};
 
 pub(super) static SHARED: Shared = Shared {
     cloud: &AWS,

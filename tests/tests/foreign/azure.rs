@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Document, Kind, Room, Shared};
 use crate::clouds::AZURE;
-use crate::clouds::azure::{
+use crate::clouds::azure::hand::{
     ACCOUNT, GROUP, SERVER, SUBSCRIPTION, assignments, container, events, queue, rules, set_rules,
 };
 

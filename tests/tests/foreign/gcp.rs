@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Document, Kind, Room, Shared};
 use crate::clouds::GCP;
-use crate::clouds::gcp::{ACCOUNT, BUCKET, ENTRIES, POLICY, SUBSCRIPTION, TOPIC};
+use crate::clouds::gcp::hand::{ACCOUNT, BUCKET, ENTRIES, POLICY, SUBSCRIPTION, TOPIC};
 
 pub(super) static SHARED: Shared = Shared {
     cloud: &GCP,

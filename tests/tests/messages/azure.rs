@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::sort_progress;
 use crate::clouds::AZURE;
-use crate::clouds::azure::{ACCOUNT, SERVER, SUBSCRIPTION, TENANT};
+use crate::clouds::azure::hand::{ACCOUNT, SERVER, SUBSCRIPTION, TENANT};
 
 const EVENT_GRID: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/providers/Microsoft.EventGrid";
 
@@ -50,7 +50,7 @@ fn registration_that_is_missing_is_told_done_and_waited_for() {
 fn registration_that_is_not_permitted_names_who_may() {
     let stage = AZURE.planned();
     stage.send("POST", &format!("{EVENT_GRID}/unregister"), Value::Null);
-    fault(&stage, "arm:providers.register", When::Before, (AZURE.refusal)());
+    fault(&stage, "arm:providers.register", When::Before, (AZURE.faults.refusal)());
     diagnostics("failed_registration_denied", AZURE.run(&stage, &["apply", "--yes"]));
 }
 

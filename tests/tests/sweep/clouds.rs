@@ -43,7 +43,7 @@ pub(super) static APPLY: Scenario = Scenario {
 pub(super) static UPDATE: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
-        cloud.change(stage, cloud.update);
+        cloud.change(stage, cloud.plans.update);
     },
     arguments: APPLYING,
     with_others: false,
@@ -54,9 +54,9 @@ pub(super) static UPDATE: Scenario = Scenario {
 
 pub(super) static ADOPT: Scenario = Scenario {
     prepare: |cloud, stage| {
-        (cloud.make_unmarked)(&stage.hand());
-        (cloud.put_others)(&stage.hand());
-        cloud.change(stage, cloud.adopting);
+        (cloud.foreign.unmarked)(&stage.hand());
+        (cloud.foreign.put)(&stage.hand());
+        cloud.change(stage, cloud.plans.adopting);
     },
     arguments: APPLYING,
     with_others: true,
@@ -133,7 +133,7 @@ impl Original {
         let state = tempfile::tempdir().unwrap();
         let stage = cloud.set(Stage::start_in(cloud.sandbox, state.path()));
         (scenario.prepare)(cloud, &stage);
-        let others = scenario.with_others.then(|| (cloud.others)(&stage.hand()));
+        let others = scenario.with_others.then(|| (cloud.foreign.all)(&stage.hand()));
         let plan_file = stage.read("provision.toml");
         drop(stage);
         Self { state, plan_file, others }
@@ -171,7 +171,7 @@ impl Prepared {
     /// Look at what others have, after a run that printed this.
     pub(super) fn keeps_others(&self, printed: &str) -> Result<(), String> {
         let before = self.original.others.as_ref();
-        match before.map(|before| (before, (self.cloud.others)(&self.stage.hand()))) {
+        match before.map(|before| (before, (self.cloud.foreign.all)(&self.stage.hand()))) {
             Some((before, now)) if now != *before => Err(format!("others had {before}, have {now} after {printed}")),
             _ => Ok(()),
         }
@@ -196,14 +196,14 @@ impl World for Prepared {
         assert!(!printed.contains("orphan"), "{printed}");
         assert_eq!((self.cloud.ours)(&hand), (self.scenario.leaves)(self.cloud));
         if let Some(others) = &self.original.others {
-            assert_eq!((self.cloud.others)(&hand), *others);
+            assert_eq!((self.cloud.foreign.all)(&hand), *others);
         }
     }
 }
 
 /// A scenario on a cloud. A run mostly waits, so that several go on at the same time.
 pub(super) fn sweep(cloud: &'static CloudFixture, scenario: &'static Scenario) -> Sweep<Prepared> {
-    let mut ways = super::ways((cloud.internal)(), (cloud.refusal)());
+    let mut ways = super::ways((cloud.faults.internal)(), (cloud.faults.refusal)());
     if scenario.rare {
         ways.drain(..1);
         ways.drain(3..);
@@ -212,8 +212,8 @@ pub(super) fn sweep(cloud: &'static CloudFixture, scenario: &'static Scenario) -
     Sweep {
         prepare: Box::new(move || Prepared::of(cloud, scenario, original)),
         ways,
-        uncrossed: cloud.uncrossed,
-        says: cloud.says,
+        uncrossed: cloud.faults.uncrossed,
+        says: cloud.faults.says,
         at_once: 8,
         dropped: AtomicUsize::new(0),
     }

@@ -56,7 +56,7 @@ impl Form {
     /// Those that an operation's answers can be told from.
     fn of(cloud: &CloudFixture, operation: &str) -> Vec<Self> {
         let mut forms = vec![Self::Page, Self::Nothing, Self::Half, Self::Another];
-        if (cloud.always_lists)(operation) {
+        if (cloud.faults.always_lists)(operation) {
             forms.push(Self::NoArray);
         }
         forms
@@ -102,7 +102,8 @@ fn every_read(cloud: &'static CloudFixture) {
 impl Sweep<Prepared> {
     /// How many reads were answered so, and what was wrong of them.
     fn answer_unreadably(&self, cloud: &CloudFixture, scenario: &Scenario) -> (usize, Vec<String>) {
-        let reads = self.reads().into_iter().filter(|(operation, _)| !cloud.bodiless.contains(&operation.as_str()));
+        let reads =
+            self.reads().into_iter().filter(|(operation, _)| !cloud.faults.bodiless.contains(&operation.as_str()));
         let runs = reads.flat_map(|point| Form::of(cloud, &point.0).into_iter().map(move |form| (point.clone(), form)));
         let chosen: Vec<_> = chosen(runs.collect());
         let runs: Vec<_> = chosen.iter().collect();
@@ -156,7 +157,7 @@ impl Sweep<Prepared> {
             return Err(format!("expected exit {expected:?} of {said}"));
         }
         let (_, told) = said.split_once('\n').unwrap_or_default();
-        if !operation.starts_with("login:") && !told.contains(&(cloud.says)(operation)) {
+        if !operation.starts_with("login:") && !told.contains(&(cloud.faults.says)(operation)) {
             return Err(format!("the operation is not named in {said}"));
         }
         if scenario.only_looks && wrote {

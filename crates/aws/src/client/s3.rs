@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{
 use provision_core::Error;
 use provision_core::mark::Tags;
 
-use crate::client::{Reader, Writer, ours};
+use crate::client::{Reader, Writer, unbuilt};
 use crate::error::absent;
 
 /// A page of object versions and delete markers.
@@ -205,7 +205,7 @@ impl Writer {
 
     /// The whole tag set <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>.
     pub(crate) async fn put_bucket_tagging(&self, bucket: &str, owner: &str, tags: &Tags) -> Result<(), Error> {
-        let tagging = Tagging::builder().set_tag_set(Some(s3_tags(tags)?)).build().map_err(ours)?;
+        let tagging = Tagging::builder().set_tag_set(Some(s3_tags(tags)?)).build().map_err(unbuilt)?;
         let request = || {
             let request = self.clients().s3.put_bucket_tagging().bucket(bucket).expected_bucket_owner(owner);
             request.tagging(tagging.clone())
@@ -241,8 +241,8 @@ impl Writer {
         owner: &str,
         ownership: &str,
     ) -> Result<(), Error> {
-        let rule = OwnershipControlsRule::builder().object_ownership(ownership.into()).build().map_err(ours)?;
-        let controls = OwnershipControls::builder().rules(rule).build().map_err(ours)?;
+        let rule = OwnershipControlsRule::builder().object_ownership(ownership.into()).build().map_err(unbuilt)?;
+        let controls = OwnershipControls::builder().rules(rule).build().map_err(unbuilt)?;
         let request = || {
             let request = self.clients().s3.put_bucket_ownership_controls().bucket(bucket);
             request.expected_bucket_owner(owner).ownership_controls(controls.clone())
@@ -257,7 +257,7 @@ impl Writer {
         owner: &str,
         rule: ServerSideEncryptionRule,
     ) -> Result<(), Error> {
-        let configuration = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(ours)?;
+        let configuration = ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(unbuilt)?;
         let request = || {
             let request = self.clients().s3.put_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
             request.server_side_encryption_configuration(configuration.clone())
@@ -292,7 +292,7 @@ impl Writer {
 
     /// The whole rule list; at least one <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html>.
     pub(crate) async fn put_bucket_cors(&self, bucket: &str, owner: &str, rules: Vec<CorsRule>) -> Result<(), Error> {
-        let configuration = CorsConfiguration::builder().set_cors_rules(Some(rules)).build().map_err(ours)?;
+        let configuration = CorsConfiguration::builder().set_cors_rules(Some(rules)).build().map_err(unbuilt)?;
         let request = || {
             let request = self.clients().s3.put_bucket_cors().bucket(bucket).expected_bucket_owner(owner);
             request.cors_configuration(configuration.clone())
@@ -336,7 +336,7 @@ impl Writer {
         owner: &str,
         objects: Vec<ObjectIdentifier>,
     ) -> Result<Vec<KeyError>, Error> {
-        let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(ours)?;
+        let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(unbuilt)?;
         let request = || {
             let request = self.clients().s3.delete_objects().bucket(bucket).expected_bucket_owner(owner);
             request.delete(delete.clone())
@@ -376,5 +376,5 @@ impl Writer {
 }
 
 fn s3_tags(tags: &Tags) -> Result<Vec<Tag>, Error> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build().map_err(ours)).collect()
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build().map_err(unbuilt)).collect()
 }

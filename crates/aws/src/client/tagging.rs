@@ -4,7 +4,7 @@ use aws_sdk_resourcegroupstagging::types::TagFilter;
 use provision_core::Error;
 use provision_core::mark::Tags;
 
-use crate::client::{Reader, Writer, ours};
+use crate::client::{Reader, Writer, unbuilt};
 use crate::error::unreadable;
 
 impl Reader {
@@ -39,7 +39,7 @@ impl Writer {
     /// Adds to the tags there are <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_TagResource.html>.
     pub(crate) async fn tag_resource(&self, arn: &str, account: &str, tags: &Tags) -> Result<(), Error> {
         let tag = |(key, value): (&String, &String)| {
-            aws_sdk_s3control::types::Tag::builder().key(key).value(value).build().map_err(ours)
+            aws_sdk_s3control::types::Tag::builder().key(key).value(value).build().map_err(unbuilt)
         };
         let tags: Vec<_> = tags.iter().map(tag).collect::<Result<_, _>>()?;
         let request = || {

@@ -43,7 +43,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names, recalled: &Recalled) 
         needs: vec![Part::Bucket.address()],
         deleted_after: vec![Part::Bucket.address()],
         reference: reference.clone(),
-        ..Resource::new(Part::Access.address(), Part::Access.kind(), role, AccessFacet::ALL)
+        ..Part::Access.resource(role, AccessFacet::ALL)
     })
 }
 

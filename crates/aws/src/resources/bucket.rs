@@ -64,7 +64,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         adopt: settings.aws.bucket.adopt,
         holds_data: true,
         lane: Some(LANE),
-        ..Resource::new(Part::Bucket.address(), Part::Bucket.kind(), &names.bucket, BucketFacet::ALL)
+        ..Part::Bucket.resource(&names.bucket, BucketFacet::ALL)
     }
 }
 
@@ -171,7 +171,7 @@ impl Reads {
         let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
         let unmanaged =
             others.map(|entry| Unmanaged { facet: BucketFacet::Policy.spec().name.to_owned(), entry }).collect();
-        let observed = |facet: &BucketFacet| match facet {
+        let observed = BucketFacet::all_observed(|facet| match facet {
             BucketFacet::Ownership => facet.observed(ownership.clone()),
             BucketFacet::PublicAccess => {
                 facet.observed(public_access.clone().map(|block| block.as_ref().map(PublicAccess::observed)))
@@ -183,8 +183,7 @@ impl Reads {
             BucketFacet::Policy => facet.entries(policy.clone().map(|policy| statements(&policy, names))),
             BucketFacet::Cors => facet.entries(cors.clone().map(|rules| cors::entries(&rules, settings, names))),
             BucketFacet::Tags => facet.observed(Ok(without_mark(tags))),
-        };
-        let observed = BucketFacet::EACH.iter().map(observed).collect();
+        });
         Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
     }
 }

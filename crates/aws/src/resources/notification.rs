@@ -41,7 +41,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
         deleted_with_holder: true,
         needs: vec![Part::Bucket.address(), Part::Queue.address()],
         lane: Some(bucket::LANE),
-        ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.ids[0], NotificationFacet::ALL)
+        ..Part::Notification.resource(&names.ids[0], NotificationFacet::ALL)
     }
 }
 

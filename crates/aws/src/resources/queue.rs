@@ -67,7 +67,7 @@ pub(super) fn of_part(part: Part, names: &Names, name: &str, adopt: bool) -> Res
         identity: names.queue_arn(name),
         adopt,
         deleted_after: vec![Part::Bucket.address(), Part::Notification.address()],
-        ..Resource::new(part.address(), part.kind(), name, QueueFacet::ALL)
+        ..part.resource(name, QueueFacet::ALL)
     }
 }
 
@@ -157,13 +157,12 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
     let unmanaged = others.map(|entry| Unmanaged { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
     let statements =
         |policy: Document| policy.entries(&names.sids, statement, POLICY_QUOTA, &format!("queue `{queue}`"));
-    let observed = |facet: &QueueFacet| match facet {
+    let observed = QueueFacet::all_observed(|facet| match facet {
         QueueFacet::Attributes => facet.observed(attributes.clone().map(Attributes::observed)),
         QueueFacet::Encryption => facet.observed(attributes.clone().map(Encryption::observed)),
         QueueFacet::Policy => facet.entries(policy.clone().map(statements)),
         QueueFacet::Tags => facet.observed(Ok(without_mark(tags))),
-    };
-    let observed = QueueFacet::EACH.iter().map(observed).collect();
+    });
     Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
 }
 

@@ -5,7 +5,7 @@ mod assignment;
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
-use provision_core::facet::{Desired, Entries, Entry, EntryId, Observed};
+use provision_core::facet::{Desired, Entries, Entry, EntryId};
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
         grants_access: true,
         needs: [Part::Account, Part::Container, Part::Queue].map(Part::address).into(),
         deleted_after: vec![Part::Container.address()],
-        ..Resource::new(Part::Access.address(), Part::Access.kind(), principal, AccessFacet::ALL)
+        ..Part::Access.resource(principal, AccessFacet::ALL)
     })
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn observe(
     let observed = AccessFacet::all_observed(|facet| match facet {
         AccessFacet::Roles => {
             let list = entries(&found, principals, names, &marks);
-            Observed::Entries(Entries { list, limit: None })
+            facet.entries(Ok(Entries { list, limit: None }))
         }
     });
     Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))

@@ -5,8 +5,7 @@ mod security;
 use std::time::Duration;
 
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Observed};
-use provision_core::mark::TagChanges;
+use provision_core::facet::Desired;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
@@ -25,7 +24,7 @@ use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
 use crate::resources::shared_account::{is_by_key, wrong_kind};
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed, wanted_tags};
-use crate::tags::{self, changed};
+use crate::tags;
 
 provision_core::facets! {
     /// Facets of the account.
@@ -49,7 +48,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         needs: vec![Part::ResourceGroup.address()],
         deleted_after: [Part::Container, Part::Cors, Part::Queue, Part::Events, Part::Access].map(Part::address).into(),
         lane: Some(ACCOUNT_LANE),
-        ..Resource::new(Part::Account.address(), Part::Account.kind(), &names.account, AccountFacet::ALL)
+        ..Part::Account.resource(&names.account, AccountFacet::ALL)
     })
 }
 
@@ -81,13 +80,11 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let tags = tags::tags(found.tags.as_ref(), settings.tags());
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("storage account", &names.account, &location));
-    let observed = AccountFacet::all_observed(|facet| {
-        Observed::Value(match facet {
-            AccountFacet::Location => json!(location),
-            AccountFacet::Sku => json!(found.sku()),
-            AccountFacet::Security => json!(Security::of(is_by_key(settings), &found.properties)),
-            AccountFacet::Tags => json!(without_mark(&tags)),
-        })
+    let observed = AccountFacet::all_observed(|facet| match facet {
+        AccountFacet::Location => facet.observed(Ok(&location)),
+        AccountFacet::Sku => facet.observed(Ok(found.sku())),
+        AccountFacet::Security => facet.observed(Ok(Security::of(is_by_key(settings), &found.properties))),
+        AccountFacet::Tags => facet.observed(Ok(without_mark(&tags))),
     });
     let mut blockers: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
     blockers.extend(wrong_kind(names, &found).map(|refusal| (AccountFacet::Security.name(), refusal)));
@@ -167,14 +164,8 @@ pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) ->
 }
 
 /// All tags at once: the call replaces them.
-pub(crate) async fn update_tags(
-    writer: &Writer,
-    names: &Names,
-    found: &Tags,
-    changes: &TagChanges,
-) -> Result<(), Error> {
-    let body = json!({"tags": changed(found, changes)});
-    writer.patch_account(&names.account_id(), &body).await
+pub(crate) async fn replace_tags(writer: &Writer, names: &Names, tags: &Tags) -> Result<(), Error> {
+    writer.patch_account(&names.account_id(), &json!({"tags": tags})).await
 }
 
 /// Write one facet.

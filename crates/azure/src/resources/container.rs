@@ -3,8 +3,7 @@
 use provision_core::Error;
 use provision_core::contents::not_empty_error;
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Observed};
-use provision_core::mark::TagChanges;
+use provision_core::facet::Desired;
 use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::Created;
 use provision_core::resource::{Observation, Present, Resource};
@@ -13,10 +12,10 @@ use serde_json::json;
 use crate::blockers::missing;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::contents::{self, Opened};
+use crate::contents::{self, Content};
 use crate::names::{Names, Part, identity_of};
 use crate::resources::{CONTENT_LANE, Facets, Write};
-use crate::tags::{changed, metadata, to_metadata};
+use crate::tags::{metadata, to_metadata};
 
 provision_core::facets! {
     /// Facets of the container.
@@ -34,9 +33,9 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         holds_data: true,
         needs: vec![Part::Account.address()],
         // On a shared account our CORS rule is known by the marks alone.
-        deleted_after: if names.shared { vec![Part::Cors.address()] } else { Vec::new() },
+        deleted_after: if names.account_is_shared { vec![Part::Cors.address()] } else { Vec::new() },
         lane: Some(CONTENT_LANE),
-        ..Resource::new(Part::Container.address(), Part::Container.kind(), &names.container, ContainerFacet::ALL)
+        ..Part::Container.resource(&names.container, ContainerFacet::ALL)
     }
 }
 
@@ -53,7 +52,7 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
     let id = names.container_id(&names.container);
     let Some(found) = reader.get_container(&id).await? else {
-        if names.shared && reader.get_account(&names.account_id()).await?.is_none() {
+        if names.account_is_shared && reader.get_account(&names.account_id()).await?.is_none() {
             return Err(missing(names));
         }
         return Ok(Observation::Absent);
@@ -62,8 +61,8 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&metadata(found.metadata())),
         observed: ContainerFacet::all_observed(|facet| match facet {
-            ContainerFacet::Account => Observed::Value(json!(names.account)),
-            ContainerFacet::PublicAccess => Observed::Value(json!(public)),
+            ContainerFacet::Account => facet.observed(Ok(&names.account)),
+            ContainerFacet::PublicAccess => facet.observed(Ok(public)),
         }),
         ..Present::default()
     })))
@@ -87,14 +86,8 @@ pub(crate) async fn tags(reader: &Reader, names: &Names, container: &str) -> Res
 }
 
 /// All metadata at once: the call replaces it.
-pub(crate) async fn update_tags(
-    writer: &Writer,
-    names: &Names,
-    container: &str,
-    found: &Tags,
-    changes: &TagChanges,
-) -> Result<(), Error> {
-    let body = json!({"properties": {"metadata": to_metadata(&changed(found, changes))}});
+pub(crate) async fn replace_tags(writer: &Writer, names: &Names, container: &str, tags: &Tags) -> Result<(), Error> {
+    let body = json!({"properties": {"metadata": to_metadata(tags)}});
     writer.patch_container(&names.container_id(container), &body).await
 }
 
@@ -110,17 +103,14 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
 /// Resource Manager deletes a full container without asking: prove that it is empty right before.
 pub(crate) async fn delete(
     writer: &Writer,
-    settings: &Settings,
-    names: &Names,
-    container: &str,
-    opened: &Opened,
+    content: &Content<'_>,
     context: &OperationContext<'_>,
 ) -> Result<(), Error> {
-    let contents = contents::readable(writer.reader(), settings, names, container, opened).await?;
+    let contents = contents::readable(writer.reader(), content).await?;
     let Some(contents) = contents else { return context.still_ours().await };
     if !contents.is_empty() {
-        return Err(not_empty_error("container", container, &contents.describe()));
+        return Err(not_empty_error("container", content.container, &contents.describe()));
     }
     context.still_ours().await?;
-    writer.delete_container(&names.container_id(container)).await
+    writer.delete_container(&content.names.container_id(content.container)).await
 }

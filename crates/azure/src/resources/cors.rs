@@ -3,7 +3,7 @@
 use provision_core::Error;
 use provision_core::context::OperationContext;
 use provision_core::cors::{self, CorsRule, Listed};
-use provision_core::facet::{Desired, Entries, Entry, Observed};
+use provision_core::facet::{Desired, Entries, Entry};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value};
@@ -29,14 +29,14 @@ const MOST_RULES: usize = 5;
 
 /// The rule, an entry of the account; on a shared one the container carries the mark for it.
 pub(crate) fn resource(names: &Names) -> Resource {
-    let mark_holder = if names.shared { Part::Container } else { Part::Account };
+    let mark_holder = if names.account_is_shared { Part::Container } else { Part::Account };
     Resource {
         mark_holder: MarkHolder::On(mark_holder.address()),
         on_record: OnRecord::EveryMark,
-        deleted_with_holder: !names.shared,
+        deleted_with_holder: !names.account_is_shared,
         needs: vec![mark_holder.address()],
         lane: Some(ACCOUNT_LANE),
-        ..Resource::new(Part::Cors.address(), Part::Cors.kind(), &names.account, CorsFacet::ALL)
+        ..Part::Cors.resource(&names.account, CorsFacet::ALL)
     }
 }
 
@@ -60,13 +60,13 @@ pub(crate) async fn observe(
     let id = names.account_id();
     let (service, marks) = futures::join!(reader.get_blob_service(&id), looking.marks(reader, names));
     let Some(service) = service? else {
-        return if names.shared { Err(missing(names)) } else { Ok(Observation::Absent) };
+        return if names.account_is_shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
     let (desired, marks) = (desired_rule(settings), marks?);
     let observed = CorsFacet::all_observed(|facet| match facet {
         CorsFacet::Rule => {
             let list = entries(service.rules(), &desired, names, &marks);
-            Observed::Entries(Entries { list, limit: Some((MOST_RULES, too_many(names))) })
+            facet.entries(Ok(Entries { list, limit: Some((MOST_RULES, too_many(names))) }))
         }
     });
     Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))

@@ -6,7 +6,7 @@ mod subscription;
 use std::time::Duration;
 
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Entries, Observed};
+use provision_core::facet::{Desired, Entries};
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
         needs: [Part::Container, Part::Queue].map(Part::address).into(),
         deleted_after: vec![Part::Container.address()],
         lane: Some(ACCOUNT_LANE),
-        ..Resource::new(Part::Events.address(), Part::Events.kind(), &names.events, EventsFacet::ALL)
+        ..Part::Events.resource(&names.events, EventsFacet::ALL)
     }
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn observe(
     let observed = EventsFacet::all_observed(|facet| match facet {
         EventsFacet::Delivery => {
             let list = look.found.iter().map(|found| found.entry(names, desired.as_ref())).collect();
-            Observed::Entries(Entries { list, limit: None })
+            facet.entries(Ok(Entries { list, limit: None }))
         }
     });
     let blockers = wrong_kind?.map(|refusal| (EventsFacet::Delivery.name(), refusal)).into_iter().collect();
@@ -192,7 +192,8 @@ async fn put(
 
 /// Delete all of ours on an account that goes.
 pub(crate) async fn remove(writer: &Writer, names: &Names, context: &OperationContext<'_>) -> Result<(), Error> {
-    let nothing = Write { facet: EventsFacet::Delivery.name(), before: &Value::Null, value: &Value::Null };
+    let nothing =
+        Write { facet: EventsFacet::Delivery.name(), before: &Value::Null, value: &Value::Null, just_created: false };
     replace(writer, names, &nothing, context).await
 }
 

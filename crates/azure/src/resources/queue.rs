@@ -2,8 +2,7 @@
 
 use provision_core::Error;
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Observed};
-use provision_core::mark::TagChanges;
+use provision_core::facet::Desired;
 use provision_core::mark::{Mark, Tags};
 use provision_core::provider::Created;
 use provision_core::resource::{Observation, Present, Resource};
@@ -13,7 +12,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::{CONTENT_LANE, Facets};
-use crate::tags::{changed, metadata, to_metadata};
+use crate::tags::{metadata, to_metadata};
 
 provision_core::facets! {
     /// A queue has nothing to set; where it is tells that it is.
@@ -31,7 +30,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         needs: vec![Part::Account.address()],
         deleted_after: [Part::Container, Part::Events, Part::Access].map(Part::address).into(),
         lane: Some(CONTENT_LANE),
-        ..Resource::new(Part::Queue.address(), Part::Queue.kind(), queue, QueueFacet::ALL)
+        ..Part::Queue.resource(queue, QueueFacet::ALL)
     })
 }
 
@@ -48,7 +47,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&metadata(found.metadata())),
         observed: QueueFacet::all_observed(|facet| match facet {
-            QueueFacet::Account => Observed::Value(json!(names.account)),
+            QueueFacet::Account => facet.observed(Ok(&names.account)),
         }),
         ..Present::default()
     })))
@@ -72,14 +71,8 @@ pub(crate) async fn tags(reader: &Reader, names: &Names, queue: &str) -> Result<
 }
 
 /// All metadata at once: the call replaces it.
-pub(crate) async fn update_tags(
-    writer: &Writer,
-    names: &Names,
-    queue: &str,
-    found: &Tags,
-    changes: &TagChanges,
-) -> Result<(), Error> {
-    let body = json!({"properties": {"metadata": to_metadata(&changed(found, changes))}});
+pub(crate) async fn replace_tags(writer: &Writer, names: &Names, queue: &str, tags: &Tags) -> Result<(), Error> {
+    let body = json!({"properties": {"metadata": to_metadata(tags)}});
     writer.patch_queue(&names.queue_id(queue), &body).await
 }
 

@@ -1,8 +1,7 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Observed};
-use provision_core::mark::TagChanges;
+use provision_core::facet::Desired;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
@@ -17,7 +16,7 @@ use crate::config::{Settings, normal_location};
 use crate::error::GROUP_BEING_DELETED;
 use crate::names::{Names, Part, identity_of, last};
 use crate::resources::{Facets, wanted_tags};
-use crate::tags::{self, changed};
+use crate::tags;
 
 provision_core::facets! {
     /// Facets of the group.
@@ -32,7 +31,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
     settings.azure.resource_group.create.then(|| Resource {
         identity: identity_of(&names.group_id()),
         deleted_after: vec![Part::Account.address()],
-        ..Resource::new(Part::ResourceGroup.address(), Part::ResourceGroup.kind(), &names.group, GroupFacet::ALL)
+        ..Part::ResourceGroup.resource(&names.group, GroupFacet::ALL)
     })
 }
 
@@ -50,8 +49,8 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let location = normal_location(&found.location);
     let moved = (location != settings.location()).then(|| immovable("resource group", &names.group, &location));
     let observed = GroupFacet::all_observed(|facet| match facet {
-        GroupFacet::Location => Observed::Value(json!(location)),
-        GroupFacet::Tags => Observed::Value(json!(without_mark(&tags))),
+        GroupFacet::Location => facet.observed(Ok(&location)),
+        GroupFacet::Tags => facet.observed(Ok(without_mark(&tags))),
     });
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
@@ -97,14 +96,8 @@ pub(crate) async fn tags(reader: &Reader, settings: &Settings, names: &Names) ->
 }
 
 /// All tags at once: the call replaces them.
-pub(crate) async fn update_tags(
-    writer: &Writer,
-    names: &Names,
-    found: &Tags,
-    changes: &TagChanges,
-) -> Result<(), Error> {
-    let body = json!({"tags": changed(found, changes)});
-    writer.patch_group(&names.group_id(), &body).await
+pub(crate) async fn replace_tags(writer: &Writer, names: &Names, tags: &Tags) -> Result<(), Error> {
+    writer.patch_group(&names.group_id(), &json!({"tags": tags})).await
 }
 
 /// What else is in the group. `with_account` leaves the account out, which goes before the group.

@@ -50,7 +50,7 @@ pub(crate) struct SharedAccount(Mutex<Option<StorageAccount>>);
 impl SharedAccount {
     /// Look, beside the other looks. Gives why no events can come from it, or why there is no queue for them.
     pub(crate) async fn look(&self, reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
-        if !names.shared {
+        if !names.account_is_shared {
             return Ok(None);
         }
         let found = reader.get_account(&names.account_id()).await?;

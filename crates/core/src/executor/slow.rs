@@ -17,7 +17,7 @@ use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags, with_changes};
 use crate::operation::{Operation, Verb};
 use crate::output::Output;
-use crate::provider::{Created, Observer, Provisioner};
+use crate::provider::{Created, Observer, Provisioner, Write};
 use crate::resource::{Lane, LaneMode, Observation, Orphan, Resource};
 
 /// How long a write takes.
@@ -52,14 +52,7 @@ impl Slow {
 
 #[async_trait]
 impl Provisioner for Slow {
-    async fn write(
-        &self,
-        operation: &Operation,
-        _: &str,
-        _: &Value,
-        _: &Value,
-        context: &OperationContext<'_>,
-    ) -> Result<(), Error> {
+    async fn write(&self, operation: &Operation, _: &Write<'_>, context: &OperationContext<'_>) -> Result<(), Error> {
         let _lane = context.acquire_lane().await;
         if self.begun.elapsed() < self.settles {
             return Err(Error::new(ErrorKind::PermissionDenied, "write")

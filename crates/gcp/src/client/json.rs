@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use google_cloud_auth::credentials::CacheableResource;
+use provision_core::error::root_cause;
 use provision_core::trace::body_without_secrets;
 use provision_core::{Error, retry};
 use serde::de::DeserializeOwned;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::client::{Clients, Json, Reader, Writer};
 use crate::error::answer::{from_json, no_token};
-use crate::error::{Call, absent, innermost, unavailable};
+use crate::error::{Call, absent, unavailable};
 
 /// Resource Manager's own limit is not documented; its examples and clients use hundreds.
 const PROJECTS_PAGE: u32 = 500;
@@ -109,7 +110,7 @@ impl Clients {
             Ok((200..=299, _, bytes)) => answer_of(call, &bytes),
             Ok((status, headers, bytes)) => Err(from_json(call, status, &headers, &bytes)),
             Err(error) if error.is_timeout() => Err(unavailable(operation, tried, "no answer in time")),
-            Err(error) => Err(unavailable(operation, tried, &innermost(&error))),
+            Err(error) => Err(unavailable(operation, tried, &root_cause(&error))),
         }
     }
 
@@ -144,7 +145,7 @@ async fn token(api: &Json, tried: &str) -> Result<http::HeaderMap, Error> {
     match api.credentials.headers(http::Extensions::new()).await {
         Ok(CacheableResource::New { data, .. }) => Ok(data),
         Ok(CacheableResource::NotModified) => Ok(http::HeaderMap::new()),
-        Err(error) if error.is_transient() => Err(unavailable("a token", tried, &innermost(&error))),
+        Err(error) if error.is_transient() => Err(unavailable("a token", tried, &root_cause(&error))),
         Err(error) => Err(no_token(tried, &error)),
     }
 }

@@ -14,12 +14,8 @@ impl Settings {
     /// Read and check the `[gcp]` section of this deployment; `None` if there are problems, which are reported.
     pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
         let gcp: Option<GcpSection> = file.section("gcp", problems);
-        if let Some(gcp) = &gcp {
-            validate(gcp, problems);
-        }
-        if let Some(deployment) = &deployment {
-            labels(&deployment.tags, problems);
-        }
+        gcp.iter().for_each(|gcp| validate(gcp, problems));
+        deployment.iter().for_each(|deployment| labels(&deployment.tags, problems));
         Some(Self { deployment: deployment?, gcp: gcp? })
     }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use google_cloud_gax::error::rpc::StatusDetails;
 use http::HeaderMap;
-use provision_core::{Error, ErrorKind, RetryClass};
+use provision_core::error::root_cause;
+use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use super::{
-    Call, LOGIN, ServiceError, USER_PROJECT_DENIED, classify, http_status, innermost, is_of_the_project, is_org_policy,
+    Call, LOGIN, ServiceError, USER_PROJECT_DENIED, classify, http_status, is_of_the_project, is_org_policy,
     unauthenticated, unavailable,
 };
 
@@ -16,7 +17,7 @@ use super::{
 pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) -> Error {
     let (operation, tried) = (call.operation, call.tried.as_str());
     if error.is_authentication() || source_is_authentication(error) {
-        return unauthenticated(tried, &innermost(error)).with_operation(operation);
+        return unauthenticated(tried, &root_cause(error)).with_operation(operation);
     }
     if let Some(status) = error.status() {
         let details = status.details.iter();
@@ -51,13 +52,13 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
         return from_answer(call, &answer);
     }
     if error.is_deserialization() {
-        return call.unreadable(&innermost(error));
+        return call.unreadable(&root_cause(error));
     }
     if error.is_binding() || error.is_serialization() {
         let unbuilt = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
-        return unbuilt.with_operation(operation).with_message(innermost(error));
+        return unbuilt.with_operation(operation).with_message(root_cause(error));
     }
-    let reason = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
+    let reason = if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(error) };
     unavailable(operation, tried, &reason)
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body:
 pub(crate) fn no_token(tried: &str, error: &(dyn std::error::Error + 'static)) -> Error {
     let chain = std::iter::successors(Some(error), |error| error.source());
     let Some(answer) = chain.map(ToString::to_string).find_map(|text| body_in(&text)) else {
-        return unauthenticated(tried, &innermost(error));
+        return unauthenticated(tried, &root_cause(error));
     };
     let said: Vec<_> = ["error", "error_description"].iter().filter_map(|key| answer[*key].as_str()).collect();
     let refused = unauthenticated(tried, &said.join(": "));
@@ -123,10 +124,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 fn from_answer(call: &Call<'_>, answer: &ServiceError) -> Error {
     let (kind, class) = classify(answer);
-    let class = match (class, answer.retry_after) {
-        (RetryClass::Throttled(_), Some(asked)) => RetryClass::Throttled(Some(asked)),
-        (class, _) => class,
-    };
+    let class = class.after(answer.retry_after);
     // "Permission denied" is the code here too; the reason says more.
     let code = if is_of_the_project(&answer.reason) { &answer.reason } else { &answer.code };
     let code = Some(code.as_str()).filter(|code| !code.is_empty());
@@ -220,6 +218,7 @@ const QUOTA_PROJECT: &str =
 mod tests {
     use super::*;
     use crate::error::lacks_permission;
+    use provision_core::RetryClass;
 
     fn call(operation: &'static str, tried: &str) -> Call<'static> {
         Call::rest("GET", operation, "/", tried.to_owned())

@@ -40,7 +40,7 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
         needs: vec![Part::Bucket.address()],
         deleted_after: if settings.gcp.topic.enabled { vec![Part::Bucket.address()] } else { Vec::new() },
         lane: Some(bucket::LANE),
-        ..Resource::new(Part::Access.address(), Part::Access.kind(), &email, AccessFacet::ALL)
+        ..Part::Access.resource(&email, AccessFacet::ALL)
     })
 }
 

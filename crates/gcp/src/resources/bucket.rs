@@ -47,7 +47,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
         deleted_after: if names.topic.is_some() { Vec::new() } else { vec![Part::Access.address()] },
         most_tags: MOST_LABELS,
         lane: Some(LANE),
-        ..Resource::new(Part::Bucket.address(), Part::Bucket.kind(), &names.bucket, BucketFacet::ALL)
+        ..Part::Bucket.resource(&names.bucket, BucketFacet::ALL)
     }
 }
 
@@ -123,7 +123,7 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let moved = location_refusal(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
     let key = key_elsewhere(bucket, settings).map(|refusal| (BucketFacet::Encryption.spec().name, refusal));
-    let observed = |facet: &BucketFacet| match facet {
+    let observed = BucketFacet::all_observed(|facet| match facet {
         BucketFacet::Storage => facet.observed(Ok(Storage::observed(bucket))),
         BucketFacet::PublicAccess => facet.observed(Ok(PublicAccess::observed(bucket.iam_config.as_ref()))),
         BucketFacet::Encryption => facet.observed(Ok(Encryption::observed(bucket))),
@@ -133,8 +133,7 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
         BucketFacet::SoftDelete => facet.observed(Ok(SoftDelete::observed(bucket))),
         BucketFacet::Cors => facet.entries(Ok(cors::entries(&bucket.cors, settings))),
         BucketFacet::Labels => facet.observed(Ok(without_mark(&labels))),
-    };
-    let observed = BucketFacet::EACH.iter().map(observed).collect();
+    });
     Present { mark, observed, blockers: moved.into_iter().chain(key).collect(), ..Present::default() }
 }
 

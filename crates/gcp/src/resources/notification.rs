@@ -78,7 +78,7 @@ pub(crate) fn resource(names: &Names) -> Resource {
         deleted_with_holder: true,
         needs: vec![Part::Bucket.address(), Part::Topic.address()],
         lane: Some(bucket::LANE),
-        ..Resource::new(Part::Notification.address(), Part::Notification.kind(), &names.bucket, NotificationFacet::ALL)
+        ..Part::Notification.resource(&names.bucket, NotificationFacet::ALL)
     }
 }
 

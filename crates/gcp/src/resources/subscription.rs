@@ -70,7 +70,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
         most_tags: MOST_LABELS,
         lane: Some(LANE),
-        ..Resource::new(Part::Subscription.address(), Part::Subscription.kind(), subscription, SubscriptionFacet::ALL)
+        ..Part::Subscription.resource(subscription, SubscriptionFacet::ALL)
     })
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn observe(
     reader: &Reader,
     names: &Names,
     subscription: &str,
-    shared: bool,
+    with_access: bool,
     claims: &Claims,
 ) -> Result<Observation, Error> {
     let name = names.subscription_name(subscription);
@@ -110,7 +110,7 @@ pub(crate) async fn observe(
     // One that we made gets what is desired.
     let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     expires(&found).filter(|_| !made).into_iter().for_each(|note| claims.note(note));
-    present.observed.extend(observed_access(policy, shared || has_access(present.mark.as_ref())));
+    present.observed.extend(observed_access(policy, with_access || has_access(present.mark.as_ref())));
     Ok(Observation::Present(Box::new(present)))
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names) -> Option<Resource> {
         adopt: settings.gcp.topic.adopt,
         deleted_after: [Part::Bucket, Part::Notification, Part::Access].map(Part::address).to_vec(),
         most_tags: MOST_LABELS,
-        ..Resource::new(Part::Topic.address(), Part::Topic.kind(), topic, TopicFacet::ALL)
+        ..Part::Topic.resource(topic, TopicFacet::ALL)
     })
 }
 
@@ -78,11 +78,10 @@ pub(crate) async fn observe(
     let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
     let labels = labels_of(&found.labels);
     let publisher = policy.map(|policy| Entries { list: entries(&policy, &ROLES), limit: None });
-    let observed = |facet: &TopicFacet| match facet {
+    let observed = TopicFacet::all_observed(|facet| match facet {
         TopicFacet::Publisher => facet.entries(publisher.clone()),
         TopicFacet::Labels => facet.observed(Ok(without_mark(&labels))),
-    };
-    let observed = TopicFacet::EACH.iter().map(observed).collect();
+    });
     let mark = Mark::from_tags(&labels);
     Ok(Observation::Present(Box::new(Present { mark, observed, ..Present::default() })))
 }

@@ -1,0 +1,203 @@
+//! Reading the `[azure]` section: what its schema cannot say, all of it at once.
+
+use std::collections::BTreeMap;
+
+use provision_core::cors::CorsSection;
+use provision_core::deployment::Deployment;
+use provision_core::plan_file::{PlanFile, Problems};
+
+use super::{AzureSection, EventsSection, Settings, default_queue};
+
+impl Settings {
+    /// Read and check the `[azure]` section of this deployment; `None` if there are problems, which are reported.
+    pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
+        let azure: Option<AzureSection> = file.section("azure", problems);
+        azure.iter().for_each(|azure| validate(azure, problems));
+        deployment.iter().for_each(|deployment| tags(&deployment.tags, problems));
+        Some(Self { deployment: deployment?, azure: azure? })
+    }
+}
+
+fn validate(section: &AzureSection, problems: &mut Problems) {
+    if !is_uuid(&section.subscription) {
+        problems.report(
+            "azure.subscription",
+            "invalid subscription",
+            "a subscription's id has the form of a UUID",
+            None,
+        );
+    }
+    group_name(&section.resource_group.name, problems);
+    let creates = section.resource_group.create || section.account.create;
+    if creates && section.location.as_deref().unwrap_or_default().is_empty() {
+        let help = Some("write `location = \"westeurope\"` under [azure]".to_owned());
+        problems.report("azure", "no location", "the group or the account is created somewhere", help);
+    }
+    account_name(&section.account.name, problems);
+    store_name("azure.container.name", "container", &section.container.name, problems);
+    let queue = section.queue.name.clone().unwrap_or_else(|| default_queue(section));
+    store_name("azure.queue.name", "queue", &queue, problems);
+    events(&section.events, problems);
+    cors(&section.cors, problems);
+    if section.access.as_ref().is_some_and(|access| !is_uuid(&access.principal_id)) {
+        let label = "write the identity's object id, a UUID; `az ad sp show` and `az identity show` print it";
+        problems.report("azure.access.principal_id", "invalid principal", label, None);
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// Naming rules: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftresources>.
+/// The service also takes letters of other scripts and parentheses.
+fn group_name(name: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !(1..=90).contains(&name.len()) || !name.bytes().all(plain) || name.ends_with('.') {
+        let label = "1-90 letters, digits, `-`, `_` and `.`, no `.` at the end";
+        problems.report("azure.resource_group.name", "invalid resource group name", label, None);
+    }
+}
+
+/// Naming rules: <https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-name>.
+fn account_name(name: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    if (3..=24).contains(&name.len()) && name.bytes().all(plain) {
+        return;
+    }
+    let letters = name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase());
+    let suggestion: String = letters.take(24).collect();
+    let help = (suggestion.len() >= 3).then(|| format!("write `{suggestion}`"));
+    let label = "storage account names take 3-24 lower-case letters and digits";
+    problems.report("azure.account.name", "invalid storage account name", label, help);
+}
+
+/// Naming rules: <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata#container-names>,
+/// <https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata#queue-names>.
+fn store_name(path: &str, kind: &str, name: &str, problems: &mut Problems) {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
+    let valid = (3..=63).contains(&name.len()) && ends && !name.contains("--");
+    if !valid || !name.bytes().all(|byte| plain(byte) || byte == b'-') {
+        let label = "3-63 lower-case letters, digits and single `-`, beginning and ending with a letter or digit";
+        problems.report(path, &format!("invalid {kind} name"), label, None);
+    }
+}
+
+/// Naming rules: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsofteventgrid>.
+fn events(section: &EventsSection, problems: &mut Problems) {
+    let valid = |name: &String| {
+        (3..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if section.name.as_ref().is_some_and(|name| !valid(name)) {
+        problems.report("azure.events.name", "invalid event subscription name", "3-64 letters, digits and `-`", None);
+    }
+    if section.message_ttl_s == Some(0) {
+        let label = "a message that waits 0 seconds is never read; -1 keeps it for ever";
+        problems.report("azure.events.message_ttl_s", "no time to live", label, None);
+    }
+}
+
+/// Methods and limits: <https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services>.
+fn cors(section: &CorsSection, problems: &mut Problems) {
+    const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "MERGE", "OPTIONS", "PATCH", "POST", "PUT"];
+    section.validate("azure.cors", &METHODS, problems);
+    if section.origins.iter().flatten().any(|origin| origin.len() > 256) {
+        problems.report("azure.cors.origins", "origin too long", "Azure takes at most 256 characters", None);
+    }
+}
+
+/// Limits and characters: <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>;
+/// a storage account takes keys of at most 128 characters.
+fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
+    for (key, value) in tags {
+        let label = if key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
+            "Azure takes none of `<>%&\\?/` in a key"
+        } else if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
+            "storage accounts take keys of 1-128 characters and values of at most 256"
+        } else {
+            continue;
+        };
+        problems.report(&format!("deployment.tags.{key}"), "invalid tag", label, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(section: &str) -> Vec<String> {
+        problems_with_tags("", section)
+    }
+
+    fn problems_with_tags(tags: &str, section: &str) -> Vec<String> {
+        let deployment = format!("[deployment]\nname = \"ab\"\nhost = \"https://a.example\"\ntags = {{ {tags} }}");
+        let file = PlanFile::parse("x", format!("{deployment}\n[azure]\n{section}\n"), &|_| None).unwrap();
+        let mut problems = file.problems();
+        let deployment = Deployment::read(&file, &mut problems);
+        Settings::read(deployment, &file, &mut problems);
+        let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
+        found.into_iter().map(|problem| problem.message).collect()
+    }
+
+    const HEAD: &str = "subscription = \"00000000-0000-0000-0000-000000000001\"\nlocation = \"westeurope\"\n\
+                        resource_group = { name = \"wandb\" }\n";
+
+    #[test]
+    fn settings_need_little() {
+        let rest = "[azure.account]\nname = \"acmewandb\"\n[azure.container]\nname = \"files\"";
+        assert_eq!(problems(&format!("{HEAD}{rest}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tags_are_checked_whatever_is_wrong_with_the_section() {
+        assert!(problems_with_tags("\"a/b\" = \"\"", "subscription = 1").contains(&"invalid tag".to_owned()));
+    }
+
+    #[test]
+    fn tags_keep_to_the_rules_of_the_service() {
+        let tag = |key: &str, value: &str| {
+            let tags = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+            let file = PlanFile::parse("x", String::new(), &|_| None).unwrap();
+            let mut problems = file.problems();
+            super::tags(&tags, &mut problems);
+            problems.finish().err().map_or(0, |error| error.problems().len())
+        };
+        assert_eq!([tag("team", "ml & co"), tag(&"k".repeat(128), &"v".repeat(256))], [0, 0]);
+        assert_eq!([tag("", ""), tag("a/b", ""), tag(&"k".repeat(129), ""), tag("k", &"v".repeat(257))], [1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn names_keep_to_their_rules() {
+        let account = |name: &str| {
+            problems(&format!("{HEAD}[azure.account]\nname = \"{name}\"\n[azure.container]\nname = \"files\""))
+        };
+        for name in ["ab", "Acme", "acme-wandb", &"a".repeat(25)] {
+            assert_eq!(account(name), ["invalid storage account name"], "{name}");
+        }
+        let container = |name: &str| {
+            let queue = "[azure.queue]\nname = \"events\"";
+            problems(&format!("{HEAD}[azure.account]\nname = \"acme\"\n[azure.container]\nname = \"{name}\"\n{queue}"))
+        };
+        for name in ["ab", "Files", "a--b", "-ab", "ab-", &"a".repeat(64)] {
+            assert_eq!(container(name), ["invalid container name"], "{name}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let text = "subscription = \"x\"\nresource_group = { name = \"a/b\" }\n[azure.account]\nname = \"acme\"\n\
+                    [azure.container]\nname = \"files\"\n[azure.events]\nname = \"a b\"\nmessage_ttl_s = 0\n\
+                    [azure.cors]\nmethods = [\"FETCH\"]\norigins = []\n[azure.access]\nprincipal_id = \"wandb\"";
+        assert_eq!(problems(text).len(), 8, "{:?}", problems(text));
+    }
+
+    #[test]
+    fn location_is_not_needed_where_nothing_is_placed() {
+        let shared = "subscription = \"00000000-0000-0000-0000-000000000001\"\nresource_group = { name = \"wandb\" }\n\
+                      [azure.account]\nname = \"acme\"\ncreate = false\n[azure.container]\nname = \"files\"";
+        assert_eq!(problems(shared), Vec::<String>::new());
+        assert_eq!(problems(&shared.replace("create = false", "create = true")), ["no location"]);
+    }
+}

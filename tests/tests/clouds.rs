@@ -140,6 +140,8 @@ pub(crate) struct Faults {
     pub(crate) bodiless: &'static [&'static str],
     /// Whether the answers of an operation hold an array always, an empty one too.
     pub(crate) always_lists: fn(&str) -> bool,
+    /// The answers by which an operation's service asks to slow down.
+    pub(crate) throttles: fn(&str) -> Vec<(u16, &'static str)>,
     /// An error that is not to be repeated.
     pub(crate) refusal: fn() -> What,
     /// An error that passes.

@@ -4,6 +4,7 @@
 //! The points are all the writes of a run without a fault: their number is printed and every one is tried.
 
 mod clouds;
+mod throttled;
 mod unreadable;
 
 use std::io::Write as _;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_sandbox::layer::FaultLayer;
+use provision_sandbox::record::Record;
 use provision_tests::run::{Ran, finished};
 
 use crate::clouds::{AWS, AZURE, GCP};
@@ -92,19 +94,25 @@ impl<W: World> Sweep<W> {
         world
     }
 
-    /// The writes of a run without a fault.
-    fn points(&self) -> Vec<Point> {
+    /// Calls of a run without a fault.
+    fn calls(&self, of: impl Fn(&Record) -> bool) -> Vec<Point> {
         let world = self.prepared();
         let ran = run(&world);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-        let writes = world.layer().writes();
+        let records = world.layer().records();
         world.check(&ran.stdout);
+        let calls: Vec<_> = records.into_iter().filter(of).map(|record| record.operation).collect();
         let nth = |(place, operation): (usize, &String)| {
-            (operation.clone(), writes[..=place].iter().filter(|other| *other == operation).count())
+            (operation.clone(), calls[..=place].iter().filter(|other| *other == operation).count())
         };
-        let points: Vec<_> = writes.iter().enumerate().map(nth).collect();
+        let points: Vec<_> = calls.iter().enumerate().map(nth).collect();
         assert!(!points.is_empty());
         points
+    }
+
+    /// The writes of a run without a fault.
+    fn points(&self) -> Vec<Point> {
+        self.calls(|record| record.write)
     }
 
     fn kill_at_every_write(&self) {

@@ -243,6 +243,10 @@ const FAULTS: Faults = Faults {
     denied_read: ("s3:GetBucketCors", "aws.bucket"),
     bodiless: &["s3:HeadBucket"],
     always_lists: |_| false,
+    throttles: |operation| match operation.split(':').next() {
+        Some("s3") => vec![(503, "SlowDown"), (503, "Throttling"), (503, "RequestThrottled")],
+        _ => THROTTLING.iter().map(|code| (400, *code)).collect(),
+    },
     refusal: || s3(403, "AccessDenied", "not authorized to perform this action"),
     internal: || s3(500, "InternalError", "We encountered an internal error. Please try again."),
     uncrossed: &[],
@@ -254,3 +258,21 @@ const FAULTS: Faults = Faults {
     crossed: "s3:PutBucketNotificationConfiguration",
     emptying: ("iam:DeleteRolePolicy", "s3:DeleteObjects"),
 };
+
+/// What the services' clients know as "slow down": <https://docs.rs/aws-runtime/latest/aws_runtime/retries/classifiers/>.
+const THROTTLING: [&str; 14] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];

@@ -354,6 +354,10 @@ const FAULTS: Faults = Faults {
     uncrossed: &[],
     bodiless: &[],
     always_lists: |operation| operation.ends_with(".list"),
+    throttles: |operation| match operation.starts_with("arm:") {
+        true => vec![(429, "TooManyRequests"), (429, "SubscriptionRequestsThrottled"), (503, "ServerBusy")],
+        false => vec![(503, "ServerBusy"), (500, "OperationTimedOut")],
+    },
     says: |operation| match operation.split_once(':').unwrap() {
         ("arm", name) => format!("/{}/", name.split('.').next().unwrap()),
         _ => "/blobs/".to_owned(),

@@ -307,6 +307,10 @@ const FAULTS: Faults = Faults {
     uncrossed: &["storage.json:notificationConfigs.insert", "storage.json:notificationConfigs.delete"],
     bodiless: &[],
     always_lists: |_| false,
+    throttles: |operation| match operation.starts_with("storage.json:") {
+        true => vec![(429, "rateLimitExceeded"), (429, "userRateLimitExceeded"), (503, "backendError")],
+        false => vec![(429, "RESOURCE_EXHAUSTED"), (503, "UNAVAILABLE")],
+    },
     says: |operation| {
         let (service, name) = operation.split_once(':').unwrap();
         let of = |noun: &str| {

@@ -102,8 +102,10 @@ fn every_read(cloud: &'static CloudFixture) {
 impl Sweep<Prepared> {
     /// How many reads were answered so, and what was wrong of them.
     fn answer_unreadably(&self, cloud: &CloudFixture, scenario: &Scenario) -> (usize, Vec<String>) {
-        let reads =
-            self.reads().into_iter().filter(|(operation, _)| !cloud.faults.bodiless.contains(&operation.as_str()));
+        let reads = self
+            .calls(|record| !record.write)
+            .into_iter()
+            .filter(|(operation, _)| !cloud.faults.bodiless.contains(&operation.as_str()));
         let runs = reads.flat_map(|point| Form::of(cloud, &point.0).into_iter().map(move |form| (point.clone(), form)));
         let chosen: Vec<_> = chosen(runs.collect());
         let runs: Vec<_> = chosen.iter().collect();
@@ -114,19 +116,6 @@ impl Sweep<Prepared> {
             }
         });
         (tried, wrong.into_inner().unwrap())
-    }
-
-    /// The reads of a run without a fault.
-    fn reads(&self) -> Vec<Point> {
-        let world = self.prepared();
-        let ran = run(&world);
-        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-        let reads: Vec<_> = world.layer().records().into_iter().filter(|record| !record.write).collect();
-        let nth = |(place, operation): (usize, &String), all: &[String]| {
-            (operation.clone(), all[..=place].iter().filter(|other| *other == operation).count())
-        };
-        let all: Vec<String> = reads.into_iter().map(|record| record.operation).collect();
-        all.iter().enumerate().map(|read| nth(read, &all)).collect()
     }
 
     /// Answer one read so.

@@ -79,7 +79,7 @@ pub fn origin_problem(origin: &str) -> Option<(String, Option<String>)> {
     if !url.username().is_empty() || url.password().is_some() {
         return problem("no user name or password belongs here", None);
     }
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
     if matches!(url.host(), Some(Host::Domain(domain)) if !domain.bytes().all(known)) {
         return problem("names have letters, digits, `-` and `.` only", None);
     }
@@ -126,6 +126,7 @@ mod tests {
             ("https://a.example/x?y#z", Some("write `https://a.example`")),
             ("https://user:secret@a.example", None),
             ("https://*.example.com", None),
+            ("https://a_b.example", None),
             ("ftp://a.example", None),
             ("a.example", None),
             ("", None),

@@ -4,10 +4,10 @@ mod azure;
 mod gcp;
 
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use provision_sandbox::Sandbox;
 use provision_tests::run::{self, Ran};
+use provision_tests::stage::PACE;
 
 /// A folder with a plan file, and the variables of a sandbox.
 struct Desk {
@@ -26,9 +26,9 @@ impl Desk {
         let mut command = Command::new(run::binary());
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.env("PROVISION_TEST_WAITS", PACE.to_string());
         command.envs(self.env.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let started = Instant::now();
-        run::finished(command.spawn().unwrap(), started)
+        run::finished(command.spawn().unwrap())
     }
 
     /// Run, expect success, and give what was printed.

@@ -75,7 +75,9 @@ impl Stage {
     #[must_use]
     pub fn start_in(cloud: EmulatorKind, state: &Path) -> Self {
         let directory = Some(state.to_owned());
-        Self::with(Options { directory, clouds: vec![cloud], recording: true, ..Options::default() })
+        let stage = Self::with(Options { directory, clouds: vec![cloud], recording: true, ..Options::default() });
+        stage.sandbox().world().clock.advance(PAST);
+        stage
     }
 
     /// A new one of a cloud, on whatever stands in for it.
@@ -98,7 +100,6 @@ impl Stage {
     fn with(options: Options) -> Self {
         let cloud = options.clouds[0];
         let sandbox = Sandbox::start(options).unwrap();
-        sandbox.world().clock.advance(PAST);
         sandbox.world().clock.hasten(PACE);
         let names = if cloud == EmulatorKind::Aws { Names::alone() } else { Names::default() };
         let hand = match cloud {

@@ -311,7 +311,7 @@ impl Stage {
         env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
         env.push(("PROVISION_TEST_WAITS".to_owned(), PACE.to_string()));
         if !env.iter().any(|(name, _)| name == "SSL_CERT_FILE") {
-            env.push(("SSL_CERT_FILE".to_owned(), roots::file(self.folder.path()).display().to_string()));
+            env.extend(roots::variables(self.folder.path()));
         }
         env
     }

@@ -6,6 +6,7 @@ mod gcp;
 use std::process::{Command, Stdio};
 
 use provision_sandbox::Sandbox;
+use provision_tests::roots;
 use provision_tests::run::{self, Ran};
 use provision_tests::stage::PACE;
 
@@ -19,7 +20,10 @@ impl Desk {
     fn new(sandbox: &Sandbox, plan: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("provision.toml"), plan).unwrap();
-        Self { folder, env: sandbox.environment() }
+        roots::write(folder.path());
+        // What the sandbox says comes last.
+        let env = roots::variables(folder.path()).into_iter().chain(sandbox.environment()).collect();
+        Self { folder, env }
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {

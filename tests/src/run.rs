@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a run of the binary ended.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Ran {
     pub stdout: String,
     /// What it printed as progress and diagnostics.
     pub stderr: String,
+    /// How long it was waited for.
+    pub elapsed: Duration,
 }
 
 /// Wait for a run to end.
@@ -25,13 +27,14 @@ pub struct Ran {
 /// Its output cannot be read.
 #[must_use]
 pub fn finished(child: Child) -> Ran {
+    let started = Instant::now();
     let watchdog = Watchdog::over(&child);
     let output = child.wait_with_output().unwrap();
     drop(watchdog);
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let code = output.status.code().unwrap_or(-1);
     let signal = output.status.signal();
-    Ran { code, signal, stdout: text(output.stdout), stderr: text(output.stderr) }
+    Ran { code, signal, stdout: text(output.stdout), stderr: text(output.stderr), elapsed: started.elapsed() }
 }
 
 /// Kills a run that hangs, so that its test fails instead of the suite.

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use provision_sandbox::aws::AwsWire;
 use provision_sandbox::fault::When;
@@ -226,7 +226,9 @@ impl Stage {
     /// Run the binary in another environment.
     #[must_use]
     pub fn run_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
-        self.finished(self.spawn(arguments, change))
+        let started = Instant::now();
+        let ran = self.finished(self.spawn(arguments, change));
+        Ran { elapsed: started.elapsed(), ..ran }
     }
 
     /// Wait for a run to end.

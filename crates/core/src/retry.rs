@@ -88,7 +88,7 @@ impl Patience {
     pub(crate) async fn wait(&mut self, wait: Duration) {
         let shortened = wait / *WAITS;
         sleep(shortened).await;
-        self.spared += wait - shortened;
+        self.spared += wait.saturating_sub(shortened);
     }
 }
 

@@ -91,21 +91,21 @@ fn counts() {
         "cloud", "command", "requests", "waves", "apart", "wall s", "waiting s", "(wall - waiting) / (waves * 0.1)"
     );
     let stage = planned(LATENCY);
-    commands("aws", stage.faults(), &|arguments| stage.run(arguments));
+    commands("aws", stage.faults(), &|arguments| run(&stage, arguments));
     let google = staged(EmulatorKind::Google, include_str!("../../plans/gcp.toml"));
     google.sandbox().seed_google("acme-ml", Some("wandb@acme-ml.iam.gserviceaccount.com")).unwrap();
-    commands("gcp", google.faults(), &|arguments| google.run(arguments));
+    commands("gcp", google.faults(), &|arguments| run(&google, arguments));
     let azure = staged(EmulatorKind::Azure, include_str!("../../plans/azure.toml"));
     let [subscription, tenant, principal] = ["0", "2", "1"].map(guid);
     azure.sandbox().seed_azure(&subscription, &tenant, Some(&principal)).unwrap();
-    commands("azure", azure.faults(), &|arguments| azure.run(arguments));
+    commands("azure", azure.faults(), &|arguments| run(&azure, arguments));
     spreading(&google);
 }
 
 /// An apply that waits for its grant: other work goes on meanwhile, so that its chain of requests says nothing.
 fn spreading(google: &Stage) {
     google.faults().set_propagation("pubsub.iam", SPREADING);
-    let (ran, figures) = counted(google.faults(), &|arguments| google.run(arguments), &["gcp", "apply", "--yes"]);
+    let (ran, figures) = counted(google.faults(), &|arguments| run(google, arguments), &["gcp", "apply", "--yes"]);
     println!(
         "\ngcp apply while a grant takes {} s to spread: {:.2} s, of which {:.2} s waiting\n",
         SPREADING.as_secs(),
@@ -121,8 +121,16 @@ fn counted(layer: &FaultLayer, run: &dyn Fn(&[&str]) -> Ran, arguments: &[&str])
     (ran, Figures::of(layer.records()))
 }
 
+/// A run that waits as long as it does for users.
+fn run(stage: &Stage, arguments: &[&str]) -> Ran {
+    stage.run_with(arguments, |command| {
+        command.env_remove("PROVISION_TEST_WAITS");
+    })
+}
+
 fn staged(cloud: EmulatorKind, plan_file: &str) -> Stage {
     let stage = Stage::start(cloud);
+    stage.sandbox().world().clock.hasten(1);
     stage.write("provision.toml", plan_file);
     stage.faults().set_latency(LATENCY);
     stage
@@ -228,7 +236,7 @@ fn itself() {
 fn side_by_side(latency: Duration) {
     let ours = median(|| {
         let stage = planned(latency);
-        let ran = stage.run(&["aws", "apply", "--yes", "-q"]);
+        let ran = run(&stage, &["aws", "apply", "--yes", "-q"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.elapsed
     });

@@ -9,7 +9,7 @@ pub mod google;
 mod listening;
 pub mod ministack;
 pub mod python;
-mod roots;
+pub mod roots;
 pub mod run;
 pub mod stage;
 

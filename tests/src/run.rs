@@ -16,7 +16,7 @@ pub struct Ran {
     pub stdout: String,
     /// What it printed as progress and diagnostics.
     pub stderr: String,
-    /// How long it took.
+    /// How long it was waited for.
     pub elapsed: Duration,
 }
 
@@ -26,7 +26,8 @@ pub struct Ran {
 ///
 /// Its output cannot be read.
 #[must_use]
-pub fn finished(child: Child, started: Instant) -> Ran {
+pub fn finished(child: Child) -> Ran {
+    let started = Instant::now();
     let watchdog = Watchdog::over(&child);
     let output = child.wait_with_output().unwrap();
     drop(watchdog);

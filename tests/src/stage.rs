@@ -33,6 +33,11 @@ use names::Names;
 
 pub use hand::Hand;
 
+/// How much faster than ours a sandbox's time passes, so that the binary's waits are as much shorter.
+pub const PACE: u32 = 20;
+/// What was kept in a folder was made by a sandbox whose time was ahead.
+const PAST: Duration = Duration::from_hours(1);
+
 /// A cloud, a working folder, and the binary. It ends with the value.
 pub struct Stage {
     server: Server,
@@ -70,7 +75,9 @@ impl Stage {
     #[must_use]
     pub fn start_in(cloud: EmulatorKind, state: &Path) -> Self {
         let directory = Some(state.to_owned());
-        Self::with(Options { directory, clouds: vec![cloud], recording: true, ..Options::default() })
+        let stage = Self::with(Options { directory, clouds: vec![cloud], recording: true, ..Options::default() });
+        stage.sandbox().world().clock.advance(PAST);
+        stage
     }
 
     /// A new one of a cloud, on whatever stands in for it.
@@ -93,6 +100,7 @@ impl Stage {
     fn with(options: Options) -> Self {
         let cloud = options.clouds[0];
         let sandbox = Sandbox::start(options).unwrap();
+        sandbox.world().clock.hasten(PACE);
         let names = if cloud == EmulatorKind::Aws { Names::alone() } else { Names::default() };
         let hand = match cloud {
             EmulatorKind::Aws => Hand::boto3(sandbox.address(cloud).unwrap(), names.clone()),
@@ -139,25 +147,18 @@ impl Stage {
         });
     }
 
-    /// Let the cloud's time pass sixty times as fast while something runs, if the cloud has a time of its own.
+    /// Let the cloud's time pass faster still while something runs, if the cloud has a time of its own.
     ///
     /// # Panics
     ///
     /// What runs does.
     pub fn hastened<T>(&self, run: impl FnOnce() -> T) -> T {
-        const STEP: Duration = Duration::from_millis(50);
         let Server::Sandbox(sandbox) = &self.server else { return run() };
-        let ended = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !ended.load(Ordering::Relaxed) {
-                    sandbox.world().clock.advance(STEP * 59);
-                    std::thread::sleep(STEP);
-                }
-            });
-            let _ending = Ending(&ended);
-            run()
-        })
+        let clock = &sandbox.world().clock;
+        let former = clock.hasten(3 * PACE);
+        let done = run();
+        clock.hasten(former);
+        done
     }
 
     /// The text with the names of this stage.
@@ -226,8 +227,8 @@ impl Stage {
     #[must_use]
     pub fn run_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let started = Instant::now();
-        let child = self.spawn(arguments, change);
-        self.finished(child, started)
+        let ran = self.finished(self.spawn(arguments, change));
+        Ran { elapsed: started.elapsed(), ..ran }
     }
 
     /// Wait for a run to end.
@@ -236,8 +237,8 @@ impl Stage {
     ///
     /// Something that was done in between did.
     #[must_use]
-    pub fn finished(&self, child: Child, started: Instant) -> Ran {
-        let ran = finished(child, started);
+    pub fn finished(&self, child: Child) -> Ran {
+        let ran = finished(child);
         assert!(!self.hook_failed.load(Ordering::Relaxed), "what was done in between failed; it is told above");
         Ran { stdout: self.names.empty(ran.stdout), stderr: self.names.empty(ran.stderr), ..ran }
     }
@@ -250,27 +251,44 @@ impl Stage {
     /// A text is not seen within a minute and a half.
     #[must_use]
     pub fn run_on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
-        self.run_on_terminal_slowly(arguments, answers, 0)
+        self.on_terminal(arguments, answers, false)
     }
 
-    /// The same, with each answer this many seconds after its question; a file `asked` is there once it was seen.
+    /// The same, with something done between the first question and its answer.
     ///
     /// # Panics
     ///
     /// A text is not seen within a minute and a half.
     #[must_use]
-    pub fn run_on_terminal_slowly(&self, arguments: &[&str], answers: &[(&str, &str)], seconds: u32) -> (i32, String) {
+    pub fn run_on_terminal_while(
+        &self,
+        arguments: &[&str],
+        answers: &[(&str, &str)],
+        meanwhile: impl FnOnce(),
+    ) -> (i32, String) {
+        std::thread::scope(|scope| {
+            let answered = scope.spawn(|| self.on_terminal(arguments, answers, true));
+            while !self.folder.path().join("asked").exists() && !answered.is_finished() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            meanwhile();
+            self.write("may-answer", "");
+            answered.join().unwrap()
+        })
+    }
+
+    fn on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)], held: bool) -> (i32, String) {
         let binary = binary().display().to_string();
         let arguments = arguments.iter().map(|argument| self.fill(argument));
         let job = serde_json::json!({
             "command": std::iter::once(binary).chain(arguments).collect::<Vec<_>>(),
             "answers": answers,
             "folder": self.folder.path(),
+            "held": held,
         });
         let mut env = self.environment();
         env.push(("TERM".to_owned(), "xterm".to_owned()));
         env.push(("JOB".to_owned(), job.to_string()));
-        env.push(("ANSWER_AFTER".to_owned(), seconds.to_string()));
         let output = python::run(include_str!("terminal.py"), &env);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -293,8 +311,9 @@ impl Stage {
             Server::Shared(proxy) => self.credentials(proxy.address),
         };
         env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
+        env.push(("PROVISION_TEST_WAITS".to_owned(), PACE.to_string()));
         if !env.iter().any(|(name, _)| name == "SSL_CERT_FILE") {
-            env.push(("SSL_CERT_FILE".to_owned(), roots::file(self.folder.path()).display().to_string()));
+            env.extend(roots::variables(self.folder.path()));
         }
         env
     }
@@ -360,15 +379,6 @@ impl Stage {
         let (status, answer) = self.hand.ask(method, place, &body);
         self.faults().clear();
         if status < 300 { answer } else { Value::Null }
-    }
-}
-
-/// Says so when it is dropped, by a panic too.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -28,7 +28,8 @@ while True:
         screen += data
     if answers and answers[0][0].encode() in screen:
         open(os.path.join(job["folder"], "asked"), "w").close()
-        time.sleep(float(os.environ.get("ANSWER_AFTER", "0")))
+        while job["held"] and not os.path.exists(os.path.join(job["folder"], "may-answer")):
+            time.sleep(0.02)
         os.write(terminal, answers.pop(0)[1].encode())
     if time.monotonic() - since > 90:
         sys.exit("not seen: %r in %r" % (answers, screen))

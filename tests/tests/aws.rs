@@ -14,7 +14,6 @@ aws_cases! {
     everywhere: [
         apply_makes_what_the_design_says_read_back_by_boto3,
         every_call_of_a_bucket_but_its_creation_names_the_owner,
-        no_queue_at_all_gives_the_internal_queue,
         respelled_values_are_no_difference,
         another_role_is_pending_and_the_former_one_loses_its_policy,
         adopting_leaves_values_for_everybody_alone,
@@ -22,11 +21,12 @@ aws_cases! {
         overlapping_notification_is_refused_by_name,
         notification_without_an_id_that_overlaps_is_refused,
         content_is_counted_to_a_thousand_and_emptied_with_versions_and_uploads,
-        queues_open_to_everybody_and_full_grants_are_warned_about_each_time,
-        key_of_the_bucket_is_told_to_the_server,
         rule_that_lost_our_name_is_drift_once_and_used_from_then_on,
     ],
     sandbox: [
+        no_queue_at_all_gives_the_internal_queue = "Nothing is asked of a server.",
+        queues_open_to_everybody_and_full_grants_are_warned_about_each_time = "The warnings are the binary's affair.",
+        key_of_the_bucket_is_told_to_the_server = "What the server is told does not depend on who was asked.",
         bucket_of_another_deployment_that_was_there_after_all_is_not_taken = "MiniStack has no us-east-1 of its own.",
         bucket_of_others_that_was_there_after_all_is_not_taken = "MiniStack has no us-east-1 of its own.",
         saved_change_set_of_another_account_or_plan_file_is_refused = "Nothing is asked of a server but who asks.",
@@ -156,16 +156,6 @@ fn every_call_of_a_bucket_but_its_creation_names_the_owner(aws: &Place) {
     assert_eq!(seen, expected);
 }
 
-fn no_queue_at_all_gives_the_internal_queue(aws: &Place) {
-    let stage = aws.planned();
-    let without = [("name = \"acme-{s}-events\"", "enabled = false"), ("[aws.access]\nrole = \"node\"", "")];
-    aws.change(&stage, &without);
-    aws.apply(&stage);
-    assert_eq!(aws.succeed(&stage, &["output", "BUCKET_QUEUE"]), "internal://\n");
-    assert_eq!(python(&stage.hand(), "print(notifications().get('QueueConfigurations', []))"), "[]");
-    aws.is_in_sync(&stage);
-}
-
 fn respelled_values_are_no_difference(aws: &Place) {
     let stage = aws.applied();
     boto(
@@ -291,36 +281,6 @@ s3.create_multipart_upload(Bucket=b, Key='open')",
     let emptied = aws.ends(&stage, 0, &["destroy", "--yes", "--delete-data", aws.bucket]);
     assert!(emptied.contains("objects and versions deleted"), "{emptied}");
     assert_eq!((aws.ours)(&stage.hand()), Vec::<String>::new());
-}
-
-fn queues_open_to_everybody_and_full_grants_are_warned_about_each_time(aws: &Place) {
-    let stage = aws.planned();
-    aws.change(
-        &stage,
-        &[
-            ("[aws.run_queue]", "senders = \"anyone\"\n[aws.run_queue]"),
-            ("role = \"node\"", "role = \"node\"\ngrant = \"all\""),
-        ],
-    );
-    aws.ends(&stage, 0, &["plan"]);
-    aws.apply(&stage);
-    for command in ["plan", "drift"] {
-        let ran = aws.ends(&stage, 0, &[command]);
-        assert!(ran.contains("senders = \"anyone\"") || ran.contains("open to everybody"), "{command}: {ran}");
-        assert!(ran.contains("grant = \"all\"") || ran.contains("s3:*"), "{command}: {ran}");
-    }
-}
-
-fn key_of_the_bucket_is_told_to_the_server(aws: &Place) {
-    const KEY: &str = "arn:aws:kms:eu-west-1:{a}:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
-    let stage = aws.planned();
-    let encryption = format!("encryption = {{ kms_key = \"{KEY}\" }}\n[aws.queue]");
-    aws.change(&stage, &[("[aws.queue]", &encryption)]);
-    aws.apply(&stage);
-    assert_eq!(aws.succeed(&stage, &["output", "AWS_S3_KMS_ID"]), format!("{KEY}\n"));
-    let found = "print(s3.get_bucket_encryption(Bucket=b)['ServerSideEncryptionConfiguration']['Rules'][0]['ApplyServerSideEncryptionByDefault']['KMSMasterKeyID'])";
-    assert_eq!(python(&stage.hand(), found), KEY);
-    aws.is_in_sync(&stage);
 }
 
 #[test]

@@ -15,9 +15,17 @@ use crate::clouds::aws::PLAN;
 use crate::clouds::aws::hand::{boto, python};
 
 /// How many random edits are made, some at a time.
-const EDITS: usize = 150;
+const EDITS: usize = 100;
 /// How many random plan files are read.
-const PLAN_FILES: u32 = 2_000;
+const READ: usize = 2_000;
+/// How many random plan files are applied.
+const APPLIED: usize = 15;
+
+/// So many, or as many times more as `PROVISION_PROPERTIES` says.
+fn cases(usual: usize) -> usize {
+    let times = std::env::var("PROVISION_PROPERTIES").map_or(1, |times| times.parse().unwrap());
+    usual * times
+}
 
 /// A line that somebody may write into a plan file: right, wrong, or of another section.
 fn line() -> impl Strategy<Value = String> {
@@ -72,7 +80,11 @@ fn line() -> impl Strategy<Value = String> {
 #[test]
 fn plan_files_of_any_kind_are_read_or_refused_without_a_panic() {
     let lines = prop::collection::vec(line(), 0..30);
-    let mut runner = TestRunner::new(Config { cases: PLAN_FILES, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: u32::try_from(cases(READ)).unwrap(),
+        failure_persistence: None,
+        ..Config::default()
+    });
     let read = runner.run(&lines, |lines| {
         // Half of them begin well.
         let begin = if lines.len() % 2 == 0 { PLAN.replace("{s}", "x") } else { String::new() };
@@ -125,7 +137,7 @@ fn settings() -> impl Strategy<Value = String> {
 #[test]
 fn apply_of_any_plan_file_leaves_nothing_to_do_and_destroy_leaves_nothing() {
     let mut runner = TestRunner::deterministic();
-    for _ in 0..40 {
+    for _ in 0..cases(APPLIED) {
         let text = settings().new_tree(&mut runner).unwrap().current();
         let stage = AWS.planned();
         stage.write("provision.toml", &text);
@@ -223,7 +235,7 @@ fn random_edits_are_found_if_they_are_ours_and_left_alone_if_not() {
     AWS.apply(&stage);
     boto(&stage.hand(), PREPARE);
     let (mut edits, mut rounds) = (0, 0);
-    while edits < EDITS {
+    while edits < cases(EDITS) {
         let made = round.new_tree(&mut runner).unwrap().current();
         let expected = edit_all(&stage, &made);
         look_and_repair(&stage, &expected);

@@ -4,10 +4,11 @@ mod azure;
 mod gcp;
 
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use provision_sandbox::Sandbox;
+use provision_tests::roots;
 use provision_tests::run::{self, Ran};
+use provision_tests::stage::PACE;
 
 /// A folder with a plan file, and the variables of a sandbox.
 struct Desk {
@@ -19,16 +20,19 @@ impl Desk {
     fn new(sandbox: &Sandbox, plan: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("provision.toml"), plan).unwrap();
-        Self { folder, env: sandbox.environment() }
+        roots::write(folder.path());
+        // What the sandbox says comes last.
+        let env = roots::variables(folder.path()).into_iter().chain(sandbox.environment()).collect();
+        Self { folder, env }
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(run::binary());
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("PATH", std::env::var("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.env("PROVISION_TEST_WAITS", PACE.to_string());
         command.envs(self.env.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let started = Instant::now();
-        run::finished(command.spawn().unwrap(), started)
+        run::finished(command.spawn().unwrap())
     }
 
     /// Run, expect success, and give what was printed.

@@ -3,7 +3,6 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
 use provision_tests::run::{Ran, binary, finished, signal};
 
@@ -38,7 +37,7 @@ impl Place {
     }
 
     fn run_in(&self, arguments: &[&str], env: &[(&str, &str)]) -> Ran {
-        finished(self.start(arguments, env), Instant::now())
+        finished(self.start(arguments, env))
     }
 
     fn state(&self, file: &str) -> std::path::PathBuf {

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_sandbox::layer::FaultLayer;
@@ -189,7 +189,6 @@ impl<W: World> Sweep<W> {
         world.layer().fault(fault);
         let ran = run(&world);
         let point = format!("{operation} {nth} failing {at:?} with {what:?}");
-        assert!(ran.elapsed < Duration::from_secs(60), "{point} took {:?}", ran.elapsed);
         let passing = !matches!(what, What::Answer { status: 403, .. } | What::Error { status: 403, .. });
         if self.is_repetition(&world, named) {
             assert_eq!(ran.code, 0, "{point}: {}{}", ran.stdout, ran.stderr);
@@ -204,8 +203,7 @@ impl<W: World> Sweep<W> {
 }
 
 fn run(world: &impl World) -> Ran {
-    let started = Instant::now();
-    finished(world.start(), started)
+    finished(world.start())
 }
 
 /// Run again without a fault, and look at everything.
@@ -238,10 +236,9 @@ fn is_killed_at(world: &impl World, operation: &str, nth: usize, at: When) -> bo
     if at == When::Before {
         world.layer().fault(Fault { operation: operation.to_owned(), nth: Nth::Number(nth), at, what: What::Drop });
     }
-    let started = Instant::now();
     let child = world.start();
     *process.lock().unwrap() = Some(child.id());
-    let ran = finished(child, started);
+    let ran = finished(child);
     let sent = sent.load(Ordering::Relaxed);
     // Neither a crash nor the watchdog: this very signal, and a run that is not over without it.
     assert_eq!(ran.signal, sent.then_some(KILL), "{}{}", ran.stdout, ran.stderr);

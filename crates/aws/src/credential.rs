@@ -14,7 +14,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal::{Env, Fs};
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
-use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
+use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
 use provision_core::{Error, ErrorKind};
 use tokio::sync::OnceCell;
 
@@ -132,7 +132,7 @@ fn loader(region: &str) -> ConfigLoader {
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
-                .operation_attempt_timeout(REQUEST_TIMEOUT)
+                .operation_attempt_timeout(request_timeout())
                 .build(),
         )
 }

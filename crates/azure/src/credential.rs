@@ -31,7 +31,7 @@ use azure_identity::{
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
-use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
+use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
@@ -186,7 +186,7 @@ fn transport(variables: &Variables<'_>) -> Result<reqwest::Client, Error> {
 fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
+        .timeout(request_timeout())
         .redirect(reqwest::redirect::Policy::none())
 }
 

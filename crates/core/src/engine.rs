@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use crate::assess::{Intent, assess};
 use crate::change_set::{Action, Change, ChangeSet, Purpose};
 use crate::context::Cancellation;
@@ -12,7 +10,7 @@ use crate::event::{Event, EventSink};
 use crate::executor::{Outcome, execute};
 use crate::graph::graph;
 use crate::provider::{Observer, Provisioner};
-use crate::retry;
+use crate::retry::Patience;
 use crate::survey::survey_settled;
 
 /// How long the cloud may take to show written values: SQS attributes, the slowest, take up to 60 seconds.
@@ -66,7 +64,7 @@ pub async fn wait_until_visible(
     executed: &ChangeSet,
     events: &dyn EventSink,
 ) -> Result<(), Error> {
-    let (started, mut waits) = (Instant::now(), retry::waits());
+    let mut patience = Patience::begin();
     loop {
         let set = plan(observer, intent, &|_| None, events).await?;
         if let Some(error) = set.unreadable.iter().map(|unread| &unread.0).find(|error| is_final(error)) {
@@ -83,14 +81,15 @@ pub async fn wait_until_visible(
             let command = format!("provision {} plan", set.cloud);
             return Err(error.with_hint(format!("`{command}` shows the result of both; apply again to mend it")));
         }
-        if started.elapsed() > SETTLING {
+        if patience.elapsed() > SETTLING {
             let error = Error::new(ErrorKind::Unexpected, "what was written is not what is seen")
                 .with_message(not_yet_visible.join(", "));
             let plan = format!("provision {} plan", set.cloud);
             return Err(error.with_hint(format!("if `{plan}` goes on showing it, this is a bug in provision")));
         }
         events.emit(Event::Confirming { not_yet_visible });
-        sleep(waits.next().unwrap_or_default()).await;
+        let wait = patience.next();
+        patience.wait(wait).await;
     }
 }
 

@@ -7,9 +7,6 @@ use serde::Serialize;
 use crate::address::Address;
 use crate::error::Error;
 
-/// How often a run without news says what it waits for.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
-
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

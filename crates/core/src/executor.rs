@@ -19,11 +19,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::context::{Cancellation, LaneState, OperationContext};
 use crate::error::{Error, ErrorKind, RetryClass};
-use crate::event::{Event, EventSink, HEARTBEAT, milliseconds};
+use crate::event::{Event, EventSink, milliseconds};
 use crate::operation::{Operation, Verb};
 use crate::provider::{Created, Provisioner, Write};
 use crate::resource::LaneMode;
-use crate::retry;
+use crate::retry::{self, Patience};
 use marks::Marks;
 
 /// How a run ended; lists are in the order of the graph.
@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
                 biased;
                 () = given_up.as_mut() => return None,
                 ended = running.next() => return ended,
-                () = sleep(HEARTBEAT) => self.events.emit(Event::Heartbeat {
+                () = sleep(retry::heartbeat()) => self.events.emit(Event::Heartbeat {
                     waiting_for: names(),
                     elapsed_ms: milliseconds(self.begun.elapsed()),
                 }),
@@ -173,26 +173,25 @@ impl<'a> Run<'a> {
     }
 
     async fn repeat(&self, operation: &Operation) -> Result<(), Error> {
-        let started = Instant::now();
-        let mut waits = retry::waits();
+        let mut patience = Patience::begin();
         let mut attempts = 1;
         loop {
             let error = match self.attempt(operation).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            let wait = waits.next().unwrap_or_default();
+            let wait = patience.next();
             match retry::of_operation(&error) {
                 Some((reason, budget))
-                    if started.elapsed() + wait < budget && !self.cancellation.drain.is_cancelled() =>
+                    if patience.elapsed() + wait < budget && !self.cancellation.drain.is_cancelled() =>
                 {
-                    self.wait(operation, reason, wait).await;
+                    self.wait(operation, reason, wait, &mut patience).await;
                     // What was waited for is not tried once more by a run that was told to stop.
                     if self.cancellation.drain.is_cancelled() {
-                        return Err(error.effort(attempts, started.elapsed()));
+                        return Err(error.effort(attempts, patience.elapsed()));
                     }
                 }
-                _ if attempts > 1 => return Err(error.effort(attempts, started.elapsed())),
+                _ if attempts > 1 => return Err(error.effort(attempts, patience.elapsed())),
                 _ => return Err(error),
             }
             attempts += 1;
@@ -256,7 +255,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn wait(&self, operation: &Operation, reason: &str, wait: Duration) {
+    async fn wait(&self, operation: &Operation, reason: &str, wait: Duration, patience: &mut Patience) {
         self.events.emit(Event::OperationWaiting {
             id: operation.id,
             address: operation.address.clone(),
@@ -266,7 +265,7 @@ impl<'a> Run<'a> {
         });
         tokio::select! {
             () = self.cancellation.drain.cancelled() => {}
-            () = sleep(wait) => {}
+            () = patience.wait(wait) => {}
         }
     }
 }

@@ -3,7 +3,12 @@
 //! Single calls are repeated when throttled or hit by a passing fault ([`call`]); whole operations, which read before
 //! they write, are repeated on a conflict or while the service settles ([`crate::executor`]). Everything else is final
 //! at once.
+//!
+//! Two variables shorten what is waited for, and only tests set them: `PROVISION_TEST_WAITS` divides the waits between attempts
+//! and between looks, for clouds whose time passes as much faster; `PROVISION_TEST_LIMITS` divides how long answers may take
+//! and how long nothing is said. A budget is used up by whole waits in any case.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -17,7 +22,9 @@ pub const CREDENTIALS_LIMIT: Duration = Duration::from_secs(3);
 /// How long a connection may take to open.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one request may take. Short enough that an interrupted run ends while CI still waits for it.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a run may say nothing.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How long one call is repeated while the service asks to slow down.
 const THROTTLED_BUDGET: Duration = Duration::from_secs(60);
@@ -37,9 +44,58 @@ pub const SERVICE_BUDGET: Duration = Duration::from_secs(15 * 60);
 /// However long the service asks us to wait between two looks at its own operation.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The waits between attempts: exponential with jitter, from a quarter of a second to eight.
+/// How long one request may take.
 #[must_use]
-pub fn waits() -> ExponentialBackoff {
+pub fn request_timeout() -> Duration {
+    REQUEST_TIMEOUT / *LIMITS
+}
+
+/// How long a run may say nothing.
+pub(crate) fn heartbeat() -> Duration {
+    HEARTBEAT / *LIMITS
+}
+
+static WAITS: LazyLock<u32> = LazyLock::new(|| divisor("PROVISION_TEST_WAITS"));
+static LIMITS: LazyLock<u32> = LazyLock::new(|| divisor("PROVISION_TEST_LIMITS"));
+
+fn divisor(variable: &str) -> u32 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
+}
+
+/// The attempts at one thing: how long they take, and the waits between them.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    begun: Instant,
+    waits: ExponentialBackoff,
+    /// What was not waited of the waits so far.
+    spared: Duration,
+}
+
+impl Patience {
+    pub(crate) fn begin() -> Self {
+        Self { begun: Instant::now(), waits: waits(), spared: Duration::ZERO }
+    }
+
+    /// How long it took so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed() + self.spared
+    }
+
+    /// How long to wait next.
+    pub(crate) fn next(&mut self) -> Duration {
+        self.waits.next().unwrap_or_default()
+    }
+
+    /// Wait.
+    pub(crate) async fn wait(&mut self, wait: Duration) {
+        let shortened = wait / *WAITS;
+        sleep(shortened).await;
+        self.spared += wait.saturating_sub(shortened);
+    }
+}
+
+/// The waits between attempts: exponential with jitter, from a quarter of a second to eight.
+fn waits() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(250))
         .with_max_delay(Duration::from_secs(8))
@@ -59,15 +115,15 @@ pub async fn until_stopped<T>(stop: CancellationToken, work: impl Future<Output 
 }
 
 /// Wait, unless the run is told to stop; gives whether it was not.
-async fn waited(wait: Duration) -> bool {
+async fn waited(patience: &mut Patience, wait: Duration) -> bool {
     let Ok(stop) = STOPPED.try_with(Clone::clone) else {
-        sleep(wait).await;
+        patience.wait(wait).await;
         return true;
     };
     tokio::select! {
         biased;
         () = stop.cancelled() => false,
-        () = sleep(wait) => true,
+        () = patience.wait(wait) => true,
     }
 }
 
@@ -94,35 +150,32 @@ where
     if is_stopped() {
         return Err(told_to_stop());
     }
-    let (started, mut attempts, mut patience) = (Instant::now(), 1, Patience::default());
+    let (started, mut attempts, mut faults) = (Instant::now(), 1, FaultsInARow::begin(false));
     loop {
         let error = match send().await {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        match patience.wait(error.retry()) {
-            Some(wait) if waited(wait).await => {}
+        match faults.wait(error.retry()) {
+            Some(wait) if waited(&mut faults.patience, wait).await => {}
             _ => return Err(error.effort(attempts, started.elapsed())),
         }
         attempts += 1;
     }
 }
 
-/// How long one call is repeated: each class of faults has its own budget, and what is counted are those in a row.
-struct Patience {
-    waits: ExponentialBackoff,
+/// Faults of one class in a row: each class has its own budget.
+struct FaultsInARow {
     throttled: bool,
-    in_a_row: u32,
-    since: Instant,
+    count: u32,
+    patience: Patience,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self { waits: waits(), throttled: false, in_a_row: 0, since: Instant::now() }
+impl FaultsInARow {
+    fn begin(throttled: bool) -> Self {
+        Self { throttled, count: 0, patience: Patience::begin() }
     }
-}
 
-impl Patience {
     /// How long to wait before the next attempt; `None` if there is to be none.
     fn wait(&mut self, class: &RetryClass) -> Option<Duration> {
         let (throttled, asked) = match class {
@@ -130,15 +183,16 @@ impl Patience {
             RetryClass::Transient => (false, Duration::ZERO),
             _ => return None,
         };
-        if throttled != self.throttled || self.in_a_row == 0 {
-            *self = Self { throttled, ..Self::default() };
+        if throttled != self.throttled || self.count == 0 {
+            *self = Self::begin(throttled);
         }
-        self.in_a_row += 1;
-        let wait = self.waits.next().unwrap_or_default().max(asked);
-        let budget = if throttled { THROTTLED_BUDGET } else { TRANSIENT_BUDGET };
+        self.count += 1;
+        let wait = self.patience.next().max(asked);
+        let budget = if throttled { THROTTLED_BUDGET } else { TRANSIENT_BUDGET / *LIMITS };
         // What the service itself asks for is waited for once, even if it is longer than that.
-        let in_time = self.since.elapsed() + wait < budget || (self.in_a_row == 1 && asked <= LONGEST_ASKED);
-        let goes_on = in_time && (throttled || self.in_a_row < TRANSIENT_ATTEMPTS);
+        let in_time =
+            self.patience.elapsed() + wait < budget || (throttled && self.count == 1 && asked <= LONGEST_ASKED);
+        let goes_on = in_time && (throttled || self.count < TRANSIENT_ATTEMPTS);
         goes_on.then_some(wait)
     }
 }
@@ -161,18 +215,17 @@ pub async fn poll<T, F>(mut look: impl FnMut() -> F, late: impl FnOnce() -> Erro
 where
     F: Future<Output = Result<Progress<T>, Error>>,
 {
-    let started = Instant::now();
-    let mut waits = waits();
+    let mut patience = Patience::begin();
     loop {
         let asked = match look().await? {
             Progress::Done(value) => return Ok(value),
             Progress::Running(asked) => asked,
         };
-        if started.elapsed() > SERVICE_BUDGET {
-            return Err(late().effort(1, started.elapsed()));
+        if patience.elapsed() > SERVICE_BUDGET {
+            return Err(late().effort(1, patience.elapsed()));
         }
-        let own = waits.next().unwrap_or_default();
-        if !waited(asked.map_or(own, |asked| asked.min(LONGEST_WAIT))).await {
+        let own = patience.next();
+        if !waited(&mut patience, asked.map_or(own, |asked| asked.min(LONGEST_WAIT))).await {
             return Err(told_to_stop());
         }
     }

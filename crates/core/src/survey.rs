@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::address::Address;
 use crate::contents::Contents;
 use crate::error::{Error, ErrorKind, RetryClass};
-use crate::event::{Event, EventSink, HEARTBEAT, milliseconds};
+use crate::event::{Event, EventSink, milliseconds};
 use crate::identity::Identity;
 use crate::mark::{Mark, Origin};
 use crate::provider::Observer;
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
-use crate::retry;
+use crate::retry::{self, Patience};
 
 /// What was found in the cloud at one moment.
 #[derive(Clone, Debug)]
@@ -103,15 +103,16 @@ pub async fn survey_settled(
     removing: bool,
     events: &dyn EventSink,
 ) -> Result<Survey, Error> {
-    let (started, mut waits) = (Instant::now(), retry::waits());
+    let mut patience = Patience::begin();
     loop {
         let found = announced(survey(observer, names, removing), events).await?;
         let Some((reason, budget)) = found.settling() else { return Ok(found) };
-        if started.elapsed() > budget {
+        if patience.elapsed() > budget {
             return Ok(found);
         }
         events.emit(Event::Settling { reason });
-        sleep(waits.next().unwrap_or_default()).await;
+        let wait = patience.next();
+        patience.wait(wait).await;
     }
 }
 
@@ -119,7 +120,7 @@ pub async fn survey_settled(
 async fn announced<T>(look: impl Future<Output = T>, events: &dyn EventSink) -> T {
     let (mut look, begun) = (std::pin::pin!(look), Instant::now());
     loop {
-        match timeout(HEARTBEAT, &mut look).await {
+        match timeout(retry::heartbeat(), &mut look).await {
             Ok(done) => return done,
             Err(_) => events.emit(Event::Looking { elapsed_ms: milliseconds(begun.elapsed()) }),
         }

@@ -12,7 +12,7 @@ use google_cloud_gax::retry_policy::NeverRetry;
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
-use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
+use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -197,11 +197,11 @@ async fn clients(endpoints: &Endpoints, credentials: &Credentials) -> Result<Cli
     macro_rules! client {
         ($client:path, $endpoint:expr) => {{
             let builder = <$client>::builder().with_endpoint($endpoint).with_credentials(credentials.clone());
-            let builder = builder.with_retry_policy(NeverRetry).with_attempt_timeout(REQUEST_TIMEOUT);
+            let builder = builder.with_retry_policy(NeverRetry).with_attempt_timeout(request_timeout());
             builder.build().await.map_err(|error: client_builder::Error| error.to_string())?
         }};
     }
-    let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT).build();
+    let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(request_timeout()).build();
     let http = http.map_err(|error| root_cause(&error))?;
     let json =
         |endpoint: &str| Json { http: http.clone(), endpoint: endpoint.to_owned(), credentials: credentials.clone() };

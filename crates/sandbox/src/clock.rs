@@ -1,28 +1,71 @@
 //! The sandbox's time, which tests can move on.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
-/// The time in the sandbox: the machine's, moved on by as much as was asked for.
-#[derive(Debug, Default)]
+/// The time in the sandbox: the machine's, moved on by as much as was asked for, and passing as fast as was asked for.
+#[derive(Debug)]
 pub struct Clock {
-    ahead_ms: AtomicU64,
+    since: Mutex<Since>,
+}
+
+/// What time it was when the clock was last set, here and on the machine, and how much faster it passes since then.
+#[derive(Clone, Copy, Debug)]
+struct Since {
+    here_ms: u64,
+    machine_ms: u64,
+    pace: u32,
+}
+
+impl Since {
+    fn now(self) -> Self {
+        let machine_ms = machine_ms();
+        let passed = machine_ms.saturating_sub(self.machine_ms).saturating_mul(u64::from(self.pace));
+        Self { here_ms: self.here_ms.saturating_add(passed), machine_ms, ..self }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let now = machine_ms();
+        Self { since: Mutex::new(Since { here_ms: now, machine_ms: now, pace: 1 }) }
+    }
 }
 
 impl Clock {
     /// Milliseconds since 1970.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_add(self.ahead_ms.load(Ordering::Relaxed))
+        self.set(|_| {}).here_ms
     }
 
     /// Let time pass at once, so that nobody waits for a rule of sixty seconds.
     pub fn advance(&self, by: Duration) {
-        self.ahead_ms.fetch_add(u64::try_from(by.as_millis()).unwrap_or_default(), Ordering::Relaxed);
+        let by_ms = u64::try_from(by.as_millis()).unwrap_or_default();
+        self.set(|since| since.here_ms = since.here_ms.saturating_add(by_ms));
     }
+
+    /// Let time pass this many times as fast as the machine's from now on; gives how fast it passed.
+    pub fn hasten(&self, pace: u32) -> u32 {
+        let mut former = pace;
+        self.set(|since| former = std::mem::replace(&mut since.pace, pace));
+        former
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Since)) -> Since {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = since.now();
+        change(&mut since);
+        *since
+    }
+}
+
+/// What the machine says, in milliseconds since 1970.
+fn machine_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A moment as a date.
@@ -30,4 +73,20 @@ impl Clock {
 pub fn date(ms: u64) -> OffsetDateTime {
     let nanoseconds = i128::from(ms) * 1_000_000;
     OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_passes_as_fast_as_was_asked_for_and_never_goes_back() {
+        let since = Since { here_ms: 5_000, machine_ms: machine_ms() - 100, pace: 20 };
+        assert!((7_000..60_000).contains(&since.now().here_ms));
+        let clock = Clock::default();
+        let begun = clock.now_ms();
+        clock.advance(Duration::from_secs(60));
+        assert_eq!((clock.hasten(20), clock.hasten(1)), (1, 20));
+        assert!(clock.now_ms() >= begun + 60_000);
+    }
 }

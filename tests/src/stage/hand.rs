@@ -1,8 +1,8 @@
 //! The hand that changes a cloud behind the binary's back.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use provision_sandbox::{EmulatorKind, Sandbox};
 use reqwest::{Method, RequestBuilder, Response};
@@ -26,11 +26,20 @@ enum Way {
     /// Everything at one address, nobody asks for credentials.
     Google { base: String },
     /// A token for Resource Manager; blobs and queues take a signature that nobody verifies.
-    Azure { manager: String, blob: String, queue: String, token: OnceLock<String>, login: String, form: String },
+    Azure {
+        manager: String,
+        blob: String,
+        queue: String,
+        token: Mutex<Option<(Instant, String)>>,
+        login: String,
+        form: String,
+    },
 }
 
 /// The version of Resource Manager's APIs that is asked for, where the place names none.
 const API_VERSION: &str = "api-version=2024-01-01";
+/// How long a token is used: an hour of a sandbox's passes quickly.
+const TOKEN: Duration = Duration::from_secs(20);
 
 impl Hand {
     pub(super) fn boto3(address: SocketAddr, names: Names) -> Self {
@@ -66,7 +75,7 @@ impl Hand {
             variable("AZURE_CLIENT_ID")
         );
         let (blob, queue) = (variable("AZURE_STORAGE_BLOB_ENDPOINT"), variable("AZURE_STORAGE_QUEUE_ENDPOINT"));
-        let way = Way::Azure { manager, blob, queue, token: OnceLock::new(), login, form };
+        let way = Way::Azure { manager, blob, queue, token: Mutex::default(), login, form };
         Self { client: plain().tls_certs_only(roots).build().unwrap(), way: Arc::new(way) }
     }
 
@@ -127,12 +136,15 @@ impl Hand {
 
     async fn token(&self) -> String {
         let Way::Azure { token, login, form, .. } = self.way.as_ref() else { return String::new() };
-        if let Some(token) = token.get() {
-            return token.clone();
+        let got = token.lock().unwrap().clone();
+        if let Some((_, token)) = got.filter(|(at, _)| at.elapsed() < TOKEN) {
+            return token;
         }
         let request = self.client.post(login).header("content-type", "application/x-www-form-urlencoded");
         let (_, answer) = read(request.body(form.clone()).send().await.unwrap()).await;
-        token.get_or_init(|| answer["access_token"].as_str().unwrap().to_owned()).clone()
+        let got = answer["access_token"].as_str().unwrap().to_owned();
+        *token.lock().unwrap() = Some((Instant::now(), got.clone()));
+        got
     }
 
     async fn wait_for(&self, response: &Response) {

@@ -20,7 +20,7 @@ fn killed_at_random_moments(cloud: &CloudFixture, seed: u64) {
             let child = cloud.spawn(&stage, commands[run % 2]);
             std::thread::sleep(Duration::from_millis(random.below(usual + usual / 4) as u64));
             signal(&child, "KILL");
-            killed += usize::from(finished(child, begun).signal.is_some());
+            killed += usize::from(finished(child).signal.is_some());
         }
         cloud.succeed(&stage, commands[0]);
         let plan = cloud.succeed(&stage, &["plan", "--detailed-exitcode"]);
@@ -62,7 +62,7 @@ fn signals() {
             let child = cloud.spawn(&stage, &command);
             std::thread::sleep(Duration::from_millis(150 + random.below(600) as u64));
             names.iter().for_each(|name| signal(&child, name));
-            let ran = finished(child, Instant::now());
+            let ran = finished(child);
             let what = format!("{} {command:?} {names:?}", cloud.name);
             if ran.signal.is_none() {
                 ended_well(&ran, &[0, 1, 3, 5, 130, 143], &what)?;

@@ -1,7 +1,6 @@
 //! A machine on which things are missing: no home, a full disk, closed streams, other locales.
 
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use provision_tests::run::{binary, finished};
 
@@ -39,7 +38,7 @@ fn under(shell: &str, cloud: &CloudFixture) -> Result<(), String> {
     command.args(["-c", shell, "sh"]).arg(binary()).args([cloud.name, "apply", "--yes"]).arg(plan_file);
     command.current_dir(stage.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
     command.envs(stage.environment()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ran = finished(command.spawn().unwrap(), Instant::now());
+    let ran = finished(command.spawn().unwrap());
     ended_well(&ran, &[0, 1, 4, 5], &format!("{} under {shell}", cloud.name))?;
     cloud.apply(&stage);
     cloud.is_in_sync(&stage);

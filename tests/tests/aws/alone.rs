@@ -1,7 +1,5 @@
 //! Cases that run on the sandbox alone; the list in `aws.rs` has the reason of each.
 
-use std::time::Instant;
-
 use provision_sandbox::fault::{Nth, What, When};
 use provision_tests::answers::{head, query, s3, s3_with};
 use provision_tests::run::signal;
@@ -157,8 +155,11 @@ pub(super) fn answer_that_comes_too_late_fails_its_call_and_the_rerun_finishes(a
     let stage = aws.planned();
     // Past the client's limit for one request: the call has its effect, and nobody hears of it.
     fault(&stage, "s3:PutBucketCors", Nth::Number(1), What::Delay(std::time::Duration::from_secs(60)));
-    let ran = aws.ends(&stage, 5, &["apply", "--yes"]);
-    assert!(ran.contains("no answer in time"), "{ran}");
+    // Four seconds instead of twenty.
+    let ran = stage.run_with(&["aws", "apply", "--yes"], |command| {
+        command.env("PROVISION_TEST_LIMITS", "5");
+    });
+    assert!(ran.code == 5 && ran.stderr.contains("no answer in time"), "{}{}", ran.stdout, ran.stderr);
     stage.faults().clear();
     aws.apply(&stage);
     aws.is_in_sync(&stage);
@@ -173,11 +174,10 @@ for n in range(3): s3.delete_objects(Bucket=b, Delete={'Objects': [{'Key': f'k{n
     );
     stage.faults().set_latency(std::time::Duration::from_millis(400));
     stage.faults().clear();
-    let started = Instant::now();
     let child = aws.spawn(&stage, &["destroy", "--yes", "--delete-data", aws.bucket]);
     wait_for_start(&stage, "s3:DeleteObjects");
     signal(&child, "INT");
-    let ran = stage.finished(child, started);
+    let ran = stage.finished(child);
     assert_eq!(ran.code, 130, "{}", ran.stderr);
     assert!(ran.stderr.contains("stop empty bucket") && ran.stderr.contains("again: it goes on"), "{}", ran.stderr);
     stage.faults().set_latency(std::time::Duration::ZERO);
@@ -185,4 +185,44 @@ for n in range(3): s3.delete_objects(Bucket=b, Delete={'Objects': [{'Key': f'k{n
     assert_eq!(python(&stage.hand(), left), "True", "it stopped half way");
     aws.succeed(&stage, &["destroy", "--yes", "--delete-data", aws.bucket]);
     assert_eq!((aws.ours)(&stage.hand()), Vec::<String>::new());
+}
+
+pub(super) fn no_queue_at_all_gives_the_internal_queue(aws: &Place) {
+    let stage = aws.planned();
+    let without = [("name = \"acme-{s}-events\"", "enabled = false"), ("[aws.access]\nrole = \"node\"", "")];
+    aws.change(&stage, &without);
+    aws.apply(&stage);
+    assert_eq!(aws.succeed(&stage, &["output", "BUCKET_QUEUE"]), "internal://\n");
+    assert_eq!(python(&stage.hand(), "print(notifications().get('QueueConfigurations', []))"), "[]");
+    aws.is_in_sync(&stage);
+}
+
+pub(super) fn queues_open_to_everybody_and_full_grants_are_warned_about_each_time(aws: &Place) {
+    let stage = aws.planned();
+    aws.change(
+        &stage,
+        &[
+            ("[aws.run_queue]", "senders = \"anyone\"\n[aws.run_queue]"),
+            ("role = \"node\"", "role = \"node\"\ngrant = \"all\""),
+        ],
+    );
+    aws.ends(&stage, 0, &["plan"]);
+    aws.apply(&stage);
+    for command in ["plan", "drift"] {
+        let ran = aws.ends(&stage, 0, &[command]);
+        assert!(ran.contains("senders = \"anyone\"") || ran.contains("open to everybody"), "{command}: {ran}");
+        assert!(ran.contains("grant = \"all\"") || ran.contains("s3:*"), "{command}: {ran}");
+    }
+}
+
+pub(super) fn key_of_the_bucket_is_told_to_the_server(aws: &Place) {
+    const KEY: &str = "arn:aws:kms:eu-west-1:{a}:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+    let stage = aws.planned();
+    let encryption = format!("encryption = {{ kms_key = \"{KEY}\" }}\n[aws.queue]");
+    aws.change(&stage, &[("[aws.queue]", &encryption)]);
+    aws.apply(&stage);
+    assert_eq!(aws.succeed(&stage, &["output", "AWS_S3_KMS_ID"]), format!("{KEY}\n"));
+    let found = "print(s3.get_bucket_encryption(Bucket=b)['ServerSideEncryptionConfiguration']['Rules'][0]['ApplyServerSideEncryptionByDefault']['KMSMasterKeyID'])";
+    assert_eq!(python(&stage.hand(), found), KEY);
+    aws.is_in_sync(&stage);
 }

@@ -48,7 +48,8 @@ fn upload(hand: &Hand, container: &str, name: &str) {
 
 /// How many messages wait, all of which are about this container.
 fn messages(hand: &Hand, queue: &str, container: &str) -> usize {
-    let answer = hand.send("GET", &format!("queue:/acmefiles/{queue}/messages?numofmessages=32"), Value::Null);
+    let place = format!("queue:/acmefiles/{queue}/messages?numofmessages=32&visibilitytimeout=604800");
+    let answer = hand.send("GET", &place, Value::Null);
     let texts = answer.as_str().unwrap_or_default().split("<MessageText>").skip(1);
     let texts = texts.filter_map(|rest| rest.split("</MessageText>").next());
     let about = |text: &str| {

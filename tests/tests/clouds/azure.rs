@@ -82,7 +82,11 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     upload: |hand, name| drop(hand.send("PUT", &format!("blob:/acmefiles/wandb-files/{name}"), json!("content"))),
     fill: |hand| ["a", "b", "c"].iter().for_each(|name| (AZURE.upload)(hand, name)),
     messages: |hand| {
-        let answer = hand.send("GET", "queue:/acmefiles/wandb-events/messages?numofmessages=32", Value::Null);
+        let answer = hand.send(
+            "GET",
+            "queue:/acmefiles/wandb-events/messages?numofmessages=32&visibilitytimeout=604800",
+            Value::Null,
+        );
         let text = answer.as_str().unwrap_or_default();
         let texts = text.split("<MessageText>").skip(1).filter_map(|rest| rest.split("</MessageText>").next());
         texts.map(|text| String::from_utf8(data_encoding::BASE64.decode(text.as_bytes()).unwrap()).unwrap()).collect()

@@ -91,6 +91,10 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
         let pull = json!({"maxMessages": 100, "returnImmediately": true});
         let answer = hand.send("POST", &format!("{SUBSCRIPTION}:pull"), pull);
         let messages = answer["receivedMessages"].as_array().cloned().unwrap_or_default();
+        let ids: Vec<_> = messages.iter().map(|message| message["ackId"].clone()).collect();
+        if !ids.is_empty() {
+            hand.send("POST", &format!("{SUBSCRIPTION}:acknowledge"), json!({ "ackIds": ids }));
+        }
         messages.iter().map(|message| message["message"]["attributes"].to_string()).collect()
     },
     traced: &[

@@ -4,13 +4,14 @@ use crate::clouds::{Place, wrote_nothing};
 
 contract! {
     everywhere: [
-        renaming_the_bucket_is_refused,
         renaming_the_queue_moves_the_notification_and_leaves_an_orphan,
-        plan_says_what_orphans_would_be_deleted,
         destroy_deletes_orphans_on_request_only,
         renaming_the_deployment_takes_its_marks_over,
     ],
-    sandboxes: [],
+    sandboxes: [
+        renaming_the_bucket_is_refused = "Nothing is asked of a server but what is there.",
+        plan_says_what_orphans_would_be_deleted = "Nothing is asked of a server but what is there.",
+    ],
 }
 
 fn renaming_the_bucket_is_refused(cloud: &Place) {

@@ -37,7 +37,7 @@ fn fault(stage: &Stage, operation: &str, at: When, what: What) {
 fn registration_that_is_missing_is_told_done_and_waited_for() {
     let stage = AZURE.planned();
     stage.send("POST", &format!("{EVENT_GRID}/unregister"), Value::Null);
-    stage.faults().set_propagation("providers", Duration::from_secs(2));
+    stage.faults().set_propagation("providers", Duration::from_secs(30));
     let plan = AZURE.succeed(&stage, &["plan"]);
     assert!(plan.contains("Microsoft.EventGrid is not registered in this subscription"), "{plan}");
     let ran = AZURE.run(&stage, &["apply", "--yes"]);
@@ -105,7 +105,7 @@ fn identity_that_the_directory_does_not_show_yet_is_waited_for() {
 fn identity_that_does_not_exist_is_told_with_what_to_check() {
     let stage = AZURE.planned();
     AZURE.change(&stage, &[(SERVER, &SERVER.replace('1', "5"))]);
-    let mut ran = AZURE.run(&stage, &["apply", "--yes", "--timeout", "9"]);
+    let mut ran = AZURE.run(&stage, &["apply", "--yes", "--timeout", "4"]);
     let waits = |line: &&str| line.starts_with("  wait ") || line.contains(" s, waiting for: ");
     ran.stderr = ran.stderr.lines().filter(|line| !waits(line)).map(|line| format!("{line}\n")).collect();
     // Three are assigned at the same time: any of them may be the first that is told.

@@ -124,6 +124,6 @@ print(json.dumps({key: value for key, value in tags('BUCKET').items() if key.sta
 
 /// The messages that tell of objects; a first one only tells that the queue can be reached.
 pub(crate) const MESSAGES: &str = "
-bodies = [m['Body'] for _ in range(3) for m in sqs.receive_message(QueueUrl=u(), MaxNumberOfMessages=10, WaitTimeSeconds=1).get('Messages', [])]
+bodies = [m['Body'] for wait in (1, 0, 0) for m in sqs.receive_message(QueueUrl=u(), MaxNumberOfMessages=10, VisibilityTimeout=43200, WaitTimeSeconds=wait).get('Messages', [])]
 print(json.dumps([body for body in bodies if 'Records' in json.loads(body)]))
 ";

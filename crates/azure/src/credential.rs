@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,7 +30,7 @@ use azure_identity::{
 };
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
-use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, REQUEST_TIMEOUT};
+use provision_core::retry::CREDENTIALS_LIMIT;
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
@@ -38,6 +38,7 @@ use crate::client::Clients;
 use crate::config::{AzureEnvironment, AzureSection};
 use crate::error::innermost;
 use crate::trace::Tracer;
+use crate::transport;
 
 /// Where calls go, and who sends them.
 #[derive(Clone, Debug)]
@@ -156,44 +157,18 @@ fn options(variables: &Variables<'_>, authority: &str, connection: &Connection) 
     Ok(ClientOptions {
         per_try_policies: tracer.into_iter().collect(),
         retry: RetryOptions::none(),
-        transport: Some(Transport::new(Arc::new(transport(variables)?))),
+        transport: Some(transport(variables)?),
         cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
         ..ClientOptions::default()
     })
 }
 
-/// One pool of connections for the whole process; a sandbox has its own, which trusts its certificate authority and goes
-/// through no proxy. Outside of a sandbox `SSL_CERT_FILE` is the TLS library's to read.
-fn transport(variables: &Variables<'_>) -> Result<reqwest::Client, Error> {
-    static SHARED: OnceLock<reqwest::Client> = OnceLock::new();
-    if variables.0.is_none() {
-        if let Some(client) = SHARED.get() {
-            return Ok(client.clone());
-        }
-        let client = built(builder())?;
-        return Ok(SHARED.get_or_init(|| client).clone());
+/// That of the whole process, or of a sandbox.
+fn transport(variables: &Variables<'_>) -> Result<Transport, Error> {
+    match variables.0 {
+        None => transport::shared(),
+        Some(_) => transport::of_sandbox(variables.get("SSL_CERT_FILE").as_deref()),
     }
-    let Some(path) = variables.get("SSL_CERT_FILE") else { return built(builder().no_proxy()) };
-    let unreadable = |reason: String| {
-        Error::new(ErrorKind::Unexpected, format!("cannot use certificates `{path}` (SSL_CERT_FILE)"))
-            .with_message(reason)
-    };
-    let pem = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
-    let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
-    built(builder().no_proxy().tls_certs_only(roots))
-}
-
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-}
-
-fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-    builder
-        .build()
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(innermost(&error)))
 }
 
 /// A source of tokens.

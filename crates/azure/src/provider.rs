@@ -25,7 +25,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Opened};
 use crate::credential::{self, Session};
-use crate::error::ACCOUNT_NOT_READY;
+use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events::registration::Registration;
@@ -277,13 +277,14 @@ impl Provisioner for Provider<Writer> {
     async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
         let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (writer, (names, name)) = (&self.client, planned.located(part, &operation.name));
-        match part {
+        let updated = match part {
             Part::ResourceGroup => resource_group::update_tags(writer, &names, found, changes).await,
             Part::Account => account::update_tags(writer, &names, found, changes).await,
             Part::Container => container::update_tags(writer, &names, name, found, changes).await,
             Part::Queue => queue::update_tags(writer, &names, name, found, changes).await,
             Part::Cors | Part::Events | Part::Access => Err(as_a_whole(part)),
-        }
+        };
+        updated.map_err(|error| self.not_seen_yet(error))
     }
 
     async fn create(
@@ -356,7 +357,7 @@ impl Provider<Writer> {
     fn not_seen_yet(&self, error: Error) -> Error {
         let made = self.created.load(Ordering::Relaxed);
         if made && error.kind() == ErrorKind::NotFound && error.retry().settling().is_none() {
-            return error.with_retry(ACCOUNT_NOT_READY);
+            return error.with_retry(NOT_SEEN_YET);
         }
         error
     }

@@ -4,7 +4,7 @@ mod assignment;
 
 use std::collections::BTreeSet;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use provision_core::facet::{Desired, Entries, Entry, EntryId, Observed};
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -113,7 +113,7 @@ pub(crate) async fn write(
     let Some(found) = found else { return not_there(names, value) };
     let has = |role: &Role| found.iter().any(|one| one.is_as(role, value, names));
     let missing = WANTED.iter().filter(|role| value[role.name].is_string() && !has(role));
-    try_join_all(missing.map(|role| assign(writer, settings, names, role, value))).await?;
+    all_of(join_all(missing.map(|role| assign(writer, settings, names, role, value))).await)?;
     let mut concerned: BTreeSet<_> = principals.iter().cloned().collect();
     concerned.extend(holders(before));
     let surplus = |one: &&Assignment| {
@@ -149,7 +149,12 @@ async fn take_out(
         None => Marks::read(writer.reader(), names).await?,
     };
     let ours = surplus.into_iter().filter(|one| entry(one, names, &marks).is_some_and(|entry| !entry.co_owned));
-    try_join_all(ours.map(|one| writer.delete_role_assignment(&one.id))).await.map(drop)
+    all_of(join_all(ours.map(|one| writer.delete_role_assignment(&one.id))).await)
+}
+
+/// The first failure, once all have ended: a request that is left on its way may have its effect after the run.
+fn all_of(results: Vec<Result<(), Error>>) -> Result<(), Error> {
+    results.into_iter().collect()
 }
 
 /// Delete all of ours on an account that goes, whoever has them.

@@ -6,7 +6,7 @@ use provision_core::cors::{self, CorsRule, Listed};
 use provision_core::facet::{Desired, Entries, Entry, Observed};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use crate::blockers::{missing, not_there};
 use crate::client::models::{self, BlobService, CorsRules};
@@ -135,11 +135,11 @@ fn with_rules(mut service: BlobService, rules: Vec<models::CorsRule>) -> BlobSer
 /// A rule of the service in normal form.
 fn listed(rule: &models::CorsRule) -> Listed {
     let rule = CorsRule {
-        origins: rule.allowed_origins.clone().unwrap_or_default(),
-        methods: rule.allowed_methods.clone().unwrap_or_default(),
-        headers: rule.allowed_headers.clone().unwrap_or_default(),
-        expose: rule.exposed_headers.clone().unwrap_or_default(),
-        max_age_s: rule.max_age_in_seconds.unwrap_or_default(),
+        origins: rule.texts("allowedOrigins"),
+        methods: rule.texts("allowedMethods"),
+        headers: rule.texts("allowedHeaders"),
+        expose: rule.texts("exposedHeaders"),
+        max_age_s: rule.max_age_s(),
     };
     Listed { rule: rule.normal(), id: None }
 }
@@ -147,21 +147,20 @@ fn listed(rule: &models::CorsRule) -> Listed {
 /// A rule as the service takes it.
 fn rule_of(value: &Value) -> Result<models::CorsRule, Error> {
     let rule: CorsRule = typed(value)?;
-    Ok(models::CorsRule {
-        allowed_origins: Some(rule.origins),
-        allowed_methods: Some(rule.methods),
-        allowed_headers: Some(rule.headers),
-        exposed_headers: Some(rule.expose),
-        max_age_in_seconds: Some(rule.max_age_s),
-        rest: Map::new(),
-    })
+    let members = [
+        ("allowedOrigins", json!(rule.origins)),
+        ("allowedMethods", json!(rule.methods)),
+        ("allowedHeaders", json!(rule.headers)),
+        ("exposedHeaders", json!(rule.expose)),
+        ("maxAgeInSeconds", json!(rule.max_age_s)),
+    ];
+    Ok(models::CorsRule(members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use provision_core::ledger::Record;
-    use serde_json::json;
 
     use crate::marks::tests::claimed;
     use crate::names::tests::names;
@@ -197,7 +196,7 @@ mod tests {
     #[test]
     fn rules_of_others_are_kept_to_the_bit() {
         let written = json!({"allowedOrigins": ["https://b.example"], "allowedMethods": ["PUT"], "allowedHeaders": [],
-                             "exposedHeaders": [], "maxAgeInSeconds": 5, "theirs": 1});
+                             "exposedHeaders": null, "maxAgeInSeconds": 5, "theirs": 1});
         let theirs: models::CorsRule = serde_json::from_value(written.clone()).unwrap();
         let bare = json!({"allowedOrigins": ["*"]});
         assert_eq!(json!(theirs), written);

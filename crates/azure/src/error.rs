@@ -164,6 +164,8 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         _ if message.contains("attempt to configure storage notifications") => (Kind::InvalidInput, ACCOUNT_NOT_READY),
         "ResourceGroupBeingDeleted" => (Kind::Conflict, GROUP_BEING_DELETED),
         "PrincipalNotFound" => (Kind::NotFound, PRINCIPAL_NOT_SEEN),
+        // Event Grid looks for the queue once it has taken the subscription.
+        _ if message.contains("Resource should pre-exist") => (Kind::NotFound, RetryClass::Final),
         "StorageAccountAlreadyTaken"
         | "StorageAccountAlreadyExists"
         | "StorageAccountInAnotherResourceGroup"

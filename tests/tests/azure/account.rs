@@ -12,9 +12,9 @@ use crate::clouds::{AZURE, fault};
 fn account_with_a_subscription_of_others_below_a_topic_is_not_deleted() {
     let stage = AZURE.applied();
     let hand = stage.hand();
-    let topic = format!("{GROUP}/providers/Microsoft.EventGrid/systemTopics/theirs");
-    let source = json!({"source": ACCOUNT, "topicType": "Microsoft.Storage.StorageAccounts"});
-    hand.send("PUT", &topic, json!({"location": "westeurope", "properties": source}));
+    // That which the service made with ours.
+    let topics = hand.send("GET", &format!("{GROUP}/providers/Microsoft.EventGrid/systemTopics"), Value::Null);
+    let topic = topics["value"][0]["id"].as_str().unwrap().to_owned();
     hand.send("PUT", &queue("one-events"), json!({}));
     their_subscription(&hand, &topic, "/blobServices/default/containers/others/");
     hand.send("DELETE", &queue("one-events"), Value::Null);

@@ -42,7 +42,17 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
             let principal = SERVER.replace('1', digit);
             sandbox.seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
         }
-        for (what, milliseconds) in [("storageAccounts", 200), ("eventSubscriptions", 100), ("containers", 300)] {
+        for (what, milliseconds) in [
+            ("storageAccounts", 200),
+            ("eventSubscriptions", 100),
+            ("containers", 300),
+            ("queues", 300),
+            ("resourceGroups", 200),
+            ("newResourceGroups", 150),
+            ("blobServices", 150),
+            ("lists", 400),
+            ("resources", 2_000),
+        ] {
             sandbox.faults().set_propagation(what, std::time::Duration::from_millis(milliseconds));
         }
     },
@@ -300,7 +310,7 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
         ("arm:containers.put", What::Answer { status: 429, headers, body: body.to_string() })
     },
     ignored: || {
-        let body = json!({"properties": {"cors": {"corsRules": []}}});
+        let body = json!({"id": format!("{ACCOUNT}/blobServices/default"), "properties": {"cors": {"corsRules": []}}});
         ("arm:blobServices.put", What::Answer { status: 200, headers: Vec::new(), body: body.to_string() })
     },
     begins: "arm:containers.put",

@@ -32,7 +32,6 @@ fn gcp() {
 }
 
 #[test]
-#[ignore = "not every read of this cloud is told apart yet"]
 fn azure() {
     every_read(&crate::clouds::AZURE);
 }

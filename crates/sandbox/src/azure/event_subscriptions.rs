@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::azure::accounts::Account;
-use crate::azure::call::{Call, empty, json, list};
+use crate::azure::call::{Call, empty, json, list, milliseconds};
 use crate::azure::late::EVENT_SUBSCRIPTIONS;
 use crate::azure::operations::End;
 use crate::azure::refusal::{Refusal, Served};
@@ -47,6 +47,23 @@ pub(super) struct Properties {
     labels: Option<Vec<String>>,
     event_delivery_schema: Option<String>,
     retry_policy: Option<RetryPolicy>,
+    /// From when on nothing is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expiration_time_utc: Option<String>,
+    /// Kept, and nothing is ever put there: whatever is delivered arrives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead_letter_destination: Option<Value>,
+    /// Who delivers, where it is not Event Grid itself; then the destination is told with it.
+    #[serde(default)]
+    identity: Option<Value>,
+}
+
+/// A delivery for which the subscription has an identity of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityDelivery {
+    identity: Value,
+    destination: Destination,
 }
 
 /// What a client writes: what it leaves out stays as it was.
@@ -58,9 +75,9 @@ struct Change {
     labels: Option<Vec<String>>,
     event_delivery_schema: Option<String>,
     retry_policy: Option<RetryPolicy>,
-    expiration_time_utc: Option<Value>,
+    expiration_time_utc: Option<String>,
     dead_letter_destination: Option<Value>,
-    delivery_with_resource_identity: Option<Value>,
+    delivery_with_resource_identity: Option<IdentityDelivery>,
     dead_letter_with_resource_identity: Option<Value>,
 }
 
@@ -150,6 +167,12 @@ impl EventSubscription {
             // <https://learn.microsoft.com/azure/event-grid/delivery-and-retry#retry-policy>
             properties["retryPolicy"] = json!({ "maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440 });
         }
+        if let Some(members) = properties.as_object_mut()
+            && let Some(identity) = members.remove("identity").filter(|identity| !identity.is_null())
+        {
+            let delivery = json!({"identity": identity, "destination": members.remove("destination")});
+            members.insert("deliveryWithResourceIdentity".to_owned(), delivery);
+        }
         if let Some(filter) = properties["filter"].as_object_mut() {
             filter.retain(|_, value| !value.is_null() && *value != false && value.as_array().is_none_or(|list| !list.is_empty()));
             filter.entry("includedEventTypes").or_insert_with(|| json!(DEFAULT_TYPES));
@@ -186,7 +209,9 @@ impl EventSubscription {
             || DEFAULT_TYPES.contains(&kind),
             |kinds| kinds.iter().any(|wanted| wanted == kind || wanted == "All"),
         );
-        !self.failed && call.now_ms >= self.ready_ms && begins && ends && included
+        let until = self.properties.expiration_time_utc.as_deref().and_then(milliseconds);
+        let at_work = !self.failed && call.now_ms >= self.ready_ms && until.is_none_or(|until| call.now_ms < until);
+        at_work && begins && ends && included
     }
 }
 
@@ -291,7 +316,9 @@ fn account(state: &Transaction<'_>, target: &Target) -> Result<Account, Refusal>
 }
 
 fn served(properties: &Change) -> Result<(), Refusal> {
-    let elsewhere = properties.destination.as_ref().filter(|destination| destination.endpoint_type != "StorageQueue");
+    let by_identity = properties.delivery_with_resource_identity.clone();
+    let destinations = [&properties.destination, &by_identity.map(|delivery| delivery.destination)];
+    let elsewhere = destinations.into_iter().flatten().find(|destination| destination.endpoint_type != "StorageQueue");
     let filters = properties.filter.as_ref().and_then(|filter| filter.advanced_filters.as_ref());
     let what = if let Some(destination) = elsewhere {
         format!("the destination {}", destination.endpoint_type)
@@ -299,12 +326,8 @@ fn served(properties: &Change) -> Result<(), Refusal> {
         "other schemas than EventGridSchema".to_owned()
     } else if filters.is_some_and(|filters| !filters.is_empty()) {
         "advanced filters".to_owned()
-    } else if properties.dead_letter_destination.is_some() || properties.dead_letter_with_resource_identity.is_some() {
-        "dead letters".to_owned()
-    } else if properties.delivery_with_resource_identity.is_some() {
-        "delivery with an identity".to_owned()
-    } else if properties.expiration_time_utc.is_some() {
-        "event subscriptions that expire".to_owned()
+    } else if properties.dead_letter_with_resource_identity.is_some() {
+        "dead letters with an identity".to_owned()
     } else {
         return Ok(());
     };
@@ -350,21 +373,28 @@ fn missing(state: &Transaction<'_>, destination: &QueueDestination) -> Result<Op
 
 /// What a write leaves out is kept.
 fn changed(found: Option<Properties>, change: Change) -> Result<Properties, Refusal> {
-    let (before, old) = match found {
-        Some(Properties { destination, filter, labels, event_delivery_schema, retry_policy }) => {
-            (Some(destination), (filter, labels, event_delivery_schema, retry_policy))
-        }
-        None => (None, (Filter::default(), None, None, None)),
-    };
-    let Some(destination) = change.destination.or(before) else {
+    let (by_identity, direct) = (change.delivery_with_resource_identity, change.destination);
+    let given = by_identity.map(|delivery| (delivery.destination, Some(delivery.identity)));
+    let given = given.or(direct.map(|destination| (destination, None)));
+    let before = found.as_ref().map(|found| (found.destination.clone(), found.identity.clone()));
+    let Some((destination, identity)) = given.or(before) else {
         return Err(Refusal::bad_request("InvalidRequest", "The destination of an event subscription must be given."));
     };
+    let ends = change.expiration_time_utc;
+    if let Some(wrong) = ends.as_deref().filter(|moment| milliseconds(moment).is_none()) {
+        return Err(Refusal::bad_request("InvalidRequest", format!("expirationTimeUtc '{wrong}' is no moment.")));
+    }
+    let kept = found.as_ref();
+    let filter = kept.map(|kept| kept.filter.clone()).unwrap_or_default();
     Ok(Properties {
         destination,
-        filter: old.0.changed(change.filter.unwrap_or_default()),
-        labels: change.labels.or(old.1),
-        event_delivery_schema: change.event_delivery_schema.or(old.2),
-        retry_policy: change.retry_policy.or(old.3),
+        identity,
+        filter: filter.changed(change.filter.unwrap_or_default()),
+        labels: change.labels.or_else(|| kept?.labels.clone()),
+        event_delivery_schema: change.event_delivery_schema.or_else(|| kept?.event_delivery_schema.clone()),
+        retry_policy: change.retry_policy.or_else(|| kept?.retry_policy.clone()),
+        expiration_time_utc: ends.or_else(|| kept?.expiration_time_utc.clone()),
+        dead_letter_destination: change.dead_letter_destination.or_else(|| kept?.dead_letter_destination.clone()),
     })
 }
 

@@ -174,7 +174,7 @@ impl EventSubscription {
             members.insert("deliveryWithResourceIdentity".to_owned(), delivery);
         }
         if let Some(filter) = properties["filter"].as_object_mut() {
-            filter.retain(|_, value| !value.is_null() && *value != false && value.as_array().is_none_or(|list| !list.is_empty()));
+            filter.retain(|_, value| !value.is_null() && *value != false);
             filter.entry("includedEventTypes").or_insert_with(|| json!(DEFAULT_TYPES));
         }
         let kind = if self.id.to_ascii_lowercase().contains("/systemtopics/") {

@@ -35,7 +35,13 @@ struct Gone {
 
 impl LateList {
     /// Something went that the list showed so. Gives when the list forgets it.
-    pub(super) fn note(self, state: &mut Transaction<'_>, call: &Call<'_>, id: &str, shown: Value) -> Result<u64, Error> {
+    pub(super) fn note(
+        self,
+        state: &mut Transaction<'_>,
+        call: &Call<'_>,
+        id: &str,
+        shown: Value,
+    ) -> Result<u64, Error> {
         let until_ms = call.now_ms + call.delay_ms(self.name, self.usual_ms);
         if until_ms > call.now_ms {
             state.put(&self.key(id), &Gone { until_ms, shown })?;

@@ -67,7 +67,12 @@ fn signed(state: &mut Transaction<'_>, call: &Call<'_>, location: &str) -> Resul
 
 /// The 202 of an event subscription that is being deleted, with both kinds of addresses and without a time to wait: recorded by
 /// azure-cli's `test_event_subscription_with_storagequeuemessage_ttl.yaml`.
-pub(super) fn event_deletion(state: &mut Transaction<'_>, call: &Call<'_>, subscription: &str, ready_ms: u64) -> Served {
+pub(super) fn event_deletion(
+    state: &mut Transaction<'_>,
+    call: &Call<'_>,
+    subscription: &str,
+    ready_ms: u64,
+) -> Served {
     let path = format!("/subscriptions/{subscription}/providers/Microsoft.EventGrid/locations/sandbox");
     let status = begun(state, call, &format!("{path}/operationsStatus"), ready_ms, Following::Status)?;
     let result = begun(state, call, &format!("{path}/operationResults"), ready_ms, Following::Nothing)?;
@@ -107,9 +112,7 @@ pub(super) fn get(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target)
         return Err(Refusal::not_found("OperationNotFound", format!("The operation '{id}' was not found.")));
     };
     let done = call.now_ms >= operation.ready_ms;
-    let status = |status: &str| {
-        json!({"id": target.id, "name": id, "status": status, "startTime": timestamp(operation.started_ms)})
-    };
+    let status = |status: &str| json!({"id": target.id, "name": id, "status": status, "startTime": timestamp(operation.started_ms)});
     match operation.following {
         Following::Status | Following::Failing(..) if !done => Ok(json(200, &status("InProgress"))),
         Following::Status => Ok(json(200, &status("Succeeded"))),

@@ -175,7 +175,8 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served 
     let status = if found.is_some() { 200 } else { 201 };
     let metric_id = guid::of(&target.id);
     let (id, name, location) = (target.id.clone(), target.name(0).to_owned(), wanted.location);
-    let topic = SystemTopic { id, name, location, tags, identity: wanted.identity, source, metric_id, automatic: false };
+    let topic =
+        SystemTopic { id, name, location, tags, identity: wanted.identity, source, metric_id, automatic: false };
     resources::put(state, &target.id, &topic)?;
     Ok(json(status, &topic.body()))
 }

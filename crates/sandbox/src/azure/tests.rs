@@ -139,7 +139,8 @@ fn blob_service_of_a_new_account_says_little_and_is_found_late() {
     assert!(message.starts_with("The specified resource does not exist.\n"), "{message}");
     assert_eq!(rig.refused("PUT", &service, &json!({"properties": {}})).0, 404);
     rig.pass(500);
-    let new = json!({"cors": {"corsRules": []}, "deleteRetentionPolicy": {"allowPermanentDelete": false, "enabled": false}});
+    let new =
+        json!({"cors": {"corsRules": []}, "deleteRetentionPolicy": {"allowPermanentDelete": false, "enabled": false}});
     assert_eq!(rig.get(&service)["properties"], new);
     let written = rig.ok("PUT", &service, &json!({"properties": new}));
     assert_eq!((&written["properties"], written.get("sku")), (&new, None));
@@ -151,10 +152,15 @@ fn blob_service_of_a_new_account_says_little_and_is_found_late() {
 fn event_subscription_keeps_what_a_write_leaves_out() {
     let rig = Rig::furnished(&[]);
     rig.ok("PUT", &queue("q1"), &json!({}));
-    let put = |properties: Value| rig.ok("PUT", &event_subscription(), &json!({"properties": properties}))["properties"].clone();
+    let put = |properties: Value| {
+        rig.ok("PUT", &event_subscription(), &json!({"properties": properties}))["properties"].clone()
+    };
     let filter = json!({"subjectBeginsWith": "/a", "subjectEndsWith": ".jpg", "isSubjectCaseSensitive": false});
     let made = put(json!({"destination": to_queue("q1", 120), "filter": filter, "labels": ["theirs"]}));
-    assert_eq!((&made["provisioningState"], &made["filter"]["isSubjectCaseSensitive"]), (&json!("Creating"), &Value::Null));
+    assert_eq!(
+        (&made["provisioningState"], &made["filter"]["isSubjectCaseSensitive"]),
+        (&json!("Creating"), &Value::Null)
+    );
     let changed = put(json!({"destination": to_queue("q1", 300), "filter": {"subjectBeginsWith": "/b"}}));
     assert_eq!(changed["provisioningState"], "Updating");
     rig.pass(300);

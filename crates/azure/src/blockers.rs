@@ -9,7 +9,7 @@ use crate::client::models::SystemTopic;
 use crate::error::allowed;
 use crate::names::{Names, identity_of, last};
 
-/// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.
+/// Why what is in the account, or attached to it, cannot be deleted: a lock on the account holds for that too.
 pub(crate) async fn locked(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
     locks(reader, &names.account_id()).await
 }

@@ -13,6 +13,8 @@ mod storage;
 mod event_grid;
 mod authorization;
 pub(crate) mod blobs;
+#[cfg(test)]
+mod recorded;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -175,7 +177,9 @@ impl Reader {
             let Some(Page { value, next_link }) = absent(page)? else { return Ok(None) };
             for item in value {
                 let item = serde_json::from_value(Value::Object(item));
-                found.push(item.map_err(|_| unreadable(CallContext { operation: &operation(Method::Get, &url), text }))?);
+                found.push(
+                    item.map_err(|_| unreadable(CallContext { operation: &operation(Method::Get, &url), text }))?,
+                );
             }
             let Some(link) = next_link.filter(|link| !link.is_empty()) else { return Ok(Some(found)) };
             url = trusted(&self.clients.endpoint, &link)?;

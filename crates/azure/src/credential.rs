@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use azure_core::http::policies::Policy;
-use azure_core::http::{ClientOptions, RetryOptions, Transport, Url};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport, Url};
 use azure_core::time::OffsetDateTime;
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions, ClientSecretCredential,
@@ -49,8 +49,13 @@ pub(crate) struct Session {
     pub(crate) principal: String,
 }
 
-/// How long the Azure CLI may take, a program of the user's own machine that alone takes seconds to start.
-const CLI_LIMIT: Duration = Duration::from_secs(10);
+/// How long the directory may take to answer for credentials that are known to be there, with repetitions.
+const DIRECTORY_LIMIT: Duration = Duration::from_secs(20);
+/// How long the Azure CLI may take, a program of the user's own machine that alone takes seconds to start, and may ask a
+/// directory that is slow.
+const CLI_LIMIT: Duration = Duration::from_secs(30);
+/// How often the directory is asked again after it was busy or not reached.
+const DIRECTORY_RETRIES: u32 = 3;
 /// A token this close to its end is not used any more.
 const TOKEN_MARGIN: Duration = Duration::from_secs(300);
 
@@ -117,7 +122,7 @@ pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> 
     let options = options(&variables, &authority, connection)?;
     let chosen = choose(&variables, section, &options)?;
     let scope = scope(&cloud);
-    let credential = Arc::new(TokenCache { inner: chosen.credential.clone(), tokens: Mutex::default() });
+    let credential = shared(&chosen, variables.0.is_some());
     let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
     let session = Session { endpoints: endpoints(&variables), principal };
@@ -174,6 +179,8 @@ fn transport(variables: &Variables<'_>) -> Result<Transport, Error> {
 /// A source of tokens.
 struct Chosen {
     name: &'static str,
+    /// What tells it from others.
+    key: String,
     limit: Duration,
     credential: Arc<dyn TokenCredential>,
 }
@@ -206,14 +213,18 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
     let needed = |name: &str| {
         variables.get(name).ok_or_else(|| no_credentials(&format!("{name} is not set, and what is set needs it")))
     };
-    let client_options = options.clone();
+    // The SDK reads the answers of the directory by itself, so that it repeats them too.
+    let retry = ExponentialRetryOptions { max_retries: DIRECTORY_RETRIES, ..ExponentialRetryOptions::default() };
+    let client_options = ClientOptions { retry: RetryOptions::exponential(retry), ..options.clone() };
+    let who = |name: &str| variables.get(name).unwrap_or_default();
+    let key = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_AUTHORITY_HOST"].map(who).join(" ");
     let (name, limit, made): (_, _, azure_core::Result<Arc<dyn TokenCredential>>) = match source(variables)? {
         Source::Secret => {
             let (tenant, client) = (needed("AZURE_TENANT_ID")?, needed("AZURE_CLIENT_ID")?);
             let secret = Secret::new(needed("AZURE_CLIENT_SECRET")?);
             let options = ClientSecretCredentialOptions { client_options };
             let made = ClientSecretCredential::new(&tenant, client, secret, Some(options));
-            ("the client secret (AZURE_CLIENT_SECRET)", CREDENTIALS_LIMIT, made.map(|made| made as _))
+            ("the client secret (AZURE_CLIENT_SECRET)", DIRECTORY_LIMIT, made.map(|made| made as _))
         }
         Source::Workload => {
             let path = needed("AZURE_FEDERATED_TOKEN_FILE")?;
@@ -224,7 +235,7 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
                 tenant_id: Some(needed("AZURE_TENANT_ID")?),
                 token_file_path: Some(PathBuf::from(path)),
             }));
-            ("workload identity (AZURE_FEDERATED_TOKEN_FILE)", CREDENTIALS_LIMIT, made.map(|made| made as _))
+            ("workload identity (AZURE_FEDERATED_TOKEN_FILE)", DIRECTORY_LIMIT, made.map(|made| made as _))
         }
         Source::Managed => {
             let user_assigned_id = variables.get("AZURE_CLIENT_ID").map(UserAssignedId::ClientId);
@@ -240,7 +251,7 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
         }
     };
     let credential = made.map_err(|error| no_credentials(&format!("{name}: {}", innermost(&error))))?;
-    Ok(Chosen { name, limit, credential })
+    Ok(Chosen { name, key: format!("{name} {key} {}", section.subscription), limit, credential })
 }
 
 fn no_token_file(path: &str, error: &std::io::Error) -> Error {
@@ -288,11 +299,23 @@ fn principal(token: &str) -> String {
     claim.unwrap_or("an identity whose token does not name it").to_owned()
 }
 
-/// Keeps a token until shortly before its end: the Azure CLI's credential starts the CLI each time it is asked.
+/// Keeps a token until shortly before its end, and asks once for all who wait: the Azure CLI's credential starts the CLI each
+/// time it is asked.
 #[derive(Debug)]
 struct TokenCache {
     inner: Arc<dyn TokenCredential>,
-    tokens: Mutex<BTreeMap<String, AccessToken>>,
+    tokens: tokio::sync::Mutex<BTreeMap<String, AccessToken>>,
+}
+
+/// The tokens of a source, the same for every plan file of the process; a sandbox has its own.
+fn shared(chosen: &Chosen, sandboxed: bool) -> Arc<TokenCache> {
+    static SHARED: Mutex<BTreeMap<String, Arc<TokenCache>>> = Mutex::new(BTreeMap::new());
+    let new = || Arc::new(TokenCache { inner: chosen.credential.clone(), tokens: tokio::sync::Mutex::default() });
+    if sandboxed {
+        return new();
+    }
+    let mut kept = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(kept.entry(chosen.key.clone()).or_insert_with(new))
 }
 
 #[async_trait]
@@ -303,12 +326,13 @@ impl TokenCredential for TokenCache {
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let key = scopes.join(" ");
-        let kept = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let mut tokens = self.tokens.lock().await;
+        let kept = tokens.get(&key).cloned();
         if let Some(token) = kept.filter(|token| token.expires_on > OffsetDateTime::now_utc() + TOKEN_MARGIN) {
             return Ok(token);
         }
         let token = self.inner.get_token(scopes, options).await?;
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(key, token.clone());
+        tokens.insert(key, token.clone());
         Ok(token)
     }
 }

@@ -209,8 +209,13 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         "MissingSubscriptionRegistration" | "MissingRegistrationForResourceProvider" | "SubscriptionNotRegistered" => {
             (Kind::Refused, RetryClass::Final)
         }
-        "InternalServerError" | "InternalError" | "OperationTimedOut" | "ServerTimeout" | "GatewayTimeout"
-        | "ServiceUnavailable" | "RetryableError" => (Kind::Unavailable, RetryClass::Transient),
+        "InternalServerError"
+        | "InternalError"
+        | "OperationTimedOut"
+        | "ServerTimeout"
+        | "GatewayTimeout"
+        | "ServiceUnavailable"
+        | "RetryableError" => (Kind::Unavailable, RetryClass::Transient),
         // Every 404 of the services' own says what it did not find; this one is of something in between.
         "" if status == 404 => (Kind::Unexpected, RetryClass::Final),
         _ => by_status(status),
@@ -398,6 +403,25 @@ mod tests {
         let body = "{\"error\":{\"code\":\"QueueNotFound\",\"message\":\"The specified queue does not exist.\\n\
                     RequestId:f8efb37f-7003-0060-3adc-b23bce000000\\nTime:2022-08-18T08:29:25.0012989Z\"}}";
         assert_eq!(refused(404, body).message(), Some("The specified queue does not exist."));
+    }
+
+    /// As they were recorded, or told in the issues of Terraform's provider.
+    #[test]
+    fn recorded_refusals_are_what_they_say() {
+        for (code, message) in [
+            ("ContainerNotFound", "The specified container does not exist."),
+            ("QueueNotFound", "The specified queue does not exist."),
+            ("ResourceGroupNotFound", "Resource group 'g' could not be found."),
+            ("StorageAccountNotFound", "The storage account acme was not found."),
+            ("RoleAssignmentNotFound", "The role assignment 'aab463b4' is not found."),
+            ("ResourceNotFound", "The Resource 'Microsoft.Storage/storageAccounts/acme' was not found."),
+        ] {
+            let error = refused(404, &format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#));
+            assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, Some(message)), "{code}");
+            assert!(absent::<()>(Err(error)).unwrap().is_none(), "{code}");
+        }
+        let message = "Destination endpoint not found. Resource details: x. Resource should pre-exist before attempting this operation.";
+        assert_eq!(classify(0, "Endpoint validation", message).0, ErrorKind::NotFound);
     }
 
     /// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>

@@ -52,6 +52,8 @@ struct Provider<C> {
     recalled: Mutex<Vec<String>>,
     /// Whether a shared account carries a mark of ours, from when it was not.
     leftover_mark: AtomicBool,
+    /// Whether storage accounts may not be listed, so that those of another name are not found.
+    unlisted: AtomicBool,
     /// Whether this run made something, which the service may not show everywhere yet.
     created: AtomicBool,
 }
@@ -114,6 +116,7 @@ impl<C> Provider<C> {
             looking: Looking::default(),
             recalled: Mutex::default(),
             leftover_mark: AtomicBool::default(),
+            unlisted: AtomicBool::default(),
             created: AtomicBool::default(),
         }
     }
@@ -207,7 +210,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn warnings(&self) -> Vec<String> {
         let leftover = self.leftover_mark.load(Ordering::Relaxed);
-        let warnings = outputs::warnings(&self.settings, self.registration.is_missing(), leftover);
+        let unlisted = self.unlisted.load(Ordering::Relaxed);
+        let warnings = outputs::warnings(&self.settings, self.registration.is_missing(), leftover, unlisted);
         [warnings, self.shared_account.warnings(&self.settings)].concat()
     }
 
@@ -238,7 +242,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
         let (reader, names) = (self.client.as_ref(), self.names());
         let marks = async { self.looking.marks(reader, &names).await };
-        let (found, marks) = futures::join!(orphans::marked(reader, &names, deployments, &self.looking), marks);
+        let (found, marks) =
+            futures::join!(orphans::marked(reader, &names, deployments, &self.looking, &self.unlisted), marks);
         let leftover = marks.is_ok_and(|marks| marks.is_account_ours(&names));
         self.leftover_mark.store(leftover, Ordering::Relaxed);
         found
@@ -255,6 +260,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.shared).await,
             Part::Account => account::deletion_blockers(reader, &names).await,
             Part::Container => blockers::locked(reader, &names).await,
+            // An account of ours says so itself.
+            Part::Queue | Part::Events | Part::Access if names.shared => blockers::locked(reader, &names).await,
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),
         }
     }

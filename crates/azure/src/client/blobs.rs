@@ -118,7 +118,8 @@ impl Reader {
 /// Whether a document is that of a list: the SDK reads any other one as a list of nothing.
 fn is_list(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
-    text.contains("<EnumerationResults") && (text.contains("<Blobs>") || text.contains("<Blobs/>") || text.contains("<Blobs />"))
+    text.contains("<EnumerationResults")
+        && (text.contains("<Blobs>") || text.contains("<Blobs/>") || text.contains("<Blobs />"))
 }
 
 fn no_list(text: &str) -> Error {
@@ -146,7 +147,9 @@ impl Writer {
             deleted.map_err(|error| from_blobs("delete", &text, &error))
         };
         match retry::call(request).await {
-            Err(error) if error.kind() == ErrorKind::NotFound || error.code() == Some("DirectoryIsNotEmpty") => Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound || error.code() == Some("DirectoryIsNotEmpty") => {
+                Ok(false)
+            }
             deleted => deleted.map(|()| true),
         }
     }
@@ -160,7 +163,9 @@ mod tests {
     #[test]
     fn list_is_told_from_any_other_document() {
         let head = "<?xml version=\"1.0\" encoding=\"utf-8\"?>";
-        let list = |blobs: &str| format!("{head}<EnumerationResults ServiceEndpoint=\"https://a/\">{blobs}</EnumerationResults>");
+        let list = |blobs: &str| {
+            format!("{head}<EnumerationResults ServiceEndpoint=\"https://a/\">{blobs}</EnumerationResults>")
+        };
         for blobs in ["<Blobs />", "<Blobs/>", "<Blobs></Blobs>", "<Blobs><Blob><Name>a</Name></Blob></Blobs>"] {
             assert!(is_list(list(blobs).as_bytes()), "{blobs}");
         }

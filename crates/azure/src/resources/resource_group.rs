@@ -120,18 +120,21 @@ pub(crate) async fn deletion_blockers(
     if let Some(refusal) = lock? {
         return Ok(Some(refusal));
     }
+    let found = resources?.unwrap_or_default();
     let account = identity_of(&names.account_id());
-    // The service makes a system topic with the first event subscription, and deletes it with the last.
-    let mut hidden: Vec<_> =
-        topics?.iter().filter(|topic| is_source(topic, &account)).map(|topic| identity_of(&topic.id)).collect();
-    hidden.extend(with_account.then_some(account));
     // An account of ours under another name is told as what it is, an orphan.
     let ours = |resource: &&GroupResource| {
-        with_account && names.is_made_by_us(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
+        names.is_made_by_us(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
     };
-    let found = resources?.unwrap_or_default();
-    let ids = found.iter().filter(|resource| !ours(resource)).map(|resource| identity_of(&resource.id));
-    let listed: Vec<String> = ids.filter(|id| !hidden.contains(id)).collect();
+    let orphans = found.iter().filter(|_| with_account).filter(ours).map(|resource| identity_of(&resource.id));
+    let accounts: Vec<_> = orphans.chain([account.clone()]).collect();
+    let topics = topics?;
+    // The service makes a system topic with the first event subscription, and deletes it with the last.
+    let hidden = topics.iter().filter(|topic| accounts.iter().any(|account| is_source(topic, account)));
+    let mut goes: Vec<_> = hidden.map(|topic| identity_of(&topic.id)).collect();
+    goes.extend(accounts.into_iter().filter(|one| with_account || *one != account));
+    let ids = found.iter().map(|resource| identity_of(&resource.id));
+    let listed: Vec<String> = ids.filter(|id| !goes.contains(id)).collect();
     let there = try_join_all(listed.iter().map(|id| is_there(reader, id))).await?;
     let others = listed.iter().zip(there).filter(|(_, there)| *there);
     let others: Vec<String> = others.map(|(id, _)| format!("`{}`", last(id))).collect();

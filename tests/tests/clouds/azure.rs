@@ -121,6 +121,12 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
             },
         },
         Edit {
+            shows: "delivery.ends",
+            make: |hand| {
+                change_events(hand, |properties| properties["expirationTimeUtc"] = json!("2099-01-01T00:00:00Z"));
+            },
+        },
+        Edit {
             shows: "roles.",
             make: |hand| {
                 let one = assignments(hand).into_iter().find(is_of_server).unwrap();
@@ -347,11 +353,11 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     credentials_hint: "az login",
     // Apply, with a look right before each PUT, which has no precondition: the plan; a look at the group, the group; a look at
     // the account, the account; looks at container, queue and CORS rules; those; looks at event subscriptions and role
-    // assignments; those; the marks; the closing look.
+    // assignments; those; the marks; the closing look, and what is below the topic that the service made.
     // Destroy: the look, which takes the content's list by token, the account's key and the list by key besides; the list
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.
-    waves: [1, 12, 18],
+    waves: [1, 13, 20],
     denied_read: ("arm:blobServices.get", "azure.cors"),
     uncrossed: &[],
     bodiless: &[],

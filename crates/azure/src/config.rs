@@ -366,7 +366,7 @@ fn cors(section: &CorsSection, problems: &mut Problems) {
 const MOST_IN_A_LIST: usize = 64;
 
 /// All rules of an account together, in characters: "must not exceed 2 KiB".
-const LARGEST_RULES: usize = 2048;
+pub(crate) const LARGEST_RULES: usize = 2048;
 
 /// "Tag names cannot have the following prefixes which are reserved for Azure use"
 /// (<https://learn.microsoft.com/rest/api/resources/tags/create-or-update>).

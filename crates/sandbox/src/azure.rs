@@ -17,6 +17,7 @@
 //! | `containers` | a deleted container's name is free | 30,000 |
 //! | `queues` | a deleted queue's name is free | 30,000 |
 //! | `lists` | a deleted container or queue leaves the list | 0 |
+//! | `assignments` | a deleted role assignment leaves the list | 0 |
 //! | `resources` | what was deleted leaves the list of its group | 0 |
 //! | `principals` | a new principal is found by Authorization | 0 |
 //! | `roleAssignments` | a new role has its effect on blobs and queues | 0 |

@@ -6,7 +6,7 @@ use provision_tests::stage::Stage;
 use serde_json::Value;
 
 use crate::clouds::AZURE;
-use crate::clouds::azure::{ACCOUNT, GROUP};
+use crate::clouds::azure::{ACCOUNT, GROUP, assignments};
 
 fn delayed(stage: &Stage, delays: &[(&str, u64)]) {
     for (what, milliseconds) in delays {
@@ -20,12 +20,15 @@ fn whole_life_on_a_service_that_is_late_with_everything() {
     let (new, gone) = (2_000, 20_000);
     delayed(&stage, &[("newResourceGroups", new), ("storageAccounts", new), ("blobServices", new)]);
     delayed(&stage, &[("eventSubscriptions", new), ("lists", gone), ("resources", gone), ("queues", 5_000)]);
+    delayed(&stage, &[("assignments", gone)]);
     for _ in 0..2 {
         AZURE.apply(&stage);
         AZURE.is_in_sync(&stage);
         assert_eq!((AZURE.ours)(&stage.hand()), AZURE.applied);
         AZURE.succeed(&stage, &["destroy", "--yes"]);
-        assert_eq!((AZURE.ours)(&stage.hand()), Vec::<String>::new());
+        // The hand sees of assignments what is listed.
+        let left = (AZURE.ours)(&stage.hand()).into_iter().filter(|left| left != "assignment");
+        assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new());
         assert_eq!(stage.hand().ask("GET", GROUP, &Value::Null).0, 404);
     }
 }
@@ -44,6 +47,22 @@ fn group_that_is_being_deleted_is_waited_for_and_made_again() {
     });
     AZURE.is_in_sync(&stage);
     assert_eq!((AZURE.ours)(&stage.hand()), AZURE.applied);
+}
+
+/// A list is not asked whether something is there.
+#[test]
+fn assignment_that_is_gone_is_missed_although_it_is_listed() {
+    let stage = AZURE.applied();
+    delayed(&stage, &[("assignments", 600_000)]);
+    let hand = stage.hand();
+    let listed = assignments(&hand);
+    hand.send("DELETE", listed[0]["id"].as_str().unwrap(), Value::Null);
+    assert_eq!(assignments(&hand).len(), listed.len());
+    let drift = AZURE.ends(&stage, 2, &["drift"]);
+    assert!(drift.contains("roles."), "{drift}");
+    AZURE.apply(&stage);
+    AZURE.is_in_sync(&stage);
+    hand.send("GET", listed[0]["id"].as_str().unwrap(), Value::Null);
 }
 
 /// What the list of a group still has is looked at by itself before it counts as somebody else's.

@@ -363,6 +363,10 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     bodiless: &[],
     always_lists: |operation| operation.ends_with(".list"),
     says: |operation| match operation.split_once(':').unwrap() {
+        // An answer of a poll is told with the write that it is about, the name of a kind with its place.
+        ("arm", "operations.get") => "Microsoft.".to_owned(),
+        ("arm", "storageAccounts.checkNameAvailability") => "/checkNameAvailability/".to_owned(),
+        ("arm", "systemTopicEventSubscriptions.list") => "/eventSubscriptions/".to_owned(),
         ("arm", name) => format!("/{}/", name.split('.').next().unwrap()),
         _ => "/blobs/".to_owned(),
     },

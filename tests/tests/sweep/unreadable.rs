@@ -114,7 +114,7 @@ impl Sweep<Prepared> {
         (tried, wrong.into_inner().unwrap())
     }
 
-    /// The reads of a run without a fault.
+    /// The reads of a run without a fault that were answered with a document.
     fn reads(&self) -> Vec<Point> {
         let world = self.prepared();
         let ran = run(&world);
@@ -123,8 +123,9 @@ impl Sweep<Prepared> {
         let nth = |(place, operation): (usize, &String), all: &[String]| {
             (operation.clone(), all[..=place].iter().filter(|other| *other == operation).count())
         };
+        let answered: Vec<bool> = reads.iter().map(|record| record.status.is_some_and(|status| status < 300)).collect();
         let all: Vec<String> = reads.into_iter().map(|record| record.operation).collect();
-        all.iter().enumerate().map(|read| nth(read, &all)).collect()
+        all.iter().enumerate().filter(|(place, _)| answered[*place]).map(|read| nth(read, &all)).collect()
     }
 
     /// Answer one read so.

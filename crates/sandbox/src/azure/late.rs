@@ -21,6 +21,10 @@ pub(super) struct LateList {
 /// Containers and queues of an account.
 pub(super) const CONTENT: LateList = LateList { name: "lists", usual_ms: 0 };
 
+/// Role assignments
+/// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected>.
+pub(super) const ASSIGNMENTS: LateList = LateList { name: "assignments", usual_ms: 0 };
+
 /// What is in a resource group <https://github.com/hashicorp/terraform-provider-azurerm/issues/16069>.
 pub(super) const RESOURCES: LateList = LateList { name: "resources", usual_ms: 0 };
 

@@ -213,8 +213,11 @@ async fn open_anew(
     }
 }
 
+/// Whether the Blob service refused the credentials, or the directory gave none for it
+/// (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>). That a token could not be read says nothing.
 fn is_denied(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unauthenticated)
+    let refused = error.status().is_some() || error.message().is_some_and(|text| text.contains("AADSTS"));
+    error.kind() == ErrorKind::PermissionDenied || (error.kind() == ErrorKind::Unauthenticated && refused)
 }
 
 /// What cannot be listed is not known to be empty.

@@ -332,6 +332,11 @@ impl TokenCredential for TokenCache {
             return Ok(token);
         }
         let token = self.inner.get_token(scopes, options).await?;
+        // What a proxy answered may be read as a token of nothing.
+        if token.token.secret().is_empty() {
+            let text = "the answer of the directory cannot be read";
+            return Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, text));
+        }
         tokens.insert(key, token.clone());
         Ok(token)
     }

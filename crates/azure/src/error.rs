@@ -283,9 +283,7 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
             "`principal_id` is of another type: write `principal_type = \"User\"` (or \"Group\", \"ServicePrincipal\") under \
              [azure.access]; an application is named by the object id of its service principal"
         }
-        ("LeaseIdMissing", _)
-        | ("LeaseIdMismatchWithBlobOperation", _)
-        | ("LeaseIdMismatchWithContainerOperation", _) => {
+        ("LeaseIdMissing" | "LeaseIdMismatchWithBlobOperation" | "LeaseIdMismatchWithContainerOperation", _) => {
             "somebody holds a lease on it: break the lease (`az storage blob lease break`, or `az storage container lease \
              break`), then run the same command again"
         }

@@ -48,6 +48,8 @@ struct Provider<C> {
     opened: Opened,
     /// The looks at the marks in the account that are under way.
     looking: Looking,
+    /// Those at its locks.
+    locks: Looking<Option<Refusal>>,
     /// To whom the marks say that access was given, beside the plan file's identity.
     recalled: Mutex<Vec<String>>,
     /// Whether a shared account carries a mark of ours, from when it was not.
@@ -114,6 +116,7 @@ impl<C> Provider<C> {
             shared_account: SharedAccount::default(),
             opened: Opened::default(),
             looking: Looking::default(),
+            locks: Looking::default(),
             recalled: Mutex::default(),
             leftover_mark: AtomicBool::default(),
             unlisted: AtomicBool::default(),
@@ -251,6 +254,13 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let names = self.names();
+        // What was adopted stays with all that is in it.
+        if self.settings.azure.container.adopt {
+            let marks = self.looking.marks(self.client.as_ref(), &names).await?;
+            if marks.is_adopted(&names.container) {
+                return Ok(Contents::default());
+            }
+        }
         contents::contents(self.client.as_ref(), &self.settings, &names, &names.container, &self.opened).await
     }
 
@@ -259,9 +269,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         match Part::of(address)? {
             Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.shared).await,
             Part::Account => account::deletion_blockers(reader, &names).await,
-            Part::Container => blockers::locked(reader, &names).await,
+            Part::Container => self.locks.once(blockers::locked(reader, &names)).await,
             // An account of ours says so itself.
-            Part::Queue | Part::Events | Part::Access if names.shared => blockers::locked(reader, &names).await,
+            Part::Queue | Part::Events | Part::Access if names.shared => {
+                self.locks.once(blockers::locked(reader, &names)).await
+            }
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),
         }
     }

@@ -360,7 +360,8 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     waves: [1, 13, 20],
     denied_read: ("arm:blobServices.get", "azure.cors"),
     uncrossed: &[],
-    bodiless: &[],
+    // A deletion that is done may be answered with nothing.
+    bodiless: &["arm:operations.get"],
     always_lists: |operation| operation.ends_with(".list"),
     says: |operation| match operation.split_once(':').unwrap() {
         // An answer of a poll is told with the write that it is about, the name of a kind with its place.

@@ -49,7 +49,9 @@ impl Following {
             let location = self.location.as_deref().map(|link| trusted(endpoint, link)).transpose()?;
             return Ok(location.as_ref().or(resource).map_or(Step::Done, |url| Step::Look(url.clone())));
         }
-        if resource.is_some() && !answer.shows_resource() {
+        let known =
+            if resource.is_some() { answer.shows_resource() } else { answer.body.is_null() || answer.body.is_object() };
+        if !known {
             return Ok(Step::Unreadable);
         }
         Ok(match (state("/properties/provisioningState").to_ascii_lowercase().as_str(), resource) {

@@ -244,7 +244,7 @@ mod tests {
         let large = made(&rule(&format!("https://{}.example", "a".repeat(1_000))).to_value());
         let (small, limit) =
             (made(&rule("https://b.example").to_value()), |rules: &[_]| limit(rules, &desired, &names));
-        assert_eq!(limit(&[small.clone()]).0, 5);
+        assert_eq!(limit(std::slice::from_ref(&small)).0, 5);
         let (most, refusal) = limit(&[large.clone(), large]);
         assert!(most == 2 && refusal.reason.contains("of 2048"), "{}", refusal.reason);
         assert!(limit(&vec![small; 5]).1.reason.contains("5 CORS rules"));

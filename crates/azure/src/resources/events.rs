@@ -212,6 +212,7 @@ struct Look {
 async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
     let own = names.event_subscriptions();
     let (direct, topics) = futures::join!(reader.list_event_subscriptions(&own), system_topics(reader, names));
+    let topics = topics?;
     // Before its provider is registered, the service knows of no event subscriptions at all.
     let direct = match direct {
         Err(error) if error.kind() == ErrorKind::Refused => Some(Vec::new()),
@@ -219,7 +220,7 @@ async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
     };
     let Some(direct) = direct else { return Ok(None) };
     let mut found: Vec<_> = direct.into_iter().map(|item| Found::new(&own, item)).collect();
-    let (topics, account) = (topics?, identity_of(&names.account_id()));
+    let account = identity_of(&names.account_id());
     let topic = topics.iter().find(|topic| is_source(topic, &account) && !topic.id.is_empty());
     let Some(topic) = topic else { return Ok(Some(Look { collection: own, found })) };
     let nested_in = format!("{}/eventSubscriptions", topic.id);

@@ -115,9 +115,11 @@ impl Assessment<'_> {
 
     /// What could not be counted or looked through, where it is to be deleted: what stays need not be empty.
     pub(super) fn uncounted(&self, changes: &[Change]) -> Vec<Error> {
-        let goes = |resource: &crate::Address| {
-            let change = changes.iter().find(|change| change.address == *resource);
-            change.is_some_and(|change| matches!(change.action, Action::Delete))
+        let goes = |address: &crate::Address| {
+            let change = changes.iter().find(|change| change.address == *address);
+            let found = self.survey.found.iter().find(|(resource, _)| resource.address == *address);
+            let entry = found.is_some_and(|(resource, _)| !resource.is_marked());
+            change.is_some_and(|change| change.action == Action::Delete || (entry && change.action == Action::Release))
         };
         let contents = self.survey.contents.iter().filter(|(resource, _)| goes(&resource.address));
         let contents = contents.filter_map(|(_, counted)| counted.as_ref().err());

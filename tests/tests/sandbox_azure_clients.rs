@@ -152,7 +152,7 @@ print(large.download_blob().readall(), [json.loads(base64.b64decode(m.content))[
 ",
     );
     let expected = [
-        "400 InvalidRequest",
+        "200 Endpoint validation",
         "Succeeded -1",
         "['wandb-blobs']",
         "1 Microsoft.Storage.BlobCreated /blobServices/default/containers/wandb-files/blobs/run 1/ü.txt PutBlob 5",

@@ -6,23 +6,24 @@ use serde_json::Value;
 
 use crate::client::Reader;
 use crate::client::models::SystemTopic;
+use crate::error::allowed;
 use crate::names::{Names, identity_of, last};
 
-/// Why a container of the account cannot be deleted: a lock on the account holds for what is in it.
+/// Why what is in the account, or attached to it, cannot be deleted: a lock on the account holds for that too.
 pub(crate) async fn locked(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
-    Ok(locks(reader, &names.account_id()).await)
+    locks(reader, &names.account_id()).await
 }
 
 /// The locks that forbid deleting <https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources>. Who
 /// may not list them is told by the deletion itself.
-pub(crate) async fn locks(reader: &Reader, scope: &str) -> Option<Refusal> {
-    let found = reader.list_locks(scope).await.ok().flatten().unwrap_or_default();
+pub(crate) async fn locks(reader: &Reader, scope: &str) -> Result<Option<Refusal>, Error> {
+    let found = allowed(reader.list_locks(scope).await)?.flatten().unwrap_or_default();
     let names: Vec<_> = found.iter().map(|lock| format!("`{}`", lock.name)).collect();
-    (!names.is_empty()).then(|| Refusal {
+    Ok((!names.is_empty()).then(|| Refusal {
         reason: format!("`{}` is locked: {}", last(scope), names.join(", ")),
         hint: "`az lock list` shows the lock; remove it if it is yours to remove, then run the same command again"
             .to_owned(),
-    })
+    }))
 }
 
 /// The refusal to delete what holds things of others, of which the first few are named.

@@ -13,7 +13,10 @@ mod storage;
 mod event_grid;
 mod authorization;
 pub(crate) mod blobs;
+#[cfg(test)]
+mod recorded;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use azure_core::credentials::TokenCredential;
@@ -25,7 +28,7 @@ use provision_core::retry::{self, Progress};
 use provision_core::{Error, ErrorKind};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::answer::{ServiceResponse, is_unreadable, operation_error, read, service_error, trusted};
 pub(crate) use self::operation::operation;
@@ -74,8 +77,8 @@ provision_core::writer! {
 /// A page of a list.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page<T> {
-    value: Vec<T>,
+struct Page {
+    value: Vec<Map<String, Value>>,
     next_link: Option<String>,
 }
 
@@ -154,18 +157,23 @@ impl Reader {
     /// Every page of a list; `None` where what is listed is not there.
     async fn list<T: DeserializeOwned>(&self, path: &str, version: &str, text: &str) -> Result<Option<Vec<T>>, Error> {
         let mut url = self.url(path, version)?;
-        let mut found = Vec::new();
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
+            seen.insert(url.clone());
             let page = self.document(Method::Get, &url, None, text, "value").await;
             let Some(Page { value, next_link }) = absent(page)? else { return Ok(None) };
-            found.extend(value);
+            for item in value {
+                let item = serde_json::from_value(Value::Object(item));
+                found.push(
+                    item.map_err(|_| unreadable(CallContext { operation: &operation(Method::Get, &url), text }))?,
+                );
+            }
             let Some(link) = next_link.filter(|link| !link.is_empty()) else { return Ok(Some(found)) };
-            let next = trusted(&self.clients.endpoint, &link)?;
-            // A page that leads to itself never ends.
-            if next == url {
+            url = trusted(&self.clients.endpoint, &link)?;
+            // Pages that lead to each other never end.
+            if seen.contains(&url) {
                 return Err(unreadable(CallContext { operation: &operation(Method::Get, &url), text }));
             }
-            url = next;
         }
     }
 }
@@ -186,6 +194,9 @@ impl Writer {
         let operation = operation(method, &url);
         let resource = (method != Method::Delete).then_some(url);
         let call = CallContext { operation: &operation, text };
+        if resource.is_some() && !first.shows_resource() {
+            return Err(unreadable(call));
+        }
         self.finish(first, resource.as_ref(), call).await?;
         Ok(status)
     }
@@ -208,6 +219,7 @@ impl Writer {
             match waiting.0.step(&answer, &self.clients().endpoint, resource)? {
                 Step::Done => Ok(Progress::Done(())),
                 Step::Failed => Err(from_answer(call, &operation_error(&answer))),
+                Step::Unreadable => Err(unreadable(call)),
                 Step::Look(url) => {
                     waiting.2 = Some(url);
                     Ok(Progress::Running(answer.retry_after))

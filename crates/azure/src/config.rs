@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 mod checks;
 
+/// All rules of an account together, in characters: "must not exceed 2 KiB".
+pub(crate) const LARGEST_RULES: usize = 2048;
+
 /// Microsoft Azure.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,11 +1,12 @@
 //! What is in a container: counting it, proving that it is empty, and emptying it on request only.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use azure_storage_blob::models::BlobItem;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
-use provision_core::contents::Contents;
+use provision_core::contents::{Contents, thousands};
 use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind};
@@ -122,14 +123,29 @@ pub(crate) async fn empty(writer: &Writer, content: &Content<'_>, context: &Oper
     let Some((store, FirstPages { blobs: mut first, .. })) = found else { return Ok(()) };
     let mut emptying = Emptying::new(context, "blobs and versions");
     loop {
-        let delete = |items| delete_batch(writer, &store, items);
+        let listed = AtomicU64::new(0);
+        let delete = |items: Vec<BlobItem>| {
+            listed.fetch_add(u64::try_from(items.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            delete_batch(writer, &store, items)
+        };
         let deleted = emptying.pages(pages(reader, &store, first), delete).await?;
         emptying.go_on(&format!("container `{}`", content.container))?;
-        if deleted == 0 {
-            return Ok(());
+        match (listed.into_inner(), deleted) {
+            (0, _) => return Ok(()),
+            (listed, 0) => return Err(no_progress(content.container, listed)),
+            _ => first = reader.list_blobs(&store, false, None).await?,
         }
-        first = reader.list_blobs(&store, false, None).await?;
     }
+}
+
+/// What is listed and can neither be found nor deleted would be tried for ever.
+fn no_progress(container: &str, listed: u64) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("empty container `{container}`"))
+        .with_message(format!("{} blobs are listed in it, and none of them could be deleted", thousands(listed)))
+        .with_hint(
+            "run the same command again; in an account with a hierarchical namespace delete its directories with `az storage fs \
+             directory delete`",
+        )
 }
 
 /// A page that was listed already, and those after it.
@@ -142,11 +158,11 @@ fn pages(reader: &Reader, store: &BlobStore, first: BlobPage) -> impl Stream<Ite
     stream::once(async { Ok(first.items) }).chain(stream::try_unfold(first.next, next))
 }
 
+/// A directory is listed before what is in it, and can only go after that.
 async fn delete_batch(writer: &Writer, store: &BlobStore, items: Vec<BlobItem>) -> Result<u64, Error> {
-    let count = items.len();
-    let delete = |item: BlobItem| async move { writer.delete_blob(store, &item).await };
-    stream::iter(items).map(delete).buffer_unordered(DELETES_AT_ONCE).try_collect::<()>().await?;
-    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    let delete = |item: BlobItem| async move { writer.delete_blob(store, &item).await.map(u64::from) };
+    let deleted = stream::iter(items.into_iter().rev()).map(delete).buffer_unordered(DELETES_AT_ONCE);
+    deleted.try_fold(0, |sum, one| std::future::ready(Ok(sum + one))).await
 }
 
 fn count(page: &BlobPage) -> Contents {
@@ -177,8 +193,11 @@ async fn list(reader: &Reader, store: &BlobStore, listing: Listing) -> Result<Fi
     Ok(FirstPages { blobs: blobs?, with_uploads: Some(all?) })
 }
 
+/// Whether the Blob service refused the credentials, or the directory gave none for it
+/// (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>). That a token could not be read says nothing.
 fn is_denied(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unauthenticated)
+    let refused = error.status().is_some() || error.message().is_some_and(|text| text.contains("AADSTS"));
+    error.kind() == ErrorKind::PermissionDenied || (error.kind() == ErrorKind::Unauthenticated && refused)
 }
 
 /// What cannot be listed is not known to be empty.

@@ -14,14 +14,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use azure_core::http::policies::Policy;
-use azure_core::http::{ClientOptions, RetryOptions, Transport, Url};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport, Url};
 use azure_core::time::OffsetDateTime;
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions, ClientSecretCredential,
@@ -31,13 +31,14 @@ use azure_identity::{
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
-use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
+use provision_core::retry::CREDENTIALS_LIMIT;
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::client::Clients;
 use crate::config::{AzureEnvironment, AzureSection};
 use crate::trace::Tracer;
+use crate::transport;
 
 /// Where calls go, and who sends them.
 #[derive(Clone, Debug)]
@@ -48,8 +49,13 @@ pub(crate) struct Session {
     pub(crate) principal: String,
 }
 
-/// How long the Azure CLI may take, a program of the user's own machine that alone takes seconds to start.
-const CLI_LIMIT: Duration = Duration::from_secs(10);
+/// How long the directory may take to answer for credentials that are known to be there, with repetitions.
+const DIRECTORY_LIMIT: Duration = Duration::from_secs(20);
+/// How long the Azure CLI may take, a program of the user's own machine that alone takes seconds to start, and may ask a
+/// directory that is slow.
+const CLI_LIMIT: Duration = Duration::from_secs(30);
+/// How often the directory is asked again after it was busy or not reached.
+const DIRECTORY_RETRIES: u32 = 3;
 /// A token this close to its end is not used any more.
 const TOKEN_MARGIN: Duration = Duration::from_secs(300);
 
@@ -116,7 +122,7 @@ pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> 
     let options = options(&variables, &authority, connection)?;
     let chosen = choose(&variables, section, &options)?;
     let scope = scope(&cloud);
-    let credential = Arc::new(TokenCache { inner: chosen.credential.clone(), tokens: Mutex::default() });
+    let credential = shared(&chosen, variables.0.is_some());
     let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
     let session = Session { endpoints: endpoints(&variables), principal };
@@ -156,49 +162,25 @@ fn options(variables: &Variables<'_>, authority: &str, connection: &Connection) 
     Ok(ClientOptions {
         per_try_policies: tracer.into_iter().collect(),
         retry: RetryOptions::none(),
-        transport: Some(Transport::new(Arc::new(transport(variables)?))),
+        transport: Some(transport(variables)?),
         cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
         ..ClientOptions::default()
     })
 }
 
-/// One pool of connections for the whole process; a sandbox has its own, which trusts its certificate authority and goes
-/// through no proxy. Outside of a sandbox `SSL_CERT_FILE` is the TLS library's to read.
-fn transport(variables: &Variables<'_>) -> Result<reqwest::Client, Error> {
-    static SHARED: OnceLock<reqwest::Client> = OnceLock::new();
-    if variables.0.is_none() {
-        if let Some(client) = SHARED.get() {
-            return Ok(client.clone());
-        }
-        let client = built(builder())?;
-        return Ok(SHARED.get_or_init(|| client).clone());
+/// That of the whole process, or of a sandbox.
+fn transport(variables: &Variables<'_>) -> Result<Transport, Error> {
+    match variables.0 {
+        None => transport::shared(),
+        Some(_) => transport::of_sandbox(variables.get("SSL_CERT_FILE").as_deref()),
     }
-    let Some(path) = variables.get("SSL_CERT_FILE") else { return built(builder().no_proxy()) };
-    let unreadable = |reason: String| {
-        Error::new(ErrorKind::Unexpected, format!("cannot use certificates `{path}` (SSL_CERT_FILE)"))
-            .with_message(reason)
-    };
-    let pem = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
-    let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
-    built(builder().no_proxy().tls_certs_only(roots))
-}
-
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(request_timeout())
-        .redirect(reqwest::redirect::Policy::none())
-}
-
-fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-    builder
-        .build()
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error)))
 }
 
 /// A source of tokens.
 struct Chosen {
     name: &'static str,
+    /// What tells it from others.
+    key: String,
     limit: Duration,
     credential: Arc<dyn TokenCredential>,
 }
@@ -231,14 +213,18 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
     let needed = |name: &str| {
         variables.get(name).ok_or_else(|| no_credentials(&format!("{name} is not set, and what is set needs it")))
     };
-    let client_options = options.clone();
+    // The SDK reads the answers of the directory by itself, so that it repeats them too.
+    let retry = ExponentialRetryOptions { max_retries: DIRECTORY_RETRIES, ..ExponentialRetryOptions::default() };
+    let client_options = ClientOptions { retry: RetryOptions::exponential(retry), ..options.clone() };
+    let who = |name: &str| variables.get(name).unwrap_or_default();
+    let key = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_AUTHORITY_HOST"].map(who).join(" ");
     let (name, limit, made): (_, _, azure_core::Result<Arc<dyn TokenCredential>>) = match source(variables)? {
         Source::Secret => {
             let (tenant, client) = (needed("AZURE_TENANT_ID")?, needed("AZURE_CLIENT_ID")?);
             let secret = Secret::new(needed("AZURE_CLIENT_SECRET")?);
             let options = ClientSecretCredentialOptions { client_options };
             let made = ClientSecretCredential::new(&tenant, client, secret, Some(options));
-            ("the client secret (AZURE_CLIENT_SECRET)", CREDENTIALS_LIMIT, made.map(|made| made as _))
+            ("the client secret (AZURE_CLIENT_SECRET)", DIRECTORY_LIMIT, made.map(|made| made as _))
         }
         Source::Workload => {
             let path = needed("AZURE_FEDERATED_TOKEN_FILE")?;
@@ -249,7 +235,7 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
                 tenant_id: Some(needed("AZURE_TENANT_ID")?),
                 token_file_path: Some(PathBuf::from(path)),
             }));
-            ("workload identity (AZURE_FEDERATED_TOKEN_FILE)", CREDENTIALS_LIMIT, made.map(|made| made as _))
+            ("workload identity (AZURE_FEDERATED_TOKEN_FILE)", DIRECTORY_LIMIT, made.map(|made| made as _))
         }
         Source::Managed => {
             let user_assigned_id = variables.get("AZURE_CLIENT_ID").map(UserAssignedId::ClientId);
@@ -265,7 +251,7 @@ fn choose(variables: &Variables<'_>, section: &AzureSection, options: &ClientOpt
         }
     };
     let credential = made.map_err(|error| no_credentials(&format!("{name}: {}", root_cause(&error))))?;
-    Ok(Chosen { name, limit, credential })
+    Ok(Chosen { name, key: format!("{name} {key} {}", section.subscription), limit, credential })
 }
 
 fn no_token_file(path: &str, error: &std::io::Error) -> Error {
@@ -313,11 +299,23 @@ fn principal(token: &str) -> String {
     claim.unwrap_or("an identity whose token does not name it").to_owned()
 }
 
-/// Keeps a token until shortly before its end: the Azure CLI's credential starts the CLI each time it is asked.
+/// Keeps a token until shortly before its end, and asks once for all who wait: the Azure CLI's credential starts the CLI each
+/// time it is asked.
 #[derive(Debug)]
 struct TokenCache {
     inner: Arc<dyn TokenCredential>,
-    tokens: Mutex<BTreeMap<String, AccessToken>>,
+    tokens: tokio::sync::Mutex<BTreeMap<String, AccessToken>>,
+}
+
+/// The tokens of a source, the same for every plan file of the process; a sandbox has its own.
+fn shared(chosen: &Chosen, sandboxed: bool) -> Arc<TokenCache> {
+    static SHARED: Mutex<BTreeMap<String, Arc<TokenCache>>> = Mutex::new(BTreeMap::new());
+    let new = || Arc::new(TokenCache { inner: chosen.credential.clone(), tokens: tokio::sync::Mutex::default() });
+    if sandboxed {
+        return new();
+    }
+    let mut kept = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(kept.entry(chosen.key.clone()).or_insert_with(new))
 }
 
 #[async_trait]
@@ -328,12 +326,18 @@ impl TokenCredential for TokenCache {
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let key = scopes.join(" ");
-        let kept = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let mut tokens = self.tokens.lock().await;
+        let kept = tokens.get(&key).cloned();
         if let Some(token) = kept.filter(|token| token.expires_on > OffsetDateTime::now_utc() + TOKEN_MARGIN) {
             return Ok(token);
         }
         let token = self.inner.get_token(scopes, options).await?;
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(key, token.clone());
+        // What a proxy answered may be read as a token of nothing.
+        if token.token.secret().is_empty() {
+            let text = "the answer of the directory cannot be read";
+            return Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, text));
+        }
+        tokens.insert(key, token.clone());
         Ok(token)
     }
 }

@@ -17,6 +17,13 @@ const BEING_DELETED: RetryClass = RetryClass::Settling {
 pub(crate) const ACCOUNT_NOT_READY: RetryClass =
     RetryClass::Settling { reason: "the storage account is not ready yet", budget: Duration::from_secs(180) };
 
+/// Resource Manager answers a creation before all of its regions know of it
+/// (<https://github.com/hashicorp/terraform-provider-azurerm/issues/18268>).
+pub(crate) const NOT_SEEN_YET: RetryClass = RetryClass::Settling {
+    reason: "the service does not find everywhere yet what this run made",
+    budget: Duration::from_secs(180),
+};
+
 /// "If you create a new service principal and immediately try to assign a role to that service principal, that role
 /// assignment can fail in some cases"
 /// (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>).
@@ -55,13 +62,21 @@ impl ServiceError {
             let error = value.get("error").unwrap_or(&value);
             let text = |key: &str| error.get(key).and_then(Value::as_str).map(str::to_owned);
             self.code = text("code").or_else(|| self.code.take());
-            self.message = text("message");
+            self.message = text("message").map(sentence);
             return;
         }
         let text = String::from_utf8_lossy(body);
         self.code = element(&text, "Code").or_else(|| self.code.take());
-        // The first line is the sentence; request id and time follow.
-        self.message = element(&text, "Message").and_then(|text| text.lines().next().map(str::to_owned));
+        self.message = element(&text, "Message").map(sentence);
+    }
+}
+
+/// What Storage says, in XML as in JSON, without the lines that its request id and time are on.
+fn sentence(text: String) -> String {
+    let is_said = |line: &&str| !["RequestId:", "Time:"].iter().any(|beginning| line.starts_with(beginning));
+    match text.contains('\n') {
+        true => text.lines().map(str::trim).filter(is_said).collect::<Vec<_>>().join(" ").trim().to_owned(),
+        false => text,
     }
 }
 
@@ -101,6 +116,9 @@ pub(crate) fn unreadable(call: CallContext<'_>) -> Error {
 /// The error of one call that was not answered.
 pub(crate) fn from_transport(call: CallContext<'_>, error: &azure_core::Error) -> Error {
     let reason = root_cause(error);
+    if *error.kind() == azure_core::error::ErrorKind::DataConversion {
+        return unreadable(call);
+    }
     if *error.kind() == azure_core::error::ErrorKind::Credential {
         let error =
             Error::new(ErrorKind::Unauthenticated, call.text).with_operation(call.operation).with_message(reason);
@@ -120,7 +138,12 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
     match code {
         "ContainerBeingDeleted" | "QueueBeingDeleted" => (Kind::Conflict, BEING_DELETED),
         // Resource Manager's word for it (<https://github.com/Azure/azure-rest-api-specs/issues/30456>).
-        "ContainerOperationFailure" if message.contains("being deleted") => (Kind::Conflict, BEING_DELETED),
+        "ContainerOperationFailure" | "QueueOperationFailure" if message.contains("being deleted") => {
+            (Kind::Conflict, BEING_DELETED)
+        }
+        // So the Blob service answers of an account that is there, and that it does not know yet
+        // (<https://github.com/hashicorp/terraform-provider-azurerm/issues/15609>).
+        "ContainerOperationFailure" if status == 404 => (Kind::Unavailable, ACCOUNT_NOT_READY),
         "StorageAccountOperationInProgress"
         | "AnotherOperationInProgress"
         | "ConcurrentUpdateError"
@@ -130,6 +153,8 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         _ if message.contains("attempt to configure storage notifications") => (Kind::InvalidInput, ACCOUNT_NOT_READY),
         "ResourceGroupBeingDeleted" => (Kind::Conflict, GROUP_BEING_DELETED),
         "PrincipalNotFound" => (Kind::NotFound, PRINCIPAL_NOT_SEEN),
+        // Event Grid looks for the queue once it has taken the subscription.
+        _ if message.contains("Resource should pre-exist") => (Kind::NotFound, RetryClass::Final),
         "StorageAccountAlreadyTaken"
         | "StorageAccountAlreadyExists"
         | "StorageAccountInAnotherResourceGroup"
@@ -137,10 +162,21 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         | "ContainerAlreadyExists"
         | "QueueAlreadyExists"
         | "RoleAssignmentExists" => (Kind::AlreadyExists, RetryClass::Final),
-        "ScopeLocked" | NOT_OF_THIS_KIND => (Kind::Refused, RetryClass::Final),
-        "TooManyRequests" | "SubscriptionRequestsThrottled" | "ThrottlingError" | "ServerBusy" => {
-            (Kind::RateLimited, RetryClass::Throttled(None))
-        }
+        "ScopeLocked"
+        | NOT_OF_THIS_KIND
+        | "LeaseIdMissing"
+        | "LeaseIdMismatchWithBlobOperation"
+        | "LeaseIdMismatchWithContainerOperation"
+        | "BlobImmutableDueToPolicy"
+        | "ContainerProtectedFromDeletion"
+        | "DirectoryIsNotEmpty"
+        | "ReadOnlyDisabledSubscription" => (Kind::Refused, RetryClass::Final),
+        "TooManyRequests"
+        | "SubscriptionRequestsThrottled"
+        | "ResourceRequestsThrottled"
+        | "ResourceCollectionRequestsThrottled"
+        | "ThrottlingError"
+        | "ServerBusy" => (Kind::RateLimited, RetryClass::Throttled(None)),
         "SubscriptionNotFound"
         | "InvalidAuthenticationToken"
         | "InvalidAuthenticationTokenTenant"
@@ -154,6 +190,7 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         | "AuthorizationFailure"
         | "InsufficientAccountPermissions"
         | "KeyBasedAuthenticationNotPermitted"
+        | "DenyAssignmentAuthorizationFailed"
         | "RequestDisallowedByPolicy" => (Kind::PermissionDenied, RetryClass::Final),
         "QuotaExceeded" | "MaxStorageAccountsCountPerSubscriptionExceeded" | "RoleAssignmentLimitExceeded" => {
             (Kind::QuotaExceeded, RetryClass::Final)
@@ -161,11 +198,18 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         "MissingSubscriptionRegistration" | "MissingRegistrationForResourceProvider" | "SubscriptionNotRegistered" => {
             (Kind::Refused, RetryClass::Final)
         }
-        "InternalServerError" | "InternalError" | "OperationTimedOut" | "GatewayTimeout" | "ServiceUnavailable" => {
-            (Kind::Unavailable, RetryClass::Transient)
-        }
+        "InternalServerError"
+        | "InternalError"
+        | "OperationTimedOut"
+        | "ServerTimeout"
+        | "GatewayTimeout"
+        | "ServiceUnavailable"
+        | "RetryableError" => (Kind::Unavailable, RetryClass::Transient),
+        // Every 404 of the services' own says what it did not find; this one is of something in between.
+        "" if status == 404 => (Kind::Unexpected, RetryClass::Final),
         // A precondition of ours: read again.
         _ if status == 412 => (Kind::Conflict, RetryClass::Conflict),
+        _ if status < 400 => (Kind::Unexpected, RetryClass::Final),
         _ => by_status(status),
     }
 }
@@ -211,6 +255,29 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
         (NOT_OF_THIS_KIND, _) => {
             "an account of its kind has no such service: name one of kind StorageV2 under [azure.account]"
         }
+        ("UnmatchedPrincipalType" | "PrincipalTypeNotSupported", _) => {
+            "`principal_id` is of another type: write `principal_type = \"User\"` (or \"Group\", \"ServicePrincipal\") under \
+             [azure.access]; an application is named by the object id of its service principal"
+        }
+        ("LeaseIdMissing" | "LeaseIdMismatchWithBlobOperation" | "LeaseIdMismatchWithContainerOperation", _) => {
+            "somebody holds a lease on it: break the lease (`az storage blob lease break`, or `az storage container lease \
+             break`), then run the same command again"
+        }
+        ("BlobImmutableDueToPolicy" | "ContainerProtectedFromDeletion", _) => {
+            "an immutability policy or a legal hold keeps it: remove that, or wait until it ends, then run the same command \
+             again"
+        }
+        ("DirectoryIsNotEmpty", _) => {
+            "an account with a hierarchical namespace keeps directories: empty it with `az storage fs directory delete`, then \
+             run the same command again"
+        }
+        ("ReadOnlyDisabledSubscription", _) => {
+            "the subscription is disabled and can only be read: enable it in the portal (usually its billing), then run the \
+             same command again"
+        }
+        ("DenyAssignmentAuthorizationFailed", _) => {
+            "a deny assignment forbids it (of a managed application or a deployment stack): no role helps; ask its owner"
+        }
         ("RequestDisallowedByPolicy", _) => "an Azure policy forbids it; its name is in the message above",
         (_, ErrorKind::Unauthenticated) => "renew the credentials (`az login`, or a new client secret)",
         (_, ErrorKind::PermissionDenied) => {
@@ -233,9 +300,19 @@ pub(crate) fn supported<T>(result: Result<Option<T>, Error>) -> Result<Option<T>
     }
 }
 
+/// `None` where a right to look is missing that whoever works here need not have. What cannot be read is an error all the same.
+pub(crate) fn allowed<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 /// How Resource Manager says that a thing, or what it is in, is not there.
-pub(crate) const NOT_THERE: [&str; 6] = [
+pub(crate) const NOT_THERE: [&str; 8] = [
     "ResourceNotFound",
+    "StorageAccountNotFound",
+    "RoleAssignmentNotFound",
     "ResourceGroupNotFound",
     "ParentResourceNotFound",
     "ContainerNotFound",
@@ -269,6 +346,53 @@ mod tests {
         assert_eq!(classify(404, "SubscriptionNotFound", "").0, ErrorKind::Unauthenticated);
         assert_eq!(classify(429, "", "").1, RetryClass::Throttled(None));
         assert_eq!(classify(412, "", "").1, RetryClass::Conflict);
+        let missing = "The specified resource does not exist.";
+        assert_eq!(classify(404, "ContainerOperationFailure", missing), (ErrorKind::Unavailable, ACCOUNT_NOT_READY));
+        assert_eq!(classify(404, "", "").0, ErrorKind::Unexpected);
+        assert_eq!(classify(302, "", "").0, ErrorKind::Unexpected);
+    }
+
+    /// What keeps a blob does not pass by itself.
+    #[test]
+    fn what_holds_a_blob_is_final_and_says_what_to_do() {
+        for (status, code, hint) in [
+            (412, "LeaseIdMissing", "lease break"),
+            (409, "BlobImmutableDueToPolicy", "legal hold"),
+            (409, "DirectoryIsNotEmpty", "hierarchical namespace"),
+            (400, "UnmatchedPrincipalType", "principal_type"),
+            (403, "DenyAssignmentAuthorizationFailed", "deny assignment"),
+        ] {
+            let error = refused(status, &format!(r#"{{"error":{{"code":"{code}","message":"no"}}}}"#));
+            assert_eq!(*error.retry(), RetryClass::Final, "{code}");
+            assert!(error.hint().unwrap().contains(hint), "{code}");
+        }
+    }
+
+    /// As recorded of a queue that is not there.
+    #[test]
+    fn message_is_told_without_its_request() {
+        let body = "{\"error\":{\"code\":\"QueueNotFound\",\"message\":\"The specified queue does not exist.\\n\
+                    RequestId:f8efb37f-7003-0060-3adc-b23bce000000\\nTime:2022-08-18T08:29:25.0012989Z\"}}";
+        assert_eq!(refused(404, body).message(), Some("The specified queue does not exist."));
+    }
+
+    /// As they were recorded, or told in the issues of Terraform's provider.
+    #[test]
+    fn recorded_refusals_are_what_they_say() {
+        for (code, message) in [
+            ("ContainerNotFound", "The specified container does not exist."),
+            ("QueueNotFound", "The specified queue does not exist."),
+            ("ResourceGroupNotFound", "Resource group 'g' could not be found."),
+            ("StorageAccountNotFound", "The storage account acme was not found."),
+            ("RoleAssignmentNotFound", "The role assignment 'aab463b4' is not found."),
+            ("ResourceNotFound", "The Resource 'Microsoft.Storage/storageAccounts/acme' was not found."),
+        ] {
+            let error = refused(404, &format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#));
+            assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, Some(message)), "{code}");
+            assert!(absent::<()>(Err(error)).unwrap().is_none(), "{code}");
+        }
+        let message = "Destination endpoint not found. Resource details: x. Resource should pre-exist before attempting this operation.";
+        assert_eq!(classify(0, "Endpoint validation", message).0, ErrorKind::NotFound);
     }
 
     /// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>

@@ -18,6 +18,7 @@ mod tags;
 mod error;
 mod client;
 mod trace;
+mod transport;
 mod credential;
 mod contents;
 mod blockers;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use provision_core::Error;
 use provision_core::facet::Facet;
-use provision_core::mark::{Mark, Recorded, Tags};
+use provision_core::mark::{Mark, Origin, Recorded, Tags};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -123,6 +123,13 @@ impl Marks {
         all.filter(|mark| !names.deployments.contains(&mark.deployment))
     }
 
+    /// Whether a container was taken over.
+    pub(crate) fn is_adopted(&self, container: &str) -> bool {
+        let named = |item: &&Inside| item.part == Part::Container && item.name == container;
+        let mark = self.inside.iter().find(named).and_then(Inside::mark);
+        mark.is_some_and(|mark| mark.origin == Origin::Adopted)
+    }
+
     /// Whether a shared account carries a mark of ours, from when it was not.
     pub(crate) fn is_account_ours(&self, names: &Names) -> bool {
         self.account.as_ref().is_some_and(|mark| names.deployments.contains(&mark.deployment))
@@ -140,19 +147,32 @@ async fn account_mark(reader: &Reader, names: &Names) -> Result<Option<Mark>, Er
     Ok(mark.filter(|mark| mark.is_for(&identity_of(&id))))
 }
 
-type Look = OnceCell<Result<Arc<Marks>, Error>>;
+type Look<T> = OnceCell<Result<T, Error>>;
 
 /// One look for all who ask while it is under way; the next one asks again.
-#[derive(Debug, Default)]
-pub(crate) struct Looking(Mutex<Weak<Look>>);
+#[derive(Debug)]
+pub(crate) struct Looking<T = Arc<Marks>>(Mutex<Weak<Look<T>>>);
+
+impl<T> Default for Looking<T> {
+    fn default() -> Self {
+        Self(Mutex::new(Weak::new()))
+    }
+}
 
 impl Looking {
     pub(crate) async fn marks(&self, reader: &Reader, names: &Names) -> Result<Arc<Marks>, Error> {
-        let look = self.under_way();
-        look.get_or_init(|| async { Marks::read(reader, names).await.map(Arc::new) }).await.clone()
+        self.once(async { Marks::read(reader, names).await.map(Arc::new) }).await
+    }
+}
+
+impl<T: Clone> Looking<T> {
+    /// What this look finds, or one that is under way.
+    pub(crate) async fn once(&self, look: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let under_way = self.under_way();
+        under_way.get_or_init(|| look).await.clone()
     }
 
-    fn under_way(&self) -> Arc<Look> {
+    fn under_way(&self) -> Arc<Look<T>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.upgrade().unwrap_or_else(|| {
             let look = Arc::default();
@@ -166,7 +186,7 @@ impl Looking {
 pub(crate) mod tests {
     use super::*;
     use provision_core::facet::{Creation, Extent, Sharing};
-    use provision_core::mark::{Mark, Origin};
+    use provision_core::mark::Mark;
 
     static RULE: Facet = Facet {
         name: "rule",

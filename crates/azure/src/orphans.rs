@@ -1,14 +1,17 @@
 //! What carries a deployment's mark without being in the plan file: below its account, and in accounts that it was in under
 //! another name.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures::future::try_join_all;
+use provision_core::Error;
 use provision_core::context::OperationContext;
 use provision_core::mark::{Mark, Tags};
 use provision_core::resource::Orphan;
-use provision_core::{Error, ErrorKind};
 
 use crate::client::models::StorageAccount;
 use crate::client::{Reader, Writer};
+use crate::error::allowed;
 use crate::marks::{Inside, Looking, inside};
 use crate::names::{Names, Part, identity_of};
 use crate::resources::{access, account, events};
@@ -21,12 +24,14 @@ pub(crate) async fn marked(
     names: &Names,
     deployments: &[String],
     looking: &Looking,
+    unlisted: &AtomicBool,
 ) -> Result<Vec<Orphan>, Error> {
     let (marks, accounts) = futures::try_join!(looking.marks(reader, names), accounts(reader, names))?;
+    unlisted.store(accounts.is_none() && !names.account_is_shared, Ordering::Relaxed);
     let mut found = orphans_in(&marks.inside, "", deployments);
     let named = identity_of(&names.account_id());
     let mut others = Vec::new();
-    for listed in &accounts {
+    for listed in accounts.iter().flatten() {
         let Some(mark) = Mark::from_tags(&tags(listed.tags.as_ref(), &Tags::new())) else { continue };
         if deployments.contains(&mark.deployment) && identity_of(&listed.id) != named {
             others.push((names.in_account(&listed.id), mark));
@@ -43,18 +48,14 @@ pub(crate) async fn marked(
     Ok(found)
 }
 
-/// The accounts of the subscription; of the resource group for those who may not list them all. Who works in a shared
-/// account may have no rights outside of it.
-async fn accounts(reader: &Reader, names: &Names) -> Result<Vec<StorageAccount>, Error> {
-    let denied = |error: &Error| error.kind() == ErrorKind::PermissionDenied;
-    let found = match reader.list_accounts(&names.subscription).await {
-        Err(error) if denied(&error) => reader.list_accounts(&names.group_id()).await,
-        found => found,
+/// The accounts of the subscription; of the resource group for those who may not list them all; `None` for those who may list
+/// none, which costs no more than the search for accounts of another name.
+async fn accounts(reader: &Reader, names: &Names) -> Result<Option<Vec<StorageAccount>>, Error> {
+    let found = match allowed(reader.list_accounts(&names.subscription).await)? {
+        Some(found) => Some(found),
+        None => allowed(reader.list_accounts(&names.group_id()).await)?,
     };
-    match found {
-        Err(error) if denied(&error) && names.account_is_shared => Ok(Vec::new()),
-        found => Ok(found?.unwrap_or_default()),
-    }
+    Ok(found.map(Option::unwrap_or_default))
 }
 
 /// Containers and queues of one account; `place` stands before their names, where it is not the plan file's.

@@ -43,7 +43,7 @@ pub(crate) async fn key(reader: &Reader, settings: &Settings, names: &Names) -> 
 }
 
 /// What the look found that the plan file leaves open.
-pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: bool) -> Vec<String> {
+pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: bool, unlisted: bool) -> Vec<String> {
     let unregistered = unregistered.then(|| {
         format!(
             "{EVENT_GRID} is not registered in this subscription: apply registers it, which takes minutes and needs \
@@ -57,7 +57,12 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
             settings.azure.account.name
         )
     });
-    unregistered.into_iter().chain(leftover).collect()
+    let unlisted = unlisted.then(|| {
+        "storage accounts cannot be listed (`Microsoft.Storage/storageAccounts/read` on the subscription or the resource \
+         group): one of a former name is not found"
+            .to_owned()
+    });
+    unregistered.into_iter().chain(leftover).chain(unlisted).collect()
 }
 
 /// The commands that give a server its rights, where the plan file names no identity that would get them.

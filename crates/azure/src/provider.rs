@@ -24,7 +24,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Content, Opened};
 use crate::credential::{self, Session};
-use crate::error::ACCOUNT_NOT_READY;
+use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events::registration::Registration;
@@ -48,10 +48,14 @@ struct Provider<C> {
     opened: Opened,
     /// The looks at the marks in the account that are under way.
     looking: Looking,
+    /// Those at its locks.
+    locks: Looking<Option<Refusal>>,
     /// To whom the marks say that access was given, beside the plan file's identity.
     recalled: Mutex<Vec<String>>,
     /// Whether a shared account carries a mark of ours, from when it was not.
     leftover_mark: AtomicBool,
+    /// Whether storage accounts may not be listed, so that those of another name are not found.
+    unlisted: AtomicBool,
     /// Whether this run made something, which the service may not show everywhere yet.
     created: AtomicBool,
 }
@@ -112,8 +116,10 @@ impl<C> Provider<C> {
             shared_account: SharedAccount::default(),
             opened: Opened::default(),
             looking: Looking::default(),
+            locks: Looking::default(),
             recalled: Mutex::default(),
             leftover_mark: AtomicBool::default(),
+            unlisted: AtomicBool::default(),
             created: AtomicBool::default(),
         }
     }
@@ -211,7 +217,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn warnings(&self) -> Vec<String> {
         let leftover = self.leftover_mark.load(Ordering::Relaxed);
-        let warnings = outputs::warnings(&self.settings, self.registration.is_missing(), leftover);
+        let unlisted = self.unlisted.load(Ordering::Relaxed);
+        let warnings = outputs::warnings(&self.settings, self.registration.is_missing(), leftover, unlisted);
         [warnings, self.shared_account.warnings(&self.settings)].concat()
     }
 
@@ -242,7 +249,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
         let (reader, names) = (self.client.as_ref(), self.names());
         let marks = async { self.looking.marks(reader, &names).await };
-        let (found, marks) = futures::join!(orphans::marked(reader, &names, deployments, &self.looking), marks);
+        let (found, marks) =
+            futures::join!(orphans::marked(reader, &names, deployments, &self.looking, &self.unlisted), marks);
         let leftover = marks.is_ok_and(|marks| marks.is_account_ours(&names));
         self.leftover_mark.store(leftover, Ordering::Relaxed);
         found
@@ -250,6 +258,13 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let names = self.names();
+        // What was adopted stays with all that is in it.
+        if self.settings.azure.container.adopt {
+            let marks = self.looking.marks(self.client.as_ref(), &names).await?;
+            if marks.is_adopted(&names.container) {
+                return Ok(Contents::default());
+            }
+        }
         contents::contents(self.client.as_ref(), &self.content(&names, &names.container)).await
     }
 
@@ -258,7 +273,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         match Part::of(address)? {
             Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.account_is_shared).await,
             Part::Account => account::deletion_blockers(reader, &names).await,
-            Part::Container => blockers::locked(reader, &names).await,
+            Part::Container => self.locks.once(blockers::locked(reader, &names)).await,
+            // An account of ours says so itself.
+            Part::Queue | Part::Events | Part::Access if names.account_is_shared => {
+                self.locks.once(blockers::locked(reader, &names)).await
+            }
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),
         }
     }
@@ -282,13 +301,14 @@ impl Provisioner for Provider<Writer> {
         let (part, planned) = (Part::of(&operation.address)?, self.names());
         let (writer, (names, name)) = (&self.client, planned.located(part, &operation.name));
         let tags = changed(found, changes);
-        match part {
+        let updated = match part {
             Part::ResourceGroup => resource_group::replace_tags(writer, &names, &tags).await,
             Part::Account => account::replace_tags(writer, &names, &tags).await,
             Part::Container => container::replace_tags(writer, &names, name, &tags).await,
             Part::Queue => queue::replace_tags(writer, &names, name, &tags).await,
             Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
-        }
+        };
+        updated.map_err(|error| self.not_seen_yet(error))
     }
 
     async fn create(
@@ -357,7 +377,7 @@ impl Provider<Writer> {
     fn not_seen_yet(&self, error: Error) -> Error {
         let made = self.created.load(Ordering::Relaxed);
         if made && error.kind() == ErrorKind::NotFound && error.retry().settling().is_none() {
-            return error.with_retry(ACCOUNT_NOT_READY);
+            return error.with_retry(NOT_SEEN_YET);
         }
         error
     }

@@ -125,8 +125,8 @@ pub trait Observer: Send + Sync {
     /// What is in a resource that holds data, counted up to a cap.
     async fn contents(&self, address: &Address) -> Result<Contents, Error>;
 
-    /// Why a resource of ours cannot be deleted with this deployment: things of others in it, a lock. Looked at before a
-    /// destroy only.
+    /// Why a resource of ours cannot be deleted with this deployment, or an entry taken out: things of others in it, a lock.
+    /// Looked at before a destroy only.
     async fn deletion_blockers(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
         Ok(None)
     }

@@ -70,10 +70,9 @@ pub async fn survey(observer: &dyn Observer, names: &[String], removing: bool) -
     let observations = look(observer, &resources);
     let data = resources.iter().filter(|resource| removing && resource.holds_data);
     let counts = join_all(data.clone().map(|resource| observer.contents(&resource.address)));
-    let own = |resource: &&Resource| removing && resource.is_marked();
     let blocked = resources
         .iter()
-        .filter(own)
+        .filter(|_| removing)
         .map(|resource| async { (resource.address.clone(), observer.deletion_blockers(&resource.address).await) });
     let (identity, observations, marked, counts, deletion_blockers) =
         futures::join!(observer.identity(), observations, observer.marked(names), counts, join_all(blocked));

@@ -9,10 +9,16 @@
 //! | name | what | usually |
 //! |---|---|---|
 //! | `storageAccounts` | a new account is ready | 600 |
-//! | `eventSubscriptions` | a new event subscription delivers | 300 |
+//! | `eventSubscriptions` | a new event subscription delivers, a deleted one is gone | 300 |
 //! | `providers` | a resource provider is registered | 600 |
 //! | `resourceGroups` | a deleted group is gone | 300 |
+//! | `newResourceGroups` | a new group is found | 0 |
+//! | `blobServices` | the Blob service of a new account is found | 0 |
 //! | `containers` | a deleted container's name is free | 30,000 |
+//! | `queues` | a deleted queue's name is free | 30,000 |
+//! | `lists` | a deleted container or queue leaves the list | 0 |
+//! | `assignments` | a deleted role assignment leaves the list | 0 |
+//! | `resources` | what was deleted leaves the list of its group | 0 |
 //! | `principals` | a new principal is found by Authorization | 0 |
 //! | `roleAssignments` | a new role has its effect on blobs and queues | 0 |
 //! | `cors` | new CORS rules have their effect | 0 |
@@ -33,6 +39,7 @@ mod data_access;
 mod event_subscriptions;
 mod events;
 mod guid;
+mod late;
 mod locks;
 mod login;
 mod names;

@@ -80,15 +80,24 @@ impl Hand {
     }
 
     /// Send a request to a place: a path of the cloud's management, a whole URL, or on Azure `blob:` or `queue:` and a
-    /// path. A body of text is sent as it is.
+    /// path. A body of text is sent as it is. What Azure does not find yet, or still keeps a name of, is asked for again.
     ///
     /// # Panics
     ///
     /// It is refused.
     pub fn send(&self, method: &str, place: &str, body: Value) -> Value {
-        let (status, answer) = self.ask(method, place, &body);
-        assert!(status < 300, "{method} {place} is answered {status}: {answer}");
-        answer
+        let patient = matches!(self.way.as_ref(), Way::Azure { .. });
+        let mut tries = if patient { 40 } else { 1 };
+        loop {
+            let (status, answer) = self.ask(method, place, &body);
+            tries -= 1;
+            if tries > 0 && [404, 409].contains(&status) {
+                std::thread::sleep(Duration::from_millis(50));
+                continue;
+            }
+            assert!(status < 300, "{method} {place} is answered {status}: {answer}");
+            return answer;
+        }
     }
 
     /// Send a request; gives status and answer. What goes on after its answer is waited for.

@@ -12,9 +12,9 @@ use crate::clouds::{AZURE, fault};
 fn account_with_a_subscription_of_others_below_a_topic_is_not_deleted() {
     let stage = AZURE.applied();
     let hand = stage.hand();
-    let topic = format!("{GROUP}/providers/Microsoft.EventGrid/systemTopics/theirs");
-    let source = json!({"source": ACCOUNT, "topicType": "Microsoft.Storage.StorageAccounts"});
-    hand.send("PUT", &topic, json!({"location": "westeurope", "properties": source}));
+    // That which the service made with ours.
+    let topics = hand.send("GET", &format!("{GROUP}/providers/Microsoft.EventGrid/systemTopics"), Value::Null);
+    let topic = topics["value"][0]["id"].as_str().unwrap().to_owned();
     hand.send("PUT", &queue("one-events"), json!({}));
     their_subscription(&hand, &topic, "/blobServices/default/containers/others/");
     hand.send("DELETE", &queue("one-events"), Value::Null);
@@ -94,10 +94,24 @@ fn accounts_are_listed_where_that_is_allowed() {
     stage.faults().fault(Fault { operation: operation.clone(), nth: Nth::Number(1), at: When::Before, what: denied() });
     AZURE.is_in_sync(&stage);
     assert_eq!(stage.faults().count(&operation), 2);
+    // Both may be denied: then those of a former name are not found.
+    stage.faults().fault(Fault { operation: operation.clone(), nth: Nth::Every, at: When::Before, what: denied() });
+    let plan = AZURE.succeed(&stage, &["plan"]);
+    assert!(plan.contains("No changes") && plan.contains("one of a former name is not found"), "{plan}");
     // Who only has rights in a shared account looks no further.
     let stage = shared();
     stage.faults().fault(Fault { operation, nth: Nth::Every, at: When::Before, what: denied() });
     AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+}
+
+/// Whoever is no application or managed identity needs its type named.
+#[test]
+fn wrong_type_of_identity_is_said() {
+    let stage = AZURE.planned();
+    let (code, message) = ("UnmatchedPrincipalType".to_owned(), "The PrincipalId has type 'User'.".to_owned());
+    fault(&stage, "arm:roleAssignments.put", Nth::Every, What::Error { status: 400, code, message });
+    let told = AZURE.ends(&stage, 5, &["apply", "--yes"]);
+    assert!(told.contains("principal_type = \"User\""), "{told}");
 }
 
 /// The run before was killed right after it began to create the account.

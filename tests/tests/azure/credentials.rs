@@ -1,10 +1,11 @@
 //! Credentials other than a client secret.
 
 use provision_sandbox::azure::CLIENT;
+use provision_sandbox::fault::{Nth, What};
 use provision_tests::run::Ran;
 use provision_tests::stage::Stage;
 
-use crate::clouds::AZURE;
+use crate::clouds::{AZURE, fault};
 
 /// Run the whole job with other credentials than the client secret.
 fn job_with(variables: &[(&str, &str)], without: &[&str]) -> (Stage, String) {
@@ -46,6 +47,19 @@ fn workload_identity_does_the_whole_job_with_a_token_file() {
     assert!(ran.code == 4 && ran.stderr.contains("`nowhere.jwt`"), "{}{}", ran.stdout, ran.stderr);
     let ran = with(&stage, &["plan"], &[("AZURE_FEDERATED_TOKEN_FILE", "token.jwt")], &["AZURE_TENANT_ID"]);
     assert!(ran.code == 4 && ran.stderr.contains("AZURE_TENANT_ID"), "{}{}", ran.stdout, ran.stderr);
+}
+
+/// One token serves all plan files of a command, and the directory may be busy.
+#[test]
+fn directory_is_asked_once_and_again_when_it_is_busy() {
+    let stage = AZURE.applied();
+    stage.write("two.toml", &stage.read("provision.toml"));
+    let ran = AZURE.run(&stage, &["drift", "provision.toml", "two.toml"]);
+    assert_eq!((ran.code, stage.faults().count("login:GetToken")), (0, 1), "{}{}", ran.stdout, ran.stderr);
+    stage.faults().clear();
+    fault(&stage, "login:GetToken", Nth::Number(1), What::Throttle);
+    AZURE.is_in_sync(&stage);
+    assert_eq!(stage.faults().count("login:GetToken"), 2);
 }
 
 #[test]

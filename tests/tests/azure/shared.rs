@@ -42,6 +42,12 @@ pub(super) fn shared() -> Stage {
     stage
 }
 
+/// Drift finds nothing; what is open about a shared account may be warned about.
+fn in_sync(stage: &Stage, plan_file: &str, deployment: &str) {
+    let drift = AZURE.succeed(stage, &["drift", plan_file]);
+    assert!(drift.ends_with(&format!("{deployment}: in sync\n")), "{drift}");
+}
+
 fn upload(hand: &Hand, container: &str, name: &str) {
     hand.send("PUT", &format!("blob:/acmefiles/{container}/{name}"), json!("content"));
 }
@@ -71,7 +77,7 @@ fn two_deployments_share_one_account() {
     let hand = stage.hand();
     for (plan, place) in [("one.toml", "one"), ("two.toml", "two")] {
         AZURE.succeed(&stage, &["apply", plan, "--yes"]);
-        assert_eq!(AZURE.succeed(&stage, &["drift", plan]), format!("wandb-{place}: in sync\n"));
+        in_sync(&stage, plan, &format!("wandb-{place}"));
     }
     assert_eq!((rules(&hand).len(), events(&hand).len(), assignments(&hand).len()), (1, 2, 4));
     for place in ["one", "two", "two"] {
@@ -81,7 +87,7 @@ fn two_deployments_share_one_account() {
     assert_eq!(messages(&hand, "two-events", "two-files"), 2);
 
     AZURE.succeed(&stage, &["destroy", "one.toml", "--yes", "--delete-data", "one-files"]);
-    assert_eq!(AZURE.succeed(&stage, &["drift", "two.toml"]), "wandb-two: in sync\n");
+    in_sync(&stage, "two.toml", "wandb-two");
     assert_eq!((rules(&hand).len(), events(&hand).len(), assignments(&hand).len()), (1, 1, 3));
     let gone = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
     assert!(gone.contains("not applied, or gone"), "{gone}");
@@ -108,7 +114,7 @@ fn rule_that_others_had_is_used_and_left() {
     assert!(!plan.contains("azure.cors"), "{plan}");
     AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
     assert!(!stage.writes().contains(&"arm:blobServices.put".to_owned()), "{:?}", stage.writes());
-    assert_eq!(AZURE.succeed(&stage, &["drift", "one.toml"]), "wandb-one: in sync\n");
+    in_sync(&stage, "one.toml", "wandb-one");
     // Who relies on it still hears that it is gone.
     set_rules(&hand, &theirs[..1]);
     let drift = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
@@ -157,7 +163,7 @@ fn rule_of_others_for_the_same_origin_is_kept_behind_ours() {
     let found = rules(&hand);
     assert!(found.len() == 2 && found[0]["allowedMethods"] != json!(["DELETE"]), "{found:?}");
     assert_eq!(found[1..], before);
-    assert_eq!(AZURE.succeed(&stage, &["drift", "one.toml"]), "wandb-one: in sync\n");
+    in_sync(&stage, "one.toml", "wandb-one");
     AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
     assert_eq!(rules(&hand), before);
 }
@@ -172,7 +178,7 @@ fn rule_of_two_deployments_stays_when_one_of_them_moves() {
     AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
     assert_eq!(rules(&stage.hand()).len(), 2);
     for (plan, place) in [("one.toml", "one"), ("two.toml", "two")] {
-        assert_eq!(AZURE.succeed(&stage, &["drift", plan]), format!("wandb-{place}: in sync\n"));
+        in_sync(&stage, plan, &format!("wandb-{place}"));
     }
 }
 
@@ -184,7 +190,7 @@ fn account_s_own_deployment_leaves_its_guests_their_roles() {
     AZURE.change(&stage, &[("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")]);
     AZURE.apply(&stage);
     AZURE.is_in_sync(&stage);
-    assert_eq!(AZURE.succeed(&stage, &["drift", "one.toml"]), "wandb-one: in sync\n");
+    in_sync(&stage, "one.toml", "wandb-one");
 }
 
 /// An event subscription of others on the account, directly or below a system topic of theirs.
@@ -225,7 +231,7 @@ fn containers_with_alike_names_in_one_account_are_kept_apart() {
         AZURE.succeed(&stage, &["apply", file, "--yes"]);
     }
     for (file, deployment) in [("one.toml", "wandb"), ("two.toml", "wandb-b")] {
-        assert_eq!(AZURE.succeed(&stage, &["drift", file]), format!("{deployment}: in sync\n"));
+        in_sync(&stage, file, deployment);
     }
     upload(&hand, "files2", "run");
     assert_eq!(messages(&hand, "files-events", "files"), 0);
@@ -233,7 +239,7 @@ fn containers_with_alike_names_in_one_account_are_kept_apart() {
     upload(&hand, "files", "run");
     assert_eq!(messages(&hand, "files-events", "files"), 1);
     AZURE.succeed(&stage, &["destroy", "one.toml", "--yes", "--delete-data", "files"]);
-    assert_eq!(AZURE.succeed(&stage, &["drift", "two.toml"]), "wandb-b: in sync\n");
+    in_sync(&stage, "two.toml", "wandb-b");
     upload(&hand, "files2", "later");
     assert_eq!(messages(&hand, "files2-events", "files2"), 1);
 }
@@ -274,6 +280,41 @@ fn closed_shared_account_is_warned_about_and_left() {
         format!("{}{}", ran.stdout, ran.stderr).contains("AZURE_STORAGE_KEY is of no use")
     };
     assert!(!warned("one.toml") && warned("key.toml"));
+}
+
+/// A lock keeps what is deleted at a release too: said before the first write.
+#[test]
+fn release_of_a_locked_account_is_refused_at_plan() {
+    let stage = shared();
+    let hand = stage.hand();
+    for place in [container("one-files"), queue("one-events")] {
+        hand.send("PUT", &place, json!({}));
+    }
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    let before = (rules(&hand), events(&hand).len(), assignments(&hand).len());
+    let lock = format!("{GROUP}/providers/Microsoft.Authorization/locks/theirs");
+    hand.send("PUT", &lock, json!({"properties": {"level": "CanNotDelete"}}));
+    stage.faults().clear();
+    let refused = AZURE.ends(&stage, 6, &["destroy", "one.toml", "--yes"]);
+    assert!(refused.contains("`acmefiles` is locked: `theirs`"), "{refused}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    assert_eq!((rules(&hand), events(&hand).len(), assignments(&hand).len()), before);
+    hand.send("DELETE", &lock, Value::Null);
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
+}
+
+/// The server's roles hold for the account, so for what others have in it.
+#[test]
+fn reach_of_the_server_s_roles_on_a_shared_account_is_said() {
+    let stage = shared();
+    let warning = "every container in it";
+    let warned = |plan: &str| {
+        let ran = AZURE.run(&stage, &["plan", plan]);
+        format!("{}{}", ran.stdout, ran.stderr).contains(warning)
+    };
+    stage.write("key.toml", SHARED.split("[azure.access]").next().unwrap());
+    assert!(warned("one.toml") && !warned("key.toml"));
 }
 
 /// Events of other kinds do not come, or have no queue to come to: refused before anything is written.

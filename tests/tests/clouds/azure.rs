@@ -39,7 +39,17 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
             let principal = SERVER.replace('1', digit);
             sandbox.seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
         }
-        for (what, milliseconds) in [("storageAccounts", 200), ("eventSubscriptions", 100), ("containers", 300)] {
+        for (what, milliseconds) in [
+            ("storageAccounts", 200),
+            ("eventSubscriptions", 100),
+            ("containers", 300),
+            ("queues", 300),
+            ("resourceGroups", 200),
+            ("newResourceGroups", 150),
+            ("blobServices", 150),
+            ("lists", 400),
+            ("resources", 2_000),
+        ] {
             sandbox.faults().set_propagation(what, std::time::Duration::from_millis(milliseconds));
         }
     },
@@ -110,11 +120,11 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     credentials_hint: "az login",
     // Apply, with a look right before each PUT, which has no precondition: the plan; a look at the group, the group; a look at
     // the account, the account; looks at container, queue and CORS rules; those; looks at event subscriptions and role
-    // assignments; those; the marks; the closing look.
+    // assignments; those; the marks; the closing look, and what is below the topic that the service made.
     // Destroy: the look, which takes the content's list by token, the account's key and the list by key besides; the list
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.
-    waves: [1, 12, 18],
+    waves: [1, 13, 20],
 };
 
 const PLANS: Plans = Plans {
@@ -241,6 +251,12 @@ const EDITS: Edits = Edits {
             },
         },
         Edit {
+            shows: "delivery.ends",
+            make: |hand| {
+                change_events(hand, |properties| properties["expirationTimeUtc"] = json!("2099-01-01T00:00:00Z"));
+            },
+        },
+        Edit {
             shows: "roles.",
             make: |hand| {
                 let one = assignments(hand).into_iter().find(is_of_server).unwrap();
@@ -339,7 +355,7 @@ const FAULTS: Faults = Faults {
         ("arm:containers.put", What::Answer { status: 429, headers, body: body.to_string() })
     },
     ignored: || {
-        let body = json!({"properties": {"cors": {"corsRules": []}}});
+        let body = json!({"id": format!("{ACCOUNT}/blobServices/default"), "properties": {"cors": {"corsRules": []}}});
         ("arm:blobServices.put", What::Answer { status: 200, headers: Vec::new(), body: body.to_string() })
     },
     denied: Denied {
@@ -356,13 +372,18 @@ const FAULTS: Faults = Faults {
     refusal: || error(403, "AuthorizationFailed", "does not have authorization to perform action 'x' over scope 'y'"),
     internal: || error(500, "InternalServerError", "Encountered internal server error."),
     uncrossed: &[],
-    bodiless: &[],
+    // A deletion that is done may be answered with nothing.
+    bodiless: &["arm:operations.get"],
     always_lists: |operation| operation.ends_with(".list"),
     throttles: |operation| match operation.starts_with("arm:") {
         true => vec![(429, "TooManyRequests"), (429, "SubscriptionRequestsThrottled"), (503, "ServerBusy")],
         false => vec![(503, "ServerBusy"), (500, "OperationTimedOut")],
     },
     says: |operation| match operation.split_once(':').unwrap() {
+        // An answer of a poll is told with the write that it is about, the name of a kind with its place.
+        ("arm", "operations.get") => "Microsoft.".to_owned(),
+        ("arm", "storageAccounts.checkNameAvailability") => "/checkNameAvailability/".to_owned(),
+        ("arm", "systemTopicEventSubscriptions.list") => "/eventSubscriptions/".to_owned(),
         ("arm", name) => format!("/{}/", name.split('.').next().unwrap()),
         _ => "/blobs/".to_owned(),
     },

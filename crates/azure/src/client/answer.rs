@@ -20,6 +20,13 @@ pub(super) struct ServiceResponse {
     pub(super) request_id: Option<String>,
 }
 
+impl ServiceResponse {
+    /// Whether a write that is done, or under way without being merely accepted, is answered with what was written.
+    pub(super) fn shows_resource(&self) -> bool {
+        self.status == 202 || self.body.get("id").is_some_and(Value::is_string)
+    }
+}
+
 const LOCATION: HeaderName = HeaderName::from_static("location");
 const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
@@ -66,8 +73,13 @@ pub(super) fn operation_error(answer: &ServiceResponse) -> ServiceError {
     }
 }
 
+/// The operation of a request to the Blob service, as its permission is spelled.
+pub(super) fn blob_operation(verb: &str) -> String {
+    format!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/{verb}")
+}
+
 pub(super) fn from_blobs(verb: &str, text: &str, error: &azure_core::Error) -> Error {
-    let operation = format!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/{verb}");
+    let operation = blob_operation(verb);
     let call = CallContext { operation: &operation, text };
     let azure_core::error::ErrorKind::HttpResponse { status, error_code, raw_response } = error.kind() else {
         return from_transport(call, error);

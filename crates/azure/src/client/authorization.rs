@@ -21,7 +21,12 @@ impl Reader {
         self.list(&format!("{scope}/providers/Microsoft.Authorization/roleAssignments"), VERSION, &text).await
     }
 
-    /// Locks on a scope and below it <https://learn.microsoft.com/rest/api/resources/management-locks/list-by-scope>.
+    /// <https://learn.microsoft.com/rest/api/authorization/role-assignments/get>
+    pub(crate) async fn get_role_assignment(&self, id: &str) -> Result<Option<RoleAssignment>, Error> {
+        self.get(id, VERSION, &format!("look at role assignment `{}`", last(id))).await
+    }
+
+    /// Locks on a scope, above and below it <https://learn.microsoft.com/rest/api/resources/management-locks/list-by-scope>.
     pub(crate) async fn list_locks(&self, scope: &str) -> Result<Option<Vec<Named>>, Error> {
         let text = format!("list the locks on `{}`", last(scope));
         self.list(&format!("{scope}/providers/Microsoft.Authorization/locks"), LOCKS, &text).await

@@ -12,10 +12,11 @@ use futures::StreamExt as _;
 use provision_core::output::Secret;
 use provision_core::{Error, ErrorKind, retry};
 
-use super::answer::from_blobs;
+use super::answer::{blob_operation, from_blobs};
 use super::models::StorageAccount;
 use super::shared_key::SharedKey;
 use super::{Reader, Writer};
+use crate::error::{CallContext, unreadable};
 use crate::names::last;
 
 /// The content of one container.
@@ -101,17 +102,35 @@ impl Reader {
                 Ok(pager) => pager.into_pages().next().await,
                 Err(error) => Some(Err(error)),
             };
-            let page = page.transpose().and_then(|page| page.map(|page| page.into_model()).transpose());
-            page.map_err(|error| from_blobs("read", &text, &error))
+            let page = page.transpose().map_err(|error| from_blobs("read", &text, &error))?;
+            let page = page.filter(|page| is_list(page.body())).map(|page| page.into_model());
+            page.transpose().map_err(|error| from_blobs("read", &text, &error))?.ok_or_else(|| no_list(&text))
         };
-        let page = retry::call(request).await?.unwrap_or_default();
-        Ok(BlobPage { items: page.blob_items, next: page.next_marker.filter(|marker| !marker.is_empty()) })
+        let page = retry::call(request).await?;
+        let next = page.next_marker.filter(|marker| !marker.is_empty());
+        if next.is_some() && next == marker {
+            return Err(no_list(&text));
+        }
+        Ok(BlobPage { items: page.blob_items, next })
     }
 }
 
+/// Whether a document is that of a list: the SDK reads any other one as a list of nothing.
+fn is_list(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.contains("<EnumerationResults")
+        && (text.contains("<Blobs>") || text.contains("<Blobs/>") || text.contains("<Blobs />"))
+}
+
+fn no_list(text: &str) -> Error {
+    unreadable(CallContext { operation: &blob_operation("read"), text })
+}
+
 impl Writer {
-    /// A blob with its snapshots, or one old version <https://learn.microsoft.com/rest/api/storageservices/delete-blob>.
-    pub(crate) async fn delete_blob(&self, blobs: &BlobStore, item: &BlobItem) -> Result<(), Error> {
+    /// A blob with its snapshots, or one old version <https://learn.microsoft.com/rest/api/storageservices/delete-blob>. Gives
+    /// whether it was there, and could go: a directory of a hierarchical namespace goes after what is in it
+    /// (<https://github.com/Azure/azure-cli/issues/23062>).
+    pub(crate) async fn delete_blob(&self, blobs: &BlobStore, item: &BlobItem) -> Result<bool, Error> {
         let name = item.name.as_deref().unwrap_or_default();
         let blob = blobs.client.blob_client(name);
         let old = item.version_id.clone().filter(|_| item.is_current_version != Some(true));
@@ -128,8 +147,30 @@ impl Writer {
             deleted.map_err(|error| from_blobs("delete", &text, &error))
         };
         match retry::call(request).await {
-            Err(error) if error.status() == Some(404) => Ok(()),
-            deleted => deleted,
+            Err(error) if error.kind() == ErrorKind::NotFound || error.code() == Some("DirectoryIsNotEmpty") => {
+                Ok(false)
+            }
+            deleted => deleted.map(|()| true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An empty list is one all the same, and nothing else is.
+    #[test]
+    fn list_is_told_from_any_other_document() {
+        let head = "<?xml version=\"1.0\" encoding=\"utf-8\"?>";
+        let list = |blobs: &str| {
+            format!("{head}<EnumerationResults ServiceEndpoint=\"https://a/\">{blobs}</EnumerationResults>")
+        };
+        for blobs in ["<Blobs />", "<Blobs/>", "<Blobs></Blobs>", "<Blobs><Blob><Name>a</Name></Blob></Blobs>"] {
+            assert!(is_list(list(blobs).as_bytes()), "{blobs}");
+        }
+        for other in ["", "<html></html>", "<EnumerationResults/>", "<Blobs></Blobs>", "{}"] {
+            assert!(!is_list(other.as_bytes()), "{other}");
         }
     }
 }

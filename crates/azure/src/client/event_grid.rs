@@ -29,6 +29,11 @@ impl Reader {
         let text = format!("list the system topics of `{}`", last(scope));
         self.list(&format!("{scope}/providers/Microsoft.EventGrid/systemTopics"), VERSION, &text).await
     }
+
+    /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/get>
+    pub(crate) async fn get_system_topic(&self, id: &str) -> Result<Option<SystemTopic>, Error> {
+        self.get(id, VERSION, &format!("look at system topic `{}`", last(id))).await
+    }
 }
 
 impl Writer {

@@ -3,8 +3,24 @@
 
 use azure_core::http::Url;
 use provision_core::mark::Tags;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+
+/// Tags or metadata. One of somebody else's that is no text says nothing about the rest of a list.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tags>, D::Error> {
+    let text = |value| match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let found = Option::<Map<String, Value>>::deserialize(deserializer)?;
+    Ok(found.map(|found| found.into_iter().map(|(name, value)| (name, text(value))).collect()))
+}
+
+/// A text of one thing in a list, which is empty where there is none: it is nobody's then that we know.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
 
 /// Something in a list, by its name.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +34,7 @@ pub(crate) struct Named {
 pub(crate) struct ResourceGroup {
     #[serde(default)]
     pub(crate) location: String,
+    #[serde(default, deserialize_with = "texts")]
     pub(crate) tags: Option<Tags>,
     properties: Option<Provisioned>,
 }
@@ -35,16 +52,26 @@ impl ResourceGroup {
     }
 }
 
+/// <https://learn.microsoft.com/rest/api/resources/providers/get#provider>
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Provider {
+    pub(super) registration_state: String,
+}
+
 /// Something in a resource group <https://learn.microsoft.com/rest/api/resources/resources/list-by-resource-group#genericresourceexpanded>.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct GroupResource {
+    #[serde(default, deserialize_with = "text")]
     pub(crate) id: String,
+    #[serde(default, deserialize_with = "texts")]
     pub(crate) tags: Option<Tags>,
 }
 
 /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/get#systemtopic>
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct SystemTopic {
+    #[serde(default, deserialize_with = "text")]
     pub(crate) id: String,
     properties: Option<SystemTopicProperties>,
 }
@@ -64,12 +91,14 @@ impl SystemTopic {
 /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties#storageaccount>
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct StorageAccount {
+    #[serde(default, deserialize_with = "text")]
     pub(crate) id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(crate) location: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(crate) kind: String,
     sku: Option<Sku>,
+    #[serde(default, deserialize_with = "texts")]
     pub(crate) tags: Option<Tags>,
     #[serde(default)]
     pub(crate) properties: AccountProperties,
@@ -77,6 +106,7 @@ pub(crate) struct StorageAccount {
 
 #[derive(Clone, Debug, Deserialize)]
 struct Sku {
+    #[serde(default, deserialize_with = "text")]
     name: String,
 }
 
@@ -91,6 +121,27 @@ pub(crate) struct AccountProperties {
     pub(crate) public_network_access: Option<String>,
     pub(crate) network_acls: Option<NetworkRules>,
     primary_endpoints: Option<Endpoints>,
+}
+
+/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/check-name-availability#checknameavailabilityresult>
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NameAvailability {
+    pub(super) name_available: bool,
+    pub(super) message: Option<String>,
+}
+
+/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list-keys#storageaccountlistkeysresult>
+#[derive(Deserialize)]
+pub(super) struct Keys {
+    pub(super) keys: Vec<Key>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Key {
+    pub(super) key_name: String,
+    pub(super) value: String,
 }
 
 /// The account's firewall <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create#networkruleset>.
@@ -147,43 +198,45 @@ impl StorageAccount {
 /// A container <https://learn.microsoft.com/rest/api/storagerp/blob-containers/get#blobcontainer>.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Container {
-    properties: Option<ContainerProperties>,
+    properties: ContainerProperties,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ContainerProperties {
     public_access: Option<String>,
+    #[serde(default, deserialize_with = "texts")]
     metadata: Option<Tags>,
 }
 
 impl Container {
     /// What the public may read of it; `None` is nothing.
     pub(crate) fn public_access(&self) -> Option<&str> {
-        self.properties.as_ref()?.public_access.as_deref()
+        self.properties.public_access.as_deref()
     }
 
     /// Its metadata.
-    pub(crate) fn metadata(&self) -> Option<&Tags> {
-        self.properties.as_ref()?.metadata.as_ref()
+    pub(crate) const fn metadata(&self) -> Option<&Tags> {
+        self.properties.metadata.as_ref()
     }
 }
 
 /// A queue <https://learn.microsoft.com/rest/api/storagerp/queue/get#storagequeue>.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Queue {
-    properties: Option<QueueProperties>,
+    properties: QueueProperties,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 struct QueueProperties {
+    #[serde(default, deserialize_with = "texts")]
     metadata: Option<Tags>,
 }
 
 impl Queue {
     /// Its metadata.
-    pub(crate) fn metadata(&self) -> Option<&Tags> {
-        self.properties.as_ref()?.metadata.as_ref()
+    pub(crate) const fn metadata(&self) -> Option<&Tags> {
+        self.properties.metadata.as_ref()
     }
 }
 
@@ -207,22 +260,21 @@ pub(crate) struct CorsRules {
     pub(crate) cors_rules: Option<Vec<CorsRule>>,
 }
 
-/// One rule; what it leaves out is left out when it goes back.
+/// One rule, which goes back as it was read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CorsRule {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) allowed_origins: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) allowed_methods: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) allowed_headers: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) exposed_headers: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_age_in_seconds: Option<i64>,
-    #[serde(flatten)]
-    pub(crate) rest: Map<String, Value>,
+pub(crate) struct CorsRule(pub(crate) Map<String, Value>);
+
+impl CorsRule {
+    /// The texts of one of its lists.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let list = self.0.get(name).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// How long browsers keep the answer.
+    pub(crate) fn max_age_s(&self) -> i64 {
+        self.0.get("maxAgeInSeconds").and_then(Value::as_i64).unwrap_or_default()
+    }
 }
 
 impl BlobService {
@@ -236,7 +288,9 @@ impl BlobService {
 /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/get#eventsubscription>
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EventSubscription {
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing, default, deserialize_with = "text")]
+    pub(crate) id: String,
+    #[serde(skip_serializing, default, deserialize_with = "text")]
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) properties: EventSubscriptionProperties,
@@ -310,15 +364,52 @@ impl EventSubscription {
 /// <https://learn.microsoft.com/rest/api/authorization/role-assignments/get#roleassignment>
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct RoleAssignment {
+    #[serde(default, deserialize_with = "text")]
     pub(crate) id: String,
+    #[serde(default, deserialize_with = "text")]
     pub(crate) name: String,
+    #[serde(default)]
     pub(crate) properties: RoleAssignmentProperties,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct RoleAssignmentProperties {
+    #[serde(deserialize_with = "text")]
     pub(crate) scope: String,
+    #[serde(deserialize_with = "text")]
     pub(crate) role_definition_id: String,
+    #[serde(deserialize_with = "text")]
     pub(crate) principal_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What is odd about one thing of somebody else's hides no other in the list.
+    #[test]
+    fn odd_things_of_others_are_read() {
+        let read = |value: Value| serde_json::from_value::<RoleAssignment>(value).map(|found| found.properties.scope);
+        assert_eq!(read(json!({"id": null, "properties": {"scope": "/s", "principalId": null}})).unwrap(), "/s");
+        assert_eq!(read(json!({})).unwrap(), "");
+        let account: StorageAccount =
+            serde_json::from_value(json!({"sku": {"name": null}, "kind": null, "tags": {"a": 1, "b": null, "c": "d"}}))
+                .unwrap();
+        let tags = [("a", "1"), ("b", ""), ("c", "d")].map(|(name, text)| (name.to_owned(), text.to_owned()));
+        assert_eq!((account.tags, account.kind.as_str()), (Some(tags.into()), ""));
+        for other in [json!("text"), json!(1), Value::Null] {
+            serde_json::from_value::<RoleAssignment>(other.clone()).unwrap_err();
+            serde_json::from_value::<StorageAccount>(other.clone()).unwrap_err();
+            serde_json::from_value::<Named>(other).unwrap_err();
+        }
+    }
+
+    /// A container that does not say what it is like is not known to have no metadata.
+    #[test]
+    fn half_a_document_is_none() {
+        serde_json::from_value::<Container>(json!({"id": "/c"})).unwrap_err();
+        serde_json::from_value::<Queue>(json!({"id": "/q", "properties": {"metadata": []}})).unwrap_err();
+    }
 }

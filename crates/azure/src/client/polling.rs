@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::answer::{ServiceResponse, trusted};
 
-/// What an operation of the service's own is followed by.
+/// What an operation of the service's own is followed by: addresses as they were answered, of which only the one that is
+/// looked at is judged, since a final answer may have one that leads nowhere.
 #[derive(Debug, Default)]
 pub(super) struct Following {
-    async_operation: Option<Url>,
-    location: Option<Url>,
+    async_operation: Option<String>,
+    location: Option<String>,
 }
 
 /// What an answer says about the operation.
@@ -19,6 +20,8 @@ pub(super) struct Following {
 pub(super) enum Step {
     Done,
     Failed,
+    /// It is not the document that an operation is followed by.
+    Unreadable,
     Look(Url),
 }
 
@@ -31,23 +34,25 @@ impl Following {
         endpoint: &Url,
         resource: Option<&Url>,
     ) -> Result<Step, Error> {
-        if let Some(link) = &answer.async_operation {
-            self.async_operation = Some(trusted(endpoint, link)?);
-        }
-        if let Some(link) = &answer.location {
-            self.location = Some(trusted(endpoint, link)?);
-        }
+        self.async_operation = answer.async_operation.clone().or(self.async_operation.take());
+        self.location = answer.location.clone().or(self.location.take());
         let state = |pointer: &str| answer.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        if let Some(url) = &self.async_operation {
+        if let Some(link) = &self.async_operation {
             return Ok(match state("/status").to_ascii_lowercase().as_str() {
                 "succeeded" => Step::Done,
                 "failed" | "canceled" | "cancelled" => Step::Failed,
-                _ => Step::Look(url.clone()),
+                "" if answer.async_operation.is_none() => Step::Unreadable,
+                _ => Step::Look(trusted(endpoint, link)?),
             });
         }
         if answer.status == 202 {
-            let url = self.location.as_ref().or(resource);
-            return Ok(url.map_or(Step::Done, |url| Step::Look(url.clone())));
+            let location = self.location.as_deref().map(|link| trusted(endpoint, link)).transpose()?;
+            return Ok(location.as_ref().or(resource).map_or(Step::Done, |url| Step::Look(url.clone())));
+        }
+        let known =
+            if resource.is_some() { answer.shows_resource() } else { answer.body.is_null() || answer.body.is_object() };
+        if !known {
+            return Ok(Step::Unreadable);
         }
         Ok(match (state("/properties/provisioningState").to_ascii_lowercase().as_str(), resource) {
             ("failed" | "canceled", _) => Step::Failed,
@@ -79,7 +84,25 @@ mod tests {
         let look = Step::Look(url("https://arm.example/results/1"));
         assert_eq!(step(&mut following, &accepted), look);
         assert_eq!(step(&mut following, &ServiceResponse { status: 202, ..ServiceResponse::default() }), look);
-        assert_eq!(step(&mut following, &ServiceResponse { status: 200, ..ServiceResponse::default() }), Step::Done);
+        let empty = ServiceResponse { status: 200, ..ServiceResponse::default() };
+        assert_eq!(step(&mut following, &empty), Step::Unreadable);
+        let made = ServiceResponse { body: json!({"id": "/x"}), ..empty.clone() };
+        assert_eq!(step(&mut following, &made), Step::Done);
+        assert_eq!(following.step(&empty, &url("https://arm.example/"), None).unwrap(), Step::Done);
+    }
+
+    #[test]
+    fn address_that_is_not_followed_is_not_judged() {
+        let mut following = Following::default();
+        let done = ServiceResponse {
+            status: 201,
+            location: Some("/subscriptions/s/relative".to_owned()),
+            body: json!({"id": "/x"}),
+            ..ServiceResponse::default()
+        };
+        assert_eq!(step(&mut following, &done), Step::Done);
+        let accepted = ServiceResponse { status: 202, ..done };
+        following.step(&accepted, &url("https://arm.example/"), None).unwrap_err();
     }
 
     #[test]
@@ -101,13 +124,14 @@ mod tests {
         assert_eq!(step(&mut following, &document("InProgress")), look);
         assert_eq!(step(&mut following, &document("Succeeded")), Step::Done);
         assert_eq!(step(&mut following, &document("Failed")), Step::Failed);
+        assert_eq!(step(&mut following, &document("")), Step::Unreadable);
     }
 
     #[test]
     fn operation_without_headers_is_followed_by_the_resource() {
         let mut following = Following::default();
         let resource = |state: &str| {
-            let body = json!({"properties": {"provisioningState": state}});
+            let body = json!({"id": "/x", "properties": {"provisioningState": state}});
             ServiceResponse { status: 201, body, ..ServiceResponse::default() }
         };
         assert_eq!(step(&mut following, &resource("Creating")), Step::Look(url("https://arm.example/resource")));

@@ -4,7 +4,7 @@ use provision_core::Error;
 use provision_core::provider::Created;
 use serde_json::Value;
 
-use super::models::{GroupResource, ResourceGroup};
+use super::models::{GroupResource, Provider, ResourceGroup};
 use super::{Method, Reader, Writer};
 use crate::names::last;
 
@@ -25,8 +25,8 @@ impl Reader {
     pub(crate) async fn get_provider(&self, subscription: &str, namespace: &str) -> Result<String, Error> {
         let url = self.url(&format!("{subscription}/providers/{namespace}"), VERSION)?;
         let text = format!("look whether {namespace} is registered");
-        let found: Value = self.document(Method::Get, &url, None, &text, "registrationState").await?;
-        Ok(found["registrationState"].as_str().unwrap_or_default().to_owned())
+        let found: Provider = self.document(Method::Get, &url, None, &text, "registrationState").await?;
+        Ok(found.registration_state)
     }
 
     /// <https://learn.microsoft.com/rest/api/resources/resource-groups/get>

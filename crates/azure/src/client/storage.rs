@@ -5,7 +5,7 @@ use provision_core::output::Secret;
 use provision_core::provider::Created;
 use serde_json::{Value, json};
 
-use super::models::{BlobService, Container, Named, Queue, StorageAccount};
+use super::models::{BlobService, Container, Keys, NameAvailability, Named, Queue, StorageAccount};
 use super::{Method, Reader, Writer};
 use crate::error::supported;
 use crate::names::last;
@@ -20,9 +20,8 @@ impl Reader {
         let url = self.url(&format!("{subscription}/providers/Microsoft.Storage/checkNameAvailability"), VERSION)?;
         let body = json!({"name": name, "type": "Microsoft.Storage/storageAccounts"});
         let text = format!("ask whether the name `{name}` is free");
-        let answer: Value = self.document(Method::Post, &url, Some(&body), &text, "nameAvailable").await?;
-        let taken = answer["nameAvailable"] == json!(false);
-        Ok(taken.then(|| answer["message"].as_str().unwrap_or("it is taken").to_owned()))
+        let answer: NameAvailability = self.document(Method::Post, &url, Some(&body), &text, "nameAvailable").await?;
+        Ok((!answer.name_available).then(|| answer.message.unwrap_or_else(|| "it is taken".to_owned())))
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties>
@@ -42,10 +41,9 @@ impl Reader {
     pub(crate) async fn list_keys(&self, id: &str, key: &str) -> Result<Option<Secret>, Error> {
         let url = self.url(&format!("{id}/listKeys"), VERSION)?;
         let text = format!("fetch the keys of storage account `{}`", last(id));
-        let answer: Value = self.document(Method::Post, &url, None, &text, "keys").await?;
-        let keys = answer["keys"].as_array().into_iter().flatten();
-        let mut named = keys.filter(|found| found["keyName"].as_str() == Some(key));
-        Ok(named.next().and_then(|found| found["value"].as_str()).map(Secret::new))
+        let answer: Keys = self.document(Method::Post, &url, None, &text, "keys").await?;
+        let named = answer.keys.into_iter().find(|found| found.key_name == key);
+        Ok(named.map(|found| Secret::new(found.value)))
     }
 
     /// <https://learn.microsoft.com/rest/api/storagerp/blob-services/get-service-properties>

@@ -6,7 +6,7 @@ use provision_core::cors::CorsSection;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 
-use super::{AzureSection, EventsSection, Settings, default_queue};
+use super::{AzureSection, EventsSection, LARGEST_RULES, ResourceGroupSection, Settings, default_queue};
 
 impl Settings {
     /// Read and check the `[azure]` section of this deployment; `None` if there are problems, which are reported.
@@ -27,7 +27,7 @@ fn validate(section: &AzureSection, problems: &mut Problems) {
             None,
         );
     }
-    group_name(&section.resource_group.name, problems);
+    group_name(&section.resource_group, problems);
     let creates = section.resource_group.create || section.account.create;
     if creates && section.location.as_deref().unwrap_or_default().is_empty() {
         let help = Some("write `location = \"westeurope\"` under [azure]".to_owned());
@@ -51,11 +51,13 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// Naming rules: <https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftresources>.
-/// The service also takes letters of other scripts and parentheses.
-fn group_name(name: &str, problems: &mut Problems) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if !(1..=90).contains(&name.len()) || !name.bytes().all(plain) || name.ends_with('.') {
-        let label = "1-90 letters, digits, `-`, `_` and `.`, no `.` at the end";
+/// One that exists may have letters of other scripts.
+fn group_name(group: &ResourceGroupSection, problems: &mut Problems) {
+    let name = &group.name;
+    let letter = |letter: char| if group.create { letter.is_ascii_alphanumeric() } else { letter.is_alphanumeric() };
+    let plain = |one: char| letter(one) || "-_.()".contains(one);
+    if !(1..=90).contains(&name.chars().count()) || !name.chars().all(plain) || name.ends_with('.') {
+        let label = "1-90 letters, digits, `-`, `_`, `.`, `(` and `)`, no `.` at the end";
         problems.report("azure.resource_group.name", "invalid resource group name", label, None);
     }
 }
@@ -103,10 +105,33 @@ fn events(section: &EventsSection, problems: &mut Problems) {
 fn cors(section: &CorsSection, problems: &mut Problems) {
     const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "MERGE", "OPTIONS", "PATCH", "POST", "PUT"];
     section.validate("azure.cors", &METHODS, problems);
-    if section.origins.iter().flatten().any(|origin| origin.len() > 256) {
-        problems.report("azure.cors.origins", "origin too long", "Azure takes at most 256 characters", None);
+    let lists = [("origins", &section.origins), ("methods", &section.methods), ("expose", &section.expose)];
+    for (key, list) in lists {
+        let path = format!("azure.cors.{key}");
+        if list.iter().flatten().any(|text| text.len() > 256) {
+            problems.report(&path, "text too long", "Azure takes at most 256 characters", None);
+        }
+        if list.as_ref().is_some_and(|list| list.len() > MOST_IN_A_LIST) {
+            problems.report(&path, "list too long", &format!("Azure takes at most {MOST_IN_A_LIST} of them"), None);
+        }
+    }
+    let size: usize = lists.iter().flat_map(|(_, list)| list.iter().flatten()).map(String::len).sum();
+    if size > LARGEST_RULES {
+        problems.report(
+            "azure.cors",
+            "rule too large",
+            &format!("Azure takes at most {LARGEST_RULES} characters"),
+            None,
+        );
     }
 }
+
+/// "A CORS rule supports up to 64 origin domains", and as many headers, in the page that [`cors`] is by.
+const MOST_IN_A_LIST: usize = 64;
+
+/// "Tag names cannot have the following prefixes which are reserved for Azure use"
+/// (<https://learn.microsoft.com/rest/api/resources/tags/create-or-update>).
+const RESERVED: [&str; 3] = ["microsoft", "azure", "windows"];
 
 /// Limits and characters: <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>;
 /// a storage account takes keys of at most 128 characters.
@@ -114,6 +139,8 @@ fn tags(tags: &BTreeMap<String, String>, problems: &mut Problems) {
     for (key, value) in tags {
         let label = if key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
             "Azure takes none of `<>%&\\?/` in a key"
+        } else if RESERVED.iter().any(|word| key.to_ascii_lowercase().starts_with(word)) {
+            "Azure keeps keys that begin with `microsoft`, `azure` or `windows` for itself"
         } else if !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
             "storage accounts take keys of 1-128 characters and values of at most 256"
         } else {
@@ -165,6 +192,7 @@ mod tests {
             problems.finish().err().map_or(0, |error| error.problems().len())
         };
         assert_eq!([tag("team", "ml & co"), tag(&"k".repeat(128), &"v".repeat(256))], [0, 0]);
+        assert_eq!([tag("Azure-team", ""), tag("windows", ""), tag("my-azure", "")], [1, 1, 0]);
         assert_eq!([tag("", ""), tag("a/b", ""), tag(&"k".repeat(129), ""), tag("k", &"v".repeat(257))], [1, 1, 1, 1]);
     }
 
@@ -183,6 +211,29 @@ mod tests {
         for name in ["ab", "Files", "a--b", "-ab", "ab-", &"a".repeat(64)] {
             assert_eq!(container(name), ["invalid container name"], "{name}");
         }
+    }
+
+    #[test]
+    fn group_that_exists_may_have_any_letters() {
+        let group = |group: &str| {
+            let head = HEAD.replace("{ name = \"wandb\" }", group);
+            problems(&format!("{head}[azure.account]\nname = \"acme\"\n[azure.container]\nname = \"files\""))
+        };
+        assert_eq!(group("{ name = \"Größe_(1)\" }"), Vec::<String>::new());
+        assert_eq!(group("{ name = \"Größe_(1)\", create = true }"), ["invalid resource group name"]);
+        assert_eq!(group("{ name = \"a_(1)\", create = true }"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn rule_keeps_to_the_sizes_of_the_service() {
+        let rest = "[azure.account]\nname = \"acme\"\n[azure.container]\nname = \"files\"\n[azure.cors]\n";
+        let origins = |many: usize, long: usize| {
+            let list: Vec<_> = (0..many).map(|n| format!("\"https://{}{n:02}.example\"", "a".repeat(long))).collect();
+            problems(&format!("{HEAD}{rest}origins = [{}]", list.join(", ")))
+        };
+        assert_eq!(origins(64, 5), Vec::<String>::new());
+        assert_eq!(origins(65, 5), ["list too long"]);
+        assert_eq!(origins(40, 50), ["rule too large"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod assignment;
 
 use std::collections::BTreeSet;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use provision_core::facet::{Desired, Entries, Entry, EntryId};
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -61,7 +61,7 @@ pub(crate) async fn observe(
     principals: &[String],
     looking: &Looking,
 ) -> Result<Observation, Error> {
-    let (found, marks) = futures::join!(assignments(reader, names), looking.marks(reader, names));
+    let (found, marks) = futures::join!(assignments(reader, names, principals), looking.marks(reader, names));
     let (found, marks) = (found?, marks?);
     // A list of what is not there may be empty, or show what is assigned above it.
     let Some(found) = found.filter(|_| marks.is_there) else { return Ok(Observation::Absent) };
@@ -79,9 +79,18 @@ fn entries(found: &[Assignment], principals: &[String], names: &Names, marks: &M
     theirs.filter_map(|one| entry(one, names, marks)).collect()
 }
 
-async fn assignments(reader: &Reader, names: &Names) -> Result<Option<Vec<Assignment>>, Error> {
-    let found = reader.list_role_assignments(&names.account_id()).await?;
-    Ok(found.map(|found| found.into_iter().map(Assignment::of).collect()))
+/// The assignments, those of these identities by a look at each: the list goes on showing for minutes what was deleted
+/// (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected>).
+async fn assignments(reader: &Reader, names: &Names, principals: &[String]) -> Result<Option<Vec<Assignment>>, Error> {
+    let Some(listed) = reader.list_role_assignments(&names.account_id()).await? else { return Ok(None) };
+    let listed: Vec<_> = listed.into_iter().map(Assignment::of).collect();
+    let relied = |one: &Assignment| principals.contains(&one.principal) && one.role(names).is_some();
+    let look = |one: Assignment| async move {
+        let is_there = !relied(&one) || reader.get_role_assignment(&one.id).await?.is_some();
+        Ok::<_, Error>(Some(one).filter(|_| is_there))
+    };
+    let found = try_join_all(listed.into_iter().map(look)).await?;
+    Ok(Some(found.into_iter().flatten().collect()))
 }
 
 /// As the core judges it. Two deployments that give an identity the same role share one assignment: it is neither's alone.
@@ -108,12 +117,12 @@ pub(crate) async fn write(
     write: &Write<'_>,
 ) -> Result<(), Error> {
     let (AccessFacet::Roles, Write { before, value, .. }) = (AccessFacet::of(write.facet)?, *write);
-    let (found, marks) = futures::join!(assignments(writer.reader(), names), claims(writer, names, before));
+    let (found, marks) = futures::join!(assignments(writer.reader(), names, principals), claims(writer, names, before));
     let (found, marks) = (found?, marks?);
     let Some(found) = found else { return not_there(names, value) };
     let has = |role: &Role| found.iter().any(|one| one.is_as(role, value, names));
     let missing = WANTED.iter().filter(|role| value[role.name].is_string() && !has(role));
-    try_join_all(missing.map(|role| assign(writer, settings, names, role, value))).await?;
+    all_of(join_all(missing.map(|role| assign(writer, settings, names, role, value))).await)?;
     let mut concerned: BTreeSet<_> = principals.iter().cloned().collect();
     concerned.extend(holders(before));
     let surplus = |one: &&Assignment| {
@@ -149,12 +158,17 @@ async fn take_out(
         None => Marks::read(writer.reader(), names).await?,
     };
     let ours = surplus.into_iter().filter(|one| entry(one, names, &marks).is_some_and(|entry| !entry.co_owned));
-    try_join_all(ours.map(|one| writer.delete_role_assignment(&one.id))).await.map(drop)
+    all_of(join_all(ours.map(|one| writer.delete_role_assignment(&one.id))).await)
+}
+
+/// The first failure, once all have ended: a request that is left on its way may have its effect after the run.
+fn all_of(results: Vec<Result<(), Error>>) -> Result<(), Error> {
+    results.into_iter().collect()
 }
 
 /// Delete all of ours on an account that goes, whoever has them.
 pub(crate) async fn remove(writer: &Writer, names: &Names) -> Result<(), Error> {
-    let found = assignments(writer.reader(), names).await?.unwrap_or_default();
+    let found = assignments(writer.reader(), names, &[]).await?.unwrap_or_default();
     take_out(writer, names, found.iter().filter(|one| one.has_our_id()).collect(), None).await
 }
 
@@ -176,7 +190,8 @@ async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role
 
 /// Somebody assigned the same under another id, which is as good; or the service still knows one that was just deleted.
 async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, error: Error) -> Result<(), Error> {
-    let found = assignments(writer.reader(), names).await?.unwrap_or_default();
+    let principals: Vec<_> = holders(value).collect();
+    let found = assignments(writer.reader(), names, &principals).await?.unwrap_or_default();
     match found.iter().any(|one| one.is_as(role, value, names)) {
         true => Ok(()),
         false => Err(error.with_retry(RetryClass::Conflict)),

@@ -18,7 +18,7 @@ use crate::blockers::{deletion_refusal, immovable, locked, refusal_error};
 use crate::client::models::{Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
-use crate::error::ACCOUNT_NOT_READY;
+use crate::error::{ACCOUNT_NOT_READY, allowed};
 use crate::marks;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
@@ -68,7 +68,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let (found, taken) =
         futures::join!(reader.get_account(&id), reader.check_account_name(&names.subscription, &names.account));
     // A missing permission to ask is reported by the creation.
-    let taken = taken.ok().flatten();
+    let taken = allowed(taken)?.flatten();
     let found = match found {
         // Made between the two looks, the name is taken by what is asked for.
         Ok(None) if taken.is_some() => reader.get_account(&id).await,

@@ -6,12 +6,12 @@ use provision_core::cors::{self, CorsRule, Listed};
 use provision_core::facet::{Desired, Entries, Entry};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use crate::blockers::{missing, not_there};
 use crate::client::models::{self, BlobService, CorsRules};
 use crate::client::{Reader, Writer};
-use crate::config::Settings;
+use crate::config::{LARGEST_RULES, Settings};
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part};
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
@@ -66,7 +66,7 @@ pub(crate) async fn observe(
     let observed = CorsFacet::all_observed(|facet| match facet {
         CorsFacet::Rule => {
             let list = entries(service.rules(), &desired, names, &marks);
-            facet.entries(Ok(Entries { list, limit: Some((MOST_RULES, too_many(names))) }))
+            facet.entries(Ok(Entries { list, limit: Some(limit(service.rules(), &desired, names)) }))
         }
     });
     Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
@@ -79,11 +79,22 @@ fn entries(rules: &[models::CorsRule], desired: &CorsRule, names: &Names, marks:
     cors::entries(&rules, &[], desired).into_iter().map(claimed).collect()
 }
 
-fn too_many(names: &Names) -> Refusal {
-    Refusal {
-        reason: format!("storage account `{}` has {MOST_RULES} CORS rules already, and takes no more", names.account),
+/// How many rules there may be, and why no more: those that are there, where ours would make them too large.
+fn limit(rules: &[models::CorsRule], desired: &CorsRule, names: &Names) -> (usize, Refusal) {
+    let there: usize = rules.iter().map(|rule| size(&listed(rule).rule)).sum();
+    let refusal = |what: String| Refusal {
+        reason: format!("storage account `{}` has {what} already, and takes no more", names.account),
         hint: "remove one of those that are listed above, or let one of them cover the host's origin".to_owned(),
+    };
+    if rules.len() < MOST_RULES && there + size(desired) > LARGEST_RULES {
+        return (rules.len(), refusal(format!("CORS rules of {there} characters (of {LARGEST_RULES})")));
     }
+    (MOST_RULES, refusal(format!("{MOST_RULES} CORS rules")))
+}
+
+/// What counts of a rule.
+fn size(rule: &CorsRule) -> usize {
+    [&rule.origins, &rule.methods, &rule.headers, &rule.expose].into_iter().flatten().map(String::len).sum()
 }
 
 /// Read, put ours in the place of `before`, write. Everything else goes back as it was read.
@@ -135,11 +146,11 @@ fn with_rules(mut service: BlobService, rules: Vec<models::CorsRule>) -> BlobSer
 /// A rule of the service in normal form.
 fn listed(rule: &models::CorsRule) -> Listed {
     let rule = CorsRule {
-        origins: rule.allowed_origins.clone().unwrap_or_default(),
-        methods: rule.allowed_methods.clone().unwrap_or_default(),
-        headers: rule.allowed_headers.clone().unwrap_or_default(),
-        expose: rule.exposed_headers.clone().unwrap_or_default(),
-        max_age_s: rule.max_age_in_seconds.unwrap_or_default(),
+        origins: rule.texts("allowedOrigins"),
+        methods: rule.texts("allowedMethods"),
+        headers: rule.texts("allowedHeaders"),
+        expose: rule.texts("exposedHeaders"),
+        max_age_s: rule.max_age_s(),
     };
     Listed { rule: rule.normal(), id: None }
 }
@@ -147,21 +158,20 @@ fn listed(rule: &models::CorsRule) -> Listed {
 /// A rule as the service takes it.
 fn rule_of(value: &Value) -> Result<models::CorsRule, Error> {
     let rule: CorsRule = typed(value)?;
-    Ok(models::CorsRule {
-        allowed_origins: Some(rule.origins),
-        allowed_methods: Some(rule.methods),
-        allowed_headers: Some(rule.headers),
-        exposed_headers: Some(rule.expose),
-        max_age_in_seconds: Some(rule.max_age_s),
-        rest: Map::new(),
-    })
+    let members = [
+        ("allowedOrigins", json!(rule.origins)),
+        ("allowedMethods", json!(rule.methods)),
+        ("allowedHeaders", json!(rule.headers)),
+        ("exposedHeaders", json!(rule.expose)),
+        ("maxAgeInSeconds", json!(rule.max_age_s)),
+    ];
+    Ok(models::CorsRule(members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use provision_core::ledger::Record;
-    use serde_json::json;
 
     use crate::marks::tests::claimed;
     use crate::names::tests::names;
@@ -197,7 +207,7 @@ mod tests {
     #[test]
     fn rules_of_others_are_kept_to_the_bit() {
         let written = json!({"allowedOrigins": ["https://b.example"], "allowedMethods": ["PUT"], "allowedHeaders": [],
-                             "exposedHeaders": [], "maxAgeInSeconds": 5, "theirs": 1});
+                             "exposedHeaders": null, "maxAgeInSeconds": 5, "theirs": 1});
         let theirs: models::CorsRule = serde_json::from_value(written.clone()).unwrap();
         let bare = json!({"allowedOrigins": ["*"]});
         assert_eq!(json!(theirs), written);
@@ -226,6 +236,18 @@ mod tests {
         let both = [made(&desired.to_value()), made(&rule("https://b.example").to_value())];
         let owned: Vec<_> = entries(&both, &desired, &names, &marks).into_iter().map(|entry| entry.co_owned).collect();
         assert_eq!(owned, [true, false]);
+    }
+
+    #[test]
+    fn rules_have_a_number_and_a_size() {
+        let (names, desired) = (names(), rule("https://a.example"));
+        let large = made(&rule(&format!("https://{}.example", "a".repeat(1_000))).to_value());
+        let (small, limit) =
+            (made(&rule("https://b.example").to_value()), |rules: &[_]| limit(rules, &desired, &names));
+        assert_eq!(limit(std::slice::from_ref(&small)).0, 5);
+        let (most, refusal) = limit(&[large.clone(), large]);
+        assert!(most == 2 && refusal.reason.contains("of 2048"), "{}", refusal.reason);
+        assert!(limit(&vec![small; 5]).1.reason.contains("5 CORS rules"));
     }
 
     #[test]

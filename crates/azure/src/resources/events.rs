@@ -66,6 +66,7 @@ fn desired_delivery(settings: &Settings, names: &Names) -> Option<Delivery> {
         message_ttl_s: settings.azure.events.message_ttl_s.map_or(-1, i64::from),
         suffix: None,
         filters: None,
+        ends: None,
         state: None,
         id: None,
     })
@@ -87,12 +88,13 @@ pub(crate) async fn observe(
     registration: &Registration,
     account: &SharedAccount,
 ) -> Result<Observation, Error> {
-    let (look, marks, wrong_kind, ()) = futures::join!(
+    let (look, marks, wrong_kind, registered) = futures::join!(
         look(reader, names),
         looking.marks(reader, names),
         account.look(reader, names),
         registration.look(reader, names)
     );
+    registered?;
     // A list of what is not there may be empty.
     let is_gone = marks.is_ok_and(|marks| !marks.is_there);
     let Some(look) = look?.filter(|_| !is_gone) else { return Ok(Observation::Absent) };
@@ -174,7 +176,8 @@ fn taken_since(others: &Found, desired: &Delivery) -> Error {
     error.with_message(refusal.reason).with_hint(refusal.hint)
 }
 
-/// Write ours over the one that is there; one that failed stays failed until it is made again.
+/// Write ours over the one that is there; one that failed stays failed until it is made again, and one that ends has its end until
+/// then, since a write keeps what it leaves out.
 async fn put(
     writer: &Writer,
     names: &Names,
@@ -183,7 +186,7 @@ async fn put(
     desired: &Delivery,
 ) -> Result<(), Error> {
     let id = current.map_or_else(|| format!("{collection}/{}", names.events), Found::id);
-    if current.is_some_and(|found| found.state() != DONE) {
+    if current.is_some_and(|found| found.state() != DONE || found.delivery.ends.is_some()) {
         writer.delete_event_subscription(&id).await?;
     }
     let body = body(names, current.map(|found| &found.item), desired);
@@ -210,6 +213,7 @@ struct Look {
 async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
     let own = names.event_subscriptions();
     let (direct, topics) = futures::join!(reader.list_event_subscriptions(&own), system_topics(reader, names));
+    let topics = topics?;
     // Before its provider is registered, the service knows of no event subscriptions at all.
     let direct = match direct {
         Err(error) if error.kind() == ErrorKind::Refused => Some(Vec::new()),
@@ -217,12 +221,14 @@ async fn look(reader: &Reader, names: &Names) -> Result<Option<Look>, Error> {
     };
     let Some(direct) = direct else { return Ok(None) };
     let mut found: Vec<_> = direct.into_iter().map(|item| Found::new(&own, item)).collect();
-    let (topics, account) = (topics?, identity_of(&names.account_id()));
-    let topic = topics.iter().find(|topic| is_source(topic, &account));
+    let account = identity_of(&names.account_id());
+    let topic = topics.iter().find(|topic| is_source(topic, &account) && !topic.id.is_empty());
     let Some(topic) = topic else { return Ok(Some(Look { collection: own, found })) };
-    let collection = format!("{}/eventSubscriptions", topic.id);
-    let nested = reader.list_event_subscriptions(&collection).await?.unwrap_or_default();
-    for item in nested.into_iter().map(|item| Found::new(&collection, item)) {
+    let nested_in = format!("{}/eventSubscriptions", topic.id);
+    // The topic that the service made for what is on the account goes with the last of that.
+    let collection = if found.is_empty() { nested_in.clone() } else { own };
+    let nested = reader.list_event_subscriptions(&nested_in).await?.unwrap_or_default();
+    for item in nested.into_iter().map(|item| Found::new(&nested_in, item)) {
         if found.iter().all(|direct| direct.name() != item.name()) {
             found.push(item);
         }

@@ -1,5 +1,6 @@
 //! `azure.resource_group`: the group of the storage account, where the plan file asks to create it.
 
+use futures::future::try_join_all;
 use provision_core::context::OperationContext;
 use provision_core::facet::Desired;
 use provision_core::mark::{Mark, Tags, without_mark};
@@ -10,10 +11,10 @@ use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::blockers::{deletion_refusal, immovable, is_source, locks, refusal_error};
-use crate::client::models::{GroupResource, ResourceGroup};
+use crate::client::models::{GroupResource, ResourceGroup, SystemTopic};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
-use crate::error::GROUP_BEING_DELETED;
+use crate::error::{GROUP_BEING_DELETED, allowed};
 use crate::names::{Names, Part, identity_of, last};
 use crate::resources::{Facets, wanted_tags};
 use crate::tags;
@@ -108,28 +109,48 @@ pub(crate) async fn deletion_blockers(
 ) -> Result<Option<Refusal>, Error> {
     let group = names.group_id();
     let (resources, topics, lock) =
-        futures::join!(reader.list_group_resources(&group), reader.list_system_topics(&group), locks(reader, &group));
-    if let Some(refusal) = lock {
+        futures::join!(reader.list_group_resources(&group), topics_in(reader, &group), locks(reader, &group));
+    if let Some(refusal) = lock? {
         return Ok(Some(refusal));
     }
+    let found = resources?.unwrap_or_default();
     let account = identity_of(&names.account_id());
-    let topics = topics.ok().flatten().unwrap_or_default();
-    // The service makes a system topic with the first event subscription, and deletes it with the last.
-    let hidden = topics.iter().filter(|topic| is_source(topic, &account));
-    let hidden: Vec<String> = hidden.map(|topic| identity_of(&topic.id)).collect();
     // An account of ours under another name is told as what it is, an orphan.
     let ours = |resource: &&GroupResource| {
-        with_account && names.is_made_by_us(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
+        names.is_made_by_us(&tags::tags(resource.tags.as_ref(), &Tags::new()), &resource.id)
     };
-    let found = resources?.unwrap_or_default();
-    let ids = found.iter().filter(|resource| !ours(resource)).map(|resource| identity_of(&resource.id));
-    let mut ids: Vec<String> = ids.filter(|id| !hidden.contains(id)).collect();
-    // The list shows an account for minutes after it was deleted (<https://github.com/hashicorp/terraform-provider-azurerm/issues/16069>).
-    if ids.contains(&account) && (with_account || reader.get_account(&names.account_id()).await?.is_none()) {
-        ids.retain(|id| *id != account);
-    }
-    let others: Vec<String> = ids.iter().map(|id| format!("`{}`", last(id))).collect();
+    let orphans = found.iter().filter(|_| with_account).filter(ours).map(|resource| identity_of(&resource.id));
+    let accounts: Vec<_> = orphans.chain([account.clone()]).collect();
+    let topics = topics?;
+    // The service makes a system topic with the first event subscription, and deletes it with the last.
+    let hidden = topics.iter().filter(|topic| accounts.iter().any(|account| is_source(topic, account)));
+    let mut goes: Vec<_> = hidden.map(|topic| identity_of(&topic.id)).collect();
+    goes.extend(accounts.into_iter().filter(|one| with_account || *one != account));
+    let ids = found.iter().map(|resource| identity_of(&resource.id));
+    let listed: Vec<String> = ids.filter(|id| !goes.contains(id)).collect();
+    let there = try_join_all(listed.iter().map(|id| is_there(reader, id))).await?;
+    let others = listed.iter().zip(there).filter(|(_, there)| *there);
+    let others: Vec<String> = others.map(|(id, _)| format!("`{}`", last(id))).collect();
     Ok(deletion_refusal("resource group", &names.group, &others, "azure.resource_group"))
+}
+
+/// The system topics of the group; none where there cannot be any, or where they may not be listed.
+async fn topics_in(reader: &Reader, group: &str) -> Result<Vec<SystemTopic>, Error> {
+    match reader.list_system_topics(group).await {
+        Err(error) if error.kind() == ErrorKind::Refused => Ok(Vec::new()),
+        found => Ok(allowed(found)?.flatten().unwrap_or_default()),
+    }
+}
+
+/// Whether what is listed is there, as far as it can be asked for: the list goes on showing for minutes what was deleted
+/// (<https://github.com/hashicorp/terraform-provider-azurerm/issues/16069>).
+async fn is_there(reader: &Reader, id: &str) -> Result<bool, Error> {
+    let kind = id.rsplit('/').skip(1).take(2).collect::<Vec<_>>();
+    Ok(match kind.as_slice() {
+        ["storageaccounts", "microsoft.storage"] => reader.get_account(id).await?.is_some(),
+        ["systemtopics", "microsoft.eventgrid"] => reader.get_system_topic(id).await?.is_some(),
+        _ => true,
+    })
 }
 
 /// Resource Manager deletes a full group without asking: look right before.

@@ -70,20 +70,28 @@ impl SharedAccount {
                  an identity ([azure.access])"
             )
         });
-        keys.into_iter().chain(network(name, account)).collect()
+        let queue = settings.azure.queue.enabled;
+        let reach = settings.azure.access.is_some().then(|| {
+            format!(
+                "the server's roles are assigned on all of storage account `{name}`, which is shared: it may read and write \
+                 every container in it"
+            )
+        });
+        keys.into_iter().chain(reach).chain(network(name, account, queue)).collect()
     }
 }
 
 /// <https://learn.microsoft.com/azure/event-grid/handler-storage-queues>
-fn network(name: &str, account: &StorageAccount) -> Option<String> {
+fn network(name: &str, account: &StorageAccount, queue: bool) -> Option<String> {
     let properties = &account.properties;
     let setting = match (properties.public_network(), properties.firewall()) {
         ("Enabled", "Allow") => return None,
         ("Enabled", action) => format!("`networkAcls.defaultAction` = {action}"),
         (access, _) => format!("`publicNetworkAccess` = {access}"),
     };
+    let events = if queue { "Event Grid delivers no events into its queues, and " } else { "" };
     Some(format!(
-        "the firewall of storage account `{name}` has {setting}: Event Grid delivers no events into its queues, and only what \
-         its rules let in reaches its files; it is left alone, since the account is shared"
+        "the firewall of storage account `{name}` has {setting}: {events}only what its rules let in reaches its files; it is \
+         left alone, since the account is shared"
     ))
 }

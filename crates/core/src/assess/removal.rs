@@ -75,16 +75,21 @@ impl Assessment<'_> {
         }
     }
 
-    /// Locks and others' things count where something is deleted.
+    /// Locks and others' things count where something is deleted: an entry that is a resource of the service's own is, whoever
+    /// made what it is an entry of.
     fn deletion_blockers(&self, resource: &Resource, change: &Change) -> Option<Refusal> {
+        let taken_out = !resource.is_marked() && change.action != Action::NoOp;
         let deleted = resource.is_marked() && change.action == Action::Delete;
         let inside = |orphan: &&Orphan| orphan.identity.starts_with(&format!("{}/", resource.identity));
         let mut kept = self.orphans.iter().filter(|_| deleted && !self.intent.with_orphans);
         if let Some(orphan) = kept.find(inside) {
             return Some(holds_orphan(resource, orphan));
         }
-        let (_, found) =
-            self.survey.deletion_blockers.iter().find(|(other, _)| deleted && *other == resource.address)?;
+        let (_, found) = self
+            .survey
+            .deletion_blockers
+            .iter()
+            .find(|(other, _)| (deleted || taken_out) && *other == resource.address)?;
         found.as_ref().ok().cloned().flatten()
     }
 
@@ -110,9 +115,11 @@ impl Assessment<'_> {
 
     /// What could not be counted or looked through, where it is to be deleted: what stays need not be empty.
     pub(super) fn uncounted(&self, changes: &[Change]) -> Vec<Error> {
-        let goes = |resource: &crate::Address| {
-            let change = changes.iter().find(|change| change.address == *resource);
-            change.is_some_and(|change| matches!(change.action, Action::Delete))
+        let goes = |address: &crate::Address| {
+            let change = changes.iter().find(|change| change.address == *address);
+            let found = self.survey.found.iter().find(|(resource, _)| resource.address == *address);
+            let entry = found.is_some_and(|(resource, _)| !resource.is_marked());
+            change.is_some_and(|change| change.action == Action::Delete || (entry && change.action == Action::Release))
         };
         let contents = self.survey.contents.iter().filter(|(resource, _)| goes(&resource.address));
         let contents = contents.filter_map(|(_, counted)| counted.as_ref().err());

@@ -10,12 +10,13 @@ use sha2::{Digest as _, Sha512};
 
 use crate::Error;
 use crate::azure::call::{Call, empty, json, list, timestamp};
+use crate::azure::late::RESOURCES;
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_groups::{self, same_location};
 use crate::azure::resource_manager::not_served;
 use crate::azure::target::{Kind, Shape, Target};
 use crate::azure::wire::IN_PROGRESS;
-use crate::azure::{account_properties, guid, names, operations, properties, resources};
+use crate::azure::{account_properties, guid, names, operations, properties, resources, system_topics};
 use crate::state::Transaction;
 
 /// How long it usually takes until an account is ready, in milliseconds.
@@ -164,7 +165,9 @@ impl Account {
             properties.extend(more);
         }
         let mut body = self.summary();
-        body["identity"] = self.identity.clone().unwrap_or(Value::Null);
+        if let Some(identity) = &self.identity {
+            body["identity"] = identity.clone();
+        }
         body["properties"] = Value::Object(properties);
         body
     }
@@ -228,15 +231,18 @@ pub(super) fn of_child(state: &Transaction<'_>, call: &Call<'_>, target: &Target
     Ok(account)
 }
 
-/// Remove an account with everything in it.
-pub(super) fn remove(state: &mut Transaction<'_>, account: &Account) {
+/// Remove an account with everything in it, and the topic that the service made for it.
+pub(super) fn remove(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account) -> Result<(), Error> {
+    RESOURCES.note(state, call, &account.id, account.summary())?;
     resources::delete(state, &account.id);
+    system_topics::close(state, call, account)?;
     state.delete(&name_key(&account.name));
     let prefix = data_key(&account.name, "");
     let keys: Vec<String> = state.keys(&prefix, None).map(ToOwned::to_owned).collect();
     for key in keys {
         state.delete(&key);
     }
+    Ok(())
 }
 
 /// The key of something in an account that is no resource.
@@ -258,7 +264,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
         (&Method::GET, Shape::Resource) => Ok(json(200, &existing(state, target)?.body(call))),
         (&Method::PUT, Shape::Resource) => put(state, call, target),
         (&Method::PATCH, Shape::Resource) => patch(state, call, target),
-        (&Method::DELETE, Shape::Resource) => delete(state, target),
+        (&Method::DELETE, Shape::Resource) => delete(state, call, target),
         (_, Shape::Action(action)) => match action.as_str() {
             "checkNameAvailability" => check_name(state, call),
             // Keys are listed even where they are of no use, because shared keys are disabled.
@@ -407,9 +413,9 @@ fn one_of(what: &str, value: &str, known: &[&str]) -> Result<(), Refusal> {
 }
 
 /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/delete>
-fn delete(state: &mut Transaction<'_>, target: &Target) -> Served {
+fn delete(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
     let Some(account) = resources::get::<Account>(state, &id(target))? else { return Ok(empty(204)) };
-    remove(state, &account);
+    remove(state, call, &account)?;
     Ok(empty(200))
 }
 

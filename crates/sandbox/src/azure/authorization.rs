@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::azure::call::{Call, empty, json, list, timestamp};
+use crate::azure::late::ASSIGNMENTS;
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_manager::{is_scope, not_served};
 use crate::azure::target::{Kind, Shape, Target};
@@ -122,13 +123,14 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
             }
         },
         (&Method::PUT, Shape::Resource) => put(state, call, target),
-        (&Method::DELETE, Shape::Resource) => delete(state, target),
+        (&Method::DELETE, Shape::Resource) => delete(state, call, target),
         _ => Err(not_served(call, target)),
     }
 }
 
-fn delete(state: &mut Transaction<'_>, target: &Target) -> Served {
+fn delete(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
     let Some(assignment) = resources::get::<Assignment>(state, &target.id)? else { return Ok(empty(204)) };
+    ASSIGNMENTS.note(state, call, &assignment.id, body(&assignment))?;
     resources::delete(state, &target.id);
     Ok(json(200, &body(&assignment)))
 }
@@ -231,7 +233,9 @@ fn all(state: &Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
     let wanted = found.iter().filter(|assignment| {
         filter.principal.as_ref().is_none_or(|id| assignment.properties.principal_id.eq_ignore_ascii_case(id))
     });
-    list(wanted.map(body).collect())
+    let there = wanted.map(|assignment| (assignment.id.clone(), body(assignment)));
+    let shown = ASSIGNMENTS.shown(state, call, &target.scope, there)?;
+    list(shown.into_iter().map(|(_, shown)| shown).collect())
 }
 
 /// `atScope()`, `principalId eq '...'`, or both.

@@ -22,14 +22,21 @@ pub(super) struct BlobService {
     pub(super) cors: Propagating<Vec<Rule>>,
     pub(super) default_service_version: Option<String>,
     pub(super) delete_retention: Retention,
-    pub(super) container_delete_retention: Retention,
-    pub(super) is_versioning_enabled: bool,
+    container_delete_retention: Option<Retention>,
+    is_versioning_enabled: Option<bool>,
     change_feed: Option<Value>,
     last_access_time_tracking: Option<Value>,
 }
 
+impl BlobService {
+    /// Whether what is overwritten or deleted is kept as a version.
+    pub(super) fn keeps_versions(&self) -> bool {
+        self.is_versioning_enabled == Some(true)
+    }
+}
+
 /// How long what is deleted is kept.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Retention {
     pub(super) enabled: bool,
@@ -37,6 +44,12 @@ pub(super) struct Retention {
     pub(super) days: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     allow_permanent_delete: Option<bool>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { enabled: false, days: None, allow_permanent_delete: Some(false) }
+    }
 }
 
 impl Retention {
@@ -89,6 +102,7 @@ pub(super) fn write(state: &mut Transaction<'_>, account: &Account, service: &Bl
 
 pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
     let account = accounts::of_child(state, call, target)?;
+    found(call, &account)?;
     if target.shape == Shape::Collection && call.method() == Method::GET {
         return list(vec![body(&account, &of(state, &account)?)]);
     }
@@ -101,6 +115,16 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
         Method::PUT => put(state, call, &account),
         _ => Err(not_served(call, target)),
     }
+}
+
+/// The service is not found for a moment, although its account says that it is ready: recorded in
+/// <https://github.com/hashicorp/terraform-provider-azurerm/issues/15609>.
+fn found(call: &Call<'_>, account: &Account) -> Result<(), Refusal> {
+    if account.is_ready(call.now_ms.saturating_sub(call.delay_ms("blobServices", 0))) {
+        return Ok(());
+    }
+    let message = "The specified resource does not exist.";
+    Err(Refusal::of_storage(404, "ContainerOperationFailure", message, call.now_ms))
 }
 
 /// Replaces the settings: what is left out is as in a new account. The vendor does not say what happens to it, so that a
@@ -120,13 +144,20 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account) -> Serve
         cors,
         default_service_version: properties.default_service_version,
         delete_retention: retention(properties.delete_retention_policy)?,
-        container_delete_retention: retention(properties.container_delete_retention_policy)?,
-        is_versioning_enabled: properties.is_versioning_enabled.unwrap_or_default(),
+        container_delete_retention: match properties.container_delete_retention_policy {
+            Some(wanted) => Some(retention(Some(wanted))?),
+            None => None,
+        },
+        is_versioning_enabled: properties.is_versioning_enabled,
         change_feed: properties.change_feed,
         last_access_time_tracking: properties.last_access_time_tracking_policy,
     };
     write(state, account, &service)?;
-    Ok(json(200, &body(account, &service)))
+    let mut answer = body(account, &service);
+    if let Some(members) = answer.as_object_mut() {
+        members.remove("sku");
+    }
+    Ok(json(200, &answer))
 }
 
 /// 1-365 days <https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview>.
@@ -147,10 +178,10 @@ fn body(account: &Account, service: &BlobService) -> Value {
     let mut properties = json!({
         "cors": { "corsRules": service.cors.written() },
         "deleteRetentionPolicy": service.delete_retention,
-        "containerDeleteRetentionPolicy": service.container_delete_retention,
-        "isVersioningEnabled": service.is_versioning_enabled,
     });
     let more = [
+        ("containerDeleteRetentionPolicy", service.container_delete_retention.as_ref().map(|policy| json!(policy))),
+        ("isVersioningEnabled", service.is_versioning_enabled.map(Value::Bool)),
         ("defaultServiceVersion", service.default_service_version.clone().map(Value::String)),
         ("changeFeed", service.change_feed.clone()),
         ("lastAccessTimeTrackingPolicy", service.last_access_time_tracking.clone()),

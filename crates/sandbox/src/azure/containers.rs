@@ -1,12 +1,14 @@
 //! Containers, as Resource Manager shows them <https://learn.microsoft.com/rest/api/storagerp/blob-containers>.
 
-use http::Method;
+use bytes::Bytes;
+use http::{Method, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::azure::accounts::{self, Account, data_key};
-use crate::azure::call::{Call, empty, json, timestamp};
+use crate::azure::call::{Call, empty, json, timestamp, with};
+use crate::azure::late::CONTENT;
 use crate::azure::properties::{self, Metadata};
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_manager::not_served;
@@ -45,11 +47,10 @@ pub(super) enum PublicAccess {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    #[serde(default)]
-    properties: WantedProperties,
+    properties: Option<WantedProperties>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct WantedProperties {
     public_access: Option<PublicAccess>,
@@ -103,6 +104,9 @@ pub(super) fn new(account: &Account, name: &str) -> Container {
 
 /// Remove one with its blobs; its name stays taken for a while.
 pub(super) fn remove(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Result<(), Error> {
+    if let Some(container) = get(state, account, name)? {
+        CONTENT.note(state, call, &container.id, listed(&container))?;
+    }
     resources::delete(state, &id(account, name));
     blob::remove_all(state, account, name);
     let until = call.now_ms + call.delay_ms("containers", NAME_KEPT_MS);
@@ -119,11 +123,10 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
     let name = target.name(2);
     match (call.method(), &target.shape) {
         (&Method::GET, Shape::Collection) => {
-            let found =
-                all(state, &account)?.iter().map(|container| (container.name.clone(), listed(container))).collect();
-            queues::page(call, target, found)
+            let found = all(state, &account)?.into_iter().map(|container| (container.id.clone(), listed(&container)));
+            queues::page(call, target, CONTENT.shown(state, call, &target.id, found)?)
         }
-        (&Method::GET, Shape::Resource) => Ok(json(200, &body(&existing(state, &account, name)?))),
+        (&Method::GET, Shape::Resource) => Ok(json(200, &body(&existing(state, call, &account, name)?))),
         (&Method::PUT, Shape::Resource) => put(state, call, &account, name),
         (&Method::PATCH, Shape::Resource) => patch(state, call, &account, name),
         (&Method::DELETE, Shape::Resource) => {
@@ -137,9 +140,10 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
     }
 }
 
-fn existing(state: &Transaction<'_>, account: &Account, name: &str) -> Result<Container, Refusal> {
-    get(state, account, name)?
-        .ok_or_else(|| Refusal::not_found("ContainerNotFound", "The specified container does not exist."))
+fn existing(state: &Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Result<Container, Refusal> {
+    let message = "The specified container does not exist.";
+    let missing = || Refusal::of_storage(404, "ContainerNotFound", message, call.now_ms);
+    get(state, account, name)?.ok_or_else(missing)
 }
 
 fn put(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Served {
@@ -148,19 +152,19 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, name: &s
     let found = get(state, account, name)?;
     if found.is_none() && matches!(absent(state, call, account, name)?, Absent::BeingDeleted) {
         let message = "The specified container is being deleted. Try operation later.";
-        return Err(Refusal::conflict("ContainerOperationFailure", message));
+        return Err(Refusal::of_storage(409, "ContainerOperationFailure", message, call.now_ms));
     }
     let status = if found.is_some() { 200 } else { 201 };
     let container = found.unwrap_or_else(|| new(account, name));
-    let container = changed(state, call, account, container, wanted.properties)?;
-    Ok(json(status, &body(&container)))
+    let container = changed(state, call, account, container, wanted.properties.clone().unwrap_or_default())?;
+    Ok(written(status, &container, wanted.properties))
 }
 
 fn patch(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Served {
     let wanted: Wanted = call.document()?;
-    let container = existing(state, account, name)?;
-    let container = changed(state, call, account, container, wanted.properties)?;
-    Ok(json(200, &body(&container)))
+    let container = existing(state, call, account, name)?;
+    let container = changed(state, call, account, container, wanted.properties.clone().unwrap_or_default())?;
+    Ok(written(200, &container, wanted.properties))
 }
 
 /// Properties that are not said stay as they are.
@@ -211,6 +215,29 @@ fn listed(container: &Container) -> Value {
         properties.remove("metadata");
     }
     listed
+}
+
+/// The answer to a write, which says of the properties only those that were sent, and of an empty body none: recorded by
+/// azure-cli's `test_storage_container_using_rm_main_scenario.yaml`.
+fn written(status: u16, container: &Container, sent: Option<WantedProperties>) -> Response<Bytes> {
+    let mut body = json!({
+        "id": container.id, "name": container.name, "type": "Microsoft.Storage/storageAccounts/blobServices/containers",
+    });
+    if let Some(sent) = sent {
+        body["properties"] = json!({
+            "deleted": false, "remainingRetentionDays": 0, "hasImmutabilityPolicy": false, "hasLegalHold": false,
+        });
+        let said = [
+            ("publicAccess", sent.public_access.map(|access| json!(access))),
+            ("metadata", sent.metadata.map(|metadata| json!(metadata))),
+            ("defaultEncryptionScope", sent.default_encryption_scope.map(Value::String)),
+            ("denyEncryptionScopeOverride", sent.deny_encryption_scope_override.map(Value::Bool)),
+        ];
+        for (name, value) in said.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            body["properties"][name] = value;
+        }
+    }
+    with(json(status, &body), &[("etag", &format!("\"{}\"", container.etag))])
 }
 
 fn body(container: &Container) -> Value {

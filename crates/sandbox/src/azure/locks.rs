@@ -1,5 +1,7 @@
 //! Locks <https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources>.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -109,11 +111,15 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served 
     Ok(json(status, &body(&lock)))
 }
 
-/// The locks at a scope and below it.
+/// The locks at a scope, above it and below it
+/// <https://learn.microsoft.com/powershell/module/az.resources/get-azresourcelock#description>.
 fn all(state: &Transaction<'_>, target: &Target) -> Served {
     let part = collection("");
-    let ids = resources::under(state, &target.scope).into_iter().filter(|id| id.contains(&part));
-    let locks = ids.map(|id| resources::get::<Lock>(state, &id)).filter_map(Result::transpose);
+    let lineage = resources::lineage(&target.scope).into_iter();
+    let above = lineage.flat_map(|scope| resources::under(state, &collection(&scope)));
+    let below = resources::under(state, &target.scope).into_iter().filter(|id| id.contains(&part));
+    let ids: BTreeSet<_> = above.chain(below).collect();
+    let locks = ids.into_iter().map(|id| resources::get::<Lock>(state, &id)).filter_map(Result::transpose);
     list(locks.map(|lock| lock.map(|lock| body(&lock))).collect::<Result<_, _>>()?)
 }
 

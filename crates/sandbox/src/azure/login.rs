@@ -76,7 +76,7 @@ pub(super) fn claims(call: &Call<'_>, audiences: &[&str]) -> Result<Claims, Refu
         let message = format!("The access token has been obtained for wrong audience or resource '{}'.", claims.aud);
         return Err(refused("InvalidAuthenticationTokenAudience", &message));
     }
-    if claims.exp * 1_000 <= call.now_ms {
+    if claims.exp.saturating_mul(1_000) <= call.now_ms {
         return Err(refused("ExpiredAuthenticationToken", "The access token expiry UTC time is in the past."));
     }
     Ok(claims)

@@ -7,6 +7,9 @@ use crate::azure::refusal::Refusal;
 /// Metadata of a container or queue.
 pub(super) type Metadata = BTreeMap<String, String>;
 
+/// Beginnings of tags that Azure keeps for itself <https://learn.microsoft.com/rest/api/resources/tags/create-or-update>.
+const RESERVED: [&str; 3] = ["microsoft", "azure", "windows"];
+
 /// Tags: so many, names to 128 characters, values to 256, and none of `<>%&\?/` in a name
 /// <https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations>; 15 on an account
 /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create>.
@@ -18,6 +21,11 @@ pub(super) fn tags(tags: &BTreeMap<String, String>, most: usize) -> Result<(), R
     let wrong = tags.iter().find(|(name, value)| {
         name.is_empty() || name.len() > 128 || value.len() > 256 || name.contains(|letter| "<>%&\\?/".contains(letter))
     });
+    let reserved = |name: &str| RESERVED.iter().any(|word| name.to_ascii_lowercase().starts_with(word));
+    if let Some(name) = tags.keys().find(|name| reserved(name)) {
+        let message = format!("The tag name '{name}' is reserved: its prefix is one of {}.", RESERVED.join(", "));
+        return Err(Refusal::bad_request("InvalidTagNameValue", message));
+    }
     match wrong {
         Some((name, _)) => {
             let message = format!(

@@ -13,7 +13,7 @@ use crate::azure::refusal::{Refusal, Served};
 use crate::azure::{names, queues};
 use crate::state::Transaction;
 
-pub(super) use messages::{enqueue, remove_all};
+pub(super) use messages::{count, enqueue, remove_all};
 
 /// The operations that are served, with the permission that each needs, in the letter of a shared access signature.
 const OPERATIONS: [(&str, char); 12] = [
@@ -69,7 +69,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
         "CreateQueue" => create(state, call, &account, queue),
         "DeleteQueue" => {
             existing(state, &account, queue)?;
-            queues::remove(state, &account, queue);
+            queues::remove(state, call, &account, queue)?;
             Ok(empty(204))
         }
         "GetQueueMetadata" => get(state, call, &account, queue),
@@ -89,6 +89,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
 /// <https://learn.microsoft.com/rest/api/storageservices/create-queue4>.
 fn create(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Served {
     names::stored(name)?;
+    queues::free(state, call, account, name)?;
     let metadata = metadata(call)?;
     match queues::get(state, account, name)? {
         Some(queue) if queue.metadata == metadata => Ok(empty(204)),

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response};
 
 use crate::Error;
-use crate::azure::wire::AzureWire;
+use crate::azure::call::timestamp;
+use crate::azure::wire::{AzureWire, REQUEST};
 use crate::emulator::Wire as _;
 
 /// What a handler gives.
@@ -34,6 +35,11 @@ impl Refusal {
 
     pub(super) fn conflict(code: &str, message: impl Into<String>) -> Self {
         Self::new(409, code, message)
+    }
+
+    /// One of Storage's own, which has the request's id and the time on lines of their own, in Resource Manager's JSON too.
+    pub(super) fn of_storage(status: u16, code: &str, message: &str, now_ms: u64) -> Self {
+        Self::new(status, code, format!("{message}\nRequestId:{REQUEST}\nTime:{}", timestamp(now_ms)))
     }
 
     /// What the sandbox has not got.

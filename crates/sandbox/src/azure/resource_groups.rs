@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::azure::accounts::{self, Account};
+use crate::azure::accounts;
 use crate::azure::call::{Call, empty, json, list};
+use crate::azure::late::RESOURCES;
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_manager::not_served;
-use crate::azure::system_topics::{self, SystemTopic};
+use crate::azure::system_topics;
 use crate::azure::target::{Kind, Shape, Target};
 use crate::azure::{names, operations, properties, resources};
 use crate::state::Transaction;
@@ -27,9 +28,25 @@ pub(super) struct ResourceGroup {
     location: String,
     #[serde(default)]
     tags: BTreeMap<String, String>,
+    /// From when on it is found.
+    #[serde(default)]
+    found_from_ms: u64,
     /// From when on it is gone, if it is being deleted.
     #[serde(default)]
     gone_from_ms: Option<u64>,
+}
+
+impl ResourceGroup {
+    /// Refuse a write to what is in a group that is being deleted
+    /// (<https://github.com/Azure/azure-cli/issues/28679>).
+    pub(super) fn takes_writes(&self) -> Result<(), Refusal> {
+        if self.gone_from_ms.is_none() {
+            return Ok(());
+        }
+        let message =
+            format!("The resource group '{}' is in deprovisioning state and cannot perform this operation.", self.name);
+        Err(Refusal::conflict("ResourceGroupBeingDeleted", message))
+    }
 }
 
 #[derive(Deserialize)]
@@ -46,10 +63,21 @@ pub(super) fn existing(
     subscription: &str,
     name: &str,
 ) -> Result<ResourceGroup, Refusal> {
-    let group: Option<ResourceGroup> = resources::get(state, &id(subscription, name))?;
-    group.filter(|group| group.gone_from_ms.is_none_or(|gone| call.now_ms < gone)).ok_or_else(|| {
+    let group = kept(state, call, subscription, name)?.filter(|group| call.now_ms >= group.found_from_ms);
+    group.ok_or_else(|| {
         Refusal::not_found("ResourceGroupNotFound", format!("Resource group '{name}' could not be found."))
     })
+}
+
+/// A group that is there, whether everybody finds it or not.
+fn kept(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    subscription: &str,
+    name: &str,
+) -> Result<Option<ResourceGroup>, Error> {
+    let group: Option<ResourceGroup> = resources::get(state, &id(subscription, name))?;
+    Ok(group.filter(|group| group.gone_from_ms.is_none_or(|gone| call.now_ms < gone)))
 }
 
 /// Where a group's resources are.
@@ -86,7 +114,7 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served 
     };
     let tags = wanted.tags.unwrap_or_default();
     properties::tags(&tags, 50)?;
-    let found = existing(state, call, &target.subscription, name).ok();
+    let found = kept(state, call, &target.subscription, name)?;
     if let Some(group) = found.as_ref().filter(|group| !same_location(&group.location, &location)) {
         let message = format!(
             "Invalid resource group location '{location}'. The Resource group already exists in location '{}'.",
@@ -94,15 +122,15 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served 
         );
         return Err(Refusal::conflict("InvalidResourceGroupLocation", message));
     }
-    if found.as_ref().is_some_and(|group| group.gone_from_ms.is_some()) {
-        let message =
-            format!("The resource group '{name}' is in deprovisioning state and cannot perform this operation.");
-        return Err(Refusal::conflict("ResourceGroupBeingDeleted", message));
+    if let Some(group) = &found {
+        group.takes_writes()?;
     }
+    let new_ms = call.now_ms + call.delay_ms("newResourceGroups", 0);
+    let found_from_ms = found.as_ref().map_or(new_ms, |group| group.found_from_ms);
     let status = if found.is_some() { 200 } else { 201 };
     let named = found.map_or_else(|| name.to_owned(), |group| group.name);
     let id = id(&target.subscription, &named);
-    let group = ResourceGroup { id: id.clone(), name: named, location, tags, gone_from_ms: None };
+    let group = ResourceGroup { id: id.clone(), name: named, location, tags, found_from_ms, gone_from_ms: None };
     resources::put(state, &id, &group)?;
     Ok(json(status, &body(&group)))
 }
@@ -110,6 +138,7 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served 
 fn patch(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
     let wanted: Wanted = call.document()?;
     let mut group = existing(state, call, &target.subscription, target.name(0))?;
+    group.takes_writes()?;
     if let Some(tags) = wanted.tags {
         properties::tags(&tags, 50)?;
         group.tags = tags;
@@ -122,7 +151,7 @@ fn patch(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Serve
 fn delete(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
     let mut group = existing(state, call, &target.subscription, target.name(0))?;
     for account in accounts::of_group(state, &group.id)? {
-        accounts::remove(state, &account);
+        accounts::remove(state, call, &account)?;
     }
     resources::delete(state, &group.id);
     let gone_from_ms = call.now_ms + call.delay_ms("resourceGroups", DELETION_MS);
@@ -150,11 +179,12 @@ fn contents(state: &Transaction<'_>, call: &Call<'_>, target: &Target) -> Served
     let mut found = Vec::new();
     for group in groups {
         let accounts = accounts::of_group(state, &group.id)?;
-        found.extend(accounts.iter().map(Account::summary));
+        let accounts = accounts.iter().map(|account| (account.id.clone(), account.summary()));
         let topics = system_topics::of_group(state, &group.id)?;
-        found.extend(topics.iter().map(SystemTopic::summary));
+        let topics = topics.iter().map(|topic| (topic.id.clone(), topic.summary()));
+        found.extend(RESOURCES.shown(state, call, &group.id, accounts.chain(topics))?);
     }
-    list(found)
+    list(found.into_iter().map(|(_, item)| item).collect())
 }
 
 /// Locations are the same with and without spaces: `West Europe`, `westeurope`.

@@ -21,7 +21,8 @@ const AUDIENCES: [&str; 4] = [
 ];
 
 /// Fields of a query that are known.
-const FIELDS: [&str; 7] = ["api-version", "$filter", "$top", "$skiptoken", "$maxpagesize", "$expand", "monitor"];
+const FIELDS: [&str; 11] =
+    ["api-version", "$filter", "$top", "$skiptoken", "$maxpagesize", "$expand", "monitor", "t", "c", "s", "h"];
 
 pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>) -> Served {
     login::claims(call, &AUDIENCES)?;
@@ -31,7 +32,10 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>) -> Served {
         subscriptions::existing(state, &target.subscription)?;
     }
     if let (Some(group), false) = (&target.group, target.kind == Kind::ResourceGroups) {
-        resource_groups::existing(state, call, &target.subscription, group)?;
+        let group = resource_groups::existing(state, call, &target.subscription, group)?;
+        if ![Method::GET, Method::HEAD].contains(call.method()) {
+            group.takes_writes()?;
+        }
     }
     subscriptions::registered(state, call, &target)?;
     locks::permit(state, call.method(), &target)?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::azure::accounts::Account;
 use crate::azure::call::{Call, empty, json, list};
+use crate::azure::late::RESOURCES;
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_manager::not_served;
 use crate::azure::target::{Shape, Target};
@@ -30,6 +31,9 @@ pub(super) struct SystemTopic {
     /// The account whose events it has.
     pub(super) source: String,
     metric_id: String,
+    /// Whether the service made it, for the first event subscription on the account.
+    #[serde(default)]
+    automatic: bool,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +92,36 @@ pub(super) fn with_source(
     Ok(None)
 }
 
+/// The topic that the service makes by itself with the first event subscription on an account, unless there is one
+/// <https://learn.microsoft.com/azure/event-grid/system-topics#lifecycle-of-system-topics>.
+pub(super) fn open(state: &mut Transaction<'_>, account: &Account) -> Result<(), Error> {
+    let (subscription, group) = place(account);
+    if with_source(state, subscription, &account.id)?.is_some() {
+        return Ok(());
+    }
+    let name = format!("{}-{}", account.name, guid::next(state)?);
+    let id = format!("{}/providers/Microsoft.EventGrid/systemTopics/{name}", resource_groups::id(subscription, group));
+    let (location, source, metric_id) = (account.location.clone(), account.id.clone(), guid::of(&id));
+    let tags = BTreeMap::new();
+    let topic = SystemTopic { id, name, location, tags, identity: None, source, metric_id, automatic: true };
+    resources::put(state, &topic.id, &topic)
+}
+
+/// It goes with the last event subscription.
+pub(super) fn close(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account) -> Result<(), Error> {
+    let found = with_source(state, place(account).0, &account.id)?.filter(|topic| topic.automatic);
+    let Some(topic) = found.filter(|topic| resources::under(state, &topic.id).is_empty()) else { return Ok(()) };
+    RESOURCES.note(state, call, &topic.id, topic.summary())?;
+    resources::delete(state, &topic.id);
+    Ok(())
+}
+
+/// The subscription and the resource group of an account.
+fn place(account: &Account) -> (&str, &str) {
+    let segment = |index| account.id.split('/').nth(index).unwrap_or_default();
+    (segment(2), segment(4))
+}
+
 pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
     match (call.method(), &target.shape) {
         (&Method::GET, Shape::Collection) => {
@@ -104,9 +138,9 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
         },
         (&Method::PUT, Shape::Resource) => put(state, call, target),
         (&Method::DELETE, Shape::Resource) => {
-            if !resources::delete(state, &target.id) {
-                return Ok(empty(204));
-            }
+            let Some(topic) = resources::get::<SystemTopic>(state, &target.id)? else { return Ok(empty(204)) };
+            RESOURCES.note(state, call, &topic.id, topic.summary())?;
+            resources::delete(state, &target.id);
             operations::deletion(state, call, &target.subscription, call.now_ms)
         }
         _ => Err(not_served(call, target)),
@@ -141,7 +175,8 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Served 
     let status = if found.is_some() { 200 } else { 201 };
     let metric_id = guid::of(&target.id);
     let (id, name, location) = (target.id.clone(), target.name(0).to_owned(), wanted.location);
-    let topic = SystemTopic { id, name, location, tags, identity: wanted.identity, source, metric_id };
+    let topic =
+        SystemTopic { id, name, location, tags, identity: wanted.identity, source, metric_id, automatic: false };
     resources::put(state, &target.id, &topic)?;
     Ok(json(status, &topic.body()))
 }

@@ -6,6 +6,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use tokio::sync::OnceCell;
 
 use crate::client::{Reader, Writer};
+use crate::error::allowed;
 use crate::names::{EVENT_GRID, Names};
 
 /// "Registration can take several minutes"
@@ -21,14 +22,15 @@ pub(crate) struct Registration(OnceCell<bool>);
 
 impl Registration {
     /// Look, beside the other looks; apply registers it. A missing read permission is reported by the write that needs it.
-    pub(crate) async fn look(&self, reader: &Reader, names: &Names) {
+    pub(crate) async fn look(&self, reader: &Reader, names: &Names) -> Result<(), Error> {
         let look = || async {
-            let state = reader.get_provider(&names.subscription, EVENT_GRID).await;
-            state.map_or(true, |state| state == "Registered")
+            let state = allowed(reader.get_provider(&names.subscription, EVENT_GRID).await)?;
+            Ok(state.is_none_or(|state| state == "Registered"))
         };
         if names.queue.is_some() {
-            self.0.get_or_init(look).await;
+            self.0.get_or_try_init(look).await?;
         }
+        Ok(())
     }
 
     /// Whether the look found that it is not.

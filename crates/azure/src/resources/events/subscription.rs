@@ -23,6 +23,10 @@ pub(super) const SCHEMA: &str = "EventGridSchema";
 /// <https://learn.microsoft.com/azure/event-grid/manage-event-delivery#set-retry-policy>.
 const RETRY: (u32, u32) = (30, 1440);
 
+/// The moment from which on one delivers nothing
+/// <https://learn.microsoft.com/azure/event-grid/set-event-expiration>.
+const ENDS: &str = "expirationTimeUtc";
+
 /// An event subscription in normal form. One of ours has the first six members and no other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Delivery {
@@ -38,6 +42,9 @@ pub(super) struct Delivery {
     pub(super) suffix: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) filters: Option<Vec<Value>>,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ends: Option<String>,
     /// That of one that is not at work. One that failed delivers nothing, whatever it says
     /// (<https://github.com/Azure/azure-sdk-for-net/issues/51014>).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +69,7 @@ impl Delivery {
             message_ttl_s: message_ttl_s(found.destination()),
             suffix: filter.subject_ends_with.filter(|suffix| !suffix.is_empty()),
             filters: filter.advanced_filters.filter(|filters| !filters.is_empty()),
+            ends: properties.rest.get(ENDS).and_then(Value::as_str).filter(|end| !end.is_empty()).map(str::to_owned),
             state: properties.provisioning_state.clone().filter(|state| state != DONE),
             id: None,
         }
@@ -93,14 +101,14 @@ pub(super) const DONE: &str = "Succeeded";
 const DEFAULT_TTL_S: i64 = 604_800;
 
 /// As the service takes it, with what others set on the one that was found: labels beside ours, retry policy, dead letters,
-/// an identity, an end
+/// an identity
 /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update>. What narrows the filter
 /// is emptied outright, since what a write leaves out stays as it was.
 pub(super) fn body(names: &Names, found: Option<&EventSubscription>, delivery: &Delivery) -> EventSubscription {
     let mut written = found.cloned().unwrap_or_default();
     let labels = labels(names, &written);
     let properties = &mut written.properties;
-    properties.rest.retain(|key, value| key != "topic" && !value.is_null());
+    properties.rest.retain(|key, value| key != "topic" && key != ENDS && !value.is_null());
     let destination = Some(destination(names, delivery));
     match &mut properties.delivery_with_resource_identity {
         Some(identity) => (identity.destination, properties.destination) = (destination, None),
@@ -153,8 +161,12 @@ impl Found {
         &self.item.name
     }
 
+    /// Where it is, by the service's own word.
     pub(super) fn id(&self) -> String {
-        format!("{}/{}", self.collection, self.name())
+        match self.item.id.as_str() {
+            "" => format!("{}/{}", self.collection, self.name()),
+            id => id.to_owned(),
+        }
     }
 
     pub(super) fn state(&self) -> &str {
@@ -258,6 +270,7 @@ mod tests {
             message_ttl_s: ttl,
             suffix: None,
             filters: None,
+            ends: None,
             state: None,
             id: None,
         }

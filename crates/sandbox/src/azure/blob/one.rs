@@ -185,7 +185,7 @@ fn remove(
     blob: Blob,
 ) -> Result<(), Refusal> {
     let service = blob_services::of(state, spot.account)?;
-    if service.is_versioning_enabled {
+    if service.keeps_versions() {
         spot.retire(state, call, &service, blob.clone())?;
         state.delete(&spot.key(""));
     } else {

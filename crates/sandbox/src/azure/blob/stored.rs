@@ -92,7 +92,7 @@ impl Spot<'_> {
         blob.created_ms = first.map_or(call.now_ms, |before| before.created_ms);
         blob.modified_ms = call.now_ms;
         blob.etag = format!("0x8D{:013X}", state.next_number("azure/etag")?);
-        blob.version = if service.is_versioning_enabled { Some(moment(state, call)?) } else { None };
+        blob.version = if service.keeps_versions() { Some(moment(state, call)?) } else { None };
         if let Some(before) = before {
             self.retire(state, call, service, before)?;
         }
@@ -111,7 +111,7 @@ impl Spot<'_> {
         if before.uncommitted {
             return Ok(());
         }
-        if service.is_versioning_enabled && before.deleted_ms.is_none() {
+        if service.keeps_versions() && before.deleted_ms.is_none() {
             let version = match before.version.take() {
                 Some(version) => version,
                 None => moment(state, call)?,

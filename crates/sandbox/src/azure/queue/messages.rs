@@ -63,7 +63,12 @@ pub(in crate::azure) fn remove_all(state: &mut Transaction<'_>, account: &Accoun
 }
 
 /// How many there are, hidden ones too.
-pub(super) fn count(state: &Transaction<'_>, call: &Call<'_>, account: &Account, queue: &str) -> Result<usize, Error> {
+pub(in crate::azure) fn count(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    account: &Account,
+    queue: &str,
+) -> Result<usize, Error> {
     let found: Vec<(String, Message)> = state.scan(&prefix(account, queue))?;
     Ok(found.iter().filter(|(_, message)| call.now_ms < message.expires_ms).count())
 }

@@ -1,0 +1,52 @@
+//! Blobs that do not go.
+
+use provision_sandbox::fault::{Nth, What};
+use provision_tests::stage::Stage;
+
+use crate::clouds::{AZURE, fault};
+
+const DESTROY: &[&str] = &["destroy", "--yes", "--delete-data", "wandb-files"];
+
+fn filled() -> Stage {
+    let stage = AZURE.applied();
+    (AZURE.fill)(&stage.hand());
+    stage.faults().clear();
+    stage
+}
+
+fn refusing(nth: Nth, status: u16, code: &str) -> Stage {
+    let stage = filled();
+    let what = What::Error { status, code: code.to_owned(), message: "It is not possible.".to_owned() };
+    fault(&stage, "blob:DeleteBlob", nth, what);
+    stage
+}
+
+#[test]
+fn what_holds_a_blob_is_said_at_once() {
+    for (status, code, hint) in [
+        (412, "LeaseIdMissing", "az storage blob lease break"),
+        (409, "BlobImmutableDueToPolicy", "an immutability policy or a legal hold"),
+    ] {
+        let stage = refusing(Nth::Every, status, code);
+        let told = AZURE.ends(&stage, 5, DESTROY);
+        assert!(told.contains(code) && told.contains(hint), "{told}");
+        assert!(stage.faults().count("blob:DeleteBlob") <= 3, "{told}");
+        stage.faults().clear();
+        AZURE.succeed(&stage, DESTROY);
+    }
+}
+
+/// On an account with a hierarchical namespace a directory is listed before what is in it.
+#[test]
+fn directory_goes_after_what_is_in_it() {
+    let stage = refusing(Nth::Number(1), 409, "DirectoryIsNotEmpty");
+    AZURE.succeed(&stage, DESTROY);
+    assert_eq!((AZURE.ours)(&stage.hand()), Vec::<String>::new());
+}
+
+#[test]
+fn emptying_that_makes_no_progress_ends() {
+    let stage = refusing(Nth::Every, 404, "BlobNotFound");
+    let told = AZURE.ends(&stage, 5, DESTROY);
+    assert!(told.contains("3 blobs are listed in it, and none of them could be deleted"), "{told}");
+}

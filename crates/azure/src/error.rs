@@ -168,6 +168,7 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         | "LeaseIdMismatchWithBlobOperation"
         | "LeaseIdMismatchWithContainerOperation"
         | "BlobImmutableDueToPolicy"
+        | "BlobImmutableDueToLegalHold"
         | "ContainerProtectedFromDeletion"
         | "DirectoryIsNotEmpty"
         | "ReadOnlyDisabledSubscription" => (Kind::Refused, RetryClass::Final),
@@ -263,7 +264,7 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
             "somebody holds a lease on it: break the lease (`az storage blob lease break`, or `az storage container lease \
              break`), then run the same command again"
         }
-        ("BlobImmutableDueToPolicy" | "ContainerProtectedFromDeletion", _) => {
+        ("BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold" | "ContainerProtectedFromDeletion", _) => {
             "an immutability policy or a legal hold keeps it: remove that, or wait until it ends, then run the same command \
              again"
         }

@@ -273,7 +273,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         match Part::of(address)? {
             Part::ResourceGroup => resource_group::deletion_blockers(reader, &names, !names.account_is_shared).await,
             Part::Account => account::deletion_blockers(reader, &names).await,
-            Part::Container => self.locks.once(blockers::locked(reader, &names)).await,
+            Part::Container => {
+                let locked = self.locks.once(blockers::locked(reader, &names));
+                let (locked, held) = futures::join!(locked, container::held(reader, &names));
+                Ok(locked?.or(held?))
+            }
             // An account of ours says so itself.
             Part::Queue | Part::Events | Part::Access if names.account_is_shared => {
                 self.locks.once(blockers::locked(reader, &names)).await

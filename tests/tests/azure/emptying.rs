@@ -2,7 +2,9 @@
 
 use provision_sandbox::fault::{Nth, What};
 use provision_tests::stage::Stage;
+use serde_json::json;
 
+use crate::clouds::azure::container;
 use crate::clouds::{AZURE, fault};
 
 const DESTROY: &[&str] = &["destroy", "--yes", "--delete-data", "wandb-files"];
@@ -34,6 +36,21 @@ fn what_holds_a_blob_is_said_at_once() {
         stage.faults().clear();
         AZURE.succeed(&stage, DESTROY);
     }
+}
+
+/// Said before the server's rights are taken away.
+#[test]
+fn legal_hold_is_met_at_plan() {
+    let stage = filled();
+    let hold = |action: &str| {
+        stage.send("POST", &format!("{}/{action}", container("wandb-files")), json!({"tags": ["case1"]}))
+    };
+    hold("setLegalHold");
+    let told = AZURE.ends(&stage, 6, DESTROY);
+    assert!(told.contains("container `wandb-files` has a legal hold"), "{told}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    hold("clearLegalHold");
+    AZURE.succeed(&stage, DESTROY);
 }
 
 /// On an account with a hierarchical namespace a directory is listed before what is in it.

@@ -205,11 +205,22 @@ pub(crate) struct Container {
 #[serde(rename_all = "camelCase")]
 struct ContainerProperties {
     public_access: Option<String>,
+    lease_state: Option<String>,
+    has_legal_hold: Option<bool>,
     #[serde(default, deserialize_with = "texts")]
     metadata: Option<Tags>,
 }
 
 impl Container {
+    /// What keeps it from being deleted, whatever is in it.
+    pub(crate) fn held(&self) -> Option<Held> {
+        match (self.properties.has_legal_hold, self.properties.lease_state.as_deref()) {
+            (Some(true), _) => Some(Held::Legally),
+            (_, Some("Leased")) => Some(Held::Leased),
+            _ => None,
+        }
+    }
+
     /// What the public may read of it; `None` is nothing.
     pub(crate) fn public_access(&self) -> Option<&str> {
         self.properties.public_access.as_deref()
@@ -219,6 +230,15 @@ impl Container {
     pub(crate) const fn metadata(&self) -> Option<&Tags> {
         self.properties.metadata.as_ref()
     }
+}
+
+/// What holds a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// <https://learn.microsoft.com/azure/storage/blobs/immutable-legal-hold-overview>
+    Legally,
+    /// <https://learn.microsoft.com/rest/api/storageservices/lease-container>
+    Leased,
 }
 
 /// A queue <https://learn.microsoft.com/rest/api/storagerp/queue/get#storagequeue>.

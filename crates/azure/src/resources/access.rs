@@ -117,7 +117,10 @@ pub(crate) async fn write(
     write: &Write<'_>,
 ) -> Result<(), Error> {
     let (AccessFacet::Roles, Write { before, value, .. }) = (AccessFacet::of(write.facet)?, *write);
-    let (found, marks) = futures::join!(assignments(writer.reader(), names, principals), claims(writer, names, before));
+    // What is only deleted need not be there; and between the look at the marks and the deletion no other look comes.
+    let relied = if value.is_null() { &[] } else { principals };
+    let marks = claims(writer, names, !before.is_null() && value.is_null());
+    let (found, marks) = futures::join!(assignments(writer.reader(), names, relied), marks);
     let (found, marks) = (found?, marks?);
     let Some(found) = found else { return not_there(names, value) };
     let has = |role: &Role| found.iter().any(|one| one.is_as(role, value, names));
@@ -132,9 +135,9 @@ pub(crate) async fn write(
     take_out(writer, names, found.iter().filter(surplus).collect(), marks).await
 }
 
-/// The marks of right now, where something is about to be taken out.
-async fn claims(writer: &Writer, names: &Names, before: &Value) -> Result<Option<Marks>, Error> {
-    if before.is_null() { Ok(None) } else { Marks::read(writer.reader(), names).await.map(Some) }
+/// The marks of right now, where all that is done is to take something out.
+async fn claims(writer: &Writer, names: &Names, asked: bool) -> Result<Option<Marks>, Error> {
+    if asked { Marks::read(writer.reader(), names).await.map(Some) } else { Ok(None) }
 }
 
 /// The identities that a value is about.

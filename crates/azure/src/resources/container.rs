@@ -6,10 +6,12 @@ use provision_core::context::OperationContext;
 use provision_core::facet::Desired;
 use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::Created;
+use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Present, Resource};
 use serde_json::json;
 
 use crate::blockers::missing;
+use crate::client::models::Held;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Content};
@@ -98,6 +100,24 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         ContainerFacet::Account => return Err(Error::bug("a container is not moved to another account")),
     };
     writer.patch_container(&names.container_id(&names.container), &body).await
+}
+
+/// Why the container cannot be deleted, by its own word.
+pub(crate) async fn held(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
+    let (id, name) = (names.container_id(&names.container), &names.container);
+    let held = reader.get_container(&id).await?.and_then(|found| found.held());
+    Ok(held.map(|held| match held {
+        Held::Legally => Refusal {
+            reason: format!("container `{name}` has a legal hold"),
+            hint: "`az storage container legal-hold show` shows it; clear it if it is yours to clear, then run the same command \
+                   again"
+                .to_owned(),
+        },
+        Held::Leased => Refusal {
+            reason: format!("container `{name}` is leased"),
+            hint: "break the lease (`az storage container lease break`), then run the same command again".to_owned(),
+        },
+    }))
 }
 
 /// Resource Manager deletes a full container without asking: prove that it is empty right before.

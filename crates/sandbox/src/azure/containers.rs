@@ -1,5 +1,7 @@
 //! Containers, as Resource Manager shows them <https://learn.microsoft.com/rest/api/storagerp/blob-containers>.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::{Method, Response};
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,16 @@ pub(super) struct Container {
     pub(super) metadata: Metadata,
     pub(super) modified_ms: u64,
     pub(super) etag: String,
+    /// The tags of its legal hold.
+    #[serde(default)]
+    pub(super) holds: BTreeSet<String>,
+}
+
+/// <https://learn.microsoft.com/rest/api/storagerp/blob-containers/set-legal-hold>
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LegalHold {
+    tags: BTreeSet<String>,
 }
 
 /// Who may read without being let in.
@@ -99,6 +111,7 @@ pub(super) fn new(account: &Account, name: &str) -> Container {
         metadata: Metadata::new(),
         modified_ms: 0,
         etag: String::new(),
+        holds: BTreeSet::new(),
     }
 }
 
@@ -130,11 +143,23 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
         (&Method::PUT, Shape::Resource) => put(state, call, &account, name),
         (&Method::PATCH, Shape::Resource) => patch(state, call, &account, name),
         (&Method::DELETE, Shape::Resource) => {
-            if get(state, &account, name)?.is_none() {
-                return Ok(empty(204));
+            let Some(container) = get(state, &account, name)? else { return Ok(empty(204)) };
+            if !container.holds.is_empty() {
+                let message = "The container is protected from deletion due to the legal hold set on it.";
+                return Err(Refusal::of_storage(409, "ContainerProtectedFromDeletion", message, call.now_ms));
             }
             remove(state, call, &account, name)?;
             Ok(empty(200))
+        }
+        (&Method::POST, Shape::Action(action)) if ["setLegalHold", "clearLegalHold"].contains(&action.as_str()) => {
+            let (wanted, mut container): (LegalHold, _) = (call.document()?, existing(state, call, &account, name)?);
+            match action.as_str() {
+                "setLegalHold" => container.holds.extend(wanted.tags),
+                _ => container.holds.retain(|tag| !wanted.tags.contains(tag)),
+            }
+            let body = json!({"hasLegalHold": !container.holds.is_empty(), "tags": container.holds});
+            write(state, call, container)?;
+            Ok(json(200, &body))
         }
         _ => Err(not_served(call, target)),
     }
@@ -253,7 +278,7 @@ fn body(container: &Container) -> Value {
             "leaseStatus": "Unlocked",
             "leaseState": "Available",
             "hasImmutabilityPolicy": false,
-            "hasLegalHold": false,
+            "hasLegalHold": !container.holds.is_empty(),
             "defaultEncryptionScope": "$account-encryption-key",
             "denyEncryptionScopeOverride": false,
             "deleted": false,

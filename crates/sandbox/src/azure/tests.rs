@@ -105,12 +105,12 @@ impl Rig {
 fn write_of_a_container_answers_only_what_was_sent() {
     let rig = Rig::furnished(&[]);
     let sent = json!({"properties": {"metadata": {"key1": "value1"}}});
-    let made = rig.ok("PUT", &container("c1"), &sent);
+    let made = rig.ok("PUT", &container("con1"), &sent);
     let flags = json!({"deleted": false, "remainingRetentionDays": 0, "hasImmutabilityPolicy": false, "hasLegalHold": false,
         "metadata": {"key1": "value1"}});
     assert_eq!((&made["properties"], &made["etag"]), (&flags, &Value::Null));
-    assert_eq!(rig.ok("PUT", &container("c2"), &json!({})).get("properties"), None);
-    assert_eq!(rig.get(&container("c1"))["properties"]["metadata"], sent["properties"]["metadata"]);
+    assert_eq!(rig.ok("PUT", &container("con2"), &json!({})).get("properties"), None);
+    assert_eq!(rig.get(&container("con1"))["properties"]["metadata"], sent["properties"]["metadata"]);
     let (status, code, message) = rig.refused("GET", &container("none"), &Value::Null);
     assert_eq!((status, code.as_str()), (404, "ContainerNotFound"));
     assert!(message.starts_with("The specified container does not exist.\nRequestId:"), "{message}");
@@ -120,13 +120,13 @@ fn write_of_a_container_answers_only_what_was_sent() {
 #[test]
 fn name_of_a_deleted_queue_is_kept() {
     let rig = Rig::furnished(&[]);
-    rig.ok("PUT", &queue("q1"), &json!({"properties": {}}));
-    assert_eq!(rig.get(&queue("q1"))["properties"], json!({"metadata": {}, "approximateMessageCount": 0}));
-    rig.ok("DELETE", &queue("q1"), &Value::Null);
-    let (status, code, _) = rig.refused("PUT", &queue("q1"), &json!({}));
+    rig.ok("PUT", &queue("que1"), &json!({"properties": {}}));
+    assert_eq!(rig.get(&queue("que1"))["properties"], json!({"metadata": {}, "approximateMessageCount": 0}));
+    rig.ok("DELETE", &queue("que1"), &Value::Null);
+    let (status, code, _) = rig.refused("PUT", &queue("que1"), &json!({}));
     assert_eq!((status, code.as_str()), (409, "QueueBeingDeleted"));
     rig.pass(30_000);
-    rig.ok("PUT", &queue("q1"), &json!({}));
+    rig.ok("PUT", &queue("que1"), &json!({}));
 }
 
 /// azure-sdk-for-net, `GetAllBlobContainers.json`; azurerm#15609.
@@ -151,17 +151,17 @@ fn blob_service_of_a_new_account_says_little_and_is_found_late() {
 #[test]
 fn event_subscription_keeps_what_a_write_leaves_out() {
     let rig = Rig::furnished(&[]);
-    rig.ok("PUT", &queue("q1"), &json!({}));
+    rig.ok("PUT", &queue("que1"), &json!({}));
     let put = |properties: Value| {
         rig.ok("PUT", &event_subscription(), &json!({"properties": properties}))["properties"].clone()
     };
     let filter = json!({"subjectBeginsWith": "/a", "subjectEndsWith": ".jpg", "isSubjectCaseSensitive": false});
-    let made = put(json!({"destination": to_queue("q1", 120), "filter": filter, "labels": ["theirs"]}));
+    let made = put(json!({"destination": to_queue("que1", 120), "filter": filter, "labels": ["theirs"]}));
     assert_eq!(
         (&made["provisioningState"], &made["filter"]["isSubjectCaseSensitive"]),
         (&json!("Creating"), &Value::Null)
     );
-    let changed = put(json!({"destination": to_queue("q1", 300), "filter": {"subjectBeginsWith": "/b"}}));
+    let changed = put(json!({"destination": to_queue("que1", 300), "filter": {"subjectBeginsWith": "/b"}}));
     assert_eq!(changed["provisioningState"], "Updating");
     rig.pass(300);
     let found = rig.get(&event_subscription())["properties"].clone();
@@ -196,8 +196,8 @@ fn topic_of_the_service_s_own_comes_and_goes_with_the_subscriptions() {
     let rig = Rig::furnished(&[("resources", 1_000)]);
     let (topics, resources) =
         (format!("{GROUP}/providers/Microsoft.EventGrid/systemTopics"), format!("{GROUP}/resources"));
-    rig.ok("PUT", &queue("q1"), &json!({}));
-    rig.ok("PUT", &event_subscription(), &json!({"properties": {"destination": to_queue("q1", 1)}}));
+    rig.ok("PUT", &queue("que1"), &json!({}));
+    rig.ok("PUT", &event_subscription(), &json!({"properties": {"destination": to_queue("que1", 1)}}));
     let made = rig.names(&topics);
     assert!(made.len() == 1 && made[0].starts_with("acme-"), "{made:?}");
     assert_eq!(rig.names(&resources).len(), 2);
@@ -247,9 +247,9 @@ fn new_group_is_found_late() {
 #[test]
 fn locks_are_listed_above_and_below() {
     let rig = Rig::furnished(&[]);
-    rig.ok("PUT", &container("c1"), &json!({}));
+    rig.ok("PUT", &container("con1"), &json!({}));
     let lock = json!({"properties": {"level": "CanNotDelete"}});
-    for (scope, name) in [(GROUP.to_owned(), "above"), (account(), "at"), (container("c1"), "below")] {
+    for (scope, name) in [(GROUP.to_owned(), "above"), (account(), "at"), (container("con1"), "below")] {
         rig.ok("PUT", &format!("{scope}/providers/Microsoft.Authorization/locks/{name}"), &lock);
     }
     let mut found = rig.names(&format!("{}/providers/Microsoft.Authorization/locks", account()));
@@ -260,7 +260,7 @@ fn locks_are_listed_above_and_below() {
 #[test]
 fn what_is_gone_is_listed_for_a_while() {
     let rig = Rig::furnished(&[("lists", 1_000)]);
-    for place in [container("c1"), queue("q1")] {
+    for place in [container("con1"), queue("que1")] {
         let list = place.rsplit_once('/').unwrap().0;
         rig.ok("PUT", &place, &json!({}));
         rig.ok("DELETE", &place, &Value::Null);

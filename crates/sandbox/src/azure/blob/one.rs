@@ -152,6 +152,12 @@ pub(super) fn snapshot(state: &mut Transaction<'_>, call: &Call<'_>, account: &A
 /// <https://learn.microsoft.com/rest/api/storageservices/delete-blob>
 pub(super) fn delete(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, place: &Place) -> Served {
     let spot = spot(state, account, place)?;
+    let container = containers::get(state, account, &place.container)?;
+    // <https://learn.microsoft.com/azure/storage/blobs/immutable-legal-hold-overview>
+    if container.is_some_and(|container| !container.holds.is_empty()) {
+        let message = "This operation is not permitted as the blob is immutable due to one or more legal holds.";
+        return Err(Refusal::conflict("BlobImmutableDueToLegalHold", message));
+    }
     if let Some(suffix) = earlier(call) {
         let Some(blob) = spot.earlier(state, &suffix)? else { return Err(absent()) };
         forget(state, call, spot, &suffix, blob)?;

@@ -42,6 +42,9 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
         for name in ["wandb-full", "other", "wandb"] {
             stage.sandbox().seed_google(PROJECT, Some(&format!("{name}@acme-ml.iam.gserviceaccount.com"))).unwrap();
         }
+        for (what, milliseconds) in [("pubsub.subscriptions", 300), ("pubsub.topics", 150), ("pubsub.lists", 500)] {
+            stage.faults().set_propagation(what, std::time::Duration::from_millis(milliseconds));
+        }
     },
     plan: PLAN,
     examples: [
@@ -293,10 +296,10 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
         &[("GCE_METADATA_HOST", "127.0.0.1:9")],
     ),
     credentials_hint: "gcloud auth application-default login",
-    // Apply: the plan, the topic, its policy, the notification, the look for a second one, a fresh look at the bucket, whose
-    // labels are written whole, the marks, the closing look.
+    // Apply: the plan, the bucket, its policy twice (read, and written under its etag), the notification, which moves that, the look
+    // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
-    waves: [1, 8, 14],
+    waves: [1, 9, 14],
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
     // They carry no precondition: a notification is made and deleted, never changed.
     uncrossed: &["storage.json:notificationConfigs.insert", "storage.json:notificationConfigs.delete"],
@@ -304,12 +307,19 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     always_lists: |_| false,
     says: |operation| {
         let (service, name) = operation.split_once(':').unwrap();
+        match name {
+            "ListTopicSubscriptions" => return "pubsub.topics.subscriptions.list".to_owned(),
+            "GetProject" => return "projects.get".to_owned(),
+            "SearchProjects" => return "projects.search".to_owned(),
+            _ => {}
+        }
         let of = |noun: &str| {
-            name.strip_suffix(noun).map(|verb| format!("{}s.{}", noun.to_lowercase(), verb.to_lowercase()))
+            let verb = name.trim_end_matches('s').strip_suffix(noun)?;
+            Some(format!("{}s.{}", noun.to_lowercase(), verb.to_lowercase()))
         };
         match of("Bucket").or(of("Object")).or(of("Topic")).or(of("Subscription")) {
             Some(name) => format!("{service}.{name}"),
-            None => name.replace("SetIamPolicy", "setIamPolicy"),
+            None => name.replace("SetIamPolicy", "setIamPolicy").replace("GetIamPolicy", "getIamPolicy"),
         }
     },
     refusal: || error(403, "PERMISSION_DENIED", "not authorized to perform this action"),
@@ -479,7 +489,12 @@ fn ours(hand: &Hand) -> Vec<String> {
         ("topic", "/v1/projects/acme-ml/topics", "topics"),
         ("subscription", "/v1/projects/acme-ml/subscriptions", "subscriptions"),
     ] {
-        let items = list(&hand.send("GET", place, Value::Null)[key]);
+        // A list may go on showing what is gone.
+        let there = |item: &Value| {
+            kind == "bucket"
+                || hand.ask("GET", &format!("/v1/{}", item["name"].as_str().unwrap()), &Value::Null).0 == 200
+        };
+        let items: Vec<_> = list(&hand.send("GET", place, Value::Null)[key]).into_iter().filter(there).collect();
         found.extend(items.iter().filter(|item| marked(item)).map(|item| format!("{kind} {}", short(item))));
     }
     let ask = |place: &str| hand.ask("GET", place, &Value::Null).1;

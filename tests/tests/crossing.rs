@@ -72,7 +72,6 @@ const WINDOWS: &[(&str, &[&str])] = &[
     ("iam:GetIamPolicy", &["gcp.access account_grants"]),
     ("pubsub:DeleteSubscription", &["gcp.subscription"]),
     ("pubsub:DeleteTopic", &["gcp.topic", "gcp.subscription topic"]),
-    ("pubsub:SetIamPolicy", &["bindings"]),
     ("pubsub:UpdateSubscription", &["labels"]),
     ("pubsub:UpdateTopic", &["labels"]),
     ("s3:PutBucketCors", &["rules"]),

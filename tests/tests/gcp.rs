@@ -1,5 +1,10 @@
 //! What Google Cloud alone has: bindings that were there before us, and accounts that deployments share.
 
+mod answers;
+mod dead;
+mod hostile;
+mod late;
+
 use provision_sandbox::fault::When;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};

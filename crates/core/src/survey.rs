@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::contents::Contents;
 use crate::error::{Error, ErrorKind, RetryClass};
 use crate::event::{Event, EventSink, milliseconds};
+use crate::facet::Observed;
 use crate::identity::Identity;
 use crate::mark::{Mark, Origin};
 use crate::provider::Observer;
@@ -146,7 +147,11 @@ impl Survey {
     /// Look at what the marks say beyond the plan file: whom access was given to last.
     async fn recall(&mut self, observer: &dyn Observer, names: &[String]) {
         let access: BTreeSet<_> = self.witnesses(names).flat_map(|mark| mark.access.clone()).collect();
-        let addresses = observer.recall(&access.into_iter().collect::<Vec<_>>());
+        let mut addresses = observer.recall(&access.into_iter().collect::<Vec<_>>());
+        // Another look would hide that an answer could not be read.
+        let unknown = self.found.iter().filter(|(_, observation)| is_unknown(observation));
+        let unknown: Vec<_> = unknown.map(|(resource, _)| resource.address.clone()).collect();
+        addresses.retain(|address| !unknown.contains(address));
         if addresses.is_empty() {
             return;
         }
@@ -186,6 +191,19 @@ impl Survey {
             let mark = present.mark.as_ref()?;
             (names.contains(&mark.deployment) && mark.is_for(&resource.identity)).then_some((resource, mark))
         })
+    }
+}
+
+/// Whether something of it was answered, and not by the service.
+fn is_unknown(observation: &Observation) -> bool {
+    let unread = |error: &Error| error.kind() == ErrorKind::Unavailable;
+    match observation {
+        Observation::Unreadable(error) => unread(error),
+        Observation::Present(present) => {
+            let unknown = |observed: &Observed| matches!(observed, Observed::Unknown(error) if unread(error));
+            present.observed.iter().any(|(_, observed)| unknown(observed))
+        }
+        Observation::Absent | Observation::TakenElsewhere { .. } => false,
     }
 }
 

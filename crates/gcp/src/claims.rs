@@ -4,8 +4,9 @@
 //! it stays as long as one does, and the last one takes it out. The marks are looked for in every project that the credentials
 //! can see; where they cannot look is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use provision_core::mark::{Mark, Recorded};
@@ -20,6 +21,9 @@ use crate::tags::labels_of;
 
 /// The key under which marks have it on record, outside of any resource.
 pub(crate) const ON_RECORD: char = 'k';
+
+/// How long something new may be listed before it is shown itself.
+const SHOWN_AFTER: Duration = Duration::from_secs(3);
 
 /// Projects that are looked through at the same time.
 const PROJECTS_AT_ONCE: usize = 8;
@@ -44,6 +48,8 @@ struct Known {
     /// The project's number, by which some accounts name it.
     number: Option<String>,
     notes: BTreeSet<String>,
+    /// Since when something is listed and not there, by its full name.
+    listed_only: BTreeMap<String, Instant>,
 }
 
 /// What is looked at, and what is known before.
@@ -101,6 +107,13 @@ impl Claims {
     /// The number of the plan file's project.
     pub(crate) fn set_number(&self, number: &str) {
         self.known().number = Some(number.to_owned());
+    }
+
+    /// Whether what is listed and not there may still be something new, of which a run that was killed knows nothing.
+    pub(crate) fn is_new(&self, identity: &str) -> bool {
+        let mut known = self.known();
+        let since = known.listed_only.entry(identity.to_owned()).or_insert_with(Instant::now);
+        since.elapsed() < SHOWN_AFTER
     }
 
     /// Something for people to know.

@@ -3,6 +3,8 @@
 //!
 //! [`Reader`] has the reads and nothing else, so that `plan` and `drift` cannot write.
 
+use std::collections::BTreeSet;
+
 use google_cloud_auth::credentials::Credentials;
 use google_cloud_iam_v1::model::{GetIamPolicyRequest, GetPolicyOptions};
 pub(crate) use google_cloud_wkt::Duration;
@@ -12,7 +14,9 @@ use serde::Serialize;
 use crate::error::Call;
 use crate::error::answer::from_sdk;
 use crate::trace::Tracer;
+use expected::Expected;
 
+mod expected;
 pub(crate) mod iam;
 pub(crate) mod json;
 pub(crate) mod pubsub;
@@ -56,6 +60,28 @@ pub(crate) struct Reader {
     clients: Clients,
 }
 
+/// The pages of a list, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    /// The next one to be read; empty at the beginning.
+    pub(crate) token: String,
+    read: BTreeSet<String>,
+}
+
+impl Pages {
+    /// Go on to the page that an answer names; whether there is one. A page that was read already leads nowhere.
+    pub(crate) fn turn(&mut self, call: &Call<'_>, next: String) -> Result<bool, Error> {
+        if next.is_empty() {
+            return Ok(false);
+        }
+        if !self.read.insert(next.clone()) {
+            return Err(call.unreadable(&"its next page is one that was read already"));
+        }
+        self.token = next;
+        Ok(true)
+    }
+}
+
 impl Reader {
     /// A reader on these clients.
     pub(crate) const fn new(clients: Clients) -> Self {
@@ -70,18 +96,21 @@ provision_core::writer! {
 
 impl Clients {
     /// Send one call of the SDK through the one retry policy, with its error mapped.
-    async fn send<R, T, F>(&self, call: Call<'_>, request: R, send: impl Fn(R) -> F) -> Result<T, Error>
+    async fn send<R, T, F>(&self, call: &Call<'_>, request: R, send: impl Fn(R) -> F) -> Result<T, Error>
     where
         R: Clone + Serialize,
-        T: Serialize,
+        T: Expected,
         F: Future<Output = Result<T, google_cloud_gax::error::Error>>,
     {
         retry::call(|| async {
-            let sent = self.trace.model(&call, &request);
+            let sent = self.trace.model(call, &request);
             let answer = send(request.clone()).await;
-            let answer = answer.map_err(|error| from_sdk(&call, &error));
+            let answer = answer.map_err(|error| from_sdk(call, &error));
             self.trace.modelled(sent, &answer);
-            answer
+            answer.and_then(|answer| match answer.is_of(call.resource) {
+                true => Ok(answer),
+                false => Err(call.unreadable(&"it is not what was asked for")),
+            })
         })
         .await
     }
@@ -90,4 +119,19 @@ impl Clients {
 fn policy_request(resource: &str) -> GetIamPolicyRequest {
     let options = GetPolicyOptions::new().set_requested_policy_version(POLICY_VERSION);
     GetIamPolicyRequest::new().set_resource(resource).set_options(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_comes_again_ends_the_list() {
+        let call = Call::rest("GET", "pubsub.topics.list", "projects/p", "list".to_owned());
+        let mut pages = Pages::default();
+        assert!(pages.turn(&call, "a".to_owned()).unwrap() && pages.turn(&call, "b".to_owned()).unwrap());
+        assert_eq!(pages.token, "b");
+        assert!(pages.turn(&call, "a".to_owned()).is_err());
+        assert!(!pages.turn(&call, String::new()).unwrap());
+    }
 }

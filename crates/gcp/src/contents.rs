@@ -7,17 +7,17 @@ use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind};
 
 use crate::client::storage::Version;
-use crate::client::{Reader, Writer};
+use crate::client::{Pages, Reader, Writer};
 
 /// One page: enough to say that it is not empty, and roughly by how much. Unfinished uploads are not counted: they go with
 /// the bucket, "the request succeeds if the bucket only contains incomplete uploads, such as ongoing XML API multipart
 /// uploads" (<https://cloud.google.com/storage/docs/xml-api/delete-bucket>).
 pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, Error> {
-    let page = reader.list_versions(bucket, "").await?;
+    let page = reader.list_versions(bucket, &mut Pages::default()).await?;
     Ok(page.map_or_else(Contents::default, |page| Contents {
         objects: u64::try_from(page.versions.len()).unwrap_or(u64::MAX),
         uploads: 0,
-        more: !page.next.is_empty(),
+        more: page.more,
     }))
 }
 
@@ -37,10 +37,10 @@ pub(crate) async fn empty(writer: &Writer, bucket: &str, context: &OperationCont
 
 /// Pages of generations.
 fn versions(reader: &Reader, bucket: &str) -> impl Stream<Item = Result<Vec<Version>, Error>> {
-    stream::try_unfold(Some(String::new()), move |from| async move {
-        let Some(from) = from else { return Ok(None) };
-        let Some(page) = reader.list_versions(bucket, &from).await? else { return Ok(None) };
-        Ok(Some((page.versions, Some(page.next).filter(|next| !next.is_empty()))))
+    stream::try_unfold(Some(Pages::default()), move |pages| async move {
+        let Some(mut pages) = pages else { return Ok(None) };
+        let Some(page) = reader.list_versions(bucket, &mut pages).await? else { return Ok(None) };
+        Ok(Some((page.versions, page.more.then_some(pages))))
     })
 }
 

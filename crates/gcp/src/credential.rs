@@ -7,19 +7,19 @@
 use std::path::{Path, PathBuf};
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
-use google_cloud_gax::client_builder;
+use google_cloud_gax::client_builder::{self, internal::with_follow_redirects};
 use google_cloud_gax::retry_policy::NeverRetry;
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
-use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
+use provision_core::retry::{self, CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::client::{Clients, Json};
 use crate::error::answer::no_token;
-use crate::error::unauthenticated;
+use crate::error::{unauthenticated, unavailable};
 use crate::trace::Tracer;
 
 /// The clients of all the plan files of a process: they share connections and credentials.
@@ -33,6 +33,14 @@ const STORAGE_GRPC: &str = "PROVISION_GCS_GRPC_ENDPOINT";
 const PUBSUB: &str = "PUBSUB_EMULATOR_HOST";
 /// IAM and Resource Manager.
 const API: &str = "PROVISION_GCP_API_ENDPOINT";
+
+/// Which of Google's clouds the credentials are of, where they do not say it
+/// (<https://cloud.google.com/python/docs/reference/google-cloud-core/latest/universe>).
+const UNIVERSE: &str = "GOOGLE_CLOUD_UNIVERSE_DOMAIN";
+/// The one whose services are called.
+const GOOGLES: &str = "googleapis.com";
+/// How long a file that is there may take to give a token: federation asks two services, each of which may be slow.
+const FILE_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Where calls go, and as whom.
 #[derive(Clone, Debug)]
@@ -145,15 +153,47 @@ async fn in_environment(variable: Variables<'_>) -> Result<(Credentials, String)
     let credentials = google_cloud_auth::credentials::Builder::default().build();
     let credentials = credentials.map_err(|error| unauthenticated(TRIED, &error.to_string()))?;
     let tried = format!("get a token for {principal}");
-    match tokio::time::timeout(CREDENTIALS_LIMIT, credentials.headers(http::Extensions::new())).await {
-        Ok(Ok(_)) => Ok((credentials, principal)),
-        Ok(Err(error)) => Err(no_token(&tried, &error)),
-        Err(_) if file.is_some() => Err(unauthenticated(&tried, "none came within 3 s")),
+    let limit = if file.is_some() { FILE_LIMIT } else { CREDENTIALS_LIMIT };
+    let got = async {
+        in_this_universe(variable, &credentials).await?;
+        token(&credentials, &tried, file.is_some()).await
+    };
+    match tokio::time::timeout(limit, got).await {
+        Ok(got) => got.map(|()| (credentials, principal)),
+        Err(_) if file.is_some() => {
+            Err(unauthenticated(&tried, &format!("none came within {} s", FILE_LIMIT.as_secs())))
+        }
         Err(_) => Err(unauthenticated(
             TRIED,
             "there is no credentials file, and the metadata server did not answer within 3 s",
         )),
     }
+}
+
+/// Credentials of another of Google's clouds are not sent to this one.
+async fn in_this_universe(variable: Variables<'_>, credentials: &Credentials) -> Result<(), Error> {
+    let universe = match variable(UNIVERSE) {
+        Some(universe) => universe,
+        None => credentials.universe_domain().await.unwrap_or_else(|| GOOGLES.to_owned()),
+    };
+    if universe == GOOGLES {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Unsupported, format!("use credentials of the universe `{universe}`"));
+    Err(error.with_message(format!("the services of `{GOOGLES}` alone are called")))
+}
+
+/// A token, which is kept. The service that gives it to who has a file may have a bad moment; whether there is a metadata server at
+/// all is asked once.
+async fn token(credentials: &Credentials, tried: &str, again: bool) -> Result<(), Error> {
+    retry::call(|| async {
+        match credentials.headers(http::Extensions::new()).await {
+            Ok(_) => Ok(()),
+            Err(error) if again && error.is_transient() => Err(unavailable("a token", tried, &root_cause(&error))),
+            Err(error) => Err(no_token(tried, &error)),
+        }
+    })
+    .await
 }
 
 /// The file that credentials come from; `None` where it is the metadata server
@@ -198,11 +238,14 @@ async fn clients(endpoints: &Endpoints, credentials: &Credentials) -> Result<Cli
         ($client:path, $endpoint:expr) => {{
             let builder = <$client>::builder().with_endpoint($endpoint).with_credentials(credentials.clone());
             let builder = builder.with_retry_policy(NeverRetry).with_attempt_timeout(request_timeout());
-            builder.build().await.map_err(|error: client_builder::Error| error.to_string())?
+            with_follow_redirects(builder, false)
+                .build()
+                .await
+                .map_err(|error: client_builder::Error| error.to_string())?
         }};
     }
-    let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(request_timeout()).build();
-    let http = http.map_err(|error| root_cause(&error))?;
+    let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(request_timeout());
+    let http = http.redirect(reqwest::redirect::Policy::none()).build().map_err(|error| root_cause(&error))?;
     let json =
         |endpoint: &str| Json { http: http.clone(), endpoint: endpoint.to_owned(), credentials: credentials.clone() };
     Ok(Clients {

@@ -44,9 +44,17 @@ impl<'a> Call<'a> {
         named.iter().map(|permission| format!("`{permission}`")).collect::<Vec<_>>().join(" and ")
     }
 
-    /// An answer that says "done" and is not what this call gives.
+    /// An answer that says "done" and is not what this call gives. Of a write it is the same as an answer that was lost: whether it
+    /// had its effect another attempt finds out. Of a read it is the end: what is not known is not guessed.
     pub(crate) fn unreadable(&self, reason: &dyn Display) -> Error {
-        unreadable(self.operation, &self.tried, reason)
+        let class = if self.reads() { RetryClass::Final } else { RetryClass::Transient };
+        unreadable(self.operation, &self.tried, reason).with_retry(class)
+    }
+
+    /// Whether it changes nothing, by its name.
+    fn reads(&self) -> bool {
+        let verb = self.operation.rsplit('.').next().unwrap_or_default();
+        ["get", "list", "search"].iter().any(|reading| verb.starts_with(reading))
     }
 }
 
@@ -74,12 +82,10 @@ pub(crate) fn unavailable(operation: &str, tried: &str, reason: &str) -> Error {
         .with_hint("check the network, a proxy and the variables of emulators, then run the same command again")
 }
 
-/// An answer that says "done" and is not what the call gives. The call may have had its effect: the same as an answer that was
-/// lost.
-pub(crate) fn unreadable(operation: &str, tried: &str, reason: &dyn Display) -> Error {
+/// An answer that says "done" and is not what the call gives.
+fn unreadable(operation: &str, tried: &str, reason: &dyn Display) -> Error {
     let error = Error::new(ErrorKind::Unavailable, tried).with_operation(operation);
-    let error = error.with_message(format!("the answer cannot be read: {reason}")).with_retry(RetryClass::Transient);
-    error.with_hint(
+    error.with_message(format!("the answer cannot be read: {reason}")).with_hint(
         "a proxy or a sign-in page in between may have answered: check the network, then run the same command again",
     )
 }
@@ -106,8 +112,28 @@ fn is_of_the_project(reason: &str) -> bool {
 /// Whether a permission is what the caller lacks, and not an API that is switched on or the organization's consent.
 pub(crate) fn lacks_permission(error: &Error) -> bool {
     let of_the_project = error.code().is_some_and(is_of_the_project);
-    let forbidden = error.message().is_some_and(is_org_policy);
-    error.kind() == ErrorKind::PermissionDenied && !of_the_project && !forbidden
+    let otherwise = |message: &str| is_org_policy(message) || is_about_billing(message) || is_about_use(message);
+    let otherwise = error.message().is_some_and(otherwise);
+    error.kind() == ErrorKind::PermissionDenied && !of_the_project && !otherwise
+}
+
+/// "The billing account for the owning project is disabled in state absent"; "Billing must be enabled for activation of service"
+/// (<https://cloud.google.com/storage/docs/troubleshooting#access-permission>).
+fn is_about_billing(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("billing account") || message.contains("billing must be enabled")
+}
+
+/// Calls may not be counted to the project that they name: "Caller does not have serviceusage.services.use access"
+/// (<https://cloud.google.com/service-usage/docs/access-control>).
+fn is_about_use(message: &str) -> bool {
+    message.contains("serviceusage.services.use")
+}
+
+/// A policy that was read before an account in it was deleted: "Inconsistent representation of deleted member"
+/// (<https://github.com/GoogleCloudPlatform/k8s-config-connector/issues/279>). A fresh look has it otherwise.
+fn is_about_deleted_member(message: &str) -> bool {
+    message.contains("representation of deleted member")
 }
 
 /// Refusals by constraints of the organization (<https://cloud.google.com/resource-manager/docs/organization-policy/overview>)
@@ -131,9 +157,12 @@ fn classify(answer: &ServiceError) -> (ErrorKind, RetryClass) {
     if is_org_policy(&answer.message) && matches!(answer.status, Some(400 | 403 | 409 | 412)) {
         return (Kind::PermissionDenied, RetryClass::Final);
     }
+    if is_about_deleted_member(&answer.message) {
+        return (Kind::Conflict, RetryClass::Conflict);
+    }
     match answer.code.as_str() {
         "UNAUTHENTICATED" | "authError" => (Kind::Unauthenticated, RetryClass::Final),
-        "PERMISSION_DENIED" | "forbidden" => (Kind::PermissionDenied, RetryClass::Final),
+        "PERMISSION_DENIED" | "forbidden" | "accountDisabled" => (Kind::PermissionDenied, RetryClass::Final),
         "NOT_FOUND" | "notFound" => (Kind::NotFound, RetryClass::Final),
         "ALREADY_EXISTS" | "conflict" => (Kind::AlreadyExists, RetryClass::Final),
         // "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff."
@@ -204,7 +233,12 @@ pub(crate) fn settling<T>(result: Result<T, Error>, created: bool) -> Result<T, 
 /// look at it ("or it may not exist",
 /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/get>).
 pub(crate) fn may_be_gone(error: &Error) -> bool {
-    error.kind() == ErrorKind::NotFound || lacks_permission(error)
+    error.kind() == ErrorKind::NotFound || is_denied(error, "may not exist")
+}
+
+/// Whether a service itself, in these words, says that a permission is what the caller lacks: a proxy refuses too.
+pub(crate) fn is_denied(error: &Error, words: &str) -> bool {
+    lacks_permission(error) && error.message().is_some_and(|message| message.contains(words))
 }
 
 /// For a call that carried an etag or a metageneration: every way of saying that it was stale asks for another look.
@@ -242,6 +276,35 @@ mod tests {
         assert_eq!(class(501, "", "").0, ErrorKind::Unsupported);
         assert_eq!(class(409, "", "").0, ErrorKind::AlreadyExists);
         assert_eq!(class(404, "notFound", "").0, ErrorKind::NotFound);
+        let member = "Inconsistent representation of deleted member: 'deleted:serviceAccount:a@p?uid=1' and 'serviceAccount:a@p'";
+        assert_eq!(class(400, "INVALID_ARGUMENT", member), (ErrorKind::Conflict, RetryClass::Conflict));
+    }
+
+    #[test]
+    fn an_unreadable_answer_ends_a_read_and_repeats_a_write() {
+        let class = |operation| {
+            let call = Call::rest("POST", operation, "", String::new());
+            call.unreadable(&"x").retry().clone()
+        };
+        for read in ["iam.serviceAccounts.getIamPolicy", "storage.buckets.list", "resourcemanager.projects.search"] {
+            assert_eq!(class(read), RetryClass::Final, "{read}");
+        }
+        assert_eq!(class("pubsub.topics.create"), RetryClass::Transient);
+    }
+
+    #[test]
+    fn only_a_missing_permission_is_one() {
+        let denied = |message: &str| Error::new(ErrorKind::PermissionDenied, "x").with_message(message);
+        let words = "Permission 'storage.buckets.get' denied on resource (or it may not exist).";
+        assert!(lacks_permission(&denied(words)) && is_denied(&denied(words), "storage.buckets.get"));
+        assert!(may_be_gone(&denied(words)) && !may_be_gone(&denied("403 Forbidden")));
+        for other in [
+            "The billing account for the owning project is disabled in state absent",
+            "a@b does not have serviceusage.services.use access to the Google Cloud project.",
+            "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: abc",
+        ] {
+            assert!(!lacks_permission(&denied(other)), "{other}");
+        }
     }
 
     /// <https://cloud.google.com/storage/docs/org-policy-constraints>

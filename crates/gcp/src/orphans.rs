@@ -1,12 +1,15 @@
 //! Everything that carries the deployment's mark, whether the plan file names it or not.
 
-use provision_core::Error;
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
 use provision_core::mark::{DEPLOYMENT_KEY, Mark, Tags};
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::{Error, ErrorKind};
 
 use crate::claims::Claims;
 use crate::client::Reader;
-use crate::error::lacks_permission;
+use crate::error::{NOT_SEEN, lacks_permission};
 use crate::names::{Names, Part, bucket_identity, pubsub_identity, short};
 use crate::resources::{subscription, topic};
 use crate::tags::labels_of;
@@ -14,12 +17,25 @@ use crate::tags::labels_of;
 /// Buckets, subscriptions and topics with the mark of one of these deployments. A subscription goes before its topic.
 pub(crate) async fn marked(
     reader: &Reader,
-    project: &str,
+    names: &Names,
     deployments: &[String],
     claims: &Claims,
 ) -> Result<Vec<Orphan>, Error> {
-    let (buckets, topics, subscriptions) =
-        futures::join!(reader.list_buckets(project), reader.list_topics(project), reader.list_subscriptions(project));
+    let project = &names.project;
+    let own = [
+        names.topic.as_ref().map(|name| (Part::Topic, names.topic_name(name))),
+        names.subscription.as_ref().map(|name| (Part::Subscription, names.subscription_name(name))),
+    ];
+    let own = join_all(own.into_iter().flatten().map(|(part, name)| async move {
+        let labels = labels_there(reader, part, &name).await;
+        (pubsub_identity(&name), labels)
+    }));
+    let (buckets, topics, subscriptions, own) = futures::join!(
+        reader.list_buckets(project),
+        reader.list_topics(project),
+        reader.list_subscriptions(project),
+        own
+    );
     let buckets = listed("buckets", buckets, claims)?;
     let topics = listed("topics", topics, claims)?;
     let subscriptions = listed("subscriptions", subscriptions, claims)?;
@@ -29,7 +45,57 @@ pub(crate) async fn marked(
         subscriptions.iter().map(|found| (Part::Subscription, pubsub_identity(&found.name), &found.labels));
     let all = buckets.chain(subscriptions).chain(topics);
     let orphan = |(part, identity, labels)| orphan(part, identity, &labels_of(labels), deployments);
-    Ok(all.filter_map(orphan).collect())
+    let own: Own = own.into_iter().collect();
+    if let Some(unknown) =
+        own.values().filter_map(|labels| labels.as_ref().err()).find(|error| !lacks_permission(error))
+    {
+        return Err(unknown.clone());
+    }
+    let found = all.filter_map(orphan).map(|orphan| confirmed(reader, orphan, deployments, &own, claims));
+    join_all(found).await.into_iter().filter_map(Result::transpose).collect()
+}
+
+/// The labels of something; `None` if it is not there.
+type Labels = Result<Option<Tags>, Error>;
+
+/// Those of what the plan file names, by its full name, read beside the lists.
+type Own = BTreeMap<String, Labels>;
+
+async fn labels_there(reader: &Reader, part: Part, name: &str) -> Labels {
+    match part {
+        Part::Topic => topic::tags(reader, name).await,
+        _ => subscription::tags(reader, name).await,
+    }
+}
+
+/// A list may go on showing what is gone, or was relabelled: the thing itself is looked at. What is listed and not there may also be
+/// new: a short time later it is gone. The list of buckets is never old (<https://cloud.google.com/storage/docs/consistency>).
+async fn confirmed(
+    reader: &Reader,
+    listed: Orphan,
+    deployments: &[String],
+    own: &Own,
+    claims: &Claims,
+) -> Result<Option<Orphan>, Error> {
+    let part = Part::of(&listed.address)?;
+    if part == Part::Bucket {
+        return Ok(Some(listed));
+    }
+    let labels = match own.get(&listed.identity) {
+        Some(labels) => labels.clone(),
+        None => labels_there(reader, part, listed.identity.trim_start_matches("//pubsub.googleapis.com/")).await,
+    };
+    match labels {
+        Ok(None) if claims.is_new(&listed.identity) => Err(not_shown(part, &listed.name)),
+        Ok(labels) => Ok(labels.and_then(|labels| orphan(part, listed.identity, &labels, deployments))),
+        Err(error) if lacks_permission(&error) => Ok(Some(listed)),
+        Err(error) => Err(error),
+    }
+}
+
+fn not_shown(part: Part, name: &str) -> Error {
+    let error = Error::new(ErrorKind::Unavailable, format!("tell whether {} `{name}` is there", part.kind()));
+    error.with_message("it is listed, and not shown itself").with_retry(NOT_SEEN)
 }
 
 /// What a list has; without the right to it nothing can be left over that this run knows of, which is told. A destroy must

@@ -6,15 +6,18 @@
 //! decides which of a role's members is ours.
 
 use provision_core::compare::same;
-use provision_core::facet::{Entry, EntryId};
+use provision_core::facet::{Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
 use crate::client::iam::{Binding, Policy};
 use crate::client::{POLICY_VERSION, Reader, Writer};
 use crate::error::{NOT_SEEN, absent};
 use crate::names::short;
+
+/// "All principals (including domains and Google groups) in a single allow policy": <https://cloud.google.com/iam/quotas#limits>.
+const MOST_MEMBERS: usize = 1500;
 
 /// What a policy belongs to.
 #[derive(Clone, Debug)]
@@ -93,10 +96,30 @@ pub(crate) fn has(policy: &Policy, role: &str, member: &str) -> bool {
     bindings.any(|binding| binding.members.iter().any(|other| other == member))
 }
 
+/// The bindings that let everybody in, for people.
+pub(crate) fn public_bindings(policy: &Policy) -> Vec<String> {
+    let everybody = |member: &&String| ["allUsers", "allAuthenticatedUsers"].contains(&member.as_str());
+    let of = |binding: &Binding| {
+        let members = binding.members.iter().filter(everybody);
+        members.map(|member| format!("{} for {member}", binding.role)).collect::<Vec<_>>()
+    };
+    policy.bindings.iter().flat_map(of).collect()
+}
+
 /// Every member of these roles.
 pub(crate) fn entries(policy: &Policy, roles: &[&str]) -> Vec<Entry> {
     let bindings = policy.bindings.iter().filter(|binding| roles.contains(&binding.role.as_str()));
     bindings.flat_map(|binding| binding.members.iter().map(|member| entry(binding, member))).collect()
+}
+
+/// Members of these roles, with the room that their policy has.
+pub(crate) fn members(policy: &Policy, list: Vec<Entry>) -> Entries {
+    let all = policy.bindings.iter().map(|binding| binding.members.len()).sum::<usize>();
+    let refusal = || Refusal {
+        reason: format!("its policy has {all} members, and takes no more than {MOST_MEMBERS}"),
+        hint: "put members into a group, or take out those that nobody needs".to_owned(),
+    };
+    Entries { list, limit: (all >= MOST_MEMBERS).then(|| (0, refusal())) }
 }
 
 /// A member on a condition has the role only sometimes: that is never what we gave.
@@ -139,8 +162,11 @@ fn take(policy: &mut Policy, role: &str, member: &str) {
     policy.bindings.retain(|binding| !(is_open(binding, role) && binding.members.is_empty()));
 }
 
-/// Put `value` in place of `before`. `fresh` is a holder that this run made and whose policy is empty then. What is to be taken
-/// out of a holder that is gone is gone.
+/// The etag of a policy that nobody wrote yet, as it was recorded: a policy that is written with it is written only if that is so.
+const UNWRITTEN: &[u8] = &[0, 0x20, 1];
+
+/// Put `value` in place of `before`. What this run has just made has a policy that nobody wrote: where that is not so any more, it
+/// is read. What is to be taken out of a holder that is gone is gone.
 pub(crate) async fn write(
     writer: &Writer,
     target: &PolicyTarget,
@@ -148,11 +174,13 @@ pub(crate) async fn write(
     value: &Value,
     just_created: bool,
 ) -> Result<(), Error> {
-    let found = match just_created {
-        true => Some(Policy::new()),
-        false => target.policy(writer.reader()).await?,
-    };
-    let Some(found) = found else {
+    if just_created && let Some(first) = edited(&Policy::new().set_etag(UNWRITTEN), before, value) {
+        match target.set_policy(writer, &first).await {
+            Err(error) if *error.retry() == RetryClass::Conflict => {}
+            written => return written,
+        }
+    }
+    let Some(found) = target.policy(writer.reader()).await? else {
         return if value.is_null() { Ok(()) } else { Err(gone_error(target)) };
     };
     match edited(&found, before, value) {
@@ -177,9 +205,16 @@ where
     };
     let found = found?;
     match policy {
+        // What says nothing of a thing that is not there says nothing else either.
+        Err(error) if found.is_none() && !may_be_closed(&error) => Err(error),
         Err(error) if found.is_some() && error.kind() == ErrorKind::NotFound => Err(error.with_retry(NOT_SEEN)),
         policy => Ok((found, policy)),
     }
+}
+
+/// Whether a policy may not be read, or is not there.
+fn may_be_closed(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
 }
 
 fn gone_error(target: &PolicyTarget) -> Error {
@@ -287,6 +322,14 @@ mod tests {
         let ours = &entries(&found, &[ROLE])[1];
         assert_eq!((ours.member.as_deref(), &ours.value), (Some(ROLE), &granted(email_of(US), &[ROLE])[ROLE]));
         assert!(entries(&found, &["roles/viewer"]).is_empty());
+    }
+
+    #[test]
+    fn a_full_policy_takes_no_more() {
+        let many: Vec<_> = (0..MOST_MEMBERS).map(|number| format!("user:{number}@b.c")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(members(&policy(&[binding(&many[1..])]), Vec::new()).limit.is_none());
+        assert_eq!(members(&policy(&[binding(&many)]), Vec::new()).limit.unwrap().0, 0);
     }
 
     #[test]

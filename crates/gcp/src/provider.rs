@@ -16,7 +16,7 @@ use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
 use crate::claims::Claims;
 use crate::client::{Reader, Writer};
@@ -26,7 +26,6 @@ use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part};
 use crate::resources::access::AccessFacet;
-use crate::resources::reattachment::Held;
 use crate::resources::{access, bucket, notification, subscription, topic};
 use crate::{contents, orphans, outputs};
 
@@ -42,8 +41,6 @@ struct Provider<C> {
     agent: OnceCell<Result<String, Error>>,
     /// Whom access was given to before, and who else relies on it.
     claims: Claims,
-    /// The subscription while it is made again.
-    held: Mutex<Option<Held>>,
 }
 
 #[async_trait]
@@ -90,7 +87,7 @@ impl<C> Provider<C> {
         let deployments = std::iter::once(deployment.name.clone()).chain(deployment.was.clone()).collect();
         let claims = Claims::new(&settings.gcp.project, deployments);
         let (number, agent) = (OnceCell::new(), OnceCell::new());
-        Self { settings, session, client, number, agent, claims, held: Mutex::default() }
+        Self { settings, session, client, number, agent, claims }
     }
 
     fn names(&self) -> Names {
@@ -209,7 +206,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
-        orphans::marked(self.client.as_ref(), &self.settings.gcp.project, deployments, &self.claims).await
+        orphans::marked(self.client.as_ref(), &self.names(), deployments, &self.claims).await
     }
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
@@ -217,6 +214,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
+        // What is released stays with all that is in it; a full bucket of ours the service refuses to delete.
+        if self.settings.gcp.bucket.adopt {
+            return Ok(Contents::default());
+        }
         contents::contents(self.client.as_ref(), &self.names().bucket).await
     }
 
@@ -225,10 +226,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let names = self.names();
         let topic = names.topic_name(names.topic.as_deref().unwrap_or_default());
         match Part::of(address)? {
-            Part::Topic => {
+            // One that is released stays; should it be ours after all, its deletion looks too.
+            Part::Topic if !self.settings.gcp.topic.adopt => {
                 topic::deletion_blockers(self.client.as_ref(), &names, &topic, &self.claims.deployments()).await
             }
-            Part::Bucket | Part::Subscription | Part::Notification | Part::Access => Ok(None),
+            Part::Topic | Part::Bucket | Part::Subscription | Part::Notification | Part::Access => Ok(None),
         }
     }
 }
@@ -285,7 +287,7 @@ impl Provisioner for Provider<Writer> {
         let written = match part {
             Part::Bucket => bucket::write(client, &names, write).await,
             Part::Topic => topic::write(client, &names.topic_name(name), write).await,
-            Part::Subscription => subscription::write(client, &names.subscription_name(name), write, &self.held).await,
+            Part::Subscription => subscription::write(client, &names.subscription_name(name), write).await,
             Part::Notification => notification::write(client, &names, write).await,
             Part::Access => access::write(client, &names, write, &self.claims).await,
         };
@@ -310,11 +312,12 @@ impl Provisioner for Provider<Writer> {
     }
 }
 
-/// What is written under a precondition, or moves that of others. An account's policy is no part of the bucket, and in what this
-/// run made there is nobody else.
+/// What is written under a precondition, or moves that of others: the bucket's policy and its notifications do so in what this run
+/// made too. An account's policy is no part of the bucket.
 fn needs_lane(part: Part, write: &Write<'_>) -> bool {
     match part {
         Part::Access => access::is_in_bucket(write.facet),
-        Part::Bucket | Part::Topic | Part::Subscription | Part::Notification => !write.just_created,
+        Part::Notification => true,
+        Part::Bucket | Part::Topic | Part::Subscription => !write.just_created,
     }
 }

@@ -7,9 +7,11 @@
 //!
 //! Delays by name: `pubsub.iam` (Cloud Storage sees a topic's policy late), `iam.policy` (signing sees an account's policy
 //! late), `storage.iam` (signed URLs see a bucket's policy late), `storage.labels` and `pubsub.labels` (lists see changed
-//! labels late).
+//! labels late), `pubsub.topics` and `pubsub.subscriptions` (a new one is not there for anybody at first), `pubsub.lists` (lists
+//! go on showing what was deleted).
 
 mod call;
+mod caller;
 mod details;
 mod grpc;
 mod iam;
@@ -90,7 +92,8 @@ impl Emulator for Google {
         let mut call = Call::new(&self.world, route, request);
         let mut answer = self.answer(&call);
         let until_ms = call.now_ms + PULL_WAIT_MS;
-        while pubsub::message::waits(&call) && answer.body().as_ref() == b"{}" && call.now_ms < until_ms {
+        let waits = pubsub::message::waits(&call) || pubsub::subscriber::waits(&call);
+        while waits && is_empty(&answer) && call.now_ms < until_ms {
             tokio::time::sleep(Duration::from_millis(20)).await;
             if call.presence.is_gone() {
                 break;
@@ -114,7 +117,13 @@ impl Emulator for Google {
     }
 }
 
+/// Whether there are no messages in an answer: in JSON, or in a frame.
+fn is_empty(answer: &Response<Bytes>) -> bool {
+    [&b"{}"[..], &[0; 5]].contains(&answer.body().as_ref())
+}
+
 fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
+    caller::check(call)?;
     match call.operation.as_str() {
         "storage:CreateBucket"
         | "storage:GetBucket"
@@ -134,6 +143,7 @@ fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes
         operation if operation.starts_with("storage.json:notificationConfigs.") => {
             storage::notification::answer(state, call).map(in_json)
         }
+        operation if operation.starts_with(pubsub::subscriber::SERVICE) => pubsub::subscriber::answer(state, call),
         operation => match operation.split(':').next().unwrap_or_default() {
             "storage.json" => storage::bucket_json::answer(state, call).map(in_json),
             "storage.xml" => storage::xml::answer(state, call),

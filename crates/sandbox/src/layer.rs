@@ -221,6 +221,14 @@ fn asked(wire: &dyn Wire, operation: &str, request: &Request<Bytes>, start: Inst
     }
 }
 
+/// The first half of an answer. One of gRPC's without a message is its status alone, which is not there then.
+fn halved(mut answer: Response<Bytes>) -> Response<Bytes> {
+    if answer.body().is_empty() {
+        ["grpc-status", "grpc-message"].iter().for_each(|name| drop(answer.headers_mut().remove(*name)));
+    }
+    answer.map(|body| body.slice(..body.len() / 2))
+}
+
 async fn phrased(wire: &dyn Wire, operation: &str, what: What, answer: Answer) -> Answer {
     match what {
         What::Answer { status, headers, body } => {
@@ -234,7 +242,7 @@ async fn phrased(wire: &dyn Wire, operation: &str, what: What, answer: Answer) -
         What::Throttle => Ok(wire.throttled(operation)),
         What::Conflict => Ok(wire.conflict(operation)),
         What::Drop => Err(Dropped),
-        What::Truncate => answer.map(|answer| answer.map(|body| body.slice(..body.len() / 2))),
+        What::Truncate => answer.map(halved),
         What::Delay(delay) => {
             tokio::time::sleep(delay).await;
             answer

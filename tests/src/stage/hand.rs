@@ -100,7 +100,7 @@ impl Hand {
         }
     }
 
-    /// Send a request; gives status and answer. What goes on after its answer is waited for.
+    /// Send a request; gives status and answer. What goes on after its answer is waited for, and so is what is not shown at once.
     ///
     /// # Panics
     ///
@@ -109,8 +109,25 @@ impl Hand {
         runtime().block_on(async {
             let response = self.request(method, place, body).await.send().await.unwrap();
             self.wait_for(&response).await;
-            read(response).await
+            let answered = read(response).await;
+            let made = method == "PUT" && answered.0 < 300 && place.starts_with("/v1/projects/");
+            if made && matches!(self.way.as_ref(), Way::Google { .. }) {
+                self.wait_until_shown(place).await;
+            }
+            answered
         })
+    }
+
+    /// Pub/Sub does not show at once what was made.
+    async fn wait_until_shown(&self, place: &str) {
+        for _ in 0..500 {
+            let shown = self.request("GET", place, &Value::Null).await.send().await.unwrap().status();
+            if shown != 404 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{place} is never shown");
     }
 
     async fn request(&self, method: &str, place: &str, body: &Value) -> RequestBuilder {

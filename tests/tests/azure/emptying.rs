@@ -4,7 +4,7 @@ use provision_sandbox::fault::{Nth, What};
 use provision_tests::stage::Stage;
 use serde_json::json;
 
-use crate::clouds::azure::container;
+use crate::clouds::azure::hand::container;
 use crate::clouds::{AZURE, fault};
 
 const DESTROY: &[&str] = &["destroy", "--yes", "--delete-data", "wandb-files"];

@@ -35,6 +35,9 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
         for name in ["wandb-full", "other", "wandb"] {
             stage.sandbox().seed_google(PROJECT, Some(&format!("{name}@acme-ml.iam.gserviceaccount.com"))).unwrap();
         }
+        for (what, milliseconds) in [("pubsub.subscriptions", 300), ("pubsub.topics", 150), ("pubsub.lists", 500)] {
+            stage.faults().set_propagation(what, std::time::Duration::from_millis(milliseconds));
+        }
     },
     plans: PLANS,
     edits: EDITS,
@@ -111,10 +114,10 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
         &[("GCE_METADATA_HOST", "127.0.0.1:9")],
     ),
     credentials_hint: "gcloud auth application-default login",
-    // Apply: the plan, the topic, its policy, the notification, the look for a second one, a fresh look at the bucket, whose
-    // labels are written whole, the marks, the closing look.
+    // Apply: the plan, the bucket, its policy twice (read, and written under its etag), the notification, which moves that, the look
+    // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
-    waves: [1, 8, 14],
+    waves: [1, 9, 14],
 };
 
 const PLANS: Plans = Plans {
@@ -317,12 +320,19 @@ const FAULTS: Faults = Faults {
     },
     says: |operation| {
         let (service, name) = operation.split_once(':').unwrap();
+        match name {
+            "ListTopicSubscriptions" => return "pubsub.topics.subscriptions.list".to_owned(),
+            "GetProject" => return "projects.get".to_owned(),
+            "SearchProjects" => return "projects.search".to_owned(),
+            _ => {}
+        }
         let of = |noun: &str| {
-            name.strip_suffix(noun).map(|verb| format!("{}s.{}", noun.to_lowercase(), verb.to_lowercase()))
+            let verb = name.trim_end_matches('s').strip_suffix(noun)?;
+            Some(format!("{}s.{}", noun.to_lowercase(), verb.to_lowercase()))
         };
         match of("Bucket").or(of("Object")).or(of("Topic")).or(of("Subscription")) {
             Some(name) => format!("{service}.{name}"),
-            None => name.replace("SetIamPolicy", "setIamPolicy"),
+            None => name.replace("SetIamPolicy", "setIamPolicy").replace("GetIamPolicy", "getIamPolicy"),
         }
     },
     begins: "storage:CreateBucket",

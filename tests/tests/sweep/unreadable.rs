@@ -26,7 +26,6 @@ fn aws() {
 }
 
 #[test]
-#[ignore = "not every read of this cloud is told apart yet"]
 fn gcp() {
     every_read(&crate::clouds::GCP);
 }

@@ -169,7 +169,11 @@ impl<'a> Marks<'a> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.provisioner.update_tags(operation, found, &changes).await
+        let updated = self.provisioner.update_tags(operation, found, &changes).await;
+        updated.map_err(|error| match error.kind() {
+            ErrorKind::NotFound if self.created(operation).is_some() => self.not_seen(operation),
+            _ => error,
+        })
     }
 
     pub(super) async fn remove(

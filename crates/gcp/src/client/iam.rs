@@ -15,7 +15,7 @@ impl Reader {
         let tried = format!("read the policy of service account `{email}`");
         let call = Call::rest("POST", "iam.serviceAccounts.getIamPolicy", &name, tried);
         let send = |request| self.clients.iam.get_iam_policy().with_request(request).send();
-        self.clients.send(call, policy_request(&name), send).await
+        self.clients.send(&call, policy_request(&name), send).await
     }
 }
 
@@ -27,6 +27,6 @@ impl Writer {
         let call = Call::rest("POST", "iam.serviceAccounts.setIamPolicy", &name, tried);
         let request = SetIamPolicyRequest::new().set_resource(&name).set_policy(policy.clone());
         let send = |request| self.clients().iam.set_iam_policy().with_request(request).send();
-        conditional(self.clients().send(call, request, send).await).map(|_| ())
+        conditional(self.clients().send(&call, request, send).await).map(|_| ())
     }
 }

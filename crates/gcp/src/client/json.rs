@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::client::{Clients, Json, Reader, Writer};
+use crate::client::{Clients, Json, Pages, Reader, Writer};
 use crate::error::answer::{from_json, no_token};
 use crate::error::{Call, absent, unavailable};
 
@@ -38,7 +38,11 @@ pub(crate) struct Notification {
 /// The notifications of an answer. Without any the list is left out, and then only its kind tells that it is one.
 fn notifications_in(answer: &Value) -> Result<Vec<Notification>, String> {
     match answer.get("items") {
-        Some(items) => serde_json::from_value(items.clone()).map_err(|error| error.to_string()),
+        Some(items) => {
+            let items: Vec<Notification> = serde_json::from_value(items.clone()).map_err(|error| error.to_string())?;
+            let named = items.iter().all(|item| !item.id.is_empty() && !item.topic.is_empty());
+            if named { Ok(items) } else { Err("one of its notifications has no id or no topic".to_owned()) }
+        }
         None if answer["kind"] == "storage#notifications" => Ok(Vec::new()),
         None => Err("it is no list of notifications".to_owned()),
     }
@@ -85,32 +89,41 @@ struct ProjectPage {
     next_page_token: String,
 }
 
+impl ProjectPage {
+    /// One with nothing in it says nothing but where the next one is.
+    fn of(answer: &Value) -> Result<Self, String> {
+        let page: Self = serde_json::from_value(answer.clone()).map_err(|error| error.to_string())?;
+        let known = answer.as_object().is_some_and(|said| said.keys().all(|key| key == "nextPageToken"));
+        if known || !page.projects.is_empty() { Ok(page) } else { Err("it is no list of projects".to_owned()) }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ProjectOfPage {
     project_id: String,
 }
 
+/// The longest answer that is read: a list of a thousand takes a small part of it.
+const LONGEST_ANSWER: usize = 32 << 20;
+
 impl Clients {
     /// Send one call of a JSON API, once.
     async fn json(&self, api: &Json, call: &Call<'_>, body: Option<&Notification>) -> Result<Value, Error> {
-        let (operation, tried) = (call.operation, call.tried.as_str());
         let url = format!("{}{}", api.endpoint, call.resource);
         let method = reqwest::Method::from_bytes(call.method.as_bytes()).unwrap_or_default();
-        let mut request = api.http.request(method, &url).headers(token(api, tried).await?);
+        let mut request = api.http.request(method, &url).headers(token(api, &call.tried).await?);
         if let Some(body) = body {
             request = request.json(body);
         }
         let sent = body.map(|body| serde_json::json!(body));
         let sent = self.trace.sent(call, &url, || sent);
-        let answer = read(request).await;
+        let answer = read(call, request).await;
         let (status, bytes) = (answer.as_ref().ok().map(|(status, ..)| *status), answer.as_ref().ok());
         self.trace.answered(sent, status, || body_without_secrets(&bytes?.2));
-        match answer {
-            Ok((200..=299, _, bytes)) => answer_of(call, &bytes),
-            Ok((status, headers, bytes)) => Err(from_json(call, status, &headers, &bytes)),
-            Err(error) if error.is_timeout() => Err(unavailable(operation, tried, "no answer in time")),
-            Err(error) => Err(unavailable(operation, tried, &root_cause(&error))),
+        match answer? {
+            (200..=299, _, bytes) => answer_of(call, &bytes),
+            (status, headers, bytes) => Err(from_json(call, status, &headers, &bytes)),
         }
     }
 
@@ -134,10 +147,21 @@ fn parsed<T: DeserializeOwned>(call: &Call<'_>, answer: Value) -> Result<T, Erro
     serde_json::from_value(answer).map_err(|error| call.unreadable(&error))
 }
 
-async fn read(request: reqwest::RequestBuilder) -> Result<(u16, http::HeaderMap, Vec<u8>), reqwest::Error> {
-    let response = request.send().await?;
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok((status, headers, response.bytes().await?.to_vec()))
+/// Status, headers and body, as far as it is read.
+async fn read(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<(u16, http::HeaderMap, Vec<u8>), Error> {
+    let nothing = |error: reqwest::Error| {
+        let reason = if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(&error) };
+        unavailable(call.operation, &call.tried, &reason)
+    };
+    let mut response = request.send().await.map_err(nothing)?;
+    let (status, headers, mut body) = (response.status().as_u16(), response.headers().clone(), Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(nothing)? {
+        if body.len() + chunk.len() > LONGEST_ANSWER {
+            return Err(call.unreadable(&"it does not end"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((status, headers, body))
 }
 
 /// The headers that carry the token. They are not written into a trace.
@@ -165,19 +189,17 @@ impl Reader {
     /// The ids of every project that the credentials may see
     /// <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
     pub(crate) async fn search_projects(&self) -> Result<Vec<String>, Error> {
-        let (mut token, mut found) = (String::new(), Vec::new());
+        let (mut pages, mut found) = (Pages::default(), Vec::new());
         loop {
-            let path = projects_path(&token);
+            let path = projects_path(&pages.token);
             let tried = "find the projects that these credentials can see".to_owned();
             let call = Call::rest("GET", "resourcemanager.projects.search", &path, tried)
                 .needs(&["resourcemanager.projects.get"]);
             let answer = self.clients.json_repeated(&self.clients.projects_json, &call).await?;
-            let page: ProjectPage = parsed(&call, answer)?;
+            let page = ProjectPage::of(&answer).map_err(|reason| call.unreadable(&reason))?;
             found.extend(page.projects.into_iter().map(|project| project.project_id));
-            match page.next_page_token {
-                next if next.is_empty() => return Ok(found),
-                next if next == token => return Err(call.unreadable(&"its next page is itself")),
-                next => token = next,
+            if !pages.turn(&call, page.next_page_token)? {
+                return Ok(found);
             }
         }
     }
@@ -190,7 +212,8 @@ impl Reader {
         let call = Call::rest("GET", "storage.projects.serviceAccount.get", &path, tried)
             .needs(&["resourcemanager.projects.get"]);
         let answer = self.clients.json_repeated(&self.clients.storage_json, &call).await?;
-        Ok(parsed::<ServiceAgent>(&call, answer)?.email_address)
+        let ServiceAgent { email_address: email } = parsed(&call, answer)?;
+        if email.contains('@') { Ok(email) } else { Err(call.unreadable(&"it names no service account")) }
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/notifications/list>
@@ -248,9 +271,18 @@ mod tests {
     fn a_list_of_notifications_is_known_by_its_items_or_its_kind() {
         let read = |answer: Value| notifications_in(&answer).map(|list| list.len());
         assert_eq!(read(serde_json::json!({"kind": "storage#notifications"})), Ok(0));
-        assert_eq!(read(serde_json::json!({"items": [{"id": "1"}]})), Ok(1));
-        for answer in [serde_json::json!({}), serde_json::json!({"items": {}}), serde_json::json!({"items": null})] {
+        assert_eq!(read(serde_json::json!({"items": [{"id": "1", "topic": "t"}]})), Ok(1));
+        let (nameless, wrong) = (serde_json::json!({"items": [{}]}), serde_json::json!({"items": {}}));
+        for answer in [serde_json::json!({}), nameless, wrong, serde_json::json!({"items": null})] {
             assert!(read(answer).is_err());
         }
+    }
+
+    #[test]
+    fn a_page_of_projects_without_any_says_nothing_else() {
+        let read = |text: &str| ProjectPage::of(&serde_json::from_str(text).unwrap()).map(|page| page.projects.len());
+        assert_eq!((read("{}"), read(r#"{"nextPageToken": "a"}"#)), (Ok(0), Ok(0)));
+        assert_eq!(read(r#"{"projects": [{"projectId": "p"}], "more": 1}"#), Ok(1));
+        assert!(read(r#"{"error": "sign in"}"#).is_err() && read(r#"{"projects": [{}]}"#).is_err());
     }
 }

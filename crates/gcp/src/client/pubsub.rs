@@ -10,7 +10,7 @@ use google_cloud_wkt::FieldMask;
 use provision_core::Error;
 use provision_core::mark::Tags;
 
-use crate::client::{PAGE, Reader, Writer, policy_request};
+use crate::client::{PAGE, Pages, Reader, Writer, policy_request};
 use crate::error::{Call, absent, conditional};
 use crate::names::short;
 
@@ -20,20 +20,20 @@ impl Reader {
         let call = Call::rest("GET", "pubsub.topics.get", name, format!("look at topic `{}`", short(name)));
         let request = GetTopicRequest::new().set_topic(name);
         let send = |request| self.clients.topics.get_topic().with_request(request).send();
-        absent(self.clients.send(call, request, send).await)
+        absent(self.clients.send(&call, request, send).await)
     }
 
     /// Every topic of a project <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/list>.
     pub(crate) async fn list_topics(&self, project: &str) -> Result<Vec<Topic>, Error> {
-        let (project, mut token, mut found) = (format!("projects/{project}"), String::new(), Vec::new());
+        let (project, mut pages, mut found) = (format!("projects/{project}"), Pages::default(), Vec::new());
         loop {
             let call = Call::rest("GET", "pubsub.topics.list", &project, "list the project's topics".to_owned());
-            let request = ListTopicsRequest::new().set_project(&project).set_page_size(PAGE).set_page_token(&token);
+            let request =
+                ListTopicsRequest::new().set_project(&project).set_page_size(PAGE).set_page_token(&pages.token);
             let send = |request| self.clients.topics.list_topics().with_request(request).send();
-            let page = self.clients.send(call, request, send).await?;
+            let page = self.clients.send(&call, request, send).await?;
             found.extend(page.topics);
-            token = page.next_page_token;
-            if token.is_empty() {
+            if !pages.turn(&call, page.next_page_token)? {
                 return Ok(found);
             }
         }
@@ -42,18 +42,17 @@ impl Reader {
     /// The full names of what is attached to a topic
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics.subscriptions/list>.
     pub(crate) async fn list_topic_subscriptions(&self, topic: &str) -> Result<Vec<String>, Error> {
-        let (mut token, mut found) = (String::new(), Vec::new());
+        let (mut pages, mut found) = (Pages::default(), Vec::new());
         loop {
             let tried = format!("list the subscriptions of topic `{}`", short(topic));
             let call =
                 Call::rest("GET", "pubsub.topics.subscriptions.list", topic, tried).needs(&["pubsub.topics.get"]);
             let request =
-                ListTopicSubscriptionsRequest::new().set_topic(topic).set_page_size(PAGE).set_page_token(&token);
+                ListTopicSubscriptionsRequest::new().set_topic(topic).set_page_size(PAGE).set_page_token(&pages.token);
             let send = |request| self.clients.topics.list_topic_subscriptions().with_request(request).send();
-            let page = self.clients.send(call, request, send).await?;
+            let page = self.clients.send(&call, request, send).await?;
             found.extend(page.subscriptions);
-            token = page.next_page_token;
-            if token.is_empty() {
+            if !pages.turn(&call, page.next_page_token)? {
                 return Ok(found);
             }
         }
@@ -74,7 +73,7 @@ impl Reader {
     async fn get_pubsub_policy(&self, call: Call<'_>) -> Result<Policy, Error> {
         let request = policy_request(call.resource);
         let send = |request| self.clients.pubsub_policies.get_iam_policy().with_request(request).send();
-        self.clients.send(call, request, send).await
+        self.clients.send(&call, request, send).await
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/get>
@@ -83,23 +82,22 @@ impl Reader {
         let call = Call::rest("GET", "pubsub.subscriptions.get", name, tried);
         let request = GetSubscriptionRequest::new().set_subscription(name);
         let send = |request| self.clients.subscriptions.get_subscription().with_request(request).send();
-        absent(self.clients.send(call, request, send).await)
+        absent(self.clients.send(&call, request, send).await)
     }
 
     /// Every subscription of a project
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/list>.
     pub(crate) async fn list_subscriptions(&self, project: &str) -> Result<Vec<Subscription>, Error> {
-        let (project, mut token, mut found) = (format!("projects/{project}"), String::new(), Vec::new());
+        let (project, mut pages, mut found) = (format!("projects/{project}"), Pages::default(), Vec::new());
         loop {
             let tried = "list the project's subscriptions".to_owned();
             let call = Call::rest("GET", "pubsub.subscriptions.list", &project, tried);
             let request =
-                ListSubscriptionsRequest::new().set_project(&project).set_page_size(PAGE).set_page_token(&token);
+                ListSubscriptionsRequest::new().set_project(&project).set_page_size(PAGE).set_page_token(&pages.token);
             let send = |request| self.clients.subscriptions.list_subscriptions().with_request(request).send();
-            let page = self.clients.send(call, request, send).await?;
+            let page = self.clients.send(&call, request, send).await?;
             found.extend(page.subscriptions);
-            token = page.next_page_token;
-            if token.is_empty() {
+            if !pages.turn(&call, page.next_page_token)? {
                 return Ok(found);
             }
         }
@@ -112,7 +110,7 @@ impl Writer {
         let call = Call::rest("PUT", "pubsub.topics.create", name, format!("create topic `{}`", short(name)));
         let request = Topic::new().set_name(name).set_labels(labels.clone());
         let send = |request: Topic| self.clients().topics.create_topic().with_request(request).send();
-        self.clients().send(call, request, send).await.map(|_| ())
+        self.clients().send(&call, request, send).await.map(|_| ())
     }
 
     /// All labels: Pub/Sub has neither keys in masks nor preconditions
@@ -124,7 +122,7 @@ impl Writer {
         let mask = FieldMask::default().set_paths(["labels"]);
         let request = UpdateTopicRequest::new().set_topic(topic).set_update_mask(mask);
         let send = |request| self.clients().topics.update_topic().with_request(request).send();
-        self.clients().send(call, request, send).await.map(|_| ())
+        self.clients().send(&call, request, send).await.map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete>
@@ -132,7 +130,7 @@ impl Writer {
         let call = Call::rest("DELETE", "pubsub.topics.delete", name, format!("delete topic `{}`", short(name)));
         let request = DeleteTopicRequest::new().set_topic(name);
         let send = |request| self.clients().topics.delete_topic().with_request(request).send();
-        absent(self.clients().send(call, request, send).await).map(|_| ())
+        absent(self.clients().send(&call, request, send).await).map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/setIamPolicy>
@@ -150,7 +148,7 @@ impl Writer {
     async fn set_pubsub_policy(&self, call: Call<'_>, policy: &Policy) -> Result<(), Error> {
         let request = SetIamPolicyRequest::new().set_resource(call.resource).set_policy(policy.clone());
         let send = |request| self.clients().pubsub_policies.set_iam_policy().with_request(request).send();
-        conditional(self.clients().send(call, request, send).await).map(|_| ())
+        conditional(self.clients().send(&call, request, send).await).map(|_| ())
     }
 
     /// With labels and every setting in the same call
@@ -162,7 +160,7 @@ impl Writer {
             .needs(&["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"]);
         let send =
             |request: Subscription| self.clients().subscriptions.create_subscription().with_request(request).send();
-        self.clients().send(call, subscription.clone(), send).await.map(|_| ())
+        self.clients().send(&call, subscription.clone(), send).await.map(|_| ())
     }
 
     /// Only what the mask names <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/patch>.
@@ -173,7 +171,7 @@ impl Writer {
         let mask = FieldMask::default().set_paths(mask.iter().copied());
         let request = UpdateSubscriptionRequest::new().set_subscription(subscription.clone()).set_update_mask(mask);
         let send = |request| self.clients().subscriptions.update_subscription().with_request(request).send();
-        self.clients().send(call, request, send).await.map(|_| ())
+        self.clients().send(&call, request, send).await.map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/delete>
@@ -182,6 +180,6 @@ impl Writer {
         let call = Call::rest("DELETE", "pubsub.subscriptions.delete", name, tried);
         let request = DeleteSubscriptionRequest::new().set_subscription(name);
         let send = |request| self.clients().subscriptions.delete_subscription().with_request(request).send();
-        absent(self.clients().send(call, request, send).await).map(|_| ())
+        absent(self.clients().send(&call, request, send).await).map(|_| ())
     }
 }

@@ -6,12 +6,12 @@ pub(crate) use google_cloud_storage::model::bucket::iam_config::UniformBucketLev
 pub(crate) use google_cloud_storage::model::bucket::{Cors, Encryption, IamConfig, SoftDeletePolicy, Versioning};
 use google_cloud_storage::model::{
     CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, GetBucketRequest, ListBucketsRequest,
-    ListObjectsRequest, UpdateBucketRequest,
+    ListObjectsRequest, Object, UpdateBucketRequest,
 };
 use google_cloud_wkt::FieldMask;
 use provision_core::Error;
 
-use crate::client::{PAGE, Reader, Writer, policy_request};
+use crate::client::{PAGE, Pages, Reader, Writer, policy_request};
 use crate::error::{Call, absent, conditional};
 use crate::names::bucket_name;
 
@@ -25,8 +25,7 @@ pub(crate) struct Version {
 /// A page of generations.
 pub(crate) struct VersionPage {
     pub(crate) versions: Vec<Version>,
-    /// Empty at the end.
-    pub(crate) next: String,
+    pub(crate) more: bool,
 }
 
 impl Reader {
@@ -36,42 +35,37 @@ impl Reader {
         let call = Call::grpc("storage.buckets.get", &name, format!("look at bucket `{bucket}`"));
         let request = GetBucketRequest::new().set_name(&name);
         let send = |request| self.clients.storage.get_bucket().with_request(request).send();
-        absent(self.clients.send(call, request, send).await)
+        absent(self.clients.send(&call, request, send).await)
     }
 
     /// Every bucket of a project <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#listbucketsrequest>.
     pub(crate) async fn list_buckets(&self, project: &str) -> Result<Vec<Bucket>, Error> {
-        let (parent, mut token, mut found) = (format!("projects/{project}"), String::new(), Vec::new());
+        let (parent, mut pages, mut found) = (format!("projects/{project}"), Pages::default(), Vec::new());
         loop {
             let call = Call::grpc("storage.buckets.list", &parent, "list the project's buckets".to_owned());
-            let request = ListBucketsRequest::new().set_parent(&parent).set_page_size(PAGE).set_page_token(&token);
+            let request =
+                ListBucketsRequest::new().set_parent(&parent).set_page_size(PAGE).set_page_token(&pages.token);
             let send = |request| self.clients.storage.list_buckets().with_request(request).send();
-            let page = self.clients.send(call, request, send).await?;
+            let page = self.clients.send(&call, request, send).await?;
             found.extend(page.buckets);
-            token = page.next_page_token;
-            if token.is_empty() {
+            if !pages.turn(&call, page.next_page_token)? {
                 return Ok(found);
             }
         }
     }
 
-    /// One page of generations, live and noncurrent
+    /// The next page of generations, live and noncurrent
     /// <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#listobjectsrequest>.
-    pub(crate) async fn list_versions(&self, bucket: &str, from: &str) -> Result<Option<VersionPage>, Error> {
+    pub(crate) async fn list_versions(&self, bucket: &str, pages: &mut Pages) -> Result<Option<VersionPage>, Error> {
         let name = bucket_name(bucket);
         let call = Call::grpc("storage.objects.list", &name, format!("list the content of bucket `{bucket}`"));
         let request = ListObjectsRequest::new().set_parent(&name).set_versions(true).set_page_size(PAGE);
-        let request = request.set_page_token(from);
+        let request = request.set_page_token(&pages.token);
         let send = |request| self.clients.storage.list_objects().with_request(request).send();
-        let page = absent(self.clients.send(call, request, send).await)?;
-        Ok(page.map(|page| VersionPage {
-            versions: page
-                .objects
-                .into_iter()
-                .map(|object| Version { object: object.name, generation: object.generation })
-                .collect(),
-            next: page.next_page_token,
-        }))
+        let Some(page) = absent(self.clients.send(&call, request, send).await)? else { return Ok(None) };
+        let more = pages.turn(&call, page.next_page_token)?;
+        let version = |object: Object| Version { object: object.name, generation: object.generation };
+        Ok(Some(VersionPage { versions: page.objects.into_iter().map(version).collect(), more }))
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy>, over the control service
@@ -80,7 +74,7 @@ impl Reader {
         let name = bucket_name(bucket);
         let call = Call::grpc("storage.buckets.getIamPolicy", &name, format!("read the policy of bucket `{bucket}`"));
         let send = |request| self.clients.storage.get_iam_policy().with_request(request).send();
-        self.clients.send(call, policy_request(&name), send).await
+        self.clients.send(&call, policy_request(&name), send).await
     }
 }
 
@@ -93,7 +87,7 @@ impl Writer {
         let request = CreateBucketRequest::new().set_parent("projects/_").set_bucket_id(bucket);
         let request = request.set_bucket(settings.clone());
         let send = |request| self.clients().storage.create_bucket().with_request(request).send();
-        self.clients().send(call, request, send).await.map(|_| ())
+        self.clients().send(&call, request, send).await.map(|_| ())
     }
 
     /// Only what the mask names, if the metageneration is still the bucket's
@@ -113,7 +107,7 @@ impl Writer {
             .set_update_mask(FieldMask::default().set_paths(mask))
             .set_if_metageneration_match(metageneration);
         let send = |request| self.clients().storage.update_bucket().with_request(request).send();
-        conditional(self.clients().send(call, request, send).await).map(|_| ())
+        conditional(self.clients().send(&call, request, send).await).map(|_| ())
     }
 
     /// <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#deletebucketrequest>
@@ -122,7 +116,7 @@ impl Writer {
         let call = Call::grpc("storage.buckets.delete", &name, format!("delete bucket `{bucket}`"));
         let request = DeleteBucketRequest::new().set_name(&name).set_if_metageneration_match(metageneration);
         let send = |request| self.clients().storage.delete_bucket().with_request(request).send();
-        absent(self.clients().send(call, request, send).await).map(|_| ())
+        absent(self.clients().send(&call, request, send).await).map(|_| ())
     }
 
     /// One generation <https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#deleteobjectrequest>.
@@ -133,7 +127,7 @@ impl Writer {
         let call = Call::grpc("storage.objects.delete", &name, tried);
         let request = DeleteObjectRequest::new().set_bucket(&name).set_object(object).set_generation(*generation);
         let send = |request| self.clients().storage.delete_object().with_request(request).send();
-        absent(self.clients().send(call, request, send).await).map(|_| ())
+        absent(self.clients().send(&call, request, send).await).map(|_| ())
     }
 
     /// The whole policy, if its etag is still the bucket's
@@ -143,6 +137,6 @@ impl Writer {
         let call = Call::grpc("storage.buckets.setIamPolicy", &name, format!("write the policy of bucket `{bucket}`"));
         let request = SetIamPolicyRequest::new().set_resource(&name).set_policy(policy.clone());
         let send = |request| self.clients().storage.set_iam_policy().with_request(request).send();
-        conditional(self.clients().send(call, request, send).await).map(|_| ())
+        conditional(self.clients().send(&call, request, send).await).map(|_| ())
     }
 }

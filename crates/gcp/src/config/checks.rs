@@ -22,7 +22,7 @@ impl Settings {
 
 fn validate(section: &GcpSection, problems: &mut Problems) {
     project(&section.project, problems);
-    bucket_name(&section.bucket.name, problems);
+    bucket_name(&section.bucket, problems);
     location(&section.bucket, problems);
     if let Some(encryption) = &section.bucket.encryption {
         kms_key(&encryption.kms_key, &section.bucket, problems);
@@ -54,15 +54,17 @@ fn project(id: &str, problems: &mut Problems) {
     }
 }
 
-/// Naming rules: <https://cloud.google.com/storage/docs/buckets#naming>. Dots are allowed there, and refused here: such a
-/// name is a domain whose ownership must be proven.
-fn bucket_name(name: &str, problems: &mut Problems) {
+/// Naming rules: <https://cloud.google.com/storage/docs/buckets#naming>. Dots are allowed there, and refused here where a bucket is
+/// to be made: such a name is a domain whose ownership must be proven.
+fn bucket_name(bucket: &BucketSection, problems: &mut Problems) {
+    let name = bucket.name.as_str();
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
-    let inside = |byte: u8| plain(byte) || byte == b'-' || byte == b'_';
-    let label = if name.contains('.') {
+    let inside = |byte: u8| plain(byte) || byte == b'-' || byte == b'_' || byte == b'.';
+    let part = |part: &str| (1..=63).contains(&part.len());
+    let label = if name.contains('.') && !bucket.adopt {
         "a bucket name with a dot is a domain, which Google asks to be verified; use `-`"
-    } else if !(3..=63).contains(&name.len()) || !ends || !name.bytes().all(inside) {
+    } else if !(3..=222).contains(&name.len()) || !name.split('.').all(part) || !ends || !name.bytes().all(inside) {
         "names take 3-63 lower-case letters, digits, `-` and `_`, and begin and end with a letter or digit"
     } else if name.starts_with("goog") || name.contains("google") || name.contains("g00gle") {
         "Google reserves names that begin with `goog` or contain `google`"
@@ -247,6 +249,16 @@ mod tests {
             let found = bucket(&format!("name = \"{name}\""));
             assert_eq!(found[0], ("gcp.bucket.name".to_owned(), help.map(str::to_owned)), "{name}");
         }
+    }
+
+    #[test]
+    fn a_bucket_of_others_may_be_called_like_a_domain() {
+        for valid in ["files.example.com", &["a".repeat(63), "b".repeat(63)].join(".")] {
+            assert_eq!(bucket(&format!("name = \"{valid}\"\nadopt = true")), [], "{valid}");
+            assert_eq!(bucket(&format!("name = \"{valid}\"")).len(), 1, "{valid}");
+        }
+        assert_eq!(bucket("name = \"a..b\"\nadopt = true").len(), 1);
+        assert_eq!(bucket(&format!("name = \"{}\"\nadopt = true", "a".repeat(64))).len(), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use google_cloud_gax::error::CredentialsError;
 use google_cloud_gax::error::rpc::StatusDetails;
 use http::HeaderMap;
 use provision_core::error::root_cause;
@@ -9,17 +10,23 @@ use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use super::{
-    Call, LOGIN, ServiceError, USER_PROJECT_DENIED, classify, http_status, is_of_the_project, is_org_policy,
-    unauthenticated, unavailable,
+    Call, LOGIN, ServiceError, USER_PROJECT_DENIED, classify, http_status, is_about_billing, is_about_use,
+    is_of_the_project, is_org_policy, unauthenticated, unavailable,
 };
 
 /// The error of one call of the SDK.
 pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) -> Error {
     let (operation, tried) = (call.operation, call.tried.as_str());
     if error.is_authentication() || source_is_authentication(error) {
-        return unauthenticated(tried, &root_cause(error)).with_operation(operation);
+        return match may_come_later(error) {
+            true => unavailable(operation, tried, &root_cause(error)),
+            false => unauthenticated(tried, &root_cause(error)).with_operation(operation),
+        };
     }
     if let Some(status) = error.status() {
+        if is_unframed(call, &status.message) {
+            return call.unreadable(&status.message);
+        }
         let details = status.details.iter();
         let info = details.clone().find_map(|detail| match detail {
             StatusDetails::ErrorInfo(info) => Some(info),
@@ -48,8 +55,7 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
         return from_answer(call, &answer);
     }
     if let Some(status) = error.http_status_code() {
-        let answer = ServiceError { status: Some(status), ..ServiceError::default() };
-        return from_answer(call, &answer);
+        return nobodys(call, status);
     }
     if error.is_deserialization() {
         return call.unreadable(&root_cause(error));
@@ -59,7 +65,40 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
         return unbuilt.with_operation(operation).with_message(root_cause(error));
     }
     let reason = if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(error) };
-    unavailable(operation, tried, &reason)
+    if is_unframed(call, &reason) {
+        return call.unreadable(&reason);
+    }
+    let error = unavailable(operation, tried, &reason);
+    if call.method == "gRPC" && is_behind_a_proxy() { error.with_hint(PAST_THE_PROXY) } else { error }
+}
+
+/// Whether others of Google's services are reached through a proxy. gRPC goes past it
+/// (<https://github.com/googleapis/google-cloud-rust/issues/5475>).
+fn is_behind_a_proxy() -> bool {
+    let mut values = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().filter_map(std::env::var_os);
+    values.any(|value| !value.is_empty())
+}
+
+const PAST_THE_PROXY: &str = "buckets are reached over gRPC, which goes past the proxy that HTTPS_PROXY names: let \
+                              storage.googleapis.com:443 through directly, then run the same command again";
+
+/// What the SDK says of an answer that is none of gRPC's, as if the service said it: a page, nothing, a part of one.
+fn is_unframed(call: &Call<'_>, message: &str) -> bool {
+    const SAYS: [&str; 6] = [
+        "compression flag",
+        "compressed-flag",
+        "Missing response message",
+        "Unexpected EOF decoding",
+        "missing grpc-status trailer",
+        "failed to decode Protobuf message",
+    ];
+    call.method == "gRPC" && SAYS.iter().any(|says| message.contains(says))
+}
+
+/// Whether no token came for a reason that passes.
+fn may_come_later(error: &google_cloud_gax::error::Error) -> bool {
+    let mut chain = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    chain.any(|error| error.downcast_ref::<CredentialsError>().is_some_and(CredentialsError::is_transient))
 }
 
 /// A token that could not be had may hide inside another error.
@@ -74,10 +113,21 @@ fn source_is_authentication(error: &google_cloud_gax::error::Error) -> bool {
     false
 }
 
+/// An answer without the service's own error: something in between gave it. That a thing is not there only the service can say.
+fn nobodys(call: &Call<'_>, status: u16) -> Error {
+    match status {
+        404 => call.unreadable(&"404, without the service's own words"),
+        status => from_answer(call, &ServiceError { status: Some(status), ..ServiceError::default() }),
+    }
+}
+
 /// The error of one call of the JSON API.
 pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = &body["error"];
+    if !error.is_object() {
+        return nobodys(call, status);
+    }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let first = &error["errors"][0];
     let details = error["details"].as_array().into_iter().flatten();
@@ -143,7 +193,7 @@ fn advice(kind: ErrorKind, call: &Call<'_>, answer: &ServiceError) -> Option<Str
     if is_of_the_project(&answer.reason) && answer.message.contains("quota project") {
         return Some(format!("say which project the calls are counted to: {QUOTA_PROJECT}"));
     }
-    if answer.reason == USER_PROJECT_DENIED {
+    if answer.reason == USER_PROJECT_DENIED || is_about_use(&answer.message) {
         return Some(format!(
             "grant `roles/serviceusage.serviceUsageConsumer` on the project that the calls are counted to, or choose \
              another: {QUOTA_PROJECT}"
@@ -155,17 +205,46 @@ fn advice(kind: ErrorKind, call: &Call<'_>, answer: &ServiceError) -> Option<Str
             "switch the API on with `gcloud services enable {service}`; a few minutes later, run the same command again"
         ));
     }
+    if answer.message.contains("vpcServiceControls") {
+        return Some(OUTSIDE.to_owned());
+    }
     if is_org_policy(&answer.message) {
         return Some(forbidden(call.operation, answer));
     }
+    if is_about_billing(&answer.message) {
+        return Some(BILLING.to_owned());
+    }
+    if answer.message.contains("requester pays") {
+        return Some(format!("whoever asks pays for this bucket: {QUOTA_PROJECT}"));
+    }
     match kind {
         ErrorKind::PermissionDenied => {
-            Some(format!("grant {} to the identity in use, then run the same command again", call.permissions()))
+            let named = denied_permission(&answer.message).map(|permission| format!("`{permission}`"));
+            let permissions = named.unwrap_or_else(|| call.permissions());
+            Some(format!("grant {permissions} to the identity in use, then run the same command again"))
         }
         ErrorKind::Unauthenticated => Some(LOGIN.to_owned()),
         _ => None,
     }
 }
+
+/// The permission that the service itself names: "Permission 'storage.buckets.get' denied", "does not have storage.buckets.get
+/// access".
+fn denied_permission(message: &str) -> Option<&str> {
+    let quoted = message.split_once("ermission '").and_then(|(_, rest)| rest.split_once("' denied"));
+    let named =
+        quoted.or_else(|| message.split_once("does not have ").and_then(|(_, rest)| rest.split_once(" access")));
+    let is_one = |name: &&str| name.split('.').count() == 3 && !name.contains(char::is_whitespace);
+    named.map(|(permission, _)| permission).filter(is_one)
+}
+
+/// What to do about a perimeter (<https://cloud.google.com/vpc-service-controls/docs/troubleshooting>).
+const OUTSIDE: &str = "a perimeter of VPC Service Controls keeps this out: run it from inside, or have its administrators let this \
+                       identity in; the identifier above finds the refusal in their audit log";
+
+/// What to do about a project that nobody pays for (<https://cloud.google.com/billing/docs/how-to/modify-project>).
+const BILLING: &str = "the project has no billing account that is open: link one with `gcloud billing projects link PROJECT \
+                       --billing-account=ACCOUNT`, then run the same command again";
 
 /// What to do about a constraint of the organization
 /// (<https://cloud.google.com/resource-manager/docs/organization-policy/org-policy-constraints>).
@@ -264,10 +343,60 @@ mod tests {
 
     #[test]
     fn denied_call_names_its_permissions() {
-        let hint = |call: Call<'_>| from_json(&call, 403, &HeaderMap::new(), b"{}").hint().unwrap().to_owned();
+        let body = br#"{"error": {"code": 403, "status": "PERMISSION_DENIED"}}"#;
+        let hint = |call: Call<'_>| from_json(&call, 403, &HeaderMap::new(), body).hint().unwrap().to_owned();
         assert!(hint(call("pubsub.topics.get", "look")).starts_with("grant `pubsub.topics.get` to"));
         let two = call("pubsub.subscriptions.create", "create").needs(&["a.b.c", "d.e.f"]);
         assert!(hint(two).starts_with("grant `a.b.c` and `d.e.f` to"));
+    }
+
+    #[test]
+    fn advice_follows_what_the_service_says() {
+        let advice = |status: u16, message: &str| {
+            let code = if status == 403 { "PERMISSION_DENIED" } else { "INVALID_ARGUMENT" };
+            let body = serde_json::json!({"error": {"code": status, "status": code, "message": message}}).to_string();
+            let error =
+                from_json(&call("storage.buckets.create", "create"), status, &HeaderMap::new(), body.as_bytes());
+            error.hint().unwrap_or_default().to_owned()
+        };
+        for (status, message, says) in [
+            (
+                403,
+                "a@b does not have storage.buckets.getIamPolicy access to the bucket.",
+                "grant `storage.buckets.getIamPolicy`",
+            ),
+            (
+                403,
+                "Permission 'pubsub.topics.get' denied on resource (or it may not exist).",
+                "grant `pubsub.topics.get`",
+            ),
+            (403, "The caller does not have permission", "grant `storage.buckets.create`"),
+            (
+                403,
+                "The billing account for the owning project is disabled in state absent",
+                "gcloud billing projects link",
+            ),
+            (403, "a@b does not have serviceusage.services.use access to the project.", "serviceUsageConsumer"),
+            (
+                403,
+                "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x",
+                "a perimeter",
+            ),
+            (400, "Bucket is a requester pays bucket but no user project provided.", "set-quota-project"),
+        ] {
+            assert!(advice(status, message).contains(says), "{message}: {}", advice(status, message));
+        }
+    }
+
+    /// What is not there only the service can say: a proxy that answers 404 knows nothing.
+    #[test]
+    fn an_answer_without_the_services_words_is_not_the_services() {
+        let kind = |body: &[u8]| from_json(&call("pubsub.topics.get", "look"), 404, &HeaderMap::new(), body).kind();
+        assert_eq!(kind(br#"{"error": {"code": 404, "status": "NOT_FOUND"}}"#), ErrorKind::NotFound);
+        assert_eq!(
+            (kind(b"<html>"), kind(b""), kind(b"{}")),
+            (ErrorKind::Unavailable, ErrorKind::Unavailable, ErrorKind::Unavailable)
+        );
     }
 
     /// <https://cloud.google.com/service-usage/docs/reference/rest/v1/ErrorReason>

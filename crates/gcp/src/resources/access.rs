@@ -17,7 +17,7 @@ use crate::client::{Reader, Writer};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::error::{lacks_permission, may_be_gone};
 use crate::names::{Names, Part};
-use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, member_of, no_account};
+use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, member_of, members, no_account};
 use crate::resources::{Facets, Write, bucket};
 
 provision_core::facets! {
@@ -103,10 +103,7 @@ fn observed_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &PolicyTarg
         Err(error) => return Observed::Unknown(error),
     };
     let place = |entry: Entry| Entry { text: format!("{} on {}", entry.text, bucket.describe()), ..entry };
-    Observed::Entries(Entries {
-        list: entries(&policy, &SERVER_BUCKET_ROLES).into_iter().map(place).collect(),
-        limit: None,
-    })
+    Observed::Entries(members(&policy, entries(&policy, &SERVER_BUCKET_ROLES).into_iter().map(place).collect()))
 }
 
 /// What one account's own policy has.

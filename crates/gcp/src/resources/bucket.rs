@@ -15,8 +15,9 @@ use crate::client::storage::{self, Bucket, Versioning};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, location_of_keys};
 use crate::contents;
-use crate::error::lacks_permission;
-use crate::names::{Names, Part, bucket_identity};
+use crate::error::{is_denied, lacks_permission};
+use crate::names::{Names, Part, bucket_identity, short};
+use crate::policy::public_bindings;
 use crate::resources::bucket_settings::{Encryption, PublicAccess, SoftDelete, Storage};
 use crate::resources::{Facets, MOST_LABELS, Write, cors, typed};
 use crate::tags::{labels_of, unmoved};
@@ -88,20 +89,61 @@ pub(crate) async fn observe(
     names: &Names,
     number: impl Future<Output = Result<String, Error>>,
 ) -> Result<Observation, Error> {
-    let (found, number) = futures::join!(reader.get_bucket(&names.bucket), number);
+    let open = bindings_in_the_way(reader, settings);
+    let (found, number, open) = futures::join!(reader.get_bucket(&names.bucket), number, open);
     match found {
         Ok(None) => Ok(Observation::Absent),
         // Names are unique among all projects: what may not even be looked at is most likely another's.
-        Err(error) if lacks_permission(&error) => Ok(elsewhere(&error)),
+        Err(error) if is_denied(&error, "storage.buckets.get") => Ok(elsewhere(&error)),
         Err(error) => Err(error),
         Ok(Some(bucket)) => {
             let number = number?;
             Ok(match is_of(&bucket, &names.project, &number) {
-                true => Observation::Present(Box::new(present(&bucket, settings))),
+                true => Observation::Present(Box::new(present(&bucket, settings, &open?))),
                 false => Observation::TakenElsewhere { detail: format!("it is of {}", bucket.project) },
             })
         }
     }
+}
+
+/// Who is let in by a policy that the plan file would have prevented. One that may not be read is not looked at.
+async fn bindings_in_the_way(reader: &Reader, settings: &Settings) -> Result<Vec<String>, Error> {
+    if !settings.gcp.bucket.private {
+        return Ok(Vec::new());
+    }
+    match reader.get_bucket_policy(&settings.gcp.bucket.name).await {
+        Ok(policy) => Ok(public_bindings(&policy)),
+        Err(error) if error.kind() == ErrorKind::NotFound || lacks_permission(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// While everybody is kept out, no policy is written that lets everybody in
+/// (<https://cloud.google.com/storage/docs/public-access-prevention>).
+fn open_to_all(settings: &Settings, open: &[String]) -> Option<Refusal> {
+    let bucket = &settings.gcp.bucket;
+    (bucket.private && !open.is_empty()).then(|| Refusal {
+        reason: format!("`private = true` shuts out whom bucket `{}` lets in: {}", bucket.name, open.join(", ")),
+        hint: "take those bindings out first, or leave `private` out".to_owned(),
+    })
+}
+
+/// What keeps the server's requests from being answered: they name no project that pays
+/// (<https://cloud.google.com/storage/docs/requester-pays>), or come from an address that is filtered out
+/// (<https://cloud.google.com/storage/docs/ip-filtering-overview>).
+fn closed(bucket: &Bucket) -> Option<Refusal> {
+    let pays = bucket.billing.as_ref().is_some_and(|billing| billing.requester_pays);
+    let filtered = bucket.ip_filter.as_ref().and_then(|filter| filter.mode.as_deref());
+    let (what, how) = match filtered {
+        _ if pays => ("lets whoever asks pay, and the server names no project for that", "--no-requester-pays"),
+        Some("Enabled") => ("answers requests from some addresses only", "--clear-ip-filter"),
+        _ => return None,
+    };
+    let name = short(&bucket.name);
+    Some(Refusal {
+        reason: format!("bucket `{name}` {what}"),
+        hint: format!("`gcloud storage buckets update gs://{name} {how}` opens it"),
+    })
 }
 
 /// The service's own words say more than the code: it refuses for other reasons too.
@@ -117,12 +159,14 @@ fn is_of(bucket: &Bucket, project: &str, number: &str) -> bool {
     owner.is_empty() || owner == number || owner == project
 }
 
-fn present(bucket: &Bucket, settings: &Settings) -> Present {
+fn present(bucket: &Bucket, settings: &Settings, open: &[String]) -> Present {
     let labels = labels_of(&bucket.labels);
     let mark = Mark::from_tags(&labels);
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let moved = location_refusal(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
     let key = key_elsewhere(bucket, settings).map(|refusal| (BucketFacet::Encryption.spec().name, refusal));
+    let public = open_to_all(settings, open).map(|refusal| (BucketFacet::PublicAccess.spec().name, refusal));
+    let closed = closed(bucket).map(|refusal| (BucketFacet::Cors.spec().name, refusal));
     let observed = BucketFacet::all_observed(|facet| match facet {
         BucketFacet::Storage => facet.observed(Ok(Storage::observed(bucket))),
         BucketFacet::PublicAccess => facet.observed(Ok(PublicAccess::observed(bucket.iam_config.as_ref()))),
@@ -134,7 +178,8 @@ fn present(bucket: &Bucket, settings: &Settings) -> Present {
         BucketFacet::Cors => facet.entries(Ok(cors::entries(&bucket.cors, settings))),
         BucketFacet::Labels => facet.observed(Ok(without_mark(&labels))),
     });
-    Present { mark, observed, blockers: moved.into_iter().chain(key).collect(), ..Present::default() }
+    let blockers = moved.into_iter().chain(key).chain(public).chain(closed).collect();
+    Present { mark, observed, blockers, ..Present::default() }
 }
 
 /// Data is never moved (<https://cloud.google.com/storage/docs/moving-buckets>).
@@ -182,7 +227,9 @@ pub(crate) async fn create(
     // Another attempt of this run, or another run of this plan file, may have made it.
     match writer.reader().get_bucket(&names.bucket).await {
         Ok(Some(_)) => Ok(Created::Existed),
-        Ok(None) | Err(_) => Err(name_taken(error)),
+        Ok(None) => Err(name_taken(error)),
+        Err(denied) if lacks_permission(&denied) => Err(name_taken(error)),
+        Err(unknown) => Err(unknown),
     }
 }
 
@@ -349,7 +396,7 @@ mod tests {
     #[test]
     fn what_is_created_is_seen_as_wanted() {
         for settings in [settings(), full_settings()] {
-            let present = present(&created(&settings), &settings);
+            let present = present(&created(&settings), &settings, &[]);
             for desired in desired(&settings, Origin::Created) {
                 assert!(is_observed(&present, &desired), "{}", desired.facet.name);
             }
@@ -369,7 +416,7 @@ mod tests {
             .set_method(["PUT", "GET", "HEAD", "GET"])
             .set_response_header(["*"])
             .set_max_age_seconds(3000);
-        let present = present(&bucket.set_cors([rule]), &settings);
+        let present = present(&bucket.set_cors([rule]), &settings, &[]);
         for desired in desired(&settings, Origin::Created) {
             assert!(is_observed(&present, &desired), "{}", desired.facet.name);
         }
@@ -393,6 +440,30 @@ mod tests {
         let bucket = created(&settings).set_location("EU");
         assert!(location_refusal(&bucket, &settings, true).unwrap().reason.contains("EU"));
         assert!(location_refusal(&bucket, &settings, false).is_none());
+    }
+
+    #[test]
+    fn what_keeps_requests_out_is_told() {
+        let closed = |more: Value| {
+            let mut bucket = json!({"name": "projects/_/buckets/acme-wandb"});
+            bucket.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            closed(&serde_json::from_value(bucket).unwrap()).map(|refusal| refusal.hint)
+        };
+        assert_eq!(closed(json!({})), None);
+        let hint = closed(json!({"billing": {"requesterPays": true}})).unwrap();
+        assert!(hint.contains("gs://acme-wandb --no-requester-pays"), "{hint}");
+        assert!(closed(json!({"ipFilter": {"mode": "Enabled"}})).is_some());
+        assert_eq!(closed(json!({"ipFilter": {"mode": "Disabled"}})), None);
+    }
+
+    #[test]
+    fn what_lets_everybody_in_is_in_the_way_of_private() {
+        let mut settings = settings();
+        let open = ["roles/storage.objectViewer for allUsers".to_owned()];
+        assert_eq!(open_to_all(&settings, &open), None);
+        settings.gcp.bucket.private = true;
+        assert!(open_to_all(&settings, &open).unwrap().reason.contains(&open[0]));
+        assert_eq!(open_to_all(&settings, &[]), None);
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! A subscription of ours whose topic was deleted is made again: it cannot be attached to another topic.
+//! A subscription of ours whose topic was deleted, or that was detached from it, is made again: it cannot be attached to a topic.
+//!
+//! What it had is put into a spare subscription first, which goes once the new one has it all: a run that is stopped in between
+//! leaves the spare to the next one.
 
 use std::time::Duration as Time;
 
-use provision_core::mark::without_mark;
+use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::{Error, ErrorKind, RetryClass};
 
-use crate::client::Writer;
-use crate::client::iam::Policy;
+use crate::client::iam::{Binding, Policy};
 use crate::client::pubsub::Subscription;
-use crate::error::settling;
-use crate::names::short;
+use crate::client::{POLICY_VERSION, Writer};
+use crate::error::{NOT_SEEN, settling};
+use crate::names::{pubsub_identity, short};
 use crate::tags::labels_of;
 
 /// What the service shows where the topic was deleted; the subscription never hears of anything again
@@ -20,80 +23,136 @@ pub(crate) const DELETED_TOPIC: &str = "_deleted-topic_";
 pub(crate) const TOPIC_NOT_SEEN: RetryClass =
     RetryClass::Settling { reason: "Pub/Sub does not see the new topic everywhere yet", budget: Time::from_secs(30) };
 
-/// A subscription of a deleted topic, while it is made again: everything of it, until it is written back.
-#[derive(Debug)]
-pub(crate) struct Held {
-    subscription: Subscription,
-    policy: Policy,
-}
+/// What the name of a spare ends with, and the longest name of a subscription
+/// (<https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names>).
+const SPARE: &str = "-provision-spare";
+const LONGEST_NAME: usize = 255;
 
-/// Make a subscription of a deleted topic again, with the same settings, labels and policy: a subscription cannot be
-/// attached to another topic. What still waits in it is lost; nothing new would ever have come. `held` keeps what was read over
-/// the repetitions of this write.
-pub(crate) async fn attach_again(
-    writer: &Writer,
-    name: &str,
-    topic: &str,
-    held: &mut Option<Held>,
-) -> Result<(), Error> {
-    if held.is_none() {
-        *held = take_down(writer, name, topic).await?;
-    }
-    let Some(kept) = held else { return Ok(()) };
-    put_back(writer, kept, topic).await.map_err(|error| with_what_is_lost(error, kept))?;
-    *held = None;
-    Ok(())
-}
-
-/// Read the subscription and delete it; `None` where its topic is there. Nothing is deleted before the new topic is seen.
-async fn take_down(writer: &Writer, name: &str, topic: &str) -> Result<Option<Held>, Error> {
+/// Make a subscription without a topic again, with the same settings, labels and policy. What still waits in it is lost;
+/// nothing new would ever have come. Each step finds done what an earlier attempt, or an earlier run, did.
+pub(crate) async fn attach_again(writer: &Writer, name: &str, topic: &str) -> Result<(), Error> {
     let reader = writer.reader();
-    let (found, policy, new) =
-        futures::join!(reader.get_subscription(name), reader.get_subscription_policy(name), reader.get_topic(topic));
-    let subscription = found?.ok_or_else(|| gone_error(name))?;
-    if subscription.topic != DELETED_TOPIC {
-        return Ok(None);
+    let (found, spare, new) =
+        futures::join!(reader.get_subscription(name), spare_of(writer, name), reader.get_topic(topic));
+    let (found, spare) = (found?, spare?);
+    match (found, spare) {
+        (Some(found), _) if found.topic == DELETED_TOPIC || found.detached => {
+            // Nothing is deleted before the new topic is seen.
+            if new?.is_none() {
+                let error = Error::new(ErrorKind::NotFound, format!("topic `{}` is not there", short(topic)));
+                return Err(error.with_retry(TOPIC_NOT_SEEN));
+            }
+            let spare = keep(writer, &found, topic).await?;
+            writer.delete_subscription(name).await?;
+            put_back(writer, name, &spare).await
+        }
+        (None, Some(spare)) => put_back(writer, name, &spare).await,
+        (Some(_), Some(spare)) => give_back(writer, name, &spare).await,
+        (Some(_), None) => Ok(()),
+        (None, None) => Err(gone_error(name)),
     }
-    let policy = policy?;
-    if new?.is_none() {
-        let error = Error::new(ErrorKind::NotFound, format!("topic `{}` is not there", short(topic)));
-        return Err(error.with_retry(TOPIC_NOT_SEEN));
-    }
-    writer.delete_subscription(name).await?;
-    Ok(Some(Held { subscription, policy }))
 }
 
-/// Each step finds done what an earlier attempt did.
-async fn put_back(writer: &Writer, held: &Held, topic: &str) -> Result<(), Error> {
-    match writer.create_subscription(&made_again(held.subscription.clone(), topic)).await {
+/// The same for one that was detached from its topic, or whose making again an earlier attempt began.
+pub(crate) async fn attach_detached(writer: &Writer, name: &str) -> Result<(), Error> {
+    let (found, spare) = futures::join!(writer.reader().get_subscription(name), spare_of(writer, name));
+    let topic = match (found?, spare?) {
+        (Some(found), _) if found.detached => found.topic,
+        (_, Some(spare)) => spare.topic,
+        _ => return Ok(()),
+    };
+    attach_again(writer, name, &topic).await
+}
+
+/// What a subscription of this name had before it was taken down by a run that was stopped.
+pub(crate) async fn spare_of(writer: &Writer, name: &str) -> Result<Option<Subscription>, Error> {
+    let spare = spare_name(name);
+    let found = writer.reader().get_subscription(&spare).await?;
+    let ours = |mark: Mark| mark.is_for(&pubsub_identity(&spare));
+    Ok(found.filter(|found| Mark::from_tags(&labels_of(&found.labels)).is_some_and(ours)))
+}
+
+/// Others' labels of a spare.
+pub(crate) fn kept_labels(spare: &Subscription) -> Tags {
+    without_mark(&labels_of(&spare.labels))
+}
+
+/// Others' members of a spare's policy go into that of the new one; then nobody needs the spare any more.
+pub(crate) async fn give_back(writer: &Writer, name: &str, spare: &Subscription) -> Result<(), Error> {
+    let reader = writer.reader();
+    let (kept, found) =
+        futures::join!(reader.get_subscription_policy(&spare.name), reader.get_subscription_policy(name));
+    if let Some(joined) = joined(&settling(found, true)?, &kept?.bindings) {
+        settling(writer.set_subscription_policy(name, &joined).await, true)?;
+    }
+    writer.delete_subscription(&spare.name).await
+}
+
+/// Put all of a subscription into its spare.
+async fn keep(writer: &Writer, found: &Subscription, topic: &str) -> Result<Subscription, Error> {
+    let name = spare_name(&found.name);
+    let spare =
+        made_again(found.clone(), topic).set_name(&name).set_labels(marked_for(&labels_of(&found.labels), &name));
+    let policy = writer.reader().get_subscription_policy(&found.name).await?;
+    match writer.create_subscription(&spare).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.with_retry(TOPIC_NOT_SEEN)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if spare_of(writer, &found.name).await?.is_none() {
+                return Err(error.with_retry(NOT_SEEN));
+            }
+        }
+        Err(error) => return Err(error),
+        Ok(()) => {}
+    }
+    let there = settling(writer.reader().get_subscription_policy(&name).await, true)?;
+    if let Some(joined) = joined(&there, &policy.bindings) {
+        settling(writer.set_subscription_policy(&name, &joined).await, true)?;
+    }
+    Ok(spare)
+}
+
+/// Make the subscription from its spare.
+async fn put_back(writer: &Writer, name: &str, spare: &Subscription) -> Result<(), Error> {
+    let again = spare.clone().set_name(name).set_labels(marked_for(&labels_of(&spare.labels), name));
+    match writer.create_subscription(&again).await {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.with_retry(TOPIC_NOT_SEEN)),
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    if held.policy.bindings.is_empty() {
-        return Ok(());
-    }
-    // The new one has a policy, and an etag, of its own.
-    let policy = Policy::new().set_version(held.policy.version).set_bindings(held.policy.bindings.clone());
-    settling(writer.set_subscription_policy(&held.subscription.name, &policy).await, true)
+    give_back(writer, name, spare).await
 }
 
-/// What nobody knows any more when this run ends without having written it back.
-fn with_what_is_lost(error: Error, held: &Held) -> Error {
-    let labels = without_mark(&labels_of(&held.subscription.labels));
-    let labels = labels.iter().map(|(key, value)| format!("label {key}={value}"));
-    let member = |role: &str, member: &String| format!("{role} for {member}");
-    let bindings = held.policy.bindings.iter();
-    let members = bindings.flat_map(|binding| binding.members.iter().map(move |one| member(&binding.role, one)));
-    let lost: Vec<_> = labels.chain(members).collect();
-    if lost.is_empty() {
-        return error;
+/// The name of a subscription's spare.
+fn spare_name(name: &str) -> String {
+    let (folder, own) = name.rsplit_once('/').unwrap_or(("", name));
+    let kept = own.len().min(LONGEST_NAME - SPARE.len());
+    format!("{folder}/{}{SPARE}", &own[..kept])
+}
+
+/// Labels with the mark that is among them, as that of another full name.
+fn marked_for(labels: &Tags, name: &str) -> Tags {
+    let mut moved = without_mark(labels);
+    if let Some(mark) = Mark::from_tags(labels) {
+        let name_digest = Mark::unfinished("", Origin::Created, &pubsub_identity(name)).name_digest;
+        moved.extend(Mark { name_digest, ..mark }.to_tags());
     }
-    error.with_hint(format!(
-        "subscription `{}` had these, which the next run does not know of: {}",
-        short(&held.subscription.name),
-        lost.join(", ")
-    ))
+    moved
+}
+
+/// A policy with these members in it too; `None` if they are.
+fn joined(policy: &Policy, bindings: &[Binding]) -> Option<Policy> {
+    let mut joined = policy.clone().set_version(POLICY_VERSION);
+    for kept in bindings {
+        let same = |other: &&mut Binding| other.role == kept.role && other.condition == kept.condition;
+        match joined.bindings.iter_mut().find(same) {
+            Some(there) => {
+                let missing: Vec<_> = kept.members.iter().filter(|one| !there.members.contains(one)).cloned().collect();
+                there.members.extend(missing);
+            }
+            None => joined.bindings.push(kept.clone()),
+        }
+    }
+    (joined.bindings != policy.bindings).then_some(joined)
 }
 
 pub(crate) fn gone_error(name: &str) -> Error {
@@ -114,17 +173,30 @@ fn made_again(found: Subscription, topic: &str) -> Subscription {
 mod tests {
     use super::*;
     use crate::client::Duration;
-    use crate::client::iam::Binding;
 
     #[test]
-    fn what_is_held_is_told_where_it_cannot_be_written_back() {
-        let binding = Binding::new().set_role("roles/viewer").set_members(["user:a@b.c"]);
-        let labels = [("theirs", "x"), ("provision-deployment", "ab")];
-        let subscription = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(labels);
-        let held = Held { subscription, policy: Policy::new().set_bindings([binding]) };
-        let error = with_what_is_lost(Error::new(ErrorKind::NotFound, "create"), &held);
-        let advice = error.hint().unwrap();
-        assert!(advice.contains("label theirs=x, roles/viewer for user:a@b.c") && !advice.contains("provision-"));
+    fn a_spare_is_ours_by_its_own_name_and_has_the_same_record() {
+        let (name, spare) = ("projects/p/subscriptions/s", "projects/p/subscriptions/s-provision-spare");
+        assert_eq!(spare_name(name), spare);
+        assert_eq!(short(&spare_name(&format!("projects/p/subscriptions/{}", "s".repeat(255)))).len(), LONGEST_NAME);
+        let mark = Mark::unfinished("ab", Origin::Created, &pubsub_identity(name));
+        let mut labels = mark.to_tags();
+        labels.insert("theirs".to_owned(), "x".to_owned());
+        let moved = marked_for(&labels, spare);
+        assert!(Mark::from_tags(&moved).unwrap().is_for(&pubsub_identity(spare)) && moved["theirs"] == "x");
+        assert_eq!(marked_for(&moved, name), labels);
+    }
+
+    #[test]
+    fn members_join_those_of_the_same_role_and_condition() {
+        let binding = |role: &str, members: &[&str]| Binding::new().set_role(role).set_members(members.iter().copied());
+        let policy = Policy::new().set_bindings([binding("roles/viewer", &["user:a@b.c"])]);
+        let kept = [binding("roles/viewer", &["user:a@b.c", "user:d@e.f"]), binding("roles/editor", &["user:g@h.i"])];
+        let joined_once = joined(&policy, &kept).unwrap();
+        let expected =
+            [binding("roles/viewer", &["user:a@b.c", "user:d@e.f"]), binding("roles/editor", &["user:g@h.i"])];
+        assert_eq!(joined_once.bindings, expected);
+        assert!(joined(&joined_once, &kept).is_none());
     }
 
     #[test]

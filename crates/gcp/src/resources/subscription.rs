@@ -1,7 +1,7 @@
 //! `gcp.subscription`: where the server hears of new files; pulled, never expiring.
 
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Entries, Observed};
+use provision_core::facet::{Desired, Observed};
 use provision_core::mark::{Mark, Origin, State, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -10,7 +10,6 @@ use provision_core::resource::{Lane, LaneMode, Observation, Orphan, Present, Res
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 
 use crate::claims::Claims;
 use crate::client::iam::Policy;
@@ -18,8 +17,10 @@ use crate::client::pubsub::{ExpirationPolicy, PushConfig, Subscription};
 use crate::client::{Duration, Reader, Writer};
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again};
-use crate::resources::reattachment::{DELETED_TOPIC, Held, TOPIC_NOT_SEEN, attach_again};
+use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again, members};
+use crate::resources::reattachment::{
+    DELETED_TOPIC, TOPIC_NOT_SEEN, attach_again, attach_detached, give_back, kept_labels, spare_of,
+};
 use crate::resources::{Facets, MOST_LABELS, Write, typed};
 use crate::tags::{labels_of, unmoved};
 
@@ -120,7 +121,7 @@ fn has_access(mark: Option<&Mark>) -> bool {
 
 /// Whoever may not read the policy needs it only where something of ours is in it, or is to be.
 fn observed_access(policy: Result<Policy, Error>, needed: bool) -> Option<(&'static str, Observed)> {
-    let access = policy.map(|policy| Entries { list: entries(&policy, &SERVER_SUBSCRIPTION_ROLES), limit: None });
+    let access = policy.map(|policy| members(&policy, entries(&policy, &SERVER_SUBSCRIPTION_ROLES)));
     (access.is_ok() || needed).then(|| SubscriptionFacet::Access.entries(access))
 }
 
@@ -166,10 +167,10 @@ fn topic_refusal(found: &Subscription, desired: &str, created: bool) -> Option<R
 
 /// How a subscription delivers is not ours to change, but for one of ours that pushes; a filter stays for good
 /// (<https://cloud.google.com/pubsub/docs/subscription-message-filter>), and so does being detached
-/// (<https://cloud.google.com/pubsub/docs/detach-subscriptions>).
+/// (<https://cloud.google.com/pubsub/docs/detach-subscriptions>), for which ours is made again: it has nothing left to lose.
 fn unusable(found: &Subscription, created: bool) -> Option<Refusal> {
     let delivery = delivery(found);
-    if delivery == PULL || (created && delivery.starts_with(PUSHED)) {
+    if delivery == PULL || (created && (delivery == DETACHED || delivery.starts_with(PUSHED))) {
         return None;
     }
     Some(Refusal {
@@ -200,38 +201,50 @@ fn expiration(policy: Option<&ExpirationPolicy>) -> String {
     }
 }
 
+/// It hears of nothing any more.
+const DETACHED: &str = "detached";
+
 /// What stands before the address that messages are pushed to.
 const PUSHED: &str = "pushed to ";
 
 fn delivery(found: &Subscription) -> String {
     let push = found.push_config.as_ref().map(|push| push.push_endpoint.as_str()).filter(|url| !url.is_empty());
     match push {
-        _ if found.detached => "detached".to_owned(),
+        _ if found.detached => DETACHED.to_owned(),
         _ if !found.filter.is_empty() => format!("filtered by `{}`", found.filter),
         Some(endpoint) => format!("{PUSHED}{endpoint}"),
         None if found.bigquery_config.is_some() => "written to BigQuery".to_owned(),
         None if found.cloud_storage_config.is_some() => "written to Cloud Storage".to_owned(),
         None if found.bigtable_config.is_some() => "written to Bigtable".to_owned(),
+        // A transform may drop messages (<https://cloud.google.com/pubsub/docs/smts/smts-overview>).
+        None if found.message_transforms.iter().any(|transform| !transform.disabled) => "transformed".to_owned(),
         None => PULL.to_owned(),
     }
 }
 
-/// Create the subscription with everything in one call.
+/// Create the subscription with everything in one call, and with what it had, where a run was stopped while it made it again.
 pub(crate) async fn create(
     writer: &Writer,
     name: &str,
     tags: &Tags,
     facets: &Map<String, Value>,
 ) -> Result<Created, Error> {
-    let mut desired = Subscription::new().set_name(name).set_labels(tags.clone());
+    let spare = spare_of(writer, name).await?;
+    let kept = spare.as_ref().map(kept_labels).unwrap_or_default();
+    let mut desired = Subscription::new().set_name(name).set_labels(kept.into_iter().chain(tags.clone()));
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
         desired = with_facet(desired, SubscriptionFacet::of(facet)?, value)?;
     }
-    match writer.create_subscription(&desired).await {
-        Ok(()) => Ok(Created::Made),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Created::Existed),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(error.with_retry(TOPIC_NOT_SEEN)),
-        Err(error) => Err(error),
+    let created = match writer.create_subscription(&desired).await {
+        Ok(()) => Created::Made,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Created::Existed,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.with_retry(TOPIC_NOT_SEEN)),
+        Err(error) => return Err(error),
+    };
+    match spare {
+        // Its policy is not that of a new one.
+        Some(spare) => give_back(writer, name, &spare).await.map(|()| Created::Existed),
+        None => Ok(created),
     }
 }
 
@@ -258,17 +271,13 @@ pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, chang
     writer.update_subscription(&subscription, &["labels"]).await
 }
 
-/// Put `value` in place of `before` in one facet. `held` is the subscription while it is made again.
-pub(crate) async fn write(
-    writer: &Writer,
-    name: &str,
-    write: &Write<'_>,
-    held: &Mutex<Option<Held>>,
-) -> Result<(), Error> {
+/// Put `value` in place of `before` in one facet.
+pub(crate) async fn write(writer: &Writer, name: &str, write: &Write<'_>) -> Result<(), Error> {
     let Write { facet, before, value, just_created } = *write;
     match SubscriptionFacet::of(facet)? {
-        SubscriptionFacet::Topic => attach_again(writer, name, &typed::<String>(value)?, &mut *held.lock().await).await,
+        SubscriptionFacet::Topic => attach_again(writer, name, &typed::<String>(value)?).await,
         SubscriptionFacet::Attributes => {
+            attach_detached(writer, name).await?;
             let (subscription, mask) = typed::<Attributes>(value)?.on(Subscription::new().set_name(name));
             writer.update_subscription(&subscription, &mask).await
         }
@@ -440,11 +449,11 @@ mod tests {
     fn a_subscription_that_the_server_cannot_pull_from_is_refused() {
         let plain = Subscription::new().set_name("projects/p/subscriptions/s");
         let pushed = plain.clone().set_push_config(PushConfig::new().set_push_endpoint("https://a.example"));
-        for unusable_one in [plain.clone().set_filter("attributes:a"), plain.clone().set_detached(true), pushed.clone()]
-        {
+        let detached = plain.clone().set_detached(true);
+        for unusable_one in [plain.clone().set_filter("attributes:a"), detached.clone(), pushed.clone()] {
             assert!(unusable(&unusable_one, false).unwrap().reason.contains("would not hear"));
         }
-        assert_eq!((unusable(&plain, false), unusable(&pushed, true)), (None, None));
+        assert_eq!((unusable(&plain, false), unusable(&pushed, true), unusable(&detached, true)), (None, None, None));
         assert!(unusable(&plain.set_filter("attributes:a"), true).is_some());
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Entries};
+use provision_core::facet::Desired;
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -11,11 +12,12 @@ use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 
+use crate::client::pubsub::Topic;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::error::absent;
+use crate::error::{NOT_SEEN, absent, lacks_permission};
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of};
+use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of, members};
 use crate::resources::{Facets, MOST_LABELS, Write};
 use crate::tags::{labels_of, unmoved};
 
@@ -77,13 +79,28 @@ pub(crate) async fn observe(
     agent?;
     let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
     let labels = labels_of(&found.labels);
-    let publisher = policy.map(|policy| Entries { list: entries(&policy, &ROLES), limit: None });
+    let publisher = policy.map(|policy| members(&policy, entries(&policy, &ROLES)));
     let observed = TopicFacet::all_observed(|facet| match facet {
         TopicFacet::Publisher => facet.entries(publisher.clone()),
         TopicFacet::Labels => facet.observed(Ok(without_mark(&labels))),
     });
     let mark = Mark::from_tags(&labels);
-    Ok(Observation::Present(Box::new(Present { mark, observed, ..Present::default() })))
+    let blockers = selective(&found).map(|refusal| (TopicFacet::Publisher.spec().name, refusal)).into_iter().collect();
+    Ok(Observation::Present(Box::new(Present { mark, observed, blockers, ..Present::default() })))
+}
+
+/// Why what Cloud Storage publishes does not come through as it is: a topic with a schema refuses what does not fit
+/// (<https://cloud.google.com/pubsub/docs/schemas>), and a transform may change or drop it
+/// (<https://cloud.google.com/pubsub/docs/smts/smts-overview>).
+fn selective(found: &Topic) -> Option<Refusal> {
+    let schema =
+        found.schema_settings.as_ref().map(|settings| format!("takes messages of schema `{}` only", settings.schema));
+    let transformed = found.message_transforms.iter().any(|transform| !transform.disabled);
+    let how = schema.or_else(|| transformed.then(|| "transforms its messages".to_owned()))?;
+    Some(Refusal {
+        reason: format!("topic `{}` {how}: the server would not hear of new files", short(&found.name)),
+        hint: "choose another `name` under [gcp.topic], or take that off the topic".to_owned(),
+    })
 }
 
 /// Whether the topic's policy lets Cloud Storage publish, as far as it can be read.
@@ -143,25 +160,32 @@ pub(crate) async fn deletion_blockers(
 ) -> Result<Option<Refusal>, Error> {
     let own = names.subscription.as_ref().map(|subscription| names.subscription_name(subscription));
     let attached = absent(reader.list_topic_subscriptions(topic).await)?.unwrap_or_default();
-    let others: Vec<_> = attached.into_iter().filter(|name| Some(name) != own.as_ref()).collect();
-    if others.is_empty() {
-        return Ok(None);
-    }
-    let ours = marked(reader, &names.project, deployments).await?;
-    let others: Vec<_> = others.iter().filter(|name| !ours.contains(name)).map(|name| format!("`{name}`")).collect();
+    let others = attached.into_iter().filter(|name| Some(name) != own.as_ref());
+    let others = join_all(others.map(|name| anothers(reader, name, deployments))).await;
+    let others: Vec<_> = others.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
     Ok((!others.is_empty()).then(|| attached_to(short(topic), &others)))
 }
 
-/// The subscriptions of the project that carry the deployment's mark: what is left over goes with the topic.
-async fn marked(reader: &Reader, project: &str, deployments: &[&str]) -> Result<Vec<String>, Error> {
-    let found = reader.list_subscriptions(project).await?;
-    let ours = found.into_iter().filter(|found| {
-        let mark = Mark::from_tags(&labels_of(&found.labels));
-        mark.is_some_and(|mark| {
-            deployments.contains(&mark.deployment.as_str()) && mark.is_for(&pubsub_identity(&found.name))
-        })
+/// A subscription that is attached, unless it carries the deployment's mark: what is left over goes with the topic. One that is
+/// listed and not there is new, or gone: a little later it is known.
+async fn anothers(reader: &Reader, name: String, deployments: &[&str]) -> Result<Option<String>, Error> {
+    let found = match reader.get_subscription(&name).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Err(unknown(&name)),
+        // One of another project.
+        Err(error) if lacks_permission(&error) => return Ok(Some(format!("`{name}`"))),
+        Err(error) => return Err(error),
+    };
+    let mark = Mark::from_tags(&labels_of(&found.labels));
+    let ours = mark.is_some_and(|mark| {
+        deployments.contains(&mark.deployment.as_str()) && mark.is_for(&pubsub_identity(&found.name))
     });
-    Ok(ours.map(|found| found.name).collect())
+    Ok((!ours).then(|| format!("`{name}`")))
+}
+
+fn unknown(subscription: &str) -> Error {
+    let error = Error::new(ErrorKind::Unavailable, format!("tell whether subscription `{subscription}` is there"));
+    error.with_message("the topic has it, and it is not shown itself").with_retry(NOT_SEEN)
 }
 
 fn attached_to(topic: &str, others: &[String]) -> Refusal {
@@ -210,6 +234,20 @@ mod tests {
         let desired = &desired(&settings(), &names)[0];
         assert_eq!(desired.facet, TopicFacet::Publisher.spec());
         assert_eq!(found.iter().filter(|entry| entry.value == desired.value[ROLES[0]]).count(), 1);
+    }
+
+    #[test]
+    fn a_topic_that_does_not_pass_on_all_that_is_published_is_told() {
+        let selects = |more: serde_json::Value| {
+            let mut topic = serde_json::json!({"name": "projects/p/topics/t"});
+            topic.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            selective(&serde_json::from_value(topic).unwrap()).map(|refusal| refusal.reason)
+        };
+        assert_eq!(selects(serde_json::json!({})), None);
+        assert!(selects(serde_json::json!({"messageTransforms": [{}]})).is_some());
+        assert_eq!(selects(serde_json::json!({"messageTransforms": [{"disabled": true}]})), None);
+        let schema = serde_json::json!({"schemaSettings": {"schema": "projects/p/schemas/s"}});
+        assert!(selects(schema).unwrap().contains("projects/p/schemas/s"));
     }
 
     #[test]

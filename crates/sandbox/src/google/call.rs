@@ -68,6 +68,32 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// A REST call that stands for this one, of gRPC.
+    pub(super) fn as_rest(
+        &self,
+        operation: String,
+        names: Vec<String>,
+        path: String,
+        body: &serde_json::Value,
+    ) -> Self {
+        let body = Bytes::from(body.to_string());
+        let (method, address, presence) = (Method::POST, self.address.clone(), self.presence.clone());
+        let (query, headers) = (Vec::new(), HeaderMap::new());
+        Self {
+            world: self.world,
+            operation,
+            names,
+            method,
+            path,
+            address,
+            query,
+            headers,
+            body,
+            now_ms: self.now_ms,
+            presence,
+        }
+    }
+
     /// The operation without its service.
     pub(super) fn verb(&self) -> &str {
         self.operation.split_once(':').map_or(&self.operation, |(_, verb)| verb)

@@ -8,7 +8,9 @@ use sha2::{Digest as _, Sha256};
 use super::call::Call;
 use super::policy::{Policy, check_mask};
 use super::project::{self, Account, account_key};
+use super::pubsub::{subscription, topic};
 use super::refusal::Refusal;
+use super::storage::bucket;
 use crate::state::Transaction;
 
 /// Whoever has it may sign as an account
@@ -17,17 +19,17 @@ const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
 
 /// Requests for service accounts.
 pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
-    let (project, email) = (call.name(0), call.name(1));
     match call.verb() {
-        "GetServiceAccount" => described(&find(state, project, email)?),
+        "GetServiceAccount" => described(&find(state, call)?),
+        "DeleteServiceAccount" => delete(state, call),
         "GetIamPolicy" => {
             call.takes(&["options.requestedPolicyVersion"])?;
             let version = requested_version(call)?;
-            Ok(json!(find(state, project, email)?.policy.read(version)?))
+            Ok(json!(find(state, call)?.policy.read(version)?))
         }
         "SetIamPolicy" => set_policy(state, call),
         "TestIamPermissions" => {
-            find(state, project, email)?;
+            find(state, call)?;
             project::permissions(call)
         }
         "SignBlob" => sign(state, call),
@@ -72,17 +74,52 @@ pub(super) fn policy_to_set(call: &Call<'_>) -> Result<Policy, Refusal> {
     Ok(body.policy)
 }
 
-/// An account of a project, by id or number, `-` standing for any. One that is not there is not told from one of another's; with
-/// `-` it is "403 Forbidden instead of 404"
-/// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/get>.
-fn find(state: &Transaction<'_>, project: &str, email: &str) -> Result<Account, Refusal> {
+/// An account of a project, by id or number, `-` standing for any. With `-` one that is not there is answered "403 Forbidden
+/// instead of 404" <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/get>, and one that was deleted
+/// always (<https://github.com/crossplane-contrib/provider-upjet-gcp/issues/411>).
+fn find(state: &Transaction<'_>, call: &Call<'_>) -> Result<Account, Refusal> {
+    let (project, email) = (call.name(0), call.name(1));
     let account: Option<Account> = state.get(&account_key(email))?;
     let id = project::find(state, project)?.map(|project| project.id);
     let within = |account: &Account| project == "-" || account.project == id.as_deref().unwrap_or(project);
-    account.filter(within).ok_or_else(|| match project {
-        "-" => Refusal::denied("Permission 'iam.serviceAccounts.get' denied on resource (or it may not exist)."),
-        _ => Refusal::not_found("Unknown service account"),
-    })
+    match account.filter(within) {
+        Some(account) if !account.deleted => Ok(account),
+        None if project != "-" => Err(Refusal::not_found("Unknown service account")),
+        _ => Err(Refusal::denied(format!(
+            "Permission 'iam.serviceAccounts.{}' denied on resource (or it may not exist).",
+            permission(call.verb())
+        ))),
+    }
+}
+
+/// What an operation needs.
+fn permission(verb: &str) -> &'static str {
+    match verb {
+        "GetIamPolicy" => "getIamPolicy",
+        "SetIamPolicy" => "setIamPolicy",
+        "SignBlob" => "signBlob",
+        "DeleteServiceAccount" => "delete",
+        _ => "get",
+    }
+}
+
+/// Delete an account. What it was given stays, as that of a deleted one
+/// <https://cloud.google.com/iam/docs/principal-identifiers#deleted-principals>.
+fn delete(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    call.takes(&[])?;
+    let account = Account { deleted: true, ..find(state, call)? };
+    state.put(&account_key(&account.email), &account)?;
+    let member = format!("serviceAccount:{}", account.email);
+    let gone = format!("deleted:{member}?uid={}", account.unique_id);
+    bucket::rename_member(state, &member, &gone, call.now_ms)?;
+    topic::rename_member(state, &member, &gone)?;
+    subscription::rename_member(state, &member, &gone)?;
+    for (key, mut account) in state.scan::<Account>(&account_key(""))? {
+        if account.policy.rename(&member, &gone) {
+            state.put(&key, &account)?;
+        }
+    }
+    Ok(json!({}))
 }
 
 fn described(account: &Account) -> Result<Value, Refusal> {
@@ -99,7 +136,7 @@ fn described(account: &Account) -> Result<Value, Refusal> {
 /// `iam.policy` delays what [`sign`] sees of it.
 fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     let policy = policy_to_set(call)?;
-    let mut account = find(state, call.name(0), call.name(1))?;
+    let mut account = find(state, call)?;
     account.policy.write(state, policy, call.now_ms, call.delay("iam.policy"))?;
     state.put(&account_key(&account.email), &account)?;
     Ok(json!(account.policy.read(3)?))
@@ -121,7 +158,7 @@ fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     }
     call.takes(&[])?;
     let body: Body = call.json()?;
-    let account = find(state, call.name(0), call.name(1))?;
+    let account = find(state, call)?;
     if !account.policy.grants(&[TOKEN_CREATOR], &format!("serviceAccount:{}", account.email), call.now_ms) {
         return Err(Refusal::denied(
             "Permission 'iam.serviceAccounts.signBlob' denied on resource (or it may not exist).",

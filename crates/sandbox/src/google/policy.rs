@@ -12,7 +12,7 @@ use crate::state::Transaction;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub version: i32,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bindings: Vec<Binding>,
@@ -28,6 +28,14 @@ pub(super) struct Policy {
     #[serde(default, rename = "resourceId", skip_serializing)]
     resource_id: Option<String>,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_zero(version: &i32) -> bool {
+    *version == 0
+}
+
+/// The etag of a policy that nobody wrote yet, as it was recorded.
+const UNWRITTEN: &str = "ACAB";
 
 /// Who has a role.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,25 +87,27 @@ impl Stored {
     }
 
     /// The policy in the version that was asked for. Below 3, conditions are left out and their roles renamed
-    /// <https://cloud.google.com/iam/docs/policies#specifying-version-get>.
+    /// <https://cloud.google.com/iam/docs/policies#specifying-version-get>. One that nobody wrote has no version.
     pub(super) fn read(&self, requested: i32) -> Result<Policy, Refusal> {
+        let policy = self.read_with(requested, self.etag())?;
+        Ok(if self.is_unwritten() { Policy { version: 0, ..policy } } else { policy })
+    }
+
+    /// The same with the etag of what it belongs to.
+    pub(super) fn read_with(&self, requested: i32, etag: String) -> Result<Policy, Refusal> {
         if ![0, 1, 3].contains(&requested) {
             return Err(Refusal::invalid(format!("{requested} is not a policy version")));
         }
         let mut bindings = self.bindings.written().clone();
         if requested < 3 {
             bindings.iter_mut().for_each(hide_condition);
-            return Ok(Policy::new(1, bindings, self.etag()));
+            return Ok(Policy::new(1, bindings, etag));
         }
         let version = if conditional(&bindings) { 3 } else { 1 };
-        Ok(Policy::new(version, bindings, self.etag()))
+        Ok(Policy::new(version, bindings, etag))
     }
 
     /// Replace the policy.
-    ///
-    /// - An etag that is not the current one is refused <https://cloud.google.com/iam/docs/policies#etag>.
-    /// - With an etag, conditions in the old or the new policy need version 3; without one, a policy of version 1
-    ///   replaces one of version 3 and its conditions are lost <https://cloud.google.com/iam/docs/policies#specifying-version-set>.
     pub(super) fn write(
         &mut self,
         state: &Transaction<'_>,
@@ -105,7 +115,23 @@ impl Stored {
         now_ms: u64,
         delay_ms: u64,
     ) -> Result<(), Refusal> {
-        if !policy.etag.is_empty() && policy.etag != self.etag() {
+        self.write_over(&self.etag(), state, policy, now_ms, delay_ms)
+    }
+
+    /// Replace the policy of what has this etag.
+    ///
+    /// - An etag that is not the current one is refused <https://cloud.google.com/iam/docs/policies#etag>.
+    /// - With an etag, conditions in the old or the new policy need version 3; without one, a policy of version 1
+    ///   replaces one of version 3 and its conditions are lost <https://cloud.google.com/iam/docs/policies#specifying-version-set>.
+    pub(super) fn write_over(
+        &mut self,
+        etag: &str,
+        state: &Transaction<'_>,
+        policy: Policy,
+        now_ms: u64,
+        delay_ms: u64,
+    ) -> Result<(), Refusal> {
+        if !policy.etag.is_empty() && policy.etag != etag {
             let message = "There were concurrent policy changes. Please retry the whole read-modify-write with exponential \
                            backoff.";
             return Err(Refusal::new(Kind::StalePolicy, message));
@@ -144,8 +170,24 @@ impl Stored {
         self.bindings.seen(now_ms).iter().any(holds)
     }
 
+    /// Put another member in the place of one, as when an account is deleted; whether it was there.
+    pub(super) fn rename(&mut self, member: &str, other: &str) -> bool {
+        let mut bindings = self.bindings.written().clone();
+        let members = bindings.iter_mut().flat_map(|binding| &mut binding.members);
+        let renamed = members.filter(|found| *found == member).map(|found| other.clone_into(found)).count();
+        if renamed > 0 {
+            self.bindings = Propagating::new(bindings);
+            self.revision += 1;
+        }
+        renamed > 0
+    }
+
+    const fn is_unwritten(&self) -> bool {
+        self.revision == 1
+    }
+
     fn etag(&self) -> String {
-        BASE64.encode(&self.revision.to_be_bytes())
+        if self.is_unwritten() { UNWRITTEN.to_owned() } else { BASE64.encode(&self.revision.to_be_bytes()) }
     }
 }
 
@@ -168,7 +210,7 @@ fn hide_condition(binding: &mut Binding) {
     }
 }
 
-/// A role in one binding for each condition, without repeated members and without empty bindings, as the services
+/// A role in one binding for each condition, without repeated members and without empty bindings, in order, as the services
 /// answer it.
 fn merged(bindings: Vec<Binding>) -> Vec<Binding> {
     let mut merged: Vec<Binding> = Vec::new();
@@ -187,6 +229,8 @@ fn merged(bindings: Vec<Binding>) -> Vec<Binding> {
             merged.push(place);
         }
     }
+    merged.iter_mut().for_each(|binding| binding.members.sort());
+    merged.sort_by(|one, other| one.role.cmp(&other.role));
     merged
 }
 

@@ -34,6 +34,9 @@ pub(super) struct Account {
     pub email: String,
     pub project: String,
     pub unique_id: String,
+    /// It was there <https://cloud.google.com/iam/docs/service-accounts-delete-undelete>.
+    #[serde(default)]
+    pub deleted: bool,
     pub policy: Stored,
 }
 
@@ -108,6 +111,7 @@ fn seed_account(state: &mut Transaction<'_>, project: &str, email: &str) -> Resu
         email: email.to_owned(),
         project: home.map_or(project, |(_, project)| project).to_owned(),
         unique_id: format!("1{:020}", u128::from(numbered(email))),
+        deleted: false,
         policy: Stored::new(Vec::new()),
     };
     state.put(&account_key(email), &account)
@@ -135,7 +139,7 @@ pub(super) fn storage_agent(number: u64) -> String {
 
 /// Whether there is a service account of this address: one that was seeded, or a project's service agent.
 pub(super) fn has_account(state: &Transaction<'_>, email: &str) -> Result<bool, Error> {
-    if state.has(&account_key(email)) {
+    if state.get::<Account>(&account_key(email))?.is_some_and(|account| !account.deleted) {
         return Ok(true);
     }
     let agent = email.strip_prefix("service-").and_then(|rest| rest.split_once('@'));

@@ -1,9 +1,15 @@
 //! Pub/Sub over REST <https://cloud.google.com/pubsub/docs/reference/rest>.
 
+mod delivery;
 pub(super) mod message;
+pub(super) mod subscriber;
 pub(super) mod subscription;
 pub(super) mod topic;
 
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::call::Call;
@@ -26,7 +32,7 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
             topic::answer(state, call)
         }
         "CreateSubscription" | "GetSubscription" | "UpdateSubscription" | "DeleteSubscription"
-        | "ListSubscriptions" => subscription::answer(state, call),
+        | "DetachSubscription" | "ListSubscriptions" => subscription::answer(state, call),
         "Publish" | "Pull" | "Acknowledge" | "ModifyAckDeadline" => message::answer(state, call),
         _ => Err(Refusal::unserved(&call.operation)),
     }
@@ -41,6 +47,47 @@ fn check_project(state: &Transaction<'_>, project: &str) -> Result<(), Refusal> 
         ))),
     }
 }
+
+/// Something that was deleted, and that lists go on showing until then.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ghost<T> {
+    thing: T,
+    until_ms: u64,
+}
+
+/// Delete something. `pubsub.lists` delays what lists see of it.
+fn delete_listed<T: Serialize>(
+    state: &mut Transaction<'_>,
+    call: &Call<'_>,
+    key: &str,
+    thing: &T,
+) -> Result<(), Refusal> {
+    state.delete(key);
+    let delay_ms = call.delay("pubsub.lists");
+    if delay_ms > 0 {
+        state.put(&format!("{GHOSTS}{key}"), &Ghost { thing, until_ms: call.now_ms + delay_ms })?;
+    }
+    Ok(())
+}
+
+/// Everything under a prefix, what is gone and still listed too.
+fn listed_under<T: Serialize + DeserializeOwned>(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    prefix: &str,
+) -> Result<Vec<(String, T)>, Refusal> {
+    let there = state.scan::<T>(prefix)?;
+    let ghosts = state.scan::<Ghost<T>>(&format!("{GHOSTS}{prefix}"))?.into_iter();
+    let ghosts = ghosts.filter(|(_, ghost)| call.now_ms < ghost.until_ms);
+    let ghosts = ghosts.filter_map(|(key, ghost)| Some((key.strip_prefix(GHOSTS)?.to_owned(), ghost.thing)));
+    // What was made anew is listed once.
+    let mut all: BTreeMap<String, T> = ghosts.collect();
+    all.extend(there);
+    Ok(all.into_iter().collect())
+}
+
+/// Where what is gone is kept until no list shows it any more.
+const GHOSTS: &str = "google/ghost/";
 
 fn missing(resource: &str) -> Refusal {
     Refusal::not_found(format!("Resource not found (resource={resource})."))

@@ -95,7 +95,9 @@ impl Rig {
     }
 
     fn grpc<A: Message + Default>(&self, method: &str, message: &impl Message) -> Result<A, Status> {
-        let service = if method.ends_with("Policy") || method.ends_with("Permissions") {
+        let service = if ["Pull", "Acknowledge", "ModifyAckDeadline"].contains(&method) {
+            "google.pubsub.v1.Subscriber"
+        } else if method.ends_with("Policy") || method.ends_with("Permissions") {
             "google.storage.control.v2.StorageControl"
         } else {
             "google.storage.v2.Storage"

@@ -43,7 +43,9 @@ impl Wire for GoogleWire {
             Protocol::Grpc => grpc::refused(if number(code).is_some() { code } else { code_of(status) }, message),
             Protocol::StorageJson => storage_json(status, code, message),
             Protocol::StorageXml => storage_xml(status, code, message),
-            Protocol::Rest => rest(status, if number(code).is_some() { code } else { code_of(status) }, message),
+            Protocol::Rest => {
+                rest(operation, status, if number(code).is_some() { code } else { code_of(status) }, message)
+            }
         }
     }
 
@@ -133,9 +135,37 @@ fn storage_xml(status: u16, code: &str, message: &str) -> Response<Bytes> {
     response.body(Bytes::from(body)).unwrap_or_default()
 }
 
-/// <https://cloud.google.com/apis/design/errors#http_mapping>
-fn rest(status: u16, code: &str, message: &str) -> Response<Bytes> {
-    json_answer(status, &json!({ "error": { "code": status, "message": message, "status": code } }))
+/// <https://cloud.google.com/apis/design/errors#http_mapping>. IAM has the older form beside it, and says in the details which
+/// permission is what it misses.
+fn rest(operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes> {
+    let mut error = json!({ "code": status, "message": message, "status": code });
+    if operation.starts_with("iam:") {
+        error["errors"] = json!([{ "message": message, "domain": "global", "reason": reason_of(status) }]);
+    }
+    if let Some(permission) = denied_permission(message).filter(|_| code == "PERMISSION_DENIED") {
+        error["details"] = json!([{
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "IAM_PERMISSION_DENIED",
+            "domain": "iam.googleapis.com",
+            "metadata": { "permission": permission },
+        }]);
+    }
+    json_answer(status, &json!({ "error": error }))
+}
+
+const fn reason_of(status: u16) -> &'static str {
+    match status {
+        403 => "forbidden",
+        404 => "notFound",
+        409 => "conflict",
+        500.. => "backendError",
+        _ => "badRequest",
+    }
+}
+
+/// The permission of `Permission 'iam.serviceAccounts.get' denied on resource ...`.
+fn denied_permission(message: &str) -> Option<&str> {
+    message.strip_prefix("Permission '")?.split_once("' denied").map(|(permission, _)| permission)
 }
 
 /// An answer in JSON.

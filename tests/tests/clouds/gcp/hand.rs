@@ -32,7 +32,7 @@ pub(crate) fn policy(hand: &Hand, place: &str) -> Value {
 }
 
 /// It is asked for with POST.
-fn policy_of_account(hand: &Hand, place: &str) -> Value {
+pub(crate) fn policy_of_account(hand: &Hand, place: &str) -> Value {
     hand.send("POST", &format!("{place}:getIamPolicy"), json!({"options": {"requestedPolicyVersion": 3}}))
 }
 
@@ -168,7 +168,12 @@ pub(crate) fn ours(hand: &Hand) -> Vec<String> {
         ("topic", "/v1/projects/acme-ml/topics", "topics"),
         ("subscription", "/v1/projects/acme-ml/subscriptions", "subscriptions"),
     ] {
-        let items = list(&hand.send("GET", place, Value::Null)[key]);
+        // A list may go on showing what is gone.
+        let there = |item: &Value| {
+            kind == "bucket"
+                || hand.ask("GET", &format!("/v1/{}", item["name"].as_str().unwrap()), &Value::Null).0 == 200
+        };
+        let items: Vec<_> = list(&hand.send("GET", place, Value::Null)[key]).into_iter().filter(there).collect();
         found.extend(items.iter().filter(|item| marked(item)).map(|item| format!("{kind} {}", short(item))));
     }
     let ask = |place: &str| hand.ask("GET", place, &Value::Null).1;

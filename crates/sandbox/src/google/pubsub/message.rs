@@ -65,7 +65,7 @@ fn publish_all(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Re
         #[serde(default)]
         messages: Vec<Body>,
     }
-    let topic = topic::get(state, &format!("projects/{}/topics/{}", call.name(0), call.name(1)))?;
+    let topic = topic::get(state, call, &format!("projects/{}/topics/{}", call.name(0), call.name(1)))?;
     let mut ids = Vec::new();
     for Body { data, attributes, ordering_key } in call.json::<Request>()?.messages {
         if !ordering_key.is_empty() {
@@ -95,8 +95,9 @@ pub(in crate::google) fn publish(
     let id = state.next_number("google/counter/message")?;
     let data = BASE64.encode(&data);
     let message = Message { id, data, attributes, published_ms: now_ms, visible_ms: now_ms, deliveries: 0 };
-    for subscription in subscription::of_topic(state, topic)? {
-        state.put(&key(&subscription, id), &message)?;
+    let subscriptions = subscription::all_of_topic(state, topic)?.into_iter();
+    for subscription in subscriptions.filter(|subscription| subscription.delivery.takes(&message.attributes)) {
+        state.put(&key(&subscription.name, id), &message)?;
     }
     Ok(id)
 }
@@ -110,6 +111,7 @@ fn pull(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> 
         return Err(Refusal::invalid("The max_messages must be positive."));
     }
     let mut subscription = subscription::get(state, &subscription::name(call), call.now_ms)?;
+    subscription.delivery.check_pull()?;
     let received = take(state, &subscription, most, call.now_ms)?;
     if call.now_ms > subscription.active_ms {
         subscription.active_ms = call.now_ms;
@@ -133,7 +135,13 @@ fn take(
         let Some(mut message) = state.get::<Message>(&key)? else { continue };
         if now_ms >= message.published_ms + subscription.retention_s * 1000 {
             state.delete(&key);
-        } else if message.visible_ms <= now_ms {
+        } else if message.visible_ms > now_ms {
+            // Somebody has it.
+        } else if let Some(topic) = subscription.delivery.given_up(message.deliveries) {
+            state.delete(&key);
+            let data = BASE64.decode(message.data.as_bytes()).unwrap_or_default();
+            publish(state, topic, data, message.attributes, now_ms)?;
+        } else {
             message.visible_ms = now_ms + subscription.ack_deadline_s * 1000;
             message.deliveries += 1;
             state.put(&key, &message)?;

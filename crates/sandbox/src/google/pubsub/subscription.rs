@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::delivery::Delivery;
 use super::topic::{check_name, listed, page_size};
-use super::{DELETED_TOPIC, exists, mask_paths, message, missing, seconds, topic};
+use super::{DELETED_TOPIC, delete_listed, exists, listed_under, mask_paths, message, missing, seconds, topic};
 use crate::google::call::{self, Call};
 use crate::google::iam::{policy_to_set, requested_version};
 use crate::google::names::{self, Labels};
@@ -24,7 +25,7 @@ const EXPIRATION_S: u64 = 31 * DAY_S;
 /// <https://cloud.google.com/pubsub/docs/subscription-properties#message_retention_duration>.
 const RETENTION_S: u64 = 7 * DAY_S;
 
-/// A subscription from which messages are pulled.
+/// A subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::google) struct Subscription {
     pub name: String,
@@ -37,6 +38,11 @@ pub(in crate::google) struct Subscription {
     expiration_s: Option<u64>,
     /// When it was last used.
     pub active_ms: u64,
+    /// From when on it is shown.
+    #[serde(default)]
+    shown_from_ms: u64,
+    #[serde(default)]
+    pub(super) delivery: Delivery,
     policy: Stored,
 }
 
@@ -56,17 +62,18 @@ struct Body {
     _state: Option<Value>,
     #[serde(rename = "topicMessageRetentionDuration")]
     _topic_message_retention_duration: Option<Value>,
-    // What the sandbox does not serve, by name.
-    push_config: Option<Value>,
-    bigquery_config: Option<Value>,
-    bigtable_config: Option<Value>,
-    cloud_storage_config: Option<Value>,
+    // What says how it delivers.
+    push_config: Value,
+    bigquery_config: Value,
+    cloud_storage_config: Value,
     enable_message_ordering: bool,
     filter: String,
-    dead_letter_policy: Option<Value>,
-    retry_policy: Option<Value>,
-    detached: bool,
+    dead_letter_policy: Value,
+    retry_policy: Value,
     enable_exactly_once_delivery: bool,
+    // What the sandbox does not serve, by name.
+    bigtable_config: Option<Value>,
+    detached: bool,
     message_transforms: Option<Value>,
     tags: Option<Value>,
 }
@@ -89,17 +96,8 @@ impl Body {
     fn check(&self) -> Result<(), Refusal> {
         let says = |value: &Option<Value>| value.as_ref().is_some_and(|value| !value.is_null() && *value != json!({}));
         let fields = [
-            // An empty one is a subscription that is pulled.
-            ("pushConfig", says(&self.push_config)),
-            ("bigqueryConfig", says(&self.bigquery_config)),
             ("bigtableConfig", says(&self.bigtable_config)),
-            ("cloudStorageConfig", says(&self.cloud_storage_config)),
-            ("enableMessageOrdering", self.enable_message_ordering),
-            ("filter", !self.filter.is_empty()),
-            ("deadLetterPolicy", says(&self.dead_letter_policy)),
-            ("retryPolicy", says(&self.retry_policy)),
             ("detached", self.detached),
-            ("enableExactlyOnceDelivery", self.enable_exactly_once_delivery),
             ("messageTransforms", says(&self.message_transforms)),
             ("tags", says(&self.tags)),
         ];
@@ -107,6 +105,20 @@ impl Body {
             return Err(Refusal::unserved(format!("the field `{field}` of a subscription")));
         }
         names::check_labels(&self.labels)
+    }
+
+    /// What says how it delivers, by name.
+    fn delivery(&self) -> Value {
+        json!({
+            "pushConfig": self.push_config,
+            "bigqueryConfig": self.bigquery_config,
+            "cloudStorageConfig": self.cloud_storage_config,
+            "enableMessageOrdering": self.enable_message_ordering,
+            "filter": self.filter,
+            "deadLetterPolicy": self.dead_letter_policy,
+            "retryPolicy": self.retry_policy,
+            "enableExactlyOnceDelivery": self.enable_exactly_once_delivery,
+        })
     }
 
     /// 10 to 600 seconds, 10 if it is left out
@@ -159,6 +171,7 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
             Ok(described(&get(state, &name(call), call.now_ms)?, call.numbers()))
         }
         "UpdateSubscription" => update(state, call),
+        "DetachSubscription" => detach(state, call),
         "DeleteSubscription" => delete(state, call),
         _ => list(state, call),
     }
@@ -191,11 +204,16 @@ fn key(name: &str) -> String {
     format!("google/subscription/{name}")
 }
 
-/// A subscription that is there, and that has not expired.
-pub(super) fn get(state: &Transaction<'_>, name: &str, now_ms: u64) -> Result<Subscription, Refusal> {
+/// A subscription that has not expired, shown or not.
+fn find(state: &Transaction<'_>, name: &str, now_ms: u64) -> Result<Option<Subscription>, Refusal> {
     let subscription: Option<Subscription> = state.get(&key(name))?;
-    let subscription = subscription.filter(|subscription| !subscription.expired(now_ms));
-    subscription.ok_or_else(|| missing(name.rsplit('/').next().unwrap_or(name)))
+    Ok(subscription.filter(|subscription| !subscription.expired(now_ms)))
+}
+
+/// One that is shown. `pubsub.subscriptions` delays a new one.
+pub(super) fn get(state: &Transaction<'_>, name: &str, now_ms: u64) -> Result<Subscription, Refusal> {
+    let found = find(state, name, now_ms)?.filter(|found| found.shown_from_ms <= now_ms);
+    found.ok_or_else(|| missing(name.rsplit('/').next().unwrap_or(name)))
 }
 
 pub(super) fn put(state: &mut Transaction<'_>, subscription: &Subscription) -> Result<(), Refusal> {
@@ -210,11 +228,12 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     body.check()?;
     names::check_pubsub("subscriptions", call.name(1))?;
     check_name(body.name.as_deref(), &name)?;
-    if get(state, &name, call.now_ms).is_ok() {
+    if find(state, &name, call.now_ms)?.is_some() {
         return Err(exists(call.name(1)));
     }
     let topic = body.topic.as_deref().ok_or_else(|| Refusal::invalid("The topic of the subscription is missing."))?;
-    let topic = topic::get(state, topic)?.name;
+    let delivery = Delivery::new(&body.delivery())?;
+    let topic = topic::get(state, call, topic)?.name;
     let retention_s = body.retention_s()?;
     let subscription = Subscription {
         name,
@@ -225,6 +244,8 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
         expiration_s: body.expiration_s(retention_s)?,
         labels: Propagating::new(body.labels),
         active_ms: call.now_ms,
+        shown_from_ms: call.now_ms + call.delay("pubsub.subscriptions"),
+        delivery,
         policy: Stored::new(Vec::new()),
     };
     message::delete_all(state, &subscription.name);
@@ -246,8 +267,7 @@ fn update(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
             "message_retention_duration" => subscription.retention_s = body.retention_s()?,
             "retain_acked_messages" => subscription.retain_acked = body.retain_acked_messages,
             "expiration_policy" => subscription.expiration_s = body.expiration_s(0)?,
-            // It can only be the empty one.
-            "push_config" => {}
+            path if subscription.delivery.update(path, &body.delivery())? => {}
             path => {
                 return Err(Refusal::invalid(format!(
                     "Invalid update_mask provided in the UpdateSubscriptionRequest: '{path}' cannot be updated."
@@ -259,20 +279,34 @@ fn update(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
         return Err(Refusal::invalid("The expiration cannot be less than the message retention duration."));
     }
     put(state, &subscription)?;
-    Ok(described(&subscription, call.numbers()))
+    let mut answer = described(&subscription, call.numbers());
+    // In the answer to a change alone.
+    answer["pushConfig"]["attributes"]["x-goog-version"] = json!("v1");
+    Ok(answer)
+}
+
+/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/detach>
+fn detach(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    call.takes(&[])?;
+    let mut subscription = get(state, &name(call), call.now_ms)?;
+    message::delete_all(state, &subscription.name);
+    subscription.delivery.detached = true;
+    put(state, &subscription)?;
+    Ok(json!({}))
 }
 
 fn delete(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&[])?;
     let subscription = get(state, &name(call), call.now_ms)?;
     message::delete_all(state, &subscription.name);
-    state.delete(&key(&subscription.name));
+    delete_listed(state, call, &key(&subscription.name), &subscription)?;
     Ok(json!({}))
 }
 
 fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["pageSize", "pageToken"])?;
-    let subscriptions = state.scan::<Subscription>(&key(&format!("projects/{}/subscriptions/", call.name(0))))?;
+    let prefix = key(&format!("projects/{}/subscriptions/", call.name(0)));
+    let subscriptions = listed_under::<Subscription>(state, call, &prefix)?;
     let there = subscriptions.into_iter().filter(|(_, subscription)| !subscription.expired(call.now_ms)).collect();
     let token = call.parameter("pageToken").unwrap_or_default();
     let (subscriptions, next) = call::page(there, token, page_size(call)?);
@@ -284,20 +318,23 @@ fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     Ok(listed("subscriptions", subscriptions.collect(), next))
 }
 
-/// The names of a topic's subscriptions, in whichever project.
+/// The names of a topic's subscriptions, in whichever project; one that is detached is none.
 pub(super) fn of_topic(state: &Transaction<'_>, topic: &str) -> Result<Vec<String>, Refusal> {
-    let all = state.scan::<Subscription>("google/subscription/")?.into_iter();
-    let subscribed = all.filter(|(_, subscription)| subscription.topic == topic);
-    Ok(subscribed.map(|(_, subscription)| subscription.name).collect())
+    let subscribed = all_of_topic(state, topic)?.into_iter().filter(|subscription| !subscription.delivery.detached);
+    Ok(subscribed.map(|subscription| subscription.name).collect())
+}
+
+/// A topic's subscriptions.
+pub(super) fn all_of_topic(state: &Transaction<'_>, topic: &str) -> Result<Vec<Subscription>, Refusal> {
+    let all = state.scan::<Subscription>("google/subscription/")?.into_iter().map(|(_, subscription)| subscription);
+    Ok(all.filter(|subscription| subscription.topic == topic).collect())
 }
 
 /// Leave a topic's subscriptions without it.
 pub(super) fn orphan(state: &mut Transaction<'_>, topic: &str) -> Result<(), Refusal> {
-    for name in of_topic(state, topic)? {
-        if let Some(mut subscription) = state.get::<Subscription>(&key(&name))? {
-            DELETED_TOPIC.clone_into(&mut subscription.topic);
-            put(state, &subscription)?;
-        }
+    for mut subscription in all_of_topic(state, topic)? {
+        DELETED_TOPIC.clone_into(&mut subscription.topic);
+        put(state, &subscription)?;
     }
     Ok(())
 }
@@ -307,7 +344,6 @@ fn described(subscription: &Subscription, numbers: bool) -> Value {
     let mut described = json!({
         "name": subscription.name,
         "topic": subscription.topic,
-        "pushConfig": {},
         "ackDeadlineSeconds": subscription.ack_deadline_s,
         "messageRetentionDuration": format!("{}s", subscription.retention_s),
         "expirationPolicy": expiration,
@@ -319,5 +355,16 @@ fn described(subscription: &Subscription, numbers: bool) -> Value {
     if subscription.retain_acked {
         described["retainAckedMessages"] = json!(true);
     }
+    subscription.delivery.describe(&mut described);
     described
+}
+
+/// Put another member in the place of one, in every subscription's policy.
+pub(in crate::google) fn rename_member(state: &mut Transaction<'_>, member: &str, other: &str) -> Result<(), Refusal> {
+    for (_, mut subscription) in state.scan::<Subscription>(&key(""))? {
+        if subscription.policy.rename(member, other) {
+            put(state, &subscription)?;
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{exists, mask_paths, missing, seconds, subscription};
+use super::{delete_listed, exists, listed_under, mask_paths, missing, seconds, subscription};
 use crate::google::call::{self, Call};
 use crate::google::iam::{policy_to_set, requested_version};
 use crate::google::names::{self, Labels};
@@ -22,6 +22,12 @@ pub(in crate::google) struct Topic {
     labels: Propagating<Labels>,
     kms_key: String,
     retention_s: Option<u64>,
+    /// Where messages may be kept, as it was written <https://cloud.google.com/pubsub/docs/resource-location-restriction>.
+    #[serde(default)]
+    storage: Value,
+    /// From when on it is shown.
+    #[serde(default)]
+    shown_from_ms: u64,
     pub policy: Stored,
 }
 
@@ -36,8 +42,8 @@ struct Body {
     /// Only the service sets it.
     #[serde(rename = "state")]
     _state: Option<Value>,
+    message_storage_policy: Value,
     // What the sandbox does not serve, by name.
-    message_storage_policy: Option<Value>,
     schema_settings: Option<Value>,
     ingestion_data_source_settings: Option<Value>,
     message_transforms: Option<Value>,
@@ -55,7 +61,6 @@ struct Update {
 impl Body {
     fn check(&self) -> Result<(), Refusal> {
         let fields = [
-            ("messageStoragePolicy", &self.message_storage_policy),
             ("schemaSettings", &self.schema_settings),
             ("ingestionDataSourceSettings", &self.ingestion_data_source_settings),
             ("messageTransforms", &self.message_transforms),
@@ -85,7 +90,7 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
         "CreateTopic" => create(state, call),
         "GetTopic" => {
             call.takes(&[])?;
-            Ok(described(&get(state, &name(call))?))
+            Ok(described(&get(state, call, &name(call))?))
         }
         "UpdateTopic" => update(state, call),
         "DeleteTopic" => delete(state, call),
@@ -96,7 +101,7 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
 
 /// Requests for a topic's policy. `pubsub.iam` delays what Cloud Storage sees of it.
 pub(super) fn policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
-    let mut topic = get(state, &name(call))?;
+    let mut topic = get(state, call, &name(call))?;
     match call.verb() {
         "GetIamPolicy" => {
             call.takes(&["options.requestedPolicyVersion"])?;
@@ -129,13 +134,15 @@ pub(super) fn check_name(given: Option<&str>, name: &str) -> Result<(), Refusal>
     }
 }
 
-/// A topic by its full name.
+/// A topic by its full name, shown or not.
 pub(in crate::google) fn find(state: &Transaction<'_>, name: &str) -> Result<Option<Topic>, Refusal> {
     Ok(state.get(&key(name))?)
 }
 
-pub(super) fn get(state: &Transaction<'_>, name: &str) -> Result<Topic, Refusal> {
-    find(state, name)?.ok_or_else(|| missing(name.rsplit('/').next().unwrap_or(name)))
+/// A topic that is shown. `pubsub.topics` delays a new one.
+pub(super) fn get(state: &Transaction<'_>, call: &Call<'_>, name: &str) -> Result<Topic, Refusal> {
+    let found = find(state, name)?.filter(|topic| topic.shown_from_ms <= call.now_ms);
+    found.ok_or_else(|| missing(name.rsplit('/').next().unwrap_or(name)))
 }
 
 fn create(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
@@ -149,7 +156,15 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     }
     let retention_s = body.retention_s()?;
     let labels = Propagating::new(body.labels);
-    let topic = Topic { name, labels, kms_key: body.kms_key_name, retention_s, policy: Stored::new(Vec::new()) };
+    let topic = Topic {
+        name,
+        labels,
+        kms_key: body.kms_key_name,
+        retention_s,
+        storage: body.message_storage_policy,
+        shown_from_ms: call.now_ms + call.delay("pubsub.topics"),
+        policy: Stored::new(Vec::new()),
+    };
     state.put(&key(&topic.name), &topic)?;
     Ok(described(&topic))
 }
@@ -157,7 +172,7 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
 /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/patch>
 fn update(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&[])?;
-    let mut topic = get(state, &name(call))?;
+    let mut topic = get(state, call, &name(call))?;
     let Update { topic: body, update_mask } = call.json()?;
     body.check()?;
     check_name(body.name.as_deref(), &topic.name)?;
@@ -165,6 +180,7 @@ fn update(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
         match path.as_str() {
             "labels" => topic.labels.write(body.labels.clone(), call.now_ms, call.delay("pubsub.labels")),
             "message_retention_duration" => topic.retention_s = body.retention_s()?,
+            "message_storage_policy" => topic.storage = body.message_storage_policy.clone(),
             _ => {
                 return Err(Refusal::invalid(format!(
                     "Invalid update_mask provided in the UpdateTopicRequest: '{path}' is not a known Topic field."
@@ -180,15 +196,15 @@ fn update(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
 /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete>.
 fn delete(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&[])?;
-    let topic = get(state, &name(call))?;
+    let topic = get(state, call, &name(call))?;
     subscription::orphan(state, &topic.name)?;
-    state.delete(&key(&topic.name));
+    delete_listed(state, call, &key(&topic.name), &topic)?;
     Ok(json!({}))
 }
 
 fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["pageSize", "pageToken"])?;
-    let topics = state.scan::<Topic>(&key(&format!("projects/{}/topics/", call.name(0))))?;
+    let topics = listed_under::<Topic>(state, call, &key(&format!("projects/{}/topics/", call.name(0))))?;
     let (topics, next) = call::page(topics, call.parameter("pageToken").unwrap_or_default(), page_size(call)?);
     let topics: Vec<_> = topics.into_iter().map(|topic| described(&as_others_see(topic, call.now_ms))).collect();
     Ok(listed("topics", topics, next))
@@ -196,7 +212,7 @@ fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
 
 fn list_subscriptions(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["pageSize", "pageToken"])?;
-    let topic = get(state, &name(call))?;
+    let topic = get(state, call, &name(call))?;
     let names = subscription::of_topic(state, &topic.name)?.into_iter().map(|name| (name.clone(), json!(name)));
     let token = call.parameter("pageToken").unwrap_or_default();
     let (names, next) = call::page(names.collect(), token, page_size(call)?);
@@ -232,8 +248,21 @@ fn described(topic: &Topic) -> Value {
     if !topic.kms_key.is_empty() {
         described["kmsKeyName"] = json!(topic.kms_key);
     }
+    if !topic.storage.is_null() {
+        described["messageStoragePolicy"] = topic.storage.clone();
+    }
     if let Some(retention_s) = topic.retention_s {
         described["messageRetentionDuration"] = json!(format!("{retention_s}s"));
     }
     described
+}
+
+/// Put another member in the place of one, in every topic's policy.
+pub(in crate::google) fn rename_member(state: &mut Transaction<'_>, member: &str, other: &str) -> Result<(), Refusal> {
+    for (_, mut topic) in state.scan::<Topic>(&key(""))? {
+        if topic.policy.rename(member, other) {
+            state.put(&key(&topic.name), &topic)?;
+        }
+    }
+    Ok(())
 }

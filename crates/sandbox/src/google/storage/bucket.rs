@@ -46,6 +46,13 @@ pub(in crate::google) struct Bucket {
     pub policy: Stored,
 }
 
+/// What an etag holds.
+#[derive(Clone, PartialEq, prost::Message)]
+struct MetagenerationTag {
+    #[prost(int64, tag = "1")]
+    metageneration: i64,
+}
+
 /// Whether anybody can be given access <https://cloud.google.com/storage/docs/public-access-prevention>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -140,7 +147,7 @@ impl Bucket {
             updated_ms: now_ms,
             generation,
             metageneration: 1,
-            policy: Stored::new(legacy_bindings(&project.id)),
+            policy: Stored::new(Vec::new()),
         }
     }
 
@@ -157,8 +164,16 @@ impl Bucket {
         }
     }
 
+    /// The metageneration as a message's only field: of the bucket and of its policy, which are one thing
+    /// <https://cloud.google.com/storage/docs/metadata#generation-number>.
     pub(in crate::google) fn etag(&self) -> String {
-        data_encoding::BASE64.encode(&self.metageneration.to_be_bytes())
+        let message = MetagenerationTag { metageneration: self.metageneration };
+        data_encoding::BASE64.encode(&prost::Message::encode_to_vec(&message))
+    }
+
+    /// Its policy in the version that was asked for.
+    pub(in crate::google) fn policy(&self, requested: i32) -> Result<Policy, Refusal> {
+        self.policy.read_with(requested, self.etag())
     }
 
     pub(in crate::google) fn versions(&self) -> bool {
@@ -250,14 +265,17 @@ impl LabelChange {
     }
 }
 
-/// What project members have on every new bucket
+/// What project members have on every new bucket, with uniform access on its objects too
 /// <https://cloud.google.com/storage/docs/access-control/iam#convenience-values>.
-fn legacy_bindings(project: &str) -> Vec<Binding> {
+fn legacy_bindings(project: &str, uniform: bool) -> Vec<Binding> {
     let members = |kinds: &[&str]| kinds.iter().map(|kind| format!("{kind}:{project}")).collect::<Vec<_>>();
-    vec![
-        Binding::new("roles/storage.legacyBucketOwner", &members(&["projectEditor", "projectOwner"])),
-        Binding::new("roles/storage.legacyBucketReader", &members(&["projectViewer"])),
-    ]
+    let (owners, viewers) = (members(&["projectEditor", "projectOwner"]), members(&["projectViewer"]));
+    let of = |what: &str| {
+        [("Owner", &owners), ("Reader", &viewers)]
+            .map(|(role, members)| Binding::new(&format!("roles/storage.legacy{what}{role}"), members))
+    };
+    let objects = uniform.then(|| of("Object"));
+    of("Bucket").into_iter().chain(objects.into_iter().flatten()).collect()
 }
 
 /// <https://cloud.google.com/storage/docs/storage-classes>
@@ -351,6 +369,7 @@ pub(in crate::google) fn create(
     let mut bucket = Bucket::new(name, &project, location, moment.now_ms, generation);
     // Nobody has seen it before: its first labels are not late.
     bucket.apply(change, Moment { labels_delay_ms: 0, ..moment })?;
+    bucket.policy = Stored::new(legacy_bindings(&project.id, bucket.uniform));
     put(state, &bucket)?;
     Ok(bucket)
 }
@@ -411,6 +430,7 @@ pub(in crate::google) fn list(
 
 /// Replace a bucket's policy <https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy>.
 ///
+/// - It moves the bucket's metageneration, and every change of the bucket makes its etag stale.
 /// - Conditions need uniform access <https://cloud.google.com/storage/docs/access-control/iam#conditions>.
 /// - Public members are refused where they are prevented <https://cloud.google.com/storage/docs/public-access-prevention>.
 pub(in crate::google) fn set_policy(
@@ -433,7 +453,22 @@ pub(in crate::google) fn set_policy(
                        prevention is enforced.";
         return Err(Refusal::new(Kind::Precondition, message));
     }
-    bucket.policy.write(state, policy, now_ms, delay_ms)?;
-    put(state, &bucket)?;
+    bucket.policy.write_over(&bucket.etag(), state, policy, now_ms, delay_ms)?;
+    touch(state, &mut bucket, now_ms)?;
     Ok(bucket)
+}
+
+/// Put another member in the place of one, in every bucket's policy.
+pub(in crate::google) fn rename_member(
+    state: &mut Transaction<'_>,
+    member: &str,
+    other: &str,
+    now_ms: u64,
+) -> Result<(), Refusal> {
+    for (_, mut bucket) in state.scan::<Bucket>(&key(""))? {
+        if bucket.policy.rename(member, other) {
+            touch(state, &mut bucket, now_ms)?;
+        }
+    }
+    Ok(())
 }

@@ -323,7 +323,7 @@ fn described_rule(rule: &Cors) -> api::bucket::Cors {
 fn get_policy(state: &Transaction<'_>, request: iam::GetIamPolicyRequest) -> Result<Response<Bytes>, Refusal> {
     let bucket = bucket::get(state, name_of(&request.resource)?)?;
     let version = request.options.map_or(0, |options| options.requested_policy_version);
-    described_policy(bucket.policy.read(version)?)
+    described_policy(bucket.policy(version)?)
 }
 
 fn set_policy(
@@ -342,7 +342,7 @@ fn set_policy(
     let policy = Policy::new(policy.version, policy.bindings.into_iter().map(binding).collect(), etag);
     let name = name_of(&request.resource)?;
     let bucket = bucket::set_policy(state, name, policy, call.now_ms, call.delay("storage.iam"))?;
-    described_policy(bucket.policy.read(3)?)
+    described_policy(bucket.policy(3)?)
 }
 
 fn binding(binding: iam::Binding) -> Binding {

@@ -346,7 +346,7 @@ fn layout(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
 fn get_policy(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["optionsRequestedPolicyVersion"])?;
     let bucket = bucket::get(state, call.name(0))?;
-    let policy = bucket.policy.read(call.number("optionsRequestedPolicyVersion")?.unwrap_or(1))?;
+    let policy = bucket.policy(call.number("optionsRequestedPolicyVersion")?.unwrap_or(1))?;
     Ok(policy_of(&bucket.name, policy))
 }
 
@@ -361,7 +361,7 @@ fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Ref
     call.takes(&[])?;
     let policy: Policy = call.json()?;
     let bucket = bucket::set_policy(state, call.name(0), policy, call.now_ms, call.delay("storage.iam"))?;
-    Ok(policy_of(&bucket.name, bucket.policy.read(3)?))
+    Ok(policy_of(&bucket.name, bucket.policy(3)?))
 }
 
 /// Every caller is an owner, and has what it asks for.

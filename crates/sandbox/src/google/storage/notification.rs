@@ -140,11 +140,7 @@ fn insert(state: &mut Transaction<'_>, call: &Call<'_>, mut bucket: Bucket) -> R
     check_limits(&list(state, &bucket.name)?, &notification)?;
     let topic = notification.topic()?;
     if !may_publish(state, bucket.project, topic, call.now_ms)? {
-        return Err(Refusal::denied(format!(
-            "The service account '{}' does not have permission to publish messages to the Cloud Pub/Sub topic \
-             '//pubsub.googleapis.com/{topic}', or that topic does not exist.",
-            project::storage_agent(bucket.project)
-        )));
+        return Err(unpublishable(topic::find(state, topic)?.is_some(), bucket.project, topic));
     }
     let id = state.next_number(&format!("google/counter/notification/{}", bucket.name))?;
     notification.topic = format!("{SERVICE}{}", notification.topic()?);
@@ -155,6 +151,21 @@ fn insert(state: &mut Transaction<'_>, call: &Call<'_>, mut bucket: Bucket) -> R
     state.put(&key(&bucket.name, id), &notification)?;
     bucket::touch(state, &mut bucket, call.now_ms)?;
     Ok(notification)
+}
+
+/// The two texts that were recorded (<https://github.com/GoogleCloudPlatform/k8s-config-connector/issues/433>,
+/// <https://github.com/googleapis/nodejs-storage/issues/1402>).
+fn unpublishable(there: bool, project: u64, topic: &str) -> Refusal {
+    let agent = project::storage_agent(project);
+    match there {
+        true => Refusal::denied(format!(
+            "The service account '{agent}' does not have permission to publish messages to to the Cloud Pub/Sub topic \
+             '{SERVICE}{topic}', or that topic does not exist."
+        )),
+        false => Refusal::invalid(format!(
+            "Cloud Pub/Sub topic '{SERVICE}{topic}' not found, or user '{agent}' does not have permission to it."
+        )),
+    }
 }
 
 fn check_limits(present: &[Notification], new: &Notification) -> Result<(), Refusal> {

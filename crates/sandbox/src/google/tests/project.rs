@@ -1,5 +1,7 @@
 //! Projects and their service accounts.
 
+use bytes::Bytes;
+use http::Request;
 use serde_json::json;
 
 use super::{Rig, SERVER};
@@ -53,4 +55,16 @@ fn projects_are_found_page_by_page() {
     }
     assert!(found.len() > 1 && found.contains(&json!("acme-ml")), "{found:?}");
     assert_eq!(rig.refused("GET", "/v3/projects:search?query=name:x", &json!(null)).0, 501);
+}
+
+/// A page of another site, and one that gave its own name to this machine.
+#[test]
+fn pages_of_other_sites_are_refused() {
+    let rig = Rig::furnished();
+    let asked = |name: &str, value: &str| {
+        let request = Request::builder().method("GET").uri("/storage/v1/b/acme-files").header(name, value);
+        rig.raw(request.body(Bytes::new()).unwrap()).status().as_u16()
+    };
+    assert_eq!((asked("host", "127.0.0.1:4242"), asked("host", "storage.googleapis.com")), (200, 200));
+    assert_eq!((asked("host", "evil.example"), asked("origin", "https://evil.example")), (403, 403));
 }

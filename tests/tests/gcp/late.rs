@@ -1,0 +1,140 @@
+//! What Pub/Sub does not show yet, still lists, or has lost.
+
+use std::time::Duration;
+
+use provision_sandbox::fault::{Fault, Nth, What, When};
+use provision_tests::stage::{Hand, Stage};
+use serde_json::{Value, json};
+
+use crate::clouds::GCP;
+use crate::clouds::gcp::hand::{SUBSCRIPTION, TOPIC, policy, set_policy};
+
+const MEMBER: &str = "user:theirs@example.com";
+const SPARE: &str = "/v1/projects/acme-ml/subscriptions/acme-server-provision-spare";
+
+/// A label and a member of others on our subscription, whose topic somebody deleted.
+fn without_its_topic() -> Stage {
+    let stage = GCP.applied();
+    let hand = stage.hand();
+    let mut labels = hand.send("GET", SUBSCRIPTION, Value::Null)["labels"].clone();
+    labels["theirs"] = json!("x");
+    let subscription = json!({"name": SUBSCRIPTION.trim_start_matches("/v1/"), "labels": labels});
+    hand.send("PATCH", SUBSCRIPTION, json!({"subscription": subscription, "updateMask": "labels"}));
+    let mut found = policy(&hand, SUBSCRIPTION);
+    found["bindings"].as_array_mut().unwrap().push(json!({"role": "roles/pubsub.editor", "members": [MEMBER]}));
+    set_policy(&hand, SUBSCRIPTION, found);
+    hand.send("DELETE", TOPIC, Value::Null);
+    stage.faults().clear();
+    stage
+}
+
+fn has_what_others_put_on_it(hand: &Hand, point: &str) {
+    let found = hand.send("GET", SUBSCRIPTION, Value::Null);
+    assert_eq!(
+        (&found["topic"], &found["labels"]["theirs"]),
+        (&json!(TOPIC.trim_start_matches("/v1/")), &json!("x")),
+        "{point}"
+    );
+    let bindings = policy(hand, SUBSCRIPTION)["bindings"].to_string();
+    assert!(bindings.contains(MEMBER), "{point}: {bindings}");
+    assert_eq!(hand.ask("GET", SPARE, &Value::Null).0, 404, "{point}");
+}
+
+fn refused(stage: &Stage, operation: &str, nth: usize) {
+    let what = What::Error { status: 403, code: "PERMISSION_DENIED".to_owned(), message: "denied".to_owned() };
+    let (operation, nth) = (operation.to_owned(), Nth::Number(nth));
+    stage.faults().fault(Fault { operation, nth, at: When::Before, what });
+}
+
+/// It is made again, since it cannot be attached to another topic: a run that ends between two of the steps leaves nothing of
+/// others' behind.
+#[test]
+fn subscription_that_lost_its_topic_keeps_what_others_put_on_it_wherever_a_run_ends() {
+    let stage = without_its_topic();
+    GCP.apply(&stage);
+    has_what_others_put_on_it(&stage.hand(), "undisturbed");
+    GCP.is_in_sync(&stage);
+    for (operation, most) in
+        [("pubsub:CreateSubscription", 2), ("pubsub:SetIamPolicy", 3), ("pubsub:DeleteSubscription", 2)]
+    {
+        for nth in 1..=most {
+            let stage = without_its_topic();
+            refused(&stage, operation, nth);
+            let point = format!("{operation} {nth}");
+            GCP.ends(&stage, 5, &["apply", "--yes"]);
+            stage.faults().clear();
+            GCP.apply(&stage);
+            if point == "pubsub:DeleteSubscription 2" {
+                // All is back, and the spare is left over.
+                let plan = GCP.succeed(&stage, &["plan"]);
+                assert!(plan.contains("acme-server-provision-spare"), "{plan}");
+                GCP.succeed(&stage, &["apply", "--yes", "--orphans"]);
+            }
+            has_what_others_put_on_it(&stage.hand(), &point);
+            GCP.is_in_sync(&stage);
+        }
+    }
+}
+
+#[test]
+fn what_is_made_is_seen_two_seconds_late() {
+    let stage = GCP.planned();
+    for what in ["pubsub.topics", "pubsub.subscriptions"] {
+        stage.faults().set_propagation(what, Duration::from_secs(2));
+    }
+    GCP.apply(&stage);
+    GCP.is_in_sync(&stage);
+    assert_eq!((GCP.ours)(&stage.hand()), GCP.applied);
+}
+
+/// A list that still shows what is gone says nothing of what there is.
+#[test]
+fn orphans_that_are_gone_and_still_listed_are_no_orphans() {
+    let stage = GCP.applied();
+    stage.faults().set_propagation("pubsub.lists", Duration::from_secs(600));
+    GCP.change(&stage, GCP.plans.queue_renamed.0);
+    GCP.succeed(&stage, &["apply", "--yes", "--orphans"]);
+    GCP.is_in_sync(&stage);
+    stage.faults().clear();
+    let destroyed = GCP.succeed(&stage, &["destroy", "--yes", "--orphans"]);
+    assert!(!destroyed.contains("acme-server"), "{destroyed}");
+    let again = GCP.succeed(&stage, &["destroy", "--yes"]);
+    assert!(again.contains("Nothing to destroy"), "{again}");
+}
+
+/// A run is killed right after it made the subscription: the destroy that follows at once finds it, though it is not shown yet.
+#[test]
+fn what_a_killed_run_made_a_moment_ago_is_destroyed() {
+    let stage = GCP.planned();
+    let hand = stage.hand();
+    stage.faults().set_propagation("pubsub.topics", Duration::ZERO);
+    stage.faults().set_propagation("pubsub.subscriptions", Duration::from_millis(1500));
+    let mut child = stage.spawn(&["gcp", "apply", "--yes"], |_| {});
+    while stage.faults().count("pubsub:CreateSubscription") == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    GCP.succeed(&stage, &["destroy", "--yes"]);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(hand.ask("GET", SUBSCRIPTION, &Value::Null).0, 404);
+    assert_eq!((GCP.ours)(&hand), Vec::<String>::new());
+}
+
+/// The policy of what this run made is written only as long as nobody else wrote it.
+#[test]
+fn member_that_others_add_to_a_new_topic_stays() {
+    let stage = GCP.planned();
+    stage.hook("pubsub:SetIamPolicy", 1, When::Before, |hand| {
+        let theirs = json!({"bindings": [{"role": "roles/pubsub.viewer", "members": [MEMBER]}]});
+        for place in [TOPIC, SUBSCRIPTION] {
+            while hand.ask("POST", &format!("{place}:setIamPolicy"), &json!({"policy": theirs})).0 == 404 {}
+        }
+    });
+    GCP.apply(&stage);
+    for place in [TOPIC, SUBSCRIPTION] {
+        let bindings = policy(&stage.hand(), place)["bindings"].to_string();
+        assert!(bindings.contains(MEMBER), "{place}: {bindings}");
+    }
+    GCP.is_in_sync(&stage);
+}

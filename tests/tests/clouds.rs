@@ -126,6 +126,10 @@ pub(crate) struct CloudFixture {
     pub(crate) denied_read: (&'static str, &'static str),
     /// Writes that no other change can cross: the service has no such answer to them.
     pub(crate) uncrossed: &'static [&'static str],
+    /// Reads whose answers have no body to be read.
+    pub(crate) bodiless: &'static [&'static str],
+    /// Whether the answers of an operation hold an array always, an empty one too.
+    pub(crate) always_lists: fn(&str) -> bool,
     /// What an error says of an operation of the sandbox.
     pub(crate) says: fn(&str) -> String,
     /// An error that is not to be repeated.

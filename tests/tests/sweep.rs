@@ -4,6 +4,7 @@
 //! The points are all the writes of a run without a fault: their number is printed and every one is tried.
 
 mod clouds;
+mod unreadable;
 
 use std::io::Write as _;
 use std::process::Child;

@@ -17,7 +17,7 @@
 //!
 //! [[fault]]
 //! operation = "sqs:*"
-//! what = "throttle"                     # or "conflict", each as the cloud phrases it
+//! what = "throttle"                     # or "conflict", each as the cloud phrases it; or "truncate"
 //!
 //! [[fault]]
 //! operation = "s3:PutObject"
@@ -121,6 +121,8 @@ pub enum What {
     Conflict,
     /// The connection ends without an answer.
     Drop,
+    /// Half of the answer's body. The call has its effect, whenever it is said to fail.
+    Truncate,
     /// The answer comes this much later. The call has its effect, whenever it is said to fail.
     #[serde(rename = "delay_ms", with = "milliseconds")]
     Delay(Duration),
@@ -141,6 +143,14 @@ impl Faults {
             toml::from_str(&text).map_err(|error| error.to_string())
         };
         read.map_err(|reason| Error::Faults { path: path.to_owned(), reason })
+    }
+}
+
+impl What {
+    /// Whether the call has its effect, whenever it is said to fail: it changes the answer that there is.
+    #[must_use]
+    pub fn needs_answer(&self) -> bool {
+        matches!(self, Self::Delay(_) | Self::Truncate)
     }
 }
 

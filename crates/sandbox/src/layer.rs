@@ -141,8 +141,7 @@ impl FaultLayer {
         let asked = self.lock().recording.then(|| asked(wire, &operation, &request, start));
         self.run_hooks(&operation, call, When::Before).await;
         let fault = self.chosen(&operation);
-        let reaches =
-            fault.as_ref().is_none_or(|fault| fault.at == When::After || matches!(fault.what, What::Delay(_)));
+        let reaches = fault.as_ref().is_none_or(|fault| fault.at == When::After || fault.what.needs_answer());
         let answer = if reaches { reach(request).await } else { Err(Dropped) };
         self.run_hooks(&operation, call, When::After).await;
         self.pause().await;
@@ -235,6 +234,7 @@ async fn phrased(wire: &dyn Wire, operation: &str, what: What, answer: Answer) -
         What::Throttle => Ok(wire.throttled(operation)),
         What::Conflict => Ok(wire.conflict(operation)),
         What::Drop => Err(Dropped),
+        What::Truncate => answer.map(|answer| answer.map(|body| body.slice(..body.len() / 2))),
         What::Delay(delay) => {
             tokio::time::sleep(delay).await;
             answer

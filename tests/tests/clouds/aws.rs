@@ -230,6 +230,8 @@ s3.delete_object(Bucket=b, Key='a'); s3.create_multipart_upload(Bucket=b, Key='o
     waves: [2, 7, 6],
     denied_read: ("s3:GetBucketCors", "aws.bucket"),
     uncrossed: &[],
+    bodiless: &["s3:HeadBucket"],
+    always_lists: |_| false,
     says: str::to_owned,
     refusal: || s3(403, "AccessDenied", "not authorized to perform this action"),
     internal: || s3(500, "InternalError", "We encountered an internal error. Please try again."),

@@ -344,6 +344,8 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     waves: [1, 12, 18],
     denied_read: ("arm:blobServices.get", "azure.cors"),
     uncrossed: &[],
+    bodiless: &[],
+    always_lists: |operation| operation.ends_with(".list"),
     says: |operation| match operation.split_once(':').unwrap() {
         ("arm", name) => format!("/{}/", name.split('.').next().unwrap()),
         _ => "/blobs/".to_owned(),

@@ -300,6 +300,8 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
     // They carry no precondition: a notification is made and deleted, never changed.
     uncrossed: &["storage.json:notificationConfigs.insert", "storage.json:notificationConfigs.delete"],
+    bodiless: &[],
+    always_lists: |_| false,
     says: |operation| {
         let (service, name) = operation.split_once(':').unwrap();
         let of = |noun: &str| {

@@ -16,7 +16,7 @@ pub(super) struct Scenario {
     /// Makes the world before the run, of a stage with the plan file.
     prepare: fn(&CloudFixture, &Stage),
     /// The command after the cloud's name; `{bucket}` stands for the bucket that holds data.
-    arguments: &'static [&'static str],
+    pub(super) arguments: &'static [&'static str],
     /// Whether others have something there, to be looked at afterwards.
     with_others: bool,
     /// What there is of ours afterwards.
@@ -24,6 +24,8 @@ pub(super) struct Scenario {
     /// Whether its writes are mostly those of the other scenarios: then each fails with and without its effect and for
     /// good, and not in every way.
     rare: bool,
+    /// Whether nothing may be written.
+    pub(super) only_looks: bool,
 }
 
 const APPLYING: &[&str] = &["apply", "--yes"];
@@ -35,6 +37,7 @@ pub(super) static APPLY: Scenario = Scenario {
     with_others: false,
     leaves: |cloud| cloud.applied,
     rare: false,
+    only_looks: false,
 };
 
 pub(super) static UPDATE: Scenario = Scenario {
@@ -46,6 +49,7 @@ pub(super) static UPDATE: Scenario = Scenario {
     with_others: false,
     leaves: |cloud| cloud.applied,
     rare: false,
+    only_looks: false,
 };
 
 pub(super) static ADOPT: Scenario = Scenario {
@@ -58,6 +62,7 @@ pub(super) static ADOPT: Scenario = Scenario {
     with_others: true,
     leaves: |cloud| cloud.adopted,
     rare: true,
+    only_looks: false,
 };
 
 pub(super) static RENAME: Scenario = Scenario {
@@ -69,6 +74,7 @@ pub(super) static RENAME: Scenario = Scenario {
     with_others: false,
     leaves: |cloud| cloud.applied,
     rare: true,
+    only_looks: false,
 };
 
 pub(super) static DESTROY: Scenario = Scenario {
@@ -77,6 +83,7 @@ pub(super) static DESTROY: Scenario = Scenario {
     with_others: false,
     leaves: |_| &[],
     rare: false,
+    only_looks: false,
 };
 
 pub(super) static RELEASE: Scenario = Scenario {
@@ -88,6 +95,7 @@ pub(super) static RELEASE: Scenario = Scenario {
     with_others: true,
     leaves: |_| &[],
     rare: true,
+    only_looks: false,
 };
 
 pub(super) static DELETE_DATA: Scenario = Scenario {
@@ -99,7 +107,19 @@ pub(super) static DELETE_DATA: Scenario = Scenario {
     with_others: false,
     leaves: |_| &[],
     rare: false,
+    only_looks: false,
 };
+
+pub(super) static PLAN: Scenario = Scenario {
+    prepare: |cloud, stage| cloud.apply(stage),
+    arguments: &["plan"],
+    with_others: false,
+    leaves: |cloud| cloud.applied,
+    rare: true,
+    only_looks: true,
+};
+
+pub(super) static DRIFT: Scenario = Scenario { arguments: &["drift"], ..PLAN };
 
 /// A prepared state, of which every point gets a copy.
 struct Original {
@@ -143,6 +163,17 @@ fn copy(from: &Path, to: &Path) {
     for name in ["snapshot", "journal"] {
         if from.join(name).exists() {
             std::fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    }
+}
+
+impl Prepared {
+    /// Look at what others have, after a run that printed this.
+    pub(super) fn keeps_others(&self, printed: &str) -> Result<(), String> {
+        let before = self.original.others.as_ref();
+        match before.map(|before| (before, (self.cloud.others)(&self.stage.hand()))) {
+            Some((before, now)) if now != *before => Err(format!("others had {before}, have {now} after {printed}")),
+            _ => Ok(()),
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 pub(crate) mod cors;
 pub(crate) mod bucket;
+pub(crate) mod delivery;
 pub(crate) mod queue;
 pub(crate) mod run_queue;
 pub(crate) mod notification;

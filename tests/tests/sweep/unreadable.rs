@@ -20,7 +20,6 @@ const RUNS: [&Scenario; 6] =
     [&clouds::PLAN, &clouds::APPLY, &clouds::ADOPT, &clouds::DRIFT, &clouds::DESTROY, &clouds::RELEASE];
 
 #[test]
-#[ignore = "not every read of this cloud is told apart yet"]
 fn aws() {
     every_read(&crate::clouds::AWS);
 }

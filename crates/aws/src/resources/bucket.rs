@@ -115,15 +115,20 @@ struct Reads {
     cors: Result<Vec<CorsRule>, Error>,
 }
 
-/// Look at everything at once.
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
+/// Look at everything at once; gives what deserves a warning too.
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+) -> Result<(Observation, Vec<String>), Error> {
     let mut reads = Reads::send(reader, &names.bucket, &names.account).await;
     if let Some(instead) = reads.instead() {
-        return instead;
+        return instead.map(|found| (found, Vec::new()));
     }
+    let warnings = reads.warnings(settings, names);
     // Without its tags nobody knows whose it is.
     let tags = std::mem::replace(&mut reads.tags, Ok(Tags::new()))?;
-    Ok(Observation::Present(Box::new(reads.present(settings, names, &tags))))
+    Ok((Observation::Present(Box::new(reads.present(settings, names, &tags))), warnings))
 }
 
 impl Reads {
@@ -144,6 +149,8 @@ impl Reads {
     /// What there is in place of a bucket that can be looked at.
     fn instead(&self) -> Option<Result<Observation, Error>> {
         match &self.head {
+            // A status alone does not outweigh a document: what has tags is there.
+            Ok(None) if self.tags.is_ok() => self.is_gone().then_some(Ok(Observation::Absent)),
             Ok(None) => Some(Ok(Observation::Absent)),
             // Another account's bucket answers 403 to everything, without the sentence that IAM gives its own callers.
             Err(error) if error.kind() == ErrorKind::PermissionDenied && self.all_denied() => {
@@ -162,7 +169,29 @@ impl Reads {
     }
 
     fn all_denied(&self) -> bool {
-        denied(&self.tags) && denied(&self.versioning) && denied(&self.cors)
+        is_denied_unexplained(&self.tags)
+            && is_denied_unexplained(&self.versioning)
+            && is_denied_unexplained(&self.cors)
+    }
+
+    /// What keeps the server from its files, and is not ours to change: a key that the plan file does not name, statements of
+    /// others.
+    fn warnings(&self, settings: &Settings, names: &Names) -> Vec<String> {
+        let rule = self.encryption.as_ref().ok().and_then(Option::as_ref);
+        let key = rule.and_then(DefaultEncryption::observed).and_then(|encryption| encryption.kms_key);
+        let unnamed = key.and_then(|key| unnamed_key(settings, &key));
+        let text = self.policy.as_ref().ok().and_then(Option::as_deref);
+        let policy = document(text, &names.bucket).unwrap_or_default();
+        let objects = format!("{}/*", names.bucket_arn());
+        let everywhere = |resources: &Value| {
+            let resources = resources.as_array().into_iter().flatten();
+            resources.into_iter().any(|resource| *resource == objects.as_str() || resource == "*")
+        };
+        let denied = policy.denying(&names.sids, &["s3:GetObject", "s3:PutObject"], everywhere).into_iter();
+        let denied = denied.map(|statement| {
+            format!("the server may not use bucket `{}`: {statement} of its policy denies it to all", names.bucket)
+        });
+        unnamed.into_iter().chain(denied).collect()
     }
 
     fn present(self, settings: &Settings, names: &Names, tags: &Tags) -> Present {
@@ -185,7 +214,10 @@ impl Reads {
             BucketFacet::Tags => facet.observed(Ok(without_mark(tags))),
         };
         let observed = BucketFacet::EACH.iter().map(observed).collect();
-        Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
+        let refused =
+            policy.iter().find_map(|policy| policy.refused(&names.sids, &format!("bucket `{}`", names.bucket)));
+        let blockers = refused.into_iter().map(|refusal| (BucketFacet::Policy.name(), refusal)).collect();
+        Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
     }
 }
 
@@ -194,7 +226,8 @@ pub(crate) fn is_gone<T>(read: &Result<T, Error>) -> bool {
     read.as_ref().is_err_and(|error| error.code() == Some("NoSuchBucket"))
 }
 
-fn denied<T>(read: &Result<T, Error>) -> bool {
+/// Whether a call was denied without the sentence that IAM gives its own callers: the bucket is another account's.
+pub(crate) fn is_denied_unexplained<T>(read: &Result<T, Error>) -> bool {
     read.as_ref().is_err_and(|error| {
         let explained = error.message().is_some_and(|reason| reason.contains("is not authorized to perform"));
         error.kind() == ErrorKind::PermissionDenied && !explained
@@ -202,13 +235,27 @@ fn denied<T>(read: &Result<T, Error>) -> bool {
 }
 
 fn elsewhere(head: &Error, tags: Option<&Error>) -> Observation {
-    let detail = tags.or(Some(head)).and_then(Error::call).unwrap_or_default();
-    Observation::TakenElsewhere { detail: format!("{detail}; or these credentials may read nothing of it") }
+    let error = tags.unwrap_or(head);
+    let said = [error.call(), error.message().map(str::to_owned)];
+    let said = said.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    Observation::TakenElsewhere { detail: format!("{said}; or these credentials may read nothing of it") }
 }
 
 /// `HEAD` has no body: another read says more about the same refusal.
 fn with_region<'a>(head: &'a Error, other: Option<&'a Error>) -> &'a Error {
     other.filter(|other| other.hint().is_some() || other.code().is_some()).unwrap_or(head)
+}
+
+/// The key of an adopted bucket that the plan file does not name: the server may then neither read nor write.
+fn unnamed_key(settings: &Settings, key: &str) -> Option<String> {
+    let bucket = &settings.aws.bucket;
+    (bucket.encryption.is_none() && bucket.adopt).then(|| {
+        format!(
+            "bucket `{}` is encrypted with {key}, for which the server gets no rights: write `encryption = {{ kms_key = \"...\" }}` \
+             under [aws.bucket]",
+            bucket.name
+        )
+    })
 }
 
 fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {

@@ -103,11 +103,7 @@ impl Stage {
             EmulatorKind::Aws => Hand::boto3(sandbox.address(cloud).unwrap(), names.clone()),
             EmulatorKind::Google | EmulatorKind::Azure => Hand::of(&sandbox, cloud),
         };
-        let mut stage = Self::of(Server::Sandbox(sandbox), hand, names);
-        if cloud == EmulatorKind::Aws {
-            stage.late(Duration::from_millis(150));
-        }
-        stage
+        Self::of(Server::Sandbox(sandbox), hand, names)
     }
 
     /// Let AWS show what is new so much later, and go on showing what is gone; runs begin when all of it is seen.

@@ -19,18 +19,18 @@ impl Reader {
         if let Some(url) = self.urls().get(queue) {
             return Ok(Some(url.clone()));
         }
-        let url = self.ask_queue_url(queue).await?;
+        let url = self.get_queue_url_now(queue).await?;
         self.urls().extend(url.clone().map(|url| (queue.to_owned(), url)));
         Ok(url)
     }
 
     /// The address, if the last look found the queue.
-    pub(crate) fn known_queue_url(&self, queue: &str) -> Option<String> {
+    pub(crate) fn get_known_queue_url(&self, queue: &str) -> Option<String> {
         self.urls().get(queue).cloned()
     }
 
     /// The address, as the service has it now.
-    pub(crate) async fn ask_queue_url(&self, queue: &str) -> Result<Option<String>, Error> {
+    pub(crate) async fn get_queue_url_now(&self, queue: &str) -> Result<Option<String>, Error> {
         let request = || self.clients.sqs.get_queue_url().queue_name(queue);
         let tried = format!("look up queue `{queue}`");
         let answer = send!("sqs:GetQueueUrl", &tried, request());

@@ -304,9 +304,9 @@ fn gone_error(queue: &str) -> Error {
 /// Delete the one that was looked at a moment ago; one that was gone then is deleted, whoever has the name by now. One that SQS
 /// still shows would pass for a live one with the next command.
 pub(crate) async fn delete(writer: &Writer, queue: &str) -> Result<(), Error> {
-    let Some(url) = writer.reader().known_queue_url(queue) else { return Ok(()) };
+    let Some(url) = writer.reader().get_known_queue_url(queue) else { return Ok(()) };
     writer.delete_queue(queue, &url).await?;
-    match writer.reader().ask_queue_url(queue).await? {
+    match writer.reader().get_queue_url_now(queue).await? {
         Some(_) => Err(still_shown(queue)),
         None => Ok(()),
     }

@@ -162,7 +162,7 @@ pub(super) fn create_queue(state: &mut Transaction<'_>, call: &Call<'_>) -> Repl
         return answers::answer(call, &json!({ "QueueUrl": url }));
     }
     let deleted: Option<u64> = state.get(&deleted_key(region, account, &input.name))?;
-    if deleted.is_some_and(|deleted| call.now_ms < deleted + MINUTE_MS) {
+    if deleted.is_some_and(|deleted| call.now_ms < deleted + call.world.clock.wait_ms(MINUTE_MS)) {
         let message =
             "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
         return Err(Error::new(400, "QueueDeletedRecently", message));

@@ -45,13 +45,14 @@ impl Intercept for WholeAnswers {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response();
-        let operation = bag.load::<Metadata>().filter(|_| response.status().is_success());
-        let Some(operation) = operation else { return Ok(()) };
         let body = response.body().bytes().unwrap_or_default();
-        match is_document(operation.service(), operation.name(), body) {
-            true => Ok(()),
-            false => Err("this is no whole document of the service".into()),
-        }
+        let believed = match bag.load::<Metadata>() {
+            Some(operation) if response.status().is_success() => {
+                is_document(operation.service(), operation.name(), body)
+            }
+            _ => !is_cut_off(body),
+        };
+        if believed { Ok(()) } else { Err("this is no whole document of the service".into()) }
     }
 }
 
@@ -70,6 +71,14 @@ fn is_document(service: &str, operation: &str, body: &[u8]) -> bool {
         _ if text.starts_with('{') => text.ends_with('}'),
         _ => whole_root(text).is_some_and(|root| !root.eq_ignore_ascii_case("html")),
     }
+}
+
+/// Whether an error's document has no end: what it says may be half of it.
+fn is_cut_off(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let xml = ["<?xml", "<Error"].iter().any(|start| text.starts_with(start));
+    (xml && whole_root(text).is_none()) || (text.starts_with('{') && !text.ends_with('}'))
 }
 
 /// Whether an operation is answered with a document, and not with a status alone.
@@ -92,6 +101,13 @@ fn whole_root(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn error_that_is_cut_off_is_none() {
+        const ERROR: &str = "<?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code></Error>";
+        assert!(!is_cut_off(ERROR.as_bytes()) && !is_cut_off(b"") && !is_cut_off(b"<html><body>Bad Gateway"));
+        assert!(is_cut_off(&ERROR.as_bytes()[..50]) && is_cut_off(b"{\"__type\":\"com.amazonaws.sqs#Que"));
+    }
 
     #[test]
     fn documents_are_told_from_what_stands_in_their_place() {

@@ -4,6 +4,7 @@ pub(crate) use provision_core::facet::{Facets, typed};
 use serde_json::Value;
 
 pub(crate) mod cors;
+pub(crate) mod encryption;
 pub(crate) mod bucket;
 pub(crate) mod delivery;
 pub(crate) mod queue;

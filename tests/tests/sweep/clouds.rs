@@ -18,7 +18,7 @@ pub(super) struct Scenario {
     /// The command after the cloud's name; `{bucket}` stands for the bucket that holds data.
     pub(super) arguments: &'static [&'static str],
     /// Whether others have something there, to be looked at afterwards.
-    with_others: bool,
+    pub(super) with_others: bool,
     /// What there is of ours afterwards.
     leaves: fn(&CloudFixture) -> &'static [&'static str],
     /// Whether its writes are mostly those of the other scenarios: then each fails with and without its effect and for

@@ -1,9 +1,6 @@
 //! `aws.bucket`: the S3 bucket, private, encrypted, TLS only, with the CORS rule of the server's host.
 
-use aws_sdk_s3::types::{
-    CorsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionRule,
-};
+use aws_sdk_s3::types::{CorsRule, PublicAccessBlockConfiguration, ServerSideEncryptionRule};
 use provision_core::contents::not_empty_error;
 use provision_core::facet::{Desired, Entries};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
@@ -15,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
-use crate::config::{Encryption, Settings};
+use crate::config::Settings;
 use crate::contents;
 use crate::names::{Names, Part};
 use crate::policy::{Document, Quota, with_sid};
+use crate::resources::encryption::{self, DefaultEncryption};
 use crate::resources::{Facets, Write, cors, typed};
 use crate::tags::set_and_removed;
 
@@ -42,14 +40,6 @@ struct PublicAccess {
     ignore_public_acls: bool,
     block_public_policy: bool,
     restrict_public_buckets: bool,
-}
-
-/// How objects are encrypted that do not say themselves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct DefaultEncryption {
-    algorithm: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kms_key: Option<String>,
 }
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
@@ -151,7 +141,7 @@ impl Reads {
         match &self.head {
             // A status alone does not outweigh a document: what has tags is there.
             Ok(None) if self.tags.is_ok() => self.is_gone().then_some(Ok(Observation::Absent)),
-            Ok(None) => Some(Ok(Observation::Absent)),
+            Ok(None) => Some(self.disagreeing().map_or(Ok(Observation::Absent), |error| Err(error.clone()))),
             // Another account's bucket answers 403 to everything, without the sentence that IAM gives its own callers.
             Err(error) if error.kind() == ErrorKind::PermissionDenied && self.all_denied() => {
                 Some(Ok(elsewhere(error, self.tags.as_ref().err())))
@@ -160,6 +150,22 @@ impl Reads {
             // It may have been deleted since.
             Ok(Some(())) => self.is_gone().then_some(Ok(Observation::Absent)),
         }
+    }
+
+    /// What another read says, if it is neither that there is no bucket nor that it may not be read.
+    fn disagreeing(&self) -> Option<&Error> {
+        let errors = [
+            self.tags.as_ref().err(),
+            self.ownership.as_ref().err(),
+            self.public_access.as_ref().err(),
+            self.encryption.as_ref().err(),
+            self.versioning.as_ref().err(),
+            self.policy.as_ref().err(),
+            self.cors.as_ref().err(),
+        ];
+        let agrees =
+            |error: &Error| error.code() == Some("NoSuchBucket") || error.kind() == ErrorKind::PermissionDenied;
+        errors.into_iter().flatten().find(|error| !agrees(error))
     }
 
     fn is_gone(&self) -> bool {
@@ -179,7 +185,7 @@ impl Reads {
     fn warnings(&self, settings: &Settings, names: &Names) -> Vec<String> {
         let rule = self.encryption.as_ref().ok().and_then(Option::as_ref);
         let key = rule.and_then(DefaultEncryption::observed).and_then(|encryption| encryption.kms_key);
-        let unnamed = key.and_then(|key| unnamed_key(settings, &key));
+        let unnamed = key.and_then(|key| encryption::unnamed_key(settings, &key));
         let text = self.policy.as_ref().ok().and_then(Option::as_deref);
         let policy = document(text, &names.bucket).unwrap_or_default();
         let objects = format!("{}/*", names.bucket_arn());
@@ -244,18 +250,6 @@ fn elsewhere(head: &Error, tags: Option<&Error>) -> Observation {
 /// `HEAD` has no body: another read says more about the same refusal.
 fn with_region<'a>(head: &'a Error, other: Option<&'a Error>) -> &'a Error {
     other.filter(|other| other.hint().is_some() || other.code().is_some()).unwrap_or(head)
-}
-
-/// The key of an adopted bucket that the plan file does not name: the server may then neither read nor write.
-fn unnamed_key(settings: &Settings, key: &str) -> Option<String> {
-    let bucket = &settings.aws.bucket;
-    (bucket.encryption.is_none() && bucket.adopt).then(|| {
-        format!(
-            "bucket `{}` is encrypted with {key}, for which the server gets no rights: write `encryption = {{ kms_key = \"...\" }}` \
-             under [aws.bucket]",
-            bucket.name
-        )
-    })
 }
 
 fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {
@@ -365,44 +359,12 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         BucketFacet::PublicAccess => {
             writer.put_public_access_block(bucket, owner, typed::<PublicAccess>(value)?.to_block()).await
         }
-        BucketFacet::Encryption => write_encryption(writer, names, write).await,
+        BucketFacet::Encryption => encryption::write(writer, names, write).await,
         BucketFacet::Versioning => writer.put_bucket_versioning(bucket, owner, typed(value)?).await,
         BucketFacet::Policy => write_policy(writer, names, write).await,
         BucketFacet::Cors => cors::write(writer, names, write).await,
         BucketFacet::Tags => Err(Error::bug("tags are written with the mark")),
     }
-}
-
-/// The rule has more than algorithm and key: that is read, and written back as it was.
-async fn write_encryption(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
-    // "Amazon S3 applies server-side encryption with S3 managed keys (SSE-S3) as the base level of encryption for every
-    // bucket" <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-bucket-encryption.html>.
-    let desired: DefaultEncryption = typed(write.value)?;
-    if write.just_created && !names.endpoint_overridden && desired == DefaultEncryption::desired(None) {
-        return Ok(());
-    }
-    let found = writer.reader().get_bucket_encryption(&names.bucket, &names.account).await?;
-    let rule = encrypted(found.as_ref(), desired)?;
-    if found.as_ref() == Some(&rule) {
-        return Ok(());
-    }
-    writer.put_bucket_encryption(&names.bucket, &names.account, rule).await
-}
-
-/// The rule with another algorithm and key. Without the bucket key each object asks KMS for one of its own.
-fn encrypted(
-    found: Option<&ServerSideEncryptionRule>,
-    desired: DefaultEncryption,
-) -> Result<ServerSideEncryptionRule, Error> {
-    let default = ServerSideEncryptionByDefault::builder()
-        .sse_algorithm(ServerSideEncryption::from(desired.algorithm.as_str()))
-        .set_kms_master_key_id(desired.kms_key)
-        .build();
-    let rule = ServerSideEncryptionRule::builder()
-        .apply_server_side_encryption_by_default(default.map_err(|error| Error::bug(&error.to_string()))?)
-        .set_bucket_key_enabled(found.and_then(|found| found.bucket_key_enabled))
-        .set_blocked_encryption_types(found.and_then(|found| found.blocked_encryption_types.clone()));
-    Ok(rule.build())
 }
 
 async fn write_policy(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
@@ -453,24 +415,9 @@ impl PublicAccess {
     }
 }
 
-impl DefaultEncryption {
-    fn desired(encryption: Option<&Encryption>) -> Self {
-        match encryption {
-            None | Some(Encryption::Managed(_)) => Self { algorithm: "AES256".to_owned(), kms_key: None },
-            Some(Encryption::Key(key)) => Self { algorithm: "aws:kms".to_owned(), kms_key: Some(key.kms_key.clone()) },
-        }
-    }
-
-    fn observed(rule: &ServerSideEncryptionRule) -> Option<Self> {
-        let default = rule.apply_server_side_encryption_by_default.as_ref()?;
-        Some(Self { algorithm: default.sse_algorithm.as_str().to_owned(), kms_key: default.kms_master_key_id.clone() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_s3::types::{BlockedEncryptionTypes, EncryptionType};
 
     use crate::names::tests::{names, settings};
 
@@ -487,19 +434,6 @@ mod tests {
         assert_eq!(desired(PLAN, Origin::Adopted), "cg");
         let full = format!("{PLAN}\nprivate = true\nversioning = false\nencryption = \"AES256\"");
         assert_eq!(desired(&full, Origin::Adopted), "opevtcg");
-    }
-
-    #[test]
-    fn encryption_keeps_what_it_does_not_manage() {
-        let blocked = BlockedEncryptionTypes::builder().encryption_type(EncryptionType::from("SSE-C")).build();
-        let mut found = encrypted(None, DefaultEncryption::desired(None)).unwrap();
-        (found.bucket_key_enabled, found.blocked_encryption_types) = (Some(true), Some(blocked.clone()));
-        let key = "arn:aws:kms:e:1:key/x".to_owned();
-        let desired = DefaultEncryption { algorithm: "aws:kms".to_owned(), kms_key: Some(key) };
-        let rule = encrypted(Some(&found), desired.clone()).unwrap();
-        assert_eq!(DefaultEncryption::observed(&rule), Some(desired));
-        assert_eq!((rule.bucket_key_enabled, rule.blocked_encryption_types), (Some(true), Some(blocked)));
-        assert_eq!(encrypted(Some(&found), DefaultEncryption::desired(None)).unwrap(), found);
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(super) fn exists(state: &Transaction<'_>, call: &Call<'_>, arn: &str) -> Res
 
 /// A role was deleted: policies that name it have its id from then on.
 pub(super) fn forget(state: &mut Transaction<'_>, arn: &str, id: &str) -> Result<(), Error> {
-    for (key, mut queue) in state.scan::<Queue>(&queue::all())? {
+    for (key, mut queue) in state.scan::<Queue>(queue::all())? {
         let Some(policy) = queue.policy.written().clone().filter(|policy| policy.contains(arn)) else { continue };
         let policy = policy.replace(&format!("\"{arn}\""), &format!("\"{id}\""));
         queue.policy = Propagating::new(Some(policy));

@@ -67,6 +67,7 @@ fn is_document(service: &str, operation: &str, body: &[u8]) -> bool {
             (text.is_empty() && !reads(operation)) || (text.starts_with('{') && text.ends_with('}'))
         }
         _ if operation.starts_with("Head") => true,
+        _ if operation == "GetBucketPolicy" => text.starts_with('{') && text.ends_with('}'),
         _ if text.is_empty() => !reads(operation),
         _ if text.starts_with('{') => text.ends_with('}'),
         _ => whole_root(text).is_some_and(|root| !root.eq_ignore_ascii_case("html")),
@@ -129,6 +130,7 @@ mod tests {
             ("S3", "GetBucketCors", &CORS[..60]),
             ("S3", "GetBucketCors", "<CORSConfiguration><CORSRule/>"),
             ("S3", "GetBucketPolicy", "{\"Statement\": ["),
+            ("S3", "GetBucketPolicy", "<Unexpected/>"),
             ("S3", "PutBucketCors", "<!DOCTYPE html><html></html>"),
             ("S3", "PutBucketCors", "<html></html>"),
             ("SQS", "ListQueueTags", ""),

@@ -7,12 +7,23 @@ import traceback
 
 import boto3
 
+UNSEEN = ["NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue"]
+
+
+def patient(response, attempts, **_):
+    """What is new is seen a little late."""
+    code = response[1].get("Error", {}).get("Code") if response else None
+    return 0.05 if code in UNSEEN and attempts < 5 else None
+
+
 for line in sys.stdin:
     job = json.loads(line)
 
     def client(name, job=job):
-        return boto3.client(name, region_name="eu-west-1", endpoint_url=job["endpoint"],
+        made = boto3.client(name, region_name="eu-west-1", endpoint_url=job["endpoint"],
                             aws_access_key_id=job["account"], aws_secret_access_key="test")
+        made.meta.events.register_first("needs-retry", patient)
+        return made
 
     class Lazy:
         def __init__(self, name):

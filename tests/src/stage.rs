@@ -46,7 +46,12 @@ pub struct Stage {
     folder: tempfile::TempDir,
     /// Whether something that was done in between went wrong: nobody waits for it there.
     hook_failed: Arc<AtomicBool>,
+    /// How much later AWS shows what is new, and goes on showing what is gone.
+    late: Duration,
 }
+
+/// What AWS is late with, by the sandbox's names.
+const LATE: [&str; 6] = ["s3.bucket", "sqs.queue", "sqs.gone", "sqs.policy", "tags", "tags.gone"];
 
 /// What stands in for the cloud.
 enum Server {
@@ -109,10 +114,16 @@ impl Stage {
         Self::of(Server::Sandbox(sandbox), hand, names)
     }
 
+    /// Let AWS show what is new so much later, and go on showing what is gone; runs begin when all of it is seen.
+    pub fn late(&mut self, by: Duration) {
+        self.late = by;
+        LATE.iter().for_each(|name| self.faults().set_propagation(name, by));
+    }
+
     fn of(server: Server, hand: Hand, names: Names) -> Self {
         let folder = tempfile::tempdir().unwrap();
         roots::write(folder.path());
-        Self { server, hand, names, folder, hook_failed: Arc::default() }
+        Self { server, hand, names, folder, hook_failed: Arc::default(), late: Duration::ZERO }
     }
 
     /// The sandbox.
@@ -348,6 +359,8 @@ impl Stage {
     /// It cannot be started.
     #[must_use]
     pub fn spawn(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Child {
+        // What the hand has made by now.
+        std::thread::sleep(self.late);
         let mut command = Command::new(binary());
         command.args(arguments.iter().map(|argument| self.fill(argument)));
         command.current_dir(self.folder.path()).env_clear();

@@ -2,6 +2,10 @@
 //! functions, attribute-based access control, large buckets.
 
 mod alone;
+mod answers;
+mod credentials;
+mod late;
+mod others;
 
 use provision_tests::stage::Stage;
 use serde_json::{Value, json};
@@ -89,12 +93,13 @@ fn apply_makes_what_the_design_says_read_back_by_boto3(aws: &Place) {
 
 /// The calls of S3 that this binary has beside `CreateBucket` and those for attribute-based access control, each with the header
 /// that guards it. One that does not come is not tried here, and one that is new is not on the list: both fail.
-const OWNED: [&str; 25] = [
+const OWNED: [&str; 26] = [
     "s3:AbortMultipartUpload",
     "s3:DeleteBucket",
     "s3:DeleteBucketCors",
     "s3:DeleteBucketPolicy",
     "s3:DeleteBucketTagging",
+    "s3:DeleteObject",
     "s3:DeleteObjects",
     "s3:GetBucketCors",
     "s3:GetBucketEncryption",
@@ -139,7 +144,8 @@ fn every_call_of_a_bucket_but_its_creation_names_the_owner(aws: &Place) {
     (aws.fill)(&stage.hand());
     boto(
         &stage.hand(),
-        "s3.delete_public_access_block(Bucket=b); s3.delete_bucket_ownership_controls(Bucket=b); encrypt('aws:kms')",
+        "s3.put_object(Bucket=b, Key='a\\x01b', Body=b'')
+s3.delete_public_access_block(Bucket=b); s3.delete_bucket_ownership_controls(Bucket=b); encrypt('aws:kms')",
     );
     aws.succeed(&stage, &["apply", "--yes"]);
     aws.ends(&stage, 6, &["destroy", "--yes"]);

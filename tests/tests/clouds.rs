@@ -6,6 +6,7 @@ pub(crate) mod gcp;
 
 use std::ops::Deref;
 use std::process::Child;
+use std::time::Duration;
 
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{Fault, Nth, What, When};
@@ -286,10 +287,17 @@ pub(crate) struct Place {
     pub(crate) backend: Backend,
 }
 
+/// How late the sandbox is with what is new and what is gone, in each case of the contract.
+const LATE: Duration = Duration::from_millis(150);
+
 impl Place {
     /// A stage with the plan file written and all that it takes for granted.
     pub(crate) fn planned(&self) -> Stage {
-        self.set(Stage::start_on(self.backend, self.sandbox))
+        let mut stage = Stage::start_on(self.backend, self.sandbox);
+        if self.backend == Backend::Sandbox && self.sandbox == EmulatorKind::Aws {
+            stage.late(LATE);
+        }
+        self.set(stage)
     }
 
     /// The same, applied.

@@ -66,6 +66,16 @@ fn main_job_runs_without_a_network_an_account_or_an_emulator() {
     }
 }
 
+/// A queue's name is taken for a minute after its deletion; who rehearses does not wait so long.
+#[test]
+fn rehearsal_does_not_wait_for_a_queues_name() {
+    let place = Place::new();
+    for command in ["apply", "destroy", "apply"] {
+        let ran = place.run(&["aws", command, "aws.toml", "--sandbox", "--yes", "--timeout", "40"]);
+        assert_eq!(ran.code, 0, "{command}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
 #[test]
 fn sandbox_looks_at_no_real_credential_or_endpoint() {
     let place = Place::new();

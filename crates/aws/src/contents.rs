@@ -80,13 +80,27 @@ async fn delete_batch(
     objects: Vec<ObjectIdentifier>,
 ) -> Result<u64, Error> {
     let count = objects.len();
-    let mut errors = writer.delete_objects(bucket, owner, objects).await?;
+    let (plain, odd): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| is_xml(&object.key));
+    for object in &odd {
+        writer.delete_object(bucket, owner, object).await?;
+    }
+    let mut errors = match plain.is_empty() {
+        true => Vec::new(),
+        false => writer.delete_objects(bucket, owner, plain).await?,
+    };
     // What is gone is deleted.
     errors.retain(|error| !matches!(error.code.as_str(), "NoSuchKey" | "NoSuchVersion"));
     match not_deleted(bucket, &errors) {
         Some(error) => Err(error),
         None => Ok(u64::try_from(count).unwrap_or(u64::MAX)),
     }
+}
+
+/// Whether a document can name a key: XML has no way to write most control characters
+/// (<https://www.w3.org/TR/xml/#charsets>), which a key may have.
+fn is_xml(key: &str) -> bool {
+    let control = |letter: char| letter < ' ' && !matches!(letter, '\t' | '\n' | '\r');
+    !key.chars().any(|letter| control(letter) || matches!(letter, '\u{fffe}' | '\u{ffff}'))
 }
 
 /// Emptying goes on with what is left.
@@ -113,6 +127,11 @@ fn not_deleted(bucket: &str, errors: &[KeyError]) -> Option<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_that_no_document_can_name_are_told() {
+        assert!(is_xml("a\tb\r\n<&>\"\u{e9}") && !is_xml("a\u{1}b") && !is_xml("\u{ffff}"));
+    }
 
     #[test]
     fn passing_errors_of_single_keys_are_tried_again() {

@@ -4,20 +4,24 @@
 //! (environment, profile, SSO, web identity, container, instance), asked once, with a limit, before any call.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::service_config::ServiceConfigKey;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
 use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
 use provision_core::{Error, ErrorKind};
 use tokio::sync::OnceCell;
 
+use crate::answer::WholeAnswers;
 use crate::client::Clients;
 use crate::endpoint::WithoutAccountInHost;
 use crate::trace::Tracer;
@@ -48,16 +52,23 @@ impl Session {
     }
 }
 
-/// The services whose endpoint can be set by itself
-/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
-const ENDPOINTS: [&str; 7] = [
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_ENDPOINT_URL_S3_CONTROL",
-    "AWS_ENDPOINT_URL_SQS",
-    "AWS_ENDPOINT_URL_IAM",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API",
+/// The endpoint of every service that has none of its own.
+const EVERY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
+/// A service whose endpoint can be set by itself.
+struct Service {
+    id: &'static str,
+    variable: &'static str,
+}
+
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+const SERVICES: [Service; 6] = [
+    Service { id: "S3", variable: "AWS_ENDPOINT_URL_S3" },
+    Service { id: "S3 Control", variable: "AWS_ENDPOINT_URL_S3_CONTROL" },
+    Service { id: "SQS", variable: "AWS_ENDPOINT_URL_SQS" },
+    Service { id: "IAM", variable: "AWS_ENDPOINT_URL_IAM" },
+    Service { id: "STS", variable: "AWS_ENDPOINT_URL_STS" },
+    Service { id: "Resource Groups Tagging API", variable: "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API" },
 ];
 
 /// The region that calls go to, without looking for credentials.
@@ -79,12 +90,12 @@ pub(crate) async fn region(desired: Option<&str>, connection: &Connection) -> Re
 
 async fn region_of_environment() -> Option<String> {
     let env = Env::real();
-    let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| env.get(name).ok());
-    if let Some(region) = set.filter(|region| !region.is_empty()) {
+    let set = |name: &&str| env.get(name).ok().filter(|region| !region.is_empty());
+    if let Some(region) = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(set) {
         return Some(region);
     }
     let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
-    profiles.ok()?.get("region").map(str::to_owned)
+    profiles.ok()?.get("region").filter(|region| !region.is_empty()).map(str::to_owned)
 }
 
 /// Clients for a region, with credentials that are known to exist.
@@ -105,7 +116,7 @@ pub(crate) async fn connect(desired: Option<&str>, connection: &Connection) -> R
 async fn in_environment(region: &str) -> Result<(Found, Vec<String>), Error> {
     let found = SHARED.get_or_try_init(|| async {
         named_files_exist().await?;
-        with_credentials(loader(region).load().await).await
+        with_credentials(with_http_client(loader(region)).await?.load().await).await
     });
     let (config, account) = found.await?;
     let config = config.to_builder().region(Region::new(region.to_owned())).build();
@@ -120,7 +131,7 @@ async fn in_sandbox(region: &str, variables: &BTreeMap<String, String>) -> Found
     // The sandbox takes a key id of twelve digits for the account.
     let account = Some(key.clone()).filter(|key| key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()));
     let credentials = Credentials::new(key, secret, None, None, "sandbox");
-    let loader = loader(region).empty_test_environment().credentials_provider(credentials);
+    let loader = loader(region).empty_test_environment().credentials_provider(credentials).http_client(plain_client());
     (loader.endpoint_url(variable("AWS_ENDPOINT_URL")).load().await, account)
 }
 
@@ -161,15 +172,56 @@ async fn named_files_exist() -> Result<(), Error> {
     }
 }
 
+/// A client without TLS, which needs no root certificates.
+fn plain_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_http()
+}
+
+/// Whether every call goes to an endpoint without TLS, as emulators have them.
+async fn is_plain() -> bool {
+    let env = Env::real();
+    let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
+    let of_profile = |name: &str| profiles.as_ref().ok().and_then(|profiles| profiles.get(name)).map(str::to_owned);
+    let of_environment = |name: &str| env.get(name).ok().filter(|url| !url.is_empty());
+    let plain = |url: String| url.starts_with("http://");
+    let everywhere = of_environment(EVERY_ENDPOINT).or_else(|| of_profile("endpoint_url"));
+    let own = SERVICES.iter().filter_map(|service| of_environment(service.variable));
+    everywhere.is_some_and(plain) && own.into_iter().all(plain) && of_profile("services").is_none()
+}
+
+/// Without root certificates no server can be told, and the SDK does not say why. Where nothing goes over TLS none are needed.
+async fn with_http_client(loader: ConfigLoader) -> Result<ConfigLoader, Error> {
+    if is_plain().await {
+        return Ok(loader.http_client(plain_client()));
+    }
+    if !rustls_native_certs::load_native_certs().certs.is_empty() {
+        return Ok(loader);
+    }
+    let error = Error::new(ErrorKind::Unavailable, "read root certificates");
+    Err(error
+        .with_message("this machine has none, so that no server can be told by its certificate")
+        .with_hint("install them (the package `ca-certificates`), or name a file of them in SSL_CERT_FILE"))
+}
+
+/// How long what the environment or a profile names may take: it may ask for a code from a phone.
+const NAMED_LIMIT: Duration = Duration::from_secs(120);
+
 /// Ask the chain once, and keep what it gave.
 async fn with_credentials(config: SdkConfig) -> Result<Found, Error> {
     let Some(chain) = config.credentials_provider() else {
         return Err(no_credentials("there is no source of credentials"));
     };
-    match tokio::time::timeout(CREDENTIALS_LIMIT, chain.provide_credentials()).await {
+    let (limit, late) = match is_named().await {
+        true => (NAMED_LIMIT, "what the environment or the profile names gave none within two minutes"),
+        false => (CREDENTIALS_LIMIT, "the metadata server did not answer within 3 s"),
+    };
+    match tokio::time::timeout(limit, chain.provide_credentials()).await {
         Ok(Ok(found)) => {
             let account = found.account_id().map(|account| account.as_str().to_owned());
-            Ok((config, account.filter(|account| !account.is_empty())))
+            let account = account.filter(|account| !account.is_empty());
+            let asked = Asked { found, chain };
+            let config = config.to_builder().credentials_provider(SharedCredentialsProvider::new(asked)).build();
+            Ok((config, account))
         }
         Ok(Err(error)) => {
             let mut source: &dyn std::error::Error = &error;
@@ -178,7 +230,51 @@ async fn with_credentials(config: SdkConfig) -> Result<Found, Error> {
             }
             Err(no_credentials(&source.to_string()))
         }
-        Err(_) => Err(no_credentials("the metadata server did not answer within 3 s")),
+        Err(_) => Err(no_credentials(late)),
+    }
+}
+
+/// Whether the environment or the profile names a source of credentials, other than the machine's own metadata.
+async fn is_named() -> bool {
+    const VARIABLES: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"];
+    const KEYS: [&str; 7] = [
+        "aws_access_key_id",
+        "credential_process",
+        "login_session",
+        "source_profile",
+        "sso_session",
+        "sso_start_url",
+        "web_identity_token_file",
+    ];
+    let env = Env::real();
+    if VARIABLES.iter().any(|name| env.get(name).is_ok_and(|value| !value.is_empty())) {
+        return true;
+    }
+    let profiles = aws_config::profile::load(&Fs::real(), &env, &EnvConfigFiles::default(), None).await;
+    profiles.is_ok_and(|profiles| KEYS.iter().any(|key| profiles.get(key).is_some()))
+}
+
+/// A chain that was asked, with its answer: it may have cost a prompt, and is asked again only when that is of no use any more.
+#[derive(Debug)]
+struct Asked {
+    found: Credentials,
+    chain: SharedCredentialsProvider,
+}
+
+/// How long before their end credentials are of no use.
+const ENDING: Duration = Duration::from_secs(60);
+
+impl ProvideCredentials for Asked {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let of_use = self.found.expiry().is_none_or(|end| SystemTime::now() + ENDING < end);
+        if of_use {
+            future::ProvideCredentials::ready(Ok(self.found.clone()))
+        } else {
+            self.chain.provide_credentials()
+        }
     }
 }
 
@@ -190,14 +286,28 @@ fn no_credentials(reason: &str) -> Error {
     )
 }
 
+/// A variable by its name where one says it, else the profile.
 fn endpoints(config: &SdkConfig) -> Vec<String> {
     let env = Env::real();
-    let set = |name: &&str| env.get(name).ok().filter(|url| !url.is_empty()).map(|url| format!("{name}={url}"));
-    let mut endpoints: Vec<_> = ENDPOINTS.iter().filter_map(set).collect();
-    if endpoints.is_empty() {
-        endpoints.extend(config.endpoint_url().map(|url| format!("endpoint_url={url}")));
-    }
-    endpoints
+    let is_set = |name: &str| env.get(name).is_ok_and(|url| !url.is_empty());
+    let everywhere = config.endpoint_url().map(|url| match is_set(EVERY_ENDPOINT) {
+        true => format!("{EVERY_ENDPOINT}={url}"),
+        false => format!("endpoint_url={url}"),
+    });
+    let own = SERVICES.iter().filter_map(|service| {
+        let url = own_endpoint(config, service)?;
+        let name = if is_set(service.variable) { service.variable } else { service.id };
+        Some(format!("{name}={url}"))
+    });
+    everywhere.into_iter().chain(own).collect()
+}
+
+/// Where one service is called, where it is said of this one alone: by its variable, or in the profile's `services`.
+fn own_endpoint(config: &SdkConfig, service: &Service) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service.id).env(EVERY_ENDPOINT).profile("endpoint_url").build();
+    let found = config.service_config()?.load_config(key.ok()?).filter(|url| !url.is_empty())?;
+    // Where the service has none of its own, that of every service is given.
+    (config.endpoint_url() != Some(&found)).then_some(found)
 }
 
 /// A bucket has no host name of its own on an endpoint that is not AWS's.
@@ -205,7 +315,7 @@ fn clients(config: &SdkConfig, path_style: bool, tracer: Option<Tracer>) -> Clie
     /// A service's client, with the tracer where there is one.
     macro_rules! client {
         ($service:ident, $settings:expr) => {{
-            let mut settings = $settings;
+            let mut settings = $settings.interceptor(WholeAnswers);
             if let Some(tracer) = tracer.clone() {
                 settings = settings.interceptor(tracer);
             }

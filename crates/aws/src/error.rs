@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
@@ -25,6 +26,16 @@ const DESTINATION_NOT_SEEN: RetryClass =
 /// A bucket's name is known to all of S3 only some time after its creation; Terraform's provider waits as long.
 const BUCKET_NOT_SEEN: RetryClass =
     RetryClass::Settling { reason: "S3 does not see the new bucket everywhere yet", budget: Duration::from_secs(120) };
+
+/// "After you create a queue, you must wait at least one second after the queue is created to be able to use the queue"
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>).
+pub(crate) const QUEUE_NOT_SEEN: RetryClass =
+    RetryClass::Settling { reason: "SQS does not show the new queue everywhere yet", budget: Duration::from_secs(60) };
+
+/// Whether it only says that something is not there, which may be that it is not seen yet.
+pub(crate) fn is_not_seen(error: &Error) -> bool {
+    [BUCKET_NOT_SEEN, QUEUE_NOT_SEEN].contains(error.retry())
+}
 
 /// A success whose body is not the document that was asked for, as a proxy or a portal answers: nothing is known by it.
 pub(crate) fn unreadable(operation: &'static str, tried: &str) -> Error {
@@ -117,21 +128,75 @@ fn from_answer(
         let arguments = raw.body().bytes().map(arguments).unwrap_or_default();
         error = error.with_message([&[message.to_owned()], &arguments[..]].concat().join("; "));
     }
+    let reason = meta.message().unwrap_or_default();
     match (kind, status) {
-        (_, 301) | (ErrorKind::InvalidInput, 400) if raw.headers().get("x-amz-bucket-region").is_some() => {
-            let region = raw.headers().get("x-amz-bucket-region").unwrap_or_default();
+        (_, 301) | (ErrorKind::InvalidInput, 400) if let Some(region) = region(reason, raw) => {
             error.with_hint(format!("the bucket is in {region}: write `region = \"{region}\"` under [aws]"))
         }
-        (ErrorKind::PermissionDenied, _) => {
-            let permissions: Vec<_> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
-            let permissions = permissions.join(" and ");
-            error.with_hint(format!("grant {permissions} to the identity in use, then run the same command again"))
-        }
+        (ErrorKind::PermissionDenied, _) => error.with_hint(denial(reason, permissions)),
+        (ErrorKind::InvalidInput, _) if reason.contains("Invalid principal") => error.with_hint(DELETED_PRINCIPAL),
+        (ErrorKind::QuotaExceeded, _) if operation == "iam:PutRolePolicy" => error.with_hint(
+            "all inline policies of a role together have 10,240 characters: take out one that nobody needs, then run the \
+             same command again",
+        ),
         (ErrorKind::Unauthenticated, _) => {
             error.with_hint("renew the credentials (`aws sso login`, `aws login`, or new keys)")
         }
         _ => error,
     }
+}
+
+/// What the service does not take again.
+pub(crate) const DELETED_PRINCIPAL: &str = "a statement of the policy names a user or role that was deleted, which is shown by its id (`AROA...`, `AIDA...`), and no \
+     policy with it is taken: remove or correct that statement, then run the same command again";
+
+/// The region in which a bucket is, where the answer says that it is another one.
+fn region<'a>(reason: &'a str, raw: &'a HttpResponse) -> Option<&'a str> {
+    let said = || reason.split_once("expecting '").and_then(|(_, rest)| Some(rest.split_once('\'')?.0));
+    raw.headers().get("x-amz-bucket-region").or_else(said)
+}
+
+/// What keeps a caller out, by words of the service, and what to do about it
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
+const DENIALS: [(&str, &str); 8] = [
+    (
+        "BlockPublicPolicy",
+        "another statement of the policy lets everybody in, and S3 Block Public Access takes no policy with such a one: \
+         narrow or remove it, then run the same command again",
+    ),
+    (
+        "service control policy",
+        "a service control policy of the organization denies it, and no grant in this account helps: ask those who run the \
+         organization",
+    ),
+    (
+        "resource control policy",
+        "a resource control policy of the organization denies it, and no grant in this account helps: ask those who run the \
+         organization",
+    ),
+    (
+        "permissions boundary",
+        "the permissions boundary of the identity in use does not let it: widen the boundary, then run the same command again",
+    ),
+    ("session policy", "the policy of the session does not let it: take the role with a wider one, or without"),
+    ("VPC endpoint policy", "the policy of the VPC endpoint does not let it: widen it, or call from elsewhere"),
+    (
+        "explicit deny in a resource-based policy",
+        "the policy of the resource itself denies it: change the statement that does, then run the same command again",
+    ),
+    (
+        "explicit deny in an identity-based policy",
+        "a policy of the identity in use denies it: change the statement that does; to grant more does not help",
+    ),
+];
+
+/// What to do about a denial. Only one without another reason is a missing grant.
+fn denial(reason: &str, permissions: &[&str]) -> String {
+    if let Some((_, hint)) = DENIALS.iter().find(|(words, _)| reason.contains(words)) {
+        return (*hint).to_owned();
+    }
+    let permissions: Vec<_> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
+    format!("grant {} to the identity in use, then run the same command again", permissions.join(" and "))
 }
 
 /// What S3 names beside its message, numbered where there are several: `<ArgumentName1>` is a destination that it cannot
@@ -172,19 +237,8 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "QueueAlreadyExists" | "QueueNameExists" => {
             (Kind::AlreadyExists, RetryClass::Final)
         }
-        "SlowDown"
-        | "Throttling"
-        | "ThrottlingException"
-        | "RequestThrottled"
-        | "RequestLimitExceeded"
-        | "RequestThrottledException"
-        | "ThrottledException"
-        | "TooManyRequestsException"
-        | "ProvisionedThroughputExceededException"
-        | "TransactionInProgressException"
-        | "PriorRequestNotComplete"
-        | "EC2ThrottledException"
-        | "BandwidthLimitExceeded" => (Kind::RateLimited, RetryClass::Throttled(None)),
+        "NonExistentQueue" | "QueueDoesNotExist" => (Kind::NotFound, QUEUE_NOT_SEEN),
+        throttled if THROTTLING_ERRORS.contains(&throttled) => (Kind::RateLimited, RetryClass::Throttled(None)),
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidClientTokenId"
@@ -227,13 +281,34 @@ mod tests {
     }
 
     #[test]
+    fn denial_is_told_by_the_services_reason() {
+        let user = "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:PutBucketPolicy on resource: \"b\"";
+        for (reason, hint) in [
+            (" because no identity-based policy allows the s3:PutBucketPolicy action", "grant `s3:PutBucketPolicy`"),
+            (" with an explicit deny in a service control policy", "of the organization"),
+            (" because no permissions boundary allows the s3:PutBucketPolicy action", "widen the boundary"),
+            (" with an explicit deny in a resource-based policy", "of the resource itself"),
+            (" with an explicit deny in an identity-based policy", "to grant more does not help"),
+            (
+                " because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+                "lets everybody in",
+            ),
+        ] {
+            let told = denial(&format!("{user}{reason}"), &["s3:PutBucketPolicy"]);
+            assert!(told.contains(hint), "{reason}: {told}");
+        }
+    }
+
+    #[test]
     fn classify_known_traps() {
         let invalid = "Unable to validate the following destination configurations";
         assert_eq!(classify(400, "InvalidArgument", invalid).1, DESTINATION_NOT_SEEN);
         assert_eq!(classify(400, "InvalidArgument", "something else").1, RetryClass::Final);
         assert_eq!(classify(409, "OperationAborted", "").1, RetryClass::Conflict);
         assert_eq!(classify(400, "ThrottledException", "").1, RetryClass::Throttled(None));
-        assert_eq!(classify(503, "SlowDown", "").1, RetryClass::Throttled(None));
+        for code in THROTTLING_ERRORS {
+            assert_eq!(classify(400, code, "").1, RetryClass::Throttled(None), "{code}");
+        }
         assert_eq!(classify(403, "", "").0, ErrorKind::PermissionDenied);
         assert_eq!(classify(400, "ExpiredToken", "").0, ErrorKind::Unauthenticated);
     }

@@ -10,6 +10,7 @@ mod names;
 mod tags;
 mod error;
 mod trace;
+mod answer;
 mod endpoint;
 mod client;
 mod credential;

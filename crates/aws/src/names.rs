@@ -80,6 +80,12 @@ impl Names {
         Self { bucket: bucket.to_owned(), ..self.clone() }
     }
 
+    /// The same with an account, where it is not known yet: as long as it will be.
+    pub(crate) fn at_full_length(&self) -> Self {
+        let account = if self.account.is_empty() { "0".repeat(12) } else { self.account.clone() };
+        Self { account, ..self.clone() }
+    }
+
     pub(crate) fn bucket_arn(&self) -> String {
         format!("arn:{}:s3:::{}", self.partition, self.bucket)
     }

@@ -8,12 +8,48 @@ use serde_json::Value;
 use crate::client::Reader;
 use crate::names::{Names, Part};
 use crate::resources::Facets as _;
+use crate::resources::bucket;
 use crate::resources::queue::{self, QueueFacet};
 
-/// Buckets and queues with the mark of one of these deployments.
-pub(crate) async fn marked(reader: &Reader, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
+/// Buckets and queues with the mark of one of these deployments, as an index has them: it goes on listing for a while what is
+/// gone, and marks that are no more.
+pub(crate) async fn listed(reader: &Reader, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
     let found = reader.get_resources(DEPLOYMENT_KEY, deployments).await?;
     Ok(found.into_iter().filter_map(|(arn, tags)| orphan(&arn, &tags)).collect())
+}
+
+/// Whether the plan file names it, so that it is looked at anyway.
+pub(crate) fn is_planned(orphan: &Orphan, names: &Names) -> bool {
+    match orphan.holds_data {
+        true => orphan.name == names.bucket,
+        false => [&names.queue, &names.run_queue].into_iter().flatten().any(|queue| *queue == orphan.name),
+    }
+}
+
+/// The same, as they are: each is asked itself.
+pub(crate) async fn confirmed(
+    reader: &Reader,
+    names: &Names,
+    deployments: &[String],
+    listed: Vec<Orphan>,
+) -> Result<Vec<Orphan>, Error> {
+    let looks = listed.into_iter().map(|listed| async {
+        if is_planned(&listed, names) {
+            return Ok(Some(listed));
+        }
+        let found = tags(reader, names, &listed).await?.and_then(|tags| orphan(&listed.identity, &tags));
+        Ok(found.filter(|found| deployments.contains(&found.mark.deployment)))
+    });
+    Ok(futures::future::try_join_all(looks).await?.into_iter().flatten().collect())
+}
+
+/// The tags that it has itself; `None` if it is gone, or its name is another account's by now.
+async fn tags(reader: &Reader, names: &Names, orphan: &Orphan) -> Result<Option<Tags>, Error> {
+    if !orphan.holds_data {
+        return queue::tags(reader, &orphan.name).await;
+    }
+    let tags = bucket::tags(reader, &orphan.name, &names.account).await;
+    if bucket::is_denied_unexplained(&tags) { Ok(None) } else { tags }
 }
 
 fn orphan(arn: &str, tags: &Tags) -> Option<Orphan> {

@@ -82,6 +82,47 @@ impl Document {
         Some(Refusal { reason, hint: "remove statements that nobody needs, or make one of several".to_owned() })
     }
 
+    /// Why S3 takes this policy no more, whatever is changed in it: a statement of others names somebody who was deleted, or lets
+    /// everybody in, where ours is written beside a block of all public access.
+    pub(crate) fn refused(&self, sids: &[String], holder: &str) -> Option<Refusal> {
+        let public = self.others_where(sids, is_public).next().map(|statement| Refusal {
+            reason: format!("statement {} of the policy of {holder} lets everybody in", describe(statement)),
+            hint: "all public access is to be blocked, and S3 then takes no policy with such a statement: narrow or remove it, \
+                   or leave `private` out"
+                .to_owned(),
+        });
+        self.dead(sids, holder).or(public)
+    }
+
+    /// Why the service takes this policy no more: a statement of others names somebody who was deleted.
+    pub(crate) fn dead(&self, sids: &[String], holder: &str) -> Option<Refusal> {
+        self.others_where(sids, |statement| dead_principal(statement).is_some()).next().map(|statement| Refusal {
+            reason: format!(
+                "statement {} of the policy of {holder} names {}, a user or role that was deleted",
+                describe(statement),
+                dead_principal(statement).unwrap_or_default()
+            ),
+            hint: "AWS takes no policy with such a statement: remove or correct it first".to_owned(),
+        })
+    }
+
+    /// Statements of others that deny one of these actions to all, or to S3, whatever the condition, on resources that count.
+    pub(crate) fn denying(&self, sids: &[String], actions: &[&str], counts: impl Fn(&Value) -> bool) -> Vec<String> {
+        let denies = |statement: &Value| {
+            let normal = normalize(statement);
+            let all = normal["Principal"] == "*" || normal["Principal"] == json!({"Service": ["s3.amazonaws.com"]});
+            let named = normal["Action"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let plain = normal["Condition"].as_object().is_none_or(Map::is_empty);
+            let covered = named.into_iter().any(|pattern| actions.iter().any(|action| covers(pattern, action)));
+            normal["Effect"] == "Deny" && all && plain && covered && counts(&normal["Resource"])
+        };
+        self.others_where(sids, denies).map(|statement| format!("statement {}", describe(statement))).collect()
+    }
+
+    fn others_where(&self, sids: &[String], is: impl Fn(&Value) -> bool) -> impl Iterator<Item = &Value> {
+        self.statements.iter().filter(move |statement| !is_ours(statement, sids) && is(statement))
+    }
+
     /// Every statement in normal form, in a fixed order.
     pub(crate) fn normalized(&self) -> Value {
         let mut statements: Vec<_> = self.statements.iter().map(normalize).collect();
@@ -92,7 +133,11 @@ impl Document {
     /// What the statements of others are, for people.
     pub(crate) fn others(&self, sids: &[String]) -> Vec<String> {
         let others = self.statements.iter().filter(|statement| !is_ours(statement, sids));
-        others.map(|statement| format!("statement {}", describe(statement))).collect()
+        let text = |statement: &Value| match dead_principal(statement) {
+            Some(id) => format!("statement {}, which names {id}, who was deleted", describe(statement)),
+            None => format!("statement {}", describe(statement)),
+        };
+        others.map(text).collect()
     }
 
     /// The same document with our statement set, or taken out if it is `null`; others' as they were. `None` if that is
@@ -135,6 +180,59 @@ pub(crate) fn document(statements: &Value) -> String {
 
 fn is_ours(statement: &Value, sids: &[String]) -> bool {
     statement["Sid"].as_str().is_some_and(|sid| sids.iter().any(|ours| ours == sid))
+}
+
+/// The id of a user or role that was deleted, which stands where the ARN was
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>).
+fn dead_principal(statement: &Value) -> Option<String> {
+    let is_id = |text: &&str| {
+        ["AROA", "AIDA"].iter().any(|prefix| text.starts_with(prefix))
+            && text.len() > 16
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let named = [&statement["Principal"]["AWS"], &statement["NotPrincipal"]["AWS"]].map(list);
+    let mut texts = named.iter().flat_map(|list| list.as_array().into_iter().flatten()).filter_map(Value::as_str);
+    texts.find(is_id).map(str::to_owned)
+}
+
+/// Keys of conditions that keep the others out, and leave a policy private
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status>).
+const NARROWING: [&str; 12] = [
+    "aws:sourceip",
+    "aws:sourcearn",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:sourceowner",
+    "aws:sourceaccount",
+    "aws:userid",
+    "aws:principalarn",
+    "aws:principalaccount",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "s3:dataaccesspointarn",
+];
+
+/// Whether a statement lets everybody in, as far as that is plain: a condition that may narrow it is believed to.
+fn is_public(statement: &Value) -> bool {
+    let normal = normalize(statement);
+    let narrows = |keys: &Value| {
+        keys.as_object().into_iter().flatten().any(|(key, _)| NARROWING.contains(&key.to_ascii_lowercase().as_str()))
+    };
+    let conditions = normal["Condition"].as_object().into_iter().flatten();
+    normal["Effect"] == "Allow" && normal["Principal"] == "*" && !conditions.into_iter().any(|(_, keys)| narrows(keys))
+}
+
+/// Whether an action is meant by its name or a pattern. Actions have no case.
+fn covers(pattern: &str, action: &str) -> bool {
+    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == action };
+    let Some(mut after) = action.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        let Some((_, rest)) = after.split_once(part) else { return false };
+        after = rest;
+    }
+    after.ends_with(last)
 }
 
 fn describe(statement: &Value) -> String {
@@ -274,6 +372,32 @@ mod tests {
         assert!(read(None).unwrap().is_empty());
         for text in ["", "<html></html>", "{}", "[]", "null", "{\"Statement\": 1}"] {
             assert!(read(Some(text)).unwrap_err().to_string().contains("the answer cannot be read"), "{text}");
+        }
+    }
+
+    #[test]
+    fn statement_that_the_service_takes_no_more_is_named() {
+        let refused = |statement: Value| {
+            let document = json!({"Statement": [statement, {"Sid": "Ours", "Effect": "Allow", "Principal": "*"}]});
+            Document::parse(&document.to_string()).unwrap().refused(&sids(), "bucket `b`").map(|refusal| refusal.reason)
+        };
+        let allow = |principal: Value, condition: Value| json!({"Sid": "Theirs", "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Condition": condition});
+        let dead = refused(allow(json!({"AWS": ["arn:aws:iam::1:root", "AROAEXAMPLEEXAMPLEEX"]}), json!({}))).unwrap();
+        assert!(dead.contains("`Theirs`") && dead.contains("AROAEXAMPLEEXAMPLEEX"), "{dead}");
+        assert!(refused(allow(json!({"AWS": "*"}), json!({}))).unwrap().contains("lets everybody in"));
+        assert!(refused(allow(json!("*"), json!({"Bool": {"aws:SecureTransport": "true"}}))).is_some());
+        assert!(refused(allow(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}))).is_none());
+        assert!(refused(allow(json!({"AWS": "arn:aws:iam::1:role/AROA"}), json!({}))).is_none());
+        assert!(refused(json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*"})).is_none());
+    }
+
+    #[test]
+    fn actions_are_covered_by_patterns() {
+        for pattern in ["*", "sqs:*", "SQS:sendmessage", "sqs:Send*", "s*:*Mess*", "*Message"] {
+            assert!(covers(pattern, "sqs:SendMessage"), "{pattern}");
+        }
+        for pattern in ["sqs:Send", "sqs:*Batch", "s3:*", "sqs:SendMessage*x", "sqs:*x*"] {
+            assert!(!covers(pattern, "sqs:SendMessage"), "{pattern}");
         }
     }
 

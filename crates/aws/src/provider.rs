@@ -22,6 +22,7 @@ use tokio::sync::OnceCell;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Session};
+use crate::error::is_not_seen;
 use crate::names::{Account, Names, Part};
 use crate::resources::access::{self, Recalled};
 use crate::resources::{bucket, notification, queue, run_queue};
@@ -38,6 +39,8 @@ struct Provider<C> {
     recalled: Mutex<Recalled>,
     /// The last look at access found what stands in its way.
     access_obstructed: AtomicBool,
+    /// What the last look at each part found that deserves a warning.
+    found: Mutex<BTreeMap<&'static str, Vec<String>>>,
 }
 
 #[async_trait]
@@ -88,6 +91,7 @@ impl<C> Provider<C> {
             identity: OnceCell::new(),
             recalled: Mutex::default(),
             access_obstructed: AtomicBool::default(),
+            found: Mutex::default(),
         }
     }
 
@@ -146,6 +150,10 @@ impl<C: AsRef<Reader>> Provider<C> {
             self.caller().await?;
         }
         Ok(self.names())
+    }
+
+    fn note(&self, part: &'static str, warnings: Vec<String>) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(part, warnings);
     }
 
     async fn observe_access(&self) -> Result<Observation, Error> {
@@ -207,7 +215,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn warnings(&self) -> Vec<String> {
-        outputs::warnings(&self.settings)
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        outputs::warnings(&self.settings).into_iter().chain(found.values().flatten().cloned()).collect()
     }
 
     fn next_steps(&self) -> Option<String> {
@@ -221,10 +230,19 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     async fn observe(&self, address: &Address) -> Result<Observation, Error> {
         let (reader, settings, names) = (self.client.as_ref(), &self.settings, self.names());
         match Part::of(address)? {
-            Part::Bucket => bucket::observe(reader, settings, &self.names_in_account().await?).await,
+            Part::Bucket => {
+                let names = self.names_in_account().await?;
+                let (found, warnings) = bucket::observe(reader, settings, &names).await?;
+                self.note("bucket", warnings);
+                Ok(found)
+            }
             Part::Queue => {
                 let queue = names.queue.as_deref().unwrap_or_default();
-                queue::observe(reader, &names, queue, &queue::senders(settings, &names, queue)).await
+                let senders = queue::senders(settings, &names.at_full_length(), queue);
+                let found = queue::observe(reader, &names, queue, &senders).await?;
+                let warning = queue::warning(queue, &found).filter(|_| settings.aws.queue.adopt);
+                self.note("queue", warning.into_iter().collect());
+                Ok(found)
             }
             Part::Notification => notification::observe(reader, &self.names_in_account().await?).await,
             Part::RunQueue => {
@@ -235,7 +253,12 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
-        orphans::marked(self.client.as_ref(), deployments).await
+        let listed = orphans::listed(self.client.as_ref(), deployments).await?;
+        if listed.iter().all(|orphan| orphans::is_planned(orphan, &self.names())) {
+            return Ok(listed);
+        }
+        let names = self.names_in_account().await?;
+        orphans::confirmed(self.client.as_ref(), &names, deployments, listed).await
     }
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
@@ -314,7 +337,7 @@ impl Provisioner for Provider<Writer> {
     }
 }
 
-/// Only a bucket that this run made can be one that S3 does not see yet; any other is gone.
+/// Only what this run made can be something that the service does not show yet; any other is gone.
 fn is_gone(error: Error) -> Error {
-    if error.code() == Some("NoSuchBucket") { error.with_retry(RetryClass::Final) } else { error }
+    if is_not_seen(&error) { error.with_retry(RetryClass::Final) } else { error }
 }

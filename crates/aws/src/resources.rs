@@ -4,7 +4,9 @@ pub(crate) use provision_core::facet::{Facets, typed};
 pub(crate) use provision_core::provider::Write;
 
 pub(crate) mod cors;
+pub(crate) mod encryption;
 pub(crate) mod bucket;
+pub(crate) mod delivery;
 pub(crate) mod queue;
 pub(crate) mod run_queue;
 pub(crate) mod notification;

@@ -12,7 +12,7 @@ use crate::view::{View, error};
 pub(crate) fn start(folder: &Path, given: &[(CloudId, Prerequisites)], view: &dyn View) -> Result<Sandbox, Error> {
     let mut clouds: Vec<EmulatorKind> = given.iter().map(|(cloud, _)| cloud.emulator()).collect();
     clouds.dedup();
-    let options = Options { directory: Some(folder.to_owned()), clouds, ..Options::default() };
+    let options = Options { directory: Some(folder.to_owned()), clouds, hastened: true, ..Options::default() };
     let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", folder, &error))?;
     for (cloud, given) in given {
         cloud.seed(&sandbox, given).map_err(|error| failed("cannot prepare the sandbox", folder, &error))?;

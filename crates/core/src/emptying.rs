@@ -15,13 +15,18 @@ pub struct Emptying<'a> {
     context: &'a OperationContext<'a>,
     noun: &'static str,
     deleted: u64,
+    passes: u32,
 }
+
+/// Passes over everything after which an emptying is given up: each found something still, so that somebody goes on writing, or
+/// the service does not delete what it says it does.
+const MOST_PASSES: u32 = 30;
 
 impl<'a> Emptying<'a> {
     /// An emptying that shows itself on the run's watch; `noun` is what is counted: `objects and versions`.
     #[must_use]
     pub const fn new(context: &'a OperationContext<'a>, noun: &'static str) -> Self {
-        Self { context, noun, deleted: 0 }
+        Self { context, noun, deleted: 0, passes: 0 }
     }
 
     /// Delete the pages that are listed, several at once, as long as what is emptied is still ours, and give how many items
@@ -56,12 +61,20 @@ impl<'a> Emptying<'a> {
         Ok(self.deleted - before)
     }
 
-    /// Stop here if the run was told to; `what` is what is being emptied.
+    /// After a pass over everything: stop here if the run was told to, or if there is no end to it; `what` is what is being
+    /// emptied.
     ///
     /// # Errors
     ///
-    /// The run was told to stop.
-    pub fn go_on(&self, what: &str) -> Result<(), Error> {
+    /// The run was told to stop, or pass after pass found something still.
+    pub fn go_on(&mut self, what: &str) -> Result<(), Error> {
+        self.passes += 1;
+        if self.passes > MOST_PASSES {
+            let error = Error::new(ErrorKind::Unavailable, format!("empty {what}"));
+            let error =
+                error.with_message(format!("{MOST_PASSES} times all of it was deleted, and it holds something still"));
+            return Err(error.with_hint("stop whoever writes into it, then run the same command again"));
+        }
         if !self.context.stopping() {
             return Ok(());
         }

@@ -77,10 +77,14 @@ impl Graph<'_> {
         self.resources.iter().find(|resource| resource.address == change.address)
     }
 
-    /// Every operation so far on one of these addresses.
-    fn on(&self, addresses: &[Address]) -> Vec<usize> {
-        let on = self.operations.iter().filter(|operation| addresses.contains(&operation.address));
-        on.map(|operation| operation.id).collect()
+    /// What must be done before something is deleted that these are gone before. One that is released stays: nothing waits
+    /// for what is taken out of its own documents.
+    fn gone(&self, addresses: &[Address]) -> Vec<usize> {
+        let own = |operation: &Operation| {
+            matches!(operation.verb, Verb::Write { .. }) && operation.holder.as_ref() == Some(&operation.address)
+        };
+        let before = self.operations.iter().filter(|operation| addresses.contains(&operation.address));
+        before.filter(|operation| !own(operation)).map(|operation| operation.id).collect()
     }
 
     /// What a resource's writes wait for. One with a mark of its own is made inside or beside the others: they must
@@ -214,7 +218,7 @@ impl Graph<'_> {
         if resource.deleted_with_holder && self.holder_action(&resource) == Some(Action::Delete) {
             return;
         }
-        let mut needs = self.on(&resource.deleted_after);
+        let mut needs = self.gone(&resource.deleted_after);
         let planned = change.mark.clone();
         if let (true, Action::Delete, Some(mark)) = (resource.is_marked(), change.action, planned.clone()) {
             if resource.holds_data && self.set.delete_data().is_some() {

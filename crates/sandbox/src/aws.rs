@@ -5,7 +5,8 @@
 //! resource denies, and in another's what such a policy allows. Roles and their policies are kept and checked, and nobody
 //! can act as one. There are no keys, topics and functions: names of them are believed.
 //!
-//! What can be seen late, by name: `sqs.policy` (a queue and its policy by S3), `sqs.attributes` (a queue's attributes and
+//! What can be seen late, by name: `s3.bucket` (a new bucket), `sqs.queue` (a new queue), `sqs.gone` (that a queue is gone),
+//! `tags.gone` (that something is gone, by `tag:GetResources`), `sqs.policy` (a queue and its policy by S3), `sqs.attributes` (a queue's attributes and
 //! policy by who reads them), `sqs.tags` and `s3.tags` (tags by who reads them), `tags` (tags by `tag:GetResources`).
 
 pub mod answers;

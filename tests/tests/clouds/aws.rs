@@ -85,8 +85,8 @@ s3.delete_object(Bucket=b, Key='a'); s3.create_multipart_upload(Bucket=b, Key='o
     credentials_hint: "find AWS credentials",
     // Plan: who we are, then everything. Apply: plan, creation, the mark read after it, facets and notification, last mark,
     // the closing look. Destroy: who we are and where, everything, the bucket's mark, the bucket, the marks of the queues,
-    // which are read right before each goes, the queues.
-    waves: [2, 7, 6],
+    // which are read right before each goes, the queues, and that they are seen no more.
+    waves: [2, 7, 7],
 };
 
 const PLANS: Plans = Plans {
@@ -157,6 +157,7 @@ const EDITS: Edits = Edits {
         Edit { shows: "attributes.visibility_timeout_s", make: |hand| boto(hand, "attribute(VisibilityTimeout='7')") },
         Edit { shows: "policy.", make: |hand| boto(hand, "attribute(Policy='')") },
         Edit { shows: "encryption ", make: |hand| boto(hand, "attribute(SqsManagedSseEnabled='false')") },
+        Edit { shows: "delivery.delay_s", make: |hand| boto(hand, "attribute(DelaySeconds='900')") },
         Edit {
             shows: "entry.events",
             make: |hand| {

@@ -72,7 +72,7 @@ s3.put_bucket_cors(Bucket='mine', CORSConfiguration={'CORSRules': [
     }
     assert_eq!(allowed, 2 * 3 * 4 + 4 * 2);
     assert!(preflight(&sandbox, "/without/key", "https://x", "GET", "").body.contains("CORS is not enabled"));
-    assert_eq!(preflight(&sandbox, "/none/key", "https://x", "GET", "").status, 404);
+    assert_eq!(preflight(&sandbox, "/none/key", "https://x", "GET", "").status, 403);
 }
 
 fn preflight(sandbox: &Sandbox, path: &str, origin: &str, method: &str, headers: &str) -> Asked {

@@ -18,7 +18,7 @@ pub(super) struct Scenario {
     /// The command after the cloud's name; `{bucket}` stands for the bucket that holds data.
     pub(super) arguments: &'static [&'static str],
     /// Whether others have something there, to be looked at afterwards.
-    with_others: bool,
+    pub(super) with_others: bool,
     /// What there is of ours afterwards.
     leaves: fn(&CloudFixture) -> &'static [&'static str],
     /// Whether each write fails in every way, as in one scenario of each cloud: in the others it fails with and without its

@@ -2,15 +2,15 @@
 
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CorsConfiguration, CorsRule, CreateBucketConfiguration, Delete,
-    NotificationConfiguration, ObjectIdentifier, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
-    PublicAccessBlockConfiguration, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
-    VersioningConfiguration,
+    EncodingType, NotificationConfiguration, ObjectIdentifier, ObjectOwnership, OwnershipControls,
+    OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    Tag, Tagging, VersioningConfiguration,
 };
 use provision_core::Error;
 use provision_core::mark::Tags;
 
 use crate::client::{Reader, Writer, unbuilt};
-use crate::error::absent;
+use crate::error::{absent, unreadable};
 
 /// A page of object versions and delete markers.
 pub(crate) struct VersionPage {
@@ -65,11 +65,12 @@ impl Reader {
         owner: &str,
     ) -> Result<Option<String>, Error> {
         let request = || self.clients.s3.get_bucket_ownership_controls().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:GetBucketOwnershipControls", format!("read ownership of bucket `{bucket}`"), request());
-        let controls =
-            absent(answer, &["OwnershipControlsNotFoundError"])?.and_then(|answer| answer.ownership_controls);
-        let rule = controls.and_then(|controls| controls.rules.into_iter().next());
-        Ok(rule.map(|rule| rule.object_ownership.as_str().to_owned()))
+        let tried = format!("read ownership of bucket `{bucket}`");
+        let answer = send!("s3:GetBucketOwnershipControls", &tried, request());
+        let Some(answer) = absent(answer, &["OwnershipControlsNotFoundError"])? else { return Ok(None) };
+        let rule = answer.ownership_controls.and_then(|controls| controls.rules.into_iter().next());
+        let rule = rule.ok_or_else(|| unreadable("s3:GetBucketOwnershipControls", &tried))?;
+        Ok(Some(rule.object_ownership.as_str().to_owned()))
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketEncryption.html>
@@ -80,9 +81,13 @@ impl Reader {
     ) -> Result<Option<ServerSideEncryptionRule>, Error> {
         let request = || self.clients.s3.get_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
         let tried = format!("read encryption of bucket `{bucket}`");
-        let answer = send!("s3:GetBucketEncryption" needs ["s3:GetEncryptionConfiguration"], tried, request());
-        let answer = absent(answer, &["ServerSideEncryptionConfigurationNotFoundError"])?;
-        Ok(answer.and_then(|answer| answer.server_side_encryption_configuration?.rules.into_iter().next()))
+        let answer = send!("s3:GetBucketEncryption" needs ["s3:GetEncryptionConfiguration"], &tried, request());
+        let Some(answer) = absent(answer, &["ServerSideEncryptionConfigurationNotFoundError"])? else {
+            return Ok(None);
+        };
+        let configuration = answer.server_side_encryption_configuration;
+        let rule = configuration.and_then(|configuration| configuration.rules.into_iter().next());
+        Ok(Some(rule.ok_or_else(|| unreadable("s3:GetBucketEncryption", &tried))?))
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
@@ -138,7 +143,8 @@ impl Reader {
         Ok(status.is_some_and(|status| status.as_str() == "Enabled"))
     }
 
-    /// One page, at most 1,000 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>.
+    /// One page, at most 1,000. Keys are asked for in URL encoding: XML cannot have all that a key can
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>.
     pub(crate) async fn list_object_versions(
         &self,
         bucket: &str,
@@ -147,22 +153,26 @@ impl Reader {
     ) -> Result<Option<VersionPage>, Error> {
         let request = || {
             let request = self.clients.s3.list_object_versions().bucket(bucket).expected_bucket_owner(owner);
+            let request = request.encoding_type(EncodingType::Url);
             request.set_key_marker(from.0.clone()).set_version_id_marker(from.1.clone())
         };
         let tried = format!("list the content of bucket `{bucket}`");
-        let answer = send!("s3:ListObjectVersions" needs ["s3:ListBucketVersions"], tried, request());
+        let answer = send!("s3:ListObjectVersions" needs ["s3:ListBucketVersions"], &tried, request());
         let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(None) };
+        let truncated = answer.is_truncated.ok_or_else(|| unreadable("s3:ListObjectVersions", &tried))?;
+        let encoded = answer.encoding_type == Some(EncodingType::Url);
+        let next = (answer.next_key_marker.map(|key| decoded(key, encoded)), answer.next_version_id_marker);
+        // A page that leads nowhere, or back to itself, would be read for ever.
+        if truncated && (next.0.is_none() || next == from || next.0 < from.0) {
+            return Err(unreadable("s3:ListObjectVersions", &tried));
+        }
         let versions = answer.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
         let markers =
             answer.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
         let identifier = |(key, version): (Option<String>, Option<String>)| {
-            ObjectIdentifier::builder().key(key?).set_version_id(version).build().ok()
+            ObjectIdentifier::builder().key(decoded(key?, encoded)).set_version_id(version).build().ok()
         };
-        Ok(Some(VersionPage {
-            objects: versions.chain(markers).filter_map(identifier).collect(),
-            truncated: answer.is_truncated.unwrap_or_default(),
-            next: (answer.next_key_marker, answer.next_version_id_marker),
-        }))
+        Ok(Some(VersionPage { objects: versions.chain(markers).filter_map(identifier).collect(), truncated, next }))
     }
 
     /// Keys and ids of open uploads, at most 1,000 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>.
@@ -171,11 +181,19 @@ impl Reader {
         bucket: &str,
         owner: &str,
     ) -> Result<Vec<(String, String)>, Error> {
-        let request = || self.clients.s3.list_multipart_uploads().bucket(bucket).expected_bucket_owner(owner);
+        let request = || {
+            let request = self.clients.s3.list_multipart_uploads().bucket(bucket).expected_bucket_owner(owner);
+            request.encoding_type(EncodingType::Url)
+        };
         let tried = format!("list the uploads of bucket `{bucket}`");
-        let answer = send!("s3:ListMultipartUploads" needs ["s3:ListBucketMultipartUploads"], tried, request());
-        let uploads = absent(answer, &["NoSuchBucket"])?.and_then(|answer| answer.uploads).unwrap_or_default();
-        Ok(uploads.into_iter().filter_map(|upload| Some((upload.key?, upload.upload_id?))).collect())
+        let answer = send!("s3:ListMultipartUploads" needs ["s3:ListBucketMultipartUploads"], &tried, request());
+        let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(Vec::new()) };
+        if answer.is_truncated.is_none() {
+            return Err(unreadable("s3:ListMultipartUploads", &tried));
+        }
+        let encoded = answer.encoding_type == Some(EncodingType::Url);
+        let uploads = answer.uploads.unwrap_or_default().into_iter();
+        Ok(uploads.filter_map(|upload| Some((decoded(upload.key?, encoded), upload.upload_id?))).collect())
     }
 }
 
@@ -351,6 +369,22 @@ impl Writer {
         Ok(errors.map(error).collect())
     }
 
+    /// One version; one that is not there is deleted <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>.
+    pub(crate) async fn delete_object(
+        &self,
+        bucket: &str,
+        owner: &str,
+        object: &ObjectIdentifier,
+    ) -> Result<(), Error> {
+        let request = || {
+            let request = self.clients().s3.delete_object().bucket(bucket).expected_bucket_owner(owner);
+            request.key(&object.key).set_version_id(object.version_id.clone())
+        };
+        let tried = format!("delete an object of bucket `{bucket}`");
+        let answer = send!("s3:DeleteObject" needs ["s3:DeleteObject", "s3:DeleteObjectVersion"], tried, request());
+        absent(answer, &["NoSuchKey", "NoSuchVersion"]).map(|_| ())
+    }
+
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
     pub(crate) async fn abort_multipart_upload(
         &self,
@@ -373,6 +407,15 @@ impl Writer {
         let answer = send!("s3:DeleteBucket", format!("delete bucket `{bucket}`"), request());
         absent(answer, &["NoSuchBucket"]).map(|_| ())
     }
+}
+
+/// A key as it is, where the list has it in URL encoding.
+fn decoded(key: String, encoded: bool) -> String {
+    if !encoded {
+        return key;
+    }
+    let spaced = key.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 fn s3_tags(tags: &Tags) -> Result<Vec<Tag>, Error> {

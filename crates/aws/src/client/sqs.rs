@@ -19,13 +19,23 @@ impl Reader {
         if let Some(url) = self.urls().get(queue) {
             return Ok(Some(url.clone()));
         }
+        let url = self.get_queue_url_now(queue).await?;
+        self.urls().extend(url.clone().map(|url| (queue.to_owned(), url)));
+        Ok(url)
+    }
+
+    /// The address, if the last look found the queue.
+    pub(crate) fn get_known_queue_url(&self, queue: &str) -> Option<String> {
+        self.urls().get(queue).cloned()
+    }
+
+    /// The address, as the service has it now.
+    pub(crate) async fn get_queue_url_now(&self, queue: &str) -> Result<Option<String>, Error> {
         let request = || self.clients.sqs.get_queue_url().queue_name(queue);
         let tried = format!("look up queue `{queue}`");
         let answer = send!("sqs:GetQueueUrl", &tried, request());
         let Some(answer) = absent(answer, &NO_QUEUE)? else { return Ok(None) };
-        let url = answer.queue_url.ok_or_else(|| unreadable("sqs:GetQueueUrl", &tried))?;
-        self.urls().insert(queue.to_owned(), url.clone());
-        Ok(Some(url))
+        answer.queue_url.ok_or_else(|| unreadable("sqs:GetQueueUrl", &tried)).map(Some)
     }
 
     fn urls(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
@@ -49,6 +59,9 @@ impl Reader {
         let request = || self.clients.sqs.list_queue_tags().queue_url(url);
         let answer = send!("sqs:ListQueueTags", format!("read the tags of queue `{queue}`"), request());
         let answer = absent(answer, &NO_QUEUE)?;
+        if answer.is_none() {
+            self.urls().remove(queue);
+        }
         Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
     }
 }
@@ -63,8 +76,9 @@ impl Writer {
             request.set_attributes(Some(attribute_names(attributes))).set_tags(Some(tags.clone()))
         };
         let tried = format!("create queue `{queue}`");
-        let answer = send!("sqs:CreateQueue" needs ["sqs:CreateQueue", "sqs:TagQueue"], tried, request())?;
-        self.reader.urls().extend(answer.queue_url.map(|url| (queue.to_owned(), url)));
+        let answer = send!("sqs:CreateQueue" needs ["sqs:CreateQueue", "sqs:TagQueue"], &tried, request())?;
+        let url = answer.queue_url.ok_or_else(|| unreadable("sqs:CreateQueue", &tried))?;
+        self.reader.urls().insert(queue.to_owned(), url);
         Ok(())
     }
 

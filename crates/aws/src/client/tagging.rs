@@ -1,5 +1,7 @@
 //! Tags of anything by its ARN: calls of Resource Groups Tagging and S3 Control.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use provision_core::Error;
 use provision_core::mark::Tags;
@@ -13,7 +15,8 @@ impl Reader {
     pub(crate) async fn get_resources(&self, key: &str, values: &[String]) -> Result<Vec<(String, Tags)>, Error> {
         let filter = TagFilter::builder().key(key).set_values(Some(values.to_vec())).build();
         let mut found = Vec::new();
-        let mut page: Option<String> = None;
+        // A page that leads back to an earlier one would be read for ever.
+        let (mut page, mut seen) = (None::<String>, BTreeSet::new());
         loop {
             let request = || {
                 let request = self.clients.tagging.get_resources().tag_filters(filter.clone());
@@ -28,8 +31,10 @@ impl Reader {
                 found.extend(mapping.resource_arn.map(|arn| (arn, tags)));
             }
             page = answer.pagination_token.filter(|token| !token.is_empty());
-            if page.is_none() {
-                return Ok(found);
+            match &page {
+                None => return Ok(found),
+                Some(token) if !seen.insert(token.clone()) => return Err(unreadable("tag:GetResources", tried)),
+                Some(_) => {}
             }
         }
     }

@@ -28,7 +28,7 @@ fn validate(section: &AwsSection, problems: &mut Problems) {
     section.region.iter().for_each(|name| region(name, problems));
     bucket_name(&section.bucket, problems);
     if let Some(Encryption::Key(key)) = &section.bucket.encryption {
-        key_arn(&key.kms_key, problems);
+        key_arn(&key.kms_key, section.region.as_deref(), problems);
     }
     let default_queue = format!("{}-events", section.bucket.name);
     let queue = section.queue.name.as_ref().unwrap_or(&default_queue);
@@ -119,13 +119,18 @@ fn queue_name(path: &str, name: &str, problems: &mut Problems) {
     }
 }
 
-fn key_arn(arn: &str, problems: &mut Problems) {
+/// A bucket takes keys of its own region only
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html>).
+fn key_arn(arn: &str, region: Option<&str>, problems: &mut Problems) {
     let fields: Vec<_> = arn.split(':').collect();
     let plain = arn.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/-_".contains(&byte));
     let key = plain && fields.len() == 6 && fields[0] == "arn" && fields[2] == "kms" && fields[5].starts_with("key/");
     if !key {
         let label = "write the key's ARN, `arn:aws:kms:<region>:<account>:key/<id>`; the server needs it too";
         problems.report("aws.bucket.encryption.kms_key", "invalid KMS key", label, None);
+    } else if let Some(region) = region.filter(|region| fields[3] != *region) {
+        let label = format!("a bucket in {region} takes keys of that region only");
+        problems.report("aws.bucket.encryption.kms_key", "a KMS key of another region", &label, None);
     }
 }
 
@@ -157,6 +162,22 @@ mod tests {
         Settings::read(deployment, &file, &mut problems);
         let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
         found.into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn key_is_of_the_buckets_region() {
+        let problems = |region: &str| {
+            let key = format!("arn:aws:kms:{region}:123456789012:key/x");
+            let deployment = "[deployment]\nname = \"ab\"\nhost = \"https://a.example\"";
+            let bucket = format!("[aws.bucket]\nname = \"acme\"\nencryption = {{ kms_key = \"{key}\" }}\n");
+            let text = format!("{deployment}\n[aws]\nregion = \"eu-west-1\"\n{bucket}");
+            let file = PlanFile::parse("x", text, &|_| None).unwrap();
+            let mut problems = file.problems();
+            let deployment = Deployment::read(&file, &mut problems);
+            Settings::read(deployment, &file, &mut problems);
+            problems.finish().is_err()
+        };
+        assert!(problems("us-east-1") && !problems("eu-west-1"));
     }
 
     #[test]

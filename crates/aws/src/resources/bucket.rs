@@ -1,9 +1,6 @@
 //! `aws.bucket`: the S3 bucket, private, encrypted, TLS only, with the CORS rule of the server's host.
 
-use aws_sdk_s3::types::{
-    CorsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionRule,
-};
+use aws_sdk_s3::types::{CorsRule, PublicAccessBlockConfiguration, ServerSideEncryptionRule};
 use provision_core::contents::not_empty_error;
 use provision_core::facet::{Desired, Entries};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
@@ -15,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
-use crate::config::{Encryption, Settings};
+use crate::config::Settings;
 use crate::contents;
 use crate::names::{Names, Part};
 use crate::policy::{Document, Quota, with_sid};
+use crate::resources::encryption::{self, DefaultEncryption};
 use crate::resources::{Facets, Write, cors, typed};
 use crate::tags::set_and_removed;
 
@@ -42,14 +40,6 @@ struct PublicAccess {
     ignore_public_acls: bool,
     block_public_policy: bool,
     restrict_public_buckets: bool,
-}
-
-/// How objects are encrypted that do not say themselves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct DefaultEncryption {
-    algorithm: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kms_key: Option<String>,
 }
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
@@ -115,15 +105,20 @@ struct Reads {
     cors: Result<Vec<CorsRule>, Error>,
 }
 
-/// Look at everything at once.
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
+/// Look at everything at once; gives what deserves a warning too.
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+) -> Result<(Observation, Vec<String>), Error> {
     let mut reads = Reads::send(reader, &names.bucket, &names.account).await;
     if let Some(instead) = reads.instead() {
-        return instead;
+        return instead.map(|found| (found, Vec::new()));
     }
+    let warnings = reads.warnings(settings, names);
     // Without its tags nobody knows whose it is.
     let tags = std::mem::replace(&mut reads.tags, Ok(Tags::new()))?;
-    Ok(Observation::Present(Box::new(reads.present(settings, names, &tags))))
+    Ok((Observation::Present(Box::new(reads.present(settings, names, &tags))), warnings))
 }
 
 impl Reads {
@@ -144,7 +139,9 @@ impl Reads {
     /// What there is in place of a bucket that can be looked at.
     fn instead(&self) -> Option<Result<Observation, Error>> {
         match &self.head {
-            Ok(None) => Some(Ok(Observation::Absent)),
+            // A status alone does not outweigh a document: what has tags is there.
+            Ok(None) if self.tags.is_ok() => self.is_gone().then_some(Ok(Observation::Absent)),
+            Ok(None) => Some(self.disagreeing().map_or(Ok(Observation::Absent), |error| Err(error.clone()))),
             // Another account's bucket answers 403 to everything, without the sentence that IAM gives its own callers.
             Err(error) if error.kind() == ErrorKind::PermissionDenied && self.all_denied() => {
                 Some(Ok(elsewhere(error, self.tags.as_ref().err())))
@@ -155,6 +152,22 @@ impl Reads {
         }
     }
 
+    /// What another read says, if it is neither that there is no bucket nor that it may not be read.
+    fn disagreeing(&self) -> Option<&Error> {
+        let errors = [
+            self.tags.as_ref().err(),
+            self.ownership.as_ref().err(),
+            self.public_access.as_ref().err(),
+            self.encryption.as_ref().err(),
+            self.versioning.as_ref().err(),
+            self.policy.as_ref().err(),
+            self.cors.as_ref().err(),
+        ];
+        let agrees =
+            |error: &Error| error.code() == Some("NoSuchBucket") || error.kind() == ErrorKind::PermissionDenied;
+        errors.into_iter().flatten().find(|error| !agrees(error))
+    }
+
     fn is_gone(&self) -> bool {
         let settings = is_gone(&self.ownership) || is_gone(&self.public_access) || is_gone(&self.encryption);
         let documents = is_gone(&self.policy) || is_gone(&self.cors);
@@ -162,7 +175,29 @@ impl Reads {
     }
 
     fn all_denied(&self) -> bool {
-        denied(&self.tags) && denied(&self.versioning) && denied(&self.cors)
+        is_denied_unexplained(&self.tags)
+            && is_denied_unexplained(&self.versioning)
+            && is_denied_unexplained(&self.cors)
+    }
+
+    /// What keeps the server from its files, and is not ours to change: a key that the plan file does not name, statements of
+    /// others.
+    fn warnings(&self, settings: &Settings, names: &Names) -> Vec<String> {
+        let rule = self.encryption.as_ref().ok().and_then(Option::as_ref);
+        let key = rule.and_then(DefaultEncryption::observed).and_then(|encryption| encryption.kms_key);
+        let unnamed = key.and_then(|key| encryption::unnamed_key(settings, &key));
+        let text = self.policy.as_ref().ok().and_then(Option::as_deref);
+        let policy = document(text, &names.bucket).unwrap_or_default();
+        let objects = format!("{}/*", names.bucket_arn());
+        let everywhere = |resources: &Value| {
+            let resources = resources.as_array().into_iter().flatten();
+            resources.into_iter().any(|resource| *resource == objects.as_str() || resource == "*")
+        };
+        let denied = policy.denying(&names.sids, &["s3:GetObject", "s3:PutObject"], everywhere).into_iter();
+        let denied = denied.map(|statement| {
+            format!("the server may not use bucket `{}`: {statement} of its policy denies it to all", names.bucket)
+        });
+        unnamed.into_iter().chain(denied).collect()
     }
 
     fn present(self, settings: &Settings, names: &Names, tags: &Tags) -> Present {
@@ -184,7 +219,10 @@ impl Reads {
             BucketFacet::Cors => facet.entries(cors.clone().map(|rules| cors::entries(&rules, settings, names))),
             BucketFacet::Tags => facet.observed(Ok(without_mark(tags))),
         });
-        Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
+        let refused =
+            policy.iter().find_map(|policy| policy.refused(&names.sids, &format!("bucket `{}`", names.bucket)));
+        let blockers = refused.into_iter().map(|refusal| (BucketFacet::Policy.spec().name, refusal)).collect();
+        Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
     }
 }
 
@@ -193,7 +231,8 @@ pub(crate) fn is_gone<T>(read: &Result<T, Error>) -> bool {
     read.as_ref().is_err_and(|error| error.code() == Some("NoSuchBucket"))
 }
 
-fn denied<T>(read: &Result<T, Error>) -> bool {
+/// Whether a call was denied without the sentence that IAM gives its own callers: the bucket is another account's.
+pub(crate) fn is_denied_unexplained<T>(read: &Result<T, Error>) -> bool {
     read.as_ref().is_err_and(|error| {
         let explained = error.message().is_some_and(|reason| reason.contains("is not authorized to perform"));
         error.kind() == ErrorKind::PermissionDenied && !explained
@@ -201,8 +240,10 @@ fn denied<T>(read: &Result<T, Error>) -> bool {
 }
 
 fn elsewhere(head: &Error, tags: Option<&Error>) -> Observation {
-    let detail = tags.or(Some(head)).and_then(Error::call).unwrap_or_default();
-    Observation::TakenElsewhere { detail: format!("{detail}; or these credentials may read nothing of it") }
+    let error = tags.unwrap_or(head);
+    let said = [error.call(), error.message().map(str::to_owned)];
+    let said = said.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    Observation::TakenElsewhere { detail: format!("{said}; or these credentials may read nothing of it") }
 }
 
 /// `HEAD` has no body: another read says more about the same refusal.
@@ -317,44 +358,12 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         BucketFacet::PublicAccess => {
             writer.put_public_access_block(bucket, owner, typed::<PublicAccess>(value)?.to_block()).await
         }
-        BucketFacet::Encryption => write_encryption(writer, names, write).await,
+        BucketFacet::Encryption => encryption::write(writer, names, write).await,
         BucketFacet::Versioning => writer.put_bucket_versioning(bucket, owner, typed(value)?).await,
         BucketFacet::Policy => write_policy(writer, names, write).await,
         BucketFacet::Cors => cors::write(writer, names, write).await,
         BucketFacet::Tags => Err(Error::bug("tags are written with the mark")),
     }
-}
-
-/// The rule has more than algorithm and key: that is read, and written back as it was.
-async fn write_encryption(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
-    // "Amazon S3 applies server-side encryption with S3 managed keys (SSE-S3) as the base level of encryption for every
-    // bucket" <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-bucket-encryption.html>.
-    let desired: DefaultEncryption = typed(write.value)?;
-    if write.just_created && !names.endpoint_overridden && desired == DefaultEncryption::desired(None) {
-        return Ok(());
-    }
-    let found = writer.reader().get_bucket_encryption(&names.bucket, &names.account).await?;
-    let rule = encrypted(found.as_ref(), desired)?;
-    if found.as_ref() == Some(&rule) {
-        return Ok(());
-    }
-    writer.put_bucket_encryption(&names.bucket, &names.account, rule).await
-}
-
-/// The rule with another algorithm and key. Without the bucket key each object asks KMS for one of its own.
-fn encrypted(
-    found: Option<&ServerSideEncryptionRule>,
-    desired: DefaultEncryption,
-) -> Result<ServerSideEncryptionRule, Error> {
-    let default = ServerSideEncryptionByDefault::builder()
-        .sse_algorithm(ServerSideEncryption::from(desired.algorithm.as_str()))
-        .set_kms_master_key_id(desired.kms_key)
-        .build();
-    let rule = ServerSideEncryptionRule::builder()
-        .apply_server_side_encryption_by_default(default.map_err(|error| Error::bug(&error.to_string()))?)
-        .set_bucket_key_enabled(found.and_then(|found| found.bucket_key_enabled))
-        .set_blocked_encryption_types(found.and_then(|found| found.blocked_encryption_types.clone()));
-    Ok(rule.build())
 }
 
 async fn write_policy(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
@@ -405,24 +414,9 @@ impl PublicAccess {
     }
 }
 
-impl DefaultEncryption {
-    fn desired(encryption: Option<&Encryption>) -> Self {
-        match encryption {
-            None | Some(Encryption::Managed(_)) => Self { algorithm: "AES256".to_owned(), kms_key: None },
-            Some(Encryption::Key(key)) => Self { algorithm: "aws:kms".to_owned(), kms_key: Some(key.kms_key.clone()) },
-        }
-    }
-
-    fn observed(rule: &ServerSideEncryptionRule) -> Option<Self> {
-        let default = rule.apply_server_side_encryption_by_default.as_ref()?;
-        Some(Self { algorithm: default.sse_algorithm.as_str().to_owned(), kms_key: default.kms_master_key_id.clone() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_s3::types::{BlockedEncryptionTypes, EncryptionType};
 
     use crate::names::tests::{names, settings};
 
@@ -439,19 +433,6 @@ mod tests {
         assert_eq!(desired(PLAN, Origin::Adopted), "cg");
         let full = format!("{PLAN}\nprivate = true\nversioning = false\nencryption = \"AES256\"");
         assert_eq!(desired(&full, Origin::Adopted), "opevtcg");
-    }
-
-    #[test]
-    fn encryption_keeps_what_it_does_not_manage() {
-        let blocked = BlockedEncryptionTypes::builder().encryption_type(EncryptionType::from("SSE-C")).build();
-        let mut found = encrypted(None, DefaultEncryption::desired(None)).unwrap();
-        (found.bucket_key_enabled, found.blocked_encryption_types) = (Some(true), Some(blocked.clone()));
-        let key = "arn:aws:kms:e:1:key/x".to_owned();
-        let desired = DefaultEncryption { algorithm: "aws:kms".to_owned(), kms_key: Some(key) };
-        let rule = encrypted(Some(&found), desired.clone()).unwrap();
-        assert_eq!(DefaultEncryption::observed(&rule), Some(desired));
-        assert_eq!((rule.bucket_key_enabled, rule.blocked_encryption_types), (Some(true), Some(blocked)));
-        assert_eq!(encrypted(Some(&found), DefaultEncryption::desired(None)).unwrap(), found);
     }
 
     #[test]

@@ -1,19 +1,22 @@
 //! `aws.queue`: a standard SQS queue, made in one call with policy, attributes, encryption and tags.
 
-use provision_core::facet::Desired;
+use std::time::Duration;
+
+use provision_core::facet::{Desired, Observed};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
 use provision_core::resource::{Observation, Orphan, Present, Resource, Unmanaged};
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
 use crate::config::{QueueSection, Senders, Settings};
+use crate::error::QUEUE_NOT_SEEN;
 use crate::names::{Names, Part};
 use crate::policy::{Document, Quota, document, with_sid};
-use crate::resources::{Facets, Write, typed};
+use crate::resources::{Facets, Write, delivery, typed};
 use crate::tags::set_and_removed;
 
 provision_core::facets! {
@@ -22,6 +25,7 @@ provision_core::facets! {
         Attributes = ("attributes", 'q', NamedKeys, Exclusive, SameCall),
         Encryption = ("encryption", 'e', Whole, Exclusive, SameCall),
         Policy = ("policy", 'p', Whole, Named, SameCall),
+        Delivery = ("delivery", 'd', Whole, Exclusive, SameCall),
         Tags = ("tags", 'g', Tags, Exclusive, SameCall),
     }
 }
@@ -97,6 +101,8 @@ pub(super) fn of_section(
         QueueFacet::Attributes => (attributes != Attributes::default()).then(|| facet.desired(&attributes, path)),
         QueueFacet::Encryption => (origin == Origin::Created).then(|| facet.desired(Encryption::Managed, path)),
         QueueFacet::Policy => policy.map(|policy| facet.desired(policy, "aws.queue.senders")),
+        // Nothing is to be in the way.
+        QueueFacet::Delivery => (origin == Origin::Created).then(|| facet.desired(json!({}), path)),
         QueueFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
     })
 }
@@ -157,13 +163,21 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
     let unmanaged = others.map(|entry| Unmanaged { facet: QueueFacet::Policy.spec().name.to_owned(), entry }).collect();
     let statements =
         |policy: Document| policy.entries(&names.sids, statement, POLICY_QUOTA, &format!("queue `{queue}`"));
+    let delivery = attributes
+        .clone()
+        .and_then(|attributes| policy.clone().map(|policy| delivery::observed(attributes, &policy, &names.sids)));
     let observed = QueueFacet::all_observed(|facet| match facet {
         QueueFacet::Attributes => facet.observed(attributes.clone().map(Attributes::observed)),
         QueueFacet::Encryption => facet.observed(attributes.clone().map(Encryption::observed)),
         QueueFacet::Policy => facet.entries(policy.clone().map(statements)),
+        QueueFacet::Delivery => facet.observed(delivery.clone()),
         QueueFacet::Tags => facet.observed(Ok(without_mark(tags))),
     });
-    Present { mark: Mark::from_tags(tags), observed, unmanaged, ..Present::default() }
+    let refused = policy.iter().find_map(|policy| policy.dead(&names.sids, &format!("queue `{queue}`")));
+    let denied = delivery.iter().find_map(|observed| delivery::refusal(queue, observed));
+    let denied = denied.map(|refusal| (QueueFacet::Delivery.spec().name, refusal));
+    let blockers = refused.map(|refusal| (QueueFacet::Policy.spec().name, refusal)).into_iter().chain(denied).collect();
+    Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
 }
 
 /// A queue without a policy has no such attribute; an empty one takes it away, and means the same.
@@ -201,6 +215,8 @@ fn attributes_of(facet: QueueFacet, value: &Value) -> Result<Tags, Error> {
         QueueFacet::Attributes => typed::<Attributes>(value)?.to_service(),
         QueueFacet::Encryption => Tags::from([("SqsManagedSseEnabled".to_owned(), "true".to_owned())]),
         QueueFacet::Policy => Tags::from([("Policy".to_owned(), document(&json!([value])))]),
+        // A new queue has nothing in the way.
+        QueueFacet::Delivery => Tags::new(),
         QueueFacet::Tags => return Err(Error::bug("tags are written with the mark")),
     })
 }
@@ -231,6 +247,7 @@ pub(crate) async fn write(writer: &Writer, names: &Names, queue: &str, write: &W
     let facet = QueueFacet::of(write.facet)?;
     let attributes = match facet {
         QueueFacet::Policy => return write_policy(writer, names, queue, write.value).await,
+        QueueFacet::Delivery => return clear_delivery(writer, names, queue).await,
         QueueFacet::Attributes | QueueFacet::Tags => attributes_of(facet, write.value)?,
         QueueFacet::Encryption => {
             // The two kinds exclude each other: a key that somebody set goes.
@@ -253,6 +270,21 @@ async fn write_policy(writer: &Writer, names: &Names, queue: &str, value: &Value
     writer.set_queue_attributes(queue, &url, &Tags::from([("Policy".to_owned(), text)])).await
 }
 
+async fn clear_delivery(writer: &Writer, names: &Names, queue: &str) -> Result<(), Error> {
+    let Some((url, attributes)) = read(writer.reader(), queue).await? else { return Err(gone_error(queue)) };
+    let cleared = delivery::cleared(&attributes, &policy(&attributes, queue)?, &names.sids);
+    if cleared.is_empty() { Ok(()) } else { writer.set_queue_attributes(queue, &url, &cleared).await }
+}
+
+/// What is in the way on a queue that was adopted, whose settings are not ours to change.
+pub(crate) fn warning(queue: &str, found: &Observation) -> Option<String> {
+    let Observation::Present(present) = found else { return None };
+    let observed = present.observed.iter().find(|(name, _)| *name == QueueFacet::Delivery.name());
+    let Some((_, Observed::Value(value))) = observed else { return None };
+    let members: Vec<_> = value.as_object()?.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    (!members.is_empty()).then(|| format!("events may not get through queue `{queue}`: {}", members.join(", ")))
+}
+
 async fn read(reader: &Reader, queue: &str) -> Result<Option<(String, Tags)>, Error> {
     let Some(url) = reader.get_queue_url(queue).await? else { return Ok(None) };
     let attributes = reader.get_queue_attributes(queue, &url).await?;
@@ -264,16 +296,29 @@ async fn url_of(writer: &Writer, queue: &str) -> Result<String, Error> {
 }
 
 fn gone_error(queue: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("queue `{queue}` is gone"));
+    let error = Error::new(ErrorKind::Stale, format!("queue `{queue}` is gone")).with_retry(QUEUE_NOT_SEEN);
     error.with_hint("run `provision aws plan` to see what is there now")
 }
 
-/// Delete it; one that is gone is deleted.
+/// Delete the one that was looked at a moment ago; one that was gone then is deleted, whoever has the name by now. One that SQS
+/// still shows would pass for a live one with the next command.
 pub(crate) async fn delete(writer: &Writer, queue: &str) -> Result<(), Error> {
-    match writer.reader().get_queue_url(queue).await? {
-        Some(url) => writer.delete_queue(queue, &url).await,
+    let Some(url) = writer.reader().get_known_queue_url(queue) else { return Ok(()) };
+    writer.delete_queue(queue, &url).await?;
+    match writer.reader().get_queue_url_now(queue).await? {
+        Some(_) => Err(still_shown(queue)),
         None => Ok(()),
     }
+}
+
+/// "When you delete a queue, the deletion process takes up to 60 seconds. Requests you send involving that queue during the 60
+/// seconds might succeed" (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>).
+fn still_shown(queue: &str) -> Error {
+    const STILL_SHOWN: RetryClass =
+        RetryClass::Settling { reason: "SQS still shows the queue that was deleted", budget: Duration::from_secs(90) };
+    let error = Error::new(ErrorKind::Unavailable, format!("see queue `{queue}` gone"));
+    let error = error.with_message("SQS deleted it and still shows it").with_retry(STILL_SHOWN);
+    error.with_hint("run the same command again: it goes on where this run ended")
 }
 
 impl Attributes {
@@ -321,7 +366,6 @@ impl Encryption {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::facet::Observed;
 
     use crate::names::tests::{names, settings};
 

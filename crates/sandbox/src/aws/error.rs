@@ -43,6 +43,11 @@ impl Error {
         self
     }
 
+    /// Whether something of this name is named beside the message.
+    pub(super) fn has_detail(&self, name: &str) -> bool {
+        self.details.iter().any(|(known, _)| known == name)
+    }
+
     pub(super) fn answer(self, operation: &str) -> Response<Bytes> {
         let mut response = AwsWire.error(operation, self.status, &self.code, &self.message);
         if !self.details.is_empty() {

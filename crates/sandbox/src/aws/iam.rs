@@ -57,9 +57,13 @@ impl Role {
         }
     }
 
+    fn arn(&self, account: &str) -> String {
+        format!("arn:aws:iam::{account}:role{}{}", self.path, self.name)
+    }
+
     fn xml(&self, account: &str) -> String {
         let created = date(self.created_ms).replace_millisecond(0).unwrap_or(date(0)).format(&Rfc3339);
-        let arn = format!("arn:aws:iam::{account}:role{}{}", self.path, self.name);
+        let arn = self.arn(account);
         let description = self.description.as_ref().map(|text| element("Description", text)).unwrap_or_default();
         let tag = |(key, value): (&String, &String)| {
             format!("<member>{}{}</member>", element("Key", key), element("Value", value))
@@ -145,7 +149,9 @@ fn list_roles(state: &mut Transaction<'_>, call: &Call<'_>, account: &str) -> Re
     answer(call, NAMESPACE, &format!("<Roles>{members}</Roles><IsTruncated>{truncated}</IsTruncated>{marker}"))
 }
 
-/// Refused while it has policies <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html>.
+/// Refused while it has policies; where it was named as a principal its id is left, for good
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-bucket-user-policy-specifying-principal-intro.html>
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html>.
 fn delete_role(state: &mut Transaction<'_>, call: &Call<'_>, account: &str) -> Reply {
     let mut form = Form::of(call);
     let role = role(state, account, &form.need("RoleName")?)?;
@@ -154,6 +160,9 @@ fn delete_role(state: &mut Transaction<'_>, call: &Call<'_>, account: &str) -> R
         return Err(Error::new(409, "DeleteConflict", "Cannot delete entity, must delete policies first."));
     }
     state.delete(&key(account, &role.name));
+    let arn = role.arn(account);
+    super::s3::forget(state, &arn, &role.id)?;
+    super::sqs::forget(state, &arn, &role.id)?;
     answer(call, NAMESPACE, "")
 }
 
@@ -217,7 +226,7 @@ fn no_policy(name: &str) -> Error {
 fn document(text: String, kind: Kind<'_>) -> Result<String, Error> {
     match Policy::parse(&text, kind) {
         Ok(_) => Ok(text),
-        Err(reason) => Err(Error::new(400, "MalformedPolicyDocument", reason)),
+        Err(problem) => Err(problem.answer("MalformedPolicyDocument")),
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::error::Error;
 use super::wildcard::matches;
 
 /// A policy document.
@@ -137,6 +138,31 @@ pub(super) struct Attempt<'a> {
     pub(super) context: Vec<(&'a str, &'a str)>,
 }
 
+/// What is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// The service takes no such document.
+    Malformed(String),
+    /// The sandbox does not know what it would mean.
+    Unserved(String),
+}
+
+impl Problem {
+    /// As an answer; `code` is what the service says of a malformed document.
+    pub(super) fn answer(self, code: &'static str) -> Error {
+        match self {
+            Self::Malformed(reason) => Error::new(400, code, reason),
+            Self::Unserved(what) => Error::unserved(what),
+        }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(reason: String) -> Self {
+        Self::Malformed(reason)
+    }
+}
+
 /// What a policy says about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -148,10 +174,25 @@ pub(super) enum Decision {
 
 impl Policy {
     /// Read a document that is to be attached somewhere.
-    pub(super) fn parse(text: &str, kind: Kind<'_>) -> Result<Self, String> {
-        let policy: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    pub(super) fn parse(text: &str, kind: Kind<'_>) -> Result<Self, Problem> {
+        if !text.starts_with('{') || serde_json::from_str::<Value>(text).is_err() {
+            return Err("Policies must be valid JSON and the first byte must be '{'".to_owned().into());
+        }
+        let policy: Self = serde_json::from_str(text).map_err(|error| {
+            let error = error.to_string();
+            if error.contains("missing field `Statement`") {
+                "Missing required field Statement".to_owned()
+            } else {
+                error
+            }
+        })?;
         policy.check(kind)?;
         Ok(policy)
+    }
+
+    /// Read a document that is attached: it was checked when it was written, and those whom it names may be gone since.
+    pub(super) fn attached(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
     }
 
     /// What it says about a call: a denial that applies wins.
@@ -188,14 +229,14 @@ impl Policy {
         }
     }
 
-    fn check(&self, kind: Kind<'_>) -> Result<(), String> {
+    fn check(&self, kind: Kind<'_>) -> Result<(), Problem> {
         if self.statements().is_empty() {
-            return Err("the policy has no statement".to_owned());
+            return Err("the policy has no statement".to_owned().into());
         }
         let mut sids: Vec<_> = self.statements().iter().filter_map(|statement| statement.sid.as_deref()).collect();
         sids.sort_unstable();
         if sids.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err("statement ids must be unique".to_owned());
+            return Err("statement ids must be unique".to_owned().into());
         }
         self.statements().iter().try_for_each(|statement| statement.check(kind))
     }
@@ -226,7 +267,7 @@ impl Statement {
             && condition::hold(&self.condition, &attempt.context)
     }
 
-    fn check(&self, kind: Kind<'_>) -> Result<(), String> {
+    fn check(&self, kind: Kind<'_>) -> Result<(), Problem> {
         let one_of = |first: bool, second: bool, name: &str| match (first, second) {
             (true, true) => Err(format!("a statement has {name} and Not{name}")),
             (false, false) => Err(format!("a statement is missing {name}")),
@@ -235,7 +276,7 @@ impl Statement {
         one_of(self.action.is_some(), self.not_action.is_some(), "Action")?;
         match kind {
             Kind::Role if self.principal.is_some() || self.not_principal.is_some() => {
-                return Err("a role's policy has no Principal".to_owned());
+                return Err("a role's policy has no Principal".to_owned().into());
             }
             Kind::Role => one_of(self.resource.is_some(), self.not_resource.is_some(), "Resource")?,
             Kind::Trust | Kind::Queue => {
@@ -249,7 +290,10 @@ impl Statement {
         }
         self.check_actions(kind)?;
         self.principal.iter().chain(&self.not_principal).try_for_each(Principals::check)?;
-        condition::check(&self.condition)
+        if self.effect == Effect::Allow && self.not_principal.is_some() {
+            return Err("Allow with NotPrincipal is not allowed.".to_owned().into());
+        }
+        condition::check(&self.condition, kind)
     }
 
     fn check_actions(&self, kind: Kind<'_>) -> Result<(), String> {
@@ -307,16 +351,54 @@ impl Principals {
         named || texts(PrincipalKind::Aws).iter().any(|text| text == "*")
     }
 
-    /// Patterns are not allowed here.
+    /// Patterns are not allowed here, nor the ids that stand for those who were deleted.
     fn check(&self) -> Result<(), String> {
         let Self::Some(kinds) = self else { return Ok(()) };
-        let bad = |text: &&String| text.is_empty() || (text.as_str() != "*" && text.contains(['*', '?']));
+        let bad = |text: &&String| {
+            text.is_empty() || (text.as_str() != "*" && text.contains(['*', '?'])) || is_unique_id(text)
+        };
         match kinds.values().flat_map(|texts| &texts.0).find(bad) {
-            Some(text) => Err(format!("Invalid principal in policy: {text}")),
+            Some(_) => Err("Invalid principal in policy".to_owned()),
             None if kinds.is_empty() => Err("Invalid principal in policy".to_owned()),
             None => Ok(()),
         }
     }
+}
+
+/// What is shown of a user or role that was deleted, and cannot be written
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>.
+fn is_unique_id(text: &str) -> bool {
+    (text.starts_with("AROA") || text.starts_with("AIDA"))
+        && text.len() > 16
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A bucket's policy as S3 keeps it: an account is named by its root
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-accounts>.
+pub(super) fn with_roots(text: &str) -> String {
+    let Ok(mut document) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+    let statements = match &mut document["Statement"] {
+        Value::Array(statements) => statements.iter_mut().collect(),
+        statement => vec![statement],
+    };
+    let mut changed = false;
+    for statement in statements {
+        for name in ["Principal", "NotPrincipal"] {
+            let Some(accounts) = statement.get_mut(name).and_then(|principal| principal.get_mut("AWS")) else {
+                continue;
+            };
+            let texts = match accounts {
+                Value::Array(texts) => texts.iter_mut().collect(),
+                text => vec![text],
+            };
+            for text in texts {
+                let account = text.as_str().filter(|text| text.len() == 12).map(root_arn);
+                changed |= account.is_some();
+                account.into_iter().for_each(|root| *text = Value::from(root));
+            }
+        }
+    }
+    if changed { document.to_string() } else { text.to_owned() }
 }
 
 /// An account is named by its id, by its root, or by the one user it has here.

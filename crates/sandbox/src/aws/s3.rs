@@ -22,7 +22,7 @@ use http::HeaderValue;
 
 use super::call::Call;
 use super::error::{Error, Reply};
-use super::policy::{Attempt, Decision, Kind, Policy, Principal, user_arn};
+use super::policy::{Attempt, Decision, Policy, Principal, user_arn};
 use super::tags::Tags;
 use super::wire::REQUEST;
 use crate::state::Transaction;
@@ -47,11 +47,39 @@ pub(super) fn serve(call: &Call<'_>) -> Reply {
         Run::Service(run) => run(state, call),
         Run::Bucket(run) => run(state, &On::find(state, call, operation.action)?),
     });
-    let mut response = reply.unwrap_or_else(|error| error.answer(&call.operation));
+    let mut response = reply.unwrap_or_else(|error| described(error, call).answer(&call.operation));
     response.headers_mut().insert("x-amz-request-id", HeaderValue::from_static(REQUEST));
     response.headers_mut().insert("x-amz-id-2", HeaderValue::from_static("sandbox"));
     call.world.store.transaction(|state| cors::expose(state, call, &mut response))?;
     Ok(response)
+}
+
+/// What S3 names beside the message: the bucket, the key, the version, the upload.
+fn described(error: Error, call: &Call<'_>) -> Error {
+    let (bucket, key) = taken_apart(&call.path);
+    let version = call.field("versionId").unwrap_or_default();
+    let details: &[(&str, &str)] = match error.code.as_ref() {
+        "NoSuchBucket"
+        | "BucketAlreadyOwnedByYou"
+        | "BucketAlreadyExists"
+        | "BucketNotEmpty"
+        | "NoSuchTagSet"
+        | "NoSuchCORSConfiguration"
+        | "NoSuchBucketPolicy"
+        | "OwnershipControlsNotFoundError"
+        | "NoSuchPublicAccessBlockConfiguration"
+        | "InvalidBucketName" => &[("BucketName", bucket)],
+        "NoSuchKey" => &[("Key", key)],
+        "NoSuchVersion" => &[("Key", key), ("VersionId", version)],
+        "NoSuchUpload" => &[("UploadId", call.field("uploadId").unwrap_or_default())],
+        "MethodNotAllowed" => &[("Method", call.method.as_str()), ("ResourceType", "DeleteMarker")],
+        _ => &[],
+    };
+    let missing = |error: &Error, name: &str| !error.has_detail(name);
+    details.iter().fold(error, |error, (name, value)| match missing(&error, name) {
+        true => error.with_detail(*name, *value),
+        false => error,
+    })
 }
 
 /// Buckets and their tags as others see them.
@@ -64,6 +92,16 @@ pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) ->
         (arn(name, ""), bucket.tags.seen_after(call.now_ms, delay_ms).clone())
     };
     Ok(buckets.map(tagged).collect())
+}
+
+/// A role was deleted: policies that name it have its id from then on.
+pub(super) fn forget(state: &mut Transaction<'_>, arn: &str, id: &str) -> Result<(), Error> {
+    for (key, bucket) in state.scan::<Bucket>(&bucket::key(""))? {
+        let Some(policy) = bucket.policy.as_ref().filter(|policy| policy.contains(arn)) else { continue };
+        let policy = Some(policy.replace(&format!("\"{arn}\""), &format!("\"{id}\"")));
+        state.put(&key, &Bucket { policy, ..bucket })?;
+    }
+    Ok(())
 }
 
 /// Bucket and key of a path.
@@ -79,7 +117,7 @@ fn arn(bucket: &str, key: &str) -> String {
 impl<'a> On<'a> {
     fn find(state: &Transaction<'_>, call: &'a Call<'a>, action: &str) -> Result<Self, Error> {
         let (name, key) = taken_apart(&call.path);
-        let bucket = Bucket::read(state, name)?;
+        let bucket = Bucket::seen(state, call, name)?;
         let on = Self { call, name: name.to_owned(), key: key.to_owned(), bucket };
         on.check_region()?;
         on.check_owner("x-amz-expected-bucket-owner")?;
@@ -104,10 +142,13 @@ impl<'a> On<'a> {
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>
     fn check_owner(&self, header: &str) -> Result<(), Error> {
-        match self.call.header(header) {
-            Some(owner) if owner != self.bucket.owner => Err(denied()),
-            _ => Ok(()),
+        let Some(owner) = self.call.header(header) else { return Ok(()) };
+        if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) {
+            let message =
+                format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
+            return Err(Error::new(400, "InvalidBucketOwnerAWSAccountID", message));
         }
+        if owner == self.bucket.owner { Ok(()) } else { Err(denied()) }
     }
 
     /// The owner may do everything but what the policy denies, others only what it allows
@@ -134,7 +175,7 @@ impl<'a> On<'a> {
     }
 
     fn decided(&self, attempt: &Attempt<'_>) -> Decision {
-        let policy = self.bucket.policy.as_deref().and_then(|text| Policy::parse(text, Kind::Bucket(&self.name)).ok());
+        let policy = self.bucket.policy.as_deref().and_then(Policy::attached);
         let Some(policy) = policy else { return Decision::Silent };
         let decision = policy.decide(attempt);
         let outsider = attempt.principal != Principal::Account(&self.bucket.owner);

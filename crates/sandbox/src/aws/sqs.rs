@@ -9,6 +9,7 @@ use super::call::Call;
 use super::error::{Error, Reply};
 use super::policy::{Attempt, Decision, Policy, Principal, user_arn};
 use super::tags::Tags;
+use crate::propagation::Propagating;
 use crate::state::Transaction;
 use queue::{Queue, arn};
 
@@ -74,6 +75,23 @@ pub(super) fn lets_bucket_send(
     Ok(decided(policy, &attempt) == Decision::Allow)
 }
 
+/// Whether there is a queue of this ARN.
+pub(super) fn exists(state: &Transaction<'_>, call: &Call<'_>, arn: &str) -> Result<bool, Error> {
+    let Some((region, account, name)) = queue::taken_apart(arn) else { return Ok(false) };
+    Ok(state.get::<Queue>(&queue::key(region, account, name))?.is_some_and(|queue| queue.is_seen(call)))
+}
+
+/// A role was deleted: policies that name it have its id from then on.
+pub(super) fn forget(state: &mut Transaction<'_>, arn: &str, id: &str) -> Result<(), Error> {
+    for (key, mut queue) in state.scan::<Queue>(queue::all())? {
+        let Some(policy) = queue.policy.written().clone().filter(|policy| policy.contains(arn)) else { continue };
+        let policy = policy.replace(&format!("\"{arn}\""), &format!("\"{id}\""));
+        queue.policy = Propagating::new(Some(policy));
+        state.put(&key, &queue)?;
+    }
+    Ok(())
+}
+
 /// Whether the caller may: everything in its own account but what the policy denies, else what the policy allows.
 fn authorize(call: &Call<'_>, queue: &Queue, arn: &str, account: &str) -> Result<(), Error> {
     let caller = call.caller.account()?;
@@ -91,6 +109,5 @@ fn authorize(call: &Call<'_>, queue: &Queue, arn: &str, account: &str) -> Result
 }
 
 fn decided(policy: &str, attempt: &Attempt<'_>) -> Decision {
-    // A stored policy was checked when it was written.
-    Policy::parse(policy, super::policy::Kind::Queue).map_or(Decision::Silent, |policy| policy.decide(attempt))
+    Policy::attached(policy).map_or(Decision::Silent, |policy| policy.decide(attempt))
 }

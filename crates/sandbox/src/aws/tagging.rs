@@ -49,6 +49,9 @@ fn get_resources(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let account = call.caller.account()?;
     let mut resources = s3::tagged(state, call, account)?;
     resources.extend(sqs::tagged(state, call, account)?);
+    let left = left(state, call, account)?.into_iter();
+    let left: Vec<_> = left.filter(|(arn, _)| resources.iter().all(|(there, _)| there != arn)).collect();
+    resources.extend(left);
     resources.retain(|(arn, tags)| {
         !tags.is_empty()
             && input.tag_filters.iter().all(|filter| filter.fits(tags))
@@ -60,6 +63,40 @@ fn get_resources(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let token = if to < resources.len() { to.to_string() } else { String::new() };
     let page: Vec<_> = resources[from..to].iter().map(|(arn, tags)| mapping(arn, tags)).collect();
     json::answer(call, &serde_json::json!({ "PaginationToken": token, "ResourceTagMappingList": page }))
+}
+
+/// The tags of what was deleted.
+#[derive(Debug, Serialize, Deserialize)]
+struct Left {
+    tags: Tags,
+    at_ms: u64,
+}
+
+fn left_key(account: &str, region: &str) -> String {
+    format!("tags/left/{account}/{region}/")
+}
+
+/// Something was deleted: the index goes on listing it for a while, as long as `tags.gone` says.
+pub(super) fn leave(
+    state: &mut Transaction<'_>,
+    call: &Call<'_>,
+    account: &str,
+    region: &str,
+    arn: &str,
+    tags: &Tags,
+) -> Result<(), Error> {
+    if call.delay_ms("tags.gone") > 0 {
+        let left = Left { tags: tags.clone(), at_ms: call.now_ms };
+        state.put(&format!("{}{arn}", left_key(account, region)), &left)?;
+    }
+    Ok(())
+}
+
+fn left(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<Vec<(String, Tags)>, Error> {
+    let (prefix, delay_ms) = (left_key(account, call.caller.region()), call.delay_ms("tags.gone"));
+    let left = state.scan::<Left>(&prefix)?.into_iter();
+    let listed = left.filter(|(_, left)| call.now_ms < left.at_ms.saturating_add(delay_ms));
+    Ok(listed.map(|(key, left)| (key[prefix.len()..].to_owned(), left.tags)).collect())
 }
 
 impl TagFilter {

@@ -81,7 +81,12 @@ impl Wire for AwsWire {
             // <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
             return self.error(operation, 503, "SlowDown", "Please reduce your request rate.");
         }
-        let code = if operation.starts_with("sqs:") { "RequestThrottled" } else { "Throttling" };
+        // Each by its own name: <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html>.
+        let code = match operation.split(':').next() {
+            Some("sqs") => "RequestThrottled",
+            Some("tag") => "ThrottledException",
+            _ => "Throttling",
+        };
         self.error(operation, 400, code, "Rate exceeded")
     }
 

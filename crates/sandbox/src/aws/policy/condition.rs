@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Texts;
+use super::{Kind, Problem, Texts};
 use crate::aws::wildcard::matches;
 
 type Conditions = BTreeMap<String, BTreeMap<String, Texts>>;
@@ -117,16 +117,45 @@ pub(super) fn hold(conditions: &Conditions, context: &[(&str, &str)]) -> bool {
     conditions.iter().all(holds)
 }
 
-/// Whether the operators are known, and evaluated here.
-pub(super) fn check(conditions: &Conditions) -> Result<(), String> {
-    for name in conditions.keys() {
+/// Keys that a call may have here, or that none has: nobody is in an organization, in a network of his own, or has tags.
+const KEYS: [&str; 16] = [
+    "aws:SecureTransport",
+    "aws:SourceIp",
+    "aws:PrincipalArn",
+    "aws:PrincipalAccount",
+    "aws:SourceArn",
+    "aws:SourceAccount",
+    "aws:SourceOwner",
+    "aws:SourceOrgID",
+    "aws:SourceOrgPaths",
+    "aws:SourceVpc",
+    "aws:SourceVpce",
+    "aws:VpcSourceIp",
+    "aws:PrincipalOrgID",
+    "aws:PrincipalOrgPaths",
+    "aws:PrincipalServiceName",
+    "s3:prefix",
+];
+
+/// Whether the operators are known, and evaluated here, with keys that are supplied where the policy decides on calls.
+pub(super) fn check(conditions: &Conditions, kind: Kind<'_>) -> Result<(), Problem> {
+    for (name, keys) in conditions {
         match Operator::parse(name).map(|operator| operator.base) {
-            None => return Err(format!("Invalid Condition type : {name}")),
-            Some(Base::Unserved(name)) => return Err(format!("the sandbox does not evaluate the condition {name}")),
+            None => return Err(format!("Invalid Condition type : {name}").into()),
+            Some(Base::Unserved(name)) => return Err(Problem::Unserved(format!("the condition {name}"))),
             Some(_) => {}
+        }
+        let decides = matches!(kind, Kind::Bucket(_) | Kind::Queue);
+        if let Some(key) = keys.keys().find(|key| decides && !is_supplied(key)) {
+            return Err(Problem::Unserved(format!("the condition key {key}")));
         }
     }
     Ok(())
+}
+
+fn is_supplied(key: &str) -> bool {
+    KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
+        || key.to_ascii_lowercase().starts_with("aws:principaltag/")
 }
 
 /// Whether a condition lets in a fixed set only

@@ -48,14 +48,14 @@ fn conditions_by_operator() {
         (json!({"ArnNotLike": {"aws:SourceArn": "arn:aws:s3:::*"}}), false),
         (json!({"StringLike": {"aws:SourceArn": "arn:aws:s3*"}}), true),
         (json!({"StringNotEquals": {"aws:SourceArn": BUCKET}}), false),
-        (json!({"StringNotEquals": {"aws:Nothing": "x"}}), true),
-        (json!({"StringEquals": {"aws:Nothing": "x"}}), false),
-        (json!({"StringEqualsIfExists": {"aws:Nothing": "x"}}), true),
-        (json!({"Null": {"aws:Nothing": "true"}}), true),
+        (json!({"StringNotEquals": {"aws:SourceVpce": "x"}}), true),
+        (json!({"StringEquals": {"aws:SourceVpce": "x"}}), false),
+        (json!({"StringEqualsIfExists": {"aws:SourceVpce": "x"}}), true),
+        (json!({"Null": {"aws:SourceVpce": "true"}}), true),
         (json!({"Null": {"aws:SourceArn": true}}), false),
         (json!({"Bool": {"aws:SecureTransport": true}}), true),
         (json!({"Bool": {"aws:SecureTransport": "false"}}), false),
-        (json!({"ForAllValues:StringEquals": {"aws:Nothing": "x"}}), true),
+        (json!({"ForAllValues:StringEquals": {"aws:SourceVpce": "x"}}), true),
         (json!({"ForAnyValue:StringLike": {"aws:SourceArn": "*"}}), true),
     ];
     for (condition, holds) in cases {
@@ -65,7 +65,7 @@ fn conditions_by_operator() {
     }
 }
 
-fn bucket_policy(statements: Value) -> Result<Policy, String> {
+fn bucket_policy(statements: Value) -> Result<Policy, Problem> {
     Policy::parse(&json!({"Version": "2012-10-17", "Statement": statements}).to_string(), Kind::Bucket("b"))
 }
 
@@ -111,6 +111,7 @@ fn malformed_documents_are_refused() {
         with("Resource", json!("arn:aws:s3:::bb")),
         with("Principal", json!({"Robot": "*"})),
         with("Principal", json!({"AWS": "arn:aws:iam::*:root"})),
+        with("Principal", json!({"AWS": "AROAEXAMPLEEXAMPLEEX"})),
         with("Condition", json!({"StringAlmostEquals": {"a": "b"}})),
         with("Condition", json!({"NumericLessThan": {"a": "1"}})),
         without("Principal"),
@@ -123,6 +124,32 @@ fn malformed_documents_are_refused() {
     for (index, refused) in refused.iter().enumerate() {
         assert!(refused.is_err(), "case {index}");
     }
+}
+
+#[test]
+fn what_is_not_evaluated_is_said_by_name() {
+    let with = |condition: Value| {
+        let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b",
+            "Condition": condition});
+        bucket_policy(json!([statement])).unwrap_err()
+    };
+    let unserved = |what: &str| Problem::Unserved(what.to_owned());
+    assert_eq!(with(json!({"NumericLessThan": {"s3:max-keys": "1"}})), unserved("the condition NumericLessThan"));
+    let key = "s3:x-amz-server-side-encryption";
+    assert_eq!(with(json!({"Null": {key: "true"}})), unserved(&format!("the condition key {key}")));
+    let allow = json!({"Effect": "Allow", "NotPrincipal": {"AWS": "000000000001"}, "Action": "s3:*",
+        "Resource": "arn:aws:s3:::b"});
+    assert!(matches!(bucket_policy(json!([allow])), Err(Problem::Malformed(_))));
+}
+
+#[test]
+fn account_is_kept_as_its_root() {
+    let document = r#"{"Statement":{"Principal":{"AWS":["000000000001","*"]},"Resource":"000000000001"}}"#;
+    let kept =
+        r#"{"Statement":{"Principal":{"AWS":["arn:aws:iam::000000000001:root","*"]},"Resource":"000000000001"}}"#;
+    let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(value(&with_roots(document)), value(kept));
+    assert_eq!(with_roots(" {}"), " {}");
 }
 
 #[test]

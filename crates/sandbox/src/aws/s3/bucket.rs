@@ -11,6 +11,7 @@ use super::tagging::TagSet;
 use super::{On, multipart, name, version, xml};
 use crate::aws::call::Call;
 use crate::aws::error::{Error, Reply};
+use crate::aws::tagging;
 use crate::aws::tags::{self, Tags};
 use crate::propagation::Propagating;
 use crate::state::Transaction;
@@ -30,6 +31,9 @@ pub(super) struct Bucket {
     pub(super) tags: Propagating<Tags>,
     pub(super) abac: bool,
     pub(super) notification: NotificationConfiguration,
+    /// The older name of its region, with which it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) location: Option<String>,
 }
 
 /// Where a bucket is kept.
@@ -54,12 +58,24 @@ impl Bucket {
             tags: Propagating::new(Tags::new()),
             abac: false,
             notification: NotificationConfiguration::default(),
+            location: None,
         }
     }
 
     pub(super) fn read(state: &Transaction<'_>, name: &str) -> Result<Self, Error> {
-        state.get(&key(name))?.ok_or_else(|| Error::new(404, "NoSuchBucket", "The specified bucket does not exist"))
+        state.get(&key(name))?.ok_or_else(no_bucket)
     }
+
+    /// The bucket as those see it who did not make it just now: `s3.bucket` says how much later.
+    pub(super) fn seen(state: &Transaction<'_>, call: &Call<'_>, name: &str) -> Result<Self, Error> {
+        let bucket = Self::read(state, name)?;
+        let is_seen = bucket.created_ms.saturating_add(call.delay_ms("s3.bucket")) <= call.now_ms;
+        if is_seen { Ok(bucket) } else { Err(no_bucket()) }
+    }
+}
+
+fn no_bucket() -> Error {
+    Error::new(404, "NoSuchBucket", "The specified bucket does not exist")
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,7 +90,7 @@ struct CreateBucketConfiguration {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 pub(super) fn create_bucket(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let (bucket_name, _) = super::taken_apart(&call.path);
-    let (account, region) = (call.caller.account()?, call.caller.region());
+    let (account, endpoint) = (call.caller.account()?, call.caller.region());
     if !name::is_valid(bucket_name) {
         return Err(Error::new(400, "InvalidBucketName", "The specified bucket is not valid."));
     }
@@ -82,13 +98,15 @@ pub(super) fn create_bucket(state: &mut Transaction<'_>, call: &Call<'_>) -> Rep
         true => CreateBucketConfiguration::default(),
         false => xml::input(call, "CreateBucketConfiguration")?,
     };
-    check_location(region, configuration.location_constraint.as_deref())?;
+    let location = configuration.location_constraint.filter(|location| !location.is_empty());
+    let region = located(endpoint, location.as_deref())?;
     let mut bucket = Bucket::new(account, region, call.now_ms);
+    bucket.location = location.clone().filter(|location| location != region);
     if let Some(ownership) = call.header("x-amz-object-ownership") {
         bucket.ownership = Some(super::settings::ownership(ownership)?);
     }
     super::object::check_acl(call, &bucket)?;
-    let tags = tags::checked(configuration.tags.unwrap_or_default().into_pairs())?;
+    let tags = tags::checked(configuration.tags.unwrap_or_default().into_pairs()).map_err(reworded)?;
     let is_tagged = !tags.is_empty();
     bucket.tags.write(tags, call.now_ms, call.longest_delay_ms());
     if let Some(existing) = state.get::<Bucket>(&key(bucket_name))? {
@@ -97,7 +115,17 @@ pub(super) fn create_bucket(state: &mut Transaction<'_>, call: &Call<'_>) -> Rep
         state.put(&key(bucket_name), &bucket)?;
     }
     let answer = Response::builder().header("location", format!("/{bucket_name}"));
+    let answer = answer.header("x-amz-bucket-arn", super::arn(bucket_name, ""));
     Ok(answer.body(Bytes::new()).unwrap_or_default())
+}
+
+/// What is wrong with tags in the words of this call (recorded from S3 by LocalStack's `test_s3_api.py`, 2026-02).
+fn reworded(error: Error) -> Error {
+    match error.message.as_str() {
+        tags::TWICE => Error::new(500, "InternalError", "We encountered an internal error. Please try again."),
+        tags::SYSTEM => Error::new(400, "InvalidTag", tags::RESERVED),
+        _ => error,
+    }
 }
 
 /// A name is one bucket's in all accounts and regions. In `us-east-1` only, making one's own again succeeds, and changes
@@ -115,19 +143,35 @@ fn taken(existing: &Bucket, account: &str, region: &str, is_tagged: bool) -> Res
     Err(Error::new(409, "BucketAlreadyOwnedByYou", message))
 }
 
-/// The region's own name, `EU` for `eu-west-1`, and none in `us-east-1`
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>.
-fn check_location(region: &str, constraint: Option<&str>) -> Result<(), Error> {
-    match constraint.filter(|constraint| !constraint.is_empty()) {
-        None if region == "us-east-1" => Ok(()),
+/// Where a bucket is to be: the endpoint's region by its own name, `EU` for `eu-west-1`; at the endpoint of `us-east-1` none,
+/// or any other <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html>.
+fn located<'a>(endpoint: &'a str, constraint: Option<&'a str>) -> Result<&'a str, Error> {
+    match constraint {
+        None if endpoint == "us-east-1" => Ok(endpoint),
         None => Err(illegal_location("unspecified")),
-        Some("us-east-1") => {
-            Err(Error::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid"))
-        }
-        Some("EU") if region == "eu-west-1" => Ok(()),
-        Some(constraint) if constraint == region => Ok(()),
+        Some("EU") if endpoint == "eu-west-1" => Ok(endpoint),
+        Some(constraint) if endpoint == "us-east-1" => match constraint {
+            "EU" => Ok("eu-west-1"),
+            "us-east-1" => Err(invalid_location(constraint)),
+            region if is_region(region) => Ok(region),
+            _ => Err(invalid_location(constraint)),
+        },
+        Some(constraint) if constraint == endpoint => Ok(endpoint),
         Some(constraint) => Err(illegal_location(constraint)),
     }
+}
+
+/// `eu-west-1`
+fn is_region(name: &str) -> bool {
+    let parts: Vec<_> = name.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let number = |part: &&str| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.len() >= 3 && parts[..parts.len() - 1].iter().all(letters) && parts.last().is_some_and(number)
+}
+
+fn invalid_location(constraint: &str) -> Error {
+    let error = Error::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid");
+    error.with_detail("LocationConstraint", constraint)
 }
 
 fn illegal_location(constraint: &str) -> Error {
@@ -140,6 +184,7 @@ fn illegal_location(constraint: &str) -> Error {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>
 pub(super) fn head_bucket(_: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let answer = Response::builder().header("x-amz-bucket-region", &on.bucket.region);
+    let answer = answer.header("x-amz-bucket-arn", super::arn(&on.name, ""));
     Ok(answer.header("x-amz-access-point-alias", "false").body(Bytes::new()).unwrap_or_default())
 }
 
@@ -154,6 +199,8 @@ pub(super) fn delete_bucket(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         return Err(Error::new(409, "BucketNotEmpty", message));
     }
     multipart::delete_all(state, &on.name);
+    let tags = on.bucket.tags.written();
+    tagging::leave(state, on.call, &on.bucket.owner, &on.bucket.region, &super::arn(&on.name, ""), tags)?;
     state.delete(&key(&on.name));
     xml::nothing(204)
 }
@@ -166,9 +213,13 @@ struct Location {
     region: String,
 }
 
-/// Nothing for `us-east-1` <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>.
+/// Nothing for `us-east-1`; the older name, if it was made with that <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>.
 pub(super) fn get_bucket_location(_: &mut Transaction<'_>, on: &On<'_>) -> Reply {
-    let region = if on.bucket.region == "us-east-1" { String::new() } else { on.bucket.region.clone() };
+    let region = match &on.bucket.location {
+        Some(location) => location.clone(),
+        None if on.bucket.region == "us-east-1" => String::new(),
+        None => on.bucket.region.clone(),
+    };
     xml::answer("LocationConstraint", &Location { xmlns: xml::NAMESPACE, region })
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::version::{self, Version};
-use super::{On, event, payload, xml};
+use super::{On, event, object, payload, xml};
 use crate::aws::error::{Error, Reply};
 use crate::state::Transaction;
 
@@ -17,6 +17,7 @@ struct Done {
 
 /// Deleting what is not there succeeds <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>.
 pub(super) fn delete_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
+    check_condition(state, on, &on.key, on.call.header("if-match"))?;
     let done = delete(state, on, &on.key, on.call.field("versionId"))?;
     let mut response = http::Response::builder().status(204);
     if done.marker {
@@ -26,6 +27,17 @@ pub(super) fn delete_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         response = response.header("x-amz-version-id", version);
     }
     Ok(response.body(bytes::Bytes::new()).unwrap_or_default())
+}
+
+/// A deletion with a condition takes only what is as it was seen; what is not there needs none
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>.
+fn check_condition(state: &Transaction<'_>, on: &On<'_>, key: &str, etag: Option<&str>) -> Result<(), Error> {
+    let Some(etag) = etag.filter(|etag| *etag != "*") else { return Ok(()) };
+    let newest = version::newest(state, &on.name, key)?.filter(|version| !version.marker);
+    match newest {
+        Some(version) if version.etag != etag.trim_matches('"') => Err(object::precondition("If-Match")),
+        _ => Ok(()),
+    }
 }
 
 /// A version that is named goes for good; else a marker is made where there are versions
@@ -69,6 +81,8 @@ struct Delete {
 struct Identifier {
     key: String,
     version_id: Option<String>,
+    #[serde(rename = "ETag")]
+    etag: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,8 +125,9 @@ pub(super) fn delete_objects(state: &mut Transaction<'_>, on: &On<'_>) -> Reply 
         return Err(xml::malformed("1 to 1,000 objects are needed"));
     }
     let mut result = DeleteResult { xmlns: xml::NAMESPACE, deleted: Vec::new(), errors: Vec::new() };
-    for Identifier { key, version_id } in input.objects {
-        match delete_one(state, on, &key, version_id.as_deref()) {
+    for Identifier { key, version_id, etag } in input.objects {
+        let checked = check_condition(state, on, &key, etag.as_deref());
+        match checked.and_then(|()| delete_one(state, on, &key, version_id.as_deref())) {
             Ok(_) if input.quiet => {}
             Ok(done) => result.deleted.push(deleted(key, version_id, done)),
             Err(Error { code, message, .. }) => {
@@ -125,6 +140,12 @@ pub(super) fn delete_objects(state: &mut Transaction<'_>, on: &On<'_>) -> Reply 
 
 fn delete_one(state: &mut Transaction<'_>, on: &On<'_>, key: &str, id: Option<&str>) -> Result<Done, Error> {
     on.authorize(if id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" }, key)?;
+    // One that is deleted by itself need not be there.
+    if let Some(id) = id
+        && version::named(state, &on.name, key, id)?.is_none()
+    {
+        return Err(Error::new(404, "NoSuchVersion", "The specified version does not exist."));
+    }
     delete(state, on, key, id)
 }
 

@@ -21,6 +21,9 @@ pub(super) fn send(state: &mut Transaction<'_>, on: &On<'_>, event: &str, versio
     Ok(())
 }
 
+/// The digest of nothing, which a delete marker has.
+const EMPTY: &str = "d41d8cd98f00b204e9800998ecf8427e";
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
 fn record(on: &On<'_>, event: &str, version: &Version, configuration: &str) -> serde_json::Value {
     let account = on.call.caller.account.as_deref().unwrap_or("Anonymous");
@@ -28,6 +31,8 @@ fn record(on: &On<'_>, event: &str, version: &Version, configuration: &str) -> s
     if !event.starts_with("s3:ObjectRemoved:") {
         object["size"] = json!(version.size);
         object["eTag"] = json!(version.etag);
+    } else if version.marker {
+        object["eTag"] = json!(EMPTY);
     }
     if version.id != "null" {
         object["versionId"] = json!(version.id);

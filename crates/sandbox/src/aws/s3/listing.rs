@@ -158,7 +158,8 @@ pub(super) fn list_objects_v2(state: &mut Transaction<'_>, on: &On<'_>) -> Reply
         (None, None) => None,
     };
     let mut items = page.items(state, &on.name, from, false)?;
-    let is_truncated = items.len() > page.most;
+    // A page of nothing has no end to go on from.
+    let is_truncated = items.len() > page.most && page.most > 0;
     items.truncate(page.most);
     let next = items.last().filter(|_| is_truncated).map(|item| token(&on.name, item));
     let owner = on.call.field("fetch-owner") == Some("true");
@@ -247,6 +248,10 @@ struct ListedVersion {
     #[serde(rename = "ETag", skip_serializing_if = "Option::is_none")]
     etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_algorithm: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     storage_class: Option<&'static str>,
@@ -259,7 +264,7 @@ pub(super) fn list_object_versions(state: &mut Transaction<'_>, on: &On<'_>) -> 
     let (key_marker, id_marker) = (on.call.field("key-marker"), on.call.field("version-id-marker"));
     let from = versions_from(state, on, key_marker, id_marker)?;
     let mut items = page.items(state, &on.name, from, true)?;
-    let is_truncated = items.len() > page.most;
+    let is_truncated = items.len() > page.most && page.most > 0;
     items.truncate(page.most);
     let (next_key_marker, next_version_id_marker) = match items.last().filter(|_| is_truncated) {
         Some(Item::Version(version, _)) => (Some(page.text(&version.key)), Some(version.id.clone())),
@@ -315,7 +320,11 @@ fn versions_from(
 
 fn listed(on: &On<'_>, page: &Page<'_>, version: Version, is_latest: bool) -> ListedVersion {
     let object = !version.marker;
+    let checksum = version.checksum.as_ref().filter(|_| object);
+    let algorithm = checksum.and_then(|(name, _)| name.strip_prefix("x-amz-checksum-")).map(str::to_ascii_uppercase);
     ListedVersion {
+        checksum_type: algorithm.as_ref().map(|_| "FULL_OBJECT"),
+        checksum_algorithm: algorithm,
         key: page.text(&version.key),
         version_id: version.id,
         is_latest,

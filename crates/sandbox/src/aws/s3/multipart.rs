@@ -6,7 +6,9 @@ use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
-use super::object::{Source, check_acl, check_key, check_overwrite, copied, describe_written, kept};
+use super::object::{
+    Source, check_acl, check_key, check_overwrite, copied, describe_encryption, describe_written, kept, set,
+};
 use super::payload::Payload;
 use super::version::{self, Version};
 use super::{On, event, moment, xml};
@@ -80,6 +82,10 @@ pub(super) fn delete_all(state: &mut Transaction<'_>, bucket: &str) {
     for (_, upload) in state.scan::<Upload>(&uploads_of(bucket)).unwrap_or_default() {
         let _ = upload.end(state, bucket);
     }
+    let completed: Vec<_> = state.keys(&completed_of(bucket), None).map(str::to_owned).collect();
+    for place in completed {
+        state.delete(&place);
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -106,7 +112,12 @@ pub(super) fn create(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         key: on.key.clone(),
         upload_id: id,
     };
-    xml::answer("InitiateMultipartUploadResult", &result)
+    let mut response = xml::answer("InitiateMultipartUploadResult", &result)?;
+    describe_encryption(on, &upload.headers, &mut response);
+    for name in ["x-amz-checksum-algorithm", "x-amz-checksum-type"] {
+        on.call.header(name).iter().for_each(|value| set(&mut response, name, value));
+    }
+    Ok(response)
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
@@ -122,7 +133,9 @@ pub(super) fn upload_part_copy(state: &mut Transaction<'_>, on: &On<'_>) -> Repl
     let source = Source::read(state, on)?;
     let body = source.range(on.call.header("x-amz-copy-source-range"))?;
     let part = put_part(state, on, Payload::of(body.to_vec()))?;
-    copied("CopyPartResult", &part.etag, part.modified_ms)
+    let mut response = copied("CopyPartResult", &part.etag, part.modified_ms)?;
+    describe_encryption(on, &Upload::read(state, on)?.headers, &mut response);
+    Ok(response)
 }
 
 /// Keep a part; one that came before under its number goes.
@@ -195,8 +208,13 @@ struct CompleteMultipartUploadResult {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 pub(super) fn complete(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
-    let upload = Upload::read(state, on)?;
     let input: CompleteMultipartUpload = xml::input(on.call, "CompleteMultipartUpload")?;
+    let id = on.call.field("uploadId").unwrap_or_default();
+    let place = completed_place(&on.name, &on.key, id);
+    if let Some(version) = state.get::<Version>(&place)? {
+        return completed(on, &version);
+    }
+    let upload = Upload::read(state, on)?;
     let newest = version::newest(state, &on.name, &on.key)?.filter(|version| !version.marker);
     check_overwrite(on.call, newest.as_ref())?;
     let parts = chosen(&upload.parts(state)?, &input.parts)?;
@@ -215,7 +233,21 @@ pub(super) fn complete(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     };
     let version = version::add(state, &on.name, on.bucket.versioning.as_deref(), version, Some(&body))?;
     upload.end(state, &on.name)?;
+    state.put(&place, &version)?;
     event::send(state, on, "s3:ObjectCreated:CompleteMultipartUpload", &version)?;
+    completed(on, &version)
+}
+
+/// What an upload came to, for who asks again: its answer may have been lost.
+fn completed_place(bucket: &str, key: &str, id: &str) -> String {
+    format!("{}{key}\0{id}", completed_of(bucket))
+}
+
+fn completed_of(bucket: &str) -> String {
+    format!("s3/completed/{bucket}/")
+}
+
+fn completed(on: &On<'_>, version: &Version) -> Reply {
     let result = CompleteMultipartUploadResult {
         xmlns: xml::NAMESPACE,
         location: format!("/{}/{}", on.name, on.key),
@@ -224,7 +256,7 @@ pub(super) fn complete(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         etag: format!("\"{}\"", version.etag),
     };
     let mut response = xml::answer("CompleteMultipartUploadResult", &result)?;
-    describe_written(on, &version, &mut response);
+    describe_written(on, version, &mut response);
     response.headers_mut().remove("etag");
     Ok(response)
 }
@@ -232,7 +264,7 @@ pub(super) fn complete(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
 /// The parts that are named: in order, whole, and large enough.
 fn chosen(parts: &[Part], named: &[CompletedPart]) -> Result<Vec<Part>, Error> {
     if named.is_empty() {
-        return Err(xml::malformed("a part is needed"));
+        return Err(Error::new(400, "InvalidRequest", "You must specify at least one part"));
     }
     if named.windows(2).any(|pair| pair[0].part >= pair[1].part) {
         let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
@@ -245,9 +277,12 @@ fn chosen(parts: &[Part], named: &[CompletedPart]) -> Result<Vec<Part>, Error> {
         Error::new(400, "InvalidPart", message)
     };
     let chosen: Vec<_> = named.iter().map(find).collect::<Option<_>>().ok_or_else(missing)?;
-    if chosen[..chosen.len() - 1].iter().any(|part| part.size < SMALLEST) {
+    if let Some(part) = chosen[..chosen.len() - 1].iter().find(|part| part.size < SMALLEST) {
         let message = "Your proposed upload is smaller than the minimum allowed size";
-        return Err(Error::new(400, "EntityTooSmall", message));
+        let error = Error::new(400, "EntityTooSmall", message).with_detail("ETag", &part.etag);
+        let error = error.with_detail("ProposedSize", part.size.to_string());
+        let error = error.with_detail("MinSizeAllowed", SMALLEST.to_string());
+        return Err(error.with_detail("PartNumber", part.ordinal.to_string()));
     }
     Ok(chosen)
 }

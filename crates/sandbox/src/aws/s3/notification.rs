@@ -63,17 +63,29 @@ struct KeyFilter {
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct FilterRule {
     name: String,
-    #[serde(default)]
     value: String,
 }
 
 /// Events by kind <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html>.
 /// Only those of objects that are created or removed ever happen here.
-const EVENTS: [(&str, &[&str]); 6] = [
+const EVENTS: [(&str, &[&str]); 10] = [
     ("s3:ObjectCreated:", &["*", "Put", "Post", "Copy", "CompleteMultipartUpload"]),
     ("s3:ObjectRemoved:", &["*", "Delete", "DeleteMarkerCreated"]),
     ("s3:ObjectRestore:", &["*", "Post", "Completed", "Delete"]),
     ("s3:ObjectTagging:", &["*", "Put", "Delete"]),
+    ("s3:ObjectAcl:", &["Put"]),
+    ("s3:LifecycleTransition", &[""]),
+    ("s3:IntelligentTiering", &[""]),
+    (
+        "s3:Replication:",
+        &[
+            "*",
+            "OperationFailedReplication",
+            "OperationMissedThreshold",
+            "OperationReplicatedAfterThreshold",
+            "OperationNotTracked",
+        ],
+    ),
     ("s3:LifecycleExpiration:", &["*", "Delete", "DeleteMarkerCreated"]),
     ("s3:ReducedRedundancyLostObject", &[""]),
 ];
@@ -105,13 +117,19 @@ impl Entry {
         let known = |event: &&String| {
             EVENTS.iter().any(|(kind, names)| event.strip_prefix(kind).is_some_and(|name| names.contains(&name)))
         };
-        if self.events.is_empty() || !self.events.iter().all(|event| known(&event)) {
+        if let Some(event) = self.events.iter().find(|event| !known(event)) {
+            let error = invalid("A specified event is not supported for notifications.");
+            return Err(error.with_detail("ArgumentName", "Event").with_detail("ArgumentValue", event));
+        }
+        if self.events.is_empty() {
             return Err(invalid("A specified event is not supported for notifications."));
         }
         let rules: Vec<_> = self.filter.iter().flat_map(|filter| &filter.key).flat_map(|key| &key.rules).collect();
         let count = |name: &str| rules.iter().filter(|rule| rule.name.eq_ignore_ascii_case(name)).count();
-        if count("prefix") + count("suffix") != rules.len() {
-            return Err(invalid("filter rule name must be either prefix or suffix"));
+        let named = |rule: &&&FilterRule| ["prefix", "suffix"].iter().any(|name| rule.name.eq_ignore_ascii_case(name));
+        if let Some(rule) = rules.iter().find(|rule| !named(rule)) {
+            let error = invalid("filter rule name must be either prefix or suffix");
+            return Err(error.with_detail("ArgumentName", "FilterRule.Name").with_detail("ArgumentValue", &rule.name));
         }
         if count("prefix") > 1 || count("suffix") > 1 {
             return Err(invalid("Cannot specify more than one prefix or suffix rule in a filter."));
@@ -120,6 +138,20 @@ impl Entry {
             return Err(invalid("Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation"));
         }
         Ok(())
+    }
+
+    /// What is no ARN is refused even where destinations are not validated (recorded from S3 by LocalStack's
+    /// `test_s3_notifications_sqs.py`).
+    fn check_arn(&self) -> Result<(), Error> {
+        let arns = [("Topic", &self.topic), ("Queue", &self.queue), ("CloudFunction", &self.cloud_function)];
+        let mut given = arns.iter().filter_map(|(kind, arn)| Some((kind, arn.as_ref()?)));
+        match given.find(|(_, arn)| !arn.starts_with("arn:") || arn.split(':').count() < 6) {
+            Some((kind, arn)) => {
+                let error = invalid("The ARN could not be parsed");
+                Err(error.with_detail("ArgumentName", *kind).with_detail("ArgumentValue", arn))
+            }
+            None => Ok(()),
+        }
     }
 
     /// As S3 gives it back: with an id, and filters in capitals.
@@ -161,6 +193,7 @@ impl NotificationConfiguration {
         }
         let entries = self.entries();
         entries.iter().try_for_each(|entry| entry.check())?;
+        entries.iter().try_for_each(|entry| entry.check_arn())?;
         let mut ids: Vec<_> = entries.iter().filter_map(|entry| entry.id.as_deref()).collect();
         ids.sort_unstable();
         if ids.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -198,7 +231,7 @@ pub(super) fn get(_: &mut Transaction<'_>, on: &On<'_>) -> Reply {
 /// The whole configuration; a test event goes to each queue
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html>.
 ///
-/// Topics and functions are taken for there, since the sandbox has neither.
+/// The sandbox has neither topics nor functions: those of the bucket's region are taken for there, any other for gone.
 pub(super) fn put(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let mut input: NotificationConfiguration = xml::input(on.call, "NotificationConfiguration")?;
     input.xmlns = None;
@@ -207,7 +240,7 @@ pub(super) fn put(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         on.call.header("x-amz-skip-destination-validation").is_some_and(|skip| skip.eq_ignore_ascii_case("true"));
     let arns: Vec<_> = input.queues.iter().filter_map(|entry| entry.queue.clone()).collect();
     if !skip {
-        check_queues(state, on, &arns)?;
+        check_destinations(state, on, &input)?;
         arns.iter().try_for_each(|arn| send_test_event(state, on, arn))?;
     }
     for entries in [&mut input.topics, &mut input.queues, &mut input.functions] {
@@ -220,25 +253,33 @@ pub(super) fn put(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
 
 /// Every destination of the document; those that cannot be validated are named (recorded from S3 by LocalStack's
 /// `test_s3_notifications_sqs.py`).
-fn check_queues(state: &Transaction<'_>, on: &On<'_>, arns: &[String]) -> Result<(), Error> {
-    let mut error = invalid("Unable to validate the following destination configurations");
-    let mut number = 0;
-    for arn in arns {
-        if !lets_send(state, on, arn)? {
-            number += 1;
-            error = error.with_detail(format!("ArgumentName{number}"), arn);
-            error = error.with_detail(format!("ArgumentValue{number}"), NOT_VALID);
-        }
+fn check_destinations(state: &Transaction<'_>, on: &On<'_>, input: &NotificationConfiguration) -> Result<(), Error> {
+    let mut refused = Vec::new();
+    for arn in input.queues.iter().filter_map(|entry| entry.queue.as_deref()) {
+        refused.extend(wrong_queue(state, on, arn)?.map(|reason| (arn, reason)));
     }
-    if number == 0 { Ok(()) } else { Err(error) }
+    for entry in input.topics.iter().chain(&input.functions) {
+        let (arn, reason) = match (&entry.topic, &entry.cloud_function) {
+            (Some(topic), _) => (topic, "The destination topic does not exist"),
+            (_, Some(function)) => (function, "Not authorized to invoke function"),
+            _ => continue,
+        };
+        refused
+            .extend(Some((arn.as_str(), reason)).filter(|_| arn.split(':').nth(3) != Some(on.bucket.region.as_str())));
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let error = invalid("Unable to validate the following destination configurations");
+    Err((1..).zip(refused).fold(error, |error, (number, (arn, reason))| {
+        let error = error.with_detail(format!("ArgumentName{number}"), arn);
+        error.with_detail(format!("ArgumentValue{number}"), reason)
+    }))
 }
 
-/// Why a destination cannot be validated.
-const NOT_VALID: &str = "The destination queue does not exist, or does not let S3 send";
-
-/// Whether it is a standard queue of the bucket's region, whose policy lets S3 send for this bucket
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html>.
-fn lets_send(state: &Transaction<'_>, on: &On<'_>, arn: &str) -> Result<bool, Error> {
+/// Why S3 cannot send to a queue: it must be a standard queue of the bucket's region, whose policy lets S3 send for this
+/// bucket <https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html>.
+fn wrong_queue(state: &Transaction<'_>, on: &On<'_>, arn: &str) -> Result<Option<&'static str>, Error> {
     let fields: Vec<_> = arn.split(':').collect();
     let ["arn", "aws", "sqs", region, _, name] = fields.as_slice() else {
         return Err(invalid("The ARN is not well formed"));
@@ -246,7 +287,12 @@ fn lets_send(state: &Transaction<'_>, on: &On<'_>, arn: &str) -> Result<bool, Er
     if name.strip_suffix(".fifo").is_some() {
         return Err(invalid("FIFO SQS queues are not supported"));
     }
-    Ok(*region == on.bucket.region && sqs::lets_bucket_send(state, on.call, arn, &on.name, &on.bucket.owner)?)
+    if *region != on.bucket.region || !sqs::exists(state, on.call, arn)? {
+        return Ok(Some("The destination queue does not exist"));
+    }
+    let lets = sqs::lets_bucket_send(state, on.call, arn, &on.name, &on.bucket.owner)?;
+    let denied = "Permissions on the destination queue do not allow S3 to publish notifications from this bucket";
+    Ok((!lets).then_some(denied))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>

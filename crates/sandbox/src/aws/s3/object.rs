@@ -52,14 +52,19 @@ pub(super) fn put_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
 /// ETag, version and encryption of what was just written.
 pub(super) fn describe_written(on: &On<'_>, version: &Version, response: &mut Response<Bytes>) {
     set(response, "etag", &format!("\"{}\"", version.etag));
-    if on.bucket.versioning.is_some() {
+    if on.bucket.versioning.is_some() && version.id != "null" {
         set(response, "x-amz-version-id", &version.id);
     }
-    let encryption = version.headers.get("x-amz-server-side-encryption");
+    describe_encryption(on, &version.headers, response);
+}
+
+/// How it is encrypted: as its headers say, else as the bucket does.
+pub(super) fn describe_encryption(on: &On<'_>, headers: &BTreeMap<String, String>, response: &mut Response<Bytes>) {
+    let encryption = headers.get("x-amz-server-side-encryption");
     set(response, "x-amz-server-side-encryption", encryption.unwrap_or(&on.bucket.encryption.default.algorithm));
 }
 
-fn set(response: &mut Response<Bytes>, name: &str, value: &str) {
+pub(super) fn set(response: &mut Response<Bytes>, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
         response.headers_mut().insert(name, value);
     }
@@ -120,17 +125,22 @@ pub(super) fn check_overwrite(call: &Call<'_>, newest: Option<&Version>) -> Resu
         return Err(Error::unserved("If-None-Match with a value other than * on a write"));
     }
     if call.header("if-none-match").is_some() && newest.is_some() {
-        return Err(precondition());
+        return Err(precondition("If-None-Match"));
     }
     match (call.header("if-match"), newest) {
+        (Some("*"), _) => {
+            let message = "A header you provided implies functionality that is not implemented";
+            Err(Error::new(501, "NotImplemented", message).with_detail("Header", "If-Match"))
+        }
         (Some(_), None) => Err(no_key()),
-        (Some(tag), Some(version)) if tag.trim_matches('"') != version.etag => Err(precondition()),
+        (Some(tag), Some(version)) if tag.trim_matches('"') != version.etag => Err(precondition("If-Match")),
         _ => Ok(()),
     }
 }
 
-fn precondition() -> Error {
-    Error::new(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+pub(super) fn precondition(condition: &str) -> Error {
+    let message = "At least one of the pre-conditions you specified did not hold";
+    Error::new(412, "PreconditionFailed", message).with_detail("Condition", condition)
 }
 
 pub(super) fn no_key() -> Error {
@@ -176,6 +186,16 @@ pub(super) fn get_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     }
     version.headers.iter().for_each(|(name, value)| set(&mut response, name, value));
     describe_written(on, &version, &mut response);
+    if on.bucket.versioning.is_some() {
+        set(&mut response, "x-amz-version-id", &version.id);
+    }
+    if on.call.field("partNumber").is_some() && version.parts > 0 {
+        set(&mut response, "x-amz-mp-parts-count", &version.parts.to_string());
+    }
+    if body.is_empty() {
+        // Nothing else tells a HEAD of it from one of something that is not known.
+        set(&mut response, "content-length", "0");
+    }
     set(&mut response, "last-modified", &moment::header(version.modified_ms));
     set(&mut response, "accept-ranges", "bytes");
     let asked = on.call.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
@@ -200,8 +220,10 @@ fn check_read(call: &Call<'_>, version: &Version) -> Result<(), Error> {
     let not_modified =
         Error::new(304, "NotModified", "Not Modified").with_header("etag", format!("\"{}\"", version.etag));
     match (call.header("if-match"), call.header("if-none-match")) {
-        (Some(tags), _) if !same(tags) => return Err(precondition()),
-        (None, _) if moment("if-unmodified-since").is_some_and(|since| modified > since) => return Err(precondition()),
+        (Some(tags), _) if !same(tags) => return Err(precondition("If-Match")),
+        (None, _) if moment("if-unmodified-since").is_some_and(|since| modified > since) => {
+            return Err(precondition("If-Unmodified-Since"));
+        }
         _ => {}
     }
     match call.header("if-none-match") {
@@ -261,7 +283,7 @@ impl Source {
         let version = readable(state, name, key, id)?;
         let wanted = on.call.header("x-amz-copy-source-if-match");
         if wanted.is_some_and(|tag| tag.trim_matches('"') != version.etag) {
-            return Err(precondition());
+            return Err(precondition("x-amz-copy-source-If-Match"));
         }
         let body = version::body(state, version.number)?;
         Ok(Self { bucket: from.name, version, named: id.is_some(), body })
@@ -273,7 +295,8 @@ impl Source {
         let Some(range) = range else { return Ok(&self.body) };
         match within(range, self.body.len())? {
             Some((from, to)) if range.ends_with(&format!("-{to}")) => Ok(&self.body[from..=to]),
-            _ => Err(Error::new(
+            Some(_) => Err(Error::new(400, "InvalidRange", "The requested range is not satisfiable")),
+            None => Err(Error::new(
                 400,
                 "InvalidArgument",
                 "The x-amz-copy-source-range value must be of the form bytes=first-last",

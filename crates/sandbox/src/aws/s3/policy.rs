@@ -6,7 +6,7 @@ use http::Response;
 use super::bucket::Bucket;
 use super::{On, arn, xml};
 use crate::aws::error::{Error, Reply};
-use crate::aws::policy::{Kind, Policy, user_arn};
+use crate::aws::policy::{Kind, Policy, user_arn, with_roots};
 use crate::state::Transaction;
 
 /// A policy has 20 KB at most <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html>.
@@ -21,16 +21,15 @@ pub(super) fn get_bucket_policy(_: &mut Transaction<'_>, on: &On<'_>) -> Reply {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html>
 pub(super) fn put_bucket_policy(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
-    let malformed = |reason: String| Error::new(400, "MalformedPolicy", reason);
-    let text = std::str::from_utf8(&on.call.body).map_err(|_| malformed("Policies must be valid JSON".to_owned()))?;
+    let text = std::str::from_utf8(&on.call.body).unwrap_or_default();
     if text.len() > LIMIT {
         return Err(Error::new(400, "PolicyTooLarge", "Policy exceeds the maximum allowed document size."));
     }
-    let policy = Policy::parse(text, Kind::Bucket(&on.name)).map_err(malformed)?;
+    let policy = Policy::parse(text, Kind::Bucket(&on.name)).map_err(|problem| problem.answer("MalformedPolicy"))?;
     if policy.is_public() && on.bucket.public_access_block.is_some_and(|block| block.block_public_policy) {
         return Err(public_policy(on));
     }
-    on.save(state, &Bucket { policy: Some(text.to_owned()), ..on.bucket.clone() })?;
+    on.save(state, &Bucket { policy: Some(with_roots(text)), ..on.bucket.clone() })?;
     xml::nothing(204)
 }
 

@@ -88,7 +88,8 @@ pub(super) fn ownership(name: &str) -> Result<String, Error> {
     if ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"].contains(&name) {
         return Ok(name.to_owned());
     }
-    Err(Error::new(400, "InvalidArgument", format!("Invalid x-amz-object-ownership header: {name}")))
+    let error = Error::new(400, "InvalidArgument", format!("Invalid x-amz-object-ownership header: {name}"));
+    Err(error.with_detail("ArgumentName", "x-amz-object-ownership"))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketOwnershipControls.html>
@@ -119,9 +120,21 @@ pub(super) fn delete_ownership(state: &mut Transaction<'_>, on: &On<'_>) -> Repl
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(super) struct Encryption {
     #[serde(rename = "ApplyServerSideEncryptionByDefault")]
+    #[serde(default)]
     pub(super) default: DefaultEncryption,
     #[serde(default)]
     bucket_key_enabled: bool,
+    #[serde(rename = "BlockedEncryptionTypes", default, skip_serializing_if = "Option::is_none")]
+    blocked: Option<Blocked>,
+}
+
+/// Kinds of encryption that objects may not ask for
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_BlockedEncryptionTypes.html>.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Blocked {
+    #[serde(rename = "EncryptionType", default)]
+    kinds: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,9 +146,18 @@ pub(super) struct DefaultEncryption {
     pub(super) key: Option<String>,
 }
 
+impl Default for DefaultEncryption {
+    fn default() -> Self {
+        Self { algorithm: "AES256".to_owned(), key: None }
+    }
+}
+
+/// Keys of a customer's own are blocked on new buckets since April 2026
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-s3-c-encryption-setting-faq.html>.
 impl Default for Encryption {
     fn default() -> Self {
-        Self { default: DefaultEncryption { algorithm: "AES256".to_owned(), key: None }, bucket_key_enabled: false }
+        let blocked = Some(Blocked { kinds: vec!["SSE-C".to_owned()] });
+        Self { default: DefaultEncryption::default(), bucket_key_enabled: false, blocked }
     }
 }
 
@@ -165,7 +187,12 @@ pub(super) fn put_encryption(state: &mut Transaction<'_>, on: &On<'_>) -> Reply 
     }
     if default.algorithm == "AES256" && default.key.is_some() {
         let message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse";
-        return Err(Error::new(400, "InvalidArgument", message));
+        let error = Error::new(400, "InvalidArgument", message);
+        return Err(error.with_detail("ArgumentName", "ApplyServerSideEncryptionByDefault"));
+    }
+    let kinds = encryption.blocked.iter().flat_map(|blocked| &blocked.kinds);
+    if !kinds.clone().all(|kind| ["SSE-C", "NONE"].contains(&kind.as_str())) {
+        return Err(xml::malformed("an unknown kind of encryption"));
     }
     on.save(state, &Bucket { encryption: encryption.clone(), ..on.bucket.clone() })?;
     xml::nothing(200)
@@ -185,23 +212,31 @@ struct VersioningConfiguration {
     xmlns: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
+    #[serde(skip_serializing)]
+    mfa_delete: Option<String>,
 }
 
 /// Nothing, if it never was on <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>.
 pub(super) fn get_versioning(_: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let (xmlns, status) = (Some(xml::NAMESPACE.to_owned()), on.bucket.versioning.clone());
-    xml::answer("VersioningConfiguration", &VersioningConfiguration { xmlns, status })
+    xml::answer("VersioningConfiguration", &VersioningConfiguration { xmlns, status, mfa_delete: None })
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
 pub(super) fn put_versioning(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let input: VersioningConfiguration = xml::input(on.call, "VersioningConfiguration")?;
+    match input.mfa_delete.as_deref() {
+        None | Some("Disabled") => {}
+        Some("Enabled") => return Err(Error::unserved("MfaDelete of s3:PutBucketVersioning")),
+        Some(_) => return Err(xml::malformed("an unknown state of MfaDelete")),
+    }
     match input.status.as_deref() {
         Some("Enabled" | "Suspended") => {
             on.save(state, &Bucket { versioning: input.status, ..on.bucket.clone() })?;
             xml::nothing(200)
         }
-        _ => {
+        Some(_) => Err(xml::malformed("an unknown status")),
+        None => {
             let message = "The Versioning element must be specified";
             Err(Error::new(400, "IllegalVersioningConfigurationException", message))
         }

@@ -21,7 +21,6 @@ pub(super) struct TagSet {
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct Tag {
     key: String,
-    #[serde(default)]
     value: String,
 }
 
@@ -129,9 +128,22 @@ pub(super) fn tag_resource(state: &mut Transaction<'_>, call: &Call<'_>) -> Repl
     let input: TagResourceRequest = xml::input(call, "TagResourceRequest")?;
     let (name, bucket) = resource(state, call, "s3:TagResource")?;
     let mut tags = bucket.tags.written().clone();
-    tags.extend(tags::checked(input.tags.into_pairs())?);
+    tags.extend(tags::checked(input.tags.into_pairs()).map_err(|error| reworded(&error))?);
     write(state, call, &name, bucket, tags)?;
     xml::nothing(204)
+}
+
+/// S3 Control's own words for what is wrong with tags (recorded by LocalStack's `test_s3control.py`).
+fn reworded(error: &Error) -> Error {
+    let message = match error.message.as_str() {
+        tags::TWICE => "There are duplicate tag keys in your request. Remove the duplicate tag keys and try again.",
+        tags::SYSTEM => tags::RESERVED,
+        _ => {
+            "This request contains a tag key or value that isn't valid. Valid characters include the following: \
+             [a-zA-Z+-=._:/]. Tag keys can contain up to 128 characters. Tag values can contain up to 256 characters."
+        }
+    };
+    Error::new(400, "InvalidTag", message)
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_UntagResource.html>
@@ -156,7 +168,9 @@ fn resource(state: &Transaction<'_>, call: &Call<'_>, action: &str) -> Result<(S
     let arn = call.path.strip_prefix("/v20180820/tags/").unwrap_or_default();
     let name = arn.strip_prefix("arn:aws:s3:::").filter(|name| !name.contains('/'));
     let name = name.ok_or_else(|| Error::unserved(format_args!("tags of {arn}")))?;
-    let on = On { call, name: name.to_owned(), key: String::new(), bucket: Bucket::read(state, name)? };
+    let bucket = Bucket::seen(state, call, name);
+    let bucket = bucket.map_err(|_| Error::new(404, "NoSuchResource", "The specified resource doesn't exist."))?;
+    let on = On { call, name: name.to_owned(), key: String::new(), bucket };
     on.check_owner("x-amz-account-id")?;
     on.authorize(action, "")?;
     Ok((on.name, on.bucket))

@@ -19,19 +19,27 @@ pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 #[serde(deny_unknown_fields)]
 pub(super) struct Empty {}
 
-/// The document of a request; an element or attribute that is not known is refused.
+/// The document of a request; an element or attribute that is not known is refused by its name.
 pub(super) fn input<T: DeserializeOwned>(call: &Call<'_>, root: &str) -> Result<T, Error> {
     let body = Payload::read(call)?.body;
     let text = std::str::from_utf8(&body).map_err(|_| malformed("not UTF-8"))?;
     check_root(text, root)?;
-    quick_xml::de::from_str(text).map_err(|error| malformed(&error.to_string()))
+    quick_xml::de::from_str(text).map_err(|error| refused(call, &error.to_string()))
+}
+
+/// An element that is not known is told by its name: S3 may know it.
+fn refused(call: &Call<'_>, reason: &str) -> Error {
+    match reason.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')) {
+        Some((element, _)) => Error::unserved(format_args!("the element {element} of {}", call.operation)),
+        None => malformed(reason),
+    }
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>
 pub(super) fn malformed(reason: &str) -> Error {
-    let message =
-        format!("The XML you provided was not well-formed or did not validate against our published schema ({reason})");
-    Error::new(400, "MalformedXML", message)
+    let message = "The XML you provided was not well-formed or did not validate against our published schema";
+    // S3 never says why.
+    Error::new(400, "MalformedXML", message).with_detail("SandboxReason", reason)
 }
 
 fn check_root(text: &str, root: &str) -> Result<(), Error> {

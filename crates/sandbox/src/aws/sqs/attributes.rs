@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use crate::aws::error::Error;
-use crate::aws::policy::{Kind, Policy};
+use crate::aws::policy::{Kind, Policy, Problem};
 
 /// Names and values.
 pub(super) type Attributes = BTreeMap<String, String>;
@@ -30,15 +30,10 @@ pub(super) const COMPUTED: [&str; 6] = [
     "QueueArn",
 ];
 
-/// Known to SQS and not served: dead letters and queues that keep order.
-const UNSERVED: [&str; 6] = [
-    "RedrivePolicy",
-    "RedriveAllowPolicy",
-    "FifoQueue",
-    "ContentBasedDeduplication",
-    "DeduplicationScope",
-    "FifoThroughputLimit",
-];
+/// Known to SQS and not served: who may send dead letters here, and queues that keep order. Those to a queue are kept, and
+/// never sent.
+const UNSERVED: [&str; 4] =
+    ["RedriveAllowPolicy", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
 
 /// What a queue has that was made without attributes. `KmsDataKeyReusePeriodSeconds` shows only beside a key.
 pub(super) fn defaults() -> Attributes {
@@ -51,12 +46,12 @@ pub(super) fn defaults() -> Attributes {
 
 /// Whether an attribute can be asked for.
 pub(super) fn is_known(name: &str) -> bool {
-    is_settable(name) || COMPUTED.contains(&name) || UNSERVED.contains(&name)
+    is_settable(name) || COMPUTED.contains(&name) || UNSERVED.contains(&name) || name == "FifoQueue"
 }
 
 fn is_settable(name: &str) -> bool {
     NUMBERS.iter().any(|(number, _, _)| *number == name)
-        || ["Policy", "KmsMasterKeyId", "SqsManagedSseEnabled"].contains(&name)
+        || ["Policy", "RedrivePolicy", "KmsMasterKeyId", "SqsManagedSseEnabled"].contains(&name)
 }
 
 /// Check attributes that are to be set.
@@ -68,7 +63,7 @@ pub(super) fn check(attributes: &Attributes) -> Result<(), Error> {
     if set("KmsMasterKeyId", None) && set("SqsManagedSseEnabled", Some("true")) {
         let message = "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or \
                        SQS SSE.";
-        return Err(Error::new(400, "InvalidAttributeValue", message));
+        return Err(Error::new(400, "InvalidAttributeName", message));
     }
     Ok(())
 }
@@ -77,6 +72,11 @@ fn check_one(name: &str, value: &str) -> Result<(), Error> {
     if UNSERVED.contains(&name) {
         return Err(Error::unserved(format_args!("the queue attribute {name}")));
     }
+    if name == "Policy"
+        && let Err(problem @ Problem::Unserved(_)) = Policy::parse(value, Kind::Queue)
+    {
+        return Err(problem.answer("InvalidAttributeValue"));
+    }
     if !is_settable(name) {
         return Err(Error::new(400, "InvalidAttributeName", format!("Unknown Attribute {name}.")));
     }
@@ -84,6 +84,7 @@ fn check_one(name: &str, value: &str) -> Result<(), Error> {
     let valid = match (name, range) {
         (_, Some(range)) => value.parse().is_ok_and(|number: u64| range.contains(&number)),
         ("SqsManagedSseEnabled", _) => ["true", "false"].contains(&value),
+        ("RedrivePolicy", _) => value.is_empty() || is_redrive(value),
         // An empty one takes the policy away.
         ("Policy", _) => {
             value.is_empty() || Policy::parse(value, Kind::Queue).is_ok_and(|policy| has_room(value, &policy))
@@ -94,6 +95,17 @@ fn check_one(name: &str, value: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(400, "InvalidAttributeValue", format!("Invalid value for the parameter {name}.")))
+}
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
+fn is_redrive(text: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<serde_json::Value>(text) else { return false };
+    policy["deadLetterTargetArn"].as_str().is_some_and(|arn| arn.starts_with("arn:"))
+        && policy["maxReceiveCount"]
+            .to_string()
+            .trim_matches('"')
+            .parse::<u64>()
+            .is_ok_and(|count| (1..=1000).contains(&count))
 }
 
 /// 8,192 bytes and 20 statements <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>.

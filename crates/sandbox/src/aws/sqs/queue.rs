@@ -10,6 +10,7 @@ use super::{authorize, message};
 use crate::aws::call::Call;
 use crate::aws::error::{Error, Reply};
 use crate::aws::json as answers;
+use crate::aws::tagging;
 use crate::aws::tags::{self, Tags};
 use crate::propagation::Propagating;
 use crate::state::Transaction;
@@ -32,6 +33,15 @@ pub(super) struct Found {
     pub(super) region: String,
     pub(super) account: String,
     pub(super) queue: Queue,
+    /// It was deleted, and answers still.
+    dying: bool,
+}
+
+impl Queue {
+    /// Whether those see it who did not make it just now: `sqs.queue` says how much later.
+    pub(super) fn is_seen(&self, call: &Call<'_>) -> bool {
+        self.created_ms.saturating_add(call.delay_ms("sqs.queue")) <= call.now_ms
+    }
 }
 
 /// A name is free this long after its queue was deleted, and a queue is purged once in this long
@@ -41,6 +51,16 @@ const MINUTE_MS: u64 = 60_000;
 
 pub(super) fn key(region: &str, account: &str, name: &str) -> String {
     format!("sqs/queue/{region}/{account}/{name}")
+}
+
+/// Where all of them are.
+pub(super) const fn all() -> &'static str {
+    "sqs/queue/"
+}
+
+/// Where a queue is that was deleted and goes on for a while.
+fn dying_key(region: &str, account: &str, name: &str) -> String {
+    format!("sqs/dying/{region}/{account}/{name}")
 }
 
 fn deleted_key(region: &str, account: &str, name: &str) -> String {
@@ -70,13 +90,20 @@ impl Found {
 
     fn named(state: &Transaction<'_>, call: &Call<'_>, account: &str, name: &str) -> Result<Self, Error> {
         let region = call.caller.region();
-        let queue: Queue = state.get(&key(region, account, name))?.ok_or_else(no_queue)?;
+        let queue: Option<Queue> = state.get(&key(region, account, name))?;
+        let (queue, dying) = match queue.filter(|queue| queue.is_seen(call)) {
+            Some(queue) => (queue, false),
+            None => (dying(state, call, region, account, name)?.ok_or_else(no_queue)?, true),
+        };
         authorize(call, &queue, &arn(region, account, name), account)?;
-        Ok(Self { region: region.to_owned(), account: account.to_owned(), queue })
+        Ok(Self { region: region.to_owned(), account: account.to_owned(), queue, dying })
     }
 
     fn key(&self) -> String {
-        key(&self.region, &self.account, &self.queue.name)
+        match self.dying {
+            true => dying_key(&self.region, &self.account, &self.queue.name),
+            false => key(&self.region, &self.account, &self.queue.name),
+        }
     }
 
     /// The part of messages' keys that is the queue.
@@ -88,6 +115,24 @@ impl Found {
         self.queue.changed_ms = call.now_ms;
         Ok(state.put(&self.key(), &self.queue)?)
     }
+}
+
+/// A queue that was deleted, as long as it answers: "the deletion process takes up to 60 seconds. Requests you send involving
+/// that queue during the 60 seconds might succeed" <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>.
+/// `sqs.gone` says how long.
+fn dying(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    region: &str,
+    account: &str,
+    name: &str,
+) -> Result<Option<Queue>, Error> {
+    let deleted: Option<u64> = state.get(&deleted_key(region, account, name))?;
+    let until = deleted.map(|deleted| deleted.saturating_add(call.delay_ms("sqs.gone")));
+    if until.is_some_and(|until| call.now_ms < until) {
+        return Ok(state.get(&dying_key(region, account, name))?);
+    }
+    Ok(None)
 }
 
 fn no_queue() -> Error {
@@ -117,12 +162,13 @@ pub(super) fn create_queue(state: &mut Transaction<'_>, call: &Call<'_>) -> Repl
         return answers::answer(call, &json!({ "QueueUrl": url }));
     }
     let deleted: Option<u64> = state.get(&deleted_key(region, account, &input.name))?;
-    if deleted.is_some_and(|deleted| call.now_ms < deleted + MINUTE_MS) {
+    if deleted.is_some_and(|deleted| call.now_ms < deleted + call.world.clock.wait_ms(MINUTE_MS)) {
         let message =
             "You must wait 60 seconds after deleting a queue before you can create another with the same name.";
         return Err(Error::new(400, "QueueDeletedRecently", message));
     }
     state.delete(&deleted_key(region, account, &input.name));
+    state.delete(&dying_key(region, account, &input.name));
     state.put(&key(region, account, &input.name), &made(call, input)?)?;
     answers::answer(call, &json!({ "QueueUrl": url }))
 }
@@ -248,9 +294,17 @@ struct OfQueue {
 pub(super) fn delete_queue(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: OfQueue = answers::input(call)?;
     let found = Found::at(state, call, &input.url)?;
+    if found.dying {
+        return answers::nothing(call);
+    }
     message::delete_all(state, &found.path());
     state.delete(&found.key());
-    state.put(&deleted_key(&found.region, &found.account, &found.queue.name), &call.now_ms)?;
+    let (region, account, name) = (&found.region, &found.account, &found.queue.name);
+    state.put(&deleted_key(region, account, name), &call.now_ms)?;
+    if call.delay_ms("sqs.gone") > 0 {
+        state.put(&dying_key(region, account, name), &found.queue)?;
+    }
+    tagging::leave(state, call, account, region, &arn(region, account, name), found.queue.tags.written())?;
     answers::nothing(call)
 }
 

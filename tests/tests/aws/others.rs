@@ -1,0 +1,153 @@
+//! What others have on AWS that the service takes no more, or that keeps ours out: said at plan by name, and the rest goes on.
+
+use provision_sandbox::fault::Nth;
+use provision_tests::answers::s3;
+use provision_tests::stage::Stage;
+
+use crate::clouds::aws::hand::{boto, python};
+use crate::clouds::{AWS, fault, wrote_nothing};
+
+/// A bucket of others whose policy lets a role in that is deleted later.
+const ROLE: &str = "
+role = iam.create_role(RoleName='them', AssumeRolePolicyDocument=document([{'Effect': 'Allow', 'Principal': {'Service': 'ec2.amazonaws.com'}, 'Action': 'sts:AssumeRole'}]))['Role']
+s3.put_bucket_policy(Bucket=b, Policy=document(statements() + [{'Sid': 'theirs', 'Effect': 'Allow', 'Principal': {'AWS': role['Arn']}, 'Action': 's3:GetObject', 'Resource': 'arn:aws:s3:::' + b + '/*'}]))
+";
+
+fn adopted() -> Stage {
+    let stage = AWS.planned();
+    boto(&stage.hand(), &format!("make(b); sqs.create_queue(QueueName=q){ROLE}"));
+    AWS.change(&stage, AWS.plans.adopting);
+    stage
+}
+
+#[test]
+fn deleted_principal_is_named_at_plan() {
+    let stage = adopted();
+    boto(&stage.hand(), "iam.delete_role(RoleName='them')");
+    stage.faults().clear();
+    let plan = AWS.ends(&stage, 6, &["plan"]);
+    assert!(plan.contains("statement `theirs`") && plan.contains("was deleted"), "{plan}");
+    AWS.ends(&stage, 6, &["apply", "--yes"]);
+    wrote_nothing(&stage);
+}
+
+#[test]
+fn destroy_goes_on_with_the_rest_beside_a_deleted_principal() {
+    let stage = adopted();
+    AWS.apply(&stage);
+    boto(&stage.hand(), "iam.delete_role(RoleName='them')");
+    let destroyed = AWS.ends(&stage, 5, &["destroy", "--yes"]);
+    assert!(destroyed.contains("was deleted") && destroyed.contains("remove or correct that statement"), "{destroyed}");
+    let left = (AWS.ours)(&stage.hand());
+    // No mark goes before everything that the marks tell of is gone.
+    assert_eq!(left, ["bucket acme-{s}", "queue acme-{s}-events", "statement of the bucket"]);
+    boto(
+        &stage.hand(),
+        "s3.put_bucket_policy(Bucket=b, Policy=document([one for one in statements() if one['Sid'] != 'theirs']))",
+    );
+    AWS.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!((AWS.ours)(&stage.hand()), Vec::<String>::new());
+}
+
+/// To block public access would make S3 refuse every policy with a statement for everybody.
+#[test]
+fn private_is_refused_beside_a_public_statement() {
+    let stage = AWS.planned();
+    boto(
+        &stage.hand(),
+        "make(b); sqs.create_queue(QueueName=q); s3.delete_public_access_block(Bucket=b)
+s3.put_bucket_policy(Bucket=b, Policy=document([{'Sid': 'web', 'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObject', 'Resource': 'arn:aws:s3:::' + b + '/*'}]))",
+    );
+    AWS.change(&stage, AWS.plans.adopting);
+    stage.faults().clear();
+    let plan = AWS.ends(&stage, 6, &["plan"]);
+    assert!(plan.contains("statement `web`") && plan.contains("lets everybody in"), "{plan}");
+    AWS.ends(&stage, 6, &["apply", "--yes"]);
+    wrote_nothing(&stage);
+    stage.write("provision.toml", &AWS.plan_with(AWS.plans.adopting).replace("private = true\n", ""));
+    AWS.apply(&stage);
+}
+
+/// A function of others that is gone holds up neither our entry nor its removal.
+#[test]
+fn dead_function_of_others_holds_nothing_up() {
+    let stage = AWS.planned();
+    boto(
+        &stage.hand(),
+        "make(b); sqs.create_queue(QueueName=q)
+notify({'LambdaFunctionConfigurations': [{'Id': 'old', 'LambdaFunctionArn': 'arn:aws:lambda:us-east-1:{a}:function:gone', 'Events': ['s3:ObjectRemoved:*']}]})",
+    );
+    AWS.change(&stage, AWS.plans.adopting);
+    AWS.apply(&stage);
+    AWS.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!((AWS.ours)(&stage.hand()), Vec::<String>::new());
+    assert_eq!(
+        python(&stage.hand(), "print([one['Id'] for one in notifications()['LambdaFunctionConfigurations']])"),
+        "['old']"
+    );
+}
+
+/// Without the key in the plan file the server gets no rights on it.
+#[test]
+fn key_that_the_plan_file_does_not_name_is_warned_about() {
+    const KEY: &str = "arn:aws:kms:eu-west-1:{a}:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+    let stage = AWS.planned();
+    boto(&stage.hand(), &format!("make(b); encrypt('aws:kms', KMSMasterKeyID='{KEY}'); sqs.create_queue(QueueName=q)"));
+    AWS.change(&stage, AWS.plans.adopting);
+    assert!(AWS.ends(&stage, 0, &["plan"]).contains(&format!("encrypted with {KEY}")));
+    let named = format!("private = true\nencryption = {{ kms_key = \"{KEY}\" }}\n");
+    stage.write("provision.toml", &AWS.plan_with(AWS.plans.adopting).replace("private = true\n", &named));
+    assert!(!AWS.ends(&stage, 0, &["plan"]).contains("gets no rights"));
+}
+
+/// Keys with what XML cannot write are deleted one by one.
+#[test]
+fn keys_with_control_characters_are_emptied() {
+    let stage = AWS.applied();
+    boto(
+        &stage.hand(),
+        "version()
+for key in ['a\\x01b', 'plain', 'a+b c%41', '\\x01']: s3.put_object(Bucket=b, Key=key, Body=b'')
+s3.delete_object(Bucket=b, Key='a\\x01b')",
+    );
+    AWS.succeed(&stage, &["destroy", "--yes", "--delete-data", AWS.bucket]);
+    assert_eq!((AWS.ours)(&stage.hand()), Vec::<String>::new());
+}
+
+#[test]
+fn denial_is_told_in_the_services_own_words() {
+    let stage = AWS.applied();
+    let message = "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:GetBucketCORS on resource: \"b\" with an explicit deny in a service control policy";
+    fault(&stage, "s3:GetBucketCors", Nth::Every, s3(403, "AccessDenied", message));
+    let drift = AWS.ends(&stage, 1, &["drift"]);
+    assert!(drift.contains("of the organization") && !drift.contains("grant `s3:GetBucketCORS`"), "{drift}");
+}
+
+/// Whoever denies everybody the queue silences the server: the statement is named, and apply does not pretend to mend it.
+#[test]
+fn statement_that_silences_the_queue_is_never_in_sync() {
+    let stage = AWS.applied();
+    boto(
+        &stage.hand(),
+        "attribute(Policy=document(of_queue() + [{'Sid': 'closed', 'Effect': 'Deny', 'Principal': '*', 'Action': 'sqs:Send*', 'Resource': '*'}]))",
+    );
+    for command in [&["drift"][..], &["apply", "--yes"]] {
+        let ran = AWS.ends(&stage, 6, command);
+        assert!(ran.contains("no message gets through") && ran.contains("`closed`"), "{ran}");
+    }
+}
+
+/// On a queue that was adopted others' settings are warned about.
+#[test]
+fn what_silences_an_adopted_queue_is_warned_about() {
+    let stage = AWS.planned();
+    boto(
+        &stage.hand(),
+        "make(b); sqs.create_queue(QueueName=q, Attributes={'MaximumMessageSize': '1024'})
+s3.put_bucket_policy(Bucket=b, Policy=document([{'Sid': 'closed', 'Effect': 'Deny', 'Principal': '*', 'Action': 's3:Get*', 'Resource': 'arn:aws:s3:::' + b + '/*'}]))",
+    );
+    AWS.change(&stage, AWS.plans.adopting);
+    let plan = AWS.ends(&stage, 0, &["plan"]);
+    assert!(plan.contains("events may not get through queue `acme-{s}-events`: max_message_bytes 1024"), "{plan}");
+    assert!(plan.contains("statement `closed` of its policy denies it to all"), "{plan}");
+}

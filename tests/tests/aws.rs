@@ -7,6 +7,7 @@ mod credentials;
 mod late;
 mod others;
 
+use provision_tests::backend::Backend;
 use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
@@ -144,10 +145,14 @@ fn every_call_of_a_bucket_but_its_creation_names_the_owner(aws: &Place) {
     (aws.fill)(&stage.hand());
     boto(
         &stage.hand(),
-        "s3.put_object(Bucket=b, Key='a\\x01b', Body=b'')
-s3.delete_public_access_block(Bucket=b); s3.delete_bucket_ownership_controls(Bucket=b); encrypt('aws:kms')",
+        "s3.delete_public_access_block(Bucket=b); s3.delete_bucket_ownership_controls(Bucket=b); encrypt('aws:kms')",
     );
     aws.succeed(&stage, &["apply", "--yes"]);
+    // A key that no document can name is deleted by itself; MiniStack's lists cannot be read with one.
+    let odd = aws.backend == Backend::Sandbox;
+    if odd {
+        boto(&stage.hand(), "s3.put_object(Bucket=b, Key='a\\x01b', Body=b'')");
+    }
     aws.ends(&stage, 6, &["destroy", "--yes"]);
     aws.succeed(&stage, &["destroy", "--yes", "--delete-data", aws.bucket]);
     look(&stage);
@@ -158,7 +163,8 @@ s3.delete_public_access_block(Bucket=b); s3.delete_bucket_ownership_controls(Buc
     aws.succeed(&stage, &["apply", "--yes"]);
     aws.succeed(&stage, &["destroy", "--yes"]);
     look(&stage);
-    let expected: std::collections::BTreeSet<_> = OWNED.iter().map(ToString::to_string).collect();
+    let tried = |operation: &&&str| odd || **operation != "s3:DeleteObject";
+    let expected: std::collections::BTreeSet<_> = OWNED.iter().filter(tried).map(ToString::to_string).collect();
     assert_eq!(seen, expected);
 }
 

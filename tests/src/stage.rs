@@ -79,9 +79,11 @@ impl Stage {
     /// It cannot be started.
     #[must_use]
     pub fn start_in(cloud: EmulatorKind, state: &Path) -> Self {
-        let directory = Some(state.to_owned());
+        let (directory, kept) = (Some(state.to_owned()), state.join("journal").exists());
         let stage = Self::with(Options { directory, clouds: vec![cloud], recording: true, ..Options::default() });
-        stage.sandbox().world().clock.advance(PAST);
+        if kept {
+            stage.sandbox().world().clock.advance(PAST);
+        }
         stage
     }
 

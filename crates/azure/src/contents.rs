@@ -121,7 +121,7 @@ pub(crate) async fn empty(writer: &Writer, content: &Content<'_>, context: &Oper
     let reader = writer.reader();
     let found = content.open(reader, Listing::Blobs).await?;
     let Some((store, FirstPages { blobs: mut first, .. })) = found else { return Ok(()) };
-    let mut emptying = Emptying::new(context, "blobs and versions");
+    let (mut emptying, mut in_vain) = (Emptying::new(context, "blobs and versions"), false);
     loop {
         let listed = AtomicU64::new(0);
         let delete = |items: Vec<BlobItem>| {
@@ -130,11 +130,13 @@ pub(crate) async fn empty(writer: &Writer, content: &Content<'_>, context: &Oper
         };
         let deleted = emptying.pages(pages(reader, &store, first), delete).await?;
         emptying.go_on(&format!("container `{}`", content.container))?;
-        match (listed.into_inner(), deleted) {
-            (0, _) => return Ok(()),
-            (listed, 0) => return Err(no_progress(content.container, listed)),
-            _ => first = reader.list_blobs(&store, false, None).await?,
+        match (listed.into_inner(), deleted, in_vain) {
+            (0, ..) => return Ok(()),
+            (listed, 0, true) => return Err(no_progress(content.container, listed)),
+            // Somebody else may have deleted them meanwhile: another look tells.
+            (_, deleted, _) => in_vain = deleted == 0,
         }
+        first = reader.list_blobs(&store, false, None).await?;
     }
 }
 

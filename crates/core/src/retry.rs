@@ -55,6 +55,12 @@ pub(crate) fn heartbeat() -> Duration {
     HEARTBEAT / *LIMITS
 }
 
+/// So much of a wait that others keep: all of it, but in tests.
+#[must_use]
+pub fn shortened(wait: Duration) -> Duration {
+    wait / *WAITS
+}
+
 static WAITS: LazyLock<u32> = LazyLock::new(|| divisor("PROVISION_TEST_WAITS"));
 static LIMITS: LazyLock<u32> = LazyLock::new(|| divisor("PROVISION_TEST_LIMITS"));
 
@@ -88,7 +94,7 @@ impl Patience {
 
     /// Wait.
     pub(crate) async fn wait(&mut self, wait: Duration) {
-        let shortened = wait / *WAITS;
+        let shortened = shortened(wait);
         sleep(shortened).await;
         self.spared += wait.saturating_sub(shortened);
     }
@@ -183,8 +189,11 @@ impl FaultsInARow {
             RetryClass::Transient => (false, Duration::ZERO),
             _ => return None,
         };
-        if throttled != self.throttled || self.count == 0 {
-            *self = Self::begin(throttled);
+        match self.count {
+            // The first one has taken as long as the call.
+            0 => self.throttled = throttled,
+            _ if throttled != self.throttled => *self = Self::begin(throttled),
+            _ => {}
         }
         self.count += 1;
         let wait = self.patience.next().max(asked);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use provision_core::mark::{Mark, Recorded};
+use provision_core::retry;
 use provision_core::{Error, ErrorKind};
 
 use crate::client::Reader;
@@ -113,7 +114,7 @@ impl Claims {
     pub(crate) fn is_new(&self, identity: &str) -> bool {
         let mut known = self.known();
         let since = known.listed_only.entry(identity.to_owned()).or_insert_with(Instant::now);
-        since.elapsed() < SHOWN_AFTER
+        since.elapsed() < retry::shortened(SHOWN_AFTER)
     }
 
     /// Something for people to know.

@@ -97,7 +97,7 @@ fn identity_that_the_directory_does_not_show_yet_is_waited_for() {
     let stage = AZURE.planned();
     let principal = SERVER.replace('1', "4");
     AZURE.change(&stage, &[(SERVER, &principal)]);
-    stage.faults().set_propagation("principals", Duration::from_secs(400));
+    stage.faults().set_propagation("principals", Duration::from_secs(200));
     stage.sandbox().seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
     let ran = stage.hastened(|| AZURE.run(&stage, &["apply", "--yes"]));
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);

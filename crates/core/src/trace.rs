@@ -39,11 +39,11 @@ static ELEMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"<([A-Za-
 #[must_use]
 pub fn text_without_secrets(text: &str) -> String {
     let blank = |found: &Captures<'_>| format!("{}{REDACTED}", &found[1]);
-    replaced(&TOKEN, text, &blank).into_owned()
+    replaced(TOKEN.as_ref(), text, &blank).into_owned()
 }
 
-fn replaced<'t>(pattern: &Option<Regex>, text: &'t str, with: &dyn Fn(&Captures<'_>) -> String) -> Cow<'t, str> {
-    pattern.as_ref().map_or(Cow::Borrowed(text), |pattern| pattern.replace_all(text, with))
+fn replaced<'t>(pattern: Option<&Regex>, text: &'t str, with: &dyn Fn(&Captures<'_>) -> String) -> Cow<'t, str> {
+    pattern.map_or(Cow::Borrowed(text), |pattern| pattern.replace_all(text, with))
 }
 
 /// An XML document whose secret elements are blanked.
@@ -53,7 +53,7 @@ fn xml_without_secrets(text: &str) -> String {
         let echoes = ECHOES.iter().any(|echo| name.starts_with(echo));
         if echoes || is_secret(&name) { format!("<{}>{REDACTED}</", &found[1]) } else { found[0].to_owned() }
     };
-    text_without_secrets(&replaced(&ELEMENT, text, &blank))
+    text_without_secrets(&replaced(ELEMENT.as_ref(), text, &blank))
 }
 
 /// One request and its answer. Headers are left out: they hold signatures and tokens.

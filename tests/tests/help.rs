@@ -56,6 +56,7 @@ const COVERED: &[(&str, &str)] = &[
     ("sandbox serve", "serve_prints_what_clients_need_and_the_binary_obeys_it"),
     ("sandbox serve --dir", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
     ("sandbox serve --faults", "serve_misbehaves_as_a_file_says"),
+    ("sandbox serve --real-time", "queue_s_name_is_free_after_a_minute_in_real_time_and_after_a_second_otherwise"),
     ("sandbox serve --port", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
     ("schema", "usage_exits_with_64"),
     ("show", "saved_change_set_is_applied_without_its_plan_file"),

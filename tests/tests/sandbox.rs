@@ -202,6 +202,24 @@ fn served_on_the_port_and_in_the_folder_that_are_asked_for() {
     assert!(!place.path().join("elsewhere/snapshot").exists());
 }
 
+/// The plan file's role is there too: it was given to the server.
+#[test]
+fn queue_s_name_is_free_after_a_minute_in_real_time_and_after_a_second_otherwise() {
+    for (more, code) in [(&["aws.toml"][..], 0), (&["--real-time", "aws.toml"], 5)] {
+        let place = Place::new();
+        let (mut server, variables) = serve(&place, more);
+        let env: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        for command in ["apply", "destroy"] {
+            let ran = place.run_in(&["aws", command, "aws.toml", "--yes"], &env);
+            assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        }
+        let again = place.run_in(&["aws", "apply", "aws.toml", "--yes", "--timeout", "8"], &env);
+        assert_eq!(again.code, code, "{}{}", again.stdout, again.stderr);
+        let _ = server.kill();
+        let _ = server.wait();
+    }
+}
+
 /// Nobody made the role that an example takes for granted.
 fn without_access(text: &str) -> String {
     text.split("[aws.access]").next().unwrap_or_default().to_owned()

@@ -101,6 +101,9 @@ pub(crate) enum SandboxAction {
         /// Misbehave as this file says: latency, errors, dropped connections, delays.
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
+        /// Let the services' own waits take as long as they do, as a queue's name of a minute: a rehearsal waits a second.
+        #[arg(long)]
+        real_time: bool,
         /// Make what these plan files take for granted: roles, projects, service accounts, subscriptions, principals.
         plan_files: Vec<PathBuf>,
     },

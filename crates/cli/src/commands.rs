@@ -50,8 +50,8 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
         Command::Schema => schema::run(),
         Command::Show { change_set } => show::run(&change_set, view.as_ref()),
-        Command::Sandbox(SandboxAction::Serve { dir, port, faults, plan_files }) => {
-            sandbox::serve(dir, port, faults, &plan_files, global.timeout).await
+        Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, plan_files }) => {
+            sandbox::serve(dir, port, faults, real_time, &plan_files, global.timeout).await
         }
         Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),

@@ -1,7 +1,9 @@
 //! What every command needs: a connection to the cloud, or to a sandbox where the flags ask for one.
 
 use provision_core::Error;
-use provision_core::provider::Connection;
+use provision_core::event::EventSink;
+use provision_core::provider::{Connection, Observer, Provisioner};
+use provision_core::survey::announced;
 use provision_sandbox::Sandbox;
 
 use crate::arguments::Global;
@@ -34,5 +36,19 @@ impl Session {
         let sandbox = global.sandbox.as_deref().map(start).transpose()?;
         let variables = sandbox.as_ref().map(|sandbox| sandbox.environment().into_iter().collect());
         Ok(Self { connection: Connection { sandbox: variables, trace }, _sandbox: sandbox })
+    }
+
+    /// What can only look at a deployment. Credentials may take their time, which is told.
+    pub(crate) async fn observer(&self, checked: &Checked, events: &dyn EventSink) -> Result<Box<dyn Observer>, Error> {
+        announced(checked.settings.observer(&self.connection), events).await
+    }
+
+    /// What can write it too.
+    pub(crate) async fn provisioner(
+        &self,
+        checked: &Checked,
+        events: &dyn EventSink,
+    ) -> Result<Box<dyn Provisioner>, Error> {
+        announced(checked.settings.provisioner(&self.connection), events).await
     }
 }

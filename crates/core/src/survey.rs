@@ -116,8 +116,8 @@ pub async fn survey_settled(
     }
 }
 
-/// A look, with a sign of life every so often.
-async fn announced<T>(look: impl Future<Output = T>, events: &dyn EventSink) -> T {
+/// A look, or what comes before it, with a sign of life every so often.
+pub async fn announced<T>(look: impl Future<Output = T>, events: &dyn EventSink) -> T {
     let (mut look, begun) = (std::pin::pin!(look), Instant::now());
     loop {
         match timeout(retry::heartbeat(), &mut look).await {

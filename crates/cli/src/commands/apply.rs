@@ -46,7 +46,7 @@ async fn from_plan_file(
     let (intent, view) = (checked.intent(Purpose::Apply, orphans), invocation.view);
     let session = Session::open(&[&checked], invocation.global, view)?;
     let look = async {
-        let provider = checked.settings.provisioner(&session.connection).await?;
+        let provider = session.provisioner(&checked, view).await?;
         let set = checked.change_set(provider.as_ref(), &intent, view).await?;
         view.change_set(&set);
         let blockers = set.blockers();
@@ -77,7 +77,7 @@ async fn saved(path: &Path, cloud: CloudId, invocation: Invocation<'_>) -> Comma
     let (intent, view) = (checked.intent(Purpose::Apply, set.with_orphans), invocation.view);
     let session = Session::open(&[&checked], invocation.global, view)?;
     let look = async {
-        let provider = checked.settings.provisioner(&session.connection).await?;
+        let provider = session.provisioner(&checked, view).await?;
         let now = checked.change_set(provider.as_ref(), &intent, view).await?;
         is_for(&set, &now.identity, cloud)?;
         if let Some(error) = now.unreadable.first() {

@@ -31,7 +31,7 @@ pub(crate) async fn run(
     let intent = checked.intent(Purpose::Destroy { delete_data }, orphans);
     let session = Session::open(&[&checked], global, view)?;
     let look = async {
-        let provider = checked.settings.provisioner(&session.connection).await?;
+        let provider = session.provisioner(&checked, view).await?;
         let set = checked.change_set(provider.as_ref(), &intent, view).await?;
         view.change_set(&set);
         let blockers = set.blockers();

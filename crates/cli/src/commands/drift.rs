@@ -57,7 +57,7 @@ fn check_each(paths: &[PathBuf], cloud: CloudId) -> Result<Vec<Checked>, Failure
 
 async fn look(checked: &Checked, session: &Session, view: &dyn View) -> Result<ChangeSet, Error> {
     let observed = async {
-        let observer = checked.settings.observer(&session.connection).await?;
+        let observer = session.observer(checked, view).await?;
         checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, false), view).await
     };
     observed.await.map_err(|error| error.with_plan_file(&checked.source.name))

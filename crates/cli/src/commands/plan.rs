@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let checked = check(&path, cloud)?;
     can_write(out.as_deref(), &path)?;
     let session = Session::open(&[&checked], global, view)?;
-    let observer = checked.settings.observer(&session.connection).await?;
+    let observer = session.observer(&checked, view).await?;
     let set = checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans), view).await?;
     let blockers = set.blockers();
     view.plan(&set, &blockers);

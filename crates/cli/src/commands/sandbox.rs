@@ -18,6 +18,7 @@ pub(crate) async fn serve(
     dir: PathBuf,
     port: u16,
     faults: Option<PathBuf>,
+    real_time: bool,
     plan_files: &[PathBuf],
     timeout: Option<u64>,
 ) -> CommandResult {
@@ -25,7 +26,7 @@ pub(crate) async fn serve(
     let checked = plan_files.iter().map(|path| check_all(path)).collect::<Result<Vec<_>, _>>()?;
     let faults = faults.as_deref().map(Faults::read).transpose();
     let faults = faults.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
-    let options = Options { directory: Some(dir.clone()), port, faults, ..Options::default() };
+    let options = Options { directory: Some(dir.clone()), port, faults, hastened: !real_time, ..Options::default() };
     let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", &dir, &error))?;
     for plan in checked.iter().flatten() {
         let seeded = plan.cloud.seed(&sandbox, &plan.settings.prerequisites());

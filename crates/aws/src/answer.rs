@@ -49,11 +49,19 @@ impl Intercept for WholeAnswers {
         let believed = match bag.load::<Metadata>() {
             Some(operation) if response.status().is_success() => {
                 is_document(operation.service(), operation.name(), body)
+                    && is_deletion(operation.service(), operation.name(), response.status().as_u16())
             }
             _ => !is_cut_off(body),
         };
         if believed { Ok(()) } else { Err("this is no whole document of the service".into()) }
     }
+}
+
+/// Whether a status can be that of a deletion, where it is one of S3's: "no content"
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html>).
+fn is_deletion(service: &str, operation: &str, status: u16) -> bool {
+    let deletes = service == "S3" && operation.starts_with("Delete") && operation != "DeleteObjects";
+    !deletes || status == 204
 }
 
 /// Whether a body can be what an operation of a service answers with.
@@ -69,7 +77,7 @@ fn is_document(service: &str, operation: &str, body: &[u8]) -> bool {
         _ if operation.starts_with("Head") => true,
         _ if operation == "GetBucketPolicy" => text.starts_with('{') && text.ends_with('}'),
         _ if text.is_empty() => !reads(operation),
-        _ if text.starts_with('{') => text.ends_with('}'),
+        _ if text.starts_with('{') => false,
         _ => whole_root(text).is_some_and(|root| !root.eq_ignore_ascii_case("html")),
     }
 }

@@ -256,6 +256,8 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         "RequestTimeout" | "RequestTimeoutException" | "InternalError" | "ServiceUnavailable" => {
             (Kind::Unavailable, RetryClass::Transient)
         }
+        // Every 404 of the services' own says what it did not find; this one is of something in between.
+        "" if status == 404 => (Kind::Unexpected, RetryClass::Final),
         _ => by_status(status),
     }
 }

@@ -20,7 +20,7 @@ pub struct Emptying<'a> {
 
 /// Passes over everything after which an emptying is given up: each found something still, so that somebody goes on writing, or
 /// the service does not delete what it says it does.
-const MOST_PASSES: u32 = 30;
+const MOST_PASSES: u32 = 200;
 
 impl<'a> Emptying<'a> {
     /// An emptying that shows itself on the run's watch; `noun` is what is counted: `objects and versions`.

@@ -32,7 +32,7 @@ const THROTTLED_BUDGET: Duration = Duration::from_secs(60);
 const LONGEST_ASKED: Duration = Duration::from_secs(5 * 60);
 /// How long one call is repeated on passing faults.
 const TRANSIENT_BUDGET: Duration = Duration::from_secs(20);
-/// Passing faults in a row after which a call is given up, however quickly they came.
+/// Passing faults after which a call is given up, however quickly they came.
 const TRANSIENT_ATTEMPTS: u32 = 4;
 /// How long an operation is repeated while others write to the same thing. S3 answers `OperationAborted` for up to two
 /// minutes after a change (the budget Terraform's provider settled on too).
@@ -79,7 +79,11 @@ pub(crate) struct Patience {
 
 impl Patience {
     pub(crate) fn begin() -> Self {
-        Self { begun: Instant::now(), waits: waits(), spared: Duration::ZERO }
+        Self::since(Instant::now())
+    }
+
+    fn since(begun: Instant) -> Self {
+        Self { begun, waits: waits(), spared: Duration::ZERO }
     }
 
     /// How long it took so far.
@@ -156,53 +160,57 @@ where
     if is_stopped() {
         return Err(told_to_stop());
     }
-    let (started, mut attempts, mut faults) = (Instant::now(), 1, FaultsInARow::begin(false));
+    let (started, mut attempts, mut faults) = (Instant::now(), 1, Faults::default());
     loop {
         let error = match send().await {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        match faults.wait(error.retry()) {
-            Some(wait) if waited(&mut faults.patience, wait).await => {}
-            _ => return Err(error.effort(attempts, started.elapsed())),
+        let goes_on = match faults.wait(error.retry(), started) {
+            Some((patience, wait)) => waited(patience, wait).await,
+            None => false,
+        };
+        if !goes_on {
+            return Err(error.effort(attempts, started.elapsed()));
         }
         attempts += 1;
     }
 }
 
-/// Faults of one class in a row: each class has its own budget.
-struct FaultsInARow {
-    throttled: bool,
-    count: u32,
-    patience: Patience,
+/// The faults of one call: each class has a budget of its own, from the first of its faults on.
+#[derive(Default)]
+struct Faults {
+    throttled: Option<Patience>,
+    passing: Option<(Patience, u32)>,
 }
 
-impl FaultsInARow {
-    fn begin(throttled: bool) -> Self {
-        Self { throttled, count: 0, patience: Patience::begin() }
+impl Faults {
+    /// How long to wait before the next attempt, and what is waited with; `None` if there is to be none.
+    fn wait(&mut self, class: &RetryClass, begun: Instant) -> Option<(&mut Patience, Duration)> {
+        match class {
+            RetryClass::Throttled(asked) => self.wait_for_quiet(asked.unwrap_or_default()),
+            RetryClass::Transient => self.wait_for_better(begun),
+            _ => None,
+        }
     }
 
-    /// How long to wait before the next attempt; `None` if there is to be none.
-    fn wait(&mut self, class: &RetryClass) -> Option<Duration> {
-        let (throttled, asked) = match class {
-            RetryClass::Throttled(asked) => (true, asked.unwrap_or_default()),
-            RetryClass::Transient => (false, Duration::ZERO),
-            _ => return None,
-        };
-        match self.count {
-            // The first one has taken as long as the call.
-            0 => self.throttled = throttled,
-            _ if throttled != self.throttled => *self = Self::begin(throttled),
-            _ => {}
-        }
-        self.count += 1;
-        let wait = self.patience.next().max(asked);
-        let budget = if throttled { THROTTLED_BUDGET } else { TRANSIENT_BUDGET / *LIMITS };
-        // What the service itself asks for is waited for once, even if it is longer than that.
-        let in_time =
-            self.patience.elapsed() + wait < budget || (throttled && self.count == 1 && asked <= LONGEST_ASKED);
-        let goes_on = in_time && (throttled || self.count < TRANSIENT_ATTEMPTS);
-        goes_on.then_some(wait)
+    /// What the service itself asks for is waited for once, even if it is longer than the budget.
+    fn wait_for_quiet(&mut self, asked: Duration) -> Option<(&mut Patience, Duration)> {
+        let first = self.throttled.is_none();
+        let patience = self.throttled.get_or_insert_with(Patience::begin);
+        let wait = patience.next().max(asked);
+        let in_time = patience.elapsed() + wait < THROTTLED_BUDGET || (first && asked <= LONGEST_ASKED);
+        in_time.then_some((patience, wait))
+    }
+
+    /// The first of these faults has taken as long as the call, unless the service asked to slow down before.
+    fn wait_for_better(&mut self, begun: Instant) -> Option<(&mut Patience, Duration)> {
+        let begun = if self.throttled.is_some() { Instant::now() } else { begun };
+        let (patience, count) = self.passing.get_or_insert_with(|| (Patience::since(begun), 0));
+        *count += 1;
+        let wait = patience.next();
+        let in_time = patience.elapsed() + wait < TRANSIENT_BUDGET / *LIMITS && *count < TRANSIENT_ATTEMPTS;
+        in_time.then_some((patience, wait))
     }
 }
 
@@ -290,6 +298,14 @@ mod tests {
         let mut classes = vec![throttled; 8];
         classes.extend([dropped.clone(), dropped]);
         assert_eq!(answered_by(&classes).await.unwrap(), 11);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn faults_of_two_classes_in_turn_come_to_an_end() {
+        let classes = vec![[RetryClass::Throttled(None), RetryClass::Transient]; 100].concat();
+        let started = Instant::now();
+        answered_by(&classes).await.unwrap_err();
+        assert!(started.elapsed() < THROTTLED_BUDGET + TRANSIENT_BUDGET);
     }
 
     #[tokio::test(start_paused = true)]

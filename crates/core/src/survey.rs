@@ -196,7 +196,7 @@ impl Survey {
 
 /// Whether something of it was answered, and not by the service.
 fn is_unknown(observation: &Observation) -> bool {
-    let unread = |error: &Error| error.kind() == ErrorKind::Unavailable;
+    let unread = |error: &Error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unexpected);
     match observation {
         Observation::Unreadable(error) => unread(error),
         Observation::Present(present) => {

@@ -57,10 +57,10 @@ fn signals() {
         names.iter().enumerate().flat_map(|(at, names)| clouds.map(|cloud| (at, *names, cloud))).collect();
     try_each("signals", &super::sample(&all, 5), |(seed, names, cloud)| {
         let (stage, mut random) = (cloud.planned(), Random(*seed as u64));
-        stage.faults().set_latency(Duration::from_millis(20));
+        stage.faults().set_latency(Duration::from_millis(100));
         for command in [["apply", "--yes"], ["destroy", "--yes"]] {
             let child = cloud.spawn(&stage, &command);
-            std::thread::sleep(Duration::from_millis(150 + random.below(600) as u64));
+            std::thread::sleep(Duration::from_millis(100 + random.below(500) as u64));
             names.iter().for_each(|name| signal(&child, name));
             let ran = finished(child);
             let what = format!("{} {command:?} {names:?}", cloud.name);

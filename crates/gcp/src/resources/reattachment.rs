@@ -116,8 +116,15 @@ async fn put_back(writer: &Writer, name: &str, spare: &Subscription) -> Result<(
     let again = spare.clone().set_name(name).set_labels(marked_for(&labels_of(&spare.labels), name));
     match writer.create_subscription(&again).await {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.with_retry(TOPIC_NOT_SEEN)),
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => {}
+        // The one that was deleted a moment ago may be known still: what is there must be the new one.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let there = settling(writer.reader().get_subscription(name).await, true)?;
+            if there.is_none_or(|there| there.topic != spare.topic || there.detached) {
+                return Err(error.with_retry(NOT_SEEN));
+            }
+        }
+        Err(error) => return Err(error),
+        Ok(()) => {}
     }
     give_back(writer, name, spare).await
 }

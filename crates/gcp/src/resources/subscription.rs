@@ -231,7 +231,8 @@ pub(crate) async fn create(
 ) -> Result<Created, Error> {
     let spare = spare_of(writer, name).await?;
     let kept = spare.as_ref().map(kept_labels).unwrap_or_default();
-    let mut desired = Subscription::new().set_name(name).set_labels(kept.into_iter().chain(tags.clone()));
+    let had = spare.clone().unwrap_or_default();
+    let mut desired = had.set_name(name).set_labels(kept.into_iter().chain(tags.clone()));
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
         desired = with_facet(desired, SubscriptionFacet::of(facet)?, value)?;
     }

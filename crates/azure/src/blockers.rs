@@ -5,25 +5,33 @@ use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::client::Reader;
-use crate::client::models::SystemTopic;
+use crate::client::models::{Lock, SystemTopic};
 use crate::error::allowed;
 use crate::names::{Names, identity_of, last};
 
-/// Why what is in the account, or attached to it, cannot be deleted: a lock on the account holds for that too.
+/// Why what is in the account, or attached to it, cannot be deleted: a lock on the account holds for that too, one on what
+/// others have in it does not.
 pub(crate) async fn locked(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
-    locks(reader, &names.account_id()).await
+    let queue = names.queue.as_ref().map(|queue| names.queue_id(queue));
+    let ours: Vec<_> = [names.container_id(&names.container)].into_iter().chain(queue).collect();
+    let found = allowed(reader.list_locks(&names.account_id()).await)?.flatten().unwrap_or_default();
+    Ok(refusal(&names.account, found.into_iter().filter(|lock| ours.iter().any(|id| lock.holds(id)))))
 }
 
 /// The locks that forbid deleting <https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources>. Who
 /// may not list them is told by the deletion itself.
 pub(crate) async fn locks(reader: &Reader, scope: &str) -> Result<Option<Refusal>, Error> {
     let found = allowed(reader.list_locks(scope).await)?.flatten().unwrap_or_default();
-    let names: Vec<_> = found.iter().map(|lock| format!("`{}`", lock.name)).collect();
-    Ok((!names.is_empty()).then(|| Refusal {
-        reason: format!("`{}` is locked: {}", last(scope), names.join(", ")),
+    Ok(refusal(last(scope), found.into_iter()))
+}
+
+fn refusal(name: &str, locks: impl Iterator<Item = Lock>) -> Option<Refusal> {
+    let names: Vec<_> = locks.map(|lock| format!("`{}`", lock.name)).collect();
+    (!names.is_empty()).then(|| Refusal {
+        reason: format!("`{name}` is locked: {}", names.join(", ")),
         hint: "`az lock list` shows the lock; remove it if it is yours to remove, then run the same command again"
             .to_owned(),
-    }))
+    })
 }
 
 /// The refusal to delete what holds things of others, of which the first few are named.

@@ -304,6 +304,18 @@ fn release_of_a_locked_account_is_refused_at_plan() {
     assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
 }
 
+#[test]
+fn lock_on_what_others_have_in_a_shared_account_holds_nothing_up() {
+    let stage = shared();
+    let hand = stage.hand();
+    hand.send("PUT", &container("theirs"), json!({}));
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    let lock = format!("{}/providers/Microsoft.Authorization/locks/theirs", container("theirs"));
+    hand.send("PUT", &lock, json!({"properties": {"level": "CanNotDelete"}}));
+    AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
+    assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
+}
+
 /// The server's roles hold for the account, so for what others have in it.
 #[test]
 fn reach_of_the_server_s_roles_on_a_shared_account_is_said() {

@@ -3,7 +3,7 @@
 use provision_core::Error;
 use serde_json::Value;
 
-use super::models::{Named, RoleAssignment};
+use super::models::{Lock, RoleAssignment};
 use super::{Reader, Writer};
 use crate::names::last;
 
@@ -27,7 +27,7 @@ impl Reader {
     }
 
     /// Locks on a scope, above and below it <https://learn.microsoft.com/rest/api/resources/management-locks/list-by-scope>.
-    pub(crate) async fn list_locks(&self, scope: &str) -> Result<Option<Vec<Named>>, Error> {
+    pub(crate) async fn list_locks(&self, scope: &str) -> Result<Option<Vec<Lock>>, Error> {
         let text = format!("list the locks on `{}`", last(scope));
         self.list(&format!("{scope}/providers/Microsoft.Authorization/locks"), LOCKS, &text).await
     }

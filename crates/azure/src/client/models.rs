@@ -29,6 +29,24 @@ pub(crate) struct Named {
     pub(crate) name: String,
 }
 
+/// <https://learn.microsoft.com/rest/api/resources/management-locks/list-by-scope#managementlockobject>
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Lock {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    pub(crate) name: String,
+}
+
+impl Lock {
+    /// Whether it holds for something, by its full name: what is locked, and what is in that.
+    pub(crate) fn holds(&self, id: &str) -> bool {
+        let (own, id) = (self.id.to_ascii_lowercase(), id.to_ascii_lowercase());
+        let scope = own.split("/providers/microsoft.authorization/locks/").next().unwrap_or_default();
+        id.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
 /// <https://learn.microsoft.com/rest/api/resources/resource-groups/get#resourcegroup>
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ResourceGroup {

@@ -14,7 +14,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
 use self::security::Security;
-use crate::blockers::{deletion_refusal, immovable, locked, refusal_error};
+use crate::blockers::{deletion_refusal, immovable, locks, refusal_error};
 use crate::client::models::{Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
@@ -200,7 +200,8 @@ struct Held {
 
 /// Why the account cannot go: a lock, or things in it that this deployment did not make.
 pub(crate) async fn deletion_blockers(reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
-    let (held, lock) = futures::join!(all_in_account(reader, names), locked(reader, names));
+    let id = names.account_id();
+    let (held, lock) = futures::join!(all_in_account(reader, names), locks(reader, &id));
     match lock? {
         Some(refusal) => Ok(Some(refusal)),
         None => Ok(others(names, &held?)),

@@ -26,6 +26,9 @@ pub(super) struct Version {
     pub(super) checksum: Option<(String, String)>,
     /// Of how many parts it was made.
     pub(super) parts: usize,
+    /// How long they are.
+    #[serde(default)]
+    pub(super) part_sizes: Vec<u64>,
 }
 
 /// Where the versions of a bucket are: by key, and for one key the newest first.

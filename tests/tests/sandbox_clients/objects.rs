@@ -75,3 +75,19 @@ print(s3.head_object(Bucket='mine', Key='coded')['ContentEncoding'])",
         ]
     );
 }
+
+#[test]
+fn version_that_is_gone_is_deleted_again_and_metadata_comes_back_encoded() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
+s3.put_bucket_versioning(Bucket='mine', VersioningConfiguration={'Status': 'Enabled'})
+one = {'Key': 'k', 'VersionId': s3.put_object(Bucket='mine', Key='k')['VersionId']}
+def delete(one): return [sorted(key for key in answer if key in ['Deleted', 'Errors']) for answer in [s3.delete_objects(Bucket='mine', Delete={'Objects': [one]})]]
+print(delete(one), delete(one), delete({**one, 'VersionId': one['VersionId'][::-1]}))
+s3.meta.events.register('before-call.s3.PutObject', lambda params, **_: params['headers'].update({'x-amz-meta-who': 'Zo' + chr(235)}))
+s3.put_object(Bucket='mine', Key='k')
+print(s3.head_object(Bucket='mine', Key='k')['Metadata']['who'])",
+    );
+    assert_eq!(printed, ["[['Deleted']] [['Deleted']] [['Errors']]", "=?UTF-8?B?Wm/Dg8Kr?="]);
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use md5::{Digest as _, Md5};
 use serde::Serialize;
@@ -103,8 +103,7 @@ pub(super) fn kept(on: &On<'_>) -> Result<BTreeMap<String, String>, Error> {
     }
     let kept = |name: &str| KEPT.contains(&name) || name.starts_with("x-amz-meta-");
     let headers = on.call.headers.iter().filter(|(name, _)| kept(name.as_str()));
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let mut headers: BTreeMap<_, _> = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+    let mut headers: BTreeMap<_, _> = headers.map(|(name, value)| (name.to_string(), given_back(value))).collect();
     headers.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
     if let Some(encoding) = headers.remove("content-encoding") {
         let rest: Vec<_> = encoding.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked").collect();
@@ -114,6 +113,17 @@ pub(super) fn kept(on: &On<'_>) -> Result<BTreeMap<String, String>, Error> {
     }
     headers.extend(encryption::of(on)?);
     Ok(headers)
+}
+
+/// The value of a header; where it is not ASCII, in the words of RFC 2047
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html#UserMetadata>.
+fn given_back(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes();
+    if bytes.is_ascii() {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    let text: String = bytes.iter().copied().map(char::from).collect();
+    format!("=?UTF-8?B?{}?=", BASE64.encode(text.as_bytes()))
 }
 
 /// Conditional writes <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>.

@@ -76,7 +76,7 @@ pub(super) fn add(
 ) -> Result<Version, Error> {
     version.number = state.next_number("aws/number")?;
     version.id = match versioning {
-        Some("Enabled") => id::letters("version", version.number, 32),
+        Some("Enabled") => id::numbered("version", version.number, 32),
         _ => "null".to_owned(),
     };
     if version.id == "null"

@@ -49,6 +49,8 @@ whole = base64.b64encode(sha(b''.join(map(sha, bodies)))).decode() + '-2'
 upload = {'Bucket': 'mine', 'Key': 'k', 'UploadId': s3.create_multipart_upload(Bucket='mine', Key='k', ChecksumAlgorithm='SHA256')['UploadId']}
 sent = [s3.upload_part(**upload, PartNumber=n + 1, Body=body, ChecksumAlgorithm='SHA256') for n, body in enumerate(bodies)]
 parts = [{'PartNumber': n + 1, 'ETag': part['ETag'], 'ChecksumSHA256': part['ChecksumSHA256']} for n, part in enumerate(sent)]
+open = s3.list_multipart_uploads(Bucket='mine')['Uploads'][0]
+print(open['Initiator']['ID'], open['Owner']['ID'])
 print(code(s3.complete_multipart_upload, **upload, MultipartUpload={'Parts': parts}, ChecksumSHA256='bad'))
 done = s3.complete_multipart_upload(**upload, MultipartUpload={'Parts': parts}, ChecksumSHA256=whole)
 print(done['ChecksumSHA256'] == whole, done['ChecksumType'])
@@ -65,6 +67,7 @@ print(s3.head_object(Bucket='mine', Key='coded')['ContentEncoding'])",
     assert_eq!(
         printed,
         [
+            "arn:aws:iam::123456789012:user/sandbox 123456789012",
             "BadDigest",
             "True COMPOSITE",
             "True COMPOSITE",

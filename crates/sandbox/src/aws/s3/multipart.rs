@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
+use super::bucket::Owner;
 use super::checksum::{self, OfParts};
 use super::object::{
     Source, check_acl, check_key, check_overwrite, copied, describe_encryption, describe_written, kept, set,
@@ -15,6 +16,7 @@ use super::version::{self, Version};
 use super::{On, event, moment, xml};
 use crate::aws::error::{Error, Reply};
 use crate::aws::id;
+use crate::aws::policy::user_arn;
 use crate::state::Transaction;
 
 /// All parts but the last have 5 MiB at least <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
@@ -25,6 +27,9 @@ const SMALLEST: u64 = 5 << 20;
 struct Upload {
     key: String,
     id: String,
+    /// The user who began it.
+    #[serde(default)]
+    initiator: String,
     started_ms: u64,
     headers: BTreeMap<String, String>,
     #[serde(default)]
@@ -110,6 +115,7 @@ pub(super) fn create(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let upload = Upload {
         key: on.key.clone(),
         id: id.clone(),
+        initiator: on.call.caller.account.as_deref().map(user_arn).unwrap_or_default(),
         started_ms: on.call.now_ms,
         headers: kept(on)?,
         checksum: OfParts::asked(on.call)?,
@@ -410,6 +416,8 @@ struct ListMultipartUploadsResult {
 struct ListedUpload {
     key: String,
     upload_id: String,
+    initiator: Owner,
+    owner: Owner,
     initiated: String,
     storage_class: &'static str,
 }
@@ -430,6 +438,8 @@ pub(super) fn list_uploads(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let listed = |upload: &Upload| ListedUpload {
         key: upload.key.clone(),
         upload_id: upload.id.clone(),
+        initiator: Owner { id: upload.initiator.clone() },
+        owner: Owner { id: on.bucket.owner.clone() },
         initiated: moment::document(upload.started_ms),
         storage_class: "STANDARD",
     };

@@ -73,8 +73,13 @@ fn account(key: &str, seeded: &str) -> String {
     if digits { key.to_owned() } else { seeded.to_owned() }
 }
 
-/// The credential of an `Authorization` header, if the header is whole.
+/// The credential of an `Authorization` header, if the header is whole. The older signature is of no use to newer buckets
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingAWSSDK.html#UsingAWSSDK-sig2-deprecation>.
 fn credential(header: &str) -> Result<&str, Error> {
+    if header.starts_with("AWS ") {
+        let message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
+        return Err(Error::new(400, "InvalidRequest", message));
+    }
     let fields = header.strip_prefix("AWS4-HMAC-SHA256").ok_or_else(malformed)?;
     let field = |name: &str| fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
     match (field("Credential"), field("SignedHeaders"), field("Signature")) {
@@ -139,6 +144,8 @@ mod tests {
         let real = header.replace("000000000007", "AKIAIOSFODNN7EXAMPLE");
         assert_eq!(called(Some(&real), &[]).unwrap().account().unwrap(), "999999999999");
         assert!(called(Some("Bearer x"), &[]).is_err());
+        let older = called(Some("AWS key:signature"), &[]).unwrap_err();
+        assert!(older.ends_with("Please use AWS4-HMAC-SHA256."), "{older}");
         assert!(called(Some(&header.replace("aws4_request", "x")), &[]).is_err());
         assert_eq!(called(None, &[]).unwrap().account, None);
     }

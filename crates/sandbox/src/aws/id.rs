@@ -19,3 +19,28 @@ pub(super) fn letters(kind: &str, number: u64, length: usize) -> String {
     text.truncate(length);
     text
 }
+
+/// Letters that end with the number, so that an id which was given is told from one that was made up.
+pub(super) fn numbered(kind: &str, number: u64, length: usize) -> String {
+    format!("{}{number:08X}", letters(kind, number, length.saturating_sub(8)))
+}
+
+/// Whether an id was given by [`numbered`].
+pub(super) fn was_given(kind: &str, id: &str) -> bool {
+    let number = id.get(id.len().saturating_sub(8)..).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    number.is_some_and(|number| numbered(kind, number, id.len()) == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_were_given_are_known() {
+        let id = numbered("version", 17, 32);
+        assert!(id.len() == 32 && was_given("version", &id), "{id}");
+        for made_up in ["", "17", "null", "HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD", &id[1..], &id.to_lowercase()] {
+            assert!(!was_given("version", made_up), "{made_up}");
+        }
+    }
+}

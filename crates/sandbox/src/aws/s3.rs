@@ -1,8 +1,10 @@
 //! Simple Storage Service, path style.
 
 mod bucket;
+mod checksum;
 mod cors;
 mod delete;
+mod encryption;
 mod event;
 mod listing;
 mod moment;

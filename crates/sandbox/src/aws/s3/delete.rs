@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::version::{self, Version};
 use super::{On, event, object, payload, xml};
 use crate::aws::error::{Error, Reply};
+use crate::aws::id;
 use crate::state::Transaction;
 
 /// What a deletion did.
@@ -140,9 +141,10 @@ pub(super) fn delete_objects(state: &mut Transaction<'_>, on: &On<'_>) -> Reply 
 
 fn delete_one(state: &mut Transaction<'_>, on: &On<'_>, key: &str, id: Option<&str>) -> Result<Done, Error> {
     on.authorize(if id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" }, key)?;
-    // One that is deleted by itself need not be there.
+    // One that is deleted by itself need not be there, nor one that is gone (reported of S3 in minio's pull request 11086).
     if let Some(id) = id
         && version::named(state, &on.name, key, id)?.is_none()
+        && !id::was_given("version", id)
     {
         return Err(Error::new(404, "NoSuchVersion", "The specified version does not exist."));
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::bucket::Owner;
 use super::version::{self, Version};
-use super::{On, moment, xml};
+use super::{On, checksum, moment, xml};
 use crate::aws::error::{Error, Reply};
 use crate::state::Transaction;
 
@@ -321,9 +321,10 @@ fn versions_from(
 fn listed(on: &On<'_>, page: &Page<'_>, version: Version, is_latest: bool) -> ListedVersion {
     let object = !version.marker;
     let checksum = version.checksum.as_ref().filter(|_| object);
+    let checksum_type = checksum.map(|(_, value)| checksum::kind(value));
     let algorithm = checksum.and_then(|(name, _)| name.strip_prefix("x-amz-checksum-")).map(str::to_ascii_uppercase);
     ListedVersion {
-        checksum_type: algorithm.as_ref().map(|_| "FULL_OBJECT"),
+        checksum_type,
         checksum_algorithm: algorithm,
         key: page.text(&version.key),
         version_id: version.id,

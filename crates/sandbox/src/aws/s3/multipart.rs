@@ -6,6 +6,8 @@ use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
+use super::bucket::Owner;
+use super::checksum::{self, OfParts};
 use super::object::{
     Source, check_acl, check_key, check_overwrite, copied, describe_encryption, describe_written, kept, set,
 };
@@ -14,6 +16,7 @@ use super::version::{self, Version};
 use super::{On, event, moment, xml};
 use crate::aws::error::{Error, Reply};
 use crate::aws::id;
+use crate::aws::policy::user_arn;
 use crate::state::Transaction;
 
 /// All parts but the last have 5 MiB at least <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
@@ -24,8 +27,13 @@ const SMALLEST: u64 = 5 << 20;
 struct Upload {
     key: String,
     id: String,
+    /// The user who began it.
+    #[serde(default)]
+    initiator: String,
     started_ms: u64,
     headers: BTreeMap<String, String>,
+    #[serde(default)]
+    checksum: OfParts,
 }
 
 /// A part of it.
@@ -104,7 +112,14 @@ pub(super) fn create(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     check_acl(on.call, &on.bucket)?;
     let number = state.next_number("aws/number")?;
     let id = id::letters("upload", number, 48);
-    let upload = Upload { key: on.key.clone(), id: id.clone(), started_ms: on.call.now_ms, headers: kept(on.call)? };
+    let upload = Upload {
+        key: on.key.clone(),
+        id: id.clone(),
+        initiator: on.call.caller.account.as_deref().map(user_arn).unwrap_or_default(),
+        started_ms: on.call.now_ms,
+        headers: kept(on)?,
+        checksum: OfParts::asked(on.call)?,
+    };
     state.put(&place(&on.name, &on.key, &id), &upload)?;
     let result = InitiateMultipartUploadResult {
         xmlns: xml::NAMESPACE,
@@ -113,7 +128,7 @@ pub(super) fn create(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         upload_id: id,
     };
     let mut response = xml::answer("InitiateMultipartUploadResult", &result)?;
-    describe_encryption(on, &upload.headers, &mut response);
+    describe_encryption(&upload.headers, &mut response);
     for name in ["x-amz-checksum-algorithm", "x-amz-checksum-type"] {
         on.call.header(name).iter().for_each(|value| set(&mut response, name, value));
     }
@@ -125,7 +140,9 @@ pub(super) fn upload_part(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let part = put_part(state, on, Payload::read(on.call)?)?;
     let answer = http::Response::builder().header("etag", format!("\"{}\"", part.etag));
     let answer = answer.header(&part.checksum.0, &part.checksum.1);
-    Ok(answer.body(bytes::Bytes::new()).unwrap_or_default())
+    let mut response = answer.body(bytes::Bytes::new()).unwrap_or_default();
+    describe_encryption(&Upload::read(state, on)?.headers, &mut response);
+    Ok(response)
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
@@ -134,7 +151,8 @@ pub(super) fn upload_part_copy(state: &mut Transaction<'_>, on: &On<'_>) -> Repl
     let body = source.range(on.call.header("x-amz-copy-source-range"))?;
     let part = put_part(state, on, Payload::of(body.to_vec()))?;
     let mut response = copied("CopyPartResult", &part.etag, part.modified_ms)?;
-    describe_encryption(on, &Upload::read(state, on)?.headers, &mut response);
+    describe_encryption(&Upload::read(state, on)?.headers, &mut response);
+    source.describe(&mut response);
     Ok(response)
 }
 
@@ -204,6 +222,18 @@ struct CompleteMultipartUploadResult {
     key: String,
     #[serde(rename = "ETag")]
     etag: String,
+    #[serde(rename = "ChecksumCRC32", skip_serializing_if = "Option::is_none")]
+    crc32: Option<String>,
+    #[serde(rename = "ChecksumCRC32C", skip_serializing_if = "Option::is_none")]
+    crc32c: Option<String>,
+    #[serde(rename = "ChecksumCRC64NVME", skip_serializing_if = "Option::is_none")]
+    crc64nvme: Option<String>,
+    #[serde(rename = "ChecksumSHA1", skip_serializing_if = "Option::is_none")]
+    sha1: Option<String>,
+    #[serde(rename = "ChecksumSHA256", skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum_type: Option<&'static str>,
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
@@ -219,7 +249,10 @@ pub(super) fn complete(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     check_overwrite(on.call, newest.as_ref())?;
     let parts = chosen(&upload.parts(state)?, &input.parts)?;
     let bodies = parts.iter().map(|part| version::body(state, part.number));
-    let body = bodies.collect::<Result<Vec<_>, _>>()?.concat();
+    let bodies = bodies.collect::<Result<Vec<_>, _>>()?;
+    let checksum = upload.checksum.made(&bodies);
+    checksum::check_whole(on.call, checksum.as_ref())?;
+    let body = bodies.concat();
     let digests: Vec<_> =
         parts.iter().flat_map(|part| HEXLOWER.decode(part.etag.as_bytes()).unwrap_or_default()).collect();
     let version = Version {
@@ -228,7 +261,9 @@ pub(super) fn complete(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         size: u64::try_from(body.len()).unwrap_or(u64::MAX),
         modified_ms: on.call.now_ms,
         headers: upload.headers.clone(),
+        checksum,
         parts: parts.len(),
+        part_sizes: parts.iter().map(|part| part.size).collect(),
         ..Version::default()
     };
     let version = version::add(state, &on.name, on.bucket.versioning.as_deref(), version, Some(&body))?;
@@ -248,12 +283,23 @@ fn completed_of(bucket: &str) -> String {
 }
 
 fn completed(on: &On<'_>, version: &Version) -> Reply {
+    let checksum = |algorithm: &str| {
+        let made =
+            version.checksum.as_ref().filter(|(name, _)| name.strip_prefix("x-amz-checksum-") == Some(algorithm));
+        made.map(|(_, value)| value.clone())
+    };
     let result = CompleteMultipartUploadResult {
         xmlns: xml::NAMESPACE,
         location: format!("/{}/{}", on.name, on.key),
         bucket: on.name.clone(),
         key: on.key.clone(),
         etag: format!("\"{}\"", version.etag),
+        crc32: checksum("crc32"),
+        crc32c: checksum("crc32c"),
+        crc64nvme: checksum("crc64nvme"),
+        sha1: checksum("sha1"),
+        sha256: checksum("sha256"),
+        checksum_type: version.checksum.as_ref().map(|(_, value)| checksum::kind(value)),
     };
     let mut response = xml::answer("CompleteMultipartUploadResult", &result)?;
     describe_written(on, version, &mut response);
@@ -370,6 +416,8 @@ struct ListMultipartUploadsResult {
 struct ListedUpload {
     key: String,
     upload_id: String,
+    initiator: Owner,
+    owner: Owner,
     initiated: String,
     storage_class: &'static str,
 }
@@ -390,6 +438,8 @@ pub(super) fn list_uploads(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let listed = |upload: &Upload| ListedUpload {
         key: upload.key.clone(),
         upload_id: upload.id.clone(),
+        initiator: Owner { id: upload.initiator.clone() },
+        owner: Owner { id: on.bucket.owner.clone() },
         initiated: moment::document(upload.started_ms),
         storage_class: "STANDARD",
     };

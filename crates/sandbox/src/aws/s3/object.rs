@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use md5::{Digest as _, Md5};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::bucket::Bucket;
 use super::payload::Payload;
 use super::version::{self, Version};
-use super::{On, event, moment, taken_apart, xml};
+use super::{On, checksum, encryption, event, moment, taken_apart, xml};
 use crate::aws::call::Call;
 use crate::aws::error::{Error, Reply};
 use crate::state::Transaction;
@@ -24,7 +24,7 @@ const KEPT: [&str; 6] =
 pub(super) fn put_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     check_key(&on.key)?;
     check_acl(on.call, &on.bucket)?;
-    let headers = kept(on.call)?;
+    let headers = kept(on)?;
     let payload = Payload::read(on.call)?;
     let newest = version::newest(state, &on.name, &on.key)?.filter(|version| !version.marker);
     check_overwrite(on.call, newest.as_ref())?;
@@ -55,13 +55,13 @@ pub(super) fn describe_written(on: &On<'_>, version: &Version, response: &mut Re
     if on.bucket.versioning.is_some() && version.id != "null" {
         set(response, "x-amz-version-id", &version.id);
     }
-    describe_encryption(on, &version.headers, response);
+    describe_encryption(&version.headers, response);
 }
 
-/// How it is encrypted: as its headers say, else as the bucket does.
-pub(super) fn describe_encryption(on: &On<'_>, headers: &BTreeMap<String, String>, response: &mut Response<Bytes>) {
-    let encryption = headers.get("x-amz-server-side-encryption");
-    set(response, "x-amz-server-side-encryption", encryption.unwrap_or(&on.bucket.encryption.default.algorithm));
+/// How it is encrypted, as it was when it was written.
+pub(super) fn describe_encryption(headers: &BTreeMap<String, String>, response: &mut Response<Bytes>) {
+    let headers = headers.iter().filter(|(name, _)| encryption::is_header(name));
+    headers.for_each(|(name, value)| set(response, name, value));
 }
 
 pub(super) fn set(response: &mut Response<Bytes>, name: &str, value: &str) {
@@ -96,27 +96,34 @@ pub(super) fn check_acl(call: &Call<'_>, bucket: &Bucket) -> Result<(), Error> {
     }
 }
 
-/// What a request says about an object.
-pub(super) fn kept(call: &Call<'_>) -> Result<BTreeMap<String, String>, Error> {
-    if let Some(class) = call.header("x-amz-storage-class").filter(|class| *class != "STANDARD") {
+/// What a request says about an object, and how it is encrypted.
+pub(super) fn kept(on: &On<'_>) -> Result<BTreeMap<String, String>, Error> {
+    if let Some(class) = on.call.header("x-amz-storage-class").filter(|class| *class != "STANDARD") {
         return Err(Error::unserved(format_args!("the storage class {class}")));
     }
-    let kept = |name: &str| {
-        KEPT.contains(&name)
-            || name.starts_with("x-amz-meta-")
-            || (name.starts_with("x-amz-server-side-encryption") && name != "x-amz-server-side-encryption-context")
-    };
-    let headers = call.headers.iter().filter(|(name, _)| kept(name.as_str()));
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let mut headers: BTreeMap<_, _> = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+    let kept = |name: &str| KEPT.contains(&name) || name.starts_with("x-amz-meta-");
+    let headers = on.call.headers.iter().filter(|(name, _)| kept(name.as_str()));
+    let mut headers: BTreeMap<_, _> = headers.map(|(name, value)| (name.to_string(), given_back(value))).collect();
     headers.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
     if let Some(encoding) = headers.remove("content-encoding") {
         let rest: Vec<_> = encoding.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked").collect();
         if rest.iter().any(|coding| !coding.is_empty()) {
-            headers.insert("content-encoding".to_owned(), rest.join(","));
+            headers.insert("content-encoding".to_owned(), rest.join(", "));
         }
     }
+    headers.extend(encryption::of(on)?);
     Ok(headers)
+}
+
+/// The value of a header; where it is not ASCII, in the words of RFC 2047
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html#UserMetadata>.
+fn given_back(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes();
+    if bytes.is_ascii() {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    let text: String = bytes.iter().copied().map(char::from).collect();
+    format!("=?UTF-8?B?{}?=", BASE64.encode(text.as_bytes()))
 }
 
 /// Conditional writes <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html>.
@@ -171,13 +178,10 @@ fn readable(state: &Transaction<'_>, bucket: &str, key: &str, id: Option<&str>) 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
 pub(super) fn get_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
-    if on.call.field("partNumber").is_some_and(|part| part != "1") {
-        return Err(Error::unserved("reading a part"));
-    }
     let version = readable(state, &on.name, &on.key, on.call.field("versionId"))?;
     check_read(on.call, &version)?;
     let body = Bytes::from(version::body(state, version.number)?);
-    let range = on.call.header("range").map(|range| within(range, body.len())).transpose()?.flatten();
+    let range = asked_range(on.call, &version, body.len())?;
     let mut response = Response::new(body.clone());
     if let Some((from, to)) = range {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -201,7 +205,7 @@ pub(super) fn get_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let asked = on.call.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
     if let (true, None, Some((name, value))) = (asked, range, &version.checksum) {
         set(&mut response, name, value);
-        set(&mut response, "x-amz-checksum-type", "FULL_OBJECT");
+        set(&mut response, "x-amz-checksum-type", checksum::kind(value));
     }
     for (field, value) in &on.call.query {
         if let Some(name) = field.strip_prefix("response-") {
@@ -209,6 +213,32 @@ pub(super) fn get_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
         }
     }
     Ok(response)
+}
+
+/// The first and last byte of what is asked for, unless it is all.
+fn asked_range(call: &Call<'_>, version: &Version, length: usize) -> Result<Option<(usize, usize)>, Error> {
+    match (call.field("partNumber"), call.header("range")) {
+        (Some(_), Some(_)) => {
+            let message = "Cannot specify both Range header and partNumber query parameter";
+            Err(Error::new(400, "InvalidRequest", message))
+        }
+        (Some(part), None) => part_range(version, part, length),
+        (None, range) => Ok(range.map(|range| within(range, length)).transpose()?.flatten()),
+    }
+}
+
+/// Where a part is; what did not come in parts is one
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestSyntax>.
+fn part_range(version: &Version, part: &str, length: usize) -> Result<Option<(usize, usize)>, Error> {
+    let sizes = version.part_sizes.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX));
+    let sizes: Vec<_> = if version.part_sizes.is_empty() { vec![length] } else { sizes.collect() };
+    let invalid =
+        || Error::new(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive");
+    let part: usize = part.parse().ok().filter(|part| (1..=10_000).contains(part)).ok_or_else(invalid)?;
+    let missing = || Error::new(416, "InvalidPartNumber", "The requested partnumber is not satisfiable");
+    let size = *sizes.get(part - 1).ok_or_else(missing)?;
+    let from: usize = sizes[..part - 1].iter().sum();
+    Ok((size > 0).then(|| (from, from + size - 1)))
 }
 
 /// Conditional reads <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-reads.html>.
@@ -289,6 +319,20 @@ impl Source {
         Ok(Self { bucket: from.name, version, named: id.is_some(), body })
     }
 
+    /// Of the copy's bytes, by the algorithm that the request names, else by that of the source.
+    fn checksum(&self, call: &Call<'_>) -> Result<Option<(String, String)>, Error> {
+        let known = self.version.checksum.as_ref().map(|(name, _)| name.clone());
+        let algorithm = checksum::asked(call)?.or(known).unwrap_or_else(|| checksum::DEFAULT.to_owned());
+        Ok(checksum::digest(&algorithm, &self.body).map(|value| (algorithm, value)))
+    }
+
+    /// Which version it is, where there are any.
+    pub(super) fn describe(&self, response: &mut Response<Bytes>) {
+        if self.version.id != "null" {
+            set(response, "x-amz-copy-source-version-id", &self.version.id);
+        }
+    }
+
     /// The bytes of a range, all of which must be there
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>.
     pub(super) fn range(&self, range: Option<&str>) -> Result<&[u8], Error> {
@@ -311,21 +355,37 @@ pub(super) fn copy_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     check_acl(on.call, &on.bucket)?;
     let source = Source::read(state, on)?;
     let replaces = on.call.header("x-amz-metadata-directive") == Some("REPLACE");
-    if source.bucket == on.name && source.version.key == on.key && !replaces && !source.named {
+    let changes = replaces || encryption::is_asked(on) || source.named;
+    if source.bucket == on.name && source.version.key == on.key && !changes {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing the \
                        object's metadata, storage class, website redirect location or encryption attributes.";
         return Err(Error::new(400, "InvalidRequest", message));
     }
-    let headers = if replaces { kept(on.call)? } else { source.version.headers.clone() };
-    let etag = HEXLOWER.encode(&Md5::digest(&source.body));
-    let (key, modified_ms) = (on.key.clone(), on.call.now_ms);
-    let copy = Version { key, modified_ms, headers, etag, parts: 0, ..source.version };
+    let headers = if replaces { kept(on)? } else { copied_headers(on, &source.version)? };
+    let copy = Version {
+        key: on.key.clone(),
+        size: source.version.size,
+        modified_ms: on.call.now_ms,
+        headers,
+        etag: HEXLOWER.encode(&Md5::digest(&source.body)),
+        checksum: source.checksum(on.call)?,
+        ..Version::default()
+    };
     let copy = version::add(state, &on.name, on.bucket.versioning.as_deref(), copy, Some(&source.body))?;
     event::send(state, on, "s3:ObjectCreated:Copy", &copy)?;
     let mut response = copied("CopyObjectResult", &copy.etag, copy.modified_ms)?;
     describe_written(on, &copy, &mut response);
+    source.describe(&mut response);
     response.headers_mut().remove("etag");
     Ok(response)
+}
+
+/// What is kept of the source; not how it is encrypted.
+fn copied_headers(on: &On<'_>, version: &Version) -> Result<BTreeMap<String, String>, Error> {
+    let mut headers = version.headers.clone();
+    headers.retain(|name, _| !encryption::is_header(name));
+    headers.extend(encryption::of(on)?);
+    Ok(headers)
 }
 
 pub(super) fn copied(root: &str, etag: &str, modified_ms: u64) -> Reply {

@@ -123,7 +123,7 @@ pub(super) struct Encryption {
     #[serde(default)]
     pub(super) default: DefaultEncryption,
     #[serde(default)]
-    bucket_key_enabled: bool,
+    pub(super) bucket_key_enabled: bool,
     #[serde(rename = "BlockedEncryptionTypes", default, skip_serializing_if = "Option::is_none")]
     blocked: Option<Blocked>,
 }

@@ -26,6 +26,9 @@ pub(super) struct Version {
     pub(super) checksum: Option<(String, String)>,
     /// Of how many parts it was made.
     pub(super) parts: usize,
+    /// How long they are.
+    #[serde(default)]
+    pub(super) part_sizes: Vec<u64>,
 }
 
 /// Where the versions of a bucket are: by key, and for one key the newest first.
@@ -73,7 +76,7 @@ pub(super) fn add(
 ) -> Result<Version, Error> {
     version.number = state.next_number("aws/number")?;
     version.id = match versioning {
-        Some("Enabled") => id::letters("version", version.number, 32),
+        Some("Enabled") => id::numbered("version", version.number, 32),
         _ => "null".to_owned(),
     };
     if version.id == "null"

@@ -9,6 +9,7 @@ use provision_core::{Error, ErrorKind, engine};
 
 use crate::exit::Failure;
 use crate::plan_files::Checked;
+use crate::session::Session;
 use crate::view::{self, View};
 
 /// Without a terminal nobody can answer: say so before anything is sent.
@@ -19,8 +20,29 @@ pub(crate) fn can_ask(yes: bool, command: &str) -> Result<(), Failure> {
     Err(Failure::Usage(format!("there is no terminal to ask on: add `--yes` to {command} without asking")))
 }
 
+/// Look, show what would be done, and ask that question, where there is one and anything to do.
+pub(crate) async fn approved(
+    checked: &Checked,
+    session: &Session,
+    intent: &Intent,
+    question: Option<&str>,
+    view: &dyn View,
+) -> Result<(Box<dyn Provisioner>, ChangeSet), Failure> {
+    let provider = session.provisioner(checked, view).await?;
+    let set = checked.change_set(provider.as_ref(), intent, view).await?;
+    view.change_set(&set);
+    let blockers = set.blockers();
+    if !blockers.is_empty() {
+        return Err(Failure::Errors(blockers));
+    }
+    if let Some(question) = question.filter(|_| set.has_changes()) {
+        confirm(checked, provider.as_ref(), intent, &set, question, view).await?;
+    }
+    Ok((provider, set))
+}
+
 /// Ask for `yes`, and look again: however quick the answer was, somebody else may have been quicker.
-pub(crate) async fn confirm(
+async fn confirm(
     checked: &Checked,
     provider: &dyn Provisioner,
     intent: &Intent,

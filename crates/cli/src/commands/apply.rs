@@ -45,19 +45,8 @@ async fn from_plan_file(
     approval::can_ask(yes, "apply")?;
     let (intent, view) = (checked.intent(Purpose::Apply, orphans), invocation.view);
     let session = Session::open(&[&checked], invocation.global, view)?;
-    let look = async {
-        let provider = session.provisioner(&checked, view).await?;
-        let set = checked.change_set(provider.as_ref(), &intent, view).await?;
-        view.change_set(&set);
-        let blockers = set.blockers();
-        if !blockers.is_empty() {
-            return Err(Failure::Errors(blockers));
-        }
-        if set.has_changes() && !yes {
-            approval::confirm(&checked, provider.as_ref(), &intent, &set, "Apply these changes?", view).await?;
-        }
-        Ok((provider, set))
-    };
+    let question = (!yes).then_some("Apply these changes?");
+    let look = approval::approved(&checked, &session, &intent, question, view);
     let (provider, set) = invocation.signals.unless_stopped(look).await?;
     execute(provider.as_ref(), &intent, &set, invocation).await
 }

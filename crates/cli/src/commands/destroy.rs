@@ -30,19 +30,8 @@ pub(crate) async fn run(
     }
     let intent = checked.intent(Purpose::Destroy { delete_data }, orphans);
     let session = Session::open(&[&checked], global, view)?;
-    let look = async {
-        let provider = session.provisioner(&checked, view).await?;
-        let set = checked.change_set(provider.as_ref(), &intent, view).await?;
-        view.change_set(&set);
-        let blockers = set.blockers();
-        if !blockers.is_empty() {
-            return Err(Failure::Errors(blockers));
-        }
-        if set.has_changes() && !yes {
-            approval::confirm(&checked, provider.as_ref(), &intent, &set, "Destroy this deployment?", view).await?;
-        }
-        Ok((provider, set))
-    };
+    let question = (!yes).then_some("Destroy this deployment?");
+    let look = approval::approved(&checked, &session, &intent, question, view);
     let (provider, set) = signals.unless_stopped(look).await?;
     if !set.has_changes() {
         return Ok(Exit::Done);

@@ -1,5 +1,6 @@
 //! What no emulator says: throttling, conflicts, denials, lost answers, signals.
 
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
@@ -187,29 +188,33 @@ fn time_limit_and_signals_end_a_look_too(cloud: &Place) {
     wrote_nothing(&stage);
 }
 
-/// Credentials that expire after the last write: the run ends under that name, and says that everything is written. How often the
-/// cloud is looked at depends on how late it is, so that the last look is not hit each time.
+/// Credentials that expire after the last write: the run ends under that name, and says that everything is written.
 fn final_error_ends_the_look_after_the_writes(cloud: &Place) {
-    const TRIES: usize = 8;
     let (looked_at, _) = cloud.faults.denied_read;
     let usual = cloud.planned();
     usual.faults().clear();
     cloud.succeed(&usual, &["apply", "--yes"]);
-    let last = usual.faults().begun(looked_at);
-    let hit = (0..TRIES).find(|_| {
-        let stage = cloud.planned();
-        fault(&stage, looked_at, Nth::Number(last), (cloud.faults.refusal)());
-        let ran = cloud.run(&stage, &["apply", "--yes"]);
-        let said = format!("{}{}", ran.stdout, ran.stderr);
-        if !said.contains("everything is written") {
-            return false;
-        }
-        assert!(ran.code == 1 && said.contains("permission denied") && !said.contains("a bug"), "{said}");
-        assert_eq!(stage.faults().begun(looked_at), last, "{said}");
-        cloud.is_in_sync(&stage);
-        true
+    let last = usual.writes().pop().unwrap();
+    let stage = cloud.planned();
+    let (written, was_written) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    stage.hook(&last, usual.faults().begun(&last), When::After, move |_| {
+        written.send(()).unwrap();
+        may_go_on.lock().unwrap().recv().unwrap();
     });
-    assert!(hit.is_some(), "the last look was never hit");
+    let child = cloud.spawn(&stage, &["apply", "--yes"]);
+    was_written.recv_timeout(Duration::from_secs(60)).unwrap();
+    let before = stage.faults().begun(looked_at);
+    fault(&stage, looked_at, Nth::Every, (cloud.faults.refusal)());
+    go_on.send(()).unwrap();
+    let ran = stage.finished(child);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(ran.code == 1 && said.contains("everything is written"), "{said}");
+    assert!(said.contains("permission denied") && !said.contains("a bug"), "{said}");
+    assert_eq!(stage.faults().begun(looked_at), before + 1, "{said}");
+    stage.faults().clear();
+    cloud.is_in_sync(&stage);
 }
 
 fn without_a_terminal_the_flag_to_add_is_named(cloud: &Place) {

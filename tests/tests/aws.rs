@@ -7,12 +7,15 @@ mod credentials;
 mod late;
 mod others;
 
+use std::time::Duration;
+
+use provision_sandbox::fault::{Nth, What};
 use provision_tests::backend::Backend;
 use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
 use crate::clouds::aws::hand::{boto, python};
-use crate::clouds::{AWS, Place, wrote_nothing};
+use crate::clouds::{AWS, Place, fault, wrote_nothing};
 use crate::messages::screen;
 
 aws_cases! {
@@ -324,6 +327,19 @@ fn report_names_the_deployment_that_could_not_be_looked_at() {
         assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.contains("wandb-else") || ran.stdout.contains("elsewhere.toml"), "{format}: {}", ran.stdout);
     }
+}
+
+/// One that does not answer keeps nothing from the reader that others answered, however the look ends.
+#[test]
+fn report_tells_what_was_found_before_the_time_limit() {
+    let stage = AWS.applied();
+    let elsewhere = AWS.plan_with(&[("wandb-prod", "wandb-else"), ("acme-{s}", "acme-else-{s}")]);
+    stage.write("elsewhere.toml", elsewhere.split("[aws.access]").next().unwrap());
+    fault(&stage, "iam:GetRolePolicy", Nth::Every, What::Delay(Duration::from_secs(600)));
+    let ran = AWS.run(&stage, &["drift", "provision.toml", "elsewhere.toml", "--timeout", "3"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("wandb-else: ") && ran.stdout.contains("provision.toml: unknown"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("the time limit is over"), "{}", ran.stderr);
 }
 
 fn rule_that_lost_our_name_is_drift_once_and_used_from_then_on(aws: &Place) {

@@ -67,9 +67,7 @@ async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn Vie
             signals.unless_stopped(plan).await
         }
         Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, invocation).await,
-        Action::Drift { plan_files, format } => {
-            signals.unless_stopped(drift::run(plan_files, cloud, format, global, view.as_ref())).await
-        }
+        Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, invocation).await,
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
             destroy::run(plan_file, cloud, yes, delete_data, orphans, invocation).await
         }

@@ -86,7 +86,7 @@ pub(crate) enum Failure {
     /// Something failed.
     Errors(Vec<Error>),
     /// The same, with the errors in the document that was printed.
-    Shown(Vec<Error>),
+    Shown(Exit, Vec<Error>),
     /// The command line does not fit.
     Usage(String),
     /// It was told to stop before anything was written.
@@ -110,8 +110,8 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::PlanFiles(_) | Self::Usage(_) => Exit::Usage,
-            Self::Errors(errors) | Self::Shown(errors) => Exit::of_all(errors),
-            Self::Stopped(exit, _) => *exit,
+            Self::Errors(errors) => Exit::of_all(errors),
+            Self::Shown(exit, _) | Self::Stopped(exit, _) => *exit,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::signals::Signals;
 use crate::view::View;
 use crate::{sandbox, trace};
 
-/// What a command that writes is run with.
+/// What a command is run with that goes on for a while.
 #[derive(Clone, Copy)]
 pub(crate) struct Invocation<'a> {
     pub(crate) global: &'a Global,

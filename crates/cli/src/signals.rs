@@ -42,9 +42,26 @@ impl Signals {
     pub(crate) async fn unless_stopped<T>(&self, look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            () = self.cancellation.drain.cancelled() => Err(self.stopped()),
+            () = self.cancellation.drain.cancelled() => {
+                let (exit, error) = self.stopped();
+                Err(Failure::Stopped(exit, error))
+            }
             done = look => done,
         }
+    }
+
+    /// Look at one of many things: those that ended before count.
+    pub(crate) async fn one_unless_stopped<T>(&self, look: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = self.cancellation.drain.cancelled() => Err(self.stopped().1),
+            done = look => done,
+        }
+    }
+
+    /// How a command ends that had written nothing, if it was told to stop.
+    pub(crate) fn ended(&self) -> Option<Exit> {
+        self.cancellation.drain.is_cancelled().then(|| self.stopped().0)
     }
 
     /// From now on something is written.
@@ -62,13 +79,13 @@ impl Signals {
         }
     }
 
-    /// Why a command ended that had written nothing.
-    fn stopped(&self) -> Failure {
+    /// How a command ends that had written nothing, and why, once it was told to stop.
+    fn stopped(&self) -> (Exit, Error) {
         let error = |what: &str| Error::new(ErrorKind::Interrupted, format!("{what}; nothing was written"));
         match self.exit() {
-            Some(Exit::Partial) => Failure::Stopped(Exit::Failure, error("the time limit is over")),
-            Some(exit) => Failure::Stopped(exit, error("interrupted")),
-            None => Failure::Stopped(Exit::Interrupted, error("stopped")),
+            Some(Exit::Partial) => (Exit::Failure, error("the time limit is over")),
+            Some(exit) => (exit, error("interrupted")),
+            None => (Exit::Interrupted, error("stopped")),
         }
     }
 }

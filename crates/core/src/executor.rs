@@ -182,13 +182,10 @@ impl<'a> Run<'a> {
             };
             let wait = patience.next();
             match retry::of_operation(&error) {
-                Some((reason, budget))
-                    if patience.elapsed() + wait < budget && !self.cancellation.drain.is_cancelled() =>
-                {
-                    self.wait(operation, reason, wait, &mut patience).await;
-                    // What was waited for is not tried once more by a run that was told to stop.
-                    if self.cancellation.drain.is_cancelled() {
-                        return Err(error.effort(attempts, patience.elapsed()));
+                Some((reason, budget)) if patience.elapsed() + wait < budget => {
+                    // What is waited for is not tried once more by a run that was told to stop.
+                    if !self.wait(operation, reason, wait, &mut patience).await {
+                        return Err(retry::told_to_stop());
                     }
                 }
                 _ if attempts > 1 => return Err(error.effort(attempts, patience.elapsed())),
@@ -255,7 +252,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn wait(&self, operation: &Operation, reason: &str, wait: Duration, patience: &mut Patience) {
+    /// Wait, unless the run is told to stop; gives whether it was not.
+    async fn wait(&self, operation: &Operation, reason: &str, wait: Duration, patience: &mut Patience) -> bool {
+        let stop = &self.cancellation.drain;
+        if stop.is_cancelled() {
+            return false;
+        }
         self.events.emit(Event::OperationWaiting {
             id: operation.id,
             address: operation.address.clone(),
@@ -264,8 +266,9 @@ impl<'a> Run<'a> {
             wait_ms: milliseconds(wait),
         });
         tokio::select! {
-            () = self.cancellation.drain.cancelled() => {}
-            () = patience.wait(wait) => {}
+            biased;
+            () = stop.cancelled() => false,
+            () = patience.wait(wait) => true,
         }
     }
 }

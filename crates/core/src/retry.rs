@@ -138,7 +138,7 @@ async fn waited(patience: &mut Patience, wait: Duration) -> bool {
 }
 
 /// What a call that is not sent any more fails with.
-fn told_to_stop() -> Error {
+pub(crate) fn told_to_stop() -> Error {
     Error::new(ErrorKind::Interrupted, "the run was told to stop")
 }
 
@@ -152,7 +152,8 @@ fn is_stopped() -> bool {
 /// # Errors
 ///
 /// The last answer, once it is final or its budget is used up; [`ErrorKind::Interrupted`] if the run was told to stop before
-/// the call was sent.
+/// the call was sent, or while the service asked to slow down. Told to stop after a passing fault, it fails with that: the call
+/// may have had its effect.
 pub async fn call<T, F>(mut send: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -166,12 +167,14 @@ where
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        let goes_on = match faults.wait(error.retry(), started) {
-            Some((patience, wait)) => waited(patience, wait).await,
-            None => false,
-        };
-        if !goes_on {
+        let Some((patience, wait)) = faults.wait(error.retry(), started) else {
             return Err(error.effort(attempts, started.elapsed()));
+        };
+        if !waited(patience, wait).await {
+            return Err(match error.retry() {
+                RetryClass::Throttled(_) => told_to_stop(),
+                _ => error.effort(attempts, started.elapsed()),
+            });
         }
         attempts += 1;
     }

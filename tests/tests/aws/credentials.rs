@@ -27,7 +27,9 @@ fn slow_source_that_is_named_is_waited_for_and_asked_once() {
         let started = Instant::now();
         let ran = stage.run_with(arguments, |command| {
             command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_CONFIG_FILE", &config);
+            command.env("PROVISION_TEST_LIMITS", "5");
         });
+        assert!(ran.stderr.contains(" 2 s, looking at the cloud"), "{}", ran.stderr);
         assert!(ran.code != 4 && started.elapsed() > Duration::from_secs(4), "exit {}: {}", ran.code, ran.stderr);
         assert_eq!(stage.read("asked"), "asked\n", "{arguments:?}");
     }

@@ -31,7 +31,7 @@ pub(crate) async fn run(
     let blockers = set.blockers();
     view.plan(&set, &blockers);
     if !blockers.is_empty() {
-        return Err(Failure::Shown(blockers));
+        return Err(Failure::Shown(Exit::of_all(&blockers), blockers));
     }
     if let Some(out) = out {
         change_sets::save(&set, &out)?;

@@ -17,7 +17,7 @@ pub(crate) fn failure(failure: &Failure) -> String {
             let colored = anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
             errors.iter().map(|error| error.render(colored)).collect()
         }
-        Failure::Errors(errors) | Failure::Shown(errors) => texts(errors),
+        Failure::Errors(errors) | Failure::Shown(_, errors) => texts(errors),
         Failure::Usage(message) => format!("error: {message}\n"),
         Failure::Stopped(_, error) => text(error),
     }

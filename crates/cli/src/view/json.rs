@@ -93,7 +93,7 @@ impl View for Json {
             }
             Failure::Errors(errors) => line(&json!({"type": "errors", "errors": errors})),
             Failure::Stopped(_, error) => line(&json!({"type": "errors", "errors": [error]})),
-            Failure::Shown(_) => {}
+            Failure::Shown(..) => {}
             Failure::Usage(message) => line(&json!({"error": message})),
         }
         diagnostic(&error::failure(failure));

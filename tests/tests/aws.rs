@@ -186,7 +186,7 @@ s3.put_bucket_policy(Bucket=b, Policy=document(p))",
 fn another_role_is_pending_and_the_former_one_loses_its_policy(aws: &Place) {
     let stage = aws.applied();
     aws.change(&stage, &[("role = \"node\"", "role = \"other\"")]);
-    assert!(aws.ends(&stage, 0, &["drift"]).contains("pending"));
+    assert!(aws.ends(&stage, 0, &["drift"]).contains("not applied yet"));
     let plan = aws.run(&stage, &["plan", "--detailed-exitcode"]);
     assert_eq!(plan.code, 2, "{}{}", plan.stdout, plan.stderr);
     screen("plan_with_another_role", &stage, &plan);
@@ -196,7 +196,7 @@ fn another_role_is_pending_and_the_former_one_loses_its_policy(aws: &Place) {
     assert_eq!(granted(), "0 1");
     // Back again.
     aws.change(&stage, &[]);
-    assert!(aws.ends(&stage, 0, &["drift"]).contains("pending"));
+    assert!(aws.ends(&stage, 0, &["drift"]).contains("not applied yet"));
     aws.apply(&stage);
     aws.is_in_sync(&stage);
     assert_eq!(granted(), "1 0");

@@ -255,8 +255,7 @@ impl CloudFixture {
     pub(crate) fn is_in_sync(&self, stage: &Stage) {
         let drift = self.succeed(stage, &["drift"]);
         // What is in sync may be warned about.
-        let warned = drift.contains("warning: ")
-            && drift.ends_with("No changes. The cloud is as the plan file says.\nwandb-prod: in sync\n");
+        let warned = drift.contains("warning: ") && drift.ends_with("\nwandb-prod: in sync\n");
         assert!(drift == "wandb-prod: in sync\n" || warned, "{drift}");
     }
 

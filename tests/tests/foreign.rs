@@ -297,7 +297,7 @@ impl<'a> Run<'a> {
         }
         self.all_are_there();
         let plan = shared.cloud.succeed(&self.stage, &["plan"]);
-        assert!(plan.contains("No changes."), "{plan}");
+        assert!(plan.contains("No changes:"), "{plan}");
         true
     }
 

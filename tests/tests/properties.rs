@@ -143,7 +143,7 @@ fn apply_of_any_plan_file_leaves_nothing_to_do_and_destroy_leaves_nothing() {
         stage.write("provision.toml", &text);
         AWS.apply(&stage);
         let plan = stage.run(&["aws", "plan"]);
-        assert!(plan.code == 0 && plan.stdout.contains("No changes."), "{text}\n{}", plan.stdout);
+        assert!(plan.code == 0 && plan.stdout.contains("No changes:"), "{text}\n{}", plan.stdout);
         let destroyed = stage.run(&["aws", "destroy", "--yes"]);
         assert_eq!(destroyed.code, 0, "{text}\n{}{}", destroyed.stdout, destroyed.stderr);
         assert_eq!(
@@ -280,6 +280,6 @@ fn look_and_repair(stage: &Stage, expected: &[&str]) {
     }
     AWS.apply(stage);
     let plan = stage.run(&["aws", "plan"]);
-    assert!(plan.stdout.contains("No changes."), "{}", plan.stdout);
+    assert!(plan.stdout.contains("No changes:"), "{}", plan.stdout);
     assert_eq!(others(stage), before);
 }

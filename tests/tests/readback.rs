@@ -45,6 +45,6 @@ impl Desk {
     /// Whether nothing is left to do.
     fn is_settled(&self, cloud: &str) {
         let plan = self.succeed(&[cloud, "plan"]);
-        assert!(plan.contains("No changes."), "{plan}");
+        assert!(plan.contains("No changes:"), "{plan}");
     }
 }

@@ -58,7 +58,7 @@ fn main_job_runs_without_a_network_an_account_or_an_emulator() {
             assert!(ran.stderr.contains("sandbox .provision/sandbox: no real cloud is reached"), "{}", ran.stderr);
             ran.stdout
         };
-        assert!(job("plan", &[]).contains("not the real cloud: sandbox"));
+        assert!(job("plan", &[]).contains("custom endpoint: sandbox"));
         assert!(job("apply", &["--yes"]).contains(setting));
         assert!(job("output", &["--no-secrets"]).contains(setting));
         assert!(job("drift", &[]).contains("in sync"));

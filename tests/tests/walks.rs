@@ -155,7 +155,7 @@ impl Walk {
         self.was = None;
         self.stage.write("provision.toml", &self.plan_file());
         let plan = self.cloud.succeed(&self.stage, &["plan"]);
-        assert!(plan.contains("No changes."), "{plan}");
+        assert!(plan.contains("No changes:"), "{plan}");
         self.cloud.succeed(&self.stage, &["drift"]);
         self.others_are_there();
         self.applied = true;

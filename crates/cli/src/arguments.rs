@@ -209,3 +209,10 @@ pub(crate) enum Format {
     /// One object.
     Json,
 }
+
+impl Global {
+    /// ` --sandbox` where the run is one: without it the same command is meant for the real cloud.
+    pub(crate) fn sandbox_flag(&self) -> String {
+        self.sandbox.as_ref().map(|folder| format!(" --sandbox={}", folder.display())).unwrap_or_default()
+    }
+}

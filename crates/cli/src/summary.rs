@@ -18,12 +18,7 @@ pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) ->
     if set.with_orphans {
         text += " --orphans";
     }
-    text + &sandbox_flag(global)
-}
-
-/// ` --sandbox` where the run is one: without it the same command is meant for the real cloud.
-pub(crate) fn sandbox_flag(global: &Global) -> String {
-    global.sandbox.as_ref().map(|folder| format!(" --sandbox={}", folder.display())).unwrap_or_default()
+    text + &global.sandbox_flag()
 }
 
 /// Say how an incomplete run ended, and give its exit code.

@@ -24,7 +24,7 @@ fn killed_at_random_moments(cloud: &CloudFixture, seed: u64) {
         }
         cloud.succeed(&stage, commands[0]);
         let plan = cloud.succeed(&stage, &["plan", "--detailed-exitcode"]);
-        assert!(plan.contains("No changes.") && !plan.contains("orphan"), "{plan}");
+        assert!(plan.contains("No changes:") && !plan.contains("orphan"), "{plan}");
         assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
         cloud.succeed(&stage, commands[1]);
         assert_eq!((cloud.ours)(&stage.hand()), Vec::<String>::new());

@@ -75,5 +75,5 @@ fn endpoint_of_a_profiles_services_is_told() {
         command.env_remove("AWS_ENDPOINT_URL").env("AWS_CONFIG_FILE", stage.path().join("config"));
     });
     let said = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(said.contains("not the real cloud: S3=http://localhost:1"), "exit {}: {said}", ran.code);
+    assert!(said.contains("custom endpoint: S3=http://localhost:1"), "exit {}: {said}", ran.code);
 }

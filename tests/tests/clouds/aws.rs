@@ -129,7 +129,7 @@ const PLANS: Plans = Plans {
     }],
     queue_renamed: (
         &[("-events\"", "-renamed\""), ("-runs\"", "-others\"")],
-        &["orphan queue `acme-{s}-events`", "orphan queue `acme-{s}-runs`"],
+        &["left over: queue `acme-{s}-events`", "left over: queue `acme-{s}-runs`"],
     ),
     alike: &[("wandb-prod", "wandb-prod-b"), ("acme-{s}", "acme-{s}-b")],
     protect: ("[aws.queue]", "protect = true\n[aws.queue]"),
@@ -196,7 +196,11 @@ const EDITS: Edits = Edits {
     renamed_gone: |hand| boto(hand, "sqs.delete_queue(QueueUrl=u('acme-{s}-renamed'))"),
     both: (
         Edit { shows: "", make: |hand| boto(hand, "attribute(VisibilityTimeout='7')") },
-        Setting { old: "[aws.run_queue]", new: "visibility_timeout_s = 99\n[aws.run_queue]", shows: "7 -> 99" },
+        Setting {
+            old: "[aws.run_queue]",
+            new: "visibility_timeout_s = 99\n[aws.run_queue]",
+            shows: "is 7, should be 99",
+        },
     ),
     stale: (
         Edit { shows: "", make: |hand| boto(hand, "version()") },

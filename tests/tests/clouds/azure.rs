@@ -182,7 +182,7 @@ const PLANS: Plans = Plans {
             shows: "this deployment's storage account is `wandb/acmefiles`, and the plan file now names `acmefiles`",
         },
     ],
-    queue_renamed: (&[("wandb-events", "wandb-renamed")], &["orphan queue `wandb-events`"]),
+    queue_renamed: (&[("wandb-events", "wandb-renamed")], &["left over: queue `wandb-events`"]),
     alike: &[
         ("wandb-prod", "wandb-prod-b"),
         ("name = \"wandb\"", "name = \"wandb-b\""),
@@ -291,7 +291,11 @@ const EDITS: Edits = Edits {
                 });
             },
         },
-        Setting { old: "[azure.access]", new: "[azure.events]\nmessage_ttl_s = 99\n[azure.access]", shows: "77 -> 99" },
+        Setting {
+            old: "[azure.access]",
+            new: "[azure.events]\nmessage_ttl_s = 99\n[azure.access]",
+            shows: "is 77, should be 99",
+        },
     ),
     stale: (
         Edit { shows: "", make: |hand| patch(hand, json!({"sku": {"name": "Standard_LRS"}})) },

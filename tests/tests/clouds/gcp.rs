@@ -160,7 +160,7 @@ const PLANS: Plans = Plans {
     // A subscription stays with its topic, so that both get other names.
     queue_renamed: (
         &[("acme-events", "acme-renamed"), ("acme-server", "acme-other")],
-        &["orphan topic `acme-events`", "orphan subscription `acme-server`"],
+        &["left over: topic `acme-events`", "left over: subscription `acme-server`"],
     ),
     alike: &[
         ("wandb-prod", "wandb-prod-b"),
@@ -245,7 +245,7 @@ const EDITS: Edits = Edits {
     renamed_gone: |hand| drop(hand.send("DELETE", &SUBSCRIPTION.replace("acme-server", "acme-other"), Value::Null)),
     both: (
         Edit { shows: "", make: |hand| update_subscription(hand, "ackDeadlineSeconds", json!(77)) },
-        Setting { old: "[gcp.access]", new: "ack_deadline_s = 99\n[gcp.access]", shows: "77 -> 99" },
+        Setting { old: "[gcp.access]", new: "ack_deadline_s = 99\n[gcp.access]", shows: "is 77, should be 99" },
     ),
     stale: (
         Edit { shows: "", make: |hand| patch(hand, json!({"versioning": {"enabled": true}})) },

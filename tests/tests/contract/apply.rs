@@ -32,7 +32,7 @@ fn apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing(
         let outputs = cloud.succeed(&stage, &["output"]);
         assert!(first.ends_with(&outputs) && outputs.contains(bucket), "{first}\n{outputs}");
         stage.faults().clear();
-        assert!(cloud.succeed(&stage, &["apply", "--yes"]).contains("No changes."));
+        assert!(cloud.succeed(&stage, &["apply", "--yes"]).contains("No changes:"));
         wrote_nothing(&stage);
         cloud.succeed(&stage, &["destroy", "--yes"]);
         cloud.ends(&stage, 2, &["drift"]);

@@ -52,7 +52,7 @@ fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan(cloud: &Place)
     }
     cloud.succeed(&stage, &["apply", "--yes", "--orphans"]);
     let plan = cloud.succeed(&stage, &["plan"]);
-    assert!(!plan.contains("orphan") && plan.contains("No changes."), "{plan}");
+    assert!(!plan.contains("left over") && plan.contains("No changes:"), "{plan}");
 }
 
 fn plan_says_what_orphans_would_be_deleted(cloud: &Place) {
@@ -73,7 +73,7 @@ fn destroy_deletes_orphans_on_request_only(cloud: &Place) {
     let (changes, orphans) = cloud.plans.queue_renamed;
     cloud.change(&stage, changes);
     cloud.apply(&stage);
-    let queue = orphans[0].trim_start_matches("orphan ").replace('`', "");
+    let queue = orphans[0].trim_start_matches("left over: ").replace('`', "");
     let left = || (cloud.ours)(&stage.hand());
     assert!(left().contains(&queue), "{:?}", left());
     // What holds an orphan is not deleted either.

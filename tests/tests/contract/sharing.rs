@@ -80,7 +80,7 @@ fn deployments_with_alike_names_do_not_touch_each_other(cloud: &Place) {
     cloud.is_in_sync(&stage);
     for plan_file in ["provision.toml", "other.toml"] {
         let plan = cloud.succeed(&stage, &["plan", plan_file]);
-        assert!(plan.contains("No changes.") && !plan.contains("orphan"), "{plan}");
+        assert!(plan.contains("No changes:") && !plan.contains("orphan"), "{plan}");
     }
     cloud.succeed(&stage, &["destroy", "other.toml", "--yes", "--orphans"]);
     cloud.is_in_sync(&stage);

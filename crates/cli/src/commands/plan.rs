@@ -10,7 +10,6 @@ use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{can_write, check, plan_file_path};
 use crate::session::Session;
-use crate::summary::sandbox_flag;
 use crate::view::{self, View};
 
 pub(crate) async fn run(
@@ -35,7 +34,7 @@ pub(crate) async fn run(
     }
     if let Some(out) = out {
         change_sets::save(&set, &out)?;
-        let (file, flag) = (out.display(), sandbox_flag(global));
+        let (file, flag) = (out.display(), global.sandbox_flag());
         view::diagnostic(&format!("saved to {file}; `provision {cloud} apply {file}{flag}` executes it\n"));
     }
     Ok(if detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })

@@ -1,6 +1,8 @@
 //! What people see.
 
+mod layout;
 mod change_set;
+mod drift;
 mod progress;
 
 use std::io::IsTerminal as _;
@@ -11,7 +13,6 @@ use provision_core::change_set::ChangeSet;
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Output, table};
 
-use super::words::verdict;
 use super::{View, diagnostic, error, for_people, report, result};
 use crate::arguments::{Global, ReportFormat};
 use crate::exit::Failure;
@@ -22,6 +23,8 @@ use progress::{Lines, Rows};
 pub(crate) struct Human {
     detail: Detail,
     quiet: bool,
+    /// What the next command needs too, to be meant for the same cloud.
+    flags: String,
     events: Box<dyn EventSink>,
 }
 
@@ -34,7 +37,18 @@ impl Human {
             _ => Box::new(Lines { quiet }),
         };
         let detail = if global.verbose { Detail::Everything } else { Detail::Changes };
-        Self { detail, quiet, events }
+        Self { detail, quiet, flags: global.sandbox_flag(), events }
+    }
+}
+
+impl Human {
+    fn drift_text(&self, sets: &[ChangeSet], errors: &[Error]) {
+        for set in sets {
+            result(&for_people(&drift::text(set, &self.flags)));
+        }
+        for error in errors {
+            result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
+        }
     }
 }
 
@@ -59,7 +73,7 @@ impl View for Human {
 
     fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat) {
         match format {
-            ReportFormat::Text => drift(sets, errors),
+            ReportFormat::Text => self.drift_text(sets, errors),
             ReportFormat::Markdown => result(&report::markdown::text(sets, errors)),
             ReportFormat::Junit => result(&report::junit::text(sets, errors)),
             ReportFormat::Sarif => result(&report::sarif::text(sets, errors)),
@@ -92,17 +106,5 @@ impl View for Human {
         if !self.quiet {
             diagnostic(text);
         }
-    }
-}
-
-fn drift(sets: &[ChangeSet], errors: &[Error]) {
-    for set in sets {
-        if set.has_changes() || !set.unreadable.is_empty() || !set.orphans.is_empty() || !set.warnings.is_empty() {
-            result(&for_people(&change_set::text(set, Detail::Changes)));
-        }
-        result(&format!("{}: {}\n", set.deployment, verdict(set)));
-    }
-    for error in errors {
-        result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
     }
 }

@@ -1,69 +1,155 @@
-//! A drift report for machines: what it has a row for.
+//! What a look for drift has to say, in drift's direction: how it is, and how it should be. Every format shows the same rows.
 
 pub(crate) mod markdown;
 pub(crate) mod junit;
 pub(crate) mod sarif;
 
-use provision_core::change_set::{Action, Change, ChangeSet, Unreadable};
-use provision_core::diff::{self, FieldDiff};
+use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Unreadable};
+use provision_core::diff;
 use provision_core::printable::on_one_line;
+use provision_core::resource::Orphan;
 
-use crate::view::words::{label, short};
+use crate::view::words::{BOOKKEEPING, MISSING, UNTAGGED, label, standing};
 
-/// A field that differs, a whole resource that is gone, or why nothing can be said of it.
-struct Row<'a> {
-    address: &'a str,
-    line: Option<usize>,
-    rule: &'static str,
-    what: String,
-    why: String,
+/// One thing that a report says.
+pub(crate) struct Row<'a> {
+    /// The resource; `-` where it is about none.
+    pub(crate) address: &'a str,
+    pub(crate) line: Option<usize>,
+    pub(crate) rule: Rule,
+    pub(crate) what: String,
+    pub(crate) why: String,
 }
 
-fn rows(change: &Change) -> Vec<Row<'_>> {
-    let row = |line, rule, what: String, why: &str| {
-        let (what, why) = (on_one_line(&what), why.to_owned());
-        Row { address: change.address.as_str(), line, rule, what, why }
-    };
-    if let Some(refusal) = &change.refusal {
-        return vec![row(change.line, "refused", refusal.reason.clone(), "refused")];
+/// What kind of thing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Changed,
+    Missing,
+    NotApplied,
+    LeftOver,
+    Refused,
+    Unknown,
+    Warning,
+}
+
+impl Rule {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Changed, Self::Missing, Self::NotApplied, Self::LeftOver, Self::Refused, Self::Unknown, Self::Warning];
+
+    /// Its name for programs.
+    pub(crate) const fn id(self) -> &'static str {
+        match self {
+            Self::Changed => "drift",
+            Self::Missing => "missing",
+            Self::NotApplied => "pending",
+            Self::LeftOver => "left-over",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Warning => "warning",
+        }
     }
-    if change.missing || change.action == Action::Create {
-        let what = format!("{} `{}`", change.kind, change.name);
-        return vec![match change.missing {
-            true => row(change.line, "drift", what, "drift: it was applied and is gone"),
-            false => row(change.line, "pending", what, "pending: not made yet"),
-        }];
+
+    /// What it means.
+    pub(crate) const fn means(self) -> &'static str {
+        match self {
+            Self::Changed => "Somebody changed it outside provision.",
+            Self::Missing => "It was applied and is gone.",
+            Self::NotApplied => "The plan file asks for it, and it was not applied yet.",
+            Self::LeftOver => "It belongs to the deployment and is no longer in the plan file.",
+            Self::Refused => "It is not the deployment's to change.",
+            Self::Unknown => "It could not be read.",
+            Self::Warning => "The deployment works, and this is worth knowing.",
+        }
     }
-    let restored = (change.action == Action::Restore).then(|| {
-        let what = format!("{} `{}`", change.kind, change.name);
-        row(change.line, "drift", what, "drift: somebody took provision's tags off it")
-    });
-    let facets = change.facets.iter().filter(|facet| facet.finding.differs());
-    let rows = facets.flat_map(|facet| {
-        let rule = if facet.finding.is_drift() { "drift" } else { "pending" };
-        let why = label(facet.finding);
-        let diffs = diff::fields(&facet.before, &facet.after);
-        let unnamed = diffs.is_empty().then(|| format!("{} no longer carries provision's name", facet.facet));
-        let differing = diffs.into_iter().map(|diff| describe(&facet.facet, &diff));
-        let told: Vec<_> = differing.chain(unnamed).collect();
-        told.into_iter().map(move |what| row(facet.line, rule, what, why.trim()))
-    });
-    restored.into_iter().chain(rows).collect()
+
+    /// How the summary counts it.
+    pub(crate) const fn counted(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Missing => "missing",
+            Self::NotApplied => "not applied yet",
+            Self::LeftOver => "left over",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Warning => "warned about",
+        }
+    }
+}
+
+impl Row<'_> {
+    /// The row as a sentence.
+    pub(crate) fn text(&self) -> String {
+        if self.why.is_empty() { self.what.clone() } else { format!("{} ({})", self.what, self.why) }
+    }
 }
 
 /// Everything there is to say of a set.
-fn rows_of(set: &ChangeSet) -> Vec<Row<'_>> {
+pub(crate) fn rows(set: &ChangeSet) -> Vec<Row<'_>> {
     let unread = set.unreadable.iter().map(|Unreadable(error)| Row {
         address: error.address().map_or("-", |address| address.as_str()),
         line: error.line(),
-        rule: "unknown",
+        rule: Rule::Unknown,
         what: on_one_line(&error.to_string()),
-        why: "unknown: it could not be read".to_owned(),
+        why: "could not be read".to_owned(),
     });
-    set.changes.iter().flat_map(rows).chain(unread).collect()
+    let warnings = set.warnings.iter().map(|warning| Row {
+        address: "-",
+        line: None,
+        rule: Rule::Warning,
+        what: on_one_line(warning),
+        why: String::new(),
+    });
+    let (recorded, changed): (Vec<_>, Vec<_>) = set.changes.iter().partition(|change| change.action == Action::Record);
+    let mut rows: Vec<_> = changed.into_iter().flat_map(of_change).collect();
+    // Beside another change, what is on record changes with it.
+    if rows.is_empty() {
+        rows = recorded.into_iter().flat_map(of_change).collect();
+    }
+    rows.into_iter().chain(unread).chain(set.orphans.iter().map(left_over)).chain(warnings).collect()
 }
 
-fn describe(facet: &str, diff: &FieldDiff) -> String {
-    let field = if diff.field.is_empty() { facet.to_owned() } else { format!("{facet}.{}", diff.field) };
-    format!("{field}: {} -> {}", short(&diff.before), short(&diff.after))
+fn left_over(orphan: &Orphan) -> Row<'_> {
+    let what = format!("{} `{}` is no longer in the plan file", orphan.kind, orphan.name);
+    let (what, why) = (on_one_line(&what), "left over".to_owned());
+    Row { address: orphan.address.as_str(), line: None, rule: Rule::LeftOver, what, why }
+}
+
+fn of_change(change: &Change) -> Vec<Row<'_>> {
+    let row = |rule, what: &str, why: &str| {
+        let (what, why) = (on_one_line(what), why.to_owned());
+        Row { address: change.address.as_str(), line: change.line, rule, what, why }
+    };
+    let name = format!("{} `{}`", change.kind, change.name);
+    if let Some(refusal) = &change.refusal {
+        return vec![row(Rule::Refused, &refusal.reason, "refused")];
+    }
+    if change.missing {
+        return vec![row(Rule::Missing, &name, MISSING)];
+    }
+    if change.action == Action::Create {
+        return vec![row(Rule::NotApplied, &name, "not applied yet")];
+    }
+    if change.action == Action::Record {
+        return vec![row(Rule::NotApplied, &name, BOOKKEEPING)];
+    }
+    let untagged = (change.action == Action::Restore).then(|| row(Rule::Changed, &name, UNTAGGED));
+    let differing = change.facets.iter().filter(|facet| facet.finding.differs());
+    untagged.into_iter().chain(differing.flat_map(|facet| of_facet(change, facet))).collect()
+}
+
+fn of_facet<'a>(change: &'a Change, facet: &'a FacetChange) -> Vec<Row<'a>> {
+    let rule = if facet.finding.is_drift() { Rule::Changed } else { Rule::NotApplied };
+    let diffs = diff::fields(&facet.before, &facet.after);
+    let unnamed = diffs.is_empty().then(|| format!("{} no longer carries provision's name", facet.facet));
+    let differing =
+        diffs.into_iter().map(|diff| format!("{} {}", diff.path(&facet.facet), standing(&diff.before, &diff.after)));
+    let row = |what: String| Row {
+        address: change.address.as_str(),
+        line: facet.line,
+        rule,
+        what: on_one_line(&what),
+        why: label(facet.finding).to_owned(),
+    };
+    differing.chain(unnamed).map(row).collect()
 }

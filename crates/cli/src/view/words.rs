@@ -2,38 +2,70 @@
 
 use provision_core::change_set::ChangeSet;
 use provision_core::compare::Finding;
+use provision_core::printable::on_one_line;
 use serde_json::Value;
 
 use crate::clouds::CloudId;
 
-/// What a set comes to, in one word.
+/// What a set comes to.
 pub(crate) fn verdict(set: &ChangeSet) -> &'static str {
     match (set.blockers().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
         (false, ..) => "unknown",
-        (_, true, ..) => "not applied, or gone",
+        (_, true, ..) => "nothing of it exists (never applied, or deleted)",
         (_, _, true, _) => "drift",
-        (_, _, _, true) => "pending",
+        (_, _, _, true) => "not applied yet",
         _ => "in sync",
     }
 }
 
-/// What the compare found, in the words of the documentation.
+/// What the compare found.
 pub(crate) fn label(finding: Finding) -> &'static str {
     match finding {
-        Finding::Pending => "  pending: the plan file changed",
-        Finding::Drift => "  drift: the cloud was changed",
-        Finding::Both => "  drift and pending: both were changed",
-        Finding::Unfinished => "  an apply did not finish",
+        Finding::Pending => "not applied yet",
+        Finding::Drift => "changed outside provision",
+        Finding::Both => "changed outside provision, and in the plan file",
+        Finding::Unfinished => "an apply did not finish",
         Finding::InSync | Finding::StaleMark | Finding::Unknown => "",
     }
 }
 
-/// A value on one line; what is absent shows as `-`.
-pub(crate) fn short(value: &Value) -> String {
+/// A thing that was applied and is gone.
+pub(crate) const MISSING: &str = "missing: it was applied and is gone";
+/// The tags that tell whose something is are gone.
+pub(crate) const UNTAGGED: &str = "somebody removed provision's tags";
+
+/// Only what is on record differs.
+pub(crate) const BOOKKEEPING: &str = "only provision's own tags change";
+
+/// A value as people write it, on one line: texts without quotes, lists with commas between; what is absent shows as `-`.
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        other => other.to_string(),
+        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        Value::String(text) => on_one_line(text),
+        Value::Array(list) if !list.is_empty() => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => on_one_line(&other.to_string()),
     }
+}
+
+/// How a field stands and how it should: what is read after its name.
+pub(crate) fn standing(before: &Value, after: &Value) -> String {
+    match (before, after) {
+        (Value::Null, after) => format!("is missing, should be {}", plain(after)),
+        (before, Value::Null) => format!("is {}, should not be there", plain(before)),
+        (Value::Array(old), Value::Array(new)) => {
+            let (lacking, besides) = (without(new, old), without(old, new));
+            let lacking = (!lacking.is_empty()).then(|| format!("lacks {}", plain(&Value::Array(lacking))));
+            let besides = (!besides.is_empty()).then(|| format!("has {} too much", plain(&Value::Array(besides))));
+            lacking.into_iter().chain(besides).collect::<Vec<_>>().join(" and ")
+        }
+        (before, after) => format!("is {}, should be {}", plain(before), plain(after)),
+    }
+}
+
+/// The elements of a list that another one does not have.
+pub(crate) fn without(list: &[Value], other: &[Value]) -> Vec<Value> {
+    list.iter().filter(|element| !other.contains(element)).cloned().collect()
 }
 
 /// What a cloud calls that which pays, and where its things are.

@@ -3,13 +3,15 @@
 use anstyle::{AnsiColor, Style};
 use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Purpose};
 use provision_core::compare::Finding;
-use provision_core::diff;
+use provision_core::diff::{self, FieldDiff};
 use provision_core::mark::Origin;
 use provision_core::printable::{harmless, on_one_line};
 use provision_core::resource::Orphan;
+use serde_json::Value;
 
+use super::layout::{Line, block, fitted};
 use crate::view::error;
-use crate::view::words::{label, nouns, short};
+use crate::view::words::{BOOKKEEPING, MISSING, UNTAGGED, label, nouns, plain, without};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -25,26 +27,38 @@ pub(crate) enum Detail {
 
 /// The whole set: identity, changes, orphans, summary.
 pub(crate) fn text(set: &ChangeSet, detail: Detail) -> String {
-    let shown = |change: &&Change| {
-        detail == Detail::Everything || change.action != Action::NoOp || change.finding == Finding::Unknown
+    let shown = |change: &&Change| match change.action {
+        Action::NoOp => detail == Detail::Everything || change.finding == Finding::Unknown,
+        Action::Record => detail == Detail::Everything,
+        _ => true,
     };
-    let changes: String = set.changes.iter().filter(shown).map(|change| self::change(set, change)).collect();
+    let blocks = set.changes.iter().filter(shown).map(|change| fitted(&self::change(set, change)));
+    let bookkeeping = if detail == Detail::Everything { None } else { bookkeeping(set) };
     let warnings: String = set.warnings.iter().map(|warning| error::warning(warning)).collect();
-    let gap = |text: &str| if text.is_empty() { "" } else { "\n" };
-    let orphans = orphans(set);
-    let (after_changes, after_orphans) = (gap(&changes).to_owned(), gap(&orphans).to_owned());
-    format!("{}\n{changes}{after_changes}{orphans}{after_orphans}{warnings}{}\n", identity(set), summary(set))
+    let parts = blocks.chain([orphans(set), bookkeeping.unwrap_or_default()]).filter(|part| !part.is_empty());
+    let parts: String = parts.map(|part| part + "\n").collect();
+    format!("{}\n{parts}{warnings}{}\n", identity(set), summary(set))
 }
 
 /// Whose cloud was observed.
-fn identity(set: &ChangeSet) -> String {
+pub(crate) fn identity(set: &ChangeSet) -> String {
     let who = &set.identity;
     let (account, region) = nouns(&set.cloud);
     let mut text = format!("{} {account} {} {region} {} as {}\n", set.cloud, who.account, who.region, who.principal);
     for endpoint in &who.endpoints {
-        text += &format!("  not the real cloud: {endpoint}\n");
+        text += &format!("  custom endpoint: {endpoint}\n");
     }
     text
+}
+
+/// Where the plan file says so.
+pub(crate) fn place(set: &ChangeSet, line: Option<usize>) -> String {
+    line.map(|line| format!("  {DIM}{}:{line}{DIM:#}", set.plan_file.name)).unwrap_or_default()
+}
+
+/// A text in its colour.
+pub(crate) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
 }
 
 fn color(action: Action) -> Style {
@@ -57,88 +71,121 @@ fn color(action: Action) -> Style {
     }
 }
 
-fn change(set: &ChangeSet, change: &Change) -> String {
-    let style = color(change.action);
-    let line = change.line.map(|line| format!("  {DIM}{}:{line}{DIM:#}", set.plan_file.name)).unwrap_or_default();
-    let cause = cause(change);
+fn change(set: &ChangeSet, change: &Change) -> Vec<Line> {
     let (symbol, verb) = match change.finding {
         Finding::Unknown => ('?', "cannot read"),
         _ => (change.action.symbol(), change.action.verb()),
     };
-    let mut text = format!(
-        "{style}{symbol} {verb} {} `{}`{style:#} ({}){cause}{line}\n",
-        change.kind, change.name, change.address
-    );
+    let name = styled(color(change.action), &format!("{symbol} {verb} {} `{}`", change.kind, change.name));
+    let cause = cause(set, change).map(|words| format!("  {words}")).unwrap_or_default();
+    let text = format!("{name} ({}){cause}{}", change.address, place(set, change.line));
+    let mut lines = vec![Line { text, hang: 4 }];
     if let Some(refusal) = &change.refusal {
-        return text + &format!("    {}\n", refusal.reason);
+        lines.push(Line { text: format!("    {}", on_one_line(&refusal.reason)), hang: 4 });
+        return lines;
     }
-    for facet in change.facets.iter().filter(|facet| is_shown(change, facet)) {
-        text += &self::facet(set, change, facet);
+    let shown = change.facets.iter().filter(|facet| is_shown(change, facet));
+    let entries: Vec<_> = shown.flat_map(|facet| entries(set, change, facet)).collect();
+    lines.extend(block(4, &entries));
+    if stays(set, change) {
+        let kept =
+            change.unmanaged.iter().map(|unmanaged| styled(DIM, &format!("kept: {}", on_one_line(&unmanaged.entry))));
+        lines.extend(kept.map(|text| Line { text: format!("    {text}"), hang: 10 }));
     }
-    for unmanaged in &change.unmanaged {
-        text += &format!("    {DIM}kept: {}{DIM:#}\n", on_one_line(&unmanaged.entry));
-    }
-    text
+    lines
+}
+
+/// Whether what others have on it stays: not where that goes on which it is.
+fn stays(set: &ChangeSet, change: &Change) -> bool {
+    let holds_entries = |change: &&Change| ["bucket", "storage account"].contains(&change.kind.as_str());
+    let mut deleted = set.changes.iter().filter(|change| change.action == Action::Delete);
+    change.action != Action::Delete || !deleted.any(|deleted| holds_entries(&deleted))
 }
 
 fn is_shown(change: &Change, facet: &FacetChange) -> bool {
     match change.action {
         Action::Create => !facet.after.is_null(),
-        Action::Delete | Action::NoOp => false,
+        Action::Delete | Action::NoOp | Action::Record => false,
         Action::Release => facet.write,
         _ => facet.finding.differs(),
     }
 }
 
-fn cause(change: &Change) -> String {
+fn cause(set: &ChangeSet, change: &Change) -> Option<String> {
     let words = match (change.action, change.missing) {
-        (_, true) => "drift: it was applied and is gone",
-        (Action::Record, _) => "the cloud is as wanted, the mark is not",
-        (Action::Restore, _) => "drift: somebody took provision's tags off it",
-        (Action::Release, _) => "our entries and mark go, the rest stays",
-        _ => return String::new(),
+        (_, true) => MISSING.to_owned(),
+        (Action::Record, _) => BOOKKEEPING.to_owned(),
+        (Action::Restore, _) => UNTAGGED.to_owned(),
+        (Action::Release, _) => "provision's entries and tags are removed, everything else stays".to_owned(),
+        (Action::Delete, _) if set.delete_data() == Some(change.name.as_str()) => {
+            styled(color(Action::Refuse), "and everything in it, for good")
+        }
+        _ => return None,
     };
-    format!("  {words}")
+    Some(words)
 }
 
-fn facet(set: &ChangeSet, change: &Change, facet: &FacetChange) -> String {
-    let mut text = String::new();
-    for diff in diff::fields(&facet.before, &facet.after) {
-        let field = if diff.field.is_empty() { facet.facet.clone() } else { format!("{}.{}", facet.facet, diff.field) };
-        let values = match change.action {
-            Action::Create => short(&diff.after),
-            _ => format!("{} -> {}", short(&diff.before), short(&diff.after)),
-        };
-        let label = if matches!(change.action, Action::Create | Action::Adopt) { "" } else { label(facet.finding) };
-        let line =
-            facet.line.filter(|_| !label.is_empty()).map(|line| format!("  {DIM}{}:{line}{DIM:#}", set.plan_file.name));
-        text += &format!("    {field:<32} {values}{label}{}\n", line.unwrap_or_default());
+/// What there is to say of each field that a facet changes: its name, and its values.
+fn entries(set: &ChangeSet, change: &Change, facet: &FacetChange) -> Vec<(String, String)> {
+    let is_new = matches!(change.action, Action::Create | Action::Adopt);
+    let why = if is_new { "" } else { label(facet.finding) };
+    let line = place(set, facet.line.filter(|line| !why.is_empty() && Some(*line) != change.line));
+    let why = if why.is_empty() { String::new() } else { format!("  {DIM}{why}{DIM:#}{line}") };
+    let of_field = |diff: FieldDiff| {
+        let path = diff.path(&facet.facet);
+        let mut values = values(change.action, &diff).into_iter();
+        let first = values.next().map(|value| (path, value + &why));
+        first.into_iter().chain(values.map(|value| (String::new(), value))).collect::<Vec<_>>()
+    };
+    diff::fields(&facet.before, &facet.after).into_iter().flat_map(of_field).collect()
+}
+
+/// The values of a field: one line, but for a list of which elements come or go.
+fn values(action: Action, diff: &FieldDiff) -> Vec<String> {
+    match (action, &diff.before, &diff.after) {
+        (Action::Create, _, after) => vec![plain(after)],
+        (_, Value::Array(old), Value::Array(new)) => {
+            let comes = without(new, old).into_iter().map(|element| format!("+ {}", plain(&element)));
+            let goes = without(old, new).into_iter().map(|element| format!("- {}", plain(&element)));
+            comes.chain(goes).collect()
+        }
+        (_, before, after) => vec![format!("{} -> {}", plain(before), plain(after))],
     }
-    text
+}
+
+/// What is written for provision's own sake.
+fn bookkeeping(set: &ChangeSet) -> Option<String> {
+    let recorded = set.changes.iter().filter(|change| change.action == Action::Record);
+    let recorded = recorded.map(|change| format!("{} `{}`", change.kind, change.name));
+    let rewritten = set.rewritten_orphans();
+    let rewritten = rewritten.iter().map(|(orphan, _)| format!("{} `{}`", orphan.kind, harmless(&orphan.name)));
+    let names: Vec<_> = recorded.chain(rewritten).collect();
+    let text = styled(DIM, &format!("also: provision's own tags of {}", names.join(", ")));
+    (!names.is_empty()).then(|| fitted(&[Line { text, hang: 4 }]))
 }
 
 fn orphans(set: &ChangeSet) -> String {
     let orphan = |orphan: &Orphan| {
         let fate = match (goes(set, orphan), orphan.mark.origin) {
-            (true, Origin::Created) => "- delete orphan",
-            (true, Origin::Adopted) => "- release orphan",
-            _ => "? orphan",
+            (true, Origin::Created) => "- delete left over:",
+            (true, Origin::Adopted) => "- release left over:",
+            _ => "? left over:",
         };
-        format!(
-            "{fate} {} `{}`: marked as this deployment's, and not in the plan file\n",
-            orphan.kind,
-            harmless(&orphan.name)
-        )
+        let name = harmless(&orphan.name);
+        let text =
+            format!("{fate} {} `{name}` belongs to this deployment but is no longer in the plan file", orphan.kind);
+        Line { text, hang: 4 }
     };
-    let mut text: String = set.orphans.iter().map(orphan).collect();
-    if !text.is_empty() && !set.with_orphans {
+    let mut lines: Vec<_> = set.orphans.iter().map(orphan).collect();
+    if !lines.is_empty() && !set.with_orphans {
         let data = set.orphans.iter().any(|orphan| orphan.holds_data);
-        text += match data && set.purpose == Purpose::Apply {
-            true => "  `apply --orphans` deletes them, but for what holds data: `destroy --orphans` does\n",
-            false => "  `--orphans` deletes them\n",
+        let text = match data && set.purpose == Purpose::Apply {
+            true => "  `apply --orphans` deletes them, except those that hold data; `destroy --orphans` deletes all",
+            false => "  `--orphans` deletes them",
         };
+        lines.push(Line { text: text.to_owned(), hang: 2 });
     }
-    text
+    fitted(&lines)
 }
 
 /// Whether an orphan is taken down: with apply nothing that holds data.
@@ -149,11 +196,13 @@ fn goes(set: &ChangeSet, orphan: &Orphan) -> bool {
 /// The last line.
 fn summary(set: &ChangeSet) -> String {
     if !set.unreadable.is_empty() {
-        return format!("{BOLD}Incomplete:{BOLD:#} some of it could not be read.");
+        let count = set.unreadable.len();
+        let things = if count == 1 { "1 resource" } else { &format!("{count} resources") };
+        return format!("{BOLD}Incomplete:{BOLD:#} {things} could not be read.");
     }
     if !set.has_changes() {
         return match set.purpose {
-            Purpose::Apply => format!("{BOLD}No changes.{BOLD:#} The cloud is as the plan file says."),
+            Purpose::Apply => format!("{BOLD}No changes:{BOLD:#} the cloud matches the plan file."),
             Purpose::Destroy { .. } => format!("{BOLD}Nothing to destroy.{BOLD:#}"),
         };
     }
@@ -161,19 +210,19 @@ fn summary(set: &ChangeSet) -> String {
         (Action::Create, "to create"),
         (Action::Adopt, "to adopt"),
         (Action::Update, "to update"),
-        (Action::Record, "to record"),
         (Action::Restore, "to restore"),
         (Action::Delete, "to delete"),
         (Action::Release, "to release"),
         (Action::Refuse, "refused"),
     ];
-    let rewritten = |action: &Action| if *action == Action::Record { set.rewritten_orphans().len() } else { 0 };
-    let counted = words.iter().map(|(action, word)| (set.count(*action) + rewritten(action), word));
-    let counts = counted.filter(|(count, _)| *count > 0);
+    let counts = words.iter().map(|(action, word)| (set.count(*action), word)).filter(|(count, _)| *count > 0);
     let mut parts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
     let orphans = set.orphans.iter().filter(|orphan| goes(set, orphan)).count();
     if orphans > 0 {
-        parts.push(format!("{orphans} orphaned to delete"));
+        parts.push(format!("{orphans} left over to delete"));
+    }
+    if parts.is_empty() {
+        parts.push("provision's own tags alone".to_owned());
     }
     format!("{BOLD}Changes:{BOLD:#} {}.", parts.join(", "))
 }

@@ -1,46 +1,80 @@
-//! A drift report as test cases.
+//! A drift report as test cases (<https://github.com/testmoapp/junitxml>, <https://docs.gitlab.com/ci/testing/unit_test_reports/>).
+
+use std::time::Duration;
 
 use provision_core::Error;
 use provision_core::change_set::{Change, ChangeSet};
 use provision_core::printable::on_one_line;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::rows;
+use super::{Row, Rule, rows};
 
 /// A suite for each deployment, a case for each resource; drift fails it, what is refused or could not be read is an error.
+/// What is left over, and warnings, are cases of their own, which pass.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     let mut report = Report::new("provision drift");
-    for set in sets {
-        let mut suite = TestSuite::new(set.deployment.as_str());
-        suite.add_test_cases(set.changes.iter().map(|change| case(change, set.nothing_exists())));
-        for unreadable in &set.unreadable {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_message(on_one_line(&unreadable.0.to_string()));
-            suite.add_test_case(TestCase::new("unreadable", status));
-        }
-        report.add_test_suite(suite);
-    }
+    report.add_test_suites(sets.iter().map(suite));
     for error in errors {
-        let mut suite = TestSuite::new(error.plan_file().unwrap_or("-"));
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_message(on_one_line(&error.to_string()));
-        suite.add_test_case(TestCase::new("not looked at", status));
+        let file = error.plan_file().unwrap_or("-");
+        let mut suite = TestSuite::new(file);
+        let status = failing(NonSuccessKind::Error, vec![on_one_line(&error.to_string())]);
+        suite.add_test_case(case("not looked at", file, file, error.line(), status));
         report.add_test_suite(suite);
     }
     report.to_string().unwrap_or_default()
 }
 
-fn case(change: &Change, nothing_exists: bool) -> TestCase {
-    let rows = rows(change);
-    let any = |rule: &str| rows.iter().any(|row| row.rule == rule);
+fn suite(set: &ChangeSet) -> TestSuite {
+    let mut suite = TestSuite::new(set.deployment.as_str());
+    let rows = rows(set);
+    let file = &set.plan_file.name;
+    for change in &set.changes {
+        let its: Vec<_> = rows.iter().filter(|row| is_of(row, change)).collect();
+        let status = status(&its, set.nothing_exists());
+        suite.add_test_case(case(change.address.as_str(), &set.deployment, file, change.line, status));
+    }
+    for row in rows.iter().filter(|row| !set.changes.iter().any(|change| is_of(row, change))) {
+        let status = match row.rule {
+            Rule::Unknown => failing(NonSuccessKind::Error, vec![row.text()]),
+            _ => TestCaseStatus::success(),
+        };
+        let mut case = case(row.rule.counted(), &set.deployment, file, row.line, status);
+        case.set_system_out(row.text());
+        suite.add_test_case(case);
+    }
+    suite
+}
+
+/// Whether a row is told in the case of that resource.
+fn is_of(row: &Row<'_>, change: &Change) -> bool {
+    row.address == change.address.as_str() && row.rule != Rule::LeftOver
+}
+
+fn case(name: &str, class: &str, file: &str, line: Option<usize>, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class).set_time(Duration::ZERO);
+    case.extra.insert("file".into(), file.into());
+    if let Some(line) = line {
+        case.extra.insert("line".into(), line.to_string().into());
+    }
+    case
+}
+
+fn status(rows: &[&Row<'_>], nothing_exists: bool) -> TestCaseStatus {
+    let any = |rules: &[Rule]| rows.iter().any(|row| rules.contains(&row.rule));
     // What was never applied, or is gone altogether, is as little in order as what drifted.
-    let absent = nothing_exists && any("pending");
-    let kind = match (any("refused"), any("drift") || absent) {
+    let absent = nothing_exists && any(&[Rule::NotApplied]);
+    let kind = match (any(&[Rule::Refused, Rule::Unknown]), any(&[Rule::Changed, Rule::Missing]) || absent) {
         (true, _) => NonSuccessKind::Error,
         (_, true) => NonSuccessKind::Failure,
-        _ => return TestCase::new(change.address.as_str(), TestCaseStatus::success()),
+        _ => return TestCaseStatus::success(),
     };
+    failing(kind, rows.iter().map(|row| row.text()).collect())
+}
+
+/// The whole text stands in the body, which is what GitLab shows.
+fn failing(kind: NonSuccessKind, texts: Vec<String>) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(rows.iter().map(|row| format!("{} ({})", row.what, row.why)).collect::<Vec<_>>().join("; "));
-    TestCase::new(change.address.as_str(), status)
+    status.set_message(texts.join("; ")).set_description(texts.join("\n"));
+    status
 }

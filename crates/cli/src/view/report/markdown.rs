@@ -4,7 +4,7 @@ use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::printable::on_one_line;
 
-use super::{Row, rows_of};
+use super::{Row, rows};
 use crate::view::words::verdict;
 
 /// A text of others as it stands, whatever Markdown or HTML would make of it.
@@ -21,10 +21,13 @@ fn literal(text: &str) -> String {
 
 /// A table for each deployment.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
-    let row = |row: Row<'_>| format!("| `{}` | {} | {} |\n", row.address, literal(&row.what), literal(&row.why));
+    let row = |row: Row<'_>| {
+        let why = if row.why.is_empty() { row.rule.id() } else { &row.why };
+        format!("| `{}` | {} | {} |\n", row.address, literal(&row.what), literal(why))
+    };
     let table = |set: &ChangeSet| {
-        let rows: String = rows_of(set).into_iter().map(row).collect();
-        let head = if rows.is_empty() { "" } else { "\n| resource | change | why |\n|---|---|---|\n" };
+        let rows: String = rows(set).into_iter().map(row).collect();
+        let head = if rows.is_empty() { "" } else { "\n| resource | finding | why |\n|---|---|---|\n" };
         format!("### {}: {}\n{head}{rows}", set.deployment, verdict(set))
     };
     // A deployment that could not be looked at has no set, and must not go unsaid.

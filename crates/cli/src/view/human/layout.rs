@@ -1,0 +1,56 @@
+//! Lines that fit the terminal: columns, and what is too long goes on below its own column.
+
+use textwrap::{Options, WordSeparator, WordSplitter};
+
+/// Where the second column begins at the latest.
+const WIDEST_LABEL: usize = 44;
+
+/// A line, and how far what does not fit on it is indented.
+pub(crate) struct Line {
+    pub(crate) text: String,
+    pub(crate) hang: usize,
+}
+
+/// Two columns under a resource: names as wide as the longest of the block, and what there is to say of each.
+pub(crate) fn block(indent: usize, entries: &[(String, String)]) -> Vec<Line> {
+    let width = entries.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default().min(WIDEST_LABEL);
+    let line = |(label, text): &(String, String)| {
+        let text = format!("{:indent$}{label:<width$}  {text}", "");
+        Line { text: text.trim_end().to_owned(), hang: indent + width + 2 }
+    };
+    entries.iter().map(line).collect()
+}
+
+/// The lines as text. What is no terminal has no width.
+pub(crate) fn fitted(lines: &[Line]) -> String {
+    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    lines.iter().map(|line| fitted_to(line, width) + "\n").collect()
+}
+
+fn fitted_to(line: &Line, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| *width > line.hang) else { return line.text.clone() };
+    let indent = " ".repeat(line.hang);
+    let lead = line.text.len() - line.text.trim_start().len();
+    let options = Options::new(width)
+        .initial_indent(&line.text[..lead])
+        .subsequent_indent(&indent)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(&line.text[lead..], options).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_goes_on_below_its_column() {
+        let entries = [("actions".to_owned(), "read, write, list".to_owned()), ("on".to_owned(), "all".to_owned())];
+        let lines = block(4, &entries);
+        assert_eq!(lines[1].text, "    on       all");
+        assert_eq!(fitted_to(&lines[0], Some(24)), "    actions  read,\n             write, list");
+        assert_eq!(fitted_to(&lines[0], None), "    actions  read, write, list");
+        let styled = Line { text: "  \u{1b}[31mred\u{1b}[0m and more".to_owned(), hang: 4 };
+        assert_eq!(fitted_to(&styled, Some(9)), "  \u{1b}[31mred\u{1b}[0m and\n    more");
+    }
+}

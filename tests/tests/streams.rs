@@ -23,11 +23,14 @@ fn json_of_apply_and_destroy_is_a_document_a_line() {
     let stage = AWS.planned();
     let applied = lines(&stage.run(&["aws", "apply", "--yes", "--json"]).stdout);
     let seen = types(&applied);
-    assert_eq!((seen[0], *seen.last().unwrap()), ("change_set", "outputs"));
+    assert_eq!((seen[0], seen[1], *seen.last().unwrap()), ("version", "change_set", "summary"));
     assert!(seen.contains(&"operation_started") && seen.contains(&"operation_done"), "{seen:?}");
     assert_eq!(applied.last().unwrap()["outputs"]["BUCKET"], "s3://acme-{s}");
     let destroyed = lines(&stage.run(&["aws", "destroy", "--yes", "--json"]).stdout);
     assert!(types(&destroyed).contains(&"operation_done"));
+    let end = destroyed.last().unwrap();
+    assert!(end["type"] == "summary" && end["complete"] == true && end["changes"]["delete"].is_u64(), "{end}");
+    assert!(applied.iter().chain(&destroyed).all(|line| line["time"].is_string()), "{applied:?}");
 }
 
 #[test]
@@ -42,7 +45,7 @@ fn json_of_plan_drift_and_output_is_one_document() {
     stage.write("provision.toml", "[deployment]\n");
     let broken = stage.run(&["aws", "plan", "--json"]);
     let problems: Value = serde_json::from_str(&broken.stdout).unwrap();
-    assert!(broken.code == 64 && problems["problems"][0]["line"].is_number(), "{problems}");
+    assert!(broken.code == 64 && problems["errors"][0]["problems"][0]["line"].is_number(), "{problems}");
 }
 
 #[test]
@@ -59,6 +62,12 @@ fn json_of_a_failure_names_the_call_and_the_place() {
     let failed = lines(&ran.stdout).into_iter().find(|line| line["type"] == "operation_failed").unwrap();
     assert_eq!(failed["error"]["operation"], "s3:PutBucketCors");
     assert_eq!((&failed["error"]["code"], &failed["error"]["address"]), (&"AccessDenied".into(), &"aws.bucket".into()));
+    let end = lines(&ran.stdout).pop().unwrap();
+    assert!(
+        end["type"] == "summary" && end["complete"] == false && end["errors"][0]["code"] == "AccessDenied",
+        "{end}"
+    );
+    assert!(end["done"].is_array() && end["not_done"].is_array(), "{end}");
 }
 
 #[test]

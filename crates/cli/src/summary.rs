@@ -1,13 +1,16 @@
 //! How an incomplete run ended, and the command that goes on.
 
+use std::time::Duration;
+
 use provision_core::ErrorKind;
 use provision_core::change_set::ChangeSet;
 use provision_core::executor::Outcome;
+use provision_core::output::Output;
 
 use crate::arguments::Global;
 use crate::exit::Exit;
 use crate::signals::Signals;
-use crate::view::{self, error};
+use crate::view::End;
 
 /// The command that goes on where a run ended, with the flags that it needs.
 pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) -> String {
@@ -21,18 +24,35 @@ pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) ->
     text + &global.sandbox_flag()
 }
 
-/// Say how an incomplete run ended, and give its exit code.
-pub(crate) fn incomplete(outcome: &Outcome, signals: &Signals, set: &ChangeSet, command: &str) -> Exit {
-    let failed: Vec<_> = outcome.failed.iter().map(|error| set.located(error)).collect();
-    let mut text = error::texts(&failed);
-    let list = |title: &str, items: &[String]| match items {
-        [] => String::new(),
-        items => format!("{title}:\n{}", items.iter().map(|item| format!("  {item}\n")).collect::<String>()),
-    };
-    text += &list("\ndone", &outcome.done);
-    text += &list("\nnot done", &outcome.remaining);
-    text += &format!("\nrun `{command}` again: it goes on where this run ended\n");
-    view::diagnostic(&text);
+/// The end of a run that did all of it.
+pub(crate) fn complete(
+    set: &ChangeSet,
+    elapsed: Duration,
+    done: Vec<String>,
+    outputs: Vec<Output>,
+    next_steps: Option<String>,
+) -> End<'_> {
+    let (not_done, errors, again) = (Vec::new(), Vec::new(), String::new());
+    End { set, elapsed, done, not_done, errors, complete: true, outputs, next_steps, again }
+}
+
+/// The end of a run that is not complete.
+pub(crate) fn incomplete<'a>(outcome: &Outcome, set: &'a ChangeSet, elapsed: Duration, again: String) -> End<'a> {
+    End {
+        set,
+        elapsed,
+        done: outcome.done.clone(),
+        not_done: outcome.remaining.clone(),
+        errors: outcome.failed.iter().map(|error| set.located(error)).collect(),
+        complete: false,
+        outputs: Vec::new(),
+        next_steps: None,
+        again,
+    }
+}
+
+/// The exit code of a run that is not complete.
+pub(crate) fn exit(outcome: &Outcome, signals: &Signals) -> Exit {
     let stale = outcome.failed.iter().any(|error| error.kind() == ErrorKind::Stale);
     match signals.exit() {
         Some(exit) => exit,

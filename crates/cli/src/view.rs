@@ -9,6 +9,7 @@ pub(crate) mod json;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
@@ -36,17 +37,36 @@ pub(crate) trait View: EventSink {
     /// A plan file without problems.
     fn valid(&self, plan_file: &Path);
 
-    /// The end of an apply: the settings for the server, and what is left to the user.
-    fn applied(&self, cloud: &str, outputs: &[Output], next_steps: Option<String>);
-
-    /// The end of a destroy.
-    fn destroyed(&self, deployment: &str);
+    /// How an apply or a destroy ended that had begun.
+    fn ended(&self, end: &End<'_>);
 
     /// Why the command ended early.
     fn failure(&self, failure: &Failure);
 
     /// What a reader may want to know, unless told to be quiet.
     fn note(&self, text: &str);
+}
+
+/// How an apply or a destroy ended that had begun.
+pub(crate) struct End<'a> {
+    /// What was executed.
+    pub(crate) set: &'a ChangeSet,
+    /// How long it took.
+    pub(crate) elapsed: Duration,
+    /// What was written.
+    pub(crate) done: Vec<String>,
+    /// What was not begun.
+    pub(crate) not_done: Vec<String>,
+    /// Why not.
+    pub(crate) errors: Vec<Error>,
+    /// Whether the cloud shows all of it.
+    pub(crate) complete: bool,
+    /// The settings for the server, where there are any now.
+    pub(crate) outputs: Vec<Output>,
+    /// What is left to the user.
+    pub(crate) next_steps: Option<String>,
+    /// The command that goes on where this run ended.
+    pub(crate) again: String,
 }
 
 /// Whether a result could not be printed.

@@ -1,6 +1,7 @@
 //! `provision <cloud> apply`: make the cloud what the plan file says, or execute a saved change set.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
@@ -117,20 +118,25 @@ async fn execute(
     set: &ChangeSet,
     Invocation { global, signals, view }: Invocation<'_>,
 ) -> CommandResult {
+    let (begun, mut done) = (Instant::now(), Vec::new());
+    let again = summary::resume_command("apply", set, global);
     if set.has_changes() {
         signals.begin_writing();
         let outcome = engine::apply(provider, set, &signals.cancellation, view).await;
         if !outcome.is_complete() {
-            return Ok(summary::incomplete(&outcome, signals, set, &summary::resume_command("apply", set, global)));
+            view.ended(&summary::incomplete(&outcome, set, begun.elapsed(), again));
+            return Ok(summary::exit(&outcome, signals));
         }
         tokio::select! {
             visible = engine::wait_until_visible(provider, intent, set, view) => visible?,
             () = signals.cancellation.drain.cancelled() => {
-                view::diagnostic("everything is written; what the cloud shows of it was not waited for\n");
+                view.ended(&summary::incomplete(&outcome, set, begun.elapsed(), again));
                 return Ok(signals.exit().unwrap_or(Exit::Done));
             }
         }
+        done = outcome.done;
     }
-    view.applied(provider.cloud(), &provider.outputs(), provider.next_steps());
+    let (outputs, next_steps) = (provider.outputs(), provider.next_steps());
+    view.ended(&summary::complete(set, begun.elapsed(), done, outputs, next_steps));
     Ok(Exit::Done)
 }

@@ -1,6 +1,7 @@
 //! `provision <cloud> destroy`: delete what we created, release what we adopted.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use provision_core::change_set::Purpose;
 use provision_core::engine;
@@ -34,13 +35,17 @@ pub(crate) async fn run(
     let look = approval::approved(&checked, &session, &intent, question, view);
     let (provider, set) = signals.unless_stopped(look).await?;
     if !set.has_changes() {
+        view.ended(&summary::complete(&set, Duration::ZERO, Vec::new(), Vec::new(), None));
         return Ok(Exit::Done);
     }
     signals.begin_writing();
+    let begun = Instant::now();
     let outcome = engine::apply(provider.as_ref(), &set, &signals.cancellation, view).await;
     if !outcome.is_complete() {
-        return Ok(summary::incomplete(&outcome, signals, &set, &summary::resume_command("destroy", &set, global)));
+        let again = summary::resume_command("destroy", &set, global);
+        view.ended(&summary::incomplete(&outcome, &set, begun.elapsed(), again));
+        return Ok(summary::exit(&outcome, signals));
     }
-    view.destroyed(&set.deployment);
+    view.ended(&summary::complete(&set, begun.elapsed(), outcome.done, Vec::new(), None));
     Ok(Exit::Done)
 }

@@ -7,13 +7,14 @@ mod progress;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::time::Duration;
 
 use provision_core::Error;
-use provision_core::change_set::ChangeSet;
+use provision_core::change_set::{Action, ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Output, table};
 
-use super::{View, diagnostic, error, for_people, report, result};
+use super::{End, View, diagnostic, error, for_people, report, result};
 use crate::arguments::{Global, ReportFormat};
 use crate::exit::Failure;
 use change_set::Detail;
@@ -84,18 +85,21 @@ impl View for Human {
         result(&format!("{} is valid\n", plan_file.display()));
     }
 
-    fn applied(&self, cloud: &str, outputs: &[Output], next_steps: Option<String>) {
-        result(&format!("\n{}", table(outputs)));
-        if outputs.iter().any(Output::is_sensitive) {
-            self.note(&format!("secrets are shown by `provision {cloud} output --reveal`\n"));
+    fn ended(&self, end: &End<'_>) {
+        if !end.complete {
+            return diagnostic(&incomplete(end));
         }
-        if let Some(left) = next_steps {
+        let sentence = end.set.has_changes().then(|| in_one_sentence(end.set, end.elapsed) + "\n");
+        let settings = (!end.outputs.is_empty()).then(|| table(&end.outputs));
+        let parts: String = sentence.into_iter().chain(settings).map(|part| format!("\n{part}")).collect();
+        result(&parts);
+        if end.outputs.iter().any(Output::is_sensitive) {
+            let (cloud, file) = (&end.set.cloud, &end.set.plan_file.name);
+            self.note(&format!("secrets are shown by `provision {cloud} output {file} --reveal{}`\n", self.flags));
+        }
+        if let Some(left) = &end.next_steps {
             self.note(&format!("\n{left}\n"));
         }
-    }
-
-    fn destroyed(&self, deployment: &str) {
-        result(&format!("\nDestroyed deployment `{deployment}`.\n"));
     }
 
     fn failure(&self, failure: &Failure) {
@@ -107,4 +111,38 @@ impl View for Human {
             diagnostic(text);
         }
     }
+}
+
+/// What came of a run that is complete.
+fn in_one_sentence(set: &ChangeSet, elapsed: Duration) -> String {
+    let verb = if set.purpose == Purpose::Apply { "Applied" } else { "Destroyed deployment" };
+    let words = [
+        (Action::Create, "created"),
+        (Action::Adopt, "adopted"),
+        (Action::Update, "updated"),
+        (Action::Restore, "restored"),
+        (Action::Delete, "deleted"),
+        (Action::Release, "released"),
+    ];
+    let counts = words.iter().map(|(action, word)| (set.count(*action), word)).filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+    let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
+    format!("{verb} `{}` in {:.1} s{counts}.", set.deployment, elapsed.as_secs_f64())
+}
+
+/// Why a run is not complete, what it did, and how to go on.
+fn incomplete(end: &End<'_>) -> String {
+    if end.errors.is_empty() && end.not_done.is_empty() {
+        return "all changes are written; stopped before the cloud showed them\n".to_owned();
+    }
+    let list = |title: &str, items: &[String]| match items {
+        [] => String::new(),
+        items => format!("{title}:\n{}", items.iter().map(|item| format!("  {item}\n")).collect::<String>()),
+    };
+    let (done, not_done) = (list("\ndone", &end.done), list("\nnot done", &end.not_done));
+    format!(
+        "{}{done}{not_done}\nrun `{}` again: it goes on where this run ended\n",
+        error::texts(&end.errors),
+        end.again
+    )
 }

@@ -1,20 +1,23 @@
 //! What programs see: every JSON document that is promised.
 //!
-//! One document for plan, drift, show and validate; for apply and destroy one a line: the change set, the events, the settings. What
+//! One document for plan, drift, show and validate. For apply and destroy one a line, each with its `type` and `time`: `version`,
+//! `change_set`, the events, and at the end `summary`, however the run ended; `errors` where it ended before the first write. What
 //! people may want to know beside them goes to stderr.
 
 use std::path::Path;
 
 use provision_core::Error;
-use provision_core::change_set::ChangeSet;
+use provision_core::change_set::{Action, ChangeSet};
 use provision_core::event::{Event, EventSink};
-use provision_core::output::{Output, object};
+use provision_core::output::object;
 use provision_core::plan_file::PlanFileError;
 use provision_core::printable::in_json;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::words::{looking, settling, verdict};
-use super::{View, diagnostic, error, result};
+use super::{End, View, diagnostic, error, result};
 use crate::arguments::ReportFormat;
 use crate::exit::Failure;
 
@@ -28,7 +31,13 @@ fn document(document: &Value) {
     result(&in_json(&format!("{document:#}\n")));
 }
 
-fn line(document: &Value) {
+/// Version of the stream's format.
+const FORMAT: u32 = 1;
+
+fn line(mut document: Value) {
+    if let Ok(now) = OffsetDateTime::now_utc().format(&Rfc3339) {
+        document["time"] = json!(now);
+    }
     result(&in_json(&format!("{document}\n")));
 }
 
@@ -46,8 +55,8 @@ impl EventSink for Json {
             Event::Looking { elapsed_ms } => diagnostic(&format!("  {}\n", looking(*elapsed_ms))),
             Event::Settling { reason } => diagnostic(&format!("{}\n", settling(reason))),
             event => {
-                if let Ok(text) = serde_json::to_string(event) {
-                    result(&in_json(&format!("{text}\n")));
+                if let Ok(event) = serde_json::to_value(event) {
+                    line(event);
                 }
             }
         }
@@ -60,7 +69,8 @@ impl View for Json {
     }
 
     fn change_set(&self, set: &ChangeSet) {
-        line(&json!({"type": "change_set", "change_set": set}));
+        line(json!({"type": "version", "format": FORMAT, "provision": env!("CARGO_PKG_VERSION")}));
+        line(json!({"type": "change_set", "change_set": set}));
     }
 
     fn saved(&self, set: &ChangeSet) {
@@ -78,23 +88,40 @@ impl View for Json {
         document(&json!({"plan_file": plan_file.display().to_string(), "problems": []}));
     }
 
-    fn applied(&self, _: &str, outputs: &[Output], _: Option<String>) {
-        line(&json!({"type": "outputs", "outputs": object(outputs)}));
+    fn ended(&self, end: &End<'_>) {
+        let sensitive = end.outputs.iter().filter(|output| output.is_sensitive()).map(|output| &output.name);
+        line(json!({
+            "type": "summary",
+            "deployment": end.set.deployment,
+            "complete": end.complete,
+            "elapsed_ms": u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX),
+            "changes": counts(end.set),
+            "done": end.done,
+            "not_done": end.not_done,
+            "outputs": object(&end.outputs),
+            "sensitive": sensitive.collect::<Vec<_>>(),
+            "errors": end.errors,
+        }));
+        if !end.errors.is_empty() || !end.not_done.is_empty() {
+            diagnostic(&format!(
+                "{}\nrun `{}` again: it goes on where this run ended\n",
+                error::texts(&end.errors),
+                end.again
+            ));
+        }
     }
-
-    fn destroyed(&self, _: &str) {}
 
     /// One line: after the events of an apply it is one more of them. People read the same on stderr.
     fn failure(&self, failure: &Failure) {
         match failure {
             Failure::PlanFiles(errors) => {
-                let problems: Vec<_> = errors.iter().flat_map(PlanFileError::problems).collect();
-                line(&json!({"error": errors.first().map(ToString::to_string), "problems": problems}));
+                let error = |error: &PlanFileError| json!({"kind": "plan_file", "text": error.to_string(), "problems": error.problems()});
+                errors_line(&json!(errors.iter().map(error).collect::<Vec<_>>()));
             }
-            Failure::Errors(errors) => line(&json!({"type": "errors", "errors": errors})),
-            Failure::Stopped(_, error) => line(&json!({"type": "errors", "errors": [error]})),
+            Failure::Errors(errors) => errors_line(&json!(errors)),
+            Failure::Stopped(_, error) => errors_line(&json!([error])),
             Failure::Shown(..) => {}
-            Failure::Usage(message) => line(&json!({"error": message})),
+            Failure::Usage(message) => errors_line(&json!([{"kind": "usage", "text": message}])),
         }
         diagnostic(&error::failure(failure));
     }
@@ -104,4 +131,19 @@ impl View for Json {
             diagnostic(text);
         }
     }
+}
+
+/// Why a command ended before it wrote anything, in one form for all.
+fn errors_line(errors: &Value) {
+    line(json!({"type": "errors", "errors": errors}));
+}
+
+/// How many resources meet each action.
+fn counts(set: &ChangeSet) -> Value {
+    let mut counts = serde_json::Map::new();
+    for change in set.changes.iter().filter(|change| change.action != Action::NoOp) {
+        let count = counts.entry(change.action.verb()).or_insert(json!(0));
+        *count = json!(count.as_u64().unwrap_or_default() + 1);
+    }
+    Value::Object(counts)
 }

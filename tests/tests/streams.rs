@@ -9,6 +9,7 @@ use provision_tests::stage::Stage;
 
 use crate::clouds::AWS;
 use crate::clouds::aws::PLAN;
+use crate::clouds::aws::hand::boto;
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
@@ -75,6 +76,8 @@ fn quiet_prints_results_and_errors_only() {
     let stage = AWS.planned();
     let ran = stage.run(&["aws", "apply", "--yes", "--quiet"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    boto(&stage.hand(), "attribute(VisibilityTimeout='7')");
+    assert_eq!(AWS.ends(&stage, 2, &["drift", "--quiet"]), "wandb-prod: drift\n");
 }
 
 #[test]

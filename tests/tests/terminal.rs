@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clouds::AWS;
 use crate::clouds::aws::hand::boto;
 
-const QUESTION: &str = "Type `yes` to go on: ";
+const QUESTION: &str = "Only `yes` is accepted: ";
 
 #[test]
 fn apply_asks_and_yes_goes_on_with_a_row_for_each_operation() {
@@ -37,6 +37,19 @@ fn destroy_asks_too() {
     assert!(stage.faults().writes().is_empty());
     let (code, screen) = stage.run_on_terminal(&["aws", "destroy"], &[(QUESTION, "yes\n")]);
     assert!(code == 0 && screen.contains("Destroyed deployment"), "{screen}");
+}
+
+/// Who deletes data says which, and is told how much it is.
+#[test]
+fn destroy_with_data_asks_for_the_bucket_s_name() {
+    let stage = AWS.applied();
+    boto(&stage.hand(), "s3.put_object(Bucket=b, Key='k', Body=b'x')");
+    let destroy = ["aws", "destroy", "--delete-data", "acme-{s}"];
+    let question = stage.fill("This cannot be undone. Only `acme-{s}` is accepted: ");
+    let (code, screen) = stage.run_on_terminal(&destroy, &[(&question, "yes\n")]);
+    assert!(code == 6 && screen.contains("and everything in it, for good: 1 object or version"), "{screen}");
+    let (code, screen) = stage.run_on_terminal(&destroy, &[(&question, &stage.fill("acme-{s}\n"))]);
+    assert_eq!(code, 0, "{screen}");
 }
 
 #[test]

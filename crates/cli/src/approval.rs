@@ -17,7 +17,7 @@ pub(crate) fn can_ask(yes: bool, command: &str) -> Result<(), Failure> {
     if yes || std::io::stdin().is_terminal() {
         return Ok(());
     }
-    Err(Failure::Usage(format!("there is no terminal to ask on: add `--yes` to {command} without asking")))
+    Err(Failure::Usage(format!("this is no terminal, so that nobody can confirm: add `--yes` to {command} without asking")))
 }
 
 /// Look, show what would be done, and ask that question, where there is one and anything to do.
@@ -41,7 +41,7 @@ pub(crate) async fn approved(
     Ok((provider, set))
 }
 
-/// Ask for `yes`, and look again: however quick the answer was, somebody else may have been quicker.
+/// Ask for `yes`, or for the name of what goes with its data, and look again: however quick the answer was, somebody else may have been quicker.
 async fn confirm(
     checked: &Checked,
     provider: &dyn Provisioner,
@@ -50,13 +50,18 @@ async fn confirm(
     question: &str,
     view: &dyn View,
 ) -> Result<(), Failure> {
-    view::diagnostic(&format!("{question} Type `yes` to go on: "));
+    let lost = set.changes.iter().find(|change| change.contents.is_some());
+    let (question, accepted) = match lost {
+        Some(lost) => ("This cannot be undone.", lost.name.as_str()),
+        None => (question, "yes"),
+    };
+    view::diagnostic(&format!("{question} Only `{accepted}` is accepted: "));
     let answer = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).map(|_| line)
     });
     let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
-    if answer.trim() != "yes" {
+    if answer.trim() != accepted {
         return Err(Error::new(ErrorKind::Refused, "not confirmed; nothing was changed").into());
     }
     let now = checked.change_set(provider, intent, view).await?;

@@ -146,6 +146,7 @@ impl<'a> Assessment<'a> {
             missing: false,
             facets: Vec::new(),
             unmanaged: Vec::new(),
+            contents: None,
             mark: None,
             begin: None,
             tags: TagChanges::new(),

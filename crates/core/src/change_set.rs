@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::compare::Finding;
+use crate::contents::Contents;
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::mark::{Mark, State, TagChanges};
@@ -108,6 +109,9 @@ pub struct Change {
     /// Entries of others that stay as they are.
     #[serde(rename = "kept")]
     pub unmanaged: Vec<Unmanaged>,
+    /// What is in it and is deleted with it, where `--delete-data` asks for that; explains to people and steers nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
     /// The mark that was observed.
     pub mark: Option<Mark>,
     /// The mark to write before anything else, where something is made that only a mark can tell to be ours.

@@ -38,7 +38,8 @@ fn destroy_refuses_content_with_counts_and_deletes_it_on_request(cloud: &Place) 
     assert!(refused.contains("3 objects and versions"), "{refused}");
     wrote_nothing(&stage);
     cloud.ends(&stage, 64, &["destroy", "--yes", "--delete-data", "another"]);
-    cloud.succeed(&stage, &["destroy", "--yes", "--delete-data", cloud.bucket]);
+    let gone = cloud.succeed(&stage, &["destroy", "--yes", "--delete-data", cloud.bucket]);
+    assert!(gone.contains("and everything in it, for good: 3 objects and versions"), "{gone}");
     let writes = stage.writes();
     let place =
         |name: &str| writes.iter().position(|write| write == name).unwrap_or_else(|| panic!("{name}: {writes:?}"));

@@ -45,7 +45,8 @@ impl Human {
 impl Human {
     fn drift_text(&self, sets: &[ChangeSet], errors: &[Error]) {
         for set in sets {
-            result(&for_people(&drift::text(set, &self.flags)));
+            let text = if self.quiet { drift::brief(set) } else { drift::text(set, &self.flags) };
+            result(&for_people(&text));
         }
         for error in errors {
             result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));

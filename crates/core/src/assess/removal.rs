@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::change_set::{Action, Change, Purpose};
 use crate::compare::Finding;
-use crate::contents::not_empty;
+use crate::contents::{Contents, not_empty};
 use crate::error::Error;
 use crate::mark::Origin;
 use crate::refusal::Refusal;
@@ -42,6 +42,7 @@ impl Assessment<'_> {
         if !resource.is_marked() && !change.facets.iter().any(|facet| facet.write) {
             change.action = Action::NoOp;
         }
+        change.contents = self.lost_contents(resource, change);
         let keeps = self.keeps(resource, origin).or_else(|| self.deletion_blockers(resource, change));
         if let Some(refusal) = keeps {
             refuse(change, refusal);
@@ -94,9 +95,20 @@ impl Assessment<'_> {
     }
 
     fn not_empty(&self, resource: &Resource) -> Option<Refusal> {
-        let (_, counted) = self.survey.contents.iter().find(|(other, _)| other.address == resource.address)?;
-        let contents = counted.as_ref().ok().filter(|contents| !contents.is_empty())?;
+        let contents = self.contents(resource)?;
         Some(not_empty(resource.kind, &resource.name, &contents.describe()))
+    }
+
+    /// What a resource that holds data has in it, if anything.
+    fn contents(&self, resource: &Resource) -> Option<Contents> {
+        let (_, counted) = self.survey.contents.iter().find(|(other, _)| other.address == resource.address)?;
+        counted.as_ref().ok().filter(|contents| !contents.is_empty()).copied()
+    }
+
+    /// What is deleted with a resource, as was asked for.
+    fn lost_contents(&self, resource: &Resource, change: &Change) -> Option<Contents> {
+        let asked = matches!(&self.intent.purpose, Purpose::Destroy { delete_data: Some(_) });
+        if asked && change.action == Action::Delete { self.contents(resource) } else { None }
     }
 
     /// An orphan with what is ours on it, where it was looked at.

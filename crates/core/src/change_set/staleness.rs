@@ -53,9 +53,10 @@ impl Change {
         others.map(|(_, now)| format!("{} of {place}", now.facet))
     }
 
-    /// The same without its places in the plan file, which a saved set has and the cloud does not.
+    /// The same without its places in the plan file, which a saved set has and the cloud does not, and without what a server goes
+    /// on writing.
     fn without_lines(&self) -> Self {
-        let mut change = Self { line: None, ..self.clone() };
+        let mut change = Self { line: None, contents: None, ..self.clone() };
         change.facets.iter_mut().for_each(|facet| facet.line = None);
         change
     }

@@ -77,7 +77,7 @@ fn change(set: &ChangeSet, change: &Change) -> Vec<Line> {
         _ => (change.action.symbol(), change.action.verb()),
     };
     let name = styled(color(change.action), &format!("{symbol} {verb} {} `{}`", change.kind, change.name));
-    let cause = cause(set, change).map(|words| format!("  {words}")).unwrap_or_default();
+    let cause = cause(change).map(|words| format!("  {words}")).unwrap_or_default();
     let text = format!("{name} ({}){cause}{}", change.address, place(set, change.line));
     let mut lines = vec![Line { text, hang: 4 }];
     if let Some(refusal) = &change.refusal {
@@ -111,14 +111,15 @@ fn is_shown(change: &Change, facet: &FacetChange) -> bool {
     }
 }
 
-fn cause(set: &ChangeSet, change: &Change) -> Option<String> {
+fn cause(change: &Change) -> Option<String> {
     let words = match (change.action, change.missing) {
         (_, true) => MISSING.to_owned(),
         (Action::Record, _) => BOOKKEEPING.to_owned(),
         (Action::Restore, _) => UNTAGGED.to_owned(),
         (Action::Release, _) => "provision's entries and tags are removed, everything else stays".to_owned(),
-        (Action::Delete, _) if set.delete_data() == Some(change.name.as_str()) => {
-            styled(color(Action::Refuse), "and everything in it, for good")
+        (Action::Delete, _) => {
+            let lost = format!("and everything in it, for good: {}", change.contents?.describe());
+            styled(color(Action::Refuse), &lost)
         }
         _ => return None,
     };

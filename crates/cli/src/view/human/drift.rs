@@ -9,6 +9,11 @@ use crate::view::error;
 use crate::view::report::{Row, Rule, rows};
 use crate::view::words::verdict;
 
+/// What it comes to, alone.
+pub(crate) fn brief(set: &ChangeSet) -> String {
+    format!("{}: {}\n", set.deployment, verdict(set))
+}
+
 /// What was found, and what it comes to; `flags` are those that the next command needs too.
 pub(crate) fn text(set: &ChangeSet, flags: &str) -> String {
     let rows = rows(set);

@@ -3,7 +3,7 @@
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// Where the second column begins at the latest.
-const WIDEST_LABEL: usize = 44;
+const WIDEST_LABEL: usize = 42;
 
 /// A line, and how far what does not fit on it is indented.
 pub(crate) struct Line {
@@ -11,14 +11,17 @@ pub(crate) struct Line {
     pub(crate) hang: usize,
 }
 
-/// Two columns under a resource: names as wide as the longest of the block, and what there is to say of each.
+/// Two columns under a resource: names as wide as the longest of the block, and what there is to say of each. A name that is
+/// too long for its column has a line of its own.
 pub(crate) fn block(indent: usize, entries: &[(String, String)]) -> Vec<Line> {
     let width = entries.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default().min(WIDEST_LABEL);
-    let line = |(label, text): &(String, String)| {
-        let text = format!("{:indent$}{label:<width$}  {text}", "");
-        Line { text: text.trim_end().to_owned(), hang: indent + width + 2 }
+    let hang = indent + width + 2;
+    let lines = |(label, text): &(String, String)| match label.chars().count() > width {
+        true => vec![format!("{:indent$}{label}", ""), format!("{:hang$}{text}", "")],
+        false => vec![format!("{:indent$}{label:<width$}  {text}", "")],
     };
-    entries.iter().map(line).collect()
+    let line = |text: String| Line { text: text.trim_end().to_owned(), hang };
+    entries.iter().flat_map(lines).map(line).collect()
 }
 
 /// The lines as text. What is no terminal has no width.

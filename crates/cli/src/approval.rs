@@ -17,7 +17,9 @@ pub(crate) fn can_ask(yes: bool, command: &str) -> Result<(), Failure> {
     if yes || std::io::stdin().is_terminal() {
         return Ok(());
     }
-    Err(Failure::Usage(format!("this is no terminal, so that nobody can confirm: add `--yes` to {command} without asking")))
+    Err(Failure::Usage(format!(
+        "this is no terminal, so that nobody can confirm: add `--yes` to {command} without asking"
+    )))
 }
 
 /// Look, show what would be done, and ask that question, where there is one and anything to do.

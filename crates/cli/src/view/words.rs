@@ -56,8 +56,8 @@ pub(crate) fn standing(before: &Value, after: &Value) -> String {
         (Value::Array(old), Value::Array(new)) => {
             let (lacking, besides) = (without(new, old), without(old, new));
             let lacking = (!lacking.is_empty()).then(|| format!("lacks {}", plain(&Value::Array(lacking))));
-            let besides = (!besides.is_empty()).then(|| format!("has {} too much", plain(&Value::Array(besides))));
-            lacking.into_iter().chain(besides).collect::<Vec<_>>().join(" and ")
+            let besides = (!besides.is_empty()).then(|| format!("should not have {}", plain(&Value::Array(besides))));
+            lacking.into_iter().chain(besides).collect::<Vec<_>>().join(", ")
         }
         (before, after) => format!("is {}, should be {}", plain(before), plain(after)),
     }

@@ -14,14 +14,23 @@ pub(crate) struct Line {
 /// Two columns under a resource: names as wide as the longest of the block, and what there is to say of each. A name that is
 /// too long for its column has a line of its own.
 pub(crate) fn block(indent: usize, entries: &[(String, String)]) -> Vec<Line> {
-    let width = entries.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default().min(WIDEST_LABEL);
-    let hang = indent + width + 2;
-    let lines = |(label, text): &(String, String)| match label.chars().count() > width {
-        true => vec![format!("{:indent$}{label}", ""), format!("{:hang$}{text}", "")],
-        false => vec![format!("{:indent$}{label:<width$}  {text}", "")],
-    };
-    let line = |text: String| Line { text: text.trim_end().to_owned(), hang };
-    entries.iter().flat_map(lines).map(line).collect()
+    let widths = entries.iter().map(|(label, _)| label.chars().count());
+    let width = widths.filter(|width| *width <= WIDEST_LABEL).max().unwrap_or_default();
+    let (beside, below) = (indent + width + 2, indent + 4);
+    let (mut lines, mut hang) = (Vec::new(), beside);
+    for (label, text) in entries {
+        let is_long = label.chars().count() > width;
+        if is_long {
+            lines.push(Line { text: format!("{:indent$}{label}", ""), hang: below });
+        }
+        // What has no name goes on with what is above it.
+        if !label.is_empty() {
+            hang = if is_long { below } else { beside };
+        }
+        let label = if is_long || label.is_empty() { String::new() } else { format!("{:indent$}{label}", "") };
+        lines.push(Line { text: format!("{label:<hang$}{text}").trim_end().to_owned(), hang });
+    }
+    lines
 }
 
 /// The lines as text. What is no terminal has no width.
@@ -53,6 +62,9 @@ mod tests {
         assert_eq!(lines[1].text, "    on       all");
         assert_eq!(fitted_to(&lines[0], Some(24)), "    actions  read,\n             write, list");
         assert_eq!(fitted_to(&lines[0], None), "    actions  read, write, list");
+        let long = [("x".repeat(50), "+ a".to_owned()), (String::new(), "- b".to_owned())];
+        let below: Vec<_> = block(4, &long).into_iter().map(|line| line.text).collect();
+        assert_eq!(below[1..], ["        + a", "        - b"]);
         let styled = Line { text: "  \u{1b}[31mred\u{1b}[0m and more".to_owned(), hang: 4 };
         assert_eq!(fitted_to(&styled, Some(9)), "  \u{1b}[31mred\u{1b}[0m and\n    more");
     }

@@ -38,7 +38,7 @@ fn suite(set: &ChangeSet) -> TestSuite {
             Rule::Unknown => failing(NonSuccessKind::Error, vec![row.text()]),
             _ => TestCaseStatus::success(),
         };
-        let mut case = case(row.rule.counted(), &set.deployment, file, row.line, status);
+        let mut case = case(row.rule.id(), &set.deployment, file, row.line, status);
         case.set_system_out(row.text());
         suite.add_test_case(case);
     }

@@ -76,7 +76,7 @@ fn result(deployment: &str, plan_file: &str, row: &Row<'_>) -> Value {
     json!({
         "ruleId": row.rule.id(),
         "level": level(row.rule),
-        "message": {"text": format!("{} {}", row.address, row.text())},
+        "message": {"text": message(row)},
         "locations": [{"physicalLocation": {
             "artifactLocation": {"uri": uri(plan_file)},
             "region": {"startLine": row.line.unwrap_or(1)},
@@ -84,6 +84,10 @@ fn result(deployment: &str, plan_file: &str, row: &Row<'_>) -> Value {
         // The same finding of the next night, whatever the value has become.
         "partialFingerprints": {"finding/v1": short(&[deployment, row.address, row.rule.id(), field].join(" "), FINGERPRINT_LENGTH)},
     })
+}
+
+fn message(row: &Row<'_>) -> String {
+    if row.address == "-" { row.text() } else { format!("{} {}", row.address, row.text()) }
 }
 
 /// A path as a relative reference.

@@ -1,0 +1,32 @@
+//! An event subscription of ours that failed, or that has an end, is made again: no write mends it.
+//!
+//! What it has is put into a spare first, which goes once the new one has it all: a run that is stopped in between leaves the
+//! spare to the next one. The spare delivers what the new one will. As long as both do, the server may hear of a file twice, as
+//! it may at any time: "Event Grid tries to deliver each message at least once"
+//! (<https://learn.microsoft.com/azure/event-grid/delivery-and-retry>).
+
+use provision_core::Error;
+
+use super::subscription::{DONE, Found, spare_name};
+use crate::client::Writer;
+use crate::client::models::EventSubscription;
+use crate::names::Names;
+
+/// Make it again as this; gives the id of the spare, which is to go. Nothing is deleted that the service would not take again.
+pub(super) async fn make_again(
+    writer: &Writer,
+    names: &Names,
+    found: &Found,
+    spare: Option<&Found>,
+    body: &EventSubscription,
+) -> Result<String, Error> {
+    // One that failed stays so.
+    if let Some(failed) = spare.filter(|spare| spare.state() != DONE) {
+        writer.delete_event_subscription(&failed.id()).await?;
+    }
+    let id = spare.map_or_else(|| found.beside(&spare_name(&names.ids[0])), Found::id);
+    writer.put_event_subscription(&id, body).await?;
+    writer.delete_event_subscription(&found.id()).await?;
+    writer.put_event_subscription(&found.id(), body).await?;
+    Ok(id)
+}

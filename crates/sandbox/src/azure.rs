@@ -40,6 +40,7 @@ mod event_subscriptions;
 mod events;
 mod guid;
 mod late;
+mod leases;
 mod locks;
 mod login;
 mod names;

@@ -79,9 +79,16 @@ impl ProviderConfig for Settings {
     }
 
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
-        let principal = self.azure.access.as_ref().map(|access| access.principal_id.clone());
-        let principal = principal.map(|principal| ("principal_id", principal));
-        std::iter::once(("subscription", self.azure.subscription.clone())).chain(principal).collect()
+        let azure = &self.azure;
+        let given = [
+            ("subscription", Some(azure.subscription.clone())),
+            ("principal_id", azure.access.as_ref().map(|access| access.principal_id.clone())),
+            ("location", Some(self.location()).filter(|location| !location.is_empty())),
+            // Who makes neither uses what is there.
+            ("resource_group", (!azure.resource_group.create).then(|| azure.resource_group.name.clone())),
+            ("account", (!azure.account.create).then(|| azure.account.name.clone())),
+        ];
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {

@@ -171,6 +171,23 @@ pub(crate) fn seed(world: &World, subscription: &str, tenant: &str, principal: O
     })
 }
 
+/// Make a resource group, and an account in it, unless they are there.
+pub(crate) fn seed_group(
+    world: &World,
+    subscription: &str,
+    group: &str,
+    account: Option<&str>,
+    location: &str,
+) -> Result<(), Error> {
+    world.store.transaction(|state| {
+        let group = resource_groups::seed(state, subscription, group, location)?;
+        match account {
+            Some(account) => accounts::seed(state, &group, account, location, world.clock.now_ms()),
+            None => Ok(()),
+        }
+    })
+}
+
 /// Give an account's name to somebody else.
 pub(crate) fn seed_taken(world: &World, account: &str) -> Result<(), Error> {
     world.store.transaction(|state| accounts::seed_taken(state, account))

@@ -27,6 +27,7 @@ use crate::credential::{self, Session};
 use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
+use crate::resources::events::LeftSpare;
 use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
@@ -52,6 +53,8 @@ struct Provider<C> {
     locks: Looking<Option<Refusal>>,
     /// To whom the marks say that access was given, beside the plan file's identity.
     recalled: Mutex<Vec<String>>,
+    /// The spare of an event subscription that a stopped run left.
+    left_spare: LeftSpare,
     /// Whether a shared account carries a mark of ours, from when it was not.
     leftover_mark: AtomicBool,
     /// Whether storage accounts may not be listed, so that those of another name are not found.
@@ -125,6 +128,7 @@ impl<C> Provider<C> {
             looking: Looking::default(),
             locks: Looking::default(),
             recalled: Mutex::default(),
+            left_spare: LeftSpare::default(),
             leftover_mark: AtomicBool::default(),
             unlisted: AtomicBool::default(),
             created: AtomicBool::default(),
@@ -226,7 +230,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let leftover = self.leftover_mark.load(Ordering::Relaxed);
         let unlisted = self.unlisted.load(Ordering::Relaxed);
         let warnings = outputs::warnings(&self.settings, self.registration.is_missing(), leftover, unlisted);
-        [warnings, self.shared_account.warnings(&self.settings)].concat()
+        let left = self.left_spare.warning().into_iter().collect();
+        [warnings, left, self.shared_account.warnings(&self.settings)].concat()
     }
 
     fn next_steps(&self) -> Option<String> {
@@ -247,7 +252,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::Cors => cors::observe(reader, settings, &names, looking).await,
             Part::Queue => queue::observe(reader, &names).await,
             Part::Events => {
-                events::observe(reader, settings, &names, looking, registration, &self.shared_account).await
+                let (account, left) = (&self.shared_account, &self.left_spare);
+                events::observe(reader, settings, &names, looking, registration, account, left).await
             }
             Part::Access => access::observe(reader, &names, &self.principals(), looking).await,
         }

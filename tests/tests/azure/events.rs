@@ -88,11 +88,14 @@ fn spare_is_told_by_its_name() {
     let stage = failed();
     refused(&stage, "arm:eventSubscriptions.put", 2);
     let plan = AZURE.succeed(&stage, &["plan"]);
-    assert!(plan.contains("delivery.name") && plan.contains("-spare"), "{plan}");
+    assert!(plan.contains("delivery.name") && plan.contains("-spare` is left of a run"), "{plan}");
     let stage = failed();
     refused(&stage, "arm:eventSubscriptions.delete", 2);
     let plan = AZURE.succeed(&stage, &["plan"]);
-    assert!(plan.contains("delivery.copies"), "{plan}");
+    assert!(plan.contains("delivery.copies") && plan.contains("-spare` is left of a run"), "{plan}");
+    let applied = AZURE.succeed(&stage, &["apply", "--yes"]);
+    assert!(applied.matches("is left of a run").count() == 1, "{applied}");
+    assert!(!AZURE.succeed(&stage, &["plan"]).contains("-spare"));
 }
 
 /// What the service does not take as a spare, it would not take as the new one either.

@@ -14,6 +14,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
 use self::registration::Registration;
+pub(crate) use self::spare::LeftSpare;
 use self::spare::make_again;
 use self::subscription::{CREATED, DONE, Delivery, Found, SCHEMA, body, name_taken};
 use crate::blockers::{is_source, not_there};
@@ -90,6 +91,7 @@ pub(crate) async fn observe(
     looking: &Looking,
     registration: &Registration,
     account: &SharedAccount,
+    left: &LeftSpare,
 ) -> Result<Observation, Error> {
     let (look, marks, wrong_kind, registered) = futures::join!(
         look(reader, names),
@@ -101,6 +103,7 @@ pub(crate) async fn observe(
     // A list of what is not there may be empty.
     let is_gone = marks.is_ok_and(|marks| !marks.is_there);
     let Some(look) = look?.filter(|_| !is_gone) else { return Ok(Observation::Absent) };
+    left.note(look.found.iter().find(|found| found.is_spare(names)));
     if let Some(busy) = look.found.iter().find(|found| found.is_ours(names) && UNDER_WAY.contains(&found.state())) {
         return Err(under_way(busy));
     }

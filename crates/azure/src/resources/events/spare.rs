@@ -5,12 +5,34 @@
 //! it may at any time: "Event Grid tries to deliver each message at least once"
 //! (<https://learn.microsoft.com/azure/event-grid/delivery-and-retry>).
 
+use std::sync::{Mutex, PoisonError};
+
 use provision_core::Error;
 
 use super::subscription::{DONE, Found, spare_name};
 use crate::client::Writer;
 use crate::client::models::EventSubscription;
 use crate::names::Names;
+
+/// The name of a spare that the look found.
+#[derive(Debug, Default)]
+pub(crate) struct LeftSpare(Mutex<Option<String>>);
+
+impl LeftSpare {
+    /// What the look found.
+    pub(super) fn note(&self, spare: Option<&Found>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = spare.map(|spare| spare.name().to_owned());
+    }
+
+    /// What is said of it.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let name = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(format!(
+            "event subscription `{name}` is left of a run that was stopped while it made this deployment's again: apply gives \
+             back what others had put on that, and deletes it; destroy deletes it"
+        ))
+    }
+}
 
 /// Make it again as this; gives the id of the spare, which is to go. Nothing is deleted that the service would not take again.
 pub(super) async fn make_again(

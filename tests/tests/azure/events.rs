@@ -1,6 +1,6 @@
 //! An event subscription of ours that has to be made again, with what others put on it.
 
-use provision_sandbox::fault::{Nth, What};
+use provision_sandbox::fault::{Nth, What, When};
 use provision_tests::stage::{Hand, Stage};
 use serde_json::json;
 
@@ -96,6 +96,23 @@ fn spare_is_told_by_its_name() {
     let applied = AZURE.succeed(&stage, &["apply", "--yes"]);
     assert!(applied.matches("is left of a run").count() == 1, "{applied}");
     assert!(!AZURE.succeed(&stage, &["plan"]).contains("-spare"));
+}
+
+/// The spare takes a while; what others put on the old one meanwhile is there too.
+#[test]
+fn label_that_others_add_while_it_is_made_again_is_kept() {
+    let stage = ending();
+    stage.hook("arm:eventSubscriptions.put", 1, When::After, |hand| {
+        let old = &events(hand)[0];
+        let mut labels = old["properties"]["labels"].clone();
+        labels.as_array_mut().unwrap().push(json!("later"));
+        hand.send("PATCH", old["id"].as_str().unwrap(), json!({"labels": labels}));
+    });
+    AZURE.apply(&stage);
+    let hand = stage.hand();
+    has_what_others_put_on_it(&hand, "changed meanwhile");
+    assert!(events(&hand)[0]["properties"]["labels"].as_array().unwrap().contains(&json!("later")));
+    AZURE.is_in_sync(&stage);
 }
 
 /// What the service does not take as a spare, it would not take as the new one either.

@@ -194,16 +194,16 @@ async fn put(
     desired: &Delivery,
 ) -> Result<Option<String>, Error> {
     let before = current.or_else(|| ours.iter().copied().min_by_key(|found| found.is_spare(names)));
-    let body = body(names, before.map(|found| &found.item), desired);
+    let body = || body(names, before.map(|found| &found.item), desired);
     match current {
         Some(found) if found.state() != DONE || found.delivery.ends.is_some() => {
             let spare = ours.iter().copied().find(|found| found.is_spare(names));
-            make_again(writer, names, found, spare, &body).await.map(Some)
+            make_again(writer, names, found, spare, desired).await.map(Some)
         }
-        Some(found) => writer.put_event_subscription(&found.id(), &body).await.map(|()| None),
+        Some(found) => writer.put_event_subscription(&found.id(), &body()).await.map(|()| None),
         None => {
             let id = format!("{collection}/{}", names.events);
-            writer.put_event_subscription(&id, &body).await.map(|()| None)
+            writer.put_event_subscription(&id, &body()).await.map(|()| None)
         }
     }
 }

@@ -7,9 +7,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use provision_core::Error;
+use provision_core::{Error, ErrorKind, RetryClass};
 
-use super::subscription::{DONE, Found, spare_name};
+use super::subscription::{DONE, Delivery, Found, body, spare_name};
 use crate::client::Writer;
 use crate::client::models::EventSubscription;
 use crate::names::Names;
@@ -34,21 +34,48 @@ impl LeftSpare {
     }
 }
 
-/// Make it again as this; gives the id of the spare, which is to go. Nothing is deleted that the service would not take again.
+/// Make it again as desired; gives the id of the spare, which is to go. Nothing is deleted that the service would not take
+/// again, nor what somebody else has changed since it was put into the spare: what is changed between the look at that and the
+/// deletion is lost.
 pub(super) async fn make_again(
+    writer: &Writer,
+    names: &Names,
+    found: &Found,
+    spare: Option<&Found>,
+    desired: &Delivery,
+) -> Result<String, Error> {
+    let (reader, own) = (writer.reader(), found.id());
+    let before = reader.get_event_subscription(&own).await?;
+    let body = body(names, before.as_ref().or(Some(&found.item)), desired);
+    let id = keep(writer, names, found, spare, &body).await?;
+    if reader.get_event_subscription(&own).await? != before {
+        return Err(changed_meanwhile(found));
+    }
+    writer.delete_event_subscription(&own).await?;
+    writer.put_event_subscription(&own, &body).await?;
+    Ok(id)
+}
+
+/// Make the spare, or write it again; one that failed stays so, and is made anew.
+async fn keep(
     writer: &Writer,
     names: &Names,
     found: &Found,
     spare: Option<&Found>,
     body: &EventSubscription,
 ) -> Result<String, Error> {
-    // One that failed stays so.
     if let Some(failed) = spare.filter(|spare| spare.state() != DONE) {
         writer.delete_event_subscription(&failed.id()).await?;
     }
     let id = spare.map_or_else(|| found.beside(&spare_name(&names.ids[0])), Found::id);
     writer.put_event_subscription(&id, body).await?;
-    writer.delete_event_subscription(&found.id()).await?;
-    writer.put_event_subscription(&found.id(), body).await?;
     Ok(id)
+}
+
+fn changed_meanwhile(found: &Found) -> Error {
+    let error = Error::new(ErrorKind::Conflict, format!("make event subscription `{}` again", found.name()));
+    error
+        .with_message("somebody else changed it meanwhile")
+        .with_hint("run the same command again")
+        .with_retry(RetryClass::Conflict)
 }

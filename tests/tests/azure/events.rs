@@ -151,17 +151,6 @@ fn spare_that_failed_is_made_anew() {
     AZURE.is_in_sync(&stage);
 }
 
-/// A deletion that is followed by its status is not over as long as none is said.
-#[test]
-fn deletion_without_a_status_is_not_done() {
-    let stage = AZURE.applied();
-    let nothing = What::Answer { status: 200, headers: Vec::new(), body: String::new() };
-    fault(&stage, "arm:operations.get", Nth::Number(1), nothing);
-    let told = AZURE.ends(&stage, 5, &["destroy", "--yes"]);
-    assert!(told.contains("delete event subscription") && told.contains("cannot be read"), "{told}");
-    AZURE.succeed(&stage, &["destroy", "--yes"]);
-}
-
 #[test]
 fn subscription_that_is_renamed_keeps_what_others_put_on_it() {
     let stage = ending();

@@ -1,8 +1,10 @@
-//! What Azure alone has: accounts that deployments share, accounts of another name, its credentials, what it shows late, blobs
-//! that do not go.
+//! What Azure alone has: accounts that deployments share, accounts of another name, its answers and credentials, what it shows
+//! late, blobs that do not go, an event subscription that is made again.
 
 mod account;
+mod answers;
 mod credentials;
 mod emptying;
+mod events;
 mod late;
 mod shared;

@@ -163,6 +163,27 @@ fn serve_prints_what_clients_need_and_the_binary_obeys_it() {
     assert_eq!(place.run(&["aws", "drift", "--sandbox"]).code, 0);
 }
 
+/// The group and the account of a plan file that makes neither, by the command itself and by a server.
+#[test]
+fn what_a_plan_file_uses_and_does_not_make_is_there() {
+    let text = "[deployment]\nname = \"guest\"\nhost = \"https://wandb.example.com\"\n[azure]\n\
+        subscription = \"5a4db0c5-0000-4000-8000-000000000009\"\nresource_group = { name = \"theirs\" }\n\
+        [azure.account]\nname = \"theirfiles\"\ncreate = false\n[azure.container]\nname = \"guest-files\"\n\
+        [azure.access]\nprincipal_id = \"11111111-1111-1111-1111-111111111111\"\n";
+    let place = Place::new();
+    std::fs::write(place.path().join("guest.toml"), text).unwrap();
+    for (command, more) in [("apply", &["--yes"][..]), ("drift", &[]), ("destroy", &["--yes"])] {
+        let ran = place.run(&[&["azure", command, "guest.toml", "--sandbox=inside"], more].concat());
+        assert_eq!(ran.code, 0, "{command}: {}{}", ran.stdout, ran.stderr);
+    }
+    let (mut server, variables) = serve(&place, &["guest.toml"]);
+    let env: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let ran = place.run_in(&["azure", "apply", "guest.toml", "--yes"], &env);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let _ = server.kill();
+    let _ = server.wait();
+}
+
 #[test]
 fn serve_misbehaves_as_a_file_says() {
     let place = Place::new();

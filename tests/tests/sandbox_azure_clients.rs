@@ -126,7 +126,7 @@ fn blob_that_is_uploaded_arrives_as_one_message() {
 make_account()
 storage.blob_containers.create(GROUP, ACCOUNT, 'wandb-files', {})
 storage.blob_containers.create(GROUP, ACCOUNT, 'other', {})
-print(code(subscribe))
+print(code(subscribe, name='early'))
 storage.queue.create(GROUP, ACCOUNT, 'wandb-events', {})
 made = subscribe().result()
 print(made.provisioning_state, made.destination.queue_message_time_to_live_in_seconds)
@@ -154,7 +154,7 @@ print(large.download_blob().readall(), [json.loads(base64.b64decode(m.content))[
     let expected = [
         "200 Endpoint validation",
         "Succeeded -1",
-        "['wandb-blobs']",
+        "['early', 'wandb-blobs']",
         "1 Microsoft.Storage.BlobCreated /blobServices/default/containers/wandb-files/blobs/run 1/ü.txt PutBlob 5",
         "9999",
         "0",
@@ -291,6 +291,37 @@ print(code(storage.blob_containers.delete, GROUP, ACCOUNT, 'wandb-files'))
     sandbox.world().clock.advance(Duration::from_secs(30));
     let again = "print(code(storage.blob_containers.create, GROUP, ACCOUNT, 'wandb-files', {}))";
     assert_eq!(python(&sandbox, again), ["OK"]);
+}
+
+#[test]
+fn leases_keep_what_they_are_on() {
+    let sandbox = sandbox();
+    let printed = python(
+        &sandbox,
+        "
+make_account()
+place = (GROUP, ACCOUNT, 'wandb-files')
+storage.blob_containers.create(*place, {})
+blob = blobs().get_blob_client('wandb-files', 'a')
+blob.upload_blob(b'x')
+lease = blob.acquire_lease()
+print(code(blob.delete_blob), code(blob.upload_blob, b'y', overwrite=True), code(blob.acquire_lease), blob.get_blob_properties().lease.state)
+blob.upload_blob(b'y', overwrite=True, lease=lease)
+lease.break_lease()
+print(blob.get_blob_properties().lease.state, code(blob.delete_blob))
+held = storage.blob_containers.lease(*place, {'action': 'Acquire', 'leaseDuration': -1})
+print(code(storage.blob_containers.delete, *place), storage.blob_containers.get(*place).lease_state, code(blobs().delete_container, 'wandb-files'))
+storage.blob_containers.lease(*place, {'action': 'Release', 'leaseId': held.lease_id})
+print(code(storage.blob_containers.delete, *place))
+",
+    );
+    let expected = [
+        "412 StorageErrorCode.LEASE_ID_MISSING 412 StorageErrorCode.LEASE_ID_MISSING 409 LeaseAlreadyPresent leased",
+        "broken OK",
+        "412 LeaseIdMissing LeaseState.LEASED 412 StorageErrorCode.LEASE_ID_MISSING",
+        "OK",
+    ];
+    assert_eq!(printed, expected);
 }
 
 #[test]

@@ -56,6 +56,13 @@ sweeps_of!(aws, super::AWS);
 sweeps_of!(gcp, super::GCP);
 sweeps_of!(azure, super::AZURE);
 
+mod azure_events {
+    sweeps! {
+        super::AZURE;
+        make_again_killed_at_every_write, make_again_failing_at_every_write: MAKE_AGAIN,
+    }
+}
+
 /// A world in which a command is disturbed.
 trait World {
     /// What disturbs it.

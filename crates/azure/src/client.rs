@@ -30,10 +30,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use self::answer::{ServiceResponse, is_unreadable, operation_error, read, service_error, trusted};
+use self::answer::{ServiceResponse, is_unreadable, operation_error, read, read_item, service_error, trusted};
 pub(crate) use self::operation::operation;
 use self::polling::{Following, Step};
-use crate::error::{CallContext, absent, from_answer, from_transport, unreadable};
+use crate::error::{CallContext, absent, from_answer, from_transport, unreadable, unreadable_item};
 
 /// Where calls go and how they are authorised.
 #[derive(Clone, Debug)]
@@ -163,10 +163,8 @@ impl Reader {
             let page = self.document(Method::Get, &url, None, text, "value").await;
             let Some(Page { value, next_link }) = absent(page)? else { return Ok(None) };
             for item in value {
-                let item = serde_json::from_value(Value::Object(item));
-                found.push(
-                    item.map_err(|_| unreadable(CallContext { operation: &operation(Method::Get, &url), text }))?,
-                );
+                let call = CallContext { operation: &operation(Method::Get, &url), text };
+                found.push(read_item(item).map_err(|why| unreadable_item(call, &why))?);
             }
             let Some(link) = next_link.filter(|link| !link.is_empty()) else { return Ok(Some(found)) };
             url = trusted(&self.clients.endpoint, &link)?;

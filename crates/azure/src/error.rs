@@ -113,6 +113,12 @@ pub(crate) fn unreadable(call: CallContext<'_>) -> Error {
     )
 }
 
+/// The same where one item of a list cannot be read, and why: what is listed decides, so that all of it is unknown then.
+pub(crate) fn unreadable_item(call: CallContext<'_>, why: &str) -> Error {
+    let error = unreadable(call).with_message(format!("the list cannot be read, and says nothing then: {why}"));
+    error.with_hint("look at the answer with `--trace`; mend or remove that one, then run the same command again")
+}
+
 /// The error of one call that was not answered.
 pub(crate) fn from_transport(call: CallContext<'_>, error: &azure_core::Error) -> Error {
     let reason = root_cause(error);

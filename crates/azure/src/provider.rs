@@ -27,6 +27,7 @@ use crate::credential::{self, Session};
 use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
+use crate::resources::events::LeftSpare;
 use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
@@ -52,6 +53,8 @@ struct Provider<C> {
     locks: Looking<Option<Refusal>>,
     /// To whom the marks say that access was given, beside the plan file's identity.
     recalled: Mutex<Vec<String>>,
+    /// The spare of an event subscription that a stopped run left.
+    left_spare: LeftSpare,
     /// Whether a shared account carries a mark of ours, from when it was not.
     leftover_mark: AtomicBool,
     /// Whether storage accounts may not be listed, so that those of another name are not found.
@@ -79,9 +82,16 @@ impl ProviderConfig for Settings {
     }
 
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
-        let principal = self.azure.access.as_ref().map(|access| access.principal_id.clone());
-        let principal = principal.map(|principal| ("principal_id", principal));
-        std::iter::once(("subscription", self.azure.subscription.clone())).chain(principal).collect()
+        let azure = &self.azure;
+        let given = [
+            ("subscription", Some(azure.subscription.clone())),
+            ("principal_id", azure.access.as_ref().map(|access| access.principal_id.clone())),
+            ("location", Some(self.location()).filter(|location| !location.is_empty())),
+            // Who makes neither uses what is there.
+            ("resource_group", (!azure.resource_group.create).then(|| azure.resource_group.name.clone())),
+            ("account", (!azure.account.create).then(|| azure.account.name.clone())),
+        ];
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
@@ -118,6 +128,7 @@ impl<C> Provider<C> {
             looking: Looking::default(),
             locks: Looking::default(),
             recalled: Mutex::default(),
+            left_spare: LeftSpare::default(),
             leftover_mark: AtomicBool::default(),
             unlisted: AtomicBool::default(),
             created: AtomicBool::default(),
@@ -219,7 +230,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let leftover = self.leftover_mark.load(Ordering::Relaxed);
         let unlisted = self.unlisted.load(Ordering::Relaxed);
         let warnings = outputs::warnings(&self.settings, self.registration.is_missing(), leftover, unlisted);
-        [warnings, self.shared_account.warnings(&self.settings)].concat()
+        let left = self.left_spare.warning().into_iter().collect();
+        [warnings, left, self.shared_account.warnings(&self.settings)].concat()
     }
 
     fn next_steps(&self) -> Option<String> {
@@ -240,7 +252,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::Cors => cors::observe(reader, settings, &names, looking).await,
             Part::Queue => queue::observe(reader, &names).await,
             Part::Events => {
-                events::observe(reader, settings, &names, looking, registration, &self.shared_account).await
+                let (account, left) = (&self.shared_account, &self.left_spare);
+                events::observe(reader, settings, &names, looking, registration, account, left).await
             }
             Part::Access => access::observe(reader, &names, &self.principals(), looking).await,
         }

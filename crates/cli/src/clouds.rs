@@ -120,7 +120,14 @@ static AZURE: Row = Row {
     restore: restore::<azure::Settings>,
     emulator: EmulatorKind::Azure,
     seed: |sandbox, given| {
-        sandbox.seed_azure(&given("subscription").unwrap_or_default(), TENANT, given("principal_id").as_deref())
+        let subscription = given("subscription").unwrap_or_default();
+        sandbox.seed_azure(&subscription, TENANT, given("principal_id").as_deref())?;
+        let (account, location) = (given("account"), given("location"));
+        let location = location.as_deref().unwrap_or(LOCATION);
+        match given("resource_group") {
+            Some(group) => sandbox.seed_azure_group(&subscription, &group, account.as_deref(), location),
+            None => Ok(()),
+        }
     },
 };
 
@@ -128,6 +135,8 @@ static AZURE: Row = Row {
 const ACCOUNT: &str = "123456789012";
 /// The region of a plan file that names none.
 const REGION: &str = "eu-west-1";
+/// Where a group is that a plan file with no location uses.
+const LOCATION: &str = "westeurope";
 /// The directory of the sandbox's subscriptions.
 const TENANT: &str = "72f988bf-0000-4000-8000-000000000000";
 

@@ -40,6 +40,7 @@ mod event_subscriptions;
 mod events;
 mod guid;
 mod late;
+mod leases;
 mod locks;
 mod login;
 mod names;
@@ -167,6 +168,23 @@ pub(crate) fn seed(world: &World, subscription: &str, tenant: &str, principal: O
             authorization::seed(state, principal, seen_from_ms)?;
         }
         state.put(TOLD, &Told { subscription: subscription.to_owned(), tenant })
+    })
+}
+
+/// Make a resource group, and an account in it, unless they are there.
+pub(crate) fn seed_group(
+    world: &World,
+    subscription: &str,
+    group: &str,
+    account: Option<&str>,
+    location: &str,
+) -> Result<(), Error> {
+    world.store.transaction(|state| {
+        let group = resource_groups::seed(state, subscription, group, location)?;
+        match account {
+            Some(account) => accounts::seed(state, &group, account, location, world.clock.now_ms()),
+            None => Ok(()),
+        }
     })
 }
 

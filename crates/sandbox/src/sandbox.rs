@@ -178,6 +178,22 @@ impl Sandbox {
         azure::seed(&self.world, subscription, tenant, principal)
     }
 
+    /// Make a resource group of a subscription, if it is not there, and in it a storage account: what a plan file takes for
+    /// granted that makes them not itself.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_azure_group(
+        &self,
+        subscription: &str,
+        group: &str,
+        account: Option<&str>,
+        location: &str,
+    ) -> Result<(), Error> {
+        azure::seed_group(&self.world, subscription, group, account, location)
+    }
+
     /// Give the name of a storage account to somebody else.
     ///
     /// # Errors

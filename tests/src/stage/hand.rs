@@ -80,7 +80,7 @@ impl Hand {
     }
 
     /// Send a request to a place: a path of the cloud's management, a whole URL, or on Azure `blob:` or `queue:` and a
-    /// path. A body of text is sent as it is. What Azure does not find yet, or still keeps a name of, is asked for again.
+    /// path; there the members of a body are headers. A body of text is sent as it is. What Azure does not find yet, or still keeps a name of, is asked for again.
     ///
     /// # Panics
     ///
@@ -156,6 +156,12 @@ impl Hand {
         match body {
             Value::Null => request.header("content-length", "0"),
             Value::String(text) => request.body(text.clone()),
+            Value::Object(headers) if place.starts_with("blob:") => {
+                let said = |request: RequestBuilder, (name, value): (&String, &Value)| {
+                    request.header(name, value.as_str().unwrap_or_default())
+                };
+                headers.iter().fold(request.header("content-length", "0"), said)
+            }
             json => request.json(json),
         }
     }

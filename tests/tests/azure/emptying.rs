@@ -1,8 +1,8 @@
 //! Blobs that do not go.
 
-use provision_sandbox::fault::{Nth, What};
+use provision_sandbox::fault::{Nth, What, When};
 use provision_tests::stage::Stage;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clouds::azure::hand::container;
 use crate::clouds::{AZURE, fault};
@@ -51,6 +51,63 @@ fn legal_hold_is_met_at_plan() {
     assert_eq!(stage.writes(), Vec::<String>::new());
     hold("clearLegalHold");
     AZURE.succeed(&stage, DESTROY);
+}
+
+/// The header that a lease is asked for with; one without an end.
+fn lease(action: &str) -> Value {
+    match action {
+        "acquire" => json!({"x-ms-lease-action": action, "x-ms-lease-duration": "-1"}),
+        action => json!({"x-ms-lease-action": action}),
+    }
+}
+
+#[test]
+fn leased_blob_is_kept_and_told_until_the_lease_is_broken() {
+    let stage = filled();
+    let hand = stage.hand();
+    let blob = "blob:/acmefiles/wandb-files/b";
+    hand.send("PUT", &format!("{blob}?comp=lease"), lease("acquire"));
+    // The first run has taken the writers' access away.
+    for code in [5, 6] {
+        let told = AZURE.ends(&stage, code, DESTROY);
+        assert!(told.contains("LeaseIdMissing") && told.contains("az storage blob lease break"), "{told}");
+        assert_eq!(hand.send("GET", blob, Value::Null), json!("content"));
+        assert!((AZURE.ours)(&hand).contains(&"container wandb-files".to_owned()));
+    }
+    hand.send("PUT", &format!("{blob}?comp=lease"), lease("break"));
+    AZURE.succeed(&stage, DESTROY);
+    assert_eq!((AZURE.ours)(&hand), Vec::<String>::new());
+}
+
+/// Said before the server's rights are taken away.
+#[test]
+fn leased_container_is_met_at_plan() {
+    let stage = AZURE.applied();
+    let lease = |body: Value| stage.send("POST", &format!("{}/lease", container("wandb-files")), body);
+    lease(json!({"action": "Acquire", "leaseDuration": -1}));
+    stage.faults().clear();
+    let told = AZURE.ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(told.contains("container `wandb-files` is leased") && told.contains("lease break"), "{told}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    lease(json!({"action": "Break"}));
+    AZURE.succeed(&stage, &["destroy", "--yes"]);
+}
+
+#[test]
+fn container_that_is_leased_after_the_plan_is_kept_and_told() {
+    let stage = AZURE.applied();
+    stage.hook("arm:containers.delete", 1, When::Before, |hand| {
+        let body = json!({"action": "Acquire", "leaseDuration": -1});
+        hand.send("POST", &format!("{}/lease", container("wandb-files")), body);
+    });
+    let told = AZURE.ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(told.contains("LeaseIdMissing") && told.contains("az storage container lease break"), "{told}");
+    let hand = stage.hand();
+    assert!((AZURE.ours)(&hand).contains(&"container wandb-files".to_owned()));
+    hand.send("POST", &format!("{}/lease", container("wandb-files")), json!({"action": "Break"}));
+    stage.faults().clear();
+    AZURE.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!((AZURE.ours)(&hand), Vec::<String>::new());
 }
 
 /// On an account with a hierarchical namespace a directory is listed before what is in it.

@@ -121,6 +121,20 @@ pub(super) static PLAN: Scenario = Scenario {
 
 pub(super) static DRIFT: Scenario = Scenario { arguments: &["drift"], ..PLAN };
 
+/// What has to be made again, with what others put on it.
+pub(super) static MAKE_AGAIN: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        cloud.apply(stage);
+        (cloud.foreign.put)(&stage.hand());
+        crate::clouds::azure::hand::end_events(&stage.hand());
+    },
+    arguments: APPLYING,
+    with_others: true,
+    leaves: |cloud| cloud.applied,
+    every_way: false,
+    only_looks: false,
+};
+
 /// A prepared state, of which every point gets a copy.
 struct Original {
     state: tempfile::TempDir,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use azure_core::http::headers::HeaderName;
 use azure_core::http::{RawResponse, Url};
 use provision_core::{Error, ErrorKind};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::error::{CallContext, ServiceError, from_answer, from_transport};
 
@@ -44,6 +45,35 @@ pub(super) fn read(response: &RawResponse) -> ServiceResponse {
         retry_after: text(&RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
         request_id: text(&REQUEST_ID),
     }
+}
+
+/// One item of a list, or what about it cannot be read.
+pub(super) fn read_item<T: DeserializeOwned>(item: Map<String, Value>) -> Result<T, String> {
+    let item = Value::Object(item);
+    serde_json::from_value(item.clone()).map_err(|error| match odd_member::<T>(&item) {
+        Some(member) => format!("`{member}` of `{}`: {error}", named(&item)),
+        None => format!("`{}`: {error}", named(&item)),
+    })
+}
+
+/// The member without which an item can be read, or one of its own members.
+fn odd_member<T: DeserializeOwned>(item: &Value) -> Option<String> {
+    let paths = item.as_object()?.iter().flat_map(|(name, value)| {
+        let inner = value.as_object().into_iter().flatten().map(move |(inner, _)| format!("/{name}/{inner}"));
+        inner.chain(std::iter::once(format!("/{name}")))
+    });
+    let is_odd = |path: &String| {
+        let (parent, name) = path.rsplit_once('/').unwrap_or_default();
+        let mut rest = item.clone();
+        let members = rest.pointer_mut(parent).and_then(Value::as_object_mut);
+        members.is_some_and(|members| members.remove(name).is_some()) && T::deserialize(rest).is_ok()
+    };
+    paths.into_iter().find(is_odd).map(|path| path.trim_start_matches('/').replace('/', "."))
+}
+
+fn named(item: &Value) -> &str {
+    let text = |key: &str| item.get(key).and_then(Value::as_str);
+    text("name").or_else(|| text("id")).unwrap_or("?")
 }
 
 /// A body that is there and no JSON: something between here and Azure may have answered.
@@ -107,10 +137,32 @@ pub(super) fn trusted(endpoint: &Url, link: &str) -> Result<Url, Error> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::client::models::{EventSubscription, Lock, Named, RoleAssignment, StorageAccount};
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
+    }
+
+    /// Why an item is not read; nothing where it is.
+    fn why<T: DeserializeOwned>(item: Value) -> String {
+        let Value::Object(item) = item else { panic!("{item} is no item") };
+        read_item::<T>(item).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn member_that_keeps_a_list_from_being_read_is_named() {
+        let why_not = why::<RoleAssignment>(json!({"name": "a", "properties": {"principalId": 7, "scope": "/s"}}));
+        assert!(why_not.starts_with("`properties.principalId` of `a`: ") && why_not.contains('7'), "{why_not}");
+        let labels = json!({"name": "theirs", "properties": {"labels": [1], "topic": "t"}});
+        assert!(why::<EventSubscription>(labels).starts_with("`properties.labels` of `theirs`: "));
+        assert!(why::<StorageAccount>(json!({"id": "/a", "tags": []})).starts_with("`tags` of `/a`: "));
+        assert!(why::<Lock>(json!({"id": null})).starts_with("`id` of `?`: "));
+        for whole in [json!({"name": "a"}), json!({"name": "a", "id": "/a", "properties": {}})] {
+            assert_eq!((why::<Named>(whole.clone()), why::<RoleAssignment>(whole)), (String::new(), String::new()));
+        }
     }
 
     #[test]

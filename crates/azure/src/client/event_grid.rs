@@ -22,6 +22,11 @@ impl Reader {
         self.list(collection, VERSION, "list the event subscriptions of the storage account").await
     }
 
+    /// <https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/get>
+    pub(crate) async fn get_event_subscription(&self, id: &str) -> Result<Option<EventSubscription>, Error> {
+        self.get(id, VERSION, &format!("look at event subscription `{}`", last(id))).await
+    }
+
     /// The system topics of a subscription
     /// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription>) or of a resource
     /// group (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-resource-group>).

@@ -234,7 +234,8 @@ impl Container {
     pub(crate) fn held(&self) -> Option<Held> {
         match (self.properties.has_legal_hold, self.properties.lease_state.as_deref()) {
             (Some(true), _) => Some(Held::Legally),
-            (_, Some("Leased")) => Some(Held::Leased),
+            // One that is being broken is held until then.
+            (_, Some("Leased" | "Breaking")) => Some(Held::Leased),
             _ => None,
         }
     }
@@ -442,6 +443,17 @@ mod tests {
             serde_json::from_value::<StorageAccount>(other.clone()).unwrap_err();
             serde_json::from_value::<Named>(other).unwrap_err();
         }
+    }
+
+    #[test]
+    fn container_is_held_by_its_lease_until_that_is_broken() {
+        let held = |state: &str, hold: bool| {
+            let found = json!({"id": "/c", "properties": {"leaseState": state, "hasLegalHold": hold}});
+            serde_json::from_value::<Container>(found).unwrap().held()
+        };
+        assert_eq!([held("Leased", false), held("Breaking", false)], [Some(Held::Leased); 2]);
+        assert_eq!([held("Available", false), held("Broken", false), held("Expired", false)], [None; 3]);
+        assert_eq!(held("Leased", true), Some(Held::Legally));
     }
 
     /// A container that does not say what it is like is not known to have no metadata.

@@ -26,7 +26,8 @@ pub(super) enum Step {
 }
 
 impl Following {
-    /// `Azure-AsyncOperation` (a status document) wins over `Location` (202 until done); with neither, the resource
+    /// `Azure-AsyncOperation` (a document that has a status, always) wins over `Location` (202 until done, then with
+    /// whatever there is to show, of a deletion nothing); with neither, the resource
     /// itself says how far it is.
     pub(super) fn step(
         &mut self,
@@ -34,6 +35,7 @@ impl Following {
         endpoint: &Url,
         resource: Option<&Url>,
     ) -> Result<Step, Error> {
+        let followed = self.async_operation.is_some();
         self.async_operation = answer.async_operation.clone().or(self.async_operation.take());
         self.location = answer.location.clone().or(self.location.take());
         let state = |pointer: &str| answer.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -41,7 +43,7 @@ impl Following {
             return Ok(match state("/status").to_ascii_lowercase().as_str() {
                 "succeeded" => Step::Done,
                 "failed" | "canceled" | "cancelled" => Step::Failed,
-                "" if answer.async_operation.is_none() => Step::Unreadable,
+                "" if followed => Step::Unreadable,
                 _ => Step::Look(trusted(endpoint, link)?),
             });
         }
@@ -125,6 +127,9 @@ mod tests {
         assert_eq!(step(&mut following, &document("Succeeded")), Step::Done);
         assert_eq!(step(&mut following, &document("Failed")), Step::Failed);
         assert_eq!(step(&mut following, &document("")), Step::Unreadable);
+        // Not even one that says its address once more.
+        let nothing = ServiceResponse { status: 200, async_operation: created.async_operation, ..Default::default() };
+        assert_eq!(step(&mut following, &nothing), Step::Unreadable);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 pub(crate) mod registration;
 mod subscription;
+mod spare;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use provision_core::context::OperationContext;
@@ -12,6 +14,8 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
 use self::registration::Registration;
+pub(crate) use self::spare::LeftSpare;
+use self::spare::make_again;
 use self::subscription::{CREATED, DONE, Delivery, Found, SCHEMA, body, name_taken};
 use crate::blockers::{is_source, not_there};
 use crate::client::models::SystemTopic;
@@ -87,6 +91,7 @@ pub(crate) async fn observe(
     looking: &Looking,
     registration: &Registration,
     account: &SharedAccount,
+    left: &LeftSpare,
 ) -> Result<Observation, Error> {
     let (look, marks, wrong_kind, registered) = futures::join!(
         look(reader, names),
@@ -98,6 +103,7 @@ pub(crate) async fn observe(
     // A list of what is not there may be empty.
     let is_gone = marks.is_ok_and(|marks| !marks.is_there);
     let Some(look) = look?.filter(|_| !is_gone) else { return Ok(Observation::Absent) };
+    left.note(look.found.iter().find(|found| found.is_spare(names)));
     if let Some(busy) = look.found.iter().find(|found| found.is_ours(names) && UNDER_WAY.contains(&found.state())) {
         return Err(under_way(busy));
     }
@@ -157,15 +163,16 @@ async fn replace(
     let named = look.found.iter().find(|found| found.name() == names.events && desired.is_some());
     let current = named.filter(|named| ours.iter().any(|own| own.id() == named.id()));
     let _lane = context.acquire_lane().await;
+    let mut surplus: BTreeSet<_> = ours.iter().map(|found| found.id()).collect();
     if let Some(desired) = &desired {
         match (current, named) {
             (None, Some(others)) if others.delivery != *desired => return Err(taken_since(others, desired)),
             (None, Some(_)) => {}
-            _ => put(writer, names, &look.collection, current, desired).await?,
+            _ => surplus.extend(put(writer, names, &look.collection, (current, &ours), desired).await?),
         }
     }
-    for found in ours.iter().filter(|found| current.is_none_or(|current| current.id() != found.id())) {
-        writer.delete_event_subscription(&found.id()).await?;
+    for id in surplus.iter().filter(|id| current.is_none_or(|current| current.id() != **id)) {
+        writer.delete_event_subscription(id).await?;
     }
     Ok(())
 }
@@ -176,21 +183,29 @@ fn taken_since(others: &Found, desired: &Delivery) -> Error {
     error.with_message(refusal.reason).with_hint(refusal.hint)
 }
 
-/// Write ours over the one that is there; one that failed stays failed until it is made again, and one that ends has its end until
-/// then, since a write keeps what it leaves out.
+/// Write ours over the one that is there, or make it with what others put on the one in whose place it comes: one of ours of
+/// another name, or a spare. One that failed stays failed until it is made again, and one that ends has its end until then, since
+/// a write keeps what it leaves out. Gives the id of a spare that is to go.
 async fn put(
     writer: &Writer,
     names: &Names,
     collection: &str,
-    current: Option<&Found>,
+    (current, ours): (Option<&Found>, &[&Found]),
     desired: &Delivery,
-) -> Result<(), Error> {
-    let id = current.map_or_else(|| format!("{collection}/{}", names.events), Found::id);
-    if current.is_some_and(|found| found.state() != DONE || found.delivery.ends.is_some()) {
-        writer.delete_event_subscription(&id).await?;
+) -> Result<Option<String>, Error> {
+    let before = current.or_else(|| ours.iter().copied().min_by_key(|found| found.is_spare(names)));
+    let body = || body(names, before.map(|found| &found.item), desired);
+    match current {
+        Some(found) if found.state() != DONE || found.delivery.ends.is_some() => {
+            let spare = ours.iter().copied().find(|found| found.is_spare(names));
+            make_again(writer, names, found, spare, desired).await.map(Some)
+        }
+        Some(found) => writer.put_event_subscription(&found.id(), &body()).await.map(|()| None),
+        None => {
+            let id = format!("{collection}/{}", names.events);
+            writer.put_event_subscription(&id, &body()).await.map(|()| None)
+        }
     }
-    let body = body(names, current.map(|found| &found.item), desired);
-    writer.put_event_subscription(&id, &body).await
 }
 
 /// Delete all of ours on an account that goes.

@@ -196,6 +196,38 @@ pub(super) fn seed_taken(state: &mut Transaction<'_>, name: &str) -> Result<(), 
     state.put(&name_key(name), &format!("/subscriptions/elsewhere/{name}"))
 }
 
+/// Make one that is ready in a group, unless its name is taken.
+pub(super) fn seed(
+    state: &mut Transaction<'_>,
+    group: &str,
+    name: &str,
+    location: &str,
+    now_ms: u64,
+) -> Result<(), Error> {
+    if owner(state, name)?.is_some() {
+        return Ok(());
+    }
+    let account = Account {
+        id: format!("{group}/providers/Microsoft.Storage/storageAccounts/{name}"),
+        name: name.to_owned(),
+        location: location.to_owned(),
+        kind: "StorageV2".to_owned(),
+        sku: "Standard_LRS".to_owned(),
+        tags: BTreeMap::new(),
+        identity: None,
+        properties: account_properties::defaults(),
+        created_ms: now_ms,
+        ready_ms: now_ms,
+        keys: [key(state, now_ms)?, key(state, now_ms)?],
+    };
+    keep(state, &account)
+}
+
+fn keep(state: &mut Transaction<'_>, account: &Account) -> Result<(), Error> {
+    resources::put(state, &account.id, account)?;
+    state.put(&name_key(&account.name), &account.id)
+}
+
 /// The accounts of a group.
 pub(super) fn of_group(state: &Transaction<'_>, group: &str) -> Result<Vec<Account>, Error> {
     resources::list(state, &format!("{group}/providers/Microsoft.Storage/storageAccounts"))
@@ -364,12 +396,11 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target, wanted:
     account_properties::merge(&mut properties, wanted.properties)?;
     let (id, name, ready_ms) =
         (id(target), target.name(0).to_owned(), call.now_ms + call.delay_ms("storageAccounts", CREATION_MS));
-    let keys = [key(state, call)?, key(state, call)?];
+    let keys = [key(state, call.now_ms)?, key(state, call.now_ms)?];
     let identity = wanted.identity;
     let created_ms = call.now_ms;
     let account = Account { id, name, location, kind, sku, tags, identity, properties, created_ms, ready_ms, keys };
-    resources::put(state, &account.id, &account)?;
-    state.put(&name_key(&account.name), &account.id)?;
+    keep(state, &account)?;
     operations::account(state, call, target, ready_ms)
 }
 
@@ -442,14 +473,14 @@ fn regenerate(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> 
     let mut account = existing(state, target)?;
     let KeyWanted { key_name } = call.document()?;
     one_of("keyName", &key_name, &["key1", "key2"])?;
-    let new = key(state, call)?;
+    let new = key(state, call.now_ms)?;
     account.keys[usize::from(key_name == "key2")] = new;
     resources::put(state, &account.id, &account)?;
     Ok(json(200, &account.listed_keys()))
 }
 
 /// A key is 512 bits <https://learn.microsoft.com/azure/storage/common/storage-account-keys-manage>.
-fn key(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Key, Error> {
+fn key(state: &mut Transaction<'_>, created_ms: u64) -> Result<Key, Error> {
     let value = BASE64.encode(&Sha512::digest(guid::next(state)?.as_bytes()));
-    Ok(Key { value, created_ms: call.now_ms })
+    Ok(Key { value, created_ms })
 }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod container;
+mod lease;
 mod listing;
 mod one;
 mod service;
@@ -18,7 +19,7 @@ use crate::state::Transaction;
 pub(super) use stored::{Blob, remove_all};
 
 /// The operations that are served, with the permission that each needs, in the letter of a shared access signature.
-const OPERATIONS: [(&str, char); 19] = [
+const OPERATIONS: [(&str, char); 21] = [
     ("ListContainers", 'l'),
     ("GetBlobServiceProperties", 's'),
     ("SetBlobServiceProperties", 's'),
@@ -38,10 +39,12 @@ const OPERATIONS: [(&str, char); 19] = [
     ("GetBlobProperties", 'r'),
     ("GetBlobMetadata", 'r'),
     ("DeleteBlob", 'd'),
+    ("LeaseContainer", 'w'),
+    ("LeaseBlob", 'w'),
 ];
 
 /// Headers that are known, besides `x-ms-meta-...`.
-const HEADERS: [&str; 21] = [
+const HEADERS: [&str; 26] = [
     "x-ms-access-tier",
     "x-ms-blob-cache-control",
     "x-ms-blob-content-disposition",
@@ -58,6 +61,11 @@ const HEADERS: [&str; 21] = [
     "x-ms-delete-snapshots",
     "x-ms-deny-encryption-scope-override",
     "x-ms-encryption-algorithm",
+    "x-ms-lease-action",
+    "x-ms-lease-break-period",
+    "x-ms-lease-duration",
+    "x-ms-lease-id",
+    "x-ms-proposed-lease-id",
     "x-ms-range",
     "x-ms-range-get-content-md5",
     "x-ms-return-client-request-id",
@@ -99,6 +107,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
     known(call, &HEADERS, &FIELDS)?;
     let public = is_public(state, &place, name)?;
     let account = data_access::permit(state, call, &place, Need { queue: false, permission: *permission, public })?;
+    lease::permit(state, call, &account, &place, name)?;
     match name {
         "ListContainers" => service::list(state, call, &account),
         "GetBlobServiceProperties" => service::get(state, &account),
@@ -115,6 +124,8 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
         "SetBlobMetadata" => one::set_metadata(state, call, &account, &place),
         "SnapshotBlob" => one::snapshot(state, call, &account, &place),
         "DeleteBlob" => one::delete(state, call, &account, &place),
+        "LeaseContainer" => lease::of_container(state, call, &account, &place.container),
+        "LeaseBlob" => lease::of_blob(state, call, &account, &place),
         _ => one::get(state, call, &account, &place),
     }
 }

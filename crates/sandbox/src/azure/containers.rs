@@ -11,6 +11,7 @@ use crate::Error;
 use crate::azure::accounts::{self, Account, data_key};
 use crate::azure::call::{Call, empty, json, timestamp, with};
 use crate::azure::late::CONTENT;
+use crate::azure::leases::{self, Lease};
 use crate::azure::properties::{self, Metadata};
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_manager::not_served;
@@ -35,6 +36,8 @@ pub(super) struct Container {
     /// The tags of its legal hold.
     #[serde(default)]
     pub(super) holds: BTreeSet<String>,
+    #[serde(default)]
+    pub(super) lease: Option<Lease>,
 }
 
 /// <https://learn.microsoft.com/rest/api/storagerp/blob-containers/set-legal-hold>
@@ -112,13 +115,14 @@ pub(super) fn new(account: &Account, name: &str) -> Container {
         modified_ms: 0,
         etag: String::new(),
         holds: BTreeSet::new(),
+        lease: None,
     }
 }
 
 /// Remove one with its blobs; its name stays taken for a while.
 pub(super) fn remove(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Result<(), Error> {
     if let Some(container) = get(state, account, name)? {
-        CONTENT.note(state, call, &container.id, listed(&container))?;
+        CONTENT.note(state, call, &container.id, listed(call, &container))?;
     }
     resources::delete(state, &id(account, name));
     blob::remove_all(state, account, name);
@@ -136,18 +140,17 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
     let name = target.name(2);
     match (call.method(), &target.shape) {
         (&Method::GET, Shape::Collection) => {
-            let found = all(state, &account)?.into_iter().map(|container| (container.id.clone(), listed(&container)));
+            let found =
+                all(state, &account)?.into_iter().map(|container| (container.id.clone(), listed(call, &container)));
             queues::page(call, target, CONTENT.shown(state, call, &target.id, found)?)
         }
-        (&Method::GET, Shape::Resource) => Ok(json(200, &body(&existing(state, call, &account, name)?))),
+        (&Method::GET, Shape::Resource) => Ok(json(200, &body(call, &existing(state, call, &account, name)?))),
         (&Method::PUT, Shape::Resource) => put(state, call, &account, name),
         (&Method::PATCH, Shape::Resource) => patch(state, call, &account, name),
         (&Method::DELETE, Shape::Resource) => {
             let Some(container) = get(state, &account, name)? else { return Ok(empty(204)) };
-            if !container.holds.is_empty() {
-                let message = "The container is protected from deletion due to the legal hold set on it.";
-                return Err(Refusal::of_storage(409, "ContainerProtectedFromDeletion", message, call.now_ms));
-            }
+            deletable(call, &container)?;
+            leases::permit("container", container.lease.as_ref(), None, call.now_ms)?;
             remove(state, call, &account, name)?;
             Ok(empty(200))
         }
@@ -161,8 +164,26 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, target: &Targe
             write(state, call, container)?;
             Ok(json(200, &body))
         }
+        (&Method::POST, Shape::Action(action)) if action == "lease" => {
+            let (wanted, mut container): (leases::Wanted, _) =
+                (call.document()?, existing(state, call, &account, name)?);
+            let changed = wanted.change(state, call.now_ms, container.lease.take())?;
+            container.lease = changed.lease;
+            resources::put(state, &container.id, &container)?;
+            let seconds = changed.seconds.map(|seconds| seconds.to_string());
+            Ok(json(200, &json!({"leaseId": changed.id, "leaseTimeSeconds": seconds})))
+        }
         _ => Err(not_served(call, target)),
     }
+}
+
+/// Refuse to delete what has a legal hold <https://learn.microsoft.com/azure/storage/blobs/immutable-legal-hold-overview>.
+pub(super) fn deletable(call: &Call<'_>, container: &Container) -> Result<(), Refusal> {
+    if container.holds.is_empty() {
+        return Ok(());
+    }
+    let message = "The container is protected from deletion due to the legal hold set on it.";
+    Err(Refusal::of_storage(409, "ContainerProtectedFromDeletion", message, call.now_ms))
 }
 
 fn existing(state: &Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Result<Container, Refusal> {
@@ -234,8 +255,8 @@ fn deleted_key(account: &Account, name: &str) -> String {
 
 /// As in a list, which has no metadata: recorded by azure-cli's `test_storage_container_using_rm_main_scenario.yaml`
 /// (<https://github.com/Azure/azure-sdk-for-net/issues/17717>).
-fn listed(container: &Container) -> Value {
-    let mut listed = body(container);
+fn listed(call: &Call<'_>, container: &Container) -> Value {
+    let mut listed = body(call, container);
     if let Some(properties) = listed["properties"].as_object_mut() {
         properties.remove("metadata");
     }
@@ -265,7 +286,8 @@ fn written(status: u16, container: &Container, sent: Option<WantedProperties>) -
     with(json(status, &body), &[("etag", &format!("\"{}\"", container.etag))])
 }
 
-fn body(container: &Container) -> Value {
+fn body(call: &Call<'_>, container: &Container) -> Value {
+    let (status, state) = leases::shown(container.lease.as_ref(), call.now_ms);
     json!({
         "id": container.id,
         "name": container.name,
@@ -275,8 +297,8 @@ fn body(container: &Container) -> Value {
             "publicAccess": container.public_access,
             "metadata": container.metadata,
             "lastModifiedTime": timestamp(container.modified_ms),
-            "leaseStatus": "Unlocked",
-            "leaseState": "Available",
+            "leaseStatus": capitalised(status),
+            "leaseState": capitalised(state),
             "hasImmutabilityPolicy": false,
             "hasLegalHold": !container.holds.is_empty(),
             "defaultEncryptionScope": "$account-encryption-key",
@@ -285,4 +307,10 @@ fn body(container: &Container) -> Value {
             "remainingRetentionDays": 0,
         },
     })
+}
+
+/// As Resource Manager spells a word that the Blob service has in lower case.
+fn capitalised(word: &str) -> String {
+    let (first, rest) = word.split_at(word.len().min(1));
+    first.to_ascii_uppercase() + rest
 }

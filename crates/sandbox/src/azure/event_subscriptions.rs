@@ -260,20 +260,22 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target, change: Ch
     let account = account(state, target)?;
     served(&change)?;
     let found: Option<EventSubscription> = resources::get(state, &target.id)?;
-    let updated = found.is_some();
+    // One that failed stays failed until it is made anew (<https://github.com/Azure/azure-sdk-for-net/issues/51014>).
+    let (updated, failed) = (found.is_some(), found.as_ref().is_some_and(|found| found.failed));
     let properties = changed(found.map(|found| found.properties), change)?;
     values(&properties)?;
     let missing = missing(state, &properties.destination.properties)?;
+    let wrong = missing.or_else(|| failed.then(|| "The event subscription is in a failed state.".to_owned()));
     let name = target.name(target.names.len() - 1).to_owned();
     let ready_ms = call.now_ms + call.delay_ms("eventSubscriptions", CREATION_MS);
-    let (id, topic, failed) = (target.id.clone(), account.id.clone(), missing.is_some());
+    let (id, topic, failed) = (target.id.clone(), account.id.clone(), wrong.is_some());
     let subscription = EventSubscription { id, name, topic, properties, ready_ms, updated, failed };
     resources::put(state, &target.id, &subscription)?;
     if target.kind == Kind::EventSubscriptions {
         system_topics::open(state, &account)?;
     }
     let answer = json(201, &subscription.body(call));
-    let end = missing.map_or(End::Succeeds, |message| End::Fails("Endpoint validation", message));
+    let end = wrong.map_or(End::Succeeds, |message| End::Fails("Endpoint validation", message));
     operations::following(state, call, &target.subscription, ready_ms, answer, end)
 }
 

@@ -80,6 +80,22 @@ fn kept(
     Ok(group.filter(|group| group.gone_from_ms.is_none_or(|gone| call.now_ms < gone)))
 }
 
+/// Make one, unless it is there; gives its id.
+pub(super) fn seed(
+    state: &mut Transaction<'_>,
+    subscription: &str,
+    name: &str,
+    location: &str,
+) -> Result<String, Error> {
+    let id = id(subscription, name);
+    if !resources::has(state, &id) {
+        let (name, location, tags) = (name.to_owned(), location.to_owned(), BTreeMap::new());
+        let group = ResourceGroup { id: id.clone(), name, location, tags, found_from_ms: 0, gone_from_ms: None };
+        resources::put(state, &id, &group)?;
+    }
+    Ok(id)
+}
+
 /// Where a group's resources are.
 pub(super) fn id(subscription: &str, name: &str) -> String {
     format!("/subscriptions/{subscription}/resourceGroups/{name}")

@@ -54,6 +54,33 @@ pub(crate) fn change_events(hand: &Hand, change: fn(&mut Value)) {
     }
 }
 
+/// What others put on one of ours: a label, how often a delivery is tried, where what cannot be delivered goes.
+pub(crate) fn furnish(properties: &mut Value) {
+    let mut labels = list(&properties["labels"]);
+    labels.push(json!("theirs"));
+    properties["labels"] = json!(labels);
+    properties["retryPolicy"] = json!({"maxDeliveryAttempts": 5, "eventTimeToLiveInMinutes": 60});
+    properties["deadLetterDestination"] = json!({"endpointType": "StorageBlob",
+        "properties": {"resourceId": ACCOUNT, "blobContainerName": "theirs"}});
+}
+
+/// An end that somebody gave ours, which only making it again takes away, beside what others put on it.
+pub(crate) fn end_events(hand: &Hand) {
+    change_events(hand, |properties| {
+        furnish(properties);
+        properties["expirationTimeUtc"] = json!("2099-01-01T00:00:00Z");
+    });
+}
+
+/// What others put on ours.
+fn furnished(ours: &Value) -> Vec<Value> {
+    let properties = &ours["properties"];
+    let labels =
+        list(&properties["labels"]).into_iter().filter(|label| !label.as_str().unwrap().starts_with("provision-"));
+    let attempts = Some(&properties["retryPolicy"]["maxDeliveryAttempts"]).filter(|attempts| **attempts != 30);
+    labels.chain(attempts.cloned()).chain(properties.get("deadLetterDestination").cloned()).collect()
+}
+
 pub(crate) fn delete_events(hand: &Hand) {
     for found in events(hand).iter().filter(|found| !is_theirs(found)) {
         hand.send("DELETE", found["id"].as_str().unwrap(), Value::Null);
@@ -142,6 +169,7 @@ pub(crate) fn others(hand: &Hand) -> Value {
     let mut rules = rules(hand);
     rules.retain(is_their_rule);
     let service = get(&format!("{ACCOUNT}/blobServices/default"))["properties"].clone();
+    let on_ours: Vec<_> = events(hand).iter().filter(|found| !is_theirs(found)).flat_map(furnished).collect();
     let events: Vec<_> = events(hand).into_iter().filter(is_theirs).map(|found| found["properties"].clone()).collect();
     let assignments: Vec<_> = assignments(hand).into_iter().filter(|one| !is_of_server(one)).collect();
     let account = get(ACCOUNT);
@@ -153,6 +181,7 @@ pub(crate) fn others(hand: &Hand) -> Value {
         "rules": rules,
         "service": [service["deleteRetentionPolicy"], service["isVersioningEnabled"]],
         "events": events,
+        "on_ours": on_ours,
         "assignments": assignments,
     })
 }

@@ -143,6 +143,16 @@ fn labels(names: &Names, found: &EventSubscription) -> Vec<String> {
     others.chain(names.ids.first()).cloned().collect()
 }
 
+/// What stands after our id in the name of a spare, which has what one of ours had while that is made again: both together are
+/// well below the 64 characters that a name may have
+/// (<https://learn.microsoft.com/rest/api/eventgrid/controlplane/event-subscriptions/create-or-update#uri-parameters>).
+const SPARE: &str = "-spare";
+
+/// The name of the spare of whoever has this id.
+pub(super) fn spare_name(id: &str) -> String {
+    format!("{id}{SPARE}")
+}
+
 /// One event subscription, and the collection that it is in.
 pub(super) struct Found {
     collection: String,
@@ -164,7 +174,7 @@ impl Found {
     /// Where it is, by the service's own word.
     pub(super) fn id(&self) -> String {
         match self.item.id.as_str() {
-            "" => format!("{}/{}", self.collection, self.name()),
+            "" => self.beside(self.name()),
             id => id.to_owned(),
         }
     }
@@ -174,12 +184,22 @@ impl Found {
     }
 
     fn has_id(&self, id: &str) -> bool {
-        self.name() == id || self.item.labels().iter().any(|label| label == id)
+        self.name() == id || self.name() == spare_name(id) || self.item.labels().iter().any(|label| label == id)
     }
 
-    /// Ours by its label, or by the name that we make where the plan file has none.
+    /// Where another one of this name is, in the same collection.
+    pub(super) fn beside(&self, name: &str) -> String {
+        format!("{}/{name}", self.collection)
+    }
+
+    /// Ours by its label, or by the name that we make where the plan file has none, and of a spare.
     pub(super) fn is_ours(&self, names: &Names) -> bool {
         names.ids.iter().any(|id| self.has_id(id))
+    }
+
+    /// Whether it is a spare of ours.
+    pub(super) fn is_spare(&self, names: &Names) -> bool {
+        names.ids.iter().any(|id| self.name() == spare_name(id))
     }
 
     /// As the core judges it. What tells that it is of the deployment's former name is a difference, so that it is written
@@ -319,6 +339,8 @@ mod tests {
         assert_eq!(id("renamed", "provision-abc"), EntryId::Ours);
         assert_eq!(id("provision-abcd", "theirs"), EntryId::Nobodys);
         assert_eq!(id("shared", "provision-xyz"), EntryId::Others);
+        assert_eq!(id("provision-abc-spare", "theirs"), EntryId::Ours);
+        assert_eq!(id("provision-abcd-spare", "theirs"), EntryId::Nobodys);
         // The plan file's own name says nothing about who made it.
         let names = Names { events: "wandb-blobs".to_owned(), ..names() };
         assert_eq!(found(&json!({"name": "wandb-blobs"})).entry_id(&names), EntryId::Nobodys);

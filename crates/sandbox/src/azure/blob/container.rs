@@ -7,8 +7,8 @@ use super::one;
 use crate::azure::accounts::Account;
 use crate::azure::call::{Call, empty, http_date, with};
 use crate::azure::containers::{self, Absent, Container, PublicAccess};
-use crate::azure::names;
 use crate::azure::refusal::{Refusal, Served};
+use crate::azure::{leases, names};
 use crate::state::Transaction;
 
 pub(super) fn create(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Served {
@@ -35,20 +35,23 @@ pub(super) fn create(state: &mut Transaction<'_>, call: &Call<'_>, account: &Acc
 }
 
 pub(super) fn delete(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Served {
-    existing(state, call, account, name)?;
+    let container = existing(state, call, account, name)?;
+    containers::deletable(call, &container)?;
     containers::remove(state, call, account, name)?;
     Ok(empty(202))
 }
 
 pub(super) fn get(state: &Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Served {
     let container = existing(state, call, account, name)?;
+    let (lease_status, lease_state) = leases::shown(container.lease.as_ref(), call.now_ms);
+    let held = if container.holds.is_empty() { "false" } else { "true" };
     let mut answer = with(
         stamped(200, &container),
         &[
-            ("x-ms-lease-status", "unlocked"),
-            ("x-ms-lease-state", "available"),
+            ("x-ms-lease-status", lease_status),
+            ("x-ms-lease-state", lease_state),
             ("x-ms-has-immutability-policy", "false"),
-            ("x-ms-has-legal-hold", "false"),
+            ("x-ms-has-legal-hold", held),
             ("x-ms-default-encryption-scope", "$account-encryption-key"),
             ("x-ms-deny-encryption-scope-override", "false"),
         ],
@@ -70,7 +73,12 @@ pub(super) fn set_metadata(state: &mut Transaction<'_>, call: &Call<'_>, account
     Ok(stamped(200, &containers::write(state, call, container)?))
 }
 
-fn existing(state: &Transaction<'_>, call: &Call<'_>, account: &Account, name: &str) -> Result<Container, Refusal> {
+pub(super) fn existing(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    account: &Account,
+    name: &str,
+) -> Result<Container, Refusal> {
     if let Some(container) = containers::get(state, account, name)? {
         return Ok(container);
     }
@@ -86,7 +94,7 @@ fn being_deleted() -> Refusal {
     Refusal::conflict("ContainerBeingDeleted", message)
 }
 
-fn stamped(status: u16, container: &Container) -> Response<Bytes> {
+pub(super) fn stamped(status: u16, container: &Container) -> Response<Bytes> {
     let etag = format!("\"{}\"", container.etag);
     with(empty(status), &[("etag", &etag), ("last-modified", &http_date(container.modified_ms))])
 }

@@ -6,8 +6,8 @@ use quick_xml::escape::escape;
 use super::stored::{Blob, prefix};
 use crate::azure::accounts::Account;
 use crate::azure::call::{Call, http_date, xml};
-use crate::azure::containers;
 use crate::azure::refusal::{Refusal, Served};
+use crate::azure::{containers, leases};
 use crate::state::Transaction;
 
 /// Most entries of a page.
@@ -22,6 +22,7 @@ struct Wanted<'a> {
     prefix: &'a str,
     delimiter: &'a str,
     size: usize,
+    now_ms: u64,
 }
 
 /// What is found.
@@ -82,7 +83,7 @@ impl<'a> Wanted<'a> {
             }
         };
         let field = |name| call.field(name).unwrap_or_default();
-        Ok(Self { include, prefix: field("prefix"), delimiter: field("delimiter"), size })
+        Ok(Self { include, prefix: field("prefix"), delimiter: field("delimiter"), size, now_ms: call.now_ms })
     }
 
     fn has(&self, word: &str) -> bool {
@@ -159,7 +160,7 @@ fn entry(wanted: &Wanted<'_>, name: &str, suffix: &str, blob: &Blob) -> String {
             text += &element("IsCurrentVersion", "true");
         }
     }
-    text += &format!("<Properties>{}</Properties>", properties(blob));
+    text += &format!("<Properties>{}</Properties>", properties(wanted.now_ms, blob));
     if wanted.has("metadata") {
         let metadata = blob.metadata.iter().map(|(name, value)| element(name, value));
         text += &format!("<Metadata>{}</Metadata>", metadata.collect::<String>());
@@ -167,7 +168,8 @@ fn entry(wanted: &Wanted<'_>, name: &str, suffix: &str, blob: &Blob) -> String {
     format!("<Blob>{text}</Blob>")
 }
 
-fn properties(blob: &Blob) -> String {
+fn properties(now_ms: u64, blob: &Blob) -> String {
+    let (lease_status, lease_state) = leases::shown(blob.lease.as_ref(), now_ms);
     let header = |name: &str| blob.headers.get(name).map_or("", String::as_str);
     let values = [
         ("Creation-Time", http_date(blob.created_ms)),
@@ -182,8 +184,8 @@ fn properties(blob: &Blob) -> String {
         ("Content-Disposition", header("content-disposition").to_owned()),
         ("BlobType", "BlockBlob".to_owned()),
         ("AccessTier", blob.tier.clone().unwrap_or_else(|| "Hot".to_owned())),
-        ("LeaseStatus", "unlocked".to_owned()),
-        ("LeaseState", "available".to_owned()),
+        ("LeaseStatus", lease_status.to_owned()),
+        ("LeaseState", lease_state.to_owned()),
         ("ServerEncrypted", "true".to_owned()),
     ];
     let mut text: String = values.iter().map(|(name, value)| format!("<{name}>{}</{name}>", escape(value))).collect();

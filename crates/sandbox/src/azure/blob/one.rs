@@ -14,7 +14,7 @@ use crate::azure::data_access::Place;
 use crate::azure::events::{self, Event};
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::wire::REQUEST;
-use crate::azure::{blob_services, containers, properties};
+use crate::azure::{blob_services, containers, leases, properties};
 use crate::state::Transaction;
 
 /// Headers that are kept with a blob and given back: as they are sent with the content, and with its answer.
@@ -103,7 +103,7 @@ pub(super) fn get(state: &Transaction<'_>, call: &Call<'_>, account: &Account, p
         return Ok(stamped(304, &blob));
     }
     conditions(call, Some(&blob))?;
-    let mut answer = headed(stamped(200, &blob), &blob);
+    let mut answer = headed(call, stamped(200, &blob), &blob);
     if call.method() == Method::HEAD || call.field("comp").is_some() {
         return Ok(with(answer, &[("content-length", &blob.size.to_string())]));
     }
@@ -144,7 +144,7 @@ pub(super) fn snapshot(state: &mut Transaction<'_>, call: &Call<'_>, account: &A
     let moment = moment(state, call)?;
     blob.content = keep_content(state, account, &bytes)?;
     blob.snapshot = Some(moment.clone());
-    blob.version = None;
+    (blob.version, blob.lease) = (None, None);
     state.put(&spot.key(&format!("s{moment}")), &blob)?;
     Ok(with(stamped(201, &blob), &[("x-ms-snapshot", &moment)]))
 }
@@ -301,7 +301,7 @@ fn place_of(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-fn stamped(status: u16, blob: &Blob) -> Response<Bytes> {
+pub(super) fn stamped(status: u16, blob: &Blob) -> Response<Bytes> {
     let etag = format!("\"{}\"", blob.etag);
     with(
         empty(status),
@@ -309,7 +309,8 @@ fn stamped(status: u16, blob: &Blob) -> Response<Bytes> {
     )
 }
 
-fn headed(answer: Response<Bytes>, blob: &Blob) -> Response<Bytes> {
+fn headed(call: &Call<'_>, answer: Response<Bytes>, blob: &Blob) -> Response<Bytes> {
+    let (lease_status, lease_state) = leases::shown(blob.lease.as_ref(), call.now_ms);
     let mut answer = with(
         answer,
         &[
@@ -317,8 +318,8 @@ fn headed(answer: Response<Bytes>, blob: &Blob) -> Response<Bytes> {
             ("accept-ranges", "bytes"),
             ("x-ms-blob-type", "BlockBlob"),
             ("x-ms-creation-time", &http_date(blob.created_ms)),
-            ("x-ms-lease-status", "unlocked"),
-            ("x-ms-lease-state", "available"),
+            ("x-ms-lease-status", lease_status),
+            ("x-ms-lease-state", lease_state),
             ("x-ms-server-encrypted", "true"),
             ("x-ms-access-tier", blob.tier.as_deref().unwrap_or("Hot")),
         ],

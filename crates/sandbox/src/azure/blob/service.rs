@@ -9,6 +9,7 @@ use crate::azure::blob_services::{self, Retention};
 use crate::azure::call::{Call, empty, http_date, xml};
 use crate::azure::containers::{self, Container};
 use crate::azure::cors::{self, Rule};
+use crate::azure::leases;
 use crate::azure::refusal::{Refusal, Served};
 use crate::state::Transaction;
 
@@ -68,7 +69,7 @@ pub(super) fn list(state: &Transaction<'_>, call: &Call<'_>, account: &Account) 
         account.name,
         escape(prefix),
         escape(marker),
-        found.iter().map(|container| listed(container, metadata)).collect::<String>(),
+        found.iter().map(|container| listed(call, container, metadata)).collect::<String>(),
         next.unwrap_or_default()
     );
     Ok(xml(200, &body))
@@ -141,16 +142,18 @@ fn shown(rule: &Rule) -> String {
     )
 }
 
-fn listed(container: &Container, metadata: bool) -> String {
+fn listed(call: &Call<'_>, container: &Container, metadata: bool) -> String {
+    let (status, state) = leases::shown(container.lease.as_ref(), call.now_ms);
     let values = container.metadata.iter().map(|(name, value)| format!("<{name}>{}</{name}>", escape(value)));
     let metadata =
         if metadata { format!("<Metadata>{}</Metadata>", values.collect::<String>()) } else { String::new() };
     format!(
-        "<Container><Name>{}</Name><Properties><Last-Modified>{}</Last-Modified><Etag>\"{}\"</Etag><LeaseStatus>unlocked\
-         </LeaseStatus><LeaseState>available</LeaseState><HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>\
-         false</HasLegalHold></Properties>{metadata}</Container>",
+        "<Container><Name>{}</Name><Properties><Last-Modified>{}</Last-Modified><Etag>\"{}\"</Etag><LeaseStatus>{status}\
+         </LeaseStatus><LeaseState>{state}</LeaseState><HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>\
+         {}</HasLegalHold></Properties>{metadata}</Container>",
         container.name,
         http_date(container.modified_ms),
-        container.etag
+        container.etag,
+        !container.holds.is_empty()
     )
 }

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::azure::accounts::{Account, data_key};
 use crate::azure::blob_services::BlobService;
 use crate::azure::call::Call;
+use crate::azure::leases::Lease;
 use crate::azure::refusal::Refusal;
 use crate::clock::date;
 use crate::state::Transaction;
@@ -39,6 +40,8 @@ pub(in crate::azure) struct Blob {
     pub(super) deleted_ms: Option<u64>,
     /// There are blocks for it, and it was never committed.
     pub(super) uncommitted: bool,
+    #[serde(default)]
+    pub(super) lease: Option<Lease>,
 }
 
 /// A blob's place.
@@ -90,6 +93,7 @@ impl Spot<'_> {
         let before: Option<Blob> = state.get(&self.key(""))?;
         let first = before.as_ref().filter(|before| !before.uncommitted && before.deleted_ms.is_none());
         blob.created_ms = first.map_or(call.now_ms, |before| before.created_ms);
+        blob.lease = first.and_then(|before| before.lease.clone());
         blob.modified_ms = call.now_ms;
         blob.etag = format!("0x8D{:013X}", state.next_number("azure/etag")?);
         blob.version = if service.keeps_versions() { Some(moment(state, call)?) } else { None };
@@ -111,6 +115,7 @@ impl Spot<'_> {
         if before.uncommitted {
             return Ok(());
         }
+        before.lease = None;
         if service.keeps_versions() && before.deleted_ms.is_none() {
             let version = match before.version.take() {
                 Some(version) => version,

@@ -183,9 +183,13 @@ impl<'a> Run<'a> {
             let wait = patience.next();
             match retry::of_operation(&error) {
                 Some((reason, budget)) if patience.elapsed() + wait < budget => {
-                    // What is waited for is not tried once more by a run that was told to stop.
+                    // What is waited for is not tried once more by a run that was told to stop. Why the service does not settle
+                    // may be for the user to mend.
                     if !self.wait(operation, reason, wait, &mut patience).await {
-                        return Err(retry::told_to_stop());
+                        return Err(match error.retry() {
+                            RetryClass::Conflict => retry::told_to_stop(),
+                            _ => error.effort(attempts, patience.elapsed()),
+                        });
                     }
                 }
                 _ if attempts > 1 => return Err(error.effort(attempts, patience.elapsed())),

@@ -34,7 +34,7 @@ pub(crate) fn text(set: &ChangeSet, detail: Detail) -> String {
     };
     let blocks = set.changes.iter().filter(shown).map(|change| fitted(&self::change(set, change)));
     let bookkeeping = if detail == Detail::Everything { None } else { bookkeeping(set) };
-    let warnings: String = set.warnings.iter().map(|warning| error::warning(warning)).collect();
+    let warnings = warnings(set);
     let parts = blocks.chain([orphans(set), bookkeeping.unwrap_or_default()]).filter(|part| !part.is_empty());
     let parts: String = parts.map(|part| part + "\n").collect();
     format!("{}\n{parts}{warnings}{}\n", identity(set), summary(set))
@@ -44,11 +44,16 @@ pub(crate) fn text(set: &ChangeSet, detail: Detail) -> String {
 pub(crate) fn identity(set: &ChangeSet) -> String {
     let who = &set.identity;
     let (account, region) = nouns(&set.cloud);
-    let mut text = format!("{} {account} {} {region} {} as {}\n", set.cloud, who.account, who.region, who.principal);
-    for endpoint in &who.endpoints {
-        text += &format!("  custom endpoint: {endpoint}\n");
-    }
-    text
+    let who_and_where = format!("{} {account} {} {region} {} as {}", set.cloud, who.account, who.region, who.principal);
+    let endpoints = who.endpoints.iter().map(|endpoint| format!("  custom endpoint: {endpoint}"));
+    let lines = [who_and_where].into_iter().chain(endpoints).map(|text| Line { text, hang: 4 });
+    fitted(&lines.collect::<Vec<_>>())
+}
+
+/// What the user should know.
+pub(crate) fn warnings(set: &ChangeSet) -> String {
+    let line = |warning: &String| Line { text: error::warning(warning).trim_end().to_owned(), hang: 4 };
+    fitted(&set.warnings.iter().map(line).collect::<Vec<_>>())
 }
 
 /// Where the plan file says so.

@@ -3,9 +3,8 @@
 use anstyle::{AnsiColor, Style};
 use provision_core::change_set::{Change, ChangeSet};
 
-use super::change_set::{identity, place, styled};
+use super::change_set::{identity, place, styled, warnings};
 use super::layout::{Line, fitted};
-use crate::view::error;
 use crate::view::report::{Row, Rule, rows};
 use crate::view::words::verdict;
 
@@ -31,7 +30,7 @@ pub(crate) fn text(set: &ChangeSet, flags: &str) -> String {
     }
     let others = rows.iter().filter(|row| !set.changes.iter().any(|change| is_of(row, change)));
     lines.extend(others.filter(|row| row.rule != Rule::Warning).map(|row| Line { text: alone(row), hang: 4 }));
-    let warnings: String = set.warnings.iter().map(|warning| error::warning(warning)).collect();
+    let warnings = warnings(set);
     let gap = if lines.is_empty() { "" } else { "\n" };
     format!("{}\n{}{gap}{warnings}{last}", identity(set), fitted(&lines))
 }

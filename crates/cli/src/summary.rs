@@ -9,9 +9,14 @@ use crate::exit::Exit;
 use crate::signals::Signals;
 use crate::view::{self, error};
 
+/// A word of a command as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    shell_words::quote(word).into_owned()
+}
+
 /// The command that goes on where a run ended, with the flags that it needs.
 pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) -> String {
-    let mut text = format!("provision {} {command} {}", set.cloud, set.plan_file.name);
+    let mut text = format!("provision {} {command} {}", set.cloud, quoted(&set.plan_file.name));
     if let Some(name) = set.delete_data() {
         text += &format!(" --delete-data {name}");
     }
@@ -23,7 +28,8 @@ pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) ->
 
 /// ` --sandbox` where the run is one: without it the same command is meant for the real cloud.
 pub(crate) fn sandbox_flag(global: &Global) -> String {
-    global.sandbox.as_ref().map(|folder| format!(" --sandbox={}", folder.display())).unwrap_or_default()
+    let folder = global.sandbox.as_ref().map(|folder| quoted(&folder.display().to_string()));
+    folder.map(|folder| format!(" --sandbox={folder}")).unwrap_or_default()
 }
 
 /// Say how an incomplete run ended, and give its exit code.

@@ -10,7 +10,7 @@ use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{can_write, check, plan_file_path};
 use crate::session::Session;
-use crate::summary::sandbox_flag;
+use crate::summary::{quoted, sandbox_flag};
 use crate::view::{self, View};
 
 pub(crate) async fn run(
@@ -22,7 +22,7 @@ pub(crate) async fn run(
     global: &Global,
     view: &dyn View,
 ) -> CommandResult {
-    let path = plan_file_path(plan_file, cloud);
+    let path = plan_file_path(plan_file, cloud)?;
     let checked = check(&path, cloud)?;
     can_write(out.as_deref(), &path)?;
     let session = Session::open(&[&checked], global, view)?;
@@ -35,7 +35,7 @@ pub(crate) async fn run(
     }
     if let Some(out) = out {
         change_sets::save(&set, &out)?;
-        let (file, flag) = (out.display(), sandbox_flag(global));
+        let (file, flag) = (quoted(&out.display().to_string()), sandbox_flag(global));
         view::diagnostic(&format!("saved to {file}; `provision {cloud} apply {file}{flag}` executes it\n"));
     }
     Ok(if detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })

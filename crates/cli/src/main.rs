@@ -3,6 +3,7 @@
 mod clouds;
 mod arguments;
 mod exit;
+mod help;
 mod trace;
 mod view;
 mod signals;
@@ -16,10 +17,8 @@ mod commands;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let arguments = match arguments::Arguments::try_parse() {
+    let arguments = match help::parse() {
         Ok(arguments) => arguments,
         Err(error) => return exit::of_usage(&error),
     };

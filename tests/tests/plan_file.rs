@@ -42,7 +42,15 @@ fn usage_exits_with_64() {
     }
     let missing = stage.run(&["gcp", "plan", "nope.toml"]).stderr;
     assert!(missing.contains("`provision init gcp` prints"), "{missing}");
-    assert_eq!(stage.run(&["--version"]).code, 0);
+    let version = stage.run(&["--version"]);
+    assert_eq!((version.code, stage.run(&["version"]).stdout), (0, version.stdout));
+    for (arguments, hint) in [
+        (&["plan", "gcp"][..], "the cloud comes first: `provision gcp plan`"),
+        (&["aws", "apply", "-auto-approve"], "`--yes` is the flag"),
+    ] {
+        let ran = stage.run(arguments);
+        assert!(ran.code == 64 && ran.stderr.contains(hint), "{arguments:?}: {}", ran.stderr);
+    }
     let schema = stage.run(&["schema"]).stdout;
     assert!(serde_json::from_str::<serde_json::Value>(&schema).unwrap()["properties"]["aws"].is_object());
     assert!(stage.run(&["completions", "bash"]).stdout.contains("provision"));

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
@@ -221,4 +221,16 @@ pub(crate) enum Format {
     Dotenv,
     /// One object.
     Json,
+}
+
+impl Global {
+    /// ` --sandbox` where the run is one: without it the same command is meant for the real cloud.
+    pub(crate) fn sandbox_flag(&self) -> String {
+        self.sandbox.as_ref().map(|folder| format!(" --sandbox={}", quoted(folder))).unwrap_or_default()
+    }
+}
+
+/// A path as a shell takes it, for a command to copy.
+pub(crate) fn quoted(path: impl AsRef<Path>) -> String {
+    shell_words::quote(&path.as_ref().display().to_string()).into_owned()
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use provision_core::{Error, ErrorKind};
 use provision_sandbox::{EmulatorKind, Options, Sandbox};
 
+use crate::arguments::quoted;
 use crate::clouds::{CloudId, Prerequisites};
 use crate::view::{View, error};
 
@@ -35,7 +36,7 @@ pub(crate) fn ignored_by_git(folder: &Path) {
 /// An error of the sandbox as everywhere else.
 pub(crate) fn failed(tried: &str, folder: &Path, error: &provision_sandbox::Error) -> Error {
     let failed = Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string());
-    let folder = folder.display();
+    let folder = quoted(folder);
     match error {
         provision_sandbox::Error::Damaged { .. }
         | provision_sandbox::Error::Value { .. }

@@ -4,15 +4,10 @@ use provision_core::ErrorKind;
 use provision_core::change_set::ChangeSet;
 use provision_core::executor::Outcome;
 
-use crate::arguments::Global;
+use crate::arguments::{Global, quoted};
 use crate::exit::Exit;
 use crate::signals::Signals;
 use crate::view::{self, error};
-
-/// A word of a command as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    shell_words::quote(word).into_owned()
-}
 
 /// The command that goes on where a run ended, with the flags that it needs.
 pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) -> String {
@@ -23,13 +18,7 @@ pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) ->
     if set.with_orphans {
         text += " --orphans";
     }
-    text + &sandbox_flag(global)
-}
-
-/// ` --sandbox` where the run is one: without it the same command is meant for the real cloud.
-pub(crate) fn sandbox_flag(global: &Global) -> String {
-    let folder = global.sandbox.as_ref().map(|folder| quoted(&folder.display().to_string()));
-    folder.map(|folder| format!(" --sandbox={folder}")).unwrap_or_default()
+    text + &global.sandbox_flag()
 }
 
 /// Say how an incomplete run ended, and give its exit code.

@@ -8,11 +8,11 @@ use provision_core::identity::Identity;
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, engine};
 
+use crate::arguments::quoted;
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
 use crate::session::{Invocation, Session};
-use crate::summary::quoted;
 use crate::{approval, change_sets, summary, view};
 
 pub(crate) async fn run(
@@ -57,7 +57,7 @@ async fn saved(path: &Path, cloud: CloudId, invocation: Invocation<'_>) -> Comma
     let set = change_sets::read(path)?;
     if set.cloud != cloud.name() {
         let error = Error::new(ErrorKind::Stale, format!("this change set is for {}, not {cloud}", set.cloud));
-        let command = format!("provision {} apply {}", set.cloud, quoted(&path.display().to_string()));
+        let command = format!("provision {} apply {}", set.cloud, quoted(path));
         return Err(error.with_hint(format!("`{command}` executes it")).into());
     }
     let checked = Checked::of_saved(&set).filter(|_| set.purpose == Purpose::Apply);

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use provision_core::change_set::Purpose;
 
-use crate::arguments::Global;
+use crate::arguments::{Global, quoted};
 use crate::change_sets;
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{can_write, check, plan_file_path};
 use crate::session::Session;
-use crate::summary::{quoted, sandbox_flag};
 use crate::view::{self, View};
 
 pub(crate) async fn run(
@@ -35,7 +34,7 @@ pub(crate) async fn run(
     }
     if let Some(out) = out {
         change_sets::save(&set, &out)?;
-        let (file, flag) = (quoted(&out.display().to_string()), sandbox_flag(global));
+        let (file, flag) = (quoted(&out), global.sandbox_flag());
         view::diagnostic(&format!("saved to {file}; `provision {cloud} apply {file}{flag}` executes it\n"));
     }
     Ok(if detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })

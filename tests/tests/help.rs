@@ -50,6 +50,8 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD plan --out", "saved_change_set_is_applied_without_its_plan_file"),
     ("completions", "usage_exits_with_64"),
     ("init", "usage_exits_with_64"),
+    ("man", "manual_has_a_page_for_each_command"),
+    ("man --dir", "manual_has_a_page_for_each_command"),
     ("sandbox", "serve_prints_what_clients_need_and_the_binary_obeys_it"),
     ("sandbox reset", "damaged_state_is_an_error_and_a_torn_end_a_warning"),
     ("sandbox reset --dir", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
@@ -60,13 +62,13 @@ const COVERED: &[(&str, &str)] = &[
     ("sandbox serve --port", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
     ("schema", "usage_exits_with_64"),
     ("show", "saved_change_set_is_applied_without_its_plan_file"),
+    ("version", "usage_exits_with_64"),
     ("validate", "mistakes_are_reported_at_once_and_nothing_is_sent"),
 ];
 
 #[test]
 fn every_command_flag_and_value_has_a_test() {
-    let (mut shown, mut global) = (BTreeSet::new(), BTreeSet::from(["help".to_owned(), "version".to_owned()]));
-    look_into(&[], &mut shown, &mut global);
+    let shown = shown();
     let covered: BTreeMap<_, _> = COVERED.iter().copied().collect();
     assert_eq!(covered.len(), COVERED.len(), "an entry is there twice");
     let missing: Vec<_> = shown.iter().filter(|what| !covered.contains_key(what.as_str())).collect();
@@ -77,6 +79,65 @@ fn every_command_flag_and_value_has_a_test() {
     for test in covered.values() {
         assert!(sources.contains(&format!("fn {test}(")), "there is no test {test}");
     }
+}
+
+#[test]
+fn help_has_own_flags_first_and_the_long_one_examples_and_exit_codes() {
+    let readme = include_str!("../../README.md");
+    for command in
+        [&["aws", "plan"][..], &["gcp", "apply"], &["azure", "destroy"], &["sandbox", "serve"], &["man"], &[]]
+    {
+        let [short, long] = ["-h", "--help"].map(|flag| help(command, flag));
+        let place = |text: &str| long.find(text).unwrap_or_else(|| panic!("no {text} in {long}"));
+        let places = ["\nOptions:", "\nGlobal options:", "\nExamples:", "\nExit codes:"].map(place);
+        assert!(places.is_sorted(), "{long}");
+        assert!(short.contains("\nGlobal options:") && !short.contains("Examples:"), "{short}");
+        let codes: Vec<_> = long[places[3]..].lines().skip(2).filter_map(|line| line.trim().split_once("  ")).collect();
+        assert!(codes.iter().any(|(code, _)| *code == "64"), "{long}");
+        for (code, means) in codes {
+            assert!(readme.contains(&format!("| {code} | {} |", means.trim())), "{code} is not so in the README");
+        }
+    }
+    let apply = help(&["gcp", "apply"], "--help");
+    assert!(apply.contains("provision gcp apply tfplan") && apply.contains("without asking"), "{apply}");
+    let plan_file = "The plan file [default: provision.toml, or plans/<cloud>.toml]";
+    assert!(help(&["aws", "plan"], "-h").contains(plan_file));
+}
+
+#[test]
+fn manual_has_a_page_for_each_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("new/man1");
+    run(&["man", "--dir", pages.to_str().unwrap()]);
+    let shown = shown();
+    let commands = shown.iter().filter(|what| !what.contains("--")).flat_map(|what| match what.strip_prefix("CLOUD") {
+        Some(rest) => ["aws", "gcp", "azure"].map(|cloud| format!(" {cloud}{rest}")).to_vec(),
+        None => vec![format!(" {what}")],
+    });
+    let commands: Vec<_> = commands.chain([String::new()]).collect();
+    for command in &commands {
+        let name = format!("provision{command}").replace(' ', "-");
+        let page = std::fs::read_to_string(pages.join(format!("{name}.1"))).unwrap();
+        for part in [
+            &format!(".TH {name} 1 \" \" \"provision "),
+            ".SH NAME",
+            ".SH OPTIONS",
+            ".SH EXAMPLES",
+            ".SH \"EXIT STATUS\"",
+        ] {
+            assert!(page.contains(part), "no {part} in {page}");
+        }
+        assert!(page.contains(&format!("provision{command}").replace('-', "\\-")), "{page}");
+    }
+    assert_eq!(std::fs::read_dir(&pages).unwrap().count(), commands.len());
+    assert_eq!(run(&["man"]), std::fs::read_to_string(pages.join("provision.1")).unwrap());
+}
+
+/// What the help of every command shows.
+fn shown() -> BTreeSet<String> {
+    let (mut shown, mut global) = (BTreeSet::new(), BTreeSet::from(["help".to_owned(), "version".to_owned()]));
+    look_into(&[], &mut shown, &mut global);
+    shown
 }
 
 /// The text of all files of the suite.
@@ -92,7 +153,7 @@ fn sources(folder: &Path) -> String {
 
 /// What the help of a command shows: its sub-commands, and flags and values that are its own.
 fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeSet<String>) {
-    let help = help(command);
+    let help = help(command, "--help");
     let place = match command {
         ["aws" | "gcp" | "azure", rest @ ..] => [&["CLOUD"], rest].concat().join(" "),
         _ => command.join(" "),
@@ -101,6 +162,7 @@ fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeS
     let (mut section, mut flag, mut sub_commands) = (String::new(), String::new(), Vec::new());
     for line in help.lines().filter(|line| !line.trim().is_empty()) {
         let text = line.trim_start();
+        let options = section.to_lowercase().ends_with("options");
         if !line.starts_with(' ') {
             section = line.trim_end_matches(':').to_owned();
         } else if section == "Commands" && line.starts_with("  ") && !line.starts_with("   ") {
@@ -111,16 +173,16 @@ fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeS
                 shown.insert(of(name));
                 sub_commands.push(sub_command);
             }
-        } else if section == "Options" && text.starts_with('-') && text.contains("--") && !text.starts_with("- ") {
+        } else if options && text.starts_with('-') && text.contains("--") && !text.starts_with("- ") {
             let name = text.split("--").nth(1).unwrap_or_default();
             flag = name.chars().take_while(|character| character.is_ascii_lowercase() || *character == '-').collect();
         }
-        if command.is_empty() && section == "Options" {
+        if command.is_empty() && options {
             global.insert(flag.clone());
         }
         // Those of the whole program are shown with every command.
         let own = command.is_empty() || !global.contains(&flag);
-        if section == "Options" && !flag.is_empty() && own {
+        if options && !flag.is_empty() && own {
             shown.insert(of(&format!("--{flag}")));
             shown.extend(values(text).into_iter().map(|value| of(&format!("--{flag} {value}"))));
         }
@@ -139,8 +201,12 @@ fn values(text: &str) -> Vec<String> {
     value.map(|(name, _)| name.to_owned()).into_iter().collect()
 }
 
-fn help(command: &[&str]) -> String {
-    let output = Command::new(binary()).args(command).arg("--help").env_clear().output().unwrap();
-    assert!(output.status.success(), "{command:?}");
+fn help(command: &[&str], flag: &str) -> String {
+    run(&[command, &[flag]].concat())
+}
+
+fn run(arguments: &[&str]) -> String {
+    let output = Command::new(binary()).args(arguments).env_clear().output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -42,13 +42,40 @@ fn usage_exits_with_64() {
     }
     let missing = stage.run(&["gcp", "plan", "nope.toml"]).stderr;
     assert!(missing.contains("`provision init gcp` prints"), "{missing}");
-    assert_eq!(stage.run(&["--version"]).code, 0);
+    let version = stage.run(&["--version"]);
+    assert_eq!((version.code, stage.run(&["version"]).stdout), (0, version.stdout));
+    for (arguments, hint) in [
+        (&["plan", "gcp"][..], "the cloud comes first: `provision gcp plan`"),
+        (&["aws", "apply", "-auto-approve"], "`--yes` is the flag"),
+    ] {
+        let ran = stage.run(arguments);
+        assert!(ran.code == 64 && ran.stderr.contains(hint), "{arguments:?}: {}", ran.stderr);
+    }
     let schema = stage.run(&["schema"]).stdout;
     assert!(serde_json::from_str::<serde_json::Value>(&schema).unwrap()["properties"]["aws"].is_object());
     assert!(stage.run(&["completions", "bash"]).stdout.contains("provision"));
     let init = stage.run(&["init", "aws"]).stdout;
     stage.write("provision.toml", &init);
     assert_eq!(stage.run(&["validate"]).code, 0);
+}
+
+#[test]
+fn absent_plan_file_and_absent_sections_name_where_and_what_was_looked_for() {
+    let stage = Stage::start(EmulatorKind::Aws);
+    let none = |arguments: &[&str], expected: &str| {
+        let ran = stage.run(arguments);
+        assert!(ran.code == 64 && ran.stderr.contains(expected), "{arguments:?}: {}", ran.stderr);
+    };
+    for command in ["plan", "apply", "drift", "destroy", "output"] {
+        none(&["gcp", command], "no `provision.toml` or `plans/gcp.toml` in this folder");
+    }
+    none(&["gcp", "plan"], "`provision init gcp > provision.toml`");
+    none(&["validate"], "`plans/aws.toml`, `plans/gcp.toml` or `plans/azure.toml`");
+    stage.write("none.toml", "[deployment]\nname = \"wandb\"\nhost = \"https://wandb.example.com\"\n");
+    none(&["validate", "none.toml"], "no [aws], [gcp] or [azure] section");
+    none(&["azure", "plan", "none.toml"], "copy its [azure] sections into this file");
+    std::fs::write(stage.path().join("wide.toml"), b"[\0a\0w\0s\0]\0").unwrap();
+    none(&["validate", "wide.toml"], "`iconv -f UTF-16LE -t UTF-8");
 }
 
 /// What `init` prints shows every setting, most of them commented out; the longest example has them all set.

@@ -97,6 +97,19 @@ fn sandbox_looks_at_no_real_credential_or_endpoint() {
 }
 
 #[test]
+fn default_folder_is_kept_out_of_the_user_s_repository() {
+    let place = Place::new();
+    let ignore = place.path().join(".provision/.gitignore");
+    assert_eq!(place.run(&["aws", "plan", "aws.toml", "--sandbox=elsewhere"]).code, 0);
+    assert!(!place.path().join(".gitignore").exists() && !place.path().join("elsewhere/.gitignore").exists());
+    assert_eq!(place.run(&["aws", "plan", "aws.toml", "--sandbox"]).code, 0);
+    assert_eq!(std::fs::read_to_string(&ignore).unwrap(), "*\n");
+    std::fs::write(&ignore, "theirs").unwrap();
+    assert_eq!(place.run(&["aws", "plan", "aws.toml", "--sandbox"]).code, 0);
+    assert_eq!(std::fs::read_to_string(&ignore).unwrap(), "theirs");
+}
+
+#[test]
 fn state_held_by_another_process_says_by_whom() {
     let place = Place::new();
     let (mut server, _) = serve(&place, &[]);

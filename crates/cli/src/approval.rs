@@ -13,13 +13,11 @@ use crate::session::Session;
 use crate::view::{self, View};
 
 /// Without a terminal nobody can answer: say so before anything is sent.
-pub(crate) fn can_ask(yes: bool, command: &str) -> Result<(), Failure> {
+pub(crate) fn can_ask(yes: bool) -> Result<(), Failure> {
     if yes || std::io::stdin().is_terminal() {
         return Ok(());
     }
-    Err(Failure::Usage(format!(
-        "this is no terminal, so that nobody can confirm: add `--yes` to {command} without asking"
-    )))
+    Err(Failure::Usage("not a terminal, so nobody can confirm: add `--yes`".to_owned()))
 }
 
 /// Look, show what would be done, and ask that question, where there is one and anything to do.

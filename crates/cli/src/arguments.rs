@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
@@ -18,20 +18,21 @@ pub(crate) struct Arguments {
 
 /// Flags of every command.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Print JSON: one document for plan, drift and output, a line for each event for apply and destroy.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// When to colour.
+    /// Colour the output: auto, always or never.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
-    /// Never colour.
+    /// Same as `--color never`.
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
     /// Print results and errors only.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Show what is in sync too.
+    /// Also list what needs no change.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
     /// Rehearse in a copy of the cloud inside this command, with its state in a folder: no account, no network.
@@ -47,7 +48,9 @@ pub(crate) struct Global {
     /// Append each request and its answer to a file, one JSON line each; secrets and headers are left out.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
-    /// Stop after this many seconds as if interrupted: no new writes.
+    /// Start no new changes after this many seconds (exit 5).
+    ///
+    /// What only looks ends then too (exit 1).
     #[arg(long, global = true, value_name = "SECONDS")]
     pub(crate) timeout: Option<u64>,
 }
@@ -67,7 +70,7 @@ pub(crate) enum Command {
     },
     /// Check a plan file; nothing is sent.
     Validate {
-        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        /// The plan file [default: provision.toml, or plans/<cloud>.toml].
         plan_file: Option<PathBuf>,
     },
     /// Print the JSON Schema of plan files.
@@ -85,6 +88,14 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write one for each command.
+    Man {
+        /// A folder for the pages of all commands.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Print the version.
+    Version,
 }
 
 /// What to do with the sandbox.
@@ -120,7 +131,7 @@ pub(crate) enum SandboxAction {
 pub(crate) enum Action {
     /// Show what apply would do. Never writes.
     Plan {
-        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        /// The plan file [default: provision.toml, or plans/<cloud>.toml].
         plan_file: Option<PathBuf>,
         /// Save the change set for `apply`.
         #[arg(long, value_name = "FILE")]
@@ -128,46 +139,48 @@ pub(crate) enum Action {
         /// Exit with 2 if there are changes.
         #[arg(long)]
         detailed_exitcode: bool,
-        /// Delete orphans that hold no data too.
+        /// Also delete left-over queues and topics that the plan file no longer names.
         #[arg(long)]
         orphans: bool,
     },
     /// Make the cloud what the plan file says, or execute a saved change set.
+    ///
+    /// A saved change set is applied without asking: exactly those changes, or none if the cloud has changed since (exit 3).
     Apply {
-        /// A plan file, or a change set that `plan --out` wrote (`.json`).
+        /// The plan file [default: provision.toml, or plans/<cloud>.toml], or a change set that `plan --out` saved.
         plan_file: Option<PathBuf>,
-        /// Do not ask.
+        /// Apply without asking for confirmation.
         #[arg(long)]
         yes: bool,
-        /// Delete orphans that hold no data too.
+        /// Also delete left-over queues and topics that the plan file no longer names.
         #[arg(long)]
         orphans: bool,
     },
     /// Find out whether somebody changed the cloud. Never writes; exits with 2 on drift.
     Drift {
-        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        /// The plan files [default: provision.toml, or plans/<cloud>.toml].
         plan_files: Vec<PathBuf>,
         /// How to write the report.
         #[arg(long, default_value = "text")]
         format: ReportFormat,
     },
-    /// Delete what we created, release what we adopted.
+    /// Delete what provision created; leave what it adopted.
     Destroy {
-        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        /// The plan file [default: provision.toml, or plans/<cloud>.toml].
         plan_file: Option<PathBuf>,
-        /// Do not ask.
+        /// Destroy without asking for confirmation.
         #[arg(long)]
         yes: bool,
-        /// Delete everything in the bucket too; name the bucket.
+        /// Also delete every object in the bucket; give its name to confirm.
         #[arg(long, value_name = "BUCKET")]
         delete_data: Option<String>,
-        /// Delete orphans too.
+        /// Also delete everything left over that the plan file no longer names.
         #[arg(long)]
         orphans: bool,
     },
     /// Print the settings for the server. Sends nothing unless secrets are asked for.
     Output {
-        /// Default: `provision.toml`, then `plans/<cloud>.toml`.
+        /// The plan file [default: provision.toml, or plans/<cloud>.toml].
         plan_file: Option<PathBuf>,
         /// Print the value of this one only.
         name: Option<String>,
@@ -213,6 +226,11 @@ pub(crate) enum Format {
 impl Global {
     /// ` --sandbox` where the run is one: without it the same command is meant for the real cloud.
     pub(crate) fn sandbox_flag(&self) -> String {
-        self.sandbox.as_ref().map(|folder| format!(" --sandbox={}", folder.display())).unwrap_or_default()
+        self.sandbox.as_ref().map(|folder| format!(" --sandbox={}", quoted(folder))).unwrap_or_default()
     }
+}
+
+/// A path as a shell takes it, for a command to copy.
+pub(crate) fn quoted(path: impl AsRef<Path>) -> String {
+    shell_words::quote(&path.as_ref().display().to_string()).into_owned()
 }

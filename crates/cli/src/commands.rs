@@ -5,12 +5,14 @@ mod completions;
 mod destroy;
 mod drift;
 mod init;
+mod man;
 mod output;
 mod plan;
 mod sandbox;
 mod schema;
 mod show;
 mod validate;
+mod version;
 
 use std::sync::Arc;
 
@@ -55,6 +57,8 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         }
         Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(dir.as_deref()),
+        Command::Version => version::run(),
     }
 }
 

@@ -5,19 +5,20 @@ use std::process::ExitCode;
 use provision_core::plan_file::PlanFileError;
 use provision_core::{Error, ErrorKind};
 
-/// How a command ended.
-///
-/// | code | means |
-/// |---|---|
-/// | 0 | done, or in sync |
-/// | 1 | failure |
-/// | 2 | changes (`plan --detailed-exitcode`) or drift |
-/// | 3 | stale change set, or a change by somebody else during the run |
-/// | 4 | credentials |
-/// | 5 | partly applied: run again |
-/// | 6 | refused: not ours, protected, not empty |
-/// | 64 | usage or plan file |
-/// | 130, 143 | interrupted by SIGINT, SIGTERM |
+/// The exit codes, as the help and the manual show them.
+pub(crate) const MEANINGS: [(&str, &str); 9] = [
+    ("0", "done, or in sync"),
+    ("1", "failure, or something could not be read"),
+    ("2", "drift; changes, with `plan --detailed-exitcode`"),
+    ("3", "stale change set, or a change by somebody else during the run"),
+    ("4", "credentials, or no region"),
+    ("5", "partly applied, or out of time: run the same command again"),
+    ("6", "refused: not ours, protected, not empty, not confirmed"),
+    ("64", "usage or plan file"),
+    ("130, 143", "interrupted; run the same command again"),
+];
+
+/// How a command ended; [`MEANINGS`] says what the codes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done,

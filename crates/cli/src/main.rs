@@ -3,6 +3,8 @@
 mod clouds;
 mod arguments;
 mod exit;
+mod help;
+mod hints;
 mod trace;
 mod view;
 mod signals;
@@ -16,12 +18,13 @@ mod commands;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let arguments = match arguments::Arguments::try_parse() {
+    let arguments = match help::parse() {
         Ok(arguments) => arguments,
-        Err(error) => return exit::of_usage(&error),
+        Err(error) => {
+            let typed: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+            return exit::of_usage(&hints::hinted(error, &typed));
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return exit::Exit::Failure.into() };

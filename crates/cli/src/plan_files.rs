@@ -15,15 +15,17 @@ use crate::clouds::{CloudId, Settings};
 use crate::exit::Failure;
 
 /// The plan file of a cloud where none is given.
-pub(crate) fn plan_file_path(given: Option<PathBuf>, cloud: CloudId) -> PathBuf {
-    given.unwrap_or_else(|| default_path(&[cloud]))
+pub(crate) fn plan_file_path(given: Option<PathBuf>, cloud: CloudId) -> Result<PathBuf, PlanFileError> {
+    given.map_or_else(|| default_path(&[cloud]), Ok)
 }
 
 /// `provision.toml`, else the first of these clouds' files under `plans/`.
-pub(crate) fn default_path(clouds: &[CloudId]) -> PathBuf {
-    let first = PathBuf::from("provision.toml");
-    let mut named = clouds.iter().map(|cloud| PathBuf::from(format!("plans/{cloud}.toml")));
-    if first.exists() { first } else { named.find(|path| path.exists()).unwrap_or(first) }
+pub(crate) fn default_path(clouds: &[CloudId]) -> Result<PathBuf, PlanFileError> {
+    let named = clouds.iter().map(|cloud| format!("plans/{cloud}.toml"));
+    let places: Vec<_> = std::iter::once("provision.toml".to_owned()).chain(named).collect();
+    let there = places.iter().map(PathBuf::from).find(|path| path.exists());
+    let cloud = if let [cloud] = clouds { cloud.name() } else { "CLOUD" };
+    there.ok_or_else(|| PlanFileError::none_at(&places, cloud))
 }
 
 /// What is written must be a file, and another one than the plan file: known before anything is sent.
@@ -59,11 +61,7 @@ pub(crate) fn check(path: &Path, cloud: CloudId) -> Result<Checked, PlanFileErro
 
 /// The same for every cloud that the file has a section of.
 pub(crate) fn check_all(path: &Path) -> Result<Vec<Checked>, PlanFileError> {
-    check_for(path, |file| {
-        let described: Vec<_> = CloudId::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect();
-        // A file without any is told what the first one lacks.
-        if described.is_empty() { vec![CloudId::ALL[0]] } else { described }
-    })
+    check_for(path, |file| CloudId::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect())
 }
 
 fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<CloudId>) -> Result<Vec<Checked>, PlanFileError> {
@@ -73,7 +71,11 @@ fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<CloudId>) -> Result<
     let sections: Vec<_> = std::iter::once("deployment").chain(CloudId::ALL.map(CloudId::name)).collect();
     file.top_level(&sections, &mut problems);
     let deployment = Deployment::read(&file, &mut problems);
-    let settings = clouds(&file).into_iter().map(|cloud| (cloud, cloud.read(deployment.clone(), &file, &mut problems)));
+    let clouds = clouds(&file);
+    if clouds.is_empty() {
+        problems.no_section(&CloudId::ALL.map(CloudId::name));
+    }
+    let settings = clouds.into_iter().map(|cloud| (cloud, cloud.read(deployment.clone(), &file, &mut problems)));
     let settings: Vec<_> = settings.collect();
     problems.finish()?;
     let source = PlanFileSource { name: file.name().to_owned(), digest: file.digest() };

@@ -1,10 +1,13 @@
 //! `--sandbox`: a copy of the cloud inside the command, with its state in a folder.
 
+use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use provision_core::{Error, ErrorKind};
 use provision_sandbox::{EmulatorKind, Options, Sandbox};
 
+use crate::arguments::quoted;
 use crate::clouds::{CloudId, Prerequisites};
 use crate::view::{View, error};
 
@@ -14,6 +17,7 @@ pub(crate) fn start(folder: &Path, given: &[(CloudId, Prerequisites)], view: &dy
     clouds.dedup();
     let options = Options { directory: Some(folder.to_owned()), clouds, hastened: true, ..Options::default() };
     let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", folder, &error))?;
+    ignored_by_git(folder);
     for (cloud, given) in given {
         cloud.seed(&sandbox, given).map_err(|error| failed("cannot prepare the sandbox", folder, &error))?;
     }
@@ -22,10 +26,17 @@ pub(crate) fn start(folder: &Path, given: &[(CloudId, Prerequisites)], view: &dy
     Ok(sandbox)
 }
 
+/// Keep the default folder out of the user's repository. One that cannot be written to is the sandbox's own error.
+pub(crate) fn ignored_by_git(folder: &Path) {
+    if let Some(parent) = folder.parent().filter(|parent| parent.ends_with(".provision")) {
+        let _ = fs::File::create_new(parent.join(".gitignore")).and_then(|mut file| file.write_all(b"*\n"));
+    }
+}
+
 /// An error of the sandbox as everywhere else.
 pub(crate) fn failed(tried: &str, folder: &Path, error: &provision_sandbox::Error) -> Error {
     let failed = Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string());
-    let folder = folder.display();
+    let folder = quoted(folder);
     match error {
         provision_sandbox::Error::Damaged { .. }
         | provision_sandbox::Error::Value { .. }

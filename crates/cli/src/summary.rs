@@ -1,4 +1,4 @@
-//! How an incomplete run ended, and the command that goes on.
+//! How a run ended, and the command that goes on.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use provision_core::change_set::ChangeSet;
 use provision_core::executor::Outcome;
 use provision_core::output::Output;
 
-use crate::arguments::Global;
+use crate::arguments::{Global, quoted};
 use crate::exit::Exit;
 use crate::signals::Signals;
 use crate::view::End;
 
 /// The command that goes on where a run ended, with the flags that it needs.
 pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) -> String {
-    let mut text = format!("provision {} {command} {}", set.cloud, set.plan_file.name);
+    let mut text = format!("provision {} {command} {}", set.cloud, quoted(&set.plan_file.name));
     if let Some(name) = set.delete_data() {
         text += &format!(" --delete-data {name}");
     }

@@ -9,6 +9,9 @@ pub const LARGEST_PLAN_FILE: u64 = 1 << 20;
 /// The most bytes of a saved change set.
 pub const LARGEST_CHANGE_SET: u64 = 16 << 20;
 
+/// What some editors put before the first letter of a text in UTF-8.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Whose a file that is written is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
@@ -31,6 +34,13 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(refused(&format!("it is larger than {} MB", most >> 20)));
     }
     Ok(bytes)
+}
+
+/// Whether these bytes are one JSON object, as a saved change set is and TOML never: by the first letter.
+#[must_use]
+pub fn is_json(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK.encode_utf8(&mut [0; 4]).as_bytes()).unwrap_or(bytes);
+    text.trim_ascii_start().starts_with(b"{")
 }
 
 /// Put a text in the place of a file: another one beside it first, so that nobody ever sees half of it.

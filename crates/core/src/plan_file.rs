@@ -39,21 +39,25 @@ impl PlanFile {
     ///
     /// # Errors
     ///
-    /// The file cannot be read or is not TOML.
+    /// The file cannot be read, or is something else than TOML in UTF-8.
     pub fn read(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, PlanFileError> {
         let name = path.display().to_string();
         let unreadable = |reason| PlanFileError::Unreadable { path: name.clone(), reason, cloud: None };
         let bytes = file::read(path, file::LARGEST_PLAN_FILE).map_err(|error| unreadable(error.to_string()))?;
+        if let Some(other) = PlanFileError::not_a_plan_file(&name, &bytes) {
+            return Err(other);
+        }
         let source = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8".to_owned()))?;
         Self::parse(&name, source, env)
     }
 
-    /// Parse a text; `name` stands for it in messages.
+    /// Parse a text, a byte order mark aside; `name` stands for it in messages.
     ///
     /// # Errors
     ///
     /// It is not TOML.
     pub fn parse(name: &str, source: String, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, PlanFileError> {
+        let source = source.strip_prefix(file::BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(source);
         let (mut root, syntax) = document::parse(&source);
         let (substitutions, unset) = substitution::substitute(&mut root, env);
         let document = Arc::new(Document { name: name.to_owned(), source, root, substitutions });
@@ -70,8 +74,7 @@ impl PlanFile {
     /// Read a section into its type; `None` if it is absent or has problems, which are reported.
     pub fn section<T: DeserializeOwned + JsonSchema>(&self, key: &str, problems: &mut Problems) -> Option<T> {
         let Some(node) = self.document.root.at(key) else {
-            let help = format!("`provision init` prints a plan file to begin with; it goes under [{key}]");
-            problems.report(key, &format!("no [{key}] section"), "this plan file does not describe one", Some(help));
+            problems.no_section(&[key]);
             return None;
         };
         let before = problems.len();
@@ -337,9 +340,53 @@ mod tests {
     }
 
     #[test]
+    fn syntax_is_one_problem_and_the_first() {
+        let json = (0..300).map(|line| format!("  \"key {line}\": [1,\n")).collect::<String>();
+        for source in [json.as_str(), "[x]\nname = \"a\"\nname = \"b\"\nname = \"c\"\n", "a = \nb = \n"] {
+            let error = PlanFile::parse("x", source.to_owned(), &env).unwrap_err();
+            let (text, problems) = (error.render(false), error.problems());
+            assert!(problems.len() == 1 && problems[0].position.line <= 3, "{text}");
+            assert!(text.contains("TOML syntax error") && text.contains("error: 1 problem in x;"), "{text}");
+        }
+        assert!(checked("[x]\nname = 'a'\nname = 'b'\n").unwrap_err().contains("╰── duplicate key"));
+    }
+
+    #[test]
+    fn file_that_is_no_plan_file_says_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("provision.toml");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            PlanFile::read(&path, &env).map(|file| file.has("x.name")).map_err(|error| error.render(false))
+        };
+        let text = "[x]\nname = 'é'\n";
+        assert_eq!(read(text.as_bytes()), Ok(true));
+        assert_eq!(read(format!("\u{feff}{text}").as_bytes()), Ok(true));
+        let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
+        for marked in [text.to_owned(), format!("\u{feff}{text}")] {
+            for (bytes, name) in [(little(&marked), "UTF-16LE"), (big(&marked), "UTF-16BE")] {
+                let error = read(&bytes).unwrap_err();
+                assert!(error.contains("is UTF-16, not UTF-8") && error.contains(&format!("-f {name} ")), "{error}");
+            }
+        }
+        for json in ["{\"format\": 1}", " \n{}", "\u{feff}{"] {
+            assert!(read(json.as_bytes()).unwrap_err().contains("is JSON, not TOML"), "{json}");
+        }
+        assert!(read(b"\xff\x01a").unwrap_err().contains("it is not UTF-8"));
+        assert_eq!(read(b""), Ok(false));
+    }
+
+    #[test]
+    fn columns_are_counted_behind_a_byte_order_mark() {
+        let error = PlanFile::parse("x", "\u{feff}a = b".to_owned(), &env).unwrap_err();
+        assert_eq!(error.problems()[0].position, Position { line: 1, column: 5 });
+    }
+
+    #[test]
     fn problems_behind_the_last_byte_have_their_label() {
         insta::assert_snapshot!(checked("[x]\nname = \"abc").unwrap_err(), @r#"
-          × this is not TOML
+          × TOML syntax error
            ╭─[plans/x.toml:2:12]
          1 │ [x]
          2 │ name = "abc
@@ -354,9 +401,9 @@ mod tests {
            ╭─[plans/x.toml:1:1]
          1 │ 
            · ▲
-           · ╰── this plan file does not describe one
+           · ╰── this plan file has no [x] section
            ╰────
-          help: `provision init` prints a plan file to begin with; it goes under [x]
+          help: `provision init` prints a plan file to begin with; copy its [x] sections into this file
 
         error: 1 problem in plans/x.toml; no request was sent
         ");

@@ -14,6 +14,8 @@ contract! {
         saved_change_set_of_another_version_is_refused = "Nothing is asked of a server.",
         saved_change_set_holds_no_secret = "What a file holds does not depend on who was asked.",
         plan_file_is_not_written_over = "Nothing is asked of a server.",
+        file_is_what_is_in_it_whatever_its_name = "The command's own sandbox is enough.",
+        change_set_of_another_cloud_says_whose_it_is = "Nothing is asked of a server.",
     ],
 }
 
@@ -25,6 +27,8 @@ fn saved_change_set_is_applied_without_its_plan_file(cloud: &Place) {
     let plan_file = stage.read("provision.toml");
     std::fs::remove_file(stage.path().join("provision.toml")).unwrap();
     cloud.succeed(&stage, &["apply", "set.json"]);
+    let again = cloud.ends(&stage, 3, &["apply", "set.json"]);
+    assert!(again.contains("this change set was applied already"), "{again}");
     stage.write("provision.toml", &plan_file);
     cloud.is_in_sync(&stage);
 }
@@ -44,7 +48,9 @@ fn saved_change_set_is_stale_after_any_change(cloud: &Place) {
     cloud.change(&stage, cloud.plans.update);
     cloud.succeed(&stage, &["plan", "--out", "set.json"]);
     cloud.edit(&stage, cloud.edits.facets[0].make);
-    cloud.ends(&stage, 3, &["apply", "set.json"]);
+    let stale = cloud.ends(&stage, 3, &["apply", "set.json"]);
+    let reason = stale.lines().find(|line| line.contains("since this change set was saved")).unwrap_or(&stale);
+    assert!(!reason.contains("->") && !reason.contains("{\""), "names the field, and no value: {reason}");
     cloud.succeed(&stage, &["plan", "--out", "set.json"]);
     stage.write("provision.toml", cloud.plans.whole);
     let stale = cloud.ends(&stage, 3, &["apply", "set.json"]);
@@ -73,6 +79,32 @@ fn saved_change_set_holds_no_secret(cloud: &Place) {
     for secret in (cloud.secrets)(&stage.hand()) {
         assert!(!stage.read("set.json").contains(&secret), "{secret}");
     }
+}
+
+fn file_is_what_is_in_it_whatever_its_name(cloud: &Place) {
+    let stage = cloud.planned();
+    stage.write("x.json", &stage.read("provision.toml"));
+    for (name, word) in [("tfplan", "tfplan"), ("my set.toml", "'my set.toml'")] {
+        let saved = cloud.run(&stage, &["plan", "x.json", "--sandbox=my state", "--out", name]).stderr;
+        let command = format!("`provision {} apply {word} --sandbox='my state'`", cloud.name);
+        assert!(saved.contains(&format!("saved to {word}; {command}")), "{saved}");
+        assert!(stage.run(&["show", name]).stdout.contains("+ create"));
+        let refused = cloud.ends(&stage, 64, &["plan", name]);
+        assert!(refused.contains("is JSON, not TOML"), "{refused}");
+    }
+    cloud.succeed(&stage, &["apply", "tfplan", "--sandbox=my state"]);
+    assert_eq!(cloud.succeed(&stage, &["drift", "x.json", "--sandbox=my state"]), "wandb-prod: in sync\n");
+    cloud.succeed(&stage, &["apply", "x.json", "--yes", "--sandbox=my state"]);
+}
+
+fn change_set_of_another_cloud_says_whose_it_is(cloud: &Place) {
+    let stage = cloud.planned();
+    cloud.succeed(&stage, &["plan", "--out", "my set"]);
+    let other = if cloud.name == "aws" { "gcp" } else { "aws" };
+    let ran = stage.run(&[other, "apply", "my set"]);
+    let (whose, command) = (format!("is for {}, not {other}", cloud.name), format!("{} apply 'my set'", cloud.name));
+    assert!(ran.code == 3 && ran.stderr.contains(&whose) && ran.stderr.contains(&command), "{}", ran.stderr);
+    wrote_nothing(&stage);
 }
 
 fn plan_file_is_not_written_over(cloud: &Place) {

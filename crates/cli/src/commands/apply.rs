@@ -9,6 +9,7 @@ use provision_core::identity::Identity;
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, engine};
 
+use crate::arguments::quoted;
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
@@ -23,7 +24,7 @@ pub(crate) async fn run(
     invocation: Invocation<'_>,
 ) -> CommandResult {
     match given {
-        Some(path) if path.extension().is_some_and(|extension| extension == "json") => {
+        Some(path) if change_sets::is_one(&path) => {
             if orphans {
                 let message = "`--orphans` is said when a change set is made: `plan --orphans --out FILE`";
                 return Err(Failure::Usage(message.to_owned()));
@@ -41,9 +42,9 @@ async fn from_plan_file(
     orphans: bool,
     invocation: Invocation<'_>,
 ) -> CommandResult {
-    let path = plan_file_path(given, cloud);
+    let path = plan_file_path(given, cloud)?;
     let checked = check(&path, cloud)?;
-    approval::can_ask(yes, "apply")?;
+    approval::can_ask(yes)?;
     let (intent, view) = (checked.intent(Purpose::Apply, orphans), invocation.view);
     let session = Session::open(&[&checked], invocation.global, view)?;
     let question = (!yes).then_some("Apply these changes?");
@@ -55,7 +56,12 @@ async fn from_plan_file(
 /// Execute exactly what was saved, or stop as stale.
 async fn saved(path: &Path, cloud: CloudId, invocation: Invocation<'_>) -> CommandResult {
     let set = change_sets::read(path)?;
-    let checked = Checked::of_saved(&set).filter(|saved| saved.cloud == cloud && set.purpose == Purpose::Apply);
+    if set.cloud != cloud.name() {
+        let error = Error::new(ErrorKind::Stale, format!("this change set is for {}, not {cloud}", set.cloud));
+        let command = format!("provision {} apply {}", set.cloud, quoted(path));
+        return Err(error.with_hint(format!("`{command}` executes it")).into());
+    }
+    let checked = Checked::of_saved(&set).filter(|_| set.purpose == Purpose::Apply);
     let Some(checked) = checked else {
         return Err(stale(cloud, &format!("it was not made by `provision {cloud} plan`")).into());
     };
@@ -72,6 +78,9 @@ async fn saved(path: &Path, cloud: CloudId, invocation: Invocation<'_>) -> Comma
         is_for(&set, &now.identity, cloud)?;
         if let Some(error) = now.unreadable.first() {
             return Err(error.0.clone().into());
+        }
+        if set.has_changes() && !now.has_changes() {
+            return Err(Error::new(ErrorKind::Stale, "this change set was applied already").into());
         }
         engine::unchanged(&set, &now, "since this change set was saved")?;
         Ok(provider)

@@ -20,9 +20,9 @@ pub(crate) async fn run(
     orphans: bool,
     Invocation { global, signals, view }: Invocation<'_>,
 ) -> CommandResult {
-    let path = plan_file_path(given, cloud);
+    let path = plan_file_path(given, cloud)?;
     let checked = check(&path, cloud)?;
-    approval::can_ask(yes, "destroy")?;
+    approval::can_ask(yes)?;
     let bucket = checked.settings.data_resource_name();
     if let Some(named) = delete_data.as_deref().filter(|named| *named != bucket) {
         return Err(Failure::Usage(format!(

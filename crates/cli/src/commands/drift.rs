@@ -22,7 +22,7 @@ pub(crate) async fn run(
     invocation: Invocation<'_>,
 ) -> CommandResult {
     let Invocation { global, signals, view } = invocation;
-    let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)] } else { plan_files };
+    let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)?] } else { plan_files };
     let checked = check_each(&paths, cloud)?;
     let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
     let looks = checked.iter().map(|checked| look(checked, &session, invocation));

@@ -53,7 +53,7 @@ pub(crate) async fn run(
     view: &dyn View,
 ) -> CommandResult {
     let (plan_file, name) = tell_apart(first, second);
-    let path = plan_file_path(plan_file, cloud);
+    let path = plan_file_path(plan_file, cloud)?;
     let checked = check(&path, cloud)?;
     can_write(target.out.as_deref(), &path)?;
     let format = chosen(target.format, global);

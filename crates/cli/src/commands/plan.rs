@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use provision_core::change_set::Purpose;
 
-use crate::arguments::Global;
+use crate::arguments::{Global, quoted};
 use crate::change_sets;
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
@@ -21,7 +21,7 @@ pub(crate) async fn run(
     global: &Global,
     view: &dyn View,
 ) -> CommandResult {
-    let path = plan_file_path(plan_file, cloud);
+    let path = plan_file_path(plan_file, cloud)?;
     let checked = check(&path, cloud)?;
     can_write(out.as_deref(), &path)?;
     let session = Session::open(&[&checked], global, view)?;
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     }
     if let Some(out) = out {
         change_sets::save(&set, &out)?;
-        let (file, flag) = (out.display(), global.sandbox_flag());
+        let (file, flag) = (quoted(&out), global.sandbox_flag());
         view::diagnostic(&format!("saved to {file}; `provision {cloud} apply {file}{flag}` executes it\n"));
     }
     Ok(if detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::check_all;
-use crate::sandbox::failed;
+use crate::sandbox::{failed, ignored_by_git};
 use crate::view;
 
 /// Serve every cloud until SIGINT, SIGTERM or the end of that many seconds.
@@ -28,6 +28,7 @@ pub(crate) async fn serve(
     let faults = faults.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
     let options = Options { directory: Some(dir.clone()), port, faults, hastened: !real_time, ..Options::default() };
     let sandbox = Sandbox::start(options).map_err(|error| failed("cannot start the sandbox", &dir, &error))?;
+    ignored_by_git(&dir);
     for plan in checked.iter().flatten() {
         let seeded = plan.cloud.seed(&sandbox, &plan.settings.prerequisites());
         seeded.map_err(|error| failed("cannot prepare the sandbox", &dir, &error))?;

@@ -15,7 +15,7 @@ use provision_core::event::{Event, EventSink};
 use provision_core::output::{Output, table};
 
 use super::{End, View, diagnostic, error, for_people, report, result};
-use crate::arguments::{Global, ReportFormat};
+use crate::arguments::{Global, ReportFormat, quoted};
 use crate::exit::Failure;
 use change_set::Detail;
 use progress::{Lines, Rows};
@@ -95,7 +95,7 @@ impl View for Human {
         let parts: String = sentence.into_iter().chain(settings).map(|part| format!("\n{part}")).collect();
         result(&parts);
         if end.outputs.iter().any(Output::is_sensitive) {
-            let (cloud, file) = (&end.set.cloud, &end.set.plan_file.name);
+            let (cloud, file) = (&end.set.cloud, quoted(&end.set.plan_file.name));
             self.note(&format!("secrets are shown by `provision {cloud} output {file} --reveal{}`\n", self.flags));
         }
         if let Some(left) = &end.next_steps {

@@ -1,6 +1,9 @@
 //! What has become of a change set since it was made: another look that found something else, somebody else's write.
 
+use serde_json::Value;
+
 use crate::compare::same;
+use crate::diff;
 
 use super::{Action, Change, ChangeSet, FacetChange};
 
@@ -68,7 +71,7 @@ impl Change {
         let place = format!("{} `{}`", self.kind, self.name);
         for (then, now) in self.facets.iter().zip(&now.facets) {
             if then.before != now.before {
-                return Some(format!("{} of {place}: {} -> {}", then.facet, then.before, now.before));
+                return Some(format!("{} of {place}", field(&then.facet, &then.before, &now.before)));
             }
         }
         if self.unmanaged != now.unmanaged {
@@ -79,5 +82,13 @@ impl Change {
         }
         let acts = self.action != now.action;
         acts.then(|| format!("{place}: {} -> {}", self.action.verb(), now.action.verb()))
+    }
+}
+
+/// The first field of a facet in which two looks differ, by its name alone: the values may be whole documents.
+fn field(facet: &str, then: &Value, now: &Value) -> String {
+    match diff::fields(then, now).into_iter().next() {
+        Some(first) if !first.field.is_empty() => format!("{facet}.{}", first.field),
+        _ => facet.to_owned(),
     }
 }

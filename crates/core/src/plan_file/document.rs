@@ -108,15 +108,16 @@ pub(crate) struct Substitution {
     pub(crate) whole: bool,
 }
 
-/// Parse; every syntax error is reported, and what could be read is there.
+/// Parse; the first syntax error is reported, for what follows it may mean anything, and what could be read is there.
 pub(crate) fn parse(source: &str) -> (Node, Vec<Diagnostic>) {
     let (table, errors) = DeTable::parse_recoverable(source);
     let span = 0..source.chars().next().map_or(0, char::len_utf8);
     let root = Node { span, content: Content::Table(entries(table.get_ref())) };
-    let diagnostics = errors.iter().map(|error| Diagnostic {
+    let first = errors.iter().min_by_key(|error| error.span().map(|span| span.start));
+    let diagnostics = first.into_iter().map(|error| Diagnostic {
         path: String::new(),
         span: error.span().unwrap_or_default(),
-        message: "this is not TOML".to_owned(),
+        message: "TOML syntax error".to_owned(),
         label: error.message().to_owned(),
         help: advice(error.message()),
     });

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::document::{Document, Substitution};
+use crate::file;
 use crate::printable::harmless;
 
 /// Collects the problems of one file.
@@ -43,6 +44,15 @@ impl Problems {
     pub fn report(&mut self, path: &str, message: &str, label: &str, help: Option<String>) {
         let span = self.document.root.nearest(path);
         self.report_at(path, span, message, label, help);
+    }
+
+    /// Report that the file has none of these sections.
+    pub fn no_section(&mut self, keys: &[&str]) {
+        let sections = either(keys.iter().map(|key| format!("[{key}]")));
+        let label = format!("this plan file has no {sections} section");
+        let help =
+            format!("`provision init` prints a plan file to begin with; copy its {sections} sections into this file");
+        self.report(keys.first().unwrap_or(&""), &format!("no {sections} section"), &label, Some(help));
     }
 
     pub(crate) fn report_at(
@@ -152,12 +162,44 @@ pub enum PlanFileError {
         /// The cloud that it was to describe, if it is known.
         cloud: Option<String>,
     },
+    /// There is none, or it is something else.
+    #[error("{message}")]
+    NoPlanFile {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// It has problems.
     #[error("{0}")]
     Invalid(Box<InvalidPlanFile>),
 }
 
 impl PlanFileError {
+    /// None is named, and none is at any of the usual places; `provision init` with these arguments makes one.
+    #[must_use]
+    pub fn none_at(places: &[String], init: &str) -> Self {
+        let places = either(places.iter().map(|place| format!("`{place}`")));
+        Self::NoPlanFile {
+            message: format!("there is no plan file: no {places} in this folder"),
+            hint: format!("name one, or begin with `provision init {init} > provision.toml`"),
+        }
+    }
+
+    /// What a file is that cannot be a plan file at all.
+    pub(super) fn not_a_plan_file(name: &str, bytes: &[u8]) -> Option<Self> {
+        if let Some(encoding) = utf_16(bytes) {
+            return Some(Self::NoPlanFile {
+                message: format!("`{name}` is UTF-16, not UTF-8"),
+                hint: format!("save it as UTF-8, or `iconv -f {encoding} -t UTF-8 FILE > NEW_FILE`"),
+            });
+        }
+        file::is_json(bytes).then(|| Self::NoPlanFile {
+            message: format!("`{name}` is JSON, not TOML"),
+            hint: "a change set that `plan --out` saved is for `apply` and `show`".to_owned(),
+        })
+    }
+
     /// Say which cloud the file was to describe.
     #[must_use]
     pub fn for_cloud(mut self, name: &str) -> Self {
@@ -171,9 +213,29 @@ impl PlanFileError {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         match self {
-            Self::Unreadable { .. } => Vec::new(),
+            Self::Unreadable { .. } | Self::NoPlanFile { .. } => Vec::new(),
             Self::Invalid(invalid) => invalid.problems(),
         }
+    }
+}
+
+/// The kind of UTF-16 that these bytes are, as editors on Windows write it, with a mark or without: a letter of ASCII has a zero
+/// beside it, and UTF-8 begins with no zero.
+fn utf_16(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xfe, ..] | [1..=0xff, 0, ..] => Some("UTF-16LE"),
+        [0xfe, 0xff, ..] | [0, 1..=0xff, ..] => Some("UTF-16BE"),
+        _ => None,
+    }
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn either(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<_> = names.collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 

@@ -21,6 +21,7 @@ impl PlanFileError {
                     "error: {self}\n\nhint: check the path; `provision init {cloud}` prints a plan file to begin with\n"
                 )
             }
+            Self::NoPlanFile { hint, .. } => format!("error: {self}\n\nhint: {hint}\n"),
             Self::Invalid(invalid) => invalid.render(color),
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn known_keys(node: &Node, path: &str, known: &[&str], problems: &mut
             &join(path, key),
             span.clone(),
             &format!("unknown key `{key}`"),
-            "nothing is called this",
+            "there is no such key here",
             help,
         );
     }

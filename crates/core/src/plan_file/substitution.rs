@@ -58,7 +58,7 @@ impl Fault {
         let (message, label, help) = match self {
             Self::Unset(name) => (
                 format!("variable `{name}` is not set"),
-                "this string needs it",
+                "used here",
                 format!("set {name}, or give a default: `${{env:{name}:-value}}`"),
             ),
             Self::Malformed => (

@@ -5,6 +5,7 @@ use provision_core::change_set::{Change, ChangeSet};
 
 use super::change_set::{identity, place, styled, warnings};
 use super::layout::{Line, fitted};
+use crate::arguments::quoted;
 use crate::view::report::{Row, Rule, rows};
 use crate::view::words::verdict;
 
@@ -94,7 +95,7 @@ fn summary(set: &ChangeSet, rows: &[Row<'_>], flags: &str) -> String {
     };
     let mends = [Rule::Changed, Rule::Missing, Rule::NotApplied].iter().any(|rule| resources(*rule) > 0);
     let mend = match mends && set.blockers().is_empty() {
-        true => format!("\nTo put it right: provision {} apply {}{flags}", set.cloud, set.plan_file.name),
+        true => format!("\nTo put it right: provision {} apply {}{flags}", set.cloud, quoted(&set.plan_file.name)),
         false => String::new(),
     };
     format!("{}: {}{counts}{mend}", set.deployment, verdict(set))

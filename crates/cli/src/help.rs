@@ -1,0 +1,169 @@
+//! The command line with what its long help ends with: examples and exit codes.
+
+use clap::{Command, CommandFactory as _, FromArgMatches as _};
+
+use crate::arguments::Arguments;
+use crate::clouds::CloudId;
+use crate::exit;
+
+/// A command as it is typed, and what it does.
+type Example = (&'static str, &'static str);
+
+/// Examples of each command; `CLOUD` stands for the cloud that the help is of, or for the first one.
+const EXAMPLES: &[(&str, &[Example])] = &[
+    (
+        "",
+        &[
+            ("provision init CLOUD > provision.toml", "begin with a plan file that explains itself"),
+            ("provision CLOUD plan", "show what would be done"),
+            ("provision CLOUD apply", "show it, ask, and do it"),
+            ("provision CLOUD apply --sandbox", "the same without an account and without a network"),
+        ],
+    ),
+    (
+        "CLOUD",
+        &[
+            ("provision CLOUD plan", "show what would be done"),
+            ("provision CLOUD apply", "show it, ask, and do it"),
+            ("provision CLOUD output", "print the settings for the server"),
+        ],
+    ),
+    (
+        "CLOUD plan",
+        &[
+            ("provision CLOUD plan", "show what `provision CLOUD apply` would do"),
+            ("provision CLOUD plan --out tfplan", "save it for `provision CLOUD apply tfplan`"),
+            ("provision CLOUD plan prod.toml --detailed-exitcode", "exit with 2 if there is anything to do"),
+        ],
+    ),
+    (
+        "CLOUD apply",
+        &[
+            ("provision CLOUD apply", "show what would be done, ask, and do it"),
+            ("provision CLOUD apply prod.toml --yes", "the same in a script, where nobody can be asked"),
+            ("provision CLOUD apply tfplan", "do what `plan --out tfplan` has shown, without asking"),
+        ],
+    ),
+    (
+        "CLOUD drift",
+        &[
+            ("provision CLOUD drift", "compare the cloud with what was applied"),
+            ("provision CLOUD drift plans/a.toml plans/b.toml --format markdown", "for the summary of a CI job"),
+        ],
+    ),
+    (
+        "CLOUD destroy",
+        &[
+            ("provision CLOUD destroy", "show what would be deleted, ask, and delete it"),
+            ("provision CLOUD destroy --delete-data acme-files", "with every object in that bucket"),
+        ],
+    ),
+    (
+        "CLOUD output",
+        &[
+            ("provision CLOUD output", "all settings, secrets hidden"),
+            ("provision CLOUD output provision.toml BUCKET", "one value, for scripts"),
+            ("provision CLOUD output --out wandb.env", "into a file for the server, secrets too"),
+        ],
+    ),
+    ("init", &[("provision init CLOUD > provision.toml", "a plan file with every setting and its default")]),
+    ("validate", &[("provision validate provision.toml", "check it; all that is wrong is told at once")]),
+    ("schema", &[("provision schema > provision.schema.json", "for an editor that checks TOML")]),
+    ("show", &[("provision show tfplan", "what `plan --out tfplan` saved")]),
+    (
+        "sandbox",
+        &[
+            ("provision sandbox serve provision.toml", "copies of the clouds, for any client"),
+            ("provision sandbox reset", "forget everything in them"),
+        ],
+    ),
+    (
+        "sandbox serve",
+        &[
+            ("provision sandbox serve provision.toml", "with the roles and accounts that it takes for granted"),
+            ("provision sandbox serve --port 4600 --faults faults.toml", "on known ports, with faults on purpose"),
+        ],
+    ),
+    ("sandbox reset", &[("provision sandbox reset --dir .provision/sandbox", "forget everything in it")]),
+    (
+        "completions",
+        &[
+            ("provision completions bash > ~/.local/share/bash-completion/completions/provision", "bash"),
+            ("provision completions zsh > ~/.zfunc/_provision", "zsh, with ~/.zfunc in $fpath"),
+            ("provision completions fish > ~/.config/fish/completions/provision.fish", "fish"),
+            ("provision completions powershell >> $PROFILE", "PowerShell"),
+            ("provision completions elvish >> ~/.config/elvish/rc.elv", "Elvish"),
+        ],
+    ),
+    (
+        "man",
+        &[
+            ("provision man --dir ~/.local/share/man/man1", "a page for each command"),
+            ("provision man > provision.1", "the main page alone"),
+        ],
+    ),
+    ("version", &[("provision version", "the same as `provision --version`")]),
+];
+
+/// Read the command line.
+pub(crate) fn parse() -> Result<Arguments, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The whole command line.
+pub(crate) fn command() -> Command {
+    described(Arguments::command(), "")
+}
+
+fn described(command: Command, path: &str) -> Command {
+    let command = command.after_long_help(ending(path));
+    command.mut_subcommands(|sub| {
+        let path = format!("{path} {}", sub.get_name());
+        described(sub, path.trim_start())
+    })
+}
+
+/// The examples of a command that is typed with these words.
+pub(crate) fn examples(path: &str) -> Vec<(String, String)> {
+    let first = path.split(' ').next().unwrap_or_default();
+    let cloud = CloudId::named(first).unwrap_or(CloudId::ALL[0]).name();
+    let key = path.strip_prefix(cloud).map_or_else(|| path.to_owned(), |rest| format!("CLOUD{rest}"));
+    let found = EXAMPLES.iter().find(|(command, _)| *command == key).map_or(&[][..], |(_, examples)| examples);
+    found.iter().map(|(typed, does)| (typed.replace("CLOUD", cloud), does.replace("CLOUD", cloud))).collect()
+}
+
+fn ending(path: &str) -> String {
+    let examples: String = examples(path).iter().map(|(typed, does)| format!("  {typed}\n      {does}\n")).collect();
+    let codes: String = exit::MEANINGS.iter().map(|(code, means)| format!("  {code:<9} {means}\n")).collect();
+    format!("Examples:\n{examples}\nExit codes:\n{}", codes.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command with the words that are typed for it.
+    fn commands(command: &Command, path: &str, found: &mut Vec<String>) {
+        found.push(path.to_owned());
+        for sub in command.get_subcommands() {
+            commands(sub, format!("{path} {}", sub.get_name()).trim_start(), found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_is_one_that_can_be_typed() {
+        let mut paths = Vec::new();
+        commands(&command(), "", &mut paths);
+        for path in paths {
+            let examples = examples(&path);
+            assert!(!examples.is_empty(), "`{path}` has none");
+            for (typed, _) in examples {
+                let words = typed.split(" >").next().unwrap_or_default().split(' ');
+                let read = command().try_get_matches_from(words);
+                assert!(read.is_ok() && typed.starts_with(format!("provision {path}").trim_end()), "{typed}");
+            }
+        }
+    }
+}

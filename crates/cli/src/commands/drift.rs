@@ -36,7 +36,7 @@ pub(crate) async fn run(
     let errors: Vec<Error> = errors.into_iter().flatten().collect();
     view.drift(&sets, &errors, format);
     // What cannot be read, or is not ours, is unknown: never in sync.
-    let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::blockers)).collect();
+    let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::unknowns)).collect();
     if !blockers.is_empty() {
         return Err(Failure::Shown(blockers));
     }

@@ -24,7 +24,7 @@ fn rows(change: &Change) -> Vec<Row<'_>> {
         let (what, why) = (on_one_line(&what), why.to_owned());
         Row { address: change.address.as_str(), line, rule, what, why }
     };
-    if let Some(refusal) = &change.refusal {
+    if let Some(refusal) = change.refusal.as_ref().filter(|_| !change.has_drifted()) {
         return vec![row(change.line, "refused", refusal.reason.clone(), "refused")];
     }
     if change.missing || change.action == Action::Create {
@@ -48,7 +48,10 @@ fn rows(change: &Change) -> Vec<Row<'_>> {
         let told: Vec<_> = differing.chain(unnamed).collect();
         told.into_iter().map(move |what| row(facet.line, rule, what, why.trim()))
     });
-    restored.into_iter().chain(rows).collect()
+    let unmendable = change.refusal.iter().map(|refusal| {
+        row(change.line, "drift", refusal.reason.clone(), &format!("apply cannot mend it: {}", refusal.hint))
+    });
+    unmendable.chain(restored).chain(rows).collect()
 }
 
 /// Everything there is to say of a set.

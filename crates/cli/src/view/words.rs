@@ -8,7 +8,7 @@ use crate::clouds::CloudId;
 
 /// What a set comes to, in one word.
 pub(crate) fn verdict(set: &ChangeSet) -> &'static str {
-    match (set.blockers().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
+    match (set.unknowns().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
         (false, ..) => "unknown",
         (_, true, ..) => "not applied, or gone",
         (_, _, true, _) => "drift",

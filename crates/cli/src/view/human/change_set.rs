@@ -6,6 +6,7 @@ use provision_core::compare::Finding;
 use provision_core::diff;
 use provision_core::mark::Origin;
 use provision_core::printable::{harmless, on_one_line};
+use provision_core::refusal::Refusal;
 use provision_core::resource::Orphan;
 
 use crate::view::error;
@@ -70,10 +71,13 @@ fn change(set: &ChangeSet, change: &Change) -> String {
         change.kind, change.name, change.address
     );
     if let Some(refusal) = &change.refusal {
-        return text + &format!("    {}\n", refusal.reason);
+        text += &self::refusal(change, refusal);
     }
     for facet in change.facets.iter().filter(|facet| is_shown(change, facet)) {
         text += &self::facet(set, change, facet);
+    }
+    if change.refusal.is_some() {
+        return text;
     }
     for unmanaged in &change.unmanaged {
         text += &format!("    {DIM}kept: {}{DIM:#}\n", on_one_line(&unmanaged.entry));
@@ -81,11 +85,21 @@ fn change(set: &ChangeSet, change: &Change) -> String {
     text
 }
 
+/// Why it cannot be done, and what to do where that is all that is said.
+fn refusal(change: &Change, refusal: &Refusal) -> String {
+    let style = color(Action::Refuse);
+    match change.has_drifted() {
+        true => format!("    {style}{}{style:#}\n    apply cannot mend it: {}\n", refusal.reason, refusal.hint),
+        false => format!("    {}\n", refusal.reason),
+    }
+}
+
 fn is_shown(change: &Change, facet: &FacetChange) -> bool {
     match change.action {
         Action::Create => !facet.after.is_null(),
         Action::Delete | Action::NoOp => false,
         Action::Release => facet.write,
+        Action::Refuse => facet.finding.is_drift() && !change.missing,
         _ => facet.finding.differs(),
     }
 }

@@ -161,7 +161,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
             Part::Bucket => bucket::desired(settings, origin),
-            Part::Topic => topic::desired(settings, &names),
+            Part::Topic => topic::desired(settings, &names, origin),
             Part::Subscription => subscription::desired(settings, &names, origin),
             Part::Notification => notification::desired(&names),
             Part::Access => access::desired(settings),

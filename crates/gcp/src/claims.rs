@@ -46,6 +46,8 @@ struct Known {
     searching: bool,
     removing: bool,
     elsewhere: bool,
+    /// Accounts whose grant stays because another deployment relies on it.
+    left: BTreeSet<String>,
     /// The project's number, by which some accounts name it.
     number: Option<String>,
     notes: BTreeSet<String>,
@@ -115,6 +117,16 @@ impl Claims {
         let mut known = self.known();
         let since = known.listed_only.entry(identity.to_owned()).or_insert_with(Instant::now);
         since.elapsed() < retry::shortened(SHOWN_AFTER)
+    }
+
+    /// Another deployment relies on what this account may do with itself.
+    pub(crate) fn leave(&self, email: &str) {
+        self.known().left.insert(email.to_owned());
+    }
+
+    /// The accounts that were left so.
+    pub(crate) fn left(&self) -> Vec<String> {
+        self.known().left.iter().cloned().collect()
     }
 
     /// Something for people to know.

@@ -9,7 +9,7 @@ use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets as _};
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
-use provision_core::operation::Operation;
+use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
@@ -135,6 +135,18 @@ impl<C: AsRef<Reader>> Provider<C> {
     }
 }
 
+impl Provider<Writer> {
+    /// With our mark our claim to what deployments share goes.
+    async fn take_out_left(&self, operation: &Operation) -> Result<(), Error> {
+        match &operation.verb {
+            Verb::Delete { mark } | Verb::RemoveMark { mark: Some(mark), .. } => {
+                access::take_out_left(&self.client, &self.claims, mark).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A project that does not exist, and one that may not be seen, are answered alike.
 fn wrong_project(error: Error, principal: &str) -> Error {
     if !lacks_permission(&error) && error.kind() != ErrorKind::NotFound {
@@ -256,7 +268,8 @@ impl Provisioner for Provider<Writer> {
                 subscription::update_tags(client, &names.subscription_name(name), found, changes).await
             }
             part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
+        }?;
+        self.take_out_left(operation).await
     }
 
     async fn create(
@@ -308,7 +321,8 @@ impl Provisioner for Provider<Writer> {
             Part::Topic => topic::delete(client, &names, &topic, &ours, context).await,
             Part::Subscription => subscription::delete(client, &names.subscription_name(name), context).await,
             part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
+        }?;
+        self.take_out_left(operation).await
     }
 }
 

@@ -48,6 +48,9 @@ struct Known {
     elsewhere: bool,
     /// Accounts whose grant stays because another deployment relies on it.
     left: BTreeSet<String>,
+    /// What a list shows to be left of the subscription's being made again, and what the last look at it knew of that.
+    spare: Option<String>,
+    spare_looked_at: Option<String>,
     /// The project's number, by which some accounts name it.
     number: Option<String>,
     notes: BTreeSet<String>,
@@ -127,6 +130,24 @@ impl Claims {
     /// The accounts that were left so.
     pub(crate) fn left(&self) -> Vec<String> {
         self.known().left.iter().cloned().collect()
+    }
+
+    /// What is left of the subscription's being made again.
+    pub(crate) fn set_spare(&self, spare: Option<String>) {
+        self.known().spare = spare;
+    }
+
+    /// The same, for a look at the subscription.
+    pub(crate) fn look_at_spare(&self) -> Option<String> {
+        let mut known = self.known();
+        known.spare_looked_at = known.spare.clone();
+        known.spare.clone()
+    }
+
+    /// Whether there is more to look at than the last look at the subscription knew.
+    pub(crate) fn recalls_spare(&self) -> bool {
+        let known = self.known();
+        known.spare != known.spare_looked_at
     }
 
     /// Something for people to know.

@@ -52,12 +52,14 @@ pub(crate) async fn marked(
     {
         return Err(unknown.clone());
     }
+    let found = all.filter_map(orphan).map(|orphan| confirmed(reader, names, orphan, deployments, &own, claims));
+    let found: Vec<_> = join_all(found).await.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
     // The look at a subscription that is there tells of its spare.
     let there = |(identity, labels): (&String, &Labels)| matches!(labels, Ok(Some(_))).then(|| spare_name(identity));
     let spares: Vec<_> = own.iter().filter_map(there).collect();
-    let orphans = all.filter_map(orphan).filter(|orphan| !spares.contains(&orphan.identity));
-    let found = orphans.map(|orphan| confirmed(reader, names, orphan, deployments, &own, claims));
-    join_all(found).await.into_iter().filter_map(Result::transpose).collect()
+    let (spares, orphans): (Vec<_>, Vec<_>) = found.into_iter().partition(|orphan| spares.contains(&orphan.identity));
+    claims.set_spare(spares.into_iter().map(|spare| spare.name).next());
+    Ok(orphans)
 }
 
 /// The labels of something; `None` if it is not there.

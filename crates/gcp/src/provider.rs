@@ -131,7 +131,9 @@ impl<C: AsRef<Reader>> Provider<C> {
     async fn observe_subscription(&self) -> Result<Observation, Error> {
         let (names, with_access) = (self.names(), self.settings.service_account().is_some());
         let name = names.subscription.as_deref().unwrap_or_default();
-        subscription::observe(self.client.as_ref(), &names, name, with_access, &self.claims).await
+        let spare = self.claims.look_at_spare();
+        let found = subscription::observe(self.client.as_ref(), &names, name, with_access, &self.claims).await?;
+        Ok(subscription::with_spare(found, spare.as_deref()))
     }
 }
 
@@ -182,7 +184,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn recall(&self, access: &[String]) -> Vec<Address> {
         let more = self.claims.recall(self.settings.service_account(), access);
-        if more { vec![Part::Access.address()] } else { Vec::new() }
+        let recalled = [(Part::Access, more), (Part::Subscription, self.claims.recalls_spare())];
+        recalled.into_iter().filter(|(_, more)| *more).map(|(part, _)| part.address()).collect()
     }
 
     fn outputs(&self) -> Vec<Output> {

@@ -109,16 +109,21 @@ pub(crate) async fn observe(
 ) -> Result<Observation, Error> {
     let name = names.subscription_name(subscription);
     let look = || futures::future::join(reader.get_subscription(&name), reader.get_subscription_policy(&name));
-    let (first, spare) = futures::join!(look(), spare_of(reader, &name));
-    let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
+    let (Some(found), policy) = looked_again(look().await, look).await? else { return Ok(Observation::Absent) };
     let mut present = present(&found, names);
-    let left = |spare: Option<Subscription>| spare.map_or(json!({}), |spare| json!({"left": short(&spare.name)}));
-    present.observed.push(SubscriptionFacet::Spare.observed(spare.map(left)));
     // One that we made gets what is desired.
     let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     expires(&found).filter(|_| !made).into_iter().for_each(|note| claims.note(note));
     present.observed.extend(observed_access(policy, with_access || has_access(present.mark.as_ref())));
     Ok(Observation::Present(Box::new(present)))
+}
+
+/// With what the list of all subscriptions shows to be left of its being made again.
+pub(crate) fn with_spare(found: Observation, spare: Option<&str>) -> Observation {
+    let Observation::Present(mut present) = found else { return found };
+    let left = spare.map_or(json!({}), |spare| json!({"left": spare}));
+    present.observed.push(SubscriptionFacet::Spare.observed(Ok(left)));
+    Observation::Present(present)
 }
 
 fn has_access(mark: Option<&Mark>) -> bool {

@@ -140,8 +140,9 @@ impl Claims {
     /// The same, for a look at the subscription.
     pub(crate) fn look_at_spare(&self) -> Option<String> {
         let mut known = self.known();
-        known.spare_looked_at = known.spare.clone();
-        known.spare.clone()
+        let spare = known.spare.clone();
+        known.spare_looked_at.clone_from(&spare);
+        spare
     }
 
     /// Whether there is more to look at than the last look at the subscription knew.

@@ -123,6 +123,16 @@ fn denial_is_told_in_the_services_own_words() {
     assert!(drift.contains("of the organization") && !drift.contains("grant `s3:GetBucketCORS`"), "{drift}");
 }
 
+/// What several facets are read from is one read.
+#[test]
+fn policy_that_may_not_be_read_is_told_once() {
+    let stage = AWS.applied();
+    let message = "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:GetBucketPolicy on resource: \"b\"";
+    fault(&stage, "s3:GetBucketPolicy", Nth::Every, s3(403, "AccessDenied", message));
+    let drift = AWS.ends(&stage, 1, &["drift"]);
+    assert_eq!(drift.matches("error: ").count(), 1, "{drift}");
+}
+
 /// Whoever denies everybody the queue silences the server: the statement is named, and apply does not pretend to mend it.
 #[test]
 fn statement_that_silences_the_queue_is_never_in_sync() {

@@ -146,6 +146,23 @@ fn two_deployments_share_one_account() {
     nothing_to_destroy(&stage, "two.toml");
 }
 
+/// Each finds that the other relies on the account's grant; the last one takes it out all the same.
+#[test]
+fn two_deployments_of_one_account_that_go_at_once_leave_no_grant() {
+    let stage = std::sync::Arc::new(GCP.applied());
+    stage.write("two.toml", &GCP.plan_with(GCP.plans.alike));
+    GCP.succeed(&stage, &["apply", "two.toml", "--yes"]);
+    let other = std::sync::Arc::downgrade(&stage);
+    stage.faults().clear();
+    stage.hook("storage:DeleteBucket", 1, When::Before, move |_| {
+        GCP.succeed(&other.upgrade().unwrap(), &["destroy", "two.toml", "--yes"]);
+    });
+    GCP.succeed(&stage, &["destroy", "--yes"]);
+    assert!(!policy(&stage.hand(), ACCOUNT)["bindings"].to_string().contains(SERVER));
+    nothing_to_destroy(&stage, "provision.toml");
+    nothing_to_destroy(&stage, "two.toml");
+}
+
 /// Somebody else adds a member between our look at a policy and our writing of it: its etag keeps theirs.
 #[test]
 fn member_that_others_add_right_before_us_stays() {
@@ -251,6 +268,23 @@ fn topic_that_others_subscribe_to_is_not_deleted() {
     let refused = GCP.ends(&stage, 6, &["destroy", "--yes"]);
     assert!(refused.contains("audit-pipeline"), "{refused}");
     assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+/// The same for one that the plan file does not name any more.
+#[test]
+fn orphan_topic_that_others_subscribe_to_is_refused_before_anything_is_written() {
+    let stage = GCP.applied();
+    GCP.change(&stage, GCP.plans.queue_renamed.0);
+    GCP.succeed(&stage, &["apply", "--yes"]);
+    let theirs = SUBSCRIPTION.replace("acme-server", "audit-pipeline");
+    stage.send("PUT", &theirs, json!({"topic": TOPIC.trim_start_matches("/v1/")}));
+    stage.faults().clear();
+    for command in [&["plan", "--orphans"][..], &["apply", "--orphans", "--yes"], &["destroy", "--orphans", "--yes"]] {
+        let refused = GCP.ends(&stage, 6, command);
+        assert!(refused.contains("audit-pipeline"), "{command:?} {refused}");
+    }
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    assert!(GCP.succeed(&stage, &["plan"]).contains("orphan topic `acme-events`"));
 }
 
 /// Somebody else's notification just like ours: a warning, since what is ours is as it should be, and never ours to remove.

@@ -5,6 +5,7 @@
 
 mod clouds;
 mod throttled;
+mod undeleted;
 mod unreadable;
 
 use std::io::Write as _;

@@ -15,13 +15,13 @@ use crate::error;
 pub(crate) async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Result<Contents, Error> {
     let (versions, uploads) = futures::join!(
         reader.list_object_versions(bucket, owner, (None, None)),
-        reader.list_multipart_uploads(bucket, owner),
+        reader.list_multipart_uploads(bucket, owner, (None, None)),
     );
     let (versions, uploads) = (versions?, uploads?);
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     Ok(versions.map_or_else(Contents::default, |page| Contents {
         objects: count(page.objects.len()),
-        uploads: count(uploads.len()),
+        uploads: count(uploads.uploads.len()),
         more: page.truncated,
     }))
 }
@@ -33,29 +33,37 @@ pub(crate) async fn empty(
     owner: &str,
     context: &OperationContext<'_>,
 ) -> Result<(), Error> {
-    let mut emptying = Emptying::new(context, "objects and versions");
+    let mut emptying = Emptying::new(context, "objects, versions and uploads");
     loop {
         let delete = |objects| delete_batch(writer, bucket, owner, objects);
+        let abort = |uploads| abort_uploads(writer, bucket, owner, uploads);
         let versions = emptying.pages(versions(writer.reader(), bucket, owner), delete).await?;
+        let uploads = emptying.pages(uploads(writer.reader(), bucket, owner), abort).await?;
         emptying.go_on(&format!("bucket `{bucket}`"))?;
-        let uploads = writer.reader().list_multipart_uploads(bucket, owner).await?;
-        let found = versions > 0 || !uploads.is_empty();
-        context.still_ours().await?;
-        abort_uploads(writer, bucket, owner, uploads).await?;
-        if !found {
+        if versions + uploads == 0 {
             return Ok(());
         }
     }
 }
 
-type VersionMarker = (Option<String>, Option<String>);
+/// Where the next page begins: a key, and the version or upload of it.
+type Marker = (Option<String>, Option<String>);
 
 /// Pages of versions and delete markers.
 fn versions(reader: &Reader, bucket: &str, owner: &str) -> impl Stream<Item = Result<Vec<ObjectIdentifier>, Error>> {
-    stream::try_unfold(Some(VersionMarker::default()), move |from| async move {
+    stream::try_unfold(Some(Marker::default()), move |from| async move {
         let Some(from) = from else { return Ok(None) };
         let Some(page) = reader.list_object_versions(bucket, owner, from).await? else { return Ok(None) };
         Ok(Some((page.objects, page.truncated.then_some(page.next))))
+    })
+}
+
+/// Pages of open uploads.
+fn uploads(reader: &Reader, bucket: &str, owner: &str) -> impl Stream<Item = Result<Vec<(String, String)>, Error>> {
+    stream::try_unfold(Some(Marker::default()), move |from| async move {
+        let Some(from) = from else { return Ok(None) };
+        let page = reader.list_multipart_uploads(bucket, owner, from).await?;
+        Ok(Some((page.uploads, page.truncated.then_some(page.next))))
     })
 }
 
@@ -67,10 +75,12 @@ async fn abort_uploads(
     bucket: &str,
     owner: &str,
     uploads: Vec<(String, String)>,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
+    let count = uploads.len();
     let abort =
         |(key, id): (String, String)| async move { writer.abort_multipart_upload(bucket, owner, &key, &id).await };
-    stream::iter(uploads).map(abort).buffer_unordered(ABORTS_AT_ONCE).try_collect().await
+    stream::iter(uploads).map(abort).buffer_unordered(ABORTS_AT_ONCE).try_collect::<()>().await?;
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 async fn delete_batch(

@@ -41,6 +41,8 @@ pub(crate) struct Names {
     partition: String,
     /// The calls go to something that is not AWS.
     pub(crate) endpoint_overridden: bool,
+    /// The role that the server runs as, without the rest of its ARN.
+    role: Option<String>,
     pub(crate) bucket: String,
     pub(crate) queue: Option<String>,
     pub(crate) run_queue: Option<String>,
@@ -66,6 +68,7 @@ impl Names {
             region: account.region.to_owned(),
             partition: partition(account.region, account.caller),
             endpoint_overridden: account.endpoint_overridden,
+            role: settings.role_name().map(str::to_owned),
             queue: aws.queue.enabled.then(|| settings.queue_name()),
             run_queue: aws.run_queue.as_ref().map(|queue| queue.name.clone()),
             ids: each(&|deployment| format!("provision-{}", entry_digest(deployment))),
@@ -88,6 +91,15 @@ impl Names {
 
     pub(crate) fn bucket_arn(&self) -> String {
         format!("arn:{}:s3:::{}", self.partition, self.bucket)
+    }
+
+    /// Whether a principal of a policy is the server: its role, or its whole account
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
+    pub(crate) fn is_server(&self, principal: &str) -> bool {
+        let (owner, name) = principal.rsplit_once(':').unwrap_or_default();
+        let own = self.account.is_empty() || owner.ends_with(&format!(":{}", self.account));
+        let role = name.strip_prefix("role/").map(|path| path.rsplit('/').next().unwrap_or(path));
+        own && (name == "root" || (role.is_some() && role == self.role.as_deref()))
     }
 
     pub(crate) fn queue_arn(&self, queue: &str) -> String {
@@ -146,6 +158,24 @@ pub(crate) mod tests {
     fn parts_are_known_by_their_address() {
         assert!(Part::ALL.iter().all(|part| Part::of(&part.address()).is_ok_and(|found| found == *part)));
         assert!(Part::of(&provision_core::Address::new("aws.topic")).is_err());
+    }
+
+    #[test]
+    fn the_server_is_its_role_or_its_account() {
+        let role = "[aws.bucket]\nname = \"acme\"\n[aws.access]\nrole = \"node\"";
+        let (names, nobody) = (names(&settings("", role)), names(&settings("", "[aws.bucket]\nname = \"acme\"")));
+        for (principal, is) in [
+            ("arn:aws:iam::1:role/node", true),
+            ("arn:aws:iam::1:role/team/node", true),
+            ("arn:aws:iam::1:root", true),
+            ("arn:aws:iam::1:role/other", false),
+            ("arn:aws:iam::1:user/node", false),
+            ("arn:aws:iam::2:root", false),
+            ("*", false),
+        ] {
+            assert_eq!(names.is_server(principal), is, "{principal}");
+        }
+        assert!(!nobody.is_server("arn:aws:iam::1:role/node"));
     }
 
     #[test]

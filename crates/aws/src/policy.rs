@@ -9,6 +9,7 @@ use provision_core::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::error;
+use crate::names::Names;
 
 /// The version of a document of our own: without it SQS takes the document for the older language
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
@@ -106,17 +107,26 @@ impl Document {
         })
     }
 
-    /// Statements of others that deny one of these actions to all, or to S3, whatever the condition, on resources that count.
-    pub(crate) fn denying(&self, sids: &[String], actions: &[&str], counts: impl Fn(&Value) -> bool) -> Vec<String> {
+    /// Statements of others that deny one of these actions to all, to S3 or to the server, under no condition, on resources
+    /// that count.
+    pub(crate) fn denying(&self, names: &Names, actions: &[&str], counts: impl Fn(&Value) -> bool) -> Vec<String> {
+        let concerns = |principal: &Value| {
+            let listed = |kind: &str| principal[kind].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let aws = listed("AWS").any(|principal| principal == "*" || names.is_server(principal));
+            *principal == "*" || aws || listed("Service").any(|service| service == "s3.amazonaws.com")
+        };
         let denies = |statement: &Value| {
             let normal = normalize(statement);
-            let all = normal["Principal"] == "*" || normal["Principal"] == json!({"Service": ["s3.amazonaws.com"]});
             let named = normal["Action"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let plain = normal["Condition"].as_object().is_none_or(Map::is_empty);
             let covered = named.into_iter().any(|pattern| actions.iter().any(|action| covers(pattern, action)));
-            normal["Effect"] == "Deny" && all && plain && covered && counts(&normal["Resource"])
+            normal["Effect"] == "Deny"
+                && concerns(&normal["Principal"])
+                && plain
+                && covered
+                && counts(&normal["Resource"])
         };
-        self.others_where(sids, denies).map(|statement| format!("statement {}", describe(statement))).collect()
+        self.others_where(&names.sids, denies).map(|statement| format!("statement {}", describe(statement))).collect()
     }
 
     fn others_where(&self, sids: &[String], is: impl Fn(&Value) -> bool) -> impl Iterator<Item = &Value> {
@@ -222,8 +232,8 @@ fn is_public(statement: &Value) -> bool {
     normal["Effect"] == "Allow" && normal["Principal"] == "*" && !conditions.into_iter().any(|(_, keys)| narrows(keys))
 }
 
-/// Whether an action is meant by its name or a pattern. Actions have no case.
-fn covers(pattern: &str, action: &str) -> bool {
+/// Whether an action, or a resource, is meant by its name or a pattern. Actions have no case.
+pub(crate) fn covers(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == action };
     let Some(mut after) = action.strip_prefix(first) else { return false };

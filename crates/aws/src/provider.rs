@@ -240,7 +240,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
                 let queue = names.queue.as_deref().unwrap_or_default();
                 let senders = queue::senders(settings, &names.at_full_length(), queue);
                 let found = queue::observe(reader, &names, queue, &senders).await?;
-                let warning = queue::warning(queue, &found).filter(|_| settings.aws.queue.adopt);
+                let warning = queue::warning(queue, &found, settings.aws.queue.adopt);
                 self.note("queue", warning.into_iter().collect());
                 Ok(found)
             }

@@ -262,7 +262,13 @@ impl<'a> Assessment<'a> {
         let mut errors = Vec::new();
         for (resource, observation) in &self.survey.found {
             let line = (self.line_of)(&resource.path);
-            let mut add = |error: &Error| errors.push(Unreadable(error.clone().at(&resource.address, line)));
+            let mut told = BTreeSet::new();
+            // One read may be that of several facets.
+            let mut add = |error: &Error| {
+                if told.insert(error.to_string()) {
+                    errors.push(Unreadable(error.clone().at(&resource.address, line)));
+                }
+            };
             match observation {
                 Observation::Unreadable(error) if !self.is_inside_anothers(resource) => add(error),
                 Observation::Present(present) if !self.is_inside_anothers(resource) => {

@@ -249,11 +249,7 @@ impl ChangeSet {
     /// Whether somebody changed the cloud, or took something away.
     #[must_use]
     pub fn has_drift(&self) -> bool {
-        self.changes.iter().any(|change| {
-            change.missing
-                || change.action == Action::Restore
-                || change.facets.iter().any(|facet| facet.finding.is_drift())
-        })
+        self.changes.iter().any(|change| change.missing || change.action == Action::Restore || change.has_drifted())
     }
 
     /// Whether nothing of the deployment exists.
@@ -276,19 +272,36 @@ impl ChangeSet {
     /// What stands in the way of applying it, as errors: refusals first, then what could not be read.
     #[must_use]
     pub fn blockers(&self) -> Vec<Error> {
+        self.errors(|_| true)
+    }
+
+    /// What keeps from saying whether somebody changed the cloud. That something was changed which apply cannot mend is said.
+    #[must_use]
+    pub fn unknowns(&self) -> Vec<Error> {
+        self.errors(|change| !change.has_drifted())
+    }
+
+    /// Refusals of these changes, and what could not be read.
+    fn errors(&self, counts: impl Fn(&Change) -> bool) -> Vec<Error> {
         let refusal = |refusal: &Refusal| {
             Error::new(ErrorKind::Refused, "refused").with_message(&refusal.reason).with_hint(&refusal.hint)
         };
-        let refused = self
-            .changes
-            .iter()
-            .filter_map(|change| Some(refusal(change.refusal.as_ref()?).at(&change.address, change.line)));
-        let newer = self.orphans.iter().filter(|_| self.with_orphans).filter_map(|orphan| {
+        let changes = self.changes.iter().filter(|change| counts(change));
+        let refused =
+            changes.filter_map(|change| Some(refusal(change.refusal.as_ref()?).at(&change.address, change.line)));
+        let orphans = || self.orphans.iter().filter(|_| self.with_orphans);
+        let kept = orphans().filter_map(|orphan| Some(refusal(orphan.refusal.as_ref()?).at(&orphan.address, None)));
+        let newer = orphans().filter_map(|orphan| {
             let newer = Refusal::newer(&format!("{} `{}`", orphan.kind, orphan.name), orphan.mark.newer_version()?);
             Some(refusal(&newer).at(&orphan.address, None))
         });
         let unreadable = self.unreadable.iter().map(|unreadable| unreadable.0.clone());
-        refused.chain(newer).chain(unreadable).map(|error| error.with_plan_file(&self.plan_file.name)).collect()
+        refused
+            .chain(kept)
+            .chain(newer)
+            .chain(unreadable)
+            .map(|error| error.with_plan_file(&self.plan_file.name))
+            .collect()
     }
 
     /// The same error with the place in the plan file of the resource it happened on.
@@ -325,5 +338,11 @@ impl Change {
     #[must_use]
     pub fn is_absent(&self) -> bool {
         self.mark.is_none() && self.facets.iter().all(|facet| facet.before.is_null() || facet.preexisting)
+    }
+
+    /// Whether somebody changed something in what is there.
+    #[must_use]
+    pub fn has_drifted(&self) -> bool {
+        !self.missing && self.facets.iter().any(|facet| facet.finding.is_drift())
     }
 }

@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
                     written => written,
                 }
             }
-            Verb::ReadMark => marks.read(operation).await,
+            Verb::ReadMark { mark } => marks.read(operation, mark).await,
             Verb::CheckMark { mark } => marks.planned(operation, mark).await.map(drop),
             Verb::Adopt { before, mark } => marks.adopt(operation, before.as_ref(), mark).await,
             Verb::WriteMark { before, mark, tags } => marks.write(operation, before.as_ref(), mark, tags).await,

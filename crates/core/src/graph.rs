@@ -137,8 +137,9 @@ impl Graph<'_> {
         let mut needs = self.before_writes(&resource);
         needs.extend(self.begun(resource.holder()));
         let created = resource.is_marked() && change.action == Action::Create;
+        let mark = self.first_mark(change, &resource.identity);
         if created {
-            let mark = self.first_mark(change, &resource.identity);
+            let mark = mark.clone();
             let tags = change.tags.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
             let tags = tags.chain(mark.to_tags()).collect();
             let mut facets = desired_facets(change);
@@ -149,7 +150,7 @@ impl Graph<'_> {
             self.write(change, facet, &facet.after, &needs);
         }
         if created {
-            self.push(change, Verb::ReadMark, needs);
+            self.push(change, Verb::ReadMark { mark }, needs);
         }
     }
 

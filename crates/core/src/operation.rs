@@ -58,8 +58,12 @@ pub enum Verb {
         /// The desired value.
         value: Value,
     },
-    /// Read the tags of a resource made by this run, beside its other writes, so that the last write merges.
-    ReadMark,
+    /// Read the tags of a resource made by this run, beside its other writes, so that the last write merges. Before any mark tells of
+    /// it, its own must be there: not every service says whether a creation made anything.
+    ReadMark {
+        /// The mark that it was created with.
+        mark: Mark,
+    },
     /// Read the mark before entries are taken out of a resource that stays.
     CheckMark {
         /// The mark that was planned from.
@@ -103,7 +107,7 @@ impl Operation {
             Verb::Adopt { .. } => format!("adopt {kind} `{name}`"),
             Verb::Write { facet, value, .. } if value.is_null() => format!("remove {facet} of {kind} `{name}`"),
             Verb::Write { facet, .. } => format!("write {facet} of {kind} `{name}`"),
-            Verb::ReadMark | Verb::CheckMark { .. } => format!("read the mark of {kind} `{name}`"),
+            Verb::ReadMark { .. } | Verb::CheckMark { .. } => format!("read the mark of {kind} `{name}`"),
             Verb::WriteMark { .. } => format!("record the mark of {kind} `{name}`"),
             Verb::Empty { .. } => format!("empty {kind} `{name}`"),
             Verb::Delete { .. } => format!("delete {kind} `{name}`"),
@@ -124,6 +128,6 @@ impl Operation {
     /// Whether it changes the cloud.
     #[must_use]
     pub fn writes(&self) -> bool {
-        !matches!(self.verb, Verb::ReadMark | Verb::CheckMark { .. })
+        !matches!(self.verb, Verb::ReadMark { .. } | Verb::CheckMark { .. })
     }
 }

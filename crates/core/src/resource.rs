@@ -198,6 +198,9 @@ pub struct Orphan {
     /// Tags of the deployment on it, which go with its mark.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
+    /// Why it cannot be deleted, as far as a look tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
 }
 
 impl Orphan {
@@ -205,6 +208,7 @@ impl Orphan {
     #[must_use]
     pub fn new(address: Address, kind: &str, name: &str, identity: String, mark: Mark) -> Self {
         let (kind, name) = (kind.to_owned(), name.to_owned());
-        Self { address, kind, name, identity, mark, holds_data: false, entries: Vec::new(), tags: BTreeSet::new() }
+        let (entries, tags) = (Vec::new(), BTreeSet::new());
+        Self { address, kind, name, identity, mark, holds_data: false, entries, tags, refusal: None }
     }
 }

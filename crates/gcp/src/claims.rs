@@ -46,6 +46,11 @@ struct Known {
     searching: bool,
     removing: bool,
     elsewhere: bool,
+    /// Accounts whose grant stays because another deployment relies on it.
+    left: BTreeSet<String>,
+    /// What a list shows to be left of the subscription's being made again, and what the last look at it knew of that.
+    spare: Option<String>,
+    spare_looked_at: Option<String>,
     /// The project's number, by which some accounts name it.
     number: Option<String>,
     notes: BTreeSet<String>,
@@ -115,6 +120,35 @@ impl Claims {
         let mut known = self.known();
         let since = known.listed_only.entry(identity.to_owned()).or_insert_with(Instant::now);
         since.elapsed() < retry::shortened(SHOWN_AFTER)
+    }
+
+    /// Another deployment relies on what this account may do with itself.
+    pub(crate) fn leave(&self, email: &str) {
+        self.known().left.insert(email.to_owned());
+    }
+
+    /// The accounts that were left so.
+    pub(crate) fn left(&self) -> Vec<String> {
+        self.known().left.iter().cloned().collect()
+    }
+
+    /// What is left of the subscription's being made again.
+    pub(crate) fn set_spare(&self, spare: Option<String>) {
+        self.known().spare = spare;
+    }
+
+    /// The same, for a look at the subscription.
+    pub(crate) fn look_at_spare(&self) -> Option<String> {
+        let mut known = self.known();
+        let spare = known.spare.clone();
+        known.spare_looked_at.clone_from(&spare);
+        spare
+    }
+
+    /// Whether there is more to look at than the last look at the subscription knew.
+    pub(crate) fn recalls_spare(&self) -> bool {
+        let known = self.known();
+        known.spare != known.spare_looked_at
     }
 
     /// Something for people to know.

@@ -42,6 +42,8 @@ pub(crate) struct Clients {
     pub(crate) storage_json: Json,
     /// Resource Manager, for its two calls.
     pub(crate) projects_json: Json,
+    /// Deletions in Pub/Sub: the SDK takes any answer with 200 for one.
+    pub(crate) pubsub_json: Json,
     pub(crate) trace: Tracer,
 }
 

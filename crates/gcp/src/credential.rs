@@ -256,6 +256,7 @@ async fn clients(endpoints: &Endpoints, credentials: &Credentials) -> Result<Cli
         iam: client!(google_cloud_iam_admin_v1::client::Iam, &endpoints.iam),
         storage_json: json(&endpoints.storage),
         projects_json: json(&endpoints.projects),
+        pubsub_json: json(&endpoints.pubsub),
         trace: Tracer::default(),
     })
 }

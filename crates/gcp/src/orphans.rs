@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Tags};
+use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Tags};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Error, ErrorKind};
 
@@ -11,6 +11,7 @@ use crate::claims::Claims;
 use crate::client::Reader;
 use crate::error::{NOT_SEEN, lacks_permission};
 use crate::names::{Names, Part, bucket_identity, pubsub_identity, short};
+use crate::resources::reattachment::spare_name;
 use crate::resources::{subscription, topic};
 use crate::tags::labels_of;
 
@@ -51,8 +52,14 @@ pub(crate) async fn marked(
     {
         return Err(unknown.clone());
     }
-    let found = all.filter_map(orphan).map(|orphan| confirmed(reader, orphan, deployments, &own, claims));
-    join_all(found).await.into_iter().filter_map(Result::transpose).collect()
+    let found = all.filter_map(orphan).map(|orphan| confirmed(reader, names, orphan, deployments, &own, claims));
+    let found: Vec<_> = join_all(found).await.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    // The look at a subscription that is there tells of its spare.
+    let there = |(identity, labels): (&String, &Labels)| matches!(labels, Ok(Some(_))).then(|| spare_name(identity));
+    let spares: Vec<_> = own.iter().filter_map(there).collect();
+    let (spares, orphans): (Vec<_>, Vec<_>) = found.into_iter().partition(|orphan| spares.contains(&orphan.identity));
+    claims.set_spare(spares.into_iter().map(|spare| spare.name).next());
+    Ok(orphans)
 }
 
 /// The labels of something; `None` if it is not there.
@@ -72,6 +79,7 @@ async fn labels_there(reader: &Reader, part: Part, name: &str) -> Labels {
 /// new: a short time later it is gone. The list of buckets is never old (<https://cloud.google.com/storage/docs/consistency>).
 async fn confirmed(
     reader: &Reader,
+    names: &Names,
     listed: Orphan,
     deployments: &[String],
     own: &Own,
@@ -81,14 +89,33 @@ async fn confirmed(
     if part == Part::Bucket {
         return Ok(Some(listed));
     }
+    let is_named = own.contains_key(&listed.identity);
     let labels = match own.get(&listed.identity) {
         Some(labels) => labels.clone(),
         None => labels_there(reader, part, listed.identity.trim_start_matches("//pubsub.googleapis.com/")).await,
     };
     match labels {
         Ok(None) if claims.is_new(&listed.identity) => Err(not_shown(part, &listed.name)),
-        Ok(labels) => Ok(labels.and_then(|labels| orphan(part, listed.identity, &labels, deployments))),
+        Ok(labels) => match labels.and_then(|labels| orphan(part, listed.identity, &labels, deployments)) {
+            Some(orphan) if part == Part::Topic && !is_named => {
+                with_refusal(reader, names, orphan, claims).await.map(Some)
+            }
+            orphan => Ok(orphan),
+        },
         Err(error) if lacks_permission(&error) => Ok(Some(listed)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A topic with why it cannot be deleted. Whoever may not look finds out when it is.
+async fn with_refusal(reader: &Reader, names: &Names, orphan: Orphan, claims: &Claims) -> Result<Orphan, Error> {
+    if orphan.mark.origin != Origin::Created {
+        return Ok(orphan);
+    }
+    let topic = names.topic_name(&orphan.name);
+    match topic::deletion_blockers(reader, names, &topic, &claims.deployments()).await {
+        Ok(refusal) => Ok(Orphan { refusal, ..orphan }),
+        Err(error) if lacks_permission(&error) => Ok(orphan),
         Err(error) => Err(error),
     }
 }
@@ -144,7 +171,6 @@ pub(crate) async fn observe(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provision_core::mark::Origin;
 
     #[test]
     fn orphans_are_known_by_their_label_alone() {

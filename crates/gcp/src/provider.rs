@@ -9,7 +9,7 @@ use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets as _};
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
-use provision_core::operation::Operation;
+use provision_core::operation::{Operation, Verb};
 use provision_core::output::Output;
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
@@ -131,7 +131,21 @@ impl<C: AsRef<Reader>> Provider<C> {
     async fn observe_subscription(&self) -> Result<Observation, Error> {
         let (names, with_access) = (self.names(), self.settings.service_account().is_some());
         let name = names.subscription.as_deref().unwrap_or_default();
-        subscription::observe(self.client.as_ref(), &names, name, with_access, &self.claims).await
+        let spare = self.claims.look_at_spare();
+        let found = subscription::observe(self.client.as_ref(), &names, name, with_access, &self.claims).await?;
+        Ok(subscription::with_spare(found, spare.as_deref()))
+    }
+}
+
+impl Provider<Writer> {
+    /// With our mark our claim to what deployments share goes.
+    async fn take_out_left(&self, operation: &Operation) -> Result<(), Error> {
+        match &operation.verb {
+            Verb::Delete { mark } | Verb::RemoveMark { mark: Some(mark), .. } => {
+                access::take_out_left(&self.client, &self.claims, mark).await
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -161,7 +175,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let Ok(part) = Part::of(address) else { return Vec::new() };
         match part {
             Part::Bucket => bucket::desired(settings, origin),
-            Part::Topic => topic::desired(settings, &names),
+            Part::Topic => topic::desired(settings, &names, origin),
             Part::Subscription => subscription::desired(settings, &names, origin),
             Part::Notification => notification::desired(&names),
             Part::Access => access::desired(settings),
@@ -170,7 +184,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn recall(&self, access: &[String]) -> Vec<Address> {
         let more = self.claims.recall(self.settings.service_account(), access);
-        if more { vec![Part::Access.address()] } else { Vec::new() }
+        let recalled = [(Part::Access, more), (Part::Subscription, self.claims.recalls_spare())];
+        recalled.into_iter().filter(|(_, more)| *more).map(|(part, _)| part.address()).collect()
     }
 
     fn outputs(&self) -> Vec<Output> {
@@ -256,7 +271,8 @@ impl Provisioner for Provider<Writer> {
                 subscription::update_tags(client, &names.subscription_name(name), found, changes).await
             }
             part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
+        }?;
+        self.take_out_left(operation).await
     }
 
     async fn create(
@@ -308,7 +324,8 @@ impl Provisioner for Provider<Writer> {
             Part::Topic => topic::delete(client, &names, &topic, &ours, context).await,
             Part::Subscription => subscription::delete(client, &names.subscription_name(name), context).await,
             part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
+        }?;
+        self.take_out_left(operation).await
     }
 }
 

@@ -4,6 +4,7 @@
 use provision_sandbox::fault::{Nth, What};
 use provision_tests::answers::{query, s3, sqs};
 
+use crate::clouds::aws::hand::boto;
 use crate::clouds::{AWS, fault};
 
 /// What a run does with an answer in the place of its own: the command, the call, the answer, the exit code, what is said.
@@ -189,6 +190,23 @@ fn errors_of_single_keys_are_told_apart() {
         let ran = AWS.ends(&stage, ends, &["destroy", "--yes", "--delete-data", AWS.bucket]);
         assert_eq!(ran.contains("object lock"), ends != 0, "{code}: {ran}");
     }
+}
+
+/// One pass over everything takes all open uploads, however many pages they are, and another finds nothing.
+#[test]
+fn open_uploads_are_aborted_page_by_page() {
+    let stage = AWS.applied();
+    boto(
+        &stage.hand(),
+        "from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool: list(pool.map(lambda i: s3.create_multipart_upload(Bucket=b, Key=f'k{i}'), range(1001)))",
+    );
+    stage.faults().clear();
+    let ran = AWS.ends(&stage, 0, &["destroy", "--yes", "--delete-data", AWS.bucket]);
+    assert!(ran.contains("1,001 objects, versions and uploads deleted"), "{ran}");
+    // The look before it, and two passes.
+    assert_eq!(stage.faults().count("s3:ListObjectVersions"), 3);
+    assert_eq!((AWS.ours)(&stage.hand()), Vec::<String>::new());
 }
 
 /// A service that deletes nothing and says that it does: there is an end to that.

@@ -1,6 +1,6 @@
 //! What others have on AWS that the service takes no more, or that keeps ours out: said at plan by name, and the rest goes on.
 
-use provision_sandbox::fault::Nth;
+use provision_sandbox::fault::{Nth, When};
 use provision_tests::answers::s3;
 use provision_tests::stage::Stage;
 
@@ -123,6 +123,16 @@ fn denial_is_told_in_the_services_own_words() {
     assert!(drift.contains("of the organization") && !drift.contains("grant `s3:GetBucketCORS`"), "{drift}");
 }
 
+/// What several facets are read from is one read.
+#[test]
+fn policy_that_may_not_be_read_is_told_once() {
+    let stage = AWS.applied();
+    let message = "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:GetBucketPolicy on resource: \"b\"";
+    fault(&stage, "s3:GetBucketPolicy", Nth::Every, s3(403, "AccessDenied", message));
+    let drift = AWS.ends(&stage, 1, &["drift"]);
+    assert_eq!(drift.matches("error: ").count(), 1, "{drift}");
+}
+
 /// Whoever denies everybody the queue silences the server: the statement is named, and apply does not pretend to mend it.
 #[test]
 fn statement_that_silences_the_queue_is_never_in_sync() {
@@ -131,10 +141,65 @@ fn statement_that_silences_the_queue_is_never_in_sync() {
         &stage.hand(),
         "attribute(Policy=document(of_queue() + [{'Sid': 'closed', 'Effect': 'Deny', 'Principal': '*', 'Action': 'sqs:Send*', 'Resource': '*'}]))",
     );
-    for command in [&["drift"][..], &["apply", "--yes"]] {
-        let ran = AWS.ends(&stage, 6, command);
-        assert!(ran.contains("no message gets through") && ran.contains("`closed`"), "{ran}");
+    is_told_and_not_mended(&stage, "no message gets through queue `acme-{s}-events`: statement `closed`");
+}
+
+/// The same for its files, whether all are denied or the server alone.
+#[test]
+fn statement_that_silences_the_bucket_is_never_in_sync() {
+    for principal in ["'*'", "{'AWS': iam.get_role(RoleName='node')['Role']['Arn']}"] {
+        let stage = AWS.applied();
+        let closed = format!(
+            "s3.put_bucket_policy(Bucket=b, Policy=document(statements() + [{{'Sid': 'closed', 'Effect': 'Deny', 'Principal': {principal}, 'Action': 's3:Put*', 'Resource': 'arn:aws:s3:::' + b + '/*'}}]))"
+        );
+        boto(&stage.hand(), &closed);
+        is_told_and_not_mended(&stage, "the server may not use bucket `acme-{s}`: statement `closed`");
+        boto(
+            &stage.hand(),
+            "s3.put_bucket_policy(Bucket=b, Policy=document([one for one in statements() if one['Sid'] != 'closed']))",
+        );
+        AWS.is_in_sync(&stage);
     }
+}
+
+/// Drift, in every form of the report; apply writes nothing, and names the statement.
+fn is_told_and_not_mended(stage: &Stage, says: &str) {
+    let drift = AWS.ends(stage, 2, &["drift"]);
+    assert!(drift.contains(says) && drift.contains("delivery.denied_by"), "{drift}");
+    assert!(drift.contains("apply cannot mend it: narrow or remove that statement"), "{drift}");
+    let junit = AWS.ends(stage, 2, &["drift", "--format", "junit"]);
+    assert!(junit.contains("<failure") && !junit.contains("<error"), "{junit}");
+    stage.faults().clear();
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        let ran = AWS.ends(stage, 6, command);
+        assert!(ran.contains(says), "{ran}");
+    }
+    wrote_nothing(stage);
+}
+
+/// SQS answers 200 for a queue that is there with the same attributes, and ignores the tags: one that somebody makes between our look
+/// and our call is not ours.
+#[test]
+fn queue_of_others_that_appears_right_before_ours_is_not_taken() {
+    let stage = AWS.planned();
+    stage.hook("sqs:GetQueueUrl", 2, When::After, |hand| {
+        boto(
+            hand,
+            "sqs.create_queue(QueueName='acme-{s}-runs', tags={'team': 'theirs'}, Attributes={'ReceiveMessageWaitTimeSeconds': '10', 'VisibilityTimeout': '30', 'MessageRetentionPeriod': '345600', 'SqsManagedSseEnabled': 'true'})",
+        );
+    });
+    let ran = AWS.run(&stage, &["apply", "--yes"]);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!([3, 5].contains(&ran.code) && said.contains("somebody else may have made it"), "{} {said}", ran.code);
+    let theirs = || python(&stage.hand(), "print(sqs.list_queue_tags(QueueUrl=u('acme-{s}-runs'))['Tags'])");
+    assert_eq!(theirs(), "{'team': 'theirs'}");
+    let plan = AWS.ends(&stage, 6, &["plan"]);
+    assert!(plan.contains("adopt = true"), "{plan}");
+    AWS.ends(&stage, 6, &["destroy", "--yes"]);
+    AWS.change(&stage, &[("-runs\"\n", "-runs\"\nadopt = true\n")]);
+    AWS.succeed(&stage, &["destroy", "--yes"]);
+    assert_eq!(theirs(), "{'team': 'theirs'}");
+    assert_eq!((AWS.ours)(&stage.hand()), Vec::<String>::new());
 }
 
 /// On a queue that was adopted others' settings are warned about.
@@ -149,5 +214,5 @@ s3.put_bucket_policy(Bucket=b, Policy=document([{'Sid': 'closed', 'Effect': 'Den
     AWS.change(&stage, AWS.plans.adopting);
     let plan = AWS.ends(&stage, 0, &["plan"]);
     assert!(plan.contains("events may not get through queue `acme-{s}-events`: max_message_bytes 1024"), "{plan}");
-    assert!(plan.contains("statement `closed` of its policy denies it to all"), "{plan}");
+    assert!(plan.contains("statement `closed` of its policy denies it"), "{plan}");
 }

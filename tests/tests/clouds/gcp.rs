@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use self::hand::{
     ACCOUNT, BUCKET, POLICY, PROJECT, SUBSCRIPTION, TOPIC, delete_entries, list, others, ours, patch, put_others,
-    set_policy, update_subscription,
+    set_policy, update_subscription, update_topic,
 };
 use super::{CloudFixture, Denied, Edit, Edits, Faults, Foreign, Plans, Setting};
 
@@ -195,6 +195,31 @@ const EDITS: Edits = Edits {
         Edit {
             shows: "soft_delete_days",
             make: |hand| patch(hand, json!({"softDeletePolicy": {"retentionDurationSeconds": "864000"}})),
+        },
+        Edit {
+            shows: "delivery.requester_pays",
+            make: |hand| patch(hand, json!({"billing": {"requesterPays": true}})),
+        },
+        Edit {
+            shows: "delivery.ip_filter",
+            make: |hand| {
+                let public = json!({"allowedIpCidrRanges": ["192.0.2.0/24"]});
+                patch(hand, json!({"ipFilter": {"mode": "Enabled", "publicNetworkSource": public}}));
+            },
+        },
+        Edit {
+            shows: "delivery.schema",
+            make: |hand| {
+                let schema = json!({"schema": "projects/acme-ml/schemas/orders", "encoding": "JSON"});
+                update_topic(hand, "schemaSettings", &schema);
+            },
+        },
+        Edit {
+            shows: "delivery.message_transforms",
+            make: |hand| {
+                let function = json!({"functionName": "drop", "code": "function drop(message) { return null; }"});
+                update_topic(hand, "messageTransforms", &json!([{"javascriptUdf": function}]));
+            },
         },
         Edit {
             // Theirs answers before ours. Who edits ours makes it theirs: rules have no id.

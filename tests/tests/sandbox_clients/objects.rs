@@ -1,5 +1,11 @@
 //! Objects under boto3: encryption, checksums, parts.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use provision_sandbox::EmulatorKind;
+
 use super::{boto3, sandbox};
 
 #[test]
@@ -93,4 +99,37 @@ s3.put_object(Bucket='mine', Key='k')
 print(s3.head_object(Bucket='mine', Key='k')['Metadata']['who'])",
     );
     assert_eq!(printed, ["[['Deleted']] [['Deleted']] [['Errors']]", "=?UTF-8?B?Wm/Dg8Kr?="]);
+}
+
+/// A part that is sent again takes the place of the first; one that is named twice is out of order.
+#[test]
+fn parts_are_named_once_and_in_order() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
+upload = {'Bucket': 'mine', 'Key': 'k', 'UploadId': s3.create_multipart_upload(Bucket='mine', Key='k')['UploadId']}
+first, again = [{'PartNumber': 1, 'ETag': s3.upload_part(**upload, PartNumber=1, Body=body)['ETag']} for body in (b'old', b'new')]
+print([code(s3.complete_multipart_upload, **upload, MultipartUpload={'Parts': parts}) for parts in ([again, again], [first, again], [first])])
+s3.complete_multipart_upload(**upload, MultipartUpload={'Parts': [again]})
+print(s3.get_object(Bucket='mine', Key='k')['Body'].read())",
+    );
+    assert_eq!(printed, ["['InvalidPartOrder', 'InvalidPartOrder', 'InvalidPart']", "b'new'"]);
+}
+
+/// A client that asks first sends nothing until it is told to (<https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1>).
+#[test]
+fn body_is_asked_for_where_a_client_waits_with_it() {
+    let sandbox = sandbox();
+    let mut stream = TcpStream::connect(sandbox.address(EmulatorKind::Aws).unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let head =
+        "PUT /mine/k HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(asked, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"x").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 40"), "{answer}");
 }

@@ -15,6 +15,11 @@ def said(call, **more):
         rest = [key for key in found if key not in ['Code', 'Message', 'SandboxReason', 'Type', 'QueryErrorCode', 'Detail']]
         return ' '.join([str(status), found['Code'], *[f'{key}={found[key]}' for key in sorted(rest)]])
     return 'OK'
+def told_policy(action, resource):
+    statement = {'Effect': 'Deny', 'Principal': '*', 'Action': action, 'Resource': resource}
+    try: s3.put_bucket_policy(Bucket='mine', Policy=json.dumps({'Version': '2012-10-17', 'Statement': statement}))
+    except ClientError as error: return error.response['Error']['Code'] + ' ' + error.response['Error']['Message']
+    return 'OK'
 def raw(method, path, body='', region='eu-west-1', **headers):
     signed = f'AWS4-HMAC-SHA256 Credential=123456789012/20260101/{region}/s3/aws4_request, SignedHeaders=host, Signature=x'
     headers = {'authorization': signed, **{name.replace('_', '-'): value for name, value in headers.items()}}
@@ -102,6 +107,8 @@ fn settings_are_taken_as_recorded() {
         ),
         ("said(s3.put_bucket_policy, Bucket='mine', Policy='random string')", "400 MalformedPolicy"),
         ("said(s3.put_bucket_policy, Bucket='mine', Policy='{}')", "400 MalformedPolicy"),
+        ("told_policy('s3:PutObject', 'arn:aws:s3:::*/*')", "MalformedPolicy Policy has invalid resource"),
+        ("told_policy('s3:GetEverything', 'arn:aws:s3:::mine/*')", "MalformedPolicy Policy has invalid action"),
         ("raw('OPTIONS', '/none/k', origin='https://a')", "403 AccessForbidden OPTIONS BUCKET"),
         ("raw('OPTIONS', '/mine/k')", "400 BadRequest"),
         ("raw('OPTIONS', '/mine/k', origin='https://a')", "403 AccessForbidden OPTIONS BUCKET"),

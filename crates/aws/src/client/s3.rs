@@ -19,6 +19,15 @@ pub(crate) struct VersionPage {
     pub(crate) next: (Option<String>, Option<String>),
 }
 
+/// A page of open uploads.
+#[derive(Default)]
+pub(crate) struct UploadPage {
+    /// Keys and ids.
+    pub(crate) uploads: Vec<(String, String)>,
+    pub(crate) truncated: bool,
+    pub(crate) next: (Option<String>, Option<String>),
+}
+
 /// Why one key of a batch was not deleted.
 pub(crate) struct KeyError {
     pub(crate) key: String,
@@ -175,25 +184,31 @@ impl Reader {
         Ok(Some(VersionPage { objects: versions.chain(markers).filter_map(identifier).collect(), truncated, next }))
     }
 
-    /// Keys and ids of open uploads, at most 1,000 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>.
+    /// One page of keys and ids of open uploads, at most 1,000 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>.
     pub(crate) async fn list_multipart_uploads(
         &self,
         bucket: &str,
         owner: &str,
-    ) -> Result<Vec<(String, String)>, Error> {
+        from: (Option<String>, Option<String>),
+    ) -> Result<UploadPage, Error> {
         let request = || {
             let request = self.clients.s3.list_multipart_uploads().bucket(bucket).expected_bucket_owner(owner);
-            request.encoding_type(EncodingType::Url)
+            let request = request.encoding_type(EncodingType::Url);
+            request.set_key_marker(from.0.clone()).set_upload_id_marker(from.1.clone())
         };
         let tried = format!("list the uploads of bucket `{bucket}`");
         let answer = send!("s3:ListMultipartUploads" needs ["s3:ListBucketMultipartUploads"], &tried, request());
-        let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(Vec::new()) };
-        if answer.is_truncated.is_none() {
+        let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(UploadPage::default()) };
+        let truncated = answer.is_truncated.ok_or_else(|| unreadable("s3:ListMultipartUploads", &tried))?;
+        let encoded = answer.encoding_type == Some(EncodingType::Url);
+        let next = (answer.next_key_marker.map(|key| decoded(key, encoded)), answer.next_upload_id_marker);
+        // A page that leads nowhere, or back to itself, would be read for ever.
+        if truncated && (next.0.is_none() || next == from || next.0 < from.0) {
             return Err(unreadable("s3:ListMultipartUploads", &tried));
         }
-        let encoded = answer.encoding_type == Some(EncodingType::Url);
         let uploads = answer.uploads.unwrap_or_default().into_iter();
-        Ok(uploads.filter_map(|upload| Some((decoded(upload.key?, encoded), upload.upload_id?))).collect())
+        let uploads = uploads.filter_map(|upload| Some((decoded(upload.key?, encoded), upload.upload_id?))).collect();
+        Ok(UploadPage { uploads, truncated, next })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::contents;
 use crate::names::{Names, Part};
 use crate::policy::{Document, Quota, with_sid};
 use crate::resources::encryption::{self, DefaultEncryption};
-use crate::resources::{Facets, Write, cors, typed};
+use crate::resources::{Facets, Write, cors, delivery, typed};
 use crate::tags::set_and_removed;
 
 provision_core::facets! {
@@ -28,6 +28,7 @@ provision_core::facets! {
         Encryption = ("encryption", 'e', Whole, Exclusive, OwnCall),
         Versioning = ("versioning", 'v', Whole, Exclusive, OwnCall),
         Policy = ("policy", 't', Whole, Named, OwnCall),
+        Delivery = ("delivery", 'd', Whole, Exclusive, SameCall),
         Cors = ("cors", 'c', Whole, Named, OwnCall),
         Tags = ("tags", 'g', Tags, Exclusive, SameCall),
     }
@@ -75,6 +76,8 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
             (created || bucket.versioning.is_some()).then(|| facet.desired(desired, "aws.bucket.versioning"))
         }
         BucketFacet::Policy => private.then(|| facet.desired(tls_only(names), "aws.bucket")),
+        // Nothing is to be in the way.
+        BucketFacet::Delivery => created.then(|| facet.desired(json!({}), "aws.bucket")),
         BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "aws.bucket.cors")),
         BucketFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
     })
@@ -115,10 +118,14 @@ pub(crate) async fn observe(
     if let Some(instead) = reads.instead() {
         return instead.map(|found| (found, Vec::new()));
     }
-    let warnings = reads.warnings(settings, names);
+    let unnamed_key = reads.unnamed_key(settings);
     // Without its tags nobody knows whose it is.
     let tags = std::mem::replace(&mut reads.tags, Ok(Tags::new()))?;
-    Ok((Observation::Present(Box::new(reads.present(settings, names, &tags))), warnings))
+    let present = reads.present(settings, names, &tags);
+    let denied = delivery::on_adopted(&present, settings.aws.bucket.adopt);
+    let denied = denied.and_then(|observed| delivery::refusal(&silenced(names), observed));
+    let warnings = unnamed_key.into_iter().chain(denied.map(|refusal| refusal.reason)).collect();
+    Ok((Observation::Present(Box::new(present)), warnings))
 }
 
 impl Reads {
@@ -180,24 +187,11 @@ impl Reads {
             && is_denied_unexplained(&self.cors)
     }
 
-    /// What keeps the server from its files, and is not ours to change: a key that the plan file does not name, statements of
-    /// others.
-    fn warnings(&self, settings: &Settings, names: &Names) -> Vec<String> {
+    /// A key that the plan file does not name keeps the server from its files.
+    fn unnamed_key(&self, settings: &Settings) -> Option<String> {
         let rule = self.encryption.as_ref().ok().and_then(Option::as_ref);
         let key = rule.and_then(DefaultEncryption::observed).and_then(|encryption| encryption.kms_key);
-        let unnamed = key.and_then(|key| encryption::unnamed_key(settings, &key));
-        let text = self.policy.as_ref().ok().and_then(Option::as_deref);
-        let policy = document(text, &names.bucket).unwrap_or_default();
-        let objects = format!("{}/*", names.bucket_arn());
-        let everywhere = |resources: &Value| {
-            let resources = resources.as_array().into_iter().flatten();
-            resources.into_iter().any(|resource| *resource == objects.as_str() || resource == "*")
-        };
-        let denied = policy.denying(&names.sids, &["s3:GetObject", "s3:PutObject"], everywhere).into_iter();
-        let denied = denied.map(|statement| {
-            format!("the server may not use bucket `{}`: {statement} of its policy denies it to all", names.bucket)
-        });
-        unnamed.into_iter().chain(denied).collect()
+        key.and_then(|key| encryption::unnamed_key(settings, &key))
     }
 
     fn present(self, settings: &Settings, names: &Names, tags: &Tags) -> Present {
@@ -216,12 +210,19 @@ impl Reads {
             }
             BucketFacet::Versioning => facet.observed(versioning.clone()),
             BucketFacet::Policy => facet.entries(policy.clone().map(|policy| statements(&policy, names))),
+            BucketFacet::Delivery => {
+                facet.observed(policy.as_ref().map(|policy| delivery::of_bucket(policy, names)).map_err(Clone::clone))
+            }
             BucketFacet::Cors => facet.entries(cors.clone().map(|rules| cors::entries(&rules, settings, names))),
             BucketFacet::Tags => facet.observed(Ok(without_mark(tags))),
         });
         let refused =
             policy.iter().find_map(|policy| policy.refused(&names.sids, &format!("bucket `{}`", names.bucket)));
-        let blockers = refused.into_iter().map(|refusal| (BucketFacet::Policy.spec().name, refusal)).collect();
+        let refused = refused.map(|refusal| (BucketFacet::Policy.spec().name, refusal));
+        let denied = policy.iter().map(|policy| delivery::of_bucket(policy, names));
+        let denied = denied.filter_map(|observed| delivery::refusal(&silenced(names), &observed));
+        let denied = denied.map(|refusal| (BucketFacet::Delivery.spec().name, refusal));
+        let blockers = refused.into_iter().chain(denied).collect();
         Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
     }
 }
@@ -251,6 +252,11 @@ fn with_region<'a>(head: &'a Error, other: Option<&'a Error>) -> &'a Error {
     other.filter(|other| other.hint().is_some() || other.code().is_some()).unwrap_or(head)
 }
 
+/// What a statement of others comes to.
+fn silenced(names: &Names) -> String {
+    format!("the server may not use bucket `{}`", names.bucket)
+}
+
 fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {
     Document::read(text, "s3:GetBucketPolicy", &format!("read the policy of bucket `{bucket}`"))
 }
@@ -274,11 +280,12 @@ pub(crate) async fn create(
     for (facet, value) in facets {
         match BucketFacet::of(facet)? {
             BucketFacet::Ownership => ownership = typed::<Option<String>>(value)?,
-            // By calls of their own, or with the tags.
+            // By calls of their own, with the tags, or not at all.
             BucketFacet::PublicAccess
             | BucketFacet::Encryption
             | BucketFacet::Versioning
             | BucketFacet::Policy
+            | BucketFacet::Delivery
             | BucketFacet::Cors
             | BucketFacet::Tags => {}
         }
@@ -361,6 +368,8 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         BucketFacet::Encryption => encryption::write(writer, names, write).await,
         BucketFacet::Versioning => writer.put_bucket_versioning(bucket, owner, typed(value)?).await,
         BucketFacet::Policy => write_policy(writer, names, write).await,
+        // Statements of others are theirs: none is ever taken out.
+        BucketFacet::Delivery => Ok(()),
         BucketFacet::Cors => cors::write(writer, names, write).await,
         BucketFacet::Tags => Err(Error::bug("tags are written with the mark")),
     }
@@ -429,7 +438,7 @@ mod tests {
             let desired = desired(&settings, &names(&settings), origin);
             desired.iter().map(|desired| desired.facet.key).collect::<String>()
         };
-        assert_eq!(desired(PLAN, Origin::Created), "opevtcg");
+        assert_eq!(desired(PLAN, Origin::Created), "opevtdcg");
         assert_eq!(desired(PLAN, Origin::Adopted), "cg");
         let full = format!("{PLAN}\nprivate = true\nversioning = false\nencryption = \"AES256\"");
         assert_eq!(desired(&full, Origin::Adopted), "opevtcg");

@@ -1,10 +1,14 @@
-//! What keeps messages from getting through a queue: attributes that others set on it, and statements of theirs in its policy.
+//! What keeps messages from getting through a queue, and files from getting into the bucket: attributes that others set, and
+//! statements of theirs in a policy.
 
-use provision_core::mark::Tags;
+use provision_core::facet::Observed;
+use provision_core::mark::{Origin, Tags};
 use provision_core::refusal::Refusal;
+use provision_core::resource::Present;
 use serde_json::{Map, Value, json};
 
-use crate::policy::Document;
+use crate::names::Names;
+use crate::policy::{Document, covers};
 
 /// The service's names for the attributes, with what they have where nothing is in the way
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
@@ -19,11 +23,28 @@ const LONGEST_EVENT: u64 = 16 << 10;
 /// A message that is taken away after fewer looks at it is lost to a server that was restarted.
 const FEWEST_RECEIVES: u64 = 3;
 
+/// The name of the facet.
+pub(crate) const NAME: &str = "delivery";
+
 /// What senders and the server do with the queue.
 const ACTIONS: [&str; 3] = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"];
 
-/// What is in the way, by name; nothing is desired.
-pub(crate) fn observed(attributes: &Tags, policy: &Document, sids: &[String]) -> Value {
+/// What the server does with every object.
+const OBJECT_ACTIONS: [&str; 2] = ["s3:GetObject", "s3:PutObject"];
+
+/// What is in the way in a bucket's policy: a statement that is for all of its objects.
+pub(crate) fn of_bucket(policy: &Document, names: &Names) -> Value {
+    let objects = format!("{}/*", names.bucket_arn());
+    let everywhere = |resources: &Value| {
+        let mut resources = resources.as_array().into_iter().flatten().filter_map(Value::as_str);
+        resources.any(|resource| covers(resource, &objects))
+    };
+    let denied = policy.denying(names, &OBJECT_ACTIONS, everywhere);
+    if denied.is_empty() { json!({}) } else { json!({ "denied_by": denied }) }
+}
+
+/// What is in the way of a queue's messages, by name; nothing is desired.
+pub(crate) fn of_queue(attributes: &Tags, policy: &Document, names: &Names) -> Value {
     let number = |name: &str| attributes.get(name).and_then(|text| text.parse::<u64>().ok());
     let mut found = Map::new();
     let mut note = |name: &str, value: Value| drop(found.insert(name.to_owned(), value));
@@ -32,7 +53,7 @@ pub(crate) fn observed(attributes: &Tags, policy: &Document, sids: &[String]) ->
     short.into_iter().for_each(|longest| note("max_message_bytes", json!(longest)));
     let soon = receives(attributes).filter(|receives| *receives < FEWEST_RECEIVES);
     soon.into_iter().for_each(|receives| note("dead_letters_after_receives", json!(receives)));
-    let denied = policy.denying(sids, &ACTIONS, |_| true);
+    let denied = policy.denying(names, &ACTIONS, |_| true);
     if !denied.is_empty() {
         note("denied_by", json!(denied));
     }
@@ -46,20 +67,27 @@ fn receives(attributes: &Tags) -> Option<u64> {
 }
 
 /// Statements of others are theirs to change.
-pub(crate) fn refusal(queue: &str, observed: &Value) -> Option<Refusal> {
+pub(crate) fn refusal(silenced: &str, observed: &Value) -> Option<Refusal> {
     let denied: Vec<_> = observed["denied_by"].as_array()?.iter().filter_map(Value::as_str).collect();
     Some(Refusal {
-        reason: format!(
-            "no message gets through queue `{queue}`: {} of its policy denies it to all",
-            denied.join(" and ")
-        ),
+        reason: format!("{silenced}: {} of its policy denies it", denied.join(" and ")),
         hint: "narrow or remove that statement".to_owned(),
     })
 }
 
+/// What is in the way on something that was adopted, or is to be: its settings are not ours to change.
+pub(crate) fn on_adopted(present: &Present, adopting: bool) -> Option<&Value> {
+    let adopted = present.mark.as_ref().map_or(adopting, |mark| mark.origin == Origin::Adopted);
+    let observed = present.observed.iter().find(|(name, _)| adopted && *name == NAME);
+    match observed {
+        Some((_, Observed::Value(value))) => Some(value),
+        _ => None,
+    }
+}
+
 /// The attributes that take out of the way what is in it.
-pub(crate) fn cleared(attributes: &Tags, policy: &Document, sids: &[String]) -> Tags {
-    let observed = observed(attributes, policy, sids);
+pub(crate) fn cleared(attributes: &Tags, policy: &Document, names: &Names) -> Tags {
+    let observed = of_queue(attributes, policy, names);
     let reset = [
         ("delay_s", DELAY, "0"),
         ("max_message_bytes", LONGEST_MESSAGE, "262144"),
@@ -73,11 +101,16 @@ pub(crate) fn cleared(attributes: &Tags, policy: &Document, sids: &[String]) -> 
 mod tests {
     use super::*;
 
+    use crate::names::tests::{names, settings};
+
+    const PLAN: &str = "[aws.bucket]\nname = \"acme\"\n[aws.access]\nrole = \"node\"";
+
     fn of(attributes: &[(&str, &str)], statement: Value) -> (Value, Tags) {
+        let names = names(&settings("", PLAN));
         let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let text = json!({ "Statement": [statement] }).to_string();
         let policy = Document::read(Some(&text), "sqs:GetQueueAttributes", "read").unwrap();
-        (observed(&attributes, &policy, &[]), cleared(&attributes, &policy, &[]))
+        (of_queue(&attributes, &policy, &names), cleared(&attributes, &policy, &names))
     }
 
     #[test]
@@ -95,5 +128,24 @@ mod tests {
         assert_eq!(cleared.len(), 3);
         assert!(refusal("q", &observed).unwrap().reason.contains("`Closed`"));
         assert!(refusal("q", &json!({"delay_s": 1})).is_none());
+    }
+
+    #[test]
+    fn a_statement_that_keeps_the_servers_files_out_is_told() {
+        let names = names(&settings("", PLAN));
+        let told = |principal: Value, action: &str, resource: &str| {
+            let statement = json!({"Sid": "Closed", "Effect": "Deny", "Principal": principal, "Action": action,
+                "Resource": resource});
+            let text = json!({ "Statement": [statement] }).to_string();
+            of_bucket(&Document::read(Some(&text), "s3:GetBucketPolicy", "read").unwrap(), &names) != json!({})
+        };
+        assert!(
+            told(json!("*"), "s3:*", "*")
+                && told(json!({"AWS": "arn:aws:iam::1:root"}), "s3:Put*", "arn:aws:s3:::acme*")
+        );
+        assert!(told(json!({"AWS": ["x", "arn:aws:iam::1:role/node"]}), "s3:PutObject", "arn:aws:s3:::acme/*"));
+        assert!(!told(json!({"AWS": "arn:aws:iam::1:role/x"}), "s3:PutObject", "arn:aws:s3:::acme/*"));
+        assert!(!told(json!("*"), "s3:PutObject", "arn:aws:s3:::acme/logs/*"));
+        assert!(!told(json!("*"), "s3:DeleteBucket", "arn:aws:s3:::acme"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_core::facet::{Desired, Observed};
+use provision_core::facet::Desired;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
@@ -165,7 +165,7 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
         |policy: Document| policy.entries(&names.sids, statement, POLICY_QUOTA, &format!("queue `{queue}`"));
     let delivery = attributes
         .clone()
-        .and_then(|attributes| policy.clone().map(|policy| delivery::observed(attributes, &policy, &names.sids)));
+        .and_then(|attributes| policy.clone().map(|policy| delivery::of_queue(attributes, &policy, names)));
     let observed = QueueFacet::all_observed(|facet| match facet {
         QueueFacet::Attributes => facet.observed(attributes.clone().map(Attributes::observed)),
         QueueFacet::Encryption => facet.observed(attributes.clone().map(Encryption::observed)),
@@ -174,7 +174,9 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
         QueueFacet::Tags => facet.observed(Ok(without_mark(tags))),
     });
     let refused = policy.iter().find_map(|policy| policy.dead(&names.sids, &format!("queue `{queue}`")));
-    let denied = delivery.iter().find_map(|observed| delivery::refusal(queue, observed));
+    let denied = delivery
+        .iter()
+        .find_map(|observed| delivery::refusal(&format!("no message gets through queue `{queue}`"), observed));
     let denied = denied.map(|refusal| (QueueFacet::Delivery.spec().name, refusal));
     let blockers = refused.map(|refusal| (QueueFacet::Policy.spec().name, refusal)).into_iter().chain(denied).collect();
     Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
@@ -191,7 +193,7 @@ fn policy(attributes: &Tags, queue: &str) -> Result<Document, Error> {
 /// SQS answers 200 for a queue that is there if every attribute of the call is as it has it, and ignores the tags
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>). That passes for made here,
 /// and costs no request more: nothing of a queue is written by a call of its own after its creation, so that nothing is
-/// ever decided from it; it is as desired to the letter, our statement in its policy included; and before the last mark is
+/// ever decided from it; it is as desired to the letter, our statement in its policy included; and before any last mark is
 /// written its tags are read, beside the other writes, where the mark of another one, or none, stops the run.
 pub(crate) async fn create(
     writer: &Writer,
@@ -272,16 +274,18 @@ async fn write_policy(writer: &Writer, names: &Names, queue: &str, value: &Value
 
 async fn clear_delivery(writer: &Writer, names: &Names, queue: &str) -> Result<(), Error> {
     let Some((url, attributes)) = read(writer.reader(), queue).await? else { return Err(gone_error(queue)) };
-    let cleared = delivery::cleared(&attributes, &policy(&attributes, queue)?, &names.sids);
+    let cleared = delivery::cleared(&attributes, &policy(&attributes, queue)?, names);
     if cleared.is_empty() { Ok(()) } else { writer.set_queue_attributes(queue, &url, &cleared).await }
 }
 
 /// What is in the way on a queue that was adopted, whose settings are not ours to change.
-pub(crate) fn warning(queue: &str, found: &Observation) -> Option<String> {
+pub(crate) fn warning(queue: &str, found: &Observation, adopting: bool) -> Option<String> {
     let Observation::Present(present) = found else { return None };
-    let observed = present.observed.iter().find(|(name, _)| *name == QueueFacet::Delivery.name());
-    let Some((_, Observed::Value(value))) = observed else { return None };
-    let members: Vec<_> = value.as_object()?.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let members: Vec<_> = delivery::on_adopted(present, adopting)?
+        .as_object()?
+        .iter()
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
     (!members.is_empty()).then(|| format!("events may not get through queue `{queue}`: {}", members.join(", ")))
 }
 
@@ -366,6 +370,7 @@ impl Encryption {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use provision_core::facet::Observed;
 
     use crate::names::tests::{names, settings};
 

@@ -35,7 +35,7 @@ pub(crate) async fn run(
     let errors: Vec<Error> = errors.into_iter().flatten().collect();
     view.drift(&sets, &errors, format);
     // What cannot be read, or is not ours, is unknown: never in sync.
-    let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::blockers)).collect();
+    let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::unknowns)).collect();
     if !blockers.is_empty() {
         let exit = signals.ended().unwrap_or_else(|| Exit::of_all(&blockers));
         return Err(Failure::Shown(exit, blockers));

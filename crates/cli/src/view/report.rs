@@ -121,7 +121,7 @@ fn of_change(change: &Change) -> Vec<Row<'_>> {
         Row { address: change.address.as_str(), line: change.line, rule, what, why }
     };
     let name = format!("{} `{}`", change.kind, change.name);
-    if let Some(refusal) = &change.refusal {
+    if let Some(refusal) = change.refusal.as_ref().filter(|_| !change.has_drifted()) {
         return vec![row(Rule::Refused, &refusal.reason, "refused")];
     }
     if change.missing {
@@ -135,7 +135,11 @@ fn of_change(change: &Change) -> Vec<Row<'_>> {
     }
     let untagged = (change.action == Action::Restore).then(|| row(Rule::Changed, &name, UNTAGGED));
     let differing = change.facets.iter().filter(|facet| facet.finding.differs());
-    untagged.into_iter().chain(differing.flat_map(|facet| of_facet(change, facet))).collect()
+    let unmendable = change
+        .refusal
+        .as_ref()
+        .map(|refusal| row(Rule::Changed, &refusal.reason, &format!("apply cannot mend it: {}", refusal.hint)));
+    unmendable.into_iter().chain(untagged).chain(differing.flat_map(|facet| of_facet(change, facet))).collect()
 }
 
 fn of_facet<'a>(change: &'a Change, facet: &'a FacetChange) -> Vec<Row<'a>> {

@@ -9,7 +9,7 @@ use crate::clouds::CloudId;
 
 /// What a set comes to.
 pub(crate) fn verdict(set: &ChangeSet) -> &'static str {
-    match (set.blockers().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
+    match (set.unknowns().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
         (false, ..) => "unknown",
         (_, true, ..) => "nothing of it exists (never applied, or deleted)",
         (_, _, true, _) => "drift",

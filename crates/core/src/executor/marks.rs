@@ -55,9 +55,7 @@ impl<'a> Marks<'a> {
     /// Whose a thing is that was there when it was to be created, its mark has to say.
     pub(super) async fn existed(&self, operation: &Operation, mark: &Mark) -> Result<(), Error> {
         let Some(tags) = self.provisioner.tags(operation).await? else { return Err(self.not_seen(operation)) };
-        let found = Mark::from_tags(&tags);
-        let ours = |found: &Mark| found.deployment == mark.deployment && found.is_for(&operation.identity);
-        if found.is_some_and(|found| ours(&found)) { Ok(()) } else { Err(self.appeared(operation)) }
+        if has_mark_of(operation, &tags, mark) { Ok(()) } else { Err(self.appeared(operation)) }
     }
 
     fn appeared(&self, operation: &Operation) -> Error {
@@ -116,8 +114,15 @@ impl<'a> Marks<'a> {
         ))
     }
 
-    pub(super) async fn read(&self, operation: &Operation) -> Result<(), Error> {
+    /// Read the tags of what this run made, and show by them that it did.
+    pub(super) async fn read(&self, operation: &Operation, mark: &Mark) -> Result<(), Error> {
         let tags = self.existing(operation).await?;
+        if Mark::from_tags(&tags).is_none() {
+            return Err(self.not_seen(operation));
+        }
+        if !has_mark_of(operation, &tags, mark) {
+            return Err(self.appeared(operation));
+        }
         let key = (operation.address.clone(), operation.name.clone());
         lock(&self.tags_read).insert(key, (Instant::now(), tags));
         Ok(())
@@ -194,6 +199,12 @@ impl<'a> Marks<'a> {
         }
         self.provisioner.update_tags(operation, &found, &changes).await
     }
+}
+
+/// Whether there is a mark of the same deployment among the tags, for the resource that an operation is about.
+fn has_mark_of(operation: &Operation, tags: &Tags, mark: &Mark) -> bool {
+    let found = Mark::from_tags(tags);
+    found.is_some_and(|found| found.deployment == mark.deployment && found.is_for(&operation.identity))
 }
 
 /// Whether the mark on a resource is one that this run may write over: the one it was planned from, its own, or the same as
@@ -305,11 +316,15 @@ mod tests {
     async fn what_was_there_already_is_ours_only_by_its_mark() {
         let mark = Mark::unfinished("ours", Origin::Created, THING);
         let create = || Verb::Create { mark: mark.clone(), tags: mark.to_tags(), facets: Map::new() };
+        // A service may say that it made what was there.
+        let read = || Verb::ReadMark { mark: mark.clone() };
         assert_eq!(carried_out(Some(&mark), create()).await.0, Ok(()));
+        assert_eq!(carried_out(Some(&mark), read()).await.0, Ok(()));
         let copied = Mark::unfinished("ours", Origin::Created, "another full name");
         let others = Mark::unfinished("theirs", Origin::Created, THING);
         for found in [None, Some(&copied), Some(&others)] {
             assert_eq!(carried_out(found, create()).await.0, Err(ErrorKind::Stale));
+            assert_eq!(carried_out(found, read()).await.0, Err(ErrorKind::Stale));
         }
     }
 

@@ -128,7 +128,7 @@ impl Clients {
     }
 
     /// The same through the one retry policy.
-    async fn json_repeated(&self, api: &Json, call: &Call<'_>) -> Result<Value, Error> {
+    pub(super) async fn json_repeated(&self, api: &Json, call: &Call<'_>) -> Result<Value, Error> {
         retry::call(|| self.json(api, call, None)).await
     }
 }

@@ -1,11 +1,11 @@
 //! Calls of Pub/Sub <https://cloud.google.com/pubsub/docs/reference/rest>.
 
 use google_cloud_iam_v1::model::{Policy, SetIamPolicyRequest};
-use google_cloud_pubsub::model::{
-    DeleteSubscriptionRequest, DeleteTopicRequest, GetSubscriptionRequest, GetTopicRequest, ListSubscriptionsRequest,
-    ListTopicSubscriptionsRequest, ListTopicsRequest, UpdateSubscriptionRequest, UpdateTopicRequest,
-};
 pub(crate) use google_cloud_pubsub::model::{ExpirationPolicy, PushConfig, Subscription, Topic};
+use google_cloud_pubsub::model::{
+    GetSubscriptionRequest, GetTopicRequest, ListSubscriptionsRequest, ListTopicSubscriptionsRequest,
+    ListTopicsRequest, UpdateSubscriptionRequest, UpdateTopicRequest,
+};
 use google_cloud_wkt::FieldMask;
 use provision_core::Error;
 use provision_core::mark::Tags;
@@ -113,24 +113,23 @@ impl Writer {
         self.clients().send(&call, request, send).await.map(|_| ())
     }
 
-    /// All labels: Pub/Sub has neither keys in masks nor preconditions
+    /// Only what the mask names: it has no keys of labels, and there are no preconditions
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/patch>.
-    pub(crate) async fn update_topic_labels(&self, name: &str, labels: &Tags) -> Result<(), Error> {
-        let tried = format!("write the labels of topic `{}`", short(name));
+    pub(crate) async fn update_topic(&self, topic: &Topic, mask: &[&str]) -> Result<(), Error> {
+        let name = topic.name.as_str();
+        let tried = format!("write settings of topic `{}`", short(name));
         let call = Call::rest("PATCH", "pubsub.topics.update", name, tried);
-        let topic = Topic::new().set_name(name).set_labels(labels.clone());
-        let mask = FieldMask::default().set_paths(["labels"]);
-        let request = UpdateTopicRequest::new().set_topic(topic).set_update_mask(mask);
+        let mask = FieldMask::default().set_paths(mask.iter().copied());
+        let request = UpdateTopicRequest::new().set_topic(topic.clone()).set_update_mask(mask);
         let send = |request| self.clients().topics.update_topic().with_request(request).send();
         self.clients().send(&call, request, send).await.map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete>
     pub(crate) async fn delete_topic(&self, name: &str) -> Result<(), Error> {
-        let call = Call::rest("DELETE", "pubsub.topics.delete", name, format!("delete topic `{}`", short(name)));
-        let request = DeleteTopicRequest::new().set_topic(name);
-        let send = |request| self.clients().topics.delete_topic().with_request(request).send();
-        absent(self.clients().send(&call, request, send).await).map(|_| ())
+        let path = format!("/v1/{name}");
+        let call = Call::rest("DELETE", "pubsub.topics.delete", &path, format!("delete topic `{}`", short(name)));
+        absent(self.clients().json_repeated(&self.clients().pubsub_json, &call).await).map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/setIamPolicy>
@@ -177,9 +176,8 @@ impl Writer {
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/delete>
     pub(crate) async fn delete_subscription(&self, name: &str) -> Result<(), Error> {
         let tried = format!("delete subscription `{}`", short(name));
-        let call = Call::rest("DELETE", "pubsub.subscriptions.delete", name, tried);
-        let request = DeleteSubscriptionRequest::new().set_subscription(name);
-        let send = |request| self.clients().subscriptions.delete_subscription().with_request(request).send();
-        absent(self.clients().send(&call, request, send).await).map(|_| ())
+        let path = format!("/v1/{name}");
+        let call = Call::rest("DELETE", "pubsub.subscriptions.delete", &path, tried);
+        absent(self.clients().json_repeated(&self.clients().pubsub_json, &call).await).map(|_| ())
     }
 }

@@ -3,7 +3,9 @@
 use google_cloud_iam_v1::model::{Policy, SetIamPolicyRequest};
 pub(crate) use google_cloud_storage::model::Bucket;
 pub(crate) use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
-pub(crate) use google_cloud_storage::model::bucket::{Cors, Encryption, IamConfig, SoftDeletePolicy, Versioning};
+pub(crate) use google_cloud_storage::model::bucket::{
+    Billing, Cors, Encryption, IamConfig, IpFilter, SoftDeletePolicy, Versioning,
+};
 use google_cloud_storage::model::{
     CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest, GetBucketRequest, ListBucketsRequest,
     ListObjectsRequest, Object, UpdateBucketRequest,

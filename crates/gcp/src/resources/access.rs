@@ -6,6 +6,7 @@
 
 use futures::future::join_all;
 use provision_core::facet::{Desired, Entries, Entry, Observed};
+use provision_core::mark::Mark;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind};
@@ -129,6 +130,9 @@ async fn on_account(reader: &Reader, email: &str, look: &Look, claims: &Claims) 
     let bound = SERVER_ACCOUNT_ROLES.iter().any(|role| policy::has(&policy, role, &member_of(email)));
     let relied_on = bound && look.searching && claims.relied_on(reader, email).await?;
     let note = (relied_on && look.removing).then(|| stays(email));
+    if note.is_some() {
+        claims.leave(email);
+    }
     Ok(OnAccount { entries: account_entries(&policy, email, named, relied_on), note, ..OnAccount::default() })
 }
 
@@ -222,6 +226,21 @@ async fn write_accounts(writer: &Writer, before: &Value, value: &Value, claims: 
         }
         let had = of_account(before, email);
         policy::write(writer, &PolicyTarget::Account(email.to_owned()), &had, &Value::Null, false).await?;
+    }
+    Ok(())
+}
+
+/// Look once more at what was left to another deployment, after a mark with our own claim to it went: of two destroys at once each
+/// finds the other's claim, and the last one finds none. What was there before us, by the mark, stays.
+pub(crate) async fn take_out_left(writer: &Writer, claims: &Claims, mark: &Mark) -> Result<(), Error> {
+    if !mark.outside.has_ours(claims::ON_RECORD) {
+        return Ok(());
+    }
+    for email in claims.left() {
+        if !claims.relied_on(writer.reader(), &email).await? {
+            let had = granted(&email, &SERVER_ACCOUNT_ROLES);
+            policy::write(writer, &PolicyTarget::Account(email), &had, &Value::Null, false).await?;
+        }
     }
     Ok(())
 }

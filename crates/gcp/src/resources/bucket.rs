@@ -9,17 +9,17 @@ use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Lane, LaneMode, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::client::storage::{self, Bucket, Versioning};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, location_of_keys};
 use crate::contents;
 use crate::error::{is_denied, lacks_permission};
-use crate::names::{Names, Part, bucket_identity, short};
+use crate::names::{Names, Part, bucket_identity};
 use crate::policy::public_bindings;
 use crate::resources::bucket_settings::{Encryption, PublicAccess, SoftDelete, Storage};
-use crate::resources::{Facets, MOST_LABELS, Write, cors, typed};
+use crate::resources::{Facets, MOST_LABELS, Write, cors, delivery, typed};
 use crate::tags::{labels_of, unmoved};
 
 provision_core::facets! {
@@ -30,6 +30,7 @@ provision_core::facets! {
         Encryption = ("encryption", 'e', Whole, Exclusive, SameCall),
         Versioning = ("versioning", 'v', Whole, Exclusive, SameCall),
         SoftDelete = ("soft_delete_days", 'd', Whole, Exclusive, SameCall),
+        Delivery = ("delivery", 'r', Whole, Exclusive, SameCall),
         Cors = ("cors", 'c', Whole, Anonymous, SameCall),
         Labels = ("labels", 'g', Tags, Exclusive, SameCall),
     }
@@ -75,6 +76,8 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
             (created || bucket.soft_delete_days.is_some())
                 .then(|| facet.desired(desired, "gcp.bucket.soft_delete_days"))
         }
+        // Nothing is to be in the way.
+        BucketFacet::Delivery => created.then(|| facet.desired(json!({}), "gcp.bucket")),
         BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "gcp.bucket.cors")),
         BucketFacet::Labels => {
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
@@ -128,24 +131,6 @@ fn open_to_all(settings: &Settings, open: &[String]) -> Option<Refusal> {
     })
 }
 
-/// What keeps the server's requests from being answered: they name no project that pays
-/// (<https://cloud.google.com/storage/docs/requester-pays>), or come from an address that is filtered out
-/// (<https://cloud.google.com/storage/docs/ip-filtering-overview>).
-fn closed(bucket: &Bucket) -> Option<Refusal> {
-    let pays = bucket.billing.as_ref().is_some_and(|billing| billing.requester_pays);
-    let filtered = bucket.ip_filter.as_ref().and_then(|filter| filter.mode.as_deref());
-    let (what, how) = match filtered {
-        _ if pays => ("lets whoever asks pay, and the server names no project for that", "--no-requester-pays"),
-        Some("Enabled") => ("answers requests from some addresses only", "--clear-ip-filter"),
-        _ => return None,
-    };
-    let name = short(&bucket.name);
-    Some(Refusal {
-        reason: format!("bucket `{name}` {what}"),
-        hint: format!("`gcloud storage buckets update gs://{name} {how}` opens it"),
-    })
-}
-
 /// The service's own words say more than the code: it refuses for other reasons too.
 fn elsewhere(error: &Error) -> Observation {
     let said = error.message().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -166,7 +151,8 @@ fn present(bucket: &Bucket, settings: &Settings, open: &[String]) -> Present {
     let moved = location_refusal(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
     let key = key_elsewhere(bucket, settings).map(|refusal| (BucketFacet::Encryption.spec().name, refusal));
     let public = open_to_all(settings, open).map(|refusal| (BucketFacet::PublicAccess.spec().name, refusal));
-    let closed = closed(bucket).map(|refusal| (BucketFacet::Cors.spec().name, refusal));
+    let closed = delivery::closed(bucket).filter(|_| !created);
+    let closed = closed.map(|refusal| (BucketFacet::Cors.spec().name, refusal));
     let observed = BucketFacet::all_observed(|facet| match facet {
         BucketFacet::Storage => facet.observed(Ok(Storage::observed(bucket))),
         BucketFacet::PublicAccess => facet.observed(Ok(PublicAccess::observed(bucket.iam_config.as_ref()))),
@@ -175,6 +161,7 @@ fn present(bucket: &Bucket, settings: &Settings, open: &[String]) -> Present {
             facet.observed(Ok(bucket.versioning.as_ref().is_some_and(|versioning| versioning.enabled)))
         }
         BucketFacet::SoftDelete => facet.observed(Ok(SoftDelete::observed(bucket))),
+        BucketFacet::Delivery => facet.observed(Ok(delivery::of_bucket(bucket))),
         BucketFacet::Cors => facet.entries(Ok(cors::entries(&bucket.cors, settings))),
         BucketFacet::Labels => facet.observed(Ok(without_mark(&labels))),
     });
@@ -268,12 +255,14 @@ fn with_facet(bucket: Bucket, facet: BucketFacet, value: &Value) -> Result<Bucke
         },
         BucketFacet::Versioning => bucket.set_versioning(Versioning::new().set_enabled(typed::<bool>(value)?)),
         BucketFacet::SoftDelete => bucket.set_soft_delete_policy(typed::<SoftDelete>(value)?.into_policy()),
+        // A new bucket has nothing in the way.
+        BucketFacet::Delivery => bucket,
         BucketFacet::Cors => bucket.set_cors([cors::rule_of(value)?]),
         BucketFacet::Labels => return Err(Error::bug("labels are written with the mark")),
     })
 }
 
-/// The fields of a facet that can be changed (<https://cloud.google.com/storage/docs/json_api/v1/buckets#resource>).
+/// The fields of a facet that can be changed, where they are always the same (<https://cloud.google.com/storage/docs/json_api/v1/buckets#resource>).
 fn mask(facet: BucketFacet) -> &'static [&'static str] {
     match facet {
         BucketFacet::Storage => &["storage_class"],
@@ -283,6 +272,7 @@ fn mask(facet: BucketFacet) -> &'static [&'static str] {
         BucketFacet::Encryption => &["encryption"],
         BucketFacet::Versioning => &["versioning"],
         BucketFacet::SoftDelete => &["soft_delete_policy"],
+        BucketFacet::Delivery => &[],
         BucketFacet::Cors => &["cors"],
         BucketFacet::Labels => &["labels"],
     }
@@ -318,17 +308,21 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         None if value.is_null() => return Ok(()),
         None => return Err(gone_error(&names.bucket)),
     };
-    let edited = match facet {
+    let (edited, mask) = match facet {
         BucketFacet::Cors => {
             let rules = cors::merged(&found.cors, before, value)?;
             if rules == found.cors {
                 return Ok(());
             }
-            Bucket::new().set_cors(rules)
+            (Bucket::new().set_cors(rules), mask(facet).to_vec())
         }
-        facet => with_facet(Bucket::new(), facet, value)?,
+        BucketFacet::Delivery => delivery::opened(&found),
+        facet => (with_facet(Bucket::new(), facet, value)?, mask(facet).to_vec()),
     };
-    let mask: Vec<_> = mask(facet).iter().map(|path| (*path).to_owned()).collect();
+    if mask.is_empty() {
+        return Ok(());
+    }
+    let mask: Vec<_> = mask.into_iter().map(str::to_owned).collect();
     let written = writer.update_bucket(&names.bucket, edited, &mask, found.metageneration).await;
     written.map_err(explain)
 }
@@ -365,7 +359,6 @@ mod tests {
     use super::*;
     use provision_core::compare::same;
     use provision_core::facet::{Extent, Observed};
-    use serde_json::json;
 
     use crate::client::storage::{Cors, IamConfig, UniformBucketLevelAccess};
     use crate::names::tests::{full_settings, settings};
@@ -440,20 +433,6 @@ mod tests {
         let bucket = created(&settings).set_location("EU");
         assert!(location_refusal(&bucket, &settings, true).unwrap().reason.contains("EU"));
         assert!(location_refusal(&bucket, &settings, false).is_none());
-    }
-
-    #[test]
-    fn what_keeps_requests_out_is_told() {
-        let closed = |more: Value| {
-            let mut bucket = json!({"name": "projects/_/buckets/acme-wandb"});
-            bucket.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-            closed(&serde_json::from_value(bucket).unwrap()).map(|refusal| refusal.hint)
-        };
-        assert_eq!(closed(json!({})), None);
-        let hint = closed(json!({"billing": {"requesterPays": true}})).unwrap();
-        assert!(hint.contains("gs://acme-wandb --no-requester-pays"), "{hint}");
-        assert!(closed(json!({"ipFilter": {"mode": "Enabled"}})).is_some());
-        assert_eq!(closed(json!({"ipFilter": {"mode": "Disabled"}})), None);
     }
 
     #[test]

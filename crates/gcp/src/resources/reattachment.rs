@@ -10,8 +10,8 @@ use provision_core::{Error, ErrorKind, RetryClass};
 
 use crate::client::iam::{Binding, Policy};
 use crate::client::pubsub::Subscription;
-use crate::client::{POLICY_VERSION, Writer};
-use crate::error::{NOT_SEEN, settling};
+use crate::client::{POLICY_VERSION, Reader, Writer};
+use crate::error::{NOT_SEEN, lacks_permission, settling};
 use crate::names::{pubsub_identity, short};
 use crate::tags::labels_of;
 
@@ -33,7 +33,7 @@ const LONGEST_NAME: usize = 255;
 pub(crate) async fn attach_again(writer: &Writer, name: &str, topic: &str) -> Result<(), Error> {
     let reader = writer.reader();
     let (found, spare, new) =
-        futures::join!(reader.get_subscription(name), spare_of(writer, name), reader.get_topic(topic));
+        futures::join!(reader.get_subscription(name), spare_of(writer.reader(), name), reader.get_topic(topic));
     let (found, spare) = (found?, spare?);
     match (found, spare) {
         (Some(found), _) if found.topic == DELETED_TOPIC || found.detached => {
@@ -55,7 +55,7 @@ pub(crate) async fn attach_again(writer: &Writer, name: &str, topic: &str) -> Re
 
 /// The same for one that was detached from its topic, or whose making again an earlier attempt began.
 pub(crate) async fn attach_detached(writer: &Writer, name: &str) -> Result<(), Error> {
-    let (found, spare) = futures::join!(writer.reader().get_subscription(name), spare_of(writer, name));
+    let (found, spare) = futures::join!(writer.reader().get_subscription(name), spare_of(writer.reader(), name));
     let topic = match (found?, spare?) {
         (Some(found), _) if found.detached => found.topic,
         (_, Some(spare)) => spare.topic,
@@ -64,10 +64,26 @@ pub(crate) async fn attach_detached(writer: &Writer, name: &str) -> Result<(), E
     attach_again(writer, name, &topic).await
 }
 
+/// Give back what an earlier run put into the spare and was stopped before it had given all of it back. One that hears of nothing
+/// is made again first, when its topic is written.
+pub(crate) async fn finish(writer: &Writer, name: &str) -> Result<(), Error> {
+    let (found, spare) = futures::join!(writer.reader().get_subscription(name), spare_of(writer.reader(), name));
+    match (found?, spare?) {
+        (Some(found), Some(spare)) if found.topic != DELETED_TOPIC && !found.detached => {
+            give_back(writer, name, &spare).await
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a subscription of this name had before it was taken down by a run that was stopped.
-pub(crate) async fn spare_of(writer: &Writer, name: &str) -> Result<Option<Subscription>, Error> {
+pub(crate) async fn spare_of(reader: &Reader, name: &str) -> Result<Option<Subscription>, Error> {
     let spare = spare_name(name);
-    let found = writer.reader().get_subscription(&spare).await?;
+    let found = match reader.get_subscription(&spare).await {
+        // Whoever may only look at the subscription itself made no spare.
+        Err(error) if lacks_permission(&error) => None,
+        found => found?,
+    };
     let ours = |mark: Mark| mark.is_for(&pubsub_identity(&spare));
     Ok(found.filter(|found| Mark::from_tags(&labels_of(&found.labels)).is_some_and(ours)))
 }
@@ -97,7 +113,7 @@ async fn keep(writer: &Writer, found: &Subscription, topic: &str) -> Result<Subs
     match writer.create_subscription(&spare).await {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.with_retry(TOPIC_NOT_SEEN)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            if spare_of(writer, &found.name).await?.is_none() {
+            if spare_of(writer.reader(), &found.name).await?.is_none() {
                 return Err(error.with_retry(NOT_SEEN));
             }
         }
@@ -130,7 +146,7 @@ async fn put_back(writer: &Writer, name: &str, spare: &Subscription) -> Result<(
 }
 
 /// The name of a subscription's spare.
-fn spare_name(name: &str) -> String {
+pub(crate) fn spare_name(name: &str) -> String {
     let (folder, own) = name.rsplit_once('/').unwrap_or(("", name));
     let kept = own.len().min(LONGEST_NAME - SPARE.len());
     format!("{folder}/{}{SPARE}", &own[..kept])

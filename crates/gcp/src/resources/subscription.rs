@@ -9,7 +9,7 @@ use provision_core::refusal::Refusal;
 use provision_core::resource::{Lane, LaneMode, Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::claims::Claims;
 use crate::client::iam::Policy;
@@ -19,7 +19,7 @@ use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::names::{Names, Part, pubsub_identity, short};
 use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again, members};
 use crate::resources::reattachment::{
-    DELETED_TOPIC, TOPIC_NOT_SEEN, attach_again, attach_detached, give_back, kept_labels, spare_of,
+    DELETED_TOPIC, TOPIC_NOT_SEEN, attach_again, attach_detached, finish, give_back, kept_labels, spare_of,
 };
 use crate::resources::{Facets, MOST_LABELS, Write, typed};
 use crate::tags::{labels_of, unmoved};
@@ -29,6 +29,7 @@ provision_core::facets! {
     pub(crate) enum SubscriptionFacet {
         Topic = ("topic", 't', Whole, Exclusive, SameCall),
         Attributes = ("attributes", 'q', NamedKeys, Exclusive, SameCall),
+        Spare = ("spare", 's', Whole, Exclusive, SameCall),
         Access = ("access", 'a', NamedKeys, Anonymous, OwnCall),
         Labels = ("labels", 'g', Tags, Exclusive, SameCall),
     }
@@ -86,6 +87,8 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
     SubscriptionFacet::all_desired(|facet| match facet {
         SubscriptionFacet::Topic => Some(facet.desired(&topic, "gcp.topic.name")),
         SubscriptionFacet::Attributes => Some(facet.desired(Attributes::desired(settings, origin), "gcp.subscription")),
+        // None is to be left of one that was made again.
+        SubscriptionFacet::Spare => (origin == Origin::Created).then(|| facet.desired(json!({}), "gcp.subscription")),
         SubscriptionFacet::Access => {
             let granted = |email| facet.desired(granted(email, &SERVER_SUBSCRIPTION_ROLES), "gcp.access");
             settings.service_account().map(granted)
@@ -115,6 +118,14 @@ pub(crate) async fn observe(
     Ok(Observation::Present(Box::new(present)))
 }
 
+/// With what the list of all subscriptions shows to be left of its being made again.
+pub(crate) fn with_spare(found: Observation, spare: Option<&str>) -> Observation {
+    let Observation::Present(mut present) = found else { return found };
+    let left = spare.map_or(json!({}), |spare| json!({"left": spare}));
+    present.observed.push(SubscriptionFacet::Spare.observed(Ok(left)));
+    Observation::Present(present)
+}
+
 fn has_access(mark: Option<&Mark>) -> bool {
     mark.is_some_and(|mark| mark.state == State::Unfinished || mark.own.has_ours(SubscriptionFacet::Access.spec().key))
 }
@@ -131,8 +142,8 @@ fn present(found: &Subscription, names: &Names) -> Present {
     let observed = |facet: &SubscriptionFacet| match facet {
         SubscriptionFacet::Topic => Some(facet.observed(Ok(&found.topic))),
         SubscriptionFacet::Attributes => Some(facet.observed(Ok(Attributes::observed(found)))),
-        // Stands in its policy.
-        SubscriptionFacet::Access => None,
+        // Stands in its policy, and beside it.
+        SubscriptionFacet::Access | SubscriptionFacet::Spare => None,
         SubscriptionFacet::Labels => Some(facet.observed(Ok(without_mark(&labels)))),
     };
     let observed = SubscriptionFacet::EACH.iter().filter_map(observed).collect();
@@ -229,7 +240,7 @@ pub(crate) async fn create(
     tags: &Tags,
     facets: &Map<String, Value>,
 ) -> Result<Created, Error> {
-    let spare = spare_of(writer, name).await?;
+    let spare = spare_of(writer.reader(), name).await?;
     let kept = spare.as_ref().map(kept_labels).unwrap_or_default();
     let had = spare.clone().unwrap_or_default();
     let mut desired = had.set_name(name).set_labels(kept.into_iter().chain(tags.clone()));
@@ -254,7 +265,7 @@ fn with_facet(subscription: Subscription, facet: SubscriptionFacet, value: &Valu
     Ok(match facet {
         SubscriptionFacet::Topic => subscription.set_topic(typed::<String>(value)?),
         SubscriptionFacet::Attributes => typed::<Attributes>(value)?.on(subscription).0,
-        SubscriptionFacet::Access => subscription,
+        SubscriptionFacet::Access | SubscriptionFacet::Spare => subscription,
         SubscriptionFacet::Labels => return Err(Error::bug("labels are written with the mark")),
     })
 }
@@ -282,6 +293,7 @@ pub(crate) async fn write(writer: &Writer, name: &str, write: &Write<'_>) -> Res
             let (subscription, mask) = typed::<Attributes>(value)?.on(Subscription::new().set_name(name));
             writer.update_subscription(&subscription, &mask).await
         }
+        SubscriptionFacet::Spare => finish(writer, name).await,
         SubscriptionFacet::Access => {
             let target = PolicyTarget::Subscription(name.to_owned());
             let written = policy::write(writer, &target, before, value, just_created).await;
@@ -292,10 +304,18 @@ pub(crate) async fn write(writer: &Writer, name: &str, write: &Write<'_>) -> Res
     }
 }
 
-/// Delete it; one that is gone is deleted.
+/// Delete it, and its spare; one that is gone is deleted.
 pub(crate) async fn delete(writer: &Writer, name: &str, context: &OperationContext<'_>) -> Result<(), Error> {
-    context.still_ours().await?;
-    writer.delete_subscription(name).await
+    let (ours, spare) = futures::join!(context.still_ours(), spare_of(writer.reader(), name));
+    ours?;
+    let spare = async {
+        match spare? {
+            Some(spare) => writer.delete_subscription(&spare.name).await,
+            None => Ok(()),
+        }
+    };
+    let (deleted, spare) = futures::join!(writer.delete_subscription(name), spare);
+    deleted.and(spare)
 }
 
 impl Attributes {
@@ -356,7 +376,6 @@ impl Attributes {
 mod tests {
     use super::*;
     use provision_core::facet::Extent;
-    use serde_json::json;
 
     use crate::names::tests::{full_settings, names, settings};
 
@@ -376,7 +395,7 @@ mod tests {
         for settings in [settings(), full_settings()] {
             let present = present(&created(&settings), &names());
             let desired = desired(&settings, &names(), Origin::Created);
-            for desired in desired.into_iter().filter(|desired| desired.facet.name != "access") {
+            for desired in desired.into_iter().filter(|desired| !["access", "spare"].contains(&desired.facet.name)) {
                 let observed =
                     present.observed.iter().find(|(name, _)| *name == desired.facet.name).map(|(_, observed)| observed);
                 assert!(

@@ -5,12 +5,13 @@ use std::time::Duration;
 use futures::future::join_all;
 use provision_core::context::OperationContext;
 use provision_core::facet::Desired;
-use provision_core::mark::{Mark, Tags, without_mark};
+use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
+use serde_json::json;
 
 use crate::client::pubsub::Topic;
 use crate::client::{Reader, Writer};
@@ -18,13 +19,14 @@ use crate::config::Settings;
 use crate::error::{NOT_SEEN, absent, lacks_permission};
 use crate::names::{Names, Part, pubsub_identity, short};
 use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of, members};
-use crate::resources::{Facets, MOST_LABELS, Write};
+use crate::resources::{Facets, MOST_LABELS, Write, delivery};
 use crate::tags::{labels_of, unmoved};
 
 provision_core::facets! {
     /// Facets of the topic.
     pub(crate) enum TopicFacet {
         Publisher = ("publisher", 'p', NamedKeys, Anonymous, OwnCall),
+        Delivery = ("delivery", 'd', Whole, Exclusive, SameCall),
         Labels = ("labels", 'g', Tags, Exclusive, SameCall),
     }
 }
@@ -58,10 +60,12 @@ pub(crate) fn left_behind(orphan: &Orphan) -> Resource {
 }
 
 /// The desired facets: this bucket's project may publish.
-pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
+pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec<Desired> {
     let agent = names.agent.clone().unwrap_or_default();
     TopicFacet::all_desired(|facet| match facet {
         TopicFacet::Publisher => Some(facet.desired(granted(&agent, &ROLES), "gcp.topic")),
+        // Nothing is to be in the way.
+        TopicFacet::Delivery => (origin == Origin::Created).then(|| facet.desired(json!({}), "gcp.topic")),
         TopicFacet::Labels => {
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
@@ -82,25 +86,15 @@ pub(crate) async fn observe(
     let publisher = policy.map(|policy| members(&policy, entries(&policy, &ROLES)));
     let observed = TopicFacet::all_observed(|facet| match facet {
         TopicFacet::Publisher => facet.entries(publisher.clone()),
+        TopicFacet::Delivery => facet.observed(Ok(delivery::of_topic(&found))),
         TopicFacet::Labels => facet.observed(Ok(without_mark(&labels))),
     });
     let mark = Mark::from_tags(&labels);
-    let blockers = selective(&found).map(|refusal| (TopicFacet::Publisher.spec().name, refusal)).into_iter().collect();
+    // What is in the way on one that we made is taken off it.
+    let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
+    let selective = delivery::selective(&found).filter(|_| !created);
+    let blockers = selective.map(|refusal| (TopicFacet::Publisher.spec().name, refusal)).into_iter().collect();
     Ok(Observation::Present(Box::new(Present { mark, observed, blockers, ..Present::default() })))
-}
-
-/// Why what Cloud Storage publishes does not come through as it is: a topic with a schema refuses what does not fit
-/// (<https://cloud.google.com/pubsub/docs/schemas>), and a transform may change or drop it
-/// (<https://cloud.google.com/pubsub/docs/smts/smts-overview>).
-fn selective(found: &Topic) -> Option<Refusal> {
-    let schema =
-        found.schema_settings.as_ref().map(|settings| format!("takes messages of schema `{}` only", settings.schema));
-    let transformed = found.message_transforms.iter().any(|transform| !transform.disabled);
-    let how = schema.or_else(|| transformed.then(|| "transforms its messages".to_owned()))?;
-    Some(Refusal {
-        reason: format!("topic `{}` {how}: the server would not hear of new files", short(&found.name)),
-        hint: "choose another `name` under [gcp.topic], or take that off the topic".to_owned(),
-    })
 }
 
 /// Whether the topic's policy lets Cloud Storage publish, as far as it can be read.
@@ -128,7 +122,8 @@ pub(crate) async fn tags(reader: &Reader, topic: &str) -> Result<Option<Tags>, E
 pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
     let now = tags(writer.reader(), name).await?.unwrap_or_else(|| found.clone());
     unmoved("topic", short(name), found, &now, changes)?;
-    writer.update_topic_labels(name, &with_changes(&now, changes)).await
+    let topic = Topic::new().set_name(name).set_labels(with_changes(&now, changes));
+    writer.update_topic(&topic, &["labels"]).await
 }
 
 /// Put `value` in place of `before` in one facet.
@@ -139,8 +134,18 @@ pub(crate) async fn write(writer: &Writer, topic: &str, write: &Write<'_>) -> Re
             let written = policy::write(writer, &target, write.before, write.value, write.just_created).await;
             written.map_err(explain)
         }
+        TopicFacet::Delivery => clear_delivery(writer, topic).await,
         TopicFacet::Labels => Err(Error::bug("labels are written with the mark")),
     }
+}
+
+async fn clear_delivery(writer: &Writer, name: &str) -> Result<(), Error> {
+    let Some(found) = writer.reader().get_topic(name).await? else {
+        let error = Error::new(ErrorKind::Stale, format!("topic `{}` is gone", short(name)));
+        return Err(error.with_hint("run `provision gcp plan` to see what is there now"));
+    };
+    let (passing, mask) = delivery::passing(&found);
+    if mask.is_empty() { Ok(()) } else { writer.update_topic(&passing, &mask).await }
 }
 
 fn explain(error: Error) -> Error {
@@ -231,23 +236,9 @@ mod tests {
         let member = member_of(&names.agent.clone().unwrap());
         let binding = Binding::new().set_role(ROLES[0]).set_members(["user:a@b.c", &member]);
         let found = entries(&Policy::new().set_bindings([binding]), &ROLES);
-        let desired = &desired(&settings(), &names)[0];
+        let desired = &desired(&settings(), &names, Origin::Adopted)[0];
         assert_eq!(desired.facet, TopicFacet::Publisher.spec());
         assert_eq!(found.iter().filter(|entry| entry.value == desired.value[ROLES[0]]).count(), 1);
-    }
-
-    #[test]
-    fn a_topic_that_does_not_pass_on_all_that_is_published_is_told() {
-        let selects = |more: serde_json::Value| {
-            let mut topic = serde_json::json!({"name": "projects/p/topics/t"});
-            topic.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-            selective(&serde_json::from_value(topic).unwrap()).map(|refusal| refusal.reason)
-        };
-        assert_eq!(selects(serde_json::json!({})), None);
-        assert!(selects(serde_json::json!({"messageTransforms": [{}]})).is_some());
-        assert_eq!(selects(serde_json::json!({"messageTransforms": [{"disabled": true}]})), None);
-        let schema = serde_json::json!({"schemaSettings": {"schema": "projects/p/schemas/s"}});
-        assert!(selects(schema).unwrap().contains("projects/p/schemas/s"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Grammar <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>, evaluation
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>.
 
+mod actions;
 mod condition;
 
 use std::collections::BTreeMap;
@@ -304,12 +305,15 @@ impl Statement {
             Kind::Role => "",
         };
         let fits = |action: &String| match action.split_once(':') {
-            Some((prefix, name)) => (service.is_empty() || prefix.eq_ignore_ascii_case(service)) && !name.is_empty(),
+            Some((prefix, name)) => {
+                let known = !matches!(kind, Kind::Bucket(_)) || actions::is_of_s3(name);
+                (service.is_empty() || prefix.eq_ignore_ascii_case(service)) && !name.is_empty() && known
+            }
             None => action == "*",
         };
         let mut actions = self.action.iter().chain(&self.not_action).flat_map(|texts| &texts.0);
         match actions.find(|action| !fits(action)) {
-            Some(action) => Err(format!("Policy has invalid action: {action}")),
+            Some(_) => Err("Policy has invalid action".to_owned()),
             None => Ok(()),
         }
     }
@@ -324,7 +328,7 @@ impl Statement {
         };
         let mut resources = self.resource.iter().chain(&self.not_resource).flat_map(|texts| &texts.0);
         match resources.find(|resource| !fits(resource)) {
-            Some(resource) => Err(format!("Policy has invalid resource: {resource}")),
+            Some(_) => Err("Policy has invalid resource".to_owned()),
             None => Ok(()),
         }
     }

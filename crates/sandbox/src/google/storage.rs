@@ -8,5 +8,6 @@ pub(super) mod notification;
 pub(super) mod object;
 pub(super) mod object_grpc;
 pub(super) mod object_json;
+pub(super) mod reach;
 pub(super) mod upload;
 pub(super) mod xml;

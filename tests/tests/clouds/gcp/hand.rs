@@ -42,6 +42,12 @@ pub(crate) fn update_subscription(hand: &Hand, field: &str, value: Value) {
     hand.send("PATCH", SUBSCRIPTION, json!({"subscription": subscription, "updateMask": field}));
 }
 
+pub(crate) fn update_topic(hand: &Hand, field: &str, value: &Value) {
+    let mut topic = json!({"name": TOPIC.trim_start_matches("/v1/")});
+    topic[field] = value.clone();
+    hand.send("PATCH", TOPIC, json!({"topic": topic, "updateMask": field}));
+}
+
 pub(crate) fn delete_entries(hand: &Hand) {
     for entry in list(&hand.send("GET", ENTRIES, Value::Null)["items"]) {
         hand.send("DELETE", &format!("{ENTRIES}/{}", entry["id"].as_str().unwrap()), Value::Null);

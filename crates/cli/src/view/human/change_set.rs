@@ -6,6 +6,7 @@ use provision_core::compare::Finding;
 use provision_core::diff::{self, FieldDiff};
 use provision_core::mark::Origin;
 use provision_core::printable::{harmless, on_one_line};
+use provision_core::refusal::Refusal;
 use provision_core::resource::Orphan;
 use serde_json::Value;
 
@@ -86,13 +87,12 @@ fn change(set: &ChangeSet, change: &Change) -> Vec<Line> {
     let text = format!("{name} ({}){cause}{}", change.address, place(set, change.line));
     let mut lines = vec![Line { text, hang: 4 }];
     if let Some(refusal) = &change.refusal {
-        lines.push(Line { text: format!("    {}", on_one_line(&refusal.reason)), hang: 4 });
-        return lines;
+        lines.extend(self::refusal(change, refusal));
     }
     let shown = change.facets.iter().filter(|facet| is_shown(change, facet));
     let entries: Vec<_> = shown.flat_map(|facet| entries(set, change, facet)).collect();
     lines.extend(block(4, &entries));
-    if stays(set, change) {
+    if change.refusal.is_none() && stays(set, change) {
         let kept =
             change.unmanaged.iter().map(|unmanaged| styled(DIM, &format!("kept: {}", on_one_line(&unmanaged.entry))));
         lines.extend(kept.map(|text| Line { text: format!("    {text}"), hang: 10 }));
@@ -107,11 +107,25 @@ fn stays(set: &ChangeSet, change: &Change) -> bool {
     change.action != Action::Delete || !deleted.any(|deleted| holds_entries(&deleted))
 }
 
+/// Why it cannot be done, and what to do where that is all that is said.
+fn refusal(change: &Change, refusal: &Refusal) -> Vec<Line> {
+    let line = |text: String| Line { text: format!("    {text}"), hang: 6 };
+    let reason = on_one_line(&refusal.reason);
+    match change.has_drifted() {
+        true => vec![
+            line(styled(color(Action::Refuse), &reason)),
+            line(format!("apply cannot mend it: {}", on_one_line(&refusal.hint))),
+        ],
+        false => vec![line(reason)],
+    }
+}
+
 fn is_shown(change: &Change, facet: &FacetChange) -> bool {
     match change.action {
         Action::Create => !facet.after.is_null(),
         Action::Delete | Action::NoOp | Action::Record => false,
         Action::Release => facet.write,
+        Action::Refuse => facet.finding.is_drift() && !change.missing,
         _ => facet.finding.differs(),
     }
 }

@@ -89,12 +89,13 @@ fn summary(set: &ChangeSet, rows: &[Row<'_>], flags: &str) -> String {
     let counts = counted.map(|rule| (resources(rule), rule.counted())).filter(|(count, _)| *count > 0);
     let counts: Vec<_> = counts.map(|(count, counted)| format!("{count} {counted}")).collect();
     // What is nowhere, or only pending, is counted by its verdict.
-    let counts = match set.has_drift() || !set.blockers().is_empty() || resources(Rule::LeftOver) > 0 {
+    let counts = match set.has_drift() || !set.unknowns().is_empty() || resources(Rule::LeftOver) > 0 {
         true => format!(" ({})", counts.join(", ")),
         false => String::new(),
     };
+    let may_mend = set.changes.iter().all(|change| change.refusal.is_none()) && set.blockers().is_empty();
     let mends = [Rule::Changed, Rule::Missing, Rule::NotApplied].iter().any(|rule| resources(*rule) > 0);
-    let mend = match mends && set.blockers().is_empty() {
+    let mend = match mends && may_mend {
         true => format!("\nTo put it right: provision {} apply {}{flags}", set.cloud, quoted(&set.plan_file.name)),
         false => String::new(),
     };

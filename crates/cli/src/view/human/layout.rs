@@ -2,8 +2,8 @@
 
 use textwrap::{Options, WordSeparator, WordSplitter};
 
-/// Where the second column begins at the latest.
-const WIDEST_LABEL: usize = 42;
+/// The longest name that has its values beside it, where the terminal does not say less: half of it.
+const WIDEST_LABEL: usize = 54;
 
 /// A line, and how far what does not fit on it is indented.
 pub(crate) struct Line {
@@ -15,7 +15,8 @@ pub(crate) struct Line {
 /// too long for its column has a line of its own.
 pub(crate) fn block(indent: usize, entries: &[(String, String)]) -> Vec<Line> {
     let widths = entries.iter().map(|(label, _)| label.chars().count());
-    let width = widths.filter(|width| *width <= WIDEST_LABEL).max().unwrap_or_default();
+    let widest = terminal_width().map_or(WIDEST_LABEL, |width| width / 2);
+    let width = widths.filter(|width| *width <= widest).max().unwrap_or_default();
     let (beside, below) = (indent + width + 2, indent + 4);
     let (mut lines, mut hang) = (Vec::new(), beside);
     for (label, text) in entries {
@@ -35,8 +36,12 @@ pub(crate) fn block(indent: usize, entries: &[(String, String)]) -> Vec<Line> {
 
 /// The lines as text. What is no terminal has no width.
 pub(crate) fn fitted(lines: &[Line]) -> String {
-    let width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    let width = terminal_width();
     lines.iter().map(|line| fitted_to(line, width) + "\n").collect()
+}
+
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 fn fitted_to(line: &Line, width: Option<usize>) -> String {
@@ -62,7 +67,7 @@ mod tests {
         assert_eq!(lines[1].text, "    on       all");
         assert_eq!(fitted_to(&lines[0], Some(24)), "    actions  read,\n             write, list");
         assert_eq!(fitted_to(&lines[0], None), "    actions  read, write, list");
-        let long = [("x".repeat(50), "+ a".to_owned()), (String::new(), "- b".to_owned())];
+        let long = [("x".repeat(60), "+ a".to_owned()), (String::new(), "- b".to_owned())];
         let below: Vec<_> = block(4, &long).into_iter().map(|line| line.text).collect();
         assert_eq!(below[1..], ["        + a", "        - b"]);
         let styled = Line { text: "  \u{1b}[31mred\u{1b}[0m and more".to_owned(), hang: 4 };

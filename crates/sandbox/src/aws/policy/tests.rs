@@ -90,6 +90,11 @@ fn malformed_documents_are_refused() {
     let deny = || json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b"});
     assert!(bucket_policy(json!([deny()])).is_ok());
     assert!(bucket_policy(deny()).is_ok());
+    for action in ["*", "s3:*", "s3:getobject", "s3:Get*", "s3:*Bucket?ersions"] {
+        let mut named = deny();
+        named["Action"] = json!(action);
+        assert!(bucket_policy(named).is_ok(), "{action}");
+    }
     let with = |key: &str, value: Value| {
         let mut statement = deny();
         statement[key] = value;
@@ -107,8 +112,11 @@ fn malformed_documents_are_refused() {
         with("Actions", json!("s3:*")),
         with("NotAction", json!("s3:*")),
         with("Action", json!("sqs:SendMessage")),
+        with("Action", json!("s3:GetEverything")),
+        with("Action", json!(["s3:GetObject", "s3:Fetch*"])),
         with("Resource", json!("arn:aws:s3:::other/*")),
         with("Resource", json!("arn:aws:s3:::bb")),
+        with("Resource", json!("arn:aws:s3:::*/*")),
         with("Principal", json!({"Robot": "*"})),
         with("Principal", json!({"AWS": "arn:aws:iam::*:root"})),
         with("Principal", json!({"AWS": "AROAEXAMPLEEXAMPLEEX"})),

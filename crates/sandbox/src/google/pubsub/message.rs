@@ -66,6 +66,9 @@ fn publish_all(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Re
         messages: Vec<Body>,
     }
     let topic = topic::get(state, call, &format!("projects/{}/topics/{}", call.name(0), call.name(1)))?;
+    if !topic.passes_on() {
+        return Err(Refusal::unserved("publishing to a topic with a schema or a transform"));
+    }
     let mut ids = Vec::new();
     for Body { data, attributes, ordering_key } in call.json::<Request>()?.messages {
         if !ordering_key.is_empty() {

@@ -25,6 +25,14 @@ pub(in crate::google) struct Topic {
     /// Where messages may be kept, as it was written <https://cloud.google.com/pubsub/docs/resource-location-restriction>.
     #[serde(default)]
     storage: Value,
+    /// The schema that messages must fit, as it was written. There are none here, so that every name is taken for one that is
+    /// there, and no message fits <https://cloud.google.com/pubsub/docs/schemas>.
+    #[serde(default)]
+    schema: Value,
+    /// Functions that change or drop messages, as they were written. They are not run: no message gets past one that is not
+    /// disabled <https://cloud.google.com/pubsub/docs/smts/smts-overview>.
+    #[serde(default)]
+    transforms: Vec<Value>,
     /// From when on it is shown.
     #[serde(default)]
     shown_from_ms: u64,
@@ -43,10 +51,10 @@ struct Body {
     #[serde(rename = "state")]
     _state: Option<Value>,
     message_storage_policy: Value,
+    schema_settings: Value,
+    message_transforms: Vec<Value>,
     // What the sandbox does not serve, by name.
-    schema_settings: Option<Value>,
     ingestion_data_source_settings: Option<Value>,
-    message_transforms: Option<Value>,
     tags: Option<Value>,
 }
 
@@ -60,14 +68,14 @@ struct Update {
 
 impl Body {
     fn check(&self) -> Result<(), Refusal> {
-        let fields = [
-            ("schemaSettings", &self.schema_settings),
-            ("ingestionDataSourceSettings", &self.ingestion_data_source_settings),
-            ("messageTransforms", &self.message_transforms),
-            ("tags", &self.tags),
-        ];
+        let fields = [("ingestionDataSourceSettings", &self.ingestion_data_source_settings), ("tags", &self.tags)];
         if let Some((field, _)) = fields.iter().find(|(_, value)| value.is_some()) {
             return Err(Refusal::unserved(format!("the field `{field}` of a topic")));
+        }
+        let schema = self.schema_settings["schema"].as_str().unwrap_or_default();
+        let named = matches!(schema.split('/').collect::<Vec<_>>().as_slice(), ["projects", _, "schemas", _]);
+        if !self.schema_settings.is_null() && !named && schema != DELETED_SCHEMA {
+            return Err(Refusal::invalid(format!("Invalid schema name: '{schema}'")));
         }
         names::check_labels(&self.labels)
     }
@@ -81,6 +89,17 @@ impl Body {
             ))),
             _ => Ok(retention_s),
         }
+    }
+}
+
+/// What the service shows where the schema was deleted
+/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics#SchemaSettings>.
+const DELETED_SCHEMA: &str = "_deleted-schema_";
+
+impl Topic {
+    /// Whether what is published comes through as it is.
+    pub(in crate::google) fn passes_on(&self) -> bool {
+        self.schema.is_null() && self.transforms.iter().all(|transform| transform["disabled"] == true)
     }
 }
 
@@ -162,6 +181,8 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
         kms_key: body.kms_key_name,
         retention_s,
         storage: body.message_storage_policy,
+        schema: body.schema_settings,
+        transforms: body.message_transforms,
         shown_from_ms: call.now_ms + call.delay("pubsub.topics"),
         policy: Stored::new(Vec::new()),
     };
@@ -181,6 +202,8 @@ fn update(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
             "labels" => topic.labels.write(body.labels.clone(), call.now_ms, call.delay("pubsub.labels")),
             "message_retention_duration" => topic.retention_s = body.retention_s()?,
             "message_storage_policy" => topic.storage = body.message_storage_policy.clone(),
+            "schema_settings" => topic.schema = body.schema_settings.clone(),
+            "message_transforms" => topic.transforms.clone_from(&body.message_transforms),
             _ => {
                 return Err(Refusal::invalid(format!(
                     "Invalid update_mask provided in the UpdateTopicRequest: '{path}' is not a known Topic field."
@@ -250,6 +273,12 @@ fn described(topic: &Topic) -> Value {
     }
     if !topic.storage.is_null() {
         described["messageStoragePolicy"] = topic.storage.clone();
+    }
+    if !topic.schema.is_null() {
+        described["schemaSettings"] = topic.schema.clone();
+    }
+    if !topic.transforms.is_empty() {
+        described["messageTransforms"] = json!(topic.transforms);
     }
     if let Some(retention_s) = topic.retention_s {
         described["messageRetentionDuration"] = json!(format!("{retention_s}s"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::cors::Cors;
+use super::reach::{Reach, ReachChange};
 use crate::google::names::{self, Labels};
 use crate::google::policy::{Binding, Policy, Stored};
 use crate::google::project::{self, Project};
@@ -39,6 +40,8 @@ pub(in crate::google) struct Bucket {
     /// When uniform access was turned on.
     pub uniform_from_ms: u64,
     pub prevention: Prevention,
+    #[serde(default)]
+    pub reach: Reach,
     pub created_ms: u64,
     pub updated_ms: u64,
     pub generation: u64,
@@ -75,6 +78,7 @@ pub(in crate::google) struct Change {
     pub kms_key: Option<String>,
     pub uniform: Option<bool>,
     pub prevention: Option<String>,
+    pub reach: ReachChange,
 }
 
 /// A change of labels.
@@ -143,6 +147,7 @@ impl Bucket {
             uniform: false,
             uniform_from_ms: 0,
             prevention: Prevention::Inherited,
+            reach: Reach::default(),
             created_ms: now_ms,
             updated_ms: now_ms,
             generation,
@@ -181,8 +186,19 @@ impl Bucket {
     }
 
     fn apply(&mut self, change: Change, moment: Moment) -> Result<(), Refusal> {
-        let Change { location, storage_class, labels, cors, versioning, soft_delete_s, kms_key, uniform, prevention } =
-            change;
+        let Change {
+            location,
+            storage_class,
+            labels,
+            cors,
+            versioning,
+            soft_delete_s,
+            kms_key,
+            uniform,
+            prevention,
+            reach,
+        } = change;
+        self.reach.apply(reach)?;
         if location.is_some_and(|location| !location.eq_ignore_ascii_case(&self.location)) {
             return Err(Refusal::invalid("The location of a bucket cannot be changed."));
         }

@@ -12,6 +12,7 @@ use prost_types::{Duration, FieldMask, Timestamp};
 use super::bucket::{self, Bucket, Change, Expected, LabelChange};
 use super::bucket_json::moment;
 use super::cors::Cors;
+use super::reach::ReachChange;
 use crate::google::call::{self, Call};
 use crate::google::grpc;
 use crate::google::policy::{Binding, Condition, Policy, check_mask};
@@ -133,7 +134,7 @@ fn update(
 
 /// The change of the fields that a mask names <https://google.aip.dev/161>. `labels` is all labels, `labels.<key>` one.
 fn masked(bucket: api::Bucket, mask: &FieldMask) -> Result<Change, Refusal> {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 19] = [
         "storage_class",
         "labels",
         "cors",
@@ -148,6 +149,11 @@ fn masked(bucket: api::Bucket, mask: &FieldMask) -> Result<Change, Refusal> {
         "iam_config.uniform_bucket_level_access.enabled",
         "iam_config.public_access_prevention",
         "location",
+        "billing",
+        "billing.requester_pays",
+        "ip_filter",
+        "ip_filter.mode",
+        "ip_filter.public_network_source",
     ];
     let unknown = |path: &&String| !KNOWN.contains(&path.as_str()) && !path.starts_with("labels.");
     if let Some(path) = mask.paths.iter().find(unknown) {
@@ -195,13 +201,11 @@ fn unserved(bucket: &api::Bucket) -> Option<&'static str> {
         default_event_based_hold,
         website,
         logging,
-        billing,
         retention_policy,
         custom_placement_config,
         autoclass,
         hierarchical_namespace,
         object_retention,
-        ip_filter,
         // Served.
         location: _,
         storage_class: _,
@@ -211,6 +215,8 @@ fn unserved(bucket: &api::Bucket) -> Option<&'static str> {
         encryption: _,
         iam_config: _,
         soft_delete_policy: _,
+        billing: _,
+        ip_filter,
         // Set by the service alone.
         name: _,
         bucket_id: _,
@@ -231,13 +237,15 @@ fn unserved(bucket: &api::Bucket) -> Option<&'static str> {
         ("default_event_based_hold", *default_event_based_hold),
         ("website", website.is_some()),
         ("logging", logging.is_some()),
-        ("billing", billing.is_some()),
         ("retention_policy", retention_policy.is_some()),
         ("custom_placement_config", custom_placement_config.is_some()),
         ("autoclass", autoclass.is_some()),
         ("hierarchical_namespace", hierarchical_namespace.is_some()),
         ("object_retention", object_retention.is_some()),
-        ("ip_filter", ip_filter.is_some()),
+        (
+            "vpc_network_sources of ip_filter",
+            ip_filter.as_ref().is_some_and(|filter| !filter.vpc_network_sources.is_empty()),
+        ),
     ];
     fields.into_iter().find(|(_, there)| *there).map(|(field, _)| field)
 }
@@ -248,6 +256,7 @@ fn change(bucket: api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> Result<Ch
     if let Some(field) = unserved(&bucket) {
         return Err(Refusal::unserved(format!("the field `{field}` of a bucket")));
     }
+    let reach = reach_change(&bucket, counts);
     let api::Bucket { location, storage_class, cors, versioning, encryption, iam_config, soft_delete_policy, .. } =
         bucket;
     let iam = iam_config.unwrap_or_default();
@@ -267,7 +276,20 @@ fn change(bucket: api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> Result<Ch
         uniform: counts("iam_config.uniform_bucket_level_access", uniform.is_some())
             .then(|| uniform.is_some_and(|uniform| uniform.enabled)),
         prevention: counts("iam_config.public_access_prevention", !prevention.is_empty()).then_some(prevention),
+        reach,
     })
+}
+
+fn reach_change(bucket: &api::Bucket, counts: &dyn Fn(&str, bool) -> bool) -> ReachChange {
+    let filter = bucket.ip_filter.clone().unwrap_or_default();
+    let public = filter.public_network_source;
+    let (mode, ranges) = ("ip_filter.mode", "ip_filter.public_network_source");
+    ReachChange {
+        requester_pays: counts("billing", bucket.billing.is_some())
+            .then(|| bucket.billing.is_some_and(|billing| billing.requester_pays)),
+        filter_mode: counts(mode, filter.mode.is_some()).then(|| filter.mode.unwrap_or_default()),
+        ranges: counts(ranges, public.is_some()).then(|| public.unwrap_or_default().allowed_ip_cidr_ranges),
+    }
 }
 
 fn rule(rule: api::bucket::Cors) -> Cors {
@@ -286,6 +308,12 @@ fn described(bucket: &Bucket) -> api::Bucket {
     };
     let encryption =
         || api::bucket::Encryption { default_kms_key: bucket.kms_key.clone(), ..api::bucket::Encryption::default() };
+    let public = || api::bucket::ip_filter::PublicNetworkSource { allowed_ip_cidr_ranges: bucket.reach.ranges.clone() };
+    let filter = || api::bucket::IpFilter {
+        mode: Some(bucket.reach.filter_mode.clone()),
+        public_network_source: Some(public()),
+        ..api::bucket::IpFilter::default()
+    };
     api::Bucket {
         name: format!("projects/_/buckets/{}", bucket.name),
         bucket_id: bucket.name.clone(),
@@ -307,6 +335,8 @@ fn described(bucket: &Bucket) -> api::Bucket {
             public_access_prevention: bucket.prevention.text().to_owned(),
         }),
         soft_delete_policy: Some(soft_delete),
+        billing: bucket.reach.requester_pays.then_some(api::bucket::Billing { requester_pays: true }),
+        ip_filter: (!bucket.reach.filter_mode.is_empty()).then(filter),
         ..api::Bucket::default()
     }
 }

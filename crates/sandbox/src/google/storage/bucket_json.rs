@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bucket::{self, Bucket, Change, Expected, LabelChange, Moment};
 use super::cors::Cors;
+use super::reach::ReachChange;
 use crate::google::call::{self, Call};
 use crate::google::policy::Policy;
 use crate::google::project::{self, timestamp};
@@ -29,26 +30,46 @@ struct Body {
     soft_delete_policy: Field<SoftDelete>,
     encryption: Field<Encryption>,
     iam_configuration: Option<IamConfiguration>,
+    billing: Field<Billing>,
+    ip_filter: Field<IpFilter>,
     // What the sandbox does not serve, by name.
     acl: Option<Value>,
     default_object_acl: Option<Value>,
     lifecycle: Option<Value>,
     website: Option<Value>,
     logging: Option<Value>,
-    billing: Option<Value>,
     retention_policy: Option<Value>,
     default_event_based_hold: Option<Value>,
     rpo: Option<Value>,
     autoclass: Option<Value>,
     hierarchical_namespace: Option<Value>,
     custom_placement_config: Option<Value>,
-    ip_filter: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Versioning {
     enabled: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Billing {
+    requester_pays: bool,
+}
+
+/// The networks of the project's own that a filter may name are not served.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct IpFilter {
+    mode: Option<String>,
+    public_network_source: Option<PublicNetwork>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct PublicNetwork {
+    allowed_ip_cidr_ranges: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,14 +156,12 @@ impl Body {
             ("lifecycle", &self.lifecycle),
             ("website", &self.website),
             ("logging", &self.logging),
-            ("billing", &self.billing),
             ("retentionPolicy", &self.retention_policy),
             ("defaultEventBasedHold", &self.default_event_based_hold),
             ("rpo", &self.rpo),
             ("autoclass", &self.autoclass),
             ("hierarchicalNamespace", &self.hierarchical_namespace),
             ("customPlacementConfig", &self.custom_placement_config),
-            ("ipFilter", &self.ip_filter),
         ];
         let says_nothing = |value: &Value| match value {
             Value::Array(list) => list.is_empty(),
@@ -161,6 +180,14 @@ impl Body {
         let iam = self.iam_configuration.unwrap_or_default();
         let uniform = iam.uniform_bucket_level_access.or(iam.bucket_policy_only);
         let soft_delete = |policy: SoftDelete| policy.retention_duration_seconds.map_or(Ok(0), Integer::value);
+        let (filter_mode, ranges) = match self.ip_filter {
+            Field::Absent => (None, None),
+            Field::Null => (Some(String::new()), Some(Vec::new())),
+            Field::Value(filter) => {
+                (filter.mode, filter.public_network_source.map(|public| public.allowed_ip_cidr_ranges))
+            }
+        };
+        let requester_pays = self.billing.set(|billing| billing.requester_pays, false);
         Ok(Change {
             location: self.location,
             storage_class: self.storage_class,
@@ -171,6 +198,7 @@ impl Body {
             kms_key: self.encryption.set(|key| key.default_kms_key_name.unwrap_or_default(), String::new()),
             uniform: uniform.and_then(|uniform| uniform.enabled),
             prevention: iam.public_access_prevention,
+            reach: ReachChange { requester_pays, filter_mode, ranges },
         })
     }
 }
@@ -302,6 +330,13 @@ fn described(bucket: &Bucket, call: &Call<'_>) -> Value {
     }
     if !bucket.kms_key.is_empty() {
         described["encryption"] = json!({ "defaultKmsKeyName": bucket.kms_key });
+    }
+    if bucket.reach.requester_pays {
+        described["billing"] = json!({ "requesterPays": true });
+    }
+    if !bucket.reach.filter_mode.is_empty() {
+        let public = json!({ "allowedIpCidrRanges": bucket.reach.ranges });
+        described["ipFilter"] = json!({ "mode": bucket.reach.filter_mode, "publicNetworkSource": public });
     }
     if bucket.location_type() == "multi-region" {
         described["rpo"] = json!("DEFAULT");

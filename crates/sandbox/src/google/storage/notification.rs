@@ -211,7 +211,8 @@ pub(super) fn delete_all(state: &mut Transaction<'_>, bucket: &str) {
 
 /// Publish what happened to an object, once for each configuration that asks for it.
 ///
-/// A topic that is gone, or to which Cloud Storage can no longer publish, gets nothing, and nobody is told.
+/// A topic that is gone, to which Cloud Storage can no longer publish, or which does not pass on what is no message of its own
+/// schema, gets nothing, and nobody is told.
 pub(super) fn publish(
     state: &mut Transaction<'_>,
     bucket: &Bucket,
@@ -223,7 +224,8 @@ pub(super) fn publish(
     };
     for notification in list(state, &bucket.name)?.into_iter().filter(wants) {
         let topic = notification.topic()?;
-        if may_publish(state, bucket.project, topic, event.call.now_ms)? {
+        let passes = topic::find(state, topic)?.is_some_and(|topic| topic.passes_on());
+        if passes && may_publish(state, bucket.project, topic, event.call.now_ms)? {
             let data = if notification.payload_format == "NONE" { Vec::new() } else { payload(object, event.call) };
             message::publish(state, topic, data, attributes(&notification, bucket, object, event), event.call.now_ms)?;
         }

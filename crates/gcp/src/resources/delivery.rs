@@ -1,0 +1,144 @@
+//! What keeps the server's requests from the bucket, and new files from coming through the topic as they are: settings of others,
+//! which are taken off what we made, and only told on what was there.
+
+use provision_core::refusal::Refusal;
+use serde_json::{Map, Value, json};
+
+use crate::client::pubsub::Topic;
+use crate::client::storage::{Billing, Bucket, IpFilter};
+use crate::names::short;
+
+/// The filter's modes (<https://cloud.google.com/storage/docs/ip-filtering-overview>).
+const FILTERING: &str = "Enabled";
+const NOT_FILTERING: &str = "Disabled";
+
+/// What is in the way at the bucket, by name; nothing is desired. The server's requests name no project that pays
+/// (<https://cloud.google.com/storage/docs/requester-pays>), and may come from an address that is filtered out.
+pub(crate) fn of_bucket(bucket: &Bucket) -> Value {
+    let mut found = Map::new();
+    if bucket.billing.as_ref().is_some_and(|billing| billing.requester_pays) {
+        found.insert("requester_pays".to_owned(), json!(true));
+    }
+    if bucket.ip_filter.as_ref().and_then(|filter| filter.mode.as_deref()) == Some(FILTERING) {
+        found.insert("ip_filter".to_owned(), json!(FILTERING));
+    }
+    Value::Object(found)
+}
+
+/// The same for a bucket that is not ours to open.
+pub(crate) fn closed(bucket: &Bucket) -> Option<Refusal> {
+    let found = of_bucket(bucket);
+    let (what, how) = match () {
+        () if found.get("requester_pays").is_some() => {
+            ("lets whoever asks pay, and the server names no project for that", "--no-requester-pays")
+        }
+        () if found.get("ip_filter").is_some() => ("answers requests from some addresses only", "--clear-ip-filter"),
+        () => return None,
+    };
+    let name = short(&bucket.name);
+    Some(Refusal {
+        reason: format!("bucket `{name}` {what}"),
+        hint: format!("`gcloud storage buckets update gs://{name} {how}` opens it"),
+    })
+}
+
+/// The bucket's settings that let requests in again, with the fields that they are. A filter keeps its rules.
+pub(crate) fn opened(bucket: &Bucket) -> (Bucket, Vec<&'static str>) {
+    let found = of_bucket(bucket);
+    let (mut opened, mut mask) = (Bucket::new(), Vec::new());
+    if found.get("requester_pays").is_some() {
+        opened = opened.set_billing(Billing::new().set_requester_pays(false));
+        mask.push("billing.requester_pays");
+    }
+    if found.get("ip_filter").is_some() {
+        opened = opened.set_ip_filter(IpFilter::new().set_mode(NOT_FILTERING));
+        mask.push("ip_filter.mode");
+    }
+    (opened, mask)
+}
+
+/// What is in the way at the topic, by name; nothing is desired. A topic with a schema refuses what does not fit
+/// (<https://cloud.google.com/pubsub/docs/schemas>), and a transform may change or drop it
+/// (<https://cloud.google.com/pubsub/docs/smts/smts-overview>).
+pub(crate) fn of_topic(topic: &Topic) -> Value {
+    let mut found = Map::new();
+    if let Some(settings) = &topic.schema_settings {
+        found.insert("schema".to_owned(), json!(settings.schema));
+    }
+    let transforms = topic.message_transforms.iter().filter(|transform| !transform.disabled).count();
+    if transforms > 0 {
+        found.insert("message_transforms".to_owned(), json!(transforms));
+    }
+    Value::Object(found)
+}
+
+/// The same for a topic that is not ours to change.
+pub(crate) fn selective(topic: &Topic) -> Option<Refusal> {
+    let found = of_topic(topic);
+    let schema = found["schema"].as_str().map(|schema| format!("takes messages of schema `{schema}` only"));
+    let transformed = found.get("message_transforms").is_some();
+    let how = schema.or_else(|| transformed.then(|| "transforms its messages".to_owned()))?;
+    Some(Refusal {
+        reason: format!("topic `{}` {how}: the server would not hear of new files", short(&topic.name)),
+        hint: "choose another `name` under [gcp.topic], or take that off the topic".to_owned(),
+    })
+}
+
+/// The topic's settings with which everything comes through, with the fields that they are. Transforms stay, and are disabled.
+pub(crate) fn passing(topic: &Topic) -> (Topic, Vec<&'static str>) {
+    let found = of_topic(topic);
+    let (mut passing, mut mask) = (Topic::new().set_name(&topic.name), Vec::new());
+    if found.get("schema").is_some() {
+        mask.push("schema_settings");
+    }
+    if found.get("message_transforms").is_some() {
+        let transforms = topic.message_transforms.iter().cloned();
+        passing = passing.set_message_transforms(transforms.map(|transform| transform.set_disabled(true)));
+        mask.push("message_transforms");
+    }
+    (passing, mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(more: Value) -> Bucket {
+        let mut bucket = json!({"name": "projects/_/buckets/acme-wandb"});
+        bucket.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        serde_json::from_value(bucket).unwrap()
+    }
+
+    fn topic(more: Value) -> Topic {
+        let mut topic = json!({"name": "projects/p/topics/t"});
+        topic.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        serde_json::from_value(topic).unwrap()
+    }
+
+    #[test]
+    fn what_keeps_requests_out_is_told_and_taken_off() {
+        let open = bucket(json!({"billing": {"requesterPays": false}, "ipFilter": {"mode": "Disabled"}}));
+        assert_eq!((of_bucket(&open), closed(&open), opened(&open).1), (json!({}), None, Vec::new()));
+        let pays = bucket(json!({"billing": {"requesterPays": true}}));
+        assert!(closed(&pays).unwrap().hint.contains("gs://acme-wandb --no-requester-pays"));
+        assert_eq!(opened(&pays).1, ["billing.requester_pays"]);
+        let filtered = bucket(json!({"ipFilter": {"mode": "Enabled"}}));
+        assert!(closed(&filtered).is_some());
+        let (off, mask) = opened(&filtered);
+        assert_eq!((of_bucket(&off), mask), (json!({}), vec!["ip_filter.mode"]));
+    }
+
+    #[test]
+    fn a_topic_that_does_not_pass_on_all_that_is_published_is_told_and_mended() {
+        let plain = topic(json!({"messageTransforms": [{"disabled": true}]}));
+        assert_eq!((of_topic(&plain), selective(&plain), passing(&plain).1), (json!({}), None, Vec::new()));
+        let transforms = topic(json!({"messageTransforms": [{}, {"disabled": true}]}));
+        assert!(selective(&transforms).is_some());
+        let (off, mask) = passing(&transforms);
+        assert_eq!((of_topic(&off), off.message_transforms.len(), mask), (json!({}), 2, vec!["message_transforms"]));
+        let schema = topic(json!({"schemaSettings": {"schema": "projects/p/schemas/s"}}));
+        assert!(selective(&schema).unwrap().reason.contains("projects/p/schemas/s"));
+        let (off, mask) = passing(&schema);
+        assert_eq!((of_topic(&off), mask), (json!({}), vec!["schema_settings"]));
+    }
+}

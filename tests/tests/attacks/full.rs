@@ -5,7 +5,6 @@
 //! user may have none, that is said and left out.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use provision_tests::run::{Ran, binary, finished};
@@ -26,11 +25,11 @@ const FORMER: &str = "{\"former\": true}";
 /// Signals that end a run whose memory is over, or whose file is: SIGABRT, SIGSEGV, SIGXFSZ, SIGBUS.
 const ENDED_BY: [i32; 4] = [6, 11, 25, 7];
 
-/// The command in the words of a shell, in a folder; the shell becomes the process.
-fn under(stage: &Stage, folder: &Path, shell: &str, arguments: &[&str]) -> Ran {
+/// The command in the words of a shell, which becomes its process.
+fn under(stage: &Stage, shell: &str, arguments: &[&str]) -> Ran {
     let mut command = Command::new("sh");
     command.args(["-c", shell, "sh"]).arg(binary()).args(arguments.iter().map(|argument| stage.fill(argument)));
-    command.current_dir(folder).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+    command.current_dir(stage.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
     command.envs(stage.environment()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     finished(command.spawn().unwrap())
 }
@@ -42,25 +41,29 @@ fn cramped(shell: &str, cloud: &CloudFixture, arguments: &[&str]) -> Result<(), 
         cloud.apply(&stage);
     }
     ["set.json", "settings.json"].iter().for_each(|name| stage.write(name, FORMER));
-    let ran = under(&stage, stage.path(), shell, &[&[cloud.name], arguments].concat());
+    let ran = under(&stage, shell, &[&[cloud.name], arguments].concat());
     let said = format!("{} {arguments:?} under {shell}", cloud.name);
     if ran.signal.is_none_or(|signal| !ENDED_BY.contains(&signal)) || ran.stderr.contains("panicked") {
         // Where there is no room for its libraries, the program is not begun.
         let codes = if shell.starts_with("ulimit -v") { &[0, 1, 4, 5, 127][..] } else { &[0, 1, 4, 5] };
         ended_well(&ran, codes, &said)?;
     }
-    files_are_whole(&stage, &ran).map_err(|what| format!("{said}: {what}\nexit {}\n{}", ran.code, ran.stderr))?;
+    files_are_whole(&stage, &ran, arguments)
+        .map_err(|what| format!("{said}: {what}\nexit {}\n{}", ran.code, ran.stderr))?;
     cloud.apply(&stage);
     cloud.is_in_sync(&stage);
     Ok(())
 }
 
-/// Each file is as before or a whole document, and a new one if the run succeeded; a trace has whole lines but for its last, and
+/// Each file is as before or a whole document, and a new one if the run that was to write it succeeded; a trace has whole lines but for its last, and
 /// one that lacks some says so.
-fn files_are_whole(stage: &Stage, ran: &Ran) -> Result<(), String> {
+fn files_are_whole(stage: &Stage, ran: &Ran, arguments: &[&str]) -> Result<(), String> {
     for name in ["set.json", "settings.json"] {
         let text = stage.read(name);
         serde_json::from_str::<Value>(&text).map_err(|error| format!("{name} is damaged: {error}"))?;
+        if ran.code == 0 && arguments.contains(&name) && text == FORMER {
+            return Err(format!("{name} was not written"));
+        }
     }
     let trace = stage.read_if_there("trace.jsonl");
     let cut = !trace.is_empty() && !trace.ends_with('\n');

@@ -42,6 +42,8 @@ fn usage_exits_with_64() {
     }
     let missing = stage.run(&["gcp", "plan", "nope.toml"]).stderr;
     assert!(missing.contains("`provision init gcp` prints"), "{missing}");
+    let typed = stage.run(&["\u{202e}\u{9b}2J"]).stderr;
+    assert!(typed.contains("'\\u{202e}\\u{9b}2J'"), "{typed}");
     assert_eq!(stage.run(&["--version"]).code, 0);
     let schema = stage.run(&["schema"]).stdout;
     assert!(serde_json::from_str::<serde_json::Value>(&schema).unwrap()["properties"]["aws"].is_object());

@@ -21,7 +21,10 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let arguments = match arguments::Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return exit::of_usage(&error),
+        Err(error) => {
+            view::usage(&error);
+            return exit::of_usage(&error).into();
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return exit::Exit::Failure.into() };

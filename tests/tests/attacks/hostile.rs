@@ -1,4 +1,5 @@
-//! Services that answer anything but what they should, from some request on: garbage, large bodies, redirects, nothing at all.
+//! Services that answer anything but what they should, from some request on or to one operation: garbage, large bodies, redirects,
+//! nothing at all.
 //!
 //! The deployment is there when they begin, with data in it, others' things beside it, and a neighbour of an alike name. A call
 //! may have had its effect all the same.
@@ -148,7 +149,7 @@ struct Target {
     cloud: &'static CloudFixture,
     scenario: &'static Scenario,
     original: &'static Original,
-    requests: usize,
+    requests: Vec<String>,
     code: i32,
     ours: Vec<String>,
 }
@@ -167,17 +168,17 @@ impl Target {
         world.layer().clear();
         let ran = finished(world.start());
         assert!([0, 6].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
-        let requests = world.layer().records().len();
+        let requests = world.layer().records().into_iter().map(|record| record.operation).collect();
         Self { cloud, scenario, original, requests, code: ran.code, ours: (cloud.ours)(&world.stage.hand()) }
     }
 
-    /// Let the service be hostile from one request on: the command ends in time with a documented code, writes nothing if it only
+    /// Let the service be hostile: the command ends in time with a documented code, writes nothing if it only
     /// looks, and loses nothing of others'; and the same command does its work when the service is itself again.
     fn attack(&self, name: &str, fault: Fault) -> Result<(), String> {
         let world = Prepared::of(self.cloud, self.scenario, self.original);
         world.layer().clear();
         let begun = format!("{} {:?}, answered {:?}", self.cloud.name, self.scenario.arguments, fault.at);
-        let begun = format!("{begun} by {name} from request {:?} of {}", fault.nth, self.requests);
+        let begun = format!("{begun} by {name}, {} {:?} of {}", fault.operation, fault.nth, self.requests.len());
         world.layer().fault(fault);
         let ran = finished(world.start_with(&["--timeout", LIMIT.0]));
         let said = format!("{begun}: exit {} after {:?}\n{}{}", ran.code, ran.elapsed, ran.stdout, ran.stderr);
@@ -210,7 +211,7 @@ impl Target {
     }
 }
 
-/// Every answer to every command, each from some request on; often the first.
+/// Every answer to every command: to one of its operations, or from some request on; often the first.
 fn answered_by_anything(cloud: &'static CloudFixture) {
     let targets = Target::all(cloud);
     let answers = answers();
@@ -219,10 +220,14 @@ fn answered_by_anything(cloud: &'static CloudFixture) {
         let mut random = Random(*number as u64);
         let target = &targets[number % targets.len()];
         let (name, what) = &answers[number / targets.len()];
-        let from = if random.below(3) == 0 { 1 } else { 1 + random.below(target.requests) };
+        let operation = random.pick(&target.requests).clone();
+        let (operation, nth) = match random.below(6) {
+            0 => ("*".to_owned(), Nth::Every),
+            1 | 2 => ("*".to_owned(), Nth::From { from: 1 + random.below(target.requests.len()) }),
+            _ => (operation, Nth::Every),
+        };
         let at = *random.pick(&[When::Before, When::After]);
-        let fault = Fault { operation: "*".to_owned(), nth: Nth::From { from }, at, what: what.clone() };
-        target.attack(name, fault)
+        target.attack(name, Fault { operation, nth, at, what: what.clone() })
     });
 }
 

@@ -5,12 +5,36 @@
 //!
 //! Survived means: no panic and no hang, the documented exit code, nothing of others' lost, and the same command run again
 //! does its work.
+//!
+//! | what is tried | by |
+//! |---|---|
+//! | killed at random moments, MiniStack too; killed at each write, and all that is there compared | `kills`; `sweep` |
+//! | every signal, at a call of the run | `kills` |
+//! | closed and full streams, limits, other environments | `surroundings` |
+//! | little memory, files that may not grow, full disks, for whatever is written | `full` |
+//! | garbage, pages, large bodies and headers, odd statuses, `Retry-After`, silence, from any request on | `hostile` |
+//! | heads and bodies without an end or by the byte, over both versions of HTTP | `wire` |
+//! | what is no document in the place of each read | `sweep::unreadable` |
+//! | each call throttled by each code | `sweep::throttled` |
+//! | many applies and destroys at once | `crowds` |
+//! | another operator or a third party acts at each request, alone or together; two deployments on one bucket | `crossing` |
+//! | changed plan files and change sets, odd files, command lines of any kind | `inputs`; `properties` |
+//! | hosts and settings that a shell reads | `inputs` |
+//! | what a server says again, and where it sends a client | `secrets` |
+//! | malformed requests to a sandbox, many clients, killed under writers | `served` |
+//! | a sandbox's state damaged, cut off, doubled | `provision_sandbox`'s `state::tests`; `sandbox` |
+//! | a hundred thousand objects | the bench `emptying` |
 
+mod crowds;
+mod full;
 mod hostile;
 mod inputs;
 mod kills;
+mod secrets;
 mod served;
+mod server;
 mod surroundings;
+mod wire;
 
 use std::io::Write as _;
 use std::sync::Mutex;

@@ -42,6 +42,8 @@ fn usage_exits_with_64() {
     }
     let missing = stage.run(&["gcp", "plan", "nope.toml"]).stderr;
     assert!(missing.contains("`provision init gcp` prints"), "{missing}");
+    let typed = stage.run(&["\u{202e}\u{9b}2J"]).stderr;
+    assert!(typed.contains("'\\u{202e}\\u{9b}2J'"), "{typed}");
     let version = stage.run(&["--version"]);
     assert_eq!((version.code, stage.run(&["version"]).stdout), (0, version.stdout));
     for (arguments, hint) in [

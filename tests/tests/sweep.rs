@@ -3,7 +3,7 @@
 //!
 //! The points are all the writes of a run without a fault: their number is printed and every one is tried.
 
-mod clouds;
+pub(crate) mod clouds;
 mod throttled;
 mod undeleted;
 mod unreadable;
@@ -65,7 +65,7 @@ mod azure_events {
 }
 
 /// A world in which a command is disturbed.
-trait World {
+pub(crate) trait World {
     /// What disturbs it.
     fn layer(&self) -> &FaultLayer;
 
@@ -77,7 +77,7 @@ trait World {
 }
 
 /// How a scenario is tried.
-struct Sweep<W> {
+pub(crate) struct Sweep<W> {
     /// A world before the run.
     prepare: Box<dyn Fn() -> W + Sync>,
     /// The ways in which a write fails.
@@ -92,18 +92,18 @@ struct Sweep<W> {
     dropped: AtomicUsize,
 }
 
-/// A write of a run: the operation, and how many of its kind it is.
-type Point = (String, usize);
+/// A call of a run: the operation, and how many of its kind it is.
+pub(crate) type Point = (String, usize);
 
 impl<W: World> Sweep<W> {
-    fn prepared(&self) -> W {
+    pub(crate) fn prepared(&self) -> W {
         let world = (self.prepare)();
         world.layer().clear();
         world
     }
 
     /// Calls of a run without a fault.
-    fn calls(&self, of: impl Fn(&Record) -> bool) -> Vec<Point> {
+    pub(crate) fn calls(&self, of: impl Fn(&Record) -> bool) -> Vec<Point> {
         let world = self.prepared();
         let ran = run(&world);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
@@ -164,7 +164,7 @@ impl<W: World> Sweep<W> {
     }
 
     /// Try each run, some at the same time; gives how many were tried.
-    fn each<R: Copy + Sync>(&self, runs: Vec<R>, attempt: impl Fn(R) + Sync) -> usize {
+    pub(crate) fn each<R: Copy + Sync>(&self, runs: Vec<R>, attempt: impl Fn(R) + Sync) -> usize {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut tried = 0;
@@ -186,7 +186,7 @@ impl<W: World> Sweep<W> {
 
     fn kill_at(&self, point @ (operation, nth): &Point, at: When) {
         let world = self.prepared();
-        let killed = is_killed_at(&world, operation, *nth, at);
+        let killed = is_killed_at(&world, point, at);
         assert!(killed || self.is_repetition(&world, point), "{operation} {nth} never came");
         recovers(&world, &format!("being killed {at:?} {operation} {nth}"));
     }
@@ -215,7 +215,7 @@ fn run(world: &impl World) -> Ran {
 }
 
 /// Run again without a fault, and look at everything.
-fn recovers(world: &impl World, point: &str) {
+pub(crate) fn recovers(world: &impl World, point: &str) {
     world.layer().clear();
     let again = run(world);
     assert_eq!(again.code, 0, "the run after {point}:\n{}{}", again.stdout, again.stderr);
@@ -227,11 +227,29 @@ fn recovers(world: &impl World, point: &str) {
 }
 
 /// Run the command, and kill it at one call; the call has its effect only if it is killed after it.
-fn is_killed_at(world: &impl World, operation: &str, nth: usize, at: When) -> bool {
+fn is_killed_at(world: &impl World, point @ (operation, nth): &Point, at: When) -> bool {
+    if at == When::Before {
+        let fault = Fault { operation: operation.clone(), nth: Nth::Number(*nth), at, what: What::Drop };
+        world.layer().fault(fault);
+    }
+    let (sent, ran) = signalled(world, point, at, &["KILL"], Duration::ZERO);
+    // Neither a crash nor the watchdog: this very signal, and a run that is not over without it.
+    assert_eq!(ran.signal, sent.then_some(KILL), "{}{}", ran.stdout, ran.stderr);
+    sent
+}
+
+/// Run the command, and send it signals at one call, which goes on a while after each; whether it came to that call, so that
+/// they met a command that ran, and how it ended.
+pub(crate) fn signalled(
+    world: &impl World,
+    (operation, nth): &Point,
+    at: When,
+    names: &'static [&'static str],
+    pause: Duration,
+) -> (bool, Ran) {
     let (process, sent) = (Arc::new(Mutex::new(None::<u32>)), Arc::new(AtomicBool::new(false)));
-    let sending = Arc::clone(&sent);
-    let victim = Arc::clone(&process);
-    world.layer().hook_at(operation, nth, at, move || {
+    let (victim, sending) = (Arc::clone(&process), Arc::clone(&sent));
+    world.layer().hook_at(operation, *nth, at, move || {
         let pid = loop {
             match *victim.lock().unwrap() {
                 Some(pid) => break pid,
@@ -239,22 +257,19 @@ fn is_killed_at(world: &impl World, operation: &str, nth: usize, at: When) -> bo
             }
         };
         sending.store(true, Ordering::Relaxed);
-        let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        for name in names {
+            let _ = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output();
+            std::thread::sleep(pause);
+        }
     });
-    if at == When::Before {
-        world.layer().fault(Fault { operation: operation.to_owned(), nth: Nth::Number(nth), at, what: What::Drop });
-    }
     let child = world.start();
     *process.lock().unwrap() = Some(child.id());
     let ran = finished(child);
-    let sent = sent.load(Ordering::Relaxed);
-    // Neither a crash nor the watchdog: this very signal, and a run that is not over without it.
-    assert_eq!(ran.signal, sent.then_some(KILL), "{}{}", ran.stdout, ran.stderr);
-    sent
+    (sent.load(Ordering::Relaxed), ran)
 }
 
 /// The number of the signal that nobody can handle.
-const KILL: i32 = 9;
+pub(crate) const KILL: i32 = 9;
 
 /// Every way in which a call fails, an error that passes and one that is final as a cloud phrases them.
 fn ways(internal: What, denied: What) -> Vec<(When, What)> {

@@ -23,9 +23,10 @@ use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::session::Invocation;
 use crate::signals::Signals;
-use crate::view::View;
+use crate::trace;
 use crate::view::human::Human;
 use crate::view::json::Json;
+use crate::view::{self, View};
 
 /// Run a command and show how it ended.
 pub(crate) async fn run(arguments: Arguments) -> Exit {
@@ -33,6 +34,9 @@ pub(crate) async fn run(arguments: Arguments) -> Exit {
     choose_color(&global);
     let view = choose_view(&global);
     let ended = perform(arguments.command, &global, &view).await;
+    if let Some(reason) = trace::cut_off() {
+        view::diagnostic(&format!("warning: the trace is not complete: {reason}\n"));
+    }
     ended.unwrap_or_else(|failure| {
         view.failure(&failure);
         failure.exit()

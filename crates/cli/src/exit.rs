@@ -73,11 +73,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Print a usage error, or help and version; clap's own code 2 means drift here.
-pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
-    // Nothing can be done about a closed stream.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+/// How a command line ended that is not run: help and version are done; clap's own code 2 means drift here.
+pub(crate) fn of_usage(error: &clap::Error) -> Exit {
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
 /// Why a command ended early.

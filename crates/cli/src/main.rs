@@ -23,7 +23,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let typed: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-            return exit::of_usage(&hints::hinted(error, &typed));
+            let error = hints::hinted(error, &typed);
+            view::usage(&error);
+            return exit::of_usage(&error).into();
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

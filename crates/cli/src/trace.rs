@@ -3,15 +3,18 @@
 use std::fs::File;
 use std::io::{LineWriter, Write as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use provision_core::file;
 use provision_core::trace::{Exchange, TraceSink};
 use provision_core::{Error, ErrorKind};
 
-/// A file that exchanges are appended to.
+/// A file that exchanges are appended to, until it takes no more.
 #[derive(Debug)]
-struct Lines(Mutex<LineWriter<File>>);
+struct Lines(Mutex<Option<LineWriter<File>>>);
+
+/// Why a trace ends early.
+static CUT_OFF: OnceLock<String> = OnceLock::new();
 
 /// Open a trace; one that exists is added to, so that several runs can be read as one.
 pub(crate) fn open(path: &Path) -> Result<Arc<dyn TraceSink>, Error> {
@@ -20,14 +23,23 @@ pub(crate) fn open(path: &Path) -> Result<Arc<dyn TraceSink>, Error> {
         let tried = format!("cannot write trace `{}`", path.display());
         Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })?;
-    Ok(Arc::new(Lines(Mutex::new(LineWriter::new(file)))))
+    Ok(Arc::new(Lines(Mutex::new(Some(LineWriter::new(file))))))
 }
 
 impl TraceSink for Lines {
     fn record(&self, exchange: Exchange) {
         let Ok(line) = serde_json::to_string(&exchange) else { return };
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A full disk must not stop an apply half way.
-        let _ = writeln!(file, "{line}");
+        let Some(lines) = file.as_mut() else { return };
+        // A full disk must not stop an apply half way; and nothing is to follow half a line.
+        if let Err(error) = writeln!(lines, "{line}") {
+            *file = None;
+            CUT_OFF.get_or_init(|| error.to_string());
+        }
     }
+}
+
+/// Why the trace lacks exchanges, if it does.
+pub(crate) fn cut_off() -> Option<&'static str> {
+    CUT_OFF.get().map(String::as_str)
 }

@@ -94,6 +94,16 @@ pub(crate) fn diagnostic(text: &str) {
     let _ = write!(anstream::stderr(), "{}", for_people(text));
 }
 
+/// Print what is wrong with a command line, in which anything may stand; or help and version.
+pub(crate) fn usage(error: &clap::Error) {
+    if error.use_stderr() {
+        diagnostic(&error.render().ansi().to_string());
+    } else {
+        // Nothing can be done about a closed stream.
+        let _ = error.print();
+    }
+}
+
 /// A text with the styles that we gave it, and without anything else that a terminal would obey.
 pub(crate) fn for_people(text: &str) -> String {
     let mut styled = text.split("\u{1b}[");

@@ -29,9 +29,12 @@ const SECRET_ENDINGS: [&str; 9] = [
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 const ECHOES: [&str; 2] = ["canonicalrequest", "stringtosign"];
 
-/// What is secret wherever it stands in a text: a token behind the name of its scheme or header.
-static TOKEN: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"(?i)\b(bearer\s+|x-amz-security-token[:=]\s*|sig=)[^\s<>&"',;]+"#).ok());
+/// What is secret wherever it stands in a text: a token behind the name of its scheme or header, and what is sent for one behind
+/// its parameter's (<https://datatracker.ietf.org/doc/html/rfc6749>).
+static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let parameters = r#"(?:client_secret|client_assertion|assertion|refresh_token|access_token|id_token|password)["']?\s*[:=]\s*["']?"#;
+    Regex::new(&format!(r#"(?i)\b(bearer\s+|x-amz-security-token[:=]\s*|sig=|{parameters})[^\s<>&"',;]+"#)).ok()
+});
 /// An XML element with nothing but a text in it.
 static ELEMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"<([A-Za-z0-9]+)>([^<]*)</").ok());
 
@@ -213,6 +216,13 @@ mod tests {
                 "<Error><Code>SignatureDoesNotMatch</Code><SignatureProvided>[redacted]</SignatureProvided>\
                  <CanonicalRequest>[redacted]</CanonicalRequest><CanonicalRequestBytes>[redacted]</CanonicalRequestBytes></Error>"
             ))
+        );
+        let echo = br#"{"message": "of client_id=1&client_secret=a~b&scope=c, not \"access_token\": \"eyJ0\""}"#;
+        assert_eq!(
+            body_without_secrets(echo),
+            Some(
+                json!({"message": "of client_id=1&client_secret=[redacted]&scope=c, not \"access_token\": \"[redacted]\""})
+            )
         );
         let echo = br#"{"error": {"message": "not for Bearer eyJ0.e-_A, x-amz-security-token: tok/en"}}"#;
         assert_eq!(

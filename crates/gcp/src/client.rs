@@ -10,9 +10,10 @@ use google_cloud_iam_v1::model::{GetIamPolicyRequest, GetPolicyOptions};
 pub(crate) use google_cloud_wkt::Duration;
 use provision_core::{Error, retry};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::error::Call;
-use crate::error::answer::from_sdk;
+use crate::error::answer::{from_sdk, late};
 use crate::trace::Tracer;
 use expected::Expected;
 
@@ -106,8 +107,11 @@ impl Clients {
     {
         retry::call(|| async {
             let sent = self.trace.model(call, &request);
-            let answer = send(request.clone()).await;
-            let answer = answer.map_err(|error| from_sdk(call, &error));
+            // The SDK's own limit ends with the head of an answer; its body may never end.
+            let answer = match timeout(retry::request_timeout(), send(request.clone())).await {
+                Ok(answer) => answer.map_err(|error| from_sdk(call, &error)),
+                Err(_) => Err(late(call)),
+            };
             self.trace.modelled(sent, &answer);
             answer.and_then(|answer| match answer.is_of(call.resource) {
                 true => Ok(answer),

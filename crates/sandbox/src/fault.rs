@@ -11,7 +11,7 @@
 //!
 //! [[fault]]
 //! operation = "s3:PutBucketCors"        # `*` at the end stands for anything
-//! nth = 1                               # from 1, or "every"
+//! nth = 1                               # from 1; "every", or { from = 3 } for the third and all that follow
 //! at = "after"                          # the call has its effect first; "before" if left out
 //! what = "drop"                         # the connection ends without an answer
 //!
@@ -77,6 +77,11 @@ pub enum Nth {
     /// All of them.
     #[serde(with = "every")]
     Every,
+    /// This one and all that follow.
+    From {
+        /// From 1.
+        from: usize,
+    },
 }
 
 /// Whether a failing call has its effect.
@@ -177,6 +182,7 @@ impl Nth {
         match self {
             Self::Number(number) => number == call,
             Self::Every => true,
+            Self::From { from } => call >= from,
         }
     }
 }
@@ -196,7 +202,7 @@ mod every {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text == "every" { Ok(()) } else { Err(D::Error::custom("a number from 1, or \"every\"")) }
+        if text == "every" { Ok(()) } else { Err(D::Error::custom("a number from 1, \"every\", or { from = 1 }")) }
     }
 }
 
@@ -225,14 +231,16 @@ mod tests {
              [[fault]]\noperation = 's3:PutBucketCors'\nat = 'after'\nwhat = 'drop'\n\
              [[fault]]\noperation = 'sqs:*'\nnth = 'every'\nwhat = 'throttle'\n\
              [[fault]]\noperation = 's3:PutObject'\nnth = 3\nwhat = { delay_ms = 60 }\n\
+             [[fault]]\noperation = '*'\nnth = { from = 3 }\nwhat = 'drop'\n\
              [[fault]]\noperation = 'x'\nwhat = { error = { status = 403, code = 'AccessDenied' } }\n",
         )
         .unwrap();
-        let [first, second, third, fourth] = faults.faults.as_slice() else { panic!("{faults:?}") };
+        let [first, second, third, late, last] = faults.faults.as_slice() else { panic!("{faults:?}") };
         assert_eq!((first.nth, first.at, &first.what), (Nth::Number(1), When::After, &What::Drop));
         assert!(second.names("sqs:CreateQueue") && !second.names("s3:PutObject") && second.nth == Nth::Every);
         assert_eq!(third.what, What::Delay(Duration::from_millis(60)));
-        assert!(matches!(&fourth.what, What::Error { status: 403, .. }));
+        assert_eq!([2, 3, 4].map(|call| late.nth.is(call)), [false, true, true]);
+        assert!(matches!(&last.what, What::Error { status: 403, .. }));
         let again: Faults = serde_json::from_value(serde_json::to_value(&faults).unwrap()).unwrap();
         assert_eq!(again, faults);
     }

@@ -137,10 +137,12 @@ impl FaultLayer {
     {
         let start = Instant::now();
         let operation = wire.operation(&request);
-        let call = self.counted(&operation);
+        // As they are when this call comes: others may come while its hooks run.
+        let calls = self.counted(&operation);
+        let call = calls[&operation];
         let asked = self.lock().recording.then(|| asked(wire, &operation, &request, start));
         self.run_hooks(&operation, call, When::Before).await;
-        let fault = self.chosen(&operation);
+        let fault = self.chosen(&operation, &calls);
         let reaches = fault.as_ref().is_none_or(|fault| fault.at == When::After || fault.what.needs_answer());
         let answer = if reaches { reach(request).await } else { Err(Dropped) };
         self.run_hooks(&operation, call, When::After).await;
@@ -157,11 +159,11 @@ impl FaultLayer {
         answer
     }
 
-    fn counted(&self, operation: &str) -> usize {
+    /// How often each operation was asked for, with this call.
+    fn counted(&self, operation: &str) -> BTreeMap<String, usize> {
         let mut inner = self.lock();
-        let calls = inner.calls.entry(operation.to_owned()).or_default();
-        *calls += 1;
-        *calls
+        *inner.calls.entry(operation.to_owned()).or_default() += 1;
+        inner.calls.clone()
     }
 
     /// A hook may wait for requests of its own, so that it gets a thread of its own.
@@ -177,11 +179,10 @@ impl FaultLayer {
         }
     }
 
-    /// The fault for the call just counted. Calls of all operations that a fault names count together.
-    fn chosen(&self, operation: &str) -> Option<Fault> {
+    /// The fault for a call, by the counts when it came. Calls of all operations that a fault names count together.
+    fn chosen(&self, operation: &str, calls: &BTreeMap<String, usize>) -> Option<Fault> {
         let inner = self.lock();
-        let calls =
-            |fault: &Fault| inner.calls.iter().filter(|(name, _)| fault.names(name)).map(|(_, calls)| calls).sum();
+        let calls = |fault: &Fault| calls.iter().filter(|(name, _)| fault.names(name)).map(|(_, calls)| calls).sum();
         let meant = |fault: &&Fault| fault.names(operation) && fault.nth.is(calls(fault));
         inner.faults.iter().find(meant).cloned()
     }

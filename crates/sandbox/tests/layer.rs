@@ -72,6 +72,15 @@ fn pattern_counts_the_calls_of_all_operations_it_names() {
     assert_eq!(statuses, [Some(200), Some(503), Some(200)]);
 }
 
+/// Another call of the operation comes while the first is held, and has its answer before.
+#[test]
+fn fault_is_of_the_call_that_came_as_the_nth() {
+    let (sandbox, address) = sandbox();
+    inject(sandbox.faults(), "s3:HeadBucket", Nth::Number(1), When::Before, What::Throttle);
+    sandbox.faults().hook("s3:HeadBucket", 1, move || assert_eq!(status(address, "HEAD", "/one"), Some(404)));
+    assert_eq!((status(address, "HEAD", "/one"), sandbox.faults().count("s3:HeadBucket")), (Some(503), 2));
+}
+
 #[test]
 fn latency_and_delay_come_later() {
     let (sandbox, address) = sandbox();

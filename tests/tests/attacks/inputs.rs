@@ -68,6 +68,70 @@ fn command_lines() {
     });
 }
 
+/// A plan file with some bytes or lines taken out, doubled or replaced is planned or refused.
+#[test]
+fn plan_files() {
+    for cloud in [&AWS, &GCP, &AZURE] {
+        let seeds: Vec<u64> = (0..rounds(6, 170) as u64).collect();
+        let text = cloud.planned().read("provision.toml");
+        try_each(&format!("{}: changed plan files", cloud.name), &seeds, |seed| {
+            let stage = cloud.planned();
+            stage.write("provision.toml", &disordered(&text, &mut Random(*seed)));
+            let ran = cloud.run(&stage, &["plan"]);
+            ended_well(&ran, &[0, 1, 4, 6, 64], &format!("{} seed {seed}", cloud.name))?;
+            let silent = stage.writes().is_empty() && (ran.code == 0 || !ran.stderr.is_empty());
+            if silent { Ok(()) } else { Err(format!("{} seed {seed}: {}", cloud.name, ran.stderr)) }
+        });
+    }
+}
+
+/// Some edits of a text.
+fn disordered(text: &str, random: &mut Random) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for _ in 0..1 + random.below(3) {
+        let at = random.below(lines.len());
+        match random.below(4) {
+            0 => drop(lines.remove(at)),
+            1 => lines.insert(at, lines[random.below(lines.len())].clone()),
+            2 => lines[at] = lines[at].chars().filter(|_| random.below(6) > 0).collect(),
+            _ => {
+                let odd = ["\u{0}", "\u{202e}", "\"", "[", "=", "${env:HOME}", "é", "-1", "{{", "\"\"\""];
+                let (place, odd) = (random.below(lines[at].chars().count() + 1), *random.pick(&odd));
+                lines[at] = lines[at].chars().take(place).collect::<String>() + odd;
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+/// What a shell reads of the settings is what they are, and what it would run is refused as a host.
+#[test]
+fn settings_for_a_shell() {
+    let clouds = [&AWS, &GCP, &AZURE];
+    let odd = ["$(id)", "`id`", "'", "\\\"", ";id", "&", "(", "#", "|", "\\n", "$HOME", "*", "~"];
+    let hosts: Vec<_> = clouds.into_iter().flat_map(|cloud| odd.map(|odd| (cloud, odd))).collect();
+    try_each("hosts that a shell would run", &hosts, |(cloud, odd)| {
+        let stage = cloud.planned();
+        cloud.change(&stage, &[("wandb.example.com", &format!("wandb{odd}.example.com"))]);
+        ended_well(&cloud.run(&stage, &["output", "--no-secrets"]), &[64], &format!("{} {odd}", cloud.name))
+    });
+    let forms: Vec<_> = clouds.into_iter().flat_map(|cloud| ["env", "dotenv"].map(|form| (cloud, form))).collect();
+    try_each("settings in a shell", &forms, |(cloud, form)| {
+        let stage = cloud.planned();
+        let json = cloud.succeed(&stage, &["output", "--no-secrets", "--format", "json"]);
+        let settings: Value = serde_json::from_str(&stage.fill(&json)).unwrap();
+        cloud.succeed(&stage, &["output", "--no-secrets", "--format", form, "--out", "settings"]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "set -a; . ./settings; exec env"]).current_dir(stage.path());
+        let read = String::from_utf8(shell.env_clear().env("PATH", "/usr/bin:/bin").output().unwrap().stdout).unwrap();
+        let is_read = |(name, value): (&String, &Value)| {
+            read.lines().any(|line| value.as_str().is_some_and(|value| line == format!("{name}={value}")))
+        };
+        let all = settings.as_object().unwrap().iter().all(is_read);
+        if all { Ok(()) } else { Err(format!("{settings} is read as {read}")) }
+    });
+}
+
 /// A set that was changed is executed as it was planned, or not at all.
 #[test]
 fn change_sets() {

@@ -12,26 +12,26 @@ use super::{Sweep, World};
 use crate::clouds::CloudFixture;
 
 /// A run that is disturbed.
-pub(super) struct Scenario {
+pub(crate) struct Scenario {
     /// Makes the world before the run, of a stage with the plan file.
-    prepare: fn(&CloudFixture, &Stage),
+    pub(crate) prepare: fn(&CloudFixture, &Stage),
     /// The command after the cloud's name; `{bucket}` stands for the bucket that holds data.
-    pub(super) arguments: &'static [&'static str],
+    pub(crate) arguments: &'static [&'static str],
     /// Whether others have something there, to be looked at afterwards.
-    pub(super) with_others: bool,
+    pub(crate) with_others: bool,
     /// What there is of ours afterwards.
-    leaves: fn(&CloudFixture) -> &'static [&'static str],
+    pub(crate) leaves: fn(&CloudFixture) -> &'static [&'static str],
     /// Whether each write fails in every way, as in one scenario of each cloud: in the others it fails with and without its
     /// effect and for good.
-    every_way: bool,
+    pub(crate) every_way: bool,
     /// Whether nothing may be written.
-    pub(super) only_looks: bool,
+    pub(crate) only_looks: bool,
 }
 
 const APPLYING: &[&str] = &["apply", "--yes"];
 const DESTROYING: &[&str] = &["destroy", "--yes"];
 
-pub(super) static APPLY: Scenario = Scenario {
+pub(crate) static APPLY: Scenario = Scenario {
     prepare: |_, _| {},
     arguments: APPLYING,
     with_others: false,
@@ -40,7 +40,7 @@ pub(super) static APPLY: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(super) static UPDATE: Scenario = Scenario {
+pub(crate) static UPDATE: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
         cloud.change(stage, cloud.plans.update);
@@ -52,7 +52,7 @@ pub(super) static UPDATE: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(super) static ADOPT: Scenario = Scenario {
+pub(crate) static ADOPT: Scenario = Scenario {
     prepare: |cloud, stage| {
         (cloud.foreign.unmarked)(&stage.hand());
         (cloud.foreign.put)(&stage.hand());
@@ -65,7 +65,7 @@ pub(super) static ADOPT: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(super) static RENAME: Scenario = Scenario {
+pub(crate) static RENAME: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
         cloud.change(stage, &[("\"wandb-prod\"", "\"wandb-new\"\nwas = \"wandb-prod\"")]);
@@ -77,7 +77,7 @@ pub(super) static RENAME: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(super) static DESTROY: Scenario = Scenario {
+pub(crate) static DESTROY: Scenario = Scenario {
     prepare: |cloud, stage| cloud.apply(stage),
     arguments: DESTROYING,
     with_others: false,
@@ -86,7 +86,7 @@ pub(super) static DESTROY: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(super) static RELEASE: Scenario = Scenario {
+pub(crate) static RELEASE: Scenario = Scenario {
     prepare: |cloud, stage| {
         (ADOPT.prepare)(cloud, stage);
         cloud.apply(stage);
@@ -98,7 +98,7 @@ pub(super) static RELEASE: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(super) static DELETE_DATA: Scenario = Scenario {
+pub(crate) static DELETE_DATA: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
         (cloud.fill)(&stage.hand());
@@ -110,7 +110,7 @@ pub(super) static DELETE_DATA: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(super) static PLAN: Scenario = Scenario {
+pub(crate) static PLAN: Scenario = Scenario {
     prepare: |cloud, stage| cloud.apply(stage),
     arguments: &["plan"],
     with_others: false,
@@ -119,7 +119,7 @@ pub(super) static PLAN: Scenario = Scenario {
     only_looks: true,
 };
 
-pub(super) static DRIFT: Scenario = Scenario { arguments: &["drift"], ..PLAN };
+pub(crate) static DRIFT: Scenario = Scenario { arguments: &["drift"], ..PLAN };
 
 /// What has to be made again, with what others put on it.
 pub(super) static MAKE_AGAIN: Scenario = Scenario {
@@ -136,14 +136,14 @@ pub(super) static MAKE_AGAIN: Scenario = Scenario {
 };
 
 /// A prepared state, of which every point gets a copy.
-struct Original {
+pub(crate) struct Original {
     state: tempfile::TempDir,
     plan_file: String,
     others: Option<Value>,
 }
 
 impl Original {
-    fn make(cloud: &CloudFixture, scenario: &Scenario) -> Self {
+    pub(crate) fn make(cloud: &CloudFixture, scenario: &Scenario) -> Self {
         let state = tempfile::tempdir().unwrap();
         let stage = cloud.set(Stage::start_in(cloud.sandbox, state.path()));
         (scenario.prepare)(cloud, &stage);
@@ -155,16 +155,16 @@ impl Original {
 }
 
 /// A copy.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     cloud: &'static CloudFixture,
     scenario: &'static Scenario,
     original: &'static Original,
-    stage: Stage,
+    pub(crate) stage: Stage,
     _state: tempfile::TempDir,
 }
 
 impl Prepared {
-    fn of(cloud: &'static CloudFixture, scenario: &'static Scenario, original: &'static Original) -> Self {
+    pub(crate) fn of(cloud: &'static CloudFixture, scenario: &'static Scenario, original: &'static Original) -> Self {
         let state = tempfile::tempdir().unwrap();
         copy(original.state.path(), state.path());
         let stage = cloud.set(Stage::start_in(cloud.sandbox, state.path()));
@@ -186,8 +186,15 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl Prepared {
+    /// Start the command with more arguments.
+    pub(crate) fn start_with(&self, more: &[&'static str]) -> Child {
+        let of = |argument: &&'static str| if *argument == "{bucket}" { self.cloud.bucket } else { argument };
+        let arguments = self.scenario.arguments.iter().chain(more).map(of);
+        self.stage.spawn(&std::iter::once(self.cloud.name).chain(arguments).collect::<Vec<_>>(), |_| {})
+    }
+
     /// Look at what others have, after a run that printed this.
-    pub(super) fn keeps_others(&self, printed: &str) -> Result<(), String> {
+    pub(crate) fn keeps_others(&self, printed: &str) -> Result<(), String> {
         let before = self.original.others.as_ref();
         match before.map(|before| (before, (self.cloud.foreign.all)(&self.stage.hand()))) {
             Some((before, now)) if now != *before => Err(format!("others had {before}, have {now} after {printed}")),
@@ -202,10 +209,7 @@ impl World for Prepared {
     }
 
     fn start(&self) -> Child {
-        let mut arguments = vec![self.cloud.name];
-        let of = |argument: &&'static str| if *argument == "{bucket}" { self.cloud.bucket } else { argument };
-        arguments.extend(self.scenario.arguments.iter().map(of));
-        self.stage.spawn(&arguments, |_| {})
+        self.start_with(&[])
     }
 
     /// An apply that succeeds has looked itself that there is nothing left to change.
@@ -220,7 +224,7 @@ impl World for Prepared {
 }
 
 /// A scenario on a cloud. A run mostly waits, so that several go on at the same time.
-pub(super) fn sweep(cloud: &'static CloudFixture, scenario: &'static Scenario) -> Sweep<Prepared> {
+pub(crate) fn sweep(cloud: &'static CloudFixture, scenario: &'static Scenario) -> Sweep<Prepared> {
     let mut ways = super::ways((cloud.faults.internal)(), (cloud.faults.refusal)());
     if !scenario.every_way {
         ways.drain(..1);

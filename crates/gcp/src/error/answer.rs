@@ -64,11 +64,23 @@ pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) 
         let unbuilt = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
         return unbuilt.with_operation(operation).with_message(root_cause(error));
     }
-    let reason = if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(error) };
+    if error.is_timeout() {
+        return late(call);
+    }
+    let reason = root_cause(error);
     if is_unframed(call, &reason) {
         return call.unreadable(&reason);
     }
-    let error = unavailable(operation, tried, &reason);
+    nothing_came(call, &reason)
+}
+
+/// No answer came as long as one is waited for.
+pub(crate) fn late(call: &Call<'_>) -> Error {
+    nothing_came(call, "no answer in time")
+}
+
+fn nothing_came(call: &Call<'_>, reason: &str) -> Error {
+    let error = unavailable(call.operation, &call.tried, reason);
     if call.method == "gRPC" && is_behind_a_proxy() { error.with_hint(PAST_THE_PROXY) } else { error }
 }
 

@@ -284,7 +284,7 @@ fn orphan_topic_that_others_subscribe_to_is_refused_before_anything_is_written()
         assert!(refused.contains("audit-pipeline"), "{command:?} {refused}");
     }
     assert_eq!(stage.writes(), Vec::<String>::new());
-    assert!(GCP.succeed(&stage, &["plan"]).contains("orphan topic `acme-events`"));
+    assert!(GCP.succeed(&stage, &["plan"]).contains("left over: topic `acme-events`"));
 }
 
 /// Somebody else's notification just like ours: a warning, since what is ours is as it should be, and never ours to remove.

@@ -320,6 +320,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn call_that_waits_its_turn_has_not_failed_when_the_run_stops_and_one_without_an_answer_has() {
+        let ends = async |class: RetryClass| {
+            let stop = CancellationToken::new();
+            let classes = vec![class; 20];
+            let waiting = until_stopped(stop.clone(), answered_by(&classes));
+            let stopping = async {
+                sleep(Duration::from_millis(100)).await;
+                stop.cancel();
+            };
+            tokio::join!(waiting, stopping).0.unwrap_err().kind()
+        };
+        assert_eq!(ends(RetryClass::Throttled(None)).await, ErrorKind::Interrupted);
+        assert_eq!(ends(RetryClass::Transient).await, ErrorKind::Unavailable);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nothing_new_is_sent_by_a_run_that_was_told_to_stop() {
         let stop = CancellationToken::new();
         stop.cancel();

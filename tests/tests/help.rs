@@ -45,6 +45,8 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD output --out", "output_into_a_file_that_nobody_else_reads"),
     ("CLOUD output --reveal", "trace_has_each_request_and_no_secret"),
     ("CLOUD plan", "plan_and_drift_never_write"),
+    ("CLOUD plan --delete-data", "saved_destroy_does_what_was_shown"),
+    ("CLOUD plan --destroy", "saved_destroy_does_what_was_shown"),
     ("CLOUD plan --detailed-exitcode", "pending_of_each_setting_is_no_drift_and_shows_its_line"),
     ("CLOUD plan --orphans", "plan_says_what_orphans_would_be_deleted"),
     ("CLOUD plan --out", "saved_change_set_is_applied_without_its_plan_file"),
@@ -100,7 +102,7 @@ fn help_has_own_flags_first_and_the_long_one_examples_and_exit_codes() {
     }
     let apply = help(&["gcp", "apply"], "--help");
     assert!(apply.contains("provision gcp apply tfplan") && apply.contains("without asking"), "{apply}");
-    let plan_file = "The plan file [default: provision.toml, or plans/<cloud>.toml]";
+    let plan_file = "The plan file [default: provision.toml, or plans/CLOUD.toml]";
     assert!(help(&["aws", "plan"], "-h").contains(plan_file));
 }
 

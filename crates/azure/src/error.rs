@@ -140,8 +140,20 @@ pub(crate) fn from_transport(call: CallContext<'_>, error: &azure_core::Error) -
 /// <https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors>,
 /// <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>.
 fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
+    passing(status, code, message).or_else(|| final_by_code(code)).unwrap_or_else(|| match (code, status) {
+        // Every 404 of the services' own says what it did not find; this one is of something in between.
+        ("", 404) => (ErrorKind::Unexpected, RetryClass::Final),
+        // A precondition of ours: read again.
+        (_, 412) => (ErrorKind::Conflict, RetryClass::Conflict),
+        (_, ..400) => (ErrorKind::Unexpected, RetryClass::Final),
+        _ => by_status(status),
+    })
+}
+
+/// What passes by itself, by the service's code or, where that says too little, by its message.
+fn passing(status: u16, code: &str, message: &str) -> Option<(ErrorKind, RetryClass)> {
     use ErrorKind as Kind;
-    match code {
+    Some(match code {
         "ContainerBeingDeleted" | "QueueBeingDeleted" => (Kind::Conflict, BEING_DELETED),
         // Resource Manager's word for it (<https://github.com/Azure/azure-rest-api-specs/issues/30456>).
         "ContainerOperationFailure" | "QueueOperationFailure" if message.contains("being deleted") => {
@@ -161,13 +173,33 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         "PrincipalNotFound" => (Kind::NotFound, PRINCIPAL_NOT_SEEN),
         // Event Grid looks for the queue once it has taken the subscription.
         _ if message.contains("Resource should pre-exist") => (Kind::NotFound, RetryClass::Final),
+        "TooManyRequests"
+        | "SubscriptionRequestsThrottled"
+        | "ResourceRequestsThrottled"
+        | "ResourceCollectionRequestsThrottled"
+        | "ThrottlingError"
+        | "ServerBusy" => (Kind::RateLimited, RetryClass::Throttled(None)),
+        "InternalServerError"
+        | "InternalError"
+        | "OperationTimedOut"
+        | "ServerTimeout"
+        | "GatewayTimeout"
+        | "ServiceUnavailable"
+        | "RetryableError" => (Kind::Unavailable, RetryClass::Transient),
+        _ => return None,
+    })
+}
+
+/// What the service's code decides for good.
+fn final_by_code(code: &str) -> Option<(ErrorKind, RetryClass)> {
+    let kind = match code {
         "StorageAccountAlreadyTaken"
         | "StorageAccountAlreadyExists"
         | "StorageAccountInAnotherResourceGroup"
         | "AccountAlreadyExists"
         | "ContainerAlreadyExists"
         | "QueueAlreadyExists"
-        | "RoleAssignmentExists" => (Kind::AlreadyExists, RetryClass::Final),
+        | "RoleAssignmentExists" => ErrorKind::AlreadyExists,
         "ScopeLocked"
         | NOT_OF_THIS_KIND
         | "LeaseIdMissing"
@@ -177,20 +209,17 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         | "BlobImmutableDueToLegalHold"
         | "ContainerProtectedFromDeletion"
         | "DirectoryIsNotEmpty"
-        | "ReadOnlyDisabledSubscription" => (Kind::Refused, RetryClass::Final),
-        "TooManyRequests"
-        | "SubscriptionRequestsThrottled"
-        | "ResourceRequestsThrottled"
-        | "ResourceCollectionRequestsThrottled"
-        | "ThrottlingError"
-        | "ServerBusy" => (Kind::RateLimited, RetryClass::Throttled(None)),
+        | "ReadOnlyDisabledSubscription"
+        | "MissingSubscriptionRegistration"
+        | "MissingRegistrationForResourceProvider"
+        | "SubscriptionNotRegistered" => ErrorKind::Refused,
         "SubscriptionNotFound"
         | "InvalidAuthenticationToken"
         | "InvalidAuthenticationTokenTenant"
         | "ExpiredAuthenticationToken"
         | "AuthenticationFailed"
         | "InvalidAuthenticationInfo"
-        | "NoAuthenticationInformation" => (Kind::Unauthenticated, RetryClass::Final),
+        | "NoAuthenticationInformation" => ErrorKind::Unauthenticated,
         "AuthorizationFailed"
         | "LinkedAuthorizationFailed"
         | "AuthorizationPermissionMismatch"
@@ -198,101 +227,96 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         | "InsufficientAccountPermissions"
         | "KeyBasedAuthenticationNotPermitted"
         | "DenyAssignmentAuthorizationFailed"
-        | "RequestDisallowedByPolicy" => (Kind::PermissionDenied, RetryClass::Final),
+        | "RequestDisallowedByPolicy" => ErrorKind::PermissionDenied,
         "QuotaExceeded" | "MaxStorageAccountsCountPerSubscriptionExceeded" | "RoleAssignmentLimitExceeded" => {
-            (Kind::QuotaExceeded, RetryClass::Final)
+            ErrorKind::QuotaExceeded
         }
-        "MissingSubscriptionRegistration" | "MissingRegistrationForResourceProvider" | "SubscriptionNotRegistered" => {
-            (Kind::Refused, RetryClass::Final)
-        }
-        "InternalServerError"
-        | "InternalError"
-        | "OperationTimedOut"
-        | "ServerTimeout"
-        | "GatewayTimeout"
-        | "ServiceUnavailable"
-        | "RetryableError" => (Kind::Unavailable, RetryClass::Transient),
-        // Every 404 of the services' own says what it did not find; this one is of something in between.
-        "" if status == 404 => (Kind::Unexpected, RetryClass::Final),
-        // A precondition of ours: read again.
-        _ if status == 412 => (Kind::Conflict, RetryClass::Conflict),
-        _ if status < 400 => (Kind::Unexpected, RetryClass::Final),
-        _ => by_status(status),
-    }
+        _ => return None,
+    };
+    Some((kind, RetryClass::Final))
 }
 
 /// What to do about it.
 fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
-    let text = match (code, kind) {
-        ("ScopeLocked", _) => {
-            "a lock keeps it: `az lock list` shows it; remove the lock if it is yours to remove, then run the same \
-             command again"
+    let known = what_to_name(code).or_else(|| what_keeps_it(code));
+    known.map(str::to_owned).or_else(|| match kind {
+        ErrorKind::Unauthenticated => Some("renew the credentials (`az login`, or a new client secret)".to_owned()),
+        ErrorKind::PermissionDenied => {
+            Some(format!("grant `{operation}` to the identity in use, then run the same command again"))
         }
-        ("StorageAccountAlreadyTaken" | "StorageAccountAlreadyExists" | "AccountAlreadyExists", _) => {
+        _ => None,
+    })
+}
+
+/// What to do where the plan file or the subscription names something that cannot be.
+fn what_to_name(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "StorageAccountAlreadyTaken" | "StorageAccountAlreadyExists" | "AccountAlreadyExists" => {
             "storage account names are shared by all of Azure: choose another `name` under [azure.account]"
         }
-        ("StorageAccountInAnotherResourceGroup", _) => {
+        "StorageAccountInAnotherResourceGroup" => {
             "the account exists in another group: name that group under [azure], with `create = false` under \
              [azure.account]"
         }
-        ("SubscriptionNotFound", _) => {
+        "SubscriptionNotFound" => {
             "these credentials see no such subscription: correct `subscription` under [azure], or log in to its tenant \
              (`az login --tenant ...`)"
         }
-        (
-            "MissingSubscriptionRegistration" | "MissingRegistrationForResourceProvider" | "SubscriptionNotRegistered",
-            _,
-        ) => {
+        "MissingSubscriptionRegistration" | "MissingRegistrationForResourceProvider" | "SubscriptionNotRegistered" => {
             "a resource provider is not registered in this subscription: `az provider register --namespace ...` with the \
              namespace that is named above, then run the same command again"
         }
-        ("PrincipalNotFound", _) => {
+        "PrincipalNotFound" => {
             "the directory does not show `principal_id`: is it the object id (not the client id), of this tenant? A new \
              identity can take minutes to be seen: run the same command again"
         }
-        ("KeyBasedAuthenticationNotPermitted", _) => {
-            "shared keys are disabled on this account: give this identity the role Storage Blob Data Contributor on it"
-        }
-        ("AuthorizationPermissionMismatch", _) => {
-            "give this identity the role Storage Blob Data Contributor on the account, then run the same command again"
-        }
-        ("AuthorizationFailure", _) => {
-            "the account's firewall may refuse this machine: run from a network that it lets in"
-        }
-        (NOT_OF_THIS_KIND, _) => {
+        NOT_OF_THIS_KIND => {
             "an account of its kind has no such service: name one of kind StorageV2 under [azure.account]"
         }
-        ("UnmatchedPrincipalType" | "PrincipalTypeNotSupported", _) => {
+        "UnmatchedPrincipalType" | "PrincipalTypeNotSupported" => {
             "`principal_id` is of another type: write `principal_type = \"User\"` (or \"Group\", \"ServicePrincipal\") under \
              [azure.access]; an application is named by the object id of its service principal"
         }
-        ("LeaseIdMissing" | "LeaseIdMismatchWithBlobOperation" | "LeaseIdMismatchWithContainerOperation", _) => {
+        _ => return None,
+    })
+}
+
+/// What to do where something or somebody keeps us from it.
+fn what_keeps_it(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "ScopeLocked" => {
+            "a lock keeps it: `az lock list` shows it; remove the lock if it is yours to remove, then run the same \
+             command again"
+        }
+        "KeyBasedAuthenticationNotPermitted" => {
+            "shared keys are disabled on this account: give this identity the role Storage Blob Data Contributor on it"
+        }
+        "AuthorizationPermissionMismatch" => {
+            "give this identity the role Storage Blob Data Contributor on the account, then run the same command again"
+        }
+        "AuthorizationFailure" => "the account's firewall may refuse this machine: run from a network that it lets in",
+        "LeaseIdMissing" | "LeaseIdMismatchWithBlobOperation" | "LeaseIdMismatchWithContainerOperation" => {
             "somebody holds a lease on it: break the lease (`az storage blob lease break`, or `az storage container lease \
              break`), then run the same command again"
         }
-        ("BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold" | "ContainerProtectedFromDeletion", _) => {
+        "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold" | "ContainerProtectedFromDeletion" => {
             "an immutability policy or a legal hold keeps it: remove that, or wait until it ends, then run the same command \
              again"
         }
-        ("DirectoryIsNotEmpty", _) => {
+        "DirectoryIsNotEmpty" => {
             "an account with a hierarchical namespace keeps directories: empty it with `az storage fs directory delete`, then \
              run the same command again"
         }
-        ("ReadOnlyDisabledSubscription", _) => {
+        "ReadOnlyDisabledSubscription" => {
             "the subscription is disabled and can only be read: enable it in the portal (usually its billing), then run the \
              same command again"
         }
-        ("DenyAssignmentAuthorizationFailed", _) => {
+        "DenyAssignmentAuthorizationFailed" => {
             "a deny assignment forbids it (of a managed application or a deployment stack): no role helps; ask its owner"
         }
-        ("RequestDisallowedByPolicy", _) => "an Azure policy forbids it; its name is in the message above",
-        (_, ErrorKind::Unauthenticated) => "renew the credentials (`az login`, or a new client secret)",
-        (_, ErrorKind::PermissionDenied) => {
-            return Some(format!("grant `{operation}` to the identity in use, then run the same command again"));
-        }
+        "RequestDisallowedByPolicy" => "an Azure policy forbids it; its name is in the message above",
         _ => return None,
-    };
-    Some(text.to_owned())
+    })
 }
 
 /// How it says that an account of this kind has no containers, or no queues

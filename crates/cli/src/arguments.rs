@@ -70,7 +70,7 @@ pub(crate) enum Command {
     },
     /// Check a plan file; nothing is sent.
     Validate {
-        /// The plan file [default: provision.toml, or plans/<cloud>.toml].
+        /// The plan file [default: provision.toml, or plans/CLOUD.toml].
         plan_file: Option<PathBuf>,
     },
     /// Print the JSON Schema of plan files.
@@ -131,9 +131,9 @@ pub(crate) enum SandboxAction {
 pub(crate) enum Action {
     /// Show what apply would do. Never writes.
     Plan {
-        /// The plan file [default: provision.toml, or plans/<cloud>.toml].
+        /// The plan file [default: provision.toml, or plans/CLOUD.toml].
         plan_file: Option<PathBuf>,
-        /// Save the change set for `apply`.
+        /// Save the change set for `apply`, or for `destroy`.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// Exit with 2 if there are changes.
@@ -142,12 +142,18 @@ pub(crate) enum Action {
         /// Also delete left-over queues and topics that the plan file no longer names.
         #[arg(long)]
         orphans: bool,
+        /// Show what destroy would do.
+        #[arg(long)]
+        destroy: bool,
+        /// Also delete every object in the bucket; give its name to confirm.
+        #[arg(long, value_name = "BUCKET", requires = "destroy")]
+        delete_data: Option<String>,
     },
     /// Make the cloud what the plan file says, or execute a saved change set.
     ///
     /// A saved change set is applied without asking: exactly those changes, or none if the cloud has changed since (exit 3).
     Apply {
-        /// The plan file [default: provision.toml, or plans/<cloud>.toml], or a change set that `plan --out` saved.
+        /// The plan file [default: provision.toml, or plans/CLOUD.toml], or a change set that `plan --out` saved.
         plan_file: Option<PathBuf>,
         /// Apply without asking for confirmation.
         #[arg(long)]
@@ -158,15 +164,18 @@ pub(crate) enum Action {
     },
     /// Find out whether somebody changed the cloud. Never writes; exits with 2 on drift.
     Drift {
-        /// The plan files [default: provision.toml, or plans/<cloud>.toml].
+        /// The plan files [default: provision.toml, or plans/CLOUD.toml].
         plan_files: Vec<PathBuf>,
         /// How to write the report.
         #[arg(long, default_value = "text")]
         format: ReportFormat,
     },
     /// Delete what provision created; leave what it adopted.
+    ///
+    /// A change set that `plan --destroy --out` saved is executed without asking: exactly those changes, or none if the cloud has
+    /// changed since (exit 3).
     Destroy {
-        /// The plan file [default: provision.toml, or plans/<cloud>.toml].
+        /// The plan file [default: provision.toml, or plans/CLOUD.toml], or a change set that `plan --destroy --out` saved.
         plan_file: Option<PathBuf>,
         /// Destroy without asking for confirmation.
         #[arg(long)]
@@ -180,7 +189,7 @@ pub(crate) enum Action {
     },
     /// Print the settings for the server. Sends nothing unless secrets are asked for.
     Output {
-        /// The plan file [default: provision.toml, or plans/<cloud>.toml].
+        /// The plan file [default: provision.toml, or plans/CLOUD.toml].
         plan_file: Option<PathBuf>,
         /// Print the value of this one only.
         name: Option<String>,

@@ -70,9 +70,9 @@ async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn Vie
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
     let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
     match action {
-        Action::Plan { plan_file, out, detailed_exitcode, orphans } => {
-            let plan = plan::run(plan_file, cloud, out, detailed_exitcode, orphans, global, view.as_ref());
-            signals.unless_stopped(plan).await
+        Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data } => {
+            let wanted = plan::Wanted { out, detailed_exitcode, orphans, destroy, delete_data };
+            signals.unless_stopped(plan::run(plan_file, cloud, wanted, global, view.as_ref())).await
         }
         Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, invocation).await,
         Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, invocation).await,

@@ -13,6 +13,7 @@ mod change_sets;
 mod sandbox;
 mod session;
 mod approval;
+mod saved;
 mod summary;
 mod commands;
 

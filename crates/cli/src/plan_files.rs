@@ -93,6 +93,21 @@ impl Checked {
         Some(Self { cloud, source: set.plan_file.clone(), settings, file: None })
     }
 
+    /// Taking the deployment down, with the data of the bucket that is named.
+    ///
+    /// # Errors
+    ///
+    /// Another bucket is named than the plan file's.
+    pub(crate) fn destroying(&self, delete_data: Option<String>) -> Result<Purpose, Failure> {
+        let bucket = self.settings.data_resource_name();
+        match delete_data.as_deref().filter(|named| *named != bucket) {
+            Some(named) => Err(Failure::Usage(format!(
+                "`--delete-data {named}` names another bucket than the plan file's, `{bucket}`"
+            ))),
+            None => Ok(Purpose::Destroy { delete_data }),
+        }
+    }
+
     /// What a change set is made for.
     pub(crate) fn intent(&self, purpose: Purpose, with_orphans: bool) -> Intent {
         let deployment = self.settings.deployment();

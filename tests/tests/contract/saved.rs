@@ -8,6 +8,7 @@ contract! {
     everywhere: [
         saved_change_set_is_applied_without_its_plan_file,
         saved_change_set_is_stale_after_any_change,
+        saved_destroy_does_what_was_shown,
     ],
     sandboxes: [
         saved_change_set_is_applied_in_the_sandbox_of_the_command = "The command's own sandbox is meant.",
@@ -41,6 +42,27 @@ fn saved_change_set_is_applied_in_the_sandbox_of_the_command(cloud: &Place) {
     let real = cloud.ends(&stage, 3, &["apply", "set.json"]);
     assert!(real.contains("sandbox"), "{real}");
     wrote_nothing(&stage);
+}
+
+fn saved_destroy_does_what_was_shown(cloud: &Place) {
+    let stage = cloud.applied();
+    (cloud.upload)(&stage.hand(), "a");
+    stage.faults().clear();
+    cloud.ends(&stage, 6, &["plan", "--destroy"]);
+    cloud.ends(&stage, 64, &["plan", "--delete-data", cloud.bucket]);
+    cloud.ends(&stage, 64, &["plan", "--destroy", "--delete-data", "another"]);
+    let shown = cloud.succeed(&stage, &["plan", "--destroy", "--delete-data", cloud.bucket, "--out", "down"]);
+    assert!(shown.contains("and everything in it, for good: 1 object or version"), "{shown}");
+    let wrong = cloud.ends(&stage, 3, &["apply", "down"]);
+    assert!(wrong.contains("this change set is for destroy, not apply"), "{wrong}");
+    cloud.ends(&stage, 64, &["destroy", "down", "--orphans"]);
+    wrote_nothing(&stage);
+    // A server goes on writing: what is in the bucket makes nothing stale.
+    (cloud.upload)(&stage.hand(), "b");
+    cloud.succeed(&stage, &["destroy", "down"]);
+    assert_eq!((cloud.ours)(&stage.hand()), Vec::<String>::new());
+    let again = cloud.ends(&stage, 3, &["destroy", "down"]);
+    assert!(again.contains("this change set was applied already"), "{again}");
 }
 
 fn saved_change_set_is_stale_after_any_change(cloud: &Place) {

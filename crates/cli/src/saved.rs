@@ -1,0 +1,107 @@
+//! A change set that was saved is executed exactly, or not at all.
+
+use std::path::Path;
+
+use provision_core::assess::Intent;
+use provision_core::change_set::{ChangeSet, Purpose};
+use provision_core::identity::Identity;
+use provision_core::provider::Provisioner;
+use provision_core::{Error, ErrorKind, engine};
+
+use crate::arguments::quoted;
+use crate::change_sets;
+use crate::clouds::CloudId;
+use crate::exit::Failure;
+use crate::plan_files::{Checked, check};
+use crate::session::{Invocation, Session};
+use crate::view;
+
+/// A change set that the cloud still fits, and what it is executed with.
+pub(crate) struct Saved {
+    pub(crate) set: ChangeSet,
+    pub(crate) intent: Intent,
+    pub(crate) provider: Box<dyn Provisioner>,
+    /// The sandbox ends with it.
+    _session: Session,
+}
+
+/// Read a saved change set, look whether it still fits, and show it; `command` is the one that is to execute it.
+pub(crate) async fn look(
+    path: &Path,
+    cloud: CloudId,
+    command: &str,
+    invocation: Invocation<'_>,
+) -> Result<Saved, Failure> {
+    let Invocation { global, signals, view } = invocation;
+    let set = change_sets::read(path)?;
+    is_executed_by(&set, path, cloud, command)?;
+    let Some(checked) = Checked::of_saved(&set) else {
+        return Err(stale(cloud, &format!("it was not made by `provision {cloud} plan`")).into());
+    };
+    if set.tool != env!("CARGO_PKG_VERSION") {
+        let reason = format!("it was made by version {}, this is {}", set.tool, env!("CARGO_PKG_VERSION"));
+        return Err(stale(cloud, &reason).into());
+    }
+    plan_file_unchanged(&set, cloud)?;
+    let intent = checked.intent(set.purpose.clone(), set.with_orphans);
+    let session = Session::open(&[&checked], global, view)?;
+    let look = async {
+        let provider = session.provisioner(&checked, view).await?;
+        let now = checked.change_set(provider.as_ref(), &intent, view).await?;
+        is_for(&set, &now.identity, cloud)?;
+        if let Some(error) = now.unreadable.first() {
+            return Err(error.0.clone().into());
+        }
+        if set.has_changes() && !now.has_changes() {
+            return Err(Error::new(ErrorKind::Stale, "this change set was applied already").into());
+        }
+        engine::unchanged(&set, &now, "since this change set was saved")?;
+        Ok(provider)
+    };
+    let provider = signals.unless_stopped(look).await?;
+    view.change_set(&set);
+    Ok(Saved { set, intent, provider, _session: session })
+}
+
+/// A set is for one cloud and one command.
+fn is_executed_by(set: &ChangeSet, path: &Path, cloud: CloudId, command: &str) -> Result<(), Error> {
+    let its_command = if set.purpose == Purpose::Apply { "apply" } else { "destroy" };
+    let wrong = match (set.cloud == cloud.name(), its_command == command) {
+        (true, true) => return Ok(()),
+        (false, _) => format!("this change set is for {}, not {cloud}", set.cloud),
+        (_, false) => format!("this change set is for {its_command}, not {command}"),
+    };
+    let command = format!("provision {} {its_command} {}", set.cloud, quoted(path));
+    Err(Error::new(ErrorKind::Stale, wrong).with_hint(format!("`{command}` executes it")))
+}
+
+/// A set is for one account and region.
+fn is_for(set: &ChangeSet, here: &Identity, cloud: CloudId) -> Result<(), Error> {
+    let then = &set.identity;
+    if (&then.account, &then.region, &then.endpoints) == (&here.account, &here.region, &here.endpoints) {
+        return Ok(());
+    }
+    let place = |identity: &Identity| {
+        let place = format!("{} {} in {}", view::words::nouns(&set.cloud).0, identity.account, identity.region);
+        if identity.endpoints.is_empty() { place } else { format!("{place} ({})", identity.endpoints.join(", ")) }
+    };
+    Err(stale(cloud, &format!("it is for {}, and this is {}", place(then), place(here))))
+}
+
+fn stale(cloud: CloudId, reason: &str) -> Error {
+    let error = Error::new(ErrorKind::Stale, "the change set cannot be used").with_message(reason);
+    error.with_hint(format!("make a new one with `provision {cloud} plan --out FILE`"))
+}
+
+/// Where the plan file is at hand, it must still say the same.
+fn plan_file_unchanged(set: &ChangeSet, cloud: CloudId) -> Result<(), Failure> {
+    let path = Path::new(&set.plan_file.name);
+    if !path.exists() {
+        return Ok(());
+    }
+    let now = check(path, cloud)?;
+    if now.source.digest == set.plan_file.digest {
+        return Ok(());
+    }
+    Err(stale(cloud, &format!("plan file `{}` says something else now", set.plan_file.name)).into())
+}

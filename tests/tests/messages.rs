@@ -72,8 +72,10 @@ fn apply_and_destroy_from_nothing_to_nothing() {
 }
 
 fn sort_progress(ran: &mut Ran) {
-    let (mut done, rest): (Vec<_>, Vec<_>) =
-        ran.stderr.lines().partition(|line| ["  done ", "  FAIL "].iter().any(|ended| line.starts_with(ended)));
+    let (mut done, rest): (Vec<_>, Vec<_>) = ran
+        .stderr
+        .lines()
+        .partition(|line| line.starts_with("  FAIL ") || (line.starts_with("  ") && line.ends_with(" s)")));
     done.sort_unstable();
     ran.stderr = done.into_iter().chain(rest).map(|line| format!("{line}\n")).collect();
 }

@@ -14,7 +14,7 @@ fn apply_asks_and_yes_goes_on_with_a_row_for_each_operation() {
     let (code, screen) = stage.run_on_terminal(&["aws", "apply"], &[(QUESTION, "yes\n")]);
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("create bucket `acme-{s}` (0s)"), "a live row: {screen}");
-    assert!(screen.contains("done create bucket") && screen.contains("BUCKET=s3://acme-"), "{screen}");
+    assert!(screen.contains("created bucket") && screen.contains("BUCKET=s3://acme-"), "{screen}");
     assert_eq!(stage.run(&["aws", "drift"]).code, 0);
 }
 

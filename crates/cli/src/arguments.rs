@@ -173,7 +173,7 @@ pub(crate) enum Action {
     /// Delete what provision created; leave what it adopted.
     ///
     /// A change set that `plan --destroy --out` saved is executed without asking: exactly those changes, or none if the cloud has
-    /// changed since (exit 3).
+    /// changed since (exit 3). Where it says `--delete-data`, all that is in the bucket by then is deleted.
     Destroy {
         /// The plan file [default: provision.toml, or plans/CLOUD.toml], or a change set that `plan --destroy --out` saved.
         plan_file: Option<PathBuf>,
@@ -241,5 +241,8 @@ impl Global {
 
 /// A path as a shell takes it, for a command to copy.
 pub(crate) fn quoted(path: impl AsRef<Path>) -> String {
-    shell_words::quote(&path.as_ref().display().to_string()).into_owned()
+    let path = path.as_ref().display().to_string();
+    // A name that begins like a flag is a path too.
+    let path = if path.starts_with('-') { format!("./{path}") } else { path };
+    shell_words::quote(&path).into_owned()
 }

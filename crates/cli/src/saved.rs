@@ -8,7 +8,7 @@ use provision_core::identity::Identity;
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, engine};
 
-use crate::arguments::quoted;
+use crate::arguments::{Global, quoted};
 use crate::change_sets;
 use crate::clouds::CloudId;
 use crate::exit::Failure;
@@ -33,14 +33,14 @@ pub(crate) async fn look(
     invocation: Invocation<'_>,
 ) -> Result<Saved, Failure> {
     let Invocation { global, signals, view } = invocation;
-    let set = change_sets::read(path)?;
-    is_executed_by(&set, path, cloud, command)?;
+    let mut set = change_sets::read(path)?;
+    is_executed_by(&set, path, cloud, command, global)?;
     let Some(checked) = Checked::of_saved(&set) else {
-        return Err(stale(cloud, &format!("it was not made by `provision {cloud} plan`")).into());
+        return Err(stale(&set, &format!("it was not made by `provision {cloud} plan`")).into());
     };
     if set.tool != env!("CARGO_PKG_VERSION") {
         let reason = format!("it was made by version {}, this is {}", set.tool, env!("CARGO_PKG_VERSION"));
-        return Err(stale(cloud, &reason).into());
+        return Err(stale(&set, &reason).into());
     }
     plan_file_unchanged(&set, cloud)?;
     let intent = checked.intent(set.purpose.clone(), set.with_orphans);
@@ -48,7 +48,7 @@ pub(crate) async fn look(
     let look = async {
         let provider = session.provisioner(&checked, view).await?;
         let now = checked.change_set(provider.as_ref(), &intent, view).await?;
-        is_for(&set, &now.identity, cloud)?;
+        is_for(&set, &now.identity)?;
         if let Some(error) = now.unreadable.first() {
             return Err(error.0.clone().into());
         }
@@ -56,27 +56,31 @@ pub(crate) async fn look(
             return Err(Error::new(ErrorKind::Stale, "this change set was applied already").into());
         }
         engine::unchanged(&set, &now, "since this change set was saved")?;
-        Ok(provider)
+        Ok((provider, now))
     };
-    let provider = signals.unless_stopped(look).await?;
+    let (provider, now) = signals.unless_stopped(look).await?;
+    // What goes with a bucket is what is in it by now, and is told as such.
+    for (change, now) in set.changes.iter_mut().zip(now.changes) {
+        change.contents = now.contents;
+    }
     view.change_set(&set);
     Ok(Saved { set, intent, provider, _session: session })
 }
 
 /// A set is for one cloud and one command.
-fn is_executed_by(set: &ChangeSet, path: &Path, cloud: CloudId, command: &str) -> Result<(), Error> {
+fn is_executed_by(set: &ChangeSet, path: &Path, cloud: CloudId, command: &str, global: &Global) -> Result<(), Failure> {
     let its_command = if set.purpose == Purpose::Apply { "apply" } else { "destroy" };
     let wrong = match (set.cloud == cloud.name(), its_command == command) {
         (true, true) => return Ok(()),
         (false, _) => format!("this change set is for {}, not {cloud}", set.cloud),
         (_, false) => format!("this change set is for {its_command}, not {command}"),
     };
-    let command = format!("provision {} {its_command} {}", set.cloud, quoted(path));
-    Err(Error::new(ErrorKind::Stale, wrong).with_hint(format!("`{command}` executes it")))
+    let (file, flag) = (quoted(path), global.sandbox_flag());
+    Err(Failure::Usage(format!("{wrong}: `provision {} {its_command} {file}{flag}` executes it", set.cloud)))
 }
 
 /// A set is for one account and region.
-fn is_for(set: &ChangeSet, here: &Identity, cloud: CloudId) -> Result<(), Error> {
+fn is_for(set: &ChangeSet, here: &Identity) -> Result<(), Error> {
     let then = &set.identity;
     if (&then.account, &then.region, &then.endpoints) == (&here.account, &here.region, &here.endpoints) {
         return Ok(());
@@ -85,12 +89,12 @@ fn is_for(set: &ChangeSet, here: &Identity, cloud: CloudId) -> Result<(), Error>
         let place = format!("{} {} in {}", view::words::nouns(&set.cloud).0, identity.account, identity.region);
         if identity.endpoints.is_empty() { place } else { format!("{place} ({})", identity.endpoints.join(", ")) }
     };
-    Err(stale(cloud, &format!("it is for {}, and this is {}", place(then), place(here))))
+    Err(stale(set, &format!("it is for {}, and this is {}", place(then), place(here))))
 }
 
-fn stale(cloud: CloudId, reason: &str) -> Error {
+fn stale(set: &ChangeSet, reason: &str) -> Error {
     let error = Error::new(ErrorKind::Stale, "the change set cannot be used").with_message(reason);
-    error.with_hint(format!("make a new one with `provision {cloud} plan --out FILE`"))
+    error.with_hint(format!("make a new one with `{} --out FILE`", set.plan_command()))
 }
 
 /// Where the plan file is at hand, it must still say the same.
@@ -103,5 +107,5 @@ fn plan_file_unchanged(set: &ChangeSet, cloud: CloudId) -> Result<(), Failure> {
     if now.source.digest == set.plan_file.digest {
         return Ok(());
     }
-    Err(stale(cloud, &format!("plan file `{}` says something else now", set.plan_file.name)).into())
+    Err(stale(set, &format!("plan file `{}` says something else now", set.plan_file.name)).into())
 }

@@ -33,7 +33,7 @@ pub(crate) fn complete(
     next_steps: Option<String>,
 ) -> End<'_> {
     let (not_done, errors, again) = (Vec::new(), Vec::new(), String::new());
-    End { set, elapsed, done, not_done, errors, complete: true, outputs, next_steps, again }
+    End { set, elapsed, done, not_done, errors, complete: true, stopped: false, outputs, next_steps, again }
 }
 
 /// The end of a run that is not complete.
@@ -45,6 +45,7 @@ pub(crate) fn incomplete<'a>(outcome: &Outcome, set: &'a ChangeSet, elapsed: Dur
         not_done: outcome.remaining.clone(),
         errors: outcome.failed.iter().map(|error| set.located(error)).collect(),
         complete: false,
+        stopped: outcome.stopped,
         outputs: Vec::new(),
         next_steps: None,
         again,

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use provision_core::file;
 use provision_core::trace::{Exchange, TraceSink};
 use provision_core::{Error, ErrorKind};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// A file that exchanges are appended to, until it takes no more.
 #[derive(Debug)]
@@ -28,7 +30,8 @@ pub(crate) fn open(path: &Path) -> Result<Arc<dyn TraceSink>, Error> {
 
 impl TraceSink for Lines {
     fn record(&self, exchange: Exchange) {
-        let Ok(line) = serde_json::to_string(&exchange) else { return };
+        let Ok(mut line) = serde_json::to_value(&exchange) else { return };
+        line["time"] = timestamp().into();
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(lines) = file.as_mut() else { return };
         // A full disk must not stop an apply half way; and nothing is to follow half a line.
@@ -37,6 +40,11 @@ impl TraceSink for Lines {
             CUT_OFF.get_or_init(|| error.to_string());
         }
     }
+}
+
+/// The time, as programs read it (<https://www.rfc-editor.org/rfc/rfc3339>).
+pub(crate) fn timestamp() -> Option<String> {
+    OffsetDateTime::now_utc().format(&Rfc3339).ok()
 }
 
 /// Why the trace lacks exchanges, if it does.

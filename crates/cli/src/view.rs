@@ -61,6 +61,8 @@ pub(crate) struct End<'a> {
     pub(crate) errors: Vec<Error>,
     /// Whether the cloud shows all of it.
     pub(crate) complete: bool,
+    /// Whether it was told to stop, by a signal or the time limit.
+    pub(crate) stopped: bool,
     /// The settings for the server, where there are any now.
     pub(crate) outputs: Vec<Output>,
     /// What is left to the user.

@@ -109,7 +109,8 @@ pub struct Change {
     /// Entries of others that stay as they are.
     #[serde(rename = "kept")]
     pub unmanaged: Vec<Unmanaged>,
-    /// What is in it and is deleted with it, where `--delete-data` asks for that; explains to people and steers nothing.
+    /// What is in it now, where `--delete-data` asks that it be deleted with all that is in it by then; explains to people and
+    /// steers nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contents: Option<Contents>,
     /// The mark that was observed.
@@ -267,6 +268,17 @@ impl ChangeSet {
             Purpose::Destroy { delete_data } => delete_data.as_deref(),
             Purpose::Apply => None,
         }
+    }
+
+    /// The command that makes such a set again.
+    #[must_use]
+    pub fn plan_command(&self) -> String {
+        let mut command = format!("provision {} plan {}", self.cloud, self.plan_file.name);
+        if let Purpose::Destroy { delete_data } = &self.purpose {
+            command += " --destroy";
+            command += &delete_data.as_ref().map(|name| format!(" --delete-data {name}")).unwrap_or_default();
+        }
+        if self.with_orphans { command + " --orphans" } else { command }
     }
 
     /// What stands in the way of applying it, as errors: refusals first, then what could not be read.

@@ -26,6 +26,9 @@ impl Contents {
     /// The counts, for people: `1,000+ objects and versions, 2 open uploads`.
     #[must_use]
     pub fn describe(&self) -> String {
+        if self.is_empty() {
+            return "nothing now".to_owned();
+        }
         let more = if self.more { "+" } else { "" };
         let objects = format!(
             "{}{more} {}",

@@ -40,7 +40,7 @@ pub async fn plan(
 pub fn unchanged(then: &ChangeSet, now: &ChangeSet, when: &str) -> Result<(), Error> {
     let Some(difference) = then.difference(now) else { return Ok(()) };
     let error = Error::new(ErrorKind::Stale, format!("the cloud changed {when}")).with_message(difference);
-    Err(error.with_hint(format!("nothing was written; look at it with `provision {} plan`", then.cloud)))
+    Err(error.with_hint(format!("nothing was written; look at it with `{}`", then.plan_command())))
 }
 
 /// Execute a set, from the first write to the end of the last.

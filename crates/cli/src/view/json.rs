@@ -13,13 +13,12 @@ use provision_core::output::object;
 use provision_core::plan_file::PlanFileError;
 use provision_core::printable::in_json;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::words::{looking, settling, verdict};
 use super::{End, View, diagnostic, error, result};
 use crate::arguments::ReportFormat;
 use crate::exit::Failure;
+use crate::trace::timestamp;
 
 /// Documents on stdout.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +34,7 @@ fn document(document: &Value) {
 const FORMAT: u32 = 1;
 
 fn line(mut document: Value) {
-    if let Ok(now) = OffsetDateTime::now_utc().format(&Rfc3339) {
-        document["time"] = json!(now);
-    }
+    document["time"] = json!(timestamp());
     result(&in_json(&format!("{document}\n")));
 }
 
@@ -94,6 +91,7 @@ impl View for Json {
             "type": "summary",
             "deployment": end.set.deployment,
             "complete": end.complete,
+            "stopped": end.stopped,
             "elapsed_ms": u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX),
             "changes": counts(end.set),
             "done": end.done,

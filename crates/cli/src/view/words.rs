@@ -73,6 +73,20 @@ pub(crate) fn nouns(cloud: &str) -> (&'static str, &'static str) {
     CloudId::named(cloud).map_or(("account", "region"), CloudId::nouns)
 }
 
+/// What was done, of what an operation does: its verb comes first.
+pub(crate) fn past(operation: &str) -> String {
+    let (verb, rest) = operation.split_once(' ').unwrap_or((operation, ""));
+    let verb = match verb {
+        "write" => "wrote",
+        "read" => "read",
+        "empty" => "emptied",
+        "create" | "remove" | "delete" | "release" => return format!("{verb}d {rest}"),
+        "adopt" | "record" => return format!("{verb}ed {rest}"),
+        _ => return format!("done {operation}"),
+    };
+    format!("{verb} {rest}")
+}
+
 /// A look at the cloud lasts.
 pub(crate) fn looking(elapsed_ms: u64) -> String {
     format!("{} s, looking at the cloud", elapsed_ms / 1000)

@@ -95,17 +95,17 @@ impl Assessment<'_> {
     }
 
     fn not_empty(&self, resource: &Resource) -> Option<Refusal> {
-        let contents = self.contents(resource)?;
+        let contents = self.contents(resource).filter(|contents| !contents.is_empty())?;
         Some(not_empty(resource.kind, &resource.name, &contents.describe()))
     }
 
-    /// What a resource that holds data has in it, if anything.
+    /// What a resource that holds data has in it now.
     fn contents(&self, resource: &Resource) -> Option<Contents> {
         let (_, counted) = self.survey.contents.iter().find(|(other, _)| other.address == resource.address)?;
-        counted.as_ref().ok().filter(|contents| !contents.is_empty()).copied()
+        counted.as_ref().ok().copied()
     }
 
-    /// What is deleted with a resource, as was asked for.
+    /// What is deleted with a resource, as was asked for: what comes until then too, though there be nothing now.
     fn lost_contents(&self, resource: &Resource, change: &Change) -> Option<Contents> {
         let asked = matches!(&self.intent.purpose, Purpose::Destroy { delete_data: Some(_) });
         if asked && change.action == Action::Delete { self.contents(resource) } else { None }

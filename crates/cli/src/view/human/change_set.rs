@@ -53,8 +53,8 @@ pub(crate) fn identity(set: &ChangeSet) -> String {
 
 /// What the user should know.
 pub(crate) fn warnings(set: &ChangeSet) -> String {
-    let line = |warning: &String| Line { text: error::warning(warning).trim_end().to_owned(), hang: 4 };
-    fitted(&set.warnings.iter().map(line).collect::<Vec<_>>())
+    // They hold commands to copy, and are left for the terminal to break.
+    set.warnings.iter().map(|warning| error::warning(warning)).collect()
 }
 
 /// Where the plan file says so.

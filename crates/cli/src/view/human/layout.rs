@@ -52,7 +52,9 @@ fn fitted_to(line: &Line, width: Option<usize>) -> String {
         .initial_indent(&line.text[..lead])
         .subsequent_indent(&indent)
         .word_separator(WordSeparator::AsciiSpace)
-        .word_splitter(WordSplitter::NoHyphenation);
+        .word_splitter(WordSplitter::NoHyphenation)
+        // A name that is longer than the line stays whole, to be copied.
+        .break_words(false);
     textwrap::wrap(&line.text[lead..], options).join("\n")
 }
 

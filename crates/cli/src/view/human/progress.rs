@@ -10,7 +10,7 @@ use provision_core::event::{Event, EventSink};
 use provision_core::printable::harmless;
 
 use crate::view;
-use crate::view::words::{looking, settling};
+use crate::view::words::{looking, past, settling};
 
 /// How often a row's spinner and time move on.
 const TICK: Duration = Duration::from_millis(100);
@@ -92,7 +92,7 @@ fn line(event: &Event) -> Option<String> {
             format!("  wait {text}: {reason}; again in {:.1} s", seconds(*wait_ms))
         }
         Event::OperationProgress { text, .. } => format!("       {text}"),
-        Event::OperationDone { text, elapsed_ms, .. } => format!("  done {text} ({:.1} s)", seconds(*elapsed_ms)),
+        Event::OperationDone { text, elapsed_ms, .. } => format!("  {} ({:.1} s)", past(text), seconds(*elapsed_ms)),
         Event::OperationFailed { text, error, .. } if error.kind() == ErrorKind::Interrupted => {
             format!("  stop {text}")
         }
@@ -102,9 +102,10 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::Looking { elapsed_ms } => format!("  {}", looking(*elapsed_ms)),
         Event::Settling { reason } => settling(reason),
-        Event::Stopping { reason } => {
+        Event::Stopping { reason } if reason.starts_with("SIG") => {
             format!("  {reason}: no new writes; waiting for those in flight (again to stop waiting)")
         }
+        Event::Stopping { reason } => format!("  {reason}: no new writes; waiting for those in flight"),
         Event::Confirming { not_yet_visible } if not_yet_visible.is_empty() => return None,
         Event::Confirming { not_yet_visible } => {
             format!("  waiting until the cloud shows: {}", not_yet_visible.join(", "))

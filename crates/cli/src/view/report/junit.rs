@@ -31,7 +31,12 @@ fn suite(set: &ChangeSet) -> TestSuite {
     for change in &set.changes {
         let its: Vec<_> = rows.iter().filter(|row| is_of(row, change)).collect();
         let status = status(&its, set.nothing_exists());
-        suite.add_test_case(case(change.address.as_str(), &set.deployment, file, change.line, status));
+        let passes = matches!(status, TestCaseStatus::Success { .. });
+        let mut case = case(change.address.as_str(), &set.deployment, file, change.line, status);
+        if passes && !its.is_empty() {
+            case.set_system_out(its.iter().map(|row| row.text()).collect::<Vec<_>>().join("\n"));
+        }
+        suite.add_test_case(case);
     }
     for row in rows.iter().filter(|row| !set.changes.iter().any(|change| is_of(row, change))) {
         let status = match row.rule {

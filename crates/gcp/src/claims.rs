@@ -54,6 +54,9 @@ struct Known {
     /// The project's number, by which some accounts name it.
     number: Option<String>,
     notes: BTreeSet<String>,
+    /// What a look did not find, and what the list's look found, by full name: the two are not of one moment.
+    not_found: BTreeSet<String>,
+    found: BTreeSet<String>,
     /// Since when something is listed and not there, by its full name.
     listed_only: BTreeMap<String, Instant>,
 }
@@ -149,6 +152,27 @@ impl Claims {
     pub(crate) fn recalls_spare(&self) -> bool {
         let known = self.known();
         known.spare != known.spare_looked_at
+    }
+
+    /// What a look came to.
+    pub(crate) fn looked_at(&self, identity: String, found: bool) {
+        let mut known = self.known();
+        if found {
+            known.not_found.remove(&identity)
+        } else {
+            known.not_found.insert(identity)
+        };
+    }
+
+    /// What is there beside the list, of what the plan file names.
+    pub(crate) fn set_found(&self, identities: BTreeSet<String>) {
+        self.known().found = identities;
+    }
+
+    /// Whether the look did not find yet what was there a moment later.
+    pub(crate) fn came_since(&self, identity: &str) -> bool {
+        let known = self.known();
+        known.not_found.contains(identity) && known.found.contains(identity)
     }
 
     /// Something for people to know.

@@ -58,6 +58,8 @@ pub(crate) async fn marked(
     let there = |(identity, labels): (&String, &Labels)| matches!(labels, Ok(Some(_))).then(|| spare_name(identity));
     let spares: Vec<_> = own.iter().filter_map(there).collect();
     let (spares, orphans): (Vec<_>, Vec<_>) = found.into_iter().partition(|orphan| spares.contains(&orphan.identity));
+    let there = |(identity, labels): (&String, &Labels)| matches!(labels, Ok(Some(_))).then(|| identity.clone());
+    claims.set_found(own.iter().filter_map(there).collect());
     claims.set_spare(spares.into_iter().map(|spare| spare.name).next());
     Ok(orphans)
 }

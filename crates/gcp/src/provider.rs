@@ -24,7 +24,7 @@ use crate::config::Settings;
 use crate::credential::{self, Session};
 use crate::error::lacks_permission;
 use crate::error::settling;
-use crate::names::{Names, Part};
+use crate::names::{Names, Part, pubsub_identity};
 use crate::resources::access::AccessFacet;
 use crate::resources::{access, bucket, notification, subscription, topic};
 use crate::{contents, orphans, outputs};
@@ -133,6 +133,8 @@ impl<C: AsRef<Reader>> Provider<C> {
         let name = names.subscription.as_deref().unwrap_or_default();
         let spare = self.claims.look_at_spare();
         let found = subscription::observe(self.client.as_ref(), &names, name, with_access, &self.claims).await?;
+        let identity = pubsub_identity(&names.subscription_name(name));
+        self.claims.looked_at(identity, !matches!(found, Observation::Absent));
         Ok(subscription::with_spare(found, spare.as_deref()))
     }
 }
@@ -184,7 +186,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn recall(&self, access: &[String]) -> Vec<Address> {
         let more = self.claims.recall(self.settings.service_account(), access);
-        let recalled = [(Part::Access, more), (Part::Subscription, self.claims.recalls_spare())];
+        let names = self.names();
+        let topic = names.topic.as_ref().map(|topic| pubsub_identity(&names.topic_name(topic)));
+        let subscription = names.subscription.as_ref().map(|name| pubsub_identity(&names.subscription_name(name)));
+        let came = |identity: Option<String>| identity.is_some_and(|identity| self.claims.came_since(&identity));
+        let recalled = [
+            (Part::Access, more),
+            (Part::Topic, came(topic)),
+            (Part::Subscription, self.claims.recalls_spare() || came(subscription)),
+        ];
         recalled.into_iter().filter(|(_, more)| *more).map(|(part, _)| part.address()).collect()
     }
 
@@ -213,7 +223,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let topic = names.topic_name(names.topic.as_deref().unwrap_or_default());
         match Part::of(address)? {
             Part::Bucket => self.observe_bucket().await,
-            Part::Topic => topic::observe(reader, &topic, self.agent()).await,
+            Part::Topic => {
+                let found = topic::observe(reader, &topic, self.agent()).await?;
+                self.claims.looked_at(pubsub_identity(&topic), !matches!(found, Observation::Absent));
+                Ok(found)
+            }
             Part::Subscription => self.observe_subscription().await,
             Part::Notification => notification::observe(reader, &names).await,
             Part::Access => Ok(access::observe(reader, &names, &look, &self.claims).await),

@@ -87,6 +87,8 @@ pub(crate) struct Plans {
     pub(crate) queue_renamed: (&'static [(&'static str, &'static str)], &'static [&'static str]),
     /// What names of another deployment are, of which the plan file's are a beginning.
     pub(crate) alike: &'static [(&'static str, &'static str)],
+    /// A change with which messages do not outlast a weekend.
+    pub(crate) brief: (&'static str, &'static str),
     /// A change that protects the deployment.
     pub(crate) protect: (&'static str, &'static str),
 }

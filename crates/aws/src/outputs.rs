@@ -1,6 +1,7 @@
 //! The settings for the server, what deserves a warning each time, and what is left to the user.
 
 use provision_core::output::Output;
+use provision_core::retention;
 
 use crate::config::{Encryption, Grant, Senders, Settings};
 use crate::names::Names;
@@ -38,6 +39,10 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     if let Some(access) = aws.access.as_ref().filter(|access| access.grant == Grant::All) {
         let role = &access.role;
         warnings.push(format!("role `{role}` gets every S3 and SQS action on this deployment (`grant = \"all\"`)"));
+    }
+    if aws.queue.enabled {
+        let queue = format!("queue `{}`", settings.queue_name());
+        warnings.extend(retention::warning(&queue, "retention_s", aws.queue.retention_s));
     }
     warnings
 }

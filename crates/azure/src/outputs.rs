@@ -2,6 +2,7 @@
 
 use provision_core::Error;
 use provision_core::output::{Output, Setting};
+use provision_core::retention;
 
 use crate::blockers::missing;
 use crate::client::Reader;
@@ -62,7 +63,10 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
          group): one of a former name is not found"
             .to_owned()
     });
-    unregistered.into_iter().chain(leftover).chain(unlisted).collect()
+    let queue = format!("queue `{}`", settings.queue_name());
+    let brief = retention::warning(&queue, "message_ttl_s", settings.azure.events.message_ttl_s);
+    let brief = brief.filter(|_| settings.azure.queue.enabled);
+    unregistered.into_iter().chain(leftover).chain(unlisted).chain(brief).collect()
 }
 
 /// The commands that give a server its rights, where the plan file names no identity that would get them.

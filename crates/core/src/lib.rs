@@ -50,6 +50,7 @@ pub mod retry;
 pub mod plan_file;
 pub mod deployment;
 pub mod output;
+pub mod retention;
 pub mod ledger;
 pub mod mark;
 pub mod facet;

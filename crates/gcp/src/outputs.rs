@@ -1,6 +1,7 @@
 //! The settings for the server, what deserves a warning each time, and what is left to the user.
 
 use provision_core::output::Output;
+use provision_core::retention;
 
 use crate::config::Settings;
 use crate::names::Names;
@@ -34,6 +35,10 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
              (`soft_delete_days = 0`)",
             bucket.name
         ));
+    }
+    if settings.gcp.topic.enabled {
+        let subscription = format!("subscription `{}`", settings.subscription_name());
+        warnings.extend(retention::warning(&subscription, "retention_s", settings.gcp.subscription.retention_s));
     }
     warnings
 }

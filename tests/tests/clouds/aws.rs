@@ -132,6 +132,7 @@ const PLANS: Plans = Plans {
         &["left over: queue `acme-{s}-events`", "left over: queue `acme-{s}-runs`"],
     ),
     alike: &[("wandb-prod", "wandb-prod-b"), ("acme-{s}", "acme-{s}-b")],
+    brief: ("[aws.run_queue]", "retention_s = 3600\n[aws.run_queue]"),
     protect: ("[aws.queue]", "protect = true\n[aws.queue]"),
 };
 

@@ -190,6 +190,7 @@ const PLANS: Plans = Plans {
         ("wandb-files", "wandb-files-b"),
         ("wandb-events", "wandb-events-b"),
     ],
+    brief: ("[azure.access]", "[azure.events]\nmessage_ttl_s = 3600\n[azure.access]"),
     protect: ("[azure.container]", "protect = true\n[azure.container]"),
 };
 

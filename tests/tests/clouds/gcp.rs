@@ -168,6 +168,7 @@ const PLANS: Plans = Plans {
         ("acme-events", "acme-events-b"),
         ("acme-server", "acme-server-b"),
     ],
+    brief: ("[gcp.access]", "retention_s = 3600\n[gcp.access]"),
     protect: ("[gcp.topic]", "protect = true\n[gcp.topic]"),
 };
 

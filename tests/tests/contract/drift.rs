@@ -12,6 +12,7 @@ contract! {
         both_changed_is_shown_as_both,
         what_is_gone_is_drift_and_comes_back,
         stale_mark_is_recorded,
+        queue_that_forgets_over_a_weekend_is_warned_about,
         nothing_there_at_all_is_said,
         everything_gone_is_drift_whatever_is_left_elsewhere,
         orphan_does_not_hide_that_its_successor_is_gone,
@@ -59,6 +60,16 @@ fn pending_of_each_setting_is_no_drift_and_shows_its_line(cloud: &Place) {
         cloud.ends(&stage, 2, &["plan", "--detailed-exitcode"]);
         cloud.apply(&stage);
         cloud.is_in_sync(&stage);
+    }
+}
+
+fn queue_that_forgets_over_a_weekend_is_warned_about(cloud: &Place) {
+    let stage = cloud.planned();
+    cloud.change(&stage, &[cloud.plans.brief]);
+    cloud.apply(&stage);
+    for command in ["plan", "drift"] {
+        let ran = cloud.ends(&stage, 0, &[command]);
+        assert!(ran.contains("less than a weekend") && ran.contains("= 3600`, 1 h)"), "{command}: {ran}");
     }
 }
 

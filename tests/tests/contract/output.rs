@@ -133,8 +133,15 @@ fn text_of_a_service_is_escaped(cloud: &Place) {
     let what =
         provision_sandbox::fault::What::Error { status: 403, code: cloud.faults.denied.code.to_owned(), message };
     fault(&stage, operation, Nth::Every, what);
-    for format in ["text", "markdown", "junit", "sarif"] {
-        let printed = cloud.ends(&stage, 1, &["drift", "--format", format]);
-        assert!(!printed.contains(['\u{1b}', '\u{7}']), "{format}: {printed:?}");
+    for (command, formats) in
+        [("drift", &["text", "markdown", "junit", "sarif"][..]), ("plan", &["text", "markdown", "gitlab"])]
+    {
+        for format in formats {
+            let printed = cloud.ends(&stage, 1, &[command, "--format", format]);
+            assert!(!printed.contains(['\u{1b}', '\u{7}']), "{format}: {printed:?}");
+            let markup =
+                *format == "markdown" && cloud.run(&stage, &[command, "--format", format]).stdout.contains("<b>");
+            assert!(!markup, "{printed}");
+        }
     }
 }

@@ -25,7 +25,7 @@ use super::{End, View, diagnostic, error, result};
 use crate::exit::Failure;
 use crate::trace::timestamp;
 use documents::{
-    Content, Drift, FORMAT, Failed, Line, Looked, Outputs, Plan, Reason, Summary, TOOL, reasons, settings,
+    Content, Drift, FORMAT, Failed, Line, Looked, Plan, Reason, ServerSettings, Summary, TOOL, reasons, settings,
 };
 
 /// Documents on stdout.
@@ -92,7 +92,7 @@ pub(crate) fn drift(sets: &[ChangeSet], errors: &[Error]) -> String {
 
 /// What output prints of these settings.
 pub(crate) fn output(outputs: &[Output]) -> String {
-    text(&Outputs { format: FORMAT, tool: TOOL, outputs: settings(outputs) })
+    text(&ServerSettings { format: FORMAT, tool: TOOL, outputs: settings(outputs) })
 }
 
 /// What a command prints that has no result.

@@ -124,7 +124,7 @@ pub(crate) enum Looked<'a> {
 
 /// What `output --json` prints.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct Outputs<'a> {
+pub(crate) struct ServerSettings<'a> {
     /// Version of the form.
     pub(crate) format: u32,
     /// The program's version.

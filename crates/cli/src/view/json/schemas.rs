@@ -6,7 +6,7 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::documents::{Drift, Failed, Line, Outputs, Plan};
+use super::documents::{Drift, Failed, Line, Plan, ServerSettings};
 
 /// What plan and show print.
 pub(crate) fn plan() -> Value {
@@ -20,7 +20,7 @@ pub(crate) fn drift() -> Value {
 
 /// What output prints.
 pub(crate) fn output() -> Value {
-    of::<Outputs<'_>>("provision output", "What `output --json` prints.")
+    of::<ServerSettings<'_>>("provision output", "What `output --json` prints.")
 }
 
 /// Each line that apply and destroy print.

@@ -78,7 +78,7 @@ fn row(set: &ChangeSet, change: &Change) -> String {
 fn details(set: &ChangeSet, change: &Change) -> Vec<String> {
     let refusal = change.refusal.iter().flat_map(|refusal| {
         let Refusal { reason, hint } = refusal;
-        let cannot = change.has_drifted().then_some("apply cannot mend it: ").unwrap_or_default();
+        let cannot = if change.has_drifted() { "apply cannot mend it: " } else { "" };
         [code(reason), format!("{cannot}{}", code(hint))]
     });
     let fields = change.facets.iter().filter(|facet| is_shown(change, facet)).flat_map(|facet| fields(change, facet));

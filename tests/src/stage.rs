@@ -26,6 +26,7 @@ use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use serde_json::Value;
 
 use crate::backend::Backend;
+use crate::documents;
 use crate::ministack::MiniStack;
 use crate::run::{Ran, binary, finished};
 use crate::{python, roots};
@@ -236,11 +237,12 @@ impl Stage {
         self.run_with(arguments, |_| {})
     }
 
-    /// Run the binary in another environment.
+    /// Run the binary in another environment. What it prints for programs is judged.
     #[must_use]
     pub fn run_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let started = Instant::now();
         let ran = self.finished(self.spawn(arguments, change));
+        documents::judge(arguments, &ran);
         Ran { elapsed: started.elapsed(), ..ran }
     }
 

@@ -241,7 +241,7 @@ fn of_the_other_deployment(cloud: &CloudFixture, stage: &Stage) -> Value {
     let drift = cloud.run(stage, &["drift", "other.toml", "--json"]);
     assert!([0, 2, 6].contains(&drift.code), "exit {}\n{}{}", drift.code, drift.stdout, drift.stderr);
     let found: Value = serde_json::from_str(&drift.stdout).unwrap();
-    let changes = found[0]["change_set"]["changes"].as_array().unwrap().iter();
+    let changes = found["deployments"][0]["change_set"]["changes"].as_array().unwrap().iter();
     changes.flat_map(lacking).map(|what| (what, json!("lacking"))).collect::<serde_json::Map<_, _>>().into()
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::clouds::{CloudId, InCloud};
@@ -20,7 +21,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Print JSON: one document for plan, drift and output, a line for each event for apply and destroy.
+    /// Print JSON: one document for plan, drift and output, one a line for apply and destroy.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Colour the output: auto, always or never.
@@ -73,12 +74,22 @@ pub(crate) enum Command {
         /// The plan file [default: provision.toml, or plans/CLOUD.toml].
         plan_file: Option<PathBuf>,
     },
-    /// Print the JSON Schema of plan files.
-    Schema,
+    /// Print the JSON Schema of plan files, or of what `--json` prints.
+    Schema {
+        /// What it is of.
+        #[arg(long = "for", value_name = "DOCUMENT", default_value = "plan-file")]
+        of: Document,
+    },
     /// Print a saved change set; nothing is sent.
     Show {
         /// A file that `plan --out` wrote.
         change_set: PathBuf,
+        /// How to print it.
+        #[arg(long, default_value = "text", value_parser = format_of(PLAN_FORMATS))]
+        format: ReportFormat,
+        /// Also write it into a file, which is replaced: FORMAT is markdown, gitlab or json. May be repeated.
+        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PLAN_FORMATS))]
+        report: Vec<Report>,
     },
     /// The sandbox by itself: copies of the clouds on this machine, for any client.
     #[command(subcommand)]
@@ -148,6 +159,12 @@ pub(crate) enum Action {
         /// Also delete every object in the bucket; give its name to confirm.
         #[arg(long, value_name = "BUCKET", requires = "destroy")]
         delete_data: Option<String>,
+        /// How to print it.
+        #[arg(long, default_value = "text", value_parser = format_of(PLAN_FORMATS))]
+        format: ReportFormat,
+        /// Also write it into a file, which is replaced: FORMAT is markdown, gitlab or json. May be repeated.
+        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PLAN_FORMATS))]
+        report: Vec<Report>,
     },
     /// Make the cloud what the plan file says, or execute a saved change set.
     ///
@@ -166,9 +183,12 @@ pub(crate) enum Action {
     Drift {
         /// The plan files [default: provision.toml, or plans/CLOUD.toml].
         plan_files: Vec<PathBuf>,
-        /// How to write the report.
-        #[arg(long, default_value = "text")]
+        /// How to print it.
+        #[arg(long, default_value = "text", value_parser = format_of(DRIFT_FORMATS))]
         format: ReportFormat,
+        /// Also write it into a file, which is replaced: FORMAT is markdown, junit, sarif or json. May be repeated.
+        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(DRIFT_FORMATS))]
+        report: Vec<Report>,
     },
     /// Delete what provision created; leave what it adopted.
     ///
@@ -208,17 +228,74 @@ pub(crate) enum Action {
     },
 }
 
-/// How a drift report is written.
+/// How what was found is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// For people.
     Text,
-    /// A table, for the summary of a CI job.
+    /// A table, for a pull request or the summary of a CI job.
     Markdown,
     /// A test case for each resource, for CI.
     Junit,
     /// A result for each facet at its line of the plan file, for code scanning.
     Sarif,
+    /// How many resources change, for GitLab's merge requests.
+    Gitlab,
+    /// What `--json` prints.
+    Json,
+}
+
+/// What a plan can be written as; as JSON it is printed with `--json`.
+const PLAN_FORMATS: &[ReportFormat] =
+    &[ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Gitlab, ReportFormat::Json];
+/// What a look for drift can be written as.
+const DRIFT_FORMATS: &[ReportFormat] =
+    &[ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Junit, ReportFormat::Sarif, ReportFormat::Json];
+
+/// Read one of these formats.
+fn format_of(formats: &'static [ReportFormat]) -> impl TypedValueParser<Value = ReportFormat> {
+    let names = formats.iter().filter_map(ReportFormat::to_possible_value);
+    PossibleValuesParser::new(names).try_map(|name| ReportFormat::from_str(&name, false))
+}
+
+/// A report into a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) format: ReportFormat,
+    pub(crate) file: PathBuf,
+}
+
+/// Read `FORMAT=FILE` of one of these formats; a text is printed, and colours are of a terminal.
+fn report_of(
+    formats: &'static [ReportFormat],
+) -> impl Fn(&str) -> Result<Report, String> + Clone + Send + Sync + 'static {
+    let offered = || formats.iter().filter(|format| **format != ReportFormat::Text);
+    move |text: &str| {
+        let (name, file) = text.split_once('=').unwrap_or((text, ""));
+        let names = offered().filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let format = ReportFormat::from_str(name, false).ok().filter(|format| offered().any(|one| one == format));
+        match format {
+            Some(format) if !file.is_empty() => Ok(Report { format, file: file.into() }),
+            Some(_) => Err(format!("no file: write `{name}=FILE`")),
+            None => Err(format!("`{name}` is none of {names}")),
+        }
+    }
+}
+
+/// What a schema is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Document {
+    /// Plan files.
+    PlanFile,
+    /// What `plan --json` and `show --json` print.
+    Plan,
+    /// A line of what `apply --json` and `destroy --json` print.
+    Events,
+    /// What `drift --json` prints.
+    Drift,
+    /// What `output --json` prints.
+    Output,
 }
 
 /// How settings are written.

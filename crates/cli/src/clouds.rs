@@ -40,6 +40,13 @@ pub(crate) enum InCloud<A: Subcommand> {
 }
 
 impl<A: Subcommand> InCloud<A> {
+    /// What to do there.
+    pub(crate) const fn action(&self) -> &A {
+        match self {
+            Self::Aws(action) | Self::Gcp(action) | Self::Azure(action) => action,
+        }
+    }
+
     /// The cloud and what to do there.
     pub(crate) fn parts(self) -> (CloudId, A) {
         match self {

@@ -21,6 +21,7 @@ use anstream::ColorChoice;
 use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
+use crate::reports::Reporting;
 use crate::session::Invocation;
 use crate::signals::Signals;
 use crate::trace;
@@ -32,7 +33,7 @@ use crate::view::{self, View};
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     let global = arguments.global;
     choose_color(&global);
-    let view = choose_view(&global);
+    let view = choose_view(&global, &arguments.command);
     let ended = perform(arguments.command, &global, &view).await;
     if let Some(reason) = trace::cut_off() {
         view::diagnostic(&format!("warning: the trace is not complete: {reason}\n"));
@@ -54,8 +55,10 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         }
         Command::Init { cloud } => init::run(cloud),
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
-        Command::Schema => schema::run(),
-        Command::Show { change_set } => show::run(&change_set, view.as_ref()),
+        Command::Schema { of } => schema::run(of),
+        Command::Show { change_set, format, report } => {
+            show::run(&change_set, Reporting { format, files: report }, global, view.as_ref())
+        }
         Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, plan_files }) => {
             sandbox::serve(dir, port, faults, real_time, &plan_files, global.timeout).await
         }
@@ -70,12 +73,15 @@ async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn Vie
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
     let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
     match action {
-        Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data } => {
-            let wanted = plan::Wanted { out, detailed_exitcode, orphans, destroy, delete_data };
-            signals.unless_stopped(plan::run(plan_file, cloud, wanted, global, view.as_ref())).await
+        Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data, format, report } => {
+            let reporting = Reporting { format, files: report };
+            let wanted = plan::Wanted { out, detailed_exitcode, orphans, destroy, delete_data, reporting };
+            plan::run(plan_file, cloud, wanted, invocation).await
         }
         Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, invocation).await,
-        Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, invocation).await,
+        Action::Drift { plan_files, format, report } => {
+            drift::run(plan_files, cloud, Reporting { format, files: report }, invocation).await
+        }
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
             destroy::run(plan_file, cloud, yes, delete_data, orphans, invocation).await
         }
@@ -97,9 +103,13 @@ fn choose_color(global: &Global) {
     choice.write_global();
 }
 
-fn choose_view(global: &Global) -> Arc<dyn View> {
+fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
+    let streams = match command {
+        Command::InCloud(command) => matches!(command.action(), Action::Apply { .. } | Action::Destroy { .. }),
+        _ => false,
+    };
     match global.json {
-        true => Arc::new(Json { quiet: global.quiet }),
+        true => Arc::new(Json::new(global.quiet, streams)),
         false => Arc::new(Human::new(global)),
     }
 }

@@ -34,6 +34,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision CLOUD plan", "show what `provision CLOUD apply` would do"),
             ("provision CLOUD plan --out tfplan", "save it for `provision CLOUD apply tfplan`"),
             ("provision CLOUD plan prod.toml --detailed-exitcode", "exit with 2 if there is anything to do"),
+            ("provision CLOUD plan --report markdown=plan.md", "also as a comment for a pull request"),
         ],
     ),
     (
@@ -49,6 +50,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision CLOUD drift", "compare the cloud with what was applied"),
             ("provision CLOUD drift plans/a.toml plans/b.toml --format markdown", "for the summary of a CI job"),
+            ("provision CLOUD drift --report junit=drift.xml --report sarif=drift.sarif", "one look, several reports"),
         ],
     ),
     (
@@ -68,8 +70,20 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     ("init", &[("provision init CLOUD > provision.toml", "a plan file with every setting and its default")]),
     ("validate", &[("provision validate provision.toml", "check it; all that is wrong is told at once")]),
-    ("schema", &[("provision schema > provision.schema.json", "for an editor that checks TOML")]),
-    ("show", &[("provision show tfplan", "what `plan --out tfplan` saved")]),
+    (
+        "schema",
+        &[
+            ("provision schema > provision.schema.json", "for an editor that checks TOML"),
+            ("provision schema --for events > events.schema.json", "for who reads what `apply --json` prints"),
+        ],
+    ),
+    (
+        "show",
+        &[
+            ("provision show tfplan", "what `plan --out tfplan` saved"),
+            ("provision show tfplan --report gitlab=tfplan.json", "also the counts for GitLab's merge requests"),
+        ],
+    ),
     (
         "sandbox",
         &[

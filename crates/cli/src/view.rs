@@ -2,9 +2,9 @@
 
 pub(crate) mod words;
 pub(crate) mod error;
+pub(crate) mod json;
 pub(crate) mod report;
 pub(crate) mod human;
-pub(crate) mod json;
 
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -17,7 +17,6 @@ use provision_core::event::EventSink;
 use provision_core::output::Output;
 use provision_core::printable::harmless;
 
-use crate::arguments::ReportFormat;
 use crate::exit::Failure;
 
 /// How everything that a command has to say is shown. It is chosen once, from the flags.
@@ -32,7 +31,7 @@ pub(crate) trait View: EventSink {
     fn saved(&self, set: &ChangeSet);
 
     /// What `drift` found of each deployment, and why others could not be looked at.
-    fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat);
+    fn drift(&self, sets: &[ChangeSet], errors: &[Error]);
 
     /// A plan file without problems.
     fn valid(&self, plan_file: &Path);
@@ -55,6 +54,8 @@ pub(crate) struct End<'a> {
     pub(crate) elapsed: Duration,
     /// What was written.
     pub(crate) done: Vec<String>,
+    /// What failed.
+    pub(crate) failed: Vec<String>,
     /// What was not begun.
     pub(crate) not_done: Vec<String>,
     /// Why not.

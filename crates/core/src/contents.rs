@@ -1,12 +1,13 @@
 //! What is in a resource that holds the user's data, counted and in words.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 use crate::refusal::Refusal;
 
 /// What is in a resource that holds data. A count that reached the cap of one page is marked as such.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Contents {
     /// Objects, old versions and delete markers.
     pub objects: u64,

@@ -1,9 +1,10 @@
 //! Why something is not done.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why something is not done, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
     /// Why.
     pub reason: String,

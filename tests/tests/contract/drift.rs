@@ -128,7 +128,9 @@ fn drift_report_formats(cloud: &Place) {
     assert!(junit.contains("failures=\"1\""), "{junit}");
     let sarif: Value = serde_json::from_str(&report("sarif")).unwrap();
     let result = &sarif["runs"][0]["results"][0];
-    assert_eq!(result["ruleId"], "drift");
+    assert_eq!(result["ruleId"], "changed");
+    let message = result["message"]["text"].as_str().unwrap();
+    assert!(message.contains(edit.shows.trim()) && message.contains(&format!("({}.", cloud.name)), "{message}");
     assert!(result["locations"][0]["physicalLocation"]["region"]["startLine"].is_u64(), "{sarif}");
 }
 

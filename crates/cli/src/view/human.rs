@@ -14,8 +14,8 @@ use provision_core::change_set::{Action, ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Setting, table};
 
-use super::{End, View, diagnostic, error, for_people, report, result};
-use crate::arguments::{Global, ReportFormat, quoted};
+use super::{End, View, diagnostic, error, for_people, result};
+use crate::arguments::{Global, quoted};
 use crate::exit::Failure;
 use change_set::Detail;
 use progress::{Lines, Rows};
@@ -87,13 +87,8 @@ impl View for Human {
         result(&for_people(&change_set::text(set, self.detail)));
     }
 
-    fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat) {
-        match format {
-            ReportFormat::Text => self.drift_text(sets, errors),
-            ReportFormat::Markdown => result(&report::markdown::text(sets, errors)),
-            ReportFormat::Junit => result(&report::junit::text(sets, errors)),
-            ReportFormat::Sarif => result(&report::sarif::text(sets, errors)),
-        }
+    fn drift(&self, sets: &[ChangeSet], errors: &[Error]) {
+        self.drift_text(sets, errors);
     }
 
     fn valid(&self, plan_file: &Path) {

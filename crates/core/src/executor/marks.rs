@@ -276,7 +276,7 @@ mod tests {
         *lock(&slow.tags) = Some(found.map(Mark::to_tags).unwrap_or_default());
         let record = Record(slow.begun, Mutex::default());
         let outcome = execute(&slow, &[operation(verb)], &Cancellation::default(), &record).await;
-        let result = outcome.failed.first().map_or(Ok(()), |error| Err(error.kind()));
+        let result = outcome.errors.first().map_or(Ok(()), |error| Err(error.kind()));
         let mark = lock(&slow.tags).as_ref().and_then(Mark::from_tags);
         (result, mark)
     }

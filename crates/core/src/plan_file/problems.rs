@@ -209,6 +209,16 @@ impl PlanFileError {
         self
     }
 
+    /// The plan file's path, as typed, if one was named.
+    #[must_use]
+    pub fn plan_file(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable { path, .. } => Some(path),
+            Self::NoPlanFile { .. } => None,
+            Self::Invalid(invalid) => Some(&invalid.document.name),
+        }
+    }
+
     /// The problems as data; none if the file could not be read.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {

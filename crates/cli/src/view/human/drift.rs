@@ -6,7 +6,7 @@ use provision_core::change_set::{Change, ChangeSet};
 use super::change_set::{identity, place, styled, warnings};
 use super::layout::{Line, fitted};
 use crate::arguments::quoted;
-use crate::view::report::{Row, Rule, rows};
+use crate::view::report::{Row, Rule, counts, is_mendable, rows};
 use crate::view::words::verdict;
 
 /// What it comes to, alone.
@@ -78,24 +78,8 @@ const fn color(rule: Rule) -> Style {
 
 /// The last line: what it comes to, how often, and the command that mends it.
 fn summary(set: &ChangeSet, rows: &[Row<'_>], flags: &str) -> String {
-    let resources = |rule: Rule| {
-        let mut addresses: Vec<_> = rows.iter().filter(|row| row.rule == rule).map(|row| row.address).collect();
-        if rule != Rule::LeftOver {
-            addresses.dedup();
-        }
-        addresses.len()
-    };
-    let counted = Rule::ALL.into_iter().filter(|rule| *rule != Rule::Warning);
-    let counts = counted.map(|rule| (resources(rule), rule.counted())).filter(|(count, _)| *count > 0);
-    let counts: Vec<_> = counts.map(|(count, counted)| format!("{count} {counted}")).collect();
-    // What is nowhere, or only pending, is counted by its verdict.
-    let counts = match set.has_drift() || !set.unknowns().is_empty() || resources(Rule::LeftOver) > 0 {
-        true => format!(" ({})", counts.join(", ")),
-        false => String::new(),
-    };
-    let may_mend = set.changes.iter().all(|change| change.refusal.is_none()) && set.blockers().is_empty();
-    let mends = [Rule::Changed, Rule::Missing, Rule::NotApplied].iter().any(|rule| resources(*rule) > 0);
-    let mend = match mends && may_mend {
+    let counts = counts(set, rows);
+    let mend = match is_mendable(set, rows) {
         true => format!("\nTo put it right: provision {} apply {}{flags}", set.cloud, quoted(&set.plan_file.name)),
         false => String::new(),
     };

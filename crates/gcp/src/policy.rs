@@ -80,6 +80,13 @@ pub(crate) fn granted(email: &str, roles: &[&str]) -> Value {
     Value::Object(roles.iter().map(|role| ((*role).to_owned(), json!(member))).collect())
 }
 
+/// Such a value in words: the roles, without what all have before their names, and whose they are.
+pub(crate) fn in_words(value: &Value) -> String {
+    let (roles, members): (Vec<_>, Vec<_>) = grants(value).unzip();
+    let roles: Vec<_> = roles.into_iter().map(|role| role.trim_start_matches("roles/")).collect();
+    format!("{} for {}", roles.join(", "), members.first().map_or("nobody", |member| email_of(member)))
+}
+
 /// The roles and members of such a value.
 pub(crate) fn grants(value: &Value) -> impl Iterator<Item = (&str, &str)> {
     let members = value.as_object().into_iter().flat_map(Map::iter);

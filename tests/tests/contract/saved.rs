@@ -24,7 +24,7 @@ fn saved_change_set_is_applied_without_its_plan_file(cloud: &Place) {
     let stage = cloud.planned();
     cloud.succeed(&stage, &["plan", "--out", "set.json"]);
     let shown = stage.run(&["show", "set.json"]);
-    assert!(shown.code == 0 && shown.stdout.contains("+ create"), "{}{}", shown.stdout, shown.stderr);
+    assert!(shown.code == 0 && shown.stdout.contains("\n+ "), "{}{}", shown.stdout, shown.stderr);
     let plan_file = stage.read("provision.toml");
     std::fs::remove_file(stage.path().join("provision.toml")).unwrap();
     cloud.succeed(&stage, &["apply", "set.json"]);
@@ -111,7 +111,7 @@ fn file_is_what_is_in_it_whatever_its_name(cloud: &Place) {
         let saved = cloud.run(&stage, &["plan", "x.json", "--sandbox=my state", "--out", name]).stderr;
         let command = format!("`provision {} apply {word} --sandbox='my state'`", cloud.name);
         assert!(saved.contains(&format!("saved to {word}; {command}")), "{saved}");
-        assert!(stage.run(&["show", name]).stdout.contains("+ create"));
+        assert!(stage.run(&["show", name]).stdout.contains("\n+ "));
         let refused = cloud.ends(&stage, 64, &["plan", name]);
         assert!(refused.contains("is JSON, not TOML"), "{refused}");
     }

@@ -10,6 +10,7 @@ use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{can_write, check, plan_file_path};
 use crate::session::Session;
+use crate::summary;
 use crate::view::{self, View};
 
 /// What to plan, and what to do with it.
@@ -41,8 +42,13 @@ pub(crate) async fn run(
     let observer = session.observer(&checked, view).await?;
     let set = checked.change_set(observer.as_ref(), &checked.intent(purpose, orphans), view).await?;
     let blockers = set.blockers();
-    view.plan(&set, &blockers);
+    // What is saved has a command of its own.
+    let next = out.is_none().then(|| summary::resume_command(command, &set, global));
+    view.plan(&set, &blockers, next.as_deref());
     if !blockers.is_empty() {
+        if let Some(out) = &out {
+            view::diagnostic(&format!("{} was not saved: what is refused or unknown is never executed\n", quoted(out)));
+        }
         return Err(Failure::Shown(Exit::of_all(&blockers), blockers));
     }
     if let Some(out) = out {

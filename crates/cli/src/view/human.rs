@@ -1,6 +1,7 @@
 //! What people see.
 
 mod layout;
+mod head;
 mod change_set;
 mod drift;
 mod progress;
@@ -10,14 +11,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use provision_core::Error;
-use provision_core::change_set::{Action, ChangeSet, Purpose};
+use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Setting, table};
 
-use super::{End, View, diagnostic, error, for_people, report, result};
+use super::words::counts;
+use super::{Consent, End, View, diagnostic, error, for_people, report, result};
 use crate::arguments::{Global, ReportFormat, quoted};
 use crate::exit::Failure;
-use change_set::Detail;
+use change_set::{Detail, Screen};
 use progress::{Lines, Rows};
 
 /// Texts on both streams.
@@ -49,6 +51,9 @@ impl Human {
         for set in sets {
             let text = if self.quiet { drift::brief(set) } else { drift::text(set, &self.flags) };
             result(&for_people(&text));
+            if self.quiet {
+                diagnostic(&change_set::warnings(set));
+            }
         }
         for error in errors {
             result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
@@ -57,6 +62,11 @@ impl Human {
 }
 
 impl Human {
+    fn screen(&self, set: &ChangeSet, next: Option<&str>) {
+        let screen = Screen { set, detail: self.detail, next, flags: &self.flags };
+        result(&for_people(&screen.text()));
+    }
+
     /// The settings for the server; a secret that was not asked for is a comment, which nothing takes for its value.
     fn settings(&self, end: &End<'_>) -> String {
         let (sealed, open): (Vec<_>, Vec<_>) =
@@ -75,16 +85,23 @@ impl EventSink for Human {
 }
 
 impl View for Human {
-    fn plan(&self, set: &ChangeSet, _: &[Error]) {
-        self.saved(set);
+    fn plan(&self, set: &ChangeSet, _: &[Error], next: Option<&str>) {
+        if self.quiet {
+            diagnostic(&change_set::warnings(set));
+            return result(&for_people(&format!("{}: {}\n", set.deployment, change_set::outcome(set))));
+        }
+        self.screen(set, next);
     }
 
-    fn change_set(&self, set: &ChangeSet) {
-        self.saved(set);
+    fn change_set(&self, set: &ChangeSet, consent: Consent) {
+        if self.quiet && consent == Consent::Given {
+            return diagnostic(&change_set::warnings(set));
+        }
+        self.screen(set, None);
     }
 
     fn saved(&self, set: &ChangeSet) {
-        result(&for_people(&change_set::text(set, self.detail)));
+        self.screen(set, None);
     }
 
     fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat) {
@@ -127,16 +144,7 @@ impl View for Human {
 /// What came of a run that is complete.
 fn in_one_sentence(set: &ChangeSet, elapsed: Duration) -> String {
     let verb = if set.purpose == Purpose::Apply { "Applied" } else { "Destroyed deployment" };
-    let words = [
-        (Action::Create, "created"),
-        (Action::Adopt, "adopted"),
-        (Action::Update, "updated"),
-        (Action::Restore, "restored"),
-        (Action::Delete, "deleted"),
-        (Action::Release, "released"),
-    ];
-    let counts = words.iter().map(|(action, word)| (set.count(*action), word)).filter(|(count, _)| *count > 0);
-    let counts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+    let counts = counts(set, true);
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
     format!("{verb} `{}` in {:.1} s{counts}.", set.deployment, elapsed.as_secs_f64())
 }

@@ -15,7 +15,7 @@ use provision_core::printable::in_json;
 use serde_json::{Value, json};
 
 use super::words::{looking, settling, verdict};
-use super::{End, View, diagnostic, error, result};
+use super::{Consent, End, View, diagnostic, error, result};
 use crate::arguments::ReportFormat;
 use crate::exit::Failure;
 use crate::trace::timestamp;
@@ -61,11 +61,11 @@ impl EventSink for Json {
 }
 
 impl View for Json {
-    fn plan(&self, set: &ChangeSet, blockers: &[Error]) {
+    fn plan(&self, set: &ChangeSet, blockers: &[Error], _: Option<&str>) {
         document(&with_errors(set, blockers));
     }
 
-    fn change_set(&self, set: &ChangeSet) {
+    fn change_set(&self, set: &ChangeSet, _: Consent) {
         line(json!({"type": "version", "format": FORMAT, "provision": env!("CARGO_PKG_VERSION")}));
         line(json!({"type": "change_set", "change_set": set}));
     }

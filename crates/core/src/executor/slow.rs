@@ -161,6 +161,7 @@ pub(super) fn writes(modes: &[LaneMode]) -> Vec<Operation> {
         verb: Verb::Write { facet: String::new(), before: Value::Null, value: Value::Null },
         needs: Vec::new(),
         lane: Some(Lane { name: "thing", mode: *mode }),
+        has_one_facet: false,
     };
     modes.iter().enumerate().map(write).collect()
 }

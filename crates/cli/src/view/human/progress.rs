@@ -9,11 +9,15 @@ use provision_core::ErrorKind;
 use provision_core::event::{Event, EventSink};
 use provision_core::printable::harmless;
 
+use super::layout::wrapped;
 use crate::view;
 use crate::view::words::{looking, past, settling};
 
 /// How often a row's spinner and time move on.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The columns of a terminal that does not tell.
+const DEFAULT_WIDTH: usize = 80;
 
 /// A row for each operation in flight, with what it waits for and for how long; what ended scrolls away above them.
 #[derive(Debug, Default)]
@@ -25,7 +29,7 @@ pub(crate) struct Rows {
 impl Rows {
     fn begin(&self, id: usize, text: String) {
         // A template that is a constant of ours is valid.
-        let style = ProgressStyle::with_template("  {spinner} {prefix} ({elapsed}) {wide_msg}");
+        let style = ProgressStyle::with_template("  {spinner} {prefix} ({elapsed}){msg}");
         let row = ProgressBar::new_spinner().with_prefix(text);
         let row = self.all.add(style.map_or(row.clone(), |style| row.with_style(style)));
         row.enable_steady_tick(TICK);
@@ -34,7 +38,7 @@ impl Rows {
 
     fn say(&self, id: usize, message: String) {
         if let Some(row) = self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            row.set_message(message);
+            row.set_message(below(&message));
         }
     }
 
@@ -63,6 +67,13 @@ impl EventSink for Rows {
             let _ = self.all.println(view::for_people(&line));
         }
     }
+}
+
+/// What a row says more, whole, in lines of its own.
+fn below(message: &str) -> String {
+    let width =
+        terminal_size::terminal_size_of(std::io::stderr()).map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0));
+    format!("\n{}", wrapped(&format!("      {message}"), 6, width.saturating_sub(1)))
 }
 
 /// Lines on stderr.
@@ -103,9 +114,9 @@ fn line(event: &Event) -> Option<String> {
         Event::Looking { elapsed_ms } => format!("  {}", looking(*elapsed_ms)),
         Event::Settling { reason } => settling(reason),
         Event::Stopping { reason } if reason.starts_with("SIG") => {
-            format!("  {reason}: no new writes; waiting for those in flight (again to stop waiting)")
+            format!("  {reason}: no new writes; finishing the requests under way (press Ctrl-C again to quit at once)")
         }
-        Event::Stopping { reason } => format!("  {reason}: no new writes; waiting for those in flight"),
+        Event::Stopping { reason } => format!("  {reason}: no new writes; finishing the requests under way"),
         Event::Confirming { not_yet_visible } if not_yet_visible.is_empty() => return None,
         Event::Confirming { not_yet_visible } => {
             format!("  waiting until the cloud shows: {}", not_yet_visible.join(", "))

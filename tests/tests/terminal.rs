@@ -47,7 +47,10 @@ fn destroy_with_data_asks_for_the_bucket_s_name() {
     let destroy = ["aws", "destroy", "--delete-data", "acme-{s}"];
     let question = stage.fill("This cannot be undone. Only `acme-{s}` is accepted: ");
     let (code, screen) = stage.run_on_terminal(&destroy, &[(&question, "yes\n")]);
-    assert!(code == 6 && screen.contains("and everything in it:") && screen.contains("1 object or version, 1 byte"), "{screen}");
+    assert!(
+        code == 6 && screen.contains("and everything in it:") && screen.contains("1 object or version, 1 byte"),
+        "{screen}"
+    );
     let (code, screen) = stage.run_on_terminal(&destroy, &[(&question, &stage.fill("acme-{s}\n"))]);
     assert_eq!(code, 0, "{screen}");
 }

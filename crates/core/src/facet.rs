@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn durations_are_said_in_days_where_they_are_days() {
         assert_eq!([30, 86_400, 90_000, 345_600].map(duration_in_words), ["30 s", "1 day", "90000 s", "4 days"]);
-        assert_eq!(tags_in_words(&json!({"team": "ml", "a": "b"})), "a=b, team=ml");
+        assert_eq!(tags_in_words(&json!({"team": "ml", "a": "b"})), "team=ml, a=b");
     }
 
     #[test]

@@ -80,11 +80,16 @@ pub(crate) fn granted(email: &str, roles: &[&str]) -> Value {
     Value::Object(roles.iter().map(|role| ((*role).to_owned(), json!(member))).collect())
 }
 
-/// Such a value in words: the roles, without what all have before their names, and whose they are.
+/// The roles of such a value, without what all have before their names.
+pub(crate) fn roles_in_words(value: &Value) -> String {
+    let roles: Vec<_> = grants(value).map(|(role, _)| role.trim_start_matches("roles/")).collect();
+    roles.join(", ")
+}
+
+/// The same, and whose they are.
 pub(crate) fn in_words(value: &Value) -> String {
-    let (roles, members): (Vec<_>, Vec<_>) = grants(value).unzip();
-    let roles: Vec<_> = roles.into_iter().map(|role| role.trim_start_matches("roles/")).collect();
-    format!("{} for {}", roles.join(", "), members.first().map_or("nobody", |member| email_of(member)))
+    let member = grants(value).next().map_or("nobody", |(_, member)| email_of(member));
+    format!("{} for {member}", roles_in_words(value))
 }
 
 /// The roles and members of such a value.

@@ -20,7 +20,7 @@ impl ChangeSet {
             return Some("what is on record".to_owned());
         }
         (self.orphans != now.orphans)
-            .then(|| "the list of orphans".to_owned())
+            .then(|| "what is left over".to_owned())
             .or_else(|| (self.changes.len() != now.changes.len()).then(|| "the list of resources".to_owned()))
     }
 

@@ -16,7 +16,7 @@ use crate::facet::Desired;
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags, with_changes};
 use crate::operation::{Operation, Verb};
-use crate::output::Output;
+use crate::output::{Output, OutputSource};
 use crate::provider::{Created, Observer, Provisioner, Write};
 use crate::resource::{Lane, LaneMode, Observation, Orphan, Resource};
 
@@ -108,6 +108,10 @@ impl Observer for Slow {
     }
 
     fn desired(&self, _: &Address, _: Origin) -> Vec<Desired> {
+        Vec::new()
+    }
+
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
         Vec::new()
     }
 

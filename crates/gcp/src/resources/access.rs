@@ -58,8 +58,8 @@ pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
 /// A facet in words.
 pub(crate) fn in_words(facet: AccessFacet, value: &Value) -> Option<Words> {
     match facet {
-        AccessFacet::OnBucket => Some(("on the bucket", policy::in_words(value))),
-        AccessFacet::OnAccount => Some(("on itself", policy::in_words(value))),
+        AccessFacet::OnBucket => Some(("on the bucket", policy::roles_in_words(value))),
+        AccessFacet::OnAccount => Some(("on itself", policy::roles_in_words(value))),
     }
 }
 

@@ -12,7 +12,7 @@ use provision_core::resource::Orphan;
 use serde_json::{Value, json};
 
 use super::head;
-use super::layout::{Entry, Line, block, fitted};
+use super::layout::{Entry, Line, block, fits, fitted};
 use crate::arguments::quoted;
 use crate::clouds::{CloudId, Settings};
 use crate::view::error;
@@ -50,8 +50,7 @@ impl Screen<'_> {
         let bookkeeping = if detail == Detail::Everything { None } else { bookkeeping(set) };
         let parts = blocks.chain([self.orphans(), bookkeeping.unwrap_or_default(), output_changes(set)]);
         let parts: String = parts.filter(|part| !part.is_empty()).map(|part| part + "\n").collect();
-        let foot = [Some(self.summary()), finish_destroy(set, self.flags)].into_iter().flatten();
-        let foot: Vec<_> = foot.map(|text| Line::new(text, 2)).collect();
+        let foot: Vec<_> = self.foot().into_iter().map(|text| Line::new(text, 2)).collect();
         format!("{}{}\n{parts}{}{}", head::of_set(set), legend(set, &shown), warnings(set), fitted(&foot))
     }
 }
@@ -135,7 +134,7 @@ impl Screen<'_> {
         let entries: Vec<_> = match in_words {
             Some(settings) if change.action == Action::Create => words(settings.as_ref(), change),
             Some(settings) => shown.flat_map(|facet| told(settings.as_ref(), change, facet)).collect(),
-            None => shown.flat_map(|facet| entries(change, facet)).collect(),
+            None => shown.flat_map(|facet| entries(change, facet, &|_, value| plain(value))).collect(),
         };
         lines.extend(block(4, &entries));
         lines.extend(beside(self.set, change));
@@ -234,32 +233,36 @@ fn cause(change: &Change) -> Option<String> {
 }
 
 /// What there is to say of each field that a facet changes: its name, its values, and at the end why they differ.
-fn entries(change: &Change, facet: &FacetChange) -> Vec<Entry> {
+fn entries(change: &Change, facet: &FacetChange, element: &dyn Fn(&str, &Value) -> String) -> Vec<Entry> {
     let is_new = matches!(change.action, Action::Create | Action::Adopt);
     let why = if is_new { "" } else { label(facet.finding) };
     let why = if why.is_empty() { String::new() } else { styled(DIM, why) };
     let of_field = |diff: FieldDiff| {
         let path = diff.path(&facet.facet);
-        let mut values = values(change.action, &diff).into_iter();
+        let mut values = values(change.action, &diff, element).into_iter();
         let first = values.next().map(|text| Entry { label: path, text, end: why.clone() });
         first.into_iter().chain(values.map(|value| Entry::new("", value))).collect::<Vec<_>>()
     };
     diff::fields(&facet.before, &facet.after).into_iter().flat_map(of_field).collect()
 }
 
-/// The same, where documents that come or go as a whole are told in words.
+/// The same, where documents that come or go as a whole, and elements of them, are told in words.
 fn told(settings: &dyn ProviderConfig, change: &Change, facet: &FacetChange) -> Vec<Entry> {
+    let in_words = |name: &str, document: &Value| {
+        let words = settings.in_words(&change.address, &facet.facet, &json!({ name: document }));
+        let words: Vec<_> = words.into_iter().map(|(label, text)| format!("{label} {text}")).collect();
+        on_one_line(&words.join("; "))
+    };
+    let element = |name: &str, element: &Value| match element.is_object().then(|| in_words(name, &json!([element]))) {
+        Some(words) if !words.is_empty() => words,
+        _ => plain(element),
+    };
     let mut rest = facet.clone();
-    let came = documents(&mut rest.after, &facet.before).into_iter().map(|(name, document)| {
-        let words = settings.in_words(&change.address, &facet.facet, &json!({ &name: document }));
-        let words: Vec<_> = words.into_iter().map(|(label, text)| on_one_line(&format!("{label} {text}"))).collect();
-        (name, format!("+ {}", words.join("; ")))
-    });
-    let came: Vec<_> = came.collect();
     let went = documents(&mut rest.before, &facet.after).into_iter().map(|(name, _)| (name, "- removed".to_owned()));
+    let came = documents(&mut rest.after, &facet.before).into_iter();
+    let came = came.map(|(name, document)| (name.clone(), format!("+ {}", in_words(&name, &document))));
     let entry = |(name, text)| Entry::new(format!("{}.{name}", facet.facet), text);
-    let told: Vec<_> = went.chain(came).map(entry).collect();
-    told.into_iter().chain(entries(change, &rest)).collect()
+    went.chain(came).map(entry).collect::<Vec<_>>().into_iter().chain(entries(change, &rest, &element)).collect()
 }
 
 /// Take out of a map the documents that another one has none of.
@@ -272,12 +275,12 @@ fn documents(map: &mut Value, other: &Value) -> Vec<(String, Value)> {
 }
 
 /// The values of a field: one line, but for a list of which elements come or go.
-fn values(action: Action, diff: &FieldDiff) -> Vec<String> {
+fn values(action: Action, diff: &FieldDiff, element: &dyn Fn(&str, &Value) -> String) -> Vec<String> {
     match (action, &diff.before, &diff.after) {
         (Action::Create, _, after) => vec![plain(after)],
         (_, Value::Array(old), Value::Array(new)) => {
-            let comes = without(new, old).into_iter().map(|element| format!("+ {}", plain(&element)));
-            let goes = without(old, new).into_iter().map(|element| format!("- {}", plain(&element)));
+            let comes = without(new, old).into_iter().map(|value| format!("+ {}", element(&diff.field, &value)));
+            let goes = without(old, new).into_iter().map(|value| format!("- {}", element(&diff.field, &value)));
             comes.chain(goes).collect()
         }
         (_, before, after) => vec![format!("{} -> {}", plain(before), plain(after))],
@@ -358,14 +361,19 @@ impl Screen<'_> {
         }
     }
 
-    /// The last line: what it comes to, and the command that does it.
-    fn summary(&self) -> String {
-        let set = self.set;
-        let text = outcome(set);
-        match self.next.filter(|_| set.has_changes() && set.blockers().is_empty()) {
-            Some(next) => format!("{text} To do it: {next}"),
-            None => text,
+    /// The last lines: what it comes to, and the command that does it, on a line of its own where it does not fit.
+    fn foot(&self) -> Vec<String> {
+        let (set, outcome) = (self.set, outcome(self.set));
+        let next = self.next.filter(|_| set.has_changes() && set.blockers().is_empty());
+        let next = next.map(|next| format!("To do it: {next}"));
+        let finish = finish_destroy(set, self.flags);
+        match next {
+            Some(next) if fits(&format!("{outcome} {next}")) => vec![format!("{outcome} {next}")],
+            next => std::iter::once(outcome).chain(next).collect(),
         }
+        .into_iter()
+        .chain(finish)
+        .collect()
     }
 }
 

@@ -64,6 +64,11 @@ pub(crate) fn fitted(lines: &[Line]) -> String {
     lines.iter().map(|line| fitted_to(line, width) + "\n").collect()
 }
 
+/// Whether a text is on one line.
+pub(crate) fn fits(text: &str) -> bool {
+    terminal_width().is_none_or(|width| display_width(text) <= width)
+}
+
 fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
 }

@@ -47,7 +47,7 @@ pub fn assess(
     let changes = without_echoes(changes, &survey.found);
     let warnings = assessment.warnings(&changes);
     let unreadable = assessment.unreadable(&changes);
-    let output_changes = assessment.output_changes(&changes);
+    let output_changes = if unreadable.is_empty() { assessment.output_changes(&changes) } else { Vec::new() };
     ChangeSet {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),

@@ -52,7 +52,7 @@ fn saved_destroy_does_what_was_shown(cloud: &Place) {
     cloud.ends(&stage, 64, &["plan", "--delete-data", cloud.bucket]);
     cloud.ends(&stage, 64, &["plan", "--destroy", "--delete-data", "another"]);
     let shown = cloud.succeed(&stage, &["plan", "--destroy", "--delete-data", cloud.bucket, "--out", "down"]);
-    assert!(shown.contains("and everything in it, for good: 1 object or version"), "{shown}");
+    assert!(shown.contains("and everything in it:") && shown.contains("    1 object or version"), "{shown}");
     let wrong = cloud.ends(&stage, 64, &["apply", "down"]);
     assert!(wrong.contains("this change set is for destroy, not apply"), "{wrong}");
     cloud.ends(&stage, 64, &["destroy", "down", "--orphans"]);
@@ -60,7 +60,7 @@ fn saved_destroy_does_what_was_shown(cloud: &Place) {
     // A server goes on writing: what is in the bucket makes nothing stale.
     (cloud.upload)(&stage.hand(), "b");
     let down = cloud.succeed(&stage, &["destroy", "down"]);
-    assert!(down.contains("and everything in it, for good: 2 objects and versions"), "{down}");
+    assert!(down.contains("    2 objects and versions"), "{down}");
     assert_eq!((cloud.ours)(&stage.hand()), Vec::<String>::new());
     let again = cloud.ends(&stage, 3, &["destroy", "down"]);
     assert!(again.contains("this change set was applied already"), "{again}");

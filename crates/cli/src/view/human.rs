@@ -20,7 +20,7 @@ use super::{Consent, End, View, diagnostic, error, for_people, report, result};
 use crate::arguments::{Global, ReportFormat, quoted};
 use crate::exit::Failure;
 use change_set::{Detail, Screen};
-use progress::{Lines, Rows};
+use progress::{Lines, Progress, Rows};
 
 /// Texts on both streams.
 pub(crate) struct Human {
@@ -28,7 +28,7 @@ pub(crate) struct Human {
     quiet: bool,
     /// What the next command needs too, to be meant for the same cloud.
     flags: String,
-    events: Box<dyn EventSink>,
+    progress: Progress,
 }
 
 impl Human {
@@ -37,12 +37,12 @@ impl Human {
         let quiet = global.quiet;
         // A terminal that cannot move its cursor gets lines too.
         let is_lively = std::io::stderr().is_terminal() && std::env::var("TERM").as_deref() != Ok("dumb");
-        let events: Box<dyn EventSink> = match is_lively {
-            true if !quiet => Box::new(Rows::default()),
-            _ => Box::new(Lines { quiet }),
+        let progress = match is_lively {
+            true if !quiet => Progress::Rows(Rows::default()),
+            _ => Progress::Lines(Lines { quiet }),
         };
         let detail = if global.verbose { Detail::Everything } else { Detail::Changes };
-        Self { detail, quiet, flags: global.sandbox_flag(), events }
+        Self { detail, quiet, flags: global.sandbox_flag(), progress }
     }
 }
 
@@ -80,7 +80,7 @@ impl Human {
 
 impl EventSink for Human {
     fn emit(&self, event: Event) {
-        self.events.emit(event);
+        self.progress.emit(event);
     }
 }
 
@@ -118,6 +118,7 @@ impl View for Human {
     }
 
     fn ended(&self, end: &End<'_>) {
+        self.progress.end();
         if !end.complete {
             return diagnostic(&incomplete(end));
         }
@@ -131,6 +132,7 @@ impl View for Human {
     }
 
     fn failure(&self, failure: &Failure) {
+        self.progress.end();
         diagnostic(&error::failure(failure));
     }
 

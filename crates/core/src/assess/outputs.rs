@@ -9,8 +9,8 @@ use crate::output::{Output, OutputChange, OutputSource};
 use super::assessment::Assessment;
 
 impl Assessment<'_> {
-    /// The settings that are others once the changes are made: all of them where nothing was applied yet. What is refused changes
-    /// none.
+    /// The settings that are others once the changes are made: all of them where nothing was applied yet, none where something is
+    /// refused.
     pub(super) fn output_changes(&self, changes: &[Change]) -> Vec<OutputChange> {
         if self.is_destroying() || changes.iter().any(|change| change.refusal.is_some()) {
             return Vec::new();

@@ -65,16 +65,20 @@ fn is_listed(change: &Change, detail: Detail) -> bool {
 
 /// What the signs mean that occur.
 fn legend(set: &ChangeSet, shown: &[&Change]) -> String {
-    let signs: Vec<_> =
-        shown.iter().map(|change| sign(change)).chain(set.orphans.iter().map(|orphan| fate(set, orphan).0)).collect();
-    let meanings =
-        [('+', "create"), ('~', "change"), ('-', "delete or release"), ('!', "refused"), ('?', "left over or unknown")];
-    let meanings = meanings.iter().filter(|(sign, _)| signs.contains(sign));
-    let meanings: Vec<_> = meanings.map(|(sign, meaning)| format!("{sign} {meaning}")).collect();
-    if meanings.is_empty() {
-        return String::new();
-    }
-    fitted(&[Line::new(styled(DIM, &meanings.join("   ")), 2)])
+    let meaning = |change: &&Change| match (change.finding, change.action) {
+        (Finding::Unknown, _) => "? unknown",
+        (_, Action::NoOp) => "",
+        (_, Action::Create) => "+ create",
+        (_, Action::Adopt | Action::Update | Action::Record | Action::Restore) => "~ change",
+        (_, Action::Delete) => "- delete",
+        (_, Action::Release) => "- release",
+        (_, Action::Refuse) => "! refused",
+    };
+    let orphan = |orphan: &Orphan| if fate(set, orphan).0 == '-' { "- delete" } else { "? left over" };
+    let occurring: Vec<_> = shown.iter().map(meaning).chain(set.orphans.iter().map(orphan)).collect();
+    let all = ["+ create", "~ change", "- delete", "- release", "! refused", "? left over", "? unknown"];
+    let told: Vec<_> = all.into_iter().filter(|meaning| occurring.contains(meaning)).collect();
+    if told.is_empty() { String::new() } else { fitted(&[Line::new(styled(DIM, &told.join("   ")), 2)]) }
 }
 
 /// What the user should know.
@@ -127,7 +131,7 @@ impl Screen<'_> {
         let mut lines = vec![self.title(change)];
         lines.extend(lost(change));
         if let Some(refusal) = &change.refusal {
-            lines.extend(self::refusal(change, refusal));
+            lines.extend(self::refusal(self.set, change, refusal));
         }
         let in_words = settings.filter(|_| self.detail == Detail::Changes);
         let shown = change.facets.iter().filter(|facet| is_shown(change, facet));
@@ -198,10 +202,10 @@ fn stays(set: &ChangeSet, change: &Change) -> bool {
 }
 
 /// Why it cannot be done, and what to do where that is all that is said.
-fn refusal(change: &Change, refusal: &Refusal) -> Vec<Line> {
+fn refusal(set: &ChangeSet, change: &Change, refusal: &Refusal) -> Vec<Line> {
     let line = |text: String| Line::new(format!("    {text}"), 6);
     let reason = on_one_line(&refusal.reason);
-    match change.has_drifted() {
+    match set.purpose == Purpose::Apply && change.has_drifted() {
         true => vec![
             line(styled(color(Action::Refuse), &reason)),
             line(format!("apply cannot mend it: {}", on_one_line(&refusal.hint))),
@@ -215,7 +219,8 @@ fn is_shown(change: &Change, facet: &FacetChange) -> bool {
         Action::Create => !facet.after.is_null(),
         Action::Delete | Action::NoOp | Action::Record => false,
         Action::Release => facet.write,
-        Action::Refuse => facet.finding.is_drift() && !change.missing,
+        // A destroy that is refused changes nothing of it.
+        Action::Refuse => facet.finding.is_drift() && !change.missing && !facet.after.is_null(),
         _ => facet.finding.differs(),
     }
 }

@@ -75,13 +75,19 @@ fn terminal_width() -> Option<usize> {
 
 fn fitted_to(line: &Line, width: Option<usize>) -> String {
     let gap = if line.end.is_empty() { "" } else { "  " };
-    let whole = || format!("{}{gap}{}", line.text, line.end);
-    let Some(width) = width.filter(|width| *width > line.hang) else { return whole() };
-    let (text, end) = (display_width(&line.text), display_width(&line.end));
-    if end > 0 && text + gap.len() + end <= width {
-        return format!("{}{}{}", line.text, " ".repeat(width - text - end), line.end);
+    let Some(width) = width.filter(|width| *width > line.hang) else {
+        return format!("{}{gap}{}", line.text, line.end);
+    };
+    let text = wrapped(&line.text, line.hang, width);
+    if line.end.is_empty() {
+        return text;
     }
-    wrapped(&whole(), line.hang, width)
+    // At the right of the last line, or of one more.
+    let (last, end) = (display_width(text.lines().last().unwrap_or_default()), display_width(&line.end));
+    match last + gap.len() + end <= width {
+        true => format!("{text}{}{}", " ".repeat(width - last - end), line.end),
+        false => format!("{text}\n{}{}", " ".repeat(width.saturating_sub(end)), line.end),
+    }
 }
 
 /// A text in lines of that width; what goes on below is indented so far.
@@ -121,6 +127,9 @@ mod tests {
         let line = Line { text: "  \u{1b}[31mred\u{1b}[0m".to_owned(), hang: 4, end: ":13".to_owned() };
         assert_eq!(fitted_to(&line, Some(12)), "  \u{1b}[31mred\u{1b}[0m    :13");
         assert_eq!(fitted_to(&line, Some(7)), "  \u{1b}[31mred\u{1b}[0m\n    :13");
+        let long = Line { text: "one two".to_owned(), hang: 2, end: "why so".to_owned() };
+        assert_eq!(fitted_to(&long, Some(6)), "one\n  two\nwhy so");
+        assert_eq!(fitted_to(&long, Some(14)), "one two\n        why so");
         assert_eq!(fitted_to(&line, None), "  \u{1b}[31mred\u{1b}[0m  :13");
     }
 }

@@ -1,6 +1,8 @@
 //! A run as it happens: live rows on a terminal, one line an event elsewhere.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,9 +26,57 @@ const DEFAULT_WIDTH: usize = 80;
 pub(crate) struct Rows {
     all: MultiProgress,
     rows: Mutex<BTreeMap<usize, ProgressBar>>,
+    interrupted: AtomicBool,
 }
 
+/// How a run is shown.
+pub(crate) enum Progress {
+    Rows(Rows),
+    Lines(Lines),
+}
+
+impl Progress {
+    /// Nothing goes on any more: what a run that was cut off left on the screen goes too.
+    pub(crate) fn end(&self) {
+        if let Self::Rows(rows) = self {
+            rows.clear();
+        }
+    }
+}
+
+impl EventSink for Progress {
+    fn emit(&self, event: Event) {
+        match self {
+            Self::Rows(rows) => rows.emit(event),
+            Self::Lines(lines) => lines.emit(event),
+        }
+    }
+}
+
+/// Takes the cursor back up from the `^C` that the terminal itself has put below the rows: they end at its right edge. A signal
+/// that was not typed costs the line above them.
+const BEFORE_THE_ECHO: &str = "\r\u{1b}[K\u{1b}[1A";
+
 impl Rows {
+    /// Take away the rows that are left.
+    fn clear(&self) {
+        let rows = std::mem::take(&mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner));
+        if !rows.is_empty() && self.interrupted.load(Ordering::Relaxed) {
+            self.step_over_echo(&rows);
+        }
+        rows.values().for_each(ProgressBar::finish_and_clear);
+        let _ = self.all.clear();
+    }
+
+    /// The rows stand still meanwhile.
+    fn step_over_echo(&self, rows: &BTreeMap<usize, ProgressBar>) {
+        self.interrupted.store(true, Ordering::Relaxed);
+        if !rows.is_empty() {
+            // A terminal that has gone away is no failure of the run.
+            let _ = std::io::stderr().write_all(BEFORE_THE_ECHO.as_bytes());
+        }
+    }
+
     fn begin(&self, id: usize, text: String) {
         // A template that is a constant of ours is valid.
         let style = ProgressStyle::with_template("  {spinner} {prefix} ({elapsed}){msg}");
@@ -60,6 +110,9 @@ impl EventSink for Rows {
             // The rows themselves show what is waited for.
             Event::Heartbeat { .. } => return,
             Event::Looking { .. } | Event::Settling { .. } => return Lines { quiet: false }.emit(event),
+            Event::Stopping { reason } if reason == "SIGINT" => {
+                self.step_over_echo(&self.rows.lock().unwrap_or_else(PoisonError::into_inner));
+            }
             Event::Stopping { .. } | Event::Confirming { .. } => {}
         }
         if let Some(line) = line(&event) {
@@ -114,9 +167,9 @@ fn line(event: &Event) -> Option<String> {
         Event::Looking { elapsed_ms } => format!("  {}", looking(*elapsed_ms)),
         Event::Settling { reason } => settling(reason),
         Event::Stopping { reason } if reason.starts_with("SIG") => {
-            format!("  {reason}: no new writes; finishing the requests under way (press Ctrl-C again to quit at once)")
+            format!("  {reason}: no new writes; finishing those under way (Ctrl-C again quits at once)")
         }
-        Event::Stopping { reason } => format!("  {reason}: no new writes; finishing the requests under way"),
+        Event::Stopping { reason } => format!("  {reason}: no new writes; finishing those under way"),
         Event::Confirming { not_yet_visible } if not_yet_visible.is_empty() => return None,
         Event::Confirming { not_yet_visible } => {
             format!("  waiting until the cloud shows: {}", not_yet_visible.join(", "))

@@ -91,7 +91,7 @@ pub fn duration_in_words(seconds: u64) -> String {
     const SECONDS_A_DAY: u64 = 86_400;
     match seconds / SECONDS_A_DAY {
         1 if seconds == SECONDS_A_DAY => "1 day".to_owned(),
-        days if days > 0 && seconds % SECONDS_A_DAY == 0 => format!("{days} days"),
+        days if days > 0 && seconds.is_multiple_of(SECONDS_A_DAY) => format!("{days} days"),
         _ => format!("{seconds} s"),
     }
 }

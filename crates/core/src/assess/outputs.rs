@@ -67,7 +67,8 @@ mod tests {
     async fn changing(model: Model, change: impl FnOnce(&mut Plan)) -> Vec<String> {
         let mut plan = model.plan.clone();
         change(&mut plan);
-        let set = Model::new(plan, model.world().clone()).plan().await;
+        let world = model.world().clone();
+        let set = Model::new(plan, world).plan().await;
         let text = |change: &crate::output::OutputChange| {
             format!("{}={}", change.name, change.value.as_deref().unwrap_or_default())
         };

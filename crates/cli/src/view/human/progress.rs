@@ -25,7 +25,7 @@ const DEFAULT_WIDTH: usize = 80;
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     all: MultiProgress,
-    rows: Mutex<BTreeMap<usize, ProgressBar>>,
+    of_operations: Mutex<BTreeMap<usize, ProgressBar>>,
     interrupted: AtomicBool,
 }
 
@@ -60,7 +60,7 @@ const BEFORE_THE_ECHO: &str = "\r\u{1b}[K\u{1b}[1A";
 impl Rows {
     /// Take away the rows that are left.
     fn clear(&self) {
-        let rows = std::mem::take(&mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner));
+        let rows = std::mem::take(&mut *self.of_operations.lock().unwrap_or_else(PoisonError::into_inner));
         if !rows.is_empty() && self.interrupted.load(Ordering::Relaxed) {
             self.step_over_echo(&rows);
         }
@@ -83,17 +83,17 @@ impl Rows {
         let row = ProgressBar::new_spinner().with_prefix(text);
         let row = self.all.add(style.map_or(row.clone(), |style| row.with_style(style)));
         row.enable_steady_tick(TICK);
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(id, row);
+        self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).insert(id, row);
     }
 
     fn say(&self, id: usize, message: String) {
-        if let Some(row) = self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        if let Some(row) = self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             row.set_message(below(&message));
         }
     }
 
     fn end(&self, id: usize) {
-        if let Some(row) = self.rows.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+        if let Some(row) = self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
             row.finish_and_clear();
             self.all.remove(&row);
         }
@@ -111,7 +111,7 @@ impl EventSink for Rows {
             Event::Heartbeat { .. } => return,
             Event::Looking { .. } | Event::Settling { .. } => return Lines { quiet: false }.emit(event),
             Event::Stopping { reason } if reason == "SIGINT" => {
-                self.step_over_echo(&self.rows.lock().unwrap_or_else(PoisonError::into_inner));
+                self.step_over_echo(&self.of_operations.lock().unwrap_or_else(PoisonError::into_inner));
             }
             Event::Stopping { .. } | Event::Confirming { .. } => {}
         }

@@ -363,3 +363,20 @@ fn roles_of_a_renamed_deployment_go_with_it() {
     let hand = stage.hand();
     assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
 }
+
+/// Both kinds of soft deletion must be on: with one of them nothing is left of a container that was emptied first.
+#[test]
+fn blobs_that_stay_restorable_are_said_to_be_billed() {
+    let stage = shared();
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    let on = |days: u32| json!({"enabled": true, "days": days});
+    let destroy = ["plan", "one.toml", "--destroy", "--delete-data", "one-files"];
+    let said = "deleted objects stay restorable for 7 days, and are billed until then";
+    for (containers, told) in [(json!({"enabled": false}), false), (on(7), true)] {
+        let body =
+            json!({"properties": {"deleteRetentionPolicy": on(14), "containerDeleteRetentionPolicy": containers}});
+        stage.hand().send("PUT", &format!("{ACCOUNT}/blobServices/default"), body);
+        let plan = AZURE.succeed(&stage, &destroy);
+        assert_eq!(plan.contains(said), told, "{plan}");
+    }
+}

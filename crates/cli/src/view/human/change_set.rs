@@ -78,7 +78,11 @@ fn legend(set: &ChangeSet, shown: &[&Change]) -> String {
     let occurring: Vec<_> = shown.iter().map(meaning).chain(set.orphans.iter().map(orphan)).collect();
     let all = ["+ create", "~ change", "- delete", "- release", "! refused", "? left over", "? unknown"];
     let told: Vec<_> = all.into_iter().filter(|meaning| occurring.contains(meaning)).collect();
-    if told.is_empty() { String::new() } else { fitted(&[Line::new(styled(DIM, &told.join("   ")), 2)]) }
+    if told.is_empty() {
+        String::new()
+    } else {
+        fitted(&[Line::new(format!("  {}", styled(DIM, &told.join("   "))), 4)])
+    }
 }
 
 /// What the user should know.

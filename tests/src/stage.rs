@@ -62,6 +62,21 @@ enum Server {
     Shared(Proxy),
 }
 
+/// A pseudo terminal.
+struct Screen {
+    /// What it says that it is (`TERM`).
+    kind: &'static str,
+    columns: u16,
+    /// Whether the first answer waits for something to be done.
+    held: bool,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self { kind: "xterm", columns: 120, held: false }
+    }
+}
+
 impl Stage {
     /// A new one on a sandbox, in memory.
     ///
@@ -266,7 +281,17 @@ impl Stage {
     /// A text is not seen within a minute and a half.
     #[must_use]
     pub fn run_on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
-        self.on_terminal(arguments, answers, false)
+        self.on_terminal(arguments, answers, &Screen::default())
+    }
+
+    /// The same on a terminal of that kind and width.
+    ///
+    /// # Panics
+    ///
+    /// It does not end within a minute and a half.
+    #[must_use]
+    pub fn run_on_screen(&self, arguments: &[&str], kind: &'static str, columns: u16) -> (i32, String) {
+        self.on_terminal(arguments, &[], &Screen { kind, columns, held: false })
     }
 
     /// The same, with something done between the first question and its answer.
@@ -282,7 +307,8 @@ impl Stage {
         meanwhile: impl FnOnce(),
     ) -> (i32, String) {
         std::thread::scope(|scope| {
-            let answered = scope.spawn(|| self.on_terminal(arguments, answers, true));
+            let answered =
+                scope.spawn(|| self.on_terminal(arguments, answers, &Screen { held: true, ..Screen::default() }));
             while !self.folder.path().join("asked").exists() && !answered.is_finished() {
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -292,17 +318,18 @@ impl Stage {
         })
     }
 
-    fn on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)], held: bool) -> (i32, String) {
+    fn on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)], screen: &Screen) -> (i32, String) {
         let binary = binary().display().to_string();
         let arguments = arguments.iter().map(|argument| self.fill(argument));
         let job = serde_json::json!({
             "command": std::iter::once(binary).chain(arguments).collect::<Vec<_>>(),
             "answers": answers,
             "folder": self.folder.path(),
-            "held": held,
+            "held": screen.held,
+            "columns": screen.columns,
         });
         let mut env = self.environment();
-        env.push(("TERM".to_owned(), "xterm".to_owned()));
+        env.push(("TERM".to_owned(), screen.kind.to_owned()));
         env.push(("JOB".to_owned(), job.to_string()));
         let output = python::run(include_str!("terminal.py"), &env);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -125,6 +125,7 @@ mod sandbox;
 mod sandbox_azure_clients;
 mod sandbox_clients;
 mod sandbox_google_clients;
+mod screens;
 mod streams;
 mod sweep;
 mod terminal;

@@ -21,8 +21,10 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Resu
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     Ok(versions.map_or_else(Contents::default, |page| Contents {
         objects: count(page.objects.len()),
+        bytes: page.bytes,
         uploads: count(uploads.uploads.len()),
         more: page.truncated,
+        restorable_days: None,
     }))
 }
 

@@ -17,7 +17,7 @@ provision_core::parts! {
         /// The queue for run events.
         RunQueue = ("aws.run_queue", "queue"),
         /// The rights of the server.
-        Access = ("aws.access", "role policy"),
+        Access = ("aws.access", "policy on role"),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The settings for the server, what deserves a warning each time, and what is left to the user.
 
-use provision_core::output::Output;
+use provision_core::output::{Output, OutputSource};
 use provision_core::retention;
 
 use crate::config::{Encryption, Grant, Senders, Settings};
-use crate::names::Names;
-use crate::resources::access;
+use crate::names::{Names, Part};
+use crate::resources::bucket::BucketFacet;
+use crate::resources::{Facets as _, access};
 
 /// The settings for the server, from the plan file and the region alone.
 pub(crate) fn outputs(settings: &Settings, region: &str) -> Vec<Output> {
@@ -24,6 +25,21 @@ pub(crate) fn outputs(settings: &Settings, region: &str) -> Vec<Output> {
         outputs.push(Output::new("AWS_S3_KMS_ID", &key.kms_key));
     }
     outputs
+}
+
+/// What decides each. The host is known by the CORS rule alone, and not where that has origins of its own.
+pub(crate) fn sources(settings: &Settings) -> Vec<(&'static str, OutputSource)> {
+    let field =
+        |facet: BucketFacet, field| OutputSource::Field { address: Part::Bucket.address(), facet: facet.name(), field };
+    let host = settings.aws.bucket.cors.origins.is_none().then(|| ("HOST", field(BucketFacet::Cors, "origins")));
+    let part = |part: Part| OutputSource::Part(part.address());
+    let others = [
+        ("BUCKET", part(Part::Bucket)),
+        ("BUCKET_QUEUE", part(Part::Queue)),
+        ("NOTIFICATIONS_QUEUE", part(Part::RunQueue)),
+        ("AWS_S3_KMS_ID", field(BucketFacet::Encryption, "kms_key")),
+    ];
+    host.into_iter().chain(others).collect()
 }
 
 /// Open choices of the plan file.

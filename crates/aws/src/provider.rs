@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words};
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
-use provision_core::output::Output;
+use provision_core::output::{Output, OutputSource};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind, RetryClass};
@@ -25,7 +25,7 @@ use crate::credential::{self, Session};
 use crate::error::is_not_seen;
 use crate::names::{Account, Names, Part};
 use crate::resources::access::{self, Recalled};
-use crate::resources::{bucket, notification, queue, run_queue};
+use crate::resources::{Facets, bucket, notification, queue, run_queue};
 use crate::{contents, orphans, outputs};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -65,6 +65,18 @@ impl ProviderConfig for Settings {
         let role = self.role_name().map(str::to_owned);
         let given = [("account", self.aws.account.clone()), ("region", self.aws.region.clone()), ("role", role)];
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words> {
+        let words = || {
+            Some(match Part::of(address).ok()? {
+                Part::Bucket => Vec::from_iter(bucket::in_words(self, Facets::of(facet).ok()?, value)),
+                Part::Queue | Part::RunQueue => Vec::from_iter(queue::in_words(self, Facets::of(facet).ok()?, value)),
+                Part::Notification => Vec::from_iter(notification::in_words(Facets::of(facet).ok()?, value)),
+                Part::Access => access::in_words(self, Facets::of(facet).ok()?, value),
+            })
+        };
+        words().unwrap_or_default()
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
@@ -208,6 +220,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         // What we gave access to before, and is not there, is no blocker but drift.
         let other = self.access_obstructed.load(Ordering::Relaxed) && *recalled != before;
         if more || other { vec![Part::Access.address()] } else { Vec::new() }
+    }
+
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
+        outputs::sources(&self.settings)
     }
 
     fn outputs(&self) -> Vec<Output> {

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
-use provision_core::output::{Output, Setting};
+use provision_core::output::{Output, OutputSource, Setting};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
@@ -92,6 +92,21 @@ impl ProviderConfig for Settings {
             ("account", (!azure.account.create).then(|| azure.account.name.clone())),
         ];
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words> {
+        let words = || {
+            Some(match Part::of(address).ok()? {
+                Part::ResourceGroup => Vec::from_iter(resource_group::in_words(Facets::of(facet).ok()?, value)),
+                Part::Account => Vec::from_iter(account::in_words(Facets::of(facet).ok()?, value)),
+                Part::Container => Vec::from_iter(container::in_words(Facets::of(facet).ok()?, value)),
+                Part::Cors => Vec::from_iter(cors::in_words(self, Facets::of(facet).ok()?, value)),
+                Part::Queue => Vec::from_iter(queue::in_words(Facets::of(facet).ok()?)),
+                Part::Events => events::in_words(Facets::of(facet).ok()?, value),
+                Part::Access => Vec::from_iter(access::in_words(Facets::of(facet).ok()?, value)),
+            })
+        };
+        words().unwrap_or_default()
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
@@ -208,6 +223,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let look_again = !unknown.is_empty();
         self.recalled.lock().unwrap_or_else(PoisonError::into_inner).extend(unknown);
         look_again.then(|| Part::Access.address()).into_iter().collect()
+    }
+
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
+        outputs::sources(&self.settings)
     }
 
     fn outputs(&self) -> Vec<Output> {

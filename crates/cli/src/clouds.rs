@@ -69,6 +69,8 @@ type Seed = fn(&Sandbox, &dyn Fn(&str) -> Option<String>) -> Result<(), Error>;
 struct Row {
     /// The first word of its commands, its section and its addresses.
     name: &'static str,
+    /// What people call it.
+    title: &'static str,
     /// What it calls that which pays.
     account: &'static str,
     /// What it calls the place where its things are.
@@ -89,6 +91,7 @@ struct Row {
 
 static AWS: Row = Row {
     name: "aws",
+    title: "AWS",
     account: "account",
     region: "region",
     example: include_str!("../../../plans/aws.toml"),
@@ -105,6 +108,7 @@ static AWS: Row = Row {
 
 static GCP: Row = Row {
     name: "gcp",
+    title: "Google Cloud",
     account: "project",
     region: "location",
     example: include_str!("../../../plans/gcp.toml"),
@@ -119,6 +123,7 @@ static GCP: Row = Row {
 
 static AZURE: Row = Row {
     name: "azure",
+    title: "Azure",
     account: "subscription",
     region: "location",
     example: include_str!("../../../plans/azure.toml"),
@@ -171,6 +176,11 @@ impl CloudId {
     /// The first word of its commands, its section and its addresses.
     pub(crate) const fn name(self) -> &'static str {
         self.row().name
+    }
+
+    /// What people call it.
+    pub(crate) const fn title(self) -> &'static str {
+        self.row().title
     }
 
     /// What it calls that which pays, and where its things are.

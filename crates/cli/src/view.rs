@@ -21,11 +21,11 @@ use crate::exit::Failure;
 
 /// How everything that a command has to say is shown. It is chosen once, from the flags.
 pub(crate) trait View: EventSink {
-    /// What `plan` found, and what stands in its way.
-    fn plan(&self, set: &ChangeSet, blockers: &[Error]);
+    /// What `plan` found, what stands in its way, and the command that does it, where no other one is told.
+    fn plan(&self, set: &ChangeSet, blockers: &[Error], next: Option<&str>);
 
-    /// What apply or destroy is about to do.
-    fn change_set(&self, set: &ChangeSet);
+    /// What apply or destroy is about to do, once somebody has agreed to it or without that.
+    fn change_set(&self, set: &ChangeSet, consent: Consent);
 
     /// A change set that was saved.
     fn saved(&self, set: &ChangeSet);
@@ -44,6 +44,15 @@ pub(crate) trait View: EventSink {
 
     /// What a reader may want to know, unless told to be quiet.
     fn note(&self, text: &str);
+}
+
+/// Whether somebody is asked before anything is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// A question follows, which nobody can answer who does not see what it is about.
+    Asked,
+    /// It was given with the command.
+    Given,
 }
 
 /// How an apply or a destroy ended that had begun.

@@ -15,6 +15,7 @@ use crate::contents::Contents;
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::mark::{Mark, State, TagChanges};
+use crate::output::OutputChange;
 use crate::refusal::Refusal;
 use crate::resource::{Orphan, Unmanaged};
 
@@ -47,6 +48,9 @@ pub struct ChangeSet {
     pub changes: Vec<Change>,
     /// What carries the deployment's mark and is no longer in the plan file.
     pub orphans: Vec<Orphan>,
+    /// The settings for the server that change with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_changes: Vec<OutputChange>,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// What could not be read. A set with any is shown, never applied and never saved.

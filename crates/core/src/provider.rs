@@ -11,11 +11,11 @@ use crate::contents::Contents;
 use crate::context::OperationContext;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::facet::Desired;
+use crate::facet::{Desired, Words};
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
-use crate::output::Output;
+use crate::output::{Output, OutputSource};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
 use crate::trace::TraceSink;
@@ -56,6 +56,10 @@ pub trait ProviderConfig: Send + Sync {
     /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
 
+    /// What a facet of something that is made comes to in the field's words. Values that the plan file does not set are left out
+    /// where nobody need think about them; nothing is sent.
+    fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words>;
+
     /// The same with secrets, which are fetched where there are any.
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
         self.outputs(connection).await
@@ -89,6 +93,9 @@ pub trait Observer: Send + Sync {
 
     /// The settings for the server.
     fn outputs(&self) -> Vec<Output>;
+
+    /// What decides each setting, of those too that the plan file has none of.
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)>;
 
     /// The plan file's table whose `protect` keeps the data, where it is not the data's own.
     fn protection_path(&self) -> Option<&'static str> {

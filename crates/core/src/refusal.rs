@@ -17,7 +17,7 @@ impl Refusal {
     #[must_use]
     pub fn newer(what: &str, version: &str) -> Self {
         Self {
-            reason: format!("the mark of {what} (`{version}`) was written by a newer version of provision"),
+            reason: format!("provision's tags of {what} (`{version}`) were written by a newer version of provision"),
             hint: "install that version or a later one".to_owned(),
         }
     }

@@ -1,11 +1,12 @@
 //! The settings for the server, what deserves a warning each time, and what is left to the user.
 
-use provision_core::output::Output;
+use provision_core::output::{Output, OutputSource};
 use provision_core::retention;
 
 use crate::config::Settings;
-use crate::names::Names;
-use crate::resources::access;
+use crate::names::{Names, Part};
+use crate::resources::bucket::BucketFacet;
+use crate::resources::{Facets as _, access};
 
 /// The settings for the server, from the plan file alone. The queue has one slash and short names: what the server reads
 /// (<https://docs.wandb.ai/platform/hosting/self-managed/gcp-tf>).
@@ -20,6 +21,20 @@ pub(crate) fn outputs(settings: &Settings) -> Vec<Output> {
         Output::new("BUCKET", format!("gs://{}", gcp.bucket.name)),
         Output::new("BUCKET_QUEUE", queue),
     ]
+}
+
+/// What decides each. The host is known by the CORS rule alone, and not where that has origins of its own.
+pub(crate) fn sources(settings: &Settings) -> Vec<(&'static str, OutputSource)> {
+    let address = Part::Bucket.address();
+    let origins = || OutputSource::Field { address, facet: BucketFacet::Cors.name(), field: "origins" };
+    let host = settings.gcp.bucket.cors.origins.is_none().then(|| ("HOST", origins()));
+    let part = |part: Part| OutputSource::Part(part.address());
+    let others = [
+        ("BUCKET", part(Part::Bucket)),
+        ("BUCKET_QUEUE", part(Part::Topic)),
+        ("BUCKET_QUEUE", part(Part::Subscription)),
+    ];
+    host.into_iter().chain(others).collect()
 }
 
 /// Open choices of the plan file.

@@ -80,6 +80,18 @@ pub(crate) fn granted(email: &str, roles: &[&str]) -> Value {
     Value::Object(roles.iter().map(|role| ((*role).to_owned(), json!(member))).collect())
 }
 
+/// The roles of such a value, without what all have before their names.
+pub(crate) fn roles_in_words(value: &Value) -> String {
+    let roles: Vec<_> = grants(value).map(|(role, _)| role.trim_start_matches("roles/")).collect();
+    roles.join(", ")
+}
+
+/// The same, and whose they are.
+pub(crate) fn in_words(value: &Value) -> String {
+    let member = grants(value).next().map_or("nobody", |(_, member)| email_of(member));
+    format!("{} for {member}", roles_in_words(value))
+}
+
 /// The roles and members of such a value.
 pub(crate) fn grants(value: &Value) -> impl Iterator<Item = (&str, &str)> {
     let members = value.as_object().into_iter().flat_map(Map::iter);

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::{Desired, Facets as _};
+use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::{Operation, Verb};
-use provision_core::output::Output;
+use provision_core::output::{Output, OutputSource};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
@@ -64,6 +64,17 @@ impl ProviderConfig for Settings {
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let account = self.service_account().map(|account| ("service_account", account.to_owned()));
         std::iter::once(("project", self.gcp.project.clone())).chain(account).collect()
+    }
+
+    fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words> {
+        let words = || match Part::of(address).ok()? {
+            Part::Bucket => bucket::in_words(self, Facets::of(facet).ok()?, value),
+            Part::Topic => topic::in_words(Facets::of(facet).ok()?, value),
+            Part::Subscription => subscription::in_words(Facets::of(facet).ok()?, value),
+            Part::Notification => notification::in_words(Facets::of(facet).ok()?, value),
+            Part::Access => access::in_words(Facets::of(facet).ok()?, value),
+        };
+        words().into_iter().collect()
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
@@ -196,6 +207,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             (Part::Subscription, self.claims.recalls_spare() || came(subscription)),
         ];
         recalled.into_iter().filter(|(_, more)| *more).map(|(part, _)| part.address()).collect()
+    }
+
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
+        outputs::sources(&self.settings)
     }
 
     fn outputs(&self) -> Vec<Output> {

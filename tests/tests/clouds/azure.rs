@@ -371,7 +371,7 @@ const FAULTS: Faults = Faults {
         at_once: 3,
         says: &["Microsoft.Authorization/roleAssignments/write", "azure.access"],
         // Nothing was assigned.
-        unfinished: "+ create role assignments",
+        unfinished: "+ role assignments",
     },
     denied_read: ("arm:blobServices.get", "azure.cors"),
     refusal: || error(403, "AuthorizationFailed", "does not have authorization to perform action 'x' over scope 'y'"),

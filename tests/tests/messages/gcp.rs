@@ -63,7 +63,7 @@ fn publisher_grant_that_takes_three_minutes_is_waited_for() {
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(stage.sandbox().world().clock.now_ms() - begun >= 180_000);
     let waits: Vec<_> = ran.stderr.lines().filter(|line| line.starts_with("  wait ")).collect();
-    let said = "write entry of notification `acme-files`: Cloud Storage's new right to publish to the topic is not known \
+    let said = "write notification `acme-files`: Cloud Storage's new right to publish to the topic is not known \
                 everywhere yet; IAM takes minutes; again in ";
     assert!(waits.len() >= 2 && waits.iter().all(|line| line.contains(said)), "{waits:?}");
     assert_eq!(stage.faults().count(INSERT), waits.len() + 1);
@@ -82,7 +82,7 @@ fn publisher_grant_that_is_not_waited_for_any_longer_is_waited_for_by_the_rerun(
     ran.stderr = ran.stderr.lines().filter(|line| !waits(line)).map(|line| format!("{line}\n")).collect();
     screen("stopped_while_a_grant_spreads", ran);
     let ran = stage.hastened(|| GCP.run(&stage, &["apply", "--yes"]));
-    assert!(ran.code == 0 && ran.stderr.contains("  wait write entry"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.code == 0 && ran.stderr.contains("  wait write notification"), "{}{}", ran.stdout, ran.stderr);
     GCP.is_in_sync(&stage);
 }
 

@@ -15,6 +15,8 @@ use crate::error::{absent, unreadable};
 /// A page of object versions and delete markers.
 pub(crate) struct VersionPage {
     pub(crate) objects: Vec<ObjectIdentifier>,
+    /// The size of all of them.
+    pub(crate) bytes: u64,
     pub(crate) truncated: bool,
     pub(crate) next: (Option<String>, Option<String>),
 }
@@ -175,13 +177,17 @@ impl Reader {
         if truncated && (next.0.is_none() || next == from || next.0 < from.0) {
             return Err(unreadable("s3:ListObjectVersions", &tried));
         }
-        let versions = answer.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
+        let versions = answer.versions.unwrap_or_default();
+        let bytes =
+            versions.iter().filter_map(|version| u64::try_from(version.size?).ok()).fold(0, u64::saturating_add);
+        let versions = versions.into_iter().map(|version| (version.key, version.version_id));
         let markers =
             answer.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
         let identifier = |(key, version): (Option<String>, Option<String>)| {
             ObjectIdentifier::builder().key(decoded(key?, encoded)).set_version_id(version).build().ok()
         };
-        Ok(Some(VersionPage { objects: versions.chain(markers).filter_map(identifier).collect(), truncated, next }))
+        let objects = versions.chain(markers).filter_map(identifier).collect();
+        Ok(Some(VersionPage { objects, bytes, truncated, next }))
     }
 
     /// One page of keys and ids of open uploads, at most 1,000 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>.

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{CorsRule, PublicAccessBlockConfiguration, ServerSideEncryptionRule};
 use provision_core::contents::not_empty_error;
-use provision_core::facet::{Desired, Entries};
+use provision_core::facet::{Desired, Entries, Words, tags_in_words};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -78,9 +78,30 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
         BucketFacet::Policy => private.then(|| facet.desired(tls_only(names), "aws.bucket")),
         // Nothing is to be in the way.
         BucketFacet::Delivery => created.then(|| facet.desired(json!({}), "aws.bucket")),
-        BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "aws.bucket.cors")),
+        BucketFacet::Cors => {
+            let decided_elsewhere = bucket.cors.decided_elsewhere();
+            Some(facet.desired(cors::rule(settings), "aws.bucket.cors").with_field_at(decided_elsewhere))
+        }
         BucketFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(settings: &Settings, facet: BucketFacet, value: &Value) -> Option<Words> {
+    let bucket = &settings.aws.bucket;
+    match facet {
+        BucketFacet::Ownership => Some(("private", "ACLs off".to_owned())),
+        BucketFacet::PublicAccess => Some(("private", "public access blocked".to_owned())),
+        BucketFacet::Encryption => Some(("encryption", typed::<DefaultEncryption>(value).ok()?.in_words())),
+        BucketFacet::Versioning => {
+            let text = if value == true { "on" } else { "off" };
+            (value == true || bucket.versioning.is_some()).then(|| ("versioning", text.to_owned()))
+        }
+        BucketFacet::Policy => Some(("private", "TLS only".to_owned())),
+        BucketFacet::Delivery => None,
+        BucketFacet::Cors => bucket.cors.in_words(value),
+        BucketFacet::Tags => Some(("tags", tags_in_words(value))),
+    }
 }
 
 /// Deny everything that does not come over TLS

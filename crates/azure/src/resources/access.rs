@@ -5,7 +5,7 @@ mod assignment;
 use std::collections::BTreeSet;
 
 use futures::future::{join_all, try_join_all};
-use provision_core::facet::{Desired, Entries, Entry, EntryId};
+use provision_core::facet::{Desired, Entries, Entry, EntryId, Words};
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
@@ -45,6 +45,16 @@ pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     AccessFacet::all_desired(|facet| match facet {
         AccessFacet::Roles => Some(facet.desired(roles_of(&access.principal_id, names), "azure.access")),
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: AccessFacet, value: &Value) -> Option<Words> {
+    match facet {
+        AccessFacet::Roles => {
+            let roles: Vec<_> = value.as_object()?.keys().map(String::as_str).collect();
+            Some(("roles", roles.join(", ")))
+        }
+    }
 }
 
 fn roles_of(principal: &str, names: &Names) -> Value {

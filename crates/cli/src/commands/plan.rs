@@ -11,6 +11,7 @@ use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{can_write, check, plan_file_path};
 use crate::reports::Reporting;
 use crate::session::{Invocation, Session};
+use crate::summary;
 use crate::view::report::look::Look;
 use crate::view::{self, View};
 
@@ -40,13 +41,18 @@ pub(crate) async fn run(
     };
     let set = looked.map_err(|failure| wanted.reporting.tell_failure(failure, global))?;
     let blockers = set.blockers();
-    wanted.reporting.tell(&Look::Plan(&set), global, || view.plan(&set, &blockers))?;
+    let command = if wanted.destroy { "destroy" } else { "apply" };
+    // What is saved has a command of its own.
+    let next = wanted.out.is_none().then(|| summary::resume_command(command, &set, global));
+    wanted.reporting.tell(&Look::Plan(&set), global, || view.plan(&set, &blockers, next.as_deref()))?;
     if !blockers.is_empty() {
+        if let Some(out) = &wanted.out {
+            view::diagnostic(&format!("{} was not saved: what is refused or unknown is never executed\n", quoted(out)));
+        }
         return Err(Failure::Shown(Exit::of_all(&blockers), blockers));
     }
     if let Some(out) = &wanted.out {
         change_sets::save(&set, out)?;
-        let command = if wanted.destroy { "destroy" } else { "apply" };
         let (file, flag) = (quoted(out), global.sandbox_flag());
         view::diagnostic(&format!("saved to {file}; `provision {cloud} {command} {file}{flag}` executes it\n"));
     }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::words::{looking, settling, verdict};
-use super::{End, View, diagnostic, error, result};
+use super::{Consent, End, View, diagnostic, error, result};
 use crate::exit::Failure;
 use crate::trace::timestamp;
 use documents::{
@@ -119,11 +119,11 @@ impl EventSink for Json {
 }
 
 impl View for Json {
-    fn plan(&self, set: &ChangeSet, blockers: &[Error]) {
+    fn plan(&self, set: &ChangeSet, blockers: &[Error], _: Option<&str>) {
         result(&plan(set, blockers.to_vec()));
     }
 
-    fn change_set(&self, set: &ChangeSet) {
+    fn change_set(&self, set: &ChangeSet, _: Consent) {
         self.shown.get_or_init(|| (set.deployment.clone(), counts(set)));
         self.line(Line::ChangeSet { change_set: set });
     }

@@ -27,6 +27,8 @@ pub(crate) struct Version {
 /// A page of generations.
 pub(crate) struct VersionPage {
     pub(crate) versions: Vec<Version>,
+    /// The size of all of them.
+    pub(crate) bytes: u64,
     pub(crate) more: bool,
 }
 
@@ -66,8 +68,10 @@ impl Reader {
         let send = |request| self.clients.storage.list_objects().with_request(request).send();
         let Some(page) = absent(self.clients.send(&call, request, send).await)? else { return Ok(None) };
         let more = pages.turn(&call, page.next_page_token)?;
+        let sizes = page.objects.iter().filter_map(|object| u64::try_from(object.size).ok());
+        let bytes = sizes.fold(0, u64::saturating_add);
         let version = |object: Object| Version { object: object.name, generation: object.generation };
-        Ok(Some(VersionPage { versions: page.objects.into_iter().map(version).collect(), more }))
+        Ok(Some(VersionPage { versions: page.objects.into_iter().map(version).collect(), bytes, more }))
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy>, over the control service

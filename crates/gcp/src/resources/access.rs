@@ -5,7 +5,7 @@
 //! (<https://cloud.google.com/iam/docs/conditions-overview#resources>): whose a grant is stands in the deployment's marks alone.
 
 use futures::future::join_all;
-use provision_core::facet::{Desired, Entries, Entry, Observed};
+use provision_core::facet::{Desired, Entries, Entry, Observed, Words};
 use provision_core::mark::Mark;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
@@ -53,6 +53,14 @@ pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
         AccessFacet::OnAccount => facet.desired(granted(email, &SERVER_ACCOUNT_ROLES), "gcp.access"),
     };
     AccessFacet::EACH.iter().map(desired).collect()
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: AccessFacet, value: &Value) -> Option<Words> {
+    match facet {
+        AccessFacet::OnBucket => Some(("on the bucket", policy::roles_in_words(value))),
+        AccessFacet::OnAccount => Some(("on itself", policy::roles_in_words(value))),
+    }
 }
 
 /// The commands that grant everything the server needs, for those who run them themselves.

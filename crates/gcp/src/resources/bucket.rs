@@ -2,7 +2,7 @@
 
 use provision_core::contents::not_empty_error;
 use provision_core::context::OperationContext;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
@@ -78,11 +78,32 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
         }
         // Nothing is to be in the way.
         BucketFacet::Delivery => created.then(|| facet.desired(json!({}), "gcp.bucket")),
-        BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "gcp.bucket.cors")),
+        BucketFacet::Cors => {
+            let decided_elsewhere = bucket.cors.decided_elsewhere();
+            Some(facet.desired(cors::rule(settings), "gcp.bucket.cors").with_field_at(decided_elsewhere))
+        }
         BucketFacet::Labels => {
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(settings: &Settings, facet: BucketFacet, value: &Value) -> Option<Words> {
+    let bucket = &settings.gcp.bucket;
+    match facet {
+        BucketFacet::Storage => Some(("storage", typed::<Storage>(value).ok()?.in_words())),
+        BucketFacet::PublicAccess => Some(("private", "public access prevented, uniform access".to_owned())),
+        BucketFacet::Encryption => Some(("encryption", typed::<Encryption>(value).ok()?.in_words())),
+        BucketFacet::Versioning => {
+            let text = if value == true { "on" } else { "off" };
+            (value == true || bucket.versioning.is_some()).then(|| ("versioning", text.to_owned()))
+        }
+        BucketFacet::SoftDelete => Some(("soft delete", typed::<SoftDelete>(value).ok()?.in_words())),
+        BucketFacet::Delivery => None,
+        BucketFacet::Cors => bucket.cors.in_words(value),
+        BucketFacet::Labels => Some(("labels", tags_in_words(value))),
+    }
 }
 
 /// One read, beside that of the project whose bucket it must be.

@@ -51,6 +51,10 @@ impl Storage {
         Self { location, class: class.then(|| bucket.storage_class.unwrap_or_default().name().to_owned()) }
     }
 
+    pub(super) fn in_words(self) -> String {
+        [self.location, self.class].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn observed(bucket: &Bucket) -> Self {
         Self { location: Some(bucket.location.to_uppercase()), class: Some(bucket.storage_class.to_uppercase()) }
     }
@@ -81,6 +85,13 @@ impl Encryption {
         key.filter(|key| !key.is_empty()).map_or(Self::Google, Self::Key)
     }
 
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Google => "keys that Google manages".to_owned(),
+            Self::Key(key) => format!("with key {key}"),
+        }
+    }
+
     pub(super) fn observed(bucket: &Bucket) -> Self {
         Self::of(bucket.encryption.as_ref().map(|encryption| encryption.default_kms_key.clone()))
     }
@@ -93,6 +104,14 @@ impl SoftDelete {
         match seconds % SECONDS_A_DAY {
             0 => Self::Days(seconds / SECONDS_A_DAY),
             _ => Self::Seconds { seconds },
+        }
+    }
+
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Days(0) => "off".to_owned(),
+            Self::Days(days) => format!("{days} days"),
+            Self::Seconds { seconds } => format!("{seconds} s"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `gcp.subscription`: where the server hears of new files; pulled, never expiring.
 
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Observed};
+use provision_core::facet::{Desired, Observed, Words, duration_in_words, tags_in_words};
 use provision_core::mark::{Mark, Origin, State, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -97,6 +97,28 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: SubscriptionFacet, value: &Value) -> Option<Words> {
+    match facet {
+        SubscriptionFacet::Topic => Some(("topic", short(value.as_str()?).to_owned())),
+        SubscriptionFacet::Attributes => Some(("delivery", typed::<Attributes>(value).ok()?.in_words())),
+        SubscriptionFacet::Spare => None,
+        SubscriptionFacet::Access => Some(("access", policy::in_words(value))),
+        SubscriptionFacet::Labels => Some(("labels", tags_in_words(value))),
+    }
+}
+
+impl Attributes {
+    fn in_words(self) -> String {
+        let deadline = self.ack_deadline_s.map(|seconds| format!("ack deadline {seconds} s"));
+        let kept = self.retention_s.and_then(|seconds| u64::try_from(seconds).ok());
+        let kept = kept.map(|seconds| format!("keeps messages {}", duration_in_words(seconds)));
+        let expires =
+            self.expires.map(|when| if when == NEVER { "never expires".to_owned() } else { format!("expires {when}") });
+        [self.delivery, deadline, kept, expires].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// The subscription and its policy, at once.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use provision_core::context::OperationContext;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::pubsub::Topic;
 use crate::client::{Reader, Writer};
@@ -70,6 +70,15 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: TopicFacet, value: &Value) -> Option<Words> {
+    match facet {
+        TopicFacet::Publisher => Some(("publisher", "Cloud Storage of this project only".to_owned())),
+        TopicFacet::Delivery => None,
+        TopicFacet::Labels => Some(("labels", tags_in_words(value))),
+    }
 }
 
 /// The topic, its policy, and the service agent that is desired in it, at once.

@@ -4,6 +4,7 @@ use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Purpose
 use provision_core::compare::Finding;
 use provision_core::diff::{self, FieldDiff};
 use provision_core::mark::Origin;
+use provision_core::output::OutputChange;
 use provision_core::refusal::Refusal;
 use provision_core::resource::Orphan;
 use serde_json::Value;
@@ -28,6 +29,7 @@ pub(crate) fn text(set: &ChangeSet) -> String {
     let lists = [
         list("Left over", set.orphans.iter().map(|orphan| left_over(set, orphan)).collect()),
         list("Only provision's own tags", recorded(set)),
+        list("Settings for the server that change", set.output_changes.iter().map(setting).collect()),
         list("Could not be read", unread),
         list("Warnings", warnings),
     ];
@@ -61,6 +63,11 @@ fn to_do(set: &ChangeSet) -> String {
 /// Whether an orphan is taken down: with apply nothing that holds data.
 pub(super) fn goes(set: &ChangeSet, orphan: &Orphan) -> bool {
     set.with_orphans && !(orphan.holds_data && set.purpose == Purpose::Apply)
+}
+
+/// A setting with its new value, where one may be shown.
+fn setting(change: &OutputChange) -> String {
+    code(&change.value.as_ref().map_or_else(|| change.name.clone(), |value| format!("{}={value}", change.name)))
 }
 
 fn row(set: &ChangeSet, change: &Change) -> String {

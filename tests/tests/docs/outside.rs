@@ -50,6 +50,23 @@ fn is_taken(command: &str) -> bool {
     output.status.success()
 }
 
+/// But for the build: that is there.
+#[test]
+fn first_line_of_the_readme_runs() {
+    let readme = Page::read("README.md").text;
+    let jobs = readme.lines().find_map(|line| line.strip_prefix("cargo build --workspace && for ")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("plans")).unwrap();
+    std::fs::copy(root().join("plans/aws.toml"), folder.path().join("plans/aws.toml")).unwrap();
+    let script = format!("set -e; for {}", jobs.replace("target/debug/provision", "\"$BINARY\""));
+    let mut shell = Command::new("sh");
+    let shell = shell.args(["-c", &script]).current_dir(folder.path()).env_clear().env("BINARY", binary());
+    let output = shell.output().unwrap();
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    let said = format!("{stdout}{stderr}");
+    assert!(output.status.success() && said.contains("BUCKET=s3://") && said.contains("Destroyed"), "{said}");
+}
+
 #[test]
 fn yaml_and_json_are_such() {
     let script = "import json, sys, yaml\nfor text in json.loads(sys.argv[1]): list(yaml.safe_load_all(text))";

@@ -118,17 +118,17 @@ impl Block {
         commands.map(|command| format!("$ {command}\n{}", self.cut(outputs.next().unwrap()))).collect()
     }
 
-    /// An output, or its beginning and its end.
+    /// An output, or its beginning and its end. No cut goes through what is done at the same time, whose order nobody knows.
     fn cut(&self, output: &str) -> String {
         let lines: Vec<_> = output.lines().collect();
-        let (first, last) = (self.shown("first"), self.shown("last").unwrap_or(0));
-        match first {
-            Some(first) if lines.len() > first + last + 1 => {
-                let shown = [&lines[..first], &["..."], &lines[lines.len() - last..]].concat();
-                shown.join("\n") + "\n"
-            }
-            _ => lines.iter().map(|line| format!("{line}\n")).collect(),
+        let last = self.shown("last").unwrap_or(0);
+        let mut shown = lines.clone();
+        if let Some(first) = self.shown("first").filter(|first| lines.len() > first + last + 1) {
+            let head = &lines[..first];
+            let tail = lines[lines.len() - last..].iter().copied().skip_while(|line| is_progress(line));
+            shown = head.iter().copied().filter(|line| !is_progress(line)).chain(["..."]).chain(tail).collect();
         }
+        shown.iter().map(|line| format!("{line}\n")).collect()
     }
 }
 

@@ -8,6 +8,8 @@ use super::root;
 const VOLATILE: &[(&str, fn(char) -> bool, &str, &str)] = &[
     ("(", is_number, " s)", "0.1"),
     (" in ", is_number, " s:", "0.3"),
+    (" attempt, ", is_number, " s", "0.1"),
+    (" attempts, ", is_number, " s", "0.1"),
     ("\"elapsed_ms\":", is_number, "", "12"),
     ("\"elapsed_ms\": ", is_number, "", "12"),
     ("\"time\":\"", |character| character != '"', "\"", "2026-11-26T12:00:00Z"),
@@ -162,7 +164,7 @@ fn ordered(text: &str) -> Vec<&str> {
     lines
 }
 
-/// A line that an operation of a run prints when it is done.
+/// A line that an operation of a run prints at its end.
 fn is_progress(line: &str) -> bool {
-    line.starts_with("  ") && line.ends_with(" s)")
+    line.starts_with("  ") && line.ends_with(" s)") || line.starts_with("  FAIL ")
 }

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use super::root;
 
-/// What differs from run to run: what stands before it, which characters it has, what stands behind it, and how a page shows it.
-const VOLATILE: &[(&str, fn(char) -> bool, &str, &str)] = &[
+/// Something that differs from run to run: what stands before it, which characters it has, what stands behind it, and how a
+/// page shows it.
+type Volatile = (&'static str, fn(char) -> bool, &'static str, &'static str);
+
+const VOLATILE: &[Volatile] = &[
     ("(", is_number, " s)", "0.1"),
     (" in ", is_number, " s:", "0.3"),
     (" attempt, ", is_number, " s", "0.1"),

@@ -104,6 +104,22 @@ fn every_command_flag_and_value_has_a_test() {
 }
 
 #[test]
+fn readme_names_every_command_flag_and_value() {
+    let readme = include_str!("../../README.md");
+    for (what, _) in COVERED.iter().filter(|(what, _)| !["--help", "--version"].contains(what)) {
+        let (command, flag) = what.split_at(what.find("--").unwrap_or(what.len()));
+        let command = format!("provision {}", command.trim().replace("CLOUD", "<cloud>"));
+        let mut lines =
+            readme.lines().filter(|line| flag.is_empty() || line.contains(&command) || what.starts_with('-'));
+        let named = |line: &str| match flag.is_empty() {
+            true => line.contains(&command),
+            false => flag.split(' ').all(|word| line.contains(word)),
+        };
+        assert!(lines.any(named), "{what} is not in the README");
+    }
+}
+
+#[test]
 fn help_has_own_flags_first_and_the_long_one_examples_and_exit_codes() {
     let readme = include_str!("../../README.md");
     for command in

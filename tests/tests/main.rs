@@ -6,6 +6,7 @@
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
 //! - `help`: that each command, flag and value has a test.
+//! - `docs`: that README and the pages in docs/ are what happens.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
 //! - `foreign`: entries of others of any kind in every document that ours share with them.
 //! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
@@ -112,6 +113,7 @@ mod browser;
 mod clouds;
 mod contract;
 mod crossing;
+mod docs;
 mod foreign;
 mod gcp;
 mod help;
@@ -141,6 +143,7 @@ fn every_file_of_the_suite_is_a_module() {
         ("aws", include_str!("aws.rs")),
         ("azure", include_str!("azure.rs")),
         ("contract", include_str!("contract.rs")),
+        ("docs", include_str!("docs.rs")),
         ("readback", include_str!("readback.rs")),
         ("sandbox_clients", include_str!("sandbox_clients.rs")),
     ];

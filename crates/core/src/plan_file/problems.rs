@@ -50,8 +50,10 @@ impl Problems {
     pub fn no_section(&mut self, keys: &[&str]) {
         let sections = either(keys.iter().map(|key| format!("[{key}]")));
         let label = format!("this plan file has no {sections} section");
-        let help =
-            format!("`provision init` prints a plan file to begin with; copy its {sections} sections into this file");
+        let cloud = if let [key] = keys { key } else { "CLOUD" };
+        let help = format!(
+            "`provision init {cloud}` prints a plan file to begin with; copy its {sections} sections into this file"
+        );
         self.report(keys.first().unwrap_or(&""), &format!("no {sections} section"), &label, Some(help));
     }
 

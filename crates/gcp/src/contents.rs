@@ -44,7 +44,7 @@ fn versions(reader: &Reader, bucket: &str) -> impl Stream<Item = Result<Vec<Vers
     })
 }
 
-/// Objects of one page that are deleted at the same time: there is no call for several, and one connection carries many.
+/// Objects of one page that are deleted at the same time: there is no call for several.
 const DELETES_AT_ONCE: usize = 16;
 
 async fn delete_page(writer: &Writer, bucket: &str, versions: Vec<Version>) -> Result<u64, Error> {

@@ -335,8 +335,12 @@ const FAULTS: Faults = Faults {
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
     refusal: || error(403, "PERMISSION_DENIED", "not authorized to perform this action"),
     internal: || error(503, "UNAVAILABLE", "try again"),
-    // They carry no precondition: a notification is made and deleted, never changed.
-    uncrossed: &["storage.json:notificationConfigs.insert", "storage.json:notificationConfigs.delete"],
+    // They carry no precondition: a bucket is made once, a notification is made and deleted, never changed.
+    uncrossed: &[
+        "storage.json:buckets.insert",
+        "storage.json:notificationConfigs.insert",
+        "storage.json:notificationConfigs.delete",
+    ],
     bodiless: &[],
     always_lists: |operation| operation.starts_with("storage.json:") && operation.ends_with(".list"),
     throttles: |operation| match operation.starts_with("storage.json:") {

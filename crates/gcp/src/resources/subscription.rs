@@ -308,12 +308,12 @@ pub(crate) async fn write(writer: &Writer, name: &str, write: &Write<'_>) -> Res
     }
 }
 
-/// Delete it, and its spare; one that is gone is deleted.
+/// Delete it, and its spare; one that is gone is deleted. Whose it is is looked at last.
 pub(crate) async fn delete(writer: &Writer, name: &str, context: &OperationContext<'_>) -> Result<(), Error> {
-    let (ours, spare) = futures::join!(context.still_ours(), spare_of(writer.reader(), name));
-    ours?;
+    let spare = spare_of(writer.reader(), name).await?;
+    context.still_ours().await?;
     let spare = async {
-        match spare? {
+        match spare {
             Some(spare) => writer.delete_subscription(&spare.name).await,
             None => Ok(()),
         }

@@ -80,9 +80,9 @@ const WINDOWS: &[(&str, &[&str])] = &[
     ("s3:PutBucketTagging", &["tags"]),
     ("sqs:DeleteQueue", &["aws.queue", "aws.run_queue"]),
     ("sqs:SetQueueAttributes", &["of_queue"]),
-    ("storage:GetIamPolicy", &["gcp.access bucket_grants"]),
-    ("storage:ListBuckets", &["gcp.access account_grants"]),
-    ("storage:SetIamPolicy", &["gcp.access bucket_grants"]),
+    ("storage.json:buckets.getIamPolicy", &["gcp.access bucket_grants"]),
+    ("storage.json:buckets.list", &["gcp.access account_grants"]),
+    ("storage.json:buckets.setIamPolicy", &["gcp.access bucket_grants"]),
 ];
 
 /// What their object is in: on Azure nothing can come between the last look and the deletion of these, and only there.

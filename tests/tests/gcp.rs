@@ -4,6 +4,7 @@ mod answers;
 mod dead;
 mod hostile;
 mod late;
+mod proxied;
 
 use provision_sandbox::fault::When;
 use provision_tests::stage::{Hand, Stage};
@@ -73,7 +74,7 @@ fn bindings_that_were_there_before_us_are_used_and_left() {
     let before = bindings(&hand);
     stage.faults().clear();
     GCP.succeed(&stage, &["apply", "--yes"]);
-    assert!(!stage.writes().iter().any(|write| write.ends_with(":SetIamPolicy")), "{:?}", stage.writes());
+    assert!(!stage.writes().iter().any(|write| write.to_lowercase().ends_with("setiampolicy")), "{:?}", stage.writes());
     GCP.is_in_sync(&stage);
     // Who relies on one still hears that it is gone.
     for place in PLACES {
@@ -154,7 +155,7 @@ fn two_deployments_of_one_account_that_go_at_once_leave_no_grant() {
     GCP.succeed(&stage, &["apply", "two.toml", "--yes"]);
     let other = std::sync::Arc::downgrade(&stage);
     stage.faults().clear();
-    stage.hook("storage:DeleteBucket", 1, When::Before, move |_| {
+    stage.hook("storage.json:buckets.delete", 1, When::Before, move |_| {
         GCP.succeed(&other.upgrade().unwrap(), &["destroy", "two.toml", "--yes"]);
     });
     GCP.succeed(&stage, &["destroy", "--yes"]);
@@ -169,7 +170,7 @@ fn member_that_others_add_right_before_us_stays() {
     const MEMBER: &str = "user:late@example.com";
     // What is granted already is not written, so that the first write is that of the other one.
     for (operation, place, granted) in [
-        ("storage:SetIamPolicy", POLICY, &[][..]),
+        ("storage.json:buckets.setIamPolicy", POLICY, &[][..]),
         ("pubsub:SetIamPolicy", TOPIC, &[SUBSCRIPTION]),
         ("pubsub:SetIamPolicy", SUBSCRIPTION, &[TOPIC]),
         ("iam:SetIamPolicy", ACCOUNT, &[]),
@@ -195,7 +196,7 @@ fn member_that_others_add_right_before_us_stays() {
 fn labels_and_rules_that_others_add_right_before_us_stay() {
     for write in 1..=3 {
         let stage = GCP.applied();
-        stage.hook("storage:UpdateBucket", write, When::Before, |hand| {
+        stage.hook("storage.json:buckets.patch", write, When::Before, |hand| {
             let mut rules = hand.send("GET", BUCKET, Value::Null)["cors"].as_array().cloned().unwrap_or_default();
             rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
             hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
@@ -230,11 +231,11 @@ fn bucket_that_another_deployment_takes_right_before_us_stays_theirs() {
         assert_eq!((GCP.mark)(&stage.hand(), GCP.bucket)["provision-deployment"], "wandb-other");
     };
     let stage = adoptable(&[]);
-    stage.hook("storage:UpdateBucket", 1, When::Before, take_over);
+    stage.hook("storage.json:buckets.patch", 1, When::Before, take_over);
     GCP.ends(&stage, 3, &["apply", "--yes"]);
     is_theirs(&stage);
     let stage = GCP.applied();
-    stage.hook("storage:DeleteBucket", 1, When::Before, take_over);
+    stage.hook("storage.json:buckets.delete", 1, When::Before, take_over);
     GCP.ends(&stage, 3, &["destroy", "--yes"]);
     is_theirs(&stage);
 }

@@ -85,8 +85,9 @@ pub trait Observer: Send + Sync {
     /// the plan file sets them.
     fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired>;
 
-    /// What the marks say about whom access was given to last. Gives the addresses that have to be looked at (again)
-    /// for that; [`Observer::resources`] names them from then on, whether the plan file does or not.
+    /// What the marks say about whom access was given to last. Gives the addresses that have to be looked at once more: for that,
+    /// where [`Observer::resources`] names them from then on, whether the plan file does or not; and those of which
+    /// [`Observer::marked`] has seen since what the look at them did not find, or could not know.
     fn recall(&self, _access: &[String]) -> Vec<Address> {
         Vec::new()
     }

@@ -6,6 +6,7 @@ use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind};
 
+use crate::client::json::Int64;
 use crate::client::storage::{Bucket, Version};
 use crate::client::{Pages, Reader, Writer};
 
@@ -31,8 +32,8 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, 
 /// For how many days what is deleted can be restored, a day that has begun counting as one
 /// <https://cloud.google.com/storage/docs/soft-delete>.
 fn restorable_days(bucket: &Bucket) -> Option<u64> {
-    let kept = bucket.soft_delete_policy.as_ref()?.retention_duration.as_ref()?;
-    u64::try_from(kept.seconds()).ok().filter(|seconds| *seconds > 0).map(|seconds| seconds.div_ceil(SECONDS_A_DAY))
+    let Int64(kept) = bucket.soft_delete_policy.as_ref()?.retention_duration_seconds;
+    u64::try_from(kept).ok().filter(|seconds| *seconds > 0).map(|seconds| seconds.div_ceil(SECONDS_A_DAY))
 }
 
 /// Delete every generation, until a look finds nothing: somebody may still be writing. Unfinished uploads need no look of
@@ -58,7 +59,7 @@ fn versions(reader: &Reader, bucket: &str) -> impl Stream<Item = Result<Vec<Vers
     })
 }
 
-/// Objects of one page that are deleted at the same time: there is no call for several, and one connection carries many.
+/// Objects of one page that are deleted at the same time: there is no call for several.
 const DELETES_AT_ONCE: usize = 16;
 
 async fn delete_page(writer: &Writer, bucket: &str, versions: Vec<Version>) -> Result<u64, Error> {

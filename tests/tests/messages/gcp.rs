@@ -125,7 +125,7 @@ fn missing_apis_are_named_with_the_command_that_enables_them() {
         )
     };
     refused("failed_pubsub_disabled", &["plan"], &["pubsub:*"], 403, "SERVICE_DISABLED", &message("Cloud Pub/Sub"));
-    let storage = ["storage:*", "storage.json:*"];
+    let storage = ["storage.json:*"];
     refused("failed_storage_disabled", &["plan"], &storage, 403, "SERVICE_DISABLED", &message("Cloud Storage"));
     let projects = ["resourcemanager:*"];
     let text = message("Cloud Resource Manager");
@@ -148,8 +148,15 @@ fn refusals_of_the_organization_name_the_constraint() {
     let members = "One or more users named in the policy do not belong to a permitted customer.";
     let domains = "constraints/iam.allowedPolicyMemberDomains";
     refused("failed_forbidden_member_of_the_topic", &apply, &[GRANT], 400, domains, members);
-    refused("failed_forbidden_member_of_the_bucket", &apply, &["storage:SetIamPolicy"], 400, domains, members);
-    let create = ["storage:CreateBucket"];
+    refused(
+        "failed_forbidden_member_of_the_bucket",
+        &apply,
+        &["storage.json:buckets.setIamPolicy"],
+        412,
+        domains,
+        members,
+    );
+    let create = ["storage.json:buckets.insert"];
     let location = "'us' violates constraint 'constraints/gcp.resourceLocations'";
     refused("failed_forbidden_location", &apply, &create, 412, "conditionNotMet", location);
     let access = "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'";
@@ -159,7 +166,7 @@ fn refusals_of_the_organization_name_the_constraint() {
     refused("failed_forbidden_public_access", &apply, &create, 412, prevention, public);
     // VPC Service Controls: nothing that these credentials could be granted helps.
     let perimeter = "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: a1b2";
-    refused("failed_outside_of_the_perimeter", &["plan"], &["storage:*"], 403, "PERMISSION_DENIED", perimeter);
+    refused("failed_outside_of_the_perimeter", &["plan"], &["storage.json:*"], 403, "forbidden", perimeter);
 }
 
 #[test]

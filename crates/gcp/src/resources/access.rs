@@ -108,7 +108,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims:
 fn observed_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &PolicyTarget, look: &Look) -> Observed {
     let policy = match policy {
         Ok(policy) => policy.unwrap_or_default(),
-        Err(error) if look.elsewhere && lacks_permission(&error) => Policy::new(),
+        Err(error) if look.elsewhere && lacks_permission(&error) => Policy::default(),
         Err(error) => return Observed::Unknown(error),
     };
     let place = |entry: Entry| Entry { text: format!("{} on {}", entry.text, bucket.describe()), ..entry };
@@ -280,7 +280,7 @@ mod tests {
     const ROLE: &str = SERVER_ACCOUNT_ROLES[0];
 
     fn policy(members: &[&str]) -> Policy {
-        Policy::new().set_bindings([Binding::new().set_role(ROLE).set_members(members.iter().copied())])
+        Policy { bindings: vec![Binding::new(ROLE, members.iter().copied())], ..Policy::default() }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::json::Notification;
+use crate::client::notifications::Notification;
 use crate::client::{Reader, Writer};
 use crate::names::{Names, Part};
 use crate::resources::{Facets, Write, bucket, topic, typed};

@@ -5,6 +5,24 @@ use provision_sandbox::EmulatorKind;
 use super::{ask, boto3, sandbox};
 
 #[test]
+fn request_that_was_signed_with_another_secret_is_refused_by_every_service() {
+    let sandbox = sandbox();
+    let printed = boto3(
+        &sandbox,
+        "wrong = dict(aws_access_key_id='123456789012', aws_secret_access_key='another')
+print(code(client('s3', **wrong).list_buckets), code(client('s3', **wrong).put_object, Bucket='b', Key='a b/\u{e9}+', Body=b'x'))
+print(code(client('sqs', **wrong).list_queues), code(client('iam', **wrong).list_roles), code(client('sts', **wrong).get_caller_identity))
+print(code(s3.list_buckets), code(sqs.list_queues), code(iam.list_roles), code(sts.get_caller_identity))
+print(code(s3.create_bucket, Bucket='mine', CreateBucketConfiguration=HERE), code(s3.put_object, Bucket='mine', Key='a b/\u{e9}+*~', Body=b'x'))
+print(code(client('s3', aws_access_key_id='000000000002', aws_secret_access_key='any').list_buckets))",
+    );
+    let wrong = "SignatureDoesNotMatch";
+    assert_eq!(printed[0], format!("{wrong} {wrong}"));
+    assert_eq!(printed[1], format!("InvalidSignatureException {wrong} {wrong}"));
+    assert_eq!(printed[2..], ["OK OK OK OK", "OK OK", "OK"]);
+}
+
+#[test]
 fn bucket_names_are_one_for_all_accounts_and_regions() {
     let printed = boto3(
         &sandbox(),

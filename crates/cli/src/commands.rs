@@ -7,6 +7,7 @@ mod drift;
 mod init;
 mod man;
 mod output;
+mod permissions;
 mod plan;
 mod sandbox;
 mod schema;
@@ -56,8 +57,9 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
         Command::Schema => schema::run(),
         Command::Show { change_set } => show::run(&change_set, view.as_ref()),
-        Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, plan_files }) => {
-            sandbox::serve(dir, port, faults, real_time, &plan_files, global.timeout).await
+        Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, identity, plan_files }) => {
+            let serving = sandbox::Serving { dir, port, faults, real_time, identity };
+            sandbox::serve(serving, &plan_files, global.timeout).await
         }
         Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),
@@ -78,6 +80,10 @@ async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn Vie
         Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, invocation).await,
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
             destroy::run(plan_file, cloud, yes, delete_data, orphans, invocation).await
+        }
+        Action::Permissions { plan_file, task, format, trust } => {
+            let wanted = permissions::Wanted { task, format, trust };
+            signals.unless_stopped(permissions::run(plan_file, cloud, wanted, view.as_ref())).await
         }
         Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
             let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());

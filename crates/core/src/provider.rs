@@ -16,6 +16,7 @@ use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
 use crate::output::Output;
+use crate::permissions::{Document, Repository, Syntax, Task};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
 use crate::trace::TraceSink;
@@ -55,6 +56,12 @@ pub trait ProviderConfig: Send + Sync {
 
     /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
+
+    /// The rights that a task needs, on what the plan file names. Nothing is sent.
+    async fn permissions(&self, task: Task, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
+
+    /// What lets the jobs of a repository be who has those rights. Nothing is sent.
+    async fn trust(&self, repository: &Repository, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
 
     /// The same with secrets, which are fetched where there are any.
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {

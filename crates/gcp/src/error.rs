@@ -10,6 +10,8 @@ use google_cloud_gax::error::rpc::Code;
 use provision_core::error::{absent_if, by_status};
 use provision_core::{Error, ErrorKind, RetryClass};
 
+use crate::permissions;
+
 pub(crate) mod answer;
 
 /// What one call is called, what it is about, and what it is for.
@@ -19,8 +21,6 @@ pub(crate) struct Call<'a> {
     pub(crate) resource: &'a str,
     /// Reads after "cannot".
     pub(crate) tried: String,
-    /// What it needs, where that is not the permission of its own name.
-    permissions: &'static [&'static str],
 }
 
 impl<'a> Call<'a> {
@@ -29,19 +29,16 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn rest(method: &'static str, operation: &'static str, resource: &'a str, tried: String) -> Self {
-        Self { method, operation, resource, tried, permissions: &[] }
-    }
-
-    /// Operations are named like the permission they need; some need another
-    /// (<https://cloud.google.com/storage/docs/access-control/iam-json>, <https://cloud.google.com/pubsub/docs/access-control>).
-    pub(crate) fn needs(self, permissions: &'static [&'static str]) -> Self {
-        Self { permissions, ..self }
+        Self { method, operation, resource, tried }
     }
 
     /// The permissions it needs, for people.
     fn permissions(&self) -> String {
-        let named = if self.permissions.is_empty() { &[self.operation] } else { self.permissions };
-        named.iter().map(|permission| format!("`{permission}`")).collect::<Vec<_>>().join(" and ")
+        permissions::of(self.operation)
+            .iter()
+            .map(|permission| format!("`{permission}`"))
+            .collect::<Vec<_>>()
+            .join(" and ")
     }
 
     /// An answer that says "done" and is not what this call gives. Of a write it is the same as an answer that was lost: whether it

@@ -16,6 +16,7 @@
 
 mod config;
 mod names;
+mod permissions;
 mod tags;
 mod error;
 mod trace;

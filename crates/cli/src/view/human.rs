@@ -13,6 +13,7 @@ use provision_core::Error;
 use provision_core::change_set::{Action, ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Setting, table};
+use provision_core::permissions::Document;
 
 use super::{End, View, diagnostic, error, for_people, report, result};
 use crate::arguments::{Global, ReportFormat, quoted};
@@ -93,6 +94,15 @@ impl View for Human {
             ReportFormat::Markdown => result(&report::markdown::text(sets, errors)),
             ReportFormat::Junit => result(&report::junit::text(sets, errors)),
             ReportFormat::Sarif => result(&report::sarif::text(sets, errors)),
+        }
+    }
+
+    fn permissions(&self, documents: &[Document]) {
+        let texts: Vec<_> = documents.iter().map(|document| document.text.as_str()).collect();
+        result(&texts.join("\n"));
+        for document in documents {
+            document.notes.iter().for_each(|note| self.note(&format!("# {note}\n")));
+            document.commands.iter().for_each(|command| self.note(&format!("{command}\n")));
         }
     }
 

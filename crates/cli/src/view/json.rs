@@ -10,6 +10,7 @@ use provision_core::Error;
 use provision_core::change_set::{Action, ChangeSet};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::object;
+use provision_core::permissions::Document;
 use provision_core::plan_file::PlanFileError;
 use provision_core::printable::in_json;
 use serde_json::{Value, json};
@@ -79,6 +80,12 @@ impl View for Json {
         let found = sets.iter().map(|set| json!({"verdict": verdict(set), "change_set": change_set(set)}));
         let unreachable = errors.iter().map(|error| json!({"verdict": "unknown", "error": error}));
         document(&json!(found.chain(unreachable).collect::<Vec<_>>()));
+    }
+
+    fn permissions(&self, documents: &[Document]) {
+        let rights =
+            |rights: &Document| json!({"text": rights.text, "commands": rights.commands, "notes": rights.notes});
+        document(&json!({"documents": documents.iter().map(rights).collect::<Vec<_>>()}));
     }
 
     fn valid(&self, plan_file: &Path) {

@@ -193,8 +193,7 @@ impl Reader {
         loop {
             let path = projects_path(&pages.token);
             let tried = "find the projects that these credentials can see".to_owned();
-            let call = Call::rest("GET", "resourcemanager.projects.search", &path, tried)
-                .needs(&["resourcemanager.projects.get"]);
+            let call = Call::rest("GET", "resourcemanager.projects.search", &path, tried);
             let answer = self.clients.json_repeated(&self.clients.projects_json, &call).await?;
             let page = ProjectPage::of(&answer).map_err(|reason| call.unreadable(&reason))?;
             found.extend(page.projects.into_iter().map(|project| project.project_id));
@@ -209,8 +208,7 @@ impl Reader {
     pub(crate) async fn get_service_agent(&self, project: &str) -> Result<String, Error> {
         let path = format!("/storage/v1/projects/{project}/serviceAccount");
         let tried = format!("look up the Cloud Storage service agent of project `{project}`");
-        let call = Call::rest("GET", "storage.projects.serviceAccount.get", &path, tried)
-            .needs(&["resourcemanager.projects.get"]);
+        let call = Call::rest("GET", "storage.projects.serviceAccount.get", &path, tried);
         let answer = self.clients.json_repeated(&self.clients.storage_json, &call).await?;
         let ServiceAgent { email_address: email } = parsed(&call, answer)?;
         if email.contains('@') { Ok(email) } else { Err(call.unreadable(&"it names no service account")) }
@@ -220,7 +218,7 @@ impl Reader {
     pub(crate) async fn list_notifications(&self, bucket: &str) -> Result<Vec<Notification>, Error> {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs");
         let tried = format!("read the notifications of bucket `{bucket}`");
-        let call = Call::rest("GET", "storage.notificationConfigs.list", &path, tried).needs(&["storage.buckets.get"]);
+        let call = Call::rest("GET", "storage.notificationConfigs.list", &path, tried);
         let answer = self.clients.json_repeated(&self.clients.storage_json, &call).await?;
         notifications_in(&answer).map_err(|reason| call.unreadable(&reason))
     }
@@ -232,8 +230,7 @@ impl Writer {
     pub(crate) async fn insert_notification(&self, bucket: &str, notification: &Notification) -> Result<String, Error> {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs");
         let tried = format!("make the notification of bucket `{bucket}`");
-        let call =
-            Call::rest("POST", "storage.notificationConfigs.insert", &path, tried).needs(&["storage.buckets.update"]);
+        let call = Call::rest("POST", "storage.notificationConfigs.insert", &path, tried);
         let answer = self.clients().json(&self.clients().storage_json, &call, Some(notification)).await?;
         let Inserted { id } = parsed(&call, answer)?;
         if id.is_empty() { Err(call.unreadable(&"it names no notification")) } else { Ok(id) }
@@ -243,8 +240,7 @@ impl Writer {
     pub(crate) async fn delete_notification(&self, bucket: &str, id: &str) -> Result<(), Error> {
         let path = format!("/storage/v1/b/{bucket}/notificationConfigs/{id}");
         let tried = format!("delete notification `{id}` of bucket `{bucket}`");
-        let call =
-            Call::rest("DELETE", "storage.notificationConfigs.delete", &path, tried).needs(&["storage.buckets.update"]);
+        let call = Call::rest("DELETE", "storage.notificationConfigs.delete", &path, tried);
         absent(self.clients().json_repeated(&self.clients().storage_json, &call).await).map(|_| ())
     }
 }

@@ -45,8 +45,7 @@ impl Reader {
         let (mut pages, mut found) = (Pages::default(), Vec::new());
         loop {
             let tried = format!("list the subscriptions of topic `{}`", short(topic));
-            let call =
-                Call::rest("GET", "pubsub.topics.subscriptions.list", topic, tried).needs(&["pubsub.topics.get"]);
+            let call = Call::rest("GET", "pubsub.topics.subscriptions.list", topic, tried);
             let request =
                 ListTopicSubscriptionsRequest::new().set_topic(topic).set_page_size(PAGE).set_page_token(&pages.token);
             let send = |request| self.clients.topics.list_topic_subscriptions().with_request(request).send();
@@ -155,8 +154,7 @@ impl Writer {
     pub(crate) async fn create_subscription(&self, subscription: &Subscription) -> Result<(), Error> {
         let name = subscription.name.as_str();
         let tried = format!("create subscription `{}`", short(name));
-        let call = Call::rest("PUT", "pubsub.subscriptions.create", name, tried)
-            .needs(&["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"]);
+        let call = Call::rest("PUT", "pubsub.subscriptions.create", name, tried);
         let send =
             |request: Subscription| self.clients().subscriptions.create_subscription().with_request(request).send();
         self.clients().send(&call, subscription.clone(), send).await.map(|_| ())

@@ -6,7 +6,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::error::Error;
-use super::policy::{Principal, user_arn};
+use super::policy::{Principal, identity_arn, user_arn};
 
 /// The account of callers whose key id is none.
 pub const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -74,7 +74,7 @@ impl Caller {
         match (&self.account, &self.policy) {
             (None, _) => String::new(),
             (Some(account), None) => user_arn(account),
-            (Some(account), Some(_)) => format!("arn:aws:iam::{account}:user/identity"),
+            (Some(account), Some(_)) => identity_arn(account),
         }
     }
 

@@ -362,10 +362,7 @@ impl Principals {
         let texts = |kind: PrincipalKind| kinds.get(&kind).map(|texts| texts.0.as_slice()).unwrap_or_default();
         let named = match principal {
             Principal::Account(account) => texts(PrincipalKind::Aws).iter().any(|text| is_account(text, account)),
-            Principal::Identity(account) => {
-                let user = format!("arn:aws:iam::{account}:user/identity");
-                texts(PrincipalKind::Aws).contains(&user)
-            }
+            Principal::Identity(account) => texts(PrincipalKind::Aws).contains(&identity_arn(account)),
             Principal::Service(service) => texts(PrincipalKind::Service).iter().any(|text| text == service),
             Principal::Anonymous => false,
         };
@@ -434,6 +431,11 @@ fn root_arn(account: &str) -> String {
 /// The user whom every key of an account is of.
 pub(super) fn user_arn(account: &str) -> String {
     format!("arn:aws:iam::{account}:user/sandbox")
+}
+
+/// The user who may do what the attached policy says.
+pub(super) fn identity_arn(account: &str) -> String {
+    format!("arn:aws:iam::{account}:user/identity")
 }
 
 #[cfg(test)]

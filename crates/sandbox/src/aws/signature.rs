@@ -89,11 +89,17 @@ fn query(text: &str) -> String {
 /// Each with its values, white space as one blank.
 fn headers(parts: &Parts, names: &[&str]) -> String {
     let line = |name: &&str| {
-        let values = parts.headers.get_all(*name).iter().filter_map(|value| value.to_str().ok());
-        let value = |value: &str| value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let values = parts.headers.get_all(*name).iter().map(|value| text(value.as_bytes()));
+        let value = |value: String| value.split_whitespace().collect::<Vec<_>>().join(" ");
         format!("{name}:{}\n", values.map(value).collect::<Vec<_>>().join(","))
     };
     names.iter().map(line).collect()
+}
+
+/// What is no UTF-8 is Latin-1, as clients send it that sign the text.
+fn text(bytes: &[u8]) -> String {
+    let latin = || bytes.iter().map(|byte| char::from(*byte)).collect();
+    std::str::from_utf8(bytes).map_or_else(|_| latin(), str::to_owned)
 }
 
 fn encoded(text: &str) -> String {

@@ -81,6 +81,8 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
     let grants = "with the right to write role assignments one can give oneself others: a condition on the assignment \
                   (`--condition`) narrows it to the server's roles"
         .to_owned();
+    let data = "`plan --destroy` counts blobs by the DataActions, which let them be read too: leave those out where nobody plans a destroy"
+        .to_owned();
     let writes_roles = task == Task::Apply && settings.azure.access.is_some();
     let created = settings.azure.resource_group.create;
     let scope = if created {
@@ -88,7 +90,8 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
     } else {
         (task == Task::Apply && settings.azure.queue.enabled).then_some(registered)
     };
-    scope.into_iter().chain(writes_roles.then_some(grants)).collect()
+    let data = (task == Task::Plan).then_some(data);
+    scope.into_iter().chain(data).chain(writes_roles.then_some(grants)).collect()
 }
 
 /// A built-in role that the server has, and where.

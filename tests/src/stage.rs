@@ -51,6 +51,9 @@ pub struct Stage {
     late: Duration,
 }
 
+/// The secret key of every key of AWS: no output may hold it.
+pub(crate) const AWS_SECRET: &str = "hunter2-secret";
+
 /// What AWS is late with, by the sandbox's names.
 const LATE: [&str; 6] = ["s3.bucket", "sqs.queue", "sqs.gone", "sqs.policy", "tags", "tags.gone"];
 
@@ -122,7 +125,7 @@ impl Stage {
 
     fn with(options: Options) -> Self {
         let cloud = options.clouds[0];
-        let sandbox = Sandbox::start(options).unwrap();
+        let sandbox = Sandbox::start(Options { aws_secret: AWS_SECRET.to_owned(), ..options }).unwrap();
         sandbox.world().clock.hasten(PACE);
         let names = if cloud == EmulatorKind::Aws { Names::alone() } else { Names::default() };
         let hand = match cloud {
@@ -349,8 +352,13 @@ impl Stage {
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut env = match &self.server {
             Server::Sandbox(sandbox) if self.names.suffix.is_empty() => sandbox.environment(),
-            Server::Sandbox(sandbox) => self.credentials(sandbox.address(EmulatorKind::Aws).unwrap()),
-            Server::Shared(proxy) => self.credentials(proxy.address),
+            Server::Sandbox(sandbox) => {
+                // The key that it prints is that of the identity, where one was attached.
+                let key = sandbox.environment().into_iter().find(|(name, _)| name == "AWS_ACCESS_KEY_ID");
+                let key = key.map_or_else(|| self.names.account.clone(), |(_, key)| key);
+                credentials(sandbox.address(EmulatorKind::Aws).unwrap(), key)
+            }
+            Server::Shared(proxy) => credentials(proxy.address, self.names.account.clone()),
         };
         env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
         env.push(("PROVISION_TEST_WAITS".to_owned(), PACE.to_string()));
@@ -358,16 +366,6 @@ impl Stage {
             env.extend(roots::variables(self.folder.path()));
         }
         env
-    }
-
-    fn credentials(&self, address: SocketAddr) -> Vec<(String, String)> {
-        let variables = [
-            ("AWS_ENDPOINT_URL", format!("http://{address}")),
-            ("AWS_ACCESS_KEY_ID", self.names.account.clone()),
-            ("AWS_SECRET_ACCESS_KEY", "hunter2-secret".to_owned()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ];
-        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
     /// What a person sees on AWS, with what differs from run to run replaced.
@@ -424,6 +422,16 @@ impl Stage {
         self.faults().clear();
         if status < 300 { answer } else { Value::Null }
     }
+}
+
+fn credentials(address: SocketAddr, key: String) -> Vec<(String, String)> {
+    let variables = [
+        ("AWS_ENDPOINT_URL", format!("http://{address}")),
+        ("AWS_ACCESS_KEY_ID", key),
+        ("AWS_SECRET_ACCESS_KEY", AWS_SECRET.to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
 /// The text without the twelve characters after a prefix that come from a deployment's name.

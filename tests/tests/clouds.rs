@@ -15,6 +15,8 @@ use provision_tests::run::Ran;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::Value;
 
+use crate::rights::Rights;
+
 pub(crate) use aws::AWS;
 pub(crate) use azure::AZURE;
 pub(crate) use gcp::GCP;
@@ -61,6 +63,8 @@ pub(crate) struct CloudFixture {
     pub(crate) credentials: (&'static [&'static str], &'static [(&'static str, &'static str)]),
     /// What no credentials are told as.
     pub(crate) credentials_hint: &'static str,
+    /// What documents of rights are.
+    pub(crate) rights: Rights,
     /// The most waves of plan, apply of what is absent, and destroy of what is empty.
     pub(crate) waves: [usize; 3],
 }

@@ -10,8 +10,19 @@ use provision_sandbox::fault::When;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
-use crate::clouds::GCP;
 use crate::clouds::gcp::hand::{ACCOUNT, BUCKET, ENTRIES, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy};
+use crate::clouds::{GCP, wrote_nothing};
+
+/// A bucket that the project lists is its own: a right is missing there, and not the bucket.
+#[test]
+fn own_bucket_that_may_not_be_looked_at_is_not_taken_for_somebody_elses() {
+    let stage = GCP.applied();
+    let rights = GCP.succeed(&stage, &["permissions", "--for", "destroy"]);
+    stage.sandbox().attach(&rights.replace("- storage.buckets.get\n", "")).unwrap();
+    let printed = GCP.ends(&stage, 1, &["destroy", "--yes"]);
+    assert!(printed.contains("grant `storage.buckets.get`") && !printed.contains("somebody else"), "{printed}");
+    wrote_nothing(&stage);
+}
 
 const PLACES: [&str; 4] = [TOPIC, SUBSCRIPTION, POLICY, ACCOUNT];
 

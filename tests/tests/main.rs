@@ -17,6 +17,7 @@
 //! - `plan_file`: mistakes in plan files.
 //! - `order`: that every file uses only files above it.
 //! - `reader`: that what plans and looks for drift can write nothing.
+//! - `rights`: each command with exactly the rights that are printed for it, and with each of them taken away.
 //! - `properties`: random plan files and random edits.
 //! - `sandbox`: `--sandbox` and `provision sandbox`.
 //! - `readback`: what the binary made on Google Cloud and Azure, read back by clients that others wrote.
@@ -123,6 +124,7 @@ mod plan_file;
 mod properties;
 mod readback;
 mod reader;
+mod rights;
 mod sandbox;
 mod sandbox_azure_clients;
 mod sandbox_clients;

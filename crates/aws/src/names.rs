@@ -102,6 +102,20 @@ impl Names {
         own && (name == "root" || (role.is_some() && role == self.role.as_deref()))
     }
 
+    pub(crate) fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    /// The ARN of a role. One that is known by its name may have any path: names are unique in an account, whatever the path
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-friendly-names>).
+    pub(crate) fn role_arns(&self, role: &str) -> Vec<String> {
+        if role.contains(':') {
+            return vec![role.to_owned()];
+        }
+        let (partition, account) = (&self.partition, &self.account);
+        ["", "*/"].iter().map(|path| format!("arn:{partition}:iam::{account}:role/{path}{role}")).collect()
+    }
+
     pub(crate) fn queue_arn(&self, queue: &str) -> String {
         format!("arn:{}:sqs:{}:{}:{queue}", self.partition, self.region, self.account)
     }

@@ -67,7 +67,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
     let policy = || {
         let policy = access::server_policy(settings, names);
-        format!("The server's role needs this policy ([aws.access] would attach it):\n{policy}")
+        format!("The server's role needs this policy ([aws.access] would attach it):\n{policy:#}")
     };
     settings.aws.access.is_none().then(policy)
 }

@@ -13,6 +13,7 @@ use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource};
+use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind, RetryClass};
@@ -24,6 +25,7 @@ use crate::config::Settings;
 use crate::credential::{self, Session};
 use crate::error::is_not_seen;
 use crate::names::{Account, Names, Part};
+use crate::permissions::document;
 use crate::resources::access::{self, Recalled};
 use crate::resources::{Facets, bucket, notification, queue, run_queue};
 use crate::{contents, orphans, outputs};
@@ -92,6 +94,26 @@ impl ProviderConfig for Settings {
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
         Ok(outputs::outputs(self, &credential::region(self.aws.region.as_deref(), connection).await?))
     }
+
+    async fn permissions(&self, task: Task, syntax: Syntax, connection: &Connection) -> Result<Document, Error> {
+        let names = names_of_rights(self, connection).await;
+        Ok(match task {
+            Task::Server => document::of_server(self, &names, syntax, &access::server_policy(self, &names)),
+            command => document::of_command(self, &names, command, syntax),
+        })
+    }
+
+    async fn trust(&self, repository: &Repository, syntax: Syntax, connection: &Connection) -> Result<Document, Error> {
+        Ok(document::of_repository(self, &names_of_rights(self, connection).await, repository, syntax))
+    }
+}
+
+/// The names as far as they are known without asking.
+async fn names_of_rights(settings: &Settings, connection: &Connection) -> Names {
+    let region = credential::region(settings.aws.region.as_deref(), connection).await;
+    let region = region.unwrap_or_else(|_| document::ANY.to_owned());
+    let account = settings.aws.account.as_deref().unwrap_or(document::ANY);
+    Names::of(settings, &Account { id: Some(account), region: &region, ..Account::default() })
 }
 
 impl<C> Provider<C> {

@@ -90,7 +90,7 @@ pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
         format!(
             "The server signs with AZURE_STORAGE_KEY, or its identity needs these roles ([azure.access] would assign \
              them):\n{}",
-            access::commands(names).join("\n")
+            access::commands(names, None).join("\n")
         )
     };
     settings.azure.access.is_none().then(commands)

@@ -13,6 +13,7 @@ use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource, Setting};
+use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
@@ -27,6 +28,7 @@ use crate::credential::{self, Session};
 use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
+use crate::permissions::document;
 use crate::resources::events::LeftSpare;
 use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
@@ -117,6 +119,27 @@ impl ProviderConfig for Settings {
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
         let (clients, session) = credential::connect(&self.azure, connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
+    }
+
+    async fn permissions(&self, task: Task, syntax: Syntax, _connection: &Connection) -> Result<Document, Error> {
+        let names = Names::of(self);
+        Ok(match task {
+            Task::Server => {
+                let principal = self.azure.access.as_ref().map(|access| access.principal_id.as_str());
+                let commands = access::commands(&names, principal);
+                document::of_server(self, &access::assigned(&names), &commands, syntax)
+            }
+            command => document::of_command(self, &names, command, syntax),
+        })
+    }
+
+    async fn trust(
+        &self,
+        repository: &Repository,
+        syntax: Syntax,
+        _connection: &Connection,
+    ) -> Result<Document, Error> {
+        Ok(document::of_repository(self, repository, syntax))
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use provision_core::permissions::Repository;
 
 use crate::clouds::{CloudId, InCloud};
 
@@ -126,6 +127,9 @@ pub(crate) enum SandboxAction {
         /// Let the services' own waits take as long as they do, as a queue's name of a minute: a rehearsal waits a second.
         #[arg(long)]
         real_time: bool,
+        /// Let the credentials that are printed do what a document of `permissions --for` says, and nothing else.
+        #[arg(long, value_name = "FILE")]
+        identity: Vec<PathBuf>,
         /// Make what these plan files take for granted: roles, projects, service accounts, subscriptions, principals.
         plan_files: Vec<PathBuf>,
     },
@@ -206,6 +210,23 @@ pub(crate) enum Action {
         /// Also delete everything left over that the plan file no longer names.
         #[arg(long)]
         orphans: bool,
+    },
+    /// Print the rights that a command or the server needs, as the cloud takes them. Sends nothing.
+    ///
+    /// They are on what the plan file names, and no more than this command needs with it. What to do with the document is told
+    /// beside it, on the other stream.
+    Permissions {
+        /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+        plan_file: Option<PathBuf>,
+        /// What the rights are for.
+        #[arg(long = "for", value_name = "WHAT", required_unless_present = "trust")]
+        task: Option<RightsFor>,
+        /// How to write them.
+        #[arg(long, default_value = "cloud")]
+        format: RightsFormat,
+        /// Print what lets CI jobs of a repository in without a secret: `github:ORG/REPO`, or `gitlab:GROUP/PROJECT`.
+        #[arg(long, value_name = "REPOSITORY")]
+        trust: Option<Repository>,
     },
     /// Print the settings for the server. Sends nothing unless secrets are asked for.
     Output {
@@ -296,6 +317,30 @@ pub(crate) enum Document {
     Drift,
     /// What `output --json` prints.
     Output,
+}
+
+/// What rights are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RightsFor {
+    /// Looking at what apply or destroy would do: no right to write anything.
+    Plan,
+    /// Making the cloud what the plan file says.
+    Apply,
+    /// Finding out whether somebody changed the cloud: no right to write anything.
+    Drift,
+    /// Deleting it, with data and left-over queues and topics.
+    Destroy,
+    /// What the server does.
+    Server,
+}
+
+/// How rights are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RightsFormat {
+    /// As the cloud takes them.
+    Cloud,
+    /// For Terraform.
+    Terraform,
 }
 
 /// How settings are written.

@@ -7,6 +7,7 @@ mod drift;
 mod init;
 mod man;
 mod output;
+mod permissions;
 mod plan;
 mod sandbox;
 mod schema;
@@ -59,8 +60,9 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         Command::Show { change_set, format, report } => {
             show::run(&change_set, Reporting { format, files: report }, global, view.as_ref())
         }
-        Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, plan_files }) => {
-            sandbox::serve(dir, port, faults, real_time, &plan_files, global.timeout).await
+        Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, identity, plan_files }) => {
+            let serving = sandbox::Serving { dir, port, faults, real_time, identity };
+            sandbox::serve(serving, &plan_files, global.timeout).await
         }
         Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),
@@ -84,6 +86,10 @@ async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn Vie
         }
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
             destroy::run(plan_file, cloud, yes, delete_data, orphans, invocation).await
+        }
+        Action::Permissions { plan_file, task, format, trust } => {
+            let wanted = permissions::Wanted { task, format, trust };
+            signals.unless_stopped(permissions::run(plan_file, cloud, wanted, view.as_ref())).await
         }
         Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
             let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());

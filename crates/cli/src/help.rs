@@ -61,6 +61,17 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "CLOUD permissions",
+        &[
+            ("provision CLOUD permissions --for apply > rights", "what whoever applies must be allowed to do"),
+            (
+                "provision CLOUD permissions prod.toml --for drift --format terraform",
+                "the same of drift, for Terraform",
+            ),
+            ("provision CLOUD permissions --trust github:acme/infra", "let CI jobs in without a secret"),
+        ],
+    ),
+    (
         "CLOUD output",
         &[
             ("provision CLOUD output", "all settings, secrets hidden"),
@@ -95,6 +106,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "sandbox serve",
         &[
             ("provision sandbox serve provision.toml", "with the roles and accounts that it takes for granted"),
+            (
+                "provision sandbox serve --identity rights provision.toml",
+                "with no more rights than `permissions` printed",
+            ),
             ("provision sandbox serve --port 4600 --faults faults.toml", "on known ports, with faults on purpose"),
         ],
     ),

@@ -15,6 +15,7 @@ use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::event::EventSink;
 use provision_core::output::Output;
+use provision_core::permissions::Document;
 use provision_core::printable::harmless;
 
 use crate::exit::Failure;
@@ -32,6 +33,9 @@ pub(crate) trait View: EventSink {
 
     /// What `drift` found of each deployment, and why others could not be looked at.
     fn drift(&self, sets: &[ChangeSet], errors: &[Error]);
+
+    /// Rights as documents, with what to do with each and what to know of it.
+    fn permissions(&self, documents: &[Document]);
 
     /// A plan file without problems.
     fn valid(&self, plan_file: &Path);

@@ -66,6 +66,7 @@ pub mod change_set;
 pub mod operation;
 pub mod event;
 pub mod context;
+pub mod permissions;
 
 // The contract with a cloud.
 pub mod provider;

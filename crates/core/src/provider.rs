@@ -16,6 +16,7 @@ use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
 use crate::output::{Output, OutputSource};
+use crate::permissions::{Document, Repository, Syntax, Task};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
 use crate::trace::TraceSink;
@@ -59,6 +60,12 @@ pub trait ProviderConfig: Send + Sync {
     /// What a facet of something that is made comes to in the field's words. Values that the plan file does not set are left out
     /// where nobody need think about them; nothing is sent.
     fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words>;
+
+    /// The rights that a task needs, on what the plan file names. Nothing is sent.
+    async fn permissions(&self, task: Task, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
+
+    /// What lets the jobs of a repository be who has those rights. Nothing is sent.
+    async fn trust(&self, repository: &Repository, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
 
     /// The same with secrets, which are fetched where there are any.
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {

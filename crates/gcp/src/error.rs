@@ -9,6 +9,8 @@ use provision_core::error::{absent_if, by_status};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
+use crate::permissions;
+
 pub(crate) mod answer;
 
 /// What one call is called, where it goes with what, and what it is for.
@@ -20,29 +22,24 @@ pub(crate) struct Call {
     pub(crate) body: Option<Value>,
     /// Reads after "cannot".
     pub(crate) tried: String,
-    /// What it needs, where that is not the permission of its own name.
-    permissions: &'static [&'static str],
 }
 
 impl Call {
     pub(crate) fn new(method: &'static str, operation: &'static str, path: impl Into<String>, tried: String) -> Self {
-        Self { method, operation, path: path.into(), body: None, tried, permissions: &[] }
+        Self { method, operation, path: path.into(), body: None, tried }
     }
 
     pub(crate) fn with_body(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
     }
 
-    /// Operations are named like the permission they need; some need another
-    /// (<https://cloud.google.com/storage/docs/access-control/iam-json>, <https://cloud.google.com/pubsub/docs/access-control>).
-    pub(crate) fn needs(self, permissions: &'static [&'static str]) -> Self {
-        Self { permissions, ..self }
-    }
-
     /// The permissions it needs, for people.
     fn permissions(&self) -> String {
-        let named = if self.permissions.is_empty() { &[self.operation] } else { self.permissions };
-        named.iter().map(|permission| format!("`{permission}`")).collect::<Vec<_>>().join(" and ")
+        permissions::of(self.operation)
+            .iter()
+            .map(|permission| format!("`{permission}`"))
+            .collect::<Vec<_>>()
+            .join(" and ")
     }
 
     /// An answer that says "done" and is not what this call gives. Of a write it is the same as an answer that was lost: whether it

@@ -15,6 +15,7 @@
 
 mod config;
 mod names;
+mod permissions;
 mod tags;
 mod error;
 mod trace;

@@ -61,7 +61,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 /// The roles of the server, where the plan file names no account that would get them.
 pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
     let commands = || {
-        let commands = access::commands(names);
+        let commands = access::commands(names, None);
         format!("The server's service account needs these roles ([gcp.access] would grant them):\n{commands}")
     };
     settings.gcp.access.is_none().then(commands)

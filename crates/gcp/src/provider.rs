@@ -11,6 +11,7 @@ use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::{Output, OutputSource};
+use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
@@ -25,6 +26,7 @@ use crate::credential::{self, Session};
 use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part, pubsub_identity};
+use crate::permissions::document;
 use crate::resources::access::AccessFacet;
 use crate::resources::{access, bucket, notification, subscription, topic};
 use crate::{contents, orphans, outputs};
@@ -85,6 +87,25 @@ impl ProviderConfig for Settings {
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
         let (clients, session) = credential::connect(connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
+    }
+
+    async fn permissions(&self, task: Task, syntax: Syntax, _connection: &Connection) -> Result<Document, Error> {
+        let names = Names::of(self, None);
+        Ok(match task {
+            Task::Server => {
+                document::of_server(self, &names, &access::commands(&names, self.service_account()), syntax)
+            }
+            command => document::of_command(self, &names, command, syntax),
+        })
+    }
+
+    async fn trust(
+        &self,
+        repository: &Repository,
+        syntax: Syntax,
+        _connection: &Connection,
+    ) -> Result<Document, Error> {
+        Ok(document::of_repository(self, &Names::of(self, None), repository, syntax))
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {

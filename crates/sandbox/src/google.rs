@@ -2,7 +2,7 @@
 //! gRPC, all at one address.
 //!
 //! Projects and service accounts are there once they are seeded: [`Sandbox::seed_google`](crate::Sandbox::seed_google). [`GoogleWire`] says how operations
-//! are named. Callers are not told apart, and own everything; the service agent of Cloud Storage, the signer of a URL and
+//! are named. Callers are not told apart, and own everything, or may do what the role says that was attached; the service agent of Cloud Storage, the signer of a URL and
 //! an account that signs bytes need the roles that they need.
 //!
 //! Delays by name: `pubsub.iam` (Cloud Storage sees a topic's policy late), `iam.policy` (signing sees an account's policy
@@ -20,6 +20,7 @@ mod policy;
 mod project;
 mod pubsub;
 mod refusal;
+mod rights;
 mod routes;
 mod storage;
 #[cfg(test)]
@@ -42,6 +43,7 @@ use call::Call;
 use refusal::Refusal;
 
 pub use project::DEFAULT as DEFAULT_PROJECT;
+pub(crate) use rights::check as check_identity;
 pub use wire::GoogleWire;
 
 /// How long a request for messages waits for one; the service waits longer
@@ -123,6 +125,7 @@ fn is_empty(answer: &Response<Bytes>) -> bool {
 
 fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
     caller::check(call)?;
+    rights::permit(call)?;
     match call.operation.as_str() {
         "storage.json:objects.insert" => storage::upload::answer(state, call),
         "storage.json:objects.list" | "storage.json:objects.get" | "storage.json:objects.delete" => {

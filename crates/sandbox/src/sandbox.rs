@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::emulator::Emulator;
 use crate::fault::Faults;
 use crate::google::{self, Google};
+use crate::identities::{AWS_SECRET, Identities};
 use crate::layer::FaultLayer;
 use crate::state::Store;
 use crate::tls::Authority;
@@ -65,6 +66,8 @@ pub struct Options {
     pub recording: bool,
     /// Let the services' own waits pass quickly: a queue's name is free after a second, and not after a minute.
     pub hastened: bool,
+    /// The secret key that goes with the keys of AWS that [`Sandbox::environment`] gives.
+    pub aws_secret: String,
 }
 
 impl Default for Options {
@@ -76,6 +79,7 @@ impl Default for Options {
             faults: Faults::default(),
             recording: false,
             hastened: false,
+            aws_secret: AWS_SECRET.to_owned(),
         }
     }
 }
@@ -103,7 +107,8 @@ impl Sandbox {
             None => (Store::in_memory(), Vec::new()),
         };
         let faults = Arc::new(FaultLayer::new(options.faults, options.recording));
-        let world = Arc::new(World { store, faults, clock: Clock::new(options.hastened) });
+        let identities = Identities::new(options.aws_secret);
+        let world = Arc::new(World { store, faults, clock: Clock::new(options.hastened), identities });
         let threads = Threads::start()?;
         let (addresses, clouds, directory) = (BTreeMap::new(), BTreeMap::new(), options.directory);
         let mut sandbox = Self { world, addresses, clouds, warnings, directory, authority: None, threads };
@@ -145,6 +150,24 @@ impl Sandbox {
     /// The state cannot be written.
     pub fn seed_aws(&self, account: &str, region: &str, role: Option<&str>) -> Result<(), Error> {
         aws::seed(&self.world, account, region, role)
+    }
+
+    /// Let the credentials that [`Sandbox::environment`] gives from now on do what a document of rights says, and nothing else.
+    /// Gives the cloud whose document it is.
+    ///
+    /// # Errors
+    ///
+    /// It is no document of rights of any cloud, or one that the sandbox cannot judge by.
+    pub fn attach(&self, document: &str) -> Result<EmulatorKind, Error> {
+        let failed = |reason: String| Error::Identity { reason };
+        let (cloud, checked) = match document {
+            _ if document.contains("\"AssignableScopes\"") => (EmulatorKind::Azure, azure::check_identity(document)),
+            _ if document.contains("includedPermissions:") => (EmulatorKind::Google, google::check_identity(document)),
+            _ => (EmulatorKind::Aws, aws::check_identity(document)),
+        };
+        checked.map_err(failed)?;
+        self.world.identities.attach(cloud, document);
+        Ok(cloud)
     }
 
     /// Make a project, if it is not there, and in it a service account: what a plan file takes for granted.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::identities::Identities;
 use crate::layer::FaultLayer;
 use crate::state::Store;
 
@@ -15,4 +16,6 @@ pub struct World {
     pub faults: Arc<FaultLayer>,
     /// What time it is.
     pub clock: Clock,
+    /// Whose calls are judged by what they may do.
+    pub identities: Identities,
 }

@@ -1,6 +1,7 @@
 //! Microsoft Azure.
 
 pub(crate) mod hand;
+mod rights;
 
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{What, When};
@@ -118,6 +119,7 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
         &[("PATH", "/nonexistent")],
     ),
     credentials_hint: "az login",
+    rights: rights::RIGHTS,
     // Apply, with a look right before each PUT, which has no precondition: the plan; a look at the group, the group; a look at
     // the account, the account; looks at container, queue and CORS rules; those; looks at event subscriptions and role
     // assignments; those; the marks; the closing look, and what is below the topic that the service made.

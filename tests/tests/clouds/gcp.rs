@@ -11,6 +11,7 @@ use self::hand::{
     set_policy, update_subscription, update_topic,
 };
 use super::{CloudFixture, Denied, Edit, Edits, Faults, Foreign, Plans, Setting};
+use crate::rights::{Dispensable, Rights};
 
 const PLAN: &str = r#"
 [deployment]
@@ -114,10 +115,44 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
         &[("GCE_METADATA_HOST", "127.0.0.1:9")],
     ),
     credentials_hint: "gcloud auth application-default login",
+    rights: RIGHTS,
     // Apply: the plan, the bucket, its policy twice (read, and written under its etag), the notification, which moves that, the look
     // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
     waves: [1, 9, 14],
+};
+
+/// Why nothing may be listed.
+const LEFT_OVER: &str = "what is left over is looked for beside the work: a warning names the right";
+
+const RIGHTS: Rights = Rights {
+    without: |document| {
+        let of_account = document.split("--permissions=").skip(1).filter_map(|rest| rest.split_whitespace().next());
+        let of_account: Vec<_> = of_account.flat_map(|list| list.split(',')).map(str::to_owned).collect();
+        let of_project: Vec<_> =
+            document.lines().filter_map(|line| line.strip_prefix("- ")).map(str::to_owned).collect();
+        let line = |permission: String| {
+            let text = document.replace(&format!("- {permission}\n"), "");
+            (permission, text)
+        };
+        let listed = |permission: String| {
+            let rest: Vec<_> = of_account.iter().filter(|other| **other != permission).cloned().collect();
+            let text = document.replace(&of_account.join(","), &rest.join(","));
+            (permission, text)
+        };
+        of_project.into_iter().map(line).chain(of_account.clone().into_iter().map(listed)).collect()
+    },
+    more: &[],
+    dispensable: &[
+        Dispensable { right: "storage.buckets.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable { right: "pubsub.topics.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable { right: "pubsub.subscriptions.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable {
+            right: "iam.serviceAccounts.getIamPolicy",
+            commands: &["destroy"],
+            why: "IAM does not tell an account that is gone from one that may not be looked at: a warning says so",
+        },
+    ],
 };
 
 const PLANS: Plans = Plans {

@@ -17,7 +17,7 @@ use crate::config::{
     Settings,
 };
 use crate::names::{Names, Part};
-use crate::policy::{Document, document, normalize};
+use crate::policy::{Document, VERSION, document, normalize};
 use crate::resources::{Facets, Write};
 
 provision_core::facets! {
@@ -90,9 +90,8 @@ fn statement_in_words(settings: &Settings, statement: &Value) -> Option<Words> {
 }
 
 /// The policy of the server as a document, for those who attach it themselves.
-pub(crate) fn server_policy(settings: &Settings, names: &Names) -> String {
-    let text = document(&statements(settings, names));
-    serde_json::from_str::<Value>(&text).map_or(text, |value| format!("{value:#}"))
+pub(crate) fn server_policy(settings: &Settings, names: &Names) -> Value {
+    json!({ "Version": VERSION, "Statement": statements(settings, names) })
 }
 
 fn statements(settings: &Settings, names: &Names) -> Value {

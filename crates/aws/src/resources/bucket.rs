@@ -355,16 +355,23 @@ pub(crate) async fn update_tags(
         false => writer.put_bucket_tagging(&names.bucket, &names.account, &tags).await,
     };
     match written {
-        Err(error) if refused_by_abac(writer, names, &error).await => update_single_tags(writer, names, changes).await,
+        Err(error) if refused_by_abac(writer, names, &error).await? => update_single_tags(writer, names, changes).await,
         written => written,
     }
 }
 
 /// On a bucket whose tags grant access, `PutBucketTagging` is refused
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html>).
-async fn refused_by_abac(writer: &Writer, names: &Names, error: &Error) -> bool {
+async fn refused_by_abac(writer: &Writer, names: &Names, error: &Error) -> Result<bool, Error> {
     let refused = matches!(error.status(), Some(400 | 403 | 405 | 409)) && error.code() != Some("OperationAborted");
-    refused && writer.reader().get_bucket_abac(&names.bucket, &names.account).await.unwrap_or_default()
+    if !refused {
+        return Ok(false);
+    }
+    match writer.reader().get_bucket_abac(&names.bucket, &names.account).await {
+        // Who may not ask either is told what was refused first.
+        Err(_) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
+        found => found,
+    }
 }
 
 async fn update_single_tags(writer: &Writer, names: &Names, changes: &TagChanges) -> Result<(), Error> {

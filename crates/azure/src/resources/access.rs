@@ -16,6 +16,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part, identity_of};
+use crate::permissions::document::Assigned;
 use crate::resources::{Facets, Write};
 
 provision_core::facets! {
@@ -211,13 +212,20 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, erro
     }
 }
 
-/// The commands that assign the roles by hand.
-pub(crate) fn commands(names: &Names) -> Vec<String> {
-    let command = |role: &Role| {
-        let scope = role.scope(names)?;
-        Some(format!("az role assignment create --assignee <principal id> --role '{}' --scope {scope}", role.name))
+/// The commands that assign the roles by hand, to whoever is named.
+pub(crate) fn commands(names: &Names, principal: Option<&str>) -> Vec<String> {
+    let principal = principal.unwrap_or("<principal id>");
+    let command = |assigned: Assigned| {
+        let Assigned { role, scope } = assigned;
+        format!("az role assignment create --assignee {principal} --role '{role}' --scope {scope}")
     };
-    WANTED.iter().filter_map(command).collect()
+    assigned(names).into_iter().map(command).collect()
+}
+
+/// The roles and where the server needs them.
+pub(crate) fn assigned(names: &Names) -> Vec<Assigned> {
+    let assigned = |role: &Role| Some(Assigned { role: role.name, scope: role.scope(names)? });
+    WANTED.iter().filter_map(assigned).collect()
 }
 
 #[cfg(test)]

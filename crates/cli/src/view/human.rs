@@ -14,6 +14,7 @@ use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Setting, table};
+use provision_core::permissions::Document;
 
 use super::words::counts;
 use super::{Consent, End, View, diagnostic, error, for_people, result};
@@ -106,6 +107,15 @@ impl View for Human {
 
     fn drift(&self, sets: &[ChangeSet], errors: &[Error]) {
         self.drift_text(sets, errors);
+    }
+
+    fn permissions(&self, documents: &[Document]) {
+        let texts: Vec<_> = documents.iter().map(|document| document.text.as_str()).collect();
+        result(&texts.join("\n"));
+        for document in documents {
+            document.notes.iter().for_each(|note| self.note(&format!("# {note}\n")));
+            document.commands.iter().for_each(|command| self.note(&format!("{command}\n")));
+        }
     }
 
     fn valid(&self, plan_file: &Path) {

@@ -16,6 +16,7 @@ use provision_core::Error;
 use provision_core::change_set::{Action, ChangeSet};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::Output;
+use provision_core::permissions::Document;
 use provision_core::printable::in_json;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -134,6 +135,13 @@ impl View for Json {
 
     fn drift(&self, sets: &[ChangeSet], errors: &[Error]) {
         result(&drift(sets, errors));
+    }
+
+    fn permissions(&self, documents: &[Document]) {
+        let rights =
+            |rights: &Document| json!({"text": rights.text, "commands": rights.commands, "notes": rights.notes});
+        let documents: Vec<_> = documents.iter().map(rights).collect();
+        result(&text(&json!({"format": FORMAT, "tool": TOOL, "documents": documents})));
     }
 
     fn valid(&self, plan_file: &Path) {

@@ -75,16 +75,14 @@ impl Reader {
     pub(crate) async fn get_service_agent(&self, project: &str) -> Result<String, Error> {
         let path = format!("/storage/v1/projects/{}/serviceAccount", encoded(project));
         let tried = format!("look up the Cloud Storage service agent of project `{project}`");
-        let call = Call::new("GET", "storage.projects.serviceAccount.get", path, tried)
-            .needs(&["resourcemanager.projects.get"]);
+        let call = Call::new("GET", "storage.projects.serviceAccount.get", path, tried);
         self.clients.send(&self.clients.storage, &call, email).await
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/notifications/list>
     pub(crate) async fn list_notifications(&self, bucket: &str) -> Result<Vec<Notification>, Error> {
         let tried = format!("read the notifications of bucket `{bucket}`");
-        let call = Call::new("GET", "storage.notificationConfigs.list", path_of(bucket), tried)
-            .needs(&["storage.buckets.get"]);
+        let call = Call::new("GET", "storage.notificationConfigs.list", path_of(bucket), tried);
         // They have no pages.
         self.clients.send(&self.clients.storage, &call, page).await.map(|page| page.items)
     }
@@ -96,8 +94,7 @@ impl Writer {
     pub(crate) async fn insert_notification(&self, bucket: &str, notification: &Notification) -> Result<String, Error> {
         let tried = format!("make the notification of bucket `{bucket}`");
         let call = Call::new("POST", "storage.notificationConfigs.insert", path_of(bucket), tried)
-            .with_body(json!(notification))
-            .needs(&["storage.buckets.update"]);
+            .with_body(json!(notification));
         self.clients().once(&self.clients().storage, &call, inserted).await
     }
 
@@ -105,8 +102,7 @@ impl Writer {
     pub(crate) async fn delete_notification(&self, bucket: &str, id: &str) -> Result<(), Error> {
         let path = format!("{}/{}", path_of(bucket), encoded(id));
         let tried = format!("delete notification `{id}` of bucket `{bucket}`");
-        let call =
-            Call::new("DELETE", "storage.notificationConfigs.delete", path, tried).needs(&["storage.buckets.update"]);
+        let call = Call::new("DELETE", "storage.notificationConfigs.delete", path, tried);
         absent(self.clients().send(&self.clients().storage, &call, nothing).await).map(|_| ())
     }
 }

@@ -58,7 +58,7 @@ impl Reader {
             let page = page_parameter(&pages.token);
             let path = format!("/v3/projects:search?query=state:ACTIVE&pageSize={PROJECTS_PAGE}{page}");
             let tried = "find the projects that these credentials can see".to_owned();
-            Call::new("GET", "resourcemanager.projects.search", path, tried).needs(&["resourcemanager.projects.get"])
+            Call::new("GET", "resourcemanager.projects.search", path, tried)
         };
         let found: Vec<ProjectOfPage> = self.clients.list(&self.clients.projects, call).await?;
         Ok(found.into_iter().map(|project| project.project_id).collect())

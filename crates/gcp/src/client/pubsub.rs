@@ -154,7 +154,7 @@ impl Reader {
         let call = |pages: &Pages| {
             let path = list_path(topic, "subscriptions", pages);
             let tried = format!("list the subscriptions of topic `{}`", short(topic));
-            Call::new("GET", "pubsub.topics.subscriptions.list", path, tried).needs(&["pubsub.topics.get"])
+            Call::new("GET", "pubsub.topics.subscriptions.list", path, tried)
         };
         self.clients.list(&self.clients.pubsub, call).await
     }
@@ -239,9 +239,7 @@ impl Writer {
     pub(crate) async fn create_subscription(&self, subscription: &Subscription) -> Result<(), Error> {
         let name = subscription.name.as_str();
         let tried = format!("create subscription `{}`", short(name));
-        let call = Call::new("PUT", "pubsub.subscriptions.create", path_of(name), tried)
-            .with_body(json!(subscription))
-            .needs(&["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"]);
+        let call = Call::new("PUT", "pubsub.subscriptions.create", path_of(name), tried).with_body(json!(subscription));
         let read = |answer| named::<Subscription>(answer, name);
         self.clients().send(&self.clients().pubsub, &call, read).await.map(|_| ())
     }

@@ -64,8 +64,8 @@ pub(crate) fn in_words(facet: AccessFacet, value: &Value) -> Option<Words> {
 }
 
 /// The commands that grant everything the server needs, for those who run them themselves.
-pub(crate) fn commands(names: &Names) -> String {
-    let account = "\"$SERVICE_ACCOUNT\"";
+pub(crate) fn commands(names: &Names, account: Option<&str>) -> String {
+    let account = account.unwrap_or("\"$SERVICE_ACCOUNT\"");
     let subscription = names.subscription.as_ref().map(|subscription| names.subscription_name(subscription));
     let mut targets =
         vec![(format!("storage buckets add-iam-policy-binding gs://{}", names.bucket), &SERVER_BUCKET_ROLES[..])];

@@ -16,7 +16,7 @@ use crate::client::{Reader, Writer};
 use crate::config::{Settings, location_of_keys};
 use crate::contents;
 use crate::error::{is_denied, lacks_permission};
-use crate::names::{Names, Part, bucket_identity};
+use crate::names::{Names, Part, bucket_identity, short};
 use crate::policy::public_bindings;
 use crate::resources::bucket_settings::{Encryption, PublicAccess, SoftDelete, Storage};
 use crate::resources::{Facets, MOST_LABELS, Write, cors, delivery, typed};
@@ -117,8 +117,12 @@ pub(crate) async fn observe(
     let (found, number, open) = futures::join!(reader.get_bucket(&names.bucket), number, open);
     match found {
         Ok(None) => Ok(Observation::Absent),
-        // Names are unique among all projects: what may not even be looked at is most likely another's.
-        Err(error) if is_denied(&error, "storage.buckets.get") => Ok(elsewhere(&error)),
+        // Names are unique among all projects: what may not even be looked at is most likely another's. What the project lists is
+        // its own, and only the right to look at it is missing.
+        Err(error) if is_denied(&error, "storage.buckets.get") => match is_listed(reader, names).await {
+            true => Err(error),
+            false => Ok(elsewhere(&error)),
+        },
         Err(error) => Err(error),
         Ok(Some(bucket)) => {
             let number = number?;
@@ -128,6 +132,12 @@ pub(crate) async fn observe(
             })
         }
     }
+}
+
+/// Whether the project has a bucket of this name, as far as it may be asked.
+async fn is_listed(reader: &Reader, names: &Names) -> bool {
+    let found = reader.list_buckets(&names.project).await;
+    found.is_ok_and(|buckets| buckets.iter().any(|bucket| short(&bucket.name) == names.bucket))
 }
 
 /// Who is let in by a policy that the plan file would have prevented. One that may not be read is not looked at.

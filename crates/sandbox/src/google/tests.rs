@@ -14,6 +14,7 @@ use serde_json::json;
 use super::*;
 use crate::clock::Clock;
 use crate::emulator::Trailers;
+use crate::identities::Identities;
 use crate::layer::FaultLayer;
 use crate::state::Store;
 
@@ -35,7 +36,12 @@ type Status = (u16, String);
 impl Rig {
     fn new() -> Self {
         let faults = Arc::new(FaultLayer::default());
-        let world = Arc::new(World { store: Store::in_memory(), faults, clock: Clock::default() });
+        let world = Arc::new(World {
+            store: Store::in_memory(),
+            faults,
+            clock: Clock::default(),
+            identities: Identities::default(),
+        });
         let google = Google::new(world).unwrap();
         seed(&google.world, "acme-ml", Some(SERVER)).unwrap();
         seed(&google.world, "other-team", None).unwrap();

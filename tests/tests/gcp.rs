@@ -18,10 +18,14 @@ use crate::clouds::{GCP, wrote_nothing};
 fn own_bucket_that_may_not_be_looked_at_is_not_taken_for_somebody_elses() {
     let stage = GCP.applied();
     let rights = GCP.succeed(&stage, &["permissions", "--for", "destroy"]);
-    stage.sandbox().attach(&rights.replace("- storage.buckets.get\n", "")).unwrap();
-    let printed = GCP.ends(&stage, 1, &["destroy", "--yes"]);
-    assert!(printed.contains("grant `storage.buckets.get`") && !printed.contains("somebody else"), "{printed}");
-    wrote_nothing(&stage);
+    let (listed, condition) = ("- storage.buckets.get\n", "buckets/acme-files");
+    // The right itself, and the right on this bucket.
+    for rights in [rights.replace(listed, ""), rights.replace(condition, "buckets/another")] {
+        stage.sandbox().attach(&rights).unwrap();
+        let printed = GCP.ends(&stage, 1, &["destroy", "--yes"]);
+        assert!(printed.contains("grant `storage.buckets.get`") && !printed.contains("somebody else"), "{printed}");
+        wrote_nothing(&stage);
+    }
 }
 
 const PLACES: [&str; 4] = [TOPIC, SUBSCRIPTION, POLICY, ACCOUNT];

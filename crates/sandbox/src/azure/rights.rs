@@ -163,3 +163,44 @@ fn data_action(queue: bool, permission: char) -> String {
         (true, _) => format!("{messages}/write"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a";
+
+    fn role(actions: &str) -> Role {
+        serde_json::from_str(&format!(
+            r#"{{"Name": "r", {actions}, "AssignableScopes": ["/subscriptions/s/resourceGroups/G"]}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn role_is_what_it_has_without_what_it_has_not_where_it_is_assigned() {
+        let role =
+            role(r#""Actions": ["Microsoft.Storage/*"], "NotActions": ["*/delete"], "DataActions": ["*/blobs/read"]"#);
+        let write = "Microsoft.Storage/storageAccounts/write";
+        assert!(role.permits(write, ACCOUNT, false) && role.permits("microsoft.storage/x/READ", ACCOUNT, false));
+        assert!(!role.permits("Microsoft.Storage/storageAccounts/delete", ACCOUNT, false));
+        assert!(!role.permits("Microsoft.EventGrid/eventSubscriptions/read", ACCOUNT, false));
+        for elsewhere in
+            ["/subscriptions/s", "/subscriptions/s/resourceGroups/g2", "/subscriptions/s2/resourceGroups/g"]
+        {
+            assert!(!role.permits(write, elsewhere, false), "{elsewhere}");
+        }
+        let blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs";
+        assert!(
+            role.permits(&format!("{blobs}/read"), ACCOUNT, true)
+                && !role.permits(&format!("{blobs}/write"), ACCOUNT, true)
+        );
+    }
+
+    #[test]
+    fn document_is_a_role_that_is_assigned_somewhere() {
+        let text = |scopes: &str| format!(r#"{{"Name": "r", "Actions": [], "AssignableScopes": [{scopes}]}}"#);
+        assert!(check(&text("\"/subscriptions/s\"")).is_ok());
+        assert!(check(&text("")).is_err() && check(&text("\"/\"")).is_err() && check("{}").is_err());
+    }
+}

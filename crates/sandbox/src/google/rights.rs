@@ -29,13 +29,35 @@ pub(crate) fn check(document: &str) -> Result<(), String> {
 pub(super) fn permit(call: &Call<'_>) -> Result<(), Refusal> {
     let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return Ok(()) };
     let granted = permissions(&document);
+    let elsewhere = bound(&document).zip(bucket(call)).is_some_and(|(bound, bucket)| bound != bucket);
     for permission in needed(call) {
         call.world.identities.ask(&permission);
-        if !granted.contains(&permission) {
+        if !granted.contains(&permission) || (elsewhere && permission.starts_with("storage.")) {
             return Err(Refusal::denied(message(call, &permission)));
         }
     }
     Ok(())
+}
+
+/// The bucket that the condition of the role's binding names
+/// <https://cloud.google.com/iam/docs/conditions-resource-attributes>.
+fn bound(document: &str) -> Option<&str> {
+    let (_, rest) = document.split_once("resource.name == \"projects/_/buckets/")?;
+    rest.split_once('"').map(|(bucket, _)| bucket)
+}
+
+/// The bucket that a call is about: by its path, and of gRPC by the header that routes it
+/// <https://google.aip.dev/client-libraries/4222>.
+fn bucket(call: &Call<'_>) -> Option<String> {
+    if let Some((_, rest)) = call.path.split_once("/storage/v1/b/") {
+        return rest.split('/').next().map(str::to_owned);
+    }
+    let routed = url::form_urlencoded::parse(call.header("x-goog-request-params")?.as_bytes()).into_owned();
+    let mut named = routed.filter_map(|(_, value)| {
+        let (_, rest) = value.split_once("projects/_/buckets/")?;
+        rest.split('/').next().map(str::to_owned)
+    });
+    named.next()
 }
 
 /// As each service says it <https://cloud.google.com/storage/docs/troubleshooting#access-permission>.
@@ -110,4 +132,24 @@ fn of_pubsub(call: &Call<'_>, verb: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("pubsub.{kind}.{verb}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLE: &str = "# gcloud projects add-iam-policy-binding p --condition='expression=resource.name == \"projects/_/buckets/mine\"'
+# gcloud iam roles create r_account --project=p --permissions=iam.serviceAccounts.getIamPolicy,iam.serviceAccounts.setIamPolicy
+title: r
+includedPermissions:
+- storage.buckets.get
+";
+
+    #[test]
+    fn role_is_its_list_and_what_its_lines_make() {
+        let all = ["iam.serviceAccounts.getIamPolicy", "iam.serviceAccounts.setIamPolicy", "storage.buckets.get"];
+        assert_eq!(permissions(ROLE), all.map(str::to_owned).into());
+        assert_eq!((check(ROLE), bound(ROLE)), (Ok(()), Some("mine")));
+        assert!(check("includedPermissions:\n- everything\n").is_err() && check("includedPermissions:\n").is_err());
+    }
 }

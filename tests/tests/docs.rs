@@ -12,7 +12,6 @@
 
 mod outside;
 mod page;
-mod rights;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -206,7 +206,10 @@ fn permissions_send_nothing_and_are_a_document_for_each_tool() {
                 assert!(trust.contains(subject), "{trust}");
             }
         }
-        for wrong in [&["--trust", "acme/infra"][..], &["--trust", "github:acme/*"], &[], &["--for", "everything"]] {
+        let both = &["--for", "plan", "--trust", "github:acme/infra"][..];
+        for wrong in
+            [&["--trust", "acme/infra"][..], &["--trust", "github:acme/*"], &[], &["--for", "everything"], both]
+        {
             assert_eq!(cloud.run(&stage, &[&["permissions"], wrong].concat()).code, 64, "{wrong:?}");
         }
         assert_eq!(stage.calls().len(), 0, "{}", cloud.name);

@@ -224,8 +224,9 @@ pub(crate) enum Action {
         /// How to write them.
         #[arg(long, default_value = "cloud")]
         format: RightsFormat,
-        /// Print what lets CI jobs of a repository in without a secret: `github:ORG/REPO`, or `gitlab:GROUP/PROJECT`.
-        #[arg(long, value_name = "REPOSITORY")]
+        /// Print what lets CI jobs of a repository in without a secret: `github:ORG/REPO` (`github:ORG@ID/REPO@ID`
+        /// where its tokens name the numbers), or `gitlab:GROUP/PROJECT`.
+        #[arg(long, value_name = "REPOSITORY", conflicts_with = "task")]
         trust: Option<Repository>,
     },
     /// Print the settings for the server. Sends nothing unless secrets are asked for.

@@ -1,6 +1,6 @@
 //! Plan files: which one is meant, and whether it is free of problems.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
@@ -41,9 +41,10 @@ pub(crate) fn can_replace(flag: &str, path: &Path, plan_file: &Path) -> Result<(
     file::replaceable(path).map_err(|error| Failure::Usage(format!("`{flag}` cannot be written: {error}")))
 }
 
-/// Whether two paths name one file that is there.
-fn is_same(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+/// Whether two paths name one file, as they are written or by links.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    let written = matches!((absolute(one), absolute(other)), (Ok(one), Ok(other)) if one == other);
+    written || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The environment that `${env:NAME}` reads.

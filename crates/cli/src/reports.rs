@@ -7,7 +7,7 @@ use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Global, Report, ReportFormat};
 use crate::exit::Failure;
-use crate::plan_files::can_replace;
+use crate::plan_files::is_same;
 use crate::view;
 use crate::view::report::look::Look;
 
@@ -22,13 +22,12 @@ impl Reporting {
     pub(crate) fn can_write(&self, others: &[&Path]) -> Result<(), Failure> {
         for (index, report) in self.files.iter().enumerate() {
             let flag = format!("--report {}", report.file.display());
-            if self.files[..index].iter().any(|earlier| earlier.file == report.file) {
+            if self.files[..index].iter().any(|earlier| is_same(&earlier.file, &report.file)) {
                 return Err(Failure::Usage(format!("`{flag}` is named twice: each report needs a file of its own")));
             }
-            if others.contains(&report.file.as_path()) {
+            if others.iter().any(|other| is_same(&report.file, other)) {
                 return Err(Failure::Usage(format!("`{flag}` is another file of this command: name one of its own")));
             }
-            others.iter().try_for_each(|other| can_replace(&flag, &report.file, other))?;
             file::replaceable(&report.file)
                 .map_err(|error| Failure::Usage(format!("`{flag}` cannot be written: {error}")))?;
         }

@@ -1,7 +1,7 @@
 //! `--trace FILE`: each request and its answer as one JSON line.
 
 use std::fs::File;
-use std::io::{LineWriter, Write as _};
+use std::io::{LineWriter, Read as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -18,14 +18,29 @@ struct Lines(Mutex<Option<LineWriter<File>>>);
 /// Why a trace ends early.
 static CUT_OFF: OnceLock<String> = OnceLock::new();
 
-/// Open a trace; one that exists is added to, so that several runs can be read as one.
+/// How each line of a trace begins.
+const BEGINS: &[u8] = b"{\"operation\"";
+
+/// Open a trace; one that exists is added to, so that several runs can be read as one, and what is none is left as it is.
 pub(crate) fn open(path: &Path) -> Result<Arc<dyn TraceSink>, Error> {
+    if !is_trace(path) {
+        let text = format!("`--trace {}` holds something else than a trace: name another file", path.display());
+        return Err(Error::new(ErrorKind::InvalidInput, text));
+    }
     // Bodies name accounts and resources: nobody else's to read.
     let file = file::append(path).map_err(|error| {
         let tried = format!("cannot write trace `{}`", path.display());
         Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
     })?;
     Ok(Arc::new(Lines(Mutex::new(Some(LineWriter::new(file))))))
+}
+
+/// Whether a file is a trace, empty, or not there. What cannot be read is told where it is opened.
+fn is_trace(path: &Path) -> bool {
+    let mut begins = [0; BEGINS.len()];
+    let read =
+        File::open(path).and_then(|mut file| if file.metadata()?.is_file() { file.read(&mut begins) } else { Ok(0) });
+    read.map_or(true, |read| read == 0 || begins == BEGINS)
 }
 
 impl TraceSink for Lines {

@@ -128,6 +128,24 @@ impl Repository {
         }
     }
 
+    /// Its name alone, without the numbers of owner and repository.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let names: Vec<_> = self.path.split('/').map(|part| part.split('@').next().unwrap_or(part)).collect();
+        names.join("/")
+    }
+
+    /// What to know of the subject, where it may have numbers that are not told here.
+    #[must_use]
+    pub fn numbers(&self) -> Option<String> {
+        let unnumbered = self.forge == Forge::GitHub && !self.path.contains('@');
+        unnumbered.then(|| {
+            "GitHub's tokens of newer repositories name owner and repository with their numbers, and are not let in by this: \
+             `gh api repos/ORG/REPO/actions/oidc/customization/sub` tells, and `--trust github:ORG@ID/REPO@ID` takes them"
+                .to_owned()
+        })
+    }
+
     /// The subject of jobs on the branch `main`.
     #[must_use]
     pub fn main(&self) -> String {
@@ -141,9 +159,10 @@ impl Repository {
 impl FromStr for Repository {
     type Err = String;
 
-    /// `github:ORG/REPO`, `gitlab:GROUP/PROJECT`, where a group may be in a group.
+    /// `github:ORG/REPO`, or `github:ORG@ID/REPO@ID` where the subject has the numbers too, as that of newer repositories
+    /// (<https://docs.github.com/actions/reference/security/oidc>); `gitlab:GROUP/PROJECT`, where a group may be in a group.
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || "write `github:ORG/REPO` or `gitlab:GROUP/PROJECT`".to_owned();
+        let expected = || "write `github:ORG/REPO`, `github:ORG@ID/REPO@ID` or `gitlab:GROUP/PROJECT`".to_owned();
         let (forge, path) = text.split_once(':').ok_or_else(expected)?;
         let forge = match forge {
             "github" => Forge::GitHub,
@@ -153,12 +172,16 @@ impl FromStr for Repository {
         let parts: Vec<_> = path.split('/').collect();
         // A star would let others in.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let named = |part: &&str| !part.is_empty() && part.bytes().all(plain);
-        let fits = match forge {
-            Forge::GitHub => parts.len() == 2,
-            Forge::GitLab => parts.len() >= 2,
+        let named = |part: &str| !matches!(part, "" | "." | "..") && !part.starts_with('-') && part.bytes().all(plain);
+        let numbered = |part: &str| match part.split_once('@') {
+            Some((name, id)) => named(name) && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()),
+            None => named(part),
         };
-        if fits && parts.iter().all(named) { Ok(Self { forge, path: path.to_owned() }) } else { Err(expected()) }
+        let fits = match forge {
+            Forge::GitHub => parts.len() == 2 && parts.iter().all(|part| numbered(part)),
+            Forge::GitLab => parts.len() >= 2 && parts.iter().all(|part| named(part)),
+        };
+        if fits { Ok(Self { forge, path: path.to_owned() }) } else { Err(expected()) }
     }
 }
 
@@ -194,8 +217,12 @@ mod tests {
         assert_eq!(github.main(), "repo:acme/infra:ref:refs/heads/main");
         let gitlab: Repository = "gitlab:acme/ml/infra".parse().unwrap();
         assert_eq!(gitlab.main(), "project_path:acme/ml/infra:ref_type:branch:ref:main");
-        for text in ["acme/infra", "github:acme", "github:acme/*", "github:a/b/c", "gitlab:acme/", "bitbucket:a/b", ""]
-        {
+        let numbered: Repository = "github:acme@12/infra@345".parse().unwrap();
+        assert_eq!(numbered.main(), "repo:acme@12/infra@345:ref:refs/heads/main");
+        assert_eq!(numbered.name(), "acme/infra");
+        let odd = ["github:acme@/infra@1", "github:acme@1x/infra", "github:a/..", "github:-a/b", "gitlab:acme@1/infra"];
+        let short = ["acme/infra", "github:acme", "github:acme/*", "github:a/b/c", "gitlab:acme/", "bitbucket:a/b", ""];
+        for text in [&odd[..], &short].concat() {
             assert!(text.parse::<Repository>().unwrap_err().contains("github:ORG/REPO"), "{text}");
         }
     }

@@ -56,7 +56,8 @@ macro_rules! row {
     };
 }
 
-/// The table. A call that is sent with some plan files more often than with others has a row for each.
+/// The table. A call that is sent with some plan files more often than with others has a row for each; what is left over of a topic
+/// that the plan file has no more is taken down too.
 static OPERATIONS: &[Operation] = &[
     row!("resourcemanager.projects.get", Project, ALWAYS, Always),
     row!("resourcemanager.projects.search" needs ["resourcemanager.projects.get"], Project, ALWAYS, Access),
@@ -69,27 +70,33 @@ static OPERATIONS: &[Operation] = &[
     row!("storage.buckets.delete", Bucket, DESTROYING, Always),
     row!("storage.buckets.getIamPolicy", Bucket, ALWAYS, Always),
     row!("storage.buckets.setIamPolicy", Bucket, WRITING, Access),
+    // Public access prevention takes it beside the update:
+    // <https://cloud.google.com/storage/docs/using-public-access-prevention#required-roles>.
+    row!("storage.buckets.setIamPolicy", Bucket, APPLYING, Always),
     row!("storage.objects.list", Bucket, COUNTING, Always),
     row!("storage.objects.delete", Bucket, DESTROYING, Always),
     row!("storage.notificationConfigs.list" needs ["storage.buckets.get"], Bucket, ALWAYS, Events),
+    row!("storage.notificationConfigs.list" needs ["storage.buckets.get"], Bucket, WRITING, Always),
     row!("storage.notificationConfigs.insert" needs ["storage.buckets.update"], Bucket, APPLYING, Events),
-    row!("storage.notificationConfigs.delete" needs ["storage.buckets.update"], Bucket, WRITING, Events),
+    row!("storage.notificationConfigs.delete" needs ["storage.buckets.update"], Bucket, WRITING, Always),
     row!("pubsub.topics.list", Project, ALWAYS, Always),
     row!("pubsub.topics.get", Project, ALWAYS, Events),
+    row!("pubsub.topics.get", Project, WRITING, Always),
     row!("pubsub.topics.create", Project, APPLYING, Events),
-    row!("pubsub.topics.update", Project, WRITING, Events),
-    row!("pubsub.topics.delete", Project, WRITING, Events),
+    row!("pubsub.topics.update", Project, WRITING, Always),
+    row!("pubsub.topics.delete", Project, WRITING, Always),
     row!("pubsub.topics.getIamPolicy", Project, ALWAYS, Events),
     row!("pubsub.topics.setIamPolicy", Project, WRITING, Events),
-    row!("pubsub.topics.subscriptions.list" needs ["pubsub.topics.get"], Project, WRITING, Events),
+    row!("pubsub.topics.subscriptions.list" needs ["pubsub.topics.get"], Project, WRITING, Always),
     row!("pubsub.subscriptions.list", Project, ALWAYS, Always),
     row!("pubsub.subscriptions.get", Project, ALWAYS, Events),
+    row!("pubsub.subscriptions.get", Project, WRITING, Always),
     row!(
         "pubsub.subscriptions.create" needs ["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"],
         Project, APPLYING, Events
     ),
-    row!("pubsub.subscriptions.update", Project, WRITING, Events),
-    row!("pubsub.subscriptions.delete", Project, WRITING, Events),
+    row!("pubsub.subscriptions.update", Project, WRITING, Always),
+    row!("pubsub.subscriptions.delete", Project, WRITING, Always),
     row!("pubsub.subscriptions.getIamPolicy", Project, ALWAYS, Events),
     row!("pubsub.subscriptions.setIamPolicy", Project, WRITING, Access),
     row!("iam.serviceAccounts.getIamPolicy", Account, ALWAYS, Access),

@@ -88,6 +88,10 @@ fn output_into_a_file_that_nobody_else_reads(cloud: &Place) {
 
 fn trace_has_each_request_and_no_secret(cloud: &Place) {
     let stage = cloud.planned();
+    let plan_file = stage.read("provision.toml");
+    let told = cloud.ends(&stage, 1, &["plan", "--trace", "provision.toml"]);
+    assert!(told.contains("holds something else than a trace"), "{told}");
+    assert_eq!(stage.read("provision.toml"), plan_file);
     cloud.succeed(&stage, &["apply", "--yes", "--trace", "trace.jsonl"]);
     let sent = stage.calls().len();
     let text = stage.read("trace.jsonl");

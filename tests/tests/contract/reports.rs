@@ -233,6 +233,7 @@ fn reports_hold_the_error_and_take_the_place_of_no_other_file(cloud: &Place) {
         assert!(ran.contains("--report"), "{ran}");
     }
     cloud.ends(&stage, 64, &["plan", "--report", "json=a", "--report", "markdown=a"]);
+    cloud.ends(&stage, 64, &["plan", "--report", "json=a", "--report", "markdown=./a"]);
     cloud.ends(&stage, 64, &["plan", "--out", "a", "--report", "markdown=a"]);
     assert_eq!(stage.read("provision.toml"), plan_file);
     cloud.ends(&stage, 1, &["plan", "--report", "json=no/such/folder"]);

@@ -162,6 +162,11 @@ pub(crate) fn of_repository(settings: &Settings, names: &Names, repository: &Rep
         "the account needs the identity provider https://{issuer} once: `aws iam create-open-id-connect-provider --url \
          https://{issuer} --client-id-list {audience}`"
     )];
+    notes.push(
+        "it lets in every branch, tag and pull request of the repository: narrow `sub` for a role that writes"
+            .to_owned(),
+    );
+    notes.extend(repository.numbers());
     if !known {
         notes.push("`account` under [aws] is not set: write its number in the place of ACCOUNT".to_owned());
     }

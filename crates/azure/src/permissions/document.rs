@@ -83,6 +83,12 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
         .to_owned();
     let data = "`plan --destroy` counts blobs by the DataActions, which let them be read too: leave those out where nobody plans a destroy"
         .to_owned();
+    // <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations#permission-for-tracking-async-status>
+    let tracking = "how a long operation ended is read at the level of the group: if that is refused, add \
+                    `Microsoft.Storage/locations/asyncoperations/read`, `Microsoft.EventGrid/locations/operationsStatus/read` and \
+                    `Microsoft.Resources/subscriptions/operationresults/read`, and assign the role there"
+        .to_owned();
+    let tracking = [Task::Apply, Task::Destroy].contains(&task).then_some(tracking);
     let writes_roles = task == Task::Apply && settings.azure.access.is_some();
     let created = settings.azure.resource_group.create;
     let scope = if created {
@@ -91,7 +97,7 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
         (task == Task::Apply && settings.azure.queue.enabled).then_some(registered)
     };
     let data = (task == Task::Plan).then_some(data);
-    scope.into_iter().chain(data).chain(writes_roles.then_some(grants)).collect()
+    scope.into_iter().chain(data).chain(tracking).chain(writes_roles.then_some(grants)).collect()
 }
 
 /// A built-in role that the server has, and where.
@@ -139,13 +145,14 @@ pub(crate) fn of_repository(settings: &Settings, repository: &Repository, syntax
         }
         Forge::GitLab => "`project_path:GROUP/PROJECT:ref_type:tag:ref:NAME` for a tag",
     };
-    let notes = vec![format!(
+    let whole = format!(
         "this lets in jobs on the branch main; a subject is matched whole, so that others need a credential each: {others}"
-    )];
+    );
+    let notes = std::iter::once(whole).chain(repository.numbers()).collect();
     if syntax == Syntax::Terraform {
         let text = format!(
-            "resource \"azuread_application_federated_identity_credential\" \"{}\" {{\n  application_id = \
-             azuread_application.provision.id\n  display_name   = {}\n  issuer         = {}\n  subject        = {}\n  audiences      \
+            "variable \"application_id\" {{\n  type = string\n}}\n\nresource \
+             \"azuread_application_federated_identity_credential\" \"{}\" {{\n  application_id = var.application_id\n  display_name   = {}\n  issuer         = {}\n  subject        = {}\n  audiences      \
              = [{}]\n}}\n",
             hcl_name(&name),
             hcl(&name),

@@ -37,11 +37,14 @@ pub(crate) fn counts(set: &ChangeSet, done: bool) -> Vec<String> {
     counted.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect()
 }
 
-/// Where something that was applied is gone, the other command that may be meant: a destroy that was broken off leaves the same.
+/// Where several things that were applied are gone, and nothing else differs, the other command that may be meant: a destroy that was
+/// broken off leaves the same.
 pub(crate) fn finish_destroy(set: &ChangeSet, flags: &str) -> Option<String> {
-    let is_missing = set.changes.iter().any(|change| change.missing);
+    let missing = set.changes.iter().filter(|change| change.missing).count();
+    let otherwise = set.changes.iter().any(|change| !change.missing && change.finding.differs());
+    let is_left = missing > 1 && !otherwise;
     let (cloud, file) = (&set.cloud, quoted(&set.plan_file.name));
-    is_missing.then(|| format!("If a destroy was broken off, finish it: provision {cloud} destroy {file}{flags}"))
+    is_left.then(|| format!("If a destroy was broken off, finish it: provision {cloud} destroy {file}{flags}"))
 }
 
 /// What the compare found.

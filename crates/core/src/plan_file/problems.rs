@@ -50,7 +50,13 @@ impl Problems {
     pub fn no_section(&mut self, keys: &[&str]) {
         let sections = either(keys.iter().map(|key| format!("[{key}]")));
         let label = format!("this plan file has no {sections} section");
-        let cloud = if let [key] = keys { key } else { "CLOUD" };
+        let cloud = if let [key] = keys
+            && *key != "deployment"
+        {
+            key
+        } else {
+            "CLOUD"
+        };
         let help = format!(
             "`provision init {cloud}` prints a plan file to begin with; copy its {sections} sections into this file"
         );

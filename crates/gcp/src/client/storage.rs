@@ -235,14 +235,15 @@ impl Writer {
         self.clients().send(&self.clients().storage, &call, read).await.map(|_| ())
     }
 
-    /// If the metageneration is still the bucket's <https://cloud.google.com/storage/docs/json_api/v1/buckets/patch>.
+    /// If the metageneration is still the bucket's; access lists, which an answer has by default, take a right of their own
+    /// <https://cloud.google.com/storage/docs/json_api/v1/buckets/patch>.
     pub(crate) async fn update_bucket(
         &self,
         bucket: &str,
         changes: &BucketChanges,
         Int64(metageneration): Int64,
     ) -> Result<(), Error> {
-        let path = format!("{}?ifMetagenerationMatch={metageneration}", bucket_path(bucket));
+        let path = format!("{}?ifMetagenerationMatch={metageneration}&projection=noAcl", bucket_path(bucket));
         let tried = format!("write settings of bucket `{bucket}`");
         let call = Call::new("PATCH", "storage.buckets.update", path, tried).with_body(json!(changes));
         let read = |answer| named::<Bucket>(answer, bucket);

@@ -12,10 +12,11 @@ use super::{
     is_org_policy, unauthenticated,
 };
 
-/// An answer without the service's own error: something in between gave it. That a thing is not there only the service can say.
+/// An answer without the service's own error: something in between gave it. That a thing is not there, not known or nobody's to
+/// see only the service can say.
 fn nobodys(call: &Call, status: u16) -> Error {
     match status {
-        404 => call.unreadable(&"404, without the service's own words"),
+        403 | 404 | 501 => call.unreadable(&format!("{status}, without the service's own words")),
         status => from_answer(call, &ServiceError { status: Some(status), ..ServiceError::default() }),
     }
 }

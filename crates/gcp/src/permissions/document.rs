@@ -38,8 +38,9 @@ impl Roles {
         }
     }
 
+    /// At most 64 letters <https://cloud.google.com/iam/docs/creating-custom-roles#create-a-custom-role>: of a long name the end goes.
     fn account_id(&self) -> String {
-        format!("{}_account", self.id)
+        format!("{}_account", self.id).chars().take(64).collect()
     }
 }
 
@@ -63,7 +64,12 @@ pub(crate) fn of_command(settings: &Settings, names: &Names, task: Task, syntax:
         "who may write the policy of a bucket or a topic can give rights on it to anybody: that is what [gcp.access] \
                   and the bucket's notification need"
             .to_owned();
-    let notes = if task == Task::Apply && settings.gcp.access.is_some() { vec![grants] } else { Vec::new() };
+    // <https://cloud.google.com/storage/docs/using-ip-filtering#required-roles>
+    let filter = "where a bucket may have an IP filter, add `storage.buckets.getIpFilter`, and to apply \
+                  `storage.buckets.setIpFilter`: without the first, it is not seen"
+        .to_owned();
+    let looks = (task != Task::Server).then_some(filter);
+    let notes = (task == Task::Apply).then_some(grants).into_iter().chain(looks).collect();
     Document { text, commands: Vec::new(), notes }
 }
 
@@ -191,11 +197,11 @@ pub(crate) fn of_repository(settings: &Settings, names: &Names, repository: &Rep
     };
     let pool = pool_id(&settings.deployment.name);
     let issuer = format!("https://{}", repository.forge.issuer());
-    let condition = format!("assertion.{claim} == '{}'", repository.path);
+    let condition = format!("assertion.{claim} == '{}'", repository.name());
     let set = |number: &str| {
         format!(
             "principalSet://iam.googleapis.com/projects/{number}/locations/global/workloadIdentityPools/{pool}/attribute.{claim}/{}",
-            repository.path
+            repository.name()
         )
     };
     let note =
@@ -218,10 +224,12 @@ pub(crate) fn of_repository(settings: &Settings, names: &Names, repository: &Rep
         ),
         Syntax::Terraform => {
             let id = hcl_name(&pool);
-            let member =
-                hcl(&set("PROJECT_NUMBER")).replace("PROJECT_NUMBER", "${data.google_project.provision.number}");
+            // Named by the pool, without which IAM takes no such member; a repository's name needs no escape.
+            let member = format!(
+                "\"principalSet://iam.googleapis.com/${{google_iam_workload_identity_pool.{id}.name}}/attribute.{claim}/{}\"",
+                repository.name()
+            );
             [
-                format!("data \"google_project\" \"provision\" {{\n  project_id = {}\n}}\n", hcl(project)),
                 format!(
                     "resource \"google_iam_workload_identity_pool\" \"{id}\" {{\n  project                   = {}\n  \
                      workload_identity_pool_id = {}\n}}\n",

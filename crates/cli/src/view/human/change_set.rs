@@ -375,7 +375,7 @@ impl Screen<'_> {
         let (set, outcome) = (self.set, outcome(self.set));
         let next = self.next.filter(|_| set.has_changes() && set.blockers().is_empty());
         let next = next.map(|next| format!("To do it: {next}"));
-        let finish = finish_destroy(set, self.flags);
+        let finish = self.next.and_then(|_| finish_destroy(set, self.flags));
         match next {
             Some(next) if fits(&format!("{outcome} {next}")) => vec![format!("{outcome} {next}")],
             next => std::iter::once(outcome).chain(next).collect(),

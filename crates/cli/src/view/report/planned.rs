@@ -99,7 +99,11 @@ fn cause(change: &Change) -> Option<String> {
         (_, true) => MISSING,
         (Action::Restore, _) => UNTAGGED,
         (Action::Release, _) => "provision's entries and tags are removed, everything else stays",
-        (Action::Delete, _) => return Some(format!("and everything in it, for good: {}", change.contents?.describe())),
+        (Action::Delete, _) => {
+            let contents = change.contents?;
+            let afterlife = contents.afterlife().unwrap_or_else(|| "for good".to_owned());
+            return Some(format!("and everything in it: {} ({afterlife})", contents.describe()));
+        }
         _ => return None,
     };
     Some(words.to_owned())

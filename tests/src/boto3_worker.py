@@ -21,7 +21,7 @@ for line in sys.stdin:
 
     def client(name, job=job):
         made = boto3.client(name, region_name="eu-west-1", endpoint_url=job["endpoint"],
-                            aws_access_key_id=job["account"], aws_secret_access_key="test")
+                            aws_access_key_id=job["account"], aws_secret_access_key=job["secret"])
         made.meta.events.register_first("needs-retry", patient)
         return made
 

@@ -26,6 +26,7 @@ use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use serde_json::Value;
 
 use crate::backend::Backend;
+use crate::boto3;
 use crate::ministack::MiniStack;
 use crate::run::{Ran, binary, finished};
 use crate::{python, roots};
@@ -105,6 +106,7 @@ impl Stage {
     }
 
     fn with(options: Options) -> Self {
+        let options = Options { aws_secret: boto3::SECRET.to_owned(), ..options };
         let cloud = options.clouds[0];
         let sandbox = Sandbox::start(options).unwrap();
         sandbox.world().clock.hasten(PACE);
@@ -335,7 +337,7 @@ impl Stage {
         let variables = [
             ("AWS_ENDPOINT_URL", format!("http://{address}")),
             ("AWS_ACCESS_KEY_ID", self.names.account.clone()),
-            ("AWS_SECRET_ACCESS_KEY", "hunter2-secret".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", boto3::SECRET.to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ];
         variables.map(|(name, value)| (name.to_owned(), value)).to_vec()

@@ -12,6 +12,7 @@ mod output;
 mod renaming;
 mod saved;
 mod sharing;
+mod verify;
 
 use crate::clouds::{AWS, AZURE, GCP};
 

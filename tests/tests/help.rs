@@ -50,6 +50,15 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD plan --detailed-exitcode", "pending_of_each_setting_is_no_drift_and_shows_its_line"),
     ("CLOUD plan --orphans", "plan_says_what_orphans_would_be_deleted"),
     ("CLOUD plan --out", "saved_change_set_is_applied_without_its_plan_file"),
+    ("CLOUD verify", "verify_passes_and_leaves_nothing"),
+    ("CLOUD verify --format", "verify_report_formats"),
+    ("CLOUD verify --format junit", "verify_report_formats"),
+    ("CLOUD verify --format text", "verify_report_formats"),
+    ("CLOUD verify --origin", "verify_asks_as_a_page_of_another_origin"),
+    ("CLOUD verify --prefix", "verify_puts_the_probe_where_it_is_told_to"),
+    ("CLOUD verify --read-only", "verify_that_only_reads_writes_nothing"),
+    ("CLOUD verify --strict", "verify_is_strict_about_what_is_not_proven"),
+    ("CLOUD verify --wait", "verify_names_the_hop_that_is_broken_and_the_command_that_mends_it"),
     ("completions", "usage_exits_with_64"),
     ("init", "usage_exits_with_64"),
     ("man", "manual_has_a_page_for_each_command"),
@@ -113,6 +122,8 @@ fn manual_has_a_page_for_each_command() {
     run(&["man", "--dir", pages.to_str().unwrap()]);
     let shown = shown();
     let commands = shown.iter().filter(|what| !what.contains("--")).flat_map(|what| match what.strip_prefix("CLOUD") {
+        // What is shown of one cloud alone.
+        Some(" verify") => vec![" aws verify".to_owned()],
         Some(rest) => ["aws", "gcp", "azure"].map(|cloud| format!(" {cloud}{rest}")).to_vec(),
         None => vec![format!(" {what}")],
     });

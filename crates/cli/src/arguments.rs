@@ -62,7 +62,7 @@ const SANDBOX_FOLDER: &str = ".provision/sandbox";
 pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
-    InCloud(InCloud<Action>),
+    InCloud(InCloud<Action, Provable>),
     /// Print a commented plan file to begin with.
     Init {
         /// The cloud.
@@ -206,6 +206,60 @@ pub(crate) enum Action {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+/// What to do in a cloud whose file store can be proven.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Provable {
+    /// What can be done in every cloud.
+    #[command(flatten)]
+    Everywhere(Action),
+    /// Prove that files and events get through, hop by hop, before any server runs.
+    ///
+    /// Compares the resources, asks what a browser of the server asks, uploads a small probe by a signed address, waits for its
+    /// event in the queue, and removes both. What the server is to get stays in the queue: messages of others are hidden for half
+    /// a minute at most. Exits with 2 if a hop fails.
+    Verify(Verify),
+}
+
+impl From<Action> for Provable {
+    fn from(action: Action) -> Self {
+        Self::Everywhere(action)
+    }
+}
+
+/// What to prove, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Verify {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_file: Option<PathBuf>,
+    /// How long the event may take [default: 120, or as the cloud says].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) wait: Option<u64>,
+    /// Write nothing: only look, and ask as a browser asks.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Ask as a page of this origin [default: the deployment's host].
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// What the probe's key begins with.
+    #[arg(long, value_name = "KEY", default_value = provision_core::probe::PREFIX)]
+    pub(crate) prefix: String,
+    /// Exit with 2 too if a hop is not proven.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// How to write the report.
+    #[arg(long, default_value = "text")]
+    pub(crate) format: ProofFormat,
+}
+
+/// How the report of a proof is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProofFormat {
+    /// For people.
+    Text,
+    /// A test case for each hop, for CI.
+    Junit,
 }
 
 /// How a drift report is written.

@@ -12,13 +12,14 @@ mod sandbox;
 mod schema;
 mod show;
 mod validate;
+mod verify;
 mod version;
 
 use std::sync::Arc;
 
 use anstream::ColorChoice;
 
-use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
+use crate::arguments::{Action, Arguments, Command, Global, Provable, SandboxAction};
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::session::Invocation;
@@ -66,9 +67,13 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
     }
 }
 
-async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+async fn act(action: Provable, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
     let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
+    let action = match action {
+        Provable::Verify(wanted) => return verify::run(wanted, cloud, invocation).await,
+        Provable::Everywhere(action) => action,
+    };
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data } => {
             let wanted = plan::Wanted { out, detailed_exitcode, orphans, destroy, delete_data };

@@ -66,6 +66,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision CLOUD output --out wandb.env", "into a file for the server, secrets too"),
         ],
     ),
+    (
+        "CLOUD verify",
+        &[
+            ("provision CLOUD verify", "prove that files and events get through"),
+            ("provision CLOUD verify prod.toml --strict --format junit", "for CI: what is not proven fails too"),
+            ("provision CLOUD verify --read-only", "look, and ask as a browser asks; write nothing"),
+        ],
+    ),
     ("init", &[("provision init CLOUD > provision.toml", "a plan file with every setting and its default")]),
     ("validate", &[("provision validate provision.toml", "check it; all that is wrong is told at once")]),
     ("schema", &[("provision schema > provision.schema.json", "for an editor that checks TOML")]),

@@ -11,6 +11,7 @@ mod signals;
 mod plan_files;
 mod change_sets;
 mod sandbox;
+mod web;
 mod session;
 mod approval;
 mod saved;

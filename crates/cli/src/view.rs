@@ -3,6 +3,7 @@
 pub(crate) mod words;
 pub(crate) mod error;
 pub(crate) mod report;
+pub(crate) mod proof;
 pub(crate) mod human;
 pub(crate) mod json;
 
@@ -16,8 +17,9 @@ use provision_core::change_set::ChangeSet;
 use provision_core::event::EventSink;
 use provision_core::output::Output;
 use provision_core::printable::harmless;
+use provision_core::verify::Proof;
 
-use crate::arguments::ReportFormat;
+use crate::arguments::{ProofFormat, ReportFormat};
 use crate::exit::Failure;
 
 /// How everything that a command has to say is shown. It is chosen once, from the flags.
@@ -33,6 +35,12 @@ pub(crate) trait View: EventSink {
 
     /// What `drift` found of each deployment, and why others could not be looked at.
     fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat);
+
+    /// A proof begins; its hops are events.
+    fn proof_begins(&self) {}
+
+    /// What `verify` found, and how long that took.
+    fn proven(&self, proof: &Proof, format: ProofFormat, elapsed: Duration);
 
     /// A plan file without problems.
     fn valid(&self, plan_file: &Path);

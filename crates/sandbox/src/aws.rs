@@ -3,9 +3,11 @@
 //! An access key id of twelve digits is its account; any other is of the account that was seeded, `123456789012` if none
 //! was. The region is that of the signature. An identity may do everything in its own account that no policy of a
 //! resource denies, and in another's what such a policy allows. Roles and their policies are kept and checked, and nobody
-//! can act as one. There are no keys, topics and functions: names of them are believed.
+//! can act as one. The signature of a presigned URL is checked, with the one secret that all access keys have; that of a header
+//! is believed. There are no keys, topics and functions: names of them are believed.
 //!
 //! What can be seen late, by name: `s3.bucket` (a new bucket), `sqs.queue` (a new queue), `sqs.gone` (that a queue is gone),
+//! `s3.event` (the event of an object, in a queue),
 //! `tags.gone` (that something is gone, by `tag:GetResources`), `sqs.policy` (a queue and its policy by S3), `sqs.attributes` (a queue's attributes and
 //! policy by who reads them), `sqs.tags` and `s3.tags` (tags by who reads them), `tags` (tags by `tag:GetResources`).
 
@@ -20,6 +22,7 @@ mod policy;
 mod query;
 mod s3;
 mod seed;
+mod signature;
 mod sqs;
 mod sts;
 mod tagging;
@@ -95,7 +98,7 @@ impl Emulator for Aws {
             // S3 Control's clients put the account before the host, which an address in numbers cannot have.
             ("AWS_ENDPOINT_URL_S3_CONTROL", format!("http://localhost:{}", address.port())),
             ("AWS_ACCESS_KEY_ID", account),
-            ("AWS_SECRET_ACCESS_KEY", "sandbox".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", self.world.aws_secret.clone()),
             ("AWS_REGION", region.clone()),
             ("AWS_DEFAULT_REGION", region),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),

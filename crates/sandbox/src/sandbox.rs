@@ -18,7 +18,7 @@ use crate::google::{self, Google};
 use crate::layer::FaultLayer;
 use crate::state::Store;
 use crate::tls::Authority;
-use crate::world::World;
+use crate::world::{AWS_SECRET, World};
 use crate::{Error, server};
 
 /// A cloud of the sandbox. Each listens on a port of its own.
@@ -65,6 +65,8 @@ pub struct Options {
     pub recording: bool,
     /// Let the services' own waits pass quickly: a queue's name is free after a second, and not after a minute.
     pub hastened: bool,
+    /// The secret of every access key of AWS.
+    pub aws_secret: String,
 }
 
 impl Default for Options {
@@ -76,6 +78,7 @@ impl Default for Options {
             faults: Faults::default(),
             recording: false,
             hastened: false,
+            aws_secret: AWS_SECRET.to_owned(),
         }
     }
 }
@@ -103,7 +106,8 @@ impl Sandbox {
             None => (Store::in_memory(), Vec::new()),
         };
         let faults = Arc::new(FaultLayer::new(options.faults, options.recording));
-        let world = Arc::new(World { store, faults, clock: Clock::new(options.hastened) });
+        let world =
+            Arc::new(World { store, faults, clock: Clock::new(options.hastened), aws_secret: options.aws_secret });
         let threads = Threads::start()?;
         let (addresses, clouds, directory) = (BTreeMap::new(), BTreeMap::new(), options.directory);
         let mut sandbox = Self { world, addresses, clouds, warnings, directory, authority: None, threads };

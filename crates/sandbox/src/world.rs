@@ -15,4 +15,9 @@ pub struct World {
     pub faults: Arc<FaultLayer>,
     /// What time it is.
     pub clock: Clock,
+    /// The secret of every access key of AWS, by which signatures are judged.
+    pub aws_secret: String,
 }
+
+/// The secret of AWS's access keys, unless another one is asked for.
+pub(crate) const AWS_SECRET: &str = "sandbox";

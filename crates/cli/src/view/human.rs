@@ -3,6 +3,7 @@
 mod layout;
 mod change_set;
 mod drift;
+mod verify;
 mod progress;
 
 use std::io::IsTerminal as _;
@@ -13,9 +14,10 @@ use provision_core::Error;
 use provision_core::change_set::{Action, ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Setting, table};
+use provision_core::verify::Proof;
 
-use super::{End, View, diagnostic, error, for_people, report, result};
-use crate::arguments::{Global, ReportFormat, quoted};
+use super::{End, View, diagnostic, error, for_people, proof, report, result};
+use crate::arguments::{Global, ProofFormat, ReportFormat, quoted};
 use crate::exit::Failure;
 use change_set::Detail;
 use progress::{Lines, Rows};
@@ -93,6 +95,13 @@ impl View for Human {
             ReportFormat::Markdown => result(&report::markdown::text(sets, errors)),
             ReportFormat::Junit => result(&report::junit::text(sets, errors)),
             ReportFormat::Sarif => result(&report::sarif::text(sets, errors)),
+        }
+    }
+
+    fn proven(&self, proof: &Proof, format: ProofFormat, elapsed: Duration) {
+        match format {
+            ProofFormat::Text => result(&for_people(&verify::text(proof, elapsed))),
+            ProofFormat::Junit => result(&proof::junit(proof)),
         }
     }
 

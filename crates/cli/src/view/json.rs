@@ -5,6 +5,7 @@
 //! people may want to know beside them goes to stderr.
 
 use std::path::Path;
+use std::time::Duration;
 
 use provision_core::Error;
 use provision_core::change_set::{Action, ChangeSet};
@@ -12,11 +13,12 @@ use provision_core::event::{Event, EventSink};
 use provision_core::output::object;
 use provision_core::plan_file::PlanFileError;
 use provision_core::printable::in_json;
+use provision_core::verify::Proof;
 use serde_json::{Value, json};
 
 use super::words::{looking, settling, verdict};
-use super::{End, View, diagnostic, error, result};
-use crate::arguments::ReportFormat;
+use super::{End, View, diagnostic, error, proof, result};
+use crate::arguments::{ProofFormat, ReportFormat};
 use crate::exit::Failure;
 use crate::trace::timestamp;
 
@@ -79,6 +81,14 @@ impl View for Json {
         let found = sets.iter().map(|set| json!({"verdict": verdict(set), "change_set": change_set(set)}));
         let unreachable = errors.iter().map(|error| json!({"verdict": "unknown", "error": error}));
         document(&json!(found.chain(unreachable).collect::<Vec<_>>()));
+    }
+
+    fn proof_begins(&self) {
+        line(json!({"type": "version", "format": FORMAT, "provision": env!("CARGO_PKG_VERSION")}));
+    }
+
+    fn proven(&self, proof: &Proof, _: ProofFormat, elapsed: Duration) {
+        line(proof::summary(proof, elapsed));
     }
 
     fn valid(&self, plan_file: &Path) {

@@ -42,7 +42,9 @@ impl Rig {
     /// With a group and an account that is ready.
     fn furnished(delays: &[(&str, u64)]) -> Self {
         let faults = Arc::new(FaultLayer::default());
-        let rig = Self { world: World { store: Store::in_memory(), faults, clock: Clock::default() } };
+        let rig = Self {
+            world: World { store: Store::in_memory(), faults, clock: Clock::default(), aws_secret: String::new() },
+        };
         start(&rig.world).unwrap();
         rig.ok("PUT", GROUP, &json!({"location": "westeurope"}));
         let account = json!({"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}});

@@ -37,7 +37,8 @@ type Status = (u16, String);
 impl Rig {
     fn new() -> Self {
         let faults = Arc::new(FaultLayer::default());
-        let world = Arc::new(World { store: Store::in_memory(), faults, clock: Clock::default() });
+        let world =
+            Arc::new(World { store: Store::in_memory(), faults, clock: Clock::default(), aws_secret: String::new() });
         let google = Google::new(world).unwrap();
         seed(&google.world, "acme-ml", Some(SERVER)).unwrap();
         seed(&google.world, "other-team", None).unwrap();

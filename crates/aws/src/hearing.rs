@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::client::Writer;
 use crate::client::sqs::Message;
+use crate::resources::delivery::{self, FEWEST_RECEIVES};
 
 /// How long a message is hidden from others once we have received it. It comes back by itself if we do not give it back.
 const HIDDEN: Duration = Duration::from_secs(30);
@@ -31,15 +32,13 @@ const SHORT: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(120);
 /// Messages that are given back at the same time.
 const AT_ONCE: usize = 10;
-/// How often a message must be allowed to be received, for one look of ours to leave the server two.
-const FEWEST_RECEIVES: u32 = 3;
 
 /// Look whether the queue can be listened to.
 pub(crate) async fn listen(writer: &Writer, queue: &str, bucket: &str, probes: &Probes) -> Result<Hearing, Error> {
     let gone = || Ok(Hearing::Gone(format!("queue `{queue}` is not there")));
     let Some(url) = writer.reader().get_queue_url_now(queue).await? else { return gone() };
     let Some(attributes) = writer.reader().get_queue_attributes(queue, &url).await? else { return gone() };
-    let most = most_receives(&attributes);
+    let most = delivery::receives(&attributes);
     if let Some(reason) = most.and_then(|most| harm(queue, most, &attributes)) {
         return Ok(Hearing::Unsafe(reason));
     }
@@ -55,17 +54,9 @@ pub(crate) async fn listen(writer: &Writer, queue: &str, bucket: &str, probes: &
     })))
 }
 
-/// How often a message is received before it is moved to the queue of dead letters
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>).
-fn most_receives(attributes: &Tags) -> Option<u32> {
-    let policy: Value = serde_json::from_str(attributes.get("RedrivePolicy")?).ok()?;
-    // SQS keeps it as it was sent: a number, or a text of one.
-    policy["maxReceiveCount"].to_string().trim_matches('"').parse().ok()
-}
-
 /// Why a receive could move a message of somebody else's to the queue of dead letters: how often those were received that are
 /// there is not told before.
-fn harm(queue: &str, most: u32, attributes: &Tags) -> Option<String> {
+fn harm(queue: &str, most: u64, attributes: &Tags) -> Option<String> {
     let count = |name: &str| attributes.get(name).and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
     let waiting = count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible");
     if most < FEWEST_RECEIVES {
@@ -88,11 +79,11 @@ struct QueueListener {
     bucket: String,
     probes: Probes,
     /// How often a message may be received, where there is such a limit.
-    most: Option<u32>,
+    most: Option<u64>,
     /// Receipts of messages that are not ours.
     held: Vec<String>,
     /// How often one of those was received.
-    most_received: u32,
+    most_received: u64,
 }
 
 #[async_trait]
@@ -226,11 +217,10 @@ mod tests {
         };
         let harmed = |most: &str, waiting: &str| {
             let attributes = attributes(most, waiting);
-            most_receives(&attributes).and_then(|most| harm("q", most, &attributes))
+            delivery::receives(&attributes).and_then(|most| harm("q", most, &attributes))
         };
         assert_eq!(harmed("3", "0"), None);
         assert!(harmed("\"2\"", "0").unwrap().contains("after 2 receives"));
         assert!(harmed("1000", "7").unwrap().contains("7 messages"));
-        assert_eq!(most_receives(&Tags::new()), None);
     }
 }

@@ -59,13 +59,20 @@ fn is_near(suggested: &ContextValue, word: &str) -> bool {
 }
 
 fn word_hint(word: &str, typed: &[String]) -> Option<String> {
-    let any = || format!("<{}>", CloudId::ALL.map(CloudId::name).join("|"));
-    let cloud = typed.iter().find_map(|word| CloudId::named(word)).map_or_else(any, |cloud| cloud.to_string());
+    let any = |clouds: &[CloudId]| match clouds {
+        [cloud] => cloud.to_string(),
+        clouds => format!("<{}>", clouds.iter().map(|cloud| cloud.name()).collect::<Vec<_>>().join("|")),
+    };
     let command = help::command();
-    let in_a_cloud = command.find_subcommand(CloudId::ALL[0].name()).is_some_and(|cloud| has(cloud, word));
-    if in_a_cloud {
-        return Some(format!("the cloud comes first: `provision {cloud} {word}`"));
+    let in_it = |cloud: &CloudId| command.find_subcommand(cloud.name()).is_some_and(|cloud| has(cloud, word));
+    let having: Vec<_> = CloudId::ALL.into_iter().filter(in_it).collect();
+    let named = typed.iter().find_map(|word| CloudId::named(word));
+    if !having.is_empty() {
+        // Where the cloud that is named does not have it, there is nothing to type instead.
+        let cloud = named.map_or_else(|| Some(any(&having)), |cloud| in_it(&cloud).then(|| cloud.to_string()));
+        return cloud.map(|cloud| format!("the cloud comes first: `provision {cloud} {word}`"));
     }
+    let cloud = named.map_or_else(|| any(&CloudId::ALL), |cloud| cloud.to_string());
     if has(&command, word) {
         let first = if word == "init" { format!("init {cloud}") } else { word.to_owned() };
         return Some(format!("it stands without a cloud before it: `provision {first}`"));
@@ -115,6 +122,7 @@ mod tests {
     fn words_of_other_tools_have_a_hint() {
         for (line, hint) in [
             ("provision plan aws", "tip: the cloud comes first: `provision aws plan`"),
+            ("provision verify", "tip: the cloud comes first: `provision aws verify`"),
             ("provision plan", "tip: the cloud comes first: `provision <aws|gcp|azure> plan`"),
             ("provision apply --yes gcp", "tip: the cloud comes first: `provision gcp apply`"),
             ("provision aws init", "tip: it stands without a cloud before it: `provision init aws`"),
@@ -139,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_is_not_meant_is_not_suggested() {
-        for line in ["provision aws verify", "provision aws fmt", "provision aws workspace", "provision fmt"] {
+        for line in ["provision gcp verify", "provision aws fmt", "provision aws workspace", "provision fmt"] {
             let said = said(line);
             assert!(!said.contains("tip:") && !said.contains("\n\n\n"), "{line}: {said}");
         }

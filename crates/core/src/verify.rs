@@ -4,13 +4,12 @@
 //! waits for its event and removes both. A probe is removed after its event: whatever moment a run is killed at, the probe that
 //! it left tells the next one that there may be an event too.
 
-mod browsers;
+mod wanted;
 mod standing;
+mod browsers;
 mod files;
 mod arrival;
 mod cleanup;
-
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -26,20 +25,7 @@ use crate::provider::{Listener, Observer, Prover};
 use crate::web::Browser;
 use arrival::Awaited;
 
-/// What is to be proven, and how.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// Where the pages come from.
-    pub origin: String,
-    /// What a probe's key begins with.
-    pub prefix: String,
-    /// How long an event may take, where the user says so.
-    pub wait: Option<Duration>,
-    /// Whether nothing may be written.
-    pub read_only: bool,
-    /// The command that makes the cloud what the plan file says.
-    pub mend: String,
-}
+pub use wanted::Wanted;
 
 /// What was found, hop by hop.
 #[derive(Debug)]
@@ -120,7 +106,7 @@ pub async fn prove(
             let mut hops = standing::not_tried(reason);
             hops[0] = hops[0].clone().not_proven(reason);
             if let Err(hop) = listener {
-                hops[1] = hop;
+                hops[1] = *hop;
             }
             proof.hops.extend(hops.into_iter().map(|hop| ended(events, Instant::now(), hop)));
         }
@@ -129,7 +115,7 @@ pub async fn prove(
 }
 
 /// What can be heard where, and which probes earlier runs left.
-type Before<'a> = (&'a Probes, Result<Box<dyn Listener>, Hop>, Result<Vec<String>, Error>);
+type Before<'a> = (&'a Probes, Result<Box<dyn Listener>, Box<Hop>>, Result<Vec<String>, Error>);
 
 async fn written(
     prover: &dyn Prover,
@@ -152,7 +138,7 @@ async fn written(
             let awaited = Awaited { probe: &probe, uploads, left, limit, mend };
             arrival::hop(listener.as_mut(), &awaited, &proof.set, cancellation, events).await
         }
-        Err(hop) => hop,
+        Err(hop) => *hop,
     };
     proof.hops.push(ended(events, begun, hop));
     proof.stopped = cancellation.drain.is_cancelled();

@@ -4,7 +4,7 @@ use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use provision_sandbox::fault::When;
+use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_sandbox::layer::FaultLayer;
 use provision_tests::run::{finished, signal};
 use provision_tests::stage::Stage;
@@ -36,6 +36,7 @@ proofs! {
     verify_removes_nothing_but_probes_of_this_deployment,
     verify_loses_none_of_a_thousand_messages_of_others,
     verify_killed_at_every_request_leaves_nothing_after_the_next_run,
+    verify_repeats_what_passes_and_leaves_nothing,
     verify_that_is_stopped_cleans_up,
     verify_shows_no_signature,
     verify_report_formats,
@@ -191,6 +192,18 @@ struct Proving<'a> {
     stage: Stage,
 }
 
+impl Proving<'_> {
+    /// The requests of a run from the upload on: whatever ends before leaves nothing.
+    fn points(&self) -> Vec<Point> {
+        self.layer().clear();
+        assert_eq!(finished(self.start()).code, 0);
+        let calls: Vec<_> = self.layer().records().into_iter().map(|record| record.operation).collect();
+        let first = calls.iter().position(|call| call == proof(self.cloud).upload).unwrap();
+        let nth = |place: usize| calls[..=place].iter().filter(|call| **call == calls[place]).count();
+        (first..calls.len()).map(|place| (calls[place].clone(), nth(place))).collect()
+    }
+}
+
 impl World for Proving<'_> {
     fn layer(&self) -> &FaultLayer {
         self.stage.faults()
@@ -208,13 +221,7 @@ impl World for Proving<'_> {
 fn verify_killed_at_every_request_leaves_nothing_after_the_next_run(cloud: &Place) {
     let world = Proving { cloud, stage: applied(cloud) };
     (proof(cloud).put_messages)(&world.stage.hand(), 3);
-    world.layer().clear();
-    assert_eq!(finished(world.start()).code, 0);
-    let calls: Vec<_> = world.layer().records().into_iter().map(|record| record.operation).collect();
-    // Whatever is killed before the first write leaves nothing.
-    let first = calls.iter().position(|call| call == proof(cloud).upload).unwrap();
-    let nth = |place: usize| calls[..=place].iter().filter(|call| **call == calls[place]).count();
-    let points: Vec<Point> = (first..calls.len()).map(|place| (calls[place].clone(), nth(place))).collect();
+    let points = world.points();
     let killed = AtomicUsize::new(0);
     for point in &points {
         for at in [When::Before, When::After] {
@@ -229,6 +236,20 @@ fn verify_killed_at_every_request_leaves_nothing_after_the_next_run(cloud: &Plac
     let foreign = (proof(cloud).messages)(&world.stage.hand());
     let foreign: Vec<_> = foreign.iter().filter_map(|message| message.split_once(',')).map(|(name, _)| name).collect();
     assert_eq!(foreign, ["foreign 0", "foreign 1", "foreign 2"]);
+}
+
+/// An answer that gets lost is asked for again, and what was done twice is undone twice.
+fn verify_repeats_what_passes_and_leaves_nothing(cloud: &Place) {
+    let world = Proving { cloud, stage: applied(cloud) };
+    for (operation, nth) in world.points() {
+        for (at, what) in [(When::After, What::Drop), (When::Before, What::Throttle)] {
+            world.layer().clear();
+            world.layer().fault(Fault { operation: operation.clone(), nth: Nth::Number(nth), at, what });
+            let ran = finished(world.start());
+            assert_eq!(ran.code, 0, "{operation} {nth}: {}{}", ran.stdout, ran.stderr);
+            leaves_nothing(cloud, &world.stage);
+        }
+    }
 }
 
 fn verify_that_is_stopped_cleans_up(cloud: &Place) {
@@ -253,6 +274,9 @@ fn verify_shows_no_signature(cloud: &Place) {
     assert!(signatures.len() >= 2, "{signatures:?}");
     let trace = stage.read("trace.jsonl");
     assert!(trace.contains("[redacted]") && trace.contains("browser:Preflight"), "{trace}");
+    // What is only signed is not sent.
+    let sent = stage.calls().len();
+    assert_eq!(trace.lines().count(), sent, "{trace}");
     for text in [&trace, &ran.stdout, &ran.stderr] {
         assert!(!signatures.iter().any(|signature| text.contains(signature)), "{text}");
         assert!(!(cloud.secrets)(&stage.hand()).iter().any(|secret| text.contains(secret)), "{text}");

@@ -20,7 +20,7 @@ pub(crate) struct Message {
     /// By which it is deleted or given back.
     pub(crate) receipt: String,
     /// How often it was received, this time too.
-    pub(crate) received: u32,
+    pub(crate) received: u64,
 }
 
 impl Reader {

@@ -35,15 +35,15 @@ pub(super) struct Awaited<'a> {
 }
 
 /// Where it can be heard, or the hop where it cannot.
-pub(super) fn heard_at(hearing: Result<Hearing, Error>, mend: &str) -> Result<Box<dyn Listener>, Hop> {
+pub(super) fn heard_at(hearing: Result<Hearing, Error>, mend: &str) -> Result<Box<dyn Listener>, Box<Hop>> {
     let hop = Hop::new(HopId::Event, "event of the upload");
-    Err(match hearing {
+    Err(Box::new(match hearing {
         Ok(Hearing::At(listener)) => return Ok(listener),
         Ok(Hearing::Off(reason)) => hop.skipped(reason),
         Ok(Hearing::Gone(reason)) => hop.failed(reason, Some(mend.to_owned())),
         Ok(Hearing::Unsafe(reason)) => hop.not_proven(reason),
         Err(error) => hop.ended_by(&error),
-    })
+    }))
 }
 
 /// How the waiting ended.
@@ -74,7 +74,7 @@ pub(super) async fn hop(
         false => Ok(None),
     };
     let closed = listener.close().await;
-    let mut hop = Hop::new(HopId::Event, format!("event of the upload reached {place}"));
+    let mut hop = Hop::new(HopId::Event, format!("event of the upload to {place}"));
     let end = match (ended, closed) {
         (Ok(end), Ok(())) => end,
         (Err(error), _) | (_, Err(error)) => return hop.ended_by(&error),
@@ -88,8 +88,8 @@ fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>, set: &ChangeSet) -> Hop
     match end {
         End::Came(after) => {
             hop.came.push(format!("an event of {}", awaited.probe.key));
-            hop.text += &format!(" after {:.1} s", after.as_secs_f64());
-            hop
+            let text = hop.text.replacen(" to ", " reached ", 1);
+            Hop { text: format!("{text} after {:.1} s", after.as_secs_f64()), ..hop }
         }
         End::Taken => hop.not_proven("taken by another reader: somebody else receives from it, the server perhaps"),
         End::Last(reason) => hop.not_proven(reason),
@@ -122,7 +122,7 @@ async fn listened(
     let (mut own, mut pause, mut said) = (None, PAUSES.0, begun);
     // What an earlier run, or an upload whose answer got lost, may have left comes again once it is not hidden any more.
     let thorough = shortened(listener.hidden() + TURN);
-    let mut owed = Owed::new(awaited);
+    let (mut owed, mut taken) = (Owed::new(awaited), false);
     loop {
         let left = limit.saturating_sub(begun.elapsed());
         let turn = listener.hear(TURN.min(at_full_length(left)));
@@ -132,6 +132,8 @@ async fn listened(
             heard = turn => heard?,
         };
         owed.heard(&heard);
+        // What a run that was killed had received is hidden for a while, and nobody reads it.
+        taken |= heard.another_reader && awaited.left.is_empty();
         if heard.keys.contains(&awaited.probe.key) {
             own.get_or_insert_with(|| begun.elapsed());
         }
@@ -140,7 +142,7 @@ async fn listened(
             Some(came) if waited_for_rest(came) => return Ok(Some(End::Came(came))),
             Some(_) => {}
             None if heard.last.is_some() => return Ok(heard.last.map(End::Last)),
-            None if begun.elapsed() >= limit && heard.another_reader => return Ok(Some(End::Taken)),
+            None if begun.elapsed() >= limit && taken => return Ok(Some(End::Taken)),
             None if begun.elapsed() >= limit => return Ok(Some(End::Silence(told))),
             None => {}
         }

@@ -9,7 +9,7 @@ use crate::probe::Probes;
 use crate::provider::{BrowserAccess, Observer};
 use crate::web::{Answer, Browser, Request, ask};
 
-use super::Wanted;
+use super::wanted::Wanted;
 
 /// What pages of the server do.
 const METHODS: [&str; 3] = ["GET", "HEAD", "PUT"];

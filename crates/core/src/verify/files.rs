@@ -7,8 +7,8 @@ use crate::probe::Probe;
 use crate::provider::Prover;
 use crate::web::{Answer, Browser, Request, ask};
 
-use super::Wanted;
 use super::browsers::{ALLOW_ORIGIN, EXPOSE_HEADERS, how_to_allow};
+use super::wanted::Wanted;
 
 /// The header of an answer that pages of the server read.
 const ETAG: &str = "ETag";

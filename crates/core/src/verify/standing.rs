@@ -73,10 +73,10 @@ pub(super) fn why_nothing_is_written(set: &ChangeSet, resources: &[Resource]) ->
 
 /// The hops that write, not tried.
 pub(super) fn not_tried(reason: &str) -> Vec<Hop> {
-    let hops = [
-        (HopId::Files, "signed upload and download"),
-        (HopId::Event, "event of the upload"),
-        (HopId::Cleanup, "probe removed"),
-    ];
-    hops.map(|(id, text)| Hop::new(id, text).skipped(reason)).to_vec()
+    let hop = |id, text: &str, reason: &str| Hop::new(id, text).skipped(reason);
+    vec![
+        hop(HopId::Files, "signed upload and download", reason),
+        hop(HopId::Event, "event of the upload", reason),
+        hop(HopId::Cleanup, "probe removed", "nothing was uploaded"),
+    ]
 }

@@ -15,7 +15,7 @@ const BELOW: usize = 9;
 
 /// All of it.
 pub(crate) fn text(proof: &Proof, elapsed: Duration) -> String {
-    let title = format!("Verify {}: ", proof.set.deployment);
+    let title = format!("Verify {}\n", proof.set.deployment);
     let lines: Vec<_> = proof.hops.iter().flat_map(lines).collect();
     let warnings = warnings(&proof.set);
     format!(

@@ -112,7 +112,7 @@ pub(in crate::aws) fn deliver(
 }
 
 /// Move a message to the queue of dead letters that these attributes name, if it was received as often as they let: "when the
-/// ReceiveCount for a message exceeds the maxReceiveCount". Where there is no such queue it stays
+/// `ReceiveCount` for a message exceeds the `maxReceiveCount`". Where there is no such queue it stays
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
 pub(super) fn is_buried(
     state: &mut Transaction<'_>,

@@ -64,12 +64,21 @@ fn harm(queue: &str, most: u64, attributes: &Tags) -> Option<String> {
             "queue `{queue}` moves a message to its dead letters after {most} receives, and looking for the event is one"
         ));
     }
-    (waiting > 0).then(|| {
-        format!(
-            "{waiting} messages are in queue `{queue}`, which moves a message to its dead letters after {most} receives; \
-             looking for the event could be the last one"
-        )
-    })
+    let waiting = match waiting {
+        0 => return None,
+        1 => "a message is".to_owned(),
+        waiting => format!("{waiting} messages are"),
+    };
+    Some(format!(
+        "{waiting} in queue `{queue}`, which moves a message to its dead letters after {most} receives; looking for the event \
+         could be the last one"
+    ))
+}
+
+/// A message of somebody else's that we hide.
+struct Held {
+    receipt: String,
+    since: Instant,
 }
 
 struct QueueListener {
@@ -80,8 +89,8 @@ struct QueueListener {
     probes: Probes,
     /// How often a message may be received, where there is such a limit.
     most: Option<u64>,
-    /// Receipts of messages that are not ours.
-    held: Vec<String>,
+    /// Messages that are not ours.
+    held: Vec<Held>,
     /// How often one of those was received.
     most_received: u64,
 }
@@ -106,9 +115,8 @@ impl Listener for QueueListener {
             let wait = if heard.others { SHORT } else { wait };
             let messages = self.writer.receive_message(&self.queue, &self.url, wait, HIDDEN).await?;
             let ended = messages.is_empty();
-            for message in messages {
-                self.take(message, &mut heard).await?;
-            }
+            heard.keys.extend(self.taken(messages).await?);
+            heard.others = !self.held.is_empty();
             if ended || !heard.keys.is_empty() || begun.elapsed() > shortened(TURN) {
                 break;
             }
@@ -120,12 +128,14 @@ impl Listener for QueueListener {
     }
 
     async fn close(&mut self) -> Result<(), Error> {
-        let give_back = |receipt: &String| {
-            let receipt = receipt.clone();
+        // What is not hidden any more may be somebody else's by now.
+        let hidden = |held: &&Held| held.since.elapsed() < shortened(HIDDEN);
+        let give_back = |held: &Held| {
+            let receipt = held.receipt.clone();
             let (writer, queue, url) = (&self.writer, &self.queue, &self.url);
             async move { writer.change_message_visibility(queue, url, &receipt).await }
         };
-        let given: Vec<_> = self.held.iter().map(give_back).collect();
+        let given: Vec<_> = self.held.iter().filter(hidden).map(give_back).collect();
         stream::iter(given).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         self.held.clear();
         Ok(())
@@ -133,20 +143,22 @@ impl Listener for QueueListener {
 }
 
 impl QueueListener {
-    /// Delete the event of a probe of ours; hold everything else.
-    async fn take(&mut self, message: Message, heard: &mut Heard) -> Result<(), Error> {
-        match key_of(&message.body, &self.bucket, &self.probes) {
-            Some(key) => {
-                self.writer.delete_message(&self.queue, &self.url, &message.receipt).await?;
-                heard.keys.push(key);
-            }
-            None => {
-                heard.others = true;
-                self.most_received = self.most_received.max(message.received);
-                self.held.push(message.receipt);
+    /// Delete the events of probes of ours, and give their keys; hold everything else.
+    async fn taken(&mut self, messages: Vec<Message>) -> Result<Vec<String>, Error> {
+        let mut ours = Vec::new();
+        for message in messages {
+            match key_of(&message.body, &self.bucket, &self.probes) {
+                Some(key) => ours.push((key, message.receipt)),
+                None => {
+                    self.most_received = self.most_received.max(message.received);
+                    self.held.push(Held { receipt: message.receipt, since: Instant::now() });
+                }
             }
         }
-        Ok(())
+        for (_, receipt) in &ours {
+            self.writer.delete_message(&self.queue, &self.url, receipt).await?;
+        }
+        Ok(ours.into_iter().map(|(key, _)| key).collect())
     }
 
     /// Another receive would be the last one of a message that the server is to get.

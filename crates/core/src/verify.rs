@@ -98,15 +98,22 @@ pub async fn prove(
         _ if proof.stopped => Some("the run was told to stop"),
         // An event that cannot be taken away again must not be made.
         Err(hop) if hop.is_open() => Some("its event could not be taken out of the queue again"),
+        _ if remains.is_err() => Some("it could not be found and removed again"),
         _ => None,
     };
     match why_not {
-        None => written(prover, browser, wanted, &mut proof, (&probes, listener, remains), cancellation, events).await,
+        None => {
+            let before = (&probes, listener, remains.unwrap_or_default());
+            written(prover, browser, wanted, &mut proof, before, cancellation, events).await;
+        }
         Some(reason) => {
             let mut hops = standing::not_tried(reason);
             hops[0] = hops[0].clone().not_proven(reason);
             if let Err(hop) = listener {
                 hops[1] = *hop;
+            }
+            if let Err(error) = remains {
+                hops[2] = Hop::new(HopId::Cleanup, "probe removed").ended_by(&error);
             }
             proof.hops.extend(hops.into_iter().map(|hop| ended(events, Instant::now(), hop)));
         }
@@ -115,14 +122,14 @@ pub async fn prove(
 }
 
 /// What can be heard where, and which probes earlier runs left.
-type Before<'a> = (&'a Probes, Result<Box<dyn Listener>, Box<Hop>>, Result<Vec<String>, Error>);
+type Before<'a> = (&'a Probes, Result<Box<dyn Listener>, Box<Hop>>, Vec<String>);
 
 async fn written(
     prover: &dyn Prover,
     browser: &dyn Browser,
     wanted: &Wanted,
     proof: &mut Proof,
-    (probes, listener, remains): Before<'_>,
+    (probes, listener, left): Before<'_>,
     cancellation: &Cancellation,
     events: &dyn EventSink,
 ) {
@@ -130,12 +137,11 @@ async fn written(
     let begun = begin(events, HopId::Files, "upload and download by signed address");
     let files = files::hop(prover, browser, &probe, wanted, &proof.set).await;
     proof.hops.push(ended(events, begun, files.hop));
-    let left = remains.as_deref().unwrap_or_default();
     let begun = begin(events, HopId::Event, "wait for the event of the upload");
     let hop = match listener {
         Ok(mut listener) => {
             let (uploads, limit, mend) = (files.uploads, wanted.wait, wanted.mend.as_str());
-            let awaited = Awaited { probe: &probe, uploads, left, limit, mend };
+            let awaited = Awaited { probe: &probe, uploads, left: &left, limit, mend };
             arrival::hop(listener.as_mut(), &awaited, &proof.set, cancellation, events).await
         }
         Err(hop) => *hop,
@@ -143,7 +149,7 @@ async fn written(
     proof.hops.push(ended(events, begun, hop));
     proof.stopped = cancellation.drain.is_cancelled();
     let begun = begin(events, HopId::Cleanup, "remove the probe");
-    let hop = cleanup::hop(prover, probes, &removed(&probe, files.uploads, left), remains.as_ref().err()).await;
+    let hop = cleanup::hop(prover, probes, &removed(&probe, files.uploads, &left)).await;
     proof.hops.push(ended(events, begun, hop));
 }
 

@@ -1,12 +1,13 @@
 //! A proof beside other readers of the queue: what they are to get, they get.
 
-use provision_sandbox::fault::When;
+use provision_sandbox::aws::answers::s3;
+use provision_sandbox::fault::{Nth, When};
 use provision_tests::backend::Backend;
 use provision_tests::stage::Stage;
 use serde_json::Value;
 
-use crate::clouds::AWS;
 use crate::clouds::aws::hand::{boto, python};
+use crate::clouds::{AWS, fault};
 use crate::messages::screen;
 
 /// The hop of the event in a proof that ends with a code.
@@ -74,7 +75,7 @@ fn nothing_is_received_where_one_more_would_bury_a_message() {
     let stage = with_dead_letters(5);
     boto(&stage.hand(), "sqs.send_message(QueueUrl=u(), MessageBody='theirs')");
     stage.faults().clear();
-    assert!(AWS.ends(&stage, 0, &["verify"]).contains("1 messages are in queue"));
+    assert!(AWS.ends(&stage, 0, &["verify"]).contains("a message is in queue"));
     AWS.ends(&stage, 2, &["verify", "--strict"]);
     assert_eq!(stage.faults().begun("sqs:ReceiveMessage"), 0);
 }
@@ -94,6 +95,29 @@ fn message_that_comes_meanwhile_is_not_buried() {
 m = sqs.receive_message(QueueUrl=u(), MessageSystemAttributeNames=['ApproximateReceiveCount'])['Messages'][0]
 print(m['Body'], m['Attributes']['ApproximateReceiveCount'], len(sqs.receive_message(QueueUrl=u('dead-{s}')).get('Messages', [])))";
     assert_eq!(python(&stage.hand(), seen), "theirs 3 0");
+}
+
+/// Another deployment has the queue: nothing of its is received.
+#[test]
+fn nothing_is_received_from_a_queue_of_somebody_else() {
+    let stage = AWS.applied();
+    boto(&stage.hand(), "sqs.tag_queue(QueueUrl=u(), Tags={'provision-deployment': 'somebody-else'})");
+    stage.faults().clear();
+    let printed = AWS.ends(&stage, 2, &["verify"]);
+    assert!(printed.contains("queue `acme-{s}-events` is not this deployment's, or is refused"), "{printed}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+/// What could not be removed again is not uploaded.
+#[test]
+fn nothing_is_uploaded_where_the_right_to_remove_it_is_missing() {
+    let stage = AWS.applied();
+    fault(&stage, "s3:ListObjectVersions", Nth::Every, s3(403, "AccessDenied", "Access Denied"));
+    let printed = AWS.ends(&stage, 0, &["verify"]);
+    assert!(printed.contains("it could not be found and removed again"), "{printed}");
+    assert!(printed.contains("s3:ListBucketVersions"), "{printed}");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    AWS.ends(&stage, 2, &["verify", "--strict"]);
 }
 
 /// MiniStack, which others wrote, takes signed requests, delivers events and hides messages as AWS does. It lets pages of anybody in.

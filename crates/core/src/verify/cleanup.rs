@@ -5,8 +5,8 @@ use crate::hop::{Hop, HopId};
 use crate::probe::Probes;
 use crate::provider::Prover;
 
-/// Remove these probes; `unlisted` is why those of earlier runs are not known.
-pub(super) async fn hop(prover: &dyn Prover, probes: &Probes, keys: &[String], unlisted: Option<&Error>) -> Hop {
+/// Remove these probes.
+pub(super) async fn hop(prover: &dyn Prover, probes: &Probes, keys: &[String]) -> Hop {
     let mut hop = Hop::new(HopId::Cleanup, "probe removed");
     for key in keys {
         if let Err(error) = prover.remove(probes, key).await {
@@ -14,16 +14,10 @@ pub(super) async fn hop(prover: &dyn Prover, probes: &Probes, keys: &[String], u
         }
         hop.exchange(format!("remove {key}"), "gone");
     }
-    match unlisted {
-        Some(error) => hop.ended_by(error),
-        None if keys.is_empty() => hop.skipped("nothing was uploaded"),
-        None => {
-            if keys.len() > 1 {
-                hop.text = format!("probe removed, and {} of earlier runs", keys.len() - 1);
-            }
-            hop
-        }
+    if keys.len() > 1 {
+        hop.text = format!("probe removed, and {} of earlier runs", keys.len() - 1);
     }
+    if keys.is_empty() { hop.skipped("nothing was uploaded") } else { hop }
 }
 
 /// What could not be removed is there, whatever right is missing.

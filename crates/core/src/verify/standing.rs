@@ -63,11 +63,19 @@ fn difference(change: &Change) -> Option<String> {
     }
 }
 
-/// Why a probe must not be uploaded: the bucket is not there, or not this deployment's.
+/// Why a probe must not be uploaded, and nothing received: what there is, is not known to be this deployment's.
 pub(super) fn why_nothing_is_written(set: &ChangeSet, resources: &[Resource]) -> Option<String> {
+    let is_open = |change: &&Change| change.refusal.is_some() || change.action == Action::Adopt;
+    if let Some(change) = set.changes.iter().find(is_open) {
+        return Some(format!("{} `{}` is not this deployment's, or is refused", change.kind, change.name));
+    }
+    let mut unread = set.unreadable.iter().filter_map(|unread| unread.0.address());
+    if let Some(address) = unread.find(|address| !address.as_str().ends_with(RIGHTS)) {
+        return Some(format!("{address} cannot be looked at"));
+    }
     let data = resources.iter().find(|resource| resource.holds_data)?;
     let change = set.changes.iter().find(|change| change.address == data.address);
-    let is_ours = change.is_some_and(|change| change.mark.is_some() && change.refusal.is_none() && !change.missing);
+    let is_ours = change.is_some_and(|change| change.mark.is_some() && !change.missing);
     (!is_ours).then(|| format!("{} `{}` is not there, or does not carry this deployment's tags", data.kind, data.name))
 }
 

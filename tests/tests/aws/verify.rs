@@ -2,6 +2,7 @@
 
 use provision_sandbox::aws::answers::s3;
 use provision_sandbox::fault::{Nth, When};
+use provision_sandbox::record::Record;
 use provision_tests::backend::Backend;
 use provision_tests::stage::Stage;
 use serde_json::Value;
@@ -95,6 +96,22 @@ fn message_that_comes_meanwhile_is_not_buried() {
 m = sqs.receive_message(QueueUrl=u(), MessageSystemAttributeNames=['ApproximateReceiveCount'])['Messages'][0]
 print(m['Body'], m['Attributes']['ApproximateReceiveCount'], len(sqs.receive_message(QueueUrl=u('dead-{s}')).get('Messages', [])))";
     assert_eq!(python(&stage.hand(), seen), "theirs 3 0");
+}
+
+/// Also what is signed for others to send; a browser's questions are not signed.
+#[test]
+fn every_call_of_a_proof_names_the_bucket_s_owner() {
+    let stage = AWS.applied();
+    AWS.succeed(&stage, &["verify"]);
+    let calls = stage.calls();
+    let of_bucket = |call: &&Record| call.operation.starts_with("s3:") && call.operation != "s3:PreflightRequest";
+    let calls: Vec<_> = calls.iter().filter(of_bucket).collect();
+    for operation in ["s3:PutObject", "s3:GetObject", "s3:HeadObject", "s3:ListObjectVersions", "s3:DeleteObject"] {
+        assert!(calls.iter().any(|call| call.operation == operation), "{operation}");
+    }
+    for call in calls {
+        assert!(call.headers.contains_key("x-amz-expected-bucket-owner"), "{call:?}");
+    }
 }
 
 /// Another deployment has the queue: nothing of its is received.

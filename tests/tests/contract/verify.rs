@@ -155,7 +155,7 @@ fn verify_waits_for_a_late_event(cloud: &Place) {
     let stage = applied(cloud);
     // By the cloud's clock.
     stage.faults().set_propagation(proof(cloud).event, Duration::from_secs(30));
-    let found = hops(cloud, &stage, 0, &[]);
+    let found = hops(cloud, &stage, 0, &["--wait", "600"]);
     assert!(verdicts(&found).iter().all(|verdict| *verdict == "passed"), "{found:?}");
     leaves_nothing(cloud, &stage);
 }

@@ -8,9 +8,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::python;
-
-/// The secret of everybody's access key.
-pub const SECRET: &str = "hunter2-secret";
+use crate::stage::AWS_SECRET;
 
 /// A process that waits for scripts. It ends with this one, whose end of the pipe closes.
 struct Worker {
@@ -49,7 +47,7 @@ static IDLE: Mutex<Vec<Worker>> = Mutex::new(Vec::new());
 pub fn run(endpoint: &str, account: &str, script: &str) -> String {
     let idle = IDLE.lock().unwrap().pop();
     let mut worker = idle.unwrap_or_else(Worker::start);
-    let answer = worker.run(&json!({"endpoint": endpoint, "account": account, "secret": SECRET, "script": script}));
+    let answer = worker.run(&json!({"endpoint": endpoint, "account": account, "secret": AWS_SECRET, "script": script}));
     IDLE.lock().unwrap().push(worker);
     assert!(answer["failed"].is_null(), "{script}\n{}", answer["failed"].as_str().unwrap_or_default());
     answer["printed"].as_str().unwrap_or_default().trim().to_owned()

@@ -5,6 +5,7 @@
 pub mod azurite;
 pub mod backend;
 pub mod boto3;
+pub mod documents;
 pub mod google;
 mod listening;
 pub mod ministack;

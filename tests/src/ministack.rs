@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::{boto3, python};
+use crate::python;
+use crate::stage::AWS_SECRET;
 
 /// A running server. It dies with this process: its launcher ends when the pipe to it closes.
 pub struct MiniStack {
@@ -53,7 +54,7 @@ impl MiniStack {
         command.arg("-c").arg(LAUNCHER).current_dir(folder.path()).env_clear();
         command.env("PATH", std::env::var("PATH").unwrap_or_default());
         // It checks the signatures of presigned URLs.
-        command.env("AWS_SECRET_ACCESS_KEY", boto3::SECRET);
+        command.env("AWS_SECRET_ACCESS_KEY", AWS_SECRET);
         command.env("HOME", folder.path()).env("TMPDIR", folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();

@@ -26,7 +26,7 @@ use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use serde_json::Value;
 
 use crate::backend::Backend;
-use crate::boto3;
+use crate::documents;
 use crate::ministack::MiniStack;
 use crate::run::{Ran, binary, finished};
 use crate::{python, roots};
@@ -51,6 +51,9 @@ pub struct Stage {
     late: Duration,
 }
 
+/// The secret key of every key of AWS: no output may hold it.
+pub(crate) const AWS_SECRET: &str = "hunter2-secret";
+
 /// What AWS is late with, by the sandbox's names.
 const LATE: [&str; 6] = ["s3.bucket", "sqs.queue", "sqs.gone", "sqs.policy", "tags", "tags.gone"];
 
@@ -60,6 +63,21 @@ enum Server {
     Sandbox(Sandbox),
     /// The fault layer before a server that all stages share.
     Shared(Proxy),
+}
+
+/// A pseudo terminal.
+struct Screen {
+    /// What it says that it is (`TERM`).
+    kind: &'static str,
+    columns: u16,
+    /// Whether the first answer waits for something to be done.
+    held: bool,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self { kind: "xterm", columns: 120, held: false }
+    }
 }
 
 impl Stage {
@@ -106,9 +124,8 @@ impl Stage {
     }
 
     fn with(options: Options) -> Self {
-        let options = Options { aws_secret: boto3::SECRET.to_owned(), ..options };
         let cloud = options.clouds[0];
-        let sandbox = Sandbox::start(options).unwrap();
+        let sandbox = Sandbox::start(Options { aws_secret: AWS_SECRET.to_owned(), ..options }).unwrap();
         sandbox.world().clock.hasten(PACE);
         let names = if cloud == EmulatorKind::Aws { Names::alone() } else { Names::default() };
         let hand = match cloud {
@@ -238,11 +255,12 @@ impl Stage {
         self.run_with(arguments, |_| {})
     }
 
-    /// Run the binary in another environment.
+    /// Run the binary in another environment. What it prints for programs is judged.
     #[must_use]
     pub fn run_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let started = Instant::now();
         let ran = self.finished(self.spawn(arguments, change));
+        documents::judge(arguments, &ran);
         Ran { elapsed: started.elapsed(), ..ran }
     }
 
@@ -266,7 +284,17 @@ impl Stage {
     /// A text is not seen within a minute and a half.
     #[must_use]
     pub fn run_on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
-        self.on_terminal(arguments, answers, false)
+        self.on_terminal(arguments, answers, &Screen::default())
+    }
+
+    /// The same on a terminal of that kind and width.
+    ///
+    /// # Panics
+    ///
+    /// It does not end within a minute and a half.
+    #[must_use]
+    pub fn run_on_screen(&self, arguments: &[&str], kind: &'static str, columns: u16) -> (i32, String) {
+        self.on_terminal(arguments, &[], &Screen { kind, columns, held: false })
     }
 
     /// The same, with something done between the first question and its answer.
@@ -282,7 +310,8 @@ impl Stage {
         meanwhile: impl FnOnce(),
     ) -> (i32, String) {
         std::thread::scope(|scope| {
-            let answered = scope.spawn(|| self.on_terminal(arguments, answers, true));
+            let answered =
+                scope.spawn(|| self.on_terminal(arguments, answers, &Screen { held: true, ..Screen::default() }));
             while !self.folder.path().join("asked").exists() && !answered.is_finished() {
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -292,17 +321,18 @@ impl Stage {
         })
     }
 
-    fn on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)], held: bool) -> (i32, String) {
+    fn on_terminal(&self, arguments: &[&str], answers: &[(&str, &str)], screen: &Screen) -> (i32, String) {
         let binary = binary().display().to_string();
         let arguments = arguments.iter().map(|argument| self.fill(argument));
         let job = serde_json::json!({
             "command": std::iter::once(binary).chain(arguments).collect::<Vec<_>>(),
             "answers": answers,
             "folder": self.folder.path(),
-            "held": held,
+            "held": screen.held,
+            "columns": screen.columns,
         });
         let mut env = self.environment();
-        env.push(("TERM".to_owned(), "xterm".to_owned()));
+        env.push(("TERM".to_owned(), screen.kind.to_owned()));
         env.push(("JOB".to_owned(), job.to_string()));
         let output = python::run(include_str!("terminal.py"), &env);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -322,8 +352,13 @@ impl Stage {
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut env = match &self.server {
             Server::Sandbox(sandbox) if self.names.suffix.is_empty() => sandbox.environment(),
-            Server::Sandbox(sandbox) => self.credentials(sandbox.address(EmulatorKind::Aws).unwrap()),
-            Server::Shared(proxy) => self.credentials(proxy.address),
+            Server::Sandbox(sandbox) => {
+                // The key that it prints is that of the identity, where one was attached.
+                let key = sandbox.environment().into_iter().find(|(name, _)| name == "AWS_ACCESS_KEY_ID");
+                let key = key.map_or_else(|| self.names.account.clone(), |(_, key)| key);
+                credentials(sandbox.address(EmulatorKind::Aws).unwrap(), key)
+            }
+            Server::Shared(proxy) => credentials(proxy.address, self.names.account.clone()),
         };
         env.push(("HOME".to_owned(), self.folder.path().display().to_string()));
         env.push(("PROVISION_TEST_WAITS".to_owned(), PACE.to_string()));
@@ -331,16 +366,6 @@ impl Stage {
             env.extend(roots::variables(self.folder.path()));
         }
         env
-    }
-
-    fn credentials(&self, address: SocketAddr) -> Vec<(String, String)> {
-        let variables = [
-            ("AWS_ENDPOINT_URL", format!("http://{address}")),
-            ("AWS_ACCESS_KEY_ID", self.names.account.clone()),
-            ("AWS_SECRET_ACCESS_KEY", boto3::SECRET.to_owned()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ];
-        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
     /// What a person sees on AWS, with what differs from run to run replaced.
@@ -397,6 +422,16 @@ impl Stage {
         self.faults().clear();
         if status < 300 { answer } else { Value::Null }
     }
+}
+
+fn credentials(address: SocketAddr, key: String) -> Vec<(String, String)> {
+    let variables = [
+        ("AWS_ENDPOINT_URL", format!("http://{address}")),
+        ("AWS_ACCESS_KEY_ID", key),
+        ("AWS_SECRET_ACCESS_KEY", AWS_SECRET.to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
 /// The text without the twelve characters after a prefix that come from a deployment's name.

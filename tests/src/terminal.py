@@ -12,9 +12,9 @@ import time
 job = json.loads(os.environ.pop("JOB"))
 pid, terminal = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, job["columns"], 0, 0))
     os.chdir(job["folder"])
     os.execv(job["command"][0], job["command"])
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
 screen, answers, since = b"", list(job["answers"]), time.monotonic()
 while True:
     ready, _, _ = select.select([terminal], [], [], 0.2)

@@ -15,6 +15,8 @@ use provision_tests::run::Ran;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::Value;
 
+use crate::rights::Rights;
+
 pub(crate) use aws::AWS;
 pub(crate) use azure::AZURE;
 pub(crate) use gcp::GCP;
@@ -63,6 +65,8 @@ pub(crate) struct CloudFixture {
     pub(crate) credentials_hint: &'static str,
     /// What a proof is broken by, where the cloud can be proven.
     pub(crate) proof: Option<&'static Proof>,
+    /// What documents of rights are.
+    pub(crate) rights: Rights,
     /// The most waves of plan, apply of what is absent, and destroy of what is empty.
     pub(crate) waves: [usize; 3],
 }
@@ -89,6 +93,8 @@ pub(crate) struct Plans {
     pub(crate) queue_renamed: (&'static [(&'static str, &'static str)], &'static [&'static str]),
     /// What names of another deployment are, of which the plan file's are a beginning.
     pub(crate) alike: &'static [(&'static str, &'static str)],
+    /// A change with which messages do not outlast a weekend.
+    pub(crate) brief: (&'static str, &'static str),
     /// A change that protects the deployment.
     pub(crate) protect: (&'static str, &'static str),
 }

@@ -10,6 +10,7 @@ mod drift;
 pub(crate) mod faults;
 mod output;
 mod renaming;
+mod reports;
 mod saved;
 mod sharing;
 mod verify;

@@ -80,9 +80,9 @@ const WINDOWS: &[(&str, &[&str])] = &[
     ("s3:PutBucketTagging", &["tags"]),
     ("sqs:DeleteQueue", &["aws.queue", "aws.run_queue"]),
     ("sqs:SetQueueAttributes", &["of_queue"]),
-    ("storage:GetIamPolicy", &["gcp.access bucket_grants"]),
-    ("storage:ListBuckets", &["gcp.access account_grants"]),
-    ("storage:SetIamPolicy", &["gcp.access bucket_grants"]),
+    ("storage.json:buckets.getIamPolicy", &["gcp.access bucket_grants"]),
+    ("storage.json:buckets.list", &["gcp.access account_grants"]),
+    ("storage.json:buckets.setIamPolicy", &["gcp.access bucket_grants"]),
 ];
 
 /// What their object is in: on Azure nothing can come between the last look and the deletion of these, and only there.
@@ -241,7 +241,7 @@ fn of_the_other_deployment(cloud: &CloudFixture, stage: &Stage) -> Value {
     let drift = cloud.run(stage, &["drift", "other.toml", "--json"]);
     assert!([0, 2, 6].contains(&drift.code), "exit {}\n{}{}", drift.code, drift.stdout, drift.stderr);
     let found: Value = serde_json::from_str(&drift.stdout).unwrap();
-    let changes = found[0]["change_set"]["changes"].as_array().unwrap().iter();
+    let changes = found["deployments"][0]["change_set"]["changes"].as_array().unwrap().iter();
     changes.flat_map(lacking).map(|what| (what, json!("lacking"))).collect::<serde_json::Map<_, _>>().into()
 }
 

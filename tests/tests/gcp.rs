@@ -4,13 +4,29 @@ mod answers;
 mod dead;
 mod hostile;
 mod late;
+mod proxied;
 
 use provision_sandbox::fault::When;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
-use crate::clouds::GCP;
 use crate::clouds::gcp::hand::{ACCOUNT, BUCKET, ENTRIES, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy};
+use crate::clouds::{GCP, wrote_nothing};
+
+/// A bucket that the project lists is its own: a right is missing there, and not the bucket.
+#[test]
+fn own_bucket_that_may_not_be_looked_at_is_not_taken_for_somebody_elses() {
+    let stage = GCP.applied();
+    let rights = GCP.succeed(&stage, &["permissions", "--for", "destroy"]);
+    let (listed, condition) = ("- storage.buckets.get\n", "buckets/acme-files");
+    // The right itself, and the right on this bucket.
+    for rights in [rights.replace(listed, ""), rights.replace(condition, "buckets/another")] {
+        stage.sandbox().attach(&rights).unwrap();
+        let printed = GCP.ends(&stage, 1, &["destroy", "--yes"]);
+        assert!(printed.contains("grant `storage.buckets.get`") && !printed.contains("somebody else"), "{printed}");
+        wrote_nothing(&stage);
+    }
+}
 
 const PLACES: [&str; 4] = [TOPIC, SUBSCRIPTION, POLICY, ACCOUNT];
 
@@ -73,7 +89,7 @@ fn bindings_that_were_there_before_us_are_used_and_left() {
     let before = bindings(&hand);
     stage.faults().clear();
     GCP.succeed(&stage, &["apply", "--yes"]);
-    assert!(!stage.writes().iter().any(|write| write.ends_with(":SetIamPolicy")), "{:?}", stage.writes());
+    assert!(!stage.writes().iter().any(|write| write.to_lowercase().ends_with("setiampolicy")), "{:?}", stage.writes());
     GCP.is_in_sync(&stage);
     // Who relies on one still hears that it is gone.
     for place in PLACES {
@@ -154,7 +170,7 @@ fn two_deployments_of_one_account_that_go_at_once_leave_no_grant() {
     GCP.succeed(&stage, &["apply", "two.toml", "--yes"]);
     let other = std::sync::Arc::downgrade(&stage);
     stage.faults().clear();
-    stage.hook("storage:DeleteBucket", 1, When::Before, move |_| {
+    stage.hook("storage.json:buckets.delete", 1, When::Before, move |_| {
         GCP.succeed(&other.upgrade().unwrap(), &["destroy", "two.toml", "--yes"]);
     });
     GCP.succeed(&stage, &["destroy", "--yes"]);
@@ -169,7 +185,7 @@ fn member_that_others_add_right_before_us_stays() {
     const MEMBER: &str = "user:late@example.com";
     // What is granted already is not written, so that the first write is that of the other one.
     for (operation, place, granted) in [
-        ("storage:SetIamPolicy", POLICY, &[][..]),
+        ("storage.json:buckets.setIamPolicy", POLICY, &[][..]),
         ("pubsub:SetIamPolicy", TOPIC, &[SUBSCRIPTION]),
         ("pubsub:SetIamPolicy", SUBSCRIPTION, &[TOPIC]),
         ("iam:SetIamPolicy", ACCOUNT, &[]),
@@ -195,7 +211,7 @@ fn member_that_others_add_right_before_us_stays() {
 fn labels_and_rules_that_others_add_right_before_us_stay() {
     for write in 1..=3 {
         let stage = GCP.applied();
-        stage.hook("storage:UpdateBucket", write, When::Before, |hand| {
+        stage.hook("storage.json:buckets.patch", write, When::Before, |hand| {
             let mut rules = hand.send("GET", BUCKET, Value::Null)["cors"].as_array().cloned().unwrap_or_default();
             rules.push(json!({"origin": ["https://late.example.com"], "method": ["GET"]}));
             hand.send("PATCH", BUCKET, json!({"labels": {"late": "theirs"}, "cors": rules}));
@@ -230,11 +246,11 @@ fn bucket_that_another_deployment_takes_right_before_us_stays_theirs() {
         assert_eq!((GCP.mark)(&stage.hand(), GCP.bucket)["provision-deployment"], "wandb-other");
     };
     let stage = adoptable(&[]);
-    stage.hook("storage:UpdateBucket", 1, When::Before, take_over);
+    stage.hook("storage.json:buckets.patch", 1, When::Before, take_over);
     GCP.ends(&stage, 3, &["apply", "--yes"]);
     is_theirs(&stage);
     let stage = GCP.applied();
-    stage.hook("storage:DeleteBucket", 1, When::Before, take_over);
+    stage.hook("storage.json:buckets.delete", 1, When::Before, take_over);
     GCP.ends(&stage, 3, &["destroy", "--yes"]);
     is_theirs(&stage);
 }

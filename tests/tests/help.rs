@@ -35,7 +35,9 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD drift --format junit", "drift_report_formats"),
     ("CLOUD drift --format markdown", "drift_report_formats"),
     ("CLOUD drift --format sarif", "drift_report_formats"),
+    ("CLOUD drift --format json", "reports_hold_all_that_was_found"),
     ("CLOUD drift --format text", "drift_report_formats"),
+    ("CLOUD drift --report", "reports_hold_all_that_was_found"),
     ("CLOUD output", "output_is_what_the_server_reads"),
     ("CLOUD output --format", "output_in_every_format"),
     ("CLOUD output --format dotenv", "output_in_every_format"),
@@ -49,6 +51,12 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD plan --destroy", "saved_destroy_does_what_was_shown"),
     ("CLOUD plan --detailed-exitcode", "pending_of_each_setting_is_no_drift_and_shows_its_line"),
     ("CLOUD plan --orphans", "plan_says_what_orphans_would_be_deleted"),
+    ("CLOUD plan --format", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("CLOUD plan --format gitlab", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("CLOUD plan --format json", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("CLOUD plan --format markdown", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("CLOUD plan --format text", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("CLOUD plan --report", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
     ("CLOUD plan --out", "saved_change_set_is_applied_without_its_plan_file"),
     ("CLOUD verify", "verify_passes_and_leaves_nothing"),
     ("CLOUD verify --format", "verify_report_formats"),
@@ -56,9 +64,22 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD verify --format text", "verify_report_formats"),
     ("CLOUD verify --origin", "verify_asks_as_a_page_of_another_origin"),
     ("CLOUD verify --prefix", "verify_puts_the_probe_where_it_is_told_to"),
+    ("CLOUD verify --report", "verify_report_formats"),
     ("CLOUD verify --read-only", "verify_that_only_reads_writes_nothing"),
     ("CLOUD verify --strict", "verify_is_strict_about_what_is_not_proven"),
     ("CLOUD verify --wait", "verify_names_the_hop_that_is_broken_and_the_command_that_mends_it"),
+    ("CLOUD permissions", "permissions_are_what_each_command_needs_and_no_more"),
+    ("CLOUD permissions --for", "permissions_are_what_each_command_needs_and_no_more"),
+    ("CLOUD permissions --for apply", "permissions_are_what_each_command_needs_and_no_more"),
+    ("CLOUD permissions --for destroy", "permissions_are_what_each_command_needs_and_no_more"),
+    ("CLOUD permissions --for drift", "permissions_are_what_each_command_needs_and_no_more"),
+    ("CLOUD permissions --for plan", "permissions_are_what_each_command_needs_and_no_more"),
+    ("CLOUD permissions --for server", "permissions_send_nothing_and_are_a_document_for_each_tool"),
+    ("CLOUD permissions --for verify", "permissions_send_nothing_and_are_a_document_for_each_tool"),
+    ("CLOUD permissions --format", "permissions_send_nothing_and_are_a_document_for_each_tool"),
+    ("CLOUD permissions --format cloud", "permissions_send_nothing_and_are_a_document_for_each_tool"),
+    ("CLOUD permissions --format terraform", "permissions_send_nothing_and_are_a_document_for_each_tool"),
+    ("CLOUD permissions --trust", "permissions_send_nothing_and_are_a_document_for_each_tool"),
     ("completions", "usage_exits_with_64"),
     ("init", "usage_exits_with_64"),
     ("man", "manual_has_a_page_for_each_command"),
@@ -70,9 +91,22 @@ const COVERED: &[(&str, &str)] = &[
     ("sandbox serve --dir", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
     ("sandbox serve --faults", "serve_misbehaves_as_a_file_says"),
     ("sandbox serve --real-time", "queue_s_name_is_free_after_a_minute_in_real_time_and_after_a_second_otherwise"),
+    ("sandbox serve --identity", "serve_lets_an_identity_do_what_its_document_says"),
     ("sandbox serve --port", "served_on_the_port_and_in_the_folder_that_are_asked_for"),
     ("schema", "usage_exits_with_64"),
+    ("schema --for", "schemas_refuse_what_they_do_not_name"),
+    ("schema --for drift", "schemas_refuse_what_they_do_not_name"),
+    ("schema --for events", "schemas_refuse_what_they_do_not_name"),
+    ("schema --for output", "schemas_refuse_what_they_do_not_name"),
+    ("schema --for plan", "schemas_refuse_what_they_do_not_name"),
+    ("schema --for plan-file", "schemas_refuse_what_they_do_not_name"),
     ("show", "saved_change_set_is_applied_without_its_plan_file"),
+    ("show --format", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("show --format gitlab", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("show --format json", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("show --format markdown", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("show --format text", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("show --report", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
     ("version", "usage_exits_with_64"),
     ("validate", "mistakes_are_reported_at_once_and_nothing_is_sent"),
 ];
@@ -89,6 +123,23 @@ fn every_command_flag_and_value_has_a_test() {
     let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
     for test in covered.values() {
         assert!(sources.contains(&format!("fn {test}(")), "there is no test {test}");
+    }
+}
+
+#[test]
+fn readme_names_every_command_flag_and_value() {
+    let readme = include_str!("../../README.md");
+    for (what, _) in COVERED.iter().filter(|(what, _)| !["--help", "--version"].contains(what)) {
+        let (command, flag) = what.split_at(what.find("--").unwrap_or(what.len()));
+        // What not every cloud has is named with one that does.
+        let commands = ["<cloud>", "aws"].map(|cloud| format!("provision {}", command.trim().replace("CLOUD", cloud)));
+        let has_command = |line: &str| commands.iter().any(|command| line.contains(command));
+        let mut lines = readme.lines().filter(|line| flag.is_empty() || has_command(line) || what.starts_with('-'));
+        let named = |line: &str| match flag.is_empty() {
+            true => has_command(line),
+            false => flag.split(' ').all(|word| line.contains(word)),
+        };
+        assert!(lines.any(named), "{what} is not in the README");
     }
 }
 

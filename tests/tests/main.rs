@@ -6,6 +6,7 @@
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
 //! - `help`: that each command, flag and value has a test.
+//! - `docs`: that README and the pages in docs/ are what happens.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
 //! - `foreign`: entries of others of any kind in every document that ours share with them.
 //! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
@@ -16,6 +17,7 @@
 //! - `plan_file`: mistakes in plan files.
 //! - `order`: that every file uses only files above it.
 //! - `reader`: that what plans and looks for drift can write nothing.
+//! - `rights`: each command with exactly the rights that are printed for it, and with each of them taken away.
 //! - `properties`: random plan files and random edits.
 //! - `sandbox`: `--sandbox` and `provision sandbox`.
 //! - `readback`: what the binary made on Google Cloud and Azure, read back by clients that others wrote.
@@ -112,6 +114,7 @@ mod browser;
 mod clouds;
 mod contract;
 mod crossing;
+mod docs;
 mod foreign;
 mod gcp;
 mod help;
@@ -121,10 +124,12 @@ mod plan_file;
 mod properties;
 mod readback;
 mod reader;
+mod rights;
 mod sandbox;
 mod sandbox_azure_clients;
 mod sandbox_clients;
 mod sandbox_google_clients;
+mod screens;
 mod streams;
 mod sweep;
 mod terminal;
@@ -140,6 +145,7 @@ fn every_file_of_the_suite_is_a_module() {
         ("aws", include_str!("aws.rs")),
         ("azure", include_str!("azure.rs")),
         ("contract", include_str!("contract.rs")),
+        ("docs", include_str!("docs.rs")),
         ("readback", include_str!("readback.rs")),
         ("sandbox_clients", include_str!("sandbox_clients.rs")),
     ];

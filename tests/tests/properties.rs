@@ -193,11 +193,11 @@ const OURS: [(&str, &str); 12] = [
     ),
     ("policy.", "sqs.set_queue_attributes(QueueUrl=u, Attributes={'Policy': ''})"),
     (
-        "aws.notification",
+        "notification `",
         "c = s3.get_bucket_notification_configuration(Bucket=b); c.pop('ResponseMetadata'); c['QueueConfigurations'] = [x for x in c['QueueConfigurations'] if not x['Id'].startswith('provision')]; s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=c, SkipDestinationValidation=True)",
     ),
     (
-        "aws.access",
+        "policy on role `",
         "[iam.put_role_policy(RoleName='node', PolicyName=n, PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': 's3:Get*', 'Resource': '*', 'Sid': 'SN'}]})) for n in iam.list_role_policies(RoleName='node')['PolicyNames'] if n.startswith('provision')]",
     ),
 ];

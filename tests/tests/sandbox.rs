@@ -66,6 +66,35 @@ fn main_job_runs_without_a_network_an_account_or_an_emulator() {
     }
 }
 
+/// The rights of drift are enough for plan, and not for apply, of which the one that is missing is named.
+#[test]
+fn serve_lets_an_identity_do_what_its_document_says() {
+    for (cloud, missing) in [
+        ("aws", "grant `s3:CreateBucket`"),
+        ("gcp", "grant `storage.buckets.create`"),
+        ("azure", "grant `Microsoft.Resources/subscriptions/resourceGroups/write`"),
+    ] {
+        let place = Place::new();
+        let file = format!("{cloud}.toml");
+        let rights = place.run(&[cloud, "permissions", &file, "--for", "drift"]);
+        std::fs::write(place.path().join("rights"), rights.stdout).unwrap();
+        let mut served = place.start(&["sandbox", "serve", "--identity", "rights", &file], &[]);
+        let lines = BufReader::new(served.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let printed: Vec<_> = lines.take_while(|line| line != "ready").collect();
+        let env: Vec<_> = printed.iter().filter_map(|line| line.split_once('=')).collect();
+        let plan = place.run_in(&[cloud, "plan", &file], &env);
+        assert_eq!(plan.code, 0, "{}{}", plan.stdout, plan.stderr);
+        let apply = place.run_in(&[cloud, "apply", &file, "--yes"], &env);
+        assert!(apply.code != 0 && apply.stderr.contains(missing), "{}{}", apply.stdout, apply.stderr);
+        signal(&served, "TERM");
+        assert!(served.wait().unwrap().success());
+    }
+    let place = Place::new();
+    std::fs::write(place.path().join("rights"), "{}").unwrap();
+    let refused = place.run(&["sandbox", "serve", "--identity", "rights"]);
+    assert!(refused.code == 64 && refused.stderr.contains("`--identity rights`"), "{}", refused.stderr);
+}
+
 /// A queue's name is taken for a minute after its deletion; who rehearses does not wait so long.
 #[test]
 fn rehearsal_does_not_wait_for_a_queues_name() {

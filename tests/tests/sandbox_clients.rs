@@ -148,8 +148,7 @@ print(said(sts.assume_role, RoleArn='arn:aws:iam::123456789012:role/x', RoleSess
             "the sandbox does not serve sts:AssumeRole",
         ]
     );
-    let signed =
-        "AWS4-HMAC-SHA256 Credential=123456789012/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=x";
+    let signed = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=x";
     let body = "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin><Colour/></CORSRule></CORSConfiguration>";
     let answer =
         ask(sandbox.address(EmulatorKind::Aws).unwrap(), "PUT", "/mine?cors", &[("authorization", signed)], body);

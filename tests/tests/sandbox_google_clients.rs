@@ -6,29 +6,26 @@ use provision_sandbox::EmulatorKind;
 use provision_tests::google::{Google, PubsubEmulator, find};
 use serde_json::Value;
 
-/// Make a bucket over gRPC, with Google's generated clients.
-const GRPC: &str = "
-import grpc
-from google.cloud import _storage_v2, storage_control_v2
-from google.cloud._storage_v2.services.storage.transports import StorageGrpcTransport
-from google.cloud.storage_control_v2.services.storage_control.transports import StorageControlGrpcTransport
-from google.iam.v1 import policy_pb2
-channel = grpc.insecure_channel(os.environ['PROVISION_GCS_GRPC_ENDPOINT'].removeprefix('http://'))
-buckets = _storage_v2.StorageClient(transport=StorageGrpcTransport(channel=channel))
-control = storage_control_v2.StorageControlClient(transport=StorageControlGrpcTransport(channel=channel))
-made = buckets.create_bucket(request={'parent': 'projects/_', 'bucket_id': 'acme-files', 'bucket': {
-    'project': 'projects/' + PROJECT, 'location': 'EUROPE-WEST1', 'labels': {'provision-deployment': 'wandb', 'team': 'ml'},
-    'cors': [{'origin': ['https://wandb.example.com'], 'method': ['GET', 'HEAD', 'PUT'], 'response_header': ['ETag'],
-              'max_age_seconds': 3000}],
-    'iam_config': {'uniform_bucket_level_access': {'enabled': True}, 'public_access_prevention': 'enforced'},
-    'versioning': {'enabled': True}, 'soft_delete_policy': {'retention_duration': {'seconds': 8 * 86400}}}})
+/// Make a bucket with all that a deployment's has.
+const MADE: &str = "
+made = client.bucket('acme-files')
+made.labels = {'provision-deployment': 'wandb', 'team': 'ml'}
+made.cors = [{'origin': ['https://wandb.example.com'], 'method': ['GET', 'HEAD', 'PUT'], 'responseHeader': ['ETag'],
+              'maxAgeSeconds': 3000}]
+made.iam_configuration.uniform_bucket_level_access_enabled = True
+made.iam_configuration.public_access_prevention = 'enforced'
+made.versioning_enabled = True
+made.soft_delete_policy.retention_duration_seconds = 8 * 86400
+made = client.create_bucket(made, location='EUROPE-WEST1')
+other = storage.Client(project=PROJECT, credentials=AnonymousCredentials()).bucket('acme-files')
 ";
 
 #[test]
-fn bucket_made_over_grpc_is_read_by_the_python_client() {
+fn bucket_made_by_the_python_client_is_read_by_another() {
     let google = Google::start();
     let script = "
-bucket = client.get_bucket('acme-files')
+other.reload()
+bucket = other
 assert bucket.labels == {'provision-deployment': 'wandb', 'team': 'ml'}, bucket.labels
 assert bucket.cors == [{'origin': ['https://wandb.example.com'], 'method': ['GET', 'HEAD', 'PUT'],
                         'responseHeader': ['ETag'], 'maxAgeSeconds': 3000}], bucket.cors
@@ -37,56 +34,65 @@ assert bucket.iam_configuration.uniform_bucket_level_access_locked_time > bucket
 assert bucket.iam_configuration.public_access_prevention == 'enforced'
 assert bucket.soft_delete_policy.retention_duration_seconds == 8 * 86400
 assert bucket.versioning_enabled and bucket.location == 'EUROPE-WEST1' and bucket.location_type == 'region'
-assert f'projects/{bucket.project_number}' == made.project
+assert bucket.project_number == made.project_number and bucket.etag == made.etag == 'CAE='
 
 labels = bucket.labels
 del labels['team']
 bucket.labels = {**labels, 'by': 'python'}
 bucket.patch(if_metageneration_match=1)
-updated = buckets.update_bucket(request={'bucket': {'name': made.name, 'labels': {'by': 'grpc'}},
-    'update_mask': {'paths': ['labels.by']}, 'if_metageneration_match': 2})
-assert updated.labels == {'provision-deployment': 'wandb', 'by': 'grpc'} and len(updated.cors) == 1, updated
-for stale in (lambda: bucket.patch(if_metageneration_match=1),
-              lambda: buckets.delete_bucket(request={'name': made.name, 'if_metageneration_match': 1})):
+made.labels = {**made.labels, 'by': 'hand'}
+for stale in (lambda: made.patch(if_metageneration_match=1),
+              lambda: client._connection.api_request(method='DELETE', path=made.path,
+                                                     query_params={'ifMetagenerationMatch': 1})):
     try:
         stale()
         raise SystemExit('a stale metageneration was taken')
-    except (exceptions.PreconditionFailed, exceptions.FailedPrecondition):
+    except exceptions.PreconditionFailed:
         pass
+made.reload()
+assert made.labels == {'provision-deployment': 'wandb', 'by': 'python'} and len(made.cors) == 1, made.labels
+made.default_kms_key_name = 'projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k'
+made.requester_pays = True
+made.patch()
+other.reload()
+assert other.default_kms_key_name.endswith('/k') and other.requester_pays and len(other.cors) == 1
+made.default_kms_key_name = None
+made.cors = []
+made.patch(if_metageneration_match=3)
+other.reload()
+assert other.default_kms_key_name is None and other.cors == [] and other.requester_pays, other._properties
 assert [found.name for found in client.list_buckets()] == ['acme-files']
-assert [found.name for found in buckets.list_buckets(parent='projects/' + PROJECT)] == ['projects/_/buckets/acme-files']
 ";
-    let _ = google.python(&format!("{GRPC}{script}"));
+    let _ = google.python(&format!("{MADE}{script}"));
 }
 
 #[test]
 fn policy_written_by_one_client_is_read_by_the_other() {
     let google = Google::start();
     let script = "
-resource = made.name
-bucket = client.bucket('acme-files')
+bucket = made
 policy = bucket.get_iam_policy(requested_policy_version=3)
 policy.version = 3
 policy.bindings.append({'role': 'roles/storage.objectViewer', 'members': {'user:a@example.com'},
                         'condition': {'title': 'soon', 'expression': 'request.time < timestamp(\"2030-01-01T00:00:00Z\")'}})
 bucket.set_iam_policy(policy)
-request = {'resource': resource, 'options': {'requested_policy_version': 3}}
-policy = control.get_iam_policy(request=request)
-assert policy.version == 3 and [binding.condition.title for binding in policy.bindings].count('soon') == 1, policy
-stale = control.get_iam_policy(request=request)
-policy.bindings.append(policy_pb2.Binding(role='roles/storage.objectAdmin', members=['serviceAccount:' + SERVER]))
-control.set_iam_policy(request={'resource': resource, 'policy': policy})
+policy = other.get_iam_policy(requested_policy_version=3)
+titles = [binding.get('condition', {}).get('title') for binding in policy.bindings]
+assert policy.version == 3 and titles.count('soon') == 1, policy.bindings
+stale = other.get_iam_policy(requested_policy_version=3)
+policy.bindings.append({'role': 'roles/storage.objectAdmin', 'members': {'serviceAccount:' + SERVER}})
+other.set_iam_policy(policy)
 try:
-    control.set_iam_policy(request={'resource': resource, 'policy': stale})
+    other.set_iam_policy(stale)
     raise SystemExit('a stale etag was taken')
-except exceptions.Aborted:
+except exceptions.PreconditionFailed:
     pass
 bindings = bucket.get_iam_policy(requested_policy_version=3).bindings
 assert [binding['role'] for binding in bindings[-2:]] == ['roles/storage.objectAdmin', 'roles/storage.objectViewer']
 assert bindings[-1]['condition']['title'] == 'soon' and bindings[-2]['members'] == {'serviceAccount:' + SERVER}
 assert bucket.test_iam_permissions(['storage.buckets.get']) == ['storage.buckets.get']
 ";
-    let _ = google.python(&format!("{GRPC}{script}"));
+    let _ = google.python(&format!("{MADE}{script}"));
 }
 
 #[test]
@@ -336,7 +342,7 @@ grant()
 client.bucket('acme-files').notification('files', topic_project=PROJECT, event_types=['OBJECT_FINALIZE'],
                                          payload_format='JSON_API_V1').create()
 ";
-    let _ = google.python(&format!("{GRPC}{script}"));
+    let _ = google.python(&format!("{MADE}{script}"));
     let json = |text: String| serde_json::from_str::<Value>(&text).unwrap();
 
     let subscription = json(google.gcloud(&["pubsub", "subscriptions", "describe", "files", "--format=json"]));

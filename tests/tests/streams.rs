@@ -26,7 +26,10 @@ fn json_of_apply_and_destroy_is_a_document_a_line() {
     let seen = types(&applied);
     assert_eq!((seen[0], seen[1], *seen.last().unwrap()), ("version", "change_set", "summary"));
     assert!(seen.contains(&"operation_started") && seen.contains(&"operation_done"), "{seen:?}");
-    assert_eq!(applied.last().unwrap()["outputs"]["BUCKET"], "s3://acme-{s}");
+    assert_eq!(
+        applied.last().unwrap()["outputs"]["BUCKET"],
+        serde_json::json!({"value": "s3://acme-{s}", "sensitive": false})
+    );
     let destroyed = lines(&stage.run(&["aws", "destroy", "--yes", "--json"]).stdout);
     assert!(types(&destroyed).contains(&"operation_done"));
     let end = destroyed.last().unwrap();
@@ -39,10 +42,13 @@ fn json_of_plan_drift_and_output_is_one_document() {
     let stage = AWS.applied();
     for command in ["plan", "drift", "output"] {
         let ran = stage.run(&["aws", command, "--json"]);
-        assert!(serde_json::from_str::<Value>(&ran.stdout).is_ok(), "{command}: {}", ran.stdout);
+        let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert!(document["format"] == 1 && document["tool"].is_string(), "{command}: {document}");
+        // Nothing that programs read is left out for being told to be quiet.
+        assert_eq!(stage.run(&["aws", command, "--json", "--quiet"]).stdout, ran.stdout);
     }
     let drift: Value = serde_json::from_str(&stage.run(&["aws", "drift", "--json"]).stdout).unwrap();
-    assert_eq!(drift[0]["verdict"], "in sync");
+    assert_eq!(drift["deployments"][0]["verdict"], "in sync");
     stage.write("provision.toml", "[deployment]\n");
     let broken = stage.run(&["aws", "plan", "--json"]);
     let problems: Value = serde_json::from_str(&broken.stdout).unwrap();
@@ -69,6 +75,8 @@ fn json_of_a_failure_names_the_call_and_the_place() {
         "{end}"
     );
     assert!(end["done"].is_array() && end["not_done"].is_array(), "{end}");
+    let failed = end["failed"].as_array().unwrap();
+    assert!(failed.len() == 1 && failed[0].as_str().unwrap().contains("cors of bucket"), "{end}");
 }
 
 #[test]
@@ -76,6 +84,12 @@ fn quiet_prints_results_and_errors_only() {
     let stage = AWS.planned();
     let ran = stage.run(&["aws", "apply", "--yes", "--quiet"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.starts_with("\nApplied `wandb-prod` in ") && ran.stdout.contains("HOST="), "{}", ran.stdout);
+    let plan = stage.run(&["aws", "plan", "--quiet"]);
+    assert_eq!(
+        (plan.stdout.as_str(), plan.stderr.as_str()),
+        ("wandb-prod: No changes: the cloud matches the plan file.\n", "")
+    );
     boto(&stage.hand(), "attribute(VisibilityTimeout='7')");
     assert_eq!(AWS.ends(&stage, 2, &["drift", "--quiet"]), "wandb-prod: drift\n");
 }

@@ -8,16 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use provision_core::{Error, ErrorKind};
 
-/// Send one call through the one retry policy, with its error mapped. It needs the permission of its own name, unless it says
-/// which (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
+/// Send one call through the one retry policy, with its error mapped. What it needs, its row of `permissions` says.
 macro_rules! send {
-    ($operation:literal, $tried:expr, $request:expr) => {
-        send!($operation needs [$operation], $tried, $request)
-    };
-    ($operation:literal needs $permissions:expr, $tried:expr, $request:expr) => {{
+    ($operation:literal, $tried:expr, $request:expr) => {{
         let tried: String = $tried.into();
         provision_core::retry::call(|| async {
-            $request.send().await.map_err(|error| crate::error::from_sdk($operation, &$permissions, &tried, &error))
+            $request.send().await.map_err(|error| crate::error::from_sdk($operation, &tried, &error))
         })
         .await
     }};

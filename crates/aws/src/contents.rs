@@ -21,8 +21,10 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Resu
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     Ok(versions.map_or_else(Contents::default, |page| Contents {
         objects: count(page.objects.len()),
+        bytes: page.bytes,
         uploads: count(uploads.uploads.len()),
         more: page.truncated,
+        restorable_days: None,
     }))
 }
 
@@ -122,12 +124,17 @@ const TRIED_AGAIN: RetryClass =
 fn not_deleted(bucket: &str, errors: &[KeyError]) -> Option<Error> {
     let first = errors.iter().find(|error| !error::is_passing(&error.code)).or(errors.first())?;
     let tried = format!("delete {} objects of bucket `{bucket}`", errors.len());
-    let message = format!("the first is {}: {}", first.key, first.code);
+    let said = [first.code.as_str(), &first.message];
+    let said: Vec<_> = said.into_iter().filter(|text| !text.is_empty()).collect();
+    let message = format!("the first is {}: {}", first.key, said.join(": "));
     let error = |kind| Error::new(kind, tried).with_operation("s3:DeleteObjects").with_message(message);
     if error::is_passing(&first.code) {
         return Some(
             error(ErrorKind::Unavailable).with_retry(TRIED_AGAIN).with_hint("run the same command again: it goes on"),
         );
+    }
+    if first.message.contains("not authorized to perform") {
+        return Some(error(ErrorKind::PermissionDenied).with_hint(error::denial("s3:DeleteObjects", &first.message)));
     }
     Some(error(ErrorKind::PermissionDenied).with_hint(
         "object lock, MFA delete or a bucket policy keeps them: remove that, then run the same command again",
@@ -145,7 +152,7 @@ mod tests {
 
     #[test]
     fn passing_errors_of_single_keys_are_tried_again() {
-        let error = |code: &str| KeyError { key: "k".to_owned(), code: code.to_owned() };
+        let error = |code: &str| KeyError { key: "k".to_owned(), code: code.to_owned(), message: String::new() };
         let class = |errors: &[KeyError]| not_deleted("b", errors).map(|error| error.retry().clone());
         assert_eq!(class(&[]), None);
         assert_eq!(class(&[error("InternalError"), error("SlowDown")]), Some(TRIED_AGAIN));

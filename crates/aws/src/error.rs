@@ -10,6 +10,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use provision_core::error::{absent_if, by_status, root_cause};
 use provision_core::{Error, ErrorKind, RetryClass};
 
+use crate::permissions;
+
 /// A new name is free 60 seconds after the queue was deleted
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>); Terraform's provider
 /// found that 70 are needed.
@@ -45,13 +47,8 @@ pub(crate) fn unreadable(operation: &'static str, tried: &str) -> Error {
         .with_hint("check what answers in the service's place: a proxy, a portal, `AWS_ENDPOINT_URL`")
 }
 
-/// The error of one call, which needs these permissions. `tried` reads after "cannot".
-pub(crate) fn from_sdk<E>(
-    operation: &'static str,
-    permissions: &[&str],
-    tried: &str,
-    error: &SdkError<E, HttpResponse>,
-) -> Error
+/// The error of one call. `tried` reads after "cannot".
+pub(crate) fn from_sdk<E>(operation: &'static str, tried: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -62,9 +59,7 @@ where
         {
             unreadable(operation, tried).with_response(Some(service.raw().status().as_u16()), None, None)
         }
-        SdkError::ServiceError(service) => {
-            from_answer(operation, permissions, tried, service.err().meta(), service.raw())
-        }
+        SdkError::ServiceError(service) => from_answer(operation, tried, service.err().meta(), service.raw()),
         SdkError::ResponseError(response) => {
             let status = response.raw().status().as_u16();
             let class = if status >= 500 { RetryClass::Transient } else { RetryClass::Final };
@@ -108,7 +103,6 @@ fn unavailable(operation: &'static str, tried: &str, reason: &str) -> Error {
 
 fn from_answer(
     operation: &'static str,
-    permissions: &[&str],
     tried: &str,
     meta: &aws_smithy_types::error::ErrorMetadata,
     raw: &HttpResponse,
@@ -133,7 +127,7 @@ fn from_answer(
         (_, 301) | (ErrorKind::InvalidInput, 400) if let Some(region) = region(reason, raw) => {
             error.with_hint(format!("the bucket is in {region}: write `region = \"{region}\"` under [aws]"))
         }
-        (ErrorKind::PermissionDenied, _) => error.with_hint(denial(reason, permissions)),
+        (ErrorKind::PermissionDenied, _) => error.with_hint(denial(operation, reason)),
         (ErrorKind::InvalidInput, _) if reason.contains("Invalid principal") => error.with_hint(DELETED_PRINCIPAL),
         (ErrorKind::QuotaExceeded, _) if operation == "iam:PutRolePolicy" => error.with_hint(
             "all inline policies of a role together have 10,240 characters: take out one that nobody needs, then run the \
@@ -190,13 +184,21 @@ const DENIALS: [(&str, &str); 8] = [
     ),
 ];
 
-/// What to do about a denial. Only one without another reason is a missing grant.
-fn denial(reason: &str, permissions: &[&str]) -> String {
+/// What to do about a denial. Only one without another reason is a missing grant; of several rights that a call needs the
+/// service names the one that is missing.
+pub(crate) fn denial(operation: &str, reason: &str) -> String {
     if let Some((_, hint)) = DENIALS.iter().find(|(words, _)| reason.contains(words)) {
         return (*hint).to_owned();
     }
-    let permissions: Vec<_> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
-    format!("grant {} to the identity in use, then run the same command again", permissions.join(" and "))
+    let permissions = permissions::of(operation);
+    let said = reason.split_once("not authorized to perform: ").and_then(|(_, rest)| rest.split_whitespace().next());
+    let said = said.and_then(|said| permissions.iter().find(|permission| permission.eq_ignore_ascii_case(said)));
+    let missing = said.map_or(permissions, std::slice::from_ref);
+    if missing.is_empty() {
+        return "no grant is needed for this call: a policy denies it, of the organization perhaps".to_owned();
+    }
+    let missing: Vec<_> = missing.iter().map(|permission| format!("`{permission}`")).collect();
+    format!("grant {} to the identity in use, then run the same command again", missing.join(" and "))
 }
 
 /// What S3 names beside its message, numbered where there are several: `<ArgumentName1>` is a destination that it cannot
@@ -245,6 +247,7 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, RetryClass) {
         | "InvalidAccessKeyId"
         | "InvalidToken"
         | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
         | "RequestTimeTooSkewed"
         | "UnrecognizedClientException"
         | "TokenRefreshRequired" => (Kind::Unauthenticated, RetryClass::Final),
@@ -296,9 +299,13 @@ mod tests {
                 "lets everybody in",
             ),
         ] {
-            let told = denial(&format!("{user}{reason}"), &["s3:PutBucketPolicy"]);
+            let told = denial("s3:PutBucketPolicy", &format!("{user}{reason}"));
             assert!(told.contains(hint), "{reason}: {told}");
         }
+        let tags = "is not authorized to perform: s3:TagResource on resource: \"b\"";
+        assert!(denial("s3:CreateBucket", tags).starts_with("grant `s3:TagResource` to"));
+        assert!(denial("s3:CreateBucket", "Access Denied").contains("`s3:CreateBucket` and `s3:TagResource` and"));
+        assert!(denial("sts:GetCallerIdentity", "").starts_with("no grant is needed"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod config;
 mod names;
+mod permissions;
 mod tags;
 mod error;
 mod trace;

@@ -17,7 +17,7 @@ provision_core::parts! {
         /// The queue for run events.
         RunQueue = ("aws.run_queue", "queue"),
         /// The rights of the server.
-        Access = ("aws.access", "role policy"),
+        Access = ("aws.access", "policy on role"),
     }
 }
 
@@ -100,6 +100,20 @@ impl Names {
         let own = self.account.is_empty() || owner.ends_with(&format!(":{}", self.account));
         let role = name.strip_prefix("role/").map(|path| path.rsplit('/').next().unwrap_or(path));
         own && (name == "root" || (role.is_some() && role == self.role.as_deref()))
+    }
+
+    pub(crate) fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    /// The ARN of a role. One that is known by its name may have any path: names are unique in an account, whatever the path
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-friendly-names>).
+    pub(crate) fn role_arns(&self, role: &str) -> Vec<String> {
+        if role.contains(':') {
+            return vec![role.to_owned()];
+        }
+        let (partition, account) = (&self.partition, &self.account);
+        ["", "*/"].iter().map(|path| format!("arn:{partition}:iam::{account}:role/{path}{role}")).collect()
     }
 
     pub(crate) fn queue_arn(&self, queue: &str) -> String {

@@ -1,10 +1,12 @@
 //! The settings for the server, what deserves a warning each time, and what is left to the user.
 
-use provision_core::output::Output;
+use provision_core::output::{Output, OutputSource};
+use provision_core::retention;
 
 use crate::config::{Encryption, Grant, Senders, Settings};
-use crate::names::Names;
-use crate::resources::access;
+use crate::names::{Names, Part};
+use crate::resources::bucket::BucketFacet;
+use crate::resources::{Facets as _, access};
 
 /// The settings for the server, from the plan file and the region alone.
 pub(crate) fn outputs(settings: &Settings, region: &str) -> Vec<Output> {
@@ -25,6 +27,21 @@ pub(crate) fn outputs(settings: &Settings, region: &str) -> Vec<Output> {
     outputs
 }
 
+/// What decides each. The host is known by the CORS rule alone, and not where that has origins of its own.
+pub(crate) fn sources(settings: &Settings) -> Vec<(&'static str, OutputSource)> {
+    let field =
+        |facet: BucketFacet, field| OutputSource::Field { address: Part::Bucket.address(), facet: facet.name(), field };
+    let host = settings.aws.bucket.cors.origins.is_none().then(|| ("HOST", field(BucketFacet::Cors, "origins")));
+    let part = |part: Part| OutputSource::Part(part.address());
+    let others = [
+        ("BUCKET", part(Part::Bucket)),
+        ("BUCKET_QUEUE", part(Part::Queue)),
+        ("NOTIFICATIONS_QUEUE", part(Part::RunQueue)),
+        ("AWS_S3_KMS_ID", field(BucketFacet::Encryption, "kms_key")),
+    ];
+    host.into_iter().chain(others).collect()
+}
+
 /// Open choices of the plan file.
 pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -39,6 +56,10 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         let role = &access.role;
         warnings.push(format!("role `{role}` gets every S3 and SQS action on this deployment (`grant = \"all\"`)"));
     }
+    if aws.queue.enabled {
+        let queue = format!("queue `{}`", settings.queue_name());
+        warnings.extend(retention::warning(&queue, "retention_s", aws.queue.retention_s));
+    }
     warnings
 }
 
@@ -46,7 +67,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
     let policy = || {
         let policy = access::server_policy(settings, names);
-        format!("The server's role needs this policy ([aws.access] would attach it):\n{policy}")
+        format!("The server's role needs this policy ([aws.access] would attach it):\n{policy:#}")
     };
     settings.aws.access.is_none().then(policy)
 }

@@ -13,7 +13,7 @@ use crate::names::Names;
 
 /// The version of a document of our own: without it SQS takes the document for the older language
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
-const VERSION: &str = "2012-10-17";
+pub(crate) const VERSION: &str = "2012-10-17";
 
 /// How large a service lets a document be.
 #[derive(Clone, Copy, Debug)]

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words};
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
-use provision_core::output::Output;
+use provision_core::output::{Output, OutputSource};
+use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::probe::{METADATA, Probe, Probes};
 use provision_core::provider::{
     BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
@@ -28,8 +29,9 @@ use crate::config::Settings;
 use crate::credential::{self, Session};
 use crate::error::is_not_seen;
 use crate::names::{Account, Names, Part};
+use crate::permissions::document;
 use crate::resources::access::{self, Recalled};
-use crate::resources::{bucket, cors, notification, queue, run_queue};
+use crate::resources::{Facets, bucket, cors, notification, queue, run_queue};
 use crate::{contents, hearing, orphans, outputs, probes};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -71,6 +73,18 @@ impl ProviderConfig for Settings {
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
+    fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words> {
+        let words = || {
+            Some(match Part::of(address).ok()? {
+                Part::Bucket => Vec::from_iter(bucket::in_words(self, Facets::of(facet).ok()?, value)),
+                Part::Queue | Part::RunQueue => Vec::from_iter(queue::in_words(self, Facets::of(facet).ok()?, value)),
+                Part::Notification => Vec::from_iter(notification::in_words(Facets::of(facet).ok()?, value)),
+                Part::Access => access::in_words(self, Facets::of(facet).ok()?, value),
+            })
+        };
+        words().unwrap_or_default()
+    }
+
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
@@ -89,6 +103,26 @@ impl ProviderConfig for Settings {
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
         Ok(outputs::outputs(self, &credential::region(self.aws.region.as_deref(), connection).await?))
     }
+
+    async fn permissions(&self, task: Task, syntax: Syntax, connection: &Connection) -> Result<Document, Error> {
+        let names = names_of_rights(self, connection).await;
+        Ok(match task {
+            Task::Server => document::of_server(self, &names, syntax, &access::server_policy(self, &names)),
+            command => document::of_command(self, &names, command, syntax),
+        })
+    }
+
+    async fn trust(&self, repository: &Repository, syntax: Syntax, connection: &Connection) -> Result<Document, Error> {
+        Ok(document::of_repository(self, &names_of_rights(self, connection).await, repository, syntax))
+    }
+}
+
+/// The names as far as they are known without asking.
+async fn names_of_rights(settings: &Settings, connection: &Connection) -> Names {
+    let region = credential::region(settings.aws.region.as_deref(), connection).await;
+    let region = region.unwrap_or_else(|_| document::ANY.to_owned());
+    let account = settings.aws.account.as_deref().unwrap_or(document::ANY);
+    Names::of(settings, &Account { id: Some(account), region: &region, ..Account::default() })
 }
 
 impl<C> Provider<C> {
@@ -217,6 +251,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         // What we gave access to before, and is not there, is no blocker but drift.
         let other = self.access_obstructed.load(Ordering::Relaxed) && *recalled != before;
         if more || other { vec![Part::Access.address()] } else { Vec::new() }
+    }
+
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
+        outputs::sources(&self.settings)
     }
 
     fn outputs(&self) -> Vec<Output> {

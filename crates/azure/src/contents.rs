@@ -102,11 +102,12 @@ impl Content<'_> {
 /// One page: enough to say that it is not empty, and roughly by how much. What the second list has more are uploads that
 /// were begun and not committed.
 pub(crate) async fn contents(reader: &Reader, content: &Content<'_>) -> Result<Contents, Error> {
-    let found = content.open(reader, Listing::BlobsAndUploads).await?;
-    let Some((_, pages)) = found else { return Ok(Contents::default()) };
+    let (found, restorable_days) =
+        futures::join!(content.open(reader, Listing::BlobsAndUploads), restorable_days(reader, content.names));
+    let Some((_, pages)) = found? else { return Ok(Contents::default()) };
     let all = pages.with_uploads.unwrap_or_default();
     let begun = all.items.len().saturating_sub(pages.blobs.items.len());
-    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), ..count(&pages.blobs) })
+    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), restorable_days, ..count(&pages.blobs) })
 }
 
 /// What can be read in a container; `None` if there is no such container. Uncommitted blocks are no blobs: nobody can read
@@ -169,7 +170,24 @@ async fn delete_batch(writer: &Writer, store: &BlobStore, items: Vec<BlobItem>) 
 
 fn count(page: &BlobPage) -> Contents {
     let objects = u64::try_from(page.items.len()).unwrap_or(u64::MAX);
-    Contents { objects, uploads: 0, more: page.next.is_some() }
+    let sizes = page.items.iter().filter_map(|item| item.properties.as_ref()?.content_length);
+    let bytes = sizes.fold(0, u64::saturating_add);
+    Contents { objects, bytes, more: page.next.is_some(), ..Contents::default() }
+}
+
+/// For how many days what is deleted from a container can be restored after that went too: both kinds of soft deletion must be on
+/// (<https://learn.microsoft.com/azure/storage/blobs/soft-delete-container-overview>). With the account all goes at once.
+async fn restorable_days(reader: &Reader, names: &Names) -> Option<u64> {
+    if !names.account_is_shared {
+        return None;
+    }
+    // The listing is what counts; whoever may not look at the account's properties is told by the look at its CORS rules.
+    let service = reader.get_blob_service(&names.account_id()).await.ok()??;
+    let days = |name: &str| {
+        let policy = service.properties.rest.get(name)?;
+        policy["days"].as_u64().filter(|_| policy["enabled"] == true)
+    };
+    Some(days("deleteRetentionPolicy")?.min(days("containerDeleteRetentionPolicy")?))
 }
 
 /// What is listed of a container.

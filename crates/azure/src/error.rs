@@ -6,6 +6,8 @@ use provision_core::error::{absent_if, by_status, root_cause};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
+use crate::permissions;
+
 /// "When a container is deleted, a container with the same name can't be created for at least 30 seconds"
 /// (<https://learn.microsoft.com/rest/api/storageservices/delete-container#remarks>); the same holds for queues.
 const BEING_DELETED: RetryClass = RetryClass::Settling {
@@ -239,10 +241,19 @@ fn final_by_code(code: &str) -> Option<(ErrorKind, RetryClass)> {
 /// What to do about it.
 fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
     let known = what_to_name(code).or_else(|| what_keeps_it(code));
-    known.map(str::to_owned).or_else(|| match kind {
+    let needed: Vec<_> = permissions::of(operation).iter().map(|permission| format!("`{permission}`")).collect();
+    // The role, since most have it so; the rights, for who makes one.
+    let of_data = (code == "AuthorizationPermissionMismatch").then(|| {
+        format!(
+            "give this identity the role Storage Blob Data Contributor on the account, or {}, then run the same command again",
+            needed.join(" and ")
+        )
+    });
+    known.map(str::to_owned).or(of_data).or_else(|| match kind {
         ErrorKind::Unauthenticated => Some("renew the credentials (`az login`, or a new client secret)".to_owned()),
         ErrorKind::PermissionDenied => {
-            Some(format!("grant `{operation}` to the identity in use, then run the same command again"))
+            let needed = if needed.is_empty() { format!("`{operation}`") } else { needed.join(" and ") };
+            Some(format!("grant {needed} to the identity in use, then run the same command again"))
         }
         _ => None,
     })
@@ -290,9 +301,6 @@ fn what_keeps_it(code: &str) -> Option<&'static str> {
         }
         "KeyBasedAuthenticationNotPermitted" => {
             "shared keys are disabled on this account: give this identity the role Storage Blob Data Contributor on it"
-        }
-        "AuthorizationPermissionMismatch" => {
-            "give this identity the role Storage Blob Data Contributor on the account, then run the same command again"
         }
         "AuthorizationFailure" => "the account's firewall may refuse this machine: run from a network that it lets in",
         "LeaseIdMissing" | "LeaseIdMismatchWithBlobOperation" | "LeaseIdMismatchWithContainerOperation" => {

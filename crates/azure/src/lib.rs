@@ -14,6 +14,7 @@
 
 mod config;
 mod names;
+mod permissions;
 mod tags;
 mod error;
 mod client;

@@ -1,13 +1,15 @@
 //! The settings for the server, what deserves a warning each time, and what is left to the user.
 
 use provision_core::Error;
-use provision_core::output::{Output, Setting};
+use provision_core::output::{Output, OutputSource, Setting};
+use provision_core::retention;
 
 use crate::blockers::missing;
 use crate::client::Reader;
 use crate::config::Settings;
-use crate::names::{EVENT_GRID, Names};
-use crate::resources::access;
+use crate::names::{EVENT_GRID, Names, Part};
+use crate::resources::cors::CorsFacet;
+use crate::resources::{Facets as _, access};
 
 /// The settings for the server.
 pub(crate) fn outputs(settings: &Settings, key: Setting) -> Vec<Output> {
@@ -23,6 +25,20 @@ pub(crate) fn outputs(settings: &Settings, key: Setting) -> Vec<Output> {
         Output::new("BUCKET_QUEUE", queue),
         Output { name: "AZURE_STORAGE_KEY".to_owned(), value: key },
     ]
+}
+
+/// What decides each. The host is known by the CORS rule alone, and not where that has origins of its own; which of the keys was
+/// given out is nowhere on record.
+pub(crate) fn sources(settings: &Settings) -> Vec<(&'static str, OutputSource)> {
+    let (address, facet) = (Part::Cors.address(), CorsFacet::Rule.name());
+    let origins = || OutputSource::Field { address, facet, field: "origins" };
+    let host = settings.azure.cors.origins.is_none().then(|| ("HOST", origins()));
+    let part = |part: Part| OutputSource::Part(part.address());
+    let mut others = vec![("BUCKET", part(Part::Container)), ("BUCKET_QUEUE", part(Part::Queue))];
+    if settings.azure.account.create {
+        others.push(("AZURE_STORAGE_KEY", part(Part::Account)));
+    }
+    host.into_iter().chain(others).collect()
 }
 
 /// The key that the plan file picks; none where shared keys are disabled, since a request signed with one is refused then
@@ -52,8 +68,8 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
     });
     let leftover = leftover_mark.then(|| {
         format!(
-            "storage account `{}` carries this deployment's mark of an earlier `create = true`: with `create = false` it \
-             is used, never deleted, and the mark is left alone; with `create = true` it is this deployment's again",
+            "storage account `{}` carries this deployment's tags of an earlier `create = true`: with `create = false` it \
+             is used, never deleted, and they are left alone; with `create = true` it is this deployment's again",
             settings.azure.account.name
         )
     });
@@ -62,7 +78,10 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
          group): one of a former name is not found"
             .to_owned()
     });
-    unregistered.into_iter().chain(leftover).chain(unlisted).collect()
+    let queue = format!("queue `{}`", settings.queue_name());
+    let brief = retention::warning(&queue, "message_ttl_s", settings.azure.events.message_ttl_s);
+    let brief = brief.filter(|_| settings.azure.queue.enabled);
+    unregistered.into_iter().chain(leftover).chain(unlisted).chain(brief).collect()
 }
 
 /// The commands that give a server its rights, where the plan file names no identity that would get them.
@@ -71,7 +90,7 @@ pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
         format!(
             "The server signs with AZURE_STORAGE_KEY, or its identity needs these roles ([azure.access] would assign \
              them):\n{}",
-            access::commands(names).join("\n")
+            access::commands(names, None).join("\n")
         )
     };
     settings.azure.access.is_none().then(commands)

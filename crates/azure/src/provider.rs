@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
-use provision_core::output::{Output, Setting};
+use provision_core::output::{Output, OutputSource, Setting};
+use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
@@ -27,6 +28,7 @@ use crate::credential::{self, Session};
 use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
+use crate::permissions::document;
 use crate::resources::events::LeftSpare;
 use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
@@ -94,6 +96,21 @@ impl ProviderConfig for Settings {
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
+    fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words> {
+        let words = || {
+            Some(match Part::of(address).ok()? {
+                Part::ResourceGroup => Vec::from_iter(resource_group::in_words(Facets::of(facet).ok()?, value)),
+                Part::Account => Vec::from_iter(account::in_words(Facets::of(facet).ok()?, value)),
+                Part::Container => Vec::from_iter(container::in_words(Facets::of(facet).ok()?, value)),
+                Part::Cors => Vec::from_iter(cors::in_words(self, Facets::of(facet).ok()?, value)),
+                Part::Queue => Vec::from_iter(queue::in_words(Facets::of(facet).ok()?)),
+                Part::Events => events::in_words(Facets::of(facet).ok()?, value),
+                Part::Access => Vec::from_iter(access::in_words(Facets::of(facet).ok()?, value)),
+            })
+        };
+        words().unwrap_or_default()
+    }
+
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(&self.azure, connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
@@ -102,6 +119,27 @@ impl ProviderConfig for Settings {
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
         let (clients, session) = credential::connect(&self.azure, connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
+    }
+
+    async fn permissions(&self, task: Task, syntax: Syntax, _connection: &Connection) -> Result<Document, Error> {
+        let names = Names::of(self);
+        Ok(match task {
+            Task::Server => {
+                let principal = self.azure.access.as_ref().map(|access| access.principal_id.as_str());
+                let commands = access::commands(&names, principal);
+                document::of_server(self, &access::assigned(&names), &commands, syntax)
+            }
+            command => document::of_command(self, &names, command, syntax),
+        })
+    }
+
+    async fn trust(
+        &self,
+        repository: &Repository,
+        syntax: Syntax,
+        _connection: &Connection,
+    ) -> Result<Document, Error> {
+        Ok(document::of_repository(self, repository, syntax))
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -208,6 +246,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let look_again = !unknown.is_empty();
         self.recalled.lock().unwrap_or_else(PoisonError::into_inner).extend(unknown);
         look_again.then(|| Part::Access.address()).into_iter().collect()
+    }
+
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
+        outputs::sources(&self.settings)
     }
 
     fn outputs(&self) -> Vec<Output> {

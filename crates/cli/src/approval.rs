@@ -10,7 +10,7 @@ use provision_core::{Error, ErrorKind, engine};
 use crate::exit::Failure;
 use crate::plan_files::Checked;
 use crate::session::Session;
-use crate::view::{self, View};
+use crate::view::{self, Consent, View};
 
 /// Without a terminal nobody can answer: say so before anything is sent.
 pub(crate) fn can_ask(yes: bool) -> Result<(), Failure> {
@@ -30,7 +30,8 @@ pub(crate) async fn approved(
 ) -> Result<(Box<dyn Provisioner>, ChangeSet), Failure> {
     let provider = session.provisioner(checked, view).await?;
     let set = checked.change_set(provider.as_ref(), intent, view).await?;
-    view.change_set(&set);
+    let consent = if question.is_some() { Consent::Asked } else { Consent::Given };
+    view.change_set(&set, consent);
     let blockers = set.blockers();
     if !blockers.is_empty() {
         return Err(Failure::Errors(blockers));

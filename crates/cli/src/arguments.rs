@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use provision_core::permissions::Repository;
 
 use crate::clouds::{CloudId, InCloud};
 
@@ -20,7 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Print JSON: one document for plan, drift and output, a line for each event for apply and destroy.
+    /// Print JSON: one document for plan, drift and output, one a line for apply and destroy.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Colour the output: auto, always or never.
@@ -73,12 +75,22 @@ pub(crate) enum Command {
         /// The plan file [default: provision.toml, or plans/CLOUD.toml].
         plan_file: Option<PathBuf>,
     },
-    /// Print the JSON Schema of plan files.
-    Schema,
+    /// Print the JSON Schema of plan files, or of what `--json` prints.
+    Schema {
+        /// What it is of.
+        #[arg(long = "for", value_name = "DOCUMENT", default_value = "plan-file")]
+        of: Document,
+    },
     /// Print a saved change set; nothing is sent.
     Show {
         /// A file that `plan --out` wrote.
         change_set: PathBuf,
+        /// How to print it.
+        #[arg(long, default_value = "text", value_parser = format_of(PLAN_FORMATS))]
+        format: ReportFormat,
+        /// Also write it into a file, which is replaced: FORMAT is markdown, gitlab or json. May be repeated.
+        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PLAN_FORMATS))]
+        report: Vec<Report>,
     },
     /// The sandbox by itself: copies of the clouds on this machine, for any client.
     #[command(subcommand)]
@@ -115,6 +127,9 @@ pub(crate) enum SandboxAction {
         /// Let the services' own waits take as long as they do, as a queue's name of a minute: a rehearsal waits a second.
         #[arg(long)]
         real_time: bool,
+        /// Let the credentials that are printed do what a document of `permissions --for` says, and nothing else.
+        #[arg(long, value_name = "FILE")]
+        identity: Vec<PathBuf>,
         /// Make what these plan files take for granted: roles, projects, service accounts, subscriptions, principals.
         plan_files: Vec<PathBuf>,
     },
@@ -148,6 +163,12 @@ pub(crate) enum Action {
         /// Also delete every object in the bucket; give its name to confirm.
         #[arg(long, value_name = "BUCKET", requires = "destroy")]
         delete_data: Option<String>,
+        /// How to print it.
+        #[arg(long, default_value = "text", value_parser = format_of(PLAN_FORMATS))]
+        format: ReportFormat,
+        /// Also write it into a file, which is replaced: FORMAT is markdown, gitlab or json. May be repeated.
+        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PLAN_FORMATS))]
+        report: Vec<Report>,
     },
     /// Make the cloud what the plan file says, or execute a saved change set.
     ///
@@ -166,9 +187,12 @@ pub(crate) enum Action {
     Drift {
         /// The plan files [default: provision.toml, or plans/CLOUD.toml].
         plan_files: Vec<PathBuf>,
-        /// How to write the report.
-        #[arg(long, default_value = "text")]
+        /// How to print it.
+        #[arg(long, default_value = "text", value_parser = format_of(DRIFT_FORMATS))]
         format: ReportFormat,
+        /// Also write it into a file, which is replaced: FORMAT is markdown, junit, sarif or json. May be repeated.
+        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(DRIFT_FORMATS))]
+        report: Vec<Report>,
     },
     /// Delete what provision created; leave what it adopted.
     ///
@@ -186,6 +210,23 @@ pub(crate) enum Action {
         /// Also delete everything left over that the plan file no longer names.
         #[arg(long)]
         orphans: bool,
+    },
+    /// Print the rights that a command or the server needs, as the cloud takes them. Sends nothing.
+    ///
+    /// They are on what the plan file names, and no more than this command needs with it. What to do with the document is told
+    /// beside it, on the other stream.
+    Permissions {
+        /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+        plan_file: Option<PathBuf>,
+        /// What the rights are for.
+        #[arg(long = "for", value_name = "WHAT", required_unless_present = "trust")]
+        task: Option<RightsFor>,
+        /// How to write them.
+        #[arg(long, default_value = "cloud")]
+        format: RightsFormat,
+        /// Print what lets CI jobs of a repository in without a secret: `github:ORG/REPO`, or `gitlab:GROUP/PROJECT`.
+        #[arg(long, value_name = "REPOSITORY")]
+        trust: Option<Repository>,
     },
     /// Print the settings for the server. Sends nothing unless secrets are asked for.
     Output {
@@ -248,31 +289,118 @@ pub(crate) struct Verify {
     /// Exit with 2 too if a hop is not proven.
     #[arg(long)]
     pub(crate) strict: bool,
-    /// How to write the report.
-    #[arg(long, default_value = "text")]
-    pub(crate) format: ProofFormat,
+    /// How to print it.
+    #[arg(long, default_value = "text", value_parser = format_of(PROOF_FORMATS))]
+    pub(crate) format: ReportFormat,
+    /// Also write it into a file, which is replaced: FORMAT is junit. May be repeated.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PROOF_FORMATS))]
+    pub(crate) report: Vec<Report>,
 }
 
-/// How the report of a proof is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProofFormat {
-    /// For people.
-    Text,
-    /// A test case for each hop, for CI.
-    Junit,
-}
-
-/// How a drift report is written.
+/// How what was found is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// For people.
     Text,
-    /// A table, for the summary of a CI job.
+    /// A table, for a pull request or the summary of a CI job.
     Markdown,
-    /// A test case for each resource, for CI.
+    /// A test case for each resource, or for each hop, for CI.
     Junit,
     /// A result for each facet at its line of the plan file, for code scanning.
     Sarif,
+    /// How many resources change, for GitLab's merge requests.
+    Gitlab,
+    /// What `--json` prints.
+    Json,
+}
+
+/// What a plan can be written as; as JSON it is printed with `--json`.
+const PLAN_FORMATS: &[ReportFormat] =
+    &[ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Gitlab, ReportFormat::Json];
+/// What a look for drift can be written as.
+const DRIFT_FORMATS: &[ReportFormat] =
+    &[ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Junit, ReportFormat::Sarif, ReportFormat::Json];
+
+/// What a proof can be written as.
+const PROOF_FORMATS: &[ReportFormat] = &[ReportFormat::Text, ReportFormat::Junit];
+
+/// Read one of these formats.
+fn format_of(formats: &'static [ReportFormat]) -> impl TypedValueParser<Value = ReportFormat> {
+    let names = formats.iter().filter_map(ReportFormat::to_possible_value);
+    PossibleValuesParser::new(names).try_map(|name| ReportFormat::from_str(&name, false))
+}
+
+/// A report into a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) format: ReportFormat,
+    pub(crate) file: PathBuf,
+}
+
+/// Read `FORMAT=FILE` of one of these formats; a text is printed, and colours are of a terminal.
+fn report_of(
+    formats: &'static [ReportFormat],
+) -> impl Fn(&str) -> Result<Report, String> + Clone + Send + Sync + 'static {
+    let offered = || formats.iter().filter(|format| **format != ReportFormat::Text);
+    move |text: &str| {
+        let (name, file) = text.split_once('=').unwrap_or((text, ""));
+        let names = offered().filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let format = ReportFormat::from_str(name, false).ok().filter(|format| offered().any(|one| one == format));
+        match format {
+            Some(format) if !file.is_empty() => Ok(Report { format, file: file.into() }),
+            Some(_) => Err(format!("no file: write `{name}=FILE`")),
+            None => Err(format!("`{name}` is none of {names}")),
+        }
+    }
+}
+
+/// What a schema is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Document {
+    /// Plan files.
+    PlanFile,
+    /// What `plan --json` and `show --json` print.
+    Plan,
+    /// A line of what `apply --json`, `destroy --json` and `verify --json` print.
+    Events,
+    /// What `drift --json` prints.
+    Drift,
+    /// What `output --json` prints.
+    Output,
+}
+
+/// What rights are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RightsFor {
+    /// Looking at what apply or destroy would do: no right to write anything.
+    Plan,
+    /// Making the cloud what the plan file says.
+    Apply,
+    /// Finding out whether somebody changed the cloud: no right to write anything.
+    Drift,
+    /// Deleting it, with data and left-over queues and topics.
+    Destroy,
+    /// What the server does.
+    Server,
+    /// Proving that files and events get through, with a probe.
+    Verify,
+}
+
+/// Read what rights are for, in a cloud whose file store cannot be proven.
+pub(crate) fn rights_but_for_verify() -> impl TypedValueParser<Value = RightsFor> {
+    let others = RightsFor::value_variants().iter().filter(|of| **of != RightsFor::Verify);
+    PossibleValuesParser::new(others.filter_map(RightsFor::to_possible_value))
+        .try_map(|name| RightsFor::from_str(&name, false))
+}
+
+/// How rights are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RightsFormat {
+    /// As the cloud takes them.
+    Cloud,
+    /// For Terraform.
+    Terraform,
 }
 
 /// How settings are written.

@@ -40,6 +40,14 @@ pub(crate) enum InCloud<A: Subcommand, P: Subcommand> {
 }
 
 impl<A: Subcommand, P: Subcommand + From<A>> InCloud<A, P> {
+    /// What is to be known of what to do there.
+    pub(crate) fn ask<T>(&self, action: impl FnOnce(&A) -> T, provable: impl FnOnce(&P) -> T) -> T {
+        match self {
+            Self::Aws(asked) => provable(asked),
+            Self::Gcp(asked) | Self::Azure(asked) => action(asked),
+        }
+    }
+
     /// The cloud and what to do there.
     pub(crate) fn parts(self) -> (CloudId, P) {
         match self {
@@ -62,6 +70,8 @@ type Seed = fn(&Sandbox, &dyn Fn(&str) -> Option<String>) -> Result<(), Error>;
 struct Row {
     /// The first word of its commands, its section and its addresses.
     name: &'static str,
+    /// What people call it.
+    title: &'static str,
     /// What it calls that which pays.
     account: &'static str,
     /// What it calls the place where its things are.
@@ -82,6 +92,7 @@ struct Row {
 
 static AWS: Row = Row {
     name: "aws",
+    title: "AWS",
     account: "account",
     region: "region",
     example: include_str!("../../../plans/aws.toml"),
@@ -98,6 +109,7 @@ static AWS: Row = Row {
 
 static GCP: Row = Row {
     name: "gcp",
+    title: "Google Cloud",
     account: "project",
     region: "location",
     example: include_str!("../../../plans/gcp.toml"),
@@ -112,6 +124,7 @@ static GCP: Row = Row {
 
 static AZURE: Row = Row {
     name: "azure",
+    title: "Azure",
     account: "subscription",
     region: "location",
     example: include_str!("../../../plans/azure.toml"),
@@ -164,6 +177,11 @@ impl CloudId {
     /// The first word of its commands, its section and its addresses.
     pub(crate) const fn name(self) -> &'static str {
         self.row().name
+    }
+
+    /// What people call it.
+    pub(crate) const fn title(self) -> &'static str {
+        self.row().title
     }
 
     /// What it calls that which pays, and where its things are.

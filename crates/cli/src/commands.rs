@@ -7,6 +7,7 @@ mod drift;
 mod init;
 mod man;
 mod output;
+mod permissions;
 mod plan;
 mod sandbox;
 mod schema;
@@ -22,18 +23,19 @@ use anstream::ColorChoice;
 use crate::arguments::{Action, Arguments, Command, Global, Provable, SandboxAction};
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
+use crate::reports::Reporting;
 use crate::session::Invocation;
 use crate::signals::Signals;
 use crate::trace;
 use crate::view::human::Human;
-use crate::view::json::Json;
+use crate::view::json::{Json, Prints};
 use crate::view::{self, View};
 
 /// Run a command and show how it ended.
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     let global = arguments.global;
     choose_color(&global);
-    let view = choose_view(&global);
+    let view = choose_view(&global, &arguments.command);
     let ended = perform(arguments.command, &global, &view).await;
     if let Some(reason) = trace::cut_off() {
         view::diagnostic(&format!("warning: the trace is not complete: {reason}\n"));
@@ -55,10 +57,13 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         }
         Command::Init { cloud } => init::run(cloud),
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
-        Command::Schema => schema::run(),
-        Command::Show { change_set } => show::run(&change_set, view.as_ref()),
-        Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, plan_files }) => {
-            sandbox::serve(dir, port, faults, real_time, &plan_files, global.timeout).await
+        Command::Schema { of } => schema::run(of),
+        Command::Show { change_set, format, report } => {
+            show::run(&change_set, Reporting { format, files: report }, global, view.as_ref())
+        }
+        Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, identity, plan_files }) => {
+            let serving = sandbox::Serving { dir, port, faults, real_time, identity };
+            sandbox::serve(serving, &plan_files, global.timeout).await
         }
         Command::Sandbox(SandboxAction::Reset { dir }) => sandbox::reset(&dir),
         Command::Completions { shell } => completions::run(shell),
@@ -75,14 +80,21 @@ async fn act(action: Provable, cloud: CloudId, global: &Global, view: &Arc<dyn V
         Provable::Everywhere(action) => action,
     };
     match action {
-        Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data } => {
-            let wanted = plan::Wanted { out, detailed_exitcode, orphans, destroy, delete_data };
-            signals.unless_stopped(plan::run(plan_file, cloud, wanted, global, view.as_ref())).await
+        Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data, format, report } => {
+            let reporting = Reporting { format, files: report };
+            let wanted = plan::Wanted { out, detailed_exitcode, orphans, destroy, delete_data, reporting };
+            plan::run(plan_file, cloud, wanted, invocation).await
         }
         Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, invocation).await,
-        Action::Drift { plan_files, format } => drift::run(plan_files, cloud, format, invocation).await,
+        Action::Drift { plan_files, format, report } => {
+            drift::run(plan_files, cloud, Reporting { format, files: report }, invocation).await
+        }
         Action::Destroy { plan_file, yes, delete_data, orphans } => {
             destroy::run(plan_file, cloud, yes, delete_data, orphans, invocation).await
+        }
+        Action::Permissions { plan_file, task, format, trust } => {
+            let wanted = permissions::Wanted { task, format, trust };
+            signals.unless_stopped(permissions::run(plan_file, cloud, wanted, view.as_ref())).await
         }
         Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
             let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());
@@ -102,9 +114,24 @@ fn choose_color(global: &Global) {
     choice.write_global();
 }
 
-fn choose_view(global: &Global) -> Arc<dyn View> {
+fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
+    let prints = match command {
+        Command::InCloud(command) => command.ask(prints, |provable| match provable {
+            Provable::Everywhere(action) => prints(action),
+            Provable::Verify(_) => Prints::Proof,
+        }),
+        _ => Prints::Document,
+    };
     match global.json {
-        true => Arc::new(Json { quiet: global.quiet }),
+        true => Arc::new(Json::new(global.quiet, prints)),
         false => Arc::new(Human::new(global)),
+    }
+}
+
+/// What it prints as JSON.
+const fn prints(action: &Action) -> Prints {
+    match action {
+        Action::Apply { .. } | Action::Destroy { .. } => Prints::Run,
+        _ => Prints::Document,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use provision_core::plan_file::PlanFileError;
+use provision_core::plan_file::{PlanFileError, Problem};
 use provision_core::{Error, ErrorKind};
 
 /// The exit codes, as the help and the manual show them.
@@ -105,6 +105,16 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// The errors, for reports: each problem of a plan file is one.
+    pub(crate) fn errors(&self) -> Vec<Error> {
+        match self {
+            Self::PlanFiles(errors) => errors.iter().flat_map(of_plan_file).collect(),
+            Self::Errors(errors) | Self::Shown(_, errors) => errors.clone(),
+            Self::Usage(message) => vec![Error::new(ErrorKind::Refused, message)],
+            Self::Stopped(_, error) => vec![error.clone()],
+        }
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -113,6 +123,21 @@ impl Failure {
             Self::Shown(exit, _) | Self::Stopped(exit, _) => *exit,
         }
     }
+}
+
+fn of_plan_file(file: &PlanFileError) -> Vec<Error> {
+    let named = |error: Error| match file.plan_file() {
+        Some(name) => error.with_plan_file(name),
+        None => error,
+    };
+    let error = |problem: Problem| {
+        let error = Error::new(ErrorKind::Refused, problem.message).with_message(problem.label);
+        let error = named(error.on_line(problem.position.line));
+        problem.help.iter().fold(error, |error, help| error.with_hint(help))
+    };
+    let problems: Vec<_> = file.problems().into_iter().map(error).collect();
+    let whole = || vec![named(Error::new(ErrorKind::Refused, file.to_string()))];
+    if problems.is_empty() { whole() } else { problems }
 }
 
 /// How a command ends.

@@ -2,7 +2,7 @@
 
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, rights_but_for_verify};
 use crate::clouds::CloudId;
 use crate::exit;
 
@@ -34,6 +34,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision CLOUD plan", "show what `provision CLOUD apply` would do"),
             ("provision CLOUD plan --out tfplan", "save it for `provision CLOUD apply tfplan`"),
             ("provision CLOUD plan prod.toml --detailed-exitcode", "exit with 2 if there is anything to do"),
+            ("provision CLOUD plan --report markdown=plan.md", "also as a comment for a pull request"),
         ],
     ),
     (
@@ -49,6 +50,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision CLOUD drift", "compare the cloud with what was applied"),
             ("provision CLOUD drift plans/a.toml plans/b.toml --format markdown", "for the summary of a CI job"),
+            ("provision CLOUD drift --report junit=drift.xml --report sarif=drift.sarif", "one look, several reports"),
         ],
     ),
     (
@@ -56,6 +58,17 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision CLOUD destroy", "show what would be deleted, ask, and delete it"),
             ("provision CLOUD destroy --delete-data acme-files", "with every object in that bucket"),
+        ],
+    ),
+    (
+        "CLOUD permissions",
+        &[
+            ("provision CLOUD permissions --for apply > rights", "what whoever applies must be allowed to do"),
+            (
+                "provision CLOUD permissions prod.toml --for drift --format terraform",
+                "the same of drift, for Terraform",
+            ),
+            ("provision CLOUD permissions --trust github:acme/infra", "let CI jobs in without a secret"),
         ],
     ),
     (
@@ -70,14 +83,29 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "CLOUD verify",
         &[
             ("provision CLOUD verify", "prove that files and events get through"),
-            ("provision CLOUD verify prod.toml --strict --format junit", "for CI: what is not proven fails too"),
+            (
+                "provision CLOUD verify prod.toml --strict --report junit=verify.xml",
+                "for CI: what is not proven fails too",
+            ),
             ("provision CLOUD verify --read-only", "look, and ask as a browser asks; write nothing"),
         ],
     ),
     ("init", &[("provision init CLOUD > provision.toml", "a plan file with every setting and its default")]),
     ("validate", &[("provision validate provision.toml", "check it; all that is wrong is told at once")]),
-    ("schema", &[("provision schema > provision.schema.json", "for an editor that checks TOML")]),
-    ("show", &[("provision show tfplan", "what `plan --out tfplan` saved")]),
+    (
+        "schema",
+        &[
+            ("provision schema > provision.schema.json", "for an editor that checks TOML"),
+            ("provision schema --for events > events.schema.json", "for who reads what `apply --json` prints"),
+        ],
+    ),
+    (
+        "show",
+        &[
+            ("provision show tfplan", "what `plan --out tfplan` saved"),
+            ("provision show tfplan --report gitlab=tfplan.json", "also the counts for GitLab's merge requests"),
+        ],
+    ),
     (
         "sandbox",
         &[
@@ -89,6 +117,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "sandbox serve",
         &[
             ("provision sandbox serve provision.toml", "with the roles and accounts that it takes for granted"),
+            (
+                "provision sandbox serve --identity rights provision.toml",
+                "with no more rights than `permissions` printed",
+            ),
             ("provision sandbox serve --port 4600 --faults faults.toml", "on known ports, with faults on purpose"),
         ],
     ),
@@ -122,7 +154,18 @@ pub(crate) fn parse() -> Result<Arguments, clap::Error> {
 
 /// The whole command line.
 pub(crate) fn command() -> Command {
-    described(Arguments::command(), "")
+    let clouds = CloudId::ALL.iter().map(|cloud| cloud.name());
+    described(clouds.fold(Arguments::command(), |command, cloud| command.mut_subcommand(cloud, with_rights)), "")
+}
+
+/// The commands of a cloud, where rights are printed of those that there are.
+fn with_rights(cloud: Command) -> Command {
+    if cloud.find_subcommand("verify").is_some() {
+        return cloud;
+    }
+    cloud.mut_subcommand("permissions", |permissions| {
+        permissions.mut_arg("task", |task| task.value_parser(rights_but_for_verify()))
+    })
 }
 
 fn described(command: Command, path: &str) -> Command {

@@ -8,22 +8,54 @@ use crate::help;
 
 /// Words of other tools and what stands for them; `CLOUD` is the cloud that was typed.
 const WORDS: &[(&str, &str)] = &[
+    ("amazon", "`aws` is its name here"),
+    ("google", "`gcp` is its name here"),
+    ("gcloud", "`gcp` is its name here"),
+    ("az", "`azure` is its name here"),
+    ("microsoft", "`azure` is its name here"),
     ("import", "set `adopt = true` under the resource's section: `provision CLOUD apply` then takes over what exists"),
     ("refresh", "there is no state to refresh: `provision CLOUD drift` looks at the cloud itself"),
     (
         "state",
         "there is no state file: tags on the resources say whose they are, and `provision CLOUD plan` reads them",
     ),
+    ("force-unlock", "there is no state file, and no lock"),
+    ("taint", "nothing is made anew: `provision CLOUD apply` repairs what differs"),
+    ("untaint", "nothing is made anew: `provision CLOUD apply` repairs what differs"),
+    ("workspace", "a plan file for each deployment is enough: `provision CLOUD plan staging.toml`"),
+    ("preview", "`provision CLOUD plan` shows what would be done"),
+    ("diff", "`provision CLOUD plan` shows what would be done"),
+    ("up", "`provision CLOUD apply` does it"),
+    ("create", "`provision CLOUD apply` does it"),
+    ("down", "`provision CLOUD destroy` does it"),
+    ("delete", "`provision CLOUD destroy` does it"),
+    ("status", "`provision CLOUD drift` tells whether the cloud is as it was applied"),
 ];
 
-/// Flags of other tools.
-const FLAGS: &[(&str, &str)] = &[
-    ("auto-approve", "`--yes` is the flag"),
-    ("var", "plan files read variables: `${env:NAME}`, or `${env:NAME:-default}`"),
-    ("var-file", "plan files read variables: `${env:NAME}`, or `${env:NAME:-default}`"),
+/// Flags of other tools, the flag of ours that a command must have for the hint to be true (none: any), and the hint. The first
+/// that fits is given; `CLOUD` is the cloud that was typed.
+const FLAGS: &[(&[&str], &str, &str)] = &[
+    (&["auto-approve", "y"], "yes", "`--yes` is the flag"),
+    (&["auto-approve", "y", "yes"], "", "only apply and destroy ask, and have `--yes`"),
+    (&["force"], "yes", "`--yes` does not ask; nothing else is forced"),
+    (&["input"], "yes", "without a terminal nobody is asked: add `--yes`"),
+    (&["var", "var-file"], "", "plan files read variables: `${env:NAME}`, or `${env:NAME:-default}`"),
+    (&["target", "exclude"], "", "a plan file is applied as a whole; a plan file for each deployment keeps them apart"),
+    (&["replace"], "", "nothing is made anew: `provision CLOUD apply` repairs what differs"),
+    (&["refresh-only"], "", "`provision CLOUD drift` does it"),
+    (&["refresh"], "", "there is no state to refresh: every command looks at the cloud itself"),
+    (&["state", "lock", "lock-timeout"], "", "there is no state file, and no lock"),
+    (&["backend-config", "upgrade", "reconfigure", "migrate-state"], "", "there is no backend and no plugin to set up"),
+    (&["parallelism"], "", "what may be done at once is done at once"),
+    (&["dry-run", "check"], "", "`provision CLOUD plan` shows what would be done, and never writes"),
+    (&["raw"], "reveal", "name the setting: `provision CLOUD output provision.toml BUCKET`"),
+    (&["o", "output"], "out", "`--out` is the flag"),
+    (&["f", "file"], "", "the plan file has no flag before it: `provision CLOUD plan provision.toml`"),
+    (&["debug", "log"], "", "`--trace FILE` writes each request and its answer"),
+    (&["chdir"], "", "change the folder first, or name the plan file: `provision CLOUD plan folder/provision.toml`"),
 ];
 
-/// How many letters may differ in a word that is suggested: clap finds `drift` in `verify`.
+/// How many letters may differ in a word that is suggested: clap finds `drift` in `verify`, and `--trace` in `--force`.
 const MOST_DIFFERENT: usize = 2;
 
 /// The error with what to type instead, as far as it can be known from what was typed.
@@ -32,21 +64,38 @@ pub(crate) fn hinted(mut error: clap::Error, typed: &[String]) -> clap::Error {
         Some(ContextValue::String(name)) => name.clone(),
         _ => String::new(),
     };
+    let (word, flag) = (named(ContextKind::InvalidSubcommand), named(ContextKind::InvalidArg));
+    let command = meant(typed);
     let hint = match error.kind() {
-        ErrorKind::InvalidSubcommand => word_hint(&named(ContextKind::InvalidSubcommand), typed),
-        ErrorKind::UnknownArgument => flag_hint(&named(ContextKind::InvalidArg), typed),
+        ErrorKind::InvalidSubcommand => word_hint(&word, typed),
+        ErrorKind::UnknownArgument => flag_hint(&flag, typed, &command),
         _ => None,
     };
-    let word = named(ContextKind::InvalidSubcommand);
-    let far = error.get(ContextKind::SuggestedSubcommand).is_some_and(|suggested| !is_near(suggested, &word));
-    if hint.is_some() || far {
-        let suggestions = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::Suggested];
+    let far = |kind, word: &str| error.get(kind).is_some_and(|suggested| !is_near(suggested, word));
+    if hint.is_some() || far(ContextKind::SuggestedSubcommand, &word) || far(ContextKind::SuggestedArg, &flag) {
+        let suggestions = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg];
         suggestions.into_iter().for_each(|kind| drop(error.remove(kind)));
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(command.clone().render_usage()));
     }
+    // What clap suggests besides is to type a flag as a value, which is nobody's wish.
+    error.remove(ContextKind::Suggested);
     if let Some(hint) = hint {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
     }
     error
+}
+
+/// The command that the words lead to, as far as they are commands.
+fn meant(typed: &[String]) -> Command {
+    let mut command = help::command();
+    command.build();
+    for word in typed.iter().skip(1).filter(|word| !word.starts_with('-')) {
+        match command.find_subcommand(word) {
+            Some(sub) => command = sub.clone(),
+            None => break,
+        }
+    }
+    command
 }
 
 fn is_near(suggested: &ContextValue, word: &str) -> bool {
@@ -59,20 +108,15 @@ fn is_near(suggested: &ContextValue, word: &str) -> bool {
 }
 
 fn word_hint(word: &str, typed: &[String]) -> Option<String> {
-    let any = |clouds: &[CloudId]| match clouds {
-        [cloud] => cloud.to_string(),
-        clouds => format!("<{}>", clouds.iter().map(|cloud| cloud.name()).collect::<Vec<_>>().join("|")),
-    };
     let command = help::command();
-    let in_it = |cloud: &CloudId| command.find_subcommand(cloud.name()).is_some_and(|cloud| has(cloud, word));
+    let in_it = |cloud: &CloudId| has(in_a_cloud(&command, *cloud), word);
     let having: Vec<_> = CloudId::ALL.into_iter().filter(in_it).collect();
-    let named = typed.iter().find_map(|word| CloudId::named(word));
     if !having.is_empty() {
         // Where the cloud that is named does not have it, there is nothing to type instead.
-        let cloud = named.map_or_else(|| Some(any(&having)), |cloud| in_it(&cloud).then(|| cloud.to_string()));
+        let cloud = named(typed).map_or_else(|| Some(any(&having)), |cloud| in_it(&cloud).then(|| cloud.to_string()));
         return cloud.map(|cloud| format!("the cloud comes first: `provision {cloud} {word}`"));
     }
-    let cloud = named.map_or_else(|| any(&CloudId::ALL), |cloud| cloud.to_string());
+    let cloud = cloud(typed);
     if has(&command, word) {
         let first = if word == "init" { format!("init {cloud}") } else { word.to_owned() };
         return Some(format!("it stands without a cloud before it: `provision {first}`"));
@@ -80,30 +124,64 @@ fn word_hint(word: &str, typed: &[String]) -> Option<String> {
     WORDS.iter().find(|(other, _)| *other == word).map(|(_, hint)| hint.replace("CLOUD", &cloud))
 }
 
+/// The cloud that was typed, or any.
+fn cloud(typed: &[String]) -> String {
+    named(typed).map_or_else(|| any(&CloudId::ALL), |cloud| cloud.to_string())
+}
+
+fn named(typed: &[String]) -> Option<CloudId> {
+    typed.iter().find_map(|word| CloudId::named(word))
+}
+
+/// Any of these clouds, as it is typed.
+fn any(clouds: &[CloudId]) -> String {
+    match clouds {
+        [cloud] => cloud.to_string(),
+        clouds => format!("<{}>", clouds.iter().map(|cloud| cloud.name()).collect::<Vec<_>>().join("|")),
+    }
+}
+
+/// The commands of a cloud.
+fn in_a_cloud(command: &Command, cloud: CloudId) -> &Command {
+    command.find_subcommand(cloud.name()).unwrap_or(command)
+}
+
 fn has(command: &Command, word: &str) -> bool {
     command.find_subcommand(word).is_some()
 }
 
-fn flag_hint(flag: &str, typed: &[String]) -> Option<String> {
+fn flag_hint(flag: &str, typed: &[String], command: &Command) -> Option<String> {
     let (name, dashes) = match flag.strip_prefix("--") {
         Some(name) => (name, 2),
         None => (with_one_dash(flag, typed)?, 1),
     };
-    let known = FLAGS.iter().find(|(other, _)| *other == name).map(|(_, hint)| (*hint).to_owned());
-    known.or_else(|| (dashes == 1 && has_flag(&help::command(), name)).then(|| format!("`--{name}` has two dashes")))
+    if dashes == 1 && name.len() > 1 && has_flag(command, name) {
+        return Some(format!("`--{name}` has two dashes"));
+    }
+    let fits = |row: &&(&[&str], &str, &str)| row.0.contains(&name) && (row.1.is_empty() || has_flag(command, row.1));
+    let known = FLAGS.iter().find(fits).map(|(_, _, hint)| hint.replace("CLOUD", &cloud(typed)));
+    known.or_else(|| elsewhere(name, typed))
 }
 
-/// The word behind one dash in which a letter was taken for a flag, as Terraform's are written: `-auto-approve`, `-out=FILE`.
+/// The commands of a cloud that have a flag, for who has typed it after another.
+fn elsewhere(name: &str, typed: &[String]) -> Option<String> {
+    let (command, cloud) = (help::command(), cloud(typed));
+    let commands = in_a_cloud(&command, named(typed).unwrap_or(CloudId::ALL[0]));
+    let with_it = commands.get_subcommands().filter(|command| has_flag(command, name));
+    let commands: Vec<_> = with_it.map(|command| format!("`provision {cloud} {}`", command.get_name())).collect();
+    (!commands.is_empty()).then(|| format!("`--{name}` is a flag of {}", commands.join(" and ")))
+}
+
+/// What stands behind one dash of which a letter was taken for a flag, as Terraform's flags are written: `-auto-approve`,
+/// `-out=FILE`.
 fn with_one_dash<'t>(letter: &str, typed: &'t [String]) -> Option<&'t str> {
     let letter = letter.strip_prefix('-')?;
     let words = typed.iter().filter_map(|word| word.strip_prefix('-')).filter(|word| !word.starts_with('-'));
-    words.filter_map(|word| word.split('=').next()).find(|word| word.len() > 1 && word.contains(letter))
+    words.filter_map(|word| word.split('=').next()).find(|word| word.contains(letter))
 }
 
 fn has_flag(command: &Command, name: &str) -> bool {
-    ["help", "version"].contains(&name)
-        || command.get_arguments().any(|argument| argument.get_long() == Some(name))
-        || command.get_subcommands().any(|command| has_flag(command, name))
+    ["help", "version"].contains(&name) || command.get_arguments().any(|argument| argument.get_long() == Some(name))
 }
 
 #[cfg(test)]
@@ -131,6 +209,31 @@ mod tests {
             ("provision refresh", "`provision <aws|gcp|azure> drift` looks"),
             ("provision aws state list", "there is no state file"),
             ("provision aws apply --auto-approve", "tip: `--yes` is the flag"),
+            ("provision aws apply -y", "tip: `--yes` is the flag"),
+            ("provision aws plan --yes", "tip: only apply and destroy ask"),
+            ("provision aws drift -auto-approve", "tip: only apply and destroy ask"),
+            (
+                "provision aws apply -out=tfplan",
+                "tip: `--out` is a flag of `provision aws plan` and `provision aws output`",
+            ),
+            ("provision gcp apply --out tfplan", "tip: `--out` is a flag of `provision gcp plan`"),
+            ("provision aws apply -destroy", "tip: `--destroy` is a flag of `provision aws plan`"),
+            ("provision aws plan --output x", "tip: `--out` is the flag"),
+            ("provision aws apply -target=aws_s3_bucket.x", "tip: a plan file is applied as a whole"),
+            ("provision aws apply --force", "tip: `--yes` does not ask"),
+            ("provision aws destroy -force", "tip: `--yes` does not ask"),
+            ("provision aws plan -refresh-only", "tip: `provision aws drift` does it"),
+            ("provision aws plan -refresh=false", "every command looks at the cloud itself"),
+            ("provision aws plan -lock=false", "no lock"),
+            ("provision init -upgrade", "no backend and no plugin"),
+            ("provision azure output -raw BUCKET", "`provision azure output provision.toml BUCKET`"),
+            ("provision aws apply --dry-run", "`provision aws plan` shows"),
+            ("provision aws plan -f x.toml", "`provision aws plan provision.toml`"),
+            ("provision aws workspace list", "`provision aws plan staging.toml`"),
+            ("provision aws taint x", "`provision aws apply` repairs"),
+            ("provision google plan", "tip: `gcp` is its name here"),
+            ("provision aws up", "`provision aws apply` does it"),
+            ("provision aws diff", "`provision aws plan` shows"),
             ("provision aws apply -auto-approve", "tip: `--yes` is the flag"),
             ("provision aws plan -out=tfplan", "tip: `--out` has two dashes"),
             ("provision aws plan -out tfplan", "tip: `--out` has two dashes"),
@@ -147,8 +250,16 @@ mod tests {
 
     #[test]
     fn what_is_not_meant_is_not_suggested() {
-        for line in ["provision gcp verify", "provision aws fmt", "provision aws workspace", "provision fmt"] {
+        for line in [
+            "provision gcp verify",
+            "provision aws fmt",
+            "provision fmt",
+            "provision aws plan --profile x",
+            "provision aws plan -x",
+            "provision aws drift --tracing",
+        ] {
             let said = said(line);
+            assert!(!said.contains("<FILE>"), "the command's own usage: {said}");
             assert!(!said.contains("tip:") && !said.contains("\n\n\n"), "{line}: {said}");
         }
     }

@@ -30,12 +30,20 @@ pub(crate) fn default_path(clouds: &[CloudId]) -> Result<PathBuf, PlanFileError>
 
 /// What is written must be a file, and another one than the plan file: known before anything is sent.
 pub(crate) fn can_write(out: Option<&Path>, plan_file: &Path) -> Result<(), Failure> {
-    let Some(out) = out else { return Ok(()) };
-    if matches!((out.canonicalize(), plan_file.canonicalize()), (Ok(out), Ok(file)) if out == file) {
-        return Err(Failure::Usage(format!("`--out {}` is the plan file itself: name another file", out.display())));
+    out.map_or(Ok(()), |out| can_replace(&format!("--out {}", out.display()), out, plan_file))
+}
+
+/// The same for what that flag names.
+pub(crate) fn can_replace(flag: &str, path: &Path, plan_file: &Path) -> Result<(), Failure> {
+    if is_same(path, plan_file) {
+        return Err(Failure::Usage(format!("`{flag}` is the plan file itself: name another file")));
     }
-    file::replaceable(out)
-        .map_err(|error| Failure::Usage(format!("`--out {}` cannot be written: {error}", out.display())))
+    file::replaceable(path).map_err(|error| Failure::Usage(format!("`{flag}` cannot be written: {error}")))
+}
+
+/// Whether two paths name one file that is there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The environment that `${env:NAME}` reads.

@@ -14,7 +14,7 @@ use crate::clouds::CloudId;
 use crate::exit::Failure;
 use crate::plan_files::{Checked, check};
 use crate::session::{Invocation, Session};
-use crate::view;
+use crate::view::{self, Consent};
 
 /// A change set that the cloud still fits, and what it is executed with.
 pub(crate) struct Saved {
@@ -63,7 +63,7 @@ pub(crate) async fn look(
     for (change, now) in set.changes.iter_mut().zip(now.changes) {
         change.contents = now.contents;
     }
-    view.change_set(&set);
+    view.change_set(&set, Consent::Given);
     Ok(Saved { set, intent, provider, _session: session })
 }
 

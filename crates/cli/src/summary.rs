@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use provision_core::ErrorKind;
 use provision_core::change_set::ChangeSet;
 use provision_core::executor::Outcome;
 use provision_core::output::Output;
+use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Global, quoted};
 use crate::exit::Exit;
@@ -32,8 +32,8 @@ pub(crate) fn complete(
     outputs: Vec<Output>,
     next_steps: Option<String>,
 ) -> End<'_> {
-    let (not_done, errors, again) = (Vec::new(), Vec::new(), String::new());
-    End { set, elapsed, done, not_done, errors, complete: true, stopped: false, outputs, next_steps, again }
+    let (failed, not_done, errors, again) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    End { set, elapsed, done, failed, not_done, errors, complete: true, stopped: false, outputs, next_steps, again }
 }
 
 /// The end of a run that is not complete.
@@ -42,8 +42,9 @@ pub(crate) fn incomplete<'a>(outcome: &Outcome, set: &'a ChangeSet, elapsed: Dur
         set,
         elapsed,
         done: outcome.done.clone(),
+        failed: outcome.failed.clone(),
         not_done: outcome.remaining.clone(),
-        errors: outcome.failed.iter().map(|error| set.located(error)).collect(),
+        errors: outcome.errors.iter().map(|error| set.located(error)).collect(),
         complete: false,
         stopped: outcome.stopped,
         outputs: Vec::new(),
@@ -52,13 +53,24 @@ pub(crate) fn incomplete<'a>(outcome: &Outcome, set: &'a ChangeSet, elapsed: Dur
     }
 }
 
+/// The end of a run that wrote everything, of which the cloud does not show all.
+pub(crate) fn unseen<'a>(
+    outcome: &Outcome,
+    error: &Error,
+    set: &'a ChangeSet,
+    elapsed: Duration,
+    again: String,
+) -> End<'a> {
+    End { errors: vec![set.located(error)], ..incomplete(outcome, set, elapsed, again) }
+}
+
 /// The exit code of a run that is not complete.
 pub(crate) fn exit(outcome: &Outcome, signals: &Signals) -> Exit {
-    let stale = outcome.failed.iter().any(|error| error.kind() == ErrorKind::Stale);
+    let stale = outcome.errors.iter().any(|error| error.kind() == ErrorKind::Stale);
     match signals.exit() {
         Some(exit) => exit,
         None if stale => Exit::Stale,
         None if !outcome.done.is_empty() => Exit::Partial,
-        None => Exit::of_all(&outcome.failed),
+        None => Exit::of_all(&outcome.errors),
     }
 }

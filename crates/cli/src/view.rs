@@ -2,10 +2,9 @@
 
 pub(crate) mod words;
 pub(crate) mod error;
-pub(crate) mod report;
-pub(crate) mod proof;
-pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod report;
+pub(crate) mod human;
 
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -16,31 +15,31 @@ use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::event::EventSink;
 use provision_core::output::Output;
+use provision_core::permissions::Document;
 use provision_core::printable::harmless;
 use provision_core::verify::Proof;
 
-use crate::arguments::{ProofFormat, ReportFormat};
 use crate::exit::Failure;
 
 /// How everything that a command has to say is shown. It is chosen once, from the flags.
 pub(crate) trait View: EventSink {
-    /// What `plan` found, and what stands in its way.
-    fn plan(&self, set: &ChangeSet, blockers: &[Error]);
+    /// What `plan` found, what stands in its way, and the command that does it, where no other one is told.
+    fn plan(&self, set: &ChangeSet, blockers: &[Error], next: Option<&str>);
 
-    /// What apply or destroy is about to do.
-    fn change_set(&self, set: &ChangeSet);
+    /// What apply or destroy is about to do, once somebody has agreed to it or without that.
+    fn change_set(&self, set: &ChangeSet, consent: Consent);
 
     /// A change set that was saved.
     fn saved(&self, set: &ChangeSet);
 
     /// What `drift` found of each deployment, and why others could not be looked at.
-    fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat);
+    fn drift(&self, sets: &[ChangeSet], errors: &[Error]);
 
-    /// A proof begins; its hops are events.
-    fn proof_begins(&self) {}
+    /// Rights as documents, with what to do with each and what to know of it.
+    fn permissions(&self, documents: &[Document]);
 
-    /// What `verify` found, and how long that took.
-    fn proven(&self, proof: &Proof, format: ProofFormat, elapsed: Duration);
+    /// What `verify` found, and how long that took; its hops are events.
+    fn proven(&self, proof: &Proof, elapsed: Duration);
 
     /// A plan file without problems.
     fn valid(&self, plan_file: &Path);
@@ -55,6 +54,15 @@ pub(crate) trait View: EventSink {
     fn note(&self, text: &str);
 }
 
+/// Whether somebody is asked before anything is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// A question follows, which nobody can answer who does not see what it is about.
+    Asked,
+    /// It was given with the command.
+    Given,
+}
+
 /// How an apply or a destroy ended that had begun.
 pub(crate) struct End<'a> {
     /// What was executed.
@@ -63,6 +71,8 @@ pub(crate) struct End<'a> {
     pub(crate) elapsed: Duration,
     /// What was written.
     pub(crate) done: Vec<String>,
+    /// What failed.
+    pub(crate) failed: Vec<String>,
     /// What was not begun.
     pub(crate) not_done: Vec<String>,
     /// Why not.

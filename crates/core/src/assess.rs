@@ -7,6 +7,7 @@ mod facets;
 mod record;
 mod removal;
 mod warnings;
+mod outputs;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub fn assess(
     let changes = without_echoes(changes, &survey.found);
     let warnings = assessment.warnings(&changes);
     let unreadable = assessment.unreadable(&changes);
+    let output_changes = if unreadable.is_empty() { assessment.output_changes(&changes) } else { Vec::new() };
     ChangeSet {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -58,6 +60,7 @@ pub fn assess(
         settings: intent.settings.clone(),
         changes,
         orphans: assessment.orphans.clone(),
+        output_changes,
         warnings,
         unreadable,
     }

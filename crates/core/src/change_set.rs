@@ -5,6 +5,7 @@
 
 mod staleness;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use crate::contents::Contents;
 use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::mark::{Mark, State, TagChanges};
+use crate::output::OutputChange;
 use crate::refusal::Refusal;
 use crate::resource::{Orphan, Unmanaged};
 
@@ -21,7 +23,7 @@ use crate::resource::{Orphan, Unmanaged};
 pub const FORMAT: u32 = 1;
 
 /// Everything that is to be done, and what it was decided from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeSet {
     /// [`FORMAT`].
@@ -46,6 +48,9 @@ pub struct ChangeSet {
     pub changes: Vec<Change>,
     /// What carries the deployment's mark and is no longer in the plan file.
     pub orphans: Vec<Orphan>,
+    /// The settings for the server that change with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_changes: Vec<OutputChange>,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// What could not be read. A set with any is shown, never applied and never saved.
@@ -65,7 +70,7 @@ impl PartialEq for Unreadable {
 }
 
 /// What a change set is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Make the cloud what the plan file says.
@@ -78,7 +83,7 @@ pub enum Purpose {
 }
 
 /// The plan file that a change set was made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanFileSource {
     /// Its path, as typed.
     pub name: String,
@@ -87,7 +92,7 @@ pub struct PlanFileSource {
 }
 
 /// What is to be done with one resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// The resource.
@@ -128,7 +133,7 @@ pub struct Change {
 }
 
 /// One facet: what the cloud has, what the plan file asks for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FacetChange {
     /// The facet's name.
@@ -161,7 +166,7 @@ pub struct FacetChange {
 /// | `Adopt`, `Update`, `Restore` | what the cloud has | what is desired |
 /// | `Delete`, `Release` | what the cloud has | `null` where our part goes |
 /// | `Refuse` | what the cloud has | what was desired |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Nothing.

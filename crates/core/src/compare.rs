@@ -1,5 +1,6 @@
 //! The three-way compare of one facet: what the plan file wants, what the cloud has, what the mark says we last wrote.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use crate::digest::canonical;
 use crate::mark::Recorded;
 
 /// What comparing one facet found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// Desired, observed and mark agree.

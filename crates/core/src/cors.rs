@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::compare::same;
 use crate::deployment;
-use crate::facet::{Entry, EntryId};
+use crate::facet::{Entry, EntryId, Words, duration_in_words};
 use crate::plan_file::Problems;
 use crate::refusal::Refusal;
 
@@ -81,6 +81,24 @@ impl CorsSection {
             max_age_s: i64::from(self.max_age_s.unwrap_or(3000)),
         }
         .normal()
+    }
+
+    /// A rule in words: who may do what, and of the rest what the section sets.
+    #[must_use]
+    pub fn in_words(&self, rule: &Value) -> Option<Words> {
+        let rule = CorsRule::deserialize(rule).ok()?;
+        let expose = self.expose.is_some().then(|| format!("exposes {}", rule.expose.join(", ")));
+        let kept = self.max_age_s.and(u64::try_from(rule.max_age_s).ok());
+        let kept = kept.map(|seconds| format!("kept for {}", duration_in_words(seconds)));
+        let allowed = format!("{} from {}", rule.methods.join(", "), rule.origins.join(", "));
+        let parts: Vec<_> = [Some(allowed), expose, kept].into_iter().flatten().collect();
+        Some(("CORS", parts.join("; ")))
+    }
+
+    /// Where the section names no origins, the plan file's key that decides them.
+    #[must_use]
+    pub fn decided_elsewhere(&self) -> Option<(&'static str, &'static str)> {
+        self.origins.is_none().then_some(("origins", "deployment.host"))
     }
 }
 

@@ -105,7 +105,7 @@ fn not_yet_visible(set: &ChangeSet) -> Vec<String> {
         let facets: Vec<_> = facets.collect();
         format!(
             "{} of {} `{}`",
-            if facets.is_empty() { "mark".to_owned() } else { facets.join(" and ") },
+            if facets.is_empty() { "tags".to_owned() } else { facets.join(" and ") },
             change.kind,
             change.name
         )

@@ -1,8 +1,10 @@
 //! The one error type of every cloud: what was tried, on what, why it failed, and what to do next.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use crate::address::Address;
@@ -10,7 +12,7 @@ use crate::printable::{indented, on_one_line};
 use crate::trace::text_without_secrets;
 
 /// What went wrong, in the same few words for every cloud. Decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The thing does not exist.
@@ -263,6 +265,13 @@ impl Error {
         self
     }
 
+    /// Say on which line of the plan file it stands, from 1.
+    #[must_use]
+    pub fn on_line(mut self, line: usize) -> Self {
+        self.details.line = Some(line);
+        self
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -354,24 +363,36 @@ impl fmt::Display for Error {
     }
 }
 
+/// What failed, and why.
+#[derive(Serialize, JsonSchema)]
+struct Facts<'a> {
+    /// What went wrong, in the same few words for every cloud.
+    kind: ErrorKind,
+    /// The error as people read it.
+    text: String,
+    /// The resource it happened on.
+    address: Option<&'a Address>,
+    /// The plan file it happened with.
+    plan_file: Option<&'a str>,
+    /// The plan file's line that describes the resource, from 1.
+    line: Option<usize>,
+    /// The API operation (`s3:PutBucketCors`).
+    operation: Option<&'a str>,
+    /// The status of the HTTP answer.
+    status: Option<u16>,
+    /// The service's error code, as it spells it.
+    code: Option<&'a str>,
+    /// The service's id of the request.
+    request_id: Option<&'a str>,
+    /// What to do next.
+    hint: Option<&'a str>,
+}
+
 /// For the JSON views: the same facts as the text.
 impl Serialize for Error {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct View<'a> {
-            kind: ErrorKind,
-            text: String,
-            address: Option<&'a Address>,
-            plan_file: Option<&'a str>,
-            line: Option<usize>,
-            operation: Option<&'a str>,
-            status: Option<u16>,
-            code: Option<&'a str>,
-            request_id: Option<&'a str>,
-            hint: Option<&'a str>,
-        }
         let details = &self.details;
-        let view = View {
+        let facts = Facts {
             kind: details.kind,
             text: self.to_string(),
             address: details.address.as_ref(),
@@ -383,7 +404,17 @@ impl Serialize for Error {
             request_id: details.request_id.as_deref(),
             hint: details.hint.as_deref(),
         };
-        view.serialize(serializer)
+        facts.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Error {
+    fn schema_name() -> Cow<'static, str> {
+        "Error".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Facts::json_schema(generator)
     }
 }
 

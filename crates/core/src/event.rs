@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::address::Address;
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::hop::{Hop, HopId};
 
 /// One thing that happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// An operation began.
@@ -72,12 +73,14 @@ pub enum Event {
         /// Since the beginning.
         elapsed_ms: u64,
     },
-    /// A look at the cloud lasts.
+    /// A look at the cloud lasts. Told to people alone: it comes before any document.
+    #[schemars(skip)]
     Looking {
         /// Since it began.
         elapsed_ms: u64,
     },
-    /// The service is in the middle of something: the cloud is looked at again.
+    /// The service is in the middle of something: the cloud is looked at again. Told to people alone.
+    #[schemars(skip)]
     Settling {
         /// What it is at.
         reason: &'static str,

@@ -32,8 +32,10 @@ use marks::Marks;
 pub struct Outcome {
     /// What was written.
     pub done: Vec<String>,
-    /// What failed, and why.
-    pub failed: Vec<Error>,
+    /// What failed.
+    pub failed: Vec<String>,
+    /// Why, in the same order.
+    pub errors: Vec<Error>,
     /// What was not begun, because of a failure or because the run was stopped.
     pub remaining: Vec<String>,
     /// Whether the run was told to stop.
@@ -82,10 +84,12 @@ pub async fn execute(
     let open = |operation: &&Operation| {
         operation.writes() && !done.contains(&operation.id) && !failed.contains_key(&operation.id)
     };
+    let broken = |operation: &&Operation| failed.contains_key(&operation.id);
     Outcome {
+        failed: graph.iter().filter(broken).map(Operation::describe).collect(),
         done: graph.iter().filter(written).map(Operation::describe).collect(),
         remaining: graph.iter().filter(open).map(Operation::describe).collect(),
-        failed: failed.into_values().collect(),
+        errors: graph.iter().filter_map(|operation| failed.get(&operation.id).cloned()).collect(),
         stopped: cancellation.drain.is_cancelled(),
     }
 }
@@ -342,7 +346,7 @@ mod tests {
     async fn write_that_never_settles_fails_within_its_budget_with_what_to_do() {
         let slow = Slow::begin(0, Duration::MAX);
         let (outcome, events) = run(&slow, &[LaneMode::AfterConflict]).await;
-        let error = &outcome.failed[0];
+        let error = &outcome.errors[0];
         assert_eq!((error.kind(), error.hint()), (ErrorKind::PermissionDenied, Some("run it again")));
         let end = events.last().unwrap().0;
         assert!((280..300).contains(&end), "{end}");

@@ -62,6 +62,45 @@ pub struct Desired {
     pub value: Value,
     /// The plan file's key that decides it, dotted; where it is absent, the nearest table is shown.
     pub path: String,
+    /// A field that another key decides, and that key.
+    pub decided_elsewhere: Option<(&'static str, &'static str)>,
+}
+
+impl Desired {
+    /// The same with a field that another key of the plan file decides.
+    #[must_use]
+    pub fn with_field_at(self, decided_elsewhere: Option<(&'static str, &'static str)>) -> Self {
+        Self { decided_elsewhere, ..self }
+    }
+
+    /// The plan file's key that decides a field.
+    #[must_use]
+    pub fn path_of(&self, field: &str) -> String {
+        let elsewhere = self.decided_elsewhere.filter(|(decided, _)| *decided == field);
+        elsewhere.map_or_else(|| format!("{}.{field}", self.path), |(_, path)| path.to_owned())
+    }
+}
+
+/// What a facet comes to in the field's words: a label, and what there is to say under it. Facets of one label are said on one
+/// line: `private: public access blocked, TLS only`.
+pub type Words = (&'static str, String);
+
+/// Seconds as people say them: `4 days`, `90 s`.
+#[must_use]
+pub fn duration_in_words(seconds: u64) -> String {
+    const SECONDS_A_DAY: u64 = 86_400;
+    match seconds / SECONDS_A_DAY {
+        1 if seconds == SECONDS_A_DAY => "1 day".to_owned(),
+        days if days > 0 && seconds.is_multiple_of(SECONDS_A_DAY) => format!("{days} days"),
+        _ => format!("{seconds} s"),
+    }
+}
+
+/// A map of tags as people write it: `team=ml, cost-center=42`.
+#[must_use]
+pub fn tags_in_words(tags: &Value) -> String {
+    let tags = tags.as_object().into_iter().flatten();
+    tags.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(", ")
 }
 
 /// The observed value of one facet.
@@ -185,7 +224,7 @@ pub trait Facets: Copy + 'static {
 
     /// A desired value; `path` is the plan file's key that decides it.
     fn desired(self, value: impl Serialize, path: &str) -> Desired {
-        Desired { facet: self.spec(), value: json!(value), path: path.to_owned() }
+        Desired { facet: self.spec(), value: json!(value), path: path.to_owned(), decided_elsewhere: None }
     }
 
     /// What is desired of each, if anything is.
@@ -253,6 +292,22 @@ mod tests {
         enum Notification {
             Entry = ("entry", 'p', Whole, Named, OwnCall),
         }
+    }
+
+    #[test]
+    fn field_that_another_key_decides_is_placed_there() {
+        let desired =
+            Bucket::Cors.desired(json!({}), "aws.bucket.cors").with_field_at(Some(("origins", "deployment.host")));
+        assert_eq!(
+            (desired.path_of("origins").as_str(), desired.path_of("methods").as_str()),
+            ("deployment.host", "aws.bucket.cors.methods")
+        );
+    }
+
+    #[test]
+    fn durations_are_said_in_days_where_they_are_days() {
+        assert_eq!([30, 86_400, 90_000, 345_600].map(duration_in_words), ["30 s", "1 day", "90000 s", "4 days"]);
+        assert_eq!(tags_in_words(&json!({"team": "ml", "a": "b"})), "team=ml, a=b");
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Graph<'_> {
             verb,
             needs,
             lane: resource.and_then(|resource| resource.lane),
+            has_one_facet: resource.is_some_and(|resource| resource.facets.len() == 1 && !resource.is_marked()),
         });
         id
     }
@@ -311,6 +312,7 @@ impl Graph<'_> {
             verb,
             needs: (0..id).collect(),
             lane: None,
+            has_one_facet: false,
         });
     }
 }
@@ -357,14 +359,14 @@ mod tests {
             "create bucket `files` []",
             "write policy of bucket `files` [0]",
             "write rule of bucket `files` [0]",
-            "read the mark of bucket `files` [0]",
+            "read the tags of bucket `files` [0]",
             "create queue `events` []",
             "write senders of queue `events` [4]",
-            "read the mark of queue `events` [4]",
-            "write entry of notification `notification` [0, 4, 5]",
-            "write grants of access `node` [0]",
-            "record the mark of bucket `files` [0, 1, 2, 3, 4, 5, 6, 7, 8]",
-            "record the mark of queue `events` [0, 1, 2, 3, 4, 5, 6, 7, 8]",
+            "read the tags of queue `events` [4]",
+            "write notification `notification` [0, 4, 5]",
+            "write access `node` [0]",
+            "write the tags of bucket `files` [0, 1, 2, 3, 4, 5, 6, 7, 8]",
+            "write the tags of queue `events` [0, 1, 2, 3, 4, 5, 6, 7, 8]",
         ];
         assert_eq!(texts(&model, &model.plan().await), expected);
     }
@@ -375,16 +377,16 @@ mod tests {
         let destroy = |delete_data: Option<&str>| Purpose::Destroy { delete_data: delete_data.map(str::to_owned) };
         let set = model.change_set(destroy(None), false).await;
         let expected = [
-            "read the mark of bucket `files` []",
-            "remove grants of access `node` [0]",
+            "read the tags of bucket `files` []",
+            "remove access `node` [0]",
             "delete bucket `files` [1]",
             "delete queue `events` [0, 2]",
         ];
         assert_eq!(texts(&model, &set), expected);
         let set = model.change_set(destroy(Some("files")), false).await;
         let expected = [
-            "read the mark of bucket `files` []",
-            "remove grants of access `node` [0]",
+            "read the tags of bucket `files` []",
+            "remove access `node` [0]",
             "empty bucket `files` [0, 1]",
             "delete bucket `files` [2]",
             "delete queue `events` [0, 2, 3]",
@@ -400,9 +402,9 @@ mod tests {
         model.apply().await;
         let set = model.change_set(Purpose::Destroy { delete_data: None }, false).await;
         let expected = [
-            "read the mark of bucket `files` []",
-            "remove grants of access `node` [0]",
-            "read the mark of bucket `files` [1]",
+            "read the tags of bucket `files` []",
+            "remove access `node` [0]",
+            "read the tags of bucket `files` [1]",
             "remove rule of bucket `files` [1, 0, 2]",
             "release bucket `files` [0, 1, 2, 3]",
         ];
@@ -414,17 +416,17 @@ mod tests {
         let model = applied(Plan { principal: None, queue: None, ..Plan::new() }).await;
         let model = replanned(&model, |plan| plan.principal = Some("node".to_owned()));
         let expected = [
-            "record the mark of bucket `files` []",
-            "write grants of access `node` [0]",
-            "record the mark of bucket `files` [0, 1]",
+            "write the tags of bucket `files` []",
+            "write access `node` [0]",
+            "write the tags of bucket `files` [0, 1]",
         ];
         assert_eq!(texts(&model, &model.plan().await), expected);
         model.apply().await;
         let model = replanned(&model, |plan| plan.principal = None);
         let expected = [
-            "read the mark of bucket `files` []",
-            "remove grants of access `node` [0]",
-            "record the mark of bucket `files` [0, 1]",
+            "read the tags of bucket `files` []",
+            "remove access `node` [0]",
+            "write the tags of bucket `files` [0, 1]",
         ];
         assert_eq!(texts(&model, &model.plan().await), expected);
     }
@@ -443,6 +445,6 @@ mod tests {
             plan.deployment = "new".to_owned();
         });
         let texts = texts(&model, &model.plan().await);
-        assert!(texts.last().unwrap().starts_with("record the mark of queue `events`"), "{texts:?}");
+        assert!(texts.last().unwrap().starts_with("write the tags of queue `events`"), "{texts:?}");
     }
 }

@@ -1,11 +1,14 @@
 //! The hops of a proof: what was sent, what came, and what that says.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
 
 /// A step of the way from a browser to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HopId {
     /// What there is, is what the plan file asks for.
@@ -38,8 +41,7 @@ impl HopId {
 }
 
 /// What came of a hop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It works.
     Passed,
@@ -64,13 +66,13 @@ pub enum Verdict {
 
 /// A hop that was gone.
 #[derive(Clone, Debug, Serialize)]
+#[serde(into = "Record")]
 pub struct Hop {
     /// Which one.
     pub id: HopId,
     /// What it shows, for people: `signed upload and download`.
     pub text: String,
     /// What came of it.
-    #[serde(flatten)]
     pub verdict: Verdict,
     /// What was sent, without secrets.
     pub sent: Vec<String>,
@@ -80,6 +82,67 @@ pub struct Hop {
     pub mend: Option<String>,
     /// How long it took.
     pub elapsed_ms: u64,
+}
+
+/// A step of the way from a browser to the server, and what came of it.
+#[derive(Serialize, JsonSchema)]
+struct Record {
+    /// Which one.
+    id: HopId,
+    /// What it shows, for people.
+    text: String,
+    /// What came of it.
+    verdict: Word,
+    /// Why it has not passed.
+    reason: Option<String>,
+    /// Whether it is not known though it was to be proven: `--strict` fails then.
+    open: bool,
+    /// What was sent, without secrets.
+    sent: Vec<String>,
+    /// What came of each.
+    came: Vec<String>,
+    /// What mends it: a command, or what to write into the plan file.
+    mend: Option<String>,
+    /// How long it took.
+    elapsed_ms: u64,
+}
+
+impl JsonSchema for Hop {
+    fn schema_name() -> Cow<'static, str> {
+        "Hop".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Record::json_schema(generator)
+    }
+}
+
+/// A verdict in a word.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    /// It works.
+    Passed,
+    /// It does not.
+    Failed,
+    /// It may work: nothing that was seen says that it does not.
+    NotProven,
+    /// It was not tried.
+    Skipped,
+}
+
+impl From<Hop> for Record {
+    fn from(hop: Hop) -> Self {
+        let verdict = match &hop.verdict {
+            Verdict::Passed => Word::Passed,
+            Verdict::Failed { .. } => Word::Failed,
+            Verdict::NotProven { .. } => Word::NotProven,
+            Verdict::Skipped { .. } => Word::Skipped,
+        };
+        let (reason, open) = (hop.reason().map(str::to_owned), hop.is_open());
+        let Hop { id, text, sent, came, mend, elapsed_ms, .. } = hop;
+        Self { id, text, verdict, reason, open, sent, came, mend, elapsed_ms }
+    }
 }
 
 impl Hop {
@@ -129,6 +192,17 @@ impl Hop {
     pub fn exchange(&mut self, sent: impl Into<String>, came: impl Into<String>) {
         self.sent.push(sent.into());
         self.came.push(came.into());
+    }
+
+    /// Why it has not passed.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Passed => None,
+            Verdict::Failed { reason } | Verdict::NotProven { reason } | Verdict::Skipped { reason, .. } => {
+                Some(reason)
+            }
+        }
     }
 
     /// Whether it failed.

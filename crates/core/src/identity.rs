@@ -1,12 +1,13 @@
 //! Whose cloud it is: what a change set is bound to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Stands among [`Identity::endpoints`] for a sandbox, whose address is another one each time.
 pub const SANDBOX: &str = "sandbox";
 
 /// Who we are and where: what a change set is bound to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// The account, project or subscription.
     pub account: String,

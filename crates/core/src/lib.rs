@@ -52,6 +52,7 @@ pub mod retry;
 pub mod plan_file;
 pub mod deployment;
 pub mod output;
+pub mod retention;
 pub mod ledger;
 pub mod mark;
 pub mod facet;
@@ -70,6 +71,7 @@ pub mod probe;
 pub mod hop;
 pub mod event;
 pub mod context;
+pub mod permissions;
 
 // The contract with a cloud.
 pub mod provider;

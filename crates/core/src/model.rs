@@ -21,7 +21,7 @@ use crate::facet::{Creation, Desired, Entries, Entry, EntryId, Extent, Facet, Ob
 use crate::identity::Identity;
 use crate::mark::{Mark, Origin, TagChanges, Tags, with_changes, without_mark};
 use crate::operation::Operation;
-use crate::output::Output;
+use crate::output::{Output, OutputSource};
 use crate::provider::{Created, Observer, Provisioner, Write};
 use crate::refusal::Refusal;
 use crate::resource::{MarkHolder, Observation, OnRecord, Orphan, Present, Resource};
@@ -212,7 +212,7 @@ impl Observer for Model {
     fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired> {
         let created = origin == Origin::Created;
         let plan = &self.plan;
-        let asked = |facet, value| Desired { facet, value, path: String::new() };
+        let asked = |facet, value| Desired { facet, value, path: String::new(), decided_elsewhere: None };
         let tags = (!plan.tags.is_empty()).then(|| asked(&TAGS, json!(plan.tags)));
         let mut desired = Vec::new();
         match address.part() {
@@ -241,7 +241,17 @@ impl Observer for Model {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        Vec::new()
+        let queue = self.plan.queue.as_deref().unwrap_or("internal");
+        vec![
+            Output::new("HOST", &self.plan.host),
+            Output::new("BUCKET", &self.plan.bucket),
+            Output::new("QUEUE", queue),
+        ]
+    }
+
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
+        let host = OutputSource::Field { address: BUCKET, facet: RULE.name, field: "" };
+        vec![("HOST", host), ("BUCKET", OutputSource::Part(BUCKET)), ("QUEUE", OutputSource::Part(QUEUE))]
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -27,6 +27,8 @@ pub struct Operation {
     pub needs: Vec<usize>,
     /// The writes it may have to wait for.
     pub lane: Option<Lane>,
+    /// Whether the resource has one facet and nothing else: a write of it is one of the whole resource.
+    pub has_one_facet: bool,
 }
 
 /// What an operation does. All that takes over, releases, empties or deletes reads the mark first, and must find the one
@@ -105,10 +107,12 @@ impl Operation {
         match &self.verb {
             Verb::Create { .. } => format!("create {kind} `{name}`"),
             Verb::Adopt { .. } => format!("adopt {kind} `{name}`"),
+            Verb::Write { value, .. } if self.has_one_facet && value.is_null() => format!("remove {kind} `{name}`"),
+            Verb::Write { .. } if self.has_one_facet => format!("write {kind} `{name}`"),
             Verb::Write { facet, value, .. } if value.is_null() => format!("remove {facet} of {kind} `{name}`"),
             Verb::Write { facet, .. } => format!("write {facet} of {kind} `{name}`"),
-            Verb::ReadMark { .. } | Verb::CheckMark { .. } => format!("read the mark of {kind} `{name}`"),
-            Verb::WriteMark { .. } => format!("record the mark of {kind} `{name}`"),
+            Verb::ReadMark { .. } | Verb::CheckMark { .. } => format!("read the tags of {kind} `{name}`"),
+            Verb::WriteMark { .. } => format!("write the tags of {kind} `{name}`"),
             Verb::Empty { .. } => format!("empty {kind} `{name}`"),
             Verb::Delete { .. } => format!("delete {kind} `{name}`"),
             Verb::RemoveMark { .. } => format!("release {kind} `{name}`"),

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::address::Address;
 use crate::trace::REDACTED;
 
 /// A secret. It prints as `[redacted]`, and nothing serialises it.
@@ -80,6 +83,32 @@ impl Output {
             Setting::Sealed | Setting::Unavailable(_) => None,
         }
     }
+}
+
+/// What decides a setting, so that a plan can tell whether it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutputSource {
+    /// Which thing it is: the marks have on record whether one was applied, and under which name.
+    Part(Address),
+    /// A field of a facet.
+    Field {
+        /// The resource.
+        address: Address,
+        /// The facet's name.
+        facet: &'static str,
+        /// The field.
+        field: &'static str,
+    },
+}
+
+/// A setting that is another one once a change set is applied, as far as marks and observed values tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutputChange {
+    /// The environment variable the server reads.
+    pub name: String,
+    /// Its new value; none of a secret, and of a setting that there is none of any more.
+    pub value: Option<String>,
 }
 
 /// The settings for people: secrets that were not asked for are named and not shown.

@@ -403,7 +403,7 @@ mod tests {
            · ▲
            · ╰── this plan file has no [x] section
            ╰────
-          help: `provision init` prints a plan file to begin with; copy its [x] sections into this file
+          help: `provision init x` prints a plan file to begin with; copy its [x] sections into this file
 
         error: 1 problem in plans/x.toml; no request was sent
         ");

@@ -13,11 +13,12 @@ use crate::context::OperationContext;
 use crate::cors::CorsRule;
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind};
-use crate::facet::Desired;
+use crate::facet::{Desired, Words};
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
-use crate::output::Output;
+use crate::output::{Output, OutputSource};
+use crate::permissions::{Document, Repository, Syntax, Task};
 use crate::probe::{Probe, Probes};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
@@ -65,6 +66,16 @@ pub trait ProviderConfig: Send + Sync {
     /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
 
+    /// What a facet of something that is made comes to in the field's words. Values that the plan file does not set are left out
+    /// where nobody need think about them; nothing is sent.
+    fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words>;
+
+    /// The rights that a task needs, on what the plan file names. Nothing is sent.
+    async fn permissions(&self, task: Task, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
+
+    /// What lets the jobs of a repository be who has those rights. Nothing is sent.
+    async fn trust(&self, repository: &Repository, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
+
     /// The same with secrets, which are fetched where there are any.
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
         self.outputs(connection).await
@@ -90,14 +101,18 @@ pub trait Observer: Send + Sync {
     /// the plan file sets them.
     fn desired(&self, address: &Address, origin: Origin) -> Vec<Desired>;
 
-    /// What the marks say about whom access was given to last. Gives the addresses that have to be looked at (again)
-    /// for that; [`Observer::resources`] names them from then on, whether the plan file does or not.
+    /// What the marks say about whom access was given to last. Gives the addresses that have to be looked at once more: for that,
+    /// where [`Observer::resources`] names them from then on, whether the plan file does or not; and those of which
+    /// [`Observer::marked`] has seen since what the look at them did not find, or could not know.
     fn recall(&self, _access: &[String]) -> Vec<Address> {
         Vec::new()
     }
 
     /// The settings for the server.
     fn outputs(&self) -> Vec<Output>;
+
+    /// What decides each setting, of those too that the plan file has none of.
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)>;
 
     /// The plan file's table whose `protect` keeps the data, where it is not the data's own.
     fn protection_path(&self) -> Option<&'static str> {

@@ -1,9 +1,10 @@
 //! Why something is not done.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why something is not done, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
     /// Why.
     pub reason: String,
@@ -16,7 +17,7 @@ impl Refusal {
     #[must_use]
     pub fn newer(what: &str, version: &str) -> Self {
         Self {
-            reason: format!("the mark of {what} (`{version}`) was written by a newer version of provision"),
+            reason: format!("provision's tags of {what} (`{version}`) were written by a newer version of provision"),
             hint: "install that version or a later one".to_owned(),
         }
     }

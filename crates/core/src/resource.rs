@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -169,7 +170,7 @@ pub struct Present {
 }
 
 /// An entry of somebody else on a shared document. It is shown, and never touched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unmanaged {
     /// The facet it stands beside.
     pub facet: String,
@@ -178,7 +179,7 @@ pub struct Unmanaged {
 }
 
 /// A resource that carries this deployment's mark and is no longer in the plan file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Orphan {
     /// The address its kind has in a plan file.
     pub address: Address,

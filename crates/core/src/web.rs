@@ -13,6 +13,8 @@ use crate::retry;
 pub struct Request {
     /// As a trace names it: `s3:PutObject`.
     pub operation: &'static str,
+    /// The rights that whoever signed it needs.
+    pub needs: &'static [&'static str],
     /// `PUT`.
     pub method: &'static str,
     /// Where it is sent.

@@ -16,9 +16,8 @@ use provision_core::{Error, ErrorKind};
 use crate::client::Reader;
 use crate::client::storage::Bucket;
 use crate::config::SERVER_ACCOUNT_ROLES;
-use crate::names::{bucket_identity, project_of, short};
+use crate::names::{bucket_identity, project_of};
 use crate::policy::{granted, member_of};
-use crate::tags::labels_of;
 
 /// The key under which marks have it on record, outside of any resource.
 pub(crate) const ON_RECORD: char = 'k';
@@ -254,9 +253,9 @@ impl Claims {
 
     /// Whether a bucket is another deployment's that has the grant on record. One of our name in another project is another's too.
     fn relies(&self, project: &str, bucket: &Bucket, email: &str) -> bool {
-        let Some(mark) = Mark::from_tags(&labels_of(&bucket.labels)) else { return false };
+        let Some(mark) = Mark::from_tags(&bucket.labels) else { return false };
         let ours = project == self.project && self.deployments.contains(&mark.deployment);
-        !ours && mark.is_for(&bucket_identity(short(&bucket.name))) && has_on_record(&mark, email)
+        !ours && mark.is_for(&bucket_identity(&bucket.name)) && has_on_record(&mark, email)
     }
 }
 
@@ -305,7 +304,7 @@ mod tests {
         if let Some(record) = record {
             mark.outside.put_member(ON_RECORD, SERVER_ACCOUNT_ROLES[0], record);
         }
-        Bucket::new().set_name("projects/_/buckets/theirs").set_labels(mark.to_tags())
+        Bucket { name: "theirs".to_owned(), labels: mark.to_tags(), ..Bucket::default() }
     }
 
     #[test]

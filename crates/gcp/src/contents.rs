@@ -6,19 +6,34 @@ use provision_core::context::OperationContext;
 use provision_core::emptying::Emptying;
 use provision_core::{Error, ErrorKind};
 
-use crate::client::storage::Version;
+use crate::client::json::Int64;
+use crate::client::storage::{Bucket, Version};
 use crate::client::{Pages, Reader, Writer};
+
+const SECONDS_A_DAY: u64 = 86_400;
 
 /// One page: enough to say that it is not empty, and roughly by how much. Unfinished uploads are not counted: they go with
 /// the bucket, "the request succeeds if the bucket only contains incomplete uploads, such as ongoing XML API multipart
 /// uploads" (<https://cloud.google.com/storage/docs/xml-api/delete-bucket>).
 pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, Error> {
-    let page = reader.list_versions(bucket, &mut Pages::default()).await?;
-    Ok(page.map_or_else(Contents::default, |page| Contents {
+    let mut pages = Pages::default();
+    let (page, found) = futures::join!(reader.list_versions(bucket, &mut pages), reader.get_bucket(bucket));
+    // The listing is what counts; whoever may not look at the bucket is told by the look at it.
+    let restorable_days = found.ok().flatten().as_ref().and_then(restorable_days);
+    Ok(page?.map_or_else(Contents::default, |page| Contents {
         objects: u64::try_from(page.versions.len()).unwrap_or(u64::MAX),
+        bytes: page.bytes,
         uploads: 0,
         more: page.more,
+        restorable_days,
     }))
+}
+
+/// For how many days what is deleted can be restored, a day that has begun counting as one
+/// <https://cloud.google.com/storage/docs/soft-delete>.
+fn restorable_days(bucket: &Bucket) -> Option<u64> {
+    let Int64(kept) = bucket.soft_delete_policy.as_ref()?.retention_duration_seconds;
+    u64::try_from(kept).ok().filter(|seconds| *seconds > 0).map(|seconds| seconds.div_ceil(SECONDS_A_DAY))
 }
 
 /// Delete every generation, until a look finds nothing: somebody may still be writing. Unfinished uploads need no look of
@@ -44,7 +59,7 @@ fn versions(reader: &Reader, bucket: &str) -> impl Stream<Item = Result<Vec<Vers
     })
 }
 
-/// Objects of one page that are deleted at the same time: there is no call for several, and one connection carries many.
+/// Objects of one page that are deleted at the same time: there is no call for several.
 const DELETES_AT_ONCE: usize = 16;
 
 async fn delete_page(writer: &Writer, bucket: &str, versions: Vec<Version>) -> Result<u64, Error> {

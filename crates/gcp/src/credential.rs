@@ -7,8 +7,6 @@
 use std::path::{Path, PathBuf};
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
-use google_cloud_gax::client_builder::{self, internal::with_follow_redirects};
-use google_cloud_gax::retry_policy::NeverRetry;
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
@@ -25,10 +23,8 @@ use crate::trace::Tracer;
 /// The clients of all the plan files of a process: they share connections and credentials.
 static SHARED: OnceCell<(Clients, Session)> = OnceCell::const_new();
 
-/// Cloud Storage's JSON API, as Google's own tools name it.
+/// Cloud Storage, as Google's own tools name it.
 const STORAGE: &str = "STORAGE_EMULATOR_HOST";
-/// Cloud Storage's gRPC API. Without it, that of the JSON API.
-const STORAGE_GRPC: &str = "PROVISION_GCS_GRPC_ENDPOINT";
 /// Pub/Sub, as Google's own tools name it.
 const PUBSUB: &str = "PUBSUB_EMULATOR_HOST";
 /// IAM and Resource Manager.
@@ -54,7 +50,6 @@ pub(crate) struct Session {
 /// Where calls go.
 struct Endpoints {
     storage: String,
-    storage_grpc: String,
     pubsub: String,
     iam: String,
     projects: String,
@@ -69,8 +64,9 @@ struct Endpoints {
 /// A credentials file that does not exist, no credentials, endpoints of which only some are an emulator's.
 pub(crate) async fn connect(connection: &Connection) -> Result<(Clients, Session), Error> {
     let (clients, mut session) = match &connection.sandbox {
-        Some(variables) => make(&|name| non_empty(variables.get(name).cloned())).await?,
-        None => SHARED.get_or_try_init(|| make(&|name| non_empty(std::env::var(name).ok()))).await?.clone(),
+        // A sandbox is on this machine: no proxy is asked for it.
+        Some(variables) => make(http().no_proxy(), &|name| non_empty(variables.get(name).cloned())).await?,
+        None => SHARED.get_or_try_init(|| make(http(), &|name| non_empty(std::env::var(name).ok()))).await?.clone(),
     };
     if connection.sandbox.is_some() {
         session.endpoints = vec![SANDBOX.to_owned()];
@@ -83,17 +79,16 @@ fn non_empty(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
-async fn make(variable: Variables<'_>) -> Result<(Clients, Session), Error> {
+async fn make(http: reqwest::ClientBuilder, variable: Variables<'_>) -> Result<(Clients, Session), Error> {
     let endpoints = endpoints(variable)?;
     let (credentials, principal) = match endpoints.overridden.is_empty() {
         true => in_environment(variable).await?,
         false => (anonymous::Builder::new().build(), "anonymous".to_owned()),
     };
-    let clients = clients(&endpoints, &credentials).await.map_err(|reason| {
-        Error::new(ErrorKind::Unexpected, "a client could not be built: this is a bug in provision")
-            .with_message(reason)
-    })?;
-    Ok((clients, Session { principal, endpoints: endpoints.overridden }))
+    let http = http
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error)))?;
+    Ok((clients(&endpoints, &http, &credentials), Session { principal, endpoints: endpoints.overridden }))
 }
 
 /// Where variables are looked up.
@@ -106,7 +101,7 @@ fn endpoints(variable: Variables<'_>) -> Result<Endpoints, Error> {
     let [Some(storage), Some(pubsub), Some(api)] = set.clone() else {
         let missing: Vec<_> =
             names.iter().zip(&set).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
-        if missing.len() == names.len() && variable(STORAGE_GRPC).is_none() {
+        if missing.len() == names.len() {
             return Ok(googles());
         }
         let error = Error::new(ErrorKind::InvalidInput, "use an emulator for some services only");
@@ -114,24 +109,14 @@ fn endpoints(variable: Variables<'_>) -> Result<Endpoints, Error> {
             .with_message(format!("{} not set", missing.join(" and ")))
             .with_hint("set all of them, or none: the parts of a deployment must find each other"));
     };
-    let storage_grpc = variable(STORAGE_GRPC).map(|value| url(&value));
-    let mut overridden: Vec<_> =
-        [(STORAGE, &storage), (PUBSUB, &pubsub), (API, &api)].map(|(name, url)| format!("{name}={url}")).to_vec();
-    overridden.extend(storage_grpc.iter().map(|url| format!("{STORAGE_GRPC}={url}")));
-    Ok(Endpoints {
-        storage_grpc: storage_grpc.unwrap_or_else(|| storage.clone()),
-        storage,
-        pubsub,
-        iam: api.clone(),
-        projects: api,
-        overridden,
-    })
+    let overridden = [(STORAGE, &storage), (PUBSUB, &pubsub), (API, &api)].map(|(name, url)| format!("{name}={url}"));
+    let overridden = overridden.to_vec();
+    Ok(Endpoints { storage, pubsub, iam: api.clone(), projects: api, overridden })
 }
 
 fn googles() -> Endpoints {
     Endpoints {
         storage: "https://storage.googleapis.com".to_owned(),
-        storage_grpc: "https://storage.googleapis.com".to_owned(),
         pubsub: "https://pubsub.googleapis.com".to_owned(),
         iam: "https://iam.googleapis.com".to_owned(),
         projects: "https://cloudresourcemanager.googleapis.com".to_owned(),
@@ -232,33 +217,22 @@ fn principal(path: &Path) -> String {
     named.unwrap_or(kind).to_owned()
 }
 
-async fn clients(endpoints: &Endpoints, credentials: &Credentials) -> Result<Clients, String> {
-    /// A client that tries once: the core repeats calls, by one policy for every cloud.
-    macro_rules! client {
-        ($client:path, $endpoint:expr) => {{
-            let builder = <$client>::builder().with_endpoint($endpoint).with_credentials(credentials.clone());
-            let builder = builder.with_retry_policy(NeverRetry).with_attempt_timeout(request_timeout());
-            with_follow_redirects(builder, false)
-                .build()
-                .await
-                .map_err(|error: client_builder::Error| error.to_string())?
-        }};
-    }
+/// The one pool of connections. Requests go through the environment's proxy, and no redirect is followed.
+fn http() -> reqwest::ClientBuilder {
     let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(request_timeout());
-    let http = http.redirect(reqwest::redirect::Policy::none()).build().map_err(|error| root_cause(&error))?;
+    http.redirect(reqwest::redirect::Policy::none())
+}
+
+fn clients(endpoints: &Endpoints, http: &reqwest::Client, credentials: &Credentials) -> Clients {
     let json =
         |endpoint: &str| Json { http: http.clone(), endpoint: endpoint.to_owned(), credentials: credentials.clone() };
-    Ok(Clients {
-        storage: client!(google_cloud_storage::client::StorageControl, &endpoints.storage_grpc),
-        topics: client!(google_cloud_pubsub::client::TopicAdmin, &endpoints.pubsub),
-        subscriptions: client!(google_cloud_pubsub::client::SubscriptionAdmin, &endpoints.pubsub),
-        pubsub_policies: client!(google_cloud_pubsub::client::SchemaService, &endpoints.pubsub),
-        iam: client!(google_cloud_iam_admin_v1::client::Iam, &endpoints.iam),
-        storage_json: json(&endpoints.storage),
-        projects_json: json(&endpoints.projects),
-        pubsub_json: json(&endpoints.pubsub),
+    Clients {
+        storage: json(&endpoints.storage),
+        pubsub: json(&endpoints.pubsub),
+        iam: json(&endpoints.iam),
+        projects: json(&endpoints.projects),
         trace: Tracer::default(),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -277,10 +251,10 @@ mod tests {
         assert!(from(&[]).unwrap().overridden.is_empty());
         let all = [(STORAGE, "http://127.0.0.1:1/"), (PUBSUB, "127.0.0.1:2"), (API, "http://127.0.0.1:3")];
         let endpoints = from(&all).unwrap();
-        assert_eq!(endpoints.storage_grpc, "http://127.0.0.1:1");
+        assert_eq!(endpoints.storage, "http://127.0.0.1:1");
         assert_eq!(endpoints.pubsub, "http://127.0.0.1:2");
         assert_eq!(endpoints.overridden.len(), 3);
-        for part in [&all[..1], &all[1..], &[(STORAGE_GRPC, "http://127.0.0.1:4")]] {
+        for part in [&all[..1], &all[1..]] {
             assert_eq!(from(part).err().map(|error| error.kind()), Some(ErrorKind::InvalidInput));
         }
     }

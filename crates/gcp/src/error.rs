@@ -1,47 +1,45 @@
 //! Google's error codes, in one table, as the kinds and retry classes that the core knows.
 //!
-//! Three spellings meet here: gRPC and REST answers of the SDK carry a `google.rpc.Code`, the JSON API of Cloud Storage
-//! has reasons of its own.
+//! Two spellings meet here: the REST services carry a `google.rpc.Code`, the JSON API of Cloud Storage has reasons of its own.
 
 use std::fmt::Display;
 use std::time::Duration;
 
-use google_cloud_gax::error::rpc::Code;
 use provision_core::error::{absent_if, by_status};
 use provision_core::{Error, ErrorKind, RetryClass};
+use serde_json::Value;
+
+use crate::permissions;
 
 pub(crate) mod answer;
 
-/// What one call is called, what it is about, and what it is for.
-pub(crate) struct Call<'a> {
+/// What one call is called, where it goes with what, and what it is for.
+pub(crate) struct Call {
     pub(crate) method: &'static str,
     pub(crate) operation: &'static str,
-    pub(crate) resource: &'a str,
+    /// With its parameters, after the endpoint.
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
     /// Reads after "cannot".
     pub(crate) tried: String,
-    /// What it needs, where that is not the permission of its own name.
-    permissions: &'static [&'static str],
 }
 
-impl<'a> Call<'a> {
-    pub(crate) fn grpc(operation: &'static str, resource: &'a str, tried: String) -> Self {
-        Self::rest("gRPC", operation, resource, tried)
+impl Call {
+    pub(crate) fn new(method: &'static str, operation: &'static str, path: impl Into<String>, tried: String) -> Self {
+        Self { method, operation, path: path.into(), body: None, tried }
     }
 
-    pub(crate) fn rest(method: &'static str, operation: &'static str, resource: &'a str, tried: String) -> Self {
-        Self { method, operation, resource, tried, permissions: &[] }
-    }
-
-    /// Operations are named like the permission they need; some need another
-    /// (<https://cloud.google.com/storage/docs/access-control/iam-json>, <https://cloud.google.com/pubsub/docs/access-control>).
-    pub(crate) fn needs(self, permissions: &'static [&'static str]) -> Self {
-        Self { permissions, ..self }
+    pub(crate) fn with_body(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
     }
 
     /// The permissions it needs, for people.
     fn permissions(&self) -> String {
-        let named = if self.permissions.is_empty() { &[self.operation] } else { self.permissions };
-        named.iter().map(|permission| format!("`{permission}`")).collect::<Vec<_>>().join(" and ")
+        permissions::of(self.operation)
+            .iter()
+            .map(|permission| format!("`{permission}`"))
+            .collect::<Vec<_>>()
+            .join(" and ")
     }
 
     /// An answer that says "done" and is not what this call gives. Of a write it is the same as an answer that was lost: whether it
@@ -151,6 +149,10 @@ pub(crate) fn is_org_policy(message: &str) -> bool {
 /// <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
 fn classify(answer: &ServiceError) -> (ErrorKind, RetryClass) {
     use ErrorKind as Kind;
+    // The JSON API calls a token that is missing `required`, as it does a value.
+    if answer.status == Some(401) {
+        return (Kind::Unauthenticated, RetryClass::Final);
+    }
     if is_of_the_project(&answer.reason) {
         return (Kind::PermissionDenied, RetryClass::Final);
     }
@@ -186,26 +188,6 @@ fn classify(answer: &ServiceError) -> (ErrorKind, RetryClass) {
         _ if answer.status == Some(409) => (Kind::AlreadyExists, RetryClass::Final),
         _ => by_status(answer.status.unwrap_or_default()),
     }
-}
-
-/// The HTTP status of a code, for answers that came over gRPC
-/// (<https://cloud.google.com/apis/design/errors#handling_errors>).
-fn http_status(code: Code) -> Option<u16> {
-    Some(match code {
-        Code::Ok => 200,
-        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
-        Code::Unauthenticated => 401,
-        Code::PermissionDenied => 403,
-        Code::NotFound => 404,
-        Code::Aborted | Code::AlreadyExists => 409,
-        Code::ResourceExhausted => 429,
-        Code::Cancelled => 499,
-        Code::Internal | Code::Unknown | Code::DataLoss => 500,
-        Code::Unimplemented => 501,
-        Code::Unavailable => 503,
-        Code::DeadlineExceeded => 504,
-        _ => return None,
-    })
 }
 
 /// `None` where the service said that the thing is not there.
@@ -276,6 +258,7 @@ mod tests {
         assert_eq!(class(501, "", "").0, ErrorKind::Unsupported);
         assert_eq!(class(409, "", "").0, ErrorKind::AlreadyExists);
         assert_eq!(class(404, "notFound", "").0, ErrorKind::NotFound);
+        assert_eq!(class(401, "required", "").0, ErrorKind::Unauthenticated);
         let member = "Inconsistent representation of deleted member: 'deleted:serviceAccount:a@p?uid=1' and 'serviceAccount:a@p'";
         assert_eq!(class(400, "INVALID_ARGUMENT", member), (ErrorKind::Conflict, RetryClass::Conflict));
     }
@@ -283,7 +266,7 @@ mod tests {
     #[test]
     fn an_unreadable_answer_ends_a_read_and_repeats_a_write() {
         let class = |operation| {
-            let call = Call::rest("POST", operation, "", String::new());
+            let call = Call::new("POST", operation, "", String::new());
             call.unreadable(&"x").retry().clone()
         };
         for read in ["iam.serviceAccounts.getIamPolicy", "storage.buckets.list", "resourcemanager.projects.search"] {

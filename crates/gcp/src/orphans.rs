@@ -13,7 +13,6 @@ use crate::error::{NOT_SEEN, lacks_permission};
 use crate::names::{Names, Part, bucket_identity, pubsub_identity, short};
 use crate::resources::reattachment::spare_name;
 use crate::resources::{subscription, topic};
-use crate::tags::labels_of;
 
 /// Buckets, subscriptions and topics with the mark of one of these deployments. A subscription goes before its topic.
 pub(crate) async fn marked(
@@ -40,12 +39,12 @@ pub(crate) async fn marked(
     let buckets = listed("buckets", buckets, claims)?;
     let topics = listed("topics", topics, claims)?;
     let subscriptions = listed("subscriptions", subscriptions, claims)?;
-    let buckets = buckets.iter().map(|found| (Part::Bucket, bucket_identity(short(&found.name)), &found.labels));
+    let buckets = buckets.iter().map(|found| (Part::Bucket, bucket_identity(&found.name), &found.labels));
     let topics = topics.iter().map(|found| (Part::Topic, pubsub_identity(&found.name), &found.labels));
     let subscriptions =
         subscriptions.iter().map(|found| (Part::Subscription, pubsub_identity(&found.name), &found.labels));
     let all = buckets.chain(subscriptions).chain(topics);
-    let orphan = |(part, identity, labels)| orphan(part, identity, &labels_of(labels), deployments);
+    let orphan = |(part, identity, labels)| orphan(part, identity, labels, deployments);
     let own: Own = own.into_iter().collect();
     if let Some(unknown) =
         own.values().filter_map(|labels| labels.as_ref().err()).find(|error| !lacks_permission(error))

@@ -1,10 +1,12 @@
 //! The settings for the server, what deserves a warning each time, and what is left to the user.
 
-use provision_core::output::Output;
+use provision_core::output::{Output, OutputSource};
+use provision_core::retention;
 
 use crate::config::Settings;
-use crate::names::Names;
-use crate::resources::access;
+use crate::names::{Names, Part};
+use crate::resources::bucket::BucketFacet;
+use crate::resources::{Facets as _, access};
 
 /// The settings for the server, from the plan file alone. The queue has one slash and short names: what the server reads
 /// (<https://docs.wandb.ai/platform/hosting/self-managed/gcp-tf>).
@@ -21,6 +23,20 @@ pub(crate) fn outputs(settings: &Settings) -> Vec<Output> {
     ]
 }
 
+/// What decides each. The host is known by the CORS rule alone, and not where that has origins of its own.
+pub(crate) fn sources(settings: &Settings) -> Vec<(&'static str, OutputSource)> {
+    let address = Part::Bucket.address();
+    let origins = || OutputSource::Field { address, facet: BucketFacet::Cors.name(), field: "origins" };
+    let host = settings.gcp.bucket.cors.origins.is_none().then(|| ("HOST", origins()));
+    let part = |part: Part| OutputSource::Part(part.address());
+    let others = [
+        ("BUCKET", part(Part::Bucket)),
+        ("BUCKET_QUEUE", part(Part::Topic)),
+        ("BUCKET_QUEUE", part(Part::Subscription)),
+    ];
+    host.into_iter().chain(others).collect()
+}
+
 /// Open choices of the plan file.
 pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -35,13 +51,17 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
             bucket.name
         ));
     }
+    if settings.gcp.topic.enabled {
+        let subscription = format!("subscription `{}`", settings.subscription_name());
+        warnings.extend(retention::warning(&subscription, "retention_s", settings.gcp.subscription.retention_s));
+    }
     warnings
 }
 
 /// The roles of the server, where the plan file names no account that would get them.
 pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
     let commands = || {
-        let commands = access::commands(names);
+        let commands = access::commands(names, None);
         format!("The server's service account needs these roles ([gcp.access] would grant them):\n{commands}")
     };
     settings.gcp.access.is_none().then(commands)

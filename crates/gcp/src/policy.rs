@@ -80,6 +80,18 @@ pub(crate) fn granted(email: &str, roles: &[&str]) -> Value {
     Value::Object(roles.iter().map(|role| ((*role).to_owned(), json!(member))).collect())
 }
 
+/// The roles of such a value, without what all have before their names.
+pub(crate) fn roles_in_words(value: &Value) -> String {
+    let roles: Vec<_> = grants(value).map(|(role, _)| role.trim_start_matches("roles/")).collect();
+    roles.join(", ")
+}
+
+/// The same, and whose they are.
+pub(crate) fn in_words(value: &Value) -> String {
+    let member = grants(value).next().map_or("nobody", |(_, member)| email_of(member));
+    format!("{} for {member}", roles_in_words(value))
+}
+
 /// The roles and members of such a value.
 pub(crate) fn grants(value: &Value) -> impl Iterator<Item = (&str, &str)> {
     let members = value.as_object().into_iter().flat_map(Map::iter);
@@ -129,7 +141,7 @@ fn entry(binding: &Binding, member: &str) -> Entry {
     match &binding.condition {
         None => Entry { member: role, ..Entry::new(json!(member), text) },
         Some(condition) => {
-            let value = json!({"member": member, "condition": condition.expression});
+            let value = json!({"member": member, "condition": condition["expression"]});
             Entry { member: role, id: EntryId::Others, ..Entry::new(value, format!("{text} on a condition")) }
         }
     }
@@ -137,7 +149,7 @@ fn entry(binding: &Binding, member: &str) -> Entry {
 
 /// The policy in which ours is `value` in place of `before`; `None` if that is so already.
 pub(crate) fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<Policy> {
-    let mut edited = policy.clone().set_version(POLICY_VERSION);
+    let mut edited = Policy { version: POLICY_VERSION, ..policy.clone() };
     for (role, member) in grants(value).filter(|(role, member)| !has(policy, role, member)) {
         give(&mut edited, role, member);
     }
@@ -151,7 +163,7 @@ pub(crate) fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<P
 fn give(policy: &mut Policy, role: &str, member: &str) {
     match policy.bindings.iter_mut().find(|binding| is_open(binding, role)) {
         Some(binding) => binding.members.push(member.to_owned()),
-        None => policy.bindings.push(Binding::new().set_role(role).set_members([member])),
+        None => policy.bindings.push(Binding::new(role, [member])),
     }
 }
 
@@ -163,7 +175,7 @@ fn take(policy: &mut Policy, role: &str, member: &str) {
 }
 
 /// The etag of a policy that nobody wrote yet, as it was recorded: a policy that is written with it is written only if that is so.
-const UNWRITTEN: &[u8] = &[0, 0x20, 1];
+const UNWRITTEN: &str = "ACAB";
 
 /// Put `value` in place of `before`. What this run has just made has a policy that nobody wrote: where that is not so any more, it
 /// is read. What is to be taken out of a holder that is gone is gone.
@@ -174,7 +186,8 @@ pub(crate) async fn write(
     value: &Value,
     just_created: bool,
 ) -> Result<(), Error> {
-    if just_created && let Some(first) = edited(&Policy::new().set_etag(UNWRITTEN), before, value) {
+    let unwritten = Policy { etag: UNWRITTEN.to_owned(), ..Policy::default() };
+    if just_created && let Some(first) = edited(&unwritten, before, value) {
         match target.set_policy(writer, &first).await {
             Err(error) if *error.retry() == RetryClass::Conflict => {}
             written => return written,
@@ -257,16 +270,16 @@ mod tests {
     }
 
     fn binding(members: &[&str]) -> Binding {
-        Binding::new().set_role(ROLE).set_members(members.iter().copied())
+        Binding::new(ROLE, members.iter().copied())
     }
 
     fn conditional(members: &[&str]) -> Binding {
         let condition = json!({"expression": "request.time < timestamp('2030-01-01T00:00:00Z')"});
-        serde_json::from_value(json!({"role": ROLE, "members": members, "condition": condition})).unwrap()
+        Binding { condition: Some(condition), ..binding(members) }
     }
 
     fn policy(bindings: &[Binding]) -> Policy {
-        Policy::new().set_version(1).set_etag(&b"e1"[..]).set_bindings(bindings.to_vec())
+        Policy { version: 1, etag: "e1".to_owned(), bindings: bindings.to_vec(), ..Policy::default() }
     }
 
     #[test]
@@ -297,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_role_that_is_not_ours_to_take_stays() {
-        let viewer = Binding::new().set_role("roles/viewer").set_members([US]);
+        let viewer = Binding::new("roles/viewer", [US]);
         let found = policy(&[viewer.clone(), binding(&[US])]);
         assert_eq!(edited(&found, &ours(), &Value::Null).unwrap().bindings, [viewer]);
     }

@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
-use provision_core::facet::{Desired, Facets as _};
+use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::{Operation, Verb};
-use provision_core::output::Output;
+use provision_core::output::{Output, OutputSource};
+use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
@@ -25,6 +26,7 @@ use crate::credential::{self, Session};
 use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part, pubsub_identity};
+use crate::permissions::document;
 use crate::resources::access::AccessFacet;
 use crate::resources::{access, bucket, notification, subscription, topic};
 use crate::{contents, orphans, outputs};
@@ -66,6 +68,17 @@ impl ProviderConfig for Settings {
         std::iter::once(("project", self.gcp.project.clone())).chain(account).collect()
     }
 
+    fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words> {
+        let words = || match Part::of(address).ok()? {
+            Part::Bucket => bucket::in_words(self, Facets::of(facet).ok()?, value),
+            Part::Topic => topic::in_words(Facets::of(facet).ok()?, value),
+            Part::Subscription => subscription::in_words(Facets::of(facet).ok()?, value),
+            Part::Notification => notification::in_words(Facets::of(facet).ok()?, value),
+            Part::Access => access::in_words(Facets::of(facet).ok()?, value),
+        };
+        words().into_iter().collect()
+    }
+
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
@@ -74,6 +87,25 @@ impl ProviderConfig for Settings {
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
         let (clients, session) = credential::connect(connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
+    }
+
+    async fn permissions(&self, task: Task, syntax: Syntax, _connection: &Connection) -> Result<Document, Error> {
+        let names = Names::of(self, None);
+        Ok(match task {
+            Task::Server => {
+                document::of_server(self, &names, &access::commands(&names, self.service_account()), syntax)
+            }
+            command => document::of_command(self, &names, command, syntax),
+        })
+    }
+
+    async fn trust(
+        &self,
+        repository: &Repository,
+        syntax: Syntax,
+        _connection: &Connection,
+    ) -> Result<Document, Error> {
+        Ok(document::of_repository(self, &Names::of(self, None), repository, syntax))
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -196,6 +228,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             (Part::Subscription, self.claims.recalls_spare() || came(subscription)),
         ];
         recalled.into_iter().filter(|(_, more)| *more).map(|(part, _)| part.address()).collect()
+    }
+
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
+        outputs::sources(&self.settings)
     }
 
     fn outputs(&self) -> Vec<Output> {

@@ -1,15 +1,8 @@
-//! Tags, which Google calls labels, as the services give them; and whether somebody else writes them at the same time.
-
-use std::collections::HashMap;
+//! Tags, which Google calls labels; and whether somebody else writes them at the same time.
 
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Tags, is_key};
 use provision_core::{Error, ErrorKind, RetryClass};
-
-/// The service's map as ours, which has an order.
-pub(crate) fn labels_of(labels: &HashMap<String, String>) -> Tags {
-    labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
-}
 
 /// Stop, to look again, where a label of a mark, or one that is written, is not as it was found.
 pub(crate) fn unmoved(kind: &str, name: &str, found: &Tags, now: &Tags, changes: &TagChanges) -> Result<(), Error> {

@@ -2,9 +2,10 @@
 //!
 //! An access key id of twelve digits is its account; any other is of the account that was seeded, `123456789012` if none
 //! was. The region is that of the signature. An identity may do everything in its own account that no policy of a
-//! resource denies, and in another's what such a policy allows. Roles and their policies are kept and checked, and nobody
-//! can act as one. The signature of a presigned URL is checked, with the one secret that all access keys have; that of a header
-//! is believed. There are no keys, topics and functions: names of them are believed.
+//! resource denies, and in another's what such a policy allows; one with a policy of its own also needs that to allow it.
+//! Roles and their policies are kept and checked, and nobody can act as one. Signatures, of headers and of presigned URLs, are
+//! checked where the sandbox gave out the key, and believed otherwise. There are no keys, topics and functions: names of them
+//! are believed.
 //!
 //! What can be seen late, by name: `s3.bucket` (a new bucket), `sqs.queue` (a new queue), `sqs.gone` (that a queue is gone),
 //! `s3.event` (the event of an object, in a queue),
@@ -20,6 +21,7 @@ mod id;
 mod json;
 mod policy;
 mod query;
+mod rights;
 mod s3;
 mod seed;
 mod signature;
@@ -38,10 +40,12 @@ use http::Request;
 
 use crate::Error;
 use crate::emulator::{Answer, Emulator, Wire};
+use crate::sandbox::EmulatorKind;
 use crate::world::World;
 use call::Call;
 
 pub use caller::{DEFAULT_ACCOUNT, DEFAULT_REGION};
+pub(crate) use wildcard::matches;
 pub use wire::AwsWire;
 
 /// The services on one address.
@@ -70,6 +74,11 @@ impl Aws {
     }
 }
 
+/// Whether a document is a policy that can be attached to an identity.
+pub(crate) fn check_identity(document: &str) -> Result<(), String> {
+    rights::check(document)
+}
+
 /// Set the account and region of credentials that name none, and make a role.
 pub(crate) fn seed(world: &World, account: &str, region: &str, role: Option<&str>) -> Result<(), Error> {
     let now_ms = world.clock.now_ms();
@@ -93,12 +102,14 @@ impl Emulator for Aws {
             || (DEFAULT_ACCOUNT.to_owned(), DEFAULT_REGION.to_owned()),
             |seed| (seed.account, seed.region),
         );
+        let identities = &self.world.identities;
+        let key = identities.document(EmulatorKind::Aws).map_or(account, |_| rights::KEY.to_owned());
         let variables = [
             ("AWS_ENDPOINT_URL", format!("http://{address}")),
             // S3 Control's clients put the account before the host, which an address in numbers cannot have.
             ("AWS_ENDPOINT_URL_S3_CONTROL", format!("http://localhost:{}", address.port())),
-            ("AWS_ACCESS_KEY_ID", account),
-            ("AWS_SECRET_ACCESS_KEY", self.world.aws_secret.clone()),
+            ("AWS_ACCESS_KEY_ID", key),
+            ("AWS_SECRET_ACCESS_KEY", identities.aws_secret.clone()),
             ("AWS_REGION", region.clone()),
             ("AWS_DEFAULT_REGION", region),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),

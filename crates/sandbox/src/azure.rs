@@ -25,7 +25,8 @@
 //! | `events` | an event is in the queue | 0 |
 //!
 //! Tokens are read and not verified, like signatures. What is missing of a principal's roles is refused where it decides
-//! something, on blobs and queues; on Resource Manager whoever is let in may do everything.
+//! something, on blobs and queues; on Resource Manager whoever is let in may do everything, but an identity with a role of its
+//! own, which may do what that says.
 
 mod account_properties;
 mod accounts;
@@ -52,6 +53,7 @@ mod refusal;
 mod resource_groups;
 mod resource_manager;
 mod resources;
+mod rights;
 mod shares_and_tables;
 mod subscriptions;
 mod system_topics;
@@ -71,10 +73,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::emulator::{Answer, Emulator, Wire};
+use crate::sandbox::EmulatorKind;
 use crate::world::World;
 use call::Call;
 
 pub use call::Addresses;
+pub(crate) use rights::check as check_identity;
 pub use wire::{AzureWire, Endpoint};
 
 /// The tenant that is there from the start.
@@ -113,7 +117,7 @@ impl Emulator for Azure {
 
     async fn handle(&self, request: Request<Bytes>) -> Answer {
         let operation = self.wire.operation(&request);
-        let call = Call::new(&request, self.addresses, self.world.clock.now_ms(), &self.world.faults);
+        let call = Call::new(&request, self.addresses, self.world.clock.now_ms(), &self.world);
         let name = operation.split_once(':').map_or("", |(_, name)| name);
         let served = self.world.store.transaction(|state| match self.wire.endpoint {
             _ if operation.starts_with("login:") => login::serve(state, &call, name),
@@ -130,6 +134,8 @@ impl Emulator for Azure {
         let url = |address: SocketAddr| format!("https://{address}");
         let told = self.world.store.transaction(|state| state.get::<Told>(TOLD)).ok().flatten();
         let told = told.unwrap_or(Told { subscription: SUBSCRIPTION.to_owned(), tenant: TENANT.to_owned() });
+        let attached = self.world.identities.document(EmulatorKind::Azure);
+        let client = attached.map_or(CLIENT, |_| rights::CLIENT);
         let variables = [
             ("AZURE_RESOURCE_MANAGER_ENDPOINT", url(self.addresses.resource_manager)),
             ("AZURE_AUTHORITY_HOST", url(self.addresses.resource_manager)),
@@ -138,7 +144,7 @@ impl Emulator for Azure {
             ("SSL_CERT_FILE", self.authority.clone()),
             ("REQUESTS_CA_BUNDLE", self.authority.clone()),
             ("AZURE_TENANT_ID", told.tenant),
-            ("AZURE_CLIENT_ID", CLIENT.to_owned()),
+            ("AZURE_CLIENT_ID", client.to_owned()),
             ("AZURE_CLIENT_SECRET", "sandbox".to_owned()),
             ("AZURE_SUBSCRIPTION_ID", told.subscription),
         ];

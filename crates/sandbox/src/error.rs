@@ -69,6 +69,12 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// An identity's document cannot be used.
+    #[error("cannot let an identity do what the document says: {reason}")]
+    Identity {
+        /// Why not.
+        reason: String,
+    },
     /// No address to listen on.
     #[error("cannot listen on 127.0.0.1:{port}: {source}")]
     Listen {

@@ -1,8 +1,8 @@
-//! Google Cloud: Cloud Storage over gRPC, JSON and XML, Pub/Sub, IAM's service accounts and Resource Manager over REST, all
-//! at one address.
+//! Google Cloud: Cloud Storage over JSON and XML, Pub/Sub, IAM's service accounts and Resource Manager over REST, and pulling over
+//! gRPC, all at one address.
 //!
 //! Projects and service accounts are there once they are seeded: [`Sandbox::seed_google`](crate::Sandbox::seed_google). [`GoogleWire`] says how operations
-//! are named. Callers are not told apart, and own everything; the service agent of Cloud Storage, the signer of a URL and
+//! are named. Callers are not told apart, and own everything, or may do what the role says that was attached; the service agent of Cloud Storage, the signer of a URL and
 //! an account that signs bytes need the roles that they need.
 //!
 //! Delays by name: `pubsub.iam` (Cloud Storage sees a topic's policy late), `iam.policy` (signing sees an account's policy
@@ -20,6 +20,7 @@ mod policy;
 mod project;
 mod pubsub;
 mod refusal;
+mod rights;
 mod routes;
 mod storage;
 #[cfg(test)]
@@ -42,6 +43,7 @@ use call::Call;
 use refusal::Refusal;
 
 pub use project::DEFAULT as DEFAULT_PROJECT;
+pub(crate) use rights::check as check_identity;
 pub use wire::GoogleWire;
 
 /// How long a request for messages waits for one; the service waits longer
@@ -109,7 +111,6 @@ impl Emulator for Google {
         let variables = [
             ("STORAGE_EMULATOR_HOST", url.clone()),
             ("PUBSUB_EMULATOR_HOST", address.to_string()),
-            ("PROVISION_GCS_GRPC_ENDPOINT", url.clone()),
             ("PROVISION_GCP_API_ENDPOINT", url),
             ("GOOGLE_CLOUD_PROJECT", project::current(&self.world)),
         ];
@@ -124,18 +125,8 @@ fn is_empty(answer: &Response<Bytes>) -> bool {
 
 fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
     caller::check(call)?;
+    rights::permit(call)?;
     match call.operation.as_str() {
-        "storage:CreateBucket"
-        | "storage:GetBucket"
-        | "storage:UpdateBucket"
-        | "storage:DeleteBucket"
-        | "storage:ListBuckets"
-        | "storage:GetIamPolicy"
-        | "storage:SetIamPolicy"
-        | "storage:TestIamPermissions" => storage::bucket_grpc::answer(state, call),
-        "storage:ListObjects" | "storage:GetObject" | "storage:DeleteObject" => {
-            storage::object_grpc::answer(state, call)
-        }
         "storage.json:objects.insert" => storage::upload::answer(state, call),
         "storage.json:objects.list" | "storage.json:objects.get" | "storage.json:objects.delete" => {
             storage::object_json::answer(state, call)

@@ -8,8 +8,9 @@
 //! Requests pass one [`layer::FaultLayer`], which can be told to misbehave ([`fault`]) and which counts; [`proxy::Proxy`]
 //! is the same layer before another emulator.
 //!
-//! Signatures are read (account, region, service, expiry) and not verified: any secret key will do. A transport is
-//! taken for encrypted, since nothing leaves this machine: policies that deny plain HTTP let it pass.
+//! Whoever calls may do everything in what is his own, but an identity with a document of rights ([`Sandbox::attach`]), whose
+//! calls are judged by it. A signature of AWS is verified where the sandbox gave out the key; with keys of others any secret
+//! will do. A transport is taken for encrypted, since nothing leaves this machine: policies that deny plain HTTP let it pass.
 
 pub mod aws;
 pub mod azure;
@@ -18,6 +19,7 @@ pub mod emulator;
 pub mod error;
 pub mod fault;
 pub mod google;
+pub mod identities;
 pub mod layer;
 pub mod propagation;
 pub mod proxy;

@@ -15,10 +15,11 @@ use crate::clock::Clock;
 use crate::emulator::Emulator;
 use crate::fault::Faults;
 use crate::google::{self, Google};
+use crate::identities::{AWS_SECRET, Identities};
 use crate::layer::FaultLayer;
 use crate::state::Store;
 use crate::tls::Authority;
-use crate::world::{AWS_SECRET, World};
+use crate::world::World;
 use crate::{Error, server};
 
 /// A cloud of the sandbox. Each listens on a port of its own.
@@ -65,7 +66,7 @@ pub struct Options {
     pub recording: bool,
     /// Let the services' own waits pass quickly: a queue's name is free after a second, and not after a minute.
     pub hastened: bool,
-    /// The secret of every access key of AWS.
+    /// The secret key that goes with the keys of AWS that [`Sandbox::environment`] gives.
     pub aws_secret: String,
 }
 
@@ -106,8 +107,8 @@ impl Sandbox {
             None => (Store::in_memory(), Vec::new()),
         };
         let faults = Arc::new(FaultLayer::new(options.faults, options.recording));
-        let world =
-            Arc::new(World { store, faults, clock: Clock::new(options.hastened), aws_secret: options.aws_secret });
+        let identities = Identities::new(options.aws_secret);
+        let world = Arc::new(World { store, faults, clock: Clock::new(options.hastened), identities });
         let threads = Threads::start()?;
         let (addresses, clouds, directory) = (BTreeMap::new(), BTreeMap::new(), options.directory);
         let mut sandbox = Self { world, addresses, clouds, warnings, directory, authority: None, threads };
@@ -149,6 +150,24 @@ impl Sandbox {
     /// The state cannot be written.
     pub fn seed_aws(&self, account: &str, region: &str, role: Option<&str>) -> Result<(), Error> {
         aws::seed(&self.world, account, region, role)
+    }
+
+    /// Let the credentials that [`Sandbox::environment`] gives from now on do what a document of rights says, and nothing else.
+    /// Gives the cloud whose document it is.
+    ///
+    /// # Errors
+    ///
+    /// It is no document of rights of any cloud, or one that the sandbox cannot judge by.
+    pub fn attach(&self, document: &str) -> Result<EmulatorKind, Error> {
+        let failed = |reason: String| Error::Identity { reason };
+        let (cloud, checked) = match document {
+            _ if document.contains("\"AssignableScopes\"") => (EmulatorKind::Azure, azure::check_identity(document)),
+            _ if document.contains("includedPermissions:") => (EmulatorKind::Google, google::check_identity(document)),
+            _ => (EmulatorKind::Aws, aws::check_identity(document)),
+        };
+        checked.map_err(failed)?;
+        self.world.identities.attach(cloud, document);
+        Ok(cloud)
     }
 
     /// Make a project, if it is not there, and in it a service account: what a plan file takes for granted.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::identities::Identities;
 use crate::layer::FaultLayer;
 use crate::state::Store;
 
@@ -15,9 +16,6 @@ pub struct World {
     pub faults: Arc<FaultLayer>,
     /// What time it is.
     pub clock: Clock,
-    /// The secret of every access key of AWS, by which signatures are judged.
-    pub aws_secret: String,
+    /// Whose calls are judged by what they may do.
+    pub identities: Identities,
 }
-
-/// The secret of AWS's access keys, unless another one is asked for.
-pub(crate) const AWS_SECRET: &str = "sandbox";

@@ -161,7 +161,7 @@ fn trusted(stage: &Stage) -> String {
 /// All endpoints of a cloud, by their variables.
 pub(super) const AWS_WHOLE: &[&str] = &["AWS_ENDPOINT_URL"];
 pub(super) const GOOGLE_WHOLE: &[&str] =
-    &["STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PROVISION_GCS_GRPC_ENDPOINT", "PROVISION_GCP_API_ENDPOINT"];
+    &["STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PROVISION_GCP_API_ENDPOINT"];
 pub(super) const AZURE_WHOLE: &[&str] = &[
     "AZURE_RESOURCE_MANAGER_ENDPOINT",
     "AZURE_AUTHORITY_HOST",

@@ -23,7 +23,7 @@ pub(super) fn bucket_of_others_that_was_there_after_all_is_not_taken(aws: &Place
 fn is_not_taken(aws: &Place, tags: &str) {
     let stage = aws.planned();
     let make = format!(
-        "east = boto3.client('s3', region_name='us-east-1', endpoint_url=s3.meta.endpoint_url, aws_access_key_id='{{a}}', aws_secret_access_key='x')
+        "east = boto3.client('s3', region_name='us-east-1', endpoint_url=s3.meta.endpoint_url, aws_access_key_id='{{a}}', aws_secret_access_key='hunter2-secret')
 east.create_bucket(Bucket=b)
 s3.put_bucket_tagging(Bucket=b, Tagging={{'TagSet': [{{'Key': key, 'Value': value}} for key, value in {tags}.items()]}})"
     );

@@ -104,7 +104,7 @@ fn rows_of_a_bucket() -> Vec<Row> {
 fn rows_of_the_rest() -> Vec<Row> {
     let no_queue = sqs(400, "NonExistentQueue", "The specified queue does not exist.");
     vec![
-        drift("sqs:GetQueueUrl", no_queue, 2, "aws.queue"),
+        drift("sqs:GetQueueUrl", no_queue, 2, "queue `acme-"),
         drift("sqs:ListQueueTags", json(200, "{}"), 2, "tags"),
         drift("tag:GetResources", json(200, "{\"PaginationToken\":\"\",\"ResourceTagMappingList\":[]}"), 0, "in sync"),
         Row {
@@ -120,13 +120,13 @@ fn rows_of_the_rest() -> Vec<Row> {
             "iam:GetRolePolicy",
             query(404, "NoSuchEntity", "The role policy with name provision-x cannot be found."),
             2,
-            "aws.access",
+            "policy on role `",
         ),
         drift(
             "iam:GetRolePolicy",
             query(404, "NoSuchEntity", "The role with name node cannot be found."),
             2,
-            "aws.access",
+            "policy on role `",
         ),
         drift(
             "sts:GetCallerIdentity",

@@ -10,7 +10,7 @@ use crate::clouds::AWS;
 fn with_slow_process(stage: &Stage, seconds: u32) {
     let folder = stage.path().display();
     let script = format!(
-        "#!/bin/sh\necho asked >> {folder}/asked\nsleep {seconds}\necho '{{\"Version\": 1, \"AccessKeyId\": \"{{a}}\", \"SecretAccessKey\": \"x\"}}'\n"
+        "#!/bin/sh\necho asked >> {folder}/asked\nsleep {seconds}\necho '{{\"Version\": 1, \"AccessKeyId\": \"{{a}}\", \"SecretAccessKey\": \"hunter2-secret\"}}'\n"
     );
     stage.write("process.sh", &script);
     stage.write("config", &format!("[default]\ncredential_process = /bin/sh {folder}/process.sh\n"));

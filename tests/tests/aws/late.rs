@@ -27,7 +27,7 @@ fn queue_that_is_still_shown_is_waited_for() {
     let stage = AWS.applied();
     stage.faults().set_propagation("sqs.gone", Duration::from_secs(3));
     AWS.succeed(&stage, &["destroy", "--yes"]);
-    assert!(AWS.ends(&stage, 0, &["plan"]).contains("create queue"));
+    assert!(AWS.ends(&stage, 0, &["plan"]).contains("+ queue"));
     stage.hastened(|| AWS.succeed(&stage, &["apply", "--yes"]));
     AWS.is_in_sync(&stage);
     assert_eq!((AWS.ours)(&stage.hand()), AWS.applied);
@@ -41,7 +41,7 @@ fn ghosts_of_the_index_are_nobodys() {
     AWS.succeed(&stage, &["destroy", "--yes"]);
     AWS.change(&stage, &[("name = \"acme-{s}\"\n", "name = \"acme-{s}-new\"\n"), ("-events\"", "-others\"")]);
     let plan = AWS.ends(&stage, 0, &["plan"]);
-    assert!(!plan.contains("orphan") && plan.contains("create bucket"), "{plan}");
+    assert!(!plan.contains("orphan") && plan.contains("+ bucket"), "{plan}");
     stage.hastened(|| AWS.succeed(&stage, &["apply", "--yes"]));
     AWS.succeed(&stage, &["destroy", "--yes", "--orphans"]);
 }

@@ -61,7 +61,10 @@ fn account_of_a_former_name_is_an_orphan_and_its_data_is_kept() {
         assert!(AZURE.succeed(&stage, &["drift"]).contains(orphan));
     }
     let refused = AZURE.ends(&stage, 6, &["destroy", "--yes"]);
-    assert!(refused.contains("resource group `wandb` holds the orphan") && refused.contains("--orphans"), "{refused}");
+    assert!(
+        refused.contains("resource group `wandb` holds what is left over") && refused.contains("--orphans"),
+        "{refused}"
+    );
     assert_eq!(stage.writes(), Vec::<String>::new());
 
     AZURE.succeed(&stage, &["apply", "--yes", "--orphans"]);

@@ -65,7 +65,7 @@ fn subscription_that_is_made_again_keeps_what_others_put_on_it_wherever_a_run_en
             let point = format!("{operation} {nth}");
             // What is not over yet is drift, whatever is there.
             let drift = AZURE.ends(&stage, 2, &["drift"]);
-            assert!(drift.contains("azure.events"), "{point}: {drift}");
+            assert!(drift.contains("event subscription `"), "{point}: {drift}");
             AZURE.apply(&stage);
             has_what_others_put_on_it(&stage.hand(), &point);
             AZURE.is_in_sync(&stage);

@@ -111,14 +111,14 @@ fn rule_that_others_had_is_used_and_left() {
     let before = rules(&hand);
     stage.faults().clear();
     let plan = AZURE.succeed(&stage, &["plan", "one.toml"]);
-    assert!(!plan.contains("azure.cors"), "{plan}");
+    assert!(!plan.contains("+ CORS rule"), "{plan}");
     AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
     assert!(!stage.writes().contains(&"arm:blobServices.put".to_owned()), "{:?}", stage.writes());
     in_sync(&stage, "one.toml", "wandb-one");
     // Who relies on it still hears that it is gone.
     set_rules(&hand, &theirs[..1]);
     let drift = AZURE.ends(&stage, 2, &["drift", "one.toml"]);
-    assert!(drift.contains("azure.cors") && drift.contains("is gone"), "{drift}");
+    assert!(drift.contains("CORS rule `") && drift.contains("is gone"), "{drift}");
     set_rules(&hand, &theirs);
     AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
     assert_eq!(rules(&hand), before);
@@ -362,4 +362,21 @@ fn roles_of_a_renamed_deployment_go_with_it() {
     AZURE.succeed(&stage, &["destroy", "one.toml", "--yes"]);
     let hand = stage.hand();
     assert_eq!((rules(&hand), events(&hand), assignments(&hand)), (Vec::new(), Vec::new(), Vec::new()));
+}
+
+/// Both kinds of soft deletion must be on: with one of them nothing is left of a container that was emptied first.
+#[test]
+fn blobs_that_stay_restorable_are_said_to_be_billed() {
+    let stage = shared();
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    let on = |days: u32| json!({"enabled": true, "days": days});
+    let destroy = ["plan", "one.toml", "--destroy", "--delete-data", "one-files"];
+    let said = "deleted objects stay restorable for 7 days, and are billed until then";
+    for (containers, told) in [(json!({"enabled": false}), false), (on(7), true)] {
+        let body =
+            json!({"properties": {"deleteRetentionPolicy": on(14), "containerDeleteRetentionPolicy": containers}});
+        stage.hand().send("PUT", &format!("{ACCOUNT}/blobServices/default"), body);
+        let plan = AZURE.succeed(&stage, &destroy);
+        assert_eq!(plan.contains(said), told, "{plan}");
+    }
 }

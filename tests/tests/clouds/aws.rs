@@ -6,10 +6,12 @@ mod proof;
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::aws::answers::{s3, s3_with, sqs};
 use provision_sandbox::fault::{What, When};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::hand::{MADE, MARK, MESSAGES, OTHERS, OURS, PUT_OTHERS, ROLES, boto, python};
 use super::{CloudFixture, Denied, Edit, Edits, Faults, Foreign, Plans, Setting};
+use crate::rights::Rights;
+use crate::sweep::clouds::{self as sweep, Scenario};
 
 /// A plan file with every part.
 pub(crate) const PLAN: &str = r#"
@@ -84,11 +86,79 @@ s3.delete_object(Bucket=b, Key='a'); s3.create_multipart_upload(Bucket=b, Key='o
     secrets: |_| vec!["hunter2".to_owned()],
     credentials: (&["AWS_ACCESS_KEY_ID"], &[]),
     credentials_hint: "find AWS credentials",
+    rights: RIGHTS,
     // Plan: who we are, then everything. Apply: plan, creation, the mark read after it, facets and notification, last mark,
     // the closing look. Destroy: who we are and where, everything, the bucket's mark, the bucket, the marks of the queues,
     // which are read right before each goes, the queues, and that they are seen no more.
     proof: Some(&proof::PROOF),
     waves: [2, 7, 7],
+};
+
+const RIGHTS: Rights = Rights {
+    without: |document| {
+        let policy: Value = serde_json::from_str(document).unwrap();
+        let actions = policy["Statement"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|statement| statement["Action"].as_array().unwrap());
+        let actions: std::collections::BTreeSet<_> =
+            actions.map(|action| action.as_str().unwrap().to_owned()).collect();
+        // One that several statements give is taken out of each.
+        let without = |action: String| {
+            let mut policy = policy.clone();
+            let statements = policy["Statement"].as_array_mut().unwrap();
+            statements
+                .iter_mut()
+                .for_each(|statement| statement["Action"].as_array_mut().unwrap().retain(|known| *known != *action));
+            statements.retain(|statement| statement["Action"] != json!([]));
+            (action, policy.to_string())
+        };
+        actions.into_iter().map(without).collect()
+    },
+    more: &[("apply", &ABAC), ("apply", &NOT_PRIVATE), ("destroy", &RELEASE_WITH_ABAC), ("destroy", &LEAVING_ORPHANS)],
+    dispensable: &[],
+};
+
+/// Tags of the bucket grant access.
+const ABAC: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        (sweep::ADOPT.prepare)(cloud, stage);
+        boto(&stage.hand(), "s3.put_bucket_abac(Bucket=b, AbacStatus={'Status': 'Enabled'})");
+        cloud.change(stage, &[cloud.plans.adopting, &[("[aws]\n", "tags = { cost = \"ml\" }\n[aws]\n")]].concat());
+        cloud.apply(stage);
+        cloud.change(stage, cloud.plans.adopting);
+    },
+    ..sweep::APPLY
+};
+
+const RELEASE_WITH_ABAC: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        (sweep::RELEASE.prepare)(cloud, stage);
+        boto(&stage.hand(), "s3.put_bucket_abac(Bucket=b, AbacStatus={'Status': 'Enabled'})");
+    },
+    ..sweep::DESTROY
+};
+
+/// What is left over stays, and its mark says that what else there was is gone.
+const LEAVING_ORPHANS: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        cloud.apply(stage);
+        cloud.change(stage, cloud.plans.queue_renamed.0);
+    },
+    ..sweep::DESTROY
+};
+
+/// The privacy of an adopted bucket is its owner's again.
+const NOT_PRIVATE: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        (cloud.foreign.unmarked)(&stage.hand());
+        cloud.change(stage, cloud.plans.adopting);
+        cloud.apply(stage);
+        let adopting = cloud.plan_with(cloud.plans.adopting);
+        stage.write("provision.toml", &adopting.replace("private = true\n", ""));
+    },
+    ..sweep::APPLY
 };
 
 const PLANS: Plans = Plans {
@@ -134,6 +204,7 @@ const PLANS: Plans = Plans {
         &["left over: queue `acme-{s}-events`", "left over: queue `acme-{s}-runs`"],
     ),
     alike: &[("wandb-prod", "wandb-prod-b"), ("acme-{s}", "acme-{s}-b")],
+    brief: ("[aws.run_queue]", "retention_s = 3600\n[aws.run_queue]"),
     protect: ("[aws.queue]", "protect = true\n[aws.queue]"),
 };
 

@@ -1,6 +1,7 @@
 //! Microsoft Azure.
 
 pub(crate) mod hand;
+mod rights;
 
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{What, When};
@@ -118,6 +119,7 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
         &[("PATH", "/nonexistent")],
     ),
     credentials_hint: "az login",
+    rights: rights::RIGHTS,
     // Apply, with a look right before each PUT, which has no precondition: the plan; a look at the group, the group; a look at
     // the account, the account; looks at container, queue and CORS rules; those; looks at event subscriptions and role
     // assignments; those; the marks; the closing look, and what is below the topic that the service made.
@@ -191,6 +193,7 @@ const PLANS: Plans = Plans {
         ("wandb-files", "wandb-files-b"),
         ("wandb-events", "wandb-events-b"),
     ],
+    brief: ("[azure.access]", "[azure.events]\nmessage_ttl_s = 3600\n[azure.access]"),
     protect: ("[azure.container]", "protect = true\n[azure.container]"),
 };
 
@@ -371,7 +374,7 @@ const FAULTS: Faults = Faults {
         at_once: 3,
         says: &["Microsoft.Authorization/roleAssignments/write", "azure.access"],
         // Nothing was assigned.
-        unfinished: "+ create role assignments",
+        unfinished: "+ role assignments",
     },
     denied_read: ("arm:blobServices.get", "azure.cors"),
     refusal: || error(403, "AuthorizationFailed", "does not have authorization to perform action 'x' over scope 'y'"),

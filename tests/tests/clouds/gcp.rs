@@ -11,6 +11,7 @@ use self::hand::{
     set_policy, update_subscription, update_topic,
 };
 use super::{CloudFixture, Denied, Edit, Edits, Faults, Foreign, Plans, Setting};
+use crate::rights::{Dispensable, Rights};
 
 const PLAN: &str = r#"
 [deployment]
@@ -101,7 +102,7 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
         messages.iter().map(|message| message["message"]["attributes"].to_string()).collect()
     },
     traced: &[
-        r#""bucketId":"acme-files""#,
+        r#""name":"acme-files""#,
         r#""name":"projects/acme-ml/topics/acme-events""#,
         r#""ackDeadlineSeconds":30"#,
         r#""role":"roles/pubsub.publisher""#,
@@ -110,15 +111,49 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     ],
     secrets: |_| vec!["Bearer".to_owned()],
     credentials: (
-        &["STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PROVISION_GCP_API_ENDPOINT", "PROVISION_GCS_GRPC_ENDPOINT"],
+        &["STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PROVISION_GCP_API_ENDPOINT"],
         &[("GCE_METADATA_HOST", "127.0.0.1:9")],
     ),
     credentials_hint: "gcloud auth application-default login",
+    rights: RIGHTS,
     // Apply: the plan, the bucket, its policy twice (read, and written under its etag), the notification, which moves that, the look
     // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
     proof: None,
     waves: [1, 9, 14],
+};
+
+/// Why nothing may be listed.
+const LEFT_OVER: &str = "what is left over is looked for beside the work: a warning names the right";
+
+const RIGHTS: Rights = Rights {
+    without: |document| {
+        let of_account = document.split("--permissions=").skip(1).filter_map(|rest| rest.split_whitespace().next());
+        let of_account: Vec<_> = of_account.flat_map(|list| list.split(',')).map(str::to_owned).collect();
+        let of_project: Vec<_> =
+            document.lines().filter_map(|line| line.strip_prefix("- ")).map(str::to_owned).collect();
+        let line = |permission: String| {
+            let text = document.replace(&format!("- {permission}\n"), "");
+            (permission, text)
+        };
+        let listed = |permission: String| {
+            let rest: Vec<_> = of_account.iter().filter(|other| **other != permission).cloned().collect();
+            let text = document.replace(&of_account.join(","), &rest.join(","));
+            (permission, text)
+        };
+        of_project.into_iter().map(line).chain(of_account.clone().into_iter().map(listed)).collect()
+    },
+    more: &[],
+    dispensable: &[
+        Dispensable { right: "storage.buckets.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable { right: "pubsub.topics.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable { right: "pubsub.subscriptions.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable {
+            right: "iam.serviceAccounts.getIamPolicy",
+            commands: &["destroy"],
+            why: "IAM does not tell an account that is gone from one that may not be looked at: a warning says so",
+        },
+    ],
 };
 
 const PLANS: Plans = Plans {
@@ -169,6 +204,7 @@ const PLANS: Plans = Plans {
         ("acme-events", "acme-events-b"),
         ("acme-server", "acme-server-b"),
     ],
+    brief: ("[gcp.access]", "retention_s = 3600\n[gcp.access]"),
     protect: ("[gcp.topic]", "protect = true\n[gcp.topic]"),
 };
 
@@ -276,7 +312,7 @@ const EDITS: Edits = Edits {
     stale: (
         Edit { shows: "", make: |hand| patch(hand, json!({"versioning": {"enabled": true}})) },
         Setting { old: "[gcp.topic]", new: "versioning = true\n[gcp.topic]", shows: "" },
-        &["storage:UpdateBucket"],
+        &["storage.json:buckets.patch"],
     ),
 };
 
@@ -296,25 +332,25 @@ const FOREIGN: Foreign = Foreign {
 };
 
 const FAULTS: Faults = Faults {
-    update_begins: ("storage:UpdateBucket", 1),
+    update_begins: ("storage.json:buckets.patch", 1),
     passing: || {
         vec![
-            ("storage:CreateBucket", What::Throttle),
-            ("storage:CreateBucket", What::Drop),
-            ("storage:SetIamPolicy", What::Conflict),
+            ("storage.json:buckets.insert", What::Throttle),
+            ("storage.json:buckets.insert", What::Drop),
+            ("storage.json:buckets.setIamPolicy", What::Conflict),
             ("pubsub:CreateTopic", What::Throttle),
             ("pubsub:CreateSubscription", What::Drop),
             ("pubsub:SetIamPolicy", What::Conflict),
             ("iam:SetIamPolicy", What::Conflict),
             ("storage.json:notificationConfigs.insert", What::Throttle),
             ("storage.json:notificationConfigs.insert", What::Drop),
-            ("storage:UpdateBucket", What::Conflict),
+            ("storage.json:buckets.patch", What::Conflict),
         ]
     },
     lost: &[
-        "storage:CreateBucket",
-        "storage:UpdateBucket",
-        "storage:SetIamPolicy",
+        "storage.json:buckets.insert",
+        "storage.json:buckets.patch",
+        "storage.json:buckets.setIamPolicy",
         "pubsub:CreateTopic",
         "pubsub:CreateSubscription",
         "pubsub:SetIamPolicy",
@@ -336,10 +372,14 @@ const FAULTS: Faults = Faults {
     denied_read: ("storage.json:notificationConfigs.list", "gcp.notification"),
     refusal: || error(403, "PERMISSION_DENIED", "not authorized to perform this action"),
     internal: || error(503, "UNAVAILABLE", "try again"),
-    // They carry no precondition: a notification is made and deleted, never changed.
-    uncrossed: &["storage.json:notificationConfigs.insert", "storage.json:notificationConfigs.delete"],
+    // They carry no precondition: a bucket is made once, a notification is made and deleted, never changed.
+    uncrossed: &[
+        "storage.json:buckets.insert",
+        "storage.json:notificationConfigs.insert",
+        "storage.json:notificationConfigs.delete",
+    ],
     bodiless: &[],
-    always_lists: |_| false,
+    always_lists: |operation| operation.starts_with("storage.json:") && operation.ends_with(".list"),
     throttles: |operation| match operation.starts_with("storage.json:") {
         true => vec![(429, "rateLimitExceeded"), (429, "userRateLimitExceeded"), (503, "backendError")],
         false => vec![(429, "RESOURCE_EXHAUSTED"), (503, "UNAVAILABLE")],
@@ -347,6 +387,8 @@ const FAULTS: Faults = Faults {
     says: |operation| {
         let (service, name) = operation.split_once(':').unwrap();
         match name {
+            "buckets.insert" => return "storage.buckets.create".to_owned(),
+            "buckets.patch" => return "storage.buckets.update".to_owned(),
             "ListTopicSubscriptions" => return "pubsub.topics.subscriptions.list".to_owned(),
             "GetProject" => return "projects.get".to_owned(),
             "SearchProjects" => return "projects.search".to_owned(),
@@ -356,17 +398,17 @@ const FAULTS: Faults = Faults {
             let verb = name.trim_end_matches('s').strip_suffix(noun)?;
             Some(format!("{}s.{}", noun.to_lowercase(), verb.to_lowercase()))
         };
-        match of("Bucket").or(of("Object")).or(of("Topic")).or(of("Subscription")) {
+        match of("Topic").or(of("Subscription")) {
             Some(name) => format!("{service}.{name}"),
             None => name.replace("SetIamPolicy", "setIamPolicy").replace("GetIamPolicy", "getIamPolicy"),
         }
     },
-    begins: "storage:CreateBucket",
-    last_free: ("storage:CreateBucket", 1),
-    finishes: "storage:DeleteBucket",
-    last_look: ("storage:DeleteBucket", 1, When::Before),
+    begins: "storage.json:buckets.insert",
+    last_free: ("storage.json:buckets.insert", 1),
+    finishes: "storage.json:buckets.delete",
+    last_look: ("storage.json:buckets.delete", 1, When::Before),
     crossed: "storage.json:notificationConfigs.insert",
-    emptying: ("storage:SetIamPolicy", "storage:DeleteObject"),
+    emptying: ("storage.json:buckets.setIamPolicy", "storage.json:objects.delete"),
 };
 
 fn error(status: u16, code: &str, message: &str) -> What {

@@ -12,6 +12,7 @@ contract! {
         both_changed_is_shown_as_both,
         what_is_gone_is_drift_and_comes_back,
         stale_mark_is_recorded,
+        queue_that_forgets_over_a_weekend_is_warned_about,
         nothing_there_at_all_is_said,
         everything_gone_is_drift_whatever_is_left_elsewhere,
         orphan_does_not_hide_that_its_successor_is_gone,
@@ -55,10 +56,20 @@ fn pending_of_each_setting_is_no_drift_and_shows_its_line(cloud: &Place) {
         let drift = cloud.ends(&stage, 0, &["drift"]);
         let line = drift.lines().find(|line| line.contains(setting.shows));
         let line = line.unwrap_or_else(|| panic!("{}: {drift}", setting.shows));
-        assert!(line.contains("not applied yet") && drift.contains("provision.toml:"), "{drift}");
+        assert!(line.contains("not applied yet") && drift.contains("  :"), "{drift}");
         cloud.ends(&stage, 2, &["plan", "--detailed-exitcode"]);
         cloud.apply(&stage);
         cloud.is_in_sync(&stage);
+    }
+}
+
+fn queue_that_forgets_over_a_weekend_is_warned_about(cloud: &Place) {
+    let stage = cloud.planned();
+    cloud.change(&stage, &[cloud.plans.brief]);
+    cloud.apply(&stage);
+    for command in ["plan", "drift"] {
+        let ran = cloud.ends(&stage, 0, &[command]);
+        assert!(ran.contains("less than a weekend") && ran.contains("= 3600`, 1 h)"), "{command}: {ran}");
     }
 }
 
@@ -77,7 +88,7 @@ fn what_is_gone_is_drift_and_comes_back(cloud: &Place) {
     let stage = cloud.applied();
     for gone in cloud.edits.gone {
         cloud.edit(&stage, gone.make);
-        let drift = cloud.ends(&stage, 2, &["drift"]);
+        let drift = cloud.ends(&stage, 2, &["drift", "--format", "markdown"]);
         assert!(drift.contains(gone.shows), "{}: {drift}", gone.shows);
         // Some names are free again only after a while.
         stage.hastened(|| cloud.apply(&stage));
@@ -117,7 +128,9 @@ fn drift_report_formats(cloud: &Place) {
     assert!(junit.contains("failures=\"1\""), "{junit}");
     let sarif: Value = serde_json::from_str(&report("sarif")).unwrap();
     let result = &sarif["runs"][0]["results"][0];
-    assert_eq!(result["ruleId"], "drift");
+    assert_eq!(result["ruleId"], "changed");
+    let message = result["message"]["text"].as_str().unwrap();
+    assert!(message.contains(edit.shows.trim()) && message.contains(&format!("({}.", cloud.name)), "{message}");
     assert!(result["locations"][0]["physicalLocation"]["region"]["startLine"].is_u64(), "{sarif}");
 }
 

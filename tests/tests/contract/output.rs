@@ -39,7 +39,12 @@ fn output_in_every_format(cloud: &Place) {
     let plain = output(&["--format", "env"]);
     let quoted = output(&["--format", "dotenv"]);
     let object: Value = serde_json::from_str(&output(&["--format", "json"])).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&output(&["--json"])).unwrap(), object);
+    let document: Value = serde_json::from_str(&output(&["--json"])).unwrap();
+    let settings = document["outputs"].as_object().unwrap();
+    assert_eq!(settings.len(), object.as_object().unwrap().len());
+    for (name, setting) in settings {
+        assert_eq!(*setting, serde_json::json!({"value": object[name], "sensitive": false}));
+    }
     for line in cloud.plans.outputs {
         let (name, value) = line.trim_end().split_once('=').unwrap();
         assert!(plain.contains(line), "{plain}");
@@ -128,8 +133,15 @@ fn text_of_a_service_is_escaped(cloud: &Place) {
     let what =
         provision_sandbox::fault::What::Error { status: 403, code: cloud.faults.denied.code.to_owned(), message };
     fault(&stage, operation, Nth::Every, what);
-    for format in ["text", "markdown", "junit", "sarif"] {
-        let printed = cloud.ends(&stage, 1, &["drift", "--format", format]);
-        assert!(!printed.contains(['\u{1b}', '\u{7}']), "{format}: {printed:?}");
+    for (command, formats) in
+        [("drift", &["text", "markdown", "junit", "sarif"][..]), ("plan", &["text", "markdown", "gitlab"])]
+    {
+        for format in formats {
+            let printed = cloud.ends(&stage, 1, &[command, "--format", format]);
+            assert!(!printed.contains(['\u{1b}', '\u{7}']), "{format}: {printed:?}");
+            let markup =
+                *format == "markdown" && cloud.run(&stage, &[command, "--format", format]).stdout.contains("<b>");
+            assert!(!markup, "{printed}");
+        }
     }
 }

@@ -34,8 +34,13 @@ fn renaming_the_queue_moves_the_notification_and_leaves_an_orphan(cloud: &Place)
     let (changes, orphans) = cloud.plans.queue_renamed;
     cloud.change(&stage, changes);
     cloud.ends(&stage, 0, &["drift"]);
+    let plan = cloud.succeed(&stage, &["plan"]);
+    assert!(plan.contains("Settings that change: BUCKET_QUEUE"), "{plan}");
+    let document: serde_json::Value = serde_json::from_str(&cloud.succeed(&stage, &["plan", "--json"])).unwrap();
+    assert_eq!(document["output_changes"][0]["name"], "BUCKET_QUEUE", "{document}");
     cloud.apply(&stage);
     let plan = cloud.succeed(&stage, &["plan"]);
+    assert!(!plan.contains("Settings"), "{plan}");
     for orphan in orphans {
         assert!(plan.contains(orphan), "{plan}");
     }

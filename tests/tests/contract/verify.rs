@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_sandbox::layer::FaultLayer;
+use provision_tests::documents::judge_junit;
 use provision_tests::run::{finished, signal};
 use provision_tests::stage::Stage;
 use serde_json::Value;
@@ -296,6 +297,18 @@ fn verify_report_formats(cloud: &Place) {
     let junit = cloud.ends(&stage, 2, &["verify", "--wait", "20", "--format", "junit"]);
     assert!(junit.contains("tests=\"6\"") && junit.contains("name=\"event\""), "{junit}");
     assert!(junit.contains("failures=\"2\"") && junit.contains("to mend it: provision"), "{junit}");
+    let report = ["verify", "--read-only", "--report", "junit=verify.xml"];
+    assert!(cloud.ends(&stage, 2, &report).contains("FAIL resources"));
+    let junit = stage.read("verify.xml");
+    assert!(junit.contains("name=\"provision verify\"") && junit.contains("skipped=\"3\""), "{junit}");
+    judge_junit(&junit);
+    // It is there too where nothing could be looked at.
+    stage.write("broken.toml", "[deployment]\n");
+    cloud.ends(&stage, 64, &["verify", "broken.toml", "--report", "junit=broken.xml"]);
+    assert!(stage.read("broken.xml").contains("errors=\"1\""));
+    let last = cloud.ends(&stage, 64, &["verify", "broken.toml", "--json"]);
+    let last: Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+    assert!(last["type"] == "summary" && last["verdict"] == "unknown", "{last}");
     let text = cloud.ends(&stage, 2, &["verify", "--wait", "20", "--format", "text"]);
     assert!(text.contains("  FAIL event of the upload") && text.contains("2 hops failed."), "{text}");
 }

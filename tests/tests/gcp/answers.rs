@@ -5,7 +5,7 @@ use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
 use crate::clouds::GCP;
-use crate::clouds::gcp::hand::{ACCOUNT, ENTRIES, SUBSCRIPTION, TOPIC, policy};
+use crate::clouds::gcp::hand::{ACCOUNT, BUCKET, ENTRIES, POLICY, SUBSCRIPTION, TOPIC, policy};
 
 const PROJECT: &str = "/v3/projects/acme-ml";
 const AGENT: &str = "/storage/v1/projects/acme-ml/serviceAccount";
@@ -44,6 +44,19 @@ fn answers_with_more_in_them_are_no_drift() {
         ("storage.json:projects.serviceAccount.get", AGENT, json!({"newer": "x"})),
         ("storage.json:notificationConfigs.list", ENTRIES, json!({"newer": "x"})),
         ("iam:GetIamPolicy", ACCOUNT, json!({"auditConfigs": [{"service": "allServices"}], "newer": []})),
+        (
+            "storage.json:buckets.get",
+            BUCKET,
+            json!({
+            "lifecycle": {"rule": []}, "satisfiesPZS": true, "autoclass": {"enabled": false}, "newer": {"field": [1]},
+            "labels": {"goog-terraform-provisioned": "true"}, "iamConfiguration": {"newer": "x"},
+            "softDeletePolicy": {"retentionDurationSeconds": 604_800}, "billing": {"requesterPays": false}}),
+        ),
+        (
+            "storage.json:buckets.getIamPolicy",
+            POLICY,
+            json!({"kind": "storage#policy", "resourceId": "x", "newer": []}),
+        ),
     ] {
         let stage = GCP.applied();
         let hand = stage.hand();
@@ -94,12 +107,15 @@ fn refusals_are_read_as_what_they_are() {
         "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "IAM_PERMISSION_DENIED",
             "domain": "iam.googleapis.com", "metadata": {"permission": "iam.serviceAccounts.getIamPolicy"}}]}});
     let project = json!({"error": {"code": 403, "message": "The caller does not have permission", "status": "PERMISSION_DENIED"}});
+    let anonymous = json!({"error": {"code": 401, "message": "Anonymous caller does not have storage.buckets.get access.",
+        "errors": [{"domain": "global", "reason": "required", "locationType": "header", "location": "Authorization"}]}});
     let gaia = "Not found; Gaia id not found for email wandb@acme-ml.iam.gserviceaccount.com";
     for (operation, status, body, code, says) in [
         ("iam:GetIamPolicy", 404, missing("Unknown service account"), 6, "does not exist"),
         ("iam:GetIamPolicy", 404, missing(gaia), 6, "does not exist"),
         ("iam:GetIamPolicy", 403, denied, 1, "gcloud iam service-accounts describe"),
         ("resourcemanager:GetProject", 403, project, 1, "resourcemanager.projects.get"),
+        ("storage.json:buckets.get", 401, anonymous, 4, "gcloud auth application-default login"),
     ] {
         let stage = GCP.planned();
         answer(&stage, operation, Nth::Every, status, &body);

@@ -41,8 +41,10 @@ fn policy_with_a_deleted_member_is_read_again() {
     let stage = GCP.planned();
     let message =
         "Inconsistent representation of deleted member: 'deleted:serviceAccount:a@p?uid=1' and 'serviceAccount:a@p'";
-    for operation in ["storage:SetIamPolicy", "pubsub:SetIamPolicy"] {
-        let what = What::Error { status: 400, code: "INVALID_ARGUMENT".to_owned(), message: message.to_owned() };
+    for (operation, code) in
+        [("storage.json:buckets.setIamPolicy", "invalid"), ("pubsub:SetIamPolicy", "INVALID_ARGUMENT")]
+    {
+        let what = What::Error { status: 400, code: code.to_owned(), message: message.to_owned() };
         stage.faults().fault(Fault { operation: operation.to_owned(), nth: Nth::Number(1), at: When::Before, what });
     }
     GCP.apply(&stage);
@@ -114,8 +116,8 @@ fn bucket_that_lets_everybody_in_is_not_made_private_unasked() {
 #[test]
 fn refusals_of_something_in_between_decide_nothing() {
     for (operation, status) in [
-        ("storage:GetBucket", 403),
-        ("storage:GetBucket", 404),
+        ("storage.json:buckets.get", 403),
+        ("storage.json:buckets.get", 404),
         ("pubsub:GetTopic", 404),
         ("pubsub:GetSubscription", 404),
         ("storage.json:notificationConfigs.list", 404),

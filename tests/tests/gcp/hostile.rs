@@ -17,16 +17,27 @@ fn answered(operation: &str, status: u16, headers: &[(&str, &str)], body: String
 
 #[test]
 fn a_body_without_an_end_is_not_read_to_it() {
-    let items = format!("{{\"kind\": \"storage#notifications\", \"more\": \"{}\"}}", "x".repeat(33 << 20));
-    let stage = answered("storage.json:notificationConfigs.list", 200, &[], items);
-    let drift = GCP.ends(&stage, 1, &["drift"]);
-    assert!(drift.contains("it does not end"), "{drift}");
+    let body = format!("{{\"more\": \"{}\"}}", "x".repeat(17 << 20));
+    for operation in [
+        "storage.json:notificationConfigs.list",
+        "storage.json:buckets.get",
+        "pubsub:GetSubscription",
+        "iam:GetIamPolicy",
+        "resourcemanager:GetProject",
+    ] {
+        let drift = GCP.ends(&answered(operation, 200, &[], body.clone()), 1, &["drift"]);
+        assert!(drift.contains("it does not end"), "{operation}: {drift}");
+    }
 }
 
 #[test]
 fn a_list_that_leads_back_to_itself_ends() {
-    for operation in ["pubsub:ListTopics", "pubsub:ListSubscriptions"] {
-        let stage = answered(operation, 200, &[], json!({"nextPageToken": "again"}).to_string());
+    let (again, buckets) =
+        (json!({"nextPageToken": "again"}), json!({"kind": "storage#buckets", "nextPageToken": "again"}));
+    for (operation, page) in
+        [("pubsub:ListTopics", &again), ("pubsub:ListSubscriptions", &again), ("storage.json:buckets.list", &buckets)]
+    {
+        let stage = answered(operation, 200, &[], page.to_string());
         let drift = GCP.ends(&stage, 1, &["drift"]);
         assert!(drift.contains("its next page is one that was read already"), "{operation}: {drift}");
         assert_eq!(stage.faults().count(operation), 2, "{operation}");
@@ -35,7 +46,9 @@ fn a_list_that_leads_back_to_itself_ends() {
 
 #[test]
 fn no_redirect_is_followed() {
-    for operation in ["pubsub:GetTopic", "storage.json:notificationConfigs.list", "iam:GetIamPolicy"] {
+    for operation in
+        ["pubsub:GetTopic", "storage.json:buckets.get", "storage.json:notificationConfigs.list", "iam:GetIamPolicy"]
+    {
         let stage = answered(operation, 302, &[("location", "/v1/projects/acme-ml/topics/elsewhere")], String::new());
         let drift = GCP.ends(&stage, 1, &["drift"]);
         assert!(drift.contains("302"), "{operation}: {drift}");

@@ -153,3 +153,18 @@ fn member_that_others_add_to_a_new_topic_stays() {
     }
     GCP.is_in_sync(&stage);
 }
+
+/// Made between the look at it and that at what the list shows, it is looked at again: one of the first two is the look at it.
+#[test]
+fn subscription_that_comes_between_the_look_and_the_list_is_seen() {
+    for look in 1..=2 {
+        let stage = GCP.applied();
+        stage.faults().clear();
+        let message = "Resource not found (resource=acme-server).".to_owned();
+        let what = What::Error { status: 404, code: "NOT_FOUND".to_owned(), message };
+        let (operation, nth) = ("pubsub:GetSubscription".to_owned(), Nth::Number(look));
+        stage.faults().fault(Fault { operation, nth, at: When::Before, what });
+        let drift = GCP.succeed(&stage, &["drift"]);
+        assert!(drift.contains("in sync"), "look {look}: {drift}");
+    }
+}

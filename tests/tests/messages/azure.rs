@@ -42,7 +42,7 @@ fn registration_that_is_missing_is_told_done_and_waited_for() {
     assert!(plan.contains("Microsoft.EventGrid is not registered in this subscription"), "{plan}");
     let ran = AZURE.run(&stage, &["apply", "--yes"]);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stderr.contains("  wait write delivery of event subscription"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("  wait write event subscription"), "{}", ran.stderr);
     AZURE.is_in_sync(&stage);
 }
 

@@ -63,7 +63,7 @@ fn publisher_grant_that_takes_three_minutes_is_waited_for() {
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(stage.sandbox().world().clock.now_ms() - begun >= 180_000);
     let waits: Vec<_> = ran.stderr.lines().filter(|line| line.starts_with("  wait ")).collect();
-    let said = "write entry of notification `acme-files`: Cloud Storage's new right to publish to the topic is not known \
+    let said = "write notification `acme-files`: Cloud Storage's new right to publish to the topic is not known \
                 everywhere yet; IAM takes minutes; again in ";
     assert!(waits.len() >= 2 && waits.iter().all(|line| line.contains(said)), "{waits:?}");
     assert_eq!(stage.faults().count(INSERT), waits.len() + 1);
@@ -82,7 +82,7 @@ fn publisher_grant_that_is_not_waited_for_any_longer_is_waited_for_by_the_rerun(
     ran.stderr = ran.stderr.lines().filter(|line| !waits(line)).map(|line| format!("{line}\n")).collect();
     screen("stopped_while_a_grant_spreads", ran);
     let ran = stage.hastened(|| GCP.run(&stage, &["apply", "--yes"]));
-    assert!(ran.code == 0 && ran.stderr.contains("  wait write entry"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.code == 0 && ran.stderr.contains("  wait write notification"), "{}{}", ran.stdout, ran.stderr);
     GCP.is_in_sync(&stage);
 }
 
@@ -125,7 +125,7 @@ fn missing_apis_are_named_with_the_command_that_enables_them() {
         )
     };
     refused("failed_pubsub_disabled", &["plan"], &["pubsub:*"], 403, "SERVICE_DISABLED", &message("Cloud Pub/Sub"));
-    let storage = ["storage:*", "storage.json:*"];
+    let storage = ["storage.json:*"];
     refused("failed_storage_disabled", &["plan"], &storage, 403, "SERVICE_DISABLED", &message("Cloud Storage"));
     let projects = ["resourcemanager:*"];
     let text = message("Cloud Resource Manager");
@@ -148,8 +148,15 @@ fn refusals_of_the_organization_name_the_constraint() {
     let members = "One or more users named in the policy do not belong to a permitted customer.";
     let domains = "constraints/iam.allowedPolicyMemberDomains";
     refused("failed_forbidden_member_of_the_topic", &apply, &[GRANT], 400, domains, members);
-    refused("failed_forbidden_member_of_the_bucket", &apply, &["storage:SetIamPolicy"], 400, domains, members);
-    let create = ["storage:CreateBucket"];
+    refused(
+        "failed_forbidden_member_of_the_bucket",
+        &apply,
+        &["storage.json:buckets.setIamPolicy"],
+        412,
+        domains,
+        members,
+    );
+    let create = ["storage.json:buckets.insert"];
     let location = "'us' violates constraint 'constraints/gcp.resourceLocations'";
     refused("failed_forbidden_location", &apply, &create, 412, "conditionNotMet", location);
     let access = "Request violates constraint 'constraints/storage.uniformBucketLevelAccess'";
@@ -159,7 +166,7 @@ fn refusals_of_the_organization_name_the_constraint() {
     refused("failed_forbidden_public_access", &apply, &create, 412, prevention, public);
     // VPC Service Controls: nothing that these credentials could be granted helps.
     let perimeter = "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: a1b2";
-    refused("failed_outside_of_the_perimeter", &["plan"], &["storage:*"], 403, "PERMISSION_DENIED", perimeter);
+    refused("failed_outside_of_the_perimeter", &["plan"], &["storage.json:*"], 403, "forbidden", perimeter);
 }
 
 #[test]

@@ -4,6 +4,86 @@ use provision_sandbox::EmulatorKind;
 
 use super::{ask, boto3, sandbox};
 
+/// Deny over Allow, patterns, resources and tags, in the words of each service.
+#[test]
+fn identity_may_do_what_its_policy_says_and_no_more() {
+    let sandbox = sandbox();
+    boto3(
+        &sandbox,
+        "for name in ['mine', 'other']: s3.create_bucket(Bucket=name, CreateBucketConfiguration=HERE)
+sqs.create_queue(QueueName='ours', tags={'team': 'ml'}); sqs.create_queue(QueueName='theirs')
+open_to_identity = {'Effect': 'Allow', 'Principal': {'AWS': 'arn:aws:iam::123456789012:user/identity'}, 'Action': 's3:GetBucketLocation', 'Resource': 'arn:aws:s3:::other'}
+s3.put_bucket_policy(Bucket='other', Policy=json.dumps({'Version': '2012-10-17', 'Statement': open_to_identity}))",
+    );
+    let statement = |effect: &str, action: &str, resource: &str| serde_json::json!({"Effect": effect, "Action": action, "Resource": resource});
+    let mut tagged = statement("Allow", "sqs:*", "arn:aws:sqs:eu-west-1:123456789012:*");
+    tagged["Condition"] = serde_json::json!({"StringEquals": {"aws:ResourceTag/team": "ml"}});
+    let statements = [
+        statement("Allow", "s3:*", "arn:aws:s3:::mine*"),
+        statement("Deny", "s3:PutBucketP*", "*"),
+        statement("Allow", "iam:GetRole", "arn:aws:iam::123456789012:role/node"),
+        tagged,
+    ];
+    let policy = |statements: &serde_json::Value| {
+        serde_json::json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+    };
+    sandbox.attach(&policy(&serde_json::json!(statements))).unwrap();
+    let printed = boto3(
+        &sandbox,
+        "def said(call, **more):
+    try: call(**more); return 'OK'
+    except ClientError as error: return error.response['Error']['Code'] + ' ' + error.response['Error']['Message']
+print(sts.get_caller_identity()['Arn'])
+print(said(s3.put_object, Bucket='mine', Key='a'), said(s3.get_bucket_versioning, Bucket='mine'), said(s3.get_bucket_location, Bucket='other'))
+print(said(s3.get_bucket_versioning, Bucket='other'))
+print(said(s3.put_bucket_policy, Bucket='mine', Policy='{}'))
+print(said(sqs.get_queue_url, QueueName='ours'))
+print(said(sqs.get_queue_url, QueueName='theirs'))
+print(said(iam.get_role, RoleName='node'))
+print(said(iam.get_role, RoleName='other'))
+print(said(client('resourcegroupstaggingapi').get_resources))",
+    );
+    let user = "User: arn:aws:iam::123456789012:user/identity is not authorized to perform";
+    let silent = |action: &str| format!("because no identity-based policy allows the {action} action");
+    let (versioning, url, role) = ("s3:GetBucketVersioning", "sqs:getqueueurl", "iam:GetRole");
+    let expected = [
+        "arn:aws:iam::123456789012:user/identity".to_owned(),
+        "OK OK OK".to_owned(),
+        format!("AccessDenied {user}: {versioning} on resource: \"arn:aws:s3:::other\" {}", silent(versioning)),
+        format!(
+            "AccessDenied {user}: s3:PutBucketPolicy on resource: \"arn:aws:s3:::mine\" with an explicit deny in an identity-based policy"
+        ),
+        "OK".to_owned(),
+        format!("AccessDenied {user}: {url} on resource: arn:aws:sqs:eu-west-1:123456789012:theirs {}", silent(url)),
+        "NoSuchEntity The role with name node cannot be found.".to_owned(),
+        format!("AccessDenied {user}: {role} on resource: role other {}", silent(role)),
+        format!("AccessDeniedException {user}: tag:GetResources {}", silent("tag:GetResources")),
+    ];
+    assert_eq!(printed, expected);
+    let mut unknown = statement("Allow", "s3:*", "*");
+    unknown["Condition"] = serde_json::json!({"StringEquals": {"aws:userid": "x"}});
+    let refused = sandbox.attach(&policy(&unknown)).unwrap_err().to_string();
+    assert!(refused.contains("the condition key aws:userid"), "{refused}");
+}
+
+#[test]
+fn request_that_was_signed_with_another_secret_is_refused_by_every_service() {
+    let sandbox = sandbox();
+    let printed = boto3(
+        &sandbox,
+        "wrong = dict(aws_access_key_id='123456789012', aws_secret_access_key='another')
+print(code(client('s3', **wrong).list_buckets), code(client('s3', **wrong).put_object, Bucket='b', Key='a b/\u{e9}+', Body=b'x'))
+print(code(client('sqs', **wrong).list_queues), code(client('iam', **wrong).list_roles), code(client('sts', **wrong).get_caller_identity))
+print(code(s3.list_buckets), code(sqs.list_queues), code(iam.list_roles), code(sts.get_caller_identity))
+print(code(s3.create_bucket, Bucket='mine', CreateBucketConfiguration=HERE), code(s3.put_object, Bucket='mine', Key='a b/\u{e9}+*~', Body=b'x'))
+print(code(client('s3', aws_access_key_id='000000000002', aws_secret_access_key='any').list_buckets))",
+    );
+    let wrong = "SignatureDoesNotMatch";
+    assert_eq!(printed[0], format!("{wrong} {wrong}"));
+    assert_eq!(printed[1], format!("InvalidSignatureException {wrong} {wrong}"));
+    assert_eq!(printed[2..], ["OK OK OK OK", "OK OK", "OK"]);
+}
+
 #[test]
 fn bucket_names_are_one_for_all_accounts_and_regions() {
     let printed = boto3(
@@ -40,8 +120,7 @@ print(s3.get_bucket_location(Bucket='mine')['LocationConstraint'], virginia.get_
 fn request_to_another_region_is_told_the_right_one() {
     let sandbox = sandbox();
     boto3(&sandbox, "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)");
-    let credential =
-        "AWS4-HMAC-SHA256 Credential=123456789012/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
+    let credential = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
     for (method, path) in [("GET", "/mine?cors"), ("HEAD", "/mine")] {
         let answer =
             ask(sandbox.address(EmulatorKind::Aws).unwrap(), method, path, &[("authorization", credential)], "");

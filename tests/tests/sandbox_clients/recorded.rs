@@ -21,7 +21,7 @@ def told_policy(action, resource):
     except ClientError as error: return error.response['Error']['Code'] + ' ' + error.response['Error']['Message']
     return 'OK'
 def raw(method, path, body='', region='eu-west-1', **headers):
-    signed = f'AWS4-HMAC-SHA256 Credential=123456789012/20260101/{region}/s3/aws4_request, SignedHeaders=host, Signature=x'
+    signed = f'AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/{region}/s3/aws4_request, SignedHeaders=host, Signature=x'
     headers = {'authorization': signed, **{name.replace('_', '-'): value for name, value in headers.items()}}
     request = urllib.request.Request(os.environ['AWS_ENDPOINT_URL'] + path, data=body.encode() or None, method=method, headers=headers)
     try: status, text = 200, urllib.request.urlopen(request).read().decode()

@@ -31,7 +31,7 @@ pub(crate) struct Scenario {
 const APPLYING: &[&str] = &["apply", "--yes"];
 const DESTROYING: &[&str] = &["destroy", "--yes"];
 
-pub(crate) static APPLY: Scenario = Scenario {
+pub(crate) const APPLY: Scenario = Scenario {
     prepare: |_, _| {},
     arguments: APPLYING,
     with_others: false,
@@ -40,7 +40,7 @@ pub(crate) static APPLY: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(crate) static UPDATE: Scenario = Scenario {
+pub(crate) const UPDATE: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
         cloud.change(stage, cloud.plans.update);
@@ -52,7 +52,7 @@ pub(crate) static UPDATE: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(crate) static ADOPT: Scenario = Scenario {
+pub(crate) const ADOPT: Scenario = Scenario {
     prepare: |cloud, stage| {
         (cloud.foreign.unmarked)(&stage.hand());
         (cloud.foreign.put)(&stage.hand());
@@ -65,7 +65,7 @@ pub(crate) static ADOPT: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(crate) static RENAME: Scenario = Scenario {
+pub(crate) const RENAME: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
         cloud.change(stage, &[("\"wandb-prod\"", "\"wandb-new\"\nwas = \"wandb-prod\"")]);
@@ -77,7 +77,7 @@ pub(crate) static RENAME: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(crate) static DESTROY: Scenario = Scenario {
+pub(crate) const DESTROY: Scenario = Scenario {
     prepare: |cloud, stage| cloud.apply(stage),
     arguments: DESTROYING,
     with_others: false,
@@ -86,7 +86,7 @@ pub(crate) static DESTROY: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(crate) static RELEASE: Scenario = Scenario {
+pub(crate) const RELEASE: Scenario = Scenario {
     prepare: |cloud, stage| {
         (ADOPT.prepare)(cloud, stage);
         cloud.apply(stage);
@@ -98,7 +98,7 @@ pub(crate) static RELEASE: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(crate) static DELETE_DATA: Scenario = Scenario {
+pub(crate) const DELETE_DATA: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
         (cloud.fill)(&stage.hand());
@@ -110,7 +110,7 @@ pub(crate) static DELETE_DATA: Scenario = Scenario {
     only_looks: false,
 };
 
-pub(crate) static PLAN: Scenario = Scenario {
+pub(crate) const PLAN: Scenario = Scenario {
     prepare: |cloud, stage| cloud.apply(stage),
     arguments: &["plan"],
     with_others: false,
@@ -119,10 +119,10 @@ pub(crate) static PLAN: Scenario = Scenario {
     only_looks: true,
 };
 
-pub(crate) static DRIFT: Scenario = Scenario { arguments: &["drift"], ..PLAN };
+pub(crate) const DRIFT: Scenario = Scenario { arguments: &["drift"], ..PLAN };
 
 /// What has to be made again, with what others put on it.
-pub(super) static MAKE_AGAIN: Scenario = Scenario {
+pub(crate) const MAKE_AGAIN: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
         (cloud.foreign.put)(&stage.hand());

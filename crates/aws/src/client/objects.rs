@@ -22,9 +22,9 @@ impl Reader {
     pub(crate) async fn get_object_url(&self, bucket: &str, key: &str) -> Result<String, Error> {
         let request = self.clients.s3.get_object().bucket(bucket).key(key);
         let tried = format!("sign for bucket `{bucket}`");
-        let signed = request.presigned(good_for()?).await;
-        let signed = signed.map_err(|error| from_sdk("s3:GetObject", &["s3:GetObject"], &tried, &error))?;
-        Ok(without_query(signed.uri()).to_owned())
+        let presigned = request.presigned(good_for()?).await;
+        let presigned = presigned.map_err(|error| from_sdk("s3:GetObject", &tried, &error))?;
+        Ok(without_query(presigned.uri()).to_owned())
     }
 
     /// The metadata of a version; `None` if there is none of it, or it is a delete marker
@@ -41,7 +41,7 @@ impl Reader {
             request.set_version_id(version.map(str::to_owned))
         };
         let tried = format!("look at {key} in bucket `{bucket}`");
-        let answer = send!("s3:HeadObject" needs ["s3:GetObject", "s3:GetObjectVersion"], tried, request());
+        let answer = send!("s3:HeadObject", tried, request());
         let answer = absent_if(answer, |error| matches!(error.status(), Some(404 | 405)))?;
         Ok(answer.map(|answer| answer.metadata.unwrap_or_default().into_iter().collect()))
     }
@@ -62,19 +62,19 @@ impl Writer {
         // A checksum would be that of no body: it is sent later.
         let settings =
             aws_sdk_s3::Config::builder().request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
-        let signed = request.customize().config_override(settings).presigned(good_for()?).await;
+        let presigned = request.customize().config_override(settings).presigned(good_for()?).await;
         let tried = format!("sign an upload to bucket `{bucket}`");
-        let signed = signed.map_err(|error| from_sdk("s3:PutObject", &["s3:PutObject"], &tried, &error))?;
-        Ok(plain("s3:PutObject", "PUT", &signed))
+        let presigned = presigned.map_err(|error| from_sdk("s3:PutObject", &tried, &error))?;
+        Ok(signed("s3:PutObject", "PUT", &presigned))
     }
 
     /// The request that downloads it, signed.
     pub(crate) async fn sign_get_object(&self, bucket: &str, owner: &str, key: &str) -> Result<Request, Error> {
         let request = self.clients().s3.get_object().bucket(bucket).expected_bucket_owner(owner).key(key);
         let tried = format!("sign a download from bucket `{bucket}`");
-        let signed = request.presigned(good_for()?).await;
-        let signed = signed.map_err(|error| from_sdk("s3:GetObject", &["s3:GetObject"], &tried, &error))?;
-        Ok(plain("s3:GetObject", "GET", &signed))
+        let presigned = request.presigned(good_for()?).await;
+        let presigned = presigned.map_err(|error| from_sdk("s3:GetObject", &tried, &error))?;
+        Ok(signed("s3:GetObject", "GET", &presigned))
     }
 }
 
@@ -86,7 +86,8 @@ fn good_for() -> Result<PresigningConfig, Error> {
 }
 
 /// Whoever sends it has to send the headers that were signed too.
-fn plain(operation: &'static str, method: &'static str, signed: &PresignedRequest) -> Request {
-    let headers = signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Request { operation, method, url: signed.uri().to_owned(), headers, body: Vec::new() }
+fn signed(operation: &'static str, method: &'static str, presigned: &PresignedRequest) -> Request {
+    let headers = presigned.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let needs = crate::permissions::of(operation);
+    Request { operation, needs, method, url: presigned.uri().to_owned(), headers, body: Vec::new() }
 }

@@ -15,6 +15,8 @@ use crate::error::{absent, unreadable};
 /// A page of object versions and delete markers.
 pub(crate) struct VersionPage {
     pub(crate) objects: Vec<ObjectIdentifier>,
+    /// The size of all of them.
+    pub(crate) bytes: u64,
     pub(crate) truncated: bool,
     pub(crate) next: (Option<String>, Option<String>),
 }
@@ -32,13 +34,14 @@ pub(crate) struct UploadPage {
 pub(crate) struct KeyError {
     pub(crate) key: String,
     pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 impl Reader {
     /// Whether the bucket exists <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>.
     pub(crate) async fn head_bucket(&self, bucket: &str, owner: &str) -> Result<Option<()>, Error> {
         let request = || self.clients.s3.head_bucket().bucket(bucket).expected_bucket_owner(owner);
-        let answer = send!("s3:HeadBucket" needs ["s3:ListBucket"], format!("look at bucket `{bucket}`"), request());
+        let answer = send!("s3:HeadBucket", format!("look at bucket `{bucket}`"), request());
         match answer {
             Ok(_) => Ok(Some(())),
             Err(error) if error.status() == Some(404) => Ok(None),
@@ -62,7 +65,7 @@ impl Reader {
     ) -> Result<Option<PublicAccessBlockConfiguration>, Error> {
         let request = || self.clients.s3.get_public_access_block().bucket(bucket).expected_bucket_owner(owner);
         let tried = format!("read public access of bucket `{bucket}`");
-        let answer = send!("s3:GetPublicAccessBlock" needs ["s3:GetBucketPublicAccessBlock"], tried, request());
+        let answer = send!("s3:GetPublicAccessBlock", tried, request());
         let answer = absent(answer, &["NoSuchPublicAccessBlockConfiguration"])?;
         Ok(answer.and_then(|answer| answer.public_access_block_configuration))
     }
@@ -90,7 +93,7 @@ impl Reader {
     ) -> Result<Option<ServerSideEncryptionRule>, Error> {
         let request = || self.clients.s3.get_bucket_encryption().bucket(bucket).expected_bucket_owner(owner);
         let tried = format!("read encryption of bucket `{bucket}`");
-        let answer = send!("s3:GetBucketEncryption" needs ["s3:GetEncryptionConfiguration"], &tried, request());
+        let answer = send!("s3:GetBucketEncryption", &tried, request());
         let Some(answer) = absent(answer, &["ServerSideEncryptionConfigurationNotFoundError"])? else {
             return Ok(None);
         };
@@ -117,8 +120,7 @@ impl Reader {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketCors.html>
     pub(crate) async fn get_bucket_cors(&self, bucket: &str, owner: &str) -> Result<Vec<CorsRule>, Error> {
         let request = || self.clients.s3.get_bucket_cors().bucket(bucket).expected_bucket_owner(owner);
-        let answer =
-            send!("s3:GetBucketCors" needs ["s3:GetBucketCORS"], format!("read CORS of bucket `{bucket}`"), request());
+        let answer = send!("s3:GetBucketCors", format!("read CORS of bucket `{bucket}`"), request());
         let rules = absent(answer, &["NoSuchCORSConfiguration"])?.and_then(|answer| answer.cors_rules);
         Ok(rules.unwrap_or_default())
     }
@@ -132,8 +134,7 @@ impl Reader {
         let request =
             || self.clients.s3.get_bucket_notification_configuration().bucket(bucket).expected_bucket_owner(owner);
         let tried = format!("read the notifications of bucket `{bucket}`");
-        let answer =
-            send!("s3:GetBucketNotificationConfiguration" needs ["s3:GetBucketNotification"], tried, request())?;
+        let answer = send!("s3:GetBucketNotificationConfiguration", tried, request())?;
         Ok(NotificationConfiguration::builder()
             .set_queue_configurations(answer.queue_configurations)
             .set_topic_configurations(answer.topic_configurations)
@@ -167,7 +168,7 @@ impl Reader {
             request.set_key_marker(from.0.clone()).set_version_id_marker(from.1.clone())
         };
         let tried = format!("list the content of bucket `{bucket}`");
-        let answer = send!("s3:ListObjectVersions" needs ["s3:ListBucketVersions"], &tried, request());
+        let answer = send!("s3:ListObjectVersions", &tried, request());
         let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(None) };
         let truncated = answer.is_truncated.ok_or_else(|| unreadable("s3:ListObjectVersions", &tried))?;
         let encoded = answer.encoding_type == Some(EncodingType::Url);
@@ -176,13 +177,17 @@ impl Reader {
         if truncated && (next.0.is_none() || next == from || next.0 < from.0) {
             return Err(unreadable("s3:ListObjectVersions", &tried));
         }
-        let versions = answer.versions.unwrap_or_default().into_iter().map(|version| (version.key, version.version_id));
+        let versions = answer.versions.unwrap_or_default();
+        let bytes =
+            versions.iter().filter_map(|version| u64::try_from(version.size?).ok()).fold(0, u64::saturating_add);
+        let versions = versions.into_iter().map(|version| (version.key, version.version_id));
         let markers =
             answer.delete_markers.unwrap_or_default().into_iter().map(|marker| (marker.key, marker.version_id));
         let identifier = |(key, version): (Option<String>, Option<String>)| {
             ObjectIdentifier::builder().key(decoded(key?, encoded)).set_version_id(version).build().ok()
         };
-        Ok(Some(VersionPage { objects: versions.chain(markers).filter_map(identifier).collect(), truncated, next }))
+        let objects = versions.chain(markers).filter_map(identifier).collect();
+        Ok(Some(VersionPage { objects, bytes, truncated, next }))
     }
 
     /// One page of keys and ids of open uploads, at most 1,000 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>.
@@ -198,7 +203,7 @@ impl Reader {
             request.set_key_marker(from.0.clone()).set_upload_id_marker(from.1.clone())
         };
         let tried = format!("list the uploads of bucket `{bucket}`");
-        let answer = send!("s3:ListMultipartUploads" needs ["s3:ListBucketMultipartUploads"], &tried, request());
+        let answer = send!("s3:ListMultipartUploads", &tried, request());
         let Some(answer) = absent(answer, &["NoSuchBucket"])? else { return Ok(UploadPage::default()) };
         let truncated = answer.is_truncated.ok_or_else(|| unreadable("s3:ListMultipartUploads", &tried))?;
         let encoded = answer.encoding_type == Some(EncodingType::Url);
@@ -234,7 +239,7 @@ impl Writer {
             request.set_object_ownership(ownership.map(ObjectOwnership::from))
         };
         let tried = format!("create bucket `{bucket}`");
-        send!("s3:CreateBucket" needs ["s3:CreateBucket", "s3:TagResource"], tried, request()).map(|_| ())
+        send!("s3:CreateBucket", tried, request()).map(|_| ())
     }
 
     /// The whole tag set <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>.
@@ -265,7 +270,7 @@ impl Writer {
             request.public_access_block_configuration(configuration.clone())
         };
         let tried = format!("block public access to bucket `{bucket}`");
-        send!("s3:PutPublicAccessBlock" needs ["s3:PutBucketPublicAccessBlock"], tried, request()).map(|_| ())
+        send!("s3:PutPublicAccessBlock", tried, request()).map(|_| ())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>
@@ -297,7 +302,7 @@ impl Writer {
             request.server_side_encryption_configuration(configuration.clone())
         };
         let tried = format!("write encryption of bucket `{bucket}`");
-        send!("s3:PutBucketEncryption" needs ["s3:PutEncryptionConfiguration"], tried, request()).map(|_| ())
+        send!("s3:PutBucketEncryption", tried, request()).map(|_| ())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
@@ -331,15 +336,13 @@ impl Writer {
             let request = self.clients().s3.put_bucket_cors().bucket(bucket).expected_bucket_owner(owner);
             request.cors_configuration(configuration.clone())
         };
-        send!("s3:PutBucketCors" needs ["s3:PutBucketCORS"], format!("write CORS of bucket `{bucket}`"), request())
-            .map(|_| ())
+        send!("s3:PutBucketCors", format!("write CORS of bucket `{bucket}`"), request()).map(|_| ())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketCors.html>
     pub(crate) async fn delete_bucket_cors(&self, bucket: &str, owner: &str) -> Result<(), Error> {
         let request = || self.clients().s3.delete_bucket_cors().bucket(bucket).expected_bucket_owner(owner);
-        send!("s3:DeleteBucketCors" needs ["s3:PutBucketCORS"], format!("remove CORS of bucket `{bucket}`"), request())
-            .map(|_| ())
+        send!("s3:DeleteBucketCors", format!("remove CORS of bucket `{bucket}`"), request()).map(|_| ())
     }
 
     /// The whole configuration; each accepted one sends an `s3:TestEvent` into the queue. All destinations in it are
@@ -359,7 +362,7 @@ impl Writer {
             request.expected_bucket_owner(owner).notification_configuration(configuration.clone())
         };
         let tried = format!("write the notifications of bucket `{bucket}`");
-        send!("s3:PutBucketNotificationConfiguration" needs ["s3:PutBucketNotification"], tried, request()).map(|_| ())
+        send!("s3:PutBucketNotificationConfiguration", tried, request()).map(|_| ())
     }
 
     /// At most 1,000; gives the keys that could not be deleted
@@ -376,11 +379,12 @@ impl Writer {
             request.delete(delete.clone())
         };
         let tried = format!("delete objects of bucket `{bucket}`");
-        let answer = send!("s3:DeleteObjects" needs ["s3:DeleteObject", "s3:DeleteObjectVersion"], tried, request())?;
+        let answer = send!("s3:DeleteObjects", tried, request())?;
         let errors = answer.errors.unwrap_or_default().into_iter();
         let error = |error: aws_sdk_s3::types::Error| KeyError {
             key: error.key.unwrap_or_default(),
             code: error.code.unwrap_or_default(),
+            message: error.message.unwrap_or_default(),
         };
         Ok(errors.map(error).collect())
     }
@@ -397,7 +401,7 @@ impl Writer {
             request.key(&object.key).set_version_id(object.version_id.clone())
         };
         let tried = format!("delete an object of bucket `{bucket}`");
-        let answer = send!("s3:DeleteObject" needs ["s3:DeleteObject", "s3:DeleteObjectVersion"], tried, request());
+        let answer = send!("s3:DeleteObject", tried, request());
         absent(answer, &["NoSuchKey", "NoSuchVersion"]).map(|_| ())
     }
 

@@ -86,7 +86,7 @@ impl Writer {
             request.set_attributes(Some(attribute_names(attributes))).set_tags(Some(tags.clone()))
         };
         let tried = format!("create queue `{queue}`");
-        let answer = send!("sqs:CreateQueue" needs ["sqs:CreateQueue", "sqs:TagQueue"], &tried, request())?;
+        let answer = send!("sqs:CreateQueue", &tried, request())?;
         let url = answer.queue_url.ok_or_else(|| unreadable("sqs:CreateQueue", &tried))?;
         self.reader.urls().insert(queue.to_owned(), url);
         Ok(())

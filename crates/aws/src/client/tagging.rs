@@ -23,7 +23,7 @@ impl Reader {
                 let request = request.resource_type_filters("s3").resource_type_filters("sqs");
                 request.set_pagination_token(page.clone())
             };
-            let tried = "list what carries this deployment's mark";
+            let tried = "list what carries this deployment's tags";
             let answer = send!("tag:GetResources", tried, request())?;
             let mappings = answer.resource_tag_mapping_list.ok_or_else(|| unreadable("tag:GetResources", tried))?;
             for mapping in mappings {

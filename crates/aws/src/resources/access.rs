@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use provision_core::Error;
-use provision_core::facet::{Desired, Entries, Entry, EntryId};
+use provision_core::facet::{Desired, Entries, Entry, EntryId, Words};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use crate::config::{
     Settings,
 };
 use crate::names::{Names, Part};
-use crate::policy::{Document, document, normalize};
+use crate::policy::{Document, VERSION, document, normalize};
 use crate::resources::{Facets, Write};
 
 provision_core::facets! {
@@ -61,10 +61,37 @@ pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     AccessFacet::EACH.iter().map(desired).collect()
 }
 
+/// A facet in words: how many actions on what, a line for each service.
+pub(crate) fn in_words(settings: &Settings, facet: AccessFacet, value: &Value) -> Vec<Words> {
+    match facet {
+        AccessFacet::Policy => {
+            let policies = value.as_object().into_iter().flat_map(Map::values);
+            let statements = policies.filter_map(Value::as_array).flatten();
+            statements.filter_map(|statement| statement_in_words(settings, statement)).collect()
+        }
+    }
+}
+
+fn statement_in_words(settings: &Settings, statement: &Value) -> Option<Words> {
+    let actions: Vec<_> = statement["Action"].as_array()?.iter().filter_map(Value::as_str).collect();
+    let resource = statement["Resource"].as_array()?.first()?.as_str()?;
+    let name = resource.rsplit(':').next().unwrap_or_default();
+    let (service, on) = match actions.first()?.split_once(':')?.0 {
+        "s3" => ("S3", format!("bucket {} and its objects", settings.aws.bucket.name)),
+        "sqs" => ("SQS", format!("queue {name}")),
+        _ => ("KMS", name.to_owned()),
+    };
+    let what = match actions.as_slice() {
+        [all] if all.ends_with(":*") => "every action".to_owned(),
+        [_] => "1 action".to_owned(),
+        several => format!("{} actions", several.len()),
+    };
+    Some((service, format!("{what} on {on}")))
+}
+
 /// The policy of the server as a document, for those who attach it themselves.
-pub(crate) fn server_policy(settings: &Settings, names: &Names) -> String {
-    let text = document(&statements(settings, names));
-    serde_json::from_str::<Value>(&text).map_or(text, |value| format!("{value:#}"))
+pub(crate) fn server_policy(settings: &Settings, names: &Names) -> Value {
+    json!({ "Version": VERSION, "Statement": statements(settings, names) })
 }
 
 fn statements(settings: &Settings, names: &Names) -> Value {

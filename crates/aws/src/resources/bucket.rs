@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{CorsRule, PublicAccessBlockConfiguration, ServerSideEncryptionRule};
 use provision_core::contents::not_empty_error;
-use provision_core::facet::{Desired, Entries};
+use provision_core::facet::{Desired, Entries, Words, tags_in_words};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -78,9 +78,30 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
         BucketFacet::Policy => private.then(|| facet.desired(tls_only(names), "aws.bucket")),
         // Nothing is to be in the way.
         BucketFacet::Delivery => created.then(|| facet.desired(json!({}), "aws.bucket")),
-        BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "aws.bucket.cors")),
+        BucketFacet::Cors => {
+            let decided_elsewhere = bucket.cors.decided_elsewhere();
+            Some(facet.desired(cors::rule(settings), "aws.bucket.cors").with_field_at(decided_elsewhere))
+        }
         BucketFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(settings: &Settings, facet: BucketFacet, value: &Value) -> Option<Words> {
+    let bucket = &settings.aws.bucket;
+    match facet {
+        BucketFacet::Ownership => Some(("private", "ACLs off".to_owned())),
+        BucketFacet::PublicAccess => Some(("private", "public access blocked".to_owned())),
+        BucketFacet::Encryption => Some(("encryption", typed::<DefaultEncryption>(value).ok()?.in_words())),
+        BucketFacet::Versioning => {
+            let text = if value == true { "on" } else { "off" };
+            (value == true || bucket.versioning.is_some()).then(|| ("versioning", text.to_owned()))
+        }
+        BucketFacet::Policy => Some(("private", "TLS only".to_owned())),
+        BucketFacet::Delivery => None,
+        BucketFacet::Cors => bucket.cors.in_words(value),
+        BucketFacet::Tags => Some(("tags", tags_in_words(value))),
+    }
 }
 
 /// Deny everything that does not come over TLS
@@ -334,16 +355,23 @@ pub(crate) async fn update_tags(
         false => writer.put_bucket_tagging(&names.bucket, &names.account, &tags).await,
     };
     match written {
-        Err(error) if refused_by_abac(writer, names, &error).await => update_single_tags(writer, names, changes).await,
+        Err(error) if refused_by_abac(writer, names, &error).await? => update_single_tags(writer, names, changes).await,
         written => written,
     }
 }
 
 /// On a bucket whose tags grant access, `PutBucketTagging` is refused
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html>).
-async fn refused_by_abac(writer: &Writer, names: &Names, error: &Error) -> bool {
+async fn refused_by_abac(writer: &Writer, names: &Names, error: &Error) -> Result<bool, Error> {
     let refused = matches!(error.status(), Some(400 | 403 | 405 | 409)) && error.code() != Some("OperationAborted");
-    refused && writer.reader().get_bucket_abac(&names.bucket, &names.account).await.unwrap_or_default()
+    if !refused {
+        return Ok(false);
+    }
+    match writer.reader().get_bucket_abac(&names.bucket, &names.account).await {
+        // Who may not ask either is told what was refused first.
+        Err(_) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
+        found => found,
+    }
 }
 
 async fn update_single_tags(writer: &Writer, names: &Names, changes: &TagChanges) -> Result<(), Error> {

@@ -69,6 +69,11 @@ impl DefaultEncryption {
         }
     }
 
+    /// The algorithm, or the key.
+    pub(crate) fn in_words(self) -> String {
+        self.kms_key.map_or(self.algorithm, |key| format!("with key {key}"))
+    }
+
     pub(crate) fn observed(rule: &ServerSideEncryptionRule) -> Option<Self> {
         let default = rule.apply_server_side_encryption_by_default.as_ref()?;
         Some(Self { algorithm: default.sse_algorithm.as_str().to_owned(), kms_key: default.kms_master_key_id.clone() })

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{Event, NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration};
 use provision_core::compare::same;
-use provision_core::facet::{Desired, Entries, Entry, EntryId};
+use provision_core::facet::{Desired, Entries, Entry, EntryId, Words};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
@@ -52,6 +52,17 @@ pub(crate) fn desired(names: &Names) -> Vec<Desired> {
         NotificationFacet::Entry => facet.desired(names.queue.as_ref().map(entry), "aws.queue"),
     };
     NotificationFacet::EACH.iter().map(desired).collect()
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: NotificationFacet, value: &Value) -> Option<Words> {
+    match facet {
+        NotificationFacet::Entry => {
+            let entry = typed::<ToQueue>(value).ok()?;
+            let queue = entry.queue.rsplit(':').next().unwrap_or_default();
+            Some(("events", format!("{} to queue {queue}", entry.events.join(", "))))
+        }
+    }
 }
 
 /// One read.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words, duration_in_words, tags_in_words};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
@@ -105,6 +105,31 @@ pub(super) fn of_section(
         QueueFacet::Delivery => (origin == Origin::Created).then(|| facet.desired(json!({}), path)),
         QueueFacet::Tags => (!settings.tags().is_empty()).then(|| facet.desired(settings.tags(), "deployment.tags")),
     })
+}
+
+/// A facet of either of the two in words.
+pub(crate) fn in_words(settings: &Settings, facet: QueueFacet, value: &Value) -> Option<Words> {
+    match facet {
+        QueueFacet::Attributes => Some(("delivery", typed::<Attributes>(value).ok()?.in_words())),
+        QueueFacet::Encryption | QueueFacet::Delivery => None,
+        QueueFacet::Policy => Some((
+            "senders",
+            match settings.aws.queue.senders {
+                Senders::Bucket => format!("bucket {} of this account only", settings.aws.bucket.name),
+                Senders::Anyone => "anyone".to_owned(),
+            },
+        )),
+        QueueFacet::Tags => Some(("tags", tags_in_words(value))),
+    }
+}
+
+impl Attributes {
+    fn in_words(&self) -> String {
+        let wait = self.receive_wait_s.map(|seconds| format!("wait {seconds} s"));
+        let visibility = self.visibility_timeout_s.map(|seconds| format!("visibility {seconds} s"));
+        let kept = self.retention_s.map(|seconds| format!("keeps messages {}", duration_in_words(seconds)));
+        [wait, visibility, kept].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Our statement in the policy of the event queue.

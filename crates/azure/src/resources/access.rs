@@ -5,7 +5,7 @@ mod assignment;
 use std::collections::BTreeSet;
 
 use futures::future::{join_all, try_join_all};
-use provision_core::facet::{Desired, Entries, Entry, EntryId};
+use provision_core::facet::{Desired, Entries, Entry, EntryId, Words};
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part, identity_of};
+use crate::permissions::document::Assigned;
 use crate::resources::{Facets, Write};
 
 provision_core::facets! {
@@ -45,6 +46,16 @@ pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
     AccessFacet::all_desired(|facet| match facet {
         AccessFacet::Roles => Some(facet.desired(roles_of(&access.principal_id, names), "azure.access")),
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: AccessFacet, value: &Value) -> Option<Words> {
+    match facet {
+        AccessFacet::Roles => {
+            let roles: Vec<_> = value.as_object()?.keys().map(String::as_str).collect();
+            Some(("roles", roles.join(", ")))
+        }
+    }
 }
 
 fn roles_of(principal: &str, names: &Names) -> Value {
@@ -201,13 +212,20 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, erro
     }
 }
 
-/// The commands that assign the roles by hand.
-pub(crate) fn commands(names: &Names) -> Vec<String> {
-    let command = |role: &Role| {
-        let scope = role.scope(names)?;
-        Some(format!("az role assignment create --assignee <principal id> --role '{}' --scope {scope}", role.name))
+/// The commands that assign the roles by hand, to whoever is named.
+pub(crate) fn commands(names: &Names, principal: Option<&str>) -> Vec<String> {
+    let principal = principal.unwrap_or("<principal id>");
+    let command = |assigned: Assigned| {
+        let Assigned { role, scope } = assigned;
+        format!("az role assignment create --assignee {principal} --role '{role}' --scope {scope}")
     };
-    WANTED.iter().filter_map(command).collect()
+    assigned(names).into_iter().map(command).collect()
+}
+
+/// The roles and where the server needs them.
+pub(crate) fn assigned(names: &Names) -> Vec<Assigned> {
+    let assigned = |role: &Role| Some(Assigned { role: role.name, scope: role.scope(names)? });
+    WANTED.iter().filter_map(assigned).collect()
 }
 
 #[cfg(test)]

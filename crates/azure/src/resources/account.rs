@@ -5,7 +5,7 @@ mod security;
 use std::time::Duration;
 
 use provision_core::context::OperationContext;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
@@ -60,6 +60,15 @@ pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
         AccountFacet::Security => Some(facet.desired(Security::desired(is_by_key(settings)), "azure.account")),
         AccountFacet::Tags => wanted_tags(facet, settings),
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: AccountFacet, value: &Value) -> Option<Words> {
+    match facet {
+        AccountFacet::Location | AccountFacet::Sku => Some(("storage", value.as_str()?.to_owned())),
+        AccountFacet::Security => Some(("private", typed::<Security>(value).ok()?.in_words())),
+        AccountFacet::Tags => Some(("tags", tags_in_words(value))),
+    }
 }
 
 /// The account, and at the same time whether its name is free: it is shared by all of Azure.

@@ -3,12 +3,12 @@
 use provision_core::Error;
 use provision_core::contents::not_empty_error;
 use provision_core::context::OperationContext;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words};
 use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Present, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::blockers::missing;
 use crate::client::models::Held;
@@ -49,6 +49,17 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
         ContainerFacet::Account => Some(facet.desired(&azure.account.name, "azure.account.name")),
         ContainerFacet::PublicAccess => private.then(|| facet.desired("None", "azure.container")),
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: ContainerFacet, value: &Value) -> Option<Words> {
+    match facet {
+        ContainerFacet::Account => None,
+        ContainerFacet::PublicAccess => {
+            let text = if value == "None" { "no public access" } else { "public" };
+            Some(("private", text.to_owned()))
+        }
+    }
 }
 
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {

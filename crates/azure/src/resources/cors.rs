@@ -3,7 +3,7 @@
 use provision_core::Error;
 use provision_core::context::OperationContext;
 use provision_core::cors::{self, CorsRule, Listed};
-use provision_core::facet::{Desired, Entries, Entry};
+use provision_core::facet::{Desired, Entries, Entry, Words};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Value, json};
@@ -43,8 +43,18 @@ pub(crate) fn resource(names: &Names) -> Resource {
 /// The desired facets.
 pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     CorsFacet::all_desired(|facet| match facet {
-        CorsFacet::Rule => Some(facet.desired(desired_rule(settings), "azure.cors")),
+        CorsFacet::Rule => {
+            let decided_elsewhere = settings.azure.cors.decided_elsewhere();
+            Some(facet.desired(desired_rule(settings), "azure.cors").with_field_at(decided_elsewhere))
+        }
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(settings: &Settings, facet: CorsFacet, value: &Value) -> Option<Words> {
+    match facet {
+        CorsFacet::Rule => settings.azure.cors.in_words(value),
+    }
 }
 
 fn desired_rule(settings: &Settings) -> CorsRule {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Entries};
+use provision_core::facet::{Desired, Entries, Words, duration_in_words};
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
@@ -22,7 +22,7 @@ use crate::client::models::SystemTopic;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
-use crate::names::{Names, Part, identity_of};
+use crate::names::{Names, Part, identity_of, last};
 use crate::resources::shared_account::SharedAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
@@ -74,6 +74,20 @@ fn desired_delivery(settings: &Settings, names: &Names) -> Option<Delivery> {
         state: None,
         id: None,
     })
+}
+
+/// A facet in words: what goes where, and how long it is kept.
+pub(crate) fn in_words(facet: EventsFacet, value: &Value) -> Vec<Words> {
+    match facet {
+        EventsFacet::Delivery => typed::<Delivery>(value).map_or_else(|_| Vec::new(), delivery_in_words),
+    }
+}
+
+fn delivery_in_words(delivery: Delivery) -> Vec<Words> {
+    let events: Vec<_> = delivery.events.into_iter().collect();
+    let queue = delivery.queue.unwrap_or_default();
+    let kept = u64::try_from(delivery.message_ttl_s).map_or("until they are read".to_owned(), duration_in_words);
+    vec![("events", format!("{} to queue {}", events.join(", "), last(&queue))), ("kept", kept)]
 }
 
 /// The slash at the end keeps `files` from matching `files2`.

@@ -2,7 +2,7 @@
 
 use provision_core::Error;
 use provision_core::context::OperationContext;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words};
 use provision_core::mark::{Mark, Tags};
 use provision_core::provider::Created;
 use provision_core::resource::{Observation, Present, Resource};
@@ -39,6 +39,13 @@ pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     QueueFacet::all_desired(|facet| match facet {
         QueueFacet::Account => Some(facet.desired(&settings.azure.account.name, "azure.account.name")),
     })
+}
+
+/// A facet in words.
+pub(crate) const fn in_words(facet: QueueFacet) -> Option<Words> {
+    match facet {
+        QueueFacet::Account => None,
+    }
 }
 
 pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {

@@ -2,7 +2,7 @@
 
 use futures::future::try_join_all;
 use provision_core::context::OperationContext;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::{Mark, Tags, without_mark};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
@@ -42,6 +42,14 @@ pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
         GroupFacet::Location => Some(facet.desired(settings.location(), "azure.location")),
         GroupFacet::Tags => wanted_tags(facet, settings),
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: GroupFacet, value: &Value) -> Option<Words> {
+    match facet {
+        GroupFacet::Location => Some(("location", value.as_str()?.to_owned())),
+        GroupFacet::Tags => Some(("tags", tags_in_words(value))),
+    }
 }
 
 pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {

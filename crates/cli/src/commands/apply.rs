@@ -68,7 +68,10 @@ async fn execute(
             return Ok(summary::exit(&outcome, signals));
         }
         tokio::select! {
-            visible = engine::wait_until_visible(provider, intent, set, view) => visible?,
+            visible = engine::wait_until_visible(provider, intent, set, view) => if let Err(error) = visible {
+                view.ended(&summary::unseen(&outcome, &error, set, begun.elapsed(), again));
+                return Ok(Exit::of(&error));
+            },
             () = signals.cancellation.drain.cancelled() => {
                 view.ended(&summary::incomplete(&outcome, set, begun.elapsed(), again));
                 return Ok(signals.exit().unwrap_or(Exit::Done));

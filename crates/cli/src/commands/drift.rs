@@ -1,16 +1,17 @@
 //! `provision <cloud> drift`: find out whether somebody changed the cloud.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures::stream::{self, StreamExt as _};
 use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
 
-use crate::arguments::ReportFormat;
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
+use crate::reports::Reporting;
 use crate::session::{Invocation, Session};
+use crate::view::report::look::Look;
 
 /// Deployments that are looked at at the same time: enough to hide the waiting, few enough for a service's limits.
 const DEPLOYMENTS_AT_ONCE: usize = 16;
@@ -18,22 +19,19 @@ const DEPLOYMENTS_AT_ONCE: usize = 16;
 pub(crate) async fn run(
     plan_files: Vec<PathBuf>,
     cloud: CloudId,
-    format: ReportFormat,
+    reporting: Reporting,
     invocation: Invocation<'_>,
 ) -> CommandResult {
     let Invocation { global, signals, view } = invocation;
-    let paths = if plan_files.is_empty() { vec![plan_file_path(None, cloud)?] } else { plan_files };
-    let checked = check_each(&paths, cloud)?;
-    let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
-    let looks = checked.iter().map(|checked| look(checked, &session, invocation));
-    let (sets, errors): (Vec<_>, Vec<_>) = stream::iter(looks)
-        .buffered(DEPLOYMENTS_AT_ONCE)
-        .map(|look| look.map_or_else(|error| (None, Some(error)), |set| (Some(set), None)))
-        .unzip()
-        .await;
-    let sets: Vec<ChangeSet> = sets.into_iter().flatten().collect();
-    let errors: Vec<Error> = errors.into_iter().flatten().collect();
-    view.drift(&sets, &errors, format);
+    let paths = if plan_files.is_empty() { plan_file_path(None, cloud).map(|path| vec![path]) } else { Ok(plan_files) };
+    let others: Vec<&Path> = paths.iter().flatten().map(PathBuf::as_path).collect();
+    reporting.can_write(&others)?;
+    let looked = match paths {
+        Ok(paths) => look_at_each(&paths, cloud, invocation).await,
+        Err(error) => Err(error.into()),
+    };
+    let (sets, errors) = looked.map_err(|failure| reporting.tell_failure(failure, global))?;
+    reporting.tell(&Look::Drift(&sets, &errors), global, || view.drift(&sets, &errors))?;
     // What cannot be read, or is not ours, is unknown: never in sync.
     let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::unknowns)).collect();
     if !blockers.is_empty() {
@@ -41,6 +39,24 @@ pub(crate) async fn run(
         return Err(Failure::Shown(exit, blockers));
     }
     Ok(if sets.iter().any(drifted) { Exit::Changes } else { Exit::Done })
+}
+
+/// What was found of each deployment, and why others could not be looked at.
+async fn look_at_each(
+    paths: &[PathBuf],
+    cloud: CloudId,
+    invocation: Invocation<'_>,
+) -> Result<(Vec<ChangeSet>, Vec<Error>), Failure> {
+    let Invocation { global, view, .. } = invocation;
+    let checked = check_each(paths, cloud)?;
+    let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
+    let looks = checked.iter().map(|checked| look(checked, &session, invocation));
+    let (sets, errors): (Vec<_>, Vec<_>) = stream::iter(looks)
+        .buffered(DEPLOYMENTS_AT_ONCE)
+        .map(|look| look.map_or_else(|error| (None, Some(error)), |set| (Some(set), None)))
+        .unzip()
+        .await;
+    Ok((sets.into_iter().flatten().collect(), errors.into_iter().flatten().collect()))
 }
 
 /// Every plan file's problems, not only the first one's.

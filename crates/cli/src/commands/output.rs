@@ -59,11 +59,11 @@ pub(crate) async fn run(
     can_write(target.out.as_deref(), &path)?;
     // Who does not read it on a terminal is a program, which takes what stands in the place of a secret for the secret.
     let by_default = (name.is_none() && !std::io::stdout().is_terminal()).then_some(OutputFormat::Env);
-    let format = chosen(target.format, global).or(by_default);
+    let format = target.format.map(chosen).or(by_default);
     let session = Session::open(&[&checked], global, view)?;
     let known = checked.settings.outputs(&session.connection).await?;
     let known = chosen_outputs(known, name.as_deref())?;
-    let for_program = format.is_some() || name.is_some() || target.out.is_some();
+    let for_program = global.json || format.is_some() || name.is_some() || target.out.is_some();
     if for_program && target.secrets == Secrets::Redacted && known.iter().any(Output::is_sensitive) {
         let message = "there is a secret among these settings: add `--reveal` to fetch it, or `--no-secrets`";
         return Err(Failure::Usage(message.to_owned()));
@@ -77,6 +77,7 @@ pub(crate) async fn run(
         outputs.into_iter().filter(|output| target.secrets != Secrets::LeftOut || !output.is_sensitive()).collect();
     let text = match (&name, format) {
         (Some(_), _) => outputs.iter().filter_map(Output::known).map(|value| format!("{value}\n")).collect(),
+        (None, _) if global.json => view::json::output(&outputs),
         (None, Some(format)) => render(&outputs, format),
         (None, None) if target.out.is_some() => render(&outputs, OutputFormat::Env),
         (None, None) => table(&outputs),
@@ -126,13 +127,11 @@ fn chosen_outputs(outputs: Vec<Output>, name: Option<&str>) -> Result<Vec<Output
     }
 }
 
-fn chosen(format: Option<Format>, global: &Global) -> Option<OutputFormat> {
+const fn chosen(format: Format) -> OutputFormat {
     match format {
-        _ if global.json => Some(OutputFormat::Json),
-        Some(Format::Env) => Some(OutputFormat::Env),
-        Some(Format::Dotenv) => Some(OutputFormat::Dotenv),
-        Some(Format::Json) => Some(OutputFormat::Json),
-        None => None,
+        Format::Env => OutputFormat::Env,
+        Format::Dotenv => OutputFormat::Dotenv,
+        Format::Json => OutputFormat::Json,
     }
 }
 

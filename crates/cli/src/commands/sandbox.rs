@@ -13,12 +13,19 @@ use crate::plan_files::check_all;
 use crate::sandbox::{failed, ignored_by_git};
 use crate::view;
 
+/// How to serve.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) dir: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) faults: Option<PathBuf>,
+    pub(crate) real_time: bool,
+    pub(crate) identity: Vec<PathBuf>,
+}
+
 /// Serve every cloud until SIGINT, SIGTERM or the end of that many seconds.
 pub(crate) async fn serve(
-    dir: PathBuf,
-    port: u16,
-    faults: Option<PathBuf>,
-    real_time: bool,
+    Serving { dir, port, faults, real_time, identity }: Serving,
     plan_files: &[PathBuf],
     timeout: Option<u64>,
 ) -> CommandResult {
@@ -33,6 +40,7 @@ pub(crate) async fn serve(
         let seeded = plan.cloud.seed(&sandbox, &plan.settings.prerequisites());
         seeded.map_err(|error| failed("cannot prepare the sandbox", &dir, &error))?;
     }
+    identity.iter().try_for_each(|path| attach(&sandbox, path))?;
     sandbox.warnings().iter().for_each(|warning| view::diagnostic(&view::error::warning(warning)));
     let variables = sandbox.environment().into_iter().map(|(name, value)| format!("{name}={value}\n"));
     view::result(&variables.collect::<String>());
@@ -45,6 +53,13 @@ pub(crate) async fn serve(
         () = limit => {}
     }
     Ok(Exit::Done)
+}
+
+/// Let the credentials that are printed do what a file says.
+fn attach(sandbox: &Sandbox, path: &Path) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Usage(format!("`--identity {}`: {error}", path.display()));
+    let document = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+    sandbox.attach(&document).map(drop).map_err(|error| failed(&error))
 }
 
 /// Listening begins now, and not only when the future is first waited for.

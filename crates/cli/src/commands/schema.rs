@@ -1,10 +1,19 @@
-//! `provision schema`: the JSON Schema of plan files, from the types that read them.
+//! `provision schema`: the JSON Schemas of plan files and of what programs read, from the types that read and print them.
 
+use crate::arguments::Document;
 use crate::clouds;
 use crate::exit::{CommandResult, Exit};
 use crate::view;
+use crate::view::json::schemas;
 
-pub(crate) fn run() -> CommandResult {
-    view::result(&format!("{:#}\n", clouds::schema()));
+pub(crate) fn run(of: Document) -> CommandResult {
+    let schema = match of {
+        Document::PlanFile => clouds::schema(),
+        Document::Plan => schemas::plan(),
+        Document::Events => schemas::events(),
+        Document::Drift => schemas::drift(),
+        Document::Output => schemas::output(),
+    };
+    view::result(&format!("{schema:#}\n"));
     Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! `provision <cloud> verify`: prove that files and events get through, before any server runs.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use provision_core::change_set::Purpose;
@@ -12,9 +13,11 @@ use crate::arguments::{Global, Verify, quoted};
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
+use crate::reports::Reporting;
 use crate::session::{Invocation, Session};
 use crate::signals::Signals;
 use crate::view::View;
+use crate::view::report::look::Look;
 use crate::web::PlainBrowser;
 
 /// How long a run that was told to stop may take to clean up.
@@ -25,19 +28,26 @@ const LONGEST_PREFIX: usize = 900;
 
 pub(crate) async fn run(asked: Verify, cloud: CloudId, invocation: Invocation<'_>) -> CommandResult {
     let Invocation { global, signals, view } = invocation;
-    let path = plan_file_path(asked.plan_file.clone(), cloud)?;
-    let checked = check(&path, cloud)?;
-    let wanted = wanted(&asked, &checked, global)?;
-    let session = Session::open(&[&checked], global, view)?;
     let begun = Instant::now();
-    view.proof_begins();
-    let (prover, browser, looked) = signals.unless_stopped(looked(&checked, &session, &wanted, view)).await?;
-    let proof = match prover {
-        Some(prover) => proven(prover.as_ref(), &browser, &wanted, looked, signals, view).await?,
-        None => looked,
-    };
-    view.proven(&proof, asked.format, begun.elapsed());
+    let path = plan_file_path(asked.plan_file.clone(), cloud)?;
+    let reporting = Reporting { format: asked.format, files: asked.report.clone() };
+    reporting.can_write(&[&path])?;
+    let proof = all_hops(&asked, &path, cloud, invocation).await;
+    let proof = proof.map_err(|failure| reporting.tell_failure(failure, global))?;
+    reporting.tell(&Look::Proof(&proof), global, || view.proven(&proof, begun.elapsed()))?;
     Ok(exit(&proof, asked.strict, signals))
+}
+
+async fn all_hops(asked: &Verify, path: &Path, cloud: CloudId, invocation: Invocation<'_>) -> Result<Proof, Failure> {
+    let Invocation { global, signals, view } = invocation;
+    let checked = check(path, cloud)?;
+    let wanted = wanted(asked, &checked, global)?;
+    let session = Session::open(&[&checked], global, view)?;
+    let (prover, browser, looked) = signals.unless_stopped(looked(&checked, &session, &wanted, view)).await?;
+    match prover {
+        Some(prover) => proven(prover.as_ref(), &browser, &wanted, looked, signals, view).await,
+        None => Ok(looked),
+    }
 }
 
 fn wanted(asked: &Verify, checked: &Checked, global: &Global) -> Result<Wanted, Failure> {

@@ -46,14 +46,63 @@ fn described(error: &Error) -> String {
     if !place.is_empty() {
         text += &format!("  --> {}\n", place.join(" "));
     }
-    text + &error.call().map(|call| format!("  {call}\n")).unwrap_or_default()
+    wrapped(&(text + &error.call().map(|call| format!("  {call}\n")).unwrap_or_default()))
 }
 
 fn hint(error: &Error) -> String {
-    error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}\n")).unwrap_or_default()
+    error.hint().map(|hint| wrapped(&format!("\n{CYAN}hint{CYAN:#}: {hint}\n"))).unwrap_or_default()
 }
 
 /// A warning.
 pub(crate) fn warning(warning: &str) -> String {
     format!("{YELLOW}warning{YELLOW:#}: {warning}\n")
+}
+
+/// A text for stderr, where that is a terminal in lines of its width: broken between words, and never inside of a command or a name,
+/// which is copied as a whole.
+pub(crate) fn wrapped(text: &str) -> String {
+    let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
+    width.map_or_else(|| text.to_owned(), |width| wrapped_to(text, width))
+}
+
+fn wrapped_to(text: &str, width: usize) -> String {
+    let line = |line: &str| {
+        let lead = line.len() - line.trim_start().len();
+        let options = textwrap::Options::new(width)
+            .initial_indent(&line[..lead])
+            .subsequent_indent("    ")
+            .word_separator(textwrap::WordSeparator::Custom(phrases))
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .break_words(false);
+        textwrap::wrap(&line[lead..], options).join("\n")
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Words, of which what stands between backticks is one.
+fn phrases(line: &str) -> Box<dyn Iterator<Item = textwrap::core::Word<'_>> + '_> {
+    let (mut words, mut begin, mut quoted) = (Vec::new(), 0, false);
+    let mut letters = line.char_indices().peekable();
+    while let Some((_, letter)) = letters.next() {
+        quoted ^= letter == '`';
+        if let Some((next, _)) = letters.peek().filter(|(_, next)| letter == ' ' && *next != ' ' && !quoted) {
+            words.push(&line[begin..*next]);
+            begin = *next;
+        }
+    }
+    words.push(&line[begin..]);
+    Box::new(words.into_iter().map(textwrap::core::Word::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped_to;
+
+    #[test]
+    fn commands_stay_whole_where_a_text_is_broken() {
+        let text = "hint: look at it with `provision aws plan x.toml`, and again\n  --> x.toml\n";
+        let expected = "hint: look at it\n    with\n    `provision aws plan x.toml`,\n    and again\n  --> x.toml\n";
+        assert_eq!(wrapped_to(text, 18), expected);
+        assert_eq!(wrapped_to(text, 80), text);
+    }
 }

@@ -1,6 +1,7 @@
 //! What people see.
 
 mod layout;
+mod head;
 mod change_set;
 mod drift;
 mod verify;
@@ -11,16 +12,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use provision_core::Error;
-use provision_core::change_set::{Action, ChangeSet, Purpose};
+use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Setting, table};
+use provision_core::permissions::Document;
 use provision_core::verify::Proof;
 
-use super::{End, View, diagnostic, error, for_people, proof, report, result};
-use crate::arguments::{Global, ProofFormat, ReportFormat, quoted};
+use super::words::counts;
+use super::{Consent, End, View, diagnostic, error, for_people, result};
+use crate::arguments::{Global, quoted};
 use crate::exit::Failure;
-use change_set::Detail;
-use progress::{Lines, Rows};
+use change_set::{Detail, Screen};
+use progress::{Lines, Progress, Rows};
 
 /// Texts on both streams.
 pub(crate) struct Human {
@@ -28,7 +31,7 @@ pub(crate) struct Human {
     quiet: bool,
     /// What the next command needs too, to be meant for the same cloud.
     flags: String,
-    events: Box<dyn EventSink>,
+    progress: Progress,
 }
 
 impl Human {
@@ -37,12 +40,12 @@ impl Human {
         let quiet = global.quiet;
         // A terminal that cannot move its cursor gets lines too.
         let is_lively = std::io::stderr().is_terminal() && std::env::var("TERM").as_deref() != Ok("dumb");
-        let events: Box<dyn EventSink> = match is_lively {
-            true if !quiet => Box::new(Rows::default()),
-            _ => Box::new(Lines { quiet }),
+        let progress = match is_lively {
+            true if !quiet => Progress::Rows(Rows::default()),
+            _ => Progress::Lines(Lines { quiet }),
         };
         let detail = if global.verbose { Detail::Everything } else { Detail::Changes };
-        Self { detail, quiet, flags: global.sandbox_flag(), events }
+        Self { detail, quiet, flags: global.sandbox_flag(), progress }
     }
 }
 
@@ -51,6 +54,9 @@ impl Human {
         for set in sets {
             let text = if self.quiet { drift::brief(set) } else { drift::text(set, &self.flags) };
             result(&for_people(&text));
+            if self.quiet {
+                diagnostic(&change_set::warnings(set));
+            }
         }
         for error in errors {
             result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
@@ -59,6 +65,11 @@ impl Human {
 }
 
 impl Human {
+    fn screen(&self, set: &ChangeSet, next: Option<&str>) {
+        let screen = Screen { set, detail: self.detail, next, flags: &self.flags };
+        result(&for_people(&screen.text()));
+    }
+
     /// The settings for the server; a secret that was not asked for is a comment, which nothing takes for its value.
     fn settings(&self, end: &End<'_>) -> String {
         let (sealed, open): (Vec<_>, Vec<_>) =
@@ -72,37 +83,45 @@ impl Human {
 
 impl EventSink for Human {
     fn emit(&self, event: Event) {
-        self.events.emit(event);
+        self.progress.emit(event);
     }
 }
 
 impl View for Human {
-    fn plan(&self, set: &ChangeSet, _: &[Error]) {
-        self.saved(set);
+    fn plan(&self, set: &ChangeSet, _: &[Error], next: Option<&str>) {
+        if self.quiet {
+            diagnostic(&change_set::warnings(set));
+            return result(&for_people(&format!("{}: {}\n", set.deployment, change_set::outcome(set))));
+        }
+        self.screen(set, next);
     }
 
-    fn change_set(&self, set: &ChangeSet) {
-        self.saved(set);
+    fn change_set(&self, set: &ChangeSet, consent: Consent) {
+        if self.quiet && consent == Consent::Given {
+            return diagnostic(&change_set::warnings(set));
+        }
+        self.screen(set, None);
     }
 
     fn saved(&self, set: &ChangeSet) {
-        result(&for_people(&change_set::text(set, self.detail)));
+        self.screen(set, None);
     }
 
-    fn drift(&self, sets: &[ChangeSet], errors: &[Error], format: ReportFormat) {
-        match format {
-            ReportFormat::Text => self.drift_text(sets, errors),
-            ReportFormat::Markdown => result(&report::markdown::text(sets, errors)),
-            ReportFormat::Junit => result(&report::junit::text(sets, errors)),
-            ReportFormat::Sarif => result(&report::sarif::text(sets, errors)),
+    fn drift(&self, sets: &[ChangeSet], errors: &[Error]) {
+        self.drift_text(sets, errors);
+    }
+
+    fn permissions(&self, documents: &[Document]) {
+        let texts: Vec<_> = documents.iter().map(|document| document.text.as_str()).collect();
+        result(&texts.join("\n"));
+        for document in documents {
+            document.notes.iter().for_each(|note| self.note(&format!("# {note}\n")));
+            document.commands.iter().for_each(|command| self.note(&format!("{command}\n")));
         }
     }
 
-    fn proven(&self, proof: &Proof, format: ProofFormat, elapsed: Duration) {
-        match format {
-            ProofFormat::Text => result(&for_people(&verify::text(proof, elapsed))),
-            ProofFormat::Junit => result(&proof::junit(proof)),
-        }
+    fn proven(&self, proof: &Proof, elapsed: Duration) {
+        result(&for_people(&verify::text(proof, elapsed)));
     }
 
     fn valid(&self, plan_file: &Path) {
@@ -110,6 +129,7 @@ impl View for Human {
     }
 
     fn ended(&self, end: &End<'_>) {
+        self.progress.end();
         if !end.complete {
             return diagnostic(&incomplete(end));
         }
@@ -123,6 +143,7 @@ impl View for Human {
     }
 
     fn failure(&self, failure: &Failure) {
+        self.progress.end();
         diagnostic(&error::failure(failure));
     }
 
@@ -136,16 +157,7 @@ impl View for Human {
 /// What came of a run that is complete.
 fn in_one_sentence(set: &ChangeSet, elapsed: Duration) -> String {
     let verb = if set.purpose == Purpose::Apply { "Applied" } else { "Destroyed deployment" };
-    let words = [
-        (Action::Create, "created"),
-        (Action::Adopt, "adopted"),
-        (Action::Update, "updated"),
-        (Action::Restore, "restored"),
-        (Action::Delete, "deleted"),
-        (Action::Release, "released"),
-    ];
-    let counts = words.iter().map(|(action, word)| (set.count(*action), word)).filter(|(count, _)| *count > 0);
-    let counts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+    let counts = counts(set, true);
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
     format!("{verb} `{}` in {:.1} s{counts}.", set.deployment, elapsed.as_secs_f64())
 }

@@ -1,50 +1,136 @@
 //! What programs see: every JSON document that is promised.
 //!
-//! One document for plan, drift, show and validate. For apply and destroy one a line, each with its `type` and `time`: `version`,
-//! `change_set`, the events, and at the end `summary`, however the run ended; `errors` where it ended before the first write. What
-//! people may want to know beside them goes to stderr.
+//! One document for plan, drift, show, validate, output and permissions, which begins with `format` and `tool`. For apply, destroy
+//! and verify one a line, each with its `type` and `time`: `version`, `change_set` of what is executed, the events, and at the end
+//! `summary`, however the run ended; that of verify has its hops.
+//! What people may want to know beside them goes to stderr.
 
+pub(crate) mod documents;
+pub(crate) mod schemas;
+
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use provision_core::Error;
 use provision_core::change_set::{Action, ChangeSet};
 use provision_core::event::{Event, EventSink};
-use provision_core::output::object;
-use provision_core::plan_file::PlanFileError;
+use provision_core::output::Output;
+use provision_core::permissions::Document;
 use provision_core::printable::in_json;
 use provision_core::verify::Proof;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::words::{looking, settling, verdict};
-use super::{End, View, diagnostic, error, proof, result};
-use crate::arguments::{ProofFormat, ReportFormat};
+use super::{Consent, End, View, diagnostic, error, result};
 use crate::exit::Failure;
 use crate::trace::timestamp;
+use documents::{
+    Content, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings, Summary, TOOL, reasons,
+    settings,
+};
+
+/// What a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prints {
+    /// One document.
+    Document,
+    /// A line for all that a run does.
+    Run,
+    /// A line for all that a proof does.
+    Proof,
+}
 
 /// Documents on stdout.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Json {
-    pub(crate) quiet: bool,
+    quiet: bool,
+    prints: Prints,
+    begun: Instant,
+    /// Whether the first line is printed.
+    version: OnceLock<()>,
+    /// What is executed, once that is known.
+    shown: OnceLock<(String, BTreeMap<&'static str, usize>)>,
 }
 
-fn document(document: &Value) {
-    result(&in_json(&format!("{document:#}\n")));
+impl Json {
+    /// Of a command that prints this.
+    pub(crate) fn new(quiet: bool, prints: Prints) -> Self {
+        Self { quiet, prints, begun: Instant::now(), version: OnceLock::new(), shown: OnceLock::new() }
+    }
+
+    fn line(&self, line: Line<'_>) {
+        self.content(&Content::Line(line));
+    }
+
+    fn content(&self, content: &Content<'_>) {
+        self.version.get_or_init(|| print_line(&Content::Line(Line::Version { format: FORMAT, tool: TOOL })));
+        print_line(content);
+    }
+
+    /// The last line of a run that ended before its first write.
+    fn ended_early(&self, failure: &Failure) {
+        if self.prints == Prints::Proof {
+            let stopped = matches!(failure, Failure::Stopped(..));
+            return self.line(Line::Proof(Proven::failed(
+                stopped,
+                milliseconds(self.begun.elapsed()),
+                reasons(failure),
+            )));
+        }
+        let shown = self.shown.get();
+        self.line(Line::Summary(Box::new(Summary {
+            deployment: shown.map(|(deployment, _)| deployment.as_str()),
+            complete: false,
+            stopped: matches!(failure, Failure::Stopped(..)),
+            elapsed_ms: milliseconds(self.begun.elapsed()),
+            changes: shown.map(|(_, changes)| changes.clone()).unwrap_or_default(),
+            done: &[],
+            failed: &[],
+            not_done: &[],
+            outputs: BTreeMap::new(),
+            errors: reasons(failure),
+        })));
+    }
 }
 
-/// Version of the stream's format.
-const FORMAT: u32 = 1;
-
-fn line(mut document: Value) {
-    document["time"] = json!(timestamp());
-    result(&in_json(&format!("{document}\n")));
+/// A document as text.
+fn text(document: &impl Serialize) -> String {
+    serde_json::to_value(document).map(|document| in_json(&format!("{document:#}\n"))).unwrap_or_default()
 }
 
-/// The set with what stands in its way.
-fn with_errors(set: &ChangeSet, blockers: &[Error]) -> Value {
-    let mut document = json!(set);
-    document["errors"] = json!(blockers);
-    document
+/// What plan and show print of a set; `errors` stand in its way.
+pub(crate) fn plan(set: &ChangeSet, errors: Vec<Error>) -> String {
+    text(&Plan::new(set, errors))
+}
+
+/// What drift prints of these deployments, and of those that could not be looked at.
+pub(crate) fn drift(sets: &[ChangeSet], errors: &[Error]) -> String {
+    let found = sets
+        .iter()
+        .map(|set| Looked::Found { verdict: verdict(set), change_set: Box::new(Plan::new(set, set.blockers())) });
+    let unreachable = errors.iter().map(|error| Looked::Unreachable { verdict: "unknown", error });
+    let deployments = found.chain(unreachable).collect();
+    text(&Drift { format: FORMAT, tool: TOOL, deployments })
+}
+
+/// What output prints of these settings.
+pub(crate) fn output(outputs: &[Output]) -> String {
+    text(&ServerSettings { format: FORMAT, tool: TOOL, outputs: settings(outputs) })
+}
+
+/// What a command prints that has no result.
+pub(crate) fn failed(failure: &Failure) -> String {
+    text(&Failed::new(failure))
+}
+
+fn print_line(content: &Content<'_>) {
+    if let Ok(mut line) = serde_json::to_value(content) {
+        line["time"] = json!(timestamp());
+        result(&in_json(&format!("{line}\n")));
+    }
 }
 
 impl EventSink for Json {
@@ -53,63 +139,59 @@ impl EventSink for Json {
             // A look comes before any document.
             Event::Looking { elapsed_ms } => diagnostic(&format!("  {}\n", looking(*elapsed_ms))),
             Event::Settling { reason } => diagnostic(&format!("{}\n", settling(reason))),
-            event => {
-                if let Ok(event) = serde_json::to_value(event) {
-                    line(event);
-                }
-            }
+            event => self.content(&Content::Event(event)),
         }
     }
 }
 
 impl View for Json {
-    fn plan(&self, set: &ChangeSet, blockers: &[Error]) {
-        document(&with_errors(set, blockers));
+    fn plan(&self, set: &ChangeSet, blockers: &[Error], _: Option<&str>) {
+        result(&plan(set, blockers.to_vec()));
     }
 
-    fn change_set(&self, set: &ChangeSet) {
-        line(json!({"type": "version", "format": FORMAT, "provision": env!("CARGO_PKG_VERSION")}));
-        line(json!({"type": "change_set", "change_set": set}));
+    fn change_set(&self, set: &ChangeSet, _: Consent) {
+        self.shown.get_or_init(|| (set.deployment.clone(), counts(set)));
+        self.line(Line::ChangeSet { change_set: set });
     }
 
     fn saved(&self, set: &ChangeSet) {
-        document(&json!(set));
+        result(&plan(set, set.blockers()));
     }
 
-    fn drift(&self, sets: &[ChangeSet], errors: &[Error], _: ReportFormat) {
-        let change_set = |set: &ChangeSet| with_errors(set, &set.blockers());
-        let found = sets.iter().map(|set| json!({"verdict": verdict(set), "change_set": change_set(set)}));
-        let unreachable = errors.iter().map(|error| json!({"verdict": "unknown", "error": error}));
-        document(&json!(found.chain(unreachable).collect::<Vec<_>>()));
+    fn drift(&self, sets: &[ChangeSet], errors: &[Error]) {
+        result(&drift(sets, errors));
     }
 
-    fn proof_begins(&self) {
-        line(json!({"type": "version", "format": FORMAT, "provision": env!("CARGO_PKG_VERSION")}));
+    fn permissions(&self, documents: &[Document]) {
+        let rights =
+            |rights: &Document| json!({"text": rights.text, "commands": rights.commands, "notes": rights.notes});
+        let documents: Vec<_> = documents.iter().map(rights).collect();
+        result(&text(&json!({"format": FORMAT, "tool": TOOL, "documents": documents})));
     }
 
-    fn proven(&self, proof: &Proof, _: ProofFormat, elapsed: Duration) {
-        line(proof::summary(proof, elapsed));
+    fn proven(&self, proof: &Proof, elapsed: Duration) {
+        self.line(Line::Proof(Proven::new(proof, milliseconds(elapsed))));
     }
 
     fn valid(&self, plan_file: &Path) {
-        document(&json!({"plan_file": plan_file.display().to_string(), "problems": []}));
+        let document: Value =
+            json!({"format": FORMAT, "tool": TOOL, "plan_file": plan_file.display().to_string(), "problems": []});
+        result(&text(&document));
     }
 
     fn ended(&self, end: &End<'_>) {
-        let sensitive = end.outputs.iter().filter(|output| output.is_sensitive()).map(|output| &output.name);
-        line(json!({
-            "type": "summary",
-            "deployment": end.set.deployment,
-            "complete": end.complete,
-            "stopped": end.stopped,
-            "elapsed_ms": u64::try_from(end.elapsed.as_millis()).unwrap_or(u64::MAX),
-            "changes": counts(end.set),
-            "done": end.done,
-            "not_done": end.not_done,
-            "outputs": object(&end.outputs),
-            "sensitive": sensitive.collect::<Vec<_>>(),
-            "errors": end.errors,
-        }));
+        self.line(Line::Summary(Box::new(Summary {
+            deployment: Some(&end.set.deployment),
+            complete: end.complete,
+            stopped: end.stopped,
+            elapsed_ms: milliseconds(end.elapsed),
+            changes: counts(end.set),
+            done: &end.done,
+            failed: &end.failed,
+            not_done: &end.not_done,
+            outputs: settings(&end.outputs),
+            errors: end.errors.iter().map(Reason::Error).collect(),
+        })));
         if !end.errors.is_empty() || !end.not_done.is_empty() {
             diagnostic(&format!(
                 "{}\nrun `{}` again: it goes on where this run ended\n",
@@ -119,17 +201,12 @@ impl View for Json {
         }
     }
 
-    /// One line: after the events of an apply it is one more of them. People read the same on stderr.
+    /// People read the same on stderr.
     fn failure(&self, failure: &Failure) {
         match failure {
-            Failure::PlanFiles(errors) => {
-                let error = |error: &PlanFileError| json!({"kind": "plan_file", "text": error.to_string(), "problems": error.problems()});
-                errors_line(&json!(errors.iter().map(error).collect::<Vec<_>>()));
-            }
-            Failure::Errors(errors) => errors_line(&json!(errors)),
-            Failure::Stopped(_, error) => errors_line(&json!([error])),
             Failure::Shown(..) => {}
-            Failure::Usage(message) => errors_line(&json!([{"kind": "usage", "text": message}])),
+            failure if self.prints != Prints::Document => self.ended_early(failure),
+            failure => result(&failed(failure)),
         }
         diagnostic(&error::failure(failure));
     }
@@ -141,17 +218,15 @@ impl View for Json {
     }
 }
 
-/// Why a command ended before it wrote anything, in one form for all.
-fn errors_line(errors: &Value) {
-    line(json!({"type": "errors", "errors": errors}));
+/// How many resources meet each action.
+fn counts(set: &ChangeSet) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for change in set.changes.iter().filter(|change| change.action != Action::NoOp) {
+        *counts.entry(change.action.verb()).or_default() += 1;
+    }
+    counts
 }
 
-/// How many resources meet each action.
-fn counts(set: &ChangeSet) -> Value {
-    let mut counts = serde_json::Map::new();
-    for change in set.changes.iter().filter(|change| change.action != Action::NoOp) {
-        let count = counts.entry(change.action.verb()).or_insert(json!(0));
-        *count = json!(count.as_u64().unwrap_or_default() + 1);
-    }
-    Value::Object(counts)
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,8 +1,13 @@
-//! What a look for drift has to say, in drift's direction: how it is, and how it should be. Every format shows the same rows.
+//! Reports: what a look came to, for programs that show it to people. A look for drift has rows in drift's direction: how it is,
+//! and how it should be. Every format shows the same ones.
 
 pub(crate) mod markdown;
+pub(crate) mod planned;
 pub(crate) mod junit;
 pub(crate) mod sarif;
+pub(crate) mod gitlab;
+pub(crate) mod proof;
+pub(crate) mod look;
 
 use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Unreadable};
 use provision_core::diff;
@@ -19,6 +24,10 @@ pub(crate) struct Row<'a> {
     pub(crate) rule: Rule,
     pub(crate) what: String,
     pub(crate) why: String,
+    /// What to do about it, where there is more to say than the command that mends it.
+    pub(crate) hint: Option<String>,
+    /// Whether it is about the resource as a whole, whose name `what` is then.
+    pub(crate) whole: bool,
 }
 
 /// What kind of thing it is.
@@ -40,9 +49,9 @@ impl Rule {
     /// Its name for programs.
     pub(crate) const fn id(self) -> &'static str {
         match self {
-            Self::Changed => "drift",
+            Self::Changed => "changed",
             Self::Missing => "missing",
-            Self::NotApplied => "pending",
+            Self::NotApplied => "not-applied",
             Self::LeftOver => "left-over",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
@@ -82,6 +91,45 @@ impl Row<'_> {
     pub(crate) fn text(&self) -> String {
         if self.why.is_empty() { self.what.clone() } else { format!("{} ({})", self.what, self.why) }
     }
+
+    /// The same with the resource's name, which is said once, and with what to do.
+    pub(crate) fn sentence(&self, set: &ChangeSet) -> String {
+        let change = set.changes.iter().find(|change| change.address.as_str() == self.address);
+        let text = match change.filter(|_| self.rule != Rule::LeftOver) {
+            Some(change) => {
+                let name = on_one_line(&format!("{} `{}` ({})", change.kind, change.name, change.address));
+                let finding = if self.whole { self.why.clone() } else { self.text() };
+                format!("{name}: {finding}")
+            }
+            None => self.text(),
+        };
+        self.hint.iter().fold(text, |text, hint| format!("{text}; {}", on_one_line(hint)))
+    }
+}
+
+/// How often each rule is broken, in words after a verdict; what is nowhere, or only pending, is counted by its verdict.
+pub(crate) fn counts(set: &ChangeSet, rows: &[Row<'_>]) -> String {
+    if !set.has_drift() && set.unknowns().is_empty() && resources(rows, Rule::LeftOver) == 0 {
+        return String::new();
+    }
+    let counted = Rule::ALL.into_iter().filter(|rule| *rule != Rule::Warning);
+    let counts = counted.map(|rule| (resources(rows, rule), rule.counted())).filter(|(count, _)| *count > 0);
+    format!(" ({})", counts.map(|(count, counted)| format!("{count} {counted}")).collect::<Vec<_>>().join(", "))
+}
+
+/// How many resources break a rule.
+fn resources(rows: &[Row<'_>], rule: Rule) -> usize {
+    let mut addresses: Vec<_> = rows.iter().filter(|row| row.rule == rule).map(|row| row.address).collect();
+    if rule != Rule::LeftOver {
+        addresses.dedup();
+    }
+    addresses.len()
+}
+
+/// Whether apply would put it right.
+pub(crate) fn is_mendable(set: &ChangeSet, rows: &[Row<'_>]) -> bool {
+    let mends = [Rule::Changed, Rule::Missing, Rule::NotApplied].iter().any(|rule| resources(rows, *rule) > 0);
+    mends && set.changes.iter().all(|change| change.refusal.is_none()) && set.blockers().is_empty()
 }
 
 /// Everything there is to say of a set.
@@ -92,6 +140,8 @@ pub(crate) fn rows(set: &ChangeSet) -> Vec<Row<'_>> {
         rule: Rule::Unknown,
         what: on_one_line(&error.to_string()),
         why: "could not be read".to_owned(),
+        hint: error.hint().map(str::to_owned),
+        whole: false,
     });
     let warnings = set.warnings.iter().map(|warning| Row {
         address: "-",
@@ -99,6 +149,8 @@ pub(crate) fn rows(set: &ChangeSet) -> Vec<Row<'_>> {
         rule: Rule::Warning,
         what: on_one_line(warning),
         why: String::new(),
+        hint: None,
+        whole: false,
     });
     let (recorded, changed): (Vec<_>, Vec<_>) = set.changes.iter().partition(|change| change.action == Action::Record);
     let mut rows: Vec<_> = changed.into_iter().flat_map(of_change).collect();
@@ -112,28 +164,30 @@ pub(crate) fn rows(set: &ChangeSet) -> Vec<Row<'_>> {
 fn left_over(orphan: &Orphan) -> Row<'_> {
     let what = format!("{} `{}` is no longer in the plan file", orphan.kind, orphan.name);
     let (what, why) = (on_one_line(&what), "left over".to_owned());
-    Row { address: orphan.address.as_str(), line: None, rule: Rule::LeftOver, what, why }
+    let hint = orphan.refusal.as_ref().map(|refusal| format!("{}: {}", refusal.reason, refusal.hint));
+    Row { address: orphan.address.as_str(), line: None, rule: Rule::LeftOver, what, why, hint, whole: false }
 }
 
 fn of_change(change: &Change) -> Vec<Row<'_>> {
     let row = |rule, what: &str, why: &str| {
         let (what, why) = (on_one_line(what), why.to_owned());
-        Row { address: change.address.as_str(), line: change.line, rule, what, why }
+        Row { address: change.address.as_str(), line: change.line, rule, what, why, hint: None, whole: false }
     };
     let name = format!("{} `{}`", change.kind, change.name);
+    let whole = |rule, why: &str| Row { whole: true, ..row(rule, &name, why) };
     if let Some(refusal) = change.refusal.as_ref().filter(|_| !change.has_drifted()) {
-        return vec![row(Rule::Refused, &refusal.reason, "refused")];
+        return vec![Row { hint: Some(refusal.hint.clone()), ..row(Rule::Refused, &refusal.reason, "refused") }];
     }
     if change.missing {
-        return vec![row(Rule::Missing, &name, MISSING)];
+        return vec![whole(Rule::Missing, MISSING)];
     }
     if change.action == Action::Create {
-        return vec![row(Rule::NotApplied, &name, "not applied yet")];
+        return vec![whole(Rule::NotApplied, "not applied yet")];
     }
     if change.action == Action::Record {
-        return vec![row(Rule::NotApplied, &name, BOOKKEEPING)];
+        return vec![whole(Rule::NotApplied, BOOKKEEPING)];
     }
-    let untagged = (change.action == Action::Restore).then(|| row(Rule::Changed, &name, UNTAGGED));
+    let untagged = (change.action == Action::Restore).then(|| whole(Rule::Changed, UNTAGGED));
     let differing = change.facets.iter().filter(|facet| facet.finding.differs());
     let unmendable = change
         .refusal
@@ -154,6 +208,8 @@ fn of_facet<'a>(change: &'a Change, facet: &'a FacetChange) -> Vec<Row<'a>> {
         rule,
         what: on_one_line(&what),
         why: label(facet.finding).to_owned(),
+        hint: None,
+        whole: false,
     };
     differing.chain(unnamed).map(row).collect()
 }

@@ -1,21 +1,47 @@
 //! Words for what was found, the same in every view.
 
-use provision_core::change_set::ChangeSet;
+use provision_core::change_set::{Action, ChangeSet};
 use provision_core::compare::Finding;
 use provision_core::printable::on_one_line;
 use serde_json::Value;
 
+use crate::arguments::quoted;
 use crate::clouds::CloudId;
 
 /// What a set comes to.
 pub(crate) fn verdict(set: &ChangeSet) -> &'static str {
     match (set.unknowns().is_empty(), set.nothing_exists(), set.has_drift(), set.has_changes()) {
+        (false, ..) if set.unreadable.is_empty() => "refused",
         (false, ..) => "unknown",
         (_, true, ..) => "nothing of it exists (never applied, or deleted)",
         (_, _, true, _) => "drift",
         (_, _, _, true) => "not applied yet",
         _ => "in sync",
     }
+}
+
+/// How resources that meet an action are counted, before it and after it.
+const COUNTED: [(Action, &str, &str); 7] = [
+    (Action::Create, "to create", "created"),
+    (Action::Adopt, "to adopt", "adopted"),
+    (Action::Update, "to update", "updated"),
+    (Action::Restore, "to restore", "restored"),
+    (Action::Delete, "to delete", "deleted"),
+    (Action::Release, "to release", "released"),
+    (Action::Refuse, "refused", "refused"),
+];
+
+/// How many resources meet each action: `2 to create`, and once it is `done`: `2 created`.
+pub(crate) fn counts(set: &ChangeSet, done: bool) -> Vec<String> {
+    let counted = COUNTED.iter().map(|(action, before, after)| (set.count(*action), if done { after } else { before }));
+    counted.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect()
+}
+
+/// Where something that was applied is gone, the other command that may be meant: a destroy that was broken off leaves the same.
+pub(crate) fn finish_destroy(set: &ChangeSet, flags: &str) -> Option<String> {
+    let is_missing = set.changes.iter().any(|change| change.missing);
+    let (cloud, file) = (&set.cloud, quoted(&set.plan_file.name));
+    is_missing.then(|| format!("If a destroy was broken off, finish it: provision {cloud} destroy {file}{flags}"))
 }
 
 /// What the compare found.
@@ -68,6 +94,14 @@ pub(crate) fn without(list: &[Value], other: &[Value]) -> Vec<Value> {
     list.iter().filter(|element| !other.contains(element)).cloned().collect()
 }
 
+/// What people call a cloud.
+pub(crate) fn title(cloud: &str) -> &str {
+    match CloudId::named(cloud) {
+        Some(cloud) => cloud.title(),
+        None => cloud,
+    }
+}
+
 /// What a cloud calls that which pays, and where its things are.
 pub(crate) fn nouns(cloud: &str) -> (&'static str, &'static str) {
     CloudId::named(cloud).map_or(("account", "region"), CloudId::nouns)
@@ -81,7 +115,7 @@ pub(crate) fn past(operation: &str) -> String {
         "read" => "read",
         "empty" => "emptied",
         "create" | "remove" | "delete" | "release" => return format!("{verb}d {rest}"),
-        "adopt" | "record" => return format!("{verb}ed {rest}"),
+        "adopt" => return format!("adopted {rest}"),
         _ => return format!("done {operation}"),
     };
     format!("{verb} {rest}")

@@ -156,7 +156,7 @@ impl Assessment<'_> {
         // The key that decides the first field that differs, where the file has it.
         let differing = diff::fields(&before, &after);
         let key = differing.first().and_then(|field| field.field.split('.').next()).unwrap_or_default();
-        let line = desired.and_then(|desired| (self.line_of)(&format!("{}.{key}", desired.path)));
+        let line = desired.and_then(|desired| (self.line_of)(&desired.path_of(key)));
         let facet = facet.name.to_owned();
         let change =
             FacetChange { facet, finding, before, after, write: false, ours: Vec::new(), preexisting: false, line };

@@ -56,10 +56,10 @@ impl<'a> Assessment<'a> {
         }
         match mark {
             _ if resource.adopt => Ownership::Adoptable,
-            Some(_) => {
-                Ownership::Refused(self.unmarked(resource, "carries a mark that was copied from another resource"))
-            }
-            None => Ownership::Refused(self.unmarked(resource, "exists and does not carry this deployment's mark")),
+            Some(_) => Ownership::Refused(
+                self.unmarked(resource, "carries tags of provision's that were copied from another resource"),
+            ),
+            None => Ownership::Refused(self.unmarked(resource, "exists already and was not made by this deployment")),
         }
     }
 
@@ -78,7 +78,7 @@ impl<'a> Assessment<'a> {
 
     fn unmarked(&self, resource: &Resource, what: &str) -> Refusal {
         let purpose = match self.intent.purpose {
-            Purpose::Apply => "to take it over beside what is there",
+            Purpose::Apply => "to use it and keep what is in it",
             Purpose::Destroy { .. } => "it is not ours to remove; to leave it alone and go on with the rest",
         };
         let adopt = || format!("{purpose}, set `adopt = true` under [{}]", resource.path);

@@ -143,7 +143,10 @@ impl Assessment<'_> {
 
 fn holds_orphan(resource: &Resource, orphan: &Orphan) -> Refusal {
     Refusal {
-        reason: format!("{} `{}` holds the orphan {} `{}`", resource.kind, resource.name, orphan.kind, orphan.name),
+        reason: format!(
+            "{} `{}` holds what is left over: {} `{}`",
+            resource.kind, resource.name, orphan.kind, orphan.name
+        ),
         hint: "run the same command with `--orphans` to delete that too".to_owned(),
     }
 }

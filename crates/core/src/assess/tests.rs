@@ -114,7 +114,7 @@ async fn mark_of_a_newer_version_stops_everything_orphans_too() {
 async fn unmarked_is_refused_and_adopted_where_the_plan_file_says_so() {
     let model = Model::new(Plan::new(), World::default());
     with_others(&mut model.world());
-    assert!(refusal(&model.plan().await, BUCKET).contains("does not carry this deployment's mark"));
+    assert!(refusal(&model.plan().await, BUCKET).contains("exists already and was not made by this deployment"));
     let model = replanned(model, |plan| plan.adopt = true);
     let before = model.world().clone();
     model.apply().await;

@@ -20,7 +20,7 @@ impl ChangeSet {
             return Some("what is on record".to_owned());
         }
         (self.orphans != now.orphans)
-            .then(|| "the list of orphans".to_owned())
+            .then(|| "what is left over".to_owned())
             .or_else(|| (self.changes.len() != now.changes.len()).then(|| "the list of resources".to_owned()))
     }
 
@@ -38,7 +38,7 @@ impl Change {
         let written = now.mark.as_ref().filter(|mark| mark.is_written());
         let target = self.record.as_ref().or(self.mark.as_ref());
         if written.is_some_and(|mark| Some(mark) != self.mark.as_ref() && Some(mark) != target) {
-            return Some(format!("the mark of {place}"));
+            return Some(format!("provision's tags of {place}"));
         }
         // What the creating call sent is there from the beginning; what had a call of its own may not be seen yet.
         let written = |facet: &&FacetChange| match self.action {
@@ -78,7 +78,7 @@ impl Change {
             return Some(format!("entries of others on {place}"));
         }
         if self.mark != now.mark {
-            return Some(format!("the mark of {place}"));
+            return Some(format!("provision's tags of {place}"));
         }
         let acts = self.action != now.action;
         acts.then(|| format!("{place}: {} -> {}", self.action.verb(), now.action.verb()))

@@ -237,14 +237,14 @@ fn may_be_written(
 
 /// What a run finds when the mark is not the one that it was planned from.
 fn changed(cloud: &str, resource: &str) -> Error {
-    let error = Error::new(ErrorKind::Stale, format!("the mark of {resource} changed during this run"));
+    let error = Error::new(ErrorKind::Stale, format!("provision's tags of {resource} changed during this run"));
     let plan = format!("provision {cloud} plan");
     error.with_hint(format!("somebody else applied at the same time: run `{plan}` to see the result of both"))
 }
 
 fn not_seen(cloud: &str, resource: &str) -> Error {
-    let reason = "the service does not show the mark of the creation yet";
-    let error = Error::new(ErrorKind::Stale, format!("{resource} does not carry the mark it was created with"));
+    let reason = "the service does not show the tags of the creation yet";
+    let error = Error::new(ErrorKind::Stale, format!("{resource} does not carry the tags it was created with"));
     let plan = format!("provision {cloud} plan");
     let error =
         error.with_hint(format!("somebody else may have made it at the same time: run `{plan}` to see whose it is"));
@@ -276,7 +276,7 @@ mod tests {
         *lock(&slow.tags) = Some(found.map(Mark::to_tags).unwrap_or_default());
         let record = Record(slow.begun, Mutex::default());
         let outcome = execute(&slow, &[operation(verb)], &Cancellation::default(), &record).await;
-        let result = outcome.failed.first().map_or(Ok(()), |error| Err(error.kind()));
+        let result = outcome.errors.first().map_or(Ok(()), |error| Err(error.kind()));
         let mark = lock(&slow.tags).as_ref().and_then(Mark::from_tags);
         (result, mark)
     }

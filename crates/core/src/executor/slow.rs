@@ -16,7 +16,7 @@ use crate::facet::Desired;
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags, with_changes};
 use crate::operation::{Operation, Verb};
-use crate::output::Output;
+use crate::output::{Output, OutputSource};
 use crate::provider::{Created, Observer, Provisioner, Write};
 use crate::resource::{Lane, LaneMode, Observation, Orphan, Resource};
 
@@ -111,6 +111,10 @@ impl Observer for Slow {
         Vec::new()
     }
 
+    fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
+        Vec::new()
+    }
+
     fn outputs(&self) -> Vec<Output> {
         Vec::new()
     }
@@ -161,6 +165,7 @@ pub(super) fn writes(modes: &[LaneMode]) -> Vec<Operation> {
         verb: Verb::Write { facet: String::new(), before: Value::Null, value: Value::Null },
         needs: Vec::new(),
         lane: Some(Lane { name: "thing", mode: *mode }),
+        has_one_facet: false,
     };
     modes.iter().enumerate().map(write).collect()
 }

@@ -50,8 +50,10 @@ impl Problems {
     pub fn no_section(&mut self, keys: &[&str]) {
         let sections = either(keys.iter().map(|key| format!("[{key}]")));
         let label = format!("this plan file has no {sections} section");
-        let help =
-            format!("`provision init` prints a plan file to begin with; copy its {sections} sections into this file");
+        let cloud = if let [key] = keys { key } else { "CLOUD" };
+        let help = format!(
+            "`provision init {cloud}` prints a plan file to begin with; copy its {sections} sections into this file"
+        );
         self.report(keys.first().unwrap_or(&""), &format!("no {sections} section"), &label, Some(help));
     }
 
@@ -207,6 +209,16 @@ impl PlanFileError {
             *cloud = Some(name.to_owned());
         }
         self
+    }
+
+    /// The plan file's path, as typed, if one was named.
+    #[must_use]
+    pub fn plan_file(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable { path, .. } => Some(path),
+            Self::NoPlanFile { .. } => None,
+            Self::Invalid(invalid) => Some(&invalid.document.name),
+        }
     }
 
     /// The problems as data; none if the file could not be read.

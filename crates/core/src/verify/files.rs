@@ -29,11 +29,11 @@ pub(super) async fn hop(
 ) -> Files {
     let mut files = Files { hop: Hop::new(HopId::Files, "signed upload and download"), uploads: 0 };
     let ended = exchanged(&mut files, prover, browser, probe, wanted).await;
-    let mend = || (set.has_changes()).then(|| wanted.mend.clone());
+    let mend = || set.has_changes().then(|| wanted.mend.clone());
     files.hop = match ended {
         Ok(None) => files.hop,
-        Ok(Some(Lack { reason, mend: Some(mend) })) => files.hop.failed(reason, Some(mend)),
-        Ok(Some(Lack { reason, mend: None })) => files.hop.failed(reason, mend()),
+        Ok(Some(Lack { reason, mend: Some(known), .. })) => files.hop.failed(reason, Some(known)),
+        Ok(Some(Lack { reason, mend: None, lacking })) => files.hop.failed(reason, mend().or(lacking)),
         Err(error) => files.hop.ended_by(&error),
     };
     files
@@ -43,11 +43,21 @@ pub(super) async fn hop(
 struct Lack {
     reason: String,
     mend: Option<String>,
+    /// What helps where everything is as the plan file says.
+    lacking: Option<String>,
 }
 
 impl Lack {
+    /// A request was refused: perhaps whoever signed it may not do that.
+    fn refused(what: &str, needs: &[&str], answer: &Answer) -> Self {
+        let rights = needs.iter().map(|right| format!("`{right}`")).collect::<Vec<_>>().join(" and ");
+        let denied = answer.status == 403 && !needs.is_empty();
+        let lacking = denied.then(|| format!("grant {rights} to the identity in use"));
+        Self { lacking, ..Self::new(format!("{what} was answered with {}", answer.shown(&[]))) }
+    }
+
     fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), mend: None }
+        Self { reason: reason.into(), mend: None, lacking: None }
     }
 }
 
@@ -61,6 +71,7 @@ async fn exchanged(
     let upload = Request { body: probe.body.clone(), ..prover.signed_upload(probe).await? };
     let download = prover.signed_download(probe).await?;
     let access = prover.browser_access(&probe.key).await?;
+    let needs = (upload.needs, download.needs);
     // From here on it may be there, whatever comes back.
     files.uploads = 1;
     let (answer, uploads) = sent(&mut files.hop, browser, upload, &wanted.origin).await?;
@@ -68,7 +79,7 @@ async fn exchanged(
     if !answer.is_success() {
         // What is refused has no effect.
         files.uploads = if (400..500).contains(&answer.status) { uploads - 1 } else { uploads };
-        return Ok(Some(Lack::new(format!("the upload was answered with {}", answer.shown(&[])))));
+        return Ok(Some(Lack::refused("the upload", needs.0, &answer)));
     }
     let how = |method: &str| {
         let access = access.as_ref()?;
@@ -81,7 +92,7 @@ async fn exchanged(
     };
     let unseen = |answer: &Answer, method: &str| {
         unseen_by_pages(answer, &wanted.origin)
-            .map(|reason| Lack { reason: format!("{method}: {reason}"), mend: how(method) })
+            .map(|reason| Lack { mend: how(method), ..Lack::new(format!("{method}: {reason}")) })
     };
     if let Some(lack) = unseen(&answer, "PUT") {
         return Ok(Some(lack));
@@ -90,7 +101,7 @@ async fn exchanged(
     Ok(match answer.status {
         // What was just uploaded is there, unless somebody removed it.
         404 => Some(Lack::new("the upload is not there any more: another `verify` of this deployment may be running")),
-        _ if !answer.is_success() => Some(Lack::new(format!("the download was answered with {}", answer.shown(&[])))),
+        _ if !answer.is_success() => Some(Lack::refused("the download", needs.1, &answer)),
         _ if answer.body != probe.body => Some(Lack::new("what was downloaded is not what was uploaded")),
         _ => unseen(&answer, "GET"),
     })

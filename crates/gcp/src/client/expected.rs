@@ -1,97 +1,149 @@
 //! Whether an answer that says "done" is what its call gives. A proxy, or a sign-in page, may have answered in the service's place:
-//! in a message without its name every field looks as if it were at its default.
+//! in a document without its name every field looks as if it were at its default.
 
-use google_cloud_iam_v1::model::Policy;
-use google_cloud_pubsub::model::{
-    ListSubscriptionsResponse, ListTopicSubscriptionsResponse, ListTopicsResponse, Subscription, Topic,
-};
-use google_cloud_storage::model::{Bucket, ListBucketsResponse, ListObjectsResponse, Object};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::names::short;
 
-/// An answer of the SDK's.
-pub(super) trait Expected: Serialize {
-    /// Whether it is what a call about this resource gives.
-    fn is_of(&self, resource: &str) -> bool;
-}
+/// What is said of another document.
+const ANOTHER: &str = "it is not what was asked for";
 
-/// A deletion answers with nothing.
-impl Expected for () {
-    fn is_of(&self, _resource: &str) -> bool {
-        true
-    }
-}
+/// Where the services say which page comes next.
+const NEXT: &str = "nextPageToken";
 
 /// What has a name of its own.
-macro_rules! named {
-    ($($message:ty),*) => {$(
-        impl Expected for $message {
-            fn is_of(&self, resource: &str) -> bool {
-                short(&self.name) == short(resource)
-            }
-        }
-    )*};
-}
-named!(Bucket, Topic, Subscription);
-
-/// "All responses include an etag" <https://cloud.google.com/iam/docs/reference/rest/v1/Policy>: without one, what is written over it
-/// would be written over whatever others write meanwhile.
-impl Expected for Policy {
-    fn is_of(&self, _resource: &str) -> bool {
-        !self.etag.is_empty()
-    }
+pub(super) trait Named: DeserializeOwned {
+    /// Its name, short or in full; empty where it is not whole.
+    fn name(&self) -> &str;
 }
 
-/// A page of a list: everything in it has a name. One with nothing in it says nothing at all.
-macro_rules! listed {
-    ($($message:ty, $items:ident, $named:expr);*) => {$(
-        impl Expected for $message {
-            fn is_of(&self, _resource: &str) -> bool {
-                let named = $named;
-                self.$items.iter().all(named) && (!self.$items.is_empty() || says_nothing(self))
-            }
-        }
-    )*};
-}
-listed!(
-    ListBucketsResponse, buckets, |bucket: &Bucket| !bucket.name.is_empty();
-    ListObjectsResponse, objects, |object: &Object| !object.name.is_empty();
-    ListTopicsResponse, topics, |topic: &Topic| !topic.name.is_empty();
-    ListSubscriptionsResponse, subscriptions, |subscription: &Subscription| !subscription.name.is_empty();
-    ListTopicSubscriptionsResponse, subscriptions, |name: &String| !name.is_empty()
-);
+/// What stands in a list.
+pub(super) trait Listed: DeserializeOwned {
+    /// Where the list is in a page.
+    const ITEMS: &'static str;
+    /// What a page says that it is. Where it does, one without a list is known by that.
+    const KIND: Option<&'static str>;
 
-/// Whether nothing was sent but where the next page is; what the SDK does not know counts.
-fn says_nothing(page: &impl Serialize) -> bool {
-    const KNOWN: [&str; 2] = ["nextPageToken", "prefixes"];
-    let said = serde_json::to_value(page).unwrap_or_default();
-    said.as_object().is_some_and(|said| said.keys().all(|key| KNOWN.contains(&key.as_str())))
+    /// What is to be there of each; empty where it is not.
+    fn id(&self) -> &str;
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// Where the next one is; empty at the end.
+    pub(super) next: String,
+}
+
+/// An answer as a document, whatever it is.
+pub(super) fn parsed<T: DeserializeOwned>(answer: Value) -> Result<T, String> {
+    serde_json::from_value(answer).map_err(|error| error.to_string())
+}
+
+/// An answer as what has this name.
+pub(super) fn named<T: Named>(answer: Value, name: &str) -> Result<T, String> {
+    let found: T = parsed(answer)?;
+    if short(found.name()) == short(name) { Ok(found) } else { Err(ANOTHER.to_owned()) }
+}
+
+/// A page of a list: everything in it is whole. One with nothing in it says nothing at all, or what it is.
+pub(super) fn page<T: Listed>(mut answer: Value) -> Result<Page<T>, String> {
+    let Some(said) = answer.as_object_mut() else { return Err(ANOTHER.to_owned()) };
+    let items = said.remove(T::ITEMS).map_or_else(|| Ok(Vec::new()), parsed::<Vec<T>>)?;
+    let next = said.remove(NEXT).map_or_else(|| Ok(String::new()), parsed)?;
+    let is_one = match T::KIND {
+        _ if !items.is_empty() => items.iter().all(|item| !item.id().is_empty()),
+        Some(kind) => said.get("kind").is_some_and(|said| said == kind),
+        None => said.is_empty(),
+    };
+    if is_one { Ok(Page { items, next }) } else { Err(ANOTHER.to_owned()) }
+}
+
+/// The answer to a deletion: nothing.
+pub(super) fn nothing(answer: Value) -> Result<(), String> {
+    let empty = answer.as_object().is_none_or(|said| said.is_empty());
+    if empty { Ok(()) } else { Err(ANOTHER.to_owned()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
 
-    #[test]
-    fn what_has_not_the_name_that_was_asked_for_is_not_the_answer() {
-        let name = "projects/p/topics/t";
-        assert!(Topic::new().set_name(name).is_of(name));
-        assert!(!Topic::new().is_of(name) && !Topic::new().set_name("projects/p/topics/u").is_of(name));
-        assert!(!Bucket::new().is_of("projects/_/buckets/b"));
+    #[derive(Debug, Deserialize)]
+    struct Thing {
+        #[serde(default)]
+        name: String,
+    }
+
+    impl Named for Thing {
+        fn name(&self) -> &str {
+            &self.name
+        }
+    }
+
+    impl Listed for Thing {
+        const ITEMS: &'static str = "things";
+        const KIND: Option<&'static str> = None;
+
+        fn id(&self) -> &str {
+            &self.name
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Kinded(String);
+
+    impl Listed for Kinded {
+        const ITEMS: &'static str = "items";
+        const KIND: Option<&'static str> = Some("storage#things");
+
+        fn id(&self) -> &str {
+            &self.0
+        }
     }
 
     #[test]
-    fn a_policy_has_an_etag() {
-        let read = |text: &str| serde_json::from_str::<Policy>(text).unwrap().is_of("");
-        assert!(read(r#"{"etag": "ACAB"}"#));
-        assert!(!read("{}") && !read(r#"{"bindings": []}"#) && !read(r#"{"error": "sign in"}"#));
+    fn what_has_not_the_name_that_was_asked_for_is_not_the_answer() {
+        let read = |answer: Value| named::<Thing>(answer, "projects/p/things/t").is_ok();
+        assert!(read(json!({"name": "projects/p/things/t"})) && read(json!({"name": "t", "newer": [1]})));
+        for other in
+            [json!({}), json!({"name": "projects/p/things/u"}), json!({"name": 1}), json!({"error": "sign in"})]
+        {
+            assert!(!read(other.clone()), "{other}");
+        }
     }
 
     #[test]
     fn a_page_is_known_by_what_is_in_it() {
-        let read = |text: &str| serde_json::from_str::<ListTopicsResponse>(text).unwrap().is_of("");
-        assert!(read("{}") && read(r#"{"nextPageToken": "a"}"#) && read(r#"{"topics": [{"name": "t"}]}"#));
-        assert!(!read(r#"{"topics": [{}]}"#) && !read(r#"{"error": "sign in"}"#));
+        let read = |answer: Value| page::<Thing>(answer).map(|page| (page.items.len(), page.next)).ok();
+        assert_eq!(read(json!({})), Some((0, String::new())));
+        assert_eq!(read(json!({"nextPageToken": "a"})), Some((0, "a".to_owned())));
+        assert_eq!(read(json!({"things": [{"name": "t"}], "more": 1})), Some((1, String::new())));
+        for other in
+            [json!({"things": [{}]}), json!({"things": null}), json!({"error": "sign in"}), json!({"nextPageToken": 1})]
+        {
+            assert_eq!(read(other.clone()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_says_what_it_is_is_known_by_that() {
+        let read = |answer: Value| page::<Kinded>(answer).map(|page| page.items.len()).ok();
+        assert_eq!((read(json!({"kind": "storage#things"})), read(json!({"items": ["a"]}))), (Some(0), Some(1)));
+        for other in
+            [json!({}), json!({"items": [""]}), json!({"items": {}}), json!({"items": null}), json!({"kind": "x"})]
+        {
+            assert_eq!(read(other.clone()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_answered_with_nothing() {
+        assert!(nothing(Value::Null).is_ok() && nothing(json!({})).is_ok());
+        assert!(nothing(json!({"error": "sign in"})).is_err());
     }
 }

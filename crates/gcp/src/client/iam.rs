@@ -1,32 +1,102 @@
 //! Calls of IAM <https://cloud.google.com/iam/docs/reference/rest>, and the policies that every service has.
 
-use google_cloud_iam_v1::model::SetIamPolicyRequest;
-pub(crate) use google_cloud_iam_v1::model::{Binding, Policy};
 use provision_core::Error;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-use crate::client::{Reader, Writer, policy_request};
+use crate::client::expected::parsed;
+use crate::client::json::path_of;
+use crate::client::{POLICY_VERSION, Reader, Writer};
 use crate::error::{Call, conditional};
 use crate::names::account_name;
+
+/// Who has which roles <https://cloud.google.com/iam/docs/reference/rest/v1/Policy>. What others have in it that is not known here is
+/// written as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Policy {
+    pub(crate) version: i32,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) etag: String,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+/// Who has one role, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Binding {
+    pub(crate) role: String,
+    pub(crate) members: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) condition: Option<Value>,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+impl Binding {
+    /// Without a condition.
+    pub(crate) fn new<T: Into<String>>(role: &str, members: impl IntoIterator<Item = T>) -> Self {
+        let members = members.into_iter().map(Into::into).collect();
+        Self { role: role.to_owned(), members, ..Self::default() }
+    }
+}
+
+impl Policy {
+    /// "All responses include an etag" <https://cloud.google.com/iam/docs/reference/rest/v1/Policy>: without one, what is written
+    /// over it would be written over whatever others write meanwhile.
+    pub(super) fn of(answer: Value) -> Result<Self, String> {
+        let policy: Self = parsed(answer)?;
+        if policy.etag.is_empty() { Err("it is not what was asked for".to_owned()) } else { Ok(policy) }
+    }
+}
+
+/// The path at which the policy of a full name is read.
+pub(super) fn policy_path(name: &str) -> String {
+    format!("{}:getIamPolicy?options.requestedPolicyVersion={POLICY_VERSION}", path_of(name))
+}
+
+/// The call that writes the policy of a full name.
+pub(super) fn set_policy(operation: &'static str, name: &str, policy: &Policy, tried: String) -> Call {
+    Call::new("POST", operation, format!("{}:setIamPolicy", path_of(name)), tried)
+        .with_body(json!({ "policy": policy }))
+}
 
 impl Reader {
     /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/getIamPolicy>
     pub(crate) async fn get_account_policy(&self, email: &str) -> Result<Policy, Error> {
-        let name = account_name(email);
+        let path = policy_path(&account_name(email));
         let tried = format!("read the policy of service account `{email}`");
-        let call = Call::rest("POST", "iam.serviceAccounts.getIamPolicy", &name, tried);
-        let send = |request| self.clients.iam.get_iam_policy().with_request(request).send();
-        self.clients.send(&call, policy_request(&name), send).await
+        let call = Call::new("POST", "iam.serviceAccounts.getIamPolicy", path, tried);
+        self.clients.send(&self.clients.iam, &call, Policy::of).await
     }
 }
 
 impl Writer {
     /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/setIamPolicy>
     pub(crate) async fn set_account_policy(&self, email: &str, policy: &Policy) -> Result<(), Error> {
-        let name = account_name(email);
         let tried = format!("write the policy of service account `{email}`");
-        let call = Call::rest("POST", "iam.serviceAccounts.setIamPolicy", &name, tried);
-        let request = SetIamPolicyRequest::new().set_resource(&name).set_policy(policy.clone());
-        let send = |request| self.clients().iam.set_iam_policy().with_request(request).send();
-        conditional(self.clients().send(&call, request, send).await).map(|_| ())
+        let call = set_policy("iam.serviceAccounts.setIamPolicy", &account_name(email), policy, tried);
+        conditional(self.clients().send(&self.clients().iam, &call, Policy::of).await).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_has_an_etag() {
+        let read = |answer: Value| Policy::of(answer).is_ok();
+        assert!(read(json!({"etag": "ACAB"})));
+        assert!(!read(json!({})) && !read(json!({"bindings": []})) && !read(json!({"error": "sign in"})));
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_policy_is_written_as_it_was_read() {
+        let condition = json!({"title": "t", "expression": "true", "newer": 1});
+        let binding = json!({"role": "r", "members": ["user:a@b.c"], "condition": condition, "newer": "x"});
+        let policy = json!({"version": 3, "etag": "ACAB", "bindings": [binding], "auditConfigs": [{"service": "all"}]});
+        assert_eq!(json!(Policy::of(policy.clone()).unwrap()), policy);
     }
 }

@@ -1,116 +1,205 @@
 //! Calls of Pub/Sub <https://cloud.google.com/pubsub/docs/reference/rest>.
 
-use google_cloud_iam_v1::model::{Policy, SetIamPolicyRequest};
-pub(crate) use google_cloud_pubsub::model::{ExpirationPolicy, PushConfig, Subscription, Topic};
-use google_cloud_pubsub::model::{
-    GetSubscriptionRequest, GetTopicRequest, ListSubscriptionsRequest, ListTopicSubscriptionsRequest,
-    ListTopicsRequest, UpdateSubscriptionRequest, UpdateTopicRequest,
-};
-use google_cloud_wkt::FieldMask;
 use provision_core::Error;
 use provision_core::mark::Tags;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-use crate::client::{PAGE, Pages, Reader, Writer, policy_request};
+use crate::client::expected::{Listed, Named, named, nothing};
+use crate::client::iam::{Policy, policy_path, set_policy};
+use crate::client::json::{Duration, page_parameter, path_of};
+use crate::client::{PAGE, Pages, Reader, Writer};
 use crate::error::{Call, absent, conditional};
 use crate::names::short;
+
+/// A topic <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics#Topic>, as far as it is read and written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    pub(crate) labels: Tags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) schema_settings: Option<SchemaSettings>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) message_transforms: Vec<Transform>,
+}
+
+/// Which messages a topic takes <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics#SchemaSettings>.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SchemaSettings {
+    pub(crate) schema: String,
+}
+
+/// What becomes of a message on its way <https://cloud.google.com/pubsub/docs/reference/rest/v1/MessageTransform>.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Transform {
+    pub(crate) disabled: bool,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+/// A subscription <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription>. One that is made again
+/// has everything that it had, what is not known here too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Subscription {
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) topic: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) push_config: Option<PushConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ack_deadline_seconds: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message_retention_duration: Option<Duration>,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    pub(crate) labels: Tags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expiration_policy: Option<ExpirationPolicy>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) filter: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) detached: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bigquery_config: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cloud_storage_config: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bigtable_config: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) message_transforms: Vec<Transform>,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+/// Where messages are pushed to; nowhere, they are pulled
+/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#PushConfig>.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PushConfig {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) push_endpoint: String,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+/// When a subscription goes of itself
+/// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#ExpirationPolicy>.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExpirationPolicy {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ttl: Option<Duration>,
+}
+
+/// What has a full name, and stands in lists.
+macro_rules! named {
+    ($($message:ty, $items:literal);*) => {$(
+        impl Named for $message {
+            fn name(&self) -> &str {
+                &self.name
+            }
+        }
+
+        impl Listed for $message {
+            const ITEMS: &'static str = $items;
+            const KIND: Option<&'static str> = None;
+
+            fn id(&self) -> &str {
+                &self.name
+            }
+        }
+    )*};
+}
+named!(Topic, "topics"; Subscription, "subscriptions");
+
+/// The full name of a subscription.
+impl Listed for String {
+    const ITEMS: &'static str = "subscriptions";
+    const KIND: Option<&'static str> = None;
+
+    fn id(&self) -> &str {
+        self
+    }
+}
+
+/// Where a page of a list is.
+fn list_path(name: &str, what: &str, pages: &Pages) -> String {
+    format!("{}/{what}?pageSize={PAGE}{}", path_of(name), page_parameter(&pages.token))
+}
 
 impl Reader {
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/get>
     pub(crate) async fn get_topic(&self, name: &str) -> Result<Option<Topic>, Error> {
-        let call = Call::rest("GET", "pubsub.topics.get", name, format!("look at topic `{}`", short(name)));
-        let request = GetTopicRequest::new().set_topic(name);
-        let send = |request| self.clients.topics.get_topic().with_request(request).send();
-        absent(self.clients.send(&call, request, send).await)
+        let tried = format!("look at topic `{}`", short(name));
+        let call = Call::new("GET", "pubsub.topics.get", path_of(name), tried);
+        absent(self.clients.send(&self.clients.pubsub, &call, |answer| named(answer, name)).await)
     }
 
     /// Every topic of a project <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/list>.
     pub(crate) async fn list_topics(&self, project: &str) -> Result<Vec<Topic>, Error> {
-        let (project, mut pages, mut found) = (format!("projects/{project}"), Pages::default(), Vec::new());
-        loop {
-            let call = Call::rest("GET", "pubsub.topics.list", &project, "list the project's topics".to_owned());
-            let request =
-                ListTopicsRequest::new().set_project(&project).set_page_size(PAGE).set_page_token(&pages.token);
-            let send = |request| self.clients.topics.list_topics().with_request(request).send();
-            let page = self.clients.send(&call, request, send).await?;
-            found.extend(page.topics);
-            if !pages.turn(&call, page.next_page_token)? {
-                return Ok(found);
-            }
-        }
+        let project = format!("projects/{project}");
+        let call = |pages: &Pages| {
+            let path = list_path(&project, "topics", pages);
+            Call::new("GET", "pubsub.topics.list", path, "list the project's topics".to_owned())
+        };
+        self.clients.list(&self.clients.pubsub, call).await
     }
 
     /// The full names of what is attached to a topic
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics.subscriptions/list>.
     pub(crate) async fn list_topic_subscriptions(&self, topic: &str) -> Result<Vec<String>, Error> {
-        let (mut pages, mut found) = (Pages::default(), Vec::new());
-        loop {
+        let call = |pages: &Pages| {
+            let path = list_path(topic, "subscriptions", pages);
             let tried = format!("list the subscriptions of topic `{}`", short(topic));
-            let call =
-                Call::rest("GET", "pubsub.topics.subscriptions.list", topic, tried).needs(&["pubsub.topics.get"]);
-            let request =
-                ListTopicSubscriptionsRequest::new().set_topic(topic).set_page_size(PAGE).set_page_token(&pages.token);
-            let send = |request| self.clients.topics.list_topic_subscriptions().with_request(request).send();
-            let page = self.clients.send(&call, request, send).await?;
-            found.extend(page.subscriptions);
-            if !pages.turn(&call, page.next_page_token)? {
-                return Ok(found);
-            }
-        }
+            Call::new("GET", "pubsub.topics.subscriptions.list", path, tried)
+        };
+        self.clients.list(&self.clients.pubsub, call).await
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/getIamPolicy>
     pub(crate) async fn get_topic_policy(&self, name: &str) -> Result<Policy, Error> {
         let tried = format!("read the policy of topic `{}`", short(name));
-        self.get_pubsub_policy(Call::rest("GET", "pubsub.topics.getIamPolicy", name, tried)).await
+        let call = Call::new("GET", "pubsub.topics.getIamPolicy", policy_path(name), tried);
+        self.clients.send(&self.clients.pubsub, &call, Policy::of).await
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/getIamPolicy>
     pub(crate) async fn get_subscription_policy(&self, name: &str) -> Result<Policy, Error> {
         let tried = format!("read the policy of subscription `{}`", short(name));
-        self.get_pubsub_policy(Call::rest("GET", "pubsub.subscriptions.getIamPolicy", name, tried)).await
-    }
-
-    async fn get_pubsub_policy(&self, call: Call<'_>) -> Result<Policy, Error> {
-        let request = policy_request(call.resource);
-        let send = |request| self.clients.pubsub_policies.get_iam_policy().with_request(request).send();
-        self.clients.send(&call, request, send).await
+        let call = Call::new("GET", "pubsub.subscriptions.getIamPolicy", policy_path(name), tried);
+        self.clients.send(&self.clients.pubsub, &call, Policy::of).await
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/get>
     pub(crate) async fn get_subscription(&self, name: &str) -> Result<Option<Subscription>, Error> {
         let tried = format!("look at subscription `{}`", short(name));
-        let call = Call::rest("GET", "pubsub.subscriptions.get", name, tried);
-        let request = GetSubscriptionRequest::new().set_subscription(name);
-        let send = |request| self.clients.subscriptions.get_subscription().with_request(request).send();
-        absent(self.clients.send(&call, request, send).await)
+        let call = Call::new("GET", "pubsub.subscriptions.get", path_of(name), tried);
+        absent(self.clients.send(&self.clients.pubsub, &call, |answer| named(answer, name)).await)
     }
 
     /// Every subscription of a project
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/list>.
     pub(crate) async fn list_subscriptions(&self, project: &str) -> Result<Vec<Subscription>, Error> {
-        let (project, mut pages, mut found) = (format!("projects/{project}"), Pages::default(), Vec::new());
-        loop {
-            let tried = "list the project's subscriptions".to_owned();
-            let call = Call::rest("GET", "pubsub.subscriptions.list", &project, tried);
-            let request =
-                ListSubscriptionsRequest::new().set_project(&project).set_page_size(PAGE).set_page_token(&pages.token);
-            let send = |request| self.clients.subscriptions.list_subscriptions().with_request(request).send();
-            let page = self.clients.send(&call, request, send).await?;
-            found.extend(page.subscriptions);
-            if !pages.turn(&call, page.next_page_token)? {
-                return Ok(found);
-            }
-        }
+        let project = format!("projects/{project}");
+        let call = |pages: &Pages| {
+            let path = list_path(&project, "subscriptions", pages);
+            Call::new("GET", "pubsub.subscriptions.list", path, "list the project's subscriptions".to_owned())
+        };
+        self.clients.list(&self.clients.pubsub, call).await
     }
 }
 
 impl Writer {
-    /// With labels in the same call <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/create>.
+    /// With its labels in the same call <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/create>.
     pub(crate) async fn create_topic(&self, name: &str, labels: &Tags) -> Result<(), Error> {
-        let call = Call::rest("PUT", "pubsub.topics.create", name, format!("create topic `{}`", short(name)));
-        let request = Topic::new().set_name(name).set_labels(labels.clone());
-        let send = |request: Topic| self.clients().topics.create_topic().with_request(request).send();
-        self.clients().send(&call, request, send).await.map(|_| ())
+        let topic = Topic { name: name.to_owned(), labels: labels.clone(), ..Topic::default() };
+        let tried = format!("create topic `{}`", short(name));
+        let call = Call::new("PUT", "pubsub.topics.create", path_of(name), tried).with_body(json!(topic));
+        let read = |answer| named::<Topic>(answer, name);
+        self.clients().send(&self.clients().pubsub, &call, read).await.map(|_| ())
     }
 
     /// Only what the mask names: it has no keys of labels, and there are no preconditions
@@ -118,36 +207,31 @@ impl Writer {
     pub(crate) async fn update_topic(&self, topic: &Topic, mask: &[&str]) -> Result<(), Error> {
         let name = topic.name.as_str();
         let tried = format!("write settings of topic `{}`", short(name));
-        let call = Call::rest("PATCH", "pubsub.topics.update", name, tried);
-        let mask = FieldMask::default().set_paths(mask.iter().copied());
-        let request = UpdateTopicRequest::new().set_topic(topic.clone()).set_update_mask(mask);
-        let send = |request| self.clients().topics.update_topic().with_request(request).send();
-        self.clients().send(&call, request, send).await.map(|_| ())
+        let body = json!({"topic": topic, "updateMask": mask.join(",")});
+        let call = Call::new("PATCH", "pubsub.topics.update", path_of(name), tried).with_body(body);
+        let read = |answer| named::<Topic>(answer, name);
+        self.clients().send(&self.clients().pubsub, &call, read).await.map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/delete>
     pub(crate) async fn delete_topic(&self, name: &str) -> Result<(), Error> {
-        let path = format!("/v1/{name}");
-        let call = Call::rest("DELETE", "pubsub.topics.delete", &path, format!("delete topic `{}`", short(name)));
-        absent(self.clients().json_repeated(&self.clients().pubsub_json, &call).await).map(|_| ())
+        let tried = format!("delete topic `{}`", short(name));
+        let call = Call::new("DELETE", "pubsub.topics.delete", path_of(name), tried);
+        absent(self.clients().send(&self.clients().pubsub, &call, nothing).await).map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/setIamPolicy>
     pub(crate) async fn set_topic_policy(&self, name: &str, policy: &Policy) -> Result<(), Error> {
         let tried = format!("write the policy of topic `{}`", short(name));
-        self.set_pubsub_policy(Call::rest("POST", "pubsub.topics.setIamPolicy", name, tried), policy).await
+        let call = set_policy("pubsub.topics.setIamPolicy", name, policy, tried);
+        conditional(self.clients().send(&self.clients().pubsub, &call, Policy::of).await).map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/setIamPolicy>
     pub(crate) async fn set_subscription_policy(&self, name: &str, policy: &Policy) -> Result<(), Error> {
         let tried = format!("write the policy of subscription `{}`", short(name));
-        self.set_pubsub_policy(Call::rest("POST", "pubsub.subscriptions.setIamPolicy", name, tried), policy).await
-    }
-
-    async fn set_pubsub_policy(&self, call: Call<'_>, policy: &Policy) -> Result<(), Error> {
-        let request = SetIamPolicyRequest::new().set_resource(call.resource).set_policy(policy.clone());
-        let send = |request| self.clients().pubsub_policies.set_iam_policy().with_request(request).send();
-        conditional(self.clients().send(&call, request, send).await).map(|_| ())
+        let call = set_policy("pubsub.subscriptions.setIamPolicy", name, policy, tried);
+        conditional(self.clients().send(&self.clients().pubsub, &call, Policy::of).await).map(|_| ())
     }
 
     /// With labels and every setting in the same call
@@ -155,29 +239,42 @@ impl Writer {
     pub(crate) async fn create_subscription(&self, subscription: &Subscription) -> Result<(), Error> {
         let name = subscription.name.as_str();
         let tried = format!("create subscription `{}`", short(name));
-        let call = Call::rest("PUT", "pubsub.subscriptions.create", name, tried)
-            .needs(&["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"]);
-        let send =
-            |request: Subscription| self.clients().subscriptions.create_subscription().with_request(request).send();
-        self.clients().send(&call, subscription.clone(), send).await.map(|_| ())
+        let call = Call::new("PUT", "pubsub.subscriptions.create", path_of(name), tried).with_body(json!(subscription));
+        let read = |answer| named::<Subscription>(answer, name);
+        self.clients().send(&self.clients().pubsub, &call, read).await.map(|_| ())
     }
 
     /// Only what the mask names <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/patch>.
     pub(crate) async fn update_subscription(&self, subscription: &Subscription, mask: &[&str]) -> Result<(), Error> {
         let name = subscription.name.as_str();
         let tried = format!("write settings of subscription `{}`", short(name));
-        let call = Call::rest("PATCH", "pubsub.subscriptions.update", name, tried);
-        let mask = FieldMask::default().set_paths(mask.iter().copied());
-        let request = UpdateSubscriptionRequest::new().set_subscription(subscription.clone()).set_update_mask(mask);
-        let send = |request| self.clients().subscriptions.update_subscription().with_request(request).send();
-        self.clients().send(&call, request, send).await.map(|_| ())
+        let body = json!({"subscription": subscription, "updateMask": mask.join(",")});
+        let call = Call::new("PATCH", "pubsub.subscriptions.update", path_of(name), tried).with_body(body);
+        let read = |answer| named::<Subscription>(answer, name);
+        self.clients().send(&self.clients().pubsub, &call, read).await.map(|_| ())
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/delete>
     pub(crate) async fn delete_subscription(&self, name: &str) -> Result<(), Error> {
         let tried = format!("delete subscription `{}`", short(name));
-        let path = format!("/v1/{name}");
-        let call = Call::rest("DELETE", "pubsub.subscriptions.delete", &path, tried);
-        absent(self.clients().json_repeated(&self.clients().pubsub_json, &call).await).map(|_| ())
+        let call = Call::new("DELETE", "pubsub.subscriptions.delete", path_of(name), tried);
+        absent(self.clients().send(&self.clients().pubsub, &call, nothing).await).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_is_made_again_with_all_that_it_had() {
+        let push = json!({"pushEndpoint": "https://a.example", "attributes": {"x-goog-version": "v1"}});
+        let found = json!({"name": "projects/p/subscriptions/s", "topic": "projects/p/topics/t", "pushConfig": push,
+            "ackDeadlineSeconds": 30, "messageRetentionDuration": "604800.5s", "labels": {"a": "b"},
+            "expirationPolicy": {}, "filter": "attributes:a", "detached": true, "bigqueryConfig": {"table": "t"},
+            "messageTransforms": [{"disabled": true, "javascriptUdf": {"code": "x"}}], "deadLetterPolicy": {"a": 1},
+            "enableExactlyOnceDelivery": true, "newer": {"field": [1]}});
+        let subscription: Subscription = serde_json::from_value(found.clone()).unwrap();
+        assert_eq!(json!(subscription), found);
     }
 }

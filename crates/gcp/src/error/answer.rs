@@ -2,139 +2,27 @@
 
 use std::time::Duration;
 
-use google_cloud_gax::error::CredentialsError;
-use google_cloud_gax::error::rpc::StatusDetails;
 use http::HeaderMap;
 use provision_core::error::root_cause;
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
 
 use super::{
-    Call, LOGIN, ServiceError, USER_PROJECT_DENIED, classify, http_status, is_about_billing, is_about_use,
-    is_of_the_project, is_org_policy, unauthenticated, unavailable,
+    Call, LOGIN, ServiceError, USER_PROJECT_DENIED, classify, is_about_billing, is_about_use, is_of_the_project,
+    is_org_policy, unauthenticated,
 };
 
-/// The error of one call of the SDK.
-pub(crate) fn from_sdk(call: &Call<'_>, error: &google_cloud_gax::error::Error) -> Error {
-    let (operation, tried) = (call.operation, call.tried.as_str());
-    if error.is_authentication() || source_is_authentication(error) {
-        return match may_come_later(error) {
-            true => unavailable(operation, tried, &root_cause(error)),
-            false => unauthenticated(tried, &root_cause(error)).with_operation(operation),
-        };
-    }
-    if let Some(status) = error.status() {
-        if is_unframed(call, &status.message) {
-            return call.unreadable(&status.message);
-        }
-        let details = status.details.iter();
-        let info = details.clone().find_map(|detail| match detail {
-            StatusDetails::ErrorInfo(info) => Some(info),
-            _ => None,
-        });
-        let violations = details.clone().filter_map(|detail| match detail {
-            StatusDetails::PreconditionFailure(failure) => Some(&failure.violations),
-            _ => None,
-        });
-        let constraint = violations.flatten().find_map(|violation| constraint_in(&violation.r#type));
-        let delay = details.clone().find_map(|detail| match detail {
-            StatusDetails::RetryInfo(info) => info.retry_delay.as_ref(),
-            _ => None,
-        });
-        let delay = delay.and_then(|delay| u64::try_from(delay.seconds()).ok()).map(Duration::from_secs);
-        let answer = ServiceError {
-            status: error.http_status_code().or_else(|| http_status(status.code)),
-            code: status.code.name().to_owned(),
-            message: status.message.clone(),
-            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
-            constraint,
-            service: info.and_then(|info| info.metadata.get("service").cloned()),
-            retry_after: delay.or_else(|| error.http_headers().and_then(retry_after)),
-            request_id: None,
-        };
-        return from_answer(call, &answer);
-    }
-    if let Some(status) = error.http_status_code() {
-        return nobodys(call, status);
-    }
-    if error.is_deserialization() {
-        return call.unreadable(&root_cause(error));
-    }
-    if error.is_binding() || error.is_serialization() {
-        let unbuilt = Error::new(ErrorKind::Unexpected, format!("cannot {tried}: the request could not be built"));
-        return unbuilt.with_operation(operation).with_message(root_cause(error));
-    }
-    if error.is_timeout() {
-        return late(call);
-    }
-    let reason = root_cause(error);
-    if is_unframed(call, &reason) {
-        return call.unreadable(&reason);
-    }
-    nothing_came(call, &reason)
-}
-
-/// No answer came as long as one is waited for.
-pub(crate) fn late(call: &Call<'_>) -> Error {
-    nothing_came(call, "no answer in time")
-}
-
-fn nothing_came(call: &Call<'_>, reason: &str) -> Error {
-    let error = unavailable(call.operation, &call.tried, reason);
-    if call.method == "gRPC" && is_behind_a_proxy() { error.with_hint(PAST_THE_PROXY) } else { error }
-}
-
-/// Whether others of Google's services are reached through a proxy. gRPC goes past it
-/// (<https://github.com/googleapis/google-cloud-rust/issues/5475>).
-fn is_behind_a_proxy() -> bool {
-    let mut values = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().filter_map(std::env::var_os);
-    values.any(|value| !value.is_empty())
-}
-
-const PAST_THE_PROXY: &str = "buckets are reached over gRPC, which goes past the proxy that HTTPS_PROXY names: let \
-                              storage.googleapis.com:443 through directly, then run the same command again";
-
-/// What the SDK says of an answer that is none of gRPC's, as if the service said it: a page, nothing, a part of one.
-fn is_unframed(call: &Call<'_>, message: &str) -> bool {
-    const SAYS: [&str; 6] = [
-        "compression flag",
-        "compressed-flag",
-        "Missing response message",
-        "Unexpected EOF decoding",
-        "missing grpc-status trailer",
-        "failed to decode Protobuf message",
-    ];
-    call.method == "gRPC" && SAYS.iter().any(|says| message.contains(says))
-}
-
-/// Whether no token came for a reason that passes.
-fn may_come_later(error: &google_cloud_gax::error::Error) -> bool {
-    let mut chain = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    chain.any(|error| error.downcast_ref::<CredentialsError>().is_some_and(CredentialsError::is_transient))
-}
-
-/// A token that could not be had may hide inside another error.
-fn source_is_authentication(error: &google_cloud_gax::error::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner.downcast_ref::<google_cloud_gax::error::Error>().is_some_and(|inner| inner.is_authentication()) {
-            return true;
-        }
-        source = inner.source();
-    }
-    false
-}
-
 /// An answer without the service's own error: something in between gave it. That a thing is not there only the service can say.
-fn nobodys(call: &Call<'_>, status: u16) -> Error {
+fn nobodys(call: &Call, status: u16) -> Error {
     match status {
         404 => call.unreadable(&"404, without the service's own words"),
         status => from_answer(call, &ServiceError { status: Some(status), ..ServiceError::default() }),
     }
 }
 
-/// The error of one call of the JSON API.
-pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
+/// The error of one call, from what the service said
+/// (<https://cloud.google.com/apis/design/errors#http_mapping>, <https://cloud.google.com/storage/docs/json_api/v1/status-codes>).
+pub(crate) fn from_json(call: &Call, status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = &body["error"];
     if !error.is_object() {
@@ -144,8 +32,9 @@ pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body:
     let first = &error["errors"][0];
     let details = error["details"].as_array().into_iter().flatten();
     let info = details.clone().find(|detail| detail["reason"].is_string()).unwrap_or(&Value::Null);
+    let delay = details.clone().find_map(|detail| detail["retryDelay"].as_str()).and_then(whole_seconds);
     let violations = details.clone().filter_map(|detail| detail["violations"].as_array()).flatten();
-    // Cloud Storage gives a reason, Resource Manager a status.
+    // Cloud Storage gives a reason, the others a status.
     let code = [&error["status"], &first["reason"]].into_iter().find_map(Value::as_str).unwrap_or_default();
     let answer = ServiceError {
         status: Some(status),
@@ -154,7 +43,7 @@ pub(crate) fn from_json(call: &Call<'_>, status: u16, headers: &HeaderMap, body:
         reason: text(info.get("reason").unwrap_or(&first["reason"])),
         constraint: violations.filter_map(|violation| violation["type"].as_str()).find_map(constraint_in),
         service: info["metadata"]["service"].as_str().map(str::to_owned),
-        retry_after: retry_after(headers),
+        retry_after: delay.or_else(|| retry_after(headers)),
         request_id: headers.get("x-guploader-uploadid").and_then(|id| id.to_str().ok()).map(str::to_owned),
     };
     from_answer(call, &answer)
@@ -180,11 +69,17 @@ fn body_in(text: &str) -> Option<Value> {
     serde_json::from_str(body).ok()
 }
 
+/// Of `RetryInfo.retry_delay`, `3.5s` (<https://cloud.google.com/apis/design/errors#error_payloads>).
+fn whole_seconds(delay: &str) -> Option<Duration> {
+    let (whole, _) = delay.split_once(['.', 's'])?;
+    whole.parse().ok().map(Duration::from_secs)
+}
+
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get("retry-after")?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-fn from_answer(call: &Call<'_>, answer: &ServiceError) -> Error {
+fn from_answer(call: &Call, answer: &ServiceError) -> Error {
     let (kind, class) = classify(answer);
     let class = class.after(answer.retry_after);
     // "Permission denied" is the code here too; the reason says more.
@@ -201,7 +96,7 @@ fn from_answer(call: &Call<'_>, answer: &ServiceError) -> Error {
     }
 }
 
-fn advice(kind: ErrorKind, call: &Call<'_>, answer: &ServiceError) -> Option<String> {
+fn advice(kind: ErrorKind, call: &Call, answer: &ServiceError) -> Option<String> {
     if is_of_the_project(&answer.reason) && answer.message.contains("quota project") {
         return Some(format!("say which project the calls are counted to: {QUOTA_PROJECT}"));
     }
@@ -311,8 +206,8 @@ mod tests {
     use crate::error::lacks_permission;
     use provision_core::RetryClass;
 
-    fn call(operation: &'static str, tried: &str) -> Call<'static> {
-        Call::rest("GET", operation, "/", tried.to_owned())
+    fn call(operation: &'static str, tried: &str) -> Call {
+        Call::new("GET", operation, "/", tried.to_owned())
     }
 
     /// The details of a refusal of domain restricted sharing, whose message does not name it
@@ -354,12 +249,20 @@ mod tests {
     }
 
     #[test]
+    fn a_delay_that_the_details_name_is_kept() {
+        let body = br#"{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded",
+            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5s"}]}}"#;
+        let error = from_json(&call("pubsub.topics.create", "create"), 429, &HeaderMap::new(), body);
+        assert_eq!(*error.retry(), RetryClass::Throttled(Some(Duration::from_secs(7))));
+    }
+
+    #[test]
     fn denied_call_names_its_permissions() {
         let body = br#"{"error": {"code": 403, "status": "PERMISSION_DENIED"}}"#;
-        let hint = |call: Call<'_>| from_json(&call, 403, &HeaderMap::new(), body).hint().unwrap().to_owned();
+        let hint = |call: Call| from_json(&call, 403, &HeaderMap::new(), body).hint().unwrap().to_owned();
         assert!(hint(call("pubsub.topics.get", "look")).starts_with("grant `pubsub.topics.get` to"));
-        let two = call("pubsub.subscriptions.create", "create").needs(&["a.b.c", "d.e.f"]);
-        assert!(hint(two).starts_with("grant `a.b.c` and `d.e.f` to"));
+        let two = "grant `pubsub.subscriptions.create` and `pubsub.topics.attachSubscription` to";
+        assert!(hint(call("pubsub.subscriptions.create", "create")).starts_with(two));
     }
 
     #[test]

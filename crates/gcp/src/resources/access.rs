@@ -5,7 +5,7 @@
 //! (<https://cloud.google.com/iam/docs/conditions-overview#resources>): whose a grant is stands in the deployment's marks alone.
 
 use futures::future::join_all;
-use provision_core::facet::{Desired, Entries, Entry, Observed};
+use provision_core::facet::{Desired, Entries, Entry, Observed, Words};
 use provision_core::mark::Mark;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
@@ -55,9 +55,17 @@ pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
     AccessFacet::EACH.iter().map(desired).collect()
 }
 
+/// A facet in words.
+pub(crate) fn in_words(facet: AccessFacet, value: &Value) -> Option<Words> {
+    match facet {
+        AccessFacet::OnBucket => Some(("on the bucket", policy::roles_in_words(value))),
+        AccessFacet::OnAccount => Some(("on itself", policy::roles_in_words(value))),
+    }
+}
+
 /// The commands that grant everything the server needs, for those who run them themselves.
-pub(crate) fn commands(names: &Names) -> String {
-    let account = "\"$SERVICE_ACCOUNT\"";
+pub(crate) fn commands(names: &Names, account: Option<&str>) -> String {
+    let account = account.unwrap_or("\"$SERVICE_ACCOUNT\"");
     let subscription = names.subscription.as_ref().map(|subscription| names.subscription_name(subscription));
     let mut targets =
         vec![(format!("storage buckets add-iam-policy-binding gs://{}", names.bucket), &SERVER_BUCKET_ROLES[..])];
@@ -100,7 +108,7 @@ pub(crate) async fn observe(reader: &Reader, names: &Names, look: &Look, claims:
 fn observed_on_bucket(policy: Result<Option<Policy>, Error>, bucket: &PolicyTarget, look: &Look) -> Observed {
     let policy = match policy {
         Ok(policy) => policy.unwrap_or_default(),
-        Err(error) if look.elsewhere && lacks_permission(&error) => Policy::new(),
+        Err(error) if look.elsewhere && lacks_permission(&error) => Policy::default(),
         Err(error) => return Observed::Unknown(error),
     };
     let place = |entry: Entry| Entry { text: format!("{} on {}", entry.text, bucket.describe()), ..entry };
@@ -272,7 +280,7 @@ mod tests {
     const ROLE: &str = SERVER_ACCOUNT_ROLES[0];
 
     fn policy(members: &[&str]) -> Policy {
-        Policy::new().set_bindings([Binding::new().set_role(ROLE).set_members(members.iter().copied())])
+        Policy { bindings: vec![Binding::new(ROLE, members.iter().copied())], ..Policy::default() }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use provision_core::contents::not_empty_error;
 use provision_core::context::OperationContext;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
@@ -11,16 +11,16 @@ use provision_core::resource::{Lane, LaneMode, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
-use crate::client::storage::{self, Bucket, Versioning};
+use crate::client::storage::{Bucket, BucketChanges, Versioning};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, location_of_keys};
 use crate::contents;
 use crate::error::{is_denied, lacks_permission};
-use crate::names::{Names, Part, bucket_identity};
+use crate::names::{Names, Part, bucket_identity, short};
 use crate::policy::public_bindings;
 use crate::resources::bucket_settings::{Encryption, PublicAccess, SoftDelete, Storage};
 use crate::resources::{Facets, MOST_LABELS, Write, cors, delivery, typed};
-use crate::tags::{labels_of, unmoved};
+use crate::tags::unmoved;
 
 provision_core::facets! {
     /// Facets of the bucket.
@@ -78,11 +78,32 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
         }
         // Nothing is to be in the way.
         BucketFacet::Delivery => created.then(|| facet.desired(json!({}), "gcp.bucket")),
-        BucketFacet::Cors => Some(facet.desired(cors::rule(settings), "gcp.bucket.cors")),
+        BucketFacet::Cors => {
+            let decided_elsewhere = bucket.cors.decided_elsewhere();
+            Some(facet.desired(cors::rule(settings), "gcp.bucket.cors").with_field_at(decided_elsewhere))
+        }
         BucketFacet::Labels => {
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
     })
+}
+
+/// A facet in words.
+pub(crate) fn in_words(settings: &Settings, facet: BucketFacet, value: &Value) -> Option<Words> {
+    let bucket = &settings.gcp.bucket;
+    match facet {
+        BucketFacet::Storage => Some(("storage", typed::<Storage>(value).ok()?.in_words())),
+        BucketFacet::PublicAccess => Some(("private", "public access prevented, uniform access".to_owned())),
+        BucketFacet::Encryption => Some(("encryption", typed::<Encryption>(value).ok()?.in_words())),
+        BucketFacet::Versioning => {
+            let text = if value == true { "on" } else { "off" };
+            (value == true || bucket.versioning.is_some()).then(|| ("versioning", text.to_owned()))
+        }
+        BucketFacet::SoftDelete => Some(("soft delete", typed::<SoftDelete>(value).ok()?.in_words())),
+        BucketFacet::Delivery => None,
+        BucketFacet::Cors => bucket.cors.in_words(value),
+        BucketFacet::Labels => Some(("labels", tags_in_words(value))),
+    }
 }
 
 /// One read, beside that of the project whose bucket it must be.
@@ -96,17 +117,27 @@ pub(crate) async fn observe(
     let (found, number, open) = futures::join!(reader.get_bucket(&names.bucket), number, open);
     match found {
         Ok(None) => Ok(Observation::Absent),
-        // Names are unique among all projects: what may not even be looked at is most likely another's.
-        Err(error) if is_denied(&error, "storage.buckets.get") => Ok(elsewhere(&error)),
+        // Names are unique among all projects: what may not even be looked at is most likely another's. What the project lists is
+        // its own, and only the right to look at it is missing.
+        Err(error) if is_denied(&error, "storage.buckets.get") => match is_listed(reader, names).await {
+            true => Err(error),
+            false => Ok(elsewhere(&error)),
+        },
         Err(error) => Err(error),
         Ok(Some(bucket)) => {
             let number = number?;
-            Ok(match is_of(&bucket, &names.project, &number) {
+            Ok(match is_of(&bucket, &number) {
                 true => Observation::Present(Box::new(present(&bucket, settings, &open?))),
-                false => Observation::TakenElsewhere { detail: format!("it is of {}", bucket.project) },
+                false => Observation::TakenElsewhere { detail: format!("it is of projects/{}", bucket.project_number) },
             })
         }
     }
+}
+
+/// Whether the project has a bucket of this name, as far as it may be asked.
+async fn is_listed(reader: &Reader, names: &Names) -> bool {
+    let found = reader.list_buckets(&names.project).await;
+    found.is_ok_and(|buckets| buckets.iter().any(|bucket| short(&bucket.name) == names.bucket))
 }
 
 /// Who is let in by a policy that the plan file would have prevented. One that may not be read is not looked at.
@@ -138,15 +169,15 @@ fn elsewhere(error: &Error) -> Observation {
     Observation::TakenElsewhere { detail: format!("{detail}; or these credentials lack `storage.buckets.get` on it") }
 }
 
-/// The service gives the project's number, whatever it was given.
-fn is_of(bucket: &Bucket, project: &str, number: &str) -> bool {
-    let owner = bucket.project.trim_start_matches("projects/");
-    owner.is_empty() || owner == number || owner == project
+/// Its project is known by its number.
+fn is_of(bucket: &Bucket, number: &str) -> bool {
+    let owner = &bucket.project_number;
+    owner.is_empty() || owner == number
 }
 
 fn present(bucket: &Bucket, settings: &Settings, open: &[String]) -> Present {
-    let labels = labels_of(&bucket.labels);
-    let mark = Mark::from_tags(&labels);
+    let labels = &bucket.labels;
+    let mark = Mark::from_tags(labels);
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let moved = location_refusal(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
     let key = key_elsewhere(bucket, settings).map(|refusal| (BucketFacet::Encryption.spec().name, refusal));
@@ -155,15 +186,13 @@ fn present(bucket: &Bucket, settings: &Settings, open: &[String]) -> Present {
     let closed = closed.map(|refusal| (BucketFacet::Cors.spec().name, refusal));
     let observed = BucketFacet::all_observed(|facet| match facet {
         BucketFacet::Storage => facet.observed(Ok(Storage::observed(bucket))),
-        BucketFacet::PublicAccess => facet.observed(Ok(PublicAccess::observed(bucket.iam_config.as_ref()))),
+        BucketFacet::PublicAccess => facet.observed(Ok(PublicAccess::observed(&bucket.iam_configuration))),
         BucketFacet::Encryption => facet.observed(Ok(Encryption::observed(bucket))),
-        BucketFacet::Versioning => {
-            facet.observed(Ok(bucket.versioning.as_ref().is_some_and(|versioning| versioning.enabled)))
-        }
+        BucketFacet::Versioning => facet.observed(Ok(bucket.versioning.is_some_and(|versioning| versioning.enabled))),
         BucketFacet::SoftDelete => facet.observed(Ok(SoftDelete::observed(bucket))),
         BucketFacet::Delivery => facet.observed(Ok(delivery::of_bucket(bucket))),
         BucketFacet::Cors => facet.entries(Ok(cors::entries(&bucket.cors, settings))),
-        BucketFacet::Labels => facet.observed(Ok(without_mark(&labels))),
+        BucketFacet::Labels => facet.observed(Ok(without_mark(labels))),
     });
     let blockers = moved.into_iter().chain(key).chain(public).chain(closed).collect();
     Present { mark, observed, blockers, ..Present::default() }
@@ -202,11 +231,9 @@ pub(crate) async fn create(
     tags: &Tags,
     facets: &Map<String, Value>,
 ) -> Result<Created, Error> {
-    let mut bucket = Bucket::new().set_project(format!("projects/{}", names.project)).set_labels(tags.clone());
-    for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
-        bucket = with_facet(bucket, BucketFacet::of(facet)?, value)?;
-    }
-    let error = match writer.create_bucket(&names.bucket, &bucket).await {
+    let labels = tags.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    let settings = settings(BucketChanges { labels, ..BucketChanges::default() }, facets)?;
+    let error = match writer.create_bucket(&names.project, &names.bucket, &settings).await {
         Ok(()) => return Ok(Created::Made),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => error,
         Err(error) => return Err(explain(error)),
@@ -239,48 +266,43 @@ fn explain(error: Error) -> Error {
     }
 }
 
-/// A facet's value on a bucket's settings.
-fn with_facet(bucket: Bucket, facet: BucketFacet, value: &Value) -> Result<Bucket, Error> {
+/// The settings of a new bucket with these facets. It has nothing that could be taken off.
+fn settings(mut settings: BucketChanges, facets: &Map<String, Value>) -> Result<BucketChanges, Error> {
+    for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
+        settings = with_facet(settings, BucketFacet::of(facet)?, value)?;
+    }
+    let encryption = settings.encryption.take().filter(|encryption| encryption.default_kms_key_name.is_some());
+    Ok(BucketChanges { encryption, ..settings })
+}
+
+/// A facet's value among what is written of a bucket.
+fn with_facet(changes: BucketChanges, facet: BucketFacet, value: &Value) -> Result<BucketChanges, Error> {
     Ok(match facet {
         BucketFacet::Storage => {
-            let storage: Storage = typed(value)?;
-            bucket
-                .set_location(storage.location.unwrap_or_default())
-                .set_storage_class(storage.class.unwrap_or_default())
+            let Storage { location, class } = typed(value)?;
+            BucketChanges { location, storage_class: class, ..changes }
         }
-        BucketFacet::PublicAccess => bucket.set_iam_config(typed::<PublicAccess>(value)?.into_config()),
-        BucketFacet::Encryption => match typed(value)? {
-            Encryption::Key(key) => bucket.set_encryption(storage::Encryption::new().set_default_kms_key(key)),
-            Encryption::Google => bucket,
-        },
-        BucketFacet::Versioning => bucket.set_versioning(Versioning::new().set_enabled(typed::<bool>(value)?)),
-        BucketFacet::SoftDelete => bucket.set_soft_delete_policy(typed::<SoftDelete>(value)?.into_policy()),
+        BucketFacet::PublicAccess => {
+            let configuration = typed::<PublicAccess>(value)?.into_configuration();
+            BucketChanges { iam_configuration: Some(configuration), ..changes }
+        }
+        BucketFacet::Encryption => {
+            BucketChanges { encryption: Some(typed::<Encryption>(value)?.into_setting()), ..changes }
+        }
+        BucketFacet::Versioning => BucketChanges { versioning: Some(Versioning { enabled: typed(value)? }), ..changes },
+        BucketFacet::SoftDelete => {
+            BucketChanges { soft_delete_policy: Some(typed::<SoftDelete>(value)?.into_policy()), ..changes }
+        }
         // A new bucket has nothing in the way.
-        BucketFacet::Delivery => bucket,
-        BucketFacet::Cors => bucket.set_cors([cors::rule_of(value)?]),
+        BucketFacet::Delivery => changes,
+        BucketFacet::Cors => BucketChanges { cors: Some(vec![cors::rule_of(value)?]), ..changes },
         BucketFacet::Labels => return Err(Error::bug("labels are written with the mark")),
     })
 }
 
-/// The fields of a facet that can be changed, where they are always the same (<https://cloud.google.com/storage/docs/json_api/v1/buckets#resource>).
-fn mask(facet: BucketFacet) -> &'static [&'static str] {
-    match facet {
-        BucketFacet::Storage => &["storage_class"],
-        BucketFacet::PublicAccess => {
-            &["iam_config.uniform_bucket_level_access.enabled", "iam_config.public_access_prevention"]
-        }
-        BucketFacet::Encryption => &["encryption"],
-        BucketFacet::Versioning => &["versioning"],
-        BucketFacet::SoftDelete => &["soft_delete_policy"],
-        BucketFacet::Delivery => &[],
-        BucketFacet::Cors => &["cors"],
-        BucketFacet::Labels => &["labels"],
-    }
-}
-
 /// The labels there are; `None` where there is no bucket.
 pub(crate) async fn tags(reader: &Reader, bucket: &str) -> Result<Option<Tags>, Error> {
-    Ok(reader.get_bucket(bucket).await?.map(|bucket| labels_of(&bucket.labels)))
+    Ok(reader.get_bucket(bucket).await?.map(|bucket| bucket.labels))
 }
 
 /// Only these keys: the service itself leaves the others alone. The mark must still be the one that was found.
@@ -291,11 +313,9 @@ pub(crate) async fn update_tags(
     changes: &TagChanges,
 ) -> Result<(), Error> {
     let now = writer.reader().get_bucket(bucket).await?.ok_or_else(|| gone_error(bucket))?;
-    unmoved("bucket", bucket, found, &labels_of(&now.labels), changes)?;
-    // A key that the mask names and the map lacks is removed.
-    let mask: Vec<_> = changes.keys().map(|key| format!("labels.{key}")).collect();
-    let labels = changes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-    writer.update_bucket(bucket, Bucket::new().set_labels(labels), &mask, now.metageneration).await
+    unmoved("bucket", bucket, found, &now.labels, changes)?;
+    let labels = BucketChanges { labels: changes.clone(), ..BucketChanges::default() };
+    writer.update_bucket(bucket, &labels, now.metageneration).await
 }
 
 /// Put `value` in place of `before` in one facet. Read right before, and written only if nothing moved since.
@@ -308,23 +328,26 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         None if value.is_null() => return Ok(()),
         None => return Err(gone_error(&names.bucket)),
     };
-    let (edited, mask) = match facet {
-        BucketFacet::Cors => {
-            let rules = cors::merged(&found.cors, before, value)?;
-            if rules == found.cors {
-                return Ok(());
-            }
-            (Bucket::new().set_cors(rules), mask(facet).to_vec())
-        }
-        BucketFacet::Delivery => delivery::opened(&found),
-        facet => (with_facet(Bucket::new(), facet, value)?, mask(facet).to_vec()),
-    };
-    if mask.is_empty() {
+    let changes = changes(&found, facet, before, value)?;
+    if changes == BucketChanges::default() {
         return Ok(());
     }
-    let mask: Vec<_> = mask.into_iter().map(str::to_owned).collect();
-    let written = writer.update_bucket(&names.bucket, edited, &mask, found.metageneration).await;
-    written.map_err(explain)
+    writer.update_bucket(&names.bucket, &changes, found.metageneration).await.map_err(explain)
+}
+
+/// What is written of a bucket to have `value` in place of `before` in one facet.
+fn changes(found: &Bucket, facet: BucketFacet, before: &Value, value: &Value) -> Result<BucketChanges, Error> {
+    let none = BucketChanges::default();
+    Ok(match facet {
+        BucketFacet::Cors => {
+            let rules = cors::merged(&found.cors, before, value)?;
+            BucketChanges { cors: (rules != found.cors).then_some(rules), ..none }
+        }
+        BucketFacet::Delivery => delivery::opened(found),
+        // Where it is is never changed.
+        BucketFacet::Storage => BucketChanges { location: None, ..with_facet(none, facet, value)? },
+        facet => with_facet(none, facet, value)?,
+    })
 }
 
 /// What was there at the plan is not there any more.
@@ -360,7 +383,6 @@ mod tests {
     use provision_core::compare::same;
     use provision_core::facet::{Extent, Observed};
 
-    use crate::client::storage::{Cors, IamConfig, UniformBucketLevelAccess};
     use crate::names::tests::{full_settings, settings};
 
     fn names_of(desired: &[Desired]) -> Vec<&'static str> {
@@ -369,12 +391,11 @@ mod tests {
 
     /// The bucket that a creation with these settings gives, as the service shows it.
     fn created(settings: &Settings) -> Bucket {
-        let mut bucket = Bucket::new();
-        for desired in desired(settings, Origin::Created).iter().filter(|desired| desired.facet.extent != Extent::Tags)
-        {
-            bucket = with_facet(bucket, BucketFacet::of(desired.facet.name).unwrap(), &desired.value).unwrap();
-        }
-        bucket.set_labels(settings.labels().clone())
+        let desired = desired(settings, Origin::Created).into_iter();
+        let facets = desired.filter(|desired| desired.facet.extent != Extent::Tags);
+        let facets = facets.map(|desired| (desired.facet.name.to_owned(), desired.value)).collect();
+        let written = json!(super::settings(BucketChanges::default(), &facets).unwrap());
+        Bucket { labels: settings.labels().clone(), ..serde_json::from_value(written).unwrap() }
     }
 
     fn is_observed(present: &Present, desired: &Desired) -> bool {
@@ -397,19 +418,32 @@ mod tests {
     }
 
     #[test]
+    fn one_facet_is_written_and_the_rest_is_left_out() {
+        let found = created(&full_settings());
+        let of = |facet, value: Value| json!(changes(&found, facet, &Value::Null, &value).unwrap());
+        let storage = json!({"location": "US", "class": "NEARLINE"});
+        assert_eq!(of(BucketFacet::Storage, storage), json!({"storageClass": "NEARLINE"}));
+        let key = json!({"encryption": {"defaultKmsKeyName": null}});
+        assert_eq!(of(BucketFacet::Encryption, json!("google-managed")), key);
+        let none = json!({"softDeletePolicy": {"retentionDurationSeconds": "0"}});
+        assert_eq!(of(BucketFacet::SoftDelete, json!(0)), none);
+        assert_eq!(of(BucketFacet::Versioning, json!(false)), json!({"versioning": {"enabled": false}}));
+        assert_eq!(of(BucketFacet::Delivery, json!({})), json!({}));
+        let rule = cors::rule(&full_settings()).to_value();
+        let taken_out = changes(&found, BucketFacet::Cors, &rule, &Value::Null).unwrap();
+        assert_eq!(json!(taken_out), json!({"cors": []}));
+    }
+
+    #[test]
     fn spellings_of_the_service_are_no_difference() {
         let settings = settings();
-        let bucket = created(&settings).set_location("us").set_storage_class("standard");
-        let config = IamConfig::new()
-            .set_uniform_bucket_level_access(UniformBucketLevelAccess::new().set_enabled(true))
-            .set_public_access_prevention("ENFORCED");
-        let bucket = bucket.set_iam_config(config);
-        let rule = Cors::new()
-            .set_origin(["https://wandb.example.com"])
-            .set_method(["PUT", "GET", "HEAD", "GET"])
-            .set_response_header(["*"])
-            .set_max_age_seconds(3000);
-        let present = present(&bucket.set_cors([rule]), &settings, &[]);
+        let rule = json!({"origin": ["https://wandb.example.com"], "method": ["PUT", "GET", "HEAD", "GET"],
+            "responseHeader": ["*"], "maxAgeSeconds": 3000});
+        let shown = json!({"location": "us", "storageClass": "standard", "cors": [rule],
+            "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": true}, "publicAccessPrevention": "ENFORCED"},
+            "softDeletePolicy": {"retentionDurationSeconds": 604_800}});
+        let shown: Bucket = serde_json::from_value(shown).unwrap();
+        let present = present(&shown, &settings, &[]);
         for desired in desired(&settings, Origin::Created) {
             assert!(is_observed(&present, &desired), "{}", desired.facet.name);
         }
@@ -430,7 +464,7 @@ mod tests {
     #[test]
     fn a_bucket_is_not_moved() {
         let settings = settings();
-        let bucket = created(&settings).set_location("EU");
+        let bucket = Bucket { location: "EU".to_owned(), ..created(&settings) };
         assert!(location_refusal(&bucket, &settings, true).unwrap().reason.contains("EU"));
         assert!(location_refusal(&bucket, &settings, false).is_none());
     }
@@ -448,15 +482,16 @@ mod tests {
     #[test]
     fn a_key_is_where_the_bucket_is() {
         let settings = full_settings();
-        let bucket = |location: &str| key_elsewhere(&Bucket::new().set_location(location), &settings);
+        let bucket =
+            |location: &str| key_elsewhere(&Bucket { location: location.to_owned(), ..Bucket::default() }, &settings);
         assert_eq!(bucket(&settings.gcp.bucket.location().to_lowercase()), None);
         assert!(bucket("asia").unwrap().reason.contains("`asia`"));
     }
 
     #[test]
     fn whose_bucket_it_is_is_told_by_the_projects_number() {
-        let of = |project: &str| is_of(&Bucket::new().set_project(project), "acme-ml", "42");
-        assert!(of("projects/42") && of("projects/acme-ml") && of(""));
-        assert!(!of("projects/43"));
+        let of = |number: &str| is_of(&Bucket { project_number: number.to_owned(), ..Bucket::default() }, "42");
+        assert!(of("42") && of(""));
+        assert!(!of("43"));
     }
 }

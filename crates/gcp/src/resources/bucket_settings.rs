@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::Duration;
-use crate::client::storage::{Bucket, IamConfig, SoftDeletePolicy, UniformBucketLevelAccess};
+use crate::client::json::Int64;
+use crate::client::storage::{self, Bucket, IamConfiguration, SoftDeletePolicy, UniformBucketLevelAccess};
 use crate::config::BucketSection;
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -51,6 +51,10 @@ impl Storage {
         Self { location, class: class.then(|| bucket.storage_class.unwrap_or_default().name().to_owned()) }
     }
 
+    pub(super) fn in_words(self) -> String {
+        [self.location, self.class].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn observed(bucket: &Bucket) -> Self {
         Self { location: Some(bucket.location.to_uppercase()), class: Some(bucket.storage_class.to_uppercase()) }
     }
@@ -62,17 +66,17 @@ impl PublicAccess {
     }
 
     /// Spellings of "nobody prevents it": <https://cloud.google.com/storage/docs/public-access-prevention>.
-    pub(super) fn observed(config: Option<&IamConfig>) -> Self {
-        let uniform = config.and_then(|config| config.uniform_bucket_level_access.as_ref());
-        let enforced = config.is_some_and(|config| config.public_access_prevention.eq_ignore_ascii_case("enforced"));
+    pub(super) fn observed(config: &IamConfiguration) -> Self {
+        let enforced = config.public_access_prevention.eq_ignore_ascii_case("enforced");
         let prevention = if enforced { "enforced" } else { "inherited" };
-        Self { uniform_access: uniform.is_some_and(|access| access.enabled), prevention: prevention.to_owned() }
+        Self { uniform_access: config.uniform_bucket_level_access.enabled, prevention: prevention.to_owned() }
     }
 
-    pub(super) fn into_config(self) -> IamConfig {
-        IamConfig::new()
-            .set_uniform_bucket_level_access(UniformBucketLevelAccess::new().set_enabled(self.uniform_access))
-            .set_public_access_prevention(self.prevention)
+    pub(super) fn into_configuration(self) -> IamConfiguration {
+        IamConfiguration {
+            uniform_bucket_level_access: UniformBucketLevelAccess { enabled: self.uniform_access },
+            public_access_prevention: self.prevention,
+        }
     }
 }
 
@@ -81,18 +85,40 @@ impl Encryption {
         key.filter(|key| !key.is_empty()).map_or(Self::Google, Self::Key)
     }
 
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Google => "keys that Google manages".to_owned(),
+            Self::Key(key) => format!("with key {key}"),
+        }
+    }
+
     pub(super) fn observed(bucket: &Bucket) -> Self {
-        Self::of(bucket.encryption.as_ref().map(|encryption| encryption.default_kms_key.clone()))
+        Self::of(bucket.encryption.as_ref().and_then(|encryption| encryption.default_kms_key_name.clone()))
+    }
+
+    pub(super) fn into_setting(self) -> storage::Encryption {
+        let key = match self {
+            Self::Google => None,
+            Self::Key(key) => Some(key),
+        };
+        storage::Encryption { default_kms_key_name: key }
     }
 }
 
 impl SoftDelete {
     pub(super) fn observed(bucket: &Bucket) -> Self {
-        let duration = bucket.soft_delete_policy.as_ref().and_then(|policy| policy.retention_duration.as_ref());
-        let seconds = duration.map_or(0, Duration::seconds);
+        let Int64(seconds) = bucket.soft_delete_policy.unwrap_or_default().retention_duration_seconds;
         match seconds % SECONDS_A_DAY {
             0 => Self::Days(seconds / SECONDS_A_DAY),
             _ => Self::Seconds { seconds },
+        }
+    }
+
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Days(0) => "off".to_owned(),
+            Self::Days(days) => format!("{days} days"),
+            Self::Seconds { seconds } => format!("{seconds} s"),
         }
     }
 
@@ -101,7 +127,7 @@ impl SoftDelete {
             Self::Days(days) => days * SECONDS_A_DAY,
             Self::Seconds { seconds } => seconds,
         };
-        SoftDeletePolicy::new().set_retention_duration(Duration::clamp(seconds, 0))
+        SoftDeletePolicy { retention_duration_seconds: Int64(seconds) }
     }
 }
 
@@ -113,12 +139,12 @@ mod tests {
     #[test]
     fn soft_delete_is_counted_in_days_where_it_is_days() {
         let of = |seconds| {
-            let policy = SoftDeletePolicy::new().set_retention_duration(Duration::clamp(seconds, 0));
-            json!(SoftDelete::observed(&Bucket::new().set_soft_delete_policy(policy)))
+            let soft_delete_policy = Some(SoftDeletePolicy { retention_duration_seconds: Int64(seconds) });
+            json!(SoftDelete::observed(&Bucket { soft_delete_policy, ..Bucket::default() }))
         };
         assert_eq!(of(604_800), json!(7));
         assert_eq!(of(604_801), json!({"seconds": 604_801}));
-        assert_eq!(json!(SoftDelete::observed(&Bucket::new())), json!(0));
+        assert_eq!(json!(SoftDelete::observed(&Bucket::default())), json!(0));
     }
 
     /// Change sets and marks have values in this form: it must not change.

@@ -18,9 +18,8 @@ pub(crate) fn rule(settings: &Settings) -> CorsRule {
 /// The rule of a value.
 pub(crate) fn rule_of(value: &Value) -> Result<Cors, Error> {
     let rule: CorsRule = typed(value)?;
-    let age = i32::try_from(rule.max_age_s).unwrap_or(i32::MAX);
-    let made = Cors::new().set_origin(rule.origins).set_method(rule.methods);
-    Ok(made.set_response_header(rule.expose).set_max_age_seconds(age))
+    let CorsRule { origins: origin, methods: method, expose: response_header, max_age_s, .. } = rule;
+    Ok(Cors { origin, method, response_header, max_age_seconds: Some(max_age_s), ..Cors::default() })
 }
 
 /// The rules that the bucket has.
@@ -36,7 +35,7 @@ fn listed(found: &Cors) -> Listed {
         methods: found.method.clone(),
         headers: vec!["*".to_owned()],
         expose: found.response_header.clone(),
-        max_age_s: i64::from(found.max_age_seconds),
+        max_age_s: found.max_age_seconds.unwrap_or_default(),
     };
     Listed { rule: rule.normal(), id: None }
 }
@@ -54,7 +53,9 @@ mod tests {
     #[test]
     fn ours_goes_first_and_others_survive_to_the_bit() {
         let desired = rule(&settings()).to_value();
-        let other = Cors::new().set_origin(["https://other.example"]).set_method(["PUT", "GET", "GET"]);
+        let other =
+            serde_json::json!({"origin": ["https://other.example"], "method": ["PUT", "GET", "GET"], "newer": 1});
+        let other: Cors = serde_json::from_value(other).unwrap();
         let merged = |rules: &[Cors], before: &Value, value: &Value| super::merged(rules, before, value).unwrap();
         let with = merged(std::slice::from_ref(&other), &Value::Null, &desired);
         assert_eq!(with, [rule_of(&desired).unwrap(), other.clone()]);

@@ -4,8 +4,8 @@
 use provision_core::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
-use crate::client::pubsub::Topic;
-use crate::client::storage::{Billing, Bucket, IpFilter};
+use crate::client::pubsub::{Topic, Transform};
+use crate::client::storage::{Billing, Bucket, BucketChanges, IpFilter};
 use crate::names::short;
 
 /// The filter's modes (<https://cloud.google.com/storage/docs/ip-filtering-overview>).
@@ -19,7 +19,7 @@ pub(crate) fn of_bucket(bucket: &Bucket) -> Value {
     if bucket.billing.as_ref().is_some_and(|billing| billing.requester_pays) {
         found.insert("requester_pays".to_owned(), json!(true));
     }
-    if bucket.ip_filter.as_ref().and_then(|filter| filter.mode.as_deref()) == Some(FILTERING) {
+    if bucket.ip_filter.as_ref().is_some_and(|filter| filter.mode == FILTERING) {
         found.insert("ip_filter".to_owned(), json!(FILTERING));
     }
     Value::Object(found)
@@ -35,26 +35,20 @@ pub(crate) fn closed(bucket: &Bucket) -> Option<Refusal> {
         () if found.get("ip_filter").is_some() => ("answers requests from some addresses only", "--clear-ip-filter"),
         () => return None,
     };
-    let name = short(&bucket.name);
+    let name = &bucket.name;
     Some(Refusal {
         reason: format!("bucket `{name}` {what}"),
         hint: format!("`gcloud storage buckets update gs://{name} {how}` opens it"),
     })
 }
 
-/// The bucket's settings that let requests in again, with the fields that they are. A filter keeps its rules.
-pub(crate) fn opened(bucket: &Bucket) -> (Bucket, Vec<&'static str>) {
+/// What lets requests in again. A filter keeps its rules.
+pub(crate) fn opened(bucket: &Bucket) -> BucketChanges {
     let found = of_bucket(bucket);
-    let (mut opened, mut mask) = (Bucket::new(), Vec::new());
-    if found.get("requester_pays").is_some() {
-        opened = opened.set_billing(Billing::new().set_requester_pays(false));
-        mask.push("billing.requester_pays");
-    }
-    if found.get("ip_filter").is_some() {
-        opened = opened.set_ip_filter(IpFilter::new().set_mode(NOT_FILTERING));
-        mask.push("ip_filter.mode");
-    }
-    (opened, mask)
+    let pays = found.get("requester_pays").is_some().then_some(Billing { requester_pays: false });
+    let filters = found.get("ip_filter").is_some();
+    let off = filters.then(|| IpFilter { mode: NOT_FILTERING.to_owned() });
+    BucketChanges { billing: pays, ip_filter: off, ..BucketChanges::default() }
 }
 
 /// What is in the way at the topic, by name; nothing is desired. A topic with a schema refuses what does not fit
@@ -87,14 +81,14 @@ pub(crate) fn selective(topic: &Topic) -> Option<Refusal> {
 /// The topic's settings with which everything comes through, with the fields that they are. Transforms stay, and are disabled.
 pub(crate) fn passing(topic: &Topic) -> (Topic, Vec<&'static str>) {
     let found = of_topic(topic);
-    let (mut passing, mut mask) = (Topic::new().set_name(&topic.name), Vec::new());
+    let (mut passing, mut mask) = (Topic { name: topic.name.clone(), ..Topic::default() }, Vec::new());
     if found.get("schema").is_some() {
-        mask.push("schema_settings");
+        mask.push("schemaSettings");
     }
     if found.get("message_transforms").is_some() {
         let transforms = topic.message_transforms.iter().cloned();
-        passing = passing.set_message_transforms(transforms.map(|transform| transform.set_disabled(true)));
-        mask.push("message_transforms");
+        passing.message_transforms = transforms.map(|transform| Transform { disabled: true, ..transform }).collect();
+        mask.push("messageTransforms");
     }
     (passing, mask)
 }
@@ -104,7 +98,7 @@ mod tests {
     use super::*;
 
     fn bucket(more: Value) -> Bucket {
-        let mut bucket = json!({"name": "projects/_/buckets/acme-wandb"});
+        let mut bucket = json!({"name": "acme-wandb"});
         bucket.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
         serde_json::from_value(bucket).unwrap()
     }
@@ -118,14 +112,13 @@ mod tests {
     #[test]
     fn what_keeps_requests_out_is_told_and_taken_off() {
         let open = bucket(json!({"billing": {"requesterPays": false}, "ipFilter": {"mode": "Disabled"}}));
-        assert_eq!((of_bucket(&open), closed(&open), opened(&open).1), (json!({}), None, Vec::new()));
+        assert_eq!((of_bucket(&open), closed(&open), opened(&open)), (json!({}), None, BucketChanges::default()));
         let pays = bucket(json!({"billing": {"requesterPays": true}}));
         assert!(closed(&pays).unwrap().hint.contains("gs://acme-wandb --no-requester-pays"));
-        assert_eq!(opened(&pays).1, ["billing.requester_pays"]);
+        assert_eq!(json!(opened(&pays)), json!({"billing": {"requesterPays": false}}));
         let filtered = bucket(json!({"ipFilter": {"mode": "Enabled"}}));
         assert!(closed(&filtered).is_some());
-        let (off, mask) = opened(&filtered);
-        assert_eq!((of_bucket(&off), mask), (json!({}), vec!["ip_filter.mode"]));
+        assert_eq!(json!(opened(&filtered)), json!({"ipFilter": {"mode": "Disabled"}}));
     }
 
     #[test]
@@ -135,10 +128,10 @@ mod tests {
         let transforms = topic(json!({"messageTransforms": [{}, {"disabled": true}]}));
         assert!(selective(&transforms).is_some());
         let (off, mask) = passing(&transforms);
-        assert_eq!((of_topic(&off), off.message_transforms.len(), mask), (json!({}), 2, vec!["message_transforms"]));
+        assert_eq!((of_topic(&off), off.message_transforms.len(), mask), (json!({}), 2, vec!["messageTransforms"]));
         let schema = topic(json!({"schemaSettings": {"schema": "projects/p/schemas/s"}}));
         assert!(selective(&schema).unwrap().reason.contains("projects/p/schemas/s"));
         let (off, mask) = passing(&schema);
-        assert_eq!((of_topic(&off), mask), (json!({}), vec!["schema_settings"]));
+        assert_eq!((of_topic(&off), mask), (json!({}), vec!["schemaSettings"]));
     }
 }

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provision_core::compare::same;
-use provision_core::facet::{Desired, Entries, Entry};
+use provision_core::facet::{Desired, Entries, Entry, Words};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::client::json::Notification;
+use crate::client::notifications::Notification;
 use crate::client::{Reader, Writer};
 use crate::names::{Names, Part};
 use crate::resources::{Facets, Write, bucket, topic, typed};
@@ -93,6 +93,18 @@ pub(crate) fn desired(names: &Names) -> Vec<Desired> {
         })
     };
     names.topic.iter().flat_map(desired).collect()
+}
+
+/// A facet in words.
+pub(crate) fn in_words(facet: NotificationFacet, value: &Value) -> Option<Words> {
+    match facet {
+        NotificationFacet::Entry => {
+            let said = typed::<Said>(value).ok()?;
+            let events: Vec<_> = said.events.into_iter().collect();
+            let topic = said.topic.rsplit('/').next().unwrap_or_default();
+            Some(("events", format!("{} to topic {topic}", events.join(", "))))
+        }
+    }
 }
 
 /// The list. Where there is no bucket there are none.

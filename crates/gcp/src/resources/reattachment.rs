@@ -13,7 +13,6 @@ use crate::client::pubsub::Subscription;
 use crate::client::{POLICY_VERSION, Reader, Writer};
 use crate::error::{NOT_SEEN, lacks_permission, settling};
 use crate::names::{pubsub_identity, short};
-use crate::tags::labels_of;
 
 /// What the service shows where the topic was deleted; the subscription never hears of anything again
 /// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#Subscription.FIELDS.topic>).
@@ -85,12 +84,12 @@ pub(crate) async fn spare_of(reader: &Reader, name: &str) -> Result<Option<Subsc
         found => found?,
     };
     let ours = |mark: Mark| mark.is_for(&pubsub_identity(&spare));
-    Ok(found.filter(|found| Mark::from_tags(&labels_of(&found.labels)).is_some_and(ours)))
+    Ok(found.filter(|found| Mark::from_tags(&found.labels).is_some_and(ours)))
 }
 
 /// Others' labels of a spare.
 pub(crate) fn kept_labels(spare: &Subscription) -> Tags {
-    without_mark(&labels_of(&spare.labels))
+    without_mark(&spare.labels)
 }
 
 /// Others' members of a spare's policy go into that of the new one; then nobody needs the spare any more.
@@ -107,8 +106,8 @@ pub(crate) async fn give_back(writer: &Writer, name: &str, spare: &Subscription)
 /// Put all of a subscription into its spare.
 async fn keep(writer: &Writer, found: &Subscription, topic: &str) -> Result<Subscription, Error> {
     let name = spare_name(&found.name);
-    let spare =
-        made_again(found.clone(), topic).set_name(&name).set_labels(marked_for(&labels_of(&found.labels), &name));
+    let labels = marked_for(&found.labels, &name);
+    let spare = Subscription { name: name.clone(), labels, ..made_again(found.clone(), topic) };
     let policy = writer.reader().get_subscription_policy(&found.name).await?;
     match writer.create_subscription(&spare).await {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.with_retry(TOPIC_NOT_SEEN)),
@@ -129,7 +128,8 @@ async fn keep(writer: &Writer, found: &Subscription, topic: &str) -> Result<Subs
 
 /// Make the subscription from its spare.
 async fn put_back(writer: &Writer, name: &str, spare: &Subscription) -> Result<(), Error> {
-    let again = spare.clone().set_name(name).set_labels(marked_for(&labels_of(&spare.labels), name));
+    let labels = marked_for(&spare.labels, name);
+    let again = Subscription { name: name.to_owned(), labels, ..spare.clone() };
     match writer.create_subscription(&again).await {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(error.with_retry(TOPIC_NOT_SEEN)),
         // The one that was deleted a moment ago may be known still: what is there must be the new one.
@@ -164,7 +164,7 @@ fn marked_for(labels: &Tags, name: &str) -> Tags {
 
 /// A policy with these members in it too; `None` if they are.
 fn joined(policy: &Policy, bindings: &[Binding]) -> Option<Policy> {
-    let mut joined = policy.clone().set_version(POLICY_VERSION);
+    let mut joined = Policy { version: POLICY_VERSION, ..policy.clone() };
     for kept in bindings {
         let same = |other: &&mut Binding| other.role == kept.role && other.condition == kept.condition;
         match joined.bindings.iter_mut().find(same) {
@@ -185,17 +185,16 @@ pub(crate) fn gone_error(name: &str) -> Error {
 
 /// The settings of a subscription without what only the service says.
 fn made_again(found: Subscription, topic: &str) -> Subscription {
-    let mut again = found.set_topic(topic).set_detached(false);
-    again.topic_message_retention_duration = None;
-    again.analytics_hub_subscription_info = None;
-    again.state = Subscription::new().state;
+    const OUTPUT: [&str; 3] = ["topicMessageRetentionDuration", "analyticsHubSubscriptionInfo", "state"];
+    let mut again = Subscription { topic: topic.to_owned(), detached: false, ..found };
+    again.more.retain(|field, _| !OUTPUT.contains(&field.as_str()));
     again
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Duration;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_spare_is_ours_by_its_own_name_and_has_the_same_record() {
@@ -212,8 +211,9 @@ mod tests {
 
     #[test]
     fn members_join_those_of_the_same_role_and_condition() {
-        let binding = |role: &str, members: &[&str]| Binding::new().set_role(role).set_members(members.iter().copied());
-        let policy = Policy::new().set_bindings([binding("roles/viewer", &["user:a@b.c"])]);
+        let binding = |role: &str, members: &[&str]| Binding::new(role, members.iter().copied());
+        let bindings = vec![binding("roles/viewer", &["user:a@b.c"])];
+        let policy = Policy { bindings, ..Policy::default() };
         let kept = [binding("roles/viewer", &["user:a@b.c", "user:d@e.f"]), binding("roles/editor", &["user:g@h.i"])];
         let joined_once = joined(&policy, &kept).unwrap();
         let expected =
@@ -225,9 +225,12 @@ mod tests {
     #[test]
     fn a_subscription_made_again_is_the_same_on_another_topic() {
         let topic = "projects/acme-ml/topics/acme-wandb-events";
-        let plain = Subscription::new().set_name("projects/p/subscriptions/s").set_filter("attributes:a");
-        let mut found = plain.clone().set_topic(DELETED_TOPIC).set_detached(true);
-        found.topic_message_retention_duration = Some(Duration::clamp(60, 0));
-        assert_eq!(made_again(found, topic), plain.set_topic(topic));
+        let found = |more: Value| -> Subscription {
+            let mut found = json!({"name": "projects/p/subscriptions/s", "filter": "attributes:a", "retryPolicy": {}});
+            found.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            serde_json::from_value(found).unwrap()
+        };
+        let before = json!({"topic": DELETED_TOPIC, "detached": true, "state": "ACTIVE", "topicMessageRetentionDuration": "60s"});
+        assert_eq!(made_again(found(before), topic), found(json!({"topic": topic})));
     }
 }

@@ -1,7 +1,7 @@
 //! `gcp.subscription`: where the server hears of new files; pulled, never expiring.
 
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Observed};
+use provision_core::facet::{Desired, Observed, Words, duration_in_words, tags_in_words};
 use provision_core::mark::{Mark, Origin, State, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -13,8 +13,9 @@ use serde_json::{Map, Value, json};
 
 use crate::claims::Claims;
 use crate::client::iam::Policy;
+use crate::client::json::Duration;
 use crate::client::pubsub::{ExpirationPolicy, PushConfig, Subscription};
-use crate::client::{Duration, Reader, Writer};
+use crate::client::{Reader, Writer};
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::names::{Names, Part, pubsub_identity, short};
 use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again, members};
@@ -22,7 +23,7 @@ use crate::resources::reattachment::{
     DELETED_TOPIC, TOPIC_NOT_SEEN, attach_again, attach_detached, finish, give_back, kept_labels, spare_of,
 };
 use crate::resources::{Facets, MOST_LABELS, Write, typed};
-use crate::tags::{labels_of, unmoved};
+use crate::tags::unmoved;
 
 provision_core::facets! {
     /// Facets of the subscription.
@@ -99,6 +100,28 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
     })
 }
 
+/// A facet in words.
+pub(crate) fn in_words(facet: SubscriptionFacet, value: &Value) -> Option<Words> {
+    match facet {
+        SubscriptionFacet::Topic => Some(("topic", short(value.as_str()?).to_owned())),
+        SubscriptionFacet::Attributes => Some(("delivery", typed::<Attributes>(value).ok()?.in_words())),
+        SubscriptionFacet::Spare => None,
+        SubscriptionFacet::Access => Some(("access", policy::in_words(value))),
+        SubscriptionFacet::Labels => Some(("labels", tags_in_words(value))),
+    }
+}
+
+impl Attributes {
+    fn in_words(self) -> String {
+        let deadline = self.ack_deadline_s.map(|seconds| format!("ack deadline {seconds} s"));
+        let kept = self.retention_s.and_then(|seconds| u64::try_from(seconds).ok());
+        let kept = kept.map(|seconds| format!("keeps messages {}", duration_in_words(seconds)));
+        let expires =
+            self.expires.map(|when| if when == NEVER { "never expires".to_owned() } else { format!("expires {when}") });
+        [self.delivery, deadline, kept, expires].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// The subscription and its policy, at once.
 pub(crate) async fn observe(
     reader: &Reader,
@@ -137,14 +160,14 @@ fn observed_access(policy: Result<Policy, Error>, needed: bool) -> Option<(&'sta
 }
 
 fn present(found: &Subscription, names: &Names) -> Present {
-    let labels = labels_of(&found.labels);
-    let mark = Mark::from_tags(&labels);
+    let labels = &found.labels;
+    let mark = Mark::from_tags(labels);
     let observed = |facet: &SubscriptionFacet| match facet {
         SubscriptionFacet::Topic => Some(facet.observed(Ok(&found.topic))),
         SubscriptionFacet::Attributes => Some(facet.observed(Ok(Attributes::observed(found)))),
         // Stands in its policy, and beside it.
         SubscriptionFacet::Access | SubscriptionFacet::Spare => None,
-        SubscriptionFacet::Labels => Some(facet.observed(Ok(without_mark(&labels)))),
+        SubscriptionFacet::Labels => Some(facet.observed(Ok(without_mark(labels)))),
     };
     let observed = SubscriptionFacet::EACH.iter().filter_map(observed).collect();
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
@@ -243,7 +266,8 @@ pub(crate) async fn create(
     let spare = spare_of(writer.reader(), name).await?;
     let kept = spare.as_ref().map(kept_labels).unwrap_or_default();
     let had = spare.clone().unwrap_or_default();
-    let mut desired = had.set_name(name).set_labels(kept.into_iter().chain(tags.clone()));
+    let labels = kept.into_iter().chain(tags.clone()).collect();
+    let mut desired = Subscription { name: name.to_owned(), labels, ..had };
     for (facet, value) in facets.iter().filter(|(_, value)| !value.is_null()) {
         desired = with_facet(desired, SubscriptionFacet::of(facet)?, value)?;
     }
@@ -263,7 +287,7 @@ pub(crate) async fn create(
 /// A facet's value on a subscription.
 fn with_facet(subscription: Subscription, facet: SubscriptionFacet, value: &Value) -> Result<Subscription, Error> {
     Ok(match facet {
-        SubscriptionFacet::Topic => subscription.set_topic(typed::<String>(value)?),
+        SubscriptionFacet::Topic => Subscription { topic: typed(value)?, ..subscription },
         SubscriptionFacet::Attributes => typed::<Attributes>(value)?.on(subscription).0,
         SubscriptionFacet::Access | SubscriptionFacet::Spare => subscription,
         SubscriptionFacet::Labels => return Err(Error::bug("labels are written with the mark")),
@@ -272,14 +296,15 @@ fn with_facet(subscription: Subscription, facet: SubscriptionFacet, value: &Valu
 
 /// The labels there are; `None` where there is no subscription.
 pub(crate) async fn tags(reader: &Reader, name: &str) -> Result<Option<Tags>, Error> {
-    Ok(reader.get_subscription(name).await?.map(|found| labels_of(&found.labels)))
+    Ok(reader.get_subscription(name).await?.map(|found| found.labels))
 }
 
 /// Pub/Sub replaces all labels and knows no precondition: what others set since the last look is read once more.
 pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
     let now = tags(writer.reader(), name).await?.unwrap_or_else(|| found.clone());
     unmoved("subscription", short(name), found, &now, changes)?;
-    let subscription = Subscription::new().set_name(name).set_labels(with_changes(&now, changes));
+    let labels = with_changes(&now, changes);
+    let subscription = Subscription { name: name.to_owned(), labels, ..Subscription::default() };
     writer.update_subscription(&subscription, &["labels"]).await
 }
 
@@ -290,7 +315,8 @@ pub(crate) async fn write(writer: &Writer, name: &str, write: &Write<'_>) -> Res
         SubscriptionFacet::Topic => attach_again(writer, name, &typed::<String>(value)?).await,
         SubscriptionFacet::Attributes => {
             attach_detached(writer, name).await?;
-            let (subscription, mask) = typed::<Attributes>(value)?.on(Subscription::new().set_name(name));
+            let named = Subscription { name: name.to_owned(), ..Subscription::default() };
+            let (subscription, mask) = typed::<Attributes>(value)?.on(named);
             writer.update_subscription(&subscription, &mask).await
         }
         SubscriptionFacet::Spare => finish(writer, name).await,
@@ -304,12 +330,12 @@ pub(crate) async fn write(writer: &Writer, name: &str, write: &Write<'_>) -> Res
     }
 }
 
-/// Delete it, and its spare; one that is gone is deleted.
+/// Delete it, and its spare; one that is gone is deleted. Whose it is is looked at last.
 pub(crate) async fn delete(writer: &Writer, name: &str, context: &OperationContext<'_>) -> Result<(), Error> {
-    let (ours, spare) = futures::join!(context.still_ours(), spare_of(writer.reader(), name));
-    ours?;
+    let spare = spare_of(writer.reader(), name).await?;
+    context.still_ours().await?;
     let spare = async {
-        match spare? {
+        match spare {
             Some(spare) => writer.delete_subscription(&spare.name).await,
             None => Ok(()),
         }
@@ -338,7 +364,7 @@ impl Attributes {
 
     fn observed(found: &Subscription) -> Self {
         let ack_deadline_s =
-            if found.ack_deadline_seconds == 0 { DEFAULT_ACK_DEADLINE_S } else { found.ack_deadline_seconds };
+            found.ack_deadline_seconds.filter(|seconds| *seconds != 0).unwrap_or(DEFAULT_ACK_DEADLINE_S);
         let retention_s = found.message_retention_duration.as_ref().map_or(DEFAULT_RETENTION_S, Duration::seconds);
         Self {
             ack_deadline_s: Some(ack_deadline_s),
@@ -353,134 +379,24 @@ impl Attributes {
         let Self { ack_deadline_s, retention_s, expires, delivery } = self;
         let mut mask = Vec::new();
         if let Some(seconds) = ack_deadline_s {
-            subscription = subscription.set_ack_deadline_seconds(*seconds);
-            mask.push("ack_deadline_seconds");
+            subscription.ack_deadline_seconds = Some(*seconds);
+            mask.push("ackDeadlineSeconds");
         }
         if let Some(seconds) = retention_s {
-            subscription = subscription.set_message_retention_duration(Duration::clamp(*seconds, 0));
-            mask.push("message_retention_duration");
+            subscription.message_retention_duration = Some(Duration::of_seconds(*seconds));
+            mask.push("messageRetentionDuration");
         }
         if expires.is_some() {
-            subscription = subscription.set_expiration_policy(ExpirationPolicy::new());
-            mask.push("expiration_policy");
+            subscription.expiration_policy = Some(ExpirationPolicy::default());
+            mask.push("expirationPolicy");
         }
         if delivery.is_some() {
-            subscription = subscription.set_push_config(PushConfig::new());
-            mask.push("push_config");
+            subscription.push_config = Some(PushConfig::default());
+            mask.push("pushConfig");
         }
         (subscription, mask)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use provision_core::facet::Extent;
-
-    use crate::names::tests::{full_settings, names, settings};
-
-    const TOPIC_NAME: &str = "projects/acme-ml/topics/acme-wandb-events";
-
-    fn created(settings: &Settings) -> Subscription {
-        let desired = desired(settings, &names(), Origin::Created);
-        let desired = desired.iter().filter(|desired| desired.facet.extent != Extent::Tags);
-        let named = Subscription::new().set_name("projects/p/subscriptions/s").set_labels(settings.labels().clone());
-        desired.fold(named, |subscription, desired| {
-            with_facet(subscription, SubscriptionFacet::of(desired.facet.name).unwrap(), &desired.value).unwrap()
-        })
-    }
-
-    #[test]
-    fn what_is_created_is_seen_as_wanted() {
-        for settings in [settings(), full_settings()] {
-            let present = present(&created(&settings), &names());
-            let desired = desired(&settings, &names(), Origin::Created);
-            for desired in desired.into_iter().filter(|desired| !["access", "spare"].contains(&desired.facet.name)) {
-                let observed =
-                    present.observed.iter().find(|(name, _)| *name == desired.facet.name).map(|(_, observed)| observed);
-                assert!(
-                    matches!(observed, Some(Observed::Value(observed)) if *observed == desired.value),
-                    "{}",
-                    desired.facet.name
-                );
-            }
-            assert!(present.blockers.is_empty());
-        }
-    }
-
-    #[test]
-    fn adopted_subscriptions_keep_what_the_plan_file_does_not_set() {
-        let facets = |settings: &Settings| -> Vec<_> {
-            desired(settings, &names(), Origin::Adopted)
-                .into_iter()
-                .map(|desired| (desired.facet.name, desired.value))
-                .collect()
-        };
-        let delivery = ("attributes", json!({"delivery": "pull"}));
-        assert_eq!(facets(&settings()), [("topic", json!(TOPIC_NAME)), delivery]);
-        let mut given = settings();
-        given.gcp.subscription.ack_deadline_s = Some(60);
-        assert_eq!(facets(&given)[1], ("attributes", json!({"ack_deadline_s": 60, "delivery": "pull"})));
-    }
-
-    #[test]
-    fn a_subscription_without_an_expiration_policy_expires() {
-        let observed = json!(Attributes::observed(&Subscription::new()));
-        let expected = json!({"ack_deadline_s": 10, "retention_s": 604_800, "expires": "after 31 days without use",
-            "delivery": "pull"});
-        assert_eq!(observed, expected);
-    }
-
-    #[test]
-    fn the_servers_roles_are_seen_as_wanted() {
-        let (settings, member) = (full_settings(), "serviceAccount:wandb-full@acme-ml.iam.gserviceaccount.com");
-        let binding =
-            |role: &str| crate::client::iam::Binding::new().set_role(role).set_members([member, "user:a@b.c"]);
-        let policy = Policy::new().set_bindings(SERVER_SUBSCRIPTION_ROLES.map(binding));
-        let Some((_, Observed::Entries(entries))) = observed_access(Ok(policy), true) else {
-            panic!("the policy is not seen")
-        };
-        let desired = desired(&settings, &names(), Origin::Adopted);
-        let desired = desired.iter().find(|desired| desired.facet.name == "access").unwrap();
-        for role in SERVER_SUBSCRIPTION_ROLES {
-            let of_role = entries.list.iter().filter(|entry| entry.member.as_deref() == Some(role));
-            assert_eq!(of_role.filter(|entry| entry.value == desired.value[role]).count(), 1);
-        }
-        assert_eq!(entries.list.len(), 4);
-    }
-
-    #[test]
-    fn a_policy_that_nobody_needs_may_be_closed() {
-        let denied = || Err(Error::new(ErrorKind::PermissionDenied, "read"));
-        assert!(observed_access(denied(), false).is_none());
-        assert!(matches!(observed_access(denied(), true), Some((_, Observed::Unknown(_)))));
-    }
-
-    #[test]
-    fn only_ours_whose_topic_is_gone_is_made_again() {
-        let of = |topic: &str| Subscription::new().set_name("projects/p/subscriptions/s").set_topic(topic);
-        assert_eq!(topic_refusal(&of(TOPIC_NAME), TOPIC_NAME, false), None);
-        assert_eq!(topic_refusal(&of(DELETED_TOPIC), TOPIC_NAME, true), None);
-        assert!(topic_refusal(&of(DELETED_TOPIC), TOPIC_NAME, false).unwrap().reason.contains("was deleted"));
-        assert!(topic_refusal(&of("projects/p/topics/other"), TOPIC_NAME, true).unwrap().reason.contains("`other`"));
-    }
-
-    #[test]
-    fn a_subscription_that_the_server_cannot_pull_from_is_refused() {
-        let plain = Subscription::new().set_name("projects/p/subscriptions/s");
-        let pushed = plain.clone().set_push_config(PushConfig::new().set_push_endpoint("https://a.example"));
-        let detached = plain.clone().set_detached(true);
-        for unusable_one in [plain.clone().set_filter("attributes:a"), detached.clone(), pushed.clone()] {
-            assert!(unusable(&unusable_one, false).unwrap().reason.contains("would not hear"));
-        }
-        assert_eq!((unusable(&plain, false), unusable(&pushed, true), unusable(&detached, true)), (None, None, None));
-        assert!(unusable(&plain.set_filter("attributes:a"), true).is_some());
-    }
-
-    #[test]
-    fn a_subscription_of_others_that_expires_is_told() {
-        let plain = Subscription::new().set_name("projects/p/subscriptions/s");
-        assert!(expires(&plain).unwrap().contains("expires after 31 days"));
-        assert_eq!(expires(&plain.set_expiration_policy(ExpirationPolicy::new())), None);
-    }
-}
+mod tests;

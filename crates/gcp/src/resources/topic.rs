@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use provision_core::context::OperationContext;
-use provision_core::facet::Desired;
+use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::pubsub::Topic;
 use crate::client::{Reader, Writer};
@@ -20,7 +20,7 @@ use crate::error::{NOT_SEEN, absent, lacks_permission};
 use crate::names::{Names, Part, pubsub_identity, short};
 use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of, members};
 use crate::resources::{Facets, MOST_LABELS, Write, delivery};
-use crate::tags::{labels_of, unmoved};
+use crate::tags::unmoved;
 
 provision_core::facets! {
     /// Facets of the topic.
@@ -72,6 +72,15 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
     })
 }
 
+/// A facet in words.
+pub(crate) fn in_words(facet: TopicFacet, value: &Value) -> Option<Words> {
+    match facet {
+        TopicFacet::Publisher => Some(("publisher", "Cloud Storage of this project only".to_owned())),
+        TopicFacet::Delivery => None,
+        TopicFacet::Labels => Some(("labels", tags_in_words(value))),
+    }
+}
+
 /// The topic, its policy, and the service agent that is desired in it, at once.
 pub(crate) async fn observe(
     reader: &Reader,
@@ -82,14 +91,14 @@ pub(crate) async fn observe(
     let (first, agent) = futures::join!(look(), agent);
     agent?;
     let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
-    let labels = labels_of(&found.labels);
+    let labels = &found.labels;
     let publisher = policy.map(|policy| members(&policy, entries(&policy, &ROLES)));
     let observed = TopicFacet::all_observed(|facet| match facet {
         TopicFacet::Publisher => facet.entries(publisher.clone()),
         TopicFacet::Delivery => facet.observed(Ok(delivery::of_topic(&found))),
-        TopicFacet::Labels => facet.observed(Ok(without_mark(&labels))),
+        TopicFacet::Labels => facet.observed(Ok(without_mark(labels))),
     });
-    let mark = Mark::from_tags(&labels);
+    let mark = Mark::from_tags(labels);
     // What is in the way on one that we made is taken off it.
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let selective = delivery::selective(&found).filter(|_| !created);
@@ -115,14 +124,14 @@ pub(crate) async fn create(writer: &Writer, topic: &str, tags: &Tags) -> Result<
 
 /// The labels there are; `None` where there is no topic.
 pub(crate) async fn tags(reader: &Reader, topic: &str) -> Result<Option<Tags>, Error> {
-    Ok(reader.get_topic(topic).await?.map(|topic| labels_of(&topic.labels)))
+    Ok(reader.get_topic(topic).await?.map(|topic| topic.labels))
 }
 
 /// Pub/Sub replaces all labels and knows no precondition: what others set since the last look is read once more.
 pub(crate) async fn update_tags(writer: &Writer, name: &str, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
     let now = tags(writer.reader(), name).await?.unwrap_or_else(|| found.clone());
     unmoved("topic", short(name), found, &now, changes)?;
-    let topic = Topic::new().set_name(name).set_labels(with_changes(&now, changes));
+    let topic = Topic { name: name.to_owned(), labels: with_changes(&now, changes), ..Topic::default() };
     writer.update_topic(&topic, &["labels"]).await
 }
 
@@ -181,7 +190,7 @@ async fn anothers(reader: &Reader, name: String, deployments: &[&str]) -> Result
         Err(error) if lacks_permission(&error) => return Ok(Some(format!("`{name}`"))),
         Err(error) => return Err(error),
     };
-    let mark = Mark::from_tags(&labels_of(&found.labels));
+    let mark = Mark::from_tags(&found.labels);
     let ours = mark.is_some_and(|mark| {
         deployments.contains(&mark.deployment.as_str()) && mark.is_for(&pubsub_identity(&found.name))
     });
@@ -234,8 +243,8 @@ mod tests {
     fn the_right_to_publish_is_seen_as_wanted() {
         let names = names();
         let member = member_of(&names.agent.clone().unwrap());
-        let binding = Binding::new().set_role(ROLES[0]).set_members(["user:a@b.c", &member]);
-        let found = entries(&Policy::new().set_bindings([binding]), &ROLES);
+        let binding = Binding::new(ROLES[0], ["user:a@b.c", &member]);
+        let found = entries(&Policy { bindings: vec![binding], ..Policy::default() }, &ROLES);
         let desired = &desired(&settings(), &names, Origin::Adopted)[0];
         assert_eq!(desired.facet, TopicFacet::Publisher.spec());
         assert_eq!(found.iter().filter(|entry| entry.value == desired.value[ROLES[0]]).count(), 1);

@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, Request};
 
 use super::caller::{Caller, DEFAULT_ACCOUNT};
 use super::error::Error;
-use super::{AwsWire, seed, signature};
+use super::{AwsWire, rights, seed, signature};
 use crate::emulator::{Presence, Wire as _};
 use crate::world::World;
 
@@ -39,9 +39,10 @@ impl<'a> Call<'a> {
         let seeded = world.store.transaction::<_, Error>(|state| Ok(seed::read(state)?))?;
         let seeded = seeded.map_or_else(|| DEFAULT_ACCOUNT.to_owned(), |seed| seed.account);
         let authorization = parts.headers.get("authorization").map(|value| value.to_str().unwrap_or_default());
-        let caller = Caller::of(authorization, &query, &seeded, world.clock.signing_ms())?;
-        if authorization.is_none() && operation.starts_with("s3:") {
-            signature::check(&parts, &world.aws_secret)?;
+        let mut caller = Caller::of(authorization, &query, &seeded, world.clock.signing_ms())?;
+        caller.policy = rights::of_key(world, caller.key.as_deref());
+        if caller.policy.is_some() || caller.key.as_ref() == Some(&seeded) {
+            signature::verify(&parts, &body, &world.identities.aws_secret)?;
         }
         let presence = parts.extensions.get::<Presence>().cloned().unwrap_or_default();
         Ok(Self {

@@ -1,9 +1,12 @@
-//! Who calls: what a signature says, which is believed.
+//! Who calls, by what a signature says.
+
+use std::sync::Arc;
 
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::error::Error;
+use super::policy::{Principal, identity_arn, user_arn};
 
 /// The account of callers whose key id is none.
 pub const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -18,6 +21,10 @@ pub(super) struct Caller {
     pub(super) account: Option<String>,
     /// The region that the signature is for, which is the endpoint's.
     pub(super) region: Option<String>,
+    /// The id of the key it signed with.
+    pub(super) key: Option<String>,
+    /// What it may do, where that is not everything.
+    pub(super) policy: Option<Arc<str>>,
 }
 
 impl Caller {
@@ -41,9 +48,9 @@ impl Caller {
                 // The older form of presigned URLs, which boto3 still makes in some regions.
                 let expires = field("Expires").and_then(|expires| expires.parse::<u64>().ok());
                 not_expired(expires.map(|seconds| seconds * 1000), now_ms)?;
-                Ok(Self { account: Some(account(key, seeded)), region: None })
+                Ok(Self::with_key(key, seeded, None))
             }
-            (None, None, None) => Ok(Self { account: None, region: None }),
+            (None, None, None) => Ok(Self { account: None, region: None, key: None, policy: None }),
         }
     }
 
@@ -55,7 +62,29 @@ impl Caller {
         if date.len() != 8 || region.is_empty() {
             return Err(malformed());
         }
-        Ok(Self { account: Some(account(key, seeded)), region: Some((*region).to_owned()) })
+        Ok(Self::with_key(key, seeded, Some((*region).to_owned())))
+    }
+
+    fn with_key(key: &str, seeded: &str, region: Option<String>) -> Self {
+        Self { account: Some(account(key, seeded)), region, key: Some(key.to_owned()), policy: None }
+    }
+
+    /// The ARN of the caller; empty if nobody signed.
+    pub(super) fn user(&self) -> String {
+        match (&self.account, &self.policy) {
+            (None, _) => String::new(),
+            (Some(account), None) => user_arn(account),
+            (Some(account), Some(_)) => identity_arn(account),
+        }
+    }
+
+    /// Whom policies of resources may name.
+    pub(super) fn principal(&self) -> Principal<'_> {
+        match (self.account.as_deref(), &self.policy) {
+            (None, _) => Principal::Anonymous,
+            (Some(account), None) => Principal::Account(account),
+            (Some(account), Some(_)) => Principal::Identity(account),
+        }
     }
 
     pub(super) fn account(&self) -> Result<&str, Error> {

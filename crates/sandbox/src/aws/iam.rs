@@ -11,6 +11,7 @@ use super::error::{Error, Reply};
 use super::id;
 use super::policy::{Kind, Policy};
 use super::query::{Form, answer, element};
+use super::rights;
 use crate::clock::date;
 use crate::state::Transaction;
 
@@ -101,7 +102,17 @@ pub(super) fn serve(call: &Call<'_>) -> Reply {
         _ => return Err(Error::unserved(&call.operation)),
     };
     let account = call.caller.account()?;
-    call.world.store.transaction(|state| run(state, call, account))
+    call.world.store.transaction(|state| {
+        rights::need(call, &call.operation, &asked(state, call, account)?)?;
+        run(state, call, account)
+    })
+}
+
+/// The role that a request names, with its path if it is there.
+fn asked(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<String, Error> {
+    let name = Form::of(call).take("RoleName").unwrap_or_default();
+    let role: Option<Role> = state.get(&key(account, &name))?;
+    Ok(role.map_or_else(|| format!("arn:aws:iam::{account}:role/{name}"), |role| role.arn(account)))
 }
 
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>

@@ -116,6 +116,8 @@ pub(super) enum Kind<'a> {
     Role,
     /// As the trust policy of a role.
     Trust,
+    /// To who calls, whose calls it decides.
+    Identity,
 }
 
 /// Who calls.
@@ -123,6 +125,8 @@ pub(super) enum Kind<'a> {
 pub(super) enum Principal<'a> {
     /// An account's user.
     Account(&'a str),
+    /// A user of an account who may do what a policy says.
+    Identity(&'a str),
     /// A service of AWS.
     Service(&'a str),
     /// Nobody known.
@@ -161,6 +165,15 @@ impl Problem {
 impl From<String> for Problem {
     fn from(reason: String) -> Self {
         Self::Malformed(reason)
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(reason) => formatter.write_str(reason),
+            Self::Unserved(what) => write!(formatter, "the sandbox does not evaluate {what}"),
+        }
     }
 }
 
@@ -276,10 +289,10 @@ impl Statement {
         };
         one_of(self.action.is_some(), self.not_action.is_some(), "Action")?;
         match kind {
-            Kind::Role if self.principal.is_some() || self.not_principal.is_some() => {
+            Kind::Role | Kind::Identity if self.principal.is_some() || self.not_principal.is_some() => {
                 return Err("a role's policy has no Principal".to_owned().into());
             }
-            Kind::Role => one_of(self.resource.is_some(), self.not_resource.is_some(), "Resource")?,
+            Kind::Role | Kind::Identity => one_of(self.resource.is_some(), self.not_resource.is_some(), "Resource")?,
             Kind::Trust | Kind::Queue => {
                 one_of(self.principal.is_some(), self.not_principal.is_some(), "Principal")?;
             }
@@ -302,7 +315,7 @@ impl Statement {
             Kind::Bucket(_) => "s3",
             Kind::Queue => "sqs",
             Kind::Trust => "sts",
-            Kind::Role => "",
+            Kind::Role | Kind::Identity => "",
         };
         let fits = |action: &String| match action.split_once(':') {
             Some((prefix, name)) => {
@@ -349,6 +362,7 @@ impl Principals {
         let texts = |kind: PrincipalKind| kinds.get(&kind).map(|texts| texts.0.as_slice()).unwrap_or_default();
         let named = match principal {
             Principal::Account(account) => texts(PrincipalKind::Aws).iter().any(|text| is_account(text, account)),
+            Principal::Identity(account) => texts(PrincipalKind::Aws).contains(&identity_arn(account)),
             Principal::Service(service) => texts(PrincipalKind::Service).iter().any(|text| text == service),
             Principal::Anonymous => false,
         };
@@ -417,6 +431,11 @@ fn root_arn(account: &str) -> String {
 /// The user whom every key of an account is of.
 pub(super) fn user_arn(account: &str) -> String {
     format!("arn:aws:iam::{account}:user/sandbox")
+}
+
+/// The user who may do what the attached policy says.
+pub(super) fn identity_arn(account: &str) -> String {
+    format!("arn:aws:iam::{account}:user/identity")
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ use http::HeaderValue;
 
 use super::call::Call;
 use super::error::{Error, Reply};
-use super::policy::{Attempt, Decision, Policy, Principal, user_arn};
+use super::policy::{Attempt, Decision, Policy, Principal};
+use super::rights;
 use super::tags::Tags;
 use super::wire::REQUEST;
 use crate::state::Transaction;
@@ -156,31 +157,28 @@ impl<'a> On<'a> {
     /// The owner may do everything but what the policy denies, others only what it allows
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-s3-evaluates-access-control.html>.
     fn authorize(&self, action: &str, key: &str) -> Result<(), Error> {
-        let account = self.call.caller.account.as_deref();
-        let user = account.map(user_arn).unwrap_or_default();
-        let mut context = vec![("aws:SecureTransport", "true"), ("aws:SourceIp", "127.0.0.1")];
-        context.extend(
-            account
-                .into_iter()
-                .flat_map(|account| [("aws:PrincipalArn", user.as_str()), ("aws:PrincipalAccount", account)]),
-        );
+        let caller = &self.call.caller;
+        let user = caller.user();
+        let mut context = rights::context(caller, &user);
         context.extend(self.call.field("prefix").map(|prefix| ("s3:prefix", prefix)));
-        let principal = account.map_or(Principal::Anonymous, Principal::Account);
         let resource = arn(&self.name, key);
-        let attempt = Attempt { principal, action, resource: &resource, context };
-        let owns = account == Some(self.bucket.owner.as_str());
-        match self.decided(&attempt) {
-            Decision::Allow => Ok(()),
-            Decision::Silent if owns => Ok(()),
-            Decision::Silent | Decision::Deny => Err(denied_to(&user, action, &resource)),
-        }
+        let attempt = Attempt { principal: caller.principal(), action, resource: &resource, context };
+        let owns = caller.account.as_ref() == Some(&self.bucket.owner);
+        rights::decide(self.call, &attempt, self.decided(&attempt), owns)
+    }
+
+    /// "To delete an object from a bucket, you must always specify the s3:DeleteObject permission", also for a version
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
+    fn may_delete(&self, key: &str) -> Result<(), Error> {
+        rights::need(self.call, "s3:DeleteObject", &arn(&self.name, key))
     }
 
     fn decided(&self, attempt: &Attempt<'_>) -> Decision {
         let policy = self.bucket.policy.as_deref().and_then(Policy::attached);
         let Some(policy) = policy else { return Decision::Silent };
         let decision = policy.decide(attempt);
-        let outsider = attempt.principal != Principal::Account(&self.bucket.owner);
+        let owner = self.bucket.owner.as_str();
+        let outsider = ![Principal::Account(owner), Principal::Identity(owner)].contains(&attempt.principal);
         // "Restrict public buckets": <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>.
         let restricted = self.bucket.public_access_block.is_some_and(|block| block.restrict_public_buckets);
         if outsider && restricted && policy.is_public() && decision == Decision::Allow {
@@ -206,12 +204,4 @@ fn versioned(action: &str) -> &str {
 
 fn denied() -> Error {
     Error::new(403, "AccessDenied", "Access Denied")
-}
-
-fn denied_to(user: &str, action: &str, resource: &str) -> Error {
-    if user.is_empty() {
-        return denied();
-    }
-    let message = format!("User: {user} is not authorized to perform: {action} on resource: \"{resource}\"");
-    Error::new(403, "AccessDenied", message)
 }

@@ -7,7 +7,8 @@ mod receive;
 
 use super::call::Call;
 use super::error::{Error, Reply};
-use super::policy::{Attempt, Decision, Policy, Principal, user_arn};
+use super::policy::{Attempt, Decision, Policy, Principal};
+use super::rights;
 use super::tags::Tags;
 use crate::propagation::Propagating;
 use crate::state::Transaction;
@@ -94,18 +95,14 @@ pub(super) fn forget(state: &mut Transaction<'_>, arn: &str, id: &str) -> Result
 
 /// Whether the caller may: everything in its own account but what the policy denies, else what the policy allows.
 fn authorize(call: &Call<'_>, queue: &Queue, arn: &str, account: &str) -> Result<(), Error> {
-    let caller = call.caller.account()?;
-    let user = user_arn(caller);
-    let context =
-        vec![("aws:PrincipalArn", user.as_str()), ("aws:PrincipalAccount", caller), ("aws:SecureTransport", "true")];
-    let attempt = Attempt { principal: Principal::Account(caller), action: &call.operation, resource: arn, context };
+    let (owns, user) = (call.caller.account()? == account, call.caller.user());
+    let tags = queue.tags.written().iter().map(|(key, value)| (format!("aws:ResourceTag/{key}"), value));
+    let tags: Vec<_> = tags.collect();
+    let mut context = rights::context(&call.caller, &user);
+    context.extend(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let attempt = Attempt { principal: call.caller.principal(), action: &call.operation, resource: arn, context };
     let decision = queue.policy.written().as_deref().map_or(Decision::Silent, |policy| decided(policy, &attempt));
-    if decision == Decision::Allow || (decision == Decision::Silent && caller == account) {
-        return Ok(());
-    }
-    let action = call.operation.to_ascii_lowercase();
-    let message = format!("User: {user} is not authorized to perform: {action} on resource: {arn}");
-    Err(Error::new(403, "AccessDenied", message))
+    rights::decide(call, &attempt, decision, owns)
 }
 
 fn decided(policy: &str, attempt: &Attempt<'_>) -> Decision {

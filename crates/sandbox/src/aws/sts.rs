@@ -2,7 +2,6 @@
 
 use super::call::Call;
 use super::error::{Error, Reply};
-use super::policy::user_arn;
 use super::query::{Form, answer, element};
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -19,7 +18,7 @@ fn get_caller_identity(call: &Call<'_>) -> Reply {
     Form::of(call).end()?;
     let account = call.caller.account()?;
     let identity = [
-        element("Arn", &user_arn(account)),
+        element("Arn", &call.caller.user()),
         element("UserId", &format!("AIDA{account}SANDBOX")),
         element("Account", account),
     ];

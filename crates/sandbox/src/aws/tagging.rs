@@ -6,7 +6,7 @@ use super::call::Call;
 use super::error::{Error, Reply};
 use super::json;
 use super::tags::Tags;
-use super::{s3, sqs};
+use super::{rights, s3, sqs};
 use crate::state::Transaction;
 
 pub(super) fn serve(call: &Call<'_>) -> Reply {
@@ -47,6 +47,7 @@ struct Tag {
 fn get_resources(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: GetResources = json::input(call)?;
     let account = call.caller.account()?;
+    rights::need(call, "tag:GetResources", "*")?;
     let mut resources = s3::tagged(state, call, account)?;
     resources.extend(sqs::tagged(state, call, account)?);
     let left = left(state, call, account)?.into_iter();

@@ -1,7 +1,7 @@
 //! Patterns with `*` (any text) and `?` (any letter).
 
 /// Whether a text is of a pattern.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut of) = (0, 0);
     // Where the last star is, and how much of the text it stands for so far.

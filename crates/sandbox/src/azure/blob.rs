@@ -106,7 +106,10 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
     };
     known(call, &HEADERS, &FIELDS)?;
     let public = is_public(state, &place, name)?;
-    let account = data_access::permit(state, call, &place, Need { queue: false, permission: *permission, public })?;
+    // <https://learn.microsoft.com/rest/api/storageservices/delete-blob#permissions>
+    let of_version = name == "DeleteBlob" && call.field("versionid").is_some();
+    let permission = if of_version { 'x' } else { *permission };
+    let account = data_access::permit(state, call, &place, Need { queue: false, permission, public })?;
     lease::permit(state, call, &account, &place, name)?;
     match name {
         "ListContainers" => service::list(state, call, &account),

@@ -13,7 +13,9 @@ use time::format_description::well_known::{Rfc2822, Rfc3339};
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::wire::REQUEST;
 use crate::clock::date;
+use crate::identities::Identities;
 use crate::layer::FaultLayer;
+use crate::world::World;
 
 /// Where the servers listen.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +35,14 @@ pub(super) struct Call<'a> {
     pub(super) now_ms: u64,
     pub(super) addresses: Addresses,
     faults: &'a FaultLayer,
+    pub(super) identities: &'a Identities,
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(request: &'a Request<Bytes>, addresses: Addresses, now_ms: u64, faults: &'a FaultLayer) -> Self {
+    pub(super) fn new(request: &'a Request<Bytes>, addresses: Addresses, now_ms: u64, world: &'a World) -> Self {
         let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
         let query = query.map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned())).collect();
-        Self { request, query, now_ms, addresses, faults }
+        Self { request, query, now_ms, addresses, faults: &world.faults, identities: &world.identities }
     }
 
     pub(super) fn method(&self) -> &Method {

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use crate::azure::accounts::{self, Account};
 use crate::azure::call::{Call, milliseconds};
 use crate::azure::refusal::Refusal;
-use crate::azure::{authorization, login};
+use crate::azure::{authorization, login, rights};
 use crate::state::Transaction;
 
 /// What a path of the storage services names, the account first.
@@ -122,7 +122,12 @@ fn token(
     } else {
         format!("{}/{collection}/{}", account.id, place.container)
     };
-    if authorization::permits(state, call, &claims.oid, &id, need.queue, need.permission)? {
+    let by_role = rights::permits_data(call, &claims.oid, need.queue, need.permission, &id);
+    let permitted = match by_role {
+        Some(permitted) => permitted,
+        None => authorization::permits(state, call, &claims.oid, &id, need.queue, need.permission)?,
+    };
+    if permitted {
         return Ok(());
     }
     let message = "This request is not authorized to perform this operation using this permission.";

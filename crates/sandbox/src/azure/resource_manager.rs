@@ -7,7 +7,7 @@ use crate::azure::refusal::{Refusal, Served};
 use crate::azure::target::{Kind, Shape, Target};
 use crate::azure::{
     accounts, authorization, blob_services, containers, event_subscriptions, locks, login, operations, queues,
-    resource_groups, resources, shares_and_tables, subscriptions, system_topics,
+    resource_groups, resources, rights, shares_and_tables, subscriptions, system_topics,
 };
 use crate::state::Transaction;
 
@@ -25,9 +25,10 @@ const FIELDS: [&str; 11] =
     ["api-version", "$filter", "$top", "$skiptoken", "$maxpagesize", "$expand", "monitor", "t", "c", "s", "h"];
 
 pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>) -> Served {
-    login::claims(call, &AUDIENCES)?;
+    let claims = login::claims(call, &AUDIENCES)?;
     query(call)?;
     let target = Target::parse(call.method(), call.request.uri().path());
+    rights::permit(call, &claims.oid, &target)?;
     if target.kind != Kind::Subscriptions || target.shape == Shape::Resource {
         subscriptions::existing(state, &target.subscription)?;
     }

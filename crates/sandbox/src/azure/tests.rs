@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Clock;
+use crate::identities::Identities;
 use crate::layer::FaultLayer;
 use crate::state::Store;
 
@@ -43,7 +44,12 @@ impl Rig {
     fn furnished(delays: &[(&str, u64)]) -> Self {
         let faults = Arc::new(FaultLayer::default());
         let rig = Self {
-            world: World { store: Store::in_memory(), faults, clock: Clock::default(), aws_secret: String::new() },
+            world: World {
+                store: Store::in_memory(),
+                faults,
+                clock: Clock::default(),
+                identities: Identities::default(),
+            },
         };
         start(&rig.world).unwrap();
         rig.ok("PUT", GROUP, &json!({"location": "westeurope"}));
@@ -71,7 +77,7 @@ impl Rig {
         let request = request.body(body).unwrap();
         let here = SocketAddr::from(([127, 0, 0, 1], 1));
         let addresses = Addresses { resource_manager: here, blob: here, queue: here };
-        let call = Call::new(&request, addresses, self.world.clock.now_ms(), &self.world.faults);
+        let call = Call::new(&request, addresses, self.world.clock.now_ms(), &self.world);
         let wire = AzureWire { endpoint: Endpoint::ResourceManager };
         let served = self.world.store.transaction(|state| resource_manager::serve(state, &call));
         let answer = served.unwrap_or_else(|refusal| refusal.phrased(wire, "arm:x"));

@@ -1,9 +1,5 @@
 //! Details of errors that say more than their code <https://cloud.google.com/apis/design/errors#error_details>.
 
-use data_encoding::BASE64_NOPAD;
-use googleapis_tonic_google_storage_v2::google::rpc::precondition_failure::Violation;
-use googleapis_tonic_google_storage_v2::google::rpc::{ErrorInfo, PreconditionFailure, Status};
-use prost::Message;
 use serde_json::{Value, json};
 
 /// What a fault's code stands for, where it is no code of a protocol's.
@@ -61,16 +57,6 @@ impl<'a> Special<'a> {
             }]),
         }
     }
-
-    /// As gRPC has it, in `grpc-status-details-bin`.
-    pub(super) fn header(self, code: u8, message: &str) -> String {
-        let detail = match self {
-            Self::Disabled { service } => packed("ErrorInfo", &disabled(service)),
-            Self::Constraint(constraint) => packed("PreconditionFailure", &violated(constraint)),
-        };
-        let status = Status { code: i32::from(code), message: message.to_owned(), details: vec![detail] };
-        BASE64_NOPAD.encode(&status.encode_to_vec())
-    }
 }
 
 fn service_of(operation: &str) -> &'static str {
@@ -80,22 +66,4 @@ fn service_of(operation: &str) -> &'static str {
         Some("resourcemanager") => "cloudresourcemanager.googleapis.com",
         _ => "storage.googleapis.com",
     }
-}
-
-fn packed(name: &str, message: &impl Message) -> prost_types::Any {
-    prost_types::Any { type_url: format!("type.googleapis.com/google.rpc.{name}"), value: message.encode_to_vec() }
-}
-
-fn disabled(service: &str) -> ErrorInfo {
-    let metadata = [("service".to_owned(), service.to_owned())].into();
-    ErrorInfo { reason: "SERVICE_DISABLED".to_owned(), domain: "googleapis.com".to_owned(), metadata }
-}
-
-fn violated(constraint: &str) -> PreconditionFailure {
-    let violation = Violation {
-        r#type: constraint.to_owned(),
-        subject: "orgpolicy:projects/_".to_owned(),
-        description: "not allowed".to_owned(),
-    };
-    PreconditionFailure { violations: vec![violation] }
 }

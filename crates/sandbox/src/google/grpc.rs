@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderValue, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use prost::Message;
 
-use super::details::Special;
 use super::refusal::{Kind, Refusal, number};
 use crate::emulator::Trailers;
 
@@ -52,15 +51,6 @@ pub(super) fn refused(code: &str, message: &str) -> Response<Bytes> {
     headers.extend(
         HeaderValue::from_str(&message).ok().map(|value| (http::HeaderName::from_static("grpc-message"), value)),
     );
-    response
-}
-
-/// The same with details <https://grpc.io/docs/guides/error/#richer-error-model>.
-pub(super) fn detailed(special: Special<'_>, message: &str) -> Response<Bytes> {
-    let mut response = refused(special.code(), message);
-    let details = special.header(number(special.code()).unwrap_or(2), message);
-    let value = HeaderValue::from_str(&details).ok();
-    response.headers_mut().extend(value.map(|value| (http::HeaderName::from_static("grpc-status-details-bin"), value)));
     response
 }
 

@@ -106,10 +106,6 @@ const ROUTES: &[(&str, &str, &str)] = &[
 pub(super) fn route(request: &Request<Bytes>) -> Route {
     let (method, path) = (request.method(), request.uri().path());
     if let Some((service, method)) = grpc(request) {
-        let service = match service {
-            "google.storage.v2.Storage" | "google.storage.control.v2.StorageControl" => "storage",
-            other => other,
-        };
         return Route { operation: format!("{service}:{method}"), names: Vec::new() };
     }
     let listed = ROUTES.iter().filter(|(verb, _, _)| method == verb).find_map(|(_, pattern, operation)| {
@@ -222,13 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_both_storage_services_have_one_prefix() {
+    fn calls_over_grpc_have_the_name_of_their_service() {
         let called = |path: &str| {
             let request = Request::post(path).header("content-type", "application/grpc");
             route(&request.body(Bytes::new()).unwrap()).operation
         };
-        assert_eq!(called("/google.storage.v2.Storage/CreateBucket"), "storage:CreateBucket");
-        assert_eq!(called("/google.storage.control.v2.StorageControl/SetIamPolicy"), "storage:SetIamPolicy");
+        assert_eq!(called("/google.storage.v2.Storage/GetBucket"), "google.storage.v2.Storage:GetBucket");
         assert_eq!(called("/google.pubsub.v1.Subscriber/Pull"), "google.pubsub.v1.Subscriber:Pull");
     }
 }

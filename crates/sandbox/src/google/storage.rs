@@ -1,12 +1,10 @@
-//! Cloud Storage: one state behind its gRPC, JSON and XML APIs.
+//! Cloud Storage: one state behind its JSON and XML APIs.
 
 pub(super) mod bucket;
-pub(super) mod bucket_grpc;
 pub(super) mod bucket_json;
 pub(super) mod cors;
 pub(super) mod notification;
 pub(super) mod object;
-pub(super) mod object_grpc;
 pub(super) mod object_json;
 pub(super) mod reach;
 pub(super) mod upload;

@@ -8,23 +8,22 @@ mod project;
 mod pubsub;
 mod xml;
 
-use std::collections::BTreeMap;
-
-use googleapis_tonic_google_storage_v2::google::iam::v1 as iam;
-use googleapis_tonic_google_storage_v2::google::storage::v2 as api;
 use prost::Message;
-use prost_types::Duration as Seconds;
 use serde_json::json;
 
 use super::*;
 use crate::clock::Clock;
 use crate::emulator::Trailers;
+use crate::identities::Identities;
 use crate::layer::FaultLayer;
 use crate::state::Store;
 
 const SERVER: &str = "wandb@acme-ml.iam.gserviceaccount.com";
 const TOPIC: &str = "/v1/projects/acme-ml/topics/files";
 const SUBSCRIPTION: &str = "/v1/projects/acme-ml/subscriptions/files";
+const BUCKETS: &str = "/storage/v1/b?project=acme-ml";
+const BUCKET: &str = "/storage/v1/b/acme-files";
+const POLICY: &str = "/storage/v1/b/acme-files/iam";
 const CONFIGS: &str = "/storage/v1/b/acme-files/notificationConfigs";
 
 struct Rig {
@@ -37,8 +36,12 @@ type Status = (u16, String);
 impl Rig {
     fn new() -> Self {
         let faults = Arc::new(FaultLayer::default());
-        let world =
-            Arc::new(World { store: Store::in_memory(), faults, clock: Clock::default(), aws_secret: String::new() });
+        let world = Arc::new(World {
+            store: Store::in_memory(),
+            faults,
+            clock: Clock::default(),
+            identities: Identities::default(),
+        });
         let google = Google::new(world).unwrap();
         seed(&google.world, "acme-ml", Some(SERVER)).unwrap();
         seed(&google.world, "other-team", None).unwrap();
@@ -95,20 +98,17 @@ impl Rig {
         (status, answer["error"]["message"].as_str().unwrap_or_default().to_owned())
     }
 
-    fn grpc<A: Message + Default>(&self, method: &str, message: &impl Message) -> Result<A, Status> {
-        let service = if ["Pull", "Acknowledge", "ModifyAckDeadline"].contains(&method) {
-            "google.pubsub.v1.Subscriber"
-        } else if method.ends_with("Policy") || method.ends_with("Permissions") {
-            "google.storage.control.v2.StorageControl"
-        } else {
-            "google.storage.v2.Storage"
-        };
-        let message = message.encode_to_vec();
+    /// A call of gRPC with these bytes as its message.
+    fn framed(&self, method: &str, message: Vec<u8>) -> Response<Bytes> {
         let mut body = vec![0];
         body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
         body.extend(message);
-        let request = Request::post(format!("/{service}/{method}")).header("content-type", "application/grpc");
-        let answer = self.raw(request.body(Bytes::from(body)).unwrap());
+        let path = format!("/google.pubsub.v1.Subscriber/{method}");
+        self.raw(Request::post(path).header("content-type", "application/grpc").body(Bytes::from(body)).unwrap())
+    }
+
+    fn grpc<A: Message + Default>(&self, method: &str, message: &impl Message) -> Result<A, Status> {
+        let answer = self.framed(method, message.encode_to_vec());
         assert_eq!(answer.status(), 200);
         if let Some(Trailers(trailers)) = answer.extensions().get() {
             assert_eq!(trailers["grpc-status"], "0");
@@ -118,8 +118,20 @@ impl Rig {
         Err((text("grpc-status").parse().unwrap(), text("grpc-message")))
     }
 
-    fn bucket(&self) -> api::Bucket {
-        self.grpc("GetBucket", &api::GetBucketRequest { name: name("acme-files"), ..Default::default() }).unwrap()
+    fn bucket(&self) -> Value {
+        self.ok("GET", BUCKET, &json!(null))
+    }
+
+    /// The bucket's policy, conditions included.
+    fn policy(&self) -> Value {
+        self.ok("GET", &format!("{POLICY}?optionsRequestedPolicyVersion=3"), &json!(null))
+    }
+
+    /// The same with one more binding.
+    fn policy_with(&self, binding: Value) -> Value {
+        let mut policy = self.policy();
+        policy["bindings"].as_array_mut().unwrap().push(binding);
+        policy
     }
 
     fn upload(&self, path: &str, content: &'static str) -> Value {
@@ -134,10 +146,6 @@ impl Rig {
     }
 }
 
-fn name(bucket: &str) -> String {
-    format!("projects/_/buckets/{bucket}")
-}
-
 fn notification() -> Value {
     json!({
         "topic": "//pubsub.googleapis.com/projects/acme-ml/topics/files",
@@ -146,50 +154,28 @@ fn notification() -> Value {
     })
 }
 
-fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-}
-
-fn creating(bucket_id: &str, bucket: api::Bucket) -> api::CreateBucketRequest {
-    let bucket = api::Bucket { project: "projects/acme-ml".to_owned(), ..bucket };
-    api::CreateBucketRequest {
-        parent: "projects/_".to_owned(),
-        bucket_id: bucket_id.to_owned(),
-        bucket: Some(bucket),
-        ..Default::default()
-    }
-}
-
-fn designed() -> api::Bucket {
-    let uniform = api::bucket::iam_config::UniformBucketLevelAccess { enabled: true, lock_time: None };
-    api::Bucket {
-        location: "eu".to_owned(),
-        labels: labels(&[("provision-deployment", "wandb"), ("team", "ml")]),
-        cors: vec![api::bucket::Cors {
-            origin: vec!["https://wandb.example.com".to_owned()],
-            method: vec!["GET".to_owned(), "PUT".to_owned()],
-            response_header: vec!["*".to_owned()],
-            max_age_seconds: 3000,
+/// A bucket with something in every field that is served.
+fn designed() -> Value {
+    json!({
+        "name": "acme-files",
+        "location": "eu",
+        "labels": { "provision-deployment": "wandb", "team": "ml" },
+        "cors": [{
+            "origin": ["https://wandb.example.com"],
+            "method": ["GET", "PUT"],
+            "responseHeader": ["*"],
+            "maxAgeSeconds": 3000,
         }],
-        soft_delete_policy: Some(api::bucket::SoftDeletePolicy {
-            retention_duration: Some(Seconds { seconds: 8 * 86_400, nanos: 0 }),
-            effective_time: None,
-        }),
-        iam_config: Some(api::bucket::IamConfig {
-            uniform_bucket_level_access: Some(uniform),
-            public_access_prevention: "enforced".to_owned(),
-        }),
-        ..Default::default()
-    }
-}
-
-fn policy_of(rig: &Rig) -> iam::Policy {
-    let options = Some(iam::GetPolicyOptions { requested_policy_version: 3 });
-    rig.grpc("GetIamPolicy", &iam::GetIamPolicyRequest { resource: name("acme-files"), options }).unwrap()
-}
-
-fn setting(policy: iam::Policy) -> iam::SetIamPolicyRequest {
-    iam::SetIamPolicyRequest { resource: name("acme-files"), policy: Some(policy), update_mask: None }
+        "encryption": { "defaultKmsKeyName": "projects/p/locations/eu/keyRings/r/cryptoKeys/k" },
+        "versioning": { "enabled": true },
+        "softDeletePolicy": { "retentionDurationSeconds": "691200" },
+        "iamConfiguration": {
+            "uniformBucketLevelAccess": { "enabled": true },
+            "publicAccessPrevention": "enforced",
+        },
+        "billing": { "requesterPays": true },
+        "ipFilter": { "mode": "Enabled", "publicNetworkSource": { "allowedIpCidrRanges": ["10.0.0.0/8"] } },
+    })
 }
 
 #[test]
@@ -206,19 +192,13 @@ fn what_is_not_served_is_refused_by_its_name() {
         let (status, message) = rig.refused(method, path, &json!(null));
         assert!(status == 501 && message.contains(operation), "{status} {message}");
     }
-    let (code, message) = rig.grpc::<()>("ComposeObject", &()).unwrap_err();
-    assert!(code == 12 && message.contains("storage:ComposeObject"), "{code} {message}");
+    let (code, message) = rig.grpc::<()>("Seek", &()).unwrap_err();
+    assert!(code == 12 && message.contains("google.pubsub.v1.Subscriber:Seek"), "{code} {message}");
 }
 
 #[test]
 fn field_that_a_message_does_not_have_is_refused() {
     let rig = Rig::furnished();
-    // Field 99, a number, after the name.
-    let mut message = api::GetBucketRequest { name: name("acme-files"), ..Default::default() }.encode_to_vec();
-    message.extend([0x98, 0x06, 0x01]);
-    let mut body = vec![0, 0, 0, 0, u8::try_from(message.len()).unwrap()];
-    body.extend(message);
-    let request = Request::post("/google.storage.v2.Storage/GetBucket").header("content-type", "application/grpc");
-    let answer = rig.raw(request.body(Bytes::from(body)).unwrap());
-    assert_eq!(answer.headers()["grpc-status"], "3");
+    // Field 99, a number.
+    assert_eq!(rig.framed("Pull", vec![0x98, 0x06, 0x01]).headers()["grpc-status"], "3");
 }

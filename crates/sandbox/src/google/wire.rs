@@ -13,10 +13,10 @@ use crate::emulator::Wire;
 ///
 /// | operations | protocol |
 /// |---|---|
-/// | `storage:CreateBucket` | gRPC, both services of Cloud Storage |
 /// | `storage.json:buckets.insert`, `storage.json:notificationConfigs.insert` | Cloud Storage's JSON API |
 /// | `storage.xml:PutObject`, `storage.xml:PreflightRequest` | Cloud Storage's XML API |
 /// | `pubsub:CreateTopic`, `iam:SetIamPolicy`, `resourcemanager:GetProject` | REST |
+/// | `google.pubsub.v1.Subscriber:Pull` | gRPC |
 ///
 /// The code of an error is a canonical one (`ABORTED`), in the JSON API a reason (`conditionNotMet`), in the XML API a
 /// code of its own (`AccessDenied`). Two more are known, whose errors have details: `SERVICE_DISABLED` and the name of a
@@ -86,7 +86,7 @@ pub(super) fn refused(operation: &str, refusal: &Refusal) -> Response<Bytes> {
 fn detailed(operation: &str, status: u16, special: Special<'_>, message: &str) -> Response<Bytes> {
     let errors = json!([{ "message": message, "domain": "global", "reason": special.reason() }]);
     match Protocol::of(operation) {
-        Protocol::Grpc => grpc::detailed(special, message),
+        Protocol::Grpc => grpc::refused(special.code(), message),
         Protocol::StorageXml => storage_xml(status, "AccessDenied", message),
         Protocol::StorageJson => json_answer(
             status,
@@ -182,17 +182,17 @@ mod tests {
     #[test]
     fn reading_operations_are_told_from_writing_ones() {
         let reads = [
-            "storage:GetBucket",
-            "storage:ListObjects",
-            "storage:TestIamPermissions",
+            "storage.json:buckets.list",
             "storage.json:buckets.getIamPolicy",
+            "storage.json:buckets.testIamPermissions",
             "storage.json:projects.serviceAccount.get",
             "storage.xml:PreflightRequest",
             "pubsub:ListTopics",
             "iam:SignBlob",
         ];
         let writes = [
-            "storage:SetIamPolicy",
+            "storage.json:buckets.setIamPolicy",
+            "storage.json:buckets.patch",
             "storage.json:notificationConfigs.insert",
             "storage.xml:PutObject",
             "pubsub:Pull",
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn one_refusal_has_the_form_of_each_protocol() {
         let refusal = Refusal::new(Kind::Stale, "100% stale\u{fc}");
-        let grpc = refused("storage:UpdateBucket", &refusal);
+        let grpc = refused("google.pubsub.v1.Subscriber:Pull", &refusal);
         assert_eq!((grpc.status().as_u16(), &grpc.headers()["grpc-status"]), (200, &http::HeaderValue::from(9)));
         assert_eq!(grpc.headers()["grpc-message"], "100%25 stale%C3%BC");
         let json = refused("storage.json:buckets.patch", &refusal);
@@ -219,9 +219,11 @@ mod tests {
 
     #[test]
     fn injected_error_names_its_code_by_status_where_it_is_no_code_of_the_protocol() {
-        let grpc = GoogleWire.error("storage:GetBucket", 503, "backendError", "");
+        let pull = "google.pubsub.v1.Subscriber:Pull";
+        let grpc = GoogleWire.error(pull, 503, "backendError", "");
         assert_eq!(grpc.headers()["grpc-status"], "14");
-        assert_eq!(GoogleWire.throttled("storage:GetBucket").headers()["grpc-status"], "8");
+        assert_eq!(GoogleWire.throttled(pull).headers()["grpc-status"], "8");
         assert_eq!(GoogleWire.throttled("pubsub:GetTopic").status(), 429);
+        assert_eq!(GoogleWire.throttled("storage.json:buckets.get").status(), 429);
     }
 }

@@ -50,6 +50,15 @@ impl Security {
         }
     }
 
+    /// What is closed, and whether the server's key is good for anything.
+    pub(super) fn in_words(&self) -> String {
+        let public = if self.public_blobs { "public blobs" } else { "no public blobs" };
+        let https = if self.https_only { "HTTPS only" } else { "HTTP too" };
+        let keys = self.shared_keys.map(|on| if on { "account keys on" } else { "account keys off" });
+        let tls = format!("{} or later", self.least_tls.replace("TLS", "TLS ").replace('_', "."));
+        [Some(public), Some(https), Some(tls.as_str()), keys].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     /// As the service spells it: a harder least version of TLS and the firewall's other rules stay as they were found, and a
     /// network that is as desired is not written at all. Nothing is found of an account that is to be made.
     pub(super) fn properties(&self, found: Option<&AccountProperties>) -> Value {

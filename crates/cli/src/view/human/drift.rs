@@ -3,11 +3,12 @@
 use anstyle::{AnsiColor, Style};
 use provision_core::change_set::{Change, ChangeSet};
 
-use super::change_set::{identity, place, styled, warnings};
+use super::change_set::{place, styled, warnings};
+use super::head;
 use super::layout::{Line, fitted};
 use crate::arguments::quoted;
-use crate::view::report::{Row, Rule, rows};
-use crate::view::words::verdict;
+use crate::view::report::{Row, Rule, counts, is_mendable, rows};
+use crate::view::words::{finish_destroy, verdict};
 
 /// What it comes to, alone.
 pub(crate) fn brief(set: &ChangeSet) -> String {
@@ -25,15 +26,15 @@ pub(crate) fn text(set: &ChangeSet, flags: &str) -> String {
     for change in &set.changes {
         let its: Vec<_> = rows.iter().filter(|row| is_of(row, change)).collect();
         if !its.is_empty() {
-            lines.push(head(set, change));
-            lines.extend(its.into_iter().map(|row| line(set, change, row)));
+            lines.push(resource(change, &its));
+            lines.extend(its.into_iter().map(|row| line(change, row)));
         }
     }
     let others = rows.iter().filter(|row| !set.changes.iter().any(|change| is_of(row, change)));
-    lines.extend(others.filter(|row| row.rule != Rule::Warning).map(|row| Line { text: alone(row), hang: 4 }));
+    lines.extend(others.filter(|row| row.rule != Rule::Warning).map(|row| Line::new(alone(row), 4)));
     let warnings = warnings(set);
     let gap = if lines.is_empty() { "" } else { "\n" };
-    format!("{}\n{}{gap}{warnings}{last}", identity(set), fitted(&lines))
+    format!("{}\n{}{gap}{warnings}{last}", head::of_drift(set), fitted(&lines))
 }
 
 /// Whether a row is told under that resource.
@@ -41,20 +42,20 @@ fn is_of(row: &Row<'_>, change: &Change) -> bool {
     row.address == change.address.as_str() && row.rule != Rule::LeftOver
 }
 
-fn head(set: &ChangeSet, change: &Change) -> Line {
-    let text = format!("{} `{}` ({}){}", change.kind, change.name, change.address, place(set, change.line));
-    Line { text, hang: 4 }
+/// The resource, with the line of the first thing that is told of it.
+fn resource(change: &Change, rows: &[&Row<'_>]) -> Line {
+    let line = rows.iter().find_map(|row| row.line).or(change.line);
+    Line { text: format!("{} `{}`", change.kind, change.name), hang: 4, end: place(line) }
 }
 
-fn line(set: &ChangeSet, change: &Change, row: &Row<'_>) -> Line {
+fn line(change: &Change, row: &Row<'_>) -> Line {
     let text = match row.rule {
         Rule::Refused => row.what.clone(),
         // The resource as a whole stands above.
         _ if row.what.starts_with(&format!("{} `", change.kind)) => row.why.clone(),
         _ => row.text(),
     };
-    let place = place(set, row.line.filter(|line| Some(*line) != change.line));
-    Line { text: format!("  {}{place}", styled(color(row.rule), &format!("{} {text}", sign(row.rule)))), hang: 4 }
+    Line::new(format!("  {}", styled(color(row.rule), &format!("{} {text}", sign(row.rule)))), 4)
 }
 
 fn alone(row: &Row<'_>) -> String {
@@ -78,25 +79,13 @@ const fn color(rule: Rule) -> Style {
 
 /// The last line: what it comes to, how often, and the command that mends it.
 fn summary(set: &ChangeSet, rows: &[Row<'_>], flags: &str) -> String {
-    let resources = |rule: Rule| {
-        let mut addresses: Vec<_> = rows.iter().filter(|row| row.rule == rule).map(|row| row.address).collect();
-        if rule != Rule::LeftOver {
-            addresses.dedup();
+    let counts = counts(set, rows);
+    let mend = match is_mendable(set, rows) {
+        true => {
+            let apply =
+                format!("To put it right: provision {} apply {}{flags}", set.cloud, quoted(&set.plan_file.name));
+            [Some(apply), finish_destroy(set, flags)].into_iter().flatten().map(|line| format!("\n{line}")).collect()
         }
-        addresses.len()
-    };
-    let counted = Rule::ALL.into_iter().filter(|rule| *rule != Rule::Warning);
-    let counts = counted.map(|rule| (resources(rule), rule.counted())).filter(|(count, _)| *count > 0);
-    let counts: Vec<_> = counts.map(|(count, counted)| format!("{count} {counted}")).collect();
-    // What is nowhere, or only pending, is counted by its verdict.
-    let counts = match set.has_drift() || !set.unknowns().is_empty() || resources(Rule::LeftOver) > 0 {
-        true => format!(" ({})", counts.join(", ")),
-        false => String::new(),
-    };
-    let may_mend = set.changes.iter().all(|change| change.refusal.is_none()) && set.blockers().is_empty();
-    let mends = [Rule::Changed, Rule::Missing, Rule::NotApplied].iter().any(|rule| resources(*rule) > 0);
-    let mend = match mends && may_mend {
-        true => format!("\nTo put it right: provision {} apply {}{flags}", set.cloud, quoted(&set.plan_file.name)),
         false => String::new(),
     };
     format!("{}: {}{counts}{mend}", set.deployment, verdict(set))

@@ -1,6 +1,8 @@
 //! A run as it happens: live rows on a terminal, one line an event elsewhere.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,37 +11,89 @@ use provision_core::ErrorKind;
 use provision_core::event::{Event, EventSink};
 use provision_core::printable::harmless;
 
+use super::layout::wrapped;
 use crate::view;
 use crate::view::words::{looking, past, settling};
 
 /// How often a row's spinner and time move on.
 const TICK: Duration = Duration::from_millis(100);
 
+/// The columns of a terminal that does not tell.
+const DEFAULT_WIDTH: usize = 80;
+
 /// A row for each operation in flight, with what it waits for and for how long; what ended scrolls away above them.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     all: MultiProgress,
-    rows: Mutex<BTreeMap<usize, ProgressBar>>,
+    of_operations: Mutex<BTreeMap<usize, ProgressBar>>,
+    interrupted: AtomicBool,
 }
 
+/// How a run is shown.
+pub(crate) enum Progress {
+    Rows(Rows),
+    Lines(Lines),
+}
+
+impl Progress {
+    /// Nothing goes on any more: what a run that was cut off left on the screen goes too.
+    pub(crate) fn end(&self) {
+        if let Self::Rows(rows) = self {
+            rows.clear();
+        }
+    }
+}
+
+impl EventSink for Progress {
+    fn emit(&self, event: Event) {
+        match self {
+            Self::Rows(rows) => rows.emit(event),
+            Self::Lines(lines) => lines.emit(event),
+        }
+    }
+}
+
+/// Takes the cursor back up from the `^C` that the terminal itself has put below the rows: they end at its right edge. A signal
+/// that was not typed costs the line above them.
+const BEFORE_THE_ECHO: &str = "\r\u{1b}[K\u{1b}[1A";
+
 impl Rows {
+    /// Take away the rows that are left.
+    fn clear(&self) {
+        let rows = std::mem::take(&mut *self.of_operations.lock().unwrap_or_else(PoisonError::into_inner));
+        if !rows.is_empty() && self.interrupted.load(Ordering::Relaxed) {
+            self.step_over_echo(&rows);
+        }
+        rows.values().for_each(ProgressBar::finish_and_clear);
+        let _ = self.all.clear();
+    }
+
+    /// The rows stand still meanwhile.
+    fn step_over_echo(&self, rows: &BTreeMap<usize, ProgressBar>) {
+        self.interrupted.store(true, Ordering::Relaxed);
+        if !rows.is_empty() {
+            // A terminal that has gone away is no failure of the run.
+            let _ = std::io::stderr().write_all(BEFORE_THE_ECHO.as_bytes());
+        }
+    }
+
     fn begin(&self, id: usize, text: String) {
         // A template that is a constant of ours is valid.
-        let style = ProgressStyle::with_template("  {spinner} {prefix} ({elapsed}) {wide_msg}");
+        let style = ProgressStyle::with_template("  {spinner} {prefix} ({elapsed}){msg}");
         let row = ProgressBar::new_spinner().with_prefix(text);
         let row = self.all.add(style.map_or(row.clone(), |style| row.with_style(style)));
         row.enable_steady_tick(TICK);
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(id, row);
+        self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).insert(id, row);
     }
 
     fn say(&self, id: usize, message: String) {
-        if let Some(row) = self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            row.set_message(message);
+        if let Some(row) = self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            row.set_message(below(&message));
         }
     }
 
     fn end(&self, id: usize) {
-        if let Some(row) = self.rows.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+        if let Some(row) = self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
             row.finish_and_clear();
             self.all.remove(&row);
         }
@@ -59,6 +113,9 @@ impl EventSink for Rows {
             Event::HopDone { hop } => return self.end(hop.id as usize),
             Event::HopWaiting { .. } => return,
             Event::Looking { .. } | Event::Settling { .. } => return Lines { quiet: false }.emit(event),
+            Event::Stopping { reason } if reason == "SIGINT" => {
+                self.step_over_echo(&self.of_operations.lock().unwrap_or_else(PoisonError::into_inner));
+            }
             Event::Stopping { .. } | Event::Confirming { .. } => {}
         }
         if let Some(line) = line(&event) {
@@ -66,6 +123,13 @@ impl EventSink for Rows {
             let _ = self.all.println(view::for_people(&line));
         }
     }
+}
+
+/// What a row says more, whole, in lines of its own.
+fn below(message: &str) -> String {
+    let width =
+        terminal_size::terminal_size_of(std::io::stderr()).map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0));
+    format!("\n{}", wrapped(&format!("      {message}"), 6, width.saturating_sub(1)))
 }
 
 /// Lines on stderr.
@@ -106,9 +170,9 @@ fn line(event: &Event) -> Option<String> {
         Event::Looking { elapsed_ms } => format!("  {}", looking(*elapsed_ms)),
         Event::Settling { reason } => settling(reason),
         Event::Stopping { reason } if reason.starts_with("SIG") => {
-            format!("  {reason}: no new writes; waiting for those in flight (again to stop waiting)")
+            format!("  {reason}: no new writes; finishing those under way (Ctrl-C again quits at once)")
         }
-        Event::Stopping { reason } => format!("  {reason}: no new writes; waiting for those in flight"),
+        Event::Stopping { reason } => format!("  {reason}: no new writes; finishing those under way"),
         Event::Confirming { not_yet_visible } if not_yet_visible.is_empty() => return None,
         Event::Confirming { not_yet_visible } => {
             format!("  waiting until the cloud shows: {}", not_yet_visible.join(", "))

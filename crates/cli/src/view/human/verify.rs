@@ -6,21 +6,20 @@ use anstyle::{AnsiColor, Style};
 use provision_core::hop::{Hop, Verdict, failures};
 use provision_core::verify::Proof;
 
-use super::change_set::{identity, styled, warnings};
+use super::change_set::{styled, warnings};
+use super::head;
 use super::layout::{Line, fitted};
-use crate::view::proof::reason;
 
 /// How far what is said below a hop is indented.
 const BELOW: usize = 9;
 
 /// All of it.
 pub(crate) fn text(proof: &Proof, elapsed: Duration) -> String {
-    let title = format!("Verify {}\n", proof.set.deployment);
     let lines: Vec<_> = proof.hops.iter().flat_map(lines).collect();
     let warnings = warnings(&proof.set);
     format!(
-        "{title}{}{}{warnings}{} {:.1} s\n",
-        identity(&proof.set),
+        "{}\n{}{warnings}{} {:.1} s\n",
+        head::of_proof(&proof.set),
         fitted(&lines),
         sentence(proof),
         elapsed.as_secs_f64()
@@ -51,9 +50,9 @@ fn lines(hop: &Hop) -> Vec<Line> {
         Verdict::NotProven { .. } | Verdict::Skipped { wanted: true, .. } => ("?   ", AnsiColor::Yellow.on_default()),
         Verdict::Skipped { .. } => ("skip", Style::new().dimmed()),
     };
-    let mut lines = vec![Line { text: format!("  {} {}", styled(style, word), hop.text), hang: BELOW }];
-    let mut below = |text: String| lines.push(Line { text: format!("{:BELOW$}{text}", ""), hang: BELOW + 2 });
-    if let Some(reason) = reason(hop) {
+    let mut lines = vec![Line::new(format!("  {} {}", styled(style, word), hop.text), BELOW)];
+    let mut below = |text: String| lines.push(Line::new(format!("{:BELOW$}{text}", ""), BELOW + 2));
+    if let Some(reason) = hop.reason() {
         below(reason.to_owned());
     }
     if hop.has_failed() {

@@ -1,6 +1,8 @@
 //! A drift report as results of a code scan
 //! (<https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>).
 
+use std::path::Path;
+
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
@@ -34,13 +36,15 @@ const FINGERPRINT_LENGTH: usize = 16;
 /// A result for each difference, at its line of the plan file.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     let of_set = |set: &ChangeSet| -> Vec<Value> {
-        rows(set).iter().map(|row| result(&set.deployment, &set.plan_file.name, row)).collect()
+        rows(set).iter().map(|row| result(&set.deployment, &set.plan_file.name, row, &row.sentence(set))).collect()
     };
     let unreadable = errors.iter().map(|error| {
         let (what, why) = (on_one_line(&error.to_string()), "could not be looked at".to_owned());
-        let row = Row { address: "-", line: error.line(), rule: Rule::Unknown, what, why };
+        let hint = error.hint().map(str::to_owned);
+        let row = Row { address: "-", line: error.line(), rule: Rule::Unknown, what, why, hint, whole: false };
         let file = error.plan_file().unwrap_or("-");
-        result(file, file, &row)
+        let hint = row.hint.iter().map(|hint| format!("; {}", on_one_line(hint)));
+        result(file, file, &row, &(row.text() + &hint.collect::<String>()))
     });
     let results: Vec<_> = sets.iter().flat_map(of_set).chain(unreadable).collect();
     let rules = Rule::ALL.map(|rule| {
@@ -71,12 +75,12 @@ const fn level(rule: Rule) -> &'static str {
     }
 }
 
-fn result(deployment: &str, plan_file: &str, row: &Row<'_>) -> Value {
+fn result(deployment: &str, plan_file: &str, row: &Row<'_>, message: &str) -> Value {
     let field = row.what.split(' ').next().unwrap_or_default();
     json!({
         "ruleId": row.rule.id(),
         "level": level(row.rule),
-        "message": {"text": message(row)},
+        "message": {"text": message},
         "locations": [{"physicalLocation": {
             "artifactLocation": {"uri": uri(plan_file)},
             "region": {"startLine": row.line.unwrap_or(1)},
@@ -86,12 +90,11 @@ fn result(deployment: &str, plan_file: &str, row: &Row<'_>) -> Value {
     })
 }
 
-fn message(row: &Row<'_>) -> String {
-    if row.address == "-" { row.text() } else { format!("{} {}", row.address, row.text()) }
-}
-
-/// A path as a relative reference.
+/// A path as a reference relative to where the command runs; one that leads elsewhere as a URI of its own.
 fn uri(path: &str) -> String {
-    let path = path.strip_prefix("./").unwrap_or(path);
-    utf8_percent_encode(path, NOT_IN_A_PATH).to_string()
+    let here = std::env::current_dir().ok();
+    let inside = here.and_then(|here| Path::new(path).strip_prefix(here).ok().map(|path| path.display().to_string()));
+    let path = inside.as_deref().unwrap_or(path.strip_prefix("./").unwrap_or(path));
+    let encoded = utf8_percent_encode(path, NOT_IN_A_PATH).to_string();
+    if encoded.starts_with('/') { format!("file://{encoded}") } else { encoded }
 }

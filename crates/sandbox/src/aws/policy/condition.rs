@@ -145,8 +145,9 @@ pub(super) fn check(conditions: &Conditions, kind: Kind<'_>) -> Result<(), Probl
             Some(Base::Unserved(name)) => return Err(Problem::Unserved(format!("the condition {name}"))),
             Some(_) => {}
         }
-        let decides = matches!(kind, Kind::Bucket(_) | Kind::Queue);
-        if let Some(key) = keys.keys().find(|key| decides && !is_supplied(key)) {
+        let decides = matches!(kind, Kind::Bucket(_) | Kind::Queue | Kind::Identity);
+        let tag = |key: &String| kind == Kind::Identity && key.to_ascii_lowercase().starts_with("aws:resourcetag/");
+        if let Some(key) = keys.keys().find(|key| decides && !is_supplied(key) && !tag(key)) {
             return Err(Problem::Unserved(format!("the condition key {key}")));
         }
     }

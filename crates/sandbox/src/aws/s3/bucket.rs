@@ -11,6 +11,7 @@ use super::tagging::TagSet;
 use super::{On, multipart, name, version, xml};
 use crate::aws::call::Call;
 use crate::aws::error::{Error, Reply};
+use crate::aws::rights;
 use crate::aws::tagging;
 use crate::aws::tags::{self, Tags};
 use crate::propagation::Propagating;
@@ -108,6 +109,17 @@ pub(super) fn create_bucket(state: &mut Transaction<'_>, call: &Call<'_>) -> Rep
     super::object::check_acl(call, &bucket)?;
     let tags = tags::checked(configuration.tags.unwrap_or_default().into_pairs()).map_err(reworded)?;
     let is_tagged = !tags.is_empty();
+    for (needed, action) in [
+        (true, "s3:CreateBucket"),
+        // "If your request includes tags, you must have s3:TagResource", "the x-amz-object-ownership header,
+        // s3:PutBucketOwnershipControls": the same page.
+        (is_tagged, "s3:TagResource"),
+        (call.header("x-amz-object-ownership").is_some(), "s3:PutBucketOwnershipControls"),
+    ] {
+        if needed {
+            rights::need(call, action, &super::arn(bucket_name, ""))?;
+        }
+    }
     bucket.tags.write(tags, call.now_ms, call.longest_delay_ms());
     if let Some(existing) = state.get::<Bucket>(&key(bucket_name))? {
         taken(&existing, account, region, is_tagged)?;
@@ -255,6 +267,7 @@ struct Listed {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
 pub(super) fn list_buckets(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
+    rights::need(call, "s3:ListAllMyBuckets", "*")?;
     let account = call.caller.account()?;
     let buckets = state.scan::<Bucket>(&key(call.field("prefix").unwrap_or_default()))?.into_iter();
     let region = call.field("bucket-region");

@@ -18,6 +18,9 @@ struct Done {
 
 /// Deleting what is not there succeeds <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>.
 pub(super) fn delete_object(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
+    if on.call.field("versionId").is_some() {
+        on.may_delete(&on.key)?;
+    }
     check_condition(state, on, &on.key, on.call.header("if-match"))?;
     let done = delete(state, on, &on.key, on.call.field("versionId"))?;
     let mut response = http::Response::builder().status(204);
@@ -141,6 +144,9 @@ pub(super) fn delete_objects(state: &mut Transaction<'_>, on: &On<'_>) -> Reply 
 
 fn delete_one(state: &mut Transaction<'_>, on: &On<'_>, key: &str, id: Option<&str>) -> Result<Done, Error> {
     on.authorize(if id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" }, key)?;
+    if id.is_some() {
+        on.may_delete(key)?;
+    }
     // One that is deleted by itself need not be there, nor one that is gone (reported of S3 in minio's pull request 11086).
     if let Some(id) = id
         && version::named(state, &on.name, key, id)?.is_none()

@@ -16,7 +16,6 @@ use super::version::{self, Version};
 use super::{On, event, moment, xml};
 use crate::aws::error::{Error, Reply};
 use crate::aws::id;
-use crate::aws::policy::user_arn;
 use crate::state::Transaction;
 
 /// All parts but the last have 5 MiB at least <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
@@ -115,7 +114,7 @@ pub(super) fn create(state: &mut Transaction<'_>, on: &On<'_>) -> Reply {
     let upload = Upload {
         key: on.key.clone(),
         id: id.clone(),
-        initiator: on.call.caller.account.as_deref().map(user_arn).unwrap_or_default(),
+        initiator: on.call.caller.user(),
         started_ms: on.call.now_ms,
         headers: kept(on)?,
         checksum: OfParts::asked(on.call)?,

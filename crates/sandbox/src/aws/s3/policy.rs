@@ -6,7 +6,7 @@ use http::Response;
 use super::bucket::Bucket;
 use super::{On, arn, xml};
 use crate::aws::error::{Error, Reply};
-use crate::aws::policy::{Kind, Policy, user_arn, with_roots};
+use crate::aws::policy::{Kind, Policy, with_roots};
 use crate::state::Transaction;
 
 /// A policy has 20 KB at most <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html>.
@@ -34,7 +34,7 @@ pub(super) fn put_bucket_policy(state: &mut Transaction<'_>, on: &On<'_>) -> Rep
 }
 
 fn public_policy(on: &On<'_>) -> Error {
-    let user = user_arn(on.call.caller.account.as_deref().unwrap_or_default());
+    let user = on.call.caller.user();
     let message = format!(
         "User: {user} is not authorized to perform: s3:PutBucketPolicy on resource: \"{}\" because public policies are \
          prevented by the BlockPublicPolicy setting in S3 Block Public Access.",

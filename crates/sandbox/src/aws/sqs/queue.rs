@@ -10,6 +10,7 @@ use super::{authorize, message};
 use crate::aws::call::Call;
 use crate::aws::error::{Error, Reply};
 use crate::aws::json as answers;
+use crate::aws::rights;
 use crate::aws::tagging;
 use crate::aws::tags::{self, Tags};
 use crate::propagation::Propagating;
@@ -93,7 +94,15 @@ impl Found {
         let queue: Option<Queue> = state.get(&key(region, account, name))?;
         let (queue, dying) = match queue.filter(|queue| queue.is_seen(call)) {
             Some(queue) => (queue, false),
-            None => (dying(state, call, region, account, name)?.ok_or_else(no_queue)?, true),
+            None => match dying(state, call, region, account, name)? {
+                Some(queue) => (queue, true),
+                // Who may not ask for a queue of that name is not told whether there is one.
+                None => {
+                    return Err(rights::need(call, &call.operation, &arn(region, account, name))
+                        .err()
+                        .unwrap_or_else(no_queue));
+                }
+            },
         };
         authorize(call, &queue, &arn(region, account, name), account)?;
         Ok(Self { region: region.to_owned(), account: account.to_owned(), queue, dying })
@@ -156,6 +165,12 @@ pub(super) fn create_queue(state: &mut Transaction<'_>, call: &Call<'_>) -> Repl
     check_name(&input.name)?;
     attributes::check(&input.attributes)?;
     let (region, account) = (call.caller.region(), call.caller.account()?);
+    rights::need(call, "sqs:CreateQueue", &arn(region, account, &input.name))?;
+    if !input.tags.is_empty() {
+        // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>: "you must have the
+        // sqs:CreateQueue and sqs:TagQueue permissions".
+        rights::need(call, "sqs:TagQueue", &arn(region, account, &input.name))?;
+    }
     let url = url(call, account, &input.name);
     if let Some(queue) = state.get::<Queue>(&key(region, account, &input.name))? {
         same_attributes(&queue, &input.attributes)?;
@@ -269,6 +284,7 @@ struct ListQueues {
 pub(super) fn list_queues(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: ListQueues = answers::input(call)?;
     let account = call.caller.account()?;
+    rights::need(call, "sqs:ListQueues", &arn(call.caller.region(), account, ""))?;
     let all = key(call.caller.region(), account, "");
     let prefix = format!("{all}{}", input.queue_name_prefix);
     let after = input.next_token.map(|name| format!("{all}{name}"));

@@ -49,13 +49,13 @@ struct Body {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Versioning {
-    enabled: bool,
+    enabled: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Billing {
-    requester_pays: bool,
+    requester_pays: Option<bool>,
 }
 
 /// The networks of the project's own that a filter may name are not served.
@@ -92,7 +92,7 @@ enum Integer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Encryption {
-    default_kms_key_name: Option<String>,
+    default_kms_key_name: Field<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -128,6 +128,15 @@ impl<T> Field<T> {
             Self::Absent => None,
             Self::Null => Some(null),
             Self::Value(given) => Some(value(given)),
+        }
+    }
+
+    /// The same of a part of it, which may be left out too.
+    fn set_part<U>(self, part: impl FnOnce(T) -> Option<U>, null: U) -> Option<U> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(null),
+            Self::Value(given) => part(given),
         }
     }
 }
@@ -179,7 +188,8 @@ impl Body {
         }
         let iam = self.iam_configuration.unwrap_or_default();
         let uniform = iam.uniform_bucket_level_access.or(iam.bucket_policy_only);
-        let soft_delete = |policy: SoftDelete| policy.retention_duration_seconds.map_or(Ok(0), Integer::value);
+        let soft_delete = |policy: SoftDelete| policy.retention_duration_seconds.map(Integer::value);
+        let key = |encryption: Encryption| encryption.default_kms_key_name.set(|key| key, String::new());
         let (filter_mode, ranges) = match self.ip_filter {
             Field::Absent => (None, None),
             Field::Null => (Some(String::new()), Some(Vec::new())),
@@ -187,15 +197,15 @@ impl Body {
                 (filter.mode, filter.public_network_source.map(|public| public.allowed_ip_cidr_ranges))
             }
         };
-        let requester_pays = self.billing.set(|billing| billing.requester_pays, false);
+        let requester_pays = self.billing.set_part(|billing| billing.requester_pays, false);
         Ok(Change {
             location: self.location,
             storage_class: self.storage_class,
             labels: self.labels.set(LabelChange::Merge, LabelChange::Replace(BTreeMap::new())),
             cors: self.cors.set(|cors| cors, Vec::new()),
-            versioning: self.versioning.set(|versioning| versioning.enabled, false),
-            soft_delete_s: self.soft_delete_policy.set(soft_delete, Ok(0)).transpose()?,
-            kms_key: self.encryption.set(|key| key.default_kms_key_name.unwrap_or_default(), String::new()),
+            versioning: self.versioning.set_part(|versioning| versioning.enabled, false),
+            soft_delete_s: self.soft_delete_policy.set_part(soft_delete, Ok(0)).transpose()?,
+            kms_key: self.encryption.set_part(key, String::new()),
             uniform: uniform.and_then(|uniform| uniform.enabled),
             prevention: iam.public_access_prevention,
             reach: ReachChange { requester_pays, filter_mode, ranges },

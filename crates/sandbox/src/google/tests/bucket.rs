@@ -1,48 +1,40 @@
-//! Buckets, over gRPC and JSON.
+//! Buckets, as the JSON API has them.
 
 use std::time::Duration;
 
-use googleapis_tonic_google_storage_v2::google::storage::v2 as api;
-use prost_types::{Duration as Seconds, FieldMask};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Rig, creating, designed, labels, name, seed_taken};
-
-fn update(mask: &[&str], bucket: api::Bucket) -> api::UpdateBucketRequest {
-    api::UpdateBucketRequest {
-        bucket: Some(api::Bucket { name: name("acme-files"), ..bucket }),
-        update_mask: Some(FieldMask { paths: mask.iter().map(|path| (*path).to_owned()).collect() }),
-        ..Default::default()
-    }
-}
+use super::{BUCKET, BUCKETS, Rig, designed, seed_taken};
 
 #[test]
-fn bucket_made_over_grpc_is_the_same_over_json() {
+fn bucket_is_shown_as_it_was_made() {
     let rig = Rig::new();
-    let made: api::Bucket = rig.grpc("CreateBucket", &creating("acme-files", designed())).unwrap();
-    assert_eq!((made.location.as_str(), made.metageneration), ("EU", 1));
+    let made = rig.ok("POST", BUCKETS, &designed());
+    assert_eq!((&made["location"], &made["metageneration"]), (&json!("EU"), &json!("1")));
     assert_eq!(made, rig.bucket());
-    assert!(made.project.strip_prefix("projects/").unwrap().parse::<u64>().is_ok());
-    let json = rig.ok("GET", "/storage/v1/b/acme-files", &json!(null));
-    assert_eq!(json["labels"], json!({ "provision-deployment": "wandb", "team": "ml" }));
-    assert_eq!(json["cors"][0]["maxAgeSeconds"], 3000);
-    assert_eq!(json["softDeletePolicy"]["retentionDurationSeconds"], "691200");
-    assert_eq!(json["iamConfiguration"]["publicAccessPrevention"], "enforced");
-    assert_eq!(json["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"], true);
-    assert_eq!(json["projectNumber"], made.project["projects/".len()..]);
+    assert!(made["projectNumber"].as_str().unwrap().parse::<u64>().is_ok());
+    let designed = designed();
+    for field in ["name", "labels", "cors", "encryption", "versioning", "billing", "ipFilter"] {
+        assert_eq!(made[field], designed[field], "{field}");
+    }
+    assert_eq!(made["softDeletePolicy"]["retentionDurationSeconds"], "691200");
+    assert_eq!(made["iamConfiguration"]["publicAccessPrevention"], "enforced");
+    assert_eq!(made["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"], true);
 }
 
 #[test]
 fn bucket_name_that_is_taken_has_two_texts() {
     let rig = Rig::furnished();
-    let again = creating("acme-files", api::Bucket::default());
-    let (code, message) = rig.grpc::<api::Bucket>("CreateBucket", &again).unwrap_err();
-    assert!(code == 6 && message.contains("you already own it"), "{code} {message}");
-    let other = rig.refused("POST", "/storage/v1/b?project=other-team", &json!({ "name": "acme-files" }));
-    assert!(other.0 == 409 && other.1.contains("you already own it"), "{other:?}");
+    let again = |project: &str, name: &str| {
+        let (status, answer) = rig.call("POST", &format!("/storage/v1/b?project={project}"), &json!({ "name": name }));
+        assert_eq!((status, &answer["error"]["errors"][0]["reason"]), (409, &json!("conflict")));
+        answer["error"]["message"].as_str().unwrap().to_owned()
+    };
+    for project in ["acme-ml", "other-team"] {
+        assert!(again(project, "acme-files").contains("you already own it"));
+    }
     seed_taken(&rig.google.world, "somebodys").unwrap();
-    let (code, message) = rig.grpc::<api::Bucket>("CreateBucket", &creating("somebodys", designed())).unwrap_err();
-    assert!(code == 6 && message.contains("is not available"), "{code} {message}");
+    assert!(again("acme-ml", "somebodys").contains("is not available"));
     let (status, message) = rig.refused("GET", "/storage/v1/b/somebodys", &json!(null));
     assert!(status == 403 && message.contains("storage.buckets.get"), "{status} {message}");
 }
@@ -50,31 +42,29 @@ fn bucket_name_that_is_taken_has_two_texts() {
 #[test]
 fn bucket_that_breaks_a_rule_is_not_made() {
     let rig = Rig::new();
-    let soft_delete = |days: i64| api::Bucket {
-        soft_delete_policy: Some(api::bucket::SoftDeletePolicy {
-            retention_duration: Some(Seconds { seconds: days * 86_400, nanos: 0 }),
-            effective_time: None,
-        }),
-        ..Default::default()
+    let soft_delete =
+        |days: u64| json!({ "softDeletePolicy": { "retentionDurationSeconds": (days * 86_400).to_string() } });
+    let refused = |name: &str, settings: Value| {
+        let mut bucket = settings;
+        bucket["name"] = json!(name);
+        rig.refused("POST", BUCKETS, &bucket)
     };
-    let wrong = [
-        ("Acme", api::Bucket::default()),
+    for (name, settings) in [
+        ("Acme", json!({})),
         ("acme-files", soft_delete(6)),
         ("acme-files", soft_delete(91)),
-        ("acme-files", api::Bucket { labels: labels(&[("Team", "")]), ..Default::default() }),
-        ("acme-files", api::Bucket { location: "moon".to_owned(), ..Default::default() }),
-        ("acme-files", api::Bucket { storage_class: "FAST".to_owned(), ..Default::default() }),
-    ];
-    for (name, bucket) in wrong {
-        let refused = rig.grpc::<api::Bucket>("CreateBucket", &creating(name, bucket.clone()));
-        assert_eq!(refused.unwrap_err().0, 3, "{name} {bucket:?}");
+        ("acme-files", json!({ "labels": { "Team": "" } })),
+        ("acme-files", json!({ "location": "moon" })),
+        ("acme-files", json!({ "storageClass": "FAST" })),
+        ("acme-files", json!({ "encryption": { "defaultKmsKeyName": "k" } })),
+        ("acme-files", json!({ "ipFilter": { "mode": "On" } })),
+    ] {
+        assert_eq!(refused(name, settings.clone()).0, 400, "{name} {settings}");
     }
-    assert!(rig.grpc::<api::Bucket>("CreateBucket", &creating("acme-files", soft_delete(0))).is_ok());
-    let lifecycle = api::Bucket { lifecycle: Some(api::bucket::Lifecycle::default()), ..Default::default() };
-    let (code, message) = rig.grpc::<api::Bucket>("CreateBucket", &creating("acme-more", lifecycle)).unwrap_err();
-    assert!(code == 12 && message.contains("lifecycle"), "{code} {message}");
-    let unknown =
-        rig.refused("POST", "/storage/v1/b?project=acme-ml", &json!({ "name": "acme-more", "colour": "red" }));
+    assert_eq!(refused("acme-files", soft_delete(0)).0, 200);
+    let lifecycle = refused("acme-more", json!({ "lifecycle": { "rule": [{}] } }));
+    assert!(lifecycle.0 == 501 && lifecycle.1.contains("lifecycle"), "{lifecycle:?}");
+    let unknown = refused("acme-more", json!({ "colour": "red" }));
     assert!(unknown.0 == 400 && unknown.1.contains("colour"), "{unknown:?}");
     let parameter = rig.refused("GET", "/storage/v1/b/acme-files?colour=red", &json!(null));
     assert!(parameter.0 == 400 && parameter.1.contains("colour"), "{parameter:?}");
@@ -83,26 +73,40 @@ fn bucket_that_breaks_a_rule_is_not_made() {
 }
 
 #[test]
-fn update_changes_what_its_mask_names_and_nothing_else() {
+fn patch_changes_what_it_names_and_nothing_else() {
     let rig = Rig::new();
-    rig.grpc::<api::Bucket>("CreateBucket", &creating("acme-files", designed())).unwrap();
-    let mask = ["labels.team", "labels.extra"];
-    let changes = api::Bucket { labels: labels(&[("extra", "1"), ("ignored", "1")]), ..Default::default() };
-    let updated: api::Bucket = rig.grpc("UpdateBucket", &update(&mask, changes)).unwrap();
-    assert_eq!(updated.labels, labels(&[("extra", "1"), ("provision-deployment", "wandb")]));
-    assert_eq!((updated.cors.len(), updated.metageneration), (1, 2));
-    let updated: api::Bucket = rig.grpc("UpdateBucket", &update(&["cors"], api::Bucket::default())).unwrap();
-    assert!(updated.cors.is_empty() && updated.iam_config.unwrap().public_access_prevention == "enforced");
-    let prevention = update(&["iam_config.public_access_prevention"], api::Bucket::default());
-    let updated: api::Bucket = rig.grpc("UpdateBucket", &prevention).unwrap();
-    let config = updated.iam_config.unwrap();
-    assert_eq!(config.public_access_prevention, "inherited");
-    assert!(config.uniform_bucket_level_access.unwrap().enabled);
-    assert_eq!(rig.grpc::<api::Bucket>("UpdateBucket", &update(&[], api::Bucket::default())).unwrap_err().0, 3);
-    assert_eq!(
-        rig.grpc::<api::Bucket>("UpdateBucket", &update(&["website"], api::Bucket::default())).unwrap_err().0,
-        12
-    );
+    let made = rig.ok("POST", BUCKETS, &designed());
+    let fields = [
+        ("cors", json!([]), Value::Null),
+        ("encryption", json!({ "defaultKmsKeyName": null }), Value::Null),
+        ("versioning", json!({ "enabled": false }), json!({ "enabled": false })),
+        ("billing", json!({ "requesterPays": false }), Value::Null),
+        ("storageClass", json!("NEARLINE"), json!("NEARLINE")),
+    ];
+    for (number, (field, value, shown)) in fields.iter().enumerate() {
+        let before = rig.bucket();
+        let patched = rig.ok("PATCH", BUCKET, &json!({ *field: value }));
+        assert_eq!(patched[*field], *shown, "{field}");
+        assert_eq!(patched["metageneration"], (number + 2).to_string());
+        let others = made.as_object().unwrap().keys();
+        for other in
+            others.filter(|other| other != field && !["metageneration", "etag", "updated"].contains(&other.as_str()))
+        {
+            assert_eq!(patched[other], before[other], "{field}: {other}");
+        }
+    }
+    // A part that is left out stays too.
+    for part in ["versioning", "softDeletePolicy", "encryption", "iamConfiguration", "ipFilter", "billing"] {
+        let before = rig.bucket();
+        let patched = rig.ok("PATCH", BUCKET, &json!({ part: {} }));
+        assert_eq!(patched[part], before[part], "{part}");
+    }
+    let patched = rig.ok("PATCH", BUCKET, &json!({ "ipFilter": { "mode": "Disabled" } }));
+    assert_eq!(patched["ipFilter"]["publicNetworkSource"], made["ipFilter"]["publicNetworkSource"]);
+    let patched = rig.ok("PATCH", BUCKET, &json!({ "iamConfiguration": { "publicAccessPrevention": "inherited" } }));
+    assert_eq!(patched["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"], true);
+    assert_eq!(rig.refused("PATCH", BUCKET, &json!({ "website": { "mainPageSuffix": "x" } })).0, 501);
+    assert_eq!(rig.refused("PATCH", BUCKET, &json!({ "location": "US" })).0, 400);
 }
 
 #[test]
@@ -120,17 +124,13 @@ fn patch_merges_labels_and_removes_what_is_null() {
 }
 
 #[test]
-fn stale_metageneration_is_refused_over_both_protocols() {
+fn stale_metageneration_is_refused() {
     let rig = Rig::furnished();
-    let stale = rig.call("PATCH", "/storage/v1/b/acme-files?ifMetagenerationMatch=2", &json!({}));
-    assert_eq!((stale.0, &stale.1["error"]["errors"][0]["reason"]), (412, &json!("conditionNotMet")));
-    let request =
-        api::UpdateBucketRequest { if_metageneration_match: Some(2), ..update(&["cors"], api::Bucket::default()) };
-    assert_eq!(rig.grpc::<api::Bucket>("UpdateBucket", &request).unwrap_err().0, 9);
-    let delete =
-        api::DeleteBucketRequest { name: name("acme-files"), if_metageneration_match: Some(2), ..Default::default() };
-    assert_eq!(rig.grpc::<()>("DeleteBucket", &delete).unwrap_err().0, 9);
-    assert_eq!(rig.bucket().metageneration, 1);
+    for method in ["PATCH", "DELETE"] {
+        let stale = rig.call(method, &format!("{BUCKET}?ifMetagenerationMatch=2"), &json!({}));
+        assert_eq!((stale.0, &stale.1["error"]["errors"][0]["reason"]), (412, &json!("conditionNotMet")), "{method}");
+    }
+    assert_eq!(rig.bucket()["metageneration"], "1");
 }
 
 #[test]
@@ -142,28 +142,20 @@ fn bucket_that_is_not_empty_is_not_deleted() {
     // Its noncurrent version is still there.
     let (status, message) = rig.refused("DELETE", "/storage/v1/b/acme-files", &json!(null));
     assert!(status == 409 && message.contains("not empty"), "{status} {message}");
-    let request = api::ListObjectsRequest { parent: name("acme-files"), versions: true, ..Default::default() };
-    let listed: api::ListObjectsResponse = rig.grpc("ListObjects", &request).unwrap();
-    for object in listed.objects {
-        let request = api::DeleteObjectRequest {
-            bucket: name("acme-files"),
-            object: object.name,
-            generation: object.generation,
-            ..Default::default()
-        };
-        rig.grpc::<()>("DeleteObject", &request).unwrap();
+    let listed = rig.ok("GET", &format!("{BUCKET}/o?versions=true"), &json!(null));
+    for object in listed["items"].as_array().unwrap() {
+        let generation = object["generation"].as_str().unwrap();
+        rig.ok("DELETE", &format!("{BUCKET}/o/a?generation={generation}"), &json!(null));
     }
     rig.ok("DELETE", "/storage/v1/b/acme-files", &json!(null));
-    let (code, _) = rig
-        .grpc::<()>("DeleteBucket", &api::DeleteBucketRequest { name: name("acme-files"), ..Default::default() })
-        .unwrap_err();
-    assert_eq!(code, 5);
+    let (status, answer) = rig.call("DELETE", BUCKET, &json!(null));
+    assert_eq!((status, &answer["error"]["errors"][0]["reason"]), (404, &json!("notFound")));
 }
 
 #[test]
 fn uniform_access_is_final_after_ninety_days() {
     let rig = Rig::new();
-    rig.grpc::<api::Bucket>("CreateBucket", &creating("acme-files", designed())).unwrap();
+    rig.ok("POST", BUCKETS, &designed());
     let off = json!({ "iamConfiguration": { "uniformBucketLevelAccess": { "enabled": false } } });
     let on = json!({ "iamConfiguration": { "uniformBucketLevelAccess": { "enabled": true } } });
     rig.ok("PATCH", "/storage/v1/b/acme-files", &off);

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use googleapis_tonic_google_storage_v2::google::iam::v1 as iam;
 use http::Request;
 use serde_json::json;
 
-use super::{Rig, SERVER, policy_of, setting};
+use super::{POLICY, Rig, SERVER};
 
 /// A signed URL, by this account and good for this long.
 fn signed(signer: &str, at_ms: u64, expires_s: u64) -> String {
@@ -29,10 +28,9 @@ fn signed_url_is_good_for_its_time_and_by_its_signer_s_roles() {
     let now_ms = rig.google.world.clock.now_ms();
     let url = signed(SERVER, now_ms, 60);
     assert_eq!(send("PUT", &url).status(), 403, "the account has no role yet");
-    let mut policy = policy_of(&rig);
-    let members = vec![format!("serviceAccount:{SERVER}")];
-    policy.bindings.push(iam::Binding { role: "roles/storage.objectAdmin".to_owned(), members, condition: None });
-    rig.grpc::<iam::Policy>("SetIamPolicy", &setting(policy)).unwrap();
+    let members = [format!("serviceAccount:{SERVER}")];
+    let policy = rig.policy_with(json!({ "role": "roles/storage.objectAdmin", "members": members }));
+    rig.ok("PUT", POLICY, &policy);
     assert_eq!(send("PUT", &url).status(), 200);
     assert_eq!(send("GET", &url).body().as_ref(), b"x");
     assert_eq!(send("GET", &signed("no@acme-ml.iam.gserviceaccount.com", now_ms, 60)).status(), 403);

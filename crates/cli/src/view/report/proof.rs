@@ -1,46 +1,14 @@
-//! A proof for programs: the last line of `verify --json`, and test cases
-//! (<https://github.com/testmoapp/junitxml>).
+//! A proof as test cases (<https://github.com/testmoapp/junitxml>).
 
 use std::time::Duration;
 
-use provision_core::hop::{Hop, Verdict, failures};
+use provision_core::hop::{Hop, Verdict};
 use provision_core::printable::on_one_line;
 use provision_core::verify::Proof;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use serde_json::{Value, json};
-
-/// What it comes to.
-pub(crate) fn verdict(proof: &Proof) -> &'static str {
-    match (proof.holds(), proof.is_complete()) {
-        (false, _) => "failed",
-        (true, true) => "passed",
-        (true, false) => "not proven",
-    }
-}
-
-/// All of it, after the events.
-pub(crate) fn summary(proof: &Proof, elapsed: Duration) -> Value {
-    json!({
-        "type": "summary",
-        "deployment": proof.set.deployment,
-        "verdict": verdict(proof),
-        "stopped": proof.stopped,
-        "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        "failed": failures(&proof.hops),
-        "hops": proof.hops,
-    })
-}
-
-/// What there is to say of a hop that has not passed, and what mends it.
-pub(crate) fn reason(hop: &Hop) -> Option<&str> {
-    match &hop.verdict {
-        Verdict::Passed => None,
-        Verdict::Failed { reason } | Verdict::NotProven { reason } | Verdict::Skipped { reason, .. } => Some(reason),
-    }
-}
 
 /// A suite with a case for each hop. What is not proven is skipped.
-pub(crate) fn junit(proof: &Proof) -> String {
+pub(crate) fn text(proof: &Proof) -> String {
     let mut report = Report::new("provision verify");
     let mut suite = TestSuite::new(proof.set.deployment.as_str());
     suite.add_test_cases(proof.hops.iter().map(|hop| case(hop, proof)));
@@ -54,7 +22,7 @@ fn case(hop: &Hop, proof: &Proof) -> TestCase {
         Verdict::Failed { .. } => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Verdict::NotProven { .. } | Verdict::Skipped { .. } => TestCaseStatus::skipped(),
     };
-    if let Some(reason) = reason(hop) {
+    if let Some(reason) = hop.reason() {
         let mend = hop.mend.as_ref().map(|mend| format!("\nto mend it: {}", on_one_line(mend))).unwrap_or_default();
         let exchanges = hop.sent.iter().zip(&hop.came).map(|(sent, came)| format!("\n{sent}: {came}"));
         let description = format!("{}{mend}{}", on_one_line(reason), exchanges.collect::<String>());
@@ -63,7 +31,7 @@ fn case(hop: &Hop, proof: &Proof) -> TestCase {
     let mut case = TestCase::new(hop.id.name(), status);
     case.set_classname(proof.set.deployment.as_str()).set_time(Duration::from_millis(hop.elapsed_ms));
     case.extra.insert("file".into(), proof.set.plan_file.name.as_str().into());
-    if reason(hop).is_none() {
+    if hop.reason().is_none() {
         case.set_system_out(hop.text.as_str());
     }
     case

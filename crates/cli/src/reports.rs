@@ -1,0 +1,63 @@
+//! What a look came to, printed in one format and written into files in others: one look for all of them.
+
+use std::path::Path;
+
+use provision_core::file::{self, Readers};
+use provision_core::{Error, ErrorKind};
+
+use crate::arguments::{Global, Report, ReportFormat};
+use crate::exit::Failure;
+use crate::plan_files::can_replace;
+use crate::view;
+use crate::view::report::look::Look;
+
+/// How what was found is printed, and into which files it is written.
+pub(crate) struct Reporting {
+    pub(crate) format: ReportFormat,
+    pub(crate) files: Vec<Report>,
+}
+
+impl Reporting {
+    /// Each report is a file of its own, and none of those that the command reads or writes: known before anything is sent.
+    pub(crate) fn can_write(&self, others: &[&Path]) -> Result<(), Failure> {
+        for (index, report) in self.files.iter().enumerate() {
+            let flag = format!("--report {}", report.file.display());
+            if self.files[..index].iter().any(|earlier| earlier.file == report.file) {
+                return Err(Failure::Usage(format!("`{flag}` is named twice: each report needs a file of its own")));
+            }
+            if others.contains(&report.file.as_path()) {
+                return Err(Failure::Usage(format!("`{flag}` is another file of this command: name one of its own")));
+            }
+            others.iter().try_for_each(|other| can_replace(&flag, &report.file, other))?;
+            file::replaceable(&report.file)
+                .map_err(|error| Failure::Usage(format!("`{flag}` cannot be written: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Print it, for people or as JSON by `as_usual`, and write the files.
+    pub(crate) fn tell(&self, look: &Look<'_>, global: &Global, as_usual: impl FnOnce()) -> Result<(), Error> {
+        let flags = global.sandbox_flag();
+        match look.text(self.format, &flags).filter(|_| !global.json) {
+            Some(text) => view::result(&text),
+            None => as_usual(),
+        }
+        self.files.iter().try_for_each(|report| write(report, look, &flags))
+    }
+
+    /// The same for what could not be looked at; why is told at the end of the command.
+    pub(crate) fn tell_failure(&self, failure: Failure, global: &Global) -> Failure {
+        if let Err(error) = self.tell(&Look::Failed(&failure), global, || ()) {
+            view::diagnostic(&view::error::texts(&[error]));
+        }
+        failure
+    }
+}
+
+fn write(report: &Report, look: &Look<'_>, flags: &str) -> Result<(), Error> {
+    let text = look.text(report.format, flags).unwrap_or_default();
+    file::replace(&report.file, &text, Readers::Usual).map_err(|error| {
+        let tried = format!("cannot write report `{}`", report.file.display());
+        Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
+    })
+}

@@ -1,0 +1,255 @@
+//! The documents that programs read, as types: what is printed and its schema are made of the same ones.
+
+use std::collections::BTreeMap;
+
+use provision_core::Error;
+use provision_core::change_set::ChangeSet;
+use provision_core::event::Event;
+use provision_core::hop::{Hop, HopId};
+use provision_core::output::Output;
+use provision_core::plan_file::{PlanFileError, Problem};
+use provision_core::verify::Proof;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+/// Version of the documents' form: it changes where something is taken away or means something else.
+pub(crate) const FORMAT: u32 = 1;
+/// The program's version.
+pub(crate) const TOOL: &str = env!("CARGO_PKG_VERSION");
+
+/// What plan and show print: a change set, and what stands in the way of executing it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Plan<'a> {
+    #[serde(flatten)]
+    set: &'a ChangeSet,
+    /// What stands in its way.
+    errors: Vec<Error>,
+}
+
+impl<'a> Plan<'a> {
+    /// Of that set; `errors` stand in its way.
+    pub(crate) fn new(set: &'a ChangeSet, errors: Vec<Error>) -> Self {
+        Self { set, errors }
+    }
+}
+
+/// What any of them prints where it ended before there was a result.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Failed<'a> {
+    /// Version of the form.
+    format: u32,
+    /// The program's version.
+    tool: &'static str,
+    /// Why.
+    errors: Vec<Reason<'a>>,
+}
+
+impl<'a> Failed<'a> {
+    /// For that reason.
+    pub(crate) fn new(failure: &'a Failure) -> Self {
+        Self { format: FORMAT, tool: TOOL, errors: reasons(failure) }
+    }
+}
+
+/// Why something failed.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Reason<'a> {
+    /// Of what was typed or written.
+    Input(Input<'a>),
+    /// Of the rest.
+    Error(&'a Error),
+}
+
+/// What is wrong with what was typed or written.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Input<'a> {
+    /// A plan file.
+    PlanFile {
+        /// The error as people read it, in one line.
+        text: String,
+        /// Each problem; none if the file cannot be read.
+        problems: Vec<Problem>,
+    },
+    /// The command line.
+    Usage {
+        /// The error as people read it.
+        text: &'a str,
+    },
+}
+
+/// Why a command failed.
+pub(crate) fn reasons(failure: &Failure) -> Vec<Reason<'_>> {
+    let of_file =
+        |error: &PlanFileError| Reason::Input(Input::PlanFile { text: error.to_string(), problems: error.problems() });
+    match failure {
+        Failure::PlanFiles(errors) => errors.iter().map(of_file).collect(),
+        Failure::Errors(errors) | Failure::Shown(_, errors) => errors.iter().map(Reason::Error).collect(),
+        Failure::Stopped(_, error) => vec![Reason::Error(error)],
+        Failure::Usage(text) => vec![Reason::Input(Input::Usage { text })],
+    }
+}
+
+/// What drift prints.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Drift<'a> {
+    /// Version of the form.
+    pub(crate) format: u32,
+    /// The program's version.
+    pub(crate) tool: &'static str,
+    /// Each deployment, in the order of the plan files; those that could not be looked at come last.
+    pub(crate) deployments: Vec<Looked<'a>>,
+}
+
+/// What came of looking at one deployment.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Looked<'a> {
+    /// It was looked at.
+    Found {
+        /// What it comes to, in the words of the report for people.
+        verdict: &'static str,
+        /// How it is, compared with the plan file.
+        change_set: Box<Plan<'a>>,
+    },
+    /// It could not be.
+    Unreachable {
+        /// `unknown`.
+        verdict: &'static str,
+        /// Why.
+        error: &'a Error,
+    },
+}
+
+/// What `output --json` prints.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ServerSettings<'a> {
+    /// Version of the form.
+    pub(crate) format: u32,
+    /// The program's version.
+    pub(crate) tool: &'static str,
+    /// By name.
+    pub(crate) outputs: Settings<'a>,
+}
+
+/// Settings for the server, by name.
+pub(crate) type Settings<'a> = BTreeMap<&'a str, Setting<'a>>;
+
+/// A setting for the server.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Setting<'a> {
+    /// Its value; `null` where it is a secret that was not asked for, or that does not exist.
+    value: Option<&'a str>,
+    /// Whether it is a secret.
+    sensitive: bool,
+}
+
+/// The settings as documents have them.
+pub(crate) fn settings(outputs: &[Output]) -> Settings<'_> {
+    outputs.iter().map(|output| (output.name.as_str(), setting(output))).collect()
+}
+
+fn setting(output: &Output) -> Setting<'_> {
+    Setting { value: output.known(), sensitive: output.is_sensitive() }
+}
+
+/// A line that apply, destroy and verify print beside the events.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Line<'a> {
+    /// The first one.
+    Version {
+        /// Version of the form.
+        format: u32,
+        /// The program's version.
+        tool: &'static str,
+    },
+    /// What is about to be done.
+    ChangeSet {
+        /// The whole of it.
+        change_set: &'a ChangeSet,
+    },
+    /// The last one of apply and destroy, however the command ended.
+    Summary(Box<Summary<'a>>),
+    /// The last one of verify, however it ended.
+    #[serde(rename = "summary")]
+    Proof(Proven<'a>),
+}
+
+/// How an apply or a destroy ended.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Summary<'a> {
+    /// Whose; `null` where it ended before that was known.
+    pub(crate) deployment: Option<&'a str>,
+    /// Whether all of it was done, and the cloud shows it.
+    pub(crate) complete: bool,
+    /// Whether it was told to stop, by a signal or the time limit.
+    pub(crate) stopped: bool,
+    /// How long it took.
+    pub(crate) elapsed_ms: u64,
+    /// How many resources met each action of the change set.
+    pub(crate) changes: BTreeMap<&'static str, usize>,
+    /// What was written.
+    pub(crate) done: &'a [String],
+    /// What failed; `errors` says why.
+    pub(crate) failed: &'a [String],
+    /// What was not begun.
+    pub(crate) not_done: &'a [String],
+    /// The settings for the server, where there are any now.
+    pub(crate) outputs: Settings<'a>,
+    /// Why it is not complete.
+    pub(crate) errors: Vec<Reason<'a>>,
+}
+
+/// How a proof ended.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Proven<'a> {
+    /// Whose; `null` where it ended before that was known.
+    deployment: Option<&'a str>,
+    /// `passed`, `failed`, `not_proven` where no hop failed and not all was proven, `unknown` where no hop was gone.
+    verdict: &'static str,
+    /// Whether it was told to stop, by a signal or the time limit.
+    stopped: bool,
+    /// How long it took.
+    elapsed_ms: u64,
+    /// The hops that failed.
+    failed: Vec<HopId>,
+    /// The hops that were gone, in order.
+    hops: &'a [Hop],
+    /// Why it ended before there was a result.
+    errors: Vec<Reason<'a>>,
+}
+
+impl<'a> Proven<'a> {
+    /// Of that proof.
+    pub(crate) fn new(proof: &'a Proof, elapsed_ms: u64) -> Self {
+        let verdict = match (proof.holds(), proof.is_complete()) {
+            (false, _) => "failed",
+            (true, true) => "passed",
+            (true, false) => "not_proven",
+        };
+        let failed = proof.hops.iter().filter(|hop| hop.has_failed()).map(|hop| hop.id).collect();
+        let (deployment, stopped) = (Some(proof.set.deployment.as_str()), proof.stopped);
+        Self { deployment, verdict, stopped, elapsed_ms, failed, hops: &proof.hops, errors: Vec::new() }
+    }
+
+    /// Of one that ended before there was a result.
+    pub(crate) fn failed(stopped: bool, elapsed_ms: u64, errors: Vec<Reason<'a>>) -> Self {
+        Self { deployment: None, verdict: "unknown", stopped, elapsed_ms, failed: Vec::new(), hops: &[], errors }
+    }
+}
+
+/// A line of the stream: one of ours, or an event.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Content<'a> {
+    /// One of ours.
+    Line(Line<'a>),
+    /// What happened.
+    Event(&'a Event),
+}

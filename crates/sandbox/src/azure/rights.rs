@@ -1,0 +1,206 @@
+//! What an identity may do: one that a role was attached to what that says, where that is assigned, and nothing else
+//! <https://learn.microsoft.com/azure/role-based-access-control/overview#how-azure-rbac-determines-if-a-user-has-access-to-a-resource>.
+
+use std::sync::Arc;
+
+use http::Method;
+use serde::Deserialize;
+
+use crate::azure::call::Call;
+use crate::azure::refusal::Refusal;
+use crate::azure::target::{Kind, Shape, Target};
+use crate::identities::Identities;
+use crate::sandbox::EmulatorKind;
+
+/// The application of the identity that a role was attached to, and its principal.
+pub(super) const CLIENT: &str = "5a4db0c5-0000-4000-8000-0000000000dd";
+
+/// A custom role <https://learn.microsoft.com/azure/role-based-access-control/role-definitions#role-definition>.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Role {
+    #[serde(rename = "Name")]
+    _name: String,
+    #[serde(rename = "IsCustom", default)]
+    _is_custom: bool,
+    #[serde(rename = "Description", default)]
+    _description: String,
+    #[serde(default)]
+    actions: Vec<String>,
+    #[serde(default)]
+    not_actions: Vec<String>,
+    #[serde(default)]
+    data_actions: Vec<String>,
+    #[serde(default)]
+    not_data_actions: Vec<String>,
+    assignable_scopes: Vec<String>,
+}
+
+/// A role as it is attached to an identity.
+pub(crate) fn check(document: &str) -> Result<(), String> {
+    let role: Role = serde_json::from_str(document).map_err(|error| error.to_string())?;
+    let wrong = role.assignable_scopes.iter().find(|scope| !scope.starts_with("/subscriptions/"));
+    match wrong {
+        Some(scope) => Err(format!("`{scope}` is no subscription and no resource group")),
+        None if role.assignable_scopes.is_empty() => {
+            Err("a role without assignable scopes is assigned nowhere".to_owned())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The role that a principal was attached; `None` for those that may do everything.
+fn of_principal(identities: &Identities, principal: &str) -> Option<Arc<str>> {
+    (principal == CLIENT).then(|| identities.document(EmulatorKind::Azure)).flatten()
+}
+
+impl Role {
+    fn permits(&self, action: &str, scope: &str, data: bool) -> bool {
+        let (actions, others) =
+            if data { (&self.data_actions, &self.not_data_actions) } else { (&self.actions, &self.not_actions) };
+        let named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, action));
+        self.reaches(scope) && named(actions) && !named(others)
+    }
+
+    /// Whether it is assigned at a scope or above.
+    fn reaches(&self, scope: &str) -> bool {
+        let scope = format!("{}/", scope.to_ascii_lowercase());
+        self.assignable_scopes.iter().any(|own| scope.starts_with(&format!("{}/", own.to_ascii_lowercase())))
+    }
+}
+
+/// Letters have no case; a star stands for any text.
+fn matches(pattern: &str, action: &str) -> bool {
+    crate::aws::matches(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
+}
+
+/// Let a request to Resource Manager pass, or not.
+pub(super) fn permit(call: &Call<'_>, principal: &str, target: &Target) -> Result<(), Refusal> {
+    let Some(document) = of_principal(call.identities, principal) else { return Ok(()) };
+    // How far something is that was begun, who began it may ask; who has any role sees the subscription.
+    let Some(action) = action(call.method(), target) else { return Ok(()) };
+    call.identities.ask(&format!("{action} {}", target.id));
+    let role: Role =
+        serde_json::from_str(&document).map_err(|error| Refusal::bad_request("InvalidRole", error.to_string()))?;
+    if role.permits(&action, &target.id, false) {
+        return Ok(());
+    }
+    let message = format!(
+        "The client '{principal}' with object id '{principal}' does not have authorization to perform action '{action}' over scope \
+         '{}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+        target.id
+    );
+    Err(Refusal::new(403, "AuthorizationFailed", message))
+}
+
+/// Whether an identity's role lets it do something to data; `None` where roles are assigned to the principal itself.
+pub(super) fn permits_data(call: &Call<'_>, principal: &str, queue: bool, permission: char, id: &str) -> Option<bool> {
+    let document = of_principal(call.identities, principal)?;
+    let role: Role = serde_json::from_str(&document).ok()?;
+    let action = data_action(queue, permission);
+    call.identities.ask(&format!("{action} {id}"));
+    Some(role.permits(&action, id, true))
+}
+
+/// What a request is called among the actions
+/// <https://learn.microsoft.com/azure/role-based-access-control/permissions/storage#microsoftstorage>; `None` where nothing is needed.
+fn action(method: &Method, target: &Target) -> Option<String> {
+    let verb = match *method {
+        Method::GET | Method::HEAD => "read",
+        Method::DELETE => "delete",
+        _ => "write",
+    };
+    let kind = match &target.kind {
+        Kind::Operations => return None,
+        Kind::Subscriptions => return None,
+        Kind::Providers => match &target.shape {
+            Shape::Action(action) => return Some(format!("{}/{action}/action", target.name(0))),
+            _ => "Microsoft.Resources/subscriptions/providers",
+        },
+        Kind::ResourceGroups => "Microsoft.Resources/subscriptions/resourceGroups",
+        Kind::Resources if target.group.is_some() => "Microsoft.Resources/subscriptions/resourceGroups/resources",
+        Kind::Resources => "Microsoft.Resources/subscriptions/resources",
+        Kind::StorageAccounts => match &target.shape {
+            Shape::Action(action) if action.eq_ignore_ascii_case("checkNameAvailability") => {
+                return Some("Microsoft.Storage/checkNameAvailability/read".to_owned());
+            }
+            Shape::Action(action) => return Some(format!("Microsoft.Storage/storageAccounts/{action}/action")),
+            _ => "Microsoft.Storage/storageAccounts",
+        },
+        Kind::BlobServices => "Microsoft.Storage/storageAccounts/blobServices",
+        Kind::Containers => "Microsoft.Storage/storageAccounts/blobServices/containers",
+        Kind::QueueServices => "Microsoft.Storage/storageAccounts/queueServices",
+        Kind::Queues => "Microsoft.Storage/storageAccounts/queueServices/queues",
+        Kind::FileServices => "Microsoft.Storage/storageAccounts/fileServices",
+        Kind::Shares => "Microsoft.Storage/storageAccounts/fileServices/shares",
+        Kind::TableServices => "Microsoft.Storage/storageAccounts/tableServices",
+        Kind::Tables => "Microsoft.Storage/storageAccounts/tableServices/tables",
+        Kind::SystemTopics => "Microsoft.EventGrid/systemTopics",
+        Kind::SystemTopicEventSubscriptions => "Microsoft.EventGrid/systemTopics/eventSubscriptions",
+        Kind::EventSubscriptions => "Microsoft.EventGrid/eventSubscriptions",
+        Kind::RoleAssignments => "Microsoft.Authorization/roleAssignments",
+        Kind::RoleDefinitions => "Microsoft.Authorization/roleDefinitions",
+        Kind::Locks => "Microsoft.Authorization/locks",
+        Kind::Other(name) => name,
+    };
+    Some(format!("{kind}/{verb}"))
+}
+
+/// Rights on data, by the letter of a shared access signature
+/// <https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory>.
+fn data_action(queue: bool, permission: char) -> String {
+    let blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs";
+    let messages = "Microsoft.Storage/storageAccounts/queueServices/queues/messages";
+    match (queue, permission) {
+        (false, 'r' | 'l') => format!("{blobs}/read"),
+        (false, 'd') => format!("{blobs}/delete"),
+        (false, 'x') => format!("{blobs}/deleteBlobVersion/action"),
+        (false, _) => format!("{blobs}/write"),
+        (true, 'r' | 'l') => format!("{messages}/read"),
+        (true, 'd') => format!("{messages}/delete"),
+        (true, 'a') => format!("{messages}/add/action"),
+        (true, 'p') => format!("{messages}/process/action"),
+        (true, _) => format!("{messages}/write"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a";
+
+    fn role(actions: &str) -> Role {
+        serde_json::from_str(&format!(
+            r#"{{"Name": "r", {actions}, "AssignableScopes": ["/subscriptions/s/resourceGroups/G"]}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn role_is_what_it_has_without_what_it_has_not_where_it_is_assigned() {
+        let role =
+            role(r#""Actions": ["Microsoft.Storage/*"], "NotActions": ["*/delete"], "DataActions": ["*/blobs/read"]"#);
+        let write = "Microsoft.Storage/storageAccounts/write";
+        assert!(role.permits(write, ACCOUNT, false) && role.permits("microsoft.storage/x/READ", ACCOUNT, false));
+        assert!(!role.permits("Microsoft.Storage/storageAccounts/delete", ACCOUNT, false));
+        assert!(!role.permits("Microsoft.EventGrid/eventSubscriptions/read", ACCOUNT, false));
+        for elsewhere in
+            ["/subscriptions/s", "/subscriptions/s/resourceGroups/g2", "/subscriptions/s2/resourceGroups/g"]
+        {
+            assert!(!role.permits(write, elsewhere, false), "{elsewhere}");
+        }
+        let blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs";
+        assert!(
+            role.permits(&format!("{blobs}/read"), ACCOUNT, true)
+                && !role.permits(&format!("{blobs}/write"), ACCOUNT, true)
+        );
+    }
+
+    #[test]
+    fn document_is_a_role_that_is_assigned_somewhere() {
+        let text = |scopes: &str| format!(r#"{{"Name": "r", "Actions": [], "AssignableScopes": [{scopes}]}}"#);
+        assert!(check(&text("\"/subscriptions/s\"")).is_ok());
+        assert!(check(&text("")).is_err() && check(&text("\"/\"")).is_err() && check("{}").is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! What callers may do: everything, until a role is attached; then what that says.
+
+use std::collections::BTreeSet;
+
+use super::call::Call;
+use super::refusal::Refusal;
+use crate::sandbox::EmulatorKind;
+
+/// The permissions of a custom role's file, and those of roles that the lines in its comments make.
+fn permissions(document: &str) -> BTreeSet<String> {
+    let listed = document.lines().filter_map(|line| line.trim_start().strip_prefix("- "));
+    let made = document.lines().filter(|line| line.starts_with('#'));
+    let made = made.filter_map(|line| line.split_once("--permissions=")?.1.split_whitespace().next());
+    listed.chain(made.flat_map(|list| list.split(','))).map(|permission| permission.trim().to_owned()).collect()
+}
+
+/// A role as it is attached to callers.
+pub(crate) fn check(document: &str) -> Result<(), String> {
+    let permissions = permissions(document);
+    let is_one = |permission: &String| permission.split('.').count() >= 3 && !permission.contains(char::is_whitespace);
+    match permissions.iter().find(|permission| !is_one(permission)) {
+        Some(other) => Err(format!("`{other}` is no permission")),
+        None if permissions.is_empty() => Err("a role without permissions lets nobody do anything".to_owned()),
+        None => Ok(()),
+    }
+}
+
+/// Let a call pass, or not. Who uses a signed URL is whoever signed it.
+pub(super) fn permit(call: &Call<'_>) -> Result<(), Refusal> {
+    let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return Ok(()) };
+    let granted = permissions(&document);
+    let elsewhere = bound(&document).zip(bucket(call)).is_some_and(|(bound, bucket)| bound != bucket);
+    for permission in needed(call) {
+        call.world.identities.ask(&permission);
+        if !granted.contains(&permission) || (elsewhere && permission.starts_with("storage.")) {
+            return Err(Refusal::denied(message(call, &permission)));
+        }
+    }
+    Ok(())
+}
+
+/// The bucket that the condition of the role's binding names
+/// <https://cloud.google.com/iam/docs/conditions-resource-attributes>.
+fn bound(document: &str) -> Option<&str> {
+    let (_, rest) = document.split_once("resource.name == \"projects/_/buckets/")?;
+    rest.split_once('"').map(|(bucket, _)| bucket)
+}
+
+/// The bucket that a call is about: by its path, and of gRPC by the header that routes it
+/// <https://google.aip.dev/client-libraries/4222>.
+fn bucket(call: &Call<'_>) -> Option<String> {
+    if let Some((_, rest)) = call.path.split_once("/storage/v1/b/") {
+        return rest.split('/').next().map(str::to_owned);
+    }
+    let routed = url::form_urlencoded::parse(call.header("x-goog-request-params")?.as_bytes()).into_owned();
+    let mut named = routed.filter_map(|(_, value)| {
+        let (_, rest) = value.split_once("projects/_/buckets/")?;
+        rest.split('/').next().map(str::to_owned)
+    });
+    named.next()
+}
+
+/// As each service says it <https://cloud.google.com/storage/docs/troubleshooting#access-permission>.
+fn message(call: &Call<'_>, permission: &str) -> String {
+    let denied = format!("Permission '{permission}' denied on resource");
+    if call.operation.starts_with("storage") {
+        return format!(
+            "provision@sandbox.iam.gserviceaccount.com does not have {permission} access to the Google Cloud Storage bucket. {denied} \
+             (or it may not exist)."
+        );
+    }
+    format!("{denied} '{}' (or it may not exist).", call.path.trim_start_matches("/v1/").trim_start_matches("/v3/"))
+}
+
+/// The permissions of a call
+/// <https://cloud.google.com/storage/docs/access-control/iam-json>, <https://cloud.google.com/pubsub/docs/access-control#required_permissions>,
+/// <https://cloud.google.com/iam/docs/service-account-permissions>.
+fn needed(call: &Call<'_>) -> Vec<String> {
+    let (service, verb) = call.operation.split_once(':').unwrap_or_default();
+    let named: Vec<&str> = match (service, verb) {
+        ("storage", "CreateBucket") => vec!["storage.buckets.create"],
+        ("storage", "GetBucket") => vec!["storage.buckets.get"],
+        ("storage", "ListBuckets") => vec!["storage.buckets.list"],
+        ("storage", "UpdateBucket") => vec!["storage.buckets.update"],
+        ("storage", "DeleteBucket") => vec!["storage.buckets.delete"],
+        ("storage", "GetIamPolicy") => vec!["storage.buckets.getIamPolicy"],
+        ("storage", "SetIamPolicy") => vec!["storage.buckets.setIamPolicy"],
+        ("storage", "ListObjects") => vec!["storage.objects.list"],
+        ("storage", "GetObject") => vec!["storage.objects.get"],
+        ("storage", "DeleteObject") => vec!["storage.objects.delete"],
+        ("storage.json", "buckets.insert") => vec!["storage.buckets.create"],
+        ("storage.json", "buckets.patch" | "buckets.update") => vec!["storage.buckets.update"],
+        ("storage.json", "notificationConfigs.list" | "notificationConfigs.get") => vec!["storage.buckets.get"],
+        ("storage.json", "notificationConfigs.insert" | "notificationConfigs.delete") => vec!["storage.buckets.update"],
+        ("storage.json", "projects.serviceAccount.get") => vec!["resourcemanager.projects.get"],
+        ("storage.json", "objects.insert") => vec!["storage.objects.create"],
+        ("storage.json", "objects.patch" | "objects.update") => vec!["storage.objects.update"],
+        // Whoever asks what he may do may ask.
+        (_, "buckets.testIamPermissions" | "TestIamPermissions" | "SearchProjects") => vec![],
+        ("storage.json", other) => return vec![format!("storage.{other}")],
+        ("pubsub", "CreateSubscription") => vec!["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"],
+        ("pubsub", "ListTopicSubscriptions") => vec!["pubsub.topics.get"],
+        ("pubsub", "Publish") => vec!["pubsub.topics.publish"],
+        ("pubsub", "Pull" | "Acknowledge" | "ModifyAckDeadline") => vec!["pubsub.subscriptions.consume"],
+        ("pubsub", verb) => return of_pubsub(call, verb).into_iter().collect(),
+        ("iam", "GetIamPolicy") => vec!["iam.serviceAccounts.getIamPolicy"],
+        ("iam", "SetIamPolicy") => vec!["iam.serviceAccounts.setIamPolicy"],
+        ("iam", "GetServiceAccount") => vec!["iam.serviceAccounts.get"],
+        ("iam", "ListServiceAccounts") => vec!["iam.serviceAccounts.list"],
+        ("iam", "CreateServiceAccount") => vec!["iam.serviceAccounts.create"],
+        ("iam", "DeleteServiceAccount") => vec!["iam.serviceAccounts.delete"],
+        ("iam", "SignBlob") => vec!["iam.serviceAccounts.signBlob"],
+        ("resourcemanager", "GetProject") => vec!["resourcemanager.projects.get"],
+        ("resourcemanager", "GetIamPolicy") => vec!["resourcemanager.projects.getIamPolicy"],
+        ("resourcemanager", "SetIamPolicy") => vec!["resourcemanager.projects.setIamPolicy"],
+        _ => vec![],
+    };
+    named.into_iter().map(str::to_owned).collect()
+}
+
+/// `GetTopic` is `pubsub.topics.get`; policies have the same names for topics and subscriptions.
+fn of_pubsub(call: &Call<'_>, verb: &str) -> Option<String> {
+    let kind = if call.path.contains("/subscriptions") { "subscriptions" } else { "topics" };
+    let verb = match verb {
+        "GetIamPolicy" => "getIamPolicy",
+        "SetIamPolicy" => "setIamPolicy",
+        verb if verb.starts_with("List") => "list",
+        verb if verb.starts_with("Get") => "get",
+        verb if verb.starts_with("Create") => "create",
+        verb if verb.starts_with("Update") => "update",
+        verb if verb.starts_with("Delete") => "delete",
+        _ => return None,
+    };
+    Some(format!("pubsub.{kind}.{verb}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLE: &str = "# gcloud projects add-iam-policy-binding p --condition='expression=resource.name == \"projects/_/buckets/mine\"'
+# gcloud iam roles create r_account --project=p --permissions=iam.serviceAccounts.getIamPolicy,iam.serviceAccounts.setIamPolicy
+title: r
+includedPermissions:
+- storage.buckets.get
+";
+
+    #[test]
+    fn role_is_its_list_and_what_its_lines_make() {
+        let all = ["iam.serviceAccounts.getIamPolicy", "iam.serviceAccounts.setIamPolicy", "storage.buckets.get"];
+        assert_eq!(permissions(ROLE), all.map(str::to_owned).into());
+        assert_eq!((check(ROLE), bound(ROLE)), (Ok(()), Some("mine")));
+        assert!(check("includedPermissions:\n- everything\n").is_err() && check("includedPermissions:\n").is_err());
+    }
+}

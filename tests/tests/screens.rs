@@ -1,0 +1,120 @@
+//! Whole screens on terminals of several widths, and what must not go unsaid on them.
+
+use provision_tests::stage::Stage;
+
+use crate::clouds::aws::hand::boto;
+use crate::clouds::{AWS, AZURE, CloudFixture, GCP};
+
+const WIDTHS: [u16; 2] = [80, 120];
+
+/// A terminal's lines without their styles.
+fn lines(screen: &str) -> Vec<String> {
+    let mut parts = screen.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let plain = parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest));
+    plain.replace('\r', "").lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// The screens of a command, of which no line is wider than the terminal but for a word that is longer.
+fn screens(cloud: &CloudFixture, stage: &Stage, arguments: &[&str]) -> String {
+    let command: Vec<_> = std::iter::once(cloud.name).chain(arguments.iter().copied()).collect();
+    let screen = |columns: u16| {
+        let (code, screen) = stage.run_on_screen(&command, "xterm", columns);
+        let lines = lines(&screen);
+        let is_one_word = |line: &str| line.split_whitespace().count() == 1;
+        for line in &lines {
+            assert!(line.chars().count() <= columns.into() || is_one_word(line), "{columns}: {line}\n{screen}");
+        }
+        format!("$ {} ({columns} columns, exit {code})\n{}\n", command.join(" "), lines.join("\n"))
+    };
+    WIDTHS.map(screen).join("\n")
+}
+
+fn on_terminals(name: &str, cloud: &CloudFixture) {
+    let stage = cloud.planned();
+    let mut shown = vec![screens(cloud, &stage, &["plan"])];
+    cloud.apply(&stage);
+    let host = ("https://wandb.example.com", "https://other.example.com");
+    let changes: Vec<_> = cloud.plans.queue_renamed.0.iter().copied().chain([host]).collect();
+    cloud.change(&stage, &changes);
+    (cloud.edits.facets[0].make)(&stage.hand());
+    shown.extend([&["plan"][..], &["drift"], &["plan", "--destroy"]].map(|command| screens(cloud, &stage, command)));
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"(127\.0\.0\.1|localhost):\d+", "$1:PORT");
+    settings.add_filter(r"\(\d{12}\)", "(NUMBER)");
+    settings.bind(|| insta::assert_snapshot!(name, shown.join("\n")));
+}
+
+#[test]
+fn screens_of_aws_fit_their_terminals() {
+    on_terminals("screens_aws", &AWS);
+}
+
+#[test]
+fn screens_of_gcp_fit_their_terminals() {
+    on_terminals("screens_gcp", &GCP);
+}
+
+#[test]
+fn screens_of_azure_fit_their_terminals() {
+    on_terminals("screens_azure", &AZURE);
+}
+
+/// Emacs, and some terminals of CI, move no cursor.
+#[test]
+fn terminal_that_moves_no_cursor_gets_lines() {
+    let stage = AWS.planned();
+    let (code, screen) = stage.run_on_screen(&["aws", "apply", "--yes", "--no-color"], "dumb", 80);
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("  created bucket `acme-") && !screen.contains('\u{1b}'), "{screen}");
+}
+
+#[test]
+fn deleted_objects_that_stay_restorable_are_said_to_be_billed() {
+    let stage = GCP.applied();
+    (GCP.upload)(&stage.hand(), "a");
+    let plan = GCP.succeed(&stage, &["plan", "--destroy", "--delete-data", GCP.bucket]);
+    assert!(plan.contains("deleted objects stay restorable for 7 days, and are billed until then"), "{plan}");
+    let stage = AWS.applied();
+    let plan = AWS.succeed(&stage, &["plan", "--destroy", "--delete-data", AWS.bucket]);
+    assert!(plan.contains("and everything in it:") && !plan.contains("restorable"), "{plan}");
+}
+
+/// What a destroy that was broken off leaves looks like something that somebody took away.
+#[test]
+fn missing_parts_name_the_command_that_finishes_a_destroy_too() {
+    for cloud in [&AWS, &GCP, &AZURE] {
+        let stage = cloud.applied();
+        (cloud.edits.gone[0].make)(&stage.hand());
+        let finish = format!("If a destroy was broken off, finish it: provision {} destroy provision.toml", cloud.name);
+        for (code, command) in [(2, "drift"), (0, "plan")] {
+            let told = cloud.ends(&stage, code, &[command]);
+            assert!(told.contains(&finish) && told.contains("apply provision.toml"), "{told}");
+        }
+    }
+}
+
+/// Rules of others are in the bucket that goes.
+#[test]
+fn what_others_have_on_a_bucket_is_said_to_go_with_it() {
+    let stage = AWS.applied();
+    boto(
+        &stage.hand(),
+        "b = 'acme-{s}'
+s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': s3.get_bucket_cors(Bucket=b)['CORSRules'] + [{'ID': 'theirs', 'AllowedMethods': ['GET'], 'AllowedOrigins': ['https://theirs.example.com']}]})",
+    );
+    let plan = AWS.succeed(&stage, &["plan", "--destroy"]);
+    assert!(plan.contains("    goes with it: CORS rule `theirs` for https://theirs.example.com: GET"), "{plan}");
+}
+
+#[test]
+fn refusal_is_called_refused_and_its_plan_is_not_saved() {
+    let stage = AWS.planned();
+    boto(
+        &stage.hand(),
+        "s3.create_bucket(Bucket='acme-{s}', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})",
+    );
+    assert!(AWS.ends(&stage, 6, &["drift"]).contains("wandb-prod: refused"));
+    let plan = AWS.ends(&stage, 6, &["plan", "--out", "set.json"]);
+    assert!(plan.contains("set.json was not saved") && !stage.path().join("set.json").exists(), "{plan}");
+}

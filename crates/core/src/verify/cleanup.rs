@@ -23,7 +23,10 @@ pub(super) async fn hop(prover: &dyn Prover, probes: &Probes, keys: &[String]) -
 /// What could not be removed is there, whatever right is missing.
 fn left(hop: Hop, key: &str, error: &Error) -> Hop {
     let mend = match error.kind() {
-        ErrorKind::PermissionDenied => format!("delete {key}, or let these credentials do so"),
+        ErrorKind::PermissionDenied => {
+            let right = error.hint().unwrap_or("let these credentials do so");
+            format!("{right}; or delete {key}")
+        }
         _ => "run the same command again: it removes what this run left".to_owned(),
     };
     hop.failed(format!("{key} is left: {error}"), Some(mend))

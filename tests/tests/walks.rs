@@ -143,7 +143,7 @@ impl Walk {
             return;
         }
         self.cloud.edit(&self.stage, edit.make);
-        let drift = self.cloud.ends(&self.stage, 2, &["drift"]);
+        let drift = self.cloud.ends(&self.stage, 2, &["drift", "--format", "markdown"]);
         assert!(drift.contains(edit.shows), "{} is not in\n{drift}", edit.shows);
         self.apply();
     }

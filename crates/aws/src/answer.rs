@@ -15,7 +15,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::Limited;
 
 /// The longest body that is read, in bytes. The longest documents, pages of a thousand versions, have about two million.
-const LONGEST: usize = 32 << 20;
+const LONGEST: usize = 16 << 20;
 
 /// Looks at the body of every answer.
 #[derive(Clone, Copy, Debug)]

@@ -107,7 +107,11 @@ pub(crate) async fn contents(reader: &Reader, content: &Content<'_>) -> Result<C
     let Some((_, pages)) = found? else { return Ok(Contents::default()) };
     let all = pages.with_uploads.unwrap_or_default();
     let begun = all.items.len().saturating_sub(pages.blobs.items.len());
-    Ok(Contents { uploads: u64::try_from(begun).unwrap_or(u64::MAX), restorable_days, ..count(&pages.blobs) })
+    Ok(Contents {
+        uploads: u64::try_from(begun).unwrap_or(u64::MAX),
+        restorable_days: restorable_days?,
+        ..count(&pages.blobs)
+    })
 }
 
 /// What can be read in a container; `None` if there is no such container. Uncommitted blocks are no blobs: nobody can read
@@ -177,17 +181,20 @@ fn count(page: &BlobPage) -> Contents {
 
 /// For how many days what is deleted from a container can be restored after that went too: both kinds of soft deletion must be on
 /// (<https://learn.microsoft.com/azure/storage/blobs/soft-delete-container-overview>). With the account all goes at once.
-async fn restorable_days(reader: &Reader, names: &Names) -> Option<u64> {
+async fn restorable_days(reader: &Reader, names: &Names) -> Result<Option<u64>, Error> {
     if !names.account_is_shared {
-        return None;
+        return Ok(None);
     }
-    // The listing is what counts; whoever may not look at the account's properties is told by the look at its CORS rules.
-    let service = reader.get_blob_service(&names.account_id()).await.ok()??;
+    let service = match reader.get_blob_service(&names.account_id()).await {
+        // The listing is what counts; whoever may not look at the account's properties is told by the look at its CORS rules.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+        service => service?,
+    };
     let days = |name: &str| {
-        let policy = service.properties.rest.get(name)?;
+        let policy = service.as_ref()?.properties.rest.get(name)?;
         policy["days"].as_u64().filter(|_| policy["enabled"] == true)
     };
-    Some(days("deleteRetentionPolicy")?.min(days("containerDeleteRetentionPolicy")?))
+    Ok(days("deleteRetentionPolicy").min(days("containerDeleteRetentionPolicy")))
 }
 
 /// What is listed of a container.

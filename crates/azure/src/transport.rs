@@ -11,7 +11,7 @@ use provision_core::retry::{CONNECT_TIMEOUT, request_timeout};
 use provision_core::{Error, ErrorKind};
 
 /// The largest answer that is read, in bytes. A page of a list, the largest that services answer, is a few MB.
-const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+const LARGEST_ANSWER: usize = 16 << 20;
 
 /// A client that reads no more of an answer than it may.
 #[derive(Debug)]

@@ -18,8 +18,7 @@ const SECONDS_A_DAY: u64 = 86_400;
 pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, Error> {
     let mut pages = Pages::default();
     let (page, found) = futures::join!(reader.list_versions(bucket, &mut pages), reader.get_bucket(bucket));
-    // The listing is what counts; whoever may not look at the bucket is told by the look at it.
-    let restorable_days = found.ok().flatten().as_ref().and_then(restorable_days);
+    let restorable_days = unless_denied(found)?.as_ref().and_then(restorable_days);
     Ok(page?.map_or_else(Contents::default, |page| Contents {
         objects: u64::try_from(page.versions.len()).unwrap_or(u64::MAX),
         bytes: page.bytes,
@@ -27,6 +26,14 @@ pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, 
         more: page.more,
         restorable_days,
     }))
+}
+
+/// The listing is what counts; whoever may not look at the bucket is told by the look at it.
+fn unless_denied(found: Result<Option<Bucket>, Error>) -> Result<Option<Bucket>, Error> {
+    match found {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        found => found,
+    }
 }
 
 /// For how many days what is deleted can be restored, a day that has begun counting as one

@@ -214,7 +214,7 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, erro
 
 /// The commands that assign the roles by hand, to whoever is named.
 pub(crate) fn commands(names: &Names, principal: Option<&str>) -> Vec<String> {
-    let principal = principal.unwrap_or("<principal id>");
+    let principal = principal.unwrap_or("\"$PRINCIPAL_ID\"");
     let command = |assigned: Assigned| {
         let Assigned { role, scope } = assigned;
         format!("az role assignment create --assignee {principal} --role '{role}' --scope {scope}")

@@ -77,13 +77,13 @@ pub fn judge(arguments: &[&str], ran: &Ran) {
     match (command, arguments.contains(&"--json"), value("--format")) {
         (Some(&"output"), true, _) if !ran.stdout.starts_with('{') => {}
         (Some(&command), true, _) => judge_json(command, &ran.stdout),
-        (Some(&"drift"), _, Some("junit")) => judge_junit(&ran.stdout),
+        (Some(&("drift" | "verify")), _, Some("junit")) => judge_junit(&ran.stdout),
         (Some(&"drift"), _, Some("sarif")) => judge_sarif(&ran.stdout),
         _ => {}
     }
 }
 
-const COMMANDS: [&str; 6] = ["plan", "show", "apply", "destroy", "drift", "output"];
+const COMMANDS: [&str; 7] = ["plan", "show", "apply", "destroy", "drift", "verify", "output"];
 
 /// Judge what a command printed as JSON.
 ///
@@ -92,7 +92,7 @@ const COMMANDS: [&str; 6] = ["plan", "show", "apply", "destroy", "drift", "outpu
 /// It is not of the form that its schema promises.
 pub fn judge_json(command: &str, text: &str) {
     let validator = match command {
-        "apply" | "destroy" => return text.lines().for_each(|line| is_valid(&EVENTS, line)),
+        "apply" | "destroy" | "verify" => return text.lines().for_each(|line| is_valid(&EVENTS, line)),
         "drift" => &DRIFT,
         "output" => &OUTPUT,
         _ => &PLAN,

@@ -18,6 +18,7 @@ FORM = {
         {"name", "classname", "time"},
         {"file", "line"},
     ),
+    "skipped": (set(), set(), {"type", "message"}),
     "failure": (set(), set(), {"type", "message"}),
     "error": (set(), set(), {"type", "message"}),
     "system-out": (set(), set(), set()),
@@ -42,3 +43,4 @@ for suite in report:
     count = lambda kind: sum(case.find(kind) is not None for case in cases)
     counted = [suite.get("tests"), suite.get("failures"), suite.get("errors")]
     assert counted == [str(len(cases)), str(count("failure")), str(count("error"))], counted
+    assert int(suite.get("skipped", 0)) == count("skipped"), suite.get("skipped")

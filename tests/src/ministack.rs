@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::python;
+use crate::stage::AWS_SECRET;
 
 /// A running server. It dies with this process: its launcher ends when the pipe to it closes.
 pub struct MiniStack {
@@ -52,6 +53,8 @@ impl MiniStack {
         let mut command = Command::new(python::interpreter());
         command.arg("-c").arg(LAUNCHER).current_dir(folder.path()).env_clear();
         command.env("PATH", std::env::var("PATH").unwrap_or_default());
+        // It checks the signatures of presigned URLs.
+        command.env("AWS_SECRET_ACCESS_KEY", AWS_SECRET);
         command.env("HOME", folder.path()).env("TMPDIR", folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();

@@ -101,7 +101,7 @@ impl Stage {
         let (directory, kept) = (Some(state.to_owned()), state.join("journal").exists());
         let stage = Self::with(Options { directory, clouds: vec![cloud], recording: true, ..Options::default() });
         if kept {
-            stage.sandbox().world().clock.advance(PAST);
+            stage.sandbox().world().clock.put_forward(PAST);
         }
         stage
     }

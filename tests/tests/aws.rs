@@ -6,6 +6,7 @@ mod answers;
 mod credentials;
 mod late;
 mod others;
+mod verify;
 
 use std::time::Duration;
 

@@ -63,6 +63,8 @@ pub(crate) struct CloudFixture {
     pub(crate) credentials: (&'static [&'static str], &'static [(&'static str, &'static str)]),
     /// What no credentials are told as.
     pub(crate) credentials_hint: &'static str,
+    /// What a proof is broken by, where the cloud can be proven.
+    pub(crate) proof: Option<&'static Proof>,
     /// What documents of rights are.
     pub(crate) rights: Rights,
     /// The most waves of plan, apply of what is absent, and destroy of what is empty.
@@ -169,6 +171,36 @@ pub(crate) struct Faults {
     pub(crate) crossed: &'static str,
     /// A part of the write that takes the writers' access away, and of those that empty.
     pub(crate) emptying: (&'static str, &'static str),
+}
+
+/// What a proof is broken by, and how others read and write beside it.
+pub(crate) struct Proof {
+    /// What breaks each hop.
+    pub(crate) broken: &'static [Broken],
+    /// Puts a rule of somebody else's behind ours, for everybody.
+    pub(crate) rule_of_others: fn(&Hand),
+    /// Keeps events from coming.
+    pub(crate) no_events: fn(&Hand),
+    /// What the sandbox calls the time that an event takes.
+    pub(crate) event: &'static str,
+    /// The operation that uploads the probe, and the one that listens for its event.
+    pub(crate) upload: &'static str,
+    pub(crate) hears: &'static str,
+    /// Puts so many messages of others into the queue.
+    pub(crate) put_messages: fn(&Hand, usize),
+    /// Those, in order, each with how often it was seen before.
+    pub(crate) messages: fn(&Hand) -> Vec<String>,
+    /// Objects that are there, and messages that tell of one.
+    pub(crate) left: fn(&Hand) -> Vec<String>,
+    /// Puts objects that look like probes, and are none of this deployment; gives what [`Proof::left`] says then, but for events.
+    pub(crate) put_alike: fn(&Hand) -> Vec<String>,
+}
+
+/// What breaks a hop, and what is said of it.
+pub(crate) struct Broken {
+    pub(crate) hop: &'static str,
+    pub(crate) says: &'static str,
+    pub(crate) make: fn(&Hand),
 }
 
 /// Something done behind our back, and what it shows as.

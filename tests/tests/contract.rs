@@ -13,6 +13,7 @@ mod renaming;
 mod reports;
 mod saved;
 mod sharing;
+mod verify;
 
 use crate::clouds::{AWS, AZURE, GCP};
 

@@ -45,6 +45,7 @@ pages! {
     rights_is_what_happens = "docs/rights.md",
     sandbox_is_what_happens = "docs/sandbox.md",
     server_is_what_happens = "docs/server.md",
+    verify_is_what_happens = "docs/verify.md",
     terraform_is_what_happens = "docs/terraform.md",
     words_is_what_happens = "docs/words.md",
 }

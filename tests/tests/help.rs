@@ -58,6 +58,16 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD plan --format text", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
     ("CLOUD plan --report", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
     ("CLOUD plan --out", "saved_change_set_is_applied_without_its_plan_file"),
+    ("CLOUD verify", "verify_passes_and_leaves_nothing"),
+    ("CLOUD verify --format", "verify_report_formats"),
+    ("CLOUD verify --format junit", "verify_report_formats"),
+    ("CLOUD verify --format text", "verify_report_formats"),
+    ("CLOUD verify --origin", "verify_asks_as_a_page_of_another_origin"),
+    ("CLOUD verify --prefix", "verify_puts_the_probe_where_it_is_told_to"),
+    ("CLOUD verify --report", "verify_report_formats"),
+    ("CLOUD verify --read-only", "verify_that_only_reads_writes_nothing"),
+    ("CLOUD verify --strict", "verify_is_strict_about_what_is_not_proven"),
+    ("CLOUD verify --wait", "verify_names_the_hop_that_is_broken_and_the_command_that_mends_it"),
     ("CLOUD permissions", "permissions_are_what_each_command_needs_and_no_more"),
     ("CLOUD permissions --for", "permissions_are_what_each_command_needs_and_no_more"),
     ("CLOUD permissions --for apply", "permissions_are_what_each_command_needs_and_no_more"),
@@ -65,6 +75,7 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD permissions --for drift", "permissions_are_what_each_command_needs_and_no_more"),
     ("CLOUD permissions --for plan", "permissions_are_what_each_command_needs_and_no_more"),
     ("CLOUD permissions --for server", "permissions_send_nothing_and_are_a_document_for_each_tool"),
+    ("CLOUD permissions --for verify", "permissions_send_nothing_and_are_a_document_for_each_tool"),
     ("CLOUD permissions --format", "permissions_send_nothing_and_are_a_document_for_each_tool"),
     ("CLOUD permissions --format cloud", "permissions_send_nothing_and_are_a_document_for_each_tool"),
     ("CLOUD permissions --format terraform", "permissions_send_nothing_and_are_a_document_for_each_tool"),
@@ -120,11 +131,12 @@ fn readme_names_every_command_flag_and_value() {
     let readme = include_str!("../../README.md");
     for (what, _) in COVERED.iter().filter(|(what, _)| !["--help", "--version"].contains(what)) {
         let (command, flag) = what.split_at(what.find("--").unwrap_or(what.len()));
-        let command = format!("provision {}", command.trim().replace("CLOUD", "<cloud>"));
-        let mut lines =
-            readme.lines().filter(|line| flag.is_empty() || line.contains(&command) || what.starts_with('-'));
+        // What not every cloud has is named with one that does.
+        let commands = ["<cloud>", "aws"].map(|cloud| format!("provision {}", command.trim().replace("CLOUD", cloud)));
+        let has_command = |line: &str| commands.iter().any(|command| line.contains(command));
+        let mut lines = readme.lines().filter(|line| flag.is_empty() || has_command(line) || what.starts_with('-'));
         let named = |line: &str| match flag.is_empty() {
-            true => line.contains(&command),
+            true => has_command(line),
             false => flag.split(' ').all(|word| line.contains(word)),
         };
         assert!(lines.any(named), "{what} is not in the README");
@@ -161,6 +173,8 @@ fn manual_has_a_page_for_each_command() {
     run(&["man", "--dir", pages.to_str().unwrap()]);
     let shown = shown();
     let commands = shown.iter().filter(|what| !what.contains("--")).flat_map(|what| match what.strip_prefix("CLOUD") {
+        // What is shown of one cloud alone.
+        Some(" verify") => vec![" aws verify".to_owned()],
         Some(rest) => ["aws", "gcp", "azure"].map(|cloud| format!(" {cloud}{rest}")).to_vec(),
         None => vec![format!(" {what}")],
     });

@@ -17,6 +17,7 @@ use crate::clouds::aws::hand::boto;
 pub(crate) fn screen(name: &str, stage: &Stage, ran: &Ran) {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d+\.\d s\b", "TIME");
+    settings.add_filter(r"(provision-verify/[a-z2-7]{12})-[0-9a-f]{16}", "$1-NUMBER");
     settings.add_filter(r", as (user/sandbox|root)\n", ", as PRINCIPAL\n");
     settings.add_filter(r"request id [0-9A-Za-z-]+", "request id ID");
     settings.bind(|| insta::assert_snapshot!(name, stage.transcript(ran)));

@@ -227,7 +227,7 @@ pub(crate) fn recovers(world: &impl World, point: &str) {
 }
 
 /// Run the command, and kill it at one call; the call has its effect only if it is killed after it.
-fn is_killed_at(world: &impl World, point @ (operation, nth): &Point, at: When) -> bool {
+pub(crate) fn is_killed_at(world: &impl World, point @ (operation, nth): &Point, at: When) -> bool {
     if at == When::Before {
         let fault = Fault { operation: operation.clone(), nth: Nth::Number(*nth), at, what: What::Drop };
         world.layer().fault(fault);

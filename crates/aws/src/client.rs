@@ -20,6 +20,7 @@ macro_rules! send {
 }
 
 pub(crate) mod iam;
+pub(crate) mod objects;
 pub(crate) mod s3;
 pub(crate) mod sqs;
 pub(crate) mod sts;

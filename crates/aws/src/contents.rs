@@ -14,7 +14,7 @@ use crate::error;
 /// One page of each list: enough to say that it is not empty, and roughly by how much.
 pub(crate) async fn contents(reader: &Reader, bucket: &str, owner: &str) -> Result<Contents, Error> {
     let (versions, uploads) = futures::join!(
-        reader.list_object_versions(bucket, owner, (None, None)),
+        reader.list_object_versions(bucket, owner, None, (None, None)),
         reader.list_multipart_uploads(bucket, owner, (None, None)),
     );
     let (versions, uploads) = (versions?, uploads?);
@@ -55,7 +55,7 @@ type Marker = (Option<String>, Option<String>);
 fn versions(reader: &Reader, bucket: &str, owner: &str) -> impl Stream<Item = Result<Vec<ObjectIdentifier>, Error>> {
     stream::try_unfold(Some(Marker::default()), move |from| async move {
         let Some(from) = from else { return Ok(None) };
-        let Some(page) = reader.list_object_versions(bucket, owner, from).await? else { return Ok(None) };
+        let Some(page) = reader.list_object_versions(bucket, owner, None, from).await? else { return Ok(None) };
         Ok(Some((page.objects, page.truncated.then_some(page.next))))
     })
 }

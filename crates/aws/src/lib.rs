@@ -20,6 +20,8 @@ mod contents;
 mod resources;
 mod orphans;
 mod outputs;
+mod probes;
+mod hearing;
 mod provider;
 
 pub use config::{AwsSection, Settings};

@@ -5,7 +5,7 @@
 
 pub(crate) mod document;
 
-use provision_core::permissions::{ALWAYS, APPLYING, COUNTING, DESTROYING, Row, Task, WRITING};
+use provision_core::permissions::{ALWAYS, APPLYING, COUNTING, DESTROYING, PROVING, Row, Task, WRITING};
 
 use crate::config::Settings;
 
@@ -18,6 +18,8 @@ pub(crate) enum On {
     Bucket,
     /// What is in it.
     Objects,
+    /// The queue of the bucket's events.
+    EventQueue,
     /// The queues that the plan file names.
     Queues,
     /// The address of any queue: what is listed may be gone, and what is not there has no tag to be known by.
@@ -91,6 +93,7 @@ static OPERATIONS: &[Operation] = &[
     always("s3:GetBucketNotificationConfiguration", &["s3:GetBucketNotification"], &[On::Bucket], ALWAYS),
     row("s3:GetBucketAbac", &["s3:GetBucketAbac"], &[On::Bucket], WRITING, When::Adopting),
     always("s3:ListObjectVersions", &["s3:ListBucketVersions"], &[On::Bucket], COUNTING),
+    always("s3:ListObjectVersions", &["s3:ListBucketVersions"], &[On::Bucket], PROVING),
     always("s3:ListMultipartUploads", &["s3:ListBucketMultipartUploads"], &[On::Bucket], COUNTING),
     // The tags and the ownership that come with it have rights of their own:
     // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>.
@@ -121,6 +124,10 @@ static OPERATIONS: &[Operation] = &[
     // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
     always("s3:DeleteObjects", &["s3:DeleteObject", "s3:DeleteObjectVersion"], &[On::Objects], DESTROYING),
     always("s3:DeleteObject", &["s3:DeleteObject", "s3:DeleteObjectVersion"], &[On::Objects], DESTROYING),
+    always("s3:DeleteObject", &["s3:DeleteObject", "s3:DeleteObjectVersion"], &[On::Objects], PROVING),
+    always("s3:PutObject", &["s3:PutObject"], &[On::Objects], PROVING),
+    always("s3:GetObject", &["s3:GetObject"], &[On::Objects], PROVING),
+    always("s3:HeadObject", &["s3:GetObject", "s3:GetObjectVersion"], &[On::Objects], PROVING),
     always("s3:AbortMultipartUpload", &["s3:AbortMultipartUpload"], &[On::Objects], DESTROYING),
     always("s3:DeleteBucket", &["s3:DeleteBucket"], &[On::Bucket], DESTROYING),
     always("sqs:GetQueueUrl", &["sqs:GetQueueUrl"], &[On::AnyQueue], ALWAYS),
@@ -131,6 +138,9 @@ static OPERATIONS: &[Operation] = &[
     always("sqs:TagQueue", &["sqs:TagQueue"], QUEUES, WRITING),
     always("sqs:UntagQueue", &["sqs:UntagQueue"], QUEUES, WRITING),
     always("sqs:DeleteQueue", &["sqs:DeleteQueue"], &[On::MarkedQueues], WRITING),
+    always("sqs:ReceiveMessage", &["sqs:ReceiveMessage"], &[On::EventQueue], PROVING),
+    always("sqs:ChangeMessageVisibility", &["sqs:ChangeMessageVisibility"], &[On::EventQueue], PROVING),
+    always("sqs:DeleteMessage", &["sqs:DeleteMessage"], &[On::EventQueue], PROVING),
     always("iam:GetRolePolicy", &["iam:GetRolePolicy"], &[On::Role], ALWAYS),
     always("iam:PutRolePolicy", &["iam:PutRolePolicy"], &[On::Role], APPLYING),
     row("iam:DeleteRolePolicy", &["iam:DeleteRolePolicy"], &[On::Role], APPLYING, When::Renamed),
@@ -155,8 +165,9 @@ mod tests {
     use super::*;
     use crate::names::tests::settings;
 
-    const CLIENT: [&str; 5] = [
+    const CLIENT: [&str; 6] = [
         include_str!("client/iam.rs"),
+        include_str!("client/objects.rs"),
         include_str!("client/s3.rs"),
         include_str!("client/sqs.rs"),
         include_str!("client/sts.rs"),
@@ -165,7 +176,9 @@ mod tests {
 
     #[test]
     fn every_operation_has_a_row_and_every_row_an_operation() {
-        let sent = CLIENT.iter().flat_map(|file| file.split("send!(\"").skip(1));
+        let of = |call: &'static str| CLIENT.iter().flat_map(move |file| file.split(call).skip(1));
+        // What is only signed is sent as a browser sends it.
+        let sent = of("send!(\"").chain(of("signed(\""));
         let sent: BTreeSet<_> = sent.filter_map(|rest| rest.split('"').next()).collect();
         let known: BTreeSet<_> = OPERATIONS.iter().map(|row| row.operation).collect();
         assert_eq!(sent, known);

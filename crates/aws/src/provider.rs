@@ -14,8 +14,12 @@ use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource};
 use provision_core::permissions::{Document, Repository, Syntax, Task};
-use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
+use provision_core::probe::{METADATA, Probe, Probes};
+use provision_core::provider::{
+    BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
+};
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
@@ -27,8 +31,8 @@ use crate::error::is_not_seen;
 use crate::names::{Account, Names, Part};
 use crate::permissions::document;
 use crate::resources::access::{self, Recalled};
-use crate::resources::{Facets, bucket, notification, queue, run_queue};
-use crate::{contents, orphans, outputs};
+use crate::resources::{Facets, bucket, cors, notification, queue, run_queue};
+use crate::{contents, hearing, orphans, outputs, probes};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -87,6 +91,11 @@ impl ProviderConfig for Settings {
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
+        let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
+    }
+
+    async fn prover(&self, connection: &Connection) -> Result<Box<dyn Prover>, Error> {
         let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
@@ -303,6 +312,13 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         orphans::observe(self.client.as_ref(), &self.names(), orphan).await
     }
 
+    async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {
+        let url = self.client.as_ref().get_object_url(&self.settings.aws.bucket.name, key).await?;
+        let rule = cors::rule(&self.settings);
+        let facet = (Part::Bucket.address(), "cors");
+        Ok(Some(BrowserAccess { url, rule, headers: &["content-type"], table: "aws.bucket.cors", facet }))
+    }
+
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let names = self.names_in_account().await?;
         contents::contents(self.client.as_ref(), &names.bucket, &names.account).await
@@ -371,6 +387,41 @@ impl Provisioner for Provider<Writer> {
             Part::Bucket => bucket::delete(client, name, &names.account).await,
             Part::Queue | Part::RunQueue => queue::delete(client, name).await,
             part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
+        }
+    }
+}
+
+/// What the probe is said to be: a text, as a page would.
+const CONTENT_TYPE: &str = "text/plain";
+
+#[async_trait]
+impl Prover for Provider<Writer> {
+    async fn signed_upload(&self, probe: &Probe) -> Result<Request, Error> {
+        let names = self.names_in_account().await?;
+        let metadata = (METADATA, probe.owner.as_str());
+        self.client.sign_put_object(&names.bucket, &names.account, &probe.key, CONTENT_TYPE, metadata).await
+    }
+
+    async fn signed_download(&self, probe: &Probe) -> Result<Request, Error> {
+        let names = self.names_in_account().await?;
+        self.client.sign_get_object(&names.bucket, &names.account, &probe.key).await
+    }
+
+    async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
+        let names = self.names_in_account().await?;
+        probes::remains(self.client.reader(), &names.bucket, &names.account, probes).await
+    }
+
+    async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {
+        let names = self.names_in_account().await?;
+        probes::remove(&self.client, &names.bucket, &names.account, probes, key).await
+    }
+
+    async fn listen(&self, probes: &Probes) -> Result<Hearing, Error> {
+        let names = self.names();
+        match &names.queue {
+            Some(queue) => hearing::listen(&self.client, queue, &names.bucket, probes).await,
+            None => Ok(Hearing::Off("the plan file says `enabled = false` under [aws.queue]".to_owned())),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Print JSON: one document for plan, drift and output, one a line for apply and destroy.
+    /// Print JSON: one document; for apply, destroy and verify one a line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Colour the output: auto, always or never.
@@ -64,7 +64,7 @@ const SANDBOX_FOLDER: &str = ".provision/sandbox";
 pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
-    InCloud(InCloud<Action>),
+    InCloud(InCloud<Action, Provable>),
     /// Print a commented plan file to begin with.
     Init {
         /// The cloud.
@@ -250,6 +250,54 @@ pub(crate) enum Action {
     },
 }
 
+/// What to do in a cloud whose file store can be proven.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Provable {
+    /// What can be done in every cloud.
+    #[command(flatten)]
+    Everywhere(Action),
+    /// Prove that files and events get through, hop by hop, before any server runs.
+    ///
+    /// Compares the resources, asks what a browser of the server asks, uploads a small probe by a signed address, waits for its
+    /// event in the queue, and removes both. What the server is to get stays in the queue: messages of others are hidden for half
+    /// a minute at most. Exits with 2 if a hop fails.
+    Verify(Verify),
+}
+
+impl From<Action> for Provable {
+    fn from(action: Action) -> Self {
+        Self::Everywhere(action)
+    }
+}
+
+/// What to prove, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Verify {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_file: Option<PathBuf>,
+    /// How long the event may take [default: 120, or as the cloud says].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) wait: Option<u64>,
+    /// Write nothing: only look, and ask as a browser asks.
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Ask as a page of this origin [default: the deployment's host].
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// What the probe's key begins with.
+    #[arg(long, value_name = "KEY", default_value = provision_core::probe::PREFIX)]
+    pub(crate) prefix: String,
+    /// Exit with 2 too if a hop is not proven.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// How to print it.
+    #[arg(long, default_value = "text", value_parser = format_of(PROOF_FORMATS))]
+    pub(crate) format: ReportFormat,
+    /// Also write it into a file, which is replaced: FORMAT is junit. May be repeated.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PROOF_FORMATS))]
+    pub(crate) report: Vec<Report>,
+}
+
 /// How what was found is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
@@ -257,7 +305,7 @@ pub(crate) enum ReportFormat {
     Text,
     /// A table, for a pull request or the summary of a CI job.
     Markdown,
-    /// A test case for each resource, for CI.
+    /// A test case for each resource, or for each hop, for CI.
     Junit,
     /// A result for each facet at its line of the plan file, for code scanning.
     Sarif,
@@ -273,6 +321,9 @@ const PLAN_FORMATS: &[ReportFormat] =
 /// What a look for drift can be written as.
 const DRIFT_FORMATS: &[ReportFormat] =
     &[ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Junit, ReportFormat::Sarif, ReportFormat::Json];
+
+/// What a proof can be written as.
+const PROOF_FORMATS: &[ReportFormat] = &[ReportFormat::Text, ReportFormat::Junit];
 
 /// Read one of these formats.
 fn format_of(formats: &'static [ReportFormat]) -> impl TypedValueParser<Value = ReportFormat> {
@@ -312,7 +363,7 @@ pub(crate) enum Document {
     PlanFile,
     /// What `plan --json` and `show --json` print.
     Plan,
-    /// A line of what `apply --json` and `destroy --json` print.
+    /// A line of what `apply --json`, `destroy --json` and `verify --json` print.
     Events,
     /// What `drift --json` prints.
     Drift,
@@ -333,6 +384,15 @@ pub(crate) enum RightsFor {
     Destroy,
     /// What the server does.
     Server,
+    /// Proving that files and events get through, with a probe.
+    Verify,
+}
+
+/// Read what rights are for, in a cloud whose file store cannot be proven.
+pub(crate) fn rights_but_for_verify() -> impl TypedValueParser<Value = RightsFor> {
+    let others = RightsFor::value_variants().iter().filter(|of| **of != RightsFor::Verify);
+    PossibleValuesParser::new(others.filter_map(RightsFor::to_possible_value))
+        .try_map(|name| RightsFor::from_str(&name, false))
 }
 
 /// How rights are written.

@@ -13,13 +13,14 @@ mod sandbox;
 mod schema;
 mod show;
 mod validate;
+mod verify;
 mod version;
 
 use std::sync::Arc;
 
 use anstream::ColorChoice;
 
-use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
+use crate::arguments::{Action, Arguments, Command, Global, Provable, SandboxAction};
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::reports::Reporting;
@@ -27,7 +28,7 @@ use crate::session::Invocation;
 use crate::signals::Signals;
 use crate::trace;
 use crate::view::human::Human;
-use crate::view::json::Json;
+use crate::view::json::{Json, Prints};
 use crate::view::{self, View};
 
 /// Run a command and show how it ended.
@@ -71,9 +72,13 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
     }
 }
 
-async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+async fn act(action: Provable, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
     let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
+    let action = match action {
+        Provable::Verify(wanted) => return verify::run(wanted, cloud, invocation).await,
+        Provable::Everywhere(action) => action,
+    };
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data, format, report } => {
             let reporting = Reporting { format, files: report };
@@ -110,12 +115,23 @@ fn choose_color(global: &Global) {
 }
 
 fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
-    let streams = match command {
-        Command::InCloud(command) => matches!(command.action(), Action::Apply { .. } | Action::Destroy { .. }),
-        _ => false,
+    let prints = match command {
+        Command::InCloud(command) => command.ask(prints, |provable| match provable {
+            Provable::Everywhere(action) => prints(action),
+            Provable::Verify(_) => Prints::Proof,
+        }),
+        _ => Prints::Document,
     };
     match global.json {
-        true => Arc::new(Json::new(global.quiet, streams)),
+        true => Arc::new(Json::new(global.quiet, prints)),
         false => Arc::new(Human::new(global)),
+    }
+}
+
+/// What it prints as JSON.
+const fn prints(action: &Action) -> Prints {
+    match action {
+        Action::Apply { .. } | Action::Destroy { .. } => Prints::Run,
+        _ => Prints::Document,
     }
 }

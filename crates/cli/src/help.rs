@@ -2,7 +2,7 @@
 
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, rights_but_for_verify};
 use crate::clouds::CloudId;
 use crate::exit;
 
@@ -79,6 +79,17 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision CLOUD output --out wandb.env", "into a file for the server, secrets too"),
         ],
     ),
+    (
+        "CLOUD verify",
+        &[
+            ("provision CLOUD verify", "prove that files and events get through"),
+            (
+                "provision CLOUD verify prod.toml --strict --report junit=verify.xml",
+                "for CI: what is not proven fails too",
+            ),
+            ("provision CLOUD verify --read-only", "look, and ask as a browser asks; write nothing"),
+        ],
+    ),
     ("init", &[("provision init CLOUD > provision.toml", "a plan file with every setting and its default")]),
     ("validate", &[("provision validate provision.toml", "check it; all that is wrong is told at once")]),
     (
@@ -143,7 +154,18 @@ pub(crate) fn parse() -> Result<Arguments, clap::Error> {
 
 /// The whole command line.
 pub(crate) fn command() -> Command {
-    described(Arguments::command(), "")
+    let clouds = CloudId::ALL.iter().map(|cloud| cloud.name());
+    described(clouds.fold(Arguments::command(), |command, cloud| command.mut_subcommand(cloud, with_rights)), "")
+}
+
+/// The commands of a cloud, where rights are printed of those that there are.
+fn with_rights(cloud: Command) -> Command {
+    if cloud.find_subcommand("verify").is_some() {
+        return cloud;
+    }
+    cloud.mut_subcommand("permissions", |permissions| {
+        permissions.mut_arg("task", |task| task.value_parser(rights_but_for_verify()))
+    })
 }
 
 fn described(command: Command, path: &str) -> Command {

@@ -108,11 +108,15 @@ fn is_near(suggested: &ContextValue, word: &str) -> bool {
 }
 
 fn word_hint(word: &str, typed: &[String]) -> Option<String> {
-    let cloud = cloud(typed);
     let command = help::command();
-    if has(in_a_cloud(&command), word) {
-        return Some(format!("the cloud comes first: `provision {cloud} {word}`"));
+    let in_it = |cloud: &CloudId| has(in_a_cloud(&command, *cloud), word);
+    let having: Vec<_> = CloudId::ALL.into_iter().filter(in_it).collect();
+    if !having.is_empty() {
+        // Where the cloud that is named does not have it, there is nothing to type instead.
+        let cloud = named(typed).map_or_else(|| Some(any(&having)), |cloud| in_it(&cloud).then(|| cloud.to_string()));
+        return cloud.map(|cloud| format!("the cloud comes first: `provision {cloud} {word}`"));
     }
+    let cloud = cloud(typed);
     if has(&command, word) {
         let first = if word == "init" { format!("init {cloud}") } else { word.to_owned() };
         return Some(format!("it stands without a cloud before it: `provision {first}`"));
@@ -122,13 +126,24 @@ fn word_hint(word: &str, typed: &[String]) -> Option<String> {
 
 /// The cloud that was typed, or any.
 fn cloud(typed: &[String]) -> String {
-    let any = || format!("<{}>", CloudId::ALL.map(CloudId::name).join("|"));
-    typed.iter().find_map(|word| CloudId::named(word)).map_or_else(any, |cloud| cloud.to_string())
+    named(typed).map_or_else(|| any(&CloudId::ALL), |cloud| cloud.to_string())
 }
 
-/// The commands of one cloud, which are those of each.
-fn in_a_cloud(command: &Command) -> &Command {
-    command.find_subcommand(CloudId::ALL[0].name()).unwrap_or(command)
+fn named(typed: &[String]) -> Option<CloudId> {
+    typed.iter().find_map(|word| CloudId::named(word))
+}
+
+/// Any of these clouds, as it is typed.
+fn any(clouds: &[CloudId]) -> String {
+    match clouds {
+        [cloud] => cloud.to_string(),
+        clouds => format!("<{}>", clouds.iter().map(|cloud| cloud.name()).collect::<Vec<_>>().join("|")),
+    }
+}
+
+/// The commands of a cloud.
+fn in_a_cloud(command: &Command, cloud: CloudId) -> &Command {
+    command.find_subcommand(cloud.name()).unwrap_or(command)
 }
 
 fn has(command: &Command, word: &str) -> bool {
@@ -145,13 +160,14 @@ fn flag_hint(flag: &str, typed: &[String], command: &Command) -> Option<String> 
     }
     let fits = |row: &&(&[&str], &str, &str)| row.0.contains(&name) && (row.1.is_empty() || has_flag(command, row.1));
     let known = FLAGS.iter().find(fits).map(|(_, _, hint)| hint.replace("CLOUD", &cloud(typed)));
-    known.or_else(|| elsewhere(name, &cloud(typed)))
+    known.or_else(|| elsewhere(name, typed))
 }
 
 /// The commands of a cloud that have a flag, for who has typed it after another.
-fn elsewhere(name: &str, cloud: &str) -> Option<String> {
-    let command = help::command();
-    let with_it = in_a_cloud(&command).get_subcommands().filter(|command| has_flag(command, name));
+fn elsewhere(name: &str, typed: &[String]) -> Option<String> {
+    let (command, cloud) = (help::command(), cloud(typed));
+    let commands = in_a_cloud(&command, named(typed).unwrap_or(CloudId::ALL[0]));
+    let with_it = commands.get_subcommands().filter(|command| has_flag(command, name));
     let commands: Vec<_> = with_it.map(|command| format!("`provision {cloud} {}`", command.get_name())).collect();
     (!commands.is_empty()).then(|| format!("`--{name}` is a flag of {}", commands.join(" and ")))
 }
@@ -184,6 +200,7 @@ mod tests {
     fn words_of_other_tools_have_a_hint() {
         for (line, hint) in [
             ("provision plan aws", "tip: the cloud comes first: `provision aws plan`"),
+            ("provision verify", "tip: the cloud comes first: `provision aws verify`"),
             ("provision plan", "tip: the cloud comes first: `provision <aws|gcp|azure> plan`"),
             ("provision apply --yes gcp", "tip: the cloud comes first: `provision gcp apply`"),
             ("provision aws init", "tip: it stands without a cloud before it: `provision init aws`"),
@@ -234,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_not_meant_is_not_suggested() {
         for line in [
-            "provision aws verify",
+            "provision gcp verify",
             "provision aws fmt",
             "provision fmt",
             "provision aws plan --profile x",

@@ -12,6 +12,7 @@ mod plan_files;
 mod reports;
 mod change_sets;
 mod sandbox;
+mod web;
 mod session;
 mod approval;
 mod saved;

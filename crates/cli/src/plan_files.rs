@@ -131,7 +131,7 @@ impl Checked {
         }
     }
 
-    fn line_of(&self, path: &str) -> Option<usize> {
+    pub(crate) fn line_of(&self, path: &str) -> Option<usize> {
         self.file.as_ref().map(|file| file.line_of(path))
     }
 

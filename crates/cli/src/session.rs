@@ -2,7 +2,7 @@
 
 use provision_core::Error;
 use provision_core::event::EventSink;
-use provision_core::provider::{Connection, Observer, Provisioner};
+use provision_core::provider::{Connection, Observer, Prover, Provisioner};
 use provision_core::survey::announced;
 use provision_sandbox::Sandbox;
 
@@ -50,5 +50,10 @@ impl Session {
         events: &dyn EventSink,
     ) -> Result<Box<dyn Provisioner>, Error> {
         announced(checked.settings.provisioner(&self.connection), events).await
+    }
+
+    /// What can prove that it works.
+    pub(crate) async fn prover(&self, checked: &Checked, events: &dyn EventSink) -> Result<Box<dyn Prover>, Error> {
+        announced(checked.settings.prover(&self.connection), events).await
     }
 }

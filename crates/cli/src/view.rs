@@ -17,6 +17,7 @@ use provision_core::event::EventSink;
 use provision_core::output::Output;
 use provision_core::permissions::Document;
 use provision_core::printable::harmless;
+use provision_core::verify::Proof;
 
 use crate::exit::Failure;
 
@@ -36,6 +37,9 @@ pub(crate) trait View: EventSink {
 
     /// Rights as documents, with what to do with each and what to know of it.
     fn permissions(&self, documents: &[Document]);
+
+    /// What `verify` found, and how long that took; its hops are events.
+    fn proven(&self, proof: &Proof, elapsed: Duration);
 
     /// A plan file without problems.
     fn valid(&self, plan_file: &Path);

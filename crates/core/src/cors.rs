@@ -133,7 +133,7 @@ impl CorsRule {
 }
 
 /// Whether an origin's pattern fits another origin: `*` stands for any text.
-fn covers(pattern: &str, origin: &str) -> bool {
+pub(crate) fn covers(pattern: &str, origin: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == origin,
         Some((begin, end)) => {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::address::Address;
 use crate::error::Error;
+use crate::hop::{Hop, HopId};
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -94,6 +95,28 @@ pub enum Event {
         /// What the cloud does not show yet; empty at the first look.
         #[serde(rename = "unseen")]
         not_yet_visible: Vec<String>,
+    },
+    /// A hop of a proof began.
+    HopStarted {
+        /// Which one.
+        hop: HopId,
+        /// What is done, for people.
+        text: String,
+    },
+    /// A hop lasts.
+    HopWaiting {
+        /// Which one.
+        hop: HopId,
+        /// What is waited for, for people.
+        text: String,
+        /// Since it began.
+        elapsed_ms: u64,
+    },
+    /// A hop ended.
+    HopDone {
+        /// The hop.
+        #[serde(flatten)]
+        hop: Hop,
     },
 }
 

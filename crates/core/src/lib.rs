@@ -37,6 +37,8 @@
 //! | lane | writes to one thing, which cannot all be made at once: [`resource::Lane`] |
 //! | settling | the service has not caught up with an earlier write, which is waited for within a budget: [`RetryClass::Settling`] |
 //! | output | a setting for the server: [`output::Output`] |
+//! | hop | a step of the proof that the file store works: [`hop::Hop`] |
+//! | probe | the object that a proof uploads, and takes away again: [`probe::Probe`] |
 
 // Vocabulary.
 pub mod address;
@@ -64,6 +66,9 @@ pub mod cors;
 pub mod identity;
 pub mod change_set;
 pub mod operation;
+pub mod web;
+pub mod probe;
+pub mod hop;
 pub mod event;
 pub mod context;
 pub mod permissions;
@@ -82,6 +87,7 @@ pub mod emptying;
 
 // The engine.
 pub mod engine;
+pub mod verify;
 
 #[cfg(test)]
 mod model;

@@ -13,13 +13,15 @@ pub enum Task {
     Drift,
     /// `destroy`, with data and with what is left over.
     Destroy,
+    /// `verify`, with all that it uploads and removes.
+    Verify,
     /// What `[access]` gives the server.
     Server,
 }
 
 impl Task {
     /// The commands.
-    pub const COMMANDS: [Self; 4] = [Self::Plan, Self::Apply, Self::Drift, Self::Destroy];
+    pub const COMMANDS: [Self; 5] = [Self::Plan, Self::Apply, Self::Drift, Self::Destroy, Self::Verify];
 
     /// As on the command line.
     #[must_use]
@@ -29,6 +31,7 @@ impl Task {
             Self::Apply => "apply",
             Self::Drift => "drift",
             Self::Destroy => "destroy",
+            Self::Verify => "verify",
             Self::Server => "server",
         }
     }
@@ -42,7 +45,9 @@ pub const COUNTING: &[Task] = &[Task::Plan, Task::Destroy];
 pub const APPLYING: &[Task] = &[Task::Apply];
 /// What takes something away.
 pub const DESTROYING: &[Task] = &[Task::Destroy];
-/// Both.
+/// What proves that it works.
+pub const PROVING: &[Task] = &[Task::Verify];
+/// What makes, changes or takes away.
 pub const WRITING: &[Task] = &[Task::Apply, Task::Destroy];
 
 /// An API operation: the rights that it needs, on what, for which commands, and with which plan files.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -9,17 +10,20 @@ use serde_json::{Map, Value};
 use crate::address::Address;
 use crate::contents::Contents;
 use crate::context::OperationContext;
+use crate::cors::CorsRule;
 use crate::deployment::Deployment;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::facet::{Desired, Words};
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
 use crate::output::{Output, OutputSource};
 use crate::permissions::{Document, Repository, Syntax, Task};
+use crate::probe::{Probe, Probes};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
 use crate::trace::TraceSink;
+use crate::web::Request;
 
 /// How a cloud is reached.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +57,11 @@ pub trait ProviderConfig: Send + Sync {
 
     /// A provider that can write.
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error>;
+
+    /// A provider that can prove that files and events get through.
+    async fn prover(&self, _connection: &Connection) -> Result<Box<dyn Prover>, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "verify this cloud"))
+    }
 
     /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
@@ -137,6 +146,11 @@ pub trait Observer: Send + Sync {
         None
     }
 
+    /// How pages of the server reach an object of this key; `None` if the cloud cannot say.
+    async fn browser_access(&self, _key: &str) -> Result<Option<BrowserAccess>, Error> {
+        Ok(None)
+    }
+
     /// What is in a resource that holds data, counted up to a cap.
     async fn contents(&self, address: &Address) -> Result<Contents, Error>;
 
@@ -145,6 +159,90 @@ pub trait Observer: Send + Sync {
     async fn deletion_blockers(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
         Ok(None)
     }
+}
+
+/// How pages of the server reach an object.
+#[derive(Clone, Debug)]
+pub struct BrowserAccess {
+    /// Its address, on the host that the server signs for, without a signature.
+    pub url: String,
+    /// The CORS rule that the plan file asks for.
+    pub rule: CorsRule,
+    /// What a browser sends with an upload and has to ask for, besides the method.
+    pub headers: &'static [&'static str],
+    /// The plan file's table that holds the rule.
+    pub table: &'static str,
+    /// The address and the facet under which the rule is compared.
+    pub facet: (Address, &'static str),
+}
+
+/// What proves that files and events get through: uploads and removes a probe, and hears of it.
+///
+/// # Behavior
+///
+/// - `remains` and `remove` are about probes alone: of what has another key, or does not say itself that it is one, nothing is
+///   given and nothing removed. Removing what is gone succeeds.
+/// - A listener takes the events of probes, and nobody else's: what it has to look at, others get again.
+#[async_trait]
+pub trait Prover: Observer {
+    /// The request that uploads a probe, signed as the server signs for a page.
+    async fn signed_upload(&self, probe: &Probe) -> Result<Request, Error>;
+
+    /// The request that downloads it.
+    async fn signed_download(&self, probe: &Probe) -> Result<Request, Error>;
+
+    /// The keys of probes that are there.
+    async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error>;
+
+    /// Remove a probe for good, in all its versions.
+    async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error>;
+
+    /// Where their events can be heard. It is asked for before the upload.
+    async fn listen(&self, probes: &Probes) -> Result<Hearing, Error>;
+}
+
+/// Where the events of probes can be heard.
+pub enum Hearing {
+    /// Nowhere: the plan file says so.
+    Off(String),
+    /// Nowhere: what should hold them is not there.
+    Gone(String),
+    /// Somewhere, but not without harm to others: nothing must be uploaded.
+    Unsafe(String),
+    /// Here.
+    At(Box<dyn Listener>),
+}
+
+/// What one turn of listening heard.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// The keys of the probes whose events came; they are taken away.
+    pub keys: Vec<String>,
+    /// Events of others are there.
+    pub others: bool,
+    /// Somebody else takes events too.
+    pub another_reader: bool,
+    /// Why there must be no other turn.
+    pub last: Option<String>,
+}
+
+/// Hears the events of probes.
+#[async_trait]
+pub trait Listener: Send {
+    /// Where, for people: ``queue `acme-events` ``.
+    fn place(&self) -> String;
+
+    /// How long an event that was taken by a run which ended then is hidden from the next one.
+    fn hidden(&self) -> Duration;
+
+    /// How long an event may take.
+    fn limit(&self) -> Duration;
+
+    /// Listen for so long, if nothing comes before.
+    async fn hear(&mut self, wait: Duration) -> Result<Heard, Error>;
+
+    /// Give back what others are to have: also after a turn that was broken off.
+    async fn close(&mut self) -> Result<(), Error>;
 }
 
 /// What a call that creates something found.

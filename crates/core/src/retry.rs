@@ -61,6 +61,11 @@ pub fn shortened(wait: Duration) -> Duration {
     wait / *WAITS
 }
 
+/// The whole of a wait of which others keep so much.
+pub(crate) fn at_full_length(shortened: Duration) -> Duration {
+    shortened * *WAITS
+}
+
 static WAITS: LazyLock<u32> = LazyLock::new(|| divisor("PROVISION_TEST_WAITS"));
 static LIMITS: LazyLock<u32> = LazyLock::new(|| divisor("PROVISION_TEST_LIMITS"));
 

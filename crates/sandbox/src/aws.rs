@@ -3,9 +3,12 @@
 //! An access key id of twelve digits is its account; any other is of the account that was seeded, `123456789012` if none
 //! was. The region is that of the signature. An identity may do everything in its own account that no policy of a
 //! resource denies, and in another's what such a policy allows; one with a policy of its own also needs that to allow it.
-//! Roles and their policies are kept and checked, and nobody can act as one. There are no keys, topics and functions: names of them are believed.
+//! Roles and their policies are kept and checked, and nobody can act as one. Signatures, of headers and of presigned URLs, are
+//! checked where the sandbox gave out the key, and believed otherwise. There are no keys, topics and functions: names of them
+//! are believed.
 //!
 //! What can be seen late, by name: `s3.bucket` (a new bucket), `sqs.queue` (a new queue), `sqs.gone` (that a queue is gone),
+//! `s3.event` (the event of an object, in a queue),
 //! `tags.gone` (that something is gone, by `tag:GetResources`), `sqs.policy` (a queue and its policy by S3), `sqs.attributes` (a queue's attributes and
 //! policy by who reads them), `sqs.tags` and `s3.tags` (tags by who reads them), `tags` (tags by `tag:GetResources`).
 

@@ -18,6 +18,8 @@ pub struct Clock {
 struct Since {
     here_ms: u64,
     machine_ms: u64,
+    /// How much time was let pass at once.
+    advanced_ms: u64,
     pace: u32,
 }
 
@@ -32,7 +34,7 @@ impl Since {
 impl Default for Clock {
     fn default() -> Self {
         let now = machine_ms();
-        Self { since: Mutex::new(Since { here_ms: now, machine_ms: now, pace: 1 }), hastened: false }
+        Self { since: Mutex::new(Since { here_ms: now, machine_ms: now, advanced_ms: 0, pace: 1 }), hastened: false }
     }
 }
 
@@ -61,7 +63,23 @@ impl Clock {
     /// Let time pass at once, so that nobody waits for a rule of sixty seconds.
     pub fn advance(&self, by: Duration) {
         let by_ms = u64::try_from(by.as_millis()).unwrap_or_default();
+        self.set(|since| {
+            since.here_ms = since.here_ms.saturating_add(by_ms);
+            since.advanced_ms = since.advanced_ms.saturating_add(by_ms);
+        });
+    }
+
+    /// Begin so much later than the machine, by whose time clients go on to sign.
+    pub fn put_forward(&self, by: Duration) {
+        let by_ms = u64::try_from(by.as_millis()).unwrap_or_default();
         self.set(|since| since.here_ms = since.here_ms.saturating_add(by_ms));
+    }
+
+    /// The time by which signatures expire, in milliseconds since 1970: their clients' own, which passes as the machine's does.
+    #[must_use]
+    pub fn signing_ms(&self) -> u64 {
+        let since = self.set(|_| {});
+        since.machine_ms.saturating_add(since.advanced_ms)
     }
 
     /// Let time pass this many times as fast as the machine's from now on; gives how fast it passed.
@@ -98,12 +116,26 @@ mod tests {
 
     #[test]
     fn time_passes_as_fast_as_was_asked_for_and_never_goes_back() {
-        let since = Since { here_ms: 5_000, machine_ms: machine_ms() - 100, pace: 20 };
+        let since = Since { here_ms: 5_000, machine_ms: machine_ms() - 100, advanced_ms: 0, pace: 20 };
         assert!((7_000..60_000).contains(&since.now().here_ms));
         let clock = Clock::default();
         let begun = clock.now_ms();
         clock.advance(Duration::from_secs(60));
         assert_eq!((clock.hasten(20), clock.hasten(1)), (1, 20));
         assert!(clock.now_ms() >= begun + 60_000);
+    }
+
+    #[test]
+    fn signatures_expire_by_a_time_that_does_not_hasten() {
+        let clock = Clock::default();
+        clock.hasten(1_000_000);
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(clock.now_ms() > clock.signing_ms() + 1_000_000);
+        let begun = clock.signing_ms();
+        clock.advance(Duration::from_secs(60));
+        assert!(clock.signing_ms() >= begun + 60_000);
+        let clock = Clock::default();
+        clock.put_forward(Duration::from_secs(3_600));
+        assert!(clock.now_ms() > clock.signing_ms() + 3_000_000);
     }
 }

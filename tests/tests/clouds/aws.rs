@@ -1,6 +1,7 @@
 //! Amazon Web Services.
 
 pub(crate) mod hand;
+mod proof;
 
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::aws::answers::{s3, s3_with, sqs};
@@ -89,6 +90,7 @@ s3.delete_object(Bucket=b, Key='a'); s3.create_multipart_upload(Bucket=b, Key='o
     // Plan: who we are, then everything. Apply: plan, creation, the mark read after it, facets and notification, last mark,
     // the closing look. Destroy: who we are and where, everything, the bucket's mark, the bucket, the marks of the queues,
     // which are read right before each goes, the queues, and that they are seen no more.
+    proof: Some(&proof::PROOF),
     waves: [2, 7, 7],
 };
 

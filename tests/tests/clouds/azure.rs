@@ -126,6 +126,7 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     // Destroy: the look, which takes the content's list by token, the account's key and the list by key besides; the list
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.
+    proof: None,
     waves: [1, 13, 20],
 };
 

@@ -119,6 +119,7 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     // Apply: the plan, the bucket, its policy twice (read, and written under its etag), the notification, which moves that, the look
     // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
+    proof: None,
     waves: [1, 9, 14],
 };
 

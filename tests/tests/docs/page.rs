@@ -9,6 +9,14 @@ use super::root;
 type Volatile = (&'static str, fn(char) -> bool, &'static str, &'static str);
 
 const VOLATILE: &[Volatile] = &[
+    ("works. ", is_number, " s", "0.5"),
+    (" failed. ", is_number, " s", "0.5"),
+    (
+        "provision-verify/",
+        |character| character.is_ascii_alphanumeric() || character == '-',
+        "",
+        "a7aw2fkz3mmq-5a4db0c500000000",
+    ),
     ("(", is_number, " s)", "0.1"),
     (" in ", is_number, " s:", "0.3"),
     (" attempt, ", is_number, " s", "0.1"),

@@ -11,7 +11,7 @@ pub(crate) struct Command {
     pub(crate) scenarios: &'static [&'static Scenario],
 }
 
-pub(crate) const COMMANDS: [Command; 4] = [
+pub(crate) const COMMANDS: [Command; 5] = [
     Command {
         name: "plan",
         scenarios: &[&clouds::PLAN, &PLAN_DESTROY, &PLAN_OF_NOTHING, &PLAN_ORPHANS, &PLAN_ADOPTING],
@@ -31,8 +31,13 @@ pub(crate) const COMMANDS: [Command; 4] = [
     },
     Command { name: "drift", scenarios: &[&clouds::DRIFT, &DRIFT_OF_ADOPTED] },
     Command { name: "destroy", scenarios: &[&clouds::DELETE_DATA, &clouds::RELEASE, &RELEASE_ALONE, &DESTROY_ORPHANS] },
+    Command { name: VERIFY_NAME, scenarios: &[&VERIFY] },
 ];
 
+/// The command that only some clouds have.
+pub(crate) const VERIFY_NAME: &str = "verify";
+
+const VERIFY: Scenario = Scenario { arguments: &["verify", "--strict"], ..clouds::DRIFT };
 const PLAN_DESTROY: Scenario = Scenario { arguments: &["plan", "--destroy"], ..clouds::PLAN };
 const PLAN_OF_NOTHING: Scenario = Scenario { prepare: |_, _| {}, ..clouds::PLAN };
 const PLAN_ORPHANS: Scenario = Scenario { prepare: renamed_queue, arguments: &["plan", "--orphans"], ..clouds::PLAN };

@@ -32,6 +32,31 @@ for version in ['s3v4', 's3']:
 }
 
 #[test]
+fn presigned_url_that_was_signed_otherwise_is_refused() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration=HERE)
+def fetch(url, **more):
+    try: return urllib.request.urlopen(urllib.request.Request(url, **more)).status
+    except urllib.error.HTTPError as error: return '%d %s' % (error.code, error.read().decode().split('<Code>')[1].split('<')[0])
+def signed(call, secret=None, **more):
+    signer = client('s3', config=Config(signature_version='s3v4'), aws_access_key_id=os.environ['AWS_ACCESS_KEY_ID'],
+        aws_secret_access_key=secret or os.environ['AWS_SECRET_ACCESS_KEY'])
+    return signer.generate_presigned_url(call, Params={'Bucket': 'mine', 'Key': 'a b/x+y', **more}, ExpiresIn=60)
+url = signed('put_object', ContentType='text/plain', Metadata={'a': 'b  c'})
+headers = {'content-type': 'text/plain', 'x-amz-meta-a': 'b c'}
+print(fetch(url, data=b'x', method='PUT', headers=headers))
+print(fetch(url, data=b'x', method='PUT', headers={**headers, 'x-amz-meta-a': 'other'}))
+print(fetch(url, data=b'x', method='PUT', headers={'content-type': 'text/plain'}))
+print(fetch(url.replace('x%2By', 'other'), data=b'x', method='PUT', headers=headers))
+print(fetch(signed('get_object')), fetch(signed('get_object', secret='wrong')))
+print(fetch(signed('get_object') + '&versionId=1'), fetch(signed('get_object').replace('Expires=60', 'Expires=61')))",
+    );
+    let wrong = "403 SignatureDoesNotMatch";
+    assert_eq!(printed, ["200", wrong, wrong, wrong, &format!("200 {wrong}"), &format!("{wrong} {wrong}")]);
+}
+
+#[test]
 fn preflights_are_answered_by_the_stored_rules() {
     let sandbox = sandbox();
     boto3(

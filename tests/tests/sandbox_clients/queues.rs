@@ -56,6 +56,20 @@ for body in received(url):
 }
 
 #[test]
+fn message_that_was_received_too_often_goes_to_the_dead_letters() {
+    let printed = boto3(
+        &sandbox(),
+        "url, dead = [sqs.create_queue(QueueName=name)['QueueUrl'] for name in ['q', 'dead']]
+redrive = {'deadLetterTargetArn': 'arn:aws:sqs:eu-west-1:123456789012:dead', 'maxReceiveCount': '2'}
+sqs.set_queue_attributes(QueueUrl=url, Attributes={'RedrivePolicy': json.dumps(redrive)})
+sqs.send_message(QueueUrl=url, MessageBody='hello')
+def counts(url): return [len(sqs.receive_message(QueueUrl=url, VisibilityTimeout=0).get('Messages', [])) for _ in range(3)]
+print(counts(url), counts(dead))",
+    );
+    assert_eq!(printed, ["[1, 1, 0] [1, 1, 1]"]);
+}
+
+#[test]
 fn queues_wait_hide_and_forget() {
     let sandbox = sandbox();
     let printed = boto3(

@@ -159,11 +159,12 @@ impl Reader {
         &self,
         bucket: &str,
         owner: &str,
+        prefix: Option<&str>,
         from: (Option<String>, Option<String>),
     ) -> Result<Option<VersionPage>, Error> {
         let request = || {
             let request = self.clients.s3.list_object_versions().bucket(bucket).expected_bucket_owner(owner);
-            let request = request.encoding_type(EncodingType::Url);
+            let request = request.encoding_type(EncodingType::Url).set_prefix(prefix.map(str::to_owned));
             request.set_key_marker(from.0.clone()).set_version_id_marker(from.1.clone())
         };
         let tried = format!("list the content of bucket `{bucket}`");

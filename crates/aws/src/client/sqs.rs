@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use provision_core::Error;
 use provision_core::mark::Tags;
 
@@ -12,6 +13,15 @@ use crate::error::{absent, unreadable};
 
 /// How SQS says that a queue is not there, by protocol.
 const NO_QUEUE: [&str; 2] = ["NonExistentQueue", "QueueDoesNotExist"];
+
+/// A message as it was received.
+pub(crate) struct Message {
+    pub(crate) body: String,
+    /// By which it is deleted or given back.
+    pub(crate) receipt: String,
+    /// How often it was received, this time too.
+    pub(crate) received: u64,
+}
 
 impl Reader {
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html>
@@ -112,6 +122,55 @@ impl Writer {
         self.reader.urls().remove(queue);
         absent(answer, &NO_QUEUE).map(|_| ())
     }
+
+    /// At most ten messages, hidden from others for so long; waits for the first, at most twenty seconds
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>.
+    pub(crate) async fn receive_message(
+        &self,
+        queue: &str,
+        url: &str,
+        wait: Duration,
+        hidden: Duration,
+    ) -> Result<Vec<Message>, Error> {
+        let request = || {
+            let request = self.clients().sqs.receive_message().queue_url(url).max_number_of_messages(10);
+            let request = request.wait_time_seconds(seconds(wait)).visibility_timeout(seconds(hidden));
+            request.message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+        };
+        let tried = format!("receive from queue `{queue}`");
+        let answer = send!("sqs:ReceiveMessage", &tried, request())?;
+        let message = |message: aws_sdk_sqs::types::Message| {
+            let count = message.attributes.unwrap_or_default();
+            let count =
+                count.get(&MessageSystemAttributeName::ApproximateReceiveCount).and_then(|count| count.parse().ok());
+            let receipt = message.receipt_handle.ok_or_else(|| unreadable("sqs:ReceiveMessage", &tried))?;
+            Ok(Message { body: message.body.unwrap_or_default(), receipt, received: count.unwrap_or(1) })
+        };
+        answer.messages.unwrap_or_default().into_iter().map(message).collect()
+    }
+
+    /// Let others receive a message again at once. One that is not hidden any more, they can
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>.
+    pub(crate) async fn change_message_visibility(&self, queue: &str, url: &str, receipt: &str) -> Result<(), Error> {
+        let request = || {
+            let request = self.clients().sqs.change_message_visibility().queue_url(url).receipt_handle(receipt);
+            request.visibility_timeout(0)
+        };
+        let tried = format!("give back a message of queue `{queue}`");
+        let answer = send!("sqs:ChangeMessageVisibility", tried, request());
+        absent(answer, &["MessageNotInflight", "ReceiptHandleIsInvalid"]).map(|_| ())
+    }
+
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html>
+    pub(crate) async fn delete_message(&self, queue: &str, url: &str, receipt: &str) -> Result<(), Error> {
+        let request = || self.clients().sqs.delete_message().queue_url(url).receipt_handle(receipt);
+        send!("sqs:DeleteMessage", format!("delete a message of queue `{queue}`"), request()).map(|_| ())
+    }
+}
+
+/// Whole seconds, as SQS takes them.
+fn seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
 }
 
 fn attribute_names(attributes: &Tags) -> HashMap<QueueAttributeName, String> {

@@ -64,6 +64,7 @@ fn place(on: On, settings: &Settings, names: &Names) -> Option<(&'static str, Ve
         On::Everything => ("Everything", vec![ANY.to_owned()]),
         On::Bucket => ("Bucket", vec![bucket]),
         On::Objects => ("Objects", vec![format!("{bucket}/*")]),
+        On::EventQueue => ("EventQueue", names.queue.iter().map(|queue| names.queue_arn(queue)).collect()),
         On::Queues => ("Queues", queues()),
         On::AnyQueue => ("AnyQueue", vec![names.queue_arn("*")]),
         On::MarkedQueues => ("MarkedQueues", vec![names.queue_arn("*")]),

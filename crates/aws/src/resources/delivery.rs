@@ -21,7 +21,7 @@ const DEAD_LETTERS: &str = "RedrivePolicy";
 const LONGEST_EVENT: u64 = 16 << 10;
 
 /// A message that is taken away after fewer looks at it is lost to a server that was restarted.
-const FEWEST_RECEIVES: u64 = 3;
+pub(crate) const FEWEST_RECEIVES: u64 = 3;
 
 /// The name of the facet.
 pub(crate) const NAME: &str = "delivery";
@@ -61,7 +61,7 @@ pub(crate) fn of_queue(attributes: &Tags, policy: &Document, names: &Names) -> V
 }
 
 /// After how many looks at it a message goes elsewhere.
-fn receives(attributes: &Tags) -> Option<u64> {
+pub(crate) fn receives(attributes: &Tags) -> Option<u64> {
     let policy: Value = serde_json::from_str(attributes.get(DEAD_LETTERS)?).ok()?;
     policy["maxReceiveCount"].to_string().trim_matches('"').parse().ok()
 }

@@ -40,6 +40,7 @@ const fn task(of: RightsFor) -> Task {
         RightsFor::Drift => Task::Drift,
         RightsFor::Destroy => Task::Destroy,
         RightsFor::Server => Task::Server,
+        RightsFor::Verify => Task::Verify,
     }
 }
 

@@ -4,6 +4,7 @@ mod layout;
 mod head;
 mod change_set;
 mod drift;
+mod verify;
 mod progress;
 
 use std::io::IsTerminal as _;
@@ -15,6 +16,7 @@ use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Setting, table};
 use provision_core::permissions::Document;
+use provision_core::verify::Proof;
 
 use super::words::counts;
 use super::{Consent, End, View, diagnostic, error, for_people, result};
@@ -116,6 +118,10 @@ impl View for Human {
             document.notes.iter().for_each(|note| self.note(&format!("# {note}\n")));
             document.commands.iter().for_each(|command| self.note(&format!("{command}\n")));
         }
+    }
+
+    fn proven(&self, proof: &Proof, elapsed: Duration) {
+        result(&for_people(&verify::text(proof, elapsed)));
     }
 
     fn valid(&self, plan_file: &Path) {

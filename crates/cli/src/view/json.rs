@@ -1,7 +1,8 @@
 //! What programs see: every JSON document that is promised.
 //!
-//! One document for plan, drift, show, validate and output, which begins with `format` and `tool`. For apply and destroy one a
-//! line, each with its `type` and `time`: `version`, `change_set`, the events, and at the end `summary`, however the run ended.
+//! One document for plan, drift, show, validate, output and permissions, which begins with `format` and `tool`. For apply, destroy
+//! and verify one a line, each with its `type` and `time`: `version`, `change_set` of what is executed, the events, and at the end
+//! `summary`, however the run ended; that of verify has its hops.
 //! What people may want to know beside them goes to stderr.
 
 pub(crate) mod documents;
@@ -18,6 +19,7 @@ use provision_core::event::{Event, EventSink};
 use provision_core::output::Output;
 use provision_core::permissions::Document;
 use provision_core::printable::in_json;
+use provision_core::verify::Proof;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -26,15 +28,26 @@ use super::{Consent, End, View, diagnostic, error, result};
 use crate::exit::Failure;
 use crate::trace::timestamp;
 use documents::{
-    Content, Drift, FORMAT, Failed, Line, Looked, Plan, Reason, ServerSettings, Summary, TOOL, reasons, settings,
+    Content, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings, Summary, TOOL, reasons,
+    settings,
 };
+
+/// What a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prints {
+    /// One document.
+    Document,
+    /// A line for all that a run does.
+    Run,
+    /// A line for all that a proof does.
+    Proof,
+}
 
 /// Documents on stdout.
 #[derive(Debug)]
 pub(crate) struct Json {
     quiet: bool,
-    /// Whether it is one document a line.
-    streams: bool,
+    prints: Prints,
     begun: Instant,
     /// Whether the first line is printed.
     version: OnceLock<()>,
@@ -43,18 +56,30 @@ pub(crate) struct Json {
 }
 
 impl Json {
-    /// Of a command that prints one document, or one a line.
-    pub(crate) fn new(quiet: bool, streams: bool) -> Self {
-        Self { quiet, streams, begun: Instant::now(), version: OnceLock::new(), shown: OnceLock::new() }
+    /// Of a command that prints this.
+    pub(crate) fn new(quiet: bool, prints: Prints) -> Self {
+        Self { quiet, prints, begun: Instant::now(), version: OnceLock::new(), shown: OnceLock::new() }
     }
 
     fn line(&self, line: Line<'_>) {
+        self.content(&Content::Line(line));
+    }
+
+    fn content(&self, content: &Content<'_>) {
         self.version.get_or_init(|| print_line(&Content::Line(Line::Version { format: FORMAT, tool: TOOL })));
-        print_line(&Content::Line(line));
+        print_line(content);
     }
 
     /// The last line of a run that ended before its first write.
     fn ended_early(&self, failure: &Failure) {
+        if self.prints == Prints::Proof {
+            let stopped = matches!(failure, Failure::Stopped(..));
+            return self.line(Line::Proof(Proven::failed(
+                stopped,
+                milliseconds(self.begun.elapsed()),
+                reasons(failure),
+            )));
+        }
         let shown = self.shown.get();
         self.line(Line::Summary(Box::new(Summary {
             deployment: shown.map(|(deployment, _)| deployment.as_str()),
@@ -114,7 +139,7 @@ impl EventSink for Json {
             // A look comes before any document.
             Event::Looking { elapsed_ms } => diagnostic(&format!("  {}\n", looking(*elapsed_ms))),
             Event::Settling { reason } => diagnostic(&format!("{}\n", settling(reason))),
-            event => print_line(&Content::Event(event)),
+            event => self.content(&Content::Event(event)),
         }
     }
 }
@@ -142,6 +167,10 @@ impl View for Json {
             |rights: &Document| json!({"text": rights.text, "commands": rights.commands, "notes": rights.notes});
         let documents: Vec<_> = documents.iter().map(rights).collect();
         result(&text(&json!({"format": FORMAT, "tool": TOOL, "documents": documents})));
+    }
+
+    fn proven(&self, proof: &Proof, elapsed: Duration) {
+        self.line(Line::Proof(Proven::new(proof, milliseconds(elapsed))));
     }
 
     fn valid(&self, plan_file: &Path) {
@@ -176,7 +205,7 @@ impl View for Json {
     fn failure(&self, failure: &Failure) {
         match failure {
             Failure::Shown(..) => {}
-            failure if self.streams => self.ended_early(failure),
+            failure if self.prints != Prints::Document => self.ended_early(failure),
             failure => result(&failed(failure)),
         }
         diagnostic(&error::failure(failure));

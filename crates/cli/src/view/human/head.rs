@@ -21,6 +21,11 @@ pub(crate) fn of_drift(set: &ChangeSet) -> String {
     head("Drift in", set)
 }
 
+/// What a proof is of.
+pub(crate) fn of_proof(set: &ChangeSet) -> String {
+    head("Verify", set)
+}
+
 fn head(what: &str, set: &ChangeSet) -> String {
     let who = &set.identity;
     let title = format!("{BOLD}{what} {}{BOLD:#} on {}", set.deployment, title(&set.cloud));

@@ -109,6 +109,9 @@ impl EventSink for Rows {
             Event::OperationDone { id, .. } | Event::OperationFailed { id, .. } => self.end(*id),
             // The rows themselves show what is waited for.
             Event::Heartbeat { .. } => return,
+            Event::HopStarted { hop, text } => self.begin(*hop as usize, harmless(text)),
+            Event::HopDone { hop } => return self.end(hop.id as usize),
+            Event::HopWaiting { .. } => return,
             Event::Looking { .. } | Event::Settling { .. } => return Lines { quiet: false }.emit(event),
             Event::Stopping { reason } if reason == "SIGINT" => {
                 self.step_over_echo(&self.of_operations.lock().unwrap_or_else(PoisonError::into_inner));
@@ -174,6 +177,9 @@ fn line(event: &Event) -> Option<String> {
         Event::Confirming { not_yet_visible } => {
             format!("  waiting until the cloud shows: {}", not_yet_visible.join(", "))
         }
+        // What came of a hop stands in the result.
+        Event::HopStarted { .. } | Event::HopDone { .. } => return None,
+        Event::HopWaiting { text, elapsed_ms, .. } => format!("  {:.0} s, waiting for {text}", seconds(*elapsed_ms)),
     };
     Some(line)
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::event::Event;
+use provision_core::hop::{Hop, HopId};
 use provision_core::output::Output;
 use provision_core::plan_file::{PlanFileError, Problem};
+use provision_core::verify::Proof;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -154,7 +156,7 @@ fn setting(output: &Output) -> Setting<'_> {
     Setting { value: output.known(), sensitive: output.is_sensitive() }
 }
 
-/// A line that apply and destroy print beside the events.
+/// A line that apply, destroy and verify print beside the events.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Line<'a> {
@@ -170,8 +172,11 @@ pub(crate) enum Line<'a> {
         /// The whole of it.
         change_set: &'a ChangeSet,
     },
-    /// The last one, however the command ended.
+    /// The last one of apply and destroy, however the command ended.
     Summary(Box<Summary<'a>>),
+    /// The last one of verify, however it ended.
+    #[serde(rename = "summary")]
+    Proof(Proven<'a>),
 }
 
 /// How an apply or a destroy ended.
@@ -198,6 +203,45 @@ pub(crate) struct Summary<'a> {
     pub(crate) outputs: Settings<'a>,
     /// Why it is not complete.
     pub(crate) errors: Vec<Reason<'a>>,
+}
+
+/// How a proof ended.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Proven<'a> {
+    /// Whose; `null` where it ended before that was known.
+    deployment: Option<&'a str>,
+    /// `passed`, `failed`, `not_proven` where no hop failed and not all was proven, `unknown` where no hop was gone.
+    verdict: &'static str,
+    /// Whether it was told to stop, by a signal or the time limit.
+    stopped: bool,
+    /// How long it took.
+    elapsed_ms: u64,
+    /// The hops that failed.
+    failed: Vec<HopId>,
+    /// The hops that were gone, in order.
+    hops: &'a [Hop],
+    /// Why it ended before there was a result.
+    errors: Vec<Reason<'a>>,
+}
+
+impl<'a> Proven<'a> {
+    /// Of that proof.
+    pub(crate) fn new(proof: &'a Proof, elapsed_ms: u64) -> Self {
+        let verdict = match (proof.holds(), proof.is_complete()) {
+            (false, _) => "failed",
+            (true, true) => "passed",
+            (true, false) => "not_proven",
+        };
+        let failed = proof.hops.iter().filter(|hop| hop.has_failed()).map(|hop| hop.id).collect();
+        let (deployment, stopped) = (Some(proof.set.deployment.as_str()), proof.stopped);
+        Self { deployment, verdict, stopped, elapsed_ms, failed, hops: &proof.hops, errors: Vec::new() }
+    }
+
+    /// Of one that ended before there was a result.
+    pub(crate) fn failed(stopped: bool, elapsed_ms: u64, errors: Vec<Reason<'a>>) -> Self {
+        Self { deployment: None, verdict: "unknown", stopped, elapsed_ms, failed: Vec::new(), hops: &[], errors }
+    }
 }
 
 /// A line of the stream: one of ours, or an event.

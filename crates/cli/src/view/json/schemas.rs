@@ -23,13 +23,18 @@ pub(crate) fn output() -> Value {
     of::<ServerSettings<'_>>("provision output", "What `output --json` prints.")
 }
 
-/// Each line that apply and destroy print.
+/// Each line that apply, destroy and verify print.
 pub(crate) fn events() -> Value {
     let mut generator = generator();
     let kinds = [Line::json_schema(&mut generator), Event::json_schema(&mut generator)];
     let kinds = kinds.into_iter().filter_map(|kind| kind.get("oneOf").and_then(Value::as_array).cloned()).flatten();
     let schema = json_schema!({"oneOf": kinds.map(timed).collect::<Vec<_>>()});
-    finished(schema, generator, "provision events", "A line that `apply --json` and `destroy --json` print.")
+    finished(
+        schema,
+        generator,
+        "provision events",
+        "A line that `apply --json`, `destroy --json` and `verify --json` print.",
+    )
 }
 
 fn generator() -> SchemaGenerator {

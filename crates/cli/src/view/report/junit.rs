@@ -1,4 +1,4 @@
-//! A drift report as test cases (<https://github.com/testmoapp/junitxml>, <https://docs.gitlab.com/ci/testing/unit_test_reports/>).
+//! What drift found as test cases (<https://github.com/testmoapp/junitxml>, <https://docs.gitlab.com/ci/testing/unit_test_reports/>).
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::view::words::{nouns, verdict};
 /// A suite for each deployment, a case for each resource; drift fails it, what is refused or could not be read is an error.
 /// What is left over, and warnings, are cases of their own, which pass.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
-    let mut report = Report::new("provision drift");
+    let mut report = Report::new("provision");
     report.add_test_suites(sets.iter().map(suite));
     for error in errors {
         let file = error.plan_file().unwrap_or("-");

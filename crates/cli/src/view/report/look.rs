@@ -2,8 +2,9 @@
 
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
+use provision_core::verify::Proof;
 
-use super::{gitlab, junit, markdown, planned, sarif};
+use super::{gitlab, junit, markdown, planned, proof, sarif};
 use crate::arguments::ReportFormat;
 use crate::exit::Failure;
 use crate::view::json;
@@ -14,21 +15,24 @@ pub(crate) enum Look<'a> {
     Plan(&'a ChangeSet),
     /// How each deployment is, and why others could not be looked at.
     Drift(&'a [ChangeSet], &'a [Error]),
+    /// What was proven, hop by hop.
+    Proof(&'a Proof),
     /// Nothing could be looked at.
     Failed(&'a Failure),
 }
 
 impl Look<'_> {
-    /// The report in that format, none for people; `flags` are those that the next command needs too.
+    /// The report in that format, none for people, and of a proof as test cases alone; `flags` are those that the next command needs too.
     pub(crate) fn text(&self, format: ReportFormat, flags: &str) -> Option<String> {
         let failed = match self {
             Self::Failed(failure) => failure.errors(),
-            Self::Plan(_) | Self::Drift(..) => Vec::new(),
+            Self::Plan(_) | Self::Drift(..) | Self::Proof(_) => Vec::new(),
         };
         let (sets, errors) = match self {
             Self::Plan(set) => (std::slice::from_ref(*set), &[][..]),
             Self::Drift(sets, errors) => (*sets, *errors),
             Self::Failed(_) => (&[][..], failed.as_slice()),
+            Self::Proof(proof) => return (format == ReportFormat::Junit).then(|| proof::text(proof)),
         };
         Some(match (format, self) {
             (ReportFormat::Text, _) => return None,
@@ -40,6 +44,7 @@ impl Look<'_> {
             (ReportFormat::Json, Self::Plan(set)) => json::plan(set, set.blockers()),
             (ReportFormat::Json, Self::Drift(sets, errors)) => json::drift(sets, errors),
             (ReportFormat::Json, Self::Failed(failure)) => json::failed(failure),
+            (ReportFormat::Json, Self::Proof(_)) => return None,
         })
     }
 }

@@ -9,13 +9,15 @@ use crate::aws::sqs;
 use crate::aws::wire::REQUEST;
 use crate::state::Transaction;
 
-/// Send an event of an object: `s3:ObjectCreated:Put`. A queue that no longer lets the bucket send misses it.
+/// Send an event of an object: `s3:ObjectCreated:Put`. A queue that no longer lets the bucket send misses it. It comes `s3.event`
+/// later: "typically in seconds but can sometimes take a minute or longer"
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html>.
 pub(super) fn send(state: &mut Transaction<'_>, on: &On<'_>, event: &str, version: &Version) -> Result<(), Error> {
     for entry in on.bucket.notification.queues.iter().filter(|entry| entry.wants(event, &version.key)) {
         let Some(queue) = &entry.queue else { continue };
         if sqs::lets_bucket_send(state, on.call, queue, &on.name, &on.bucket.owner)? {
             let record = record(on, event, version, entry.id.as_deref().unwrap_or_default());
-            sqs::deliver(state, queue, &json!({ "Records": [record] }), on.call.now_ms)?;
+            sqs::deliver(state, on.call, queue, &json!({ "Records": [record] }))?;
         }
     }
     Ok(())

@@ -305,7 +305,7 @@ fn send_test_event(state: &mut Transaction<'_>, on: &On<'_>, arn: &str) -> Resul
         "RequestId": REQUEST,
         "HostId": "sandbox",
     });
-    sqs::deliver(state, arn, &event, on.call.now_ms)
+    sqs::deliver(state, on.call, arn, &event)
 }
 
 #[cfg(test)]

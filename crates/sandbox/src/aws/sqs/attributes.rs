@@ -30,8 +30,7 @@ pub(super) const COMPUTED: [&str; 6] = [
     "QueueArn",
 ];
 
-/// Known to SQS and not served: who may send dead letters here, and queues that keep order. Those to a queue are kept, and
-/// never sent.
+/// Known to SQS and not served: who may send dead letters here, and queues that keep order.
 const UNSERVED: [&str; 4] =
     ["RedriveAllowPolicy", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"];
 
@@ -99,13 +98,18 @@ fn check_one(name: &str, value: &str) -> Result<(), Error> {
 
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
 fn is_redrive(text: &str) -> bool {
-    let Ok(policy) = serde_json::from_str::<serde_json::Value>(text) else { return false };
-    policy["deadLetterTargetArn"].as_str().is_some_and(|arn| arn.starts_with("arn:"))
-        && policy["maxReceiveCount"]
-            .to_string()
-            .trim_matches('"')
-            .parse::<u64>()
-            .is_ok_and(|count| (1..=1000).contains(&count))
+    redrive_of(text).is_some_and(|(arn, count)| arn.starts_with("arn:") && (1..=1000).contains(&count))
+}
+
+/// The queue of dead letters, and how often a message may be received.
+pub(super) fn redrive(attributes: &Attributes) -> Option<(String, u64)> {
+    redrive_of(attributes.get("RedrivePolicy")?)
+}
+
+fn redrive_of(text: &str) -> Option<(String, u64)> {
+    let policy: serde_json::Value = serde_json::from_str(text).ok()?;
+    let count = policy["maxReceiveCount"].to_string().trim_matches('"').parse().ok()?;
+    Some((policy["deadLetterTargetArn"].as_str()?.to_owned(), count))
 }
 
 /// 8,192 bytes and 20 statements <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html>.

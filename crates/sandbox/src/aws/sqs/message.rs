@@ -87,12 +87,12 @@ pub(super) fn send_message(state: &mut Transaction<'_>, call: &Call<'_>) -> Repl
     answers::answer(call, &answer)
 }
 
-/// Put an event of S3 into a queue.
+/// Put an event of S3 into a queue, where it is seen `s3.event` later.
 pub(in crate::aws) fn deliver(
     state: &mut Transaction<'_>,
+    call: &Call<'_>,
     queue_arn: &str,
     body: &serde_json::Value,
-    now_ms: u64,
 ) -> Result<(), Error> {
     let Some((region, account, name)) = queue::taken_apart(queue_arn) else { return Ok(()) };
     let Some(queue) = state.get::<Queue>(&queue::key(region, account, name))? else { return Ok(()) };
@@ -101,12 +101,34 @@ pub(in crate::aws) fn deliver(
         body: body.to_string(),
         sender: "AIDAS3SANDBOX".to_owned(),
         attributes: BTreeMap::new(),
-        sent_ms: now_ms,
-        visible_ms: now_ms + attributes::number(queue.attributes.written(), "DelaySeconds") * 1000,
+        sent_ms: call.now_ms,
+        visible_ms: call.now_ms
+            + call.delay_ms("s3.event")
+            + attributes::number(queue.attributes.written(), "DelaySeconds") * 1000,
         received: 0,
         first_received_ms: 0,
     };
     put(state, &format!("{region}/{account}/{name}"), message).map(|_| ())
+}
+
+/// Move a message to the queue of dead letters that these attributes name, if it was received as often as they let: "when the
+/// `ReceiveCount` for a message exceeds the `maxReceiveCount`". Where there is no such queue it stays
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>.
+pub(super) fn is_buried(
+    state: &mut Transaction<'_>,
+    attributes: &attributes::Attributes,
+    key: &str,
+    message: &Message,
+) -> Result<bool, Error> {
+    let Some((arn, most)) = attributes::redrive(attributes) else { return Ok(false) };
+    let Some((region, account, name)) = queue::taken_apart(&arn) else { return Ok(false) };
+    if message.received < most || state.get::<Queue>(&queue::key(region, account, name))?.is_none() {
+        return Ok(false);
+    }
+    let number = key.rsplit('/').next().unwrap_or_default();
+    state.put(&format!("{}{number}", prefix(&format!("{region}/{account}/{name}"))), message)?;
+    state.delete(key);
+    Ok(true)
 }
 
 fn put(state: &mut Transaction<'_>, queue: &str, message: Message) -> Result<String, Error> {

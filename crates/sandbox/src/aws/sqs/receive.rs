@@ -49,7 +49,7 @@ pub(super) async fn receive_message(call: &Call<'_>) -> Reply {
     let store = &call.world.store;
     let found = store.transaction(|state| Found::at(state, call, &input.url))?;
     let default_s = attributes::number(found.queue.attributes.written(), "ReceiveMessageWaitTimeSeconds");
-    let until = tokio::time::Instant::now() + Duration::from_secs(input.wait_s.unwrap_or(default_s));
+    let until_ms = call.now_ms + input.wait_s.unwrap_or(default_s) * 1000;
     loop {
         if call.presence.is_gone() {
             return answers::nothing(call);
@@ -58,7 +58,7 @@ pub(super) async fn receive_message(call: &Call<'_>) -> Reply {
         if !messages.is_empty() {
             return answers::answer(call, &json!({ "Messages": messages }));
         }
-        if tokio::time::Instant::now() >= until {
+        if call.world.clock.now_ms() >= until_ms {
             return answers::nothing(call);
         }
         tokio::time::sleep(LOOK).await;
@@ -80,7 +80,9 @@ fn take(state: &mut Transaction<'_>, call: &Call<'_>, input: &ReceiveMessage) ->
         let Some(mut message) = state.get::<Message>(&key)? else { continue };
         if message.sent_ms + kept_ms < now_ms {
             state.delete(&key);
-        } else if message.visible_ms <= now_ms {
+        } else if message.visible_ms <= now_ms
+            && !message::is_buried(state, found.queue.attributes.written(), &key, &message)?
+        {
             message.visible_ms = hidden_until;
             message.received += 1;
             message.first_received_ms = if message.received == 1 { now_ms } else { message.first_received_ms };

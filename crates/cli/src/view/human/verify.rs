@@ -1,0 +1,69 @@
+//! A proof as people see it: a line for each hop, and below what failed what was sent, what came, and what mends it.
+
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use provision_core::hop::{Hop, Verdict, failures};
+use provision_core::verify::Proof;
+
+use super::change_set::{styled, warnings};
+use super::head;
+use super::layout::{Line, fitted};
+
+/// How far what is said below a hop is indented.
+const BELOW: usize = 9;
+
+/// All of it.
+pub(crate) fn text(proof: &Proof, elapsed: Duration) -> String {
+    let lines: Vec<_> = proof.hops.iter().flat_map(lines).collect();
+    let warnings = warnings(&proof.set);
+    format!(
+        "{}\n{}{warnings}{} {:.1} s\n",
+        head::of_proof(&proof.set),
+        fitted(&lines),
+        sentence(proof),
+        elapsed.as_secs_f64()
+    )
+}
+
+/// What it comes to.
+fn sentence(proof: &Proof) -> String {
+    let hops = |count: usize| if count == 1 { "1 hop".to_owned() } else { format!("{count} hops") };
+    let open = proof.hops.iter().filter(|hop| hop.is_open()).count();
+    match (failures(&proof.hops), open, proof.stopped) {
+        (0, _, true) => "Stopped.".to_owned(),
+        (0, 0, false) if proof.hops.iter().all(|hop| hop.verdict == Verdict::Passed) => "Everything works.".to_owned(),
+        (0, 0, false) => "Everything that was tried works.".to_owned(),
+        (0, open, false) => format!("Nothing failed, and {} not proven.", are(&hops(open), open)),
+        (failed, ..) => format!("{} failed.", hops(failed)),
+    }
+}
+
+fn are(hops: &str, count: usize) -> String {
+    format!("{hops} {}", if count == 1 { "is" } else { "are" })
+}
+
+fn lines(hop: &Hop) -> Vec<Line> {
+    let (word, style) = match &hop.verdict {
+        Verdict::Passed => ("ok  ", AnsiColor::Green.on_default()),
+        Verdict::Failed { .. } => ("FAIL", AnsiColor::Red.on_default().bold()),
+        Verdict::NotProven { .. } | Verdict::Skipped { wanted: true, .. } => ("?   ", AnsiColor::Yellow.on_default()),
+        Verdict::Skipped { .. } => ("skip", Style::new().dimmed()),
+    };
+    let mut lines = vec![Line::new(format!("  {} {}", styled(style, word), hop.text), BELOW)];
+    let mut below = |text: String| lines.push(Line::new(format!("{:BELOW$}{text}", ""), BELOW + 2));
+    if let Some(reason) = hop.reason() {
+        below(reason.to_owned());
+    }
+    if hop.has_failed() {
+        let came = hop.came.iter().map(Some).chain(std::iter::repeat(None));
+        for (sent, came) in hop.sent.iter().zip(came) {
+            below(format!("sent {sent}"));
+            came.into_iter().for_each(|came| below(format!("came {came}")));
+        }
+    }
+    if let Some(mend) = &hop.mend {
+        below(format!("to mend it: {mend}"));
+    }
+    lines
+}

@@ -1,0 +1,38 @@
+//! A proof as test cases (<https://github.com/testmoapp/junitxml>).
+
+use std::time::Duration;
+
+use provision_core::hop::{Hop, Verdict};
+use provision_core::printable::on_one_line;
+use provision_core::verify::Proof;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+/// A suite with a case for each hop. What is not proven is skipped.
+pub(crate) fn text(proof: &Proof) -> String {
+    let mut report = Report::new("provision verify");
+    let mut suite = TestSuite::new(proof.set.deployment.as_str());
+    suite.add_test_cases(proof.hops.iter().map(|hop| case(hop, proof)));
+    report.add_test_suite(suite);
+    report.to_string().unwrap_or_default()
+}
+
+fn case(hop: &Hop, proof: &Proof) -> TestCase {
+    let mut status = match &hop.verdict {
+        Verdict::Passed => TestCaseStatus::success(),
+        Verdict::Failed { .. } => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::NotProven { .. } | Verdict::Skipped { .. } => TestCaseStatus::skipped(),
+    };
+    if let Some(reason) = hop.reason() {
+        let mend = hop.mend.as_ref().map(|mend| format!("\nto mend it: {}", on_one_line(mend))).unwrap_or_default();
+        let exchanges = hop.sent.iter().zip(&hop.came).map(|(sent, came)| format!("\n{sent}: {came}"));
+        let description = format!("{}{mend}{}", on_one_line(reason), exchanges.collect::<String>());
+        status.set_message(on_one_line(reason)).set_description(description);
+    }
+    let mut case = TestCase::new(hop.id.name(), status);
+    case.set_classname(proof.set.deployment.as_str()).set_time(Duration::from_millis(hop.elapsed_ms));
+    case.extra.insert("file".into(), proof.set.plan_file.name.as_str().into());
+    if hop.reason().is_none() {
+        case.set_system_out(hop.text.as_str());
+    }
+    case
+}

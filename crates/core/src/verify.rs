@@ -1,0 +1,175 @@
+//! The proof that the file store works before any server runs: hop by hop, from what there is to the event in the queue.
+//!
+//! [`look`] writes nothing: it compares, and asks as a browser asks before a request. [`prove`] uploads a probe, downloads it,
+//! waits for its event and removes both. A probe is removed after its event: whatever moment a run is killed at, the probe that
+//! it left tells the next one that there may be an event too.
+
+mod wanted;
+mod standing;
+mod browsers;
+mod files;
+mod arrival;
+mod cleanup;
+
+use tokio::time::Instant;
+
+use crate::assess::Intent;
+use crate::change_set::ChangeSet;
+use crate::context::Cancellation;
+use crate::engine;
+use crate::error::Error;
+use crate::event::{Event, EventSink, milliseconds};
+use crate::hop::{Hop, HopId, failures};
+use crate::probe::{Probe, Probes};
+use crate::provider::{Listener, Observer, Prover};
+use crate::web::Browser;
+use arrival::Awaited;
+
+pub use wanted::Wanted;
+
+/// What was found, hop by hop.
+#[derive(Debug)]
+pub struct Proof {
+    /// What the cloud was compared as.
+    pub set: ChangeSet,
+    /// The hops that were gone, in order.
+    pub hops: Vec<Hop>,
+    /// Whether it was told to stop before the last of them.
+    pub stopped: bool,
+}
+
+impl Proof {
+    /// Whether no hop failed.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        failures(&self.hops) == 0
+    }
+
+    /// Whether all that was to be proven is.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.stopped && self.hops.iter().all(|hop| !hop.has_failed() && !hop.is_open())
+    }
+}
+
+/// Go the hops that write nothing.
+///
+/// # Errors
+///
+/// Credentials that are not accepted, and answers that make every look pointless.
+pub async fn look(
+    observer: &dyn Observer,
+    browser: &dyn Browser,
+    intent: &Intent,
+    wanted: &Wanted,
+    line_of: &dyn Fn(&str) -> Option<usize>,
+    events: &dyn EventSink,
+) -> Result<Proof, Error> {
+    let begun = begin(events, HopId::Resources, "compare the resources with the plan file");
+    let set = engine::plan(observer, intent, line_of, events).await?;
+    let mut hops = vec![ended(events, begun, standing::resources(&set, &wanted.mend))];
+    hops.push(ended(events, Instant::now(), standing::rights(&set, &wanted.mend)));
+    let begun = begin(events, HopId::Browsers, "ask as a browser of the server asks");
+    hops.push(ended(events, begun, browsers::hop(observer, browser, &set, wanted).await));
+    if wanted.read_only {
+        hops.extend(not_gone("--read-only: nothing is written", events));
+    }
+    Ok(Proof { set, hops, stopped: false })
+}
+
+/// Go the hops that write: the signed upload, its event, and taking both away again.
+pub async fn prove(
+    prover: &dyn Prover,
+    browser: &dyn Browser,
+    wanted: &Wanted,
+    mut proof: Proof,
+    cancellation: &Cancellation,
+    events: &dyn EventSink,
+) -> Proof {
+    if let Some(reason) = standing::why_nothing_is_written(&proof.set, &prover.resources()) {
+        proof.hops.extend(not_gone(&reason, events));
+        return proof;
+    }
+    let probes = Probes::new(&wanted.prefix, &proof.set.deployment);
+    let (hearing, remains) = futures::join!(prover.listen(&probes), prover.remains(&probes));
+    let listener = arrival::heard_at(hearing, &wanted.mend);
+    proof.stopped = cancellation.drain.is_cancelled();
+    let why_not = match &listener {
+        _ if proof.stopped => Some("the run was told to stop"),
+        // An event that cannot be taken away again must not be made.
+        Err(hop) if hop.is_open() => Some("its event could not be taken out of the queue again"),
+        _ if remains.is_err() => Some("it could not be found and removed again"),
+        _ => None,
+    };
+    match why_not {
+        None => {
+            let before = (&probes, listener, remains.unwrap_or_default());
+            written(prover, browser, wanted, &mut proof, before, cancellation, events).await;
+        }
+        Some(reason) => {
+            let mut hops = standing::not_tried(reason);
+            hops[0] = hops[0].clone().not_proven(reason);
+            if let Err(hop) = listener {
+                hops[1] = *hop;
+            }
+            if let Err(error) = remains {
+                hops[2] = Hop::new(HopId::Cleanup, "probe removed").ended_by(&error);
+            }
+            proof.hops.extend(hops.into_iter().map(|hop| ended(events, Instant::now(), hop)));
+        }
+    }
+    proof
+}
+
+/// What can be heard where, and which probes earlier runs left.
+type Before<'a> = (&'a Probes, Result<Box<dyn Listener>, Box<Hop>>, Vec<String>);
+
+async fn written(
+    prover: &dyn Prover,
+    browser: &dyn Browser,
+    wanted: &Wanted,
+    proof: &mut Proof,
+    (probes, listener, left): Before<'_>,
+    cancellation: &Cancellation,
+    events: &dyn EventSink,
+) {
+    let probe = probes.another();
+    let begun = begin(events, HopId::Files, "upload and download by signed address");
+    let files = files::hop(prover, browser, &probe, wanted, &proof.set).await;
+    proof.hops.push(ended(events, begun, files.hop));
+    let begun = begin(events, HopId::Event, "wait for the event of the upload");
+    let hop = match listener {
+        Ok(mut listener) => {
+            let (uploads, limit, mend) = (files.uploads, wanted.wait, wanted.mend.as_str());
+            let awaited = Awaited { probe: &probe, uploads, left: &left, limit, mend };
+            arrival::hop(listener.as_mut(), &awaited, &proof.set, cancellation, events).await
+        }
+        Err(hop) => *hop,
+    };
+    proof.hops.push(ended(events, begun, hop));
+    proof.stopped = cancellation.drain.is_cancelled();
+    let begun = begin(events, HopId::Cleanup, "remove the probe");
+    let hop = cleanup::hop(prover, probes, &removed(&probe, files.uploads, &left)).await;
+    proof.hops.push(ended(events, begun, hop));
+}
+
+fn not_gone(reason: &str, events: &dyn EventSink) -> Vec<Hop> {
+    standing::not_tried(reason).into_iter().map(|hop| ended(events, Instant::now(), hop)).collect()
+}
+
+/// The probes to remove: the last one is our own, where it may be there.
+fn removed(probe: &Probe, uploads: u32, left: &[String]) -> Vec<String> {
+    let own = (uploads > 0).then(|| probe.key.clone());
+    left.iter().cloned().chain(own).collect()
+}
+
+fn begin(events: &dyn EventSink, hop: HopId, text: &str) -> Instant {
+    events.emit(Event::HopStarted { hop, text: text.to_owned() });
+    Instant::now()
+}
+
+fn ended(events: &dyn EventSink, begun: Instant, hop: Hop) -> Hop {
+    let hop = Hop { elapsed_ms: milliseconds(begun.elapsed()), ..hop };
+    events.emit(Event::HopDone { hop: hop.clone() });
+    hop
+}

@@ -1,0 +1,294 @@
+//! The event of the upload, where the server would hear of it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::change_set::ChangeSet;
+use crate::context::Cancellation;
+use crate::error::Error;
+use crate::event::{Event, EventSink, milliseconds};
+use crate::hop::{Hop, HopId};
+use crate::probe::Probe;
+use crate::provider::{Heard, Hearing, Listener};
+use crate::retry::{at_full_length, heartbeat, shortened};
+
+/// How long one turn of listening waits: well within the time that one request may take.
+const TURN: Duration = Duration::from_secs(10);
+/// The shortest and the longest pause between two turns, where events of others have to be passed over.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// How long is listened at least: also when the time is over, or the run was told to stop.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// What is waited for.
+pub(super) struct Awaited<'a> {
+    /// The probe that was uploaded.
+    pub(super) probe: &'a Probe,
+    /// How often: an answer that got lost was asked for again.
+    pub(super) uploads: u32,
+    /// Probes of earlier runs, whose events may still be there.
+    pub(super) left: &'a [String],
+    /// How long an event may take, where the user says so.
+    pub(super) limit: Option<Duration>,
+    /// The command that makes the cloud what the plan file says.
+    pub(super) mend: &'a str,
+}
+
+/// Where it can be heard, or the hop where it cannot.
+pub(super) fn heard_at(hearing: Result<Hearing, Error>, mend: &str) -> Result<Box<dyn Listener>, Box<Hop>> {
+    let hop = Hop::new(HopId::Event, "event of the upload");
+    Err(Box::new(match hearing {
+        Ok(Hearing::At(listener)) => return Ok(listener),
+        Ok(Hearing::Off(reason)) => hop.skipped(reason),
+        Ok(Hearing::Gone(reason)) => hop.failed(reason, Some(mend.to_owned())),
+        Ok(Hearing::Unsafe(reason)) => hop.not_proven(reason),
+        Err(error) => hop.ended_by(&error),
+    }))
+}
+
+/// How the waiting ended.
+enum End {
+    /// It came after so long.
+    Came(Duration),
+    /// It did not come in time, and somebody else takes events too.
+    Taken,
+    /// It did not come in time.
+    Silence(Duration),
+    /// There must be no other turn.
+    Last(String),
+    /// The run was told to stop.
+    Stopped,
+}
+
+/// Listen until the event comes, the time is over, or the run is told to stop.
+pub(super) async fn hop(
+    listener: &mut dyn Listener,
+    awaited: &Awaited<'_>,
+    set: &ChangeSet,
+    cancellation: &Cancellation,
+    events: &dyn EventSink,
+) -> Hop {
+    let place = listener.place();
+    let ended = match awaited.uploads > 0 || !awaited.left.is_empty() {
+        true => listened(listener, awaited, cancellation, events).await,
+        false => Ok(None),
+    };
+    let closed = listener.close().await;
+    let mut hop = Hop::new(HopId::Event, format!("event of the upload to {place}"));
+    let end = match (ended, closed) {
+        (Ok(end), Ok(())) => end,
+        (Err(error), _) | (_, Err(error)) => return hop.ended_by(&error),
+    };
+    let Some(end) = end.filter(|_| awaited.uploads > 0) else { return hop.skipped("nothing was uploaded") };
+    hop.sent.push(format!("upload of {}", awaited.probe.key));
+    judged(hop, end, awaited, set)
+}
+
+fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>, set: &ChangeSet) -> Hop {
+    match end {
+        End::Came(after) => {
+            hop.came.push(format!("an event of {}", awaited.probe.key));
+            let text = hop.text.replacen(" to ", " reached ", 1);
+            Hop { text: format!("{text} after {:.1} s", after.as_secs_f64()), ..hop }
+        }
+        End::Taken => hop.not_proven("taken by another reader: somebody else receives from it, the server perhaps"),
+        End::Last(reason) => hop.not_proven(reason),
+        End::Stopped => hop.not_proven("the run was told to stop; the event may still come"),
+        End::Silence(limit) => {
+            hop.came.push("no event of it".to_owned());
+            let (reason, mend) = match set.has_changes() {
+                true => ("", Some(awaited.mend.to_owned())),
+                false => ("; if the server is running, it may have been faster: stop it and try again", None),
+            };
+            hop.failed(format!("no event came within {:.0} s{reason}", limit.as_secs_f64()), mend)
+        }
+    }
+}
+
+/// How long it may take, as it is told and as it is waited.
+fn limit(listener: &dyn Listener, awaited: &Awaited<'_>) -> (Duration, Duration) {
+    let limit = awaited.limit.unwrap_or_else(|| listener.limit());
+    (limit, shortened(limit))
+}
+
+async fn listened(
+    listener: &mut dyn Listener,
+    awaited: &Awaited<'_>,
+    cancellation: &Cancellation,
+    events: &dyn EventSink,
+) -> Result<Option<End>, Error> {
+    let (told, limit) = limit(listener, awaited);
+    let begun = Instant::now();
+    let (mut own, mut pause, mut said) = (None, PAUSES.0, begun);
+    // What an earlier run, or an upload whose answer got lost, may have left comes again once it is not hidden any more.
+    let thorough = shortened(listener.hidden() + TURN);
+    let (mut owed, mut taken) = (Owed::new(awaited), false);
+    loop {
+        // What counts is when a turn began: however slow this machine is, the last one begins when the time is over.
+        let turn_began = begun.elapsed();
+        let left = at_full_length(limit.saturating_sub(turn_began));
+        let turn = listener.hear(left.clamp(LAST_LOOK, TURN));
+        let heard = tokio::select! {
+            biased;
+            () = cancellation.drain.cancelled() => return last_look(listener, awaited).await.map(Some),
+            heard = turn => heard?,
+        };
+        owed.heard(&heard);
+        // What a run that was killed had received is hidden for a while, and nobody reads it.
+        taken |= heard.another_reader && awaited.left.is_empty();
+        if heard.keys.contains(&awaited.probe.key) {
+            own.get_or_insert_with(|| begun.elapsed());
+        }
+        let waited_for_rest = |came: Duration| owed.is_settled() || turn_began > came + thorough;
+        match own.or((awaited.uploads == 0).then_some(Duration::ZERO)) {
+            Some(came) if waited_for_rest(came) => return Ok(Some(End::Came(came))),
+            Some(_) => {}
+            None if heard.last.is_some() => return Ok(heard.last.map(End::Last)),
+            None if turn_began >= limit && taken => return Ok(Some(End::Taken)),
+            None if turn_began >= limit => return Ok(Some(End::Silence(told))),
+            None => {}
+        }
+        if said.elapsed() >= heartbeat() {
+            said = Instant::now();
+            let text = format!("the event in {}", listener.place());
+            events.emit(Event::HopWaiting { hop: HopId::Event, text, elapsed_ms: milliseconds(begun.elapsed()) });
+        }
+        if heard.others {
+            tokio::select! {
+                () = cancellation.drain.cancelled() => {}
+                () = sleep(shortened(pause)) => {}
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+}
+
+/// A run that was told to stop takes its event away if it is there already.
+async fn last_look(listener: &mut dyn Listener, awaited: &Awaited<'_>) -> Result<End, Error> {
+    let heard = listener.hear(LAST_LOOK).await?;
+    Ok(match heard.keys.contains(&awaited.probe.key) {
+        true => End::Came(Duration::ZERO),
+        false => End::Stopped,
+    })
+}
+
+/// Events that are still to come.
+struct Owed {
+    own: u32,
+    left: Vec<String>,
+    key: String,
+}
+
+impl Owed {
+    fn new(awaited: &Awaited<'_>) -> Self {
+        Self { own: awaited.uploads, left: awaited.left.to_vec(), key: awaited.probe.key.clone() }
+    }
+
+    fn heard(&mut self, heard: &Heard) {
+        for key in &heard.keys {
+            self.own = self.own.saturating_sub(u32::from(*key == self.key));
+            self.left.retain(|left| left != key);
+        }
+    }
+
+    const fn is_settled(&self) -> bool {
+        self.own == 0 && self.left.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+
+    use crate::probe::{PREFIX, Probes};
+
+    /// Hears what it is told to, turn by turn, and then nothing.
+    struct Scripted {
+        turns: Vec<Heard>,
+        closed: usize,
+    }
+
+    #[async_trait]
+    impl Listener for Scripted {
+        fn place(&self) -> String {
+            "queue `q`".to_owned()
+        }
+
+        fn hidden(&self) -> Duration {
+            Duration::from_secs(30)
+        }
+
+        fn limit(&self) -> Duration {
+            Duration::from_secs(120)
+        }
+
+        async fn hear(&mut self, wait: Duration) -> Result<Heard, Error> {
+            let Some(turn) = self.turns.pop() else {
+                sleep(wait).await;
+                return Ok(Heard::default());
+            };
+            Ok(turn)
+        }
+
+        async fn close(&mut self) -> Result<(), Error> {
+            self.closed += 1;
+            Ok(())
+        }
+    }
+
+    struct Nobody;
+
+    impl EventSink for Nobody {
+        fn emit(&self, _: Event) {}
+    }
+
+    /// What came of these turns, the last one first, and after how long.
+    async fn ended(probe: &Probe, uploads: u32, left: &[String], turns: Vec<Heard>) -> (Option<End>, u64) {
+        let (begun, mut listener) = (Instant::now(), Scripted { turns, closed: 0 });
+        let awaited = Awaited { probe, uploads, left, limit: None, mend: "apply" };
+        let end = listened(&mut listener, &awaited, &Cancellation::default(), &Nobody).await;
+        (end.unwrap(), begun.elapsed().as_secs())
+    }
+
+    fn probe() -> Probe {
+        Probes::new(PREFIX, "wandb").another()
+    }
+
+    fn heard(keys: &[&str]) -> Heard {
+        Heard { keys: keys.iter().map(|key| (*key).to_owned()).collect(), ..Heard::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_event_ends_the_waiting_and_silence_ends_it_in_time() {
+        let probe = probe();
+        let (end, seconds) = ended(&probe, 1, &[], vec![heard(&[&probe.key]), Heard::default()]).await;
+        assert!(matches!(end, Some(End::Came(_))) && seconds == 0);
+        let (end, seconds) = ended(&probe, 1, &[], Vec::new()).await;
+        assert!(matches!(end, Some(End::Silence(limit)) if limit.as_secs() == 120) && (120..123).contains(&seconds));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_run_left_is_waited_for_as_long_as_it_may_be_hidden() {
+        let (probe, left) = (probe(), ["old".to_owned()]);
+        let (_, seconds) = ended(&probe, 1, &left, vec![heard(&["old"]), heard(&[&probe.key])]).await;
+        assert_eq!(seconds, 0);
+        let (end, seconds) = ended(&probe, 1, &left, vec![heard(&[&probe.key])]).await;
+        assert!(matches!(end, Some(End::Came(_))) && (40..=61).contains(&seconds), "{seconds}");
+        // An answer that got lost was asked for again.
+        let (_, seconds) = ended(&probe, 2, &[], vec![heard(&[&probe.key])]).await;
+        assert!((40..=61).contains(&seconds), "{seconds}");
+        let (_, seconds) = ended(&probe, 0, &left, Vec::new()).await;
+        assert!((40..=61).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_of_others_are_passed_over_ever_more_rarely() {
+        let others = || Heard { others: true, ..Heard::default() };
+        let (end, seconds) = ended(&probe(), 1, &[], vec![others(); 100]).await;
+        assert!(matches!(end, Some(End::Silence(_))) && (120..150).contains(&seconds), "{seconds}");
+        let last = Heard { last: Some("enough".to_owned()), ..others() };
+        let (end, _) = ended(&probe(), 1, &[], vec![last, others()]).await;
+        assert!(matches!(end, Some(End::Last(_))));
+    }
+}

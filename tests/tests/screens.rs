@@ -104,10 +104,18 @@ fn what_others_have_on_a_bucket_is_said_to_go_with_it() {
     boto(
         &stage.hand(),
         "b = 'acme-{s}'
-s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': s3.get_bucket_cors(Bucket=b)['CORSRules'] + [{'ID': 'theirs', 'AllowedMethods': ['GET'], 'AllowedOrigins': ['https://theirs.example.com']}]})",
+s3.put_bucket_cors(Bucket=b, CORSConfiguration={'CORSRules': s3.get_bucket_cors(Bucket=b)['CORSRules'] + [{'ID': 'theirs', 'AllowedMethods': ['GET'], 'AllowedOrigins': ['https://theirs.example.com']}]})
+n = s3.get_bucket_notification_configuration(Bucket=b)
+thumbs = {'Id': 'thumbs', 'QueueArn': 'arn:aws:sqs:eu-west-1:{a}:thumbs', 'Events': ['s3:ObjectRemoved:*']}
+n = {'QueueConfigurations': n['QueueConfigurations'] + [thumbs]}
+s3.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=n, SkipDestinationValidation=True)",
     );
     let plan = AWS.succeed(&stage, &["plan", "--destroy"]);
     assert!(plan.contains("    goes with it: CORS rule `theirs` for https://theirs.example.com: GET"), "{plan}");
+    assert!(plan.contains("    goes with it: notification `thumbs`"), "{plan}");
+    let plan = AWS.succeed(&stage, &["plan", "--destroy", "--format", "markdown"]);
+    assert!(plan.contains("goes with it: `CORS rule") || plan.contains("goes with it: <code>CORS rule"), "{plan}");
+    assert!(plan.contains("thumbs"), "{plan}");
 }
 
 #[test]

@@ -42,9 +42,14 @@ pub(crate) fn deletion_refusal(kind: &str, name: &str, others: &[String], path: 
     }
     let more = if others.len() > NAMED { format!(" and {} more", others.len() - NAMED) } else { String::new() };
     let named = others[..others.len().min(NAMED)].join(", ");
+    // As the plan file has it: a group is a table on one line.
+    let kept = match path {
+        "azure.resource_group" => format!("`resource_group = {{ name = \"{name}\", create = false }}` under [azure]"),
+        path => format!("`create = false` under [{path}]"),
+    };
     Some(Refusal {
         reason: format!("{kind} `{name}` holds what is not this deployment's: {named}{more}"),
-        hint: format!("remove that first; or write `create = false` under [{path}], then the {kind} is left as it is"),
+        hint: format!("remove that first; or write {kept}, then the {kind} is left as it is"),
     })
 }
 

@@ -341,6 +341,9 @@ impl ChangeSet {
             Some(format) => return Err(unusable(format!("it has format {format}, this program reads {FORMAT}"))),
             None => return Err(unusable("it is not a change set".to_owned())),
         }
+        if value.get("changes").is_none() {
+            return Err(unusable("it is another document of `--json`, and no change set".to_owned()));
+        }
         serde_json::from_value(value).map_err(|error| unusable(error.to_string()))
     }
 }

@@ -136,7 +136,7 @@ impl View for Human {
         let sentence = end.set.has_changes().then(|| in_one_sentence(end.set, end.elapsed) + "\n");
         let settings = (!end.outputs.is_empty()).then(|| self.settings(end));
         let parts: String = sentence.into_iter().chain(settings).map(|part| format!("\n{part}")).collect();
-        result(&parts);
+        result(if self.quiet { parts.trim_start_matches('\n') } else { &parts });
         if let Some(left) = &end.next_steps {
             self.note(&format!("\n{left}\n"));
         }

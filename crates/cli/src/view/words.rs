@@ -1,6 +1,6 @@
 //! Words for what was found, the same in every view.
 
-use provision_core::change_set::{Action, ChangeSet};
+use provision_core::change_set::{Action, Change, ChangeSet};
 use provision_core::compare::Finding;
 use provision_core::printable::on_one_line;
 use serde_json::Value;
@@ -45,6 +45,21 @@ pub(crate) fn finish_destroy(set: &ChangeSet, flags: &str) -> Option<String> {
     let is_left = missing > 1 && !otherwise;
     let (cloud, file) = (&set.cloud, quoted(&set.plan_file.name));
     is_left.then(|| format!("If a destroy was broken off, finish it: provision {cloud} destroy {file}{flags}"))
+}
+
+/// What becomes of others' entries on a thing: they stay, or go with what is deleted. Nothing where it is refused, or where it is not
+/// known of each of them.
+pub(crate) fn fate_of_others(set: &ChangeSet, change: &Change) -> Option<&'static str> {
+    let deleted = |change: &Change| change.action == Action::Delete;
+    let holds = |kinds: &[&str], change: &Change| kinds.contains(&change.kind.as_str());
+    let holder_goes = set.changes.iter().any(|change| deleted(change) && holds(&["bucket", "storage account"], change));
+    let inside = holder_goes && holds(&["notification", "event subscription", "CORS rule"], change);
+    match (change.refusal.is_some(), deleted(change)) {
+        (true, _) => None,
+        (_, true) if change.mark.is_some() || inside => Some("goes with it"),
+        (_, true) if holder_goes => None,
+        _ => Some("kept"),
+    }
 }
 
 /// What the compare found.

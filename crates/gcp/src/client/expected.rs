@@ -48,13 +48,13 @@ pub(super) fn named<T: Named>(answer: Value, name: &str) -> Result<T, String> {
     if short(found.name()) == short(name) { Ok(found) } else { Err(ANOTHER.to_owned()) }
 }
 
-/// A page of a list: everything in it is whole. One with nothing in it says nothing at all, or what it is.
+/// A page of a list: everything in it is whole, and has an id that leads nowhere else in a path. One with nothing in it says nothing at all, or what it is.
 pub(super) fn page<T: Listed>(mut answer: Value) -> Result<Page<T>, String> {
     let Some(said) = answer.as_object_mut() else { return Err(ANOTHER.to_owned()) };
     let items = said.remove(T::ITEMS).map_or_else(|| Ok(Vec::new()), parsed::<Vec<T>>)?;
     let next = said.remove(NEXT).map_or_else(|| Ok(String::new()), parsed)?;
     let is_one = match T::KIND {
-        _ if !items.is_empty() => items.iter().all(|item| !item.id().is_empty()),
+        _ if !items.is_empty() => items.iter().all(|item| !matches!(item.id(), "" | "." | "..")),
         Some(kind) => said.get("kind").is_some_and(|said| said == kind),
         None => said.is_empty(),
     };

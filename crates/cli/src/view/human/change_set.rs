@@ -16,7 +16,9 @@ use super::layout::{Entry, Line, block, fits, fitted};
 use crate::arguments::quoted;
 use crate::clouds::{CloudId, Settings};
 use crate::view::error;
-use crate::view::words::{BOOKKEEPING, MISSING, UNTAGGED, counts, finish_destroy, label, plain, without};
+use crate::view::words::{
+    BOOKKEEPING, MISSING, UNTAGGED, counts, fate_of_others, finish_destroy, label, plain, without,
+};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -186,23 +188,11 @@ fn words(settings: &dyn ProviderConfig, change: &Change) -> Vec<Entry> {
     entries
 }
 
-/// What others have on it: it stays, or goes with a thing that is deleted.
+/// What others have on it.
 fn beside(set: &ChangeSet, change: &Change) -> Vec<Line> {
-    let goes = change.action == Action::Delete && change.mark.is_some();
-    let word = match (change.refusal.is_some(), goes, stays(set, change)) {
-        (true, ..) | (_, false, false) => return Vec::new(),
-        (_, true, _) => "goes with it",
-        _ => "kept",
-    };
+    let Some(word) = fate_of_others(set, change) else { return Vec::new() };
     let entries = change.unmanaged.iter().map(|unmanaged| on_one_line(&unmanaged.entry));
     entries.map(|entry| Line::new(format!("    {}", styled(DIM, &format!("{word}: {entry}"))), 10)).collect()
-}
-
-/// Whether what others have on it stays: not where that goes on which it is.
-fn stays(set: &ChangeSet, change: &Change) -> bool {
-    let holds_entries = |change: &&Change| ["bucket", "storage account"].contains(&change.kind.as_str());
-    let mut deleted = set.changes.iter().filter(|change| change.action == Action::Delete);
-    change.action != Action::Delete || !deleted.any(|deleted| holds_entries(&deleted))
 }
 
 /// Why it cannot be done, and what to do where that is all that is said.

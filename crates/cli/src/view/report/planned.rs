@@ -10,7 +10,7 @@ use provision_core::resource::Orphan;
 use serde_json::Value;
 
 use super::markdown::{Section, code, failure, fitted, identity};
-use crate::view::words::{BOOKKEEPING, MISSING, UNTAGGED, label, plain, without};
+use crate::view::words::{BOOKKEEPING, MISSING, UNTAGGED, fate_of_others, label, plain, without};
 
 /// The whole set.
 pub(crate) fn text(set: &ChangeSet) -> String {
@@ -89,9 +89,11 @@ fn details(set: &ChangeSet, change: &Change) -> Vec<String> {
         [code(reason), format!("{cannot}{}", code(hint))]
     });
     let fields = change.facets.iter().filter(|facet| is_shown(change, facet)).flat_map(|facet| fields(change, facet));
-    let kept = change.unmanaged.iter().filter(|_| change.refusal.is_none() && stays(set, change));
-    let kept = kept.map(|unmanaged| format!("kept: {}", code(&unmanaged.entry)));
-    cause(change).into_iter().chain(refusal).chain(fields).chain(kept).collect()
+    let beside = fate_of_others(set, change).map(|word| {
+        let entries = change.unmanaged.iter().map(|unmanaged| format!("{word}: {}", code(&unmanaged.entry)));
+        entries.collect::<Vec<_>>()
+    });
+    cause(change).into_iter().chain(refusal).chain(fields).chain(beside.unwrap_or_default()).collect()
 }
 
 fn cause(change: &Change) -> Option<String> {
@@ -107,13 +109,6 @@ fn cause(change: &Change) -> Option<String> {
         _ => return None,
     };
     Some(words.to_owned())
-}
-
-/// Whether what others have on it stays: not where that goes on which it is.
-fn stays(set: &ChangeSet, change: &Change) -> bool {
-    let holds_entries = |change: &Change| ["bucket", "storage account"].contains(&change.kind.as_str());
-    let deleted = |change: &Change| change.action == Action::Delete;
-    !deleted(change) || !set.changes.iter().any(|change| deleted(change) && holds_entries(change))
 }
 
 fn is_shown(change: &Change, facet: &FacetChange) -> bool {

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Print JSON: one document for plan, drift and output, one a line for apply and destroy.
+    /// Print JSON: one document; for apply, destroy and verify one a line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Colour the output: auto, always or never.

@@ -306,8 +306,10 @@ fn verify_report_formats(cloud: &Place) {
     stage.write("broken.toml", "[deployment]\n");
     cloud.ends(&stage, 64, &["verify", "broken.toml", "--report", "junit=broken.xml"]);
     assert!(stage.read("broken.xml").contains("errors=\"1\""));
-    let last = cloud.ends(&stage, 64, &["verify", "broken.toml", "--json"]);
-    let last: Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+    let ran = cloud.run(&stage, &["verify", "broken.toml", "--json"]);
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [version, last] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(version["type"] == "version" && version["tool"].is_string(), "{version}");
     assert!(last["type"] == "summary" && last["verdict"] == "unknown", "{last}");
     let text = cloud.ends(&stage, 2, &["verify", "--wait", "20", "--format", "text"]);
     assert!(text.contains("  FAIL event of the upload") && text.contains("2 hops failed."), "{text}");

@@ -84,7 +84,7 @@ fn quiet_prints_results_and_errors_only() {
     let stage = AWS.planned();
     let ran = stage.run(&["aws", "apply", "--yes", "--quiet"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    assert!(ran.stdout.starts_with("\nApplied `wandb-prod` in ") && ran.stdout.contains("HOST="), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("Applied `wandb-prod` in ") && ran.stdout.contains("HOST="), "{}", ran.stdout);
     let plan = stage.run(&["aws", "plan", "--quiet"]);
     assert_eq!(
         (plan.stdout.as_str(), plan.stderr.as_str()),

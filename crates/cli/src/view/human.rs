@@ -22,6 +22,7 @@ use super::words::counts;
 use super::{Consent, End, View, diagnostic, error, for_people, result};
 use crate::arguments::{Global, quoted};
 use crate::exit::Failure;
+use crate::help;
 use change_set::{Detail, Screen};
 use progress::{Lines, Progress, Rows};
 
@@ -134,11 +135,15 @@ impl View for Human {
             return diagnostic(&incomplete(end));
         }
         let sentence = end.set.has_changes().then(|| in_one_sentence(end.set, end.elapsed) + "\n");
-        let settings = (!end.outputs.is_empty()).then(|| self.settings(end));
+        let heading = if self.quiet { "" } else { "Settings for the server\n" };
+        let settings = (!end.outputs.is_empty()).then(|| heading.to_owned() + &self.settings(end));
         let parts: String = sentence.into_iter().chain(settings).map(|part| format!("\n{part}")).collect();
         result(if self.quiet { parts.trim_start_matches('\n') } else { &parts });
         if let Some(left) = &end.next_steps {
             self.note(&format!("\n{left}\n"));
+        }
+        if end.set.purpose == Purpose::Apply && end.set.has_changes() {
+            self.note(&format!("\n{}\n", next(end.set, &self.flags)));
         }
     }
 
@@ -160,6 +165,18 @@ fn in_one_sentence(set: &ChangeSet, elapsed: Duration) -> String {
     let counts = counts(set, true);
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
     format!("{verb} `{}` in {:.1} s{counts}.", set.deployment, elapsed.as_secs_f64())
+}
+
+/// What comes after an apply: the proof that it works, where there is one, or the look that comes each night.
+fn next(set: &ChangeSet, flags: &str) -> String {
+    let (cloud, file) = (&set.cloud, quoted(&set.plan_file.name));
+    let proves = help::command().find_subcommand(cloud).is_some_and(|cloud| cloud.find_subcommand("verify").is_some());
+    match proves {
+        true => format!("Next: provision {cloud} verify {file}{flags}"),
+        false => {
+            format!("Next: give them to the server; provision {cloud} drift {file}{flags} tells what somebody changes")
+        }
+    }
 }
 
 /// Why a run is not complete, what it did, and how to go on.

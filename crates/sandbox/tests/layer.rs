@@ -15,8 +15,7 @@ use provision_sandbox::proxy::Proxy;
 use provision_sandbox::{EmulatorKind, Options, Sandbox};
 
 /// By a key that the sandbox did not give out: who has its secret, it does not know.
-const SIGNED: &str =
-    "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
 
 fn sandbox() -> (Sandbox, SocketAddr) {
     let sandbox = Sandbox::start(Options { recording: true, ..Options::default() }).unwrap();

@@ -173,9 +173,9 @@ fn next(set: &ChangeSet, flags: &str) -> String {
     let proves = help::command().find_subcommand(cloud).is_some_and(|cloud| cloud.find_subcommand("verify").is_some());
     match proves {
         true => format!("Next: provision {cloud} verify {file}{flags}"),
-        false => {
-            format!("Next: give them to the server; provision {cloud} drift {file}{flags} tells what somebody changes")
-        }
+        false => format!(
+            "Next: give them to the server. What somebody changes later shows:\n  provision {cloud} drift {file}{flags}"
+        ),
     }
 }
 

@@ -64,7 +64,7 @@ const SANDBOX_FOLDER: &str = ".provision/sandbox";
 pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
-    InCloud(InCloud<Action, Provable>),
+    InCloud(InCloud<Action>),
     /// Print a commented plan file to begin with.
     Init {
         /// The cloud.
@@ -248,26 +248,12 @@ pub(crate) enum Action {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-}
-
-/// What to do in a cloud whose file store can be proven.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Provable {
-    /// What can be done in every cloud.
-    #[command(flatten)]
-    Everywhere(Action),
     /// Prove that files and events get through, hop by hop, before any server runs.
     ///
     /// Compares the resources, asks what a browser of the server asks, uploads a small probe by a signed address, waits for its
     /// event in the queue, and removes both. What the server is to get stays in the queue: messages of others are hidden for half
     /// a minute at most. Exits with 2 if a hop fails.
     Verify(Verify),
-}
-
-impl From<Action> for Provable {
-    fn from(action: Action) -> Self {
-        Self::Everywhere(action)
-    }
 }
 
 /// What to prove, and how.
@@ -386,13 +372,6 @@ pub(crate) enum RightsFor {
     Server,
     /// Proving that files and events get through, with a probe.
     Verify,
-}
-
-/// Read what rights are for, in a cloud whose file store cannot be proven.
-pub(crate) fn rights_but_for_verify() -> impl TypedValueParser<Value = RightsFor> {
-    let others = RightsFor::value_variants().iter().filter(|of| **of != RightsFor::Verify);
-    PossibleValuesParser::new(others.filter_map(RightsFor::to_possible_value))
-        .try_map(|name| RightsFor::from_str(&name, false))
 }
 
 /// How rights are written.

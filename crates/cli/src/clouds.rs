@@ -25,12 +25,12 @@ pub(crate) enum CloudId {
     Azure,
 }
 
-/// Something to do in a cloud: `P` where its file store can be proven.
+/// Something to do in a cloud.
 #[derive(Debug, Subcommand)]
-pub(crate) enum InCloud<A: Subcommand, P: Subcommand> {
+pub(crate) enum InCloud<A: Subcommand> {
     /// Amazon Web Services.
     #[command(subcommand)]
-    Aws(P),
+    Aws(A),
     /// Google Cloud.
     #[command(subcommand)]
     Gcp(A),
@@ -39,21 +39,20 @@ pub(crate) enum InCloud<A: Subcommand, P: Subcommand> {
     Azure(A),
 }
 
-impl<A: Subcommand, P: Subcommand + From<A>> InCloud<A, P> {
-    /// What is to be known of what to do there.
-    pub(crate) fn ask<T>(&self, action: impl FnOnce(&A) -> T, provable: impl FnOnce(&P) -> T) -> T {
+impl<A: Subcommand> InCloud<A> {
+    /// What to do there.
+    pub(crate) const fn action(&self) -> &A {
         match self {
-            Self::Aws(asked) => provable(asked),
-            Self::Gcp(asked) | Self::Azure(asked) => action(asked),
+            Self::Aws(action) | Self::Gcp(action) | Self::Azure(action) => action,
         }
     }
 
     /// The cloud and what to do there.
-    pub(crate) fn parts(self) -> (CloudId, P) {
+    pub(crate) fn parts(self) -> (CloudId, A) {
         match self {
             Self::Aws(action) => (CloudId::Aws, action),
-            Self::Gcp(action) => (CloudId::Gcp, action.into()),
-            Self::Azure(action) => (CloudId::Azure, action.into()),
+            Self::Gcp(action) => (CloudId::Gcp, action),
+            Self::Azure(action) => (CloudId::Azure, action),
         }
     }
 }

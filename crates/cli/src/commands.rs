@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use anstream::ColorChoice;
 
-use crate::arguments::{Action, Arguments, Command, Global, Provable, SandboxAction};
+use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
 use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::reports::Reporting;
@@ -72,13 +72,9 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
     }
 }
 
-async fn act(action: Provable, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
     let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
-    let action = match action {
-        Provable::Verify(wanted) => return verify::run(wanted, cloud, invocation).await,
-        Provable::Everywhere(action) => action,
-    };
     match action {
         Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data, format, report } => {
             let reporting = Reporting { format, files: report };
@@ -101,6 +97,7 @@ async fn act(action: Provable, cloud: CloudId, global: &Global, view: &Arc<dyn V
             let target = output::Target { format, secrets, out };
             signals.unless_stopped(output::run(plan_file, cloud, name, target, global, view.as_ref())).await
         }
+        Action::Verify(wanted) => verify::run(wanted, cloud, invocation).await,
     }
 }
 
@@ -116,10 +113,7 @@ fn choose_color(global: &Global) {
 
 fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
     let prints = match command {
-        Command::InCloud(command) => command.ask(prints, |provable| match provable {
-            Provable::Everywhere(action) => prints(action),
-            Provable::Verify(_) => Prints::Proof,
-        }),
+        Command::InCloud(command) => prints(command.action()),
         _ => Prints::Document,
     };
     match global.json {
@@ -132,6 +126,7 @@ fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
 const fn prints(action: &Action) -> Prints {
     match action {
         Action::Apply { .. } | Action::Destroy { .. } => Prints::Run,
+        Action::Verify(_) => Prints::Proof,
         _ => Prints::Document,
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
-use crate::arguments::{Arguments, rights_but_for_verify};
+use crate::arguments::Arguments;
 use crate::clouds::CloudId;
 use crate::exit;
 
@@ -154,18 +154,7 @@ pub(crate) fn parse() -> Result<Arguments, clap::Error> {
 
 /// The whole command line.
 pub(crate) fn command() -> Command {
-    let clouds = CloudId::ALL.iter().map(|cloud| cloud.name());
-    described(clouds.fold(Arguments::command(), |command, cloud| command.mut_subcommand(cloud, with_rights)), "")
-}
-
-/// The commands of a cloud, where rights are printed of those that there are.
-fn with_rights(cloud: Command) -> Command {
-    if cloud.find_subcommand("verify").is_some() {
-        return cloud;
-    }
-    cloud.mut_subcommand("permissions", |permissions| {
-        permissions.mut_arg("task", |task| task.value_parser(rights_but_for_verify()))
-    })
+    described(Arguments::command(), "")
 }
 
 fn described(command: Command, path: &str) -> Command {

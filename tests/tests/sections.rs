@@ -186,3 +186,16 @@ fn page_says_how_each_part_is_and_since_when() {
     let printed = place.run(&["drift", "--format", "html"]).stdout;
     assert!(printed.starts_with("<!DOCTYPE html>") && printed.matches("<script").count() == 1, "{printed}");
 }
+
+/// Of a hundred plan files one is broken: its row says so, and the others are looked at.
+#[test]
+fn broken_plan_file_keeps_no_other_from_being_looked_at() {
+    let place = Place::new();
+    place.ends(0, &["aws", "apply", "--yes"]);
+    std::fs::write(place.0.path().join("broken.toml"), PLAN_FILE.replace("eu-west-1", "Europe")).unwrap();
+    let ran = place.run(&["aws", "drift", "broken.toml", "provision.toml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (64, "wandb-prod: in sync\nbroken.toml: unknown\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--> broken.toml:7"), "{}", ran.stderr);
+    let none = place.ends(64, &["aws", "drift", "broken.toml"]);
+    assert!(none.contains("Europe"), "{none}");
+}

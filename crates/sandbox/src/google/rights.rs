@@ -1,10 +1,17 @@
-//! What callers may do: everything, until a role is attached; then what that says.
+//! What callers may do: a service account what the policies of a bucket, topic, subscription or account let it; everybody else
+//! everything, until a role is attached, and then what that says.
 
 use std::collections::BTreeSet;
 
 use super::call::Call;
+use super::caller::Caller;
+use super::policy::Stored;
+use super::project::{Account, account_key};
+use super::pubsub::{subscription, topic};
 use super::refusal::Refusal;
+use super::storage::bucket;
 use crate::sandbox::EmulatorKind;
+use crate::state::Transaction;
 
 /// The permissions of a custom role's file, and those of roles that the lines in its comments make.
 fn permissions(document: &str) -> BTreeSet<String> {
@@ -26,17 +33,52 @@ pub(crate) fn check(document: &str) -> Result<(), String> {
 }
 
 /// Let a call pass, or not. Who uses a signed URL is whoever signed it.
-pub(super) fn permit(call: &Call<'_>) -> Result<(), Refusal> {
+pub(super) fn permit(state: &Transaction<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+    match Caller::of(state, call)? {
+        Caller::User => permit_user(call),
+        account @ Caller::Account(_) => permit_account(state, call, &account),
+    }
+}
+
+fn permit_user(call: &Call<'_>) -> Result<(), Refusal> {
     let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return Ok(()) };
     let granted = permissions(&document);
     let elsewhere = bound(&document).zip(bucket(call)).is_some_and(|(bound, bucket)| bound != bucket);
     for permission in needed(call) {
         call.world.identities.ask(&permission);
         if !granted.contains(&permission) || (elsewhere && permission.starts_with("storage.")) {
-            return Err(Refusal::denied(message(call, &permission)));
+            return Err(Refusal::denied(message(&Caller::User, call, &permission)));
         }
     }
     Ok(())
+}
+
+/// An account has no role on a project: whose policy it is, the sandbox does not serve.
+fn permit_account(state: &Transaction<'_>, call: &Call<'_>, account: &Caller) -> Result<(), Refusal> {
+    let (policy, member) = (policy(state, call)?, format!("serviceAccount:{}", account.email()));
+    let granted =
+        |permission: &str| policy.as_ref().is_some_and(|policy| policy.permits(permission, &member, call.now_ms));
+    let missing = needed(call).into_iter().chain(of_xml(call)).find(|permission| !granted(permission));
+    missing.map_or(Ok(()), |permission| Err(Refusal::denied(message(account, call, &permission))))
+}
+
+/// The policy of what a call is about; `None` of what has none here, or is not there.
+fn policy(state: &Transaction<'_>, call: &Call<'_>) -> Result<Option<Stored>, Refusal> {
+    let (service, verb) = call.operation.split_once(':').unwrap_or_default();
+    let named = |kind: &str| format!("projects/{}/{kind}/{}", call.name(0), call.name(1));
+    match service {
+        // Its name is a project's.
+        "storage.json" if verb == "projects.serviceAccount.get" => Ok(None),
+        "storage.json" | "storage.xml" if !call.name(0).is_empty() => {
+            Ok(Some(bucket::get(state, call.name(0))?.policy))
+        }
+        "pubsub" if call.path.contains("/topics/") => {
+            Ok(topic::find(state, &named("topics"))?.map(|topic| topic.policy))
+        }
+        "pubsub" => subscription::policy_of(state, &named("subscriptions"), call.now_ms),
+        "iam" => Ok(state.get::<Account>(&account_key(call.name(1)))?.map(|account| account.policy)),
+        _ => Ok(None),
+    }
 }
 
 /// The bucket that the condition of the role's binding names
@@ -61,12 +103,12 @@ fn bucket(call: &Call<'_>) -> Option<String> {
 }
 
 /// As each service says it <https://cloud.google.com/storage/docs/troubleshooting#access-permission>.
-fn message(call: &Call<'_>, permission: &str) -> String {
+fn message(caller: &Caller, call: &Call<'_>, permission: &str) -> String {
     let denied = format!("Permission '{permission}' denied on resource");
     if call.operation.starts_with("storage") {
         return format!(
-            "provision@sandbox.iam.gserviceaccount.com does not have {permission} access to the Google Cloud Storage bucket. {denied} \
-             (or it may not exist)."
+            "{} does not have {permission} access to the Google Cloud Storage bucket. {denied} (or it may not exist).",
+            caller.email()
         );
     }
     format!("{denied} '{}' (or it may not exist).", call.path.trim_start_matches("/v1/").trim_start_matches("/v3/"))
@@ -109,6 +151,7 @@ fn needed(call: &Call<'_>) -> Vec<String> {
         ("iam", "ListServiceAccounts") => vec!["iam.serviceAccounts.list"],
         ("iam", "CreateServiceAccount") => vec!["iam.serviceAccounts.create"],
         ("iam", "DeleteServiceAccount") => vec!["iam.serviceAccounts.delete"],
+        ("iam", "GenerateAccessToken") => vec!["iam.serviceAccounts.getAccessToken"],
         ("iam", "SignBlob") => vec!["iam.serviceAccounts.signBlob"],
         ("resourcemanager", "GetProject") => vec!["resourcemanager.projects.get"],
         ("resourcemanager", "GetIamPolicy") => vec!["resourcemanager.projects.getIamPolicy"],
@@ -116,6 +159,18 @@ fn needed(call: &Call<'_>) -> Vec<String> {
         _ => vec![],
     };
     named.into_iter().map(str::to_owned).collect()
+}
+
+/// The permissions of a call of the XML API that brings a token
+/// <https://cloud.google.com/storage/docs/access-control/iam-xml>.
+fn of_xml(call: &Call<'_>) -> Vec<String> {
+    let named: &[&str] = match call.operation.as_str() {
+        "storage.xml:GetObject" | "storage.xml:HeadObject" => &["storage.objects.get"],
+        "storage.xml:PutObject" => &["storage.objects.create"],
+        "storage.xml:DeleteObject" => &["storage.objects.delete"],
+        _ => &[],
+    };
+    named.iter().map(|permission| (*permission).to_owned()).collect()
 }
 
 /// `GetTopic` is `pubsub.topics.get`; policies have the same names for topics and subscriptions.

@@ -77,12 +77,19 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
         .to_owned();
     let data = "`plan --destroy` counts blobs by the DataActions, which let them be read too: leave those out where nobody plans a destroy"
         .to_owned();
-    // <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations#permission-for-tracking-async-status>
+    // Which rights "sufficient permission at the resource group level" is, is not said; what these are, is:
+    // <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations#permission-for-tracking-async-status>,
+    // <https://learn.microsoft.com/azure/role-based-access-control/permissions/storage#microsoftstorage>.
     let tracking = "how a long operation ended is read at the level of the group: if that is refused, add \
-                    `Microsoft.Storage/locations/asyncoperations/read`, `Microsoft.EventGrid/locations/operationsStatus/read` and \
+                    `Microsoft.Storage/operations/read`, `Microsoft.EventGrid/locations/operationsStatus/read` and \
                     `Microsoft.Resources/subscriptions/operationresults/read`, and assign the role there"
         .to_owned();
     let tracking = [Task::Apply, Task::Destroy].contains(&task).then_some(tracking);
+    let sends = "`Microsoft.Storage/storageAccounts/write` on the account of others is what Event Grid asks of whoever lets events go to a \
+                 queue in it"
+        .to_owned();
+    let sends =
+        (task == Task::Apply && settings.azure.queue.enabled && !settings.azure.account.create).then_some(sends);
     let writes_roles = task == Task::Apply && settings.azure.access.is_some();
     let created = settings.azure.resource_group.create;
     let scope = if created {
@@ -94,7 +101,7 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
     let looks_at_access = task != Task::Server && settings.azure.access.is_none();
     let taken_out = looks_at_access.then(|| taken_out("[azure.access]"));
     let grants = writes_roles.then_some(grants);
-    scope.into_iter().chain(data).chain(tracking).chain(grants).chain(taken_out).collect()
+    scope.into_iter().chain(data).chain(tracking).chain(sends).chain(grants).chain(taken_out).collect()
 }
 
 /// A built-in role that the server has, and where.

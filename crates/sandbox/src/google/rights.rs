@@ -34,32 +34,32 @@ pub(crate) fn check(document: &str) -> Result<(), String> {
 
 /// Let a call pass, or not. Who uses a signed URL is whoever signed it.
 pub(super) fn permit(state: &Transaction<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    match Caller::of(state, call)? {
-        Caller::User => permit_user(call),
-        account @ Caller::Account(_) => permit_account(state, call, &account),
-    }
-}
-
-fn permit_user(call: &Call<'_>) -> Result<(), Refusal> {
-    let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return Ok(()) };
-    let granted = permissions(&document);
-    let elsewhere = bound(&document).zip(bucket(call)).is_some_and(|(bound, bucket)| bound != bucket);
-    for permission in needed(call) {
-        call.world.identities.ask(&permission);
-        if !granted.contains(&permission) || (elsewhere && permission.starts_with("storage.")) {
-            return Err(Refusal::denied(message(&Caller::User, call, &permission)));
+    let caller = Caller::of(state, call)?;
+    let of_xml = if caller == Caller::User { Vec::new() } else { of_xml(call) };
+    for permission in needed(call).into_iter().chain(of_xml) {
+        if !holds(state, call, &permission)? {
+            return Err(Refusal::denied(message(&caller, call, &permission)));
         }
     }
     Ok(())
 }
 
-/// An account has no role on a project: whose policy it is, the sandbox does not serve.
-fn permit_account(state: &Transaction<'_>, call: &Call<'_>, account: &Caller) -> Result<(), Refusal> {
-    let (policy, member) = (policy(state, call)?, format!("serviceAccount:{}", account.email()));
-    let granted =
-        |permission: &str| policy.as_ref().is_some_and(|policy| policy.permits(permission, &member, call.now_ms));
-    let missing = needed(call).into_iter().chain(of_xml(call)).find(|permission| !granted(permission));
-    missing.map_or(Ok(()), |permission| Err(Refusal::denied(message(account, call, &permission))))
+/// Whether who calls has a permission on what the call is about. An account has no role on a project: its policy, the sandbox does
+/// not serve.
+pub(super) fn holds(state: &Transaction<'_>, call: &Call<'_>, permission: &str) -> Result<bool, Refusal> {
+    let caller = Caller::of(state, call)?;
+    if caller == Caller::User {
+        return Ok(user_holds(call, permission));
+    }
+    let member = format!("serviceAccount:{}", caller.email());
+    Ok(policy(state, call)?.is_some_and(|policy| policy.permits(permission, &member, call.now_ms)))
+}
+
+fn user_holds(call: &Call<'_>, permission: &str) -> bool {
+    let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return true };
+    call.world.identities.ask(permission);
+    let elsewhere = bound(&document).zip(bucket(call)).is_some_and(|(bound, bucket)| bound != bucket);
+    permissions(&document).contains(permission) && !(elsewhere && permission.starts_with("storage."))
 }
 
 /// The policy of what a call is about; `None` of what has none here, or is not there.
@@ -130,7 +130,15 @@ fn needed(call: &Call<'_>) -> Vec<String> {
         ("storage", "ListObjects") => vec!["storage.objects.list"],
         ("storage", "GetObject") => vec!["storage.objects.get"],
         ("storage", "DeleteObject") => vec!["storage.objects.delete"],
+        // <https://cloud.google.com/storage/docs/create-ip-filter#required-roles>
+        ("storage.json", "buckets.insert") if filters(call) => {
+            vec!["storage.buckets.create", "storage.buckets.setIpFilter"]
+        }
         ("storage.json", "buckets.insert") => vec!["storage.buckets.create"],
+        // <https://cloud.google.com/storage/docs/update-ip-filter#required-roles>
+        ("storage.json", "buckets.patch" | "buckets.update") if filters(call) => {
+            vec!["storage.buckets.update", "storage.buckets.setIpFilter"]
+        }
         ("storage.json", "buckets.patch" | "buckets.update") => vec!["storage.buckets.update"],
         ("storage.json", "notificationConfigs.list" | "notificationConfigs.get") => vec!["storage.buckets.get"],
         ("storage.json", "notificationConfigs.insert" | "notificationConfigs.delete") => vec!["storage.buckets.update"],
@@ -159,6 +167,11 @@ fn needed(call: &Call<'_>) -> Vec<String> {
         _ => vec![],
     };
     named.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether a call writes the IP filter of a bucket.
+fn filters(call: &Call<'_>) -> bool {
+    call.json::<serde_json::Map<String, serde_json::Value>>().is_ok_and(|body| body.contains_key("ipFilter"))
 }
 
 /// The permissions of a call of the XML API that brings a token

@@ -161,3 +161,24 @@ fn attached_role_is_nobody_elses() {
         (403, 200)
     );
 }
+
+/// <https://cloud.google.com/storage/docs/get-ip-filter#required-roles>
+#[test]
+fn filter_of_addresses_has_rights_of_its_own() {
+    let rig = Rig::furnished();
+    let filter = |mode: &str| json!({ "ipFilter": { "mode": mode, "publicNetworkSource": { "allowedIpCidrRanges": ["10.0.0.0/8"] } } });
+    rig.ok("PATCH", BUCKET, &filter("Enabled"));
+    let attach = |permissions: &[&str]| {
+        let lines: String = permissions.iter().map(|permission| format!("- storage.buckets.{permission}\n")).collect();
+        let role = format!("includedPermissions:\n{lines}");
+        rig.google.world.identities.attach(crate::sandbox::EmulatorKind::Google, &role);
+    };
+    attach(&["get", "update"]);
+    assert_eq!(rig.bucket().get("ipFilter"), None);
+    let (status, message) = rig.refused("PATCH", BUCKET, &filter("Disabled"));
+    assert!(status == 403 && message.contains("storage.buckets.setIpFilter"), "{status} {message}");
+    rig.ok("PATCH", BUCKET, &json!({ "labels": { "a": "1" } }));
+    attach(&["get", "getIpFilter", "setIpFilter", "update"]);
+    assert_eq!(rig.bucket()["ipFilter"]["mode"], "Enabled");
+    rig.ok("PATCH", BUCKET, &filter("Disabled"));
+}

@@ -93,8 +93,7 @@ pub(super) fn permit(call: &Call<'_>, principal: &str, target: &Target) -> Resul
     Err(Refusal::new(403, "AuthorizationFailed", message))
 }
 
-/// Who lets events go to a queue must be able to write where that is: "If you're using an event handler that isn't a WebHook (such as an
-/// event hub or queue storage), you need write access to that resource"
+/// Who lets events go to a queue must be able to write where that is: "you need write access to that resource"
 /// <https://learn.microsoft.com/azure/event-grid/security-authorization#permissions-for-event-subscriptions>. A request names the account.
 fn linked(call: &Call<'_>, principal: &str, target: &Target, role: &Role, action: &str) -> Result<(), Refusal> {
     const WRITE: &str = "Microsoft.Storage/storageAccounts/write";

@@ -372,3 +372,35 @@ pub(crate) fn skip(missing: &str) {
     // To the stream itself: the test runner keeps what the macros print.
     let _ = writeln!(std::io::stderr(), "skipped: {missing} is not on this machine");
 }
+
+/// The server's account has what the policy of its bucket gives it, and nobody else has that.
+#[test]
+fn python_client_of_an_account_may_do_what_a_policy_says() {
+    let google = Google::start();
+    let script = "
+from google.oauth2.credentials import Credentials
+
+bucket = client.create_bucket('acme-files')
+bucket.blob('a').upload_from_string('hello')
+path = f'{URL}/v1/projects/-/serviceAccounts/{SERVER}:generateAccessToken'
+token = json.loads(http('POST', path, {'scope': ['https://www.googleapis.com/auth/cloud-platform']})[2])['accessToken']
+server = storage.Client(project=PROJECT, credentials=Credentials(token))
+blob = server.bucket('acme-files').blob('a')
+try:
+    blob.download_as_bytes()
+    raise SystemExit('an account without a role was let in')
+except exceptions.Forbidden as error:
+    assert f'{SERVER} does not have storage.objects.get access' in str(error), error
+policy = bucket.get_iam_policy(requested_policy_version=3)
+policy.bindings.append({'role': 'roles/storage.objectAdmin', 'members': {'serviceAccount:' + SERVER}})
+bucket.set_iam_policy(policy)
+assert blob.download_as_bytes() == b'hello'
+blob.upload_from_string('again')
+try:
+    server.get_bucket('acme-files')
+    raise SystemExit('the role is of objects')
+except exceptions.Forbidden:
+    pass
+";
+    let _ = google.python(script);
+}

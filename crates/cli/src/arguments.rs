@@ -268,7 +268,8 @@ pub(crate) struct PermissionsArguments {
     #[arg(long, default_value = "cloud")]
     pub(crate) format: RightsFormat,
     /// Print what lets CI jobs of a repository in without a secret: `github:ORG/REPO` (`github:ORG@ID/REPO@ID`
-    /// where its tokens name the numbers), or `gitlab:GROUP/PROJECT`.
+    /// where its tokens name the numbers), or `gitlab:GROUP/PROJECT`. Some jobs alone are named behind it, as in the subject of their
+    /// tokens: `:environment:NAME`, `:ref:refs/heads/BRANCH`, `:pull_request`, `:ref_type:branch:ref:BRANCH`.
     #[arg(long, value_name = "REPOSITORY", conflicts_with = "task")]
     pub(crate) trust: Option<Repository>,
 }

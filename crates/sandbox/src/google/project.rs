@@ -1,13 +1,14 @@
 //! Projects and their service accounts.
 //!
-//! A project exists once it is seeded; the one of [`DEFAULT`] always does. Every caller owns all of them: who calls is not
-//! looked at. Names that belong to others are seeded too.
+//! A project exists once it is seeded; the one of [`DEFAULT`] always does. Every caller owns all of them but a service
+//! account, which has no role there. Names that belong to others are seeded too.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::call::{self, Call};
+use super::caller::Caller;
 use super::policy::Stored;
 use super::refusal::Refusal;
 use crate::Error;
@@ -165,7 +166,7 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
     }
 }
 
-/// Every project that the caller may see: all of them <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
+/// Every project that the caller may see: all of them, and a service account none <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
 /// Of queries only the one for projects that are not being deleted is served.
 fn search(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     const PAGE: usize = 100;
@@ -175,7 +176,10 @@ fn search(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
         return Err(Refusal::unserved(format!("the query `{query}` of SearchProjects")));
     }
     let size = call.number("pageSize")?.filter(|size| *size > 0).unwrap_or(PAGE);
-    let projects = state.scan::<Project>(&project_key(""))?;
+    let projects = match Caller::of(state, call)? {
+        Caller::User => state.scan::<Project>(&project_key(""))?,
+        Caller::Account(_) => Vec::new(),
+    };
     let (projects, next) = call::page(projects, call.parameter("pageToken").unwrap_or_default(), size);
     let mut page = json!({});
     if !projects.is_empty() {

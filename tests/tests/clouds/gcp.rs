@@ -1,6 +1,7 @@
 //! Google Cloud.
 
 pub(crate) mod hand;
+mod proof;
 
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{What, When};
@@ -119,7 +120,7 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     // Apply: the plan, the bucket, its policy twice (read, and written under its etag), the notification, which moves that, the look
     // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
-    proof: None,
+    proof: Some(&proof::PROOF),
     waves: [1, 9, 14],
 };
 
@@ -145,8 +146,8 @@ const RIGHTS: Rights = Rights {
     },
     more: &[],
     dispensable: &[
-        Dispensable { right: "storage.buckets.list", commands: &["apply", "drift"], why: LEFT_OVER },
-        Dispensable { right: "pubsub.topics.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable { right: "storage.buckets.list", commands: &["apply", "drift", "verify"], why: LEFT_OVER },
+        Dispensable { right: "pubsub.topics.list", commands: &["apply", "drift", "verify"], why: LEFT_OVER },
         Dispensable { right: "pubsub.subscriptions.list", commands: &["apply", "drift"], why: LEFT_OVER },
         Dispensable {
             right: "iam.serviceAccounts.getIamPolicy",

@@ -259,6 +259,9 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
+    use data_encoding::HEXLOWER;
+    use sha2::{Digest as _, Sha256};
+
     fn from(variables: &[(&str, &str)]) -> Result<Endpoints, Error> {
         let variables: BTreeMap<_, _> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -276,6 +279,22 @@ mod tests {
         for part in [&all[..1], &all[1..]] {
             assert_eq!(from(part).err().map(|error| error.kind()), Some(ErrorKind::InvalidInput));
         }
+    }
+
+    /// The signature is `openssl dgst -sha256 -sign`'s of the same bytes.
+    #[tokio::test]
+    async fn the_key_of_a_service_account_signs_without_asking_anybody() {
+        const SIGNED: &str = "d9649afbbf153ec9f76db6e6e765c1ff0e0347ab229774911707af99e48bd6e1";
+        let session = |file: &str| Session {
+            principal: String::new(),
+            endpoints: Vec::new(),
+            file: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)),
+        };
+        let key = session("src/credential/key_of_nobody.json").key().unwrap();
+        assert_eq!(key.client_email().await.unwrap(), "ours@acme-ml.iam.gserviceaccount.com");
+        let signature = key.sign("hello").await.unwrap();
+        assert_eq!(HEXLOWER.encode(&Sha256::digest(&signature)), SIGNED);
+        assert!(session("Cargo.toml").key().is_none() && session("nothing").key().is_none());
     }
 
     #[test]

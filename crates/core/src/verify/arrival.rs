@@ -255,12 +255,7 @@ mod tests {
         ended_with(listener, probe, uploads, left).await
     }
 
-    async fn ended_with(
-        mut listener: Scripted,
-        probe: &Probe,
-        uploads: u32,
-        left: &[String],
-    ) -> (Option<End>, u64) {
+    async fn ended_with(mut listener: Scripted, probe: &Probe, uploads: u32, left: &[String]) -> (Option<End>, u64) {
         let begun = Instant::now();
         let awaited = Awaited { probe, uploads, left, limit: None, mend: "apply" };
         let end = listened(&mut listener, &awaited, &Cancellation::default(), &Nobody).await;

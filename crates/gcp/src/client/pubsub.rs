@@ -291,7 +291,8 @@ impl Writer {
     pub(crate) async fn acknowledge(&self, name: &str, ids: &[&str]) -> Result<(), Error> {
         let tried = format!("acknowledge messages of subscription `{}`", short(name));
         let path = format!("{}:acknowledge", path_of(name));
-        let call = Call::new("POST", "pubsub.subscriptions.acknowledge", path, tried).with_body(json!({ "ackIds": ids }));
+        let call =
+            Call::new("POST", "pubsub.subscriptions.acknowledge", path, tried).with_body(json!({ "ackIds": ids }));
         self.clients().send(&self.clients().pubsub, &call, nothing).await
     }
 

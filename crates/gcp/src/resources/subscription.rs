@@ -222,7 +222,9 @@ pub(crate) fn deaf(found: &Subscription, topic: &str) -> Option<String> {
     match short(&found.topic) {
         DELETED_TOPIC => Some(format!("the topic of subscription `{name}` was deleted")),
         other if found.topic != topic => Some(format!("subscription `{name}` hears from topic `{other}`")),
-        _ if delivery != PULL => Some(format!("subscription `{name}` is {delivery}: the server does not hear of new files")),
+        _ if delivery != PULL => {
+            Some(format!("subscription `{name}` is {delivery}: the server does not hear of new files"))
+        }
         _ => None,
     }
 }

@@ -83,8 +83,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken { hop: "event", says: "no event came", make: |hand| set_policy(hand, TOPIC, json!({"bindings": []})) },
     Broken { hop: "event", says: "no event came", make: delete_entries },
-    Broken { hop: "event", says: "no event came", make: |hand| notify(hand, "acme-events", "logs/") },
-    Broken { hop: "event", says: "no event came", make: |hand| notify(hand, "theirs", "") },
+    Broken { hop: "event", says: "no event came", make: notify_others },
     Broken {
         hop: "event",
         says: "subscription `acme-server` is detached",
@@ -102,21 +101,17 @@ const BROKEN: &[Broken] = &[
     },
 ];
 
-/// A notification of this topic, and of files that begin so, in place of ours.
-fn notify(hand: &Hand, topic: &str, prefix: &str) {
+/// A notification of another topic in place of ours.
+fn notify_others(hand: &Hand) {
     delete_entries(hand);
-    let place = format!("/v1/projects/{PROJECT}/topics/{topic}");
-    if topic == "theirs" {
-        hand.send("PUT", &place, json!({}));
-        let agent = hand.send("GET", "/storage/v1/projects/acme-ml/serviceAccount", Value::Null);
-        let member = format!("serviceAccount:{}", agent["email_address"].as_str().unwrap());
-        set_policy(hand, &place, json!({"bindings": [{"role": "roles/pubsub.publisher", "members": [member]}]}));
-    }
-    let mut entry = json!({"topic": format!("//pubsub.googleapis.com/projects/{PROJECT}/topics/{topic}"),
-        "payload_format": "JSON_API_V1", "event_types": ["OBJECT_FINALIZE"]});
-    if !prefix.is_empty() {
-        entry["object_name_prefix"] = json!(prefix);
-    }
+    let topic = format!("projects/{PROJECT}/topics/theirs");
+    hand.send("PUT", &format!("/v1/{topic}"), json!({}));
+    let agent = hand.send("GET", "/storage/v1/projects/acme-ml/serviceAccount", Value::Null);
+    let member = format!("serviceAccount:{}", agent["email_address"].as_str().unwrap());
+    let bindings = json!([{"role": "roles/pubsub.publisher", "members": [member]}]);
+    set_policy(hand, &format!("/v1/{topic}"), json!({ "bindings": bindings }));
+    let entry = json!({"topic": format!("//pubsub.googleapis.com/{topic}"), "payload_format": "JSON_API_V1",
+        "event_types": ["OBJECT_FINALIZE"]});
     hand.send("POST", ENTRIES, entry);
 }
 
@@ -161,7 +156,8 @@ fn foreign(message: &Value) -> Option<String> {
 /// are its own.
 fn left(hand: &Hand) -> Vec<String> {
     let listed = hand.ask("GET", &format!("{BUCKET}/o?versions=true"), &Value::Null).1;
-    let objects = list(&listed["items"]).into_iter().map(|object| format!("object {}", object["name"].as_str().unwrap()));
+    let objects =
+        list(&listed["items"]).into_iter().map(|object| format!("object {}", object["name"].as_str().unwrap()));
     let listed = hand.send("GET", "/v1/projects/acme-ml/subscriptions", Value::Null);
     let names = list(&listed["subscriptions"]).into_iter().map(|found| found["name"].as_str().unwrap().to_owned());
     // A list may go on showing what is gone.
@@ -178,21 +174,22 @@ fn owner(deployment: &str) -> String {
     digest::short(deployment, 12)
 }
 
-/// Objects that look like probes and are none of ours: of another deployment, without saying so, and one that only says so. And
-/// subscriptions alike, which count as objects here.
+/// Objects that look like probes and are none of ours: of another deployment, without saying so, and one that only says so. Each by a
+/// resumable upload, which takes metadata; these are numbered.
 fn put_alike(hand: &Hand) -> Vec<String> {
     let (ours, theirs) = (owner("wandb-prod"), owner("wandb-prod-2"));
-    for (key, says) in [
+    let alike = [
         (format!("provision-verify/{theirs}-0123456789abcdef"), Some(&theirs)),
         (format!("provision-verify/{ours}-0123456789abcdef"), None),
         (format!("provision-verify/{ours}-1123456789abcdef"), Some(&theirs)),
         (format!("provision-verify/{ours}-x"), Some(&ours)),
         ("run/1".to_owned(), Some(&ours)),
-    ] {
-        let place = format!("/upload/storage/v1/b/acme-files/o?uploadType=media&name={}", key.replace('/', "%2F"));
-        hand.send("POST", &place, json!("x"));
+    ];
+    for ((key, says), number) in alike.into_iter().zip(1..) {
+        let place = "/upload/storage/v1/b/acme-files/o?uploadType=resumable";
         let metadata = says.map_or(json!({}), |says| json!({ "provision-probe": says }));
-        hand.send("PATCH", &format!("{BUCKET}/o/{}", key.replace('/', "%2F")), json!({ "metadata": metadata }));
+        hand.send("POST", place, json!({ "name": key, "metadata": metadata }));
+        hand.send("PUT", &format!("{place}&upload_id={number}"), json!("x"));
     }
     let listed = hand.send("GET", &format!("{BUCKET}/o?versions=true"), Value::Null);
     list(&listed["items"]).iter().map(|object| format!("object {}", object["name"].as_str().unwrap())).collect()

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use crate::clouds::gcp::hand::{ACCOUNT, ENTRIES, SUBSCRIPTION, delete_entries, list};
 use crate::clouds::{GCP, wrote_nothing};
-use crate::messages::screen;
 
 const SUBSCRIPTIONS: &str = "/v1/projects/acme-ml/subscriptions";
 
@@ -206,12 +205,4 @@ fn subscription_that_is_removed_meanwhile_is_told() {
     let event = hop(&stage, "event", 2, &[]);
     assert!(event["reason"].as_str().unwrap().contains("cannot pull from subscription"), "{event}");
     assert_eq!(left(&stage), Vec::<String>::new());
-}
-
-#[test]
-fn screens_of_a_proof_on_google_cloud() {
-    let stage = GCP.applied();
-    screen("verify_gcp", &stage, &stage.run(&["gcp", "verify"]));
-    stage.send("DELETE", SUBSCRIPTION, Value::Null);
-    screen("verify_gcp_with_failures", &stage, &stage.run(&["gcp", "verify", "--wait", "20"]));
 }

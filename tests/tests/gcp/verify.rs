@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use provision_core::digest;
-use provision_sandbox::fault::When;
+use provision_sandbox::fault::{Nth, What, When};
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
 use crate::clouds::gcp::hand::{ACCOUNT, ENTRIES, SUBSCRIPTION, delete_entries, list};
-use crate::clouds::{GCP, wrote_nothing};
+use crate::clouds::{GCP, fault, wrote_nothing};
 
 const SUBSCRIPTIONS: &str = "/v1/projects/acme-ml/subscriptions";
 
@@ -190,6 +190,21 @@ fn server_that_does_not_hear_is_told() {
     let printed = GCP.ends(&stage, 2, &["verify", "--wait", "20"]);
     assert!(printed.contains("FAIL") && printed.contains("filtered by `attributes:theirs`"), "{printed}");
     assert_eq!(left(&stage), Vec::<String>::new());
+}
+
+/// What could not be removed again is not uploaded, and the subscription that was made for it goes.
+#[test]
+fn nothing_is_uploaded_where_the_right_to_remove_it_is_missing() {
+    let stage = GCP.applied();
+    let denied = "does not have storage.objects.list access to the Google Cloud Storage bucket.";
+    let (code, message) = ("forbidden".to_owned(), denied.to_owned());
+    fault(&stage, "storage.json:objects.list", Nth::Every, What::Error { status: 403, code, message });
+    let printed = GCP.ends(&stage, 0, &["verify"]);
+    assert!(printed.contains("it could not be found and removed again"), "{printed}");
+    assert!(printed.contains("storage.objects.list"), "{printed}");
+    let begun = ["pubsub:CreateSubscription", "pubsub:DeleteSubscription", "storage.xml:PutObject"];
+    assert_eq!(begun.map(|operation| stage.faults().begun(operation)), [1, 1, 0]);
+    GCP.ends(&stage, 2, &["verify", "--strict"]);
 }
 
 /// Somebody removes the subscription in which we hear: that is said, and the probe goes.

@@ -5,7 +5,7 @@
 
 pub(crate) mod document;
 
-use provision_core::permissions::{ALWAYS, APPLYING, COUNTING, DESTROYING, Row, Task, WRITING};
+use provision_core::permissions::{ALWAYS, APPLYING, COUNTING, DESTROYING, PROVING, Row, Task, WRITING};
 
 use crate::config::Settings;
 
@@ -30,6 +30,8 @@ pub(crate) enum When {
     Events,
     /// The server's account is named.
     Access,
+    /// It is not: our own key signs.
+    OwnKey,
 }
 
 impl When {
@@ -40,6 +42,7 @@ impl When {
             Self::Adopting => gcp.bucket.adopt,
             Self::Events => gcp.topic.enabled,
             Self::Access => gcp.access.is_some(),
+            Self::OwnKey => gcp.access.is_none(),
         }
     }
 }
@@ -76,7 +79,11 @@ static OPERATIONS: &[Operation] = &[
     // <https://cloud.google.com/storage/docs/using-public-access-prevention#required-roles>.
     row!("storage.buckets.setIamPolicy", Bucket, APPLYING, Always),
     row!("storage.objects.list", Bucket, COUNTING, Always),
+    row!("storage.objects.list", Bucket, PROVING, Always),
     row!("storage.objects.delete", Bucket, DESTROYING, Always),
+    row!("storage.objects.delete", Bucket, PROVING, Always),
+    row!("storage.objects.create", Bucket, PROVING, OwnKey),
+    row!("storage.objects.get", Bucket, PROVING, OwnKey),
     row!("storage.notificationConfigs.list" needs ["storage.buckets.get"], Bucket, ALWAYS, Events),
     row!("storage.notificationConfigs.list" needs ["storage.buckets.get"], Bucket, WRITING, Always),
     row!("storage.notificationConfigs.insert" needs ["storage.buckets.update"], Bucket, APPLYING, Events),
@@ -97,12 +104,20 @@ static OPERATIONS: &[Operation] = &[
         "pubsub.subscriptions.create" needs ["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"],
         Project, APPLYING, Events
     ),
+    row!(
+        "pubsub.subscriptions.create" needs ["pubsub.subscriptions.create", "pubsub.topics.attachSubscription"],
+        Project, PROVING, Events
+    ),
+    row!("pubsub.subscriptions.pull" needs ["pubsub.subscriptions.consume"], Project, PROVING, Events),
+    row!("pubsub.subscriptions.acknowledge" needs ["pubsub.subscriptions.consume"], Project, PROVING, Events),
     row!("pubsub.subscriptions.update", Project, WRITING, Always),
     row!("pubsub.subscriptions.delete", Project, WRITING, Always),
+    row!("pubsub.subscriptions.delete", Project, PROVING, Events),
     row!("pubsub.subscriptions.getIamPolicy", Project, ALWAYS, Events),
     row!("pubsub.subscriptions.setIamPolicy", Project, WRITING, Access),
     row!("iam.serviceAccounts.getIamPolicy", Account, ALWAYS, Access),
     row!("iam.serviceAccounts.setIamPolicy", Account, WRITING, Access),
+    row!("iam.serviceAccounts.signBlob", Account, PROVING, Access),
 ];
 
 /// The permissions that an operation needs.

@@ -7,7 +7,7 @@
 //! signer of a URL and an account that signs bytes need the roles that they need.
 //!
 //! Delays by name: `pubsub.iam` (Cloud Storage sees a topic's policy late), `iam.policy` (signing sees an account's policy
-//! late), `storage.iam` (signed URLs see a bucket's policy late), `storage.labels` and `pubsub.labels` (lists see changed
+//! late), `storage.iam` (signed URLs see a bucket's policy late), `storage.events` (messages of objects come late), `storage.labels` and `pubsub.labels` (lists see changed
 //! labels late), `pubsub.topics` and `pubsub.subscriptions` (a new one is not there for anybody at first), `pubsub.lists` (lists
 //! go on showing what was deleted).
 

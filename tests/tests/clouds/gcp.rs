@@ -1,6 +1,7 @@
 //! Google Cloud.
 
 pub(crate) mod hand;
+mod proof;
 
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{What, When};
@@ -121,7 +122,7 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     // Apply: the plan, the bucket, its policy twice (read, and written under its etag), the notification, which moves that, the look
     // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
-    proof: None,
+    proof: Some(&proof::PROOF),
     waves: [1, 9, 14],
 };
 
@@ -149,11 +150,11 @@ const RIGHTS: Rights = Rights {
     dispensable: &[
         Dispensable {
             right: "storage.buckets.getIpFilter",
-            commands: &["plan", "apply", "drift", "destroy"],
+            commands: &["plan", "apply", "drift", "destroy", "verify"],
             why: "the service does not show a filter to whoever may not see it",
         },
-        Dispensable { right: "storage.buckets.list", commands: &["apply", "drift"], why: LEFT_OVER },
-        Dispensable { right: "pubsub.topics.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable { right: "storage.buckets.list", commands: &["apply", "drift", "verify"], why: LEFT_OVER },
+        Dispensable { right: "pubsub.topics.list", commands: &["apply", "drift", "verify"], why: LEFT_OVER },
         Dispensable { right: "pubsub.subscriptions.list", commands: &["apply", "drift"], why: LEFT_OVER },
         Dispensable {
             right: "iam.serviceAccounts.getIamPolicy",

@@ -3,7 +3,6 @@
 use data_encoding::BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::call::Call;
 use super::caller::{self, Caller};
@@ -148,7 +147,8 @@ fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Ref
 /// Sign bytes as an account <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob>.
 ///
 /// The user of the printed variables signs as the account itself, as a server does that signs URLs, and the account must have been
-/// made its own token creator. An account that calls was looked at before. The signature has the length of a real one and proves nothing.
+/// made its own token creator. An account that calls was looked at before. Cloud Storage knows the signature again
+/// ([`project::signature`]).
 fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -174,7 +174,7 @@ fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     let field = if body.payload.is_some() { "signedBlob" } else { "signature" };
     let payload = body.payload.or(body.bytes_to_sign).ok_or_else(|| Refusal::invalid("The payload is missing."))?;
     let payload = BASE64.decode(payload.as_bytes()).map_err(|_| Refusal::invalid("The payload is not base64."))?;
-    let signature = Sha256::digest(&payload).repeat(8);
+    let signature = project::signature(state, &account.email, &payload)?.unwrap_or_default();
     Ok(json!({ "keyId": "5a4db0c5a4db0c005a4db0c5a4db0c005a4db0c5", field: BASE64.encode(&signature) }))
 }
 

@@ -150,6 +150,17 @@ pub(super) fn has_account(state: &Transaction<'_>, email: &str) -> Result<bool, 
     }
 }
 
+/// What an account's key makes of bytes: as long as an RSA signature of theirs, and verified by the sandbox alone. `None` if there
+/// is no such account.
+pub(super) fn signature(state: &Transaction<'_>, email: &str, bytes: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    const BLOCKS: u8 = 8;
+    let account = state.get::<Account>(&account_key(email))?.filter(|account| !account.deleted);
+    let Some(account) = account else { return Ok(None) };
+    let key = Sha256::digest(format!("the key of {}", account.unique_id));
+    let block = |block: u8| Sha256::new().chain_update(key).chain_update([block]).chain_update(bytes).finalize();
+    Ok(Some((0..BLOCKS).flat_map(block).collect()))
+}
+
 /// Requests to Resource Manager <https://cloud.google.com/resource-manager/reference/rest/v3/projects>.
 pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     if call.verb() == "SearchProjects" {

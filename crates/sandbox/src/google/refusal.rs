@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Precondition,
     /// A signed URL's time is over.
     Expired,
+    /// A signed URL is not what was signed, or nobody's key signed it.
+    Signature,
     Unimplemented,
     Internal,
 }
@@ -52,6 +54,7 @@ impl Kind {
             Self::NotEmpty => ("FAILED_PRECONDITION", 400, (409, "conflict"), "BucketNotEmpty"),
             Self::Precondition => ("FAILED_PRECONDITION", 400, (412, "conditionNotMet"), "PreconditionFailed"),
             Self::Expired => ("INVALID_ARGUMENT", 400, (400, "invalid"), "ExpiredToken"),
+            Self::Signature => ("PERMISSION_DENIED", 403, (403, "forbidden"), "SignatureDoesNotMatch"),
             Self::Unimplemented => ("UNIMPLEMENTED", 501, (501, "notImplemented"), "NotImplemented"),
             Self::Internal => ("INTERNAL", 500, (500, "internalError"), "InternalError"),
         };

@@ -244,8 +244,9 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
     let needed: Vec<_> = permissions::of(operation).iter().map(|permission| format!("`{permission}`")).collect();
     // The role, since most have it so; the rights, for who makes one.
     let of_data = (code == "AuthorizationPermissionMismatch").then(|| {
+        let service = if operation.contains("/queueServices/") { "Queue" } else { "Blob" };
         format!(
-            "give this identity the role Storage Blob Data Contributor on the account, or {}, then run the same command again",
+            "give this identity the role Storage {service} Data Contributor on the account, or {}, then run the same command again",
             needed.join(" and ")
         )
     });

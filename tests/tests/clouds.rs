@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::rights::Rights;
 
 pub(crate) use aws::AWS;
-pub(crate) use azure::AZURE;
+pub(crate) use azure::{AZURE, AZURE_WITH_DATA};
 pub(crate) use gcp::GCP;
 
 /// A cloud.

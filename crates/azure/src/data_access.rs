@@ -3,7 +3,9 @@
 
 use azure_core::http::Url;
 use provision_core::output::Secret;
+use provision_core::provider::BrowserAccess;
 use provision_core::{Error, ErrorKind};
+use tokio::sync::OnceCell;
 
 use crate::blockers::missing;
 use crate::client::Reader;
@@ -11,15 +13,19 @@ use crate::client::blobs::BlobStore;
 use crate::client::queues::QueueStore;
 use crate::client::signed::{BlobPlace, Signer};
 use crate::config::Settings;
-use crate::names::Names;
+use crate::names::{Names, Part};
+use crate::resources::Facets as _;
+use crate::resources::cors::{self, CorsFacet};
 
 /// The container, the queue, and what signs.
 #[derive(Debug)]
 pub(crate) struct DataAccess {
     pub(crate) blobs: BlobStore,
     pub(crate) queue: Option<QueueStore>,
-    pub(crate) signer: Signer,
+    account: String,
     endpoint: Url,
+    key: Option<Secret>,
+    signer: OnceCell<Signer>,
 }
 
 impl DataAccess {
@@ -41,9 +47,23 @@ impl DataAccess {
         Ok(Self {
             blobs: reader.blob_store(&id, &endpoint, &names.container, key.clone())?,
             queue: names.queue.as_ref().map(queue).transpose()?,
-            signer: signer(reader, &id, &endpoint, key).await?,
+            account: id,
             endpoint,
+            key,
+            signer: OnceCell::new(),
         })
+    }
+
+    /// What signs addresses.
+    pub(crate) async fn signer(&self, reader: &Reader) -> Result<&Signer, Error> {
+        let get = || async {
+            let Some(key) = &self.key else {
+                let blobs = reader.data_service(&self.account, &self.endpoint, None);
+                return reader.get_user_delegation_key(&blobs).await.map(Signer::User);
+            };
+            Ok(Signer::Account(key.clone()))
+        };
+        self.signer.get_or_try_init(get).await
     }
 
     /// A blob of the container.
@@ -52,11 +72,23 @@ impl DataAccess {
     }
 }
 
-async fn signer(reader: &Reader, account: &str, endpoint: &Url, key: Option<Secret>) -> Result<Signer, Error> {
-    if let Some(key) = key {
-        return Ok(Signer::Account(key));
-    }
-    reader.get_user_delegation_key(&reader.data_service(account, endpoint, None)).await.map(Signer::User)
+/// How pages reach a blob; `None` where the account does not say where its blobs are.
+pub(crate) async fn browser_access(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    name: &str,
+) -> Result<Option<BrowserAccess>, Error> {
+    let account = reader.get_account(&names.account_id()).await?.ok_or_else(|| missing(names))?;
+    let Some(endpoint) = reader.blob_endpoint(&account) else { return Ok(None) };
+    let blob = BlobPlace { endpoint: &endpoint, account: &names.account, container: &names.container, name };
+    Ok(Some(BrowserAccess {
+        url: blob.url()?.into(),
+        rule: cors::desired_rule(settings),
+        headers: &["content-type", "x-ms-blob-type"],
+        table: "azure.cors",
+        facet: (Part::Cors.address(), CorsFacet::Rule.name()),
+    }))
 }
 
 fn no_service(names: &Names, service: &str) -> Error {

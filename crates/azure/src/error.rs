@@ -250,7 +250,9 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
             needed.join(" and ")
         )
     });
-    known.map(str::to_owned).or(of_data).or_else(|| match kind {
+    // Resource Manager knows no keys.
+    let of_key = (code == "AuthenticationFailed" && is_on_data(operation)).then(|| KEY_NOT_TAKEN.to_owned());
+    known.map(str::to_owned).or(of_data).or(of_key).or_else(|| match kind {
         ErrorKind::Unauthenticated => Some("renew the credentials (`az login`, or a new client secret)".to_owned()),
         ErrorKind::PermissionDenied => {
             let needed = if needed.is_empty() { format!("`{operation}`") } else { needed.join(" and ") };
@@ -259,6 +261,15 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
         _ => None,
     })
 }
+
+/// Whether an operation is one of blobs or messages.
+fn is_on_data(operation: &str) -> bool {
+    ["/containers/blobs/", "/queues/messages/"].iter().any(|part| operation.contains(part))
+}
+
+/// What to do where a signature with the account's key is refused.
+const KEY_NOT_TAKEN: &str = "if the account's keys were renewed just now, run the same command again; a clock of this machine that is \
+                             wrong by more than 15 minutes does it too";
 
 /// What to do where the plan file or the subscription names something that cannot be.
 fn what_to_name(code: &str) -> Option<&'static str> {
@@ -453,6 +464,17 @@ mod tests {
         assert_eq!(error.code(), Some("KeyBasedAuthenticationNotPermitted"));
         assert_eq!(error.message(), Some("Key based authentication is not permitted on this storage account."));
         assert!(error.hint().unwrap().contains("shared keys are disabled"));
+    }
+
+    #[test]
+    fn key_that_is_not_taken_is_told_from_credentials_that_are_not() {
+        let hint = |operation: &str| {
+            let refused =
+                ServiceError { status: 403, code: Some("AuthenticationFailed".to_owned()), ..ServiceError::default() };
+            from_answer(CallContext { operation, text: "do it" }, &refused).hint().unwrap_or_default().to_owned()
+        };
+        assert!(hint("Microsoft.Storage/storageAccounts/queueServices/queues/messages/read").contains("renewed"));
+        assert!(hint("Microsoft.Storage/storageAccounts/read").contains("az login"));
     }
 
     #[test]

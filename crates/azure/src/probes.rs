@@ -12,6 +12,9 @@ use crate::client::blobs::BlobStore;
 use crate::client::{Reader, Writer};
 use crate::tags::metadata_name;
 
+/// What a probe is.
+pub(crate) const CONTENT_TYPE: &str = "text/plain";
+
 /// The keys of those that are there.
 pub(crate) async fn remains(reader: &Reader, blobs: &BlobStore, probes: &Probes) -> Result<Vec<String>, Error> {
     Ok(listed(reader, blobs, probes, &probes.stem()).await?.into_keys().collect())

@@ -25,17 +25,16 @@ use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
-use crate::client::signed::{BlobPlace, sign_get_blob, sign_put_blob};
+use crate::client::signed::{sign_get_blob, sign_put_blob};
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Content, Opened};
 use crate::credential::{self, Session};
-use crate::data_access::DataAccess;
+use crate::data_access::{self, DataAccess};
 use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::permissions::document;
-use crate::resources::cors::CorsFacet;
 use crate::resources::events::LeftSpare;
 use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
@@ -327,13 +326,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {
-        let (reader, names) = (self.client.as_ref(), self.names());
-        let account = reader.get_account(&names.account_id()).await?.ok_or_else(|| blockers::missing(&names))?;
-        let Some(endpoint) = reader.blob_endpoint(&account) else { return Ok(None) };
-        let (account, container) = (names.account.as_str(), names.container.as_str());
-        let url = BlobPlace { endpoint: &endpoint, account, container, name: key }.url()?.into();
-        let (rule, facet) = (cors::desired_rule(&self.settings), (Part::Cors.address(), CorsFacet::Rule.name()));
-        Ok(Some(BrowserAccess { url, rule, headers: &["content-type", "x-ms-blob-type"], table: "azure.cors", facet }))
+        data_access::browser_access(self.client.as_ref(), &self.settings, &self.names(), key).await
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
@@ -455,19 +448,17 @@ impl Provisioner for Provider<Writer> {
     }
 }
 
-/// What a probe is.
-const CONTENT_TYPE: &str = "text/plain";
-
 #[async_trait]
 impl Prover for Provider<Writer> {
     async fn signed_upload(&self, probe: &Probe) -> Result<Request, Error> {
         let (access, names) = (self.data_access().await?, self.names());
-        sign_put_blob(&access.signer, access.blob(&names, &probe.key), probe, CONTENT_TYPE, &probes::metadata())
+        let signer = access.signer(self.client.reader()).await?;
+        sign_put_blob(signer, access.blob(&names, &probe.key), probe, probes::CONTENT_TYPE, &probes::metadata())
     }
 
     async fn signed_download(&self, probe: &Probe) -> Result<Request, Error> {
         let (access, names) = (self.data_access().await?, self.names());
-        sign_get_blob(&access.signer, access.blob(&names, &probe.key))
+        sign_get_blob(access.signer(self.client.reader()).await?, access.blob(&names, &probe.key))
     }
 
     async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {

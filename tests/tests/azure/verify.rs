@@ -4,10 +4,9 @@ use provision_sandbox::fault::{Nth, What, When};
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
-use crate::clouds::azure::hand::{ACCOUNT, patch};
-use crate::clouds::azure::proof::{PROOF, Seen, messages, put_message, shown};
+use crate::clouds::azure::hand::patch;
+use crate::clouds::azure::proof::{PROOF, Seen, keep_versions, messages, put_message, shown};
 use crate::clouds::{AZURE, AZURE_WITH_DATA, fault};
-use crate::messages::screen;
 
 /// The hop of the event in a proof that ends with a code.
 fn event(stage: &Stage, code: i32, arguments: &[&str]) -> Value {
@@ -59,7 +58,9 @@ fn user_s_key_signs_where_the_server_has_an_identity_or_keys_are_off() {
     stage.sandbox().seed_azure_data_roles("00000000-0000-0000-0000-000000000000").unwrap();
     patch(&stage.hand(), json!({"properties": {"allowSharedKeyAccess": false}}));
     stage.faults().clear();
-    AZURE.succeed(&stage, &["verify"]);
+    // That they are off is not what the plan file asks for, and all the rest works.
+    let printed = AZURE.ends(&stage, 2, &["verify"]);
+    assert!(printed.contains("1 hop failed") && printed.contains("ok   event of the upload"), "{printed}");
     assert!(addresses(&stage).iter().all(|path| path.contains("skoid")) && uploads(&stage) == 1);
     assert_eq!(left(&stage), Vec::<String>::new());
 }
@@ -71,7 +72,7 @@ fn wrong_key_is_told_and_nothing_is_uploaded() {
     let what = What::Answer { status: 200, headers: Vec::new(), body: keys.to_string() };
     fault(&stage, "arm:storageAccounts.listKeys", Nth::Every, what);
     let printed = AZURE.ends(&stage, 2, &["verify"]);
-    assert!(printed.contains("FAIL event of the upload") && printed.contains("AuthenticationFailed"), "{printed}");
+    assert!(printed.contains("FAIL event of the upload") && printed.contains("keys were renewed"), "{printed}");
     assert!(!printed.contains("d3Jvbmc") && uploads(&stage) == 0, "{printed}");
 }
 
@@ -80,8 +81,14 @@ fn wrong_key_is_told_and_nothing_is_uploaded() {
 fn missing_role_is_named_and_nothing_is_written() {
     let stage = AZURE.applied();
     let printed = AZURE.ends(&stage, 0, &["verify"]);
-    assert!(printed.contains("Storage Blob Data Contributor"), "{printed}");
-    assert!(printed.contains("blobServices/generateUserDelegationKey/action"), "{printed}");
+    for named in [
+        "Storage Blob Data Contributor",
+        "containers/blobs/read`",
+        "Storage Queue Data Contributor",
+        "queues/messages/read`",
+    ] {
+        assert!(printed.contains(named), "{named}: {printed}");
+    }
     assert_eq!(stage.writes(), Vec::<String>::new());
     AZURE.ends(&stage, 2, &["verify", "--strict"]);
     let stage = AZURE_WITH_DATA.applied();
@@ -173,8 +180,7 @@ fn nothing_is_taken_from_a_queue_that_is_full_of_others() {
 #[test]
 fn every_version_of_a_probe_goes() {
     let stage = AZURE_WITH_DATA.applied();
-    let service = json!({"properties": {"isVersioningEnabled": true}});
-    stage.hand().send("PUT", &format!("{ACCOUNT}/blobServices/default"), service);
+    keep_versions(&stage.hand());
     stage.faults().clear();
     AZURE.succeed(&stage, &["verify", "--strict"]);
     assert_eq!(stage.faults().begun("blob:DeleteBlob"), 2);
@@ -193,14 +199,4 @@ fn what_took_a_probe_s_place_stays() {
     let printed = AZURE.ends(&stage, 2, &["verify"]);
     assert!(printed.contains("FAIL probe removed"), "{printed}");
     assert_eq!(left(&stage).iter().filter(|what| what.starts_with("object ")).count(), 1);
-}
-
-#[test]
-fn screens_of_a_proof() {
-    let stage = AZURE_WITH_DATA.applied();
-    screen("azure_verify", &stage, &stage.run(&["azure", "verify"]));
-    (PROOF.no_events)(&stage.hand());
-    screen("azure_verify_with_failures", &stage, &stage.run(&["azure", "verify", "--wait", "20"]));
-    let stage = AZURE.applied();
-    screen("azure_verify_without_roles", &stage, &stage.run(&["azure", "verify"]));
 }

@@ -123,7 +123,8 @@ const FIXTURE: CloudFixture = CloudFixture {
     secrets: |hand| {
         let keys = hand.send("POST", &format!("{ACCOUNT}/listKeys"), Value::Null);
         let keys = list(&keys["keys"]).into_iter().map(|key| key["value"].as_str().unwrap().to_owned());
-        keys.chain(["eyJ".to_owned(), "client_secret=sandbox".to_owned()]).collect()
+        // Events in the queue begin like tokens.
+        keys.chain(["eyJhbGci".to_owned(), "client_secret=sandbox".to_owned()]).collect()
     },
     credentials: (
         &["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"],

@@ -7,6 +7,12 @@ const SIGNED: &str = "
 from datetime import datetime, timedelta, timezone
 from azure.storage.blob import BlobClient, ContainerClient, generate_blob_sas, generate_container_sas, generate_account_sas
 from azure.storage.queue import QueueClient, generate_queue_sas
+def code(call, *args, **more):
+    try:
+        result = call(*args, **more)
+        if hasattr(result, '__next__'): list(result)
+        return 'OK'
+    except HttpResponseError as error: return f'{error.status_code} {getattr(error.error_code, \"value\", error.error_code)}'
 def at(hours): return datetime.now(timezone.utc) + timedelta(hours=hours)
 base = f\"{E['AZURE_STORAGE_BLOB_ENDPOINT']}/{ACCOUNT}\"
 OTHER = base64.b64encode(b'other').decode()
@@ -36,10 +42,11 @@ whole = generate_container_sas(ACCOUNT, 'wandb-files', account_key=key(), permis
 print(read(whole), code(ContainerClient.from_container_url(f'{base}/wandb-files?{whole}', retry_total=0).list_blobs))
 every = generate_account_sas(ACCOUNT, key(), 'sco', 'rl', at(1))
 print(read(every), read(every.replace('sp=rl', 'sp=rwl')))
-queues().create_queue('q').send_message('m')
+print(code(blobs().get_user_delegation_key, at(-1), at(1)))
+queues().create_queue('events').send_message('m')
 def queue(permission, by):
-    signature = generate_queue_sas(ACCOUNT, 'q', by, permission=permission, expiry=at(1))
-    return QueueClient.from_queue_url(f\"{E['AZURE_STORAGE_QUEUE_ENDPOINT']}/{ACCOUNT}/q?{signature}\", retry_total=0)
+    signature = generate_queue_sas(ACCOUNT, 'events', by, permission=permission, expiry=at(1))
+    return QueueClient.from_queue_url(f\"{E['AZURE_STORAGE_QUEUE_ENDPOINT']}/{ACCOUNT}/events?{signature}\", retry_total=0)
 print(code(queue('r', key()).peek_messages), code(queue('r', key()).send_message, 'x'), code(queue('r', OTHER).peek_messages))
 ";
     let printed = python(&sandbox(), &format!("{SIGNED}{script}"));
@@ -52,6 +59,7 @@ print(code(queue('r', key()).peek_messages), code(queue('r', key()).send_message
         "401 NoAuthenticationInformation".to_owned(),
         "OK OK".to_owned(),
         format!("OK {denied}"),
+        denied.to_owned(),
         format!("OK 403 AuthorizationPermissionMismatch {denied}"),
     ];
     assert_eq!(printed, expected);
@@ -67,7 +75,7 @@ print(code(delegated))
 print(code(blobs().get_user_delegation_key, at(-1), at(1)))
 ";
     let printed = python(&sandbox, &format!("{SIGNED}{script}"));
-    assert_eq!(printed, ["403 AuthorizationPermissionMismatch", "403 AuthenticationFailed"]);
+    assert_eq!(printed, ["403 AuthorizationPermissionMismatch", "403 KeyBasedAuthenticationNotPermitted"]);
     sandbox.seed_azure_data_roles(provision_sandbox::azure::SUBSCRIPTION).unwrap();
     let script = "
 by = {'user_delegation_key': delegated()}

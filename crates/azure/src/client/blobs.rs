@@ -158,8 +158,10 @@ impl Writer {
     /// The same, unless it was written since it was listed
     /// <https://learn.microsoft.com/rest/api/storageservices/specifying-conditional-headers-for-blob-service-operations>.
     pub(crate) async fn delete_blob_as_listed(&self, blobs: &BlobStore, item: &BlobItem) -> Result<bool, Error> {
-        let etag = item.properties.as_ref().and_then(|properties| properties.etag.clone());
-        delete(blobs, item, etag).await
+        let etag = item.properties.as_ref().and_then(|properties| properties.etag.as_ref());
+        // Lists have it without its quotes.
+        let quoted = etag.map(|etag| Etag::from(format!("\"{}\"", etag.as_ref().trim_matches('"'))));
+        delete(blobs, item, quoted).await
     }
 }
 

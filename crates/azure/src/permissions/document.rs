@@ -96,8 +96,11 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
     } else {
         (task == Task::Apply && settings.azure.queue.enabled).then_some(registered)
     };
+    let key = "the account's key may do everything to the account's data: with [azure.access], `verify` needs none"
+        .to_owned();
     let data = (task == Task::Plan).then_some(data);
-    scope.into_iter().chain(data).chain(tracking).chain(writes_roles.then_some(grants)).collect()
+    let key = (task == Task::Verify && settings.azure.access.is_none()).then_some(key);
+    scope.into_iter().chain(data).chain(key).chain(tracking).chain(writes_roles.then_some(grants)).collect()
 }
 
 /// A built-in role that the server has, and where.

@@ -33,6 +33,8 @@ const SIGNED: [&str; 11] = [
 const OLDEST: &str = "2020-12-06";
 /// From here on, what a user signs names who may use it too.
 const NAMES_USERS: &str = "2025-07-05";
+/// From here on, which headers and parameters a request may have besides.
+const NAMES_HEADERS: &str = "2026-04-06";
 
 /// Judge a header's signature, `account:signature`.
 pub(super) fn shared_key(call: &Call<'_>, account: &Account, signed: &str) -> Result<(), Refusal> {
@@ -102,26 +104,15 @@ pub(super) fn address(
 
 /// What is signed of an address for one thing, in version 2020-12-06 and later.
 fn of_service(call: &Call<'_>, account: &Account, place: &Place, need: Need) -> Result<String, Refusal> {
-    let field = |name: &str| call.field(name).unwrap_or_default();
-    let lines = match need.queue {
-        true => vec![
-            field("sp"),
-            field("st"),
-            field("se"),
-            &format!("/queue/{}/{}", account.name, place.container),
-            field("si"),
-            field("sip"),
-            field("spr"),
-            field("sv"),
-        ]
-        .join("\n"),
-        false => {
-            let resource = resource(call, account, place)?;
-            let first = [field("sp"), field("st"), field("se"), &resource, field("si")].join("\n");
-            format!("{first}\n{}", end(call))
-        }
-    };
-    Ok(lines)
+    let fields = |names: &[&str]| names.iter().map(|name| call.field(name).unwrap_or_default()).collect::<Vec<_>>();
+    let first = fields(&["sp", "st", "se"]);
+    if need.queue {
+        let resource = format!("/queue/{}/{}", account.name, place.container);
+        return Ok([&first[..], &[&resource], &fields(&["si", "sip", "spr", "sv"])].concat().join("\n"));
+    }
+    let resource = resource(call, account, place)?;
+    let first = [&first[..], &[&resource], &fields(&["si"])].concat().join("\n");
+    Ok(format!("{first}\n{}", end(call, &[])))
 }
 
 /// What is signed of an address by a user.
@@ -133,13 +124,16 @@ fn of_user(call: &Call<'_>, account: &Account, place: &Place, version: &str) -> 
     if version >= NAMES_USERS {
         lines.extend(["skdutid", "sduoid"].map(field));
     }
-    Ok(format!("{}\n{}", lines.join("\n"), end(call)))
+    // Those that are named are not served.
+    let more: &[&str] = if version >= NAMES_HEADERS { &["", ""] } else { &[] };
+    Ok(format!("{}\n{}", lines.join("\n"), end(call, more)))
 }
 
-/// What every signature on blobs ends with.
-fn end(call: &Call<'_>) -> String {
-    let fields = ["sip", "spr", "sv", "sr", "snapshot", "ses", "rscc", "rscd", "rsce", "rscl", "rsct"];
-    fields.map(|name| call.field(name).unwrap_or_default()).join("\n")
+/// What every signature on blobs ends with, with some lines more before the headers of the answer.
+fn end(call: &Call<'_>, more: &[&str]) -> String {
+    let fields = |names: &[&str]| names.iter().map(|name| call.field(name).unwrap_or_default()).collect::<Vec<_>>();
+    let own = fields(&["sip", "spr", "sv", "sr", "snapshot", "ses"]);
+    [&own[..], more, &fields(&["rscc", "rscd", "rsce", "rscl", "rsct"])].concat().join("\n")
 }
 
 /// What is signed for, as its signature names it.

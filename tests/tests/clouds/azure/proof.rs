@@ -7,7 +7,7 @@ use provision_core::probe::{PREFIX, Probes};
 use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
-use super::hand::{SERVER, assignments, change_events, delete_events, patch, queue, rules, set_rules};
+use super::hand::{ACCOUNT, SERVER, assignments, change_events, delete_events, patch, queue, rules, set_rules};
 use crate::clouds::{Broken, Proof};
 
 pub(crate) static PROOF: Proof = Proof {
@@ -27,6 +27,17 @@ pub(crate) static PROOF: Proof = Proof {
 fn everybody() -> Value {
     json!({"allowedOrigins": ["*"], "allowedMethods": ["GET"], "allowedHeaders": ["*"], "exposedHeaders": [],
         "maxAgeInSeconds": 9})
+}
+
+/// Our rule alone.
+fn ours(hand: &Hand) -> Vec<Value> {
+    rules(hand).into_iter().filter(|rule| rule["allowedOrigins"] == json!(["https://wandb.example.com"])).collect()
+}
+
+/// Keep earlier versions of blobs from now on.
+pub(crate) fn keep_versions(hand: &Hand) {
+    let properties = json!({"cors": {"corsRules": rules(hand)}, "isVersioningEnabled": true});
+    hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), json!({"properties": properties}));
 }
 
 /// Change a list of our rule's.
@@ -76,7 +87,7 @@ const BROKEN: &[Broken] = &[
         hop: "files",
         says: "does not let the page read its ETag",
         make: |hand| {
-            set_rules(hand, &rules(hand)[1..]);
+            set_rules(hand, &ours(hand));
             edit(hand, "exposedHeaders", &["x-ms-request-id"]);
         },
     },

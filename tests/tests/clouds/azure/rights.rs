@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::hand::{ACCOUNT, GROUP, SUBSCRIPTION, list};
-use super::proof::put_message;
+use super::proof::{keep_versions, put_message};
 use crate::rights::{Dispensable, Rights};
 use crate::sweep::clouds::{self as sweep, Scenario};
 
@@ -111,8 +111,7 @@ const BESIDE_OTHERS: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
         put_message(&stage.hand(), "theirs");
-        let versions = json!({"properties": {"isVersioningEnabled": true}});
-        stage.hand().send("PUT", &format!("{ACCOUNT}/blobServices/default"), versions);
+        keep_versions(&stage.hand());
     },
     arguments: &["verify", "--strict"],
     ..sweep::DRIFT

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::python::workspace;
 
 /// How long it may take to start.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 const PACKAGE: &str = "azurite@3.37.0";
 

@@ -228,7 +228,6 @@ impl Sandbox {
     }
 
     /// Signs texts with the key of the storage account that is named first; without such an account there is no signature.
-    #[must_use]
     pub fn azure_signer(&self) -> impl Fn(&str, &str) -> Option<String> + Send + Sync + use<> {
         let world = self.world.clone();
         move |account, text| azure::sign(&world, account, text)

@@ -1,4 +1,4 @@
-//! Azurite, Microsoft's emulator of the Blob service, pinned and installed on first use in the target folder.
+//! Azurite, Microsoft's emulator of the Blob and Queue services, pinned and installed on first use in the target folder.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::python::workspace;
 
 /// How long it may take to start.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
 const PACKAGE: &str = "azurite@3.37.0";
 
@@ -19,10 +19,11 @@ process.stdin.on('end', () => process.exit());
 require(process.env.AZURITE);
 ";
 
-/// A running server of blobs, with one account. It ends with the value, or with this process.
+/// Running servers of blobs and queues, with one account. It ends with the value, or with this process.
 #[derive(Debug)]
 pub struct Azurite {
-    address: SocketAddr,
+    blobs: SocketAddr,
+    queues: SocketAddr,
     account: String,
     child: Child,
     _folder: tempfile::TempDir,
@@ -46,20 +47,30 @@ impl Azurite {
         let mut command = Command::new("node");
         // The name that Node itself puts before a script's arguments.
         command.arg("-e").arg(LAUNCHER).args(["--", "azurite", "--disableTelemetry", "--inMemoryPersistence"]);
-        // It chooses its port itself, and says which.
-        command.args(["--blobHost", "127.0.0.1", "--blobPort", "0"]);
+        // It chooses its ports itself, and says which.
+        for service in ["blob", "queue", "table"] {
+            command.args([format!("--{service}Host"), "127.0.0.1".to_owned()]);
+            command.args([format!("--{service}Port"), "0".to_owned()]);
+        }
         command.current_dir(folder.path()).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
         command.env("HOME", folder.path()).env("TMPDIR", folder.path()).env("AZURITE", &program);
         command.env("AZURITE_ACCOUNTS", format!("{account}:{key}"));
         let mut child = command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let address = address(&mut child, &path);
-        Ok(Self { address, account: account.to_owned(), child, _folder: folder })
+        let blobs = address(&mut child, &path, "Blob");
+        let queues = address(&mut child, &path, "Queue");
+        Ok(Self { blobs, queues, account: account.to_owned(), child, _folder: folder })
     }
 
     /// Where the account's blobs are.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}/{}", self.address, self.account)
+        format!("http://{}/{}", self.blobs, self.account)
+    }
+
+    /// Where its queues are.
+    #[must_use]
+    pub fn queue_endpoint(&self) -> String {
+        format!("http://{}/{}", self.queues, self.account)
     }
 }
 
@@ -70,12 +81,14 @@ impl Drop for Azurite {
     }
 }
 
-/// Where it says that it listens.
-fn address(child: &mut Child, log: &Path) -> SocketAddr {
+/// Where it says that a service listens.
+fn address(child: &mut Child, log: &Path, service: &str) -> SocketAddr {
     let started = Instant::now();
     loop {
         let text = std::fs::read_to_string(log).unwrap_or_default();
-        let told = text.split_once("successfully listens on http://").and_then(|(_, rest)| rest.split_once('\n'));
+        let told = text
+            .split_once(&format!("Azurite {service} service is successfully listening at http://"))
+            .and_then(|(_, rest)| rest.split_once('\n'));
         if let Some((address, _)) = told {
             return address.trim().parse().unwrap();
         }
@@ -94,7 +107,7 @@ fn program() -> Result<PathBuf, String> {
     if !place.exists() {
         install(&place);
     }
-    Ok(place.join("node_modules/azurite/dist/src/blob/main.js"))
+    Ok(place.join("node_modules/azurite/dist/src/azurite.js"))
 }
 
 /// Install it beside its place and move it there, so that two processes may do so at once.

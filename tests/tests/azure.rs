@@ -1,5 +1,5 @@
 //! What Azure alone has: accounts that deployments share, accounts of another name, its answers and credentials, what it shows
-//! late, blobs that do not go, an event subscription that is made again.
+//! late, blobs that do not go, an event subscription that is made again, whose keys sign a proof and what it takes of a queue.
 
 mod account;
 mod answers;
@@ -8,3 +8,4 @@ mod emptying;
 mod events;
 mod late;
 mod shared;
+mod verify;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::rights::Rights;
 
 pub(crate) use aws::AWS;
-pub(crate) use azure::AZURE;
+pub(crate) use azure::{AZURE, AZURE_WITH_DATA};
 pub(crate) use gcp::GCP;
 
 /// A cloud.
@@ -190,8 +190,8 @@ pub(crate) struct Proof {
     pub(crate) put_messages: fn(&Hand, usize),
     /// Those, in order, each with how often it was seen before.
     pub(crate) messages: fn(&Hand) -> Vec<String>,
-    /// How often one was after one run.
-    pub(crate) seen: &'static str,
+    /// How often one may have been after one run.
+    pub(crate) seen: &'static [&'static str],
     /// Objects that are there, and messages that tell of one.
     pub(crate) left: fn(&Hand) -> Vec<String>,
     /// Puts objects that look like probes, and are none of this deployment; gives what [`Proof::left`] says then, but for events.

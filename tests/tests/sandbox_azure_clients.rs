@@ -1,5 +1,7 @@
 //! Azure in the sandbox under Microsoft's Python clients.
 
+mod signatures;
+
 use std::time::Duration;
 
 use provision_sandbox::azure::CLIENT;

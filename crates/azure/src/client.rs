@@ -8,11 +8,14 @@ mod operation;
 mod answer;
 mod polling;
 mod shared_key;
+mod data;
 mod resources;
 mod storage;
 mod event_grid;
 mod authorization;
 pub(crate) mod blobs;
+pub(crate) mod queues;
+pub(crate) mod signed;
 #[cfg(test)]
 mod recorded;
 

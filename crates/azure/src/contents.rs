@@ -91,7 +91,12 @@ impl Content<'_> {
             Ok(pages) => Ok(Some((store, pages))),
             // The rights of Resource Manager do not reach into the data; the account's key does, where it may be used.
             Err(denied) if account.allows_shared_keys() && is_denied(&denied) => {
-                by_key().await.map_err(|_| unlisted(denied))
+                let opened = match by_key().await {
+                    // Keys may be renewed, and the account made anew, between the two requests.
+                    Err(error) if error.code() == Some("AuthenticationFailed") => by_key().await,
+                    opened => opened,
+                };
+                opened.map_err(|_| unlisted(denied))
             }
             Err(denied) if is_denied(&denied) => Err(unlisted(denied)),
             Err(error) => Err(error),

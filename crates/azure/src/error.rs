@@ -248,12 +248,15 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
     let needed: Vec<_> = permissions::of(operation).iter().map(|permission| format!("`{permission}`")).collect();
     // The role, since most have it so; the rights, for who makes one.
     let of_data = (code == "AuthorizationPermissionMismatch").then(|| {
+        let service = if operation.contains("/queueServices/") { "Queue" } else { "Blob" };
         format!(
-            "give this identity the role Storage Blob Data Contributor on the account, or {}, then run the same command again",
+            "give this identity the role Storage {service} Data Contributor on the account, or {}, then run the same command again",
             needed.join(" and ")
         )
     });
-    known.map(str::to_owned).or(of_data).or_else(|| match kind {
+    // Resource Manager knows no keys.
+    let of_key = (code == "AuthenticationFailed" && is_on_data(operation)).then(|| KEY_NOT_TAKEN.to_owned());
+    known.map(str::to_owned).or(of_data).or(of_key).or_else(|| match kind {
         ErrorKind::Unauthenticated => Some("renew the credentials (`az login`, or a new client secret)".to_owned()),
         ErrorKind::PermissionDenied => {
             let needed = if needed.is_empty() { format!("`{operation}`") } else { needed.join(" and ") };
@@ -262,6 +265,15 @@ fn hint(kind: ErrorKind, code: &str, operation: &str) -> Option<String> {
         _ => None,
     })
 }
+
+/// Whether an operation is one of blobs or messages.
+fn is_on_data(operation: &str) -> bool {
+    ["/containers/blobs/", "/queues/messages/"].iter().any(|part| operation.contains(part))
+}
+
+/// What to do where a signature with the account's key is refused.
+const KEY_NOT_TAKEN: &str = "if the account's keys were renewed just now, run the same command again; a clock of this machine that is \
+                             wrong by more than 15 minutes does it too";
 
 /// What to do where the plan file or the subscription names something that cannot be.
 fn what_to_name(code: &str) -> Option<&'static str> {
@@ -465,6 +477,17 @@ mod tests {
             assert_eq!((error.kind(), error.code()), (ErrorKind::Unexpected, None), "{error:?}");
             assert!(!error.hint().unwrap_or_default().contains("grant"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn key_that_is_not_taken_is_told_from_credentials_that_are_not() {
+        let hint = |operation: &str| {
+            let refused =
+                ServiceError { status: 403, code: Some("AuthenticationFailed".to_owned()), ..ServiceError::default() };
+            from_answer(CallContext { operation, text: "do it" }, &refused).hint().unwrap_or_default().to_owned()
+        };
+        assert!(hint("Microsoft.Storage/storageAccounts/queueServices/queues/messages/read").contains("renewed"));
+        assert!(hint("Microsoft.Storage/storageAccounts/read").contains("az login"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Azure: the storage account with its container and queue, the event subscription between them and the server's rights.
 //!
 //! - APIs: Resource Manager with Microsoft.Resources, Microsoft.Storage, Microsoft.EventGrid and
-//!   Microsoft.Authorization. The Blob service itself only to count and delete what is in a container before a destroy.
+//!   Microsoft.Authorization. The Blob service itself only to count and delete what is in a container before a destroy, and
+//!   with the Queue service to prove that files and events get through.
 //! - Environment: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`, `AZURE_FEDERATED_TOKEN_FILE`,
 //!   `AZURE_TOKEN_CREDENTIALS` and `AZURE_AUTHORITY_HOST` as Microsoft's SDKs read them; our own
 //!   `AZURE_RESOURCE_MANAGER_ENDPOINT` and `AZURE_STORAGE_BLOB_ENDPOINT`. See the `credential` module.
@@ -27,6 +28,9 @@ mod marks;
 mod resources;
 mod orphans;
 mod outputs;
+mod data_access;
+mod probes;
+mod hearing;
 mod provider;
 
 pub use config::{AzureSection, Settings};

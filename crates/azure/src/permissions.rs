@@ -4,7 +4,7 @@
 
 pub(crate) mod document;
 
-use provision_core::permissions::{ALWAYS, APPLYING, COUNTING, DESTROYING, Row, Task, WRITING};
+use provision_core::permissions::{ALWAYS, APPLYING, COUNTING, DESTROYING, PROVING, Row, Task, WRITING};
 
 use crate::config::Settings;
 
@@ -34,6 +34,10 @@ pub(crate) enum When {
     Events,
     /// The server's identity is named.
     Access,
+    /// It is not: the server has the account's key.
+    Key,
+    /// The server's identity is named, and there is a queue.
+    Hearing,
 }
 
 impl When {
@@ -46,6 +50,8 @@ impl When {
             Self::Shared => !azure.account.create,
             Self::Events => azure.queue.enabled,
             Self::Access => azure.access.is_some(),
+            Self::Key => azure.access.is_none(),
+            Self::Hearing => azure.access.is_some() && azure.queue.enabled,
         }
     }
 }
@@ -74,6 +80,13 @@ macro_rules! own {
     };
 }
 
+/// An earlier version has a right of its own
+/// (<https://learn.microsoft.com/rest/api/storageservices/delete-blob#permissions>).
+const DELETE_BLOB: &[&str] = &[
+    "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
+    "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/deleteBlobVersion/action",
+];
+
 /// The table. A call that is sent with some plan files more often than with others has a row for each.
 static OPERATIONS: &[Operation] = &[
     // Who has any role in a subscription sees it: <https://learn.microsoft.com/azure/role-based-access-control/elevate-access-global-admin>.
@@ -89,7 +102,8 @@ static OPERATIONS: &[Operation] = &[
     own!("Microsoft.Storage/storageAccounts/write", Resources, APPLYING, Account),
     own!("Microsoft.Storage/storageAccounts/delete", Resources, DESTROYING, Account),
     // `output --reveal` needs it, and what opens containers with the account's key, for want of a right on data.
-    own!("Microsoft.Storage/storageAccounts/listKeys/action", Resources, &[], Always),
+    // `verify` works as the server does, with the key where that has it.
+    own!("Microsoft.Storage/storageAccounts/listKeys/action", Resources, PROVING, Key),
     own!("Microsoft.Storage/storageAccounts/blobServices/read", Resources, ALWAYS, Always),
     own!("Microsoft.Storage/storageAccounts/blobServices/write", Resources, APPLYING, Always),
     own!("Microsoft.Storage/storageAccounts/blobServices/write", Resources, DESTROYING, Shared),
@@ -129,18 +143,26 @@ static OPERATIONS: &[Operation] = &[
     own!("Microsoft.Authorization/roleAssignments/read", Resources, ALWAYS, Access),
     own!("Microsoft.Authorization/roleAssignments/write", Resources, APPLYING, Access),
     own!("Microsoft.Authorization/roleAssignments/delete", Resources, WRITING, Access),
+    own!("Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action", Resources, PROVING, Access),
     own!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read", Data, COUNTING, Always),
-    // An earlier version has a right of its own:
-    // <https://learn.microsoft.com/rest/api/storageservices/delete-blob#permissions>.
+    own!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read", Data, PROVING, Access),
+    own!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write", Data, PROVING, Access),
+    own!("Microsoft.Storage/storageAccounts/queueServices/queues/messages/read", Data, PROVING, Hearing),
+    own!("Microsoft.Storage/storageAccounts/queueServices/queues/messages/process/action", Data, PROVING, Hearing),
+    own!("Microsoft.Storage/storageAccounts/queueServices/queues/messages/write", Data, PROVING, Hearing),
     row(
         "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
-        &[
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
-            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/deleteBlobVersion/action",
-        ],
+        DELETE_BLOB,
         On::Data,
         DESTROYING,
         When::Always,
+    ),
+    row(
+        "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
+        DELETE_BLOB,
+        On::Data,
+        PROVING,
+        When::Access,
     ),
 ];
 
@@ -162,11 +184,13 @@ mod tests {
 
     use super::*;
 
-    const CLIENT: [&str; 5] = [
+    const CLIENT: [&str; 7] = [
         include_str!("client/authorization.rs"),
         include_str!("client/blobs.rs"),
         include_str!("client/event_grid.rs"),
+        include_str!("client/queues.rs"),
         include_str!("client/resources.rs"),
+        include_str!("client/signed.rs"),
         include_str!("client/storage.rs"),
     ];
 
@@ -175,12 +199,14 @@ mod tests {
         ("check_account_name", &["Storage/checkNameAvailability/read"]),
         ("delete_account", &["Storage/storageAccounts/delete"]),
         ("delete_blob", &["Storage/storageAccounts/blobServices/containers/blobs/delete"]),
+        ("delete_blob_as_listed", &["Storage/storageAccounts/blobServices/containers/blobs/delete"]),
         ("delete_container", &["Storage/storageAccounts/blobServices/containers/delete"]),
         (
             "delete_event_subscription",
             &["EventGrid/eventSubscriptions/delete", "EventGrid/systemTopics/eventSubscriptions/delete"],
         ),
         ("delete_group", &["Resources/subscriptions/resourceGroups/delete"]),
+        ("delete_message", &["Storage/storageAccounts/queueServices/queues/messages/process/action"]),
         ("delete_queue", &["Storage/storageAccounts/queueServices/queues/delete"]),
         ("delete_role_assignment", &["Authorization/roleAssignments/delete"]),
         ("get_account", &["Storage/storageAccounts/read"]),
@@ -196,8 +222,10 @@ mod tests {
         ("get_role_assignment", &["Authorization/roleAssignments/read"]),
         ("get_subscription", &["Resources/subscriptions/read"]),
         ("get_system_topic", &["EventGrid/systemTopics/read"]),
+        ("get_user_delegation_key", &["Storage/storageAccounts/blobServices/generateUserDelegationKey/action"]),
         ("list_accounts", &["Storage/storageAccounts/read"]),
         ("list_blobs", &["Storage/storageAccounts/blobServices/containers/blobs/read"]),
+        ("list_blobs_below", &["Storage/storageAccounts/blobServices/containers/blobs/read"]),
         ("list_containers", &["Storage/storageAccounts/blobServices/containers/read"]),
         (
             "list_event_subscriptions",
@@ -215,6 +243,7 @@ mod tests {
         ("patch_container", &["Storage/storageAccounts/blobServices/containers/write"]),
         ("patch_group", &["Resources/subscriptions/resourceGroups/write"]),
         ("patch_queue", &["Storage/storageAccounts/queueServices/queues/write"]),
+        ("peek_messages", &["Storage/storageAccounts/queueServices/queues/messages/read"]),
         ("put_account", &["Storage/storageAccounts/write"]),
         ("put_blob_service", &["Storage/storageAccounts/blobServices/write"]),
         ("put_container", &["Storage/storageAccounts/blobServices/containers/write"]),
@@ -225,14 +254,21 @@ mod tests {
         ("put_group", &["Resources/subscriptions/resourceGroups/write"]),
         ("put_queue", &["Storage/storageAccounts/queueServices/queues/write"]),
         ("put_role_assignment", &["Authorization/roleAssignments/write"]),
+        ("receive_messages", &["Storage/storageAccounts/queueServices/queues/messages/process/action"]),
         ("register_provider", &["EventGrid/register/action"]),
+        ("sign_get_blob", &["Storage/storageAccounts/blobServices/containers/blobs/read"]),
+        ("sign_put_blob", &["Storage/storageAccounts/blobServices/containers/blobs/write"]),
+        ("update_message", &["Storage/storageAccounts/queueServices/queues/messages/write"]),
     ];
 
     #[test]
     fn every_operation_has_a_row_and_every_row_an_operation() {
-        let sent = CLIENT.iter().flat_map(|file| file.split("pub(crate) async fn ").skip(1));
-        let sent: BTreeSet<_> = sent.filter_map(|rest| rest.split('(').next()).collect();
-        assert_eq!(sent, CALLS.iter().map(|(call, _)| *call).collect());
+        let of = |what: &'static str| CLIENT.iter().flat_map(move |file| file.split(what).skip(1));
+        let calls = of("pub(crate) async fn ").filter_map(|rest| rest.split('(').next()).map(str::to_owned);
+        // What is only signed is sent as a browser sends it.
+        let signed = of("pub(crate) fn sign_").filter_map(|rest| rest.split('(').next());
+        let sent: BTreeSet<_> = calls.chain(signed.map(|name| format!("sign_{name}"))).collect();
+        assert_eq!(sent, CALLS.iter().map(|(call, _)| (*call).to_owned()).collect());
         let operations = CALLS.iter().flat_map(|(_, operations)| operations.iter());
         let operations: BTreeSet<_> = operations.map(|operation| format!("Microsoft.{operation}")).collect();
         let known: BTreeSet<_> = OPERATIONS.iter().map(|row| row.operation.to_owned()).collect();

@@ -14,17 +14,23 @@ use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource, Setting};
 use provision_core::permissions::{Document, Repository, Syntax, Task};
-use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
+use provision_core::probe::{Probe, Probes};
+use provision_core::provider::{
+    BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
+};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
+use crate::client::signed::{sign_get_blob, sign_put_blob};
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Content, Opened};
 use crate::credential::{self, Session};
+use crate::data_access::{self, DataAccess};
 use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
@@ -34,7 +40,7 @@ use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 use crate::tags::changed;
-use crate::{blockers, orphans, outputs};
+use crate::{blockers, hearing, orphans, outputs, probes};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -49,6 +55,8 @@ struct Provider<C> {
     shared_account: SharedAccount,
     /// The containers whose content was looked at, opened with the credentials that the Blob service took.
     opened: Opened,
+    /// How the account's data is reached to prove it.
+    data_access: OnceCell<Result<DataAccess, Error>>,
     /// The looks at the marks in the account that are under way.
     looking: Looking,
     /// Those at its locks.
@@ -121,6 +129,11 @@ impl ProviderConfig for Settings {
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
 
+    async fn prover(&self, connection: &Connection) -> Result<Box<dyn Prover>, Error> {
+        let (clients, session) = credential::connect(&self.azure, connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
+    }
+
     async fn permissions(&self, task: Task, syntax: Syntax, _connection: &Connection) -> Result<Document, Error> {
         let names = Names::of(self);
         Ok(match task {
@@ -163,6 +176,7 @@ impl<C> Provider<C> {
             registration: Registration::default(),
             shared_account: SharedAccount::default(),
             opened: Opened::default(),
+            data_access: OnceCell::new(),
             looking: Looking::default(),
             locks: Looking::default(),
             recalled: Mutex::default(),
@@ -311,6 +325,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         found
     }
 
+    async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {
+        data_access::browser_access(self.client.as_ref(), &self.settings, &self.names(), key).await
+    }
+
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let names = self.names();
         // What was adopted stays with all that is in it.
@@ -430,7 +448,41 @@ impl Provisioner for Provider<Writer> {
     }
 }
 
+#[async_trait]
+impl Prover for Provider<Writer> {
+    async fn signed_upload(&self, probe: &Probe) -> Result<Request, Error> {
+        let (access, names) = (self.data_access().await?, self.names());
+        let signer = access.signer(self.client.reader()).await?;
+        sign_put_blob(signer, access.blob(&names, &probe.key), probe, probes::CONTENT_TYPE, &probes::metadata())
+    }
+
+    async fn signed_download(&self, probe: &Probe) -> Result<Request, Error> {
+        let (access, names) = (self.data_access().await?, self.names());
+        sign_get_blob(access.signer(self.client.reader()).await?, access.blob(&names, &probe.key))
+    }
+
+    async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
+        probes::remains(self.client.reader(), &self.data_access().await?.blobs, probes).await
+    }
+
+    async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {
+        probes::remove(&self.client, &self.data_access().await?.blobs, probes, key).await
+    }
+
+    async fn listen(&self, probes: &Probes) -> Result<Hearing, Error> {
+        match &self.data_access().await?.queue {
+            Some(queue) => hearing::listen(&self.client, queue, &self.names(), probes).await,
+            None => Ok(Hearing::Off("the plan file says `enabled = false` under [azure.queue]".to_owned())),
+        }
+    }
+}
+
 impl Provider<Writer> {
+    async fn data_access(&self) -> Result<&DataAccess, Error> {
+        let open = || async { DataAccess::open(self.client.reader(), &self.settings, &self.names()).await };
+        self.data_access.get_or_init(open).await.as_ref().map_err(Clone::clone)
+    }
+
     /// What this run made, and what is in it, is not found everywhere at once
     /// (<https://github.com/hashicorp/terraform-provider-azurerm/issues/15609>).
     fn not_seen_yet(&self, error: Error) -> Error {

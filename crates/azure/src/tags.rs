@@ -25,7 +25,7 @@ pub(crate) fn changed(found: &Tags, changes: &TagChanges) -> Tags {
 
 /// Metadata takes identifiers as names (<https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata#metadata-names>):
 /// the mark's keys lose their `-` there.
-fn metadata_name(key: &str) -> String {
+pub(crate) fn metadata_name(key: &str) -> String {
     key.replace('-', "")
 }
 

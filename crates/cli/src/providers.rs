@@ -134,6 +134,8 @@ static AZURE: Row = Row {
     seed: |sandbox, given| {
         let subscription = given("subscription").unwrap_or_default();
         sandbox.seed_azure(&subscription, TENANT, given("principal_id").as_deref())?;
+        // `verify` works on blobs and queues.
+        sandbox.seed_azure_data_roles(&subscription)?;
         let (account, location) = (given("account"), given("location"));
         let location = location.as_deref().unwrap_or(LOCATION);
         match given("resource_group") {

@@ -27,7 +27,12 @@ const SECRET_ENDINGS: [&str; 9] = [
 
 /// Elements in which a service gives back what it was sent, so that signing can be looked into: the session's token is in it.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
-const ECHOES: [&str; 2] = ["canonicalrequest", "stringtosign"];
+/// <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>
+const ECHOES: [&str; 3] = ["canonicalrequest", "stringtosign", "authenticationerrordetail"];
+
+/// A document in which `Value` is a key
+/// (<https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key>).
+const KEY_DOCUMENT: &str = "<UserDelegationKey>";
 
 /// What is secret wherever it stands in a text: a token behind the name of its scheme or header, and what is sent for one behind
 /// its parameter's (<https://datatracker.ietf.org/doc/html/rfc6749>).
@@ -51,10 +56,15 @@ fn replaced<'t>(pattern: Option<&Regex>, text: &'t str, with: &dyn Fn(&Captures<
 
 /// An XML document whose secret elements are blanked.
 fn xml_without_secrets(text: &str) -> String {
+    let holds_key = text.contains(KEY_DOCUMENT);
     let blank = |found: &Captures<'_>| {
         let name = found[1].to_ascii_lowercase();
         let echoes = ECHOES.iter().any(|echo| name.starts_with(echo));
-        if echoes || is_secret(&name) { format!("<{}>{REDACTED}</", &found[1]) } else { found[0].to_owned() }
+        if echoes || is_secret(&name) || (holds_key && name == "value") {
+            format!("<{}>{REDACTED}</", &found[1])
+        } else {
+            found[0].to_owned()
+        }
     };
     text_without_secrets(&replaced(ELEMENT.as_ref(), text, &blank))
 }
@@ -228,6 +238,11 @@ mod tests {
         assert_eq!(
             body_without_secrets(echo),
             Some(json!({"error": {"message": "not for Bearer [redacted], x-amz-security-token: [redacted]"}}))
+        );
+        let key = b"<UserDelegationKey><SignedOid>o</SignedOid><Value>a2V5</Value></UserDelegationKey>";
+        assert_eq!(
+            body_without_secrets(key),
+            Some(json!("<UserDelegationKey><SignedOid>o</SignedOid><Value>[redacted]</Value></UserDelegationKey>"))
         );
         assert_eq!(body_without_secrets(b""), None);
         assert_eq!(body_without_secrets(b"<a b='c'/>"), Some(json!("<a b='c'/>")));

@@ -45,6 +45,7 @@ use crate::world::World;
 use call::Call;
 
 pub use caller::{DEFAULT_ACCOUNT, DEFAULT_REGION};
+pub(crate) use signature::hmac;
 pub(crate) use wildcard::matches;
 pub use wire::AwsWire;
 

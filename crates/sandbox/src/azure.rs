@@ -24,7 +24,7 @@
 //! | `cors` | new CORS rules have their effect | 0 |
 //! | `events` | an event is in the queue | 0 |
 //!
-//! Tokens are read and not verified, like signatures. What is missing of a principal's roles is refused where it decides
+//! Tokens are read and not verified; signatures with a key are, by the time of whoever signs. What is missing of a principal's roles is refused where it decides
 //! something, on blobs and queues; on Resource Manager whoever is let in may do everything, but an identity with a role of its
 //! own, which may do what that says.
 
@@ -55,6 +55,7 @@ mod resource_manager;
 mod resources;
 mod rights;
 mod shares_and_tables;
+mod signatures;
 mod subscriptions;
 mod system_topics;
 mod target;
@@ -192,6 +193,16 @@ pub(crate) fn seed_group(
             None => Ok(()),
         }
     })
+}
+
+/// Sign a text with the first key of an account; `None` where there is no such account.
+pub(crate) fn sign(world: &World, account: &str, text: &str) -> Option<String> {
+    world.store.transaction(|state| accounts::named(state, account)).ok()??.sign(text)
+}
+
+/// Let a principal do everything to the data of a subscription, as the roles for blobs and queues do.
+pub(crate) fn seed_data_roles(world: &World, subscription: &str, principal: &str) -> Result<(), Error> {
+    world.store.transaction(|state| authorization::seed_data_roles(state, subscription, principal))
 }
 
 /// Give an account's name to somebody else.

@@ -217,6 +217,22 @@ impl Sandbox {
         azure::seed_group(&self.world, subscription, group, account, location)
     }
 
+    /// Let whoever [`Sandbox::environment`] names work on the data of a subscription, by the roles for blobs and queues there:
+    /// Azure's owners of a subscription have none.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_azure_data_roles(&self, subscription: &str) -> Result<(), Error> {
+        azure::seed_data_roles(&self.world, subscription, azure::CLIENT)
+    }
+
+    /// Signs texts with the key of the storage account that is named first; without such an account there is no signature.
+    pub fn azure_signer(&self) -> impl Fn(&str, &str) -> Option<String> + Send + Sync + use<> {
+        let world = self.world.clone();
+        move |account, text| azure::sign(&world, account, text)
+    }
+
     /// Give the name of a storage account to somebody else.
     ///
     /// # Errors

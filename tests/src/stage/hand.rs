@@ -1,5 +1,6 @@
 //! The hand that changes a cloud behind the binary's back.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ enum Way {
     Aws { address: SocketAddr, names: Names },
     /// Everything at one address, nobody asks for credentials.
     Google { base: String },
-    /// A token for Resource Manager; blobs and queues take a signature that nobody verifies.
+    /// A token for Resource Manager; for blobs and queues the account's key signs.
     Azure {
         manager: String,
         blob: String,
@@ -33,8 +34,12 @@ enum Way {
         token: Mutex<Option<(Instant, String)>>,
         login: String,
         form: String,
+        sign: Box<Sign>,
     },
 }
+
+/// Signs a text for an account.
+type Sign = dyn Fn(&str, &str) -> Option<String> + Send + Sync;
 
 /// The version of Resource Manager's APIs that is asked for, where the place names none.
 const API_VERSION: &str = "api-version=2024-01-01";
@@ -75,7 +80,8 @@ impl Hand {
             variable("AZURE_CLIENT_ID")
         );
         let (blob, queue) = (variable("AZURE_STORAGE_BLOB_ENDPOINT"), variable("AZURE_STORAGE_QUEUE_ENDPOINT"));
-        let way = Way::Azure { manager, blob, queue, token: Mutex::default(), login, form };
+        let sign = Box::new(sandbox.azure_signer());
+        let way = Way::Azure { manager, blob, queue, token: Mutex::default(), login, form, sign };
         Self { client: plain().tls_certs_only(roots).build().unwrap(), way: Arc::new(way) }
     }
 
@@ -149,21 +155,24 @@ impl Hand {
                 let url = format!("{}{path}", if service == "queue" { queue } else { blob });
                 let request = self.client.request(method, url).header("x-ms-date", "Tue, 24 Nov 2026 00:00:00 GMT");
                 let request = request.header("x-ms-version", "2025-01-05");
-                let request = if method_puts { request.header("x-ms-blob-type", "BlockBlob") } else { request };
-                request.header("authorization", format!("SharedKey {account}:signature"))
+                let blobs = method_puts && service == "blob";
+                let request = if blobs { request.header("x-ms-blob-type", "BlockBlob") } else { request };
+                return self.signed(account, with_body(request, place, body));
             }
         };
-        match body {
-            Value::Null => request.header("content-length", "0"),
-            Value::String(text) => request.body(text.clone()),
-            Value::Object(headers) if place.starts_with("blob:") => {
-                let said = |request: RequestBuilder, (name, value): (&String, &Value)| {
-                    request.header(name, value.as_str().unwrap_or_default())
-                };
-                headers.iter().fold(request.header("content-length", "0"), said)
-            }
-            json => request.json(json),
-        }
+        with_body(request, place, body)
+    }
+
+    /// <https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key>
+    fn signed(&self, account: &str, request: RequestBuilder) -> RequestBuilder {
+        let Way::Azure { sign, .. } = self.way.as_ref() else { return request };
+        let mut request = request.build().unwrap();
+        let length = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len);
+        request.headers_mut().insert("content-length", length.into());
+        let text = string_to_sign(account, &request);
+        let signature = sign(account, &text).unwrap_or_else(|| "of nobody".to_owned());
+        request.headers_mut().insert("authorization", format!("SharedKey {account}:{signature}").parse().unwrap());
+        RequestBuilder::from_parts(self.client.clone(), request)
     }
 
     async fn token(&self) -> String {
@@ -194,6 +203,45 @@ impl Hand {
         }
         panic!("{address} does not end");
     }
+}
+
+fn with_body(request: RequestBuilder, place: &str, body: &Value) -> RequestBuilder {
+    match body {
+        Value::Null => request.header("content-length", "0"),
+        Value::String(text) => request.body(text.clone()),
+        Value::Object(headers) if place.starts_with("blob:") => {
+            let said = |request: RequestBuilder, (name, value): (&String, &Value)| {
+                request.header(name, value.as_str().unwrap_or_default())
+            };
+            headers.iter().fold(request.header("content-length", "0"), said)
+        }
+        json => request.json(json),
+    }
+}
+
+/// What is signed of a request to a storage service, as the documentation has it.
+fn string_to_sign(account: &str, request: &reqwest::Request) -> String {
+    const PLACED: [&str; 11] = [
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-md5",
+        "content-type",
+        "date",
+        "if-modified-since",
+        "if-match",
+        "if-none-match",
+        "if-unmodified-since",
+        "range",
+    ];
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let placed = PLACED.map(header).map(|value| if value == "0" { "" } else { value });
+    let own: BTreeMap<_, _> = request.headers().keys().map(|name| (name.as_str(), header(name.as_str()))).collect();
+    let own = own.iter().filter(|(name, _)| name.starts_with("x-ms-")).map(|(name, value)| format!("{name}:{value}\n"));
+    let query: BTreeMap<_, _> = request.url().query_pairs().collect();
+    let query = query.iter().map(|(name, value)| format!("\n{name}:{value}"));
+    let (own, query) = (own.collect::<String>(), query.collect::<String>());
+    format!("{}\n{}\n{own}/{account}{}{query}", request.method(), placed.join("\n"), request.url().path())
 }
 
 /// A client without the certificates of the system, which take long to read.

@@ -1,6 +1,7 @@
 //! Microsoft Azure.
 
 pub(crate) mod hand;
+pub(crate) mod proof;
 mod rights;
 
 use provision_sandbox::EmulatorKind;
@@ -31,7 +32,18 @@ name = "wandb-events"
 principal_id = "11111111-1111-1111-1111-111111111111"
 "#;
 
-pub(crate) static AZURE: CloudFixture = CloudFixture {
+pub(crate) static AZURE: CloudFixture = FIXTURE;
+
+/// The same, where whoever runs the commands may work on blobs and queues too.
+pub(crate) static AZURE_WITH_DATA: CloudFixture = CloudFixture {
+    seed: |stage| {
+        (FIXTURE.seed)(stage);
+        stage.sandbox().seed_azure_data_roles(SUBSCRIPTION).unwrap();
+    },
+    ..FIXTURE
+};
+
+const FIXTURE: CloudFixture = CloudFixture {
     name: "azure",
     sandbox: EmulatorKind::Azure,
     seed: |stage| {
@@ -111,7 +123,8 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     secrets: |hand| {
         let keys = hand.send("POST", &format!("{ACCOUNT}/listKeys"), Value::Null);
         let keys = list(&keys["keys"]).into_iter().map(|key| key["value"].as_str().unwrap().to_owned());
-        keys.chain(["eyJ".to_owned(), "client_secret=sandbox".to_owned()]).collect()
+        // Events in the queue begin like tokens.
+        keys.chain(["eyJhbGci".to_owned(), "client_secret=sandbox".to_owned()]).collect()
     },
     credentials: (
         &["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"],
@@ -126,7 +139,7 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     // Destroy: the look, which takes the content's list by token, the account's key and the list by key besides; the list
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.
-    proof: None,
+    proof: Some(&proof::PROOF),
     waves: [1, 13, 20],
 };
 

@@ -8,8 +8,9 @@ use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
 use super::sort_progress;
-use crate::clouds::AZURE;
 use crate::clouds::azure::hand::{ACCOUNT, SERVER, SUBSCRIPTION, TENANT};
+use crate::clouds::azure::proof::PROOF;
+use crate::clouds::{AZURE, AZURE_WITH_DATA};
 
 const EVENT_GRID: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/providers/Microsoft.EventGrid";
 
@@ -20,6 +21,7 @@ fn screen(name: &str, mut ran: Ran) {
     settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
     settings.add_filter(r"\d+\.\d s\b", "TIME");
     settings.add_filter(r"\d+ attempts", "ATTEMPTS");
+    settings.add_filter(r"(provision-verify/[a-z2-7]{12})-[0-9a-f]{16}", "$1-NUMBER");
     let text = format!("exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr);
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
@@ -125,4 +127,14 @@ fn subscription_that_is_not_seen_is_a_matter_of_credentials() {
     let stage = AZURE.planned();
     AZURE.change(&stage, &[(SUBSCRIPTION, "99999999-0000-0000-0000-000000000000")]);
     diagnostics("failed_no_such_subscription", AZURE.run(&stage, &["plan"]));
+}
+
+#[test]
+fn screens_of_a_proof() {
+    let stage = AZURE_WITH_DATA.applied();
+    screen("azure_verify", AZURE.run(&stage, &["verify"]));
+    (PROOF.no_events)(&stage.hand());
+    screen("azure_verify_with_failures", AZURE.run(&stage, &["verify", "--wait", "20"]));
+    let stage = AZURE.applied();
+    screen("azure_verify_without_roles", AZURE.run(&stage, &["verify"]));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use provision_core::probe::{PREFIX, Probes};
 use provision_sandbox::Sandbox;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::azurite::Azurite;
@@ -298,4 +299,65 @@ print([blob.name for blob in service.get_container_client('others').list_blobs()
 ";
     assert_eq!(python(&sandbox, &format!("{there}{left}")), ["[]", "['theirs']"]);
     assert!(!sandbox.faults().writes().iter().any(|operation| operation.starts_with("blob:")));
+}
+
+/// The same with what a proof sends: Azurite judges what the account's key signs, and answers browsers; the event of a probe that
+/// a run left is found in its queue and taken out of it, past a message of others.
+#[test]
+fn proof_on_azurite_signs_asks_and_takes_its_event() {
+    let sandbox = azure();
+    let desk = Desk::new(&sandbox, AZURE_PLAN);
+    let _ = desk.succeed(&["azure", "apply", "--yes"]);
+    let key = desk.succeed(&["azure", "output", "AZURE_STORAGE_KEY", "--reveal"]).trim().to_owned();
+    let azurite = match Azurite::start("acmewandb", &key) {
+        Ok(azurite) => azurite,
+        Err(missing) => return skip(&missing),
+    };
+    let mut account = look(&sandbox)["account"].take();
+    account["properties"]["primaryEndpoints"] = json!({"blob": azurite.endpoint(), "queue": azurite.queue_endpoint()});
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let what = What::Answer { status: 200, headers, body: account.to_string() };
+    let operation = "arm:storageAccounts.get".to_owned();
+    sandbox.faults().fault(Fault { operation, nth: Nth::Every, at: When::Before, what });
+    let probes = Probes::new(PREFIX, "wandb-prod");
+    let left = probes.another().key;
+    let there = format!(
+        "
+import base64
+from azure.storage.blob import CorsRule
+from azure.storage.queue import QueueServiceClient
+service = BlobServiceClient('{}', credential='{key}', api_version='2025-05-05')
+container = service.get_container_client('wandb-files')
+queue = QueueServiceClient('{}', credential='{key}', api_version='2025-05-05').get_queue_client('wandb-events')
+",
+        azurite.endpoint(),
+        azurite.queue_endpoint()
+    );
+    let event = json!({"topic": account["id"], "eventType": "Microsoft.Storage.BlobCreated",
+        "subject": format!("/blobServices/default/containers/wandb-files/blobs/{left}")});
+    let filled = format!(
+        "
+service.set_service_properties(cors=[CorsRule(['https://wandb.example.com'], ['GET', 'HEAD', 'PUT'], allowed_headers=['*'], exposed_headers=['*'], max_age_in_seconds=3000)])
+container.create_container()
+container.upload_blob('{left}', b'x', metadata={{'provisionprobe': '{}'}})
+container.upload_blob('theirs', b'x')
+queue.create_queue()
+queue.send_message('theirs <&>')
+queue.send_message(base64.b64encode(b'''{event}''').decode())
+",
+        probes.owner
+    );
+    let _ = python(&sandbox, &format!("{there}{filled}"));
+    let proven = desk.run(&["azure", "verify", "--wait", "1"]);
+    assert_eq!(proven.code, 2, "{}{}", proven.stdout, proven.stderr);
+    for told in
+        ["ok   browser access", "ok   signed upload and download", "no event came within 1 s", "1 of earlier runs"]
+    {
+        assert!(proven.stdout.contains(told), "{told}: {}{}", proven.stdout, proven.stderr);
+    }
+    let found = "
+print([blob.name for blob in container.list_blobs()])
+print([(message.content, message.dequeue_count) for message in queue.peek_messages(32)])
+";
+    assert_eq!(python(&sandbox, &format!("{there}{found}")), ["['theirs']", "[('theirs <&>', 1)]"]);
 }

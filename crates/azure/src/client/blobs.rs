@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use azure_core::http::Url;
+use azure_core::http::{Etag, Url};
 use azure_storage_blob::models::{
     BlobClientDeleteOptions, BlobContainerClientListBlobsOptions, BlobItem, DeleteSnapshotsOptionType,
-    ListBlobsIncludeItem,
+    ListBlobsIncludeItem, ListBlobsResponse,
 };
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 use futures::StreamExt as _;
@@ -85,34 +85,55 @@ impl Reader {
         uncommitted: bool,
         marker: Option<String>,
     ) -> Result<BlobPage, Error> {
-        let mut include = vec![ListBlobsIncludeItem::Snapshots, ListBlobsIncludeItem::Versions];
-        if uncommitted {
-            include.push(ListBlobsIncludeItem::UncommittedBlobs);
-        }
-        let text = format!("list the content of container `{}`", blobs.name);
-        let request = || async {
-            let options = BlobContainerClientListBlobsOptions {
-                include: Some(include.clone()),
-                marker: marker.clone(),
-                maxresults: Some(1000),
-                ..BlobContainerClientListBlobsOptions::default()
-            };
-            let pager = blobs.client.list_blobs(Some(options));
-            let page = match pager {
-                Ok(pager) => pager.into_pages().next().await,
-                Err(error) => Some(Err(error)),
-            };
-            let page = page.transpose().map_err(|error| from_blobs("read", &text, &error))?;
-            let page = page.filter(|page| is_list(page.body())).map(|page| page.into_model());
-            page.transpose().map_err(|error| from_blobs("read", &text, &error))?.ok_or_else(|| no_list(&text))
-        };
-        let page = retry::call(request).await?;
+        let uncommitted = uncommitted.then_some(ListBlobsIncludeItem::UncommittedBlobs);
+        let include = INCLUDED.into_iter().chain(uncommitted).collect();
+        let page = list_page(blobs, include, None, marker.clone()).await?;
         let next = page.next_marker.filter(|marker| !marker.is_empty());
         if next.is_some() && next == marker {
-            return Err(no_list(&text));
+            return Err(no_list(&listing(blobs)));
         }
         Ok(BlobPage { items: page.blob_items, next })
     }
+
+    /// The blobs and versions whose names begin so, with what they say of themselves; of one page, which is enough where there
+    /// are few <https://learn.microsoft.com/rest/api/storageservices/list-blobs>.
+    pub(crate) async fn list_blobs_below(&self, blobs: &BlobStore, beginning: &str) -> Result<Vec<BlobItem>, Error> {
+        let include = INCLUDED.into_iter().chain([ListBlobsIncludeItem::Metadata]).collect();
+        list_page(blobs, include, Some(beginning.to_owned()), None).await.map(|page| page.blob_items)
+    }
+}
+
+const INCLUDED: [ListBlobsIncludeItem; 2] = [ListBlobsIncludeItem::Snapshots, ListBlobsIncludeItem::Versions];
+
+fn listing(blobs: &BlobStore) -> String {
+    format!("list the content of container `{}`", blobs.name)
+}
+
+async fn list_page(
+    blobs: &BlobStore,
+    include: Vec<ListBlobsIncludeItem>,
+    prefix: Option<String>,
+    marker: Option<String>,
+) -> Result<ListBlobsResponse, Error> {
+    let text = listing(blobs);
+    let request = || async {
+        let options = BlobContainerClientListBlobsOptions {
+            include: Some(include.clone()),
+            prefix: prefix.clone(),
+            marker: marker.clone(),
+            maxresults: Some(1000),
+            ..BlobContainerClientListBlobsOptions::default()
+        };
+        let pager = blobs.client.list_blobs(Some(options));
+        let page = match pager {
+            Ok(pager) => pager.into_pages().next().await,
+            Err(error) => Some(Err(error)),
+        };
+        let page = page.transpose().map_err(|error| from_blobs("read", &text, &error))?;
+        let page = page.filter(|page| is_list(page.body())).map(|page| page.into_model());
+        page.transpose().map_err(|error| from_blobs("read", &text, &error))?.ok_or_else(|| no_list(&text))
+    };
+    retry::call(request).await
 }
 
 /// Whether a document is that of a list: the SDK reads any other one as a list of nothing.
@@ -131,27 +152,40 @@ impl Writer {
     /// whether it was there, and could go: a directory of a hierarchical namespace goes after what is in it
     /// (<https://github.com/Azure/azure-cli/issues/23062>).
     pub(crate) async fn delete_blob(&self, blobs: &BlobStore, item: &BlobItem) -> Result<bool, Error> {
-        let name = item.name.as_deref().unwrap_or_default();
-        let blob = blobs.client.blob_client(name);
-        let old = item.version_id.clone().filter(|_| item.is_current_version != Some(true));
-        let text = format!("delete blob `{name}` of container `{}`", blobs.name);
-        let request = || async {
-            // The service refuses the header of snapshots beside a version.
-            let snapshots = old.is_none().then_some(DeleteSnapshotsOptionType::Include);
-            let options = BlobClientDeleteOptions {
-                delete_snapshots: snapshots,
-                version_id: old.clone(),
-                ..BlobClientDeleteOptions::default()
-            };
-            let deleted = blob.delete(Some(options)).await.map(drop);
-            deleted.map_err(|error| from_blobs("delete", &text, &error))
+        delete(blobs, item, None).await
+    }
+
+    /// The same, unless it was written since it was listed
+    /// <https://learn.microsoft.com/rest/api/storageservices/specifying-conditional-headers-for-blob-service-operations>.
+    pub(crate) async fn delete_blob_as_listed(&self, blobs: &BlobStore, item: &BlobItem) -> Result<bool, Error> {
+        let etag = item.properties.as_ref().and_then(|properties| properties.etag.as_ref());
+        // Lists have it without its quotes.
+        let quoted = etag.map(|etag| Etag::from(format!("\"{}\"", etag.as_ref().trim_matches('"'))));
+        delete(blobs, item, quoted).await
+    }
+}
+
+async fn delete(blobs: &BlobStore, item: &BlobItem, etag: Option<Etag>) -> Result<bool, Error> {
+    let name = item.name.as_deref().unwrap_or_default();
+    let blob = blobs.client.blob_client(name);
+    let old = item.version_id.clone().filter(|_| item.is_current_version != Some(true));
+    let text = format!("delete blob `{name}` of container `{}`", blobs.name);
+    let request = || async {
+        // The service refuses the header of snapshots beside a version.
+        let snapshots = old.is_none().then_some(DeleteSnapshotsOptionType::Include);
+        let options = BlobClientDeleteOptions {
+            delete_snapshots: snapshots,
+            // A version is never written again.
+            if_match: etag.clone().filter(|_| old.is_none()),
+            version_id: old.clone(),
+            ..BlobClientDeleteOptions::default()
         };
-        match retry::call(request).await {
-            Err(error) if error.kind() == ErrorKind::NotFound || error.code() == Some("DirectoryIsNotEmpty") => {
-                Ok(false)
-            }
-            deleted => deleted.map(|()| true),
-        }
+        let deleted = blob.delete(Some(options)).await.map(drop);
+        deleted.map_err(|error| from_blobs("delete", &text, &error))
+    };
+    match retry::call(request).await {
+        Err(error) if error.kind() == ErrorKind::NotFound || error.code() == Some("DirectoryIsNotEmpty") => Ok(false),
+        deleted => deleted.map(|()| true),
     }
 }
 

@@ -174,6 +174,7 @@ pub(crate) struct NetworkRules {
 #[derive(Clone, Debug, Deserialize)]
 struct Endpoints {
     blob: Option<String>,
+    queue: Option<String>,
 }
 
 impl AccountProperties {
@@ -210,6 +211,11 @@ impl StorageAccount {
     /// Where its blobs are.
     pub(crate) fn blob_endpoint(&self) -> Option<Url> {
         Url::parse(self.properties.primary_endpoints.as_ref()?.blob.as_deref()?).ok()
+    }
+
+    /// Where its queues are.
+    pub(crate) fn queue_endpoint(&self) -> Option<Url> {
+        Url::parse(self.properties.primary_endpoints.as_ref()?.queue.as_deref()?).ok()
     }
 }
 
@@ -267,12 +273,19 @@ pub(crate) struct Queue {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct QueueProperties {
+    approximate_message_count: Option<u64>,
     #[serde(default, deserialize_with = "texts")]
     metadata: Option<Tags>,
 }
 
 impl Queue {
+    /// About how many messages there are, hidden ones too.
+    pub(crate) const fn messages(&self) -> Option<u64> {
+        self.properties.approximate_message_count
+    }
+
     /// Its metadata.
     pub(crate) const fn metadata(&self) -> Option<&Tags> {
         self.properties.metadata.as_ref()

@@ -12,7 +12,7 @@ pub(crate) fn operation(method: Method, url: &Url) -> String {
         Some(_) => return "Microsoft.Resources/subscriptions/providers/read".to_owned(),
         None if segments.first() == Some(&"subscriptions") => ("Microsoft.Resources", &segments[..]),
         None if segments.last() == Some(&"token") => return "oauth2/token".to_owned(),
-        None => return blob_operation(method, url),
+        None => return data_operation(method, url),
     };
     let types: Vec<&str> = rest.iter().step_by(2).copied().collect();
     let verb = match method {
@@ -29,6 +29,22 @@ pub(crate) fn operation(method: Method, url: &Url) -> String {
         _ => types,
     };
     format!("{namespace}/{}/{verb}", types.join("/"))
+}
+
+fn data_operation(method: Method, url: &Url) -> String {
+    let has = |field: &str| url.query_pairs().any(|(name, _)| name == field);
+    if has("numofmessages") || has("popreceipt") {
+        let verb = match method {
+            Method::Get if has("peekonly") => "read",
+            Method::Put => "write",
+            _ => "process/action",
+        };
+        return format!("Microsoft.Storage/storageAccounts/queueServices/queues/messages/{verb}");
+    }
+    match url.query().is_some_and(|query| query.contains("comp=userdelegationkey")) {
+        true => "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action".to_owned(),
+        false => blob_operation(method, url),
+    }
 }
 
 fn blob_operation(method: Method, url: &Url) -> String {
@@ -81,6 +97,21 @@ mod tests {
                 "Microsoft.Storage/checkNameAvailability/read",
             ),
             (Method::Post, "https://login.example/t/oauth2/v2.0/token".to_owned(), "oauth2/token"),
+            (
+                Method::Delete,
+                "https://a.queue.core.windows.net/q/messages/m?popreceipt=r".to_owned(),
+                "Microsoft.Storage/storageAccounts/queueServices/queues/messages/process/action",
+            ),
+            (
+                Method::Get,
+                "https://a.queue.core.windows.net/q/messages?numofmessages=32&peekonly=true".to_owned(),
+                "Microsoft.Storage/storageAccounts/queueServices/queues/messages/read",
+            ),
+            (
+                Method::Post,
+                "https://a.blob.core.windows.net/?restype=service&comp=userdelegationkey".to_owned(),
+                "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+            ),
             (
                 Method::Get,
                 "https://a.blob.core.windows.net/c?restype=container&comp=list".to_owned(),

@@ -57,7 +57,8 @@ pub(crate) fn in_words(settings: &Settings, facet: CorsFacet, value: &Value) -> 
     }
 }
 
-fn desired_rule(settings: &Settings) -> CorsRule {
+/// The rule that the plan file asks for.
+pub(crate) fn desired_rule(settings: &Settings) -> CorsRule {
     settings.azure.cors.rule(&settings.deployment.host, "*")
 }
 

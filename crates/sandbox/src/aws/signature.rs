@@ -173,7 +173,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc2104#section-2>
-fn hmac(key: &[u8], text: &str) -> [u8; 32] {
+pub(crate) fn hmac(key: &[u8], text: &str) -> [u8; 32] {
     let mut block = [0_u8; 64];
     if key.len() > block.len() {
         block[..32].copy_from_slice(&Sha256::digest(key));

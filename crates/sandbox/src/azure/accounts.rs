@@ -16,7 +16,7 @@ use crate::azure::resource_groups::{self, same_location};
 use crate::azure::resource_manager::not_served;
 use crate::azure::target::{Kind, Shape, Target};
 use crate::azure::wire::IN_PROGRESS;
-use crate::azure::{account_properties, guid, names, operations, properties, resources, system_topics};
+use crate::azure::{account_properties, guid, names, operations, properties, resources, signatures, system_topics};
 use crate::state::Transaction;
 
 /// How long it usually takes until an account is ready, in milliseconds.
@@ -170,6 +170,16 @@ impl Account {
         }
         body["properties"] = Value::Object(properties);
         body
+    }
+
+    /// Its two keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.value.as_str())
+    }
+
+    /// A text signed with the first of them.
+    pub(super) fn sign(&self, text: &str) -> Option<String> {
+        signatures::sign(&self.keys[0].value, text)
     }
 
     fn listed_keys(&self) -> Value {

@@ -15,7 +15,7 @@ use crate::state::Transaction;
 
 /// A role, and what it permits on data, in the letters of a shared access signature
 /// <https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-permissions>; `s` is for the
-/// settings of a service.
+/// settings of a service, `k` for a user's key.
 struct Role {
     id: &'static str,
     name: &'static str,
@@ -28,19 +28,20 @@ const fn role(id: &'static str, name: &'static str, blob: &'static str, queue: &
 }
 
 /// Built-in roles <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles>.
-const ROLES: [Role; 13] = [
-    role("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner", "s", "s"),
-    role("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor", "s", "s"),
+const ROLES: [Role; 14] = [
+    role("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner", "sk", "s"),
+    role("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor", "sk", "s"),
     role("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader", "", ""),
     role("18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", "User Access Administrator", "", ""),
-    role("17d1049b-9a84-46fb-8f53-869881c3d3ab", "Storage Account Contributor", "s", "s"),
-    role("b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "Storage Blob Data Owner", "rlwcdx", ""),
-    role("ba92f5b4-2d11-453d-a403-e96b0029c9fe", "Storage Blob Data Contributor", "rlwcdx", ""),
-    role("2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", "Storage Blob Data Reader", "rl", ""),
+    role("17d1049b-9a84-46fb-8f53-869881c3d3ab", "Storage Account Contributor", "sk", "s"),
+    role("b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "Storage Blob Data Owner", "rlwcdxk", ""),
+    role("ba92f5b4-2d11-453d-a403-e96b0029c9fe", "Storage Blob Data Contributor", "rlwcdxk", ""),
+    role("2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", "Storage Blob Data Reader", "rlk", ""),
     role("974c5e8b-45b9-4653-ba55-5f855dd0fb88", "Storage Queue Data Contributor", "", "rlwcdaup"),
     role("19e7f393-937e-4f77-808e-94535e297925", "Storage Queue Data Reader", "", "rl"),
     role("8a0f0c08-91a1-4084-bc3d-661d67233fed", "Storage Queue Data Message Processor", "", "rp"),
     role("c6a89b2d-59bc-44d0-9896-0f6e12d7b80a", "Storage Queue Data Message Sender", "", "a"),
+    role("db58b8e5-c6ad-4a2a-8342-4190687cbf4a", "Storage Blob Delegator", "k", ""),
     role("1e241071-0855-49ea-94dc-649edcd759de", "EventGrid Contributor", "", ""),
 ];
 
@@ -85,6 +86,31 @@ pub(super) fn seed(state: &mut Transaction<'_>, id: &str, seen_from_ms: u64) -> 
         return Ok(());
     }
     state.put(&principal_key(id), &Principal { seen_from_ms })
+}
+
+/// Give a principal the roles for blobs and queues in a subscription, as somebody did long ago.
+pub(super) fn seed_data_roles(state: &mut Transaction<'_>, subscription: &str, principal: &str) -> Result<(), Error> {
+    let scope = format!("/subscriptions/{subscription}");
+    let wanted = ROLES
+        .iter()
+        .filter(|role| ["Storage Blob Data Contributor", "Storage Queue Data Contributor"].contains(&role.name));
+    for role in wanted {
+        // Nobody else's name has the role's in it.
+        let name = role.id.to_owned();
+        let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}");
+        let properties = Properties {
+            role_definition_id: format!("{scope}/providers/Microsoft.Authorization/roleDefinitions/{}", role.id),
+            principal_id: principal.to_owned(),
+            principal_type: Some("ServicePrincipal".to_owned()),
+            description: None,
+            condition: None,
+            condition_version: None,
+            delegated_managed_identity_resource_id: None,
+        };
+        let assignment = Assignment { id, name, scope: scope.clone(), properties, created_ms: 0, effective_ms: 0 };
+        resources::put(state, &assignment.id.clone(), &assignment)?;
+    }
+    Ok(())
 }
 
 /// Whether a principal may do something to the data at a resource, by a role there or above.

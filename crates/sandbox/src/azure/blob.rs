@@ -13,16 +13,18 @@ use crate::azure::containers::PublicAccess;
 use crate::azure::cors;
 use crate::azure::data_access::{self, Need, Place};
 use crate::azure::refusal::{Refusal, Served};
+use crate::azure::rights::USER_KEY;
 use crate::azure::{accounts, containers};
 use crate::state::Transaction;
 
 pub(super) use stored::{Blob, remove_all};
 
 /// The operations that are served, with the permission that each needs, in the letter of a shared access signature.
-const OPERATIONS: [(&str, char); 21] = [
+const OPERATIONS: [(&str, char); 22] = [
     ("ListContainers", 'l'),
     ("GetBlobServiceProperties", 's'),
     ("SetBlobServiceProperties", 's'),
+    ("GetUserDelegationKey", USER_KEY),
     ("CreateContainer", 'c'),
     ("DeleteContainer", 'd'),
     ("GetContainerProperties", 'r'),
@@ -91,9 +93,9 @@ const FIELDS: [&str; 13] = [
 ];
 
 /// Fields of a shared access signature <https://learn.microsoft.com/rest/api/storageservices/create-service-sas>.
-pub(super) const SIGNATURE_FIELDS: [&str; 24] = [
+pub(super) const SIGNATURE_FIELDS: [&str; 28] = [
     "sv", "ss", "srt", "sp", "st", "se", "sr", "sip", "spr", "sig", "si", "skoid", "sktid", "skt", "ske", "sks", "skv",
-    "saoid", "suoid", "scid", "rscc", "rscd", "rsce", "rsct",
+    "saoid", "suoid", "scid", "rscc", "rscd", "rsce", "rscl", "rsct", "ses", "skdutid", "sduoid",
 ];
 
 pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) -> Served {
@@ -114,6 +116,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
     match name {
         "ListContainers" => service::list(state, call, &account),
         "GetBlobServiceProperties" => service::get(state, &account),
+        "GetUserDelegationKey" => service::user_key(call, &account),
         "SetBlobServiceProperties" => service::set(state, call, &account),
         "CreateContainer" => container::create(state, call, &account, &place.container),
         "DeleteContainer" => container::delete(state, call, &account, &place.container),

@@ -33,6 +33,8 @@ pub(super) struct Call<'a> {
     pub(super) request: &'a Request<Bytes>,
     query: BTreeMap<String, String>,
     pub(super) now_ms: u64,
+    /// The time by which signatures expire.
+    pub(super) signing_ms: u64,
     pub(super) addresses: Addresses,
     faults: &'a FaultLayer,
     pub(super) identities: &'a Identities,
@@ -42,7 +44,8 @@ impl<'a> Call<'a> {
     pub(super) fn new(request: &'a Request<Bytes>, addresses: Addresses, now_ms: u64, world: &'a World) -> Self {
         let query = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
         let query = query.map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned())).collect();
-        Self { request, query, now_ms, addresses, faults: &world.faults, identities: &world.identities }
+        let signing_ms = world.clock.signing_ms();
+        Self { request, query, now_ms, signing_ms, addresses, faults: &world.faults, identities: &world.identities }
     }
 
     pub(super) fn method(&self) -> &Method {

@@ -68,6 +68,10 @@ pub(super) fn preflight(state: &Transaction<'_>, call: &Call<'_>, account: &str)
         let message = "A required CORS header is not present.";
         return Err(Refusal::bad_request("InvalidHeaderValue", message));
     };
+    // The firewall asks for no signature either.
+    if accounts::named(state, account)?.is_some_and(|account| !account.is_reachable()) {
+        return Err(Refusal::unreachable());
+    }
     let headers = call.header("access-control-request-headers").unwrap_or_default();
     let rules = rules(state, call, account)?;
     let wanted: Vec<&str> = headers.split(',').map(str::trim).filter(|header| !header.is_empty()).collect();

@@ -4,8 +4,9 @@
 use percent_encoding::percent_decode_str;
 
 use crate::azure::accounts::{self, Account};
-use crate::azure::call::{Call, milliseconds};
+use crate::azure::call::Call;
 use crate::azure::refusal::Refusal;
+use crate::azure::signatures::{self, unauthenticated};
 use crate::azure::{authorization, login, rights};
 use crate::state::Transaction;
 
@@ -43,10 +44,11 @@ pub(super) struct Need {
 pub(super) fn permit(state: &Transaction<'_>, call: &Call<'_>, place: &Place, need: Need) -> Result<Account, Refusal> {
     let account = reached(state, call, &place.account)?;
     match call.header("authorization").map(|value| value.split_once(' ').unwrap_or((value, ""))) {
-        Some(("SharedKey" | "SharedKeyLite", signed)) => shared_key(call, &account, signed)?,
+        Some(("SharedKey", signed)) => shared_key(call, &account, signed)?,
+        Some(("SharedKeyLite", _)) => return Err(Refusal::not_served("SharedKeyLite")),
         Some(("Bearer", _)) => token(state, call, &account, place, need)?,
-        Some((scheme, _)) => return Err(unauthenticated(&format!("the scheme {scheme} is not known"))),
-        None if call.field("sig").is_some() => signature(call, &account, need)?,
+        Some((scheme, _)) => return Err(unauthenticated(&format!("The scheme {scheme} is not known."))),
+        None if call.field("sig").is_some() => signature(state, call, &account, place, need)?,
         None if need.public => {}
         None => {
             let message = "Server failed to authenticate the request. Please refer to the information in the \
@@ -68,25 +70,17 @@ fn reached(state: &Transaction<'_>, call: &Call<'_>, name: &str) -> Result<Accou
         return Err(Refusal::conflict("AccountBeingCreated", message));
     }
     if !account.is_reachable() {
-        return Err(Refusal::new(
-            403,
-            "AuthorizationFailure",
-            "This request is not authorized to perform this operation.",
-        ));
+        return Err(Refusal::unreachable());
     }
     Ok(account)
 }
 
-/// <https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key>
 fn shared_key(call: &Call<'_>, account: &Account, signed: &str) -> Result<(), Refusal> {
-    let named = signed.split_once(':').is_some_and(|(name, signature)| name == account.name && !signature.is_empty());
-    if !named || call.header("x-ms-date").or(call.header("date")).is_none() {
-        return Err(unauthenticated("the Authorization header names another account, or the request has no date"));
-    }
     if call.header("x-ms-version").is_none() {
         let message = "An HTTP header that's mandatory for this request is not specified: x-ms-version.";
         return Err(Refusal::bad_request("MissingRequiredHeader", message));
     }
+    signatures::shared_key(call, account, signed)?;
     keys_allowed(account)
 }
 
@@ -108,24 +102,32 @@ fn token(
     need: Need,
 ) -> Result<(), Refusal> {
     if call.header("x-ms-version").is_none_or(|version| version < "2017-11-09") {
-        return Err(unauthenticated("a token needs x-ms-version 2017-11-09 or later"));
+        return Err(unauthenticated("A token needs x-ms-version 2017-11-09 or later."));
     }
-    let (service, collection) = if need.queue {
-        ("queue", "queueServices/default/queues")
-    } else {
-        ("blob", "blobServices/default/containers")
-    };
-    let own = format!("https://{}.{service}.core.windows.net", account.name);
-    let claims = login::claims(call, &["https://storage.azure.com", &own])?;
+    let service = if need.queue { "queue" } else { "blob" };
+    let claims = login::claims(call, &login::of_storage(&account.name, service))?;
+    permitted(state, call, account, place, need, &claims.oid)
+}
+
+/// By a role.
+fn permitted(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    account: &Account,
+    place: &Place,
+    need: Need,
+    principal: &str,
+) -> Result<(), Refusal> {
+    let collection = if need.queue { "queueServices/default/queues" } else { "blobServices/default/containers" };
     let id = if place.container.is_empty() {
         account.id.clone()
     } else {
         format!("{}/{collection}/{}", account.id, place.container)
     };
-    let by_role = rights::permits_data(call, &claims.oid, need.queue, need.permission, &id);
+    let by_role = rights::permits_data(call, principal, need.queue, need.permission, &id);
     let permitted = match by_role {
         Some(permitted) => permitted,
-        None => authorization::permits(state, call, &claims.oid, &id, need.queue, need.permission)?,
+        None => authorization::permits(state, call, principal, &id, need.queue, need.permission)?,
     };
     if permitted {
         return Ok(());
@@ -134,30 +136,17 @@ fn token(
     Err(Refusal::new(403, "AuthorizationPermissionMismatch", message))
 }
 
-/// <https://learn.microsoft.com/rest/api/storageservices/create-service-sas>
-fn signature(call: &Call<'_>, account: &Account, need: Need) -> Result<(), Refusal> {
-    // Signed with a key of a user's instead of the account's.
-    if call.field("skoid").is_none() {
-        keys_allowed(account)?;
+/// What a user signed, the user must be permitted besides
+/// <https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas#assign-permissions-with-azure-rbac>.
+fn signature(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    account: &Account,
+    place: &Place,
+    need: Need,
+) -> Result<(), Refusal> {
+    match signatures::address(call, account, place, need)? {
+        Some(user) => permitted(state, call, account, place, need, &user),
+        None => keys_allowed(account),
     }
-    let expires =
-        call.field("se").and_then(|date| milliseconds(date).or_else(|| milliseconds(&format!("{date}T00:00:00Z"))));
-    if expires.is_none_or(|expires| expires <= call.now_ms) {
-        return Err(unauthenticated("the signature has expired"));
-    }
-    // A new blob may be created by one that may only create.
-    let creates = need.permission == 'w' && call.field("sp").unwrap_or_default().contains('c');
-    if creates || call.field("sp").unwrap_or_default().contains(need.permission) {
-        return Ok(());
-    }
-    let message = "This request is not authorized to perform this operation using this permission.";
-    Err(Refusal::new(403, "AuthorizationPermissionMismatch", message))
-}
-
-fn unauthenticated(reason: &str) -> Refusal {
-    let message = format!(
-        "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly \
-         including the signature: {reason}."
-    );
-    Refusal::new(403, "AuthenticationFailed", message)
 }

@@ -34,7 +34,7 @@ pub(super) struct Claims {
     /// The principal.
     pub(super) oid: String,
     appid: String,
-    tid: String,
+    pub(super) tid: String,
 }
 
 pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) -> Served {
@@ -52,9 +52,15 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
     }
 }
 
+/// Whom a token for a service of an account is for
+/// <https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory>.
+pub(super) fn of_storage(account: &str, service: &str) -> [String; 2] {
+    ["https://storage.azure.com".to_owned(), format!("https://{account}.{service}.core.windows.net")]
+}
+
 /// The claims of a request's token, if it is one for an audience
 /// <https://learn.microsoft.com/rest/api/azure/#create-the-request>.
-pub(super) fn claims(call: &Call<'_>, audiences: &[&str]) -> Result<Claims, Refusal> {
+pub(super) fn claims(call: &Call<'_>, audiences: &[impl AsRef<str>]) -> Result<Claims, Refusal> {
     let refused = |code: &str, message: &str| {
         let header = format!(
             "Bearer authorization_uri=\"https://{}\", error=\"invalid_token\"",
@@ -72,7 +78,7 @@ pub(super) fn claims(call: &Call<'_>, audiences: &[&str]) -> Result<Claims, Refu
     let Some(claims) = claims else {
         return Err(refused("InvalidAuthenticationToken", "The access token is invalid."));
     };
-    if !audiences.contains(&claims.aud.trim_end_matches('/')) {
+    if !audiences.iter().any(|audience| audience.as_ref() == claims.aud.trim_end_matches('/')) {
         let message = format!("The access token has been obtained for wrong audience or resource '{}'.", claims.aud);
         return Err(refused("InvalidAuthenticationTokenAudience", &message));
     }

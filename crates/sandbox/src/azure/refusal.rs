@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Response};
 
 use crate::Error;
 use crate::azure::call::timestamp;
-use crate::azure::wire::{AzureWire, REQUEST};
+use crate::azure::wire::{AzureWire, REQUEST, unauthenticated};
 use crate::emulator::Wire as _;
 
 /// What a handler gives.
@@ -18,11 +18,13 @@ pub(super) struct Refusal {
     pub(super) code: String,
     message: String,
     header: Option<(&'static str, String)>,
+    /// What is told of a signature, beside the message.
+    detail: String,
 }
 
 impl Refusal {
     pub(super) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), header: None }
+        Self { status, code: code.to_owned(), message: message.into(), header: None, detail: String::new() }
     }
 
     pub(super) fn bad_request(code: &str, message: impl Into<String>) -> Self {
@@ -42,9 +44,20 @@ impl Refusal {
         Self::new(status, code, format!("{message}\nRequestId:{REQUEST}\nTime:{}", timestamp(now_ms)))
     }
 
+    /// What an account's firewall says.
+    pub(super) fn unreachable() -> Self {
+        Self::new(403, "AuthorizationFailure", "This request is not authorized to perform this operation.")
+    }
+
     /// What the sandbox has not got.
     pub(super) fn not_served(what: &str) -> Self {
         Self::new(501, "NotImplemented", format!("the sandbox does not serve {what}"))
+    }
+
+    /// With what is told of a signature.
+    pub(super) fn with_detail(mut self, detail: &str) -> Self {
+        detail.clone_into(&mut self.detail);
+        self
     }
 
     /// With one header more.
@@ -55,7 +68,10 @@ impl Refusal {
 
     /// The answer in the form of an operation's protocol.
     pub(super) fn phrased(&self, wire: AzureWire, operation: &str) -> Response<Bytes> {
-        let mut response = wire.error(operation, self.status, &self.code, &self.message);
+        let mut response = match self.detail.as_str() {
+            "" => wire.error(operation, self.status, &self.code, &self.message),
+            detail => unauthenticated(self.status, &self.code, &self.message, detail),
+        };
         if let Some((name, value)) = &self.header
             && let Ok(value) = HeaderValue::from_str(value)
         {

@@ -15,6 +15,9 @@ use crate::sandbox::EmulatorKind;
 /// The application of the identity that a role was attached to, and its principal.
 pub(super) const CLIENT: &str = "5a4db0c5-0000-4000-8000-0000000000dd";
 
+/// The letter for asking for a user's key, which no signature has.
+pub(super) const USER_KEY: char = 'k';
+
 /// A custom role <https://learn.microsoft.com/azure/role-based-access-control/role-definitions#role-definition>.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
@@ -124,9 +127,11 @@ fn destination(call: &Call<'_>) -> Option<String> {
 pub(super) fn permits_data(call: &Call<'_>, principal: &str, queue: bool, permission: char, id: &str) -> Option<bool> {
     let document = of_principal(call.identities, principal)?;
     let role: Role = serde_json::from_str(&document).ok()?;
+    // A user's key is given by a right of Resource Manager's own.
+    let data = permission != USER_KEY;
     let action = data_action(queue, permission);
     call.identities.ask(&format!("{action} {id}"));
-    Some(role.permits(&action, id, true))
+    Some(role.permits(&action, id, data))
 }
 
 /// What a request is called among the actions
@@ -181,6 +186,9 @@ fn data_action(queue: bool, permission: char) -> String {
     match (queue, permission) {
         (false, 'r' | 'l') => format!("{blobs}/read"),
         (false, 'd') => format!("{blobs}/delete"),
+        (false, USER_KEY) => {
+            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action".to_owned()
+        }
         (false, 'x') => format!("{blobs}/deleteBlobVersion/action"),
         (false, _) => format!("{blobs}/write"),
         (true, 'r' | 'l') => format!("{messages}/read"),

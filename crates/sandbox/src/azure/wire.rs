@@ -253,6 +253,19 @@ fn storage_error(operation: &str, status: u16, code: &str, message: &str) -> Res
     answer(status, &[("content-type", "application/xml"), ("x-ms-error-code", code)], body)
 }
 
+/// The same of a signature, with what is told of it
+/// <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>.
+pub(super) fn unauthenticated(status: u16, code: &str, message: &str, detail: &str) -> Response<Bytes> {
+    let escape = |text: &str| quick_xml::escape::escape(text).into_owned();
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{}\nRequestId:{REQUEST}</Message>\
+         <AuthenticationErrorDetail>{}</AuthenticationErrorDetail></Error>",
+        escape(message),
+        escape(detail)
+    );
+    answer(status, &[("content-type", "application/xml"), ("x-ms-error-code", code)], body)
+}
+
 /// The id of every request: nobody can look one up.
 pub(super) const REQUEST: &str = "5a4db0c5-0000-4000-8000-5a4db0c5a4db";
 

@@ -1,5 +1,6 @@
 //! What a hand does in Azure: edits of ours, things of others, and what is whose.
 
+use provision_sandbox::azure::CLIENT;
 use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
@@ -94,7 +95,8 @@ pub(crate) fn assignments(hand: &Hand) -> Vec<Value> {
 }
 
 pub(crate) fn is_of_server(assignment: &Value) -> bool {
-    assignment["properties"]["principalId"].as_str() != Some(&SERVER.replace('1', "3"))
+    let principal = assignment["properties"]["principalId"].as_str().unwrap_or_default();
+    principal != SERVER.replace('1', "3") && principal != CLIENT
 }
 
 pub(crate) fn delete_assignments(hand: &Hand) {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::hand::{ACCOUNT, GROUP, SUBSCRIPTION, list};
+use super::proof::{keep_versions, put_message};
 use crate::rights::{Dispensable, Rights};
 use crate::sweep::clouds::{self as sweep, Scenario};
 
@@ -27,6 +28,7 @@ pub(super) const RIGHTS: Rights = Rights {
         ("apply", &MAKE_AGAIN_ON_TOPIC),
         ("destroy", &OFF_TOPIC),
         ("destroy", &DELETE_VERSIONS),
+        ("verify", &BESIDE_OTHERS),
     ],
     dispensable: &[
         Dispensable {
@@ -41,7 +43,7 @@ pub(super) const RIGHTS: Rights = Rights {
         },
         Dispensable {
             right: "Microsoft.EventGrid/systemTopics/read",
-            commands: &["plan", "apply", "drift"],
+            commands: &["plan", "apply", "drift", "verify"],
             why: "what is on the account itself is seen without",
         },
         Dispensable {
@@ -49,11 +51,16 @@ pub(super) const RIGHTS: Rights = Rights {
             commands: ALL,
             why: "a lock is told by the deletion that it forbids",
         },
+        Dispensable {
+            right: "Microsoft.Storage/storageAccounts/queueServices/queues/messages/write",
+            commands: &["verify"],
+            why: "a message of others that is not given back comes back by itself after seconds",
+        },
     ],
 };
 
 /// Every command.
-const ALL: &[&str] = &["plan", "apply", "drift", "destroy"];
+const ALL: &[&str] = &["plan", "apply", "drift", "destroy", "verify"];
 
 /// Event Grid was never used in the subscription.
 const UNREGISTERED: Scenario = Scenario {
@@ -97,6 +104,17 @@ const OFF_TOPIC: Scenario = Scenario {
         cloud.apply(stage);
     },
     ..sweep::DESTROY
+};
+
+/// A message of others is in the queue, and blobs have earlier versions.
+const BESIDE_OTHERS: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        cloud.apply(stage);
+        put_message(&stage.hand(), "theirs");
+        keep_versions(&stage.hand());
+    },
+    arguments: &["verify", "--strict"],
+    ..sweep::DRIFT
 };
 
 /// Blobs have earlier versions.

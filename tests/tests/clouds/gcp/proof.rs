@@ -18,7 +18,7 @@ pub(crate) static PROOF: Proof = Proof {
     put_messages,
     messages: |hand| pulled(hand).iter().filter_map(foreign).collect(),
     // The hand's own look is the first.
-    seen: "delivered once",
+    seen: &["delivered once"],
     left,
     put_alike,
 };

@@ -6,11 +6,12 @@ use serde::Deserialize;
 
 use crate::azure::accounts::Account;
 use crate::azure::blob_services::{self, Retention};
-use crate::azure::call::{Call, empty, http_date, xml};
+use crate::azure::call::{Call, empty, http_date, milliseconds, timestamp, xml};
 use crate::azure::containers::{self, Container};
 use crate::azure::cors::{self, Rule};
-use crate::azure::leases;
 use crate::azure::refusal::{Refusal, Served};
+use crate::azure::signatures::{self, UserKey, unauthenticated};
+use crate::azure::{leases, login};
 use crate::state::Transaction;
 
 /// Most entries of a page.
@@ -50,6 +51,49 @@ struct CorsRule {
 struct RetentionPolicy {
     enabled: bool,
     days: Option<u32>,
+}
+
+/// From when to when a key is to be good.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct KeyInfo {
+    #[serde(default)]
+    start: String,
+    expiry: String,
+}
+
+/// How long a user's key is good at most, in milliseconds.
+const LONGEST_KEY_MS: u64 = 7 * 24 * 3_600_000;
+
+/// A key for whoever a token was given to <https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key>.
+pub(super) fn user_key(call: &Call<'_>, account: &Account) -> Served {
+    let claims = login::claims(call, &login::of_storage(&account.name, "blob"))
+        .map_err(|_| unauthenticated("Only authentication scheme Bearer is supported"))?;
+    let body = std::str::from_utf8(call.request.body()).unwrap_or_default();
+    let wanted: KeyInfo = quick_xml::de::from_str(body.trim_start_matches('\u{feff}'))
+        .map_err(|error| Refusal::bad_request("InvalidXmlDocument", format!("XML specified is not valid: {error}.")))?;
+    let expiry = milliseconds(&wanted.expiry).filter(|expiry| *expiry > call.signing_ms);
+    if expiry.is_none_or(|expiry| expiry > call.signing_ms + LONGEST_KEY_MS) {
+        let message = "The value for one of the XML nodes is not in the correct format: Expiry.";
+        return Err(Refusal::bad_request("InvalidXmlNodeValue", message));
+    }
+    let start = if wanted.start.is_empty() { timestamp(call.signing_ms) } else { wanted.start };
+    let version = call.header("x-ms-version").unwrap_or_default().to_owned();
+    let (service, expiry) = ("b".to_owned(), wanted.expiry);
+    let key = UserKey { user: claims.oid, tenant: claims.tid, start, expiry, service, version };
+    let UserKey { user, tenant, start, expiry, service, version } = &key;
+    let value = signatures::user_key(account, &key);
+    Ok(xml(
+        200,
+        &format!(
+            "<UserDelegationKey><SignedOid>{user}</SignedOid><SignedTid>{tenant}</SignedTid><SignedStart>{}</SignedStart>\
+             <SignedExpiry>{}</SignedExpiry><SignedService>{service}</SignedService><SignedVersion>{}</SignedVersion>\
+             <Value>{value}</Value></UserDelegationKey>",
+            escape(start.as_str()),
+            escape(expiry.as_str()),
+            escape(version.as_str())
+        ),
+    ))
 }
 
 pub(super) fn list(state: &Transaction<'_>, call: &Call<'_>, account: &Account) -> Served {

@@ -203,7 +203,11 @@ fn visible(
     };
     let found: Vec<(String, Message)> = state.scan(&prefix(account, queue))?;
     let seen = |message: &Message| message.visible_ms <= call.now_ms && call.now_ms < message.expires_ms;
-    Ok(found.into_iter().filter(|(_, message)| seen(message)).take(most).collect())
+    let mut found: Vec<_> = found.into_iter().filter(|(_, message)| seen(message)).collect();
+    // One that was put back comes after those that waited, as Azurite has it.
+    found.sort_by_key(|(_, message)| message.visible_ms);
+    found.truncate(most);
+    Ok(found)
 }
 
 /// 0 seconds to 7 days <https://learn.microsoft.com/rest/api/storageservices/get-messages#uri-parameters>.

@@ -1,0 +1,202 @@
+//! A proof beside other readers of the queue, and with whichever keys and rights there are.
+
+use provision_sandbox::fault::{Nth, What, When};
+use provision_tests::stage::{Hand, Stage};
+use serde_json::{Value, json};
+
+use crate::clouds::azure::hand::patch;
+use crate::clouds::azure::proof::{PROOF, Seen, keep_versions, messages, put_message, shown};
+use crate::clouds::{AZURE, AZURE_WITH_DATA, fault};
+
+/// The hop of the event in a proof that ends with a code.
+fn event(stage: &Stage, code: i32, arguments: &[&str]) -> Value {
+    let printed = AZURE.ends(stage, code, &[&["verify", "--json", "--wait", "20"], arguments].concat());
+    let line = printed.lines().find(|line| line.contains("\"type\":\"hop_done\"") && line.contains("\"id\":\"event\""));
+    line.map_or(Value::Null, |line| serde_json::from_str(line).unwrap())
+}
+
+fn left(stage: &Stage) -> Vec<String> {
+    (PROOF.left)(&stage.hand())
+}
+
+fn uploads(stage: &Stage) -> usize {
+    stage.faults().begun("blob:PutBlob")
+}
+
+/// The server's identity is not named: it has the account's key, and so has the proof. No role for data is needed.
+fn without_access() -> Stage {
+    let stage = AZURE.planned();
+    let (plan, _) = AZURE.plans.whole.split_once("[azure.access]").unwrap();
+    stage.write("provision.toml", plan);
+    AZURE.apply(&stage);
+    stage
+}
+
+fn addresses(stage: &Stage) -> Vec<String> {
+    let calls = stage.calls();
+    let signed = calls.iter().filter(|call| call.path.contains("&sig="));
+    signed.map(|call| call.path.clone()).collect()
+}
+
+#[test]
+fn account_s_key_signs_where_the_server_has_it() {
+    let stage = without_access();
+    AZURE.succeed(&stage, &["verify", "--strict"]);
+    let signed = addresses(&stage);
+    assert!(signed.len() == 2 && signed.iter().all(|path| !path.contains("skoid")), "{signed:?}");
+    assert_eq!(left(&stage), Vec::<String>::new());
+}
+
+/// A user's key signs where the server has an identity, and where keys are not taken.
+#[test]
+fn user_s_key_signs_where_the_server_has_an_identity_or_keys_are_off() {
+    let stage = AZURE_WITH_DATA.applied();
+    AZURE.succeed(&stage, &["verify", "--strict"]);
+    let signed = addresses(&stage);
+    assert!(signed.len() == 2 && signed.iter().all(|path| path.contains("skoid")), "{signed:?}");
+    let stage = without_access();
+    stage.sandbox().seed_azure_data_roles("00000000-0000-0000-0000-000000000000").unwrap();
+    patch(&stage.hand(), json!({"properties": {"allowSharedKeyAccess": false}}));
+    stage.faults().clear();
+    // That they are off is not what the plan file asks for, and all the rest works.
+    let printed = AZURE.ends(&stage, 2, &["verify"]);
+    assert!(printed.contains("1 hop failed") && printed.contains("ok   event of the upload"), "{printed}");
+    assert!(addresses(&stage).iter().all(|path| path.contains("skoid")) && uploads(&stage) == 1);
+    assert_eq!(left(&stage), Vec::<String>::new());
+}
+
+#[test]
+fn wrong_key_is_told_and_nothing_is_uploaded() {
+    let stage = without_access();
+    let keys = json!({"keys": [{"keyName": "key1", "value": "d3Jvbmc=", "permissions": "FULL"}]});
+    let what = What::Answer { status: 200, headers: Vec::new(), body: keys.to_string() };
+    fault(&stage, "arm:storageAccounts.listKeys", Nth::Every, what);
+    let printed = AZURE.ends(&stage, 2, &["verify"]);
+    assert!(printed.contains("FAIL event of the upload") && printed.contains("keys were renewed"), "{printed}");
+    assert!(!printed.contains("d3Jvbmc") && uploads(&stage) == 0, "{printed}");
+}
+
+/// An owner of the subscription has no rights on data.
+#[test]
+fn missing_role_is_named_and_nothing_is_written() {
+    let stage = AZURE.applied();
+    let printed = AZURE.ends(&stage, 0, &["verify"]);
+    for named in [
+        "Storage Blob Data Contributor",
+        "containers/blobs/read`",
+        "Storage Queue Data Contributor",
+        "queues/messages/read`",
+    ] {
+        assert!(printed.contains(named), "{named}: {printed}");
+    }
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    AZURE.ends(&stage, 2, &["verify", "--strict"]);
+    let stage = AZURE_WITH_DATA.applied();
+    let denied = || What::Answer {
+        status: 403,
+        headers: vec![("x-ms-error-code".to_owned(), "AuthorizationPermissionMismatch".to_owned())],
+        body: String::new(),
+    };
+    // It may be seen, and not be taken out again.
+    fault(&stage, "queue:DeleteMessage", Nth::Every, denied());
+    let printed = AZURE.ends(&stage, 0, &["verify"]);
+    assert!(printed.contains("Storage Queue Data Contributor") && printed.contains("messages/process"), "{printed}");
+    assert_eq!(uploads(&stage), 0);
+}
+
+/// The server was faster: it holds the message while we look.
+#[test]
+fn event_that_another_reader_took_is_not_proven() {
+    let stage = AZURE_WITH_DATA.applied();
+    stage.hook("blob:PutBlob", 1, When::After, |hand| drop(messages(hand, "visibilitytimeout=604800")));
+    let hop = event(&stage, 0, &[]);
+    assert_eq!(hop["verdict"], "not_proven", "{hop}");
+    assert!(hop["reason"].as_str().unwrap().contains("taken by another reader"), "{hop}");
+}
+
+/// What stands before the event is back at once, as it was.
+#[test]
+fn messages_of_others_are_there_afterwards() {
+    let stage = AZURE_WITH_DATA.applied();
+    put_message(&stage.hand(), "first <&>");
+    put_message(&stage.hand(), "second");
+    stage.faults().clear();
+    AZURE.succeed(&stage, &["verify", "--strict"]);
+    let theirs = |text: &str| Seen { text: text.to_owned(), taken: 1 };
+    let mut found = shown(&stage.hand());
+    found.sort();
+    assert_eq!(found, [theirs("first <&>"), theirs("second")]);
+}
+
+/// Beside an empty queue nothing but the event is taken.
+#[test]
+fn no_more_is_taken_than_stands_up_to_the_event() {
+    let stage = AZURE_WITH_DATA.applied();
+    // It comes behind the event.
+    stage.hook("blob:PutBlob", 1, When::After, |hand| put_message(hand, "theirs"));
+    AZURE.succeed(&stage, &["verify", "--strict"]);
+    assert_eq!(shown(&stage.hand()), [Seen { text: "theirs".to_owned(), taken: 0 }]);
+}
+
+/// Whoever tells bad messages by how often they were taken is not led to give one up.
+#[test]
+fn nothing_is_taken_where_a_message_was_taken_often() {
+    let stage = AZURE_WITH_DATA.applied();
+    let often = |hand: &Hand| {
+        put_message(hand, "theirs");
+        for _ in 0..3 {
+            while messages(hand, "visibilitytimeout=1").is_empty() {}
+        }
+        shown(hand);
+    };
+    often(&stage.hand());
+    stage.faults().clear();
+    let printed = AZURE.ends(&stage, 0, &["verify"]);
+    assert!(printed.contains("taken 3 times already"), "{printed}");
+    assert_eq!((uploads(&stage), stage.faults().begun("queue:GetMessages")), (0, 0));
+    AZURE.ends(&stage, 2, &["verify", "--strict"]);
+    // Meanwhile: the event came, and stays where it is.
+    stage.hand().send("DELETE", "queue:/acmefiles/wandb-events/messages", Value::Null);
+    stage.faults().clear();
+    stage.hook("blob:PutBlob", 1, When::Before, often);
+    let hop = event(&stage, 0, &[]);
+    assert!(hop["reason"].as_str().unwrap().contains("it came, and is left there"), "{hop}");
+    assert_eq!(shown(&stage.hand()).len(), 2);
+}
+
+/// The event would be behind what can be seen.
+#[test]
+fn nothing_is_taken_from_a_queue_that_is_full_of_others() {
+    let stage = AZURE_WITH_DATA.applied();
+    stage.hook("blob:PutBlob", 1, When::Before, |hand| (PROOF.put_messages)(hand, 40));
+    let hop = event(&stage, 0, &[]);
+    assert!(hop["reason"].as_str().unwrap().contains("32 messages or more"), "{hop}");
+    stage.faults().clear();
+    assert!(AZURE.ends(&stage, 0, &["verify"]).contains("32 messages or more"));
+    assert_eq!((uploads(&stage), stage.faults().begun("queue:GetMessages")), (0, 0));
+}
+
+/// An account that keeps versions keeps none of a probe's.
+#[test]
+fn every_version_of_a_probe_goes() {
+    let stage = AZURE_WITH_DATA.applied();
+    keep_versions(&stage.hand());
+    stage.faults().clear();
+    AZURE.succeed(&stage, &["verify", "--strict"]);
+    assert_eq!(stage.faults().begun("blob:DeleteBlob"), 2);
+    assert_eq!(left(&stage), Vec::<String>::new());
+}
+
+/// What somebody writes in a probe's place after it was listed is theirs.
+#[test]
+fn what_took_a_probe_s_place_stays() {
+    let stage = AZURE_WITH_DATA.applied();
+    stage.hook("blob:DeleteBlob", 1, When::Before, |hand| {
+        let listed = (PROOF.left)(hand);
+        let probe = listed.iter().find_map(|what| what.strip_prefix("object ")).unwrap();
+        hand.send("PUT", &format!("blob:/acmefiles/wandb-files/{probe}"), json!({"x-ms-meta-theirs": "x"}));
+    });
+    let printed = AZURE.ends(&stage, 2, &["verify"]);
+    assert!(printed.contains("FAIL probe removed"), "{printed}");
+    assert_eq!(left(&stage).iter().filter(|what| what.starts_with("object ")).count(), 1);
+}

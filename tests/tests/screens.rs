@@ -60,6 +60,28 @@ fn screens_of_azure_fit_their_terminals() {
     on_terminals("screens_azure", &AZURE);
 }
 
+#[test]
+fn missing_rights_fit_their_terminals() {
+    let clouds = [
+        (&AWS, "\"sqs:CreateQueue\"", "\"iam:SimulatePrincipalPolicy\""),
+        (
+            &AZURE,
+            "\"Microsoft.Storage/storageAccounts/queueServices/queues/write\"",
+            "\"Microsoft.Authorization/permissions/read\"",
+        ),
+    ];
+    let shown = clouds.map(|(cloud, taken, asks)| {
+        let stage = cloud.planned();
+        let rights = cloud.succeed(&stage, &["permissions", "--for", "apply"]);
+        let rights = rights.replace("\"s3:PutBucketCORS\"", "\"s3:GetBucketCORS\"").replace(taken, asks);
+        stage.sandbox().attach(&stage.fill(&rights)).unwrap();
+        [&["plan"][..], &["apply", "--yes"]].map(|command| screens(cloud, &stage, command)).join("\n")
+    });
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"(127\.0\.0\.1|localhost):\d+", "$1:PORT");
+    settings.bind(|| insta::assert_snapshot!("missing_rights", shown.join("\n")));
+}
+
 /// Emacs, and some terminals of CI, move no cursor.
 #[test]
 fn terminal_that_moves_no_cursor_gets_lines() {

@@ -27,6 +27,7 @@ mod marks;
 mod resources;
 mod orphans;
 mod outputs;
+mod preflight;
 mod provider;
 
 pub use config::{AzureSection, Settings};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use provision_core::change_set::ChangeSet;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
@@ -17,6 +18,7 @@ use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::rights::{Answer, Right};
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
@@ -29,6 +31,7 @@ use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::permissions::document;
+use crate::preflight::{self, Inquiry};
 use crate::resources::events::LeftSpare;
 use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
@@ -63,6 +66,8 @@ struct Provider<C> {
     unlisted: AtomicBool,
     /// Whether this run made something, which the service may not show everywhere yet.
     created: AtomicBool,
+    /// What the caller's roles let it do.
+    inquiry: Inquiry,
 }
 
 #[async_trait]
@@ -170,6 +175,7 @@ impl<C> Provider<C> {
             leftover_mark: AtomicBool::default(),
             unlisted: AtomicBool::default(),
             created: AtomicBool::default(),
+            inquiry: Inquiry::default(),
         }
     }
 
@@ -339,6 +345,18 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             }
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),
         }
+    }
+
+    async fn inquire(&self, _task: Task) {
+        self.inquiry.make(self.client.as_ref(), &self.names()).await;
+    }
+
+    fn rights(&self, operation: &Operation, set: &ChangeSet) -> Vec<Right> {
+        preflight::rights(&self.names(), self.registration.is_missing(), operation, set)
+    }
+
+    fn held(&self, right: &Right) -> Answer {
+        self.inquiry.held(right)
     }
 }
 

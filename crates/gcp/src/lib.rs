@@ -27,6 +27,7 @@ mod contents;
 mod resources;
 mod orphans;
 mod outputs;
+mod preflight;
 mod provider;
 
 pub use config::{GcpSection, Settings};

@@ -12,6 +12,7 @@ use crate::google::call::{self, Call};
 use crate::google::policy::Policy;
 use crate::google::project::{self, timestamp};
 use crate::google::refusal::Refusal;
+use crate::google::rights;
 use crate::state::Transaction;
 
 /// Buckets in one page of a listing <https://cloud.google.com/storage/docs/json_api/v1/buckets/list#parameters>.
@@ -409,15 +410,15 @@ fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Ref
     Ok(policy_of(&bucket.name, bucket.policy(3)?))
 }
 
-/// Every caller is an owner, and has what it asks for.
+/// Of what is asked for, what the caller has.
 fn test_permissions(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["permissions"])?;
     bucket::get(state, call.name(0))?;
-    let asked = call.query.iter().filter(|(name, _)| name == "permissions").map(|(_, value)| value.as_str());
+    let asked = call.query.iter().filter(|(name, _)| name == "permissions").map(|(_, value)| value.clone());
     let mut answer = json!({ "kind": "storage#testIamPermissionsResponse" });
-    let asked: Vec<_> = asked.collect();
-    if !asked.is_empty() {
-        answer["permissions"] = json!(asked);
+    let held = rights::held(call, asked.collect());
+    if !held.is_empty() {
+        answer["permissions"] = json!(held);
     }
     Ok(answer)
 }

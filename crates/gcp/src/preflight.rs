@@ -206,6 +206,8 @@ fn wanted(settings: &Settings, names: &Names, task: Task) -> BTreeMap<String, BT
     for (on, permission) in permissions::needed(settings, task).filter(|(_, permission)| !looks.contains(permission)) {
         let places = match on {
             On::Bucket => [Some(project.clone()), Some(bucket.clone())],
+            // Of what is there nobody asks whether it may be made.
+            On::Project if permission.ends_with(".create") => [Some(project.clone()), None],
             On::Project if permission.starts_with("pubsub.topics.") => [Some(project.clone()), topic.clone()],
             On::Project if permission.starts_with("pubsub.") => [Some(project.clone()), subscription.clone()],
             On::Project => [Some(project.clone()), None],

@@ -4,7 +4,7 @@ use provision_sandbox::fault::Nth;
 use provision_tests::stage::Stage;
 use serde_json::Value;
 
-use crate::clouds::{Place, fault, wrote_nothing};
+use crate::clouds::{CloudFixture, Place, fault, wrote_nothing};
 
 contract! {
     everywhere: [],
@@ -28,7 +28,7 @@ struct Asked {
     of_destroy: &'static str,
 }
 
-fn asked(cloud: &Place) -> Asked {
+fn asked(cloud: &CloudFixture) -> Asked {
     match cloud.name {
         "aws" => Asked {
             right: Some(("\"iam:SimulatePrincipalPolicy\"", "\"tag:GetResources\"")),
@@ -60,22 +60,26 @@ fn asked(cloud: &Place) -> Asked {
 }
 
 /// The rights that are printed for a command, and the right to ask.
-fn document(cloud: &Place, stage: &Stage, command: &str) -> String {
-    let document = cloud.succeed(stage, &["permissions", "--for", command]);
+pub(crate) fn document(cloud: &CloudFixture, stage: &Stage, command: &str) -> String {
+    with_asking(cloud, &cloud.succeed(stage, &["permissions", "--for", command]))
+}
+
+/// A document with the right to ask.
+pub(crate) fn with_asking(cloud: &CloudFixture, document: &str) -> String {
     match asked(cloud).right {
         Some((right, beside)) => document.replacen(beside, &format!("{beside}, {right}"), 1),
-        None => document,
+        None => document.to_owned(),
     }
 }
 
-fn without(cloud: &Place, document: &str, right: &str) -> String {
+pub(crate) fn without(cloud: &CloudFixture, document: &str, right: &str) -> String {
     let documents = (cloud.rights.without)(document);
     let taken = documents.into_iter().find(|(taken, _)| taken == right);
     taken.unwrap_or_else(|| panic!("{right} is not in {document}")).1
 }
 
 /// Be an identity with these rights, and forget the requests.
-fn attach(stage: &Stage, document: &str) {
+pub(crate) fn attach(stage: &Stage, document: &str) {
     stage.sandbox().attach(&stage.fill(document)).unwrap();
     stage.faults().clear();
 }

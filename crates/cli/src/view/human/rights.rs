@@ -10,6 +10,9 @@ use super::layout::{Entry, Line, block, fitted};
 
 const BOLD: Style = Style::new().bold();
 
+/// So many are listed, even if none is there.
+const FEW: usize = 4;
+
 /// Whether those are told that are sure to be missing: before a run, the error that ends it tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -24,14 +27,16 @@ pub(crate) fn missing(set: &ChangeSet, told: Told) -> String {
         return String::new();
     }
     let all = format!("`{}` prints all that it needs.", permissions_command(set));
-    if told == Told::All && set.rights.has_none() {
+    if told == Told::All && set.rights.has_none() && missing.len() > FEW {
         let count = missing.len();
         let none = format!("These credentials have none of the {count} rights that {} needs. {all}", task(set));
         return fitted(&[Line::new(none, 4)]);
     }
-    let head = match missing.iter().any(|missing| missing.certain) {
-        true => format!("{BOLD}Missing rights:{BOLD:#} {} stops before its first write.", task(set)),
-        false => format!("{BOLD}Rights that may be missing:{BOLD:#} {} begins all the same.", task(set)),
+    let (stops, task) = (set.rights.certain().next().is_some(), task(set));
+    let head = match (told, stops) {
+        (Told::All, true) => format!("{BOLD}Missing rights:{BOLD:#} {task} stops before its first write."),
+        (Told::Doubtful, true) => format!("{BOLD}Rights that may be missing too:{BOLD:#}"),
+        (_, false) => format!("{BOLD}Rights that may be missing:{BOLD:#} {task} begins all the same."),
     };
     let entries: Vec<_> = missing.into_iter().map(entry).collect();
     let lines = std::iter::once(Line::new(head, 4)).chain(block(4, &entries)).chain([Line::new(all, 4)]);

@@ -140,7 +140,10 @@ impl Places<'_> {
 
 /// What the caller's roles let it do, scope by scope.
 #[derive(Debug, Default)]
-pub(crate) struct Inquiry(OnceLock<Vec<(String, Result<Option<Vec<Permission>>, Error>)>>);
+pub(crate) struct Inquiry(OnceLock<Vec<(String, Said)>>);
+
+/// What each role lets the caller do at a scope; `None` where nothing is.
+type Said = Result<Option<Vec<Permission>>, Error>;
 
 impl Inquiry {
     /// Ask at each scope that there may be.
@@ -165,7 +168,7 @@ impl Inquiry {
 }
 
 /// A role's condition is believed to hold.
-fn judged(right: &Right, answer: &Result<Option<Vec<Permission>>, Error>) -> Answer {
+fn judged(right: &Right, answer: &Said) -> Answer {
     match answer {
         Ok(Some(permissions)) if permissions.iter().any(|permission| permits(permission, right.name)) => Answer::Held,
         Ok(Some(_)) => match right.unless {
@@ -231,7 +234,7 @@ mod tests {
         let judged_as = |unless, roles: &[Permission]| judged(&right(unless), &Ok(Some(roles.to_vec())));
         let excepting = role(&["*"], &["Microsoft.Storage/*/write"]);
         assert_eq!(judged_as(None, &[]), Answer::Missing(None));
-        assert_eq!(judged_as(None, &[excepting.clone()]), Answer::Missing(None));
+        assert_eq!(judged_as(None, std::slice::from_ref(&excepting)), Answer::Missing(None));
         assert_eq!(judged_as(None, &[excepting, role(&["*/write"], &[])]), Answer::Held);
         assert!(matches!(judged_as(Some("x"), &[role(&["*/read"], &[])]), Answer::Doubtful(_)));
         let denied = Err(Error::new(ErrorKind::PermissionDenied, "list"));

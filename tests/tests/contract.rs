@@ -9,6 +9,7 @@ mod destroy;
 mod drift;
 pub(crate) mod faults;
 mod output;
+pub(crate) mod preflight;
 mod renaming;
 mod reports;
 mod saved;

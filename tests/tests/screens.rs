@@ -4,6 +4,7 @@ use provision_tests::stage::Stage;
 
 use crate::clouds::aws::hand::boto;
 use crate::clouds::{AWS, AZURE, CloudFixture, GCP};
+use crate::contract::preflight::{attach, document, without};
 
 const WIDTHS: [u16; 2] = [80, 120];
 
@@ -58,6 +59,21 @@ fn screens_of_gcp_fit_their_terminals() {
 #[test]
 fn screens_of_azure_fit_their_terminals() {
     on_terminals("screens_azure", &AZURE);
+}
+
+#[test]
+fn missing_rights_fit_their_terminals() {
+    let aws = ["s3:PutBucketCORS", "sqs:CreateQueue", "iam:PutRolePolicy"];
+    let azure = ["Microsoft.Storage/storageAccounts/queueServices/queues/write"];
+    let shown = [(&AWS, &aws[..]), (&AZURE, &azure)].map(|(cloud, taken)| {
+        let stage = cloud.planned();
+        let rights = document(cloud, &stage, "apply");
+        attach(&stage, &taken.iter().fold(rights, |rights, right| without(cloud, &rights, right)));
+        [&["plan"][..], &["apply", "--yes"]].map(|command| screens(cloud, &stage, command)).join("\n")
+    });
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"(127\.0\.0\.1|localhost):\d+", "$1:PORT");
+    settings.bind(|| insta::assert_snapshot!("missing_rights", shown.join("\n")));
 }
 
 /// Emacs, and some terminals of CI, move no cursor.

@@ -141,6 +141,8 @@ static OPERATIONS: &[Operation] = &[
     always("sqs:ReceiveMessage", &["sqs:ReceiveMessage"], &[On::EventQueue], PROVING),
     always("sqs:ChangeMessageVisibility", &["sqs:ChangeMessageVisibility"], &[On::EventQueue], PROVING),
     always("sqs:DeleteMessage", &["sqs:DeleteMessage"], &[On::EventQueue], PROVING),
+    // It is in no document: without it nothing is told before, and whoever has it for a role sees what that may do.
+    always("iam:SimulatePrincipalPolicy", &["iam:SimulatePrincipalPolicy"], &[On::Everything], &[]),
     always("iam:GetRolePolicy", &["iam:GetRolePolicy"], &[On::Role], ALWAYS),
     always("iam:PutRolePolicy", &["iam:PutRolePolicy"], &[On::Role], APPLYING),
     row("iam:DeleteRolePolicy", &["iam:DeleteRolePolicy"], &[On::Role], APPLYING, When::Renamed),
@@ -153,7 +155,7 @@ pub(crate) fn of(operation: &str) -> &'static [&'static str] {
 }
 
 /// What a command needs with these settings: rights, and what they are on.
-fn needed(settings: &Settings, task: Task) -> impl Iterator<Item = (On, &'static str)> {
+pub(crate) fn needed(settings: &Settings, task: Task) -> impl Iterator<Item = (On, &'static str)> {
     let rows = OPERATIONS.iter().filter(move |row| row.tasks.contains(&task) && row.when.holds(settings));
     rows.flat_map(|row| row.on.iter().flat_map(|on| row.permissions.iter().map(|permission| (*on, *permission))))
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use provision_core::change_set::ChangeSet;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
@@ -19,6 +20,7 @@ use provision_core::provider::{
     BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
 };
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::rights::{Answer, Right};
 use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -30,6 +32,7 @@ use crate::credential::{self, Session};
 use crate::error::is_not_seen;
 use crate::names::{Account, Names, Part};
 use crate::permissions::document;
+use crate::preflight::{self, Inquiry};
 use crate::resources::access::{self, Recalled};
 use crate::resources::{Facets, bucket, cors, notification, queue, run_queue};
 use crate::{contents, hearing, orphans, outputs, probes};
@@ -47,6 +50,8 @@ struct Provider<C> {
     access_obstructed: AtomicBool,
     /// What the last look at each part found that deserves a warning.
     found: Mutex<BTreeMap<&'static str, Vec<String>>>,
+    /// What the caller's policies say.
+    inquiry: Inquiry,
 }
 
 #[async_trait]
@@ -135,6 +140,7 @@ impl<C> Provider<C> {
             recalled: Mutex::default(),
             access_obstructed: AtomicBool::default(),
             found: Mutex::default(),
+            inquiry: Inquiry::default(),
         }
     }
 
@@ -322,6 +328,20 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
         let names = self.names_in_account().await?;
         contents::contents(self.client.as_ref(), &names.bucket, &names.account).await
+    }
+
+    async fn inquire(&self, task: Task) {
+        if let Ok(caller) = self.caller().await {
+            self.inquiry.make(self.client.as_ref(), &self.settings, &self.names(), caller, task).await;
+        }
+    }
+
+    fn rights(&self, operation: &Operation, set: &ChangeSet) -> Vec<Right> {
+        preflight::rights(&self.settings, &self.names(), operation, set)
+    }
+
+    fn held(&self, right: &Right) -> Answer {
+        self.inquiry.held(right)
     }
 }
 

@@ -31,6 +31,7 @@ mod outputs;
 mod data_access;
 mod probes;
 mod hearing;
+mod preflight;
 mod provider;
 
 pub use config::{AzureSection, Settings};

@@ -140,6 +140,8 @@ static OPERATIONS: &[Operation] = &[
     ),
     own!("Microsoft.EventGrid/systemTopics/eventSubscriptions/delete", Resources, WRITING, Always),
     own!("Microsoft.Authorization/locks/read", Resources, COUNTING, Always),
+    // It is in no role: without it nothing is told before.
+    own!("Microsoft.Authorization/permissions/read", Resources, &[], Always),
     own!("Microsoft.Authorization/roleAssignments/read", Resources, ALWAYS, Access),
     own!("Microsoft.Authorization/roleAssignments/write", Resources, APPLYING, Access),
     own!("Microsoft.Authorization/roleAssignments/delete", Resources, WRITING, Access),
@@ -234,6 +236,7 @@ mod tests {
         ("list_group_resources", &["Resources/subscriptions/resourceGroups/resources/read"]),
         ("list_keys", &["Storage/storageAccounts/listKeys/action"]),
         ("list_locks", &["Authorization/locks/read"]),
+        ("list_permissions", &["Authorization/permissions/read"]),
         ("list_queues", &["Storage/storageAccounts/queueServices/queues/read"]),
         ("list_role_assignments", &["Authorization/roleAssignments/read"]),
         ("list_shares", &["Storage/storageAccounts/fileServices/shares/read"]),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use provision_core::change_set::ChangeSet;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
@@ -20,6 +21,7 @@ use provision_core::provider::{
 };
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::rights::{Answer, Right};
 use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -35,6 +37,7 @@ use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::permissions::document;
+use crate::preflight::{self, Inquiry};
 use crate::resources::events::LeftSpare;
 use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
@@ -71,6 +74,8 @@ struct Provider<C> {
     unlisted: AtomicBool,
     /// Whether this run made something, which the service may not show everywhere yet.
     created: AtomicBool,
+    /// What the caller's roles let it do.
+    inquiry: Inquiry,
 }
 
 #[async_trait]
@@ -184,6 +189,7 @@ impl<C> Provider<C> {
             leftover_mark: AtomicBool::default(),
             unlisted: AtomicBool::default(),
             created: AtomicBool::default(),
+            inquiry: Inquiry::default(),
         }
     }
 
@@ -357,6 +363,18 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             }
             Part::Cors | Part::Queue | Part::Events | Part::Access => Ok(None),
         }
+    }
+
+    async fn inquire(&self, _task: Task) {
+        self.inquiry.make(self.client.as_ref(), &self.names()).await;
+    }
+
+    fn rights(&self, operation: &Operation, set: &ChangeSet) -> Vec<Right> {
+        preflight::rights(&self.names(), self.registration.is_missing(), operation, set)
+    }
+
+    fn held(&self, right: &Right) -> Answer {
+        self.inquiry.held(right)
     }
 }
 

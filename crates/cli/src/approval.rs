@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use provision_core::assess::Intent;
 use provision_core::change_set::ChangeSet;
 use provision_core::provider::Provisioner;
-use provision_core::{Error, ErrorKind, engine};
+use provision_core::{Error, ErrorKind, engine, preflight};
 
 use crate::exit::Failure;
 use crate::plan_files::Checked;
@@ -34,13 +34,14 @@ pub(crate) async fn approved(
     view: &dyn View,
 ) -> Result<(Box<dyn Provisioner>, ChangeSet), Failure> {
     let provider = session.provisioner(checked, view).await?;
-    let set = checked.change_set(provider.as_ref(), intent, view).await?;
+    let set = checked.planned(provider.as_ref(), intent, view).await?;
     let consent = if question.is_some() { Consent::Asked } else { Consent::Given };
     view.change_set(&set, consent);
     let blockers = set.blockers();
     if !blockers.is_empty() {
         return Err(Failure::Errors(blockers));
     }
+    preflight::permitted(&set)?;
     if let Some(question) = question.filter(|_| set.has_changes()) {
         confirm(checked, provider.as_ref(), intent, &set, question, view).await?;
     }

@@ -9,7 +9,7 @@ use provision_core::event::EventSink;
 use provision_core::file;
 use provision_core::plan_file::{PlanFile, PlanFileError};
 use provision_core::provider::Observer;
-use provision_core::{Error, engine};
+use provision_core::{Error, engine, preflight};
 
 use crate::exit::Failure;
 use crate::providers::{ProviderId, Settings};
@@ -170,5 +170,18 @@ impl Checked {
         events: &dyn EventSink,
     ) -> Result<ChangeSet, Error> {
         engine::plan(observer, intent, &|path| self.line_of(path), events).await
+    }
+
+    /// The same, and ask which rights are missing to do it.
+    pub(crate) async fn planned(
+        &self,
+        observer: &dyn Observer,
+        intent: &Intent,
+        events: &dyn EventSink,
+    ) -> Result<ChangeSet, Error> {
+        let look = self.change_set(observer, intent, events);
+        let mut set = preflight::inquiring(observer, &intent.purpose, look).await?;
+        set.rights = preflight::rights(observer, &set);
+        Ok(set)
     }
 }

@@ -6,7 +6,7 @@ use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::identity::Identity;
 use provision_core::provider::Provisioner;
-use provision_core::{Error, ErrorKind, engine};
+use provision_core::{Error, ErrorKind, engine, preflight};
 
 use crate::arguments::{Global, quoted};
 use crate::change_sets;
@@ -47,7 +47,7 @@ pub(crate) async fn look(
     let session = Session::open(&[&checked], global, view)?;
     let look = async {
         let provider = session.provisioner(&checked, view).await?;
-        let now = checked.change_set(provider.as_ref(), &intent, view).await?;
+        let now = checked.planned(provider.as_ref(), &intent, view).await?;
         is_for(&set, &now.identity)?;
         if let Some(error) = now.unreadable.first() {
             return Err(error.0.clone().into());
@@ -59,11 +59,13 @@ pub(crate) async fn look(
         Ok((provider, now))
     };
     let (provider, now) = signals.unless_stopped(look).await?;
+    set.rights.clone_from(&now.rights);
     // What goes with a bucket is what is in it by now, and is told as such.
     for (change, now) in set.changes.iter_mut().zip(now.changes) {
         change.contents = now.contents;
     }
     view.change_set(&set, Consent::Given);
+    preflight::permitted(&set)?;
     Ok(Saved { set, intent, provider, _session: session })
 }
 

@@ -27,6 +27,7 @@ use crate::mark::{Origin, TagChanges};
 use crate::provider::Observer;
 use crate::refusal::Refusal;
 use crate::resource::{MarkHolder, Observation, Orphan, Present, Resource};
+use crate::rights::Rights;
 use crate::survey::Survey;
 
 pub use assessment::Intent;
@@ -62,6 +63,7 @@ pub fn assess(
         orphans: assessment.orphans.clone(),
         output_changes,
         warnings,
+        rights: Rights::default(),
         unreadable,
     }
 }

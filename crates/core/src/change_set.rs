@@ -18,6 +18,7 @@ use crate::mark::{Mark, State, TagChanges};
 use crate::output::OutputChange;
 use crate::refusal::Refusal;
 use crate::resource::{Orphan, Unmanaged};
+use crate::rights::Rights;
 
 /// Version of the saved format. Files of another version are refused.
 pub const FORMAT: u32 = 1;
@@ -53,6 +54,9 @@ pub struct ChangeSet {
     pub output_changes: Vec<OutputChange>,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// The rights that it needs, where one is missing or cannot be asked about.
+    #[serde(default, skip_serializing_if = "Rights::is_silent")]
+    pub rights: Rights,
     /// What could not be read. A set with any is shown, never applied and never saved.
     #[serde(skip)]
     pub unreadable: Vec<Unreadable>,
@@ -244,6 +248,12 @@ impl ChangeSet {
         };
         let orphans = self.orphans.iter().filter(stays).filter(known);
         orphans.map(|orphan| (orphan, rewritten(orphan))).filter(|(orphan, mark)| orphan.mark != *mark).collect()
+    }
+
+    /// Whether a resource is to be made: nothing of it is there yet.
+    #[must_use]
+    pub fn creates(&self, address: &Address) -> bool {
+        self.changes.iter().any(|change| change.address == *address && change.action == Action::Create)
     }
 
     /// How many resources meet that action.

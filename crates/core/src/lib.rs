@@ -37,6 +37,7 @@
 //! | lane | writes to one thing, which cannot all be made at once: [`resource::Lane`] |
 //! | settling | the service has not caught up with an earlier write, which is waited for within a budget: [`RetryClass::Settling`] |
 //! | output | a setting for the server: [`output::Output`] |
+//! | right | what credentials must be allowed to do, on something: [`rights::Right`]; asked about before the first write ([`preflight`]) |
 //! | hop | a step of the proof that the file store works: [`hop::Hop`] |
 //! | probe | the object that a proof uploads, and takes away again: [`probe::Probe`] |
 
@@ -64,6 +65,7 @@ pub mod diff;
 pub mod entries;
 pub mod cors;
 pub mod identity;
+pub mod rights;
 pub mod change_set;
 pub mod operation;
 pub mod web;
@@ -84,6 +86,7 @@ pub mod assess;
 pub mod graph;
 pub mod executor;
 pub mod emptying;
+pub mod preflight;
 
 // The engine.
 pub mod engine;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::address::Address;
+use crate::change_set::ChangeSet;
 use crate::contents::Contents;
 use crate::context::OperationContext;
 use crate::cors::CorsRule;
@@ -22,6 +23,7 @@ use crate::permissions::{Document, Repository, Syntax, Task};
 use crate::probe::{Probe, Probes};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
+use crate::rights::{Answer, Right};
 use crate::trace::TraceSink;
 use crate::web::Request;
 
@@ -158,6 +160,20 @@ pub trait Observer: Send + Sync {
     /// Looked at before a destroy only.
     async fn deletion_blockers(&self, _address: &Address) -> Result<Option<Refusal>, Error> {
         Ok(None)
+    }
+
+    /// Ask what the credentials may do, as far as a task may need it: beside the look, so that nothing waits for it. Answers are kept
+    /// for [`Observer::held`]; what cannot be asked is no error.
+    async fn inquire(&self, _task: Task) {}
+
+    /// The rights that an operation of this set is sure to need: not those of calls that it sends only where it finds something.
+    fn rights(&self, _operation: &Operation, _set: &ChangeSet) -> Vec<Right> {
+        Vec::new()
+    }
+
+    /// What the cloud said of a right.
+    fn held(&self, _right: &Right) -> Answer {
+        Answer::unasked()
     }
 }
 

@@ -29,6 +29,7 @@ mod orphans;
 mod outputs;
 mod probes;
 mod hearing;
+mod preflight;
 mod provider;
 
 pub use config::{GcpSection, Settings};

@@ -64,6 +64,12 @@ macro_rules! row {
 static OPERATIONS: &[Operation] = &[
     row!("resourcemanager.projects.get", Project, ALWAYS, Always),
     row!("resourcemanager.projects.search" needs ["resourcemanager.projects.get"], Project, ALWAYS, Access),
+    // Whoever asks what he may do may ask: <https://cloud.google.com/iam/docs/testing-permissions>.
+    row!("resourcemanager.projects.testIamPermissions" needs [], Project, &[], Always),
+    row!("storage.buckets.testIamPermissions" needs [], Bucket, &[], Always),
+    row!("pubsub.topics.testIamPermissions" needs [], Project, &[], Always),
+    row!("pubsub.subscriptions.testIamPermissions" needs [], Project, &[], Always),
+    row!("iam.serviceAccounts.testIamPermissions" needs [], Account, &[], Always),
     row!("storage.projects.serviceAccount.get" needs ["resourcemanager.projects.get"], Project, ALWAYS, Events),
     row!("storage.buckets.list", Project, ALWAYS, Always),
     row!("storage.buckets.create", Project, APPLYING, Always),
@@ -126,7 +132,7 @@ pub(crate) fn of(operation: &str) -> &'static [&'static str] {
 }
 
 /// What a command needs with these settings: permissions, and where they are granted.
-fn needed(settings: &Settings, task: Task) -> impl Iterator<Item = (On, &'static str)> {
+pub(crate) fn needed(settings: &Settings, task: Task) -> impl Iterator<Item = (On, &'static str)> {
     let rows = OPERATIONS.iter().filter(move |row| row.tasks.contains(&task) && row.when.holds(settings));
     rows.flat_map(|row| row.on.iter().flat_map(|on| row.permissions.iter().map(|permission| (*on, *permission))))
 }

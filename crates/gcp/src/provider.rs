@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use provision_core::change_set::ChangeSet;
 use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
@@ -18,6 +19,7 @@ use provision_core::provider::{
 };
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::rights::{Answer, Right};
 use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -32,6 +34,7 @@ use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part, pubsub_identity};
 use crate::permissions::document;
+use crate::preflight::{self, Inquiry};
 use crate::resources::access::AccessFacet;
 use crate::resources::{access, bucket, cors, notification, subscription, topic};
 use crate::{contents, hearing, orphans, outputs, probes};
@@ -48,6 +51,8 @@ struct Provider<C> {
     agent: OnceCell<Result<String, Error>>,
     /// Whom access was given to before, and who else relies on it.
     claims: Claims,
+    /// What the caller may do.
+    inquiry: Inquiry,
 }
 
 #[async_trait]
@@ -128,8 +133,8 @@ impl<C> Provider<C> {
         let deployment = &settings.deployment;
         let deployments = std::iter::once(deployment.name.clone()).chain(deployment.was.clone()).collect();
         let claims = Claims::new(&settings.gcp.project, deployments);
-        let (number, agent) = (OnceCell::new(), OnceCell::new());
-        Self { settings, session, client, number, agent, claims }
+        let (number, agent, inquiry) = (OnceCell::new(), OnceCell::new(), Inquiry::default());
+        Self { settings, session, client, number, agent, claims, inquiry }
     }
 
     fn names(&self) -> Names {
@@ -313,6 +318,18 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             }
             Part::Topic | Part::Bucket | Part::Subscription | Part::Notification | Part::Access => Ok(None),
         }
+    }
+
+    async fn inquire(&self, task: Task) {
+        self.inquiry.make(self.client.as_ref(), &self.settings, &self.names(), task).await;
+    }
+
+    fn rights(&self, operation: &Operation, set: &ChangeSet) -> Vec<Right> {
+        preflight::rights(&self.names(), operation, set)
+    }
+
+    fn held(&self, right: &Right) -> Answer {
+        self.inquiry.held(right)
     }
 }
 

@@ -25,6 +25,7 @@ mod rights;
 mod s3;
 mod seed;
 mod signature;
+mod simulation;
 mod sqs;
 mod sts;
 mod tagging;

@@ -22,6 +22,7 @@ s3.put_bucket_policy(Bucket='other', Policy=json.dumps({'Version': '2012-10-17',
         statement("Allow", "s3:*", "arn:aws:s3:::mine*"),
         statement("Deny", "s3:PutBucketP*", "*"),
         statement("Allow", "iam:GetRole", "arn:aws:iam::123456789012:role/node"),
+        statement("Allow", "iam:SimulatePrincipalPolicy", "arn:aws:iam::123456789012:user/identity"),
         tagged,
     ];
     let policy = |statements: &serde_json::Value| {
@@ -41,10 +42,18 @@ print(said(sqs.get_queue_url, QueueName='ours'))
 print(said(sqs.get_queue_url, QueueName='theirs'))
 print(said(iam.get_role, RoleName='node'))
 print(said(iam.get_role, RoleName='other'))
-print(said(client('resourcegroupstaggingapi').get_resources))",
+print(said(client('resourcegroupstaggingapi').get_resources))
+me, ours = 'arn:aws:iam::123456789012:user/identity', 'arn:aws:sqs:eu-west-1:123456789012:x'
+def simulated(actions, resource, **more):
+    found = iam.simulate_principal_policy(PolicySourceArn=me, ActionNames=actions, ResourceArns=[resource], **more)
+    return [(one['EvalDecision'], *one['ResourceSpecificResults'][0]['MissingContextValues']) for one in found['EvaluationResults']]
+tag = [{'ContextKeyName': 'aws:ResourceTag/team', 'ContextKeyValues': ['ml'], 'ContextKeyType': 'string'}]
+print(simulated(['s3:PutObject', 's3:PutBucketPolicy', 'sqs:DeleteQueue'], 'arn:aws:s3:::mine'))
+print(said(iam.simulate_principal_policy, PolicySourceArn=me.replace('identity', 'sandbox'), ActionNames=['s3:PutObject']))",
     );
     let user = "User: arn:aws:iam::123456789012:user/identity is not authorized to perform";
     let silent = |action: &str| format!("because no identity-based policy allows the {action} action");
+    let simulates = "iam:SimulatePrincipalPolicy";
     let (versioning, url, role) = ("s3:GetBucketVersioning", "sqs:getqueueurl", "iam:GetRole");
     let expected = [
         "arn:aws:iam::123456789012:user/identity".to_owned(),
@@ -58,6 +67,11 @@ print(said(client('resourcegroupstaggingapi').get_resources))",
         "NoSuchEntity The role with name node cannot be found.".to_owned(),
         format!("AccessDenied {user}: {role} on resource: role other {}", silent(role)),
         format!("AccessDeniedException {user}: tag:GetResources {}", silent("tag:GetResources")),
+        "[('allowed',), ('explicitDeny',), ('implicitDeny',)]".to_owned(),
+        format!(
+            "AccessDenied {user}: {simulates} on resource: arn:aws:iam::123456789012:user/sandbox {}",
+            silent(simulates)
+        ),
     ];
     assert_eq!(printed, expected);
     let mut unknown = statement("Allow", "s3:*", "*");

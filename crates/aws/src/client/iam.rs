@@ -1,5 +1,6 @@
 //! Calls of IAM <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html>.
 
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult};
 use provision_core::Error;
 
 use crate::client::{Reader, Writer};
@@ -13,6 +14,30 @@ impl Reader {
         let answer = send!("iam:GetRolePolicy", format!("read policy `{policy}` of role `{role}`"), request())?;
         let document = answer.policy_document();
         Ok(percent_encoding::percent_decode_str(document).decode_utf8_lossy().into_owned())
+    }
+
+    /// What the policies of a user or role say of these actions on one resource, whose calls have these condition keys
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>.
+    pub(crate) async fn check_principal_policy(
+        &self,
+        principal: &str,
+        actions: &[&str],
+        resource: &str,
+        context: &[(&str, &str)],
+    ) -> Result<Vec<EvaluationResult>, Error> {
+        let entry = |(key, value): &(&str, &str)| {
+            let entry = ContextEntry::builder().context_key_name(*key).context_key_values(*value);
+            entry.context_key_type(ContextKeyTypeEnum::String).build()
+        };
+        let request = || {
+            let request = self.clients.iam.simulate_principal_policy().policy_source_arn(principal);
+            let request =
+                request.resource_arns(resource).set_context_entries(Some(context.iter().map(entry).collect()));
+            request.set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
+        };
+        let tried = format!("ask what `{principal}` may do");
+        let answer = send!("iam:SimulatePrincipalPolicy", tried, request())?;
+        Ok(answer.evaluation_results.unwrap_or_default())
     }
 }
 

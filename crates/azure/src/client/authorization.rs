@@ -1,9 +1,9 @@
-//! Microsoft.Authorization: role assignments and locks.
+//! Microsoft.Authorization: role assignments, permissions and locks.
 
 use provision_core::Error;
 use serde_json::Value;
 
-use super::models::{Lock, RoleAssignment};
+use super::models::{Lock, Permission, RoleAssignment};
 use super::{Reader, Writer};
 use crate::names::last;
 
@@ -24,6 +24,13 @@ impl Reader {
     /// <https://learn.microsoft.com/rest/api/authorization/role-assignments/get>
     pub(crate) async fn get_role_assignment(&self, id: &str) -> Result<Option<RoleAssignment>, Error> {
         self.get(id, VERSION, &format!("look at role assignment `{}`", last(id))).await
+    }
+
+    /// What each of the caller's roles at and above a scope lets him do there
+    /// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource>.
+    pub(crate) async fn list_permissions(&self, scope: &str) -> Result<Option<Vec<Permission>>, Error> {
+        let text = format!("list what these credentials may do with `{}`", last(scope));
+        self.list(&format!("{scope}/providers/Microsoft.Authorization/permissions"), VERSION, &text).await
     }
 
     /// Locks on a scope, above and below it <https://learn.microsoft.com/rest/api/resources/management-locks/list-by-scope>.

@@ -47,6 +47,15 @@ impl Lock {
     }
 }
 
+/// What one role lets the caller do
+/// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource#permission>.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Permission {
+    pub(crate) actions: Vec<String>,
+    pub(crate) not_actions: Vec<String>,
+}
+
 /// <https://learn.microsoft.com/rest/api/resources/resource-groups/get#resourcegroup>
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ResourceGroup {

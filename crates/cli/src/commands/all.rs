@@ -6,7 +6,7 @@ use futures::future::join_all;
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::provider::{Observer, Provisioner};
-use provision_core::{Error, engine};
+use provision_core::{Error, engine, preflight};
 
 use crate::arguments::{ApplyAll, DestroyAll, PlanAll};
 use crate::exit::{CommandResult, Exit, Failure};
@@ -55,7 +55,7 @@ async fn look_at_each(
     let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
     let looks = checked.iter().map(async |checked| {
         let observer = session.observer(checked, view).await?;
-        checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, orphans), view).await
+        checked.planned(observer.as_ref(), &checked.intent(Purpose::Apply, orphans), view).await
     });
     let (mut sets, mut errors) = (Vec::new(), Vec::new());
     for looked in join_all(looks).await {
@@ -138,7 +138,7 @@ async fn approved(
 ) -> Result<Vec<Section>, Failure> {
     let looks = checked.into_iter().zip(intents).map(async |(checked, intent)| {
         let provider = session.provisioner(&checked, view).await?;
-        let set = checked.change_set(provider.as_ref(), &intent, view).await?;
+        let set = checked.planned(provider.as_ref(), &intent, view).await?;
         Ok(Section { checked, intent, provider, set })
     });
     let sections = all_of(join_all(looks).await)?;
@@ -149,6 +149,7 @@ async fn approved(
     if !blockers.is_empty() {
         return Err(Failure::Errors(blockers));
     }
+    all_of(sections.iter().map(|section| preflight::permitted(&section.set)).collect())?;
     if let Some((question, accepted)) = question.filter(|_| sections.iter().any(|section| section.set.has_changes())) {
         approval::ask(&question, &accepted).await?;
         let looks = sections.iter().map(|section| async move {

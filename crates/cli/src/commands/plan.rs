@@ -63,5 +63,5 @@ async fn look(
     };
     let session = Session::open(&[&checked], global, view)?;
     let observer = session.observer(&checked, view).await?;
-    Ok(checked.change_set(observer.as_ref(), &checked.intent(purpose, asked.orphans), view).await?)
+    Ok(checked.planned(observer.as_ref(), &checked.intent(purpose, asked.orphans), view).await?)
 }

@@ -2,6 +2,7 @@
 
 mod layout;
 mod head;
+mod rights;
 mod change_set;
 mod drift;
 mod verify;
@@ -25,6 +26,7 @@ use crate::exit::Failure;
 use crate::help;
 use change_set::{Detail, Screen};
 use progress::{Lines, Progress, Rows};
+use rights::Told;
 
 /// Texts on both streams.
 pub(crate) struct Human {
@@ -67,8 +69,8 @@ impl Human {
 }
 
 impl Human {
-    fn screen(&self, set: &ChangeSet, next: Option<&str>) {
-        let screen = Screen { set, detail: self.detail, next, flags: &self.flags };
+    fn screen(&self, set: &ChangeSet, next: Option<&str>, rights: Told) {
+        let screen = Screen { set, detail: self.detail, next, flags: &self.flags, rights };
         result(&for_people(&screen.text()));
     }
 
@@ -104,10 +106,10 @@ impl EventSink for Human {
 impl View for Human {
     fn plan(&self, set: &ChangeSet, _: &[Error], next: Option<&str>) {
         if self.quiet {
-            diagnostic(&change_set::warnings(set));
+            diagnostic(&(change_set::warnings(set) + &rights::missing(set, Told::All)));
             return result(&for_people(&format!("{}: {}\n", set.deployment, change_set::outcome(set))));
         }
-        self.screen(set, next);
+        self.screen(set, next, Told::All);
     }
 
     fn plans(&self, sets: &[ChangeSet], errors: &[Error]) {
@@ -128,7 +130,7 @@ impl View for Human {
         if self.quiet && consent == Consent::Given {
             return diagnostic(&change_set::warnings(set));
         }
-        self.screen(set, None);
+        self.screen(set, None, Told::Doubtful);
     }
 
     fn change_sets(&self, sets: &[&ChangeSet], consent: Consent) {
@@ -141,7 +143,7 @@ impl View for Human {
     }
 
     fn saved(&self, set: &ChangeSet) {
-        self.screen(set, None);
+        self.screen(set, None, Told::All);
     }
 
     fn drift(&self, sets: &[ChangeSet], errors: &[Error]) {

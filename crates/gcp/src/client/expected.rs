@@ -48,6 +48,14 @@ pub(super) fn named<T: Named>(answer: Value, name: &str) -> Result<T, String> {
     if short(found.name()) == short(name) { Ok(found) } else { Err(ANOTHER.to_owned()) }
 }
 
+/// Of the permissions that were asked about, those that the caller has; `kind` is what the answer says that it is, where it does.
+pub(super) fn permissions(mut answer: Value, kind: Option<&str>) -> Result<Vec<String>, String> {
+    let Some(said) = answer.as_object_mut() else { return Err(ANOTHER.to_owned()) };
+    let held = said.remove("permissions").map_or_else(|| Ok(Vec::new()), parsed)?;
+    let is_one = said.remove("kind") == kind.map(Value::from) && said.is_empty();
+    if is_one { Ok(held) } else { Err(ANOTHER.to_owned()) }
+}
+
 /// A page of a list: everything in it is whole, and has an id that leads nowhere else in a path. One with nothing in it says nothing at all, or what it is.
 pub(super) fn page<T: Listed>(mut answer: Value) -> Result<Page<T>, String> {
     let Some(said) = answer.as_object_mut() else { return Err(ANOTHER.to_owned()) };

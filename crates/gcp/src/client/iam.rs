@@ -5,11 +5,11 @@ use provision_core::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::expected::parsed;
+use crate::client::expected::{parsed, permissions};
 use crate::client::json::path_of;
 use crate::client::{POLICY_VERSION, Reader, Writer};
 use crate::error::{Call, conditional};
-use crate::names::account_name;
+use crate::names::{account_name, short};
 
 /// Who has which roles <https://cloud.google.com/iam/docs/reference/rest/v1/Policy>. What others have in it that is not known here is
 /// written as it was read.
@@ -77,7 +77,25 @@ fn signature(answer: Value) -> Result<Vec<u8>, String> {
     }
 }
 
+/// The call that asks which of these permissions the caller has at a path.
+pub(super) fn test_permissions(operation: &'static str, path: &str, asked: &[&str]) -> Call {
+    let tried = format!("ask what these credentials may do with `{}`", short(path));
+    Call::new("POST", operation, format!("{path}:testIamPermissions"), tried).with_body(json!({ "permissions": asked }))
+}
+
+/// Its answer.
+pub(super) fn tested(answer: Value) -> Result<Vec<String>, String> {
+    permissions(answer, None)
+}
+
 impl Reader {
+    /// Which of these permissions the caller has
+    /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/testIamPermissions>.
+    pub(crate) async fn check_account_permissions(&self, name: &str, asked: &[&str]) -> Result<Vec<String>, Error> {
+        let call = test_permissions("iam.serviceAccounts.testIamPermissions", &path_of(name), asked);
+        self.clients.send(&self.clients.iam, &call, tested).await
+    }
+
     /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/getIamPolicy>
     pub(crate) async fn get_account_policy(&self, email: &str) -> Result<Policy, Error> {
         let path = policy_path(&account_name(email));

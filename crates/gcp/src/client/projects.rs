@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::expected::{Listed, parsed};
+use crate::client::iam::{test_permissions, tested};
 use crate::client::json::{encoded, page_parameter};
 use crate::client::{Pages, Reader};
 use crate::error::Call;
@@ -49,6 +50,14 @@ impl Reader {
         let tried = format!("look up project `{project}`");
         let call = Call::new("GET", "resourcemanager.projects.get", path, tried);
         self.clients.send(&self.clients.projects, &call, number).await
+    }
+
+    /// Which of these permissions the caller has on a project, `projects/ID`
+    /// <https://cloud.google.com/resource-manager/reference/rest/v3/projects/testIamPermissions>.
+    pub(crate) async fn check_project_permissions(&self, name: &str, asked: &[&str]) -> Result<Vec<String>, Error> {
+        let path = format!("/v3/projects/{}", encoded(name.trim_start_matches("projects/")));
+        let call = test_permissions("resourcemanager.projects.testIamPermissions", &path, asked);
+        self.clients.send(&self.clients.projects, &call, tested).await
     }
 
     /// The ids of every project that the credentials may see

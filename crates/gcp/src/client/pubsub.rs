@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::client::expected::{Listed, Named, named, nothing, page};
-use crate::client::iam::{Policy, policy_path, set_policy};
+use crate::client::iam::{Policy, policy_path, set_policy, test_permissions, tested};
 use crate::client::json::{Duration, page_parameter, path_of};
 use crate::client::{PAGE, Pages, Reader, Writer};
 use crate::error::{Call, absent, conditional};
@@ -188,6 +188,24 @@ impl Reader {
         let tried = format!("read the policy of topic `{}`", short(name));
         let call = Call::new("GET", "pubsub.topics.getIamPolicy", policy_path(name), tried);
         self.clients.send(&self.clients.pubsub, &call, Policy::of).await
+    }
+
+    /// Which of these permissions the caller has
+    /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/testIamPermissions>.
+    pub(crate) async fn check_topic_permissions(&self, name: &str, asked: &[&str]) -> Result<Vec<String>, Error> {
+        let call = test_permissions("pubsub.topics.testIamPermissions", &path_of(name), asked);
+        self.clients.send(&self.clients.pubsub, &call, tested).await
+    }
+
+    /// The same of a subscription
+    /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/testIamPermissions>.
+    pub(crate) async fn check_subscription_permissions(
+        &self,
+        name: &str,
+        asked: &[&str],
+    ) -> Result<Vec<String>, Error> {
+        let call = test_permissions("pubsub.subscriptions.testIamPermissions", &path_of(name), asked);
+        self.clients.send(&self.clients.pubsub, &call, tested).await
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/getIamPolicy>

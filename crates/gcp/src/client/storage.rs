@@ -5,7 +5,7 @@ use provision_core::mark::{TagChanges, Tags};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::expected::{Listed, Named, Page, named, nothing, page};
+use crate::client::expected::{Listed, Named, Page, named, nothing, page, permissions};
 use crate::client::iam::Policy;
 use crate::client::json::{Int64, encoded, page_parameter};
 use crate::client::{PAGE, POLICY_VERSION, Pages, Reader, Writer};
@@ -218,6 +218,17 @@ impl Reader {
         let sizes = items.iter().filter_map(|Version { size: Int64(size), .. }| u64::try_from(*size).ok());
         let bytes = sizes.fold(0, u64::saturating_add);
         Ok(Some(VersionPage { versions: items, bytes, more }))
+    }
+
+    /// Which of these permissions the caller has
+    /// <https://cloud.google.com/storage/docs/json_api/v1/buckets/testIamPermissions>.
+    pub(crate) async fn check_bucket_permissions(&self, bucket: &str, asked: &[&str]) -> Result<Vec<String>, Error> {
+        const KIND: Option<&str> = Some("storage#testIamPermissionsResponse");
+        let query: Vec<_> = asked.iter().map(|permission| format!("permissions={permission}")).collect();
+        let path = format!("{}/iam/testPermissions?{}", bucket_path(bucket), query.join("&"));
+        let tried = format!("ask what these credentials may do with bucket `{bucket}`");
+        let call = Call::new("GET", "storage.buckets.testIamPermissions", path, tried);
+        self.clients.send(&self.clients.storage, &call, |answer| permissions(answer, KIND)).await
     }
 
     /// <https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy>

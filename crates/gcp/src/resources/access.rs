@@ -253,7 +253,7 @@ pub(crate) async fn take_out_left(writer: &Writer, claims: &Claims, mark: &Mark)
     Ok(())
 }
 
-fn emails(value: &Value) -> Vec<&str> {
+pub(crate) fn emails(value: &Value) -> Vec<&str> {
     let mut emails: Vec<_> = grants(value).map(|(_, member)| email_of(member)).collect();
     emails.dedup();
     emails

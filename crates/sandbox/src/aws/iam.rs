@@ -11,11 +11,11 @@ use super::error::{Error, Reply};
 use super::id;
 use super::policy::{Kind, Policy};
 use super::query::{Form, answer, element};
-use super::rights;
+use super::{rights, simulation};
 use crate::clock::date;
 use crate::state::Transaction;
 
-const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+pub(super) const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
 /// Who may take the role that a sandbox begins with: machines.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -90,6 +90,9 @@ fn encoded(document: &str) -> String {
 }
 
 pub(super) fn serve(call: &Call<'_>) -> Reply {
+    if call.name() == "SimulatePrincipalPolicy" {
+        return simulation::serve(call);
+    }
     let run = match call.name() {
         "CreateRole" => create_role,
         "GetRole" => get_role,

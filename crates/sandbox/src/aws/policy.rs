@@ -6,7 +6,7 @@
 mod actions;
 mod condition;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -220,6 +220,14 @@ impl Policy {
         }
     }
 
+    /// The condition keys that decide about a call, and that it has no value of.
+    pub(super) fn missing_keys(&self, attempt: &Attempt<'_>) -> BTreeSet<&str> {
+        let about = self.statements().iter().filter(|statement| statement.is_about(attempt));
+        let keys = about.flat_map(|statement| statement.condition.values().flat_map(BTreeMap::keys));
+        let given = |key: &str| attempt.context.iter().any(|(given, _)| given.eq_ignore_ascii_case(key));
+        keys.map(String::as_str).filter(|key| !given(key)).collect()
+    }
+
     /// Whether it lets anybody in
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status>.
     pub(super) fn is_public(&self) -> bool {
@@ -258,6 +266,11 @@ impl Policy {
 
 impl Statement {
     fn applies(&self, attempt: &Attempt<'_>) -> bool {
+        self.is_about(attempt) && condition::hold(&self.condition, &attempt.context)
+    }
+
+    /// Whether it applies as far as its conditions hold.
+    fn is_about(&self, attempt: &Attempt<'_>) -> bool {
         let any = |texts: &Texts, text: &str, fold: bool| {
             let fits = |pattern: &String| match fold {
                 true => matches(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase()),
@@ -278,7 +291,6 @@ impl Statement {
         principal
             && named(&self.action, &self.not_action, attempt.action, true)
             && named(&self.resource, &self.not_resource, attempt.resource, false)
-            && condition::hold(&self.condition, &attempt.context)
     }
 
     fn check(&self, kind: Kind<'_>) -> Result<(), Problem> {

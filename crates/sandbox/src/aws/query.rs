@@ -41,6 +41,23 @@ impl Form {
         (1..).map_while(tag).collect()
     }
 
+    /// `ActionNames.member.1`, ...
+    pub(super) fn take_list(&mut self, name: &str) -> Vec<String> {
+        (1..).map_while(|number: usize| self.take(&format!("{name}.member.{number}"))).collect()
+    }
+
+    /// `ContextEntries.member.1.ContextKeyName`, and its values, one for each.
+    pub(super) fn take_context(&mut self) -> Vec<(String, String)> {
+        let entry = |number: usize| {
+            let entry = format!("ContextEntries.member.{number}");
+            let key = self.take(&format!("{entry}.ContextKeyName"))?;
+            self.take(&format!("{entry}.ContextKeyType"));
+            let values = self.take_list(&format!("{entry}.ContextKeyValues"));
+            Some(values.into_iter().map(move |value| (key.clone(), value)).collect::<Vec<_>>())
+        };
+        (1..).map_while(entry).flatten().collect()
+    }
+
     /// Refuse what was not taken.
     pub(super) fn end(self) -> Result<(), Error> {
         match self.0.first() {

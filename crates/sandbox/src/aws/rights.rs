@@ -74,7 +74,7 @@ fn denied(call: &Call<'_>, attempt: &Attempt<'_>, reason: &str) -> Error {
     let what = format!("User: {user} is not authorized to perform: {action}");
     match action.split(':').next() {
         Some("s3") => Error::new(403, "AccessDenied", format!("{what} on resource: \"{resource}\"{reason}")),
-        Some("iam") => {
+        Some("iam") if resource.contains(":role/") => {
             let role = resource.rsplit('/').next().unwrap_or_default();
             Error::new(403, "AccessDenied", format!("{what} on resource: role {role}{reason}"))
         }

@@ -64,7 +64,7 @@ impl Wire for AwsWire {
 
     fn reads(&self, operation: &str) -> bool {
         let name = operation.split(':').nth(1).unwrap_or_default();
-        ["Get", "List", "Head", "Preflight"].iter().any(|verb| name.starts_with(verb))
+        ["Get", "List", "Head", "Preflight", "Simulate"].iter().any(|verb| name.starts_with(verb))
     }
 
     fn error(&self, operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes> {

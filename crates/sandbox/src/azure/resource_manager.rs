@@ -1,8 +1,9 @@
 //! Resource Manager: who is let in, and which service answers.
 
 use http::Method;
+use serde_json::json;
 
-use crate::azure::call::Call;
+use crate::azure::call::{Call, json};
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::target::{Kind, Shape, Target};
 use crate::azure::{
@@ -81,9 +82,23 @@ fn dispatch(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Se
             event_subscriptions::serve(state, call, target)
         }
         Kind::RoleAssignments | Kind::RoleDefinitions => authorization::serve(state, call, target),
+        Kind::Permissions => permissions(state, call, target),
         Kind::Locks => locks::serve(state, call, target),
         Kind::Operations | Kind::Other(_) => Err(not_served(call, target)),
     }
+}
+
+/// What the caller's roles let him do <https://learn.microsoft.com/rest/api/authorization/permissions>.
+fn permissions(state: &Transaction<'_>, call: &Call<'_>, target: &Target) -> Served {
+    if (call.method(), &target.shape) != (&Method::GET, &Shape::Collection) {
+        return Err(not_served(call, target));
+    }
+    let subscription = format!("/subscriptions/{}", target.subscription);
+    if target.scope != subscription && !is_scope(state, call, &target.scope)? {
+        return Err(Refusal::not_found("ResourceNotFound", format!("The resource '{}' was not found.", target.scope)));
+    }
+    let claims = login::claims(call, &AUDIENCES)?;
+    Ok(json(200, &json!({"value": rights::permissions(call, &claims.oid, &target.scope)?})))
 }
 
 /// The 501 of what the sandbox has not got.

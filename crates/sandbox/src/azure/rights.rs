@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::azure::call::Call;
 use crate::azure::refusal::Refusal;
@@ -123,6 +124,19 @@ fn destination(call: &Call<'_>) -> Option<String> {
     account.as_str().map(str::to_owned)
 }
 
+/// What a principal's roles let it do at a scope
+/// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource#permission>.
+pub(super) fn permissions(call: &Call<'_>, principal: &str, scope: &str) -> Result<Value, Refusal> {
+    let Some(document) = of_principal(call.identities, principal) else {
+        return Ok(json!([{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]));
+    };
+    let role: Role =
+        serde_json::from_str(&document).map_err(|error| Refusal::bad_request("InvalidRole", error.to_string()))?;
+    let permission = json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data_actions,
+        "notDataActions": role.not_data_actions});
+    Ok(if role.reaches(scope) { json!([permission]) } else { json!([]) })
+}
+
 /// Whether an identity's role lets it do something to data; `None` where roles are assigned to the principal itself.
 pub(super) fn permits_data(call: &Call<'_>, principal: &str, queue: bool, permission: char, id: &str) -> Option<bool> {
     let document = of_principal(call.identities, principal)?;
@@ -172,6 +186,7 @@ fn action(method: &Method, target: &Target) -> Option<String> {
         Kind::EventSubscriptions => "Microsoft.EventGrid/eventSubscriptions",
         Kind::RoleAssignments => "Microsoft.Authorization/roleAssignments",
         Kind::RoleDefinitions => "Microsoft.Authorization/roleDefinitions",
+        Kind::Permissions => "Microsoft.Authorization/permissions",
         Kind::Locks => "Microsoft.Authorization/locks",
         Kind::Other(name) => name,
     };

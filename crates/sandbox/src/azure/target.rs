@@ -25,6 +25,7 @@ pub(super) enum Kind {
     EventSubscriptions,
     RoleAssignments,
     RoleDefinitions,
+    Permissions,
     Locks,
     Other(String),
 }
@@ -53,7 +54,7 @@ pub(super) struct Target {
 }
 
 /// The types that are served, in lower case, with the names of their operations.
-const KINDS: [(&str, Kind, &str); 16] = [
+const KINDS: [(&str, Kind, &str); 17] = [
     ("microsoft.storage/storageaccounts", Kind::StorageAccounts, "storageAccounts"),
     ("microsoft.storage/storageaccounts/blobservices", Kind::BlobServices, "blobServices"),
     ("microsoft.storage/storageaccounts/blobservices/containers", Kind::Containers, "containers"),
@@ -72,6 +73,7 @@ const KINDS: [(&str, Kind, &str); 16] = [
     ("microsoft.eventgrid/eventsubscriptions", Kind::EventSubscriptions, "eventSubscriptions"),
     ("microsoft.authorization/roleassignments", Kind::RoleAssignments, "roleAssignments"),
     ("microsoft.authorization/roledefinitions", Kind::RoleDefinitions, "roleDefinitions"),
+    ("microsoft.authorization/permissions", Kind::Permissions, "permissions"),
     ("microsoft.authorization/locks", Kind::Locks, "locks"),
     ("microsoft.storage/checknameavailability", Kind::StorageAccounts, "storageAccounts"),
 ];

@@ -11,6 +11,7 @@ use super::call::{self, Call};
 use super::caller::Caller;
 use super::policy::Stored;
 use super::refusal::Refusal;
+use super::rights;
 use crate::Error;
 use crate::clock::date;
 use crate::state::Transaction;
@@ -213,7 +214,7 @@ fn described(project: &Project, numbers: bool) -> Value {
     })
 }
 
-/// Which of these permissions the caller has: all, since every caller is an owner.
+/// Which of these permissions the caller has.
 pub(super) fn permissions(call: &Call<'_>) -> Result<Value, Refusal> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -224,7 +225,8 @@ pub(super) fn permissions(call: &Call<'_>) -> Result<Value, Refusal> {
         _resource: String,
     }
     let asked: Asked = call.json()?;
-    Ok(if asked.permissions.is_empty() { json!({}) } else { json!({ "permissions": asked.permissions }) })
+    let held = rights::held(call, asked.permissions);
+    Ok(if held.is_empty() { json!({}) } else { json!({ "permissions": held }) })
 }
 
 /// A moment as JSON has it.

@@ -81,6 +81,20 @@ fn policy(state: &Transaction<'_>, call: &Call<'_>) -> Result<Option<Stored>, Re
     }
 }
 
+/// Of these permissions those that the caller has on what he asks about. A condition on a bucket's name does not hold for the project,
+/// where buckets are made and listed <https://cloud.google.com/iam/docs/conditions-resource-attributes>.
+pub(super) fn held(call: &Call<'_>, asked: Vec<String>) -> Vec<String> {
+    let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return asked };
+    let (granted, bound, asked_of) = (permissions(&document), bound(&document), bucket(call));
+    let on_project = |permission: &str| ["storage.buckets.create", "storage.buckets.list"].contains(&permission);
+    let fits = |permission: &str| match (bound, asked_of.as_deref()) {
+        (Some(bound), Some(bucket)) => bound == bucket,
+        (Some(_), None) => !permission.starts_with("storage.") || on_project(permission),
+        (None, _) => true,
+    };
+    asked.into_iter().filter(|permission| granted.contains(permission) && fits(permission)).collect()
+}
+
 /// The bucket that the condition of the role's binding names
 /// <https://cloud.google.com/iam/docs/conditions-resource-attributes>.
 fn bound(document: &str) -> Option<&str> {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::head;
 use super::layout::{Entry, Line, block, fits, fitted};
+use super::rights::{self, Told};
 use crate::arguments::quoted;
 use crate::providers::{ProviderId, Settings};
 use crate::view::error;
@@ -40,6 +41,8 @@ pub(crate) struct Screen<'a> {
     pub(crate) next: Option<&'a str>,
     /// What another command needs too, to be meant for the same cloud.
     pub(crate) flags: &'a str,
+    /// Which of the missing rights are told.
+    pub(crate) rights: Told,
 }
 
 impl Screen<'_> {
@@ -50,7 +53,10 @@ impl Screen<'_> {
         let shown: Vec<_> = set.changes.iter().filter(|change| is_listed(change, detail)).collect();
         let blocks = shown.iter().map(|change| fitted(&self.change(change, settings.as_ref())));
         let bookkeeping = if detail == Detail::Everything { None } else { bookkeeping(set) };
-        let parts = blocks.chain([self.orphans(), bookkeeping.unwrap_or_default(), output_changes(set)]);
+        let missing = rights::missing(set, self.rights);
+        let unknown = if detail == Detail::Everything { rights::unknown(set) } else { String::new() };
+        let bookkeeping = bookkeeping.unwrap_or_default();
+        let parts = blocks.chain([self.orphans(), bookkeeping, output_changes(set), missing, unknown]);
         let parts: String = parts.filter(|part| !part.is_empty()).map(|part| part + "\n").collect();
         let foot: Vec<_> = self.foot().into_iter().map(|text| Line::new(text, 2)).collect();
         format!("{}{}\n{parts}{}{}", head::of_set(set), legend(set, &shown), warnings(set), fitted(&foot))

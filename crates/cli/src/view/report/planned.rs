@@ -8,6 +8,7 @@ use provision_core::mark::Origin;
 use provision_core::output::OutputChange;
 use provision_core::refusal::Refusal;
 use provision_core::resource::Orphan;
+use provision_core::rights::MissingRight;
 use serde_json::Value;
 
 use super::markdown::{Section, code, failure, fitted, identity};
@@ -39,11 +40,19 @@ fn sections(set: &ChangeSet) -> Vec<Section> {
         list("Left over", set.orphans.iter().map(|orphan| left_over(set, orphan)).collect()),
         list("Only provision's own tags", recorded(set)),
         list("Settings for the server that change", set.output_changes.iter().map(setting).collect()),
+        list("Missing rights", set.rights.missing.iter().map(missing).collect()),
         list("Could not be read", unread),
         list("Warnings", warnings),
     ];
     let lists = lists.into_iter().filter(|list| !list.items.is_empty());
     std::iter::once(Section { head, items: rows }).chain(lists).collect()
+}
+
+/// A right, and what needs it.
+fn missing(missing: &MissingRight) -> String {
+    let certain = if missing.certain { "" } else { "perhaps " };
+    let reason = missing.reason.as_ref().map(|reason| format!(" ({})", code(reason))).unwrap_or_default();
+    format!("{certain}{} to {}{reason}", code(&missing.right), code(&missing.needed_to_text()))
 }
 
 /// What it comes to.

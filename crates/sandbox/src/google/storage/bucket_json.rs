@@ -422,15 +422,15 @@ fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Ref
     Ok(policy_of(&bucket.name, bucket.policy(3)?))
 }
 
-/// Every caller is an owner, and has what it asks for.
+/// Of what is asked for, what the caller has.
 fn test_permissions(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["permissions"])?;
     bucket::get(state, call.name(0))?;
-    let asked = call.query.iter().filter(|(name, _)| name == "permissions").map(|(_, value)| value.as_str());
+    let asked = call.query.iter().filter(|(name, _)| name == "permissions").map(|(_, value)| value.clone());
     let mut answer = json!({ "kind": "storage#testIamPermissionsResponse" });
-    let asked: Vec<_> = asked.collect();
-    if !asked.is_empty() {
-        answer["permissions"] = json!(asked);
+    let held = rights::held(call, asked.collect());
+    if !held.is_empty() {
+        answer["permissions"] = json!(held);
     }
     Ok(answer)
 }

@@ -30,6 +30,8 @@ pub(crate) enum When {
     Events,
     /// The server's account is named.
     Access,
+    /// Members are let in whose server is somebody else's.
+    Members,
 }
 
 impl When {
@@ -39,7 +41,8 @@ impl When {
             Self::Always => true,
             Self::Adopting => gcp.bucket.adopt,
             Self::Events => gcp.topic.enabled,
-            Self::Access => gcp.access.is_some(),
+            Self::Access => settings.service_account().is_some(),
+            Self::Members => !settings.members().is_empty(),
         }
     }
 }
@@ -70,6 +73,7 @@ static OPERATIONS: &[Operation] = &[
     row!("storage.buckets.delete", Bucket, DESTROYING, Always),
     row!("storage.buckets.getIamPolicy", Bucket, ALWAYS, Always),
     row!("storage.buckets.setIamPolicy", Bucket, WRITING, Access),
+    row!("storage.buckets.setIamPolicy", Bucket, DESTROYING, Members),
     // Public access prevention takes it beside the update:
     // <https://cloud.google.com/storage/docs/using-public-access-prevention#required-roles>.
     row!("storage.buckets.setIamPolicy", Bucket, APPLYING, Always),

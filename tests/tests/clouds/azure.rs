@@ -1,5 +1,6 @@
 //! Microsoft Azure.
 
+mod byob;
 pub(crate) mod hand;
 mod rights;
 
@@ -127,6 +128,7 @@ pub(crate) static AZURE: CloudFixture = CloudFixture {
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.
     proof: None,
+    byob: &byob::BYOB,
     waves: [1, 13, 20],
 };
 

@@ -1,5 +1,6 @@
 //! Google Cloud.
 
+mod byob;
 pub(crate) mod hand;
 
 use provision_sandbox::EmulatorKind;
@@ -120,6 +121,7 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
     proof: None,
+    byob: &byob::BYOB,
     waves: [1, 9, 14],
 };
 

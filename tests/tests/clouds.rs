@@ -216,6 +216,8 @@ pub(crate) struct Byob {
     pub(crate) adopting: &'static [(&'static str, &'static str)],
     /// Who is let in, by us or others.
     pub(crate) let_in: fn(&Hand) -> Vec<String>,
+    /// What [`CloudFixture::ours`] is of the applied plan file.
+    pub(crate) applied: &'static [&'static str],
     /// Those of the plan file, once it is applied, and of the other one.
     pub(crate) granted: &'static [&'static str],
     pub(crate) granted_then: &'static [&'static str],

@@ -4,7 +4,7 @@ use provision_tests::stage::Stage;
 
 use crate::clouds::AWS;
 use crate::clouds::aws::hand::{boto, python};
-use crate::messages::screen;
+use crate::messages::{screen, sort_progress};
 
 /// What another account's server may do: upload, download, list, and not change the bucket.
 const TRIED: &str = "
@@ -41,7 +41,10 @@ fn principal_that_was_deleted_is_drift_and_holds_up_no_destroy() {
     let stage = AWS.planned();
     boto(&stage.hand(), "make(b)");
     let role = "arn:aws:iam::{a}:role/reports";
-    boto(&stage.hand(), "iam.create_role(RoleName='reports', AssumeRolePolicyDocument=document([{'Effect': 'Allow', 'Principal': {'Service': 'ec2.amazonaws.com'}, 'Action': 'sts:AssumeRole'}]))");
+    boto(
+        &stage.hand(),
+        "iam.create_role(RoleName='reports', AssumeRolePolicyDocument=document([{'Effect': 'Allow', 'Principal': {'Service': 'ec2.amazonaws.com'}, 'Action': 'sts:AssumeRole'}]))",
+    );
     let adopted = AWS.byob.plan.replace("\"acme-{s}\"\n", "\"acme-{s}\"\nadopt = true\nprivate = true\n");
     stage.write("provision.toml", &adopted.replace("arn:aws:iam::444455556666:role/reports", role));
     AWS.apply(&stage);
@@ -60,7 +63,9 @@ fn plan_and_apply_of_a_bucket_for_others_are_shown() {
     let key = "encryption = { kms_key = \"arn:aws:kms:eu-west-1:{a}:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0\" }\n[aws.queue]";
     stage.write("provision.toml", &AWS.byob.plan.replace("[aws.queue]", key));
     screen("byob_plan", &stage, &AWS.run(&stage, &["plan"]));
-    screen("byob_apply", &stage, &AWS.run(&stage, &["apply", "--yes"]));
+    let mut applied = AWS.run(&stage, &["apply", "--yes"]);
+    sort_progress(&mut applied);
+    screen("byob_apply", &stage, &applied);
     let exchanged = AWS.byob.exchanged;
     stage.write("provision.toml", &AWS.byob.plan.replace("[aws.queue]", key).replace(exchanged.old, exchanged.new));
     screen("byob_exchanged", &stage, &AWS.run(&stage, &["plan"]));

@@ -184,6 +184,11 @@ const PLANS: Plans = Plans {
         Setting { old: "[aws]\n", new: "tags = { team = \"ml\" }\n[aws]\n", shows: "tags.team" },
         Setting { old: "[aws.run_queue]", new: "senders = \"anyone\"\n[aws.run_queue]", shows: "policy.Action" },
         Setting { old: "role = \"node\"", new: "role = \"node\"\ngrant = \"all\"", shows: "policy.node/provision-" },
+        Setting {
+            old: "role = \"node\"",
+            new: "role = \"node\"\nprincipals = [\"111122223333\"]",
+            shows: "principals.Principal",
+        },
     ],
     update: &[
         ("wandb.example.com", "moved.example.com"),

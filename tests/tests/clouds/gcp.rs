@@ -177,6 +177,11 @@ const PLANS: Plans = Plans {
         Setting { old: "[gcp.access]", new: "ack_deadline_s = 77\n[gcp.access]", shows: "attributes.ack_deadline_s" },
         Setting { old: "[gcp.access]", new: "retention_s = 700\n[gcp.access]", shows: "attributes.retention_s" },
         Setting { old: "\"wandb@acme", new: "\"other@acme", shows: "bucket_grants.roles/storage.objectAdmin" },
+        Setting {
+            old: "service_account =",
+            new: "members = [\"group:ml@acme.example\"]\nservice_account =",
+            shows: "members.group:ml@acme.example",
+        },
     ],
     update: &[
         ("wandb.example.com", "moved.example.com"),

@@ -75,7 +75,7 @@ pub(crate) fn principals(names: &Names) -> Value {
 pub(crate) fn principals_in_words(statement: &Value) -> Option<Words> {
     let named = statement["Principal"]["AWS"].as_array()?.iter().filter_map(Value::as_str);
     let actions = statement["Action"].as_array()?.len();
-    Some(("others", format!("{actions} actions for {}", named.collect::<Vec<_>>().join(", "))))
+    Some(("lets in", format!("{} ({actions} actions)", named.collect::<Vec<_>>().join(", "))))
 }
 
 /// The statements of others, for people.
@@ -186,7 +186,7 @@ mod tests {
         let statement = principals(&names(&settings("", PLAN)));
         assert_eq!(statement["Principal"], json!({"AWS": [ROOT]}));
         assert_eq!(statement["Action"], json!(SERVER_BUCKET_ACTIONS));
-        assert_eq!(principals_in_words(&statement).unwrap().1, format!("11 actions for {ROOT}"));
+        assert_eq!(principals_in_words(&statement).unwrap().1, format!("{ROOT} (11 actions)"));
         assert!(principals(&names(&settings("", "[aws.bucket]\nname = \"acme\""))).is_null());
     }
 

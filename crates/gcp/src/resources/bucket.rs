@@ -135,7 +135,9 @@ pub(crate) async fn observe(
                 return Ok(Observation::TakenElsewhere { detail });
             }
             let policy = match policy {
-                Ok(None) if has_members_on_record(&bucket) => bucket_policy::read(reader, &names.bucket, true).await,
+                Ok(None) if bucket_policy::is_on_record(&bucket, BucketFacet::Members.spec()) => {
+                    bucket_policy::read(reader, &names.bucket, true).await
+                }
                 policy => policy,
             };
             let open = bucket_policy::bindings_in_the_way(settings, &policy)?;
@@ -143,11 +145,6 @@ pub(crate) async fn observe(
             Ok(Observation::Present(Box::new(present(&bucket, settings, &open, &members))))
         }
     }
-}
-
-/// Whether members that the plan file may not name any more are to be found.
-fn has_members_on_record(bucket: &Bucket) -> bool {
-    Mark::from_tags(&bucket.labels).is_some_and(|mark| mark.own.has_ours(BucketFacet::Members.spec().key))
 }
 
 /// Whether the project has a bucket of this name, as far as it may be asked.

@@ -1,11 +1,13 @@
 //! What of the bucket's policy is ours: the members whose server is somebody else's, each by itself. And what of it is in the way.
 
-use provision_core::facet::{Entries, Entry, EntryId, Words};
+use provision_core::facet::{Entries, Entry, EntryId, Facet, Words};
+use provision_core::mark::Mark;
 use provision_core::refusal::Refusal;
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::client::iam::{Binding, Policy};
+use crate::client::storage::Bucket;
 use crate::client::{Reader, Writer};
 use crate::config::{MEMBER_ROLE, Settings};
 use crate::error::lacks_permission;
@@ -22,12 +24,17 @@ pub(crate) fn members(settings: &Settings) -> Value {
 /// Who has the role.
 pub(crate) fn members_in_words(value: &Value) -> Option<Words> {
     let members: Vec<_> = value.as_object()?.keys().map(String::as_str).collect();
-    Some(("others", format!("{} for {}", MEMBER_ROLE.trim_start_matches("roles/"), members.join(", "))))
+    Some(("lets in", format!("{} ({})", members.join(", "), MEMBER_ROLE.trim_start_matches("roles/"))))
 }
 
 /// Whether the plan file says anything of the policy.
 pub(crate) fn is_asked_for(settings: &Settings) -> bool {
     settings.gcp.bucket.private || !settings.members().is_empty()
+}
+
+/// Whether a bucket's mark has members on record, whom the plan file may not name any more.
+pub(crate) fn is_on_record(bucket: &Bucket, members: &Facet) -> bool {
+    Mark::from_tags(&bucket.labels).is_some_and(|mark| mark.own.has_ours(members.key))
 }
 
 /// The policy, where somebody has to know it.
@@ -140,7 +147,7 @@ mod tests {
         assert!(!is_asked_for(&settings()));
         let value = json!({THEM: MEMBER_ROLE});
         assert_eq!(roles(&value), [(MEMBER_ROLE, THEM)]);
-        assert_eq!(members_in_words(&value).unwrap().1, format!("storage.admin for {THEM}"));
+        assert_eq!(members_in_words(&value).unwrap().1, format!("{THEM} (storage.admin)"));
     }
 
     #[test]

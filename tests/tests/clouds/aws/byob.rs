@@ -39,6 +39,7 @@ pub(crate) const BYOB: Byob = Byob {
     without: ("[aws.access]\nprincipals = [\"111122223333\", \"arn:aws:iam::444455556666:role/reports\"]\n", ""),
     adopting: &[("\"acme-{s}\"\n", "\"acme-{s}\"\nadopt = true\n")],
     let_in: |hand| serde_json::from_str(&python(hand, LET_IN)).unwrap(),
+    applied: &["bucket acme-{s}", "rule", "statement of the bucket", "statement of the bucket"],
     granted: &["arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:role/reports"],
     granted_then: &["arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:role/papers"],
     let_in_by_others: |hand| boto(hand, THEIRS),

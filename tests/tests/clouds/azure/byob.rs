@@ -62,6 +62,7 @@ pub(crate) const BYOB: Byob = Byob {
         ("\"wandb-files\"\n", "\"wandb-files\"\nadopt = true\n"),
     ],
     let_in,
+    applied: &["account acmefiles", "assignment", "assignment", "container wandb-files", "group wandb", "rule"],
     granted: &["1 Reader", "1 Storage Blob Data Contributor"],
     granted_then: &["2 Reader", "2 Storage Blob Data Contributor"],
     let_in_by_others: |hand| {
@@ -73,6 +74,6 @@ pub(crate) const BYOB: Byob = Byob {
         hand.send("PUT", &format!("{ACCOUNT}/providers/Microsoft.Authorization/roleAssignments/{id}"), assignment);
     },
     granted_beside: &["1 Reader", "1 Storage Blob Data Contributor", "3 Storage Blob Data Contributor"],
-    shut_out: Edit { shows: "roles", make: delete_assignments },
+    shut_out: Edit { shows: "missing", make: delete_assignments },
     emptying: ("arm:roleAssignments.delete", "blob:DeleteBlob"),
 };

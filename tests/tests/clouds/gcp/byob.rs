@@ -58,6 +58,7 @@ pub(crate) const BYOB: Byob = Byob {
     ),
     adopting: &[("\"acme-files\"\n", "\"acme-files\"\nadopt = true\n")],
     let_in,
+    applied: &["bucket acme-files", "member", "rule"],
     granted: &["group:ml@acme.example", "serviceAccount:other@acme-ml.iam.gserviceaccount.com"],
     granted_then: &["group:lab@acme.example", "serviceAccount:other@acme-ml.iam.gserviceaccount.com"],
     // One of them is the plan file's too: it was there before us.

@@ -1,9 +1,11 @@
 //! A bucket for a server of another account: what AWS itself makes of the statement that lets it in.
 
+use provision_sandbox::aws::answers::s3;
+use provision_sandbox::fault::Nth;
 use provision_tests::stage::Stage;
 
-use crate::clouds::AWS;
 use crate::clouds::aws::hand::{boto, python};
+use crate::clouds::{AWS, fault};
 use crate::messages::{screen, sort_progress};
 
 /// What another account's server may do: upload, download, list, and not change the bucket.
@@ -54,6 +56,16 @@ fn principal_that_was_deleted_is_drift_and_holds_up_no_destroy() {
     assert!(drift.contains("principals.Principal.AWS") && drift.contains("AROA"), "{drift}");
     AWS.succeed(&stage, &["destroy", "--yes"]);
     assert_eq!(python(&stage.hand(), "print(statements())"), "[]");
+}
+
+/// S3 knows who exists, and says no more than that somebody does not.
+#[test]
+fn principal_that_does_not_exist_is_told_with_the_plan_file_s_key() {
+    let stage = AWS.planned();
+    stage.write("provision.toml", AWS.byob.plan);
+    fault(&stage, "s3:PutBucketPolicy", Nth::Every, s3(400, "MalformedPolicy", "Invalid principal in policy"));
+    let failed = AWS.ends(&stage, 5, &["apply", "--yes"]);
+    assert!(failed.contains("check `principals` under [aws.access]"), "{failed}");
 }
 
 /// A key's policy is never written: what it needs is printed.

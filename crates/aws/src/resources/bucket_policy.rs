@@ -122,7 +122,8 @@ impl Turn {
         wanted.insert(own, write.value.clone());
         let merged = merged(&found, &wanted, names);
         if merged != found {
-            put(writer, names, &merged).await.map_err(|error| explained(error, own))?;
+            let put = put(writer, names, &merged).await;
+            put.map_err(|error| if lets_in(own, write.value) { explained(error) } else { error })?;
         }
         *written = wanted;
         Ok(())
@@ -155,9 +156,12 @@ async fn put(writer: &Writer, names: &Names, policy: &Document) -> Result<(), Er
 
 /// S3 takes principals that exist only
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-bucket-user-policy-specifying-principal-intro.html>).
-fn explained(error: Error, own: Own) -> Error {
-    let refused = own == Own::Principals && error.code() == Some("MalformedPolicy");
-    if refused { error.with_hint(NOT_ALL_EXIST) } else { error }
+fn explained(error: Error) -> Error {
+    if error.code() == Some("MalformedPolicy") { error.with_hint(NOT_ALL_EXIST) } else { error }
+}
+
+fn lets_in(own: Own, value: &Value) -> bool {
+    own == Own::Principals && value.is_object()
 }
 
 const NOT_ALL_EXIST: &str = "check `principals` under [aws.access]: S3 takes accounts, roles and users that exist only";

@@ -3,6 +3,7 @@
 
 mod alone;
 mod answers;
+mod byob;
 mod credentials;
 mod late;
 mod others;

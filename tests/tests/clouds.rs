@@ -67,6 +67,8 @@ pub(crate) struct CloudFixture {
     pub(crate) proof: Option<&'static Proof>,
     /// What documents of rights are.
     pub(crate) rights: Rights,
+    /// A bucket for a server that is somebody else's.
+    pub(crate) byob: &'static Byob,
     /// The most waves of plan, apply of what is absent, and destroy of what is empty.
     pub(crate) waves: [usize; 3],
 }
@@ -203,6 +205,32 @@ pub(crate) struct Broken {
     pub(crate) hop: &'static str,
     pub(crate) says: &'static str,
     pub(crate) make: fn(&Hand),
+}
+
+/// A bucket for a server that is somebody else's: whom the plan file lets in.
+pub(crate) struct Byob {
+    pub(crate) plan: &'static str,
+    /// Somebody else in the place of one of them.
+    pub(crate) exchanged: Setting,
+    /// The plan file's section, taken out.
+    pub(crate) without: (&'static str, &'static str),
+    /// Changes that take over what others made.
+    pub(crate) adopting: &'static [(&'static str, &'static str)],
+    /// Who is let in, by us or others.
+    pub(crate) let_in: fn(&Hand) -> Vec<String>,
+    /// What [`CloudFixture::ours`] is of the applied plan file.
+    pub(crate) applied: &'static [&'static str],
+    /// Those of the plan file, once it is applied, and of the other one.
+    pub(crate) granted: &'static [&'static str],
+    pub(crate) granted_then: &'static [&'static str],
+    /// Others make the bucket, and let in whom they like.
+    pub(crate) let_in_by_others: fn(&Hand),
+    /// Who is let in then, with those of the plan file.
+    pub(crate) granted_beside: &'static [&'static str],
+    /// Shuts somebody of the plan file out.
+    pub(crate) shut_out: Edit,
+    /// A part of the write that shuts everybody out, and of those that empty.
+    pub(crate) emptying: (&'static str, &'static str),
 }
 
 /// Something done behind our back, and what it shows as.

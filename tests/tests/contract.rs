@@ -5,6 +5,7 @@
 //! something; where it does not have one, the list of cases says why.
 
 mod apply;
+mod byob;
 mod destroy;
 mod drift;
 pub(crate) mod faults;

@@ -109,6 +109,7 @@ const COVERED: &[(&str, &str)] = &[
     ("plan --report", "reports_of_all_sections_are_one"),
     ("completions", "usage_exits_with_64"),
     ("init", "usage_exits_with_64"),
+    ("init --byob", "example_for_a_server_of_others_is_applied"),
     ("man", "manual_has_a_page_for_each_command"),
     ("man --dir", "manual_has_a_page_for_each_command"),
     ("sandbox", "serve_prints_what_clients_need_and_the_binary_obeys_it"),

@@ -73,7 +73,8 @@ fn apply_and_destroy_from_nothing_to_nothing() {
     screen("destroy_of_nothing", &stage, &stage.run(&["aws", "destroy", "--yes"]));
 }
 
-fn sort_progress(ran: &mut Ran) {
+/// In the order of the words: lines end in an order that differs.
+pub(crate) fn sort_progress(ran: &mut Ran) {
     let (mut done, rest): (Vec<_>, Vec<_>) = ran
         .stderr
         .lines()

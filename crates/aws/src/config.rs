@@ -57,7 +57,7 @@ pub struct AwsSection {
     pub queue: QueueSection,
     /// Where the server publishes run events (`NOTIFICATIONS_QUEUE`).
     pub run_queue: Option<RunQueueSection>,
-    /// The role that the server runs as.
+    /// The role that the server runs as, or who else's server uses the bucket.
     pub access: Option<AccessSection>,
 }
 
@@ -173,15 +173,18 @@ pub struct RunQueueSection {
     pub adopt: bool,
 }
 
-/// The role that the server runs as.
+/// The role that the server runs as, or who else's server uses the bucket.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessSection {
     /// The name or ARN of an existing role of this account.
-    pub role: String,
+    pub role: Option<String>,
     /// What the role gets: `"least"` (the documented actions), or `"all"` (`s3:*` and `sqs:*` on these resources).
     #[serde(default)]
     pub grant: Grant,
+    /// Who may use the bucket from other accounts, with the documented actions: account ids, or ARNs of roles, users and accounts.
+    #[serde(default)]
+    pub principals: Vec<String>,
 }
 
 /// What the server's role gets.
@@ -214,7 +217,20 @@ impl Settings {
     /// The role's name, without the rest of its ARN.
     #[must_use]
     pub fn role_name(&self) -> Option<&str> {
-        self.aws.access.as_ref().map(|access| access.role.rsplit('/').next().unwrap_or(&access.role))
+        let role = self.aws.access.as_ref()?.role.as_ref()?;
+        Some(role.rsplit('/').next().unwrap_or(role))
+    }
+
+    /// Who may use the bucket from other accounts.
+    #[must_use]
+    pub fn principals(&self) -> &[String] {
+        self.aws.access.as_ref().map(|access| access.principals.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether the server is somebody else's, as W&B's hosted ones are: it is given the bucket, and nothing else.
+    #[must_use]
+    pub fn is_hosted_elsewhere(&self) -> bool {
+        self.role_name().is_none() && !self.principals().is_empty()
     }
 
     /// The deployment's tags.

@@ -1,5 +1,7 @@
 //! The parts of a deployment, and every name and ARN of theirs, known as soon as the account is.
 
+use std::collections::BTreeSet;
+
 use provision_core::digest;
 use provision_core::identity::Identity;
 
@@ -43,6 +45,8 @@ pub(crate) struct Names {
     pub(crate) endpoint_overridden: bool,
     /// The role that the server runs as, without the rest of its ARN.
     role: Option<String>,
+    /// Who else may use the bucket, by their ARNs.
+    pub(crate) principals: Vec<String>,
     pub(crate) bucket: String,
     pub(crate) queue: Option<String>,
     pub(crate) run_queue: Option<String>,
@@ -50,6 +54,8 @@ pub(crate) struct Names {
     pub(crate) ids: Vec<String>,
     /// The same for statements of policies, which take letters and digits only.
     pub(crate) sids: Vec<String>,
+    /// Those of the statement that lets principals of other accounts in.
+    pub(crate) principals_sids: Vec<String>,
     /// The same for the role's inline policy. IAM is one for all regions, so that the bucket tells two deployments of one
     /// name apart.
     pub(crate) policies: Vec<String>,
@@ -63,16 +69,19 @@ impl Names {
         let deployments: Vec<&String> = std::iter::once(&deployment.name).chain(&deployment.was).collect();
         let each = |name: &dyn Fn(&str) -> String| deployments.iter().map(|deployment| name(deployment)).collect();
         let bucket = aws.bucket.name.clone();
+        let partition = partition(account.region, account.caller);
         Self {
             account: known.unwrap_or_default().to_owned(),
             region: account.region.to_owned(),
-            partition: partition(account.region, account.caller),
+            principals: principals(settings, &partition),
+            partition,
             endpoint_overridden: account.endpoint_overridden,
             role: settings.role_name().map(str::to_owned),
             queue: aws.queue.enabled.then(|| settings.queue_name()),
             run_queue: aws.run_queue.as_ref().map(|queue| queue.name.clone()),
             ids: each(&|deployment| format!("provision-{}", entry_digest(deployment))),
             sids: each(&|deployment| format!("Provision{}", entry_digest(deployment))),
+            principals_sids: each(&|deployment| format!("ProvisionAccess{}", entry_digest(deployment))),
             policies: each(&|deployment| format!("provision-{}", entry_digest(&format!("{deployment}/{bucket}")))),
             bucket,
         }
@@ -93,13 +102,15 @@ impl Names {
         format!("arn:{}:s3:::{}", self.partition, self.bucket)
     }
 
-    /// Whether a principal of a policy is the server: its role, or its whole account
+    /// Whether a principal of a policy is the server: its role, or its whole account; or one that the plan file names
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
     pub(crate) fn is_server(&self, principal: &str) -> bool {
         let (owner, name) = principal.rsplit_once(':').unwrap_or_default();
         let own = self.account.is_empty() || owner.ends_with(&format!(":{}", self.account));
         let role = name.strip_prefix("role/").map(|path| path.rsplit('/').next().unwrap_or(path));
-        own && (name == "root" || (role.is_some() && role == self.role.as_deref()))
+        let named = |own: &String| own == principal || (name == "root" && own.starts_with(&format!("{owner}:")));
+        (own && (name == "root" || (role.is_some() && role == self.role.as_deref())))
+            || self.principals.iter().any(named)
     }
 
     pub(crate) fn partition(&self) -> &str {
@@ -124,6 +135,17 @@ impl Names {
 /// The hash of a name: of fixed length, so that `a` and `a-b` never match each other's entries.
 fn entry_digest(name: &str) -> String {
     digest::short(name, 12)
+}
+
+/// The plan file's principals by their ARNs, each once: an account is named by its root
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-accounts>).
+fn principals(settings: &Settings, partition: &str) -> Vec<String> {
+    let named = settings.aws.access.iter().flat_map(|access| &access.principals);
+    let arn = |name: &String| match name.contains(':') {
+        true => name.clone(),
+        false => format!("arn:{partition}:iam::{name}:root"),
+    };
+    named.map(arn).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The partition of the caller's own ARN; before that is known, the one that a region's name tells
@@ -190,6 +212,22 @@ pub(crate) mod tests {
             assert_eq!(names.is_server(principal), is, "{principal}");
         }
         assert!(!nobody.is_server("arn:aws:iam::1:role/node"));
+    }
+
+    #[test]
+    fn the_server_of_others_is_whom_the_plan_file_names_or_its_account() {
+        let access = "[aws.access]\nprincipals = [\"arn:aws:iam::111122223333:role/them\", \"444455556666\"]";
+        let names = names(&settings("", &format!("[aws.bucket]\nname = \"acme\"\n{access}")));
+        assert_eq!(names.principals, ["arn:aws:iam::111122223333:role/them", "arn:aws:iam::444455556666:root"]);
+        for (principal, is) in [
+            ("arn:aws:iam::111122223333:role/them", true),
+            ("arn:aws:iam::111122223333:root", true),
+            ("arn:aws:iam::111122223333:role/other", false),
+            ("arn:aws:iam::444455556666:root", true),
+            ("arn:aws:iam::777788889999:root", false),
+        ] {
+            assert_eq!(names.is_server(principal), is, "{principal}");
+        }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) enum When {
     NotPrivate,
     /// The deployment had another name.
     Renamed,
+    /// Principals of other accounts are let in.
+    Principals,
 }
 
 impl When {
@@ -50,6 +52,7 @@ impl When {
             Self::Adopting => aws.bucket.adopt,
             Self::NotPrivate => aws.bucket.adopt && !aws.bucket.private,
             Self::Renamed => settings.deployment.was.is_some(),
+            Self::Principals => !settings.principals().is_empty(),
         }
     }
 }
@@ -112,6 +115,7 @@ static OPERATIONS: &[Operation] = &[
     always("s3:PutBucketVersioning", &["s3:PutBucketVersioning"], &[On::Bucket], APPLYING),
     always("s3:PutBucketPolicy", &["s3:PutBucketPolicy"], &[On::Bucket], APPLYING),
     row("s3:PutBucketPolicy", &["s3:PutBucketPolicy"], &[On::Bucket], DESTROYING, When::Adopting),
+    row("s3:PutBucketPolicy", &["s3:PutBucketPolicy"], &[On::Bucket], DESTROYING, When::Principals),
     row("s3:DeleteBucketPolicy", &["s3:DeleteBucketPolicy"], &[On::Bucket], APPLYING, When::NotPrivate),
     row("s3:DeleteBucketPolicy", &["s3:DeleteBucketPolicy"], &[On::Bucket], DESTROYING, When::Adopting),
     always("s3:PutBucketCors", &["s3:PutBucketCORS"], &[On::Bucket], APPLYING),

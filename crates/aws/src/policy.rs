@@ -160,6 +160,12 @@ impl Document {
         (!same).then(|| Self { statements: [others, desired].concat(), ..self.clone() })
     }
 
+    /// The same document without those of ours that name somebody who was deleted.
+    pub(crate) fn without_dead(&self, sids: &[String]) -> Self {
+        let stays = |statement: &&Value| !is_ours(statement, sids) || dead_principal(statement).is_none();
+        Self { statements: self.statements.iter().filter(stays).cloned().collect(), ..self.clone() }
+    }
+
     /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.statements.is_empty()

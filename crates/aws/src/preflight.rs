@@ -85,7 +85,7 @@ fn of_bucket_facet(facet: BucketFacet, value: &Value, is_new: bool) -> Option<&'
         BucketFacet::Encryption => (!is_new || value["kms_key"].is_string()).then_some("s3:PutBucketEncryption"),
         BucketFacet::Versioning => Some("s3:PutBucketVersioning"),
         // Whether it is written or deleted, what else is in it decides.
-        BucketFacet::Policy => (!value.is_null()).then_some("s3:PutBucketPolicy"),
+        BucketFacet::Policy | BucketFacet::Principals => (!value.is_null()).then_some("s3:PutBucketPolicy"),
         BucketFacet::Cors => Some("s3:PutBucketCors"),
         BucketFacet::Delivery | BucketFacet::Tags => None,
     }
@@ -119,7 +119,7 @@ fn of_access(settings: &Settings, names: &Names, operation: &Operation) -> Vec<R
 
 /// The ARN of a role. One that is known by its name alone may have a path in it, which is not known.
 fn role(settings: &Settings, names: &Names, name: &str) -> (String, Option<&'static str>) {
-    let stated = settings.aws.access.as_ref().map(|access| access.role.as_str()).filter(|role| role.contains(':'));
+    let stated = settings.aws.access.as_ref().and_then(|access| access.role.as_deref()).filter(|role| role.contains(':'));
     match stated.filter(|arn| arn.rsplit('/').next() == Some(name)) {
         Some(arn) => (arn.to_owned(), None),
         None => (names.role_arns(name).swap_remove(0), Some("the role has a path")),

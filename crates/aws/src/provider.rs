@@ -34,6 +34,7 @@ use crate::names::{Account, Names, Part};
 use crate::permissions::document;
 use crate::preflight::{self, Inquiry};
 use crate::resources::access::{self, Recalled};
+use crate::resources::bucket_policy::Turn;
 use crate::resources::{Facets, bucket, cors, notification, queue, run_queue};
 use crate::{contents, hearing, orphans, outputs, probes};
 
@@ -48,6 +49,8 @@ struct Provider<C> {
     recalled: Mutex<Recalled>,
     /// The last look at access found what stands in its way.
     access_obstructed: AtomicBool,
+    /// The turn to write the bucket's policy.
+    bucket_policy: Turn,
     /// What the last look at each part found that deserves a warning.
     found: Mutex<BTreeMap<&'static str, Vec<String>>>,
     /// What the caller's policies say.
@@ -139,6 +142,7 @@ impl<C> Provider<C> {
             identity: OnceCell::new(),
             recalled: Mutex::default(),
             access_obstructed: AtomicBool::default(),
+            bucket_policy: Turn::default(),
             found: Mutex::default(),
             inquiry: Inquiry::default(),
         }
@@ -206,7 +210,13 @@ impl<C: AsRef<Reader>> Provider<C> {
     }
 
     async fn observe_access(&self) -> Result<Observation, Error> {
-        let names = match self.settings.aws.access.as_ref().is_some_and(|access| access.role.contains(':')) {
+        let names = match self
+            .settings
+            .aws
+            .access
+            .as_ref()
+            .is_some_and(|access| access.role.as_ref().is_some_and(|role| role.contains(':')))
+        {
             // Whose role it is can only be told once the account is known.
             true => self.names_in_account().await?,
             false => self.names(),
@@ -388,7 +398,7 @@ impl Provisioner for Provider<Writer> {
     ) -> Result<(), Error> {
         let (client, names) = (&self.client, self.names_in_account().await?);
         let written = match Part::of(&operation.address)? {
-            Part::Bucket => bucket::write(client, &names, write).await,
+            Part::Bucket => bucket::write(client, &names, write, &self.bucket_policy).await,
             Part::Queue | Part::RunQueue => queue::write(client, &names, &operation.name, write).await,
             Part::Notification => notification::write(client, &names, write).await,
             Part::Access => access::write(client, write).await,
@@ -397,7 +407,9 @@ impl Provisioner for Provider<Writer> {
     }
 
     async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
-        contents::empty(&self.client, &operation.name, &self.names_in_account().await?.account, context).await
+        let names = self.names_in_account().await?;
+        self.bucket_policy.revoke(&self.client, &names).await?;
+        contents::empty(&self.client, &operation.name, &names.account, context).await
     }
 
     async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {

@@ -6,6 +6,7 @@ pub(crate) use provision_core::provider::Write;
 pub(crate) mod cors;
 pub(crate) mod encryption;
 pub(crate) mod delivery;
+pub(crate) mod bucket_policy;
 pub(crate) mod bucket;
 pub(crate) mod queue;
 pub(crate) mod run_queue;

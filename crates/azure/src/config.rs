@@ -188,6 +188,19 @@ pub struct AccessSection {
     /// What it is.
     #[serde(default)]
     pub principal_type: PrincipalType,
+    /// Who signs in as the identity from elsewhere, where the server is somebody else's.
+    pub federation: Option<FederationSection>,
+}
+
+/// Who signs in as the identity from elsewhere, as W&B's hosted servers do. Apply makes neither identities nor their federated
+/// credentials: it prints the commands.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FederationSection {
+    /// The URL of who signs the server's tokens, which its operator tells.
+    pub issuer: String,
+    /// Whom those tokens are about: `system:serviceaccount:<namespace>:<name>`.
+    pub subjects: Vec<String>,
 }
 
 /// What an identity is. If the type is given, the service skips the directory lookup, so that a new identity works at once
@@ -223,6 +236,12 @@ impl Settings {
     #[must_use]
     pub fn location(&self) -> String {
         normal_location(self.azure.location.as_deref().unwrap_or_default())
+    }
+
+    /// Whether the server is somebody else's, as W&B's hosted ones are: it is given the container, and nothing else.
+    #[must_use]
+    pub fn is_hosted_elsewhere(&self) -> bool {
+        self.azure.access.as_ref().is_some_and(|access| access.federation.is_some())
     }
 
     /// The deployment's tags.

@@ -6,7 +6,7 @@ use provision_core::retention;
 
 use crate::blockers::missing;
 use crate::client::Reader;
-use crate::config::Settings;
+use crate::config::{FederationSection, Settings};
 use crate::names::{EVENT_GRID, Names, Part};
 use crate::resources::cors::CorsFacet;
 use crate::resources::{Facets as _, access};
@@ -19,9 +19,13 @@ pub(crate) fn outputs(settings: &Settings, key: Setting) -> Vec<Output> {
         true => format!("az://{account}/{}", settings.queue_name()),
         false => "internal://".to_owned(),
     };
+    let bucket = Output::new("BUCKET", format!("az://{account}/{}", azure.container.name));
+    if settings.is_hosted_elsewhere() {
+        return vec![bucket];
+    }
     vec![
         Output::new("HOST", &settings.deployment.host),
-        Output::new("BUCKET", format!("az://{account}/{}", azure.container.name)),
+        bucket,
         Output::new("BUCKET_QUEUE", queue),
         Output { name: "AZURE_STORAGE_KEY".to_owned(), value: key },
     ]
@@ -80,11 +84,18 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
     });
     let queue = format!("queue `{}`", settings.queue_name());
     let brief = retention::warning(&queue, "message_ttl_s", settings.azure.events.message_ttl_s);
-    let brief = brief.filter(|_| settings.azure.queue.enabled);
-    unregistered.into_iter().chain(leftover).chain(unlisted).chain(brief).collect()
+    let azure = &settings.azure;
+    let brief = brief.filter(|_| azure.queue.enabled);
+    let unread = (azure.queue.enabled && settings.is_hosted_elsewhere()).then(|| {
+        format!(
+            "{queue} is read by nobody: the server of somebody else uses a queue of its own (`enabled = false` under [azure.queue])"
+        )
+    });
+    unregistered.into_iter().chain(leftover).chain(unlisted).chain(brief).chain(unread).collect()
 }
 
-/// The commands that give a server its rights, where the plan file names no identity that would get them.
+/// The commands that give a server its rights, where the plan file names no identity that would get them; or that let a server of
+/// somebody else's sign in as the identity.
 pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
     let commands = || {
         format!(
@@ -93,5 +104,26 @@ pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
             access::commands(names, None).join("\n")
         )
     };
-    settings.azure.access.is_none().then(commands)
+    let federation = settings.azure.access.as_ref().and_then(|access| access.federation.as_ref());
+    settings.azure.access.is_none().then(commands).or(federation.map(credentials))
+}
+
+/// One credential for each subject
+/// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust-user-assigned-managed-identity>).
+fn credentials(federation: &FederationSection) -> String {
+    let issuer = &federation.issuer;
+    let identity = "\"$IDENTITY\" --resource-group \"$IDENTITY_GROUP\"";
+    let command = |(number, subject): (usize, &String)| {
+        format!(
+            "az identity federated-credential create --name wandb-{} --identity-name {identity} --issuer '{issuer}' --subject \
+             '{subject}' --audiences api://AzureADTokenExchange",
+            number + 1
+        )
+    };
+    let commands: Vec<_> = federation.subjects.iter().enumerate().map(command).collect();
+    format!(
+        "The server signs in as the identity, which needs these credentials; W&B asks for the ids that the last line prints:\n{}\n\
+         az identity show --name {identity} --query '{{tenant: tenantId, client: clientId}}'",
+        commands.join("\n")
+    )
 }

@@ -165,6 +165,9 @@ impl ProviderConfig for Settings {
     }
 
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {
+        if self.is_hosted_elsewhere() {
+            return self.outputs(connection).await;
+        }
         let (clients, _) = credential::connect(&self.azure, connection).await?;
         let key = outputs::key(&Reader::new(clients), self, &Names::of(self)).await?;
         Ok(outputs::outputs(self, key))

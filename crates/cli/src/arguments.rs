@@ -72,6 +72,9 @@ pub(crate) enum Command {
     Init {
         /// The cloud.
         cloud: ProviderId,
+        /// For a server that is somebody else's, as W&B's hosted ones are: "bring your own bucket".
+        #[arg(long)]
+        byob: bool,
     },
     /// Check a plan file; nothing is sent.
     Validate {

@@ -57,7 +57,7 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
             act(action, cloud, global, view).await
         }
         Command::InAll(action) => act_on_all(action, global, view).await,
-        Command::Init { cloud } => init::run(cloud),
+        Command::Init { cloud, byob } => init::run(cloud, byob),
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
         Command::Schema { of } => schema::run(of),
         Command::Show { change_set, reporting } => show::run(&change_set, reporting.into(), global, view.as_ref()),

@@ -121,7 +121,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision destroy --all --deployment wandb-prod", "the same in a script"),
         ],
     ),
-    ("init", &[("provision init CLOUD > provision.toml", "a plan file with every setting and its default")]),
+    (
+        "init",
+        &[
+            ("provision init CLOUD > provision.toml", "a plan file with every setting and its default"),
+            ("provision init CLOUD --byob > provision.toml", "one for a bucket that W&B's hosted server uses"),
+        ],
+    ),
     ("validate", &[("provision validate provision.toml", "check it; all that is wrong is told at once")]),
     (
         "schema",

@@ -77,6 +77,8 @@ struct Row {
     region: &'static str,
     /// A commented plan file to begin with.
     example: &'static str,
+    /// The same for a server that is somebody else's.
+    example_byob: &'static str,
     /// The schema of its section.
     schema: fn(&mut SchemaGenerator) -> Schema,
     /// Reads and checks its section.
@@ -95,6 +97,7 @@ static AWS: Row = Row {
     account: "account",
     region: "region",
     example: include_str!("../../../plans/aws.toml"),
+    example_byob: include_str!("../../../plans/aws-byob.toml"),
     schema: aws::AwsSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(aws::Settings::read(deployment, file, problems)?)),
     restore: restore::<aws::Settings>,
@@ -112,11 +115,15 @@ static GCP: Row = Row {
     account: "project",
     region: "location",
     example: include_str!("../../../plans/gcp.toml"),
+    example_byob: include_str!("../../../plans/gcp-byob.toml"),
     schema: gcp::GcpSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(gcp::Settings::read(deployment, file, problems)?)),
     restore: restore::<gcp::Settings>,
     emulator: EmulatorKind::Google,
     seed: |sandbox, given| {
+        let members = given("members").unwrap_or_default();
+        let mut accounts = members.split(' ').filter_map(|member| member.strip_prefix("serviceAccount:"));
+        accounts.try_for_each(|email| sandbox.seed_google(project_of(email), Some(email)))?;
         sandbox.seed_google(&given("project").unwrap_or_default(), given("service_account").as_deref())
     },
 };
@@ -127,6 +134,7 @@ static AZURE: Row = Row {
     account: "subscription",
     region: "location",
     example: include_str!("../../../plans/azure.toml"),
+    example_byob: include_str!("../../../plans/azure-byob.toml"),
     schema: azure::AzureSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(azure::Settings::read(deployment, file, problems)?)),
     restore: restore::<azure::Settings>,
@@ -144,6 +152,11 @@ static AZURE: Row = Row {
         }
     },
 };
+
+/// The project of a service account of Google's: `<name>@<project>.iam.gserviceaccount.com`.
+fn project_of(email: &str) -> &str {
+    email.split(['@', '.']).nth(1).unwrap_or_default()
+}
 
 /// The account of a plan file that names none.
 const ACCOUNT: &str = "123456789012";
@@ -193,6 +206,11 @@ impl ProviderId {
     /// A commented plan file to begin with.
     pub(crate) const fn example(self) -> &'static str {
         self.row().example
+    }
+
+    /// The same for a server that is somebody else's.
+    pub(crate) const fn example_byob(self) -> &'static str {
+        self.row().example_byob
     }
 
     /// Read and check its section of a plan file.

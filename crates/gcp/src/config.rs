@@ -13,6 +13,11 @@ mod checks;
 /// (<https://cloud.google.com/storage/docs/access-control/iam-roles>; W&B's module grants the same).
 pub(crate) const SERVER_BUCKET_ROLES: [&str; 1] = ["roles/storage.objectAdmin"];
 
+/// What W&B documents for servers of its own that use a bucket of somebody else's: it reads the bucket's settings too, "to check the
+/// bucket's CORS configuration and attributes"
+/// (<https://docs.wandb.ai/platform/hosting/data-security/secure-storage-connector>).
+pub(crate) const MEMBER_ROLE: &str = "roles/storage.admin";
+
 /// What the server does with its subscription: pull and acknowledge, and see that it exists
 /// (<https://cloud.google.com/pubsub/docs/access-control#roles>).
 pub(crate) const SERVER_SUBSCRIPTION_ROLES: [&str; 2] = ["roles/pubsub.subscriber", "roles/pubsub.viewer"];
@@ -39,7 +44,7 @@ pub struct GcpSection {
     /// Where the server hears of new files.
     #[serde(default)]
     pub subscription: SubscriptionSection,
-    /// The service account that the server runs as.
+    /// The service account that the server runs as, or who else's server uses the bucket.
     pub access: Option<AccessSection>,
 }
 
@@ -146,12 +151,15 @@ pub struct SubscriptionSection {
     pub retention_s: Option<u32>,
 }
 
-/// The service account that the server runs as.
+/// The service account that the server runs as, or who else's server uses the bucket.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessSection {
     /// The email address of an existing service account.
-    pub service_account: String,
+    pub service_account: Option<String>,
+    /// Whose server uses the bucket from elsewhere, with the documented role: `serviceAccount:...`, `group:...`, `principal://...`.
+    #[serde(default)]
+    pub members: Vec<String>,
 }
 
 /// The plan file as meant: the deployment and its `[gcp]` section, checked.
@@ -179,7 +187,19 @@ impl Settings {
     /// The server's identity.
     #[must_use]
     pub fn service_account(&self) -> Option<&str> {
-        self.gcp.access.as_ref().map(|access| access.service_account.as_str())
+        self.gcp.access.as_ref()?.service_account.as_deref()
+    }
+
+    /// Whose server uses the bucket from elsewhere.
+    #[must_use]
+    pub fn members(&self) -> &[String] {
+        self.gcp.access.as_ref().map(|access| access.members.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether the server is somebody else's, as W&B's hosted ones are: it is given the bucket, and nothing else.
+    #[must_use]
+    pub fn is_hosted_elsewhere(&self) -> bool {
+        self.service_account().is_none() && !self.members().is_empty()
     }
 
     /// The deployment's tags, which Google calls labels.

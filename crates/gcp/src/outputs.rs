@@ -16,11 +16,11 @@ pub(crate) fn outputs(settings: &Settings) -> Vec<Output> {
         true => format!("pubsub:/{}/{}/{}", gcp.project, settings.topic_name(), settings.subscription_name()),
         false => "internal://".to_owned(),
     };
-    vec![
-        Output::new("HOST", &settings.deployment.host),
-        Output::new("BUCKET", format!("gs://{}", gcp.bucket.name)),
-        Output::new("BUCKET_QUEUE", queue),
-    ]
+    let bucket = Output::new("BUCKET", format!("gs://{}", gcp.bucket.name));
+    if settings.is_hosted_elsewhere() {
+        return vec![bucket];
+    }
+    vec![Output::new("HOST", &settings.deployment.host), bucket, Output::new("BUCKET_QUEUE", queue)]
 }
 
 /// What decides each. The host is known by the CORS rule alone, and not where that has origins of its own.
@@ -49,6 +49,13 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
             "what is deleted from bucket `{}` cannot be restored, and W&B's own check asks for soft deletion \
              (`soft_delete_days = 0`)",
             bucket.name
+        ));
+    }
+    if settings.gcp.topic.enabled && settings.is_hosted_elsewhere() {
+        warnings.push(format!(
+            "subscription `{}` is read by nobody: the server of somebody else uses a queue of its own (`enabled = false` under \
+             [gcp.topic])",
+            settings.subscription_name()
         ));
     }
     if settings.gcp.topic.enabled {

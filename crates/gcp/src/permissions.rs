@@ -32,6 +32,8 @@ pub(crate) enum When {
     Access,
     /// It is not: our own key signs.
     OwnKey,
+    /// Members are let in whose server is somebody else's.
+    Members,
 }
 
 impl When {
@@ -41,8 +43,9 @@ impl When {
             Self::Always => true,
             Self::Adopting => gcp.bucket.adopt,
             Self::Events => gcp.topic.enabled,
-            Self::Access => gcp.access.is_some(),
-            Self::OwnKey => gcp.access.is_none(),
+            Self::Access => settings.service_account().is_some(),
+            Self::OwnKey => settings.service_account().is_none(),
+            Self::Members => !settings.members().is_empty(),
         }
     }
 }
@@ -81,6 +84,7 @@ static OPERATIONS: &[Operation] = &[
     row!("storage.buckets.delete", Bucket, DESTROYING, Always),
     row!("storage.buckets.getIamPolicy", Bucket, ALWAYS, Always),
     row!("storage.buckets.setIamPolicy", Bucket, WRITING, Access),
+    row!("storage.buckets.setIamPolicy", Bucket, DESTROYING, Members),
     // Public access prevention takes it beside the update:
     // <https://cloud.google.com/storage/docs/using-public-access-prevention#required-roles>.
     row!("storage.buckets.setIamPolicy", Bucket, APPLYING, Always),

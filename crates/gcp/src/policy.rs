@@ -5,7 +5,6 @@
 //! the bit, because the whole of version 3 is read and written. A facet of one is a map from role to member; the core
 //! decides which of a role's members is ours.
 
-use provision_core::compare::same;
 use provision_core::facet::{Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -147,14 +146,14 @@ fn entry(binding: &Binding, member: &str) -> Entry {
     }
 }
 
-/// The policy in which ours is `value` in place of `before`; `None` if that is so already.
-pub(crate) fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<Policy> {
+/// The policy in which ours is `value` in place of `before`, roles and their members; `None` if that is so already.
+fn edited(policy: &Policy, before: &[(&str, &str)], value: &[(&str, &str)]) -> Option<Policy> {
     let mut edited = Policy { version: POLICY_VERSION, ..policy.clone() };
-    for (role, member) in grants(value).filter(|(role, member)| !has(policy, role, member)) {
+    for (role, member) in value.iter().filter(|(role, member)| !has(policy, role, member)) {
         give(&mut edited, role, member);
     }
-    let stays = |role: &str, member: &str| value.get(role).is_some_and(|desired| same(desired, &json!(member)));
-    for (role, member) in grants(before).filter(|(role, member)| !stays(role, member) && has(policy, role, member)) {
+    let goes = |(role, member): &&(&str, &str)| !value.contains(&(*role, *member)) && has(policy, role, member);
+    for (role, member) in before.iter().filter(goes) {
         take(&mut edited, role, member);
     }
     (edited.bindings != policy.bindings).then_some(edited)
@@ -186,6 +185,18 @@ pub(crate) async fn write(
     value: &Value,
     just_created: bool,
 ) -> Result<(), Error> {
+    let (before, value): (Vec<_>, Vec<_>) = (grants(before).collect(), grants(value).collect());
+    exchange(writer, target, &before, &value, just_created).await
+}
+
+/// The same of roles and their members, of which a role may have several.
+pub(crate) async fn exchange(
+    writer: &Writer,
+    target: &PolicyTarget,
+    before: &[(&str, &str)],
+    value: &[(&str, &str)],
+    just_created: bool,
+) -> Result<(), Error> {
     let unwritten = Policy { etag: UNWRITTEN.to_owned(), ..Policy::default() };
     if just_created && let Some(first) = edited(&unwritten, before, value) {
         match target.set_policy(writer, &first).await {
@@ -194,10 +205,10 @@ pub(crate) async fn write(
         }
     }
     let Some(found) = target.policy(writer.reader()).await? else {
-        return if value.is_null() { Ok(()) } else { Err(gone_error(target)) };
+        return if value.is_empty() { Ok(()) } else { Err(gone_error(target)) };
     };
     match edited(&found, before, value) {
-        Some(edited) if value.is_null() => absent(target.set_policy(writer, &edited).await).map(|_| ()),
+        Some(edited) if value.is_empty() => absent(target.set_policy(writer, &edited).await).map(|_| ()),
         Some(edited) => target.set_policy(writer, &edited).await,
         None => Ok(()),
     }
@@ -261,6 +272,11 @@ pub(crate) fn no_account(email: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<Policy> {
+        let (before, value): (Vec<_>, Vec<_>) = (grants(before).collect(), grants(value).collect());
+        super::edited(policy, &before, &value)
+    }
 
     const US: &str = "serviceAccount:wandb@acme-ml.iam.gserviceaccount.com";
     const ROLE: &str = "roles/storage.objectAdmin";

@@ -36,7 +36,7 @@ use crate::names::{Names, Part, pubsub_identity};
 use crate::permissions::document;
 use crate::preflight::{self, Inquiry};
 use crate::resources::access::AccessFacet;
-use crate::resources::{access, bucket, cors, notification, subscription, topic};
+use crate::resources::{access, bucket, bucket_policy, cors, notification, subscription, topic};
 use crate::{contents, hearing, orphans, outputs, probes};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
@@ -75,7 +75,8 @@ impl ProviderConfig for Settings {
 
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let account = self.service_account().map(|account| ("service_account", account.to_owned()));
-        std::iter::once(("project", self.gcp.project.clone())).chain(account).collect()
+        let members = (!self.members().is_empty()).then(|| ("members", self.members().join(" ")));
+        std::iter::once(("project", self.gcp.project.clone())).chain(account).chain(members).collect()
     }
 
     fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words> {
@@ -396,6 +397,7 @@ impl Provisioner for Provider<Writer> {
     }
 
     async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
+        bucket_policy::revoke(&self.client, &self.settings, &self.names()).await?;
         contents::empty(&self.client, &operation.name, context).await
     }
 
@@ -418,7 +420,8 @@ fn needs_lane(part: Part, write: &Write<'_>) -> bool {
     match part {
         Part::Access => access::is_in_bucket(write.facet),
         Part::Notification => true,
-        Part::Bucket | Part::Topic | Part::Subscription => !write.just_created,
+        Part::Bucket => bucket::is_in_policy(write.facet) || !write.just_created,
+        Part::Topic | Part::Subscription => !write.just_created,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Amazon Web Services.
 
+mod byob;
 pub(crate) mod hand;
 mod proof;
 
@@ -91,6 +92,7 @@ s3.delete_object(Bucket=b, Key='a'); s3.create_multipart_upload(Bucket=b, Key='o
     // the closing look. Destroy: who we are and where, everything, the bucket's mark, the bucket, the marks of the queues,
     // which are read right before each goes, the queues, and that they are seen no more.
     proof: Some(&proof::PROOF),
+    byob: &byob::BYOB,
     waves: [2, 7, 7],
 };
 
@@ -182,6 +184,11 @@ const PLANS: Plans = Plans {
         Setting { old: "[aws]\n", new: "tags = { team = \"ml\" }\n[aws]\n", shows: "tags.team" },
         Setting { old: "[aws.run_queue]", new: "senders = \"anyone\"\n[aws.run_queue]", shows: "policy.Action" },
         Setting { old: "role = \"node\"", new: "role = \"node\"\ngrant = \"all\"", shows: "policy.node/provision-" },
+        Setting {
+            old: "role = \"node\"",
+            new: "role = \"node\"\nprincipals = [\"111122223333\"]",
+            shows: "principals.Principal",
+        },
     ],
     update: &[
         ("wandb.example.com", "moved.example.com"),

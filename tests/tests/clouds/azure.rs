@@ -1,5 +1,6 @@
 //! Microsoft Azure.
 
+mod byob;
 pub(crate) mod hand;
 pub(crate) mod proof;
 mod rights;
@@ -140,6 +141,7 @@ const FIXTURE: CloudFixture = CloudFixture {
     // right before the container goes, the container; a look at what leads to it, then that; the queue; a look at the account,
     // the account; a look at the group, the group.
     proof: Some(&proof::PROOF),
+    byob: &byob::BYOB,
     waves: [1, 13, 20],
 };
 

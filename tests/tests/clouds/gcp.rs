@@ -1,5 +1,6 @@
 //! Google Cloud.
 
+mod byob;
 pub(crate) mod hand;
 mod proof;
 
@@ -123,6 +124,7 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
     proof: Some(&proof::PROOF),
+    byob: &byob::BYOB,
     waves: [1, 9, 14],
 };
 
@@ -197,6 +199,11 @@ const PLANS: Plans = Plans {
         Setting { old: "[gcp.access]", new: "ack_deadline_s = 77\n[gcp.access]", shows: "attributes.ack_deadline_s" },
         Setting { old: "[gcp.access]", new: "retention_s = 700\n[gcp.access]", shows: "attributes.retention_s" },
         Setting { old: "\"wandb@acme", new: "\"other@acme", shows: "bucket_grants.roles/storage.objectAdmin" },
+        Setting {
+            old: "service_account =",
+            new: "members = [\"group:ml@acme.example\"]\nservice_account =",
+            shows: "members.group:ml@acme.example",
+        },
     ],
     update: &[
         ("wandb.example.com", "moved.example.com"),

@@ -27,10 +27,21 @@ pub(crate) const COMMANDS: [Command; 5] = [
             &REPAIR,
             &MADE_AGAIN,
             &APPLY_ORPHANS,
+            &clouds::BYOB,
         ],
     },
     Command { name: "drift", scenarios: &[&clouds::DRIFT, &DRIFT_OF_ADOPTED] },
-    Command { name: "destroy", scenarios: &[&clouds::DELETE_DATA, &clouds::RELEASE, &RELEASE_ALONE, &DESTROY_ORPHANS] },
+    Command {
+        name: "destroy",
+        scenarios: &[
+            &clouds::DELETE_DATA,
+            &clouds::RELEASE,
+            &RELEASE_ALONE,
+            &DESTROY_ORPHANS,
+            &clouds::BYOB_RELEASE,
+            &clouds::BYOB_DELETE_DATA,
+        ],
+    },
     Command { name: VERIFY_NAME, scenarios: &[&VERIFY] },
 ];
 

@@ -110,6 +110,35 @@ pub(crate) const DELETE_DATA: Scenario = Scenario {
     only_looks: false,
 };
 
+/// A bucket for a server that is somebody else's.
+pub(crate) const BYOB: Scenario = Scenario {
+    prepare: |cloud, stage| stage.write("provision.toml", cloud.byob.plan),
+    leaves: |cloud| cloud.byob.applied,
+    every_way: false,
+    ..APPLY
+};
+
+/// The same, taken over, with others who are let in.
+pub(crate) const BYOB_RELEASE: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        let adopting = |text: String, (old, new): &(&str, &str)| text.replace(old, new);
+        stage.write("provision.toml", &cloud.byob.adopting.iter().fold(cloud.byob.plan.to_owned(), adopting));
+        (cloud.byob.let_in_by_others)(&stage.hand());
+        cloud.apply(stage);
+    },
+    ..DESTROY
+};
+
+/// The same, with data.
+pub(crate) const BYOB_DELETE_DATA: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        (BYOB.prepare)(cloud, stage);
+        cloud.apply(stage);
+        (cloud.fill)(&stage.hand());
+    },
+    ..DELETE_DATA
+};
+
 pub(crate) const PLAN: Scenario = Scenario {
     prepare: |cloud, stage| cloud.apply(stage),
     arguments: &["plan"],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 
-use super::{AwsSection, BucketSection, Encryption, Settings};
+use super::{AccessSection, AwsSection, BucketSection, Encryption, Grant, Settings};
 
 /// Methods that S3 knows: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CORSRule.html>.
 const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
@@ -42,7 +42,48 @@ fn validate(section: &AwsSection, problems: &mut Problems) {
     }
     section.bucket.cors.validate("aws.bucket.cors", &METHODS, problems);
     if let Some(access) = &section.access {
-        role(&access.role, section.account.as_deref(), problems);
+        access.role.iter().for_each(|name| role(name, section.account.as_deref(), problems));
+        principals(access, problems);
+    }
+}
+
+/// Who is let in, if it is not the server's own role: somebody, and nobody but whom is named
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
+fn principals(access: &AccessSection, problems: &mut Problems) {
+    if access.role.is_none() && access.principals.is_empty() {
+        let label = "name the server's `role`, or the `principals` whose server it is";
+        problems.report("aws.access", "access for nobody", label, None);
+    }
+    if access.role.is_none() && access.grant == Grant::All {
+        let label = "what `role` gets, and there is none: principals get the documented actions";
+        problems.report("aws.access.grant", "a grant without a role", label, None);
+    }
+    for name in access.principals.iter().filter(|name| !is_principal(name)) {
+        let label = match name.contains('*') {
+            true => format!("`{name}` would let in more than is named; write each account or role"),
+            false => {
+                format!(
+                    "`{name}` is neither an account's twelve digits nor `arn:aws:iam::<account>:root`, `role/...` or `user/...`"
+                )
+            }
+        };
+        problems.report("aws.access.principals", "invalid principal", &label, None);
+    }
+}
+
+/// An account, or somebody of one.
+fn is_principal(name: &str) -> bool {
+    let account = |id: &str| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
+    let plain =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"*?\"".contains(&byte));
+    let fields: Vec<_> = name.splitn(6, ':').collect();
+    match fields.as_slice() {
+        [id] => account(id),
+        ["arn", partition, "iam", "", id, who] => {
+            let somebody = ["role/", "user/"].iter().any(|kind| who.strip_prefix(kind).is_some_and(plain));
+            partition.starts_with("aws") && plain(partition) && account(id) && (*who == "root" || somebody)
+        }
+        _ => false,
     }
 }
 

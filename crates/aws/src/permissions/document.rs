@@ -69,7 +69,7 @@ fn place(on: On, settings: &Settings, names: &Names) -> Option<(&'static str, Ve
         On::Queues => ("Queues", queues()),
         On::AnyQueue => ("AnyQueue", vec![names.queue_arn("*")]),
         On::MarkedQueues => ("MarkedQueues", vec![names.queue_arn("*")]),
-        On::Role => ("Role", settings.aws.access.as_ref().map(|access| names.role_arns(&access.role))?),
+        On::Role => ("Role", settings.aws.access.as_ref()?.role.as_ref().map(|role| names.role_arns(role))?),
     };
     (!resources.is_empty()).then_some((sid, resources))
 }

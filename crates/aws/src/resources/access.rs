@@ -192,7 +192,7 @@ fn missing(settings: &Settings, names: &Names, recalled: &Recalled, at: &str) ->
 }
 
 fn foreign_role(settings: &Settings, names: &Names) -> Option<Refusal> {
-    let role = &settings.aws.access.as_ref()?.role;
+    let role = settings.aws.access.as_ref()?.role.as_ref()?;
     let account = role.split(':').nth(4)?;
     (account != names.account).then(|| Refusal {
         reason: format!("role `{role}` is of account {account}, these credentials are of {}", names.account),

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{CorsRule, PublicAccessBlockConfiguration, ServerSideEncryptionRule};
 use provision_core::contents::not_empty_error;
-use provision_core::facet::{Desired, Entries, Words, tags_in_words};
+use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -15,7 +15,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents;
 use crate::names::{Names, Part};
-use crate::policy::{Document, Quota, with_sid};
+use crate::resources::bucket_policy::{self, Own, Turn};
 use crate::resources::encryption::{self, DefaultEncryption};
 use crate::resources::{Facets, Write, cors, delivery, typed};
 use crate::tags::set_and_removed;
@@ -28,6 +28,7 @@ provision_core::facets! {
         Encryption = ("encryption", 'e', Whole, Exclusive, OwnCall),
         Versioning = ("versioning", 'v', Whole, Exclusive, OwnCall),
         Policy = ("policy", 't', Whole, Named, OwnCall),
+        Principals = ("principals", 'r', Whole, Named, OwnCall),
         Delivery = ("delivery", 'd', Whole, Exclusive, SameCall),
         Cors = ("cors", 'c', Whole, Named, OwnCall),
         Tags = ("tags", 'g', Tags, Exclusive, SameCall),
@@ -45,9 +46,6 @@ struct PublicAccess {
 
 /// Writes to one bucket share a lane: S3 may answer `OperationAborted` to two at once.
 pub(crate) const LANE: Lane = Lane { name: "bucket", mode: LaneMode::AfterConflict };
-
-/// What a policy may have: 20 KB <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html>.
-const POLICY_QUOTA: Quota = Quota { bytes: 20 * 1024, statements: None };
 
 pub(crate) fn resource(settings: &Settings, names: &Names) -> Resource {
     Resource {
@@ -75,7 +73,11 @@ pub(crate) fn desired(settings: &Settings, names: &Names, origin: Origin) -> Vec
             let desired = bucket.versioning.unwrap_or_default();
             (created || bucket.versioning.is_some()).then(|| facet.desired(desired, "aws.bucket.versioning"))
         }
-        BucketFacet::Policy => private.then(|| facet.desired(tls_only(names), "aws.bucket")),
+        BucketFacet::Policy => private.then(|| facet.desired(bucket_policy::tls_only(names), "aws.bucket")),
+        BucketFacet::Principals => {
+            let statement = Some(bucket_policy::principals(names)).filter(Value::is_object);
+            statement.map(|statement| facet.desired(statement, "aws.access.principals"))
+        }
         // Nothing is to be in the way.
         BucketFacet::Delivery => created.then(|| facet.desired(json!({}), "aws.bucket")),
         BucketFacet::Cors => {
@@ -98,23 +100,11 @@ pub(crate) fn in_words(settings: &Settings, facet: BucketFacet, value: &Value) -
             (value == true || bucket.versioning.is_some()).then(|| ("versioning", text.to_owned()))
         }
         BucketFacet::Policy => Some(("private", "TLS only".to_owned())),
+        BucketFacet::Principals => bucket_policy::principals_in_words(value),
         BucketFacet::Delivery => None,
         BucketFacet::Cors => bucket.cors.in_words(value),
         BucketFacet::Tags => Some(("tags", tags_in_words(value))),
     }
-}
-
-/// Deny everything that does not come over TLS
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html#transit>).
-fn tls_only(names: &Names) -> Value {
-    let statement = json!({
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [names.bucket_arn(), format!("{}/*", names.bucket_arn())],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    });
-    with_sid(&statement, &names.sids[0])
 }
 
 /// The answers of all reads, which are sent at once.
@@ -217,8 +207,8 @@ impl Reads {
 
     fn present(self, settings: &Settings, names: &Names, tags: &Tags) -> Present {
         let Self { ownership, public_access, encryption, versioning, policy, cors, .. } = self;
-        let policy = policy.and_then(|text| document(text.as_deref(), &names.bucket));
-        let others = policy.iter().flat_map(|policy| policy.others(&names.sids));
+        let policy = policy.and_then(|text| bucket_policy::document(text.as_deref(), &names.bucket));
+        let others = policy.iter().flat_map(|policy| bucket_policy::others(policy, names));
         let unmanaged =
             others.map(|entry| Unmanaged { facet: BucketFacet::Policy.spec().name.to_owned(), entry }).collect();
         let observed = BucketFacet::all_observed(|facet| match facet {
@@ -230,20 +220,25 @@ impl Reads {
                 facet.observed(encryption.clone().map(|rule| rule.as_ref().and_then(DefaultEncryption::observed)))
             }
             BucketFacet::Versioning => facet.observed(versioning.clone()),
-            BucketFacet::Policy => facet.entries(policy.clone().map(|policy| statements(&policy, names))),
+            BucketFacet::Policy => {
+                facet.entries(policy.as_ref().map(|policy| Own::TlsOnly.entries(policy, names)).map_err(Clone::clone))
+            }
+            BucketFacet::Principals => facet
+                .entries(policy.as_ref().map(|policy| Own::Principals.entries(policy, names)).map_err(Clone::clone)),
             BucketFacet::Delivery => {
                 facet.observed(policy.as_ref().map(|policy| delivery::of_bucket(policy, names)).map_err(Clone::clone))
             }
             BucketFacet::Cors => facet.entries(cors.clone().map(|rules| cors::entries(&rules, settings, names))),
             BucketFacet::Tags => facet.observed(Ok(without_mark(tags))),
         });
-        let refused =
-            policy.iter().find_map(|policy| policy.refused(&names.sids, &format!("bucket `{}`", names.bucket)));
+        let refused = policy.iter().find_map(|policy| bucket_policy::refused(policy, names));
         let refused = refused.map(|refusal| (BucketFacet::Policy.spec().name, refusal));
+        let dead = policy.iter().find_map(|policy| bucket_policy::dead(policy, names));
+        let dead = dead.map(|refusal| (BucketFacet::Principals.spec().name, refusal));
         let denied = policy.iter().map(|policy| delivery::of_bucket(policy, names));
         let denied = denied.filter_map(|observed| delivery::refusal(&silenced(names), &observed));
         let denied = denied.map(|refusal| (BucketFacet::Delivery.spec().name, refusal));
-        let blockers = refused.into_iter().chain(denied).collect();
+        let blockers = refused.into_iter().chain(dead).chain(denied).collect();
         Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
     }
 }
@@ -278,14 +273,6 @@ fn silenced(names: &Names) -> String {
     format!("the server may not use bucket `{}`", names.bucket)
 }
 
-fn document(text: Option<&str>, bucket: &str) -> Result<Document, Error> {
-    Document::read(text, "s3:GetBucketPolicy", &format!("read the policy of bucket `{bucket}`"))
-}
-
-fn statements(policy: &Document, names: &Names) -> Entries {
-    policy.entries(&names.sids, &tls_only(names), POLICY_QUOTA, &format!("bucket `{}`", names.bucket))
-}
-
 /// Create the bucket with its tags, the mark among them.
 ///
 /// AWS answers 409 for a bucket that is there, in `us-east-1` too: its 200 for a bucket of one's own
@@ -306,6 +293,7 @@ pub(crate) async fn create(
             | BucketFacet::Encryption
             | BucketFacet::Versioning
             | BucketFacet::Policy
+            | BucketFacet::Principals
             | BucketFacet::Delivery
             | BucketFacet::Cors
             | BucketFacet::Tags => {}
@@ -386,7 +374,7 @@ async fn update_single_tags(writer: &Writer, names: &Names, changes: &TagChanges
 }
 
 /// Write one facet; `null` takes our entry out.
-pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
+pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>, turn: &Turn) -> Result<(), Error> {
     let (bucket, owner, value) = (names.bucket.as_str(), names.account.as_str(), write.value);
     match BucketFacet::of(write.facet)? {
         BucketFacet::Ownership => writer.put_bucket_ownership_controls(bucket, owner, &typed::<String>(value)?).await,
@@ -395,21 +383,12 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         }
         BucketFacet::Encryption => encryption::write(writer, names, write).await,
         BucketFacet::Versioning => writer.put_bucket_versioning(bucket, owner, typed(value)?).await,
-        BucketFacet::Policy => write_policy(writer, names, write).await,
+        BucketFacet::Policy => turn.write(writer, names, Own::TlsOnly, write).await,
+        BucketFacet::Principals => turn.write(writer, names, Own::Principals, write).await,
         // Statements of others are theirs: none is ever taken out.
         BucketFacet::Delivery => Ok(()),
         BucketFacet::Cors => cors::write(writer, names, write).await,
         BucketFacet::Tags => Err(Error::bug("tags are written with the mark")),
-    }
-}
-
-async fn write_policy(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
-    let (bucket, owner) = (names.bucket.as_str(), names.account.as_str());
-    let text = if write.just_created { None } else { writer.reader().get_bucket_policy(bucket, owner).await? };
-    match document(text.as_deref(), bucket)?.with_ours(&names.sids, write.value) {
-        None => Ok(()),
-        Some(merged) if merged.is_empty() => writer.delete_bucket_policy(bucket, owner).await,
-        Some(merged) => writer.put_bucket_policy(bucket, owner, &merged.to_text()).await,
     }
 }
 

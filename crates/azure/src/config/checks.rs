@@ -6,7 +6,10 @@ use provision_core::cors::CorsSection;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 
-use super::{AzureSection, EventsSection, LARGEST_RULES, ResourceGroupSection, Settings, default_queue};
+use super::{
+    AccessSection, AzureSection, EventsSection, LARGEST_RULES, PrincipalType, ResourceGroupSection, Settings,
+    default_queue,
+};
 
 impl Settings {
     /// Read and check the `[azure]` section of this deployment; `None` if there are problems, which are reported.
@@ -42,6 +45,33 @@ fn validate(section: &AzureSection, problems: &mut Problems) {
     if section.access.as_ref().is_some_and(|access| !is_uuid(&access.principal_id)) {
         let label = "write the identity's object id, a UUID; `az ad sp show` and `az identity show` print it";
         problems.report("azure.access.principal_id", "invalid principal", label, None);
+    }
+    section.access.iter().for_each(|access| federation(access, problems));
+}
+
+/// An identity takes 20 credentials, each with a subject that is matched whole
+/// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations#general-federated-identity-credential-considerations>).
+fn federation(access: &AccessSection, problems: &mut Problems) {
+    let Some(federation) = &access.federation else { return };
+    let path = "azure.access.federation";
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/@".contains(&byte))
+    };
+    if access.principal_type != PrincipalType::ServicePrincipal {
+        problems.report(
+            "azure.access.principal_type",
+            "not an identity",
+            "only applications and managed identities are federated",
+            None,
+        );
+    }
+    if !federation.issuer.strip_prefix("https://").is_some_and(plain) {
+        problems.report(&format!("{path}.issuer"), "invalid issuer", "write the issuer's URL, `https://...`", None);
+    }
+    let subjects = &federation.subjects;
+    if !(1..=20).contains(&subjects.len()) || !subjects.iter().all(|subject| plain(subject)) {
+        let label = "1-20 subjects, as in `system:serviceaccount:<namespace>:<name>`, without wildcards";
+        problems.report(&format!("{path}.subjects"), "invalid subjects", label, None);
     }
 }
 
@@ -242,6 +272,23 @@ mod tests {
                     [azure.container]\nname = \"files\"\n[azure.events]\nname = \"a b\"\nmessage_ttl_s = 0\n\
                     [azure.cors]\nmethods = [\"FETCH\"]\norigins = []\n[azure.access]\nprincipal_id = \"wandb\"";
         assert_eq!(problems(text).len(), 8, "{:?}", problems(text));
+    }
+
+    #[test]
+    fn federation_is_of_whom_it_names() {
+        let of = |kind: &str, issuer: &str, subjects: &str| {
+            let head = format!("{HEAD}[azure.account]\nname = \"acme\"\n[azure.container]\nname = \"files\"\n");
+            let access = format!("[azure.access]\nprincipal_id = \"11111111-1111-1111-1111-111111111111\"\n{kind}");
+            let federation = format!("federation = {{ issuer = \"{issuer}\", subjects = [{subjects}] }}");
+            problems(&format!("{head}{access}\n{federation}"))
+        };
+        let (issuer, subject) = ("https://oidc.example.com/id/1", "\"system:serviceaccount:default:wandb-app\"");
+        assert_eq!(of("", issuer, subject), Vec::<String>::new());
+        assert_eq!(of("principal_type = \"Group\"", issuer, subject), ["not an identity"]);
+        assert_eq!(of("", "http://oidc.example.com", subject), ["invalid issuer"]);
+        for subjects in ["", "\"system:serviceaccount:*\"", "\"\""] {
+            assert_eq!(of("", issuer, subjects), ["invalid subjects"], "{subjects}");
+        }
     }
 
     #[test]

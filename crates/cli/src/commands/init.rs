@@ -4,7 +4,7 @@ use crate::exit::{CommandResult, Exit};
 use crate::providers::ProviderId;
 use crate::view;
 
-pub(crate) fn run(cloud: ProviderId) -> CommandResult {
-    view::result(cloud.example());
+pub(crate) fn run(cloud: ProviderId, byob: bool) -> CommandResult {
+    view::result(if byob { cloud.example_byob() } else { cloud.example() });
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 
-use super::{BucketSection, GcpSection, SOFT_DELETE_DAYS, Settings, location_of_keys};
+use super::{AccessSection, BucketSection, GcpSection, SOFT_DELETE_DAYS, Settings, location_of_keys};
 
 /// Methods of CORS rules: <https://cloud.google.com/storage/docs/cross-origin>.
 const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
@@ -34,7 +34,8 @@ fn validate(section: &GcpSection, problems: &mut Problems) {
         pubsub_name("gcp.subscription.name", "subscription", subscription, problems);
     }
     if let Some(access) = &section.access {
-        service_account(&access.service_account, problems);
+        access.service_account.iter().for_each(|email| service_account(email, problems));
+        members(access, problems);
     }
 }
 
@@ -162,6 +163,41 @@ fn pubsub_name(path: &str, kind: &str, name: &str, problems: &mut Problems) {
 fn escape(name: &str) -> bool {
     let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     name.split('%').skip(1).any(|rest| digit(rest.as_bytes().first()) && digit(rest.as_bytes().get(1)))
+}
+
+/// Who is let in, if it is not the server's own account: somebody, and nobody but whom is named
+/// (<https://cloud.google.com/iam/docs/principal-identifiers>).
+fn members(access: &AccessSection, problems: &mut Problems) {
+    if access.service_account.is_none() && access.members.is_empty() {
+        let label = "name the server's `service_account`, or the `members` whose server it is";
+        problems.report("gcp.access", "access for nobody", label, None);
+    }
+    for member in access.members.iter().filter(|member| !is_member(member)) {
+        let label = match member.as_str() {
+            "allUsers" | "allAuthenticatedUsers" => format!("`{member}` is everybody; write each account or group"),
+            _ => format!("`{member}` is neither `serviceAccount:<email>`, `group:<email>` nor `principal://...`"),
+        };
+        problems.report("gcp.access.members", "invalid member", &label, None);
+    }
+}
+
+fn is_member(member: &str) -> bool {
+    let plain = |text: &str, more: &[u8]| {
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || more.contains(&byte))
+    };
+    let email = |text: &str| {
+        let (name, domain) = text.split_once('@').unwrap_or_default();
+        plain(name, b"-._+") && plain(domain, b"-.") && domain.contains('.')
+    };
+    match member.split_once(':') {
+        Some(("serviceAccount", address)) => email(address) && address.ends_with("gserviceaccount.com"),
+        Some(("group", address)) => email(address),
+        Some(("principal", place)) => place
+            .strip_prefix("//iam.googleapis.com/")
+            .is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*')),
+        _ => false,
+    }
 }
 
 /// Emails of service accounts: <https://cloud.google.com/iam/docs/service-account-types>.
@@ -328,6 +364,27 @@ mod tests {
         let help = Some(format!("write `{ACCOUNT}`"));
         let found = paths("project = \"acme-ml\"", "name = \"abc\"", &access);
         assert_eq!(found, [("gcp.access.service_account".to_owned(), help)]);
+    }
+
+    #[test]
+    fn members_are_those_who_are_named() {
+        let found = |members: &str| {
+            let access = format!("[gcp.access]\nmembers = [{members}]");
+            paths("project = \"acme-ml\"", "name = \"abc\"", &access)
+                .into_iter()
+                .map(|(path, _)| path)
+                .collect::<Vec<_>>()
+        };
+        let workload = "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s";
+        for valid in [&format!("serviceAccount:{ACCOUNT}"), "group:ml@acme.example", workload] {
+            assert_eq!(found(&format!("\"{valid}\"")), [""; 0], "{valid}");
+        }
+        for invalid in
+            ["allUsers", "allAuthenticatedUsers", ACCOUNT, "user:a@b.c", "serviceAccount:A@b.c", "domain:b.c", ""]
+        {
+            assert_eq!(found(&format!("\"{invalid}\"")), ["gcp.access.members"], "{invalid}");
+        }
+        assert_eq!(found(""), ["gcp.access"]);
     }
 
     #[test]

@@ -314,8 +314,10 @@ mod tests {
         assert!(text.contains("includedPermissions:\n- pubsub."), "{text}");
         assert!(!text.contains("setIamPolicy") && !text.contains("service-accounts"), "{text}");
         assert!(text.contains("buckets/acme-wandb\""), "{text}");
-        settings.gcp.access =
-            Some(crate::config::AccessSection { service_account: "w@home.iam.gserviceaccount.com".to_owned() });
+        settings.gcp.access = Some(crate::config::AccessSection {
+            service_account: Some("w@home.iam.gserviceaccount.com".to_owned()),
+            members: Vec::new(),
+        });
         let text = yaml(&settings, Task::Apply);
         let line = "# gcloud iam roles create provision_wandb_prod_apply_account --project=home --permissions=";
         assert!(text.contains(line) || text.contains("_apply_account --project=home --permissions=iam."), "{text}");

@@ -2,7 +2,7 @@
 
 use provision_core::contents::not_empty_error;
 use provision_core::context::OperationContext;
-use provision_core::facet::{Desired, Words, tags_in_words};
+use provision_core::facet::{Desired, Entries, Words, tags_in_words};
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
@@ -17,9 +17,8 @@ use crate::config::{Settings, location_of_keys};
 use crate::contents;
 use crate::error::{is_denied, lacks_permission};
 use crate::names::{Names, Part, bucket_identity, short};
-use crate::policy::public_bindings;
 use crate::resources::bucket_settings::{Encryption, PublicAccess, SoftDelete, Storage};
-use crate::resources::{Facets, MOST_LABELS, Write, cors, delivery, typed};
+use crate::resources::{Facets, MOST_LABELS, Write, bucket_policy, cors, delivery, typed};
 use crate::tags::unmoved;
 
 provision_core::facets! {
@@ -32,6 +31,7 @@ provision_core::facets! {
         SoftDelete = ("soft_delete_days", 'd', Whole, Exclusive, SameCall),
         Delivery = ("delivery", 'r', Whole, Exclusive, SameCall),
         Cors = ("cors", 'c', Whole, Anonymous, SameCall),
+        Members = ("members", 'm', NamedKeys, Anonymous, OwnCall),
         Labels = ("labels", 'g', Tags, Exclusive, SameCall),
     }
 }
@@ -82,6 +82,10 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
             let decided_elsewhere = bucket.cors.decided_elsewhere();
             Some(facet.desired(cors::rule(settings), "gcp.bucket.cors").with_field_at(decided_elsewhere))
         }
+        BucketFacet::Members => {
+            let members = Some(bucket_policy::members(settings)).filter(Value::is_object);
+            members.map(|members| facet.desired(members, "gcp.access.members"))
+        }
         BucketFacet::Labels => {
             (!settings.labels().is_empty()).then(|| facet.desired(settings.labels(), "deployment.tags"))
         }
@@ -102,6 +106,7 @@ pub(crate) fn in_words(settings: &Settings, facet: BucketFacet, value: &Value) -
         BucketFacet::SoftDelete => Some(("soft delete", typed::<SoftDelete>(value).ok()?.in_words())),
         BucketFacet::Delivery => None,
         BucketFacet::Cors => bucket.cors.in_words(value),
+        BucketFacet::Members => bucket_policy::members_in_words(value),
         BucketFacet::Labels => Some(("labels", tags_in_words(value))),
     }
 }
@@ -113,8 +118,8 @@ pub(crate) async fn observe(
     names: &Names,
     number: impl Future<Output = Result<String, Error>>,
 ) -> Result<Observation, Error> {
-    let open = bindings_in_the_way(reader, settings);
-    let (found, number, open) = futures::join!(reader.get_bucket(&names.bucket), number, open);
+    let policy = bucket_policy::read(reader, &names.bucket, bucket_policy::is_asked_for(settings));
+    let (found, number, policy) = futures::join!(reader.get_bucket(&names.bucket), number, policy);
     match found {
         Ok(None) => Ok(Observation::Absent),
         // Names are unique among all projects: what may not even be looked at is most likely another's. What the project lists is
@@ -125,11 +130,19 @@ pub(crate) async fn observe(
         },
         Err(error) => Err(error),
         Ok(Some(bucket)) => {
-            let number = number?;
-            Ok(match is_of(&bucket, &number) {
-                true => Observation::Present(Box::new(present(&bucket, settings, &open?))),
-                false => Observation::TakenElsewhere { detail: format!("it is of projects/{}", bucket.project_number) },
-            })
+            if !is_of(&bucket, &number?) {
+                let detail = format!("it is of projects/{}", bucket.project_number);
+                return Ok(Observation::TakenElsewhere { detail });
+            }
+            let policy = match policy {
+                Ok(None) if bucket_policy::is_on_record(&bucket, BucketFacet::Members.spec()) => {
+                    bucket_policy::read(reader, &names.bucket, true).await
+                }
+                policy => policy,
+            };
+            let open = bucket_policy::bindings_in_the_way(settings, &policy)?;
+            let members = policy.map(|policy| bucket_policy::entries(policy.as_ref()));
+            Ok(Observation::Present(Box::new(present(&bucket, settings, &open, &members))))
         }
     }
 }
@@ -138,28 +151,6 @@ pub(crate) async fn observe(
 async fn is_listed(reader: &Reader, names: &Names) -> bool {
     let found = reader.list_buckets(&names.project).await;
     found.is_ok_and(|buckets| buckets.iter().any(|bucket| short(&bucket.name) == names.bucket))
-}
-
-/// Who is let in by a policy that the plan file would have prevented. One that may not be read is not looked at.
-async fn bindings_in_the_way(reader: &Reader, settings: &Settings) -> Result<Vec<String>, Error> {
-    if !settings.gcp.bucket.private {
-        return Ok(Vec::new());
-    }
-    match reader.get_bucket_policy(&settings.gcp.bucket.name).await {
-        Ok(policy) => Ok(public_bindings(&policy)),
-        Err(error) if error.kind() == ErrorKind::NotFound || lacks_permission(&error) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-/// While everybody is kept out, no policy is written that lets everybody in
-/// (<https://cloud.google.com/storage/docs/public-access-prevention>).
-fn open_to_all(settings: &Settings, open: &[String]) -> Option<Refusal> {
-    let bucket = &settings.gcp.bucket;
-    (bucket.private && !open.is_empty()).then(|| Refusal {
-        reason: format!("`private = true` shuts out whom bucket `{}` lets in: {}", bucket.name, open.join(", ")),
-        hint: "take those bindings out first, or leave `private` out".to_owned(),
-    })
 }
 
 /// The service's own words say more than the code: it refuses for other reasons too.
@@ -175,13 +166,14 @@ fn is_of(bucket: &Bucket, number: &str) -> bool {
     owner.is_empty() || owner == number
 }
 
-fn present(bucket: &Bucket, settings: &Settings, open: &[String]) -> Present {
+fn present(bucket: &Bucket, settings: &Settings, open: &[String], members: &Result<Entries, Error>) -> Present {
     let labels = &bucket.labels;
     let mark = Mark::from_tags(labels);
     let created = mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let moved = location_refusal(bucket, settings, created).map(|refusal| (BucketFacet::Storage.spec().name, refusal));
     let key = key_elsewhere(bucket, settings).map(|refusal| (BucketFacet::Encryption.spec().name, refusal));
-    let public = open_to_all(settings, open).map(|refusal| (BucketFacet::PublicAccess.spec().name, refusal));
+    let public =
+        bucket_policy::open_to_all(settings, open).map(|refusal| (BucketFacet::PublicAccess.spec().name, refusal));
     let closed = delivery::closed(bucket).filter(|_| !created);
     let closed = closed.map(|refusal| (BucketFacet::Cors.spec().name, refusal));
     let observed = BucketFacet::all_observed(|facet| match facet {
@@ -192,6 +184,7 @@ fn present(bucket: &Bucket, settings: &Settings, open: &[String]) -> Present {
         BucketFacet::SoftDelete => facet.observed(Ok(SoftDelete::observed(bucket))),
         BucketFacet::Delivery => facet.observed(Ok(delivery::of_bucket(bucket))),
         BucketFacet::Cors => facet.entries(Ok(cors::entries(&bucket.cors, settings))),
+        BucketFacet::Members => facet.entries(members.clone()),
         BucketFacet::Labels => facet.observed(Ok(without_mark(labels))),
     });
     let blockers = moved.into_iter().chain(key).chain(public).chain(closed).collect();
@@ -293,8 +286,8 @@ fn with_facet(changes: BucketChanges, facet: BucketFacet, value: &Value) -> Resu
         BucketFacet::SoftDelete => {
             BucketChanges { soft_delete_policy: Some(typed::<SoftDelete>(value)?.into_policy()), ..changes }
         }
-        // A new bucket has nothing in the way.
-        BucketFacet::Delivery => changes,
+        // A new bucket has nothing in the way, and a policy is written by itself.
+        BucketFacet::Delivery | BucketFacet::Members => changes,
         BucketFacet::Cors => BucketChanges { cors: Some(vec![cors::rule_of(value)?]), ..changes },
         BucketFacet::Labels => return Err(Error::bug("labels are written with the mark")),
     })
@@ -322,6 +315,9 @@ pub(crate) async fn update_tags(
 pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> Result<(), Error> {
     let Write { before, value, .. } = *write;
     let facet = BucketFacet::of(write.facet)?;
+    if facet == BucketFacet::Members {
+        return bucket_policy::write(writer, names, write).await;
+    }
     let found = match writer.reader().get_bucket(&names.bucket).await? {
         Some(found) => found,
         // With the bucket the rule is gone.
@@ -333,6 +329,11 @@ pub(crate) async fn write(writer: &Writer, names: &Names, write: &Write<'_>) -> 
         return Ok(());
     }
     writer.update_bucket(&names.bucket, &changes, found.metageneration).await.map_err(explain)
+}
+
+/// Whether a facet is in the bucket's policy.
+pub(crate) fn is_in_policy(facet: &str) -> bool {
+    BucketFacet::of(facet).is_ok_and(|facet| facet == BucketFacet::Members)
 }
 
 /// What is written of a bucket to have `value` in place of `before` in one facet.
@@ -383,6 +384,8 @@ mod tests {
     use provision_core::compare::same;
     use provision_core::facet::{Extent, Observed};
 
+    use crate::client::iam::{Binding, Policy};
+    use crate::config::MEMBER_ROLE;
     use crate::names::tests::{full_settings, settings};
 
     fn names_of(desired: &[Desired]) -> Vec<&'static str> {
@@ -398,11 +401,20 @@ mod tests {
         Bucket { labels: settings.labels().clone(), ..serde_json::from_value(written).unwrap() }
     }
 
+    /// The members that were let in after it was made.
+    fn members(settings: &Settings) -> Result<Entries, Error> {
+        let bindings = vec![Binding::new(MEMBER_ROLE, settings.members().iter().map(String::as_str))];
+        Ok(bucket_policy::entries(Some(&Policy { bindings, ..Policy::default() })))
+    }
+
     fn is_observed(present: &Present, desired: &Desired) -> bool {
         let (_, observed) = present.observed.iter().find(|(name, _)| *name == desired.facet.name).unwrap();
         match observed {
             Observed::Value(observed) => same(observed, &desired.value),
-            Observed::Entries(entries) => entries.list.iter().any(|entry| same(&entry.value, &desired.value)),
+            Observed::Entries(entries) => entries.list.iter().any(|entry| match &entry.member {
+                Some(member) => same(&entry.value, &desired.value[member]),
+                None => same(&entry.value, &desired.value),
+            }),
             Observed::Unknown(error) => panic!("{error}"),
         }
     }
@@ -410,7 +422,7 @@ mod tests {
     #[test]
     fn what_is_created_is_seen_as_wanted() {
         for settings in [settings(), full_settings()] {
-            let present = present(&created(&settings), &settings, &[]);
+            let present = present(&created(&settings), &settings, &[], &members(&settings));
             for desired in desired(&settings, Origin::Created) {
                 assert!(is_observed(&present, &desired), "{}", desired.facet.name);
             }
@@ -443,7 +455,7 @@ mod tests {
             "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": true}, "publicAccessPrevention": "ENFORCED"},
             "softDeletePolicy": {"retentionDurationSeconds": 604_800}});
         let shown: Bucket = serde_json::from_value(shown).unwrap();
-        let present = present(&shown, &settings, &[]);
+        let present = present(&shown, &settings, &[], &Ok(Entries::default()));
         for desired in desired(&settings, Origin::Created) {
             assert!(is_observed(&present, &desired), "{}", desired.facet.name);
         }
@@ -467,16 +479,6 @@ mod tests {
         let bucket = Bucket { location: "EU".to_owned(), ..created(&settings) };
         assert!(location_refusal(&bucket, &settings, true).unwrap().reason.contains("EU"));
         assert!(location_refusal(&bucket, &settings, false).is_none());
-    }
-
-    #[test]
-    fn what_lets_everybody_in_is_in_the_way_of_private() {
-        let mut settings = settings();
-        let open = ["roles/storage.objectViewer for allUsers".to_owned()];
-        assert_eq!(open_to_all(&settings, &open), None);
-        settings.gcp.bucket.private = true;
-        assert!(open_to_all(&settings, &open).unwrap().reason.contains(&open[0]));
-        assert_eq!(open_to_all(&settings, &[]), None);
     }
 
     #[test]

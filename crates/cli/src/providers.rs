@@ -1,4 +1,4 @@
-//! The clouds: one row each, and the only file that names one.
+//! The providers, clouds and Slack: one row each, and the only file that names one.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use provision_core::plan_file::{PlanFile, Problems};
 use provision_core::provider;
 use provision_gcp as gcp;
 use provision_sandbox::{EmulatorKind, Error, Sandbox};
+use provision_slack as slack;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -23,6 +24,8 @@ pub(crate) enum ProviderId {
     Gcp,
     /// Microsoft Azure.
     Azure,
+    /// Slack.
+    Slack,
 }
 
 /// Something to do in a cloud.
@@ -143,6 +146,19 @@ static AZURE: Row = Row {
     },
 };
 
+static SLACK: Row = Row {
+    name: "slack",
+    title: "Slack",
+    account: "app",
+    region: "service",
+    example: include_str!("../../../plans/slack.toml"),
+    schema: slack::SlackSection::json_schema,
+    read: |deployment, file, problems| Some(Box::new(slack::Settings::read(deployment, file, problems)?)),
+    restore: restore::<slack::Settings>,
+    emulator: EmulatorKind::Slack,
+    seed: |_, _| Ok(()),
+};
+
 /// The account of a plan file that names none.
 const ACCOUNT: &str = "123456789012";
 /// The region of a plan file that names none.
@@ -157,14 +173,15 @@ fn restore<S: provider::ProviderConfig + DeserializeOwned + 'static>(settings: V
 }
 
 impl ProviderId {
-    /// Every cloud, in the order of the documentation.
-    pub(crate) const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
+    /// Every provider, in the order of the documentation.
+    pub(crate) const ALL: [Self; 4] = [Self::Aws, Self::Gcp, Self::Azure, Self::Slack];
 
     const fn row(self) -> &'static Row {
         match self {
             Self::Aws => &AWS,
             Self::Gcp => &GCP,
             Self::Azure => &AZURE,
+            Self::Slack => &SLACK,
         }
     }
 

@@ -4,9 +4,7 @@ use std::fmt::Debug;
 
 use crate::error::Error;
 use crate::output::Output;
-
-/// A key of a plan file and its value; none takes it out.
-pub type Noted<'a> = (&'a str, Option<&'a str>);
+use crate::plan_file::edit::Noted;
 
 /// Keeps for the user what a service says once.
 ///

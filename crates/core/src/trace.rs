@@ -34,7 +34,8 @@ const ECHOES: [&str; 2] = ["canonicalrequest", "stringtosign"];
 /// (<https://docs.slack.dev/authentication/tokens>).
 static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let parameters = r#"(?:client_secret|client_assertion|assertion|refresh_token|access_token|id_token|password)["']?\s*[:=]\s*["']?"#;
-    Regex::new(&format!(r#"(?i)\b(bearer\s+|xox[a-z][-.]|x-amz-security-token[:=]\s*|sig=|{parameters})[^\s<>&"',;]+"#)).ok()
+    Regex::new(&format!(r#"(?i)\b(bearer\s+|xox[a-z][-.]|x-amz-security-token[:=]\s*|sig=|{parameters})[^\s<>&"',;]+"#))
+        .ok()
 });
 /// An XML element with nothing but a text in it.
 static ELEMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"<([A-Za-z0-9]+)>([^<]*)</").ok());

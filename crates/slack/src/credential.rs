@@ -110,10 +110,13 @@ mod tests {
 
     #[test]
     fn tokens_go_over_tls_or_stay_on_this_machine() {
-        for taken in ["https://slack.example.com/api/", "http://127.0.0.1:1/api", "http://[::1]:1", "http://localhost:1"] {
+        for taken in
+            ["https://slack.example.com/api/", "http://127.0.0.1:1/api", "http://[::1]:1", "http://localhost:1"]
+        {
             assert!(endpoint(taken).is_ok_and(|url| !url.ends_with('/')), "{taken}");
         }
-        for refused in ["http://slack.com/api", "http://127.0.0.1.example.com", "ftp://a", "slack.com", "https://a:b@c"] {
+        for refused in ["http://slack.com/api", "http://127.0.0.1.example.com", "ftp://a", "slack.com", "https://a:b@c"]
+        {
             assert!(endpoint(refused).is_err(), "{refused}");
         }
     }

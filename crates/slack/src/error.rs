@@ -59,19 +59,30 @@ pub(crate) const NOT_SENT: &str = "not_sent";
 
 /// How to get a token.
 pub(crate) fn login() -> String {
-    format!("make an app configuration token for your workspace at {APPS_PAGE}, and put it into SLACK_CONFIG_TOKEN; it lasts 12 hours")
+    format!(
+        "make an app configuration token for your workspace at {APPS_PAGE}, and put it into SLACK_CONFIG_TOKEN; it lasts 12 hours"
+    )
 }
 
 /// The table.
 fn classify(code: &str) -> (ErrorKind, RetryClass) {
     use ErrorKind as Kind;
     match code {
-        "not_authed" | "invalid_auth" | "token_expired" | "token_revoked" | "account_inactive"
-        | "not_allowed_token_type" | "invalid_refresh_token" => (Kind::Unauthenticated, RetryClass::Final),
-        "no_permission" | "missing_scope" | "access_denied" | "app_not_eligible" | "app_not_owned_by_manager_app"
-        | "published_app_only" | "restricted_action" | "team_access_not_granted" => {
-            (Kind::PermissionDenied, RetryClass::Final)
-        }
+        "not_authed"
+        | "invalid_auth"
+        | "token_expired"
+        | "token_revoked"
+        | "account_inactive"
+        | "not_allowed_token_type"
+        | "invalid_refresh_token" => (Kind::Unauthenticated, RetryClass::Final),
+        "no_permission"
+        | "missing_scope"
+        | "access_denied"
+        | "app_not_eligible"
+        | "app_not_owned_by_manager_app"
+        | "published_app_only"
+        | "restricted_action"
+        | "team_access_not_granted" => (Kind::PermissionDenied, RetryClass::Final),
         "app_not_found" | "invalid_app_id" => (Kind::NotFound, RetryClass::Final),
         "invalid_manifest" | "invalid_app" | "invalid_arguments" | "failed_creating_app" => {
             (Kind::InvalidInput, RetryClass::Final)
@@ -92,13 +103,16 @@ pub(crate) fn from_status(call: &Call, status: u16, headers: &HeaderMap) -> Erro
     if !passing {
         return call.unreadable(&format!("{status}, without the service's own words"));
     }
-    let error = Error::new(kind, &call.tried).with_operation(call.operation).with_retry(class.after(retry_after(headers)));
+    let error =
+        Error::new(kind, &call.tried).with_operation(call.operation).with_retry(class.after(retry_after(headers)));
     error.with_response(Some(status), None, None)
 }
 
 /// The error of an answer that says "not ok".
 pub(crate) fn from_answer(call: &Call, answer: &Value, headers: &HeaderMap) -> Error {
-    let Some(code) = answer["error"].as_str() else { return call.unreadable(&"it says neither what it did nor why not") };
+    let Some(code) = answer["error"].as_str() else {
+        return call.unreadable(&"it says neither what it did nor why not");
+    };
     let (kind, class) = classify(code);
     let error = Error::new(kind, &call.tried).with_operation(call.operation);
     let error = error.with_retry(class.after(retry_after(headers))).with_response(Some(200), Some(code), None);
@@ -141,12 +155,18 @@ fn advice(code: &str) -> Option<String> {
         "not_authed" | "token_revoked" | "account_inactive" => login(),
         "not_allowed_token_type" => format!("this is a token of another kind (bots' begin with `xoxb-`): {}", login()),
         "invalid_refresh_token" => {
-            format!("each refresh token can be used once, and this one was used or is none: make a new pair at {APPS_PAGE}")
+            format!(
+                "each refresh token can be used once, and this one was used or is none: make a new pair at {APPS_PAGE}"
+            )
         }
         "app_not_eligible" | "app_not_owned_by_manager_app" => {
-            format!("this token may not manage the app: use one of the app's owner, or add yourself as a collaborator at {APPS_PAGE}")
+            format!(
+                "this token may not manage the app: use one of the app's owner, or add yourself as a collaborator at {APPS_PAGE}"
+            )
         }
-        "internal_error" | "fatal_error" => "Slack says that part of it may have been done: run the same command again".to_owned(),
+        "internal_error" | "fatal_error" => {
+            "Slack says that part of it may have been done: run the same command again".to_owned()
+        }
         _ => return None,
     })
 }
@@ -199,7 +219,8 @@ mod tests {
     #[test]
     fn problems_of_a_manifest_are_named_with_their_place() {
         let errors = json!([{"message": "Must be unique", "pointer": "/oauth_config"}, {"message": "Too long"}]);
-        let error = error("apps.manifest.validate", json!({"ok": false, "error": "invalid_manifest", "errors": errors}));
+        let error =
+            error("apps.manifest.validate", json!({"ok": false, "error": "invalid_manifest", "errors": errors}));
         assert_eq!(error.message(), Some("Must be unique (/oauth_config); Too long"));
     }
 

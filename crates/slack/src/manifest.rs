@@ -59,7 +59,10 @@ impl Manifest {
             return Err("its description is no text".to_owned());
         }
         let texts = |list: &Value| list.as_array().is_some_and(|items| items.iter().all(Value::is_string));
-        match List::ALL.iter().find(|list| manifest.at(list.path()).is_some_and(|found| !found.is_null() && !texts(found))) {
+        match List::ALL
+            .iter()
+            .find(|list| manifest.at(list.path()).is_some_and(|found| !found.is_null() && !texts(found)))
+        {
             Some(list) => Err(format!("its {} is no list of texts", list.path().join("."))),
             None => Ok(manifest),
         }

@@ -53,7 +53,8 @@ fn secret(settings: &Settings) -> Setting {
 
 /// The secret of a file of settings, or of one with nothing else in it.
 fn secret_in(text: &str) -> Option<Secret> {
-    let value = |line: &str| Some(line.trim().strip_prefix(SECRET)?.strip_prefix('=')?.trim_matches(['\'', '"']).to_owned());
+    let value =
+        |line: &str| Some(line.trim().strip_prefix(SECRET)?.strip_prefix('=')?.trim_matches(['\'', '"']).to_owned());
     let mut words = text.split_whitespace();
     let alone = words.next().filter(|word| words.next().is_none() && !word.contains('='));
     let found = text.lines().find_map(value).or_else(|| alone.map(str::to_owned));

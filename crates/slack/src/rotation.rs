@@ -36,7 +36,8 @@ pub struct TokenPair {
 /// There is none, it was used already, or the file cannot be written, which is tried before anything is sent.
 pub async fn rotate(connection: &Connection, path: &Path) -> Result<TokenPair, Error> {
     let there = present(path)?;
-    let refresh = there.as_deref().and_then(refresh_token).or_else(|| variable(connection, REFRESH)).ok_or_else(none)?;
+    let refresh =
+        there.as_deref().and_then(refresh_token).or_else(|| variable(connection, REFRESH)).ok_or_else(none)?;
     let refresh = Secret::new(refresh);
     save(path, &there.unwrap_or_else(|| pair(None, &refresh)))?;
     let (clients, _) = without_token(connection)?;
@@ -54,13 +55,15 @@ fn present(path: &Path) -> Result<Option<String>, Error> {
 }
 
 fn refresh_token(text: &str) -> Option<String> {
-    let value = |line: &str| Some(line.trim().strip_prefix(REFRESH)?.strip_prefix('=')?.trim_matches(['\'', '"']).to_owned());
+    let value =
+        |line: &str| Some(line.trim().strip_prefix(REFRESH)?.strip_prefix('=')?.trim_matches(['\'', '"']).to_owned());
     text.lines().find_map(value).filter(|token| !token.is_empty())
 }
 
 /// A pair as a shell reads it.
 fn pair(token: Option<&Secret>, refresh: &Secret) -> String {
-    let output = |name: &str, secret: &Secret| Output { name: name.to_owned(), value: Setting::Revealed(secret.clone()) };
+    let output =
+        |name: &str, secret: &Secret| Output { name: name.to_owned(), value: Setting::Revealed(secret.clone()) };
     let token = token.map(|token| output(TOKEN, token));
     let outputs: Vec<_> = token.into_iter().chain([output(REFRESH, refresh)]).collect();
     render(&outputs, OutputFormat::Dotenv)
@@ -94,7 +97,8 @@ fn maybe_used(error: Error) -> Error {
 }
 
 fn lost(error: Error) -> Error {
-    error.with_hint(format!("the new tokens are lost and the old refresh token is used: make a new pair at {APPS_PAGE}"))
+    error
+        .with_hint(format!("the new tokens are lost and the old refresh token is used: make a new pair at {APPS_PAGE}"))
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ pub(crate) fn unmoved(name: &str, found: &Tags, now: &Tags) -> Result<(), Error>
     if found == now {
         return Ok(());
     }
-    let error = Error::new(ErrorKind::Conflict, format!("provision's tags of Slack app `{name}` were changed meanwhile"));
+    let error =
+        Error::new(ErrorKind::Conflict, format!("provision's tags of Slack app `{name}` were changed meanwhile"));
     Err(error.with_retry(RetryClass::Conflict))
 }
 
@@ -100,7 +101,9 @@ fn split(description: &str) -> (&str, Option<&str>) {
 fn tags_of(mark: &str, app_id: &str) -> Option<Tags> {
     let fields: Vec<_> = mark.split(BETWEEN).collect();
     let [deployment, origin, version, app, ledgers, parts] = fields.as_slice() else { return None };
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+    let plain = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+    };
     if deployment.is_empty() || !version.starts_with('v') || !fields.iter().all(|field| plain(field)) {
         return None;
     }

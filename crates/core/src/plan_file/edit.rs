@@ -3,7 +3,9 @@
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use crate::file::BYTE_ORDER_MARK;
-use crate::keeper::Noted;
+
+/// A key of a plan file and its value; none takes it out.
+pub type Noted<'a> = (&'a str, Option<&'a str>);
 
 /// The text with these keys of a section set, or taken out.
 ///

@@ -45,7 +45,11 @@ impl Clients {
     }
 
     /// The same for what must not be sent twice: again only where Slack did not take it, or it never got there.
-    pub(super) async fn send_once<T>(&self, call: &Call, read: impl Fn(Value) -> Result<T, String>) -> Result<T, Error> {
+    pub(super) async fn send_once<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(Value) -> Result<T, String>,
+    ) -> Result<T, Error> {
         let once = || async {
             let sent = self.once(call, &read).await;
             sent.map_err(|error| match error.retry() {

@@ -86,7 +86,8 @@ fn redirect_urls(settings: &Settings, problems: &mut Problems) {
     }
     if urls.iter().any(|url| !is_redirect_url(url)) {
         let label = "Slack sends people back to https addresses only, without a fragment";
-        let help = "write the server's public address under [slack], as in `redirect_urls = [\"https://wandb.example.com\"]`";
+        let help =
+            "write the server's public address under [slack], as in `redirect_urls = [\"https://wandb.example.com\"]`";
         return problems.report(path, "invalid redirect URL", label, Some(help.to_owned()));
     }
     let (name, most) = (&settings.deployment.name, tags::most_urls(&settings.deployment.name));
@@ -167,7 +168,16 @@ mod tests {
         let eleven: Vec<_> = (0..11).map(|last| format!("203.0.113.{last}")).collect();
         let eleven: Vec<_> = eleven.iter().map(String::as_str).collect();
         assert_eq!((of(&eleven[..10]).len(), of(&eleven).len()), (0, 1));
-        for wrong in ["2001:db8::1", "10.0.0.1", "192.168.0.0/16", "127.0.0.1", "0.0.0.0", "203.0.113.1/24", "203.0.113.0/33", "x"] {
+        for wrong in [
+            "2001:db8::1",
+            "10.0.0.1",
+            "192.168.0.0/16",
+            "127.0.0.1",
+            "0.0.0.0",
+            "203.0.113.1/24",
+            "203.0.113.0/33",
+            "x",
+        ] {
             assert_eq!(of(&["203.0.113.10", wrong]), one("slack.ip_ranges", "invalid IP ranges"), "{wrong}");
         }
     }

@@ -47,9 +47,7 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     let section = &settings.slack;
     let urls_at = if section.redirect_urls.is_some() { "slack.redirect_urls" } else { "deployment.host" };
     AppFacet::all_desired(|facet| match facet {
-        AppFacet::Name => {
-            (created || section.name.is_some()).then(|| facet.desired(settings.name(), "slack.name"))
-        }
+        AppFacet::Name => (created || section.name.is_some()).then(|| facet.desired(settings.name(), "slack.name")),
         AppFacet::RedirectUrls => Some(facet.desired(urls(settings), urls_at)),
         AppFacet::Scopes => Some(facet.desired(SCOPE, "slack")),
         AppFacet::IpRanges => {
@@ -104,7 +102,8 @@ fn missing(app_id: &str) -> Refusal {
 }
 
 fn redirect_urls(manifest: &Manifest) -> Entries {
-    let entry = |url: &str| Entry { member: Some(url.to_owned()), ..Entry::new(json!(ALLOWED), format!("redirect URL {url}")) };
+    let entry =
+        |url: &str| Entry { member: Some(url.to_owned()), ..Entry::new(json!(ALLOWED), format!("redirect URL {url}")) };
     Entries { list: unique(manifest, List::RedirectUrls).into_iter().map(entry).collect(), limit: None }
 }
 
@@ -136,7 +135,8 @@ fn merge(manifest: &mut Manifest, facet: AppFacet, before: &Value, value: &Value
         AppFacet::Scopes => {
             let scope = |value: &'_ Value| value.as_str().map(str::to_owned);
             let (out, into) = (scope(before), scope(value));
-            let slices = (out.as_deref().into_iter().collect::<Vec<_>>(), into.as_deref().into_iter().collect::<Vec<_>>());
+            let slices =
+                (out.as_deref().into_iter().collect::<Vec<_>>(), into.as_deref().into_iter().collect::<Vec<_>>());
             manifest.replace_in(List::BotScopes, &slices.0, &slices.1);
         }
         AppFacet::IpRanges => {
@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn new_app_has_every_facet_and_the_mark_and_is_seen_as_desired() {
-        let slack = crate::config::SlackSection { ip_ranges: Some(vec!["203.0.113.7".to_owned()]), ..Default::default() };
+        let slack =
+            crate::config::SlackSection { ip_ranges: Some(vec!["203.0.113.7".to_owned()]), ..Default::default() };
         let deployment = serde_json::from_value(json!({"name": "ab", "host": "https://a.example"})).unwrap();
         let settings = Settings { deployment, slack };
         let desired = desired(&settings, Origin::Created);

@@ -68,9 +68,11 @@ fn call(stage: &Stage, method: &str, mut arguments: Value) -> Value {
 
 /// The ids of all apps.
 fn apps(stage: &Stage) -> Vec<String> {
-    let keys = stage.sandbox().world().store.transaction(|state| {
-        Ok::<_, Error>(state.keys("slack/app/", None).map(str::to_owned).collect::<Vec<_>>())
-    });
+    let keys = stage
+        .sandbox()
+        .world()
+        .store
+        .transaction(|state| Ok::<_, Error>(state.keys("slack/app/", None).map(str::to_owned).collect::<Vec<_>>()));
     keys.unwrap().iter().map(|key| key.trim_start_matches("slack/app/").to_owned()).collect()
 }
 
@@ -141,8 +143,8 @@ fn what_others_have_in_the_app_is_kept() {
         let own = description.replace("Alerts of Weights & Biases", "Ask Jo");
         manifest["display_information"]["description"] = json!(own);
     });
-    let drift = ends(&stage, 0, &["drift", "-v"]);
-    assert!(drift.contains("redirect URL https://theirs.example.com") && drift.contains("scope commands"), "{drift}");
+    let plan = ends(&stage, 0, &["plan", "-v"]);
+    assert!(plan.contains("redirect URL https://theirs.example.com") && plan.contains("scope commands"), "{plan}");
     edit(&stage, "[slack]   # alerts", "[slack]   # alerts\nredirect_urls = [\"https://new.example.com\"]");
     apply(&stage);
     let found = manifest(&stage);

@@ -134,11 +134,7 @@ impl<'a> Assessment<'a> {
             }
             // For a destroy it is gone.
             Observation::Missing(_) if self.is_destroying() => {}
-            Observation::Missing(refusal) => {
-                change.finding = Finding::Drift;
-                change.missing = true;
-                refuse(&mut change, refusal.clone());
-            }
+            Observation::Missing(refusal) => refuse(&mut change, refusal.clone()),
             Observation::Unreadable(_) if self.is_inside_anothers(resource) => {}
             Observation::Unreadable(_) => change.finding = Finding::Unknown,
         }

@@ -52,6 +52,6 @@ fn slacks_own_client_and_the_binary_read_each_other() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let urls = json!(["https://wandb.example.com", "https://theirs.example.com"]);
     assert_eq!(manifest(&stage)["oauth_config"]["redirect_urls"], urls);
-    let drift = ends(&stage, 0, &["drift", "-v"]);
-    assert!(drift.contains("redirect URL https://theirs.example.com"), "{drift}");
+    let plan = ends(&stage, 0, &["plan", "-v"]);
+    assert!(plan.contains("redirect URL https://theirs.example.com"), "{plan}");
 }

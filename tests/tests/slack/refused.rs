@@ -22,8 +22,12 @@ fn token_that_is_not_taken_says_how_to_get_one() {
     let stage = applied(PLAN);
     let with = |token: Option<&str>| {
         let ran = stage.run_with(&["slack", "plan"], |command| match token {
-            Some(token) => drop(command.env("SLACK_CONFIG_TOKEN", token)),
-            None => drop(command.env_remove("SLACK_CONFIG_TOKEN")),
+            Some(token) => {
+                command.env("SLACK_CONFIG_TOKEN", token);
+            }
+            None => {
+                command.env_remove("SLACK_CONFIG_TOKEN");
+            }
         });
         assert_eq!(ran.code, 4, "{token:?}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stderr.contains("api.slack.com/apps"), "{}", ran.stderr);
@@ -38,10 +42,13 @@ fn token_that_is_not_taken_says_how_to_get_one() {
 
 #[test]
 fn mistakes_in_the_section_are_shown_with_their_lines() {
-    let text = PLAN.replace("\"203.0.113.7\"", "\"10.0.0.1\"") + "app_id = \"B1\"\nredirect_urls = [\"http://a.example\"]\n";
+    let text =
+        PLAN.replace("\"203.0.113.7\"", "\"10.0.0.1\"") + "app_id = \"B1\"\nredirect_urls = [\"http://a.example\"]\n";
     let stage = planned(&text);
     let printed = ends(&stage, 64, &["plan"]);
-    for expected in ["provision.toml:7:", "provision.toml:10:", "provision.toml:11:", "no local addresses", "https addresses only"] {
+    for expected in
+        ["provision.toml:7:", "provision.toml:10:", "provision.toml:11:", "no local addresses", "https addresses only"]
+    {
         assert!(printed.contains(expected), "no {expected} in {printed}");
     }
     assert!(stage.faults().records().is_empty());
@@ -56,7 +63,9 @@ fn mistakes_in_the_section_are_shown_with_their_lines() {
 fn endpoint_that_a_token_must_not_be_sent_to_is_refused() {
     let stage = planned(PLAN);
     for endpoint in ["http://slack.example.com/api", "slack.com"] {
-        let ran = stage.run_with(&["slack", "plan"], |command| drop(command.env("PROVISION_SLACK_ENDPOINT", endpoint)));
+        let ran = stage.run_with(&["slack", "plan"], |command| {
+            command.env("PROVISION_SLACK_ENDPOINT", endpoint);
+        });
         assert!(ran.code != 0 && ran.stderr.contains("PROVISION_SLACK_ENDPOINT"), "{}", ran.stderr);
     }
     assert!(stage.faults().records().is_empty());

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
 
-use super::{PLAN, apply, applied, edit, ends, planned};
+use super::{PLAN, applied, apply, edit, ends, planned};
 
 /// What no trace, change set, error or result holds.
 fn is_clean(text: &str) {
@@ -34,7 +34,8 @@ fn secrets_are_in_the_file_that_was_asked_for_alone() {
     let echo = What::Answer {
         status: 200,
         headers: Vec::new(),
-        body: r#"{"ok": false, "error": "invalid_manifest", "errors": [{"message": "of xoxe.xoxp-1-sandbox"}]}"#.to_owned(),
+        body: r#"{"ok": false, "error": "invalid_manifest", "errors": [{"message": "of xoxe.xoxp-1-sandbox"}]}"#
+            .to_owned(),
     };
     let operation = "slack:apps.manifest.validate".to_owned();
     stage.faults().fault(Fault { operation, nth: Nth::Every, at: When::Before, what: echo });

@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn any_form_of_a_section_is_written_in_that_form() {
         let set = |text: &str| edited(text, "slack", &[("app_id", Some("A1"))]);
-        assert_eq!(set("slack = { name = 'a' }\n").unwrap(), "slack = { name = 'a', app_id = \"A1\" }\n");
+        assert_eq!(set("slack = { name = 'a' }\n").unwrap(), "slack = { name = 'a' , app_id = \"A1\" }\n");
         assert_eq!(set("slack.name = 'a'\n").unwrap(), "slack.name = 'a'\nslack.app_id = \"A1\"\n");
         assert_eq!(set("[slack]").unwrap(), "[slack]\napp_id = \"A1\"\n");
         assert!(set("[gcp]\n").is_err() && set("[slack").is_err() && set("slack = 1").is_err());

@@ -106,7 +106,7 @@ fn app_is_made_noted_changed_and_destroyed() {
     assert!(printed.contains("Slack app `A0SANDBOX1` is made"), "{printed}");
     // Everything else in the file is as it was.
     let noted = stage.read("provision.toml");
-    let ids = "app_id = \"A0SANDBOX1\"\nclient_id = \"1000000000.0000000001\"\n";
+    let ids = "app_id = \"A0SANDBOX1\"\nclient_id = \"1000000000.0000000001\"\nsecret_file = \"slack.env\"\n";
     assert_eq!(noted, format!("{PLAN}{ids}"));
     let made = manifest(&stage);
     assert_eq!(made["display_information"]["name"], "Weights & Biases");

@@ -59,15 +59,16 @@ impl Keeper for Files {
         view::diagnostic(&format!("{text}\n"));
     }
 
-    fn keep(&self, outputs: &[Output]) -> Result<(), Error> {
+    fn keep(&self, outputs: &[Output]) -> Result<Option<String>, Error> {
         match &self.keeping.out {
             Some(path) => {
                 let written = file::replace(path, &render(outputs, OutputFormat::Dotenv), Readers::Owner);
-                written.map_err(|error| failed("the secret cannot be saved in", path, &error.to_string()))
+                written.map_err(|error| failed("the secret cannot be saved in", path, &error.to_string()))?;
+                Ok(Some(path.display().to_string()))
             }
             None => {
                 view::result(&render(outputs, OutputFormat::Env));
-                Ok(())
+                Ok(None)
             }
         }
     }

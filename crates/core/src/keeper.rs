@@ -16,12 +16,12 @@ pub trait Keeper: Debug + Send + Sync {
     /// Tell people at once.
     fn tell(&self, text: &str);
 
-    /// Put secrets where the user asked for them.
+    /// Put secrets where the user asked for them; gives the file, where that is one.
     ///
     /// # Errors
     ///
     /// The file cannot be written.
-    fn keep(&self, outputs: &[Output]) -> Result<(), Error>;
+    fn keep(&self, outputs: &[Output]) -> Result<Option<String>, Error>;
 
     /// Write keys into a section of the plan file, whose comments and layout stay.
     ///

@@ -29,8 +29,8 @@ pub struct SlackSection {
     pub app_id: Option<String>,
     /// The app's client id (`SLACK_CLIENT_ID`), which is no secret. It is written here together with the id.
     pub client_id: Option<String>,
-    /// A file with the app's secret, as `apply --out` writes it: a line `SLACK_SECRET=...`, or the secret alone. Only `output
-    /// --reveal` reads it.
+    /// A file with the app's secret: a line `SLACK_SECRET=...`, or the secret alone. `apply --out` writes it, and its name here;
+    /// only `output --reveal` reads it.
     pub secret_file: Option<String>,
     /// What people see in Slack, in at most 35 characters. Default: `Weights & Biases`.
     pub name: Option<String>,

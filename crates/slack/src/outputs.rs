@@ -26,9 +26,9 @@ pub(crate) fn outputs(client_id: Option<&str>) -> Vec<Output> {
     client_id.into_iter().chain([Output::sealed(SECRET)]).collect()
 }
 
-/// What decides each.
+/// What decides the secret; the client id is not known before the app is made.
 pub(crate) fn sources() -> Vec<(&'static str, OutputSource)> {
-    [CLIENT_ID, SECRET].map(|name| (name, OutputSource::Part(Part::App.address()))).to_vec()
+    vec![(SECRET, OutputSource::Part(Part::App.address()))]
 }
 
 /// The same with the secret, from the file that the plan file names.

@@ -31,6 +31,7 @@ use crate::resources::app;
 const SECTION: &str = "slack";
 const APP_ID: &str = "app_id";
 const CLIENT_ID: &str = "client_id";
+const SECRET_FILE: &str = "secret_file";
 
 /// One plan file's settings on one client. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -130,7 +131,7 @@ impl Provider<Writer> {
     async fn create_app(&self, tags: &Tags, facets: &Map<String, Value>) -> Result<(), Error> {
         let (keeper, name) = (self.keeper()?, self.settings.name());
         let manifest = app::new_manifest(name, tags, facets)?;
-        self.client.reader().validate(&manifest, None).await?;
+        self.client.reader().check_manifest(&manifest, None).await?;
         keeper.note(SECTION, &[(APP_ID, Some(PENDING))])?;
         match self.client.create(&manifest).await {
             Ok(made) => self.made(keeper, &made),
@@ -151,7 +152,9 @@ impl Provider<Writer> {
         ));
         self.set_app(App { id: Some(app_id.clone()), client_id: Some(client_id.clone()) });
         let kept = keeper.keep(&outputs::given(client_id, client_secret.clone()));
-        let noted = keeper.note(SECTION, &[(APP_ID, Some(app_id)), (CLIENT_ID, Some(client_id))]);
+        let file = kept.as_ref().ok().and_then(Option::as_deref).map(|file| (SECRET_FILE, Some(file)));
+        let ids = [(APP_ID, Some(app_id.as_str())), (CLIENT_ID, Some(client_id.as_str()))];
+        let noted = keeper.note(SECTION, &ids.into_iter().chain(file).collect::<Vec<_>>());
         kept.and(noted)
     }
 
@@ -159,7 +162,7 @@ impl Provider<Writer> {
     fn forget(&self) {
         self.set_app(App::default());
         let Some(keeper) = &self.keeper else { return };
-        if let Err(error) = keeper.note(SECTION, &[(APP_ID, None), (CLIENT_ID, None)]) {
+        if let Err(error) = keeper.note(SECTION, &[(APP_ID, None), (CLIENT_ID, None), (SECRET_FILE, None)]) {
             keeper.tell(&format!("take `app_id` and `client_id` out of [slack] of the plan file yourself: {error}"));
         }
     }
@@ -198,7 +201,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     /// Slack does not say whose a configuration token is: it is asked whether the token is taken.
     async fn identity(&self) -> Result<Identity, Error> {
         self.client.as_ref().check_token().await?;
-        let account = self.settings.slack.app_id.clone().unwrap_or_else(|| "new".to_owned());
+        let account = self.settings.slack.app_id.clone().unwrap_or_else(|| "not made yet".to_owned());
         let (principal, region) = ("SLACK_CONFIG_TOKEN".to_owned(), "slack.com".to_owned());
         Ok(Identity { account, principal, region, endpoints: self.session.endpoints.clone() })
     }

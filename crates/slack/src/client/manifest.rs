@@ -28,7 +28,7 @@ impl Reader {
 
     /// Whether Slack would take a manifest, for this app if there is one
     /// (<https://docs.slack.dev/reference/methods/apps.manifest.validate>).
-    pub(crate) async fn validate(&self, manifest: &Manifest, app_id: Option<&str>) -> Result<(), Error> {
+    pub(crate) async fn check_manifest(&self, manifest: &Manifest, app_id: Option<&str>) -> Result<(), Error> {
         let tried = format!("use the manifest of Slack app `{}`", manifest.name());
         let call = Call::new("apps.manifest.validate", tried).with("manifest", manifest.to_text());
         let call = match app_id {
@@ -40,7 +40,7 @@ impl Reader {
 
     /// The manifest of an app; `None` if there is no such app
     /// (<https://docs.slack.dev/reference/methods/apps.manifest.export>).
-    pub(crate) async fn export(&self, app_id: &str) -> Result<Option<Manifest>, Error> {
+    pub(crate) async fn get_manifest(&self, app_id: &str) -> Result<Option<Manifest>, Error> {
         let call = Call::new("apps.manifest.export", format!("read Slack app `{app_id}`")).with("app_id", app_id);
         let manifest = |answer: Value| Manifest::read(answer.get("manifest").cloned().unwrap_or_default());
         absent(self.clients.send(&call, manifest).await)

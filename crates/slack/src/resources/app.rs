@@ -79,7 +79,7 @@ fn members(value: &Value) -> Vec<&str> {
 
 /// Look at the app of this id.
 pub(crate) async fn observe(reader: &Reader, app_id: &str) -> Result<Observation, Error> {
-    let Some(manifest) = reader.export(app_id).await? else { return Ok(Observation::Missing(missing(app_id))) };
+    let Some(manifest) = reader.get_manifest(app_id).await? else { return Ok(Observation::Missing(missing(app_id))) };
     let observed = AppFacet::all_observed(|facet| match facet {
         AppFacet::Name => facet.observed(Ok(manifest.name())),
         AppFacet::RedirectUrls => facet.entries(Ok(redirect_urls(&manifest))),
@@ -149,7 +149,7 @@ fn merge(manifest: &mut Manifest, facet: AppFacet, before: &Value, value: &Value
 
 /// The tags there are; `None` where there is no app.
 pub(crate) async fn tags(reader: &Reader, app_id: &str) -> Result<Option<Tags>, Error> {
-    let manifest = reader.export(app_id).await?;
+    let manifest = reader.get_manifest(app_id).await?;
     Ok(manifest.map(|manifest| tags::read(manifest.description(), app_id)))
 }
 
@@ -188,7 +188,7 @@ async fn update(
     app_id: &str,
     change: impl FnOnce(&mut Manifest) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let Some(found) = writer.reader().export(app_id).await? else {
+    let Some(found) = writer.reader().get_manifest(app_id).await? else {
         let error = Error::new(ErrorKind::Stale, format!("Slack app `{app_id}` is gone"));
         return Err(error.with_hint("run `provision slack plan` to see what is there now"));
     };
@@ -197,7 +197,7 @@ async fn update(
     if manifest == found {
         return Ok(());
     }
-    writer.reader().validate(&manifest, Some(app_id)).await?;
+    writer.reader().check_manifest(&manifest, Some(app_id)).await?;
     writer.update(app_id, &manifest).await
 }
 

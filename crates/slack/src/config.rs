@@ -6,7 +6,7 @@ use provision_core::deployment::Deployment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-mod checks;
+pub(crate) mod checks;
 
 /// What people see in Slack, where the plan file does not say.
 const NAME: &str = "Weights & Biases";

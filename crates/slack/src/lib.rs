@@ -9,10 +9,10 @@
 //!   140 characters for everything. Whether a creation that ended without an answer made an app nobody can ask: it is never
 //!   repeated.
 
-mod config;
 mod names;
-mod manifest;
 mod tags;
+mod config;
+mod manifest;
 mod error;
 mod trace;
 mod client;

@@ -58,7 +58,7 @@ impl ProviderConfig for Settings {
     }
 
     /// There is none in Slack.
-    fn data_resource_name(&self) -> &str {
+    fn data_resource_name(&self) -> &'static str {
         ""
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use provision_sandbox::fault::{Fault, Nth, What, When};
+
 use super::{PLAN, applied, ends, planned, run};
 
 #[test]
@@ -69,6 +71,31 @@ fn endpoint_that_a_token_must_not_be_sent_to_is_refused() {
         assert!(ran.code != 0 && ran.stderr.contains("PROVISION_SLACK_ENDPOINT"), "{}", ran.stderr);
     }
     assert!(stage.faults().records().is_empty());
+}
+
+/// What cannot be read is not known: never "not there", and never as a new one has it.
+#[test]
+fn answer_that_is_no_manifest_is_unknown() {
+    let ok = |manifest: &str| format!("{{\"ok\": true, \"manifest\": {manifest}}}");
+    for body in [
+        "<html>sign in</html>".to_owned(),
+        "{}".to_owned(),
+        "{\"ok\": true}".to_owned(),
+        ok("{}"),
+        ok("{\"display_information\": {\"name\": \"a\"}, \"oauth_config\": {\"redirect_urls\": {}}}"),
+        "{\"ok\": false}".to_owned(),
+    ] {
+        let stage = applied(PLAN);
+        let what = What::Answer { status: 200, headers: Vec::new(), body: body.clone() };
+        let operation = "slack:apps.manifest.export".to_owned();
+        stage.faults().clear();
+        stage.faults().fault(Fault { operation, nth: Nth::Every, at: When::Before, what });
+        for command in [&["plan"][..], &["drift"], &["apply", "--yes"], &["destroy", "--yes"]] {
+            let printed = ends(&stage, 1, command);
+            assert!(printed.contains("the answer cannot be read"), "{body}: {printed}");
+        }
+        assert_eq!(stage.writes(), Vec::<String>::new(), "{body}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::json::text;
 use super::{Reader, Writer};
+use crate::config::checks::{is_app_id, is_client_id};
 use crate::error::{Call, absent};
 use crate::manifest::Manifest;
 
@@ -51,10 +52,15 @@ impl Writer {
     /// Make an app (<https://docs.slack.dev/reference/methods/apps.manifest.create>). It is sent once.
     pub(crate) async fn create(&self, manifest: &Manifest) -> Result<NewApp, Error> {
         let call = Call::new("apps.manifest.create", format!("create Slack app `{}`", manifest.name()));
+        // Both are told and written into the plan file.
+        let id = |answer: &Value, path: &[&str], is_one: fn(&str) -> bool| match text(answer, path)? {
+            id if is_one(&id) => Ok(id),
+            _ => Err(format!("its {} is none", path.join("."))),
+        };
         let new_app = |answer: Value| {
             Ok(NewApp {
-                app_id: text(&answer, &["app_id"])?,
-                client_id: text(&answer, &["credentials", "client_id"])?,
+                app_id: id(&answer, &["app_id"], is_app_id)?,
+                client_id: id(&answer, &["credentials", "client_id"], is_client_id)?,
                 client_secret: Secret::new(text(&answer, &["credentials", "client_secret"])?),
             })
         };

@@ -49,6 +49,17 @@ fn validate(section: &SlackSection, problems: &mut Problems) {
 }
 
 /// Ids begin with their kind's letter (<https://docs.slack.dev/reference/methods/apps.manifest.create>).
+pub(crate) fn is_app_id(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    id.starts_with('A') && (2..=32).contains(&id.len()) && id.bytes().all(plain)
+}
+
+/// Two numbers with a dot between them.
+pub(crate) fn is_client_id(id: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    id.split_once('.').is_some_and(|(one, other)| digits(one) && digits(other))
+}
+
 fn app_id(id: &str, section: &SlackSection, problems: &mut Problems) {
     let name = section.name.as_deref().unwrap_or(NAME);
     if id == PENDING {
@@ -59,17 +70,14 @@ fn app_id(id: &str, section: &SlackSection, problems: &mut Problems) {
         );
         return problems.report("slack.app_id", "the app may have been made already", label, Some(help));
     }
-    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    if !id.starts_with('A') || !(2..=32).contains(&id.len()) || !id.bytes().all(plain) {
+    if !is_app_id(id) {
         let label = "ids of apps are `A` and capital letters and digits, as in `A012ABCD0A0`";
         problems.report("slack.app_id", "invalid app id", label, Some(format!("{APPS_PAGE} shows it (App ID)")));
     }
 }
 
 fn client_id(id: &str, problems: &mut Problems) {
-    let parts: Vec<_> = id.split('.').collect();
-    let digits = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if parts.len() != 2 || !parts.iter().all(digits) {
+    if !is_client_id(id) {
         let label = "client ids are two numbers with a dot between them";
         problems.report("slack.client_id", "invalid client id", label, None);
     }

@@ -73,6 +73,10 @@ pub(crate) fn in_words(facet: AppFacet, value: &Value) -> Option<Words> {
     }
 }
 
+fn scope_in(value: &Value) -> Vec<&str> {
+    value.as_str().into_iter().collect()
+}
+
 fn members(value: &Value) -> Vec<&str> {
     value.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
@@ -132,13 +136,7 @@ fn merge(manifest: &mut Manifest, facet: AppFacet, before: &Value, value: &Value
     match facet {
         AppFacet::Name => manifest.set_name(&typed::<String>(value)?),
         AppFacet::RedirectUrls => manifest.replace_in(List::RedirectUrls, &members(before), &members(value)),
-        AppFacet::Scopes => {
-            let scope = |value: &'_ Value| value.as_str().map(str::to_owned);
-            let (out, into) = (scope(before), scope(value));
-            let slices =
-                (out.as_deref().into_iter().collect::<Vec<_>>(), into.as_deref().into_iter().collect::<Vec<_>>());
-            manifest.replace_in(List::BotScopes, &slices.0, &slices.1);
-        }
+        AppFacet::Scopes => manifest.replace_in(List::BotScopes, &scope_in(before), &scope_in(value)),
         AppFacet::IpRanges => {
             let ranges: Vec<String> = typed(value)?;
             manifest.set_list(List::IpRanges, ranges.iter().map(String::as_str));

@@ -46,7 +46,12 @@ pub(crate) fn asked_for(keeping: &Keeping, checked: &[&Checked], global: &Global
             let message = "`--reveal` prints for people: with `--json` save the secret with `--out FILE`";
             return Err(Failure::Usage(message.to_owned()));
         }
-        let noted = file::read(path, LARGEST_PLAN_FILE).and_then(|_| file::replaceable(path));
+        if let Some(out) = &keeping.out {
+            let writable = file::writable(out);
+            writable
+                .map_err(|error| Failure::Usage(format!("`--out {}` cannot be written: {error}", out.display())))?;
+        }
+        let noted = file::read(path, LARGEST_PLAN_FILE).and_then(|_| file::writable(path));
         noted.map_err(|error| {
             Failure::Usage(format!("the app's id is written into `{}`, which cannot be: {error}", path.display()))
         })?;

@@ -26,6 +26,13 @@ pub(crate) struct Session {
     pub(crate) endpoints: Vec<String>,
 }
 
+impl Session {
+    /// Whether it is a sandbox inside of this command.
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint == SANDBOX)
+    }
+}
+
 /// A client with a token.
 ///
 /// # Errors

@@ -208,7 +208,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn observe(&self, _address: &Address) -> Result<Observation, Error> {
         match self.app().id {
-            Some(id) => app::observe(self.client.as_ref(), &id).await,
+            Some(id) => app::observe(self.client.as_ref(), &id, self.session.is_sandbox()).await,
             None => Ok(Observation::Absent),
         }
     }

@@ -13,6 +13,8 @@ fn creation_needs_a_place_for_the_secret_before_anything_is_sent() {
     assert!(refused.contains("SLACK_SECRET is given once") && refused.contains("--reveal"), "{refused}");
     let refused = ends(&stage, 64, &["apply", "--yes", "--out", "provision.toml"]);
     assert!(refused.contains("is the plan file itself"), "{refused}");
+    let refused = ends(&stage, 64, &["apply", "--yes", "--out", "no/such/folder.env"]);
+    assert!(refused.contains("cannot be written"), "{refused}");
     let refused = stage.run(&["slack", "apply", "--yes", "--reveal", "--json"]);
     assert_eq!(refused.code, 64, "{}", refused.stderr);
     assert!(stage.faults().records().is_empty());
@@ -96,6 +98,16 @@ fn answer_that_is_no_manifest_is_unknown() {
         }
         assert_eq!(stage.writes(), Vec::<String>::new(), "{body}");
     }
+}
+
+#[test]
+fn app_of_slack_is_not_looked_for_in_the_sandbox_nor_the_other_way_round() {
+    let stage = planned(&format!("{PLAN}app_id = \"A012ABCD0A0\"\n"));
+    let refused = ends(&stage, 6, &["plan", "--sandbox"]);
+    assert!(refused.contains("rehearse with a copy of the plan file without it"), "{refused}");
+    stage.write("provision.toml", &format!("{PLAN}app_id = \"A0SANDBOX7\"\n"));
+    let refused = ends(&stage, 6, &["plan"]);
+    assert!(refused.contains("if it is one of a rehearsal's"), "{refused}");
 }
 
 #[test]

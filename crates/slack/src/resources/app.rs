@@ -82,8 +82,10 @@ fn members(value: &Value) -> Vec<&str> {
 }
 
 /// Look at the app of this id.
-pub(crate) async fn observe(reader: &Reader, app_id: &str) -> Result<Observation, Error> {
-    let Some(manifest) = reader.get_manifest(app_id).await? else { return Ok(Observation::Missing(missing(app_id))) };
+pub(crate) async fn observe(reader: &Reader, app_id: &str, in_sandbox: bool) -> Result<Observation, Error> {
+    let Some(manifest) = reader.get_manifest(app_id).await? else {
+        return Ok(Observation::Missing(missing(app_id, in_sandbox)));
+    };
     let observed = AppFacet::all_observed(|facet| match facet {
         AppFacet::Name => facet.observed(Ok(manifest.name())),
         AppFacet::RedirectUrls => facet.entries(Ok(redirect_urls(&manifest))),
@@ -95,12 +97,18 @@ pub(crate) async fn observe(reader: &Reader, app_id: &str) -> Result<Observation
 }
 
 /// Another app is never made in the place of one that the plan file names: this may be the token of another workspace.
-fn missing(app_id: &str) -> Refusal {
+fn missing(app_id: &str, in_sandbox: bool) -> Refusal {
+    if in_sandbox {
+        return Refusal {
+            reason: format!("Slack app `{app_id}` is not one of the sandbox's"),
+            hint: "`app_id` under [slack] names it: rehearse with a copy of the plan file without it".to_owned(),
+        };
+    }
     Refusal {
         reason: format!("Slack app `{app_id}` is not there for this token: it was deleted, or is another workspace's"),
         hint: format!(
-            "use a token of the app's workspace; if the app is gone ({APPS_PAGE} shows those that you have), take `app_id` and \
-             `client_id` out of [slack], and apply makes another one"
+            "use a token of the app's workspace; if the app is gone ({APPS_PAGE} shows those that you have), or if it is one of a \
+             rehearsal's, take `app_id` and `client_id` out of [slack], and apply makes another one"
         ),
     }
 }

@@ -82,6 +82,9 @@ impl Keeper for Files {
         let path = &self.plan_file;
         let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
         let error = |reason: &str| failed("ids cannot be written into", path, reason).with_hint(by_hand(section, keys));
+        // Of two runs at once the second one finds what the first one wrote. Not every file system has locks.
+        let there = std::fs::File::open(path).ok();
+        let _ = there.as_ref().map(std::fs::File::lock);
         let bytes = file::read(path, LARGEST_PLAN_FILE).map_err(|reason| error(&reason.to_string()))?;
         let source = String::from_utf8(bytes).map_err(|_| error("it is not UTF-8"))?;
         if self.digest_of(&source).is_none_or(|found| found != *digest) {

@@ -140,6 +140,17 @@ fn id_is_on_the_screen_before_it_is_in_the_plan_file() {
     assert_eq!(apps(&stage).len(), 1);
 }
 
+/// The second of two applies at once stops before it makes anything.
+#[test]
+fn two_applies_at_once_make_one_app() {
+    let stage = planned(PLAN);
+    let children = [(); 3].map(|()| stage.spawn(&APPLY, |_| {}));
+    let codes = children.map(|child| stage.finished(child).code);
+    assert_eq!(apps(&stage).len(), 1, "{codes:?}");
+    assert!(codes.contains(&0), "{codes:?}");
+    is_in_sync(&stage);
+}
+
 fn error(operation: &str, at: When, what: What) -> Fault {
     Fault { operation: operation.to_owned(), nth: Nth::Number(1), at, what }
 }

@@ -19,6 +19,9 @@ pub static GOOGLE: Environment = Environment::new("google", include_str!("../req
 /// What is for Azure.
 pub static AZURE: Environment = Environment::new("azure", include_str!("../requirements-azure.txt"));
 
+/// What is for Slack.
+pub static SLACK: Environment = Environment::new("slack", include_str!("../requirements-slack.txt"));
+
 /// What looks at the files for CI, and stands in for what a runner has.
 pub static CI: Environment = Environment::new("ci", include_str!("../requirements-ci.txt"));
 

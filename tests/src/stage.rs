@@ -130,7 +130,7 @@ impl Stage {
         let names = if cloud == EmulatorKind::Aws { Names::alone() } else { Names::default() };
         let hand = match cloud {
             EmulatorKind::Aws => Hand::boto3(sandbox.address(cloud).unwrap(), names.clone()),
-            EmulatorKind::Google | EmulatorKind::Azure => Hand::of(&sandbox, cloud),
+            EmulatorKind::Google | EmulatorKind::Azure | EmulatorKind::Slack => Hand::of(&sandbox, cloud),
         };
         Self::of(Server::Sandbox(sandbox), hand, names)
     }

@@ -82,6 +82,8 @@ const COVERED: &[(&str, &str)] = &[
     ("CLOUD permissions --format terraform", "permissions_send_nothing_and_are_a_document_for_each_tool"),
     ("CLOUD permissions --trust", "permissions_send_nothing_and_are_a_document_for_each_tool"),
     ("apply", "every_section_is_planned_applied_compared_and_destroyed_by_one_command"),
+    ("apply --out", "apply_of_all_sections_makes_the_app_too"),
+    ("apply --reveal", "apply_of_all_sections_makes_the_app_too"),
     ("apply --orphans", "flags_of_a_section_are_those_of_all"),
     ("apply --yes", "every_section_is_planned_applied_compared_and_destroyed_by_one_command"),
     ("destroy", "destroying_all_needs_the_deployments_name"),
@@ -135,9 +137,17 @@ const COVERED: &[(&str, &str)] = &[
     ("show --format markdown", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
     ("show --format text", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
     ("show --report", "reports_of_a_plan_and_of_a_saved_one_are_the_same"),
+    ("slack", "app_is_made_noted_changed_and_destroyed"),
+    ("slack apply --out", "secrets_are_in_the_file_that_was_asked_for_alone"),
+    ("slack apply --reveal", "secret_is_printed_where_it_was_asked_for"),
+    ("slack token", "token_is_made_anew_and_saved_first"),
+    ("slack token --out", "token_is_made_anew_and_saved_first"),
     ("version", "usage_exits_with_64"),
     ("validate", "mistakes_are_reported_at_once_and_nothing_is_sent"),
 ];
+
+/// What Slack has as the clouds have it.
+const SHARED: [&str; 5] = ["plan", "apply", "drift", "destroy", "output"];
 
 #[test]
 fn every_command_flag_and_value_has_a_test() {
@@ -201,6 +211,9 @@ fn manual_has_a_page_for_each_command() {
     run(&["man", "--dir", pages.to_str().unwrap()]);
     let shown = shown();
     let commands = shown.iter().filter(|what| !what.contains("--")).flat_map(|what| match what.strip_prefix("CLOUD") {
+        Some(rest) if SHARED.contains(&rest.trim()) => {
+            ["aws", "gcp", "azure", "slack"].map(|cloud| format!(" {cloud}{rest}")).to_vec()
+        }
         Some(rest) => ["aws", "gcp", "azure"].map(|cloud| format!(" {cloud}{rest}")).to_vec(),
         None => vec![format!(" {what}")],
     });
@@ -246,9 +259,16 @@ fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeS
     let help = help(command, "--help");
     let place = match command {
         ["aws" | "gcp" | "azure", rest @ ..] => [&["CLOUD"], rest].concat().join(" "),
+        ["slack", shared] if SHARED.contains(shared) => format!("CLOUD {shared}"),
         _ => command.join(" "),
     };
-    let of = |what: &str| if place.is_empty() { what.to_owned() } else { format!("{place} {what}") };
+    let of = |what: &str| match command {
+        ["slack", "apply"] if ["--out", "--reveal"].contains(&what) => format!("slack apply {what}"),
+        // What it has as the clouds have it, is shown with them.
+        ["slack"] if SHARED.contains(&what) => format!("CLOUD {what}"),
+        _ if place.is_empty() => what.to_owned(),
+        _ => format!("{place} {what}"),
+    };
     let (mut section, mut flag, mut sub_commands) = (String::new(), String::new(), Vec::new());
     for line in help.lines().filter(|line| !line.trim().is_empty()) {
         let text = line.trim_start();

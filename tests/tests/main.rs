@@ -15,6 +15,7 @@
 //! - `sweep`: a run killed or failing at every single write.
 //! - `terminal`: what a person at a terminal sees.
 //! - `sections`: all sections of a plan file at once.
+//! - `slack`: the app of a deployment in Slack over its whole life.
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
 //! - `order`: that every file uses only files above it.
@@ -134,6 +135,7 @@ mod sandbox_clients;
 mod sandbox_google_clients;
 mod screens;
 mod sections;
+mod slack;
 mod streams;
 mod sweep;
 mod terminal;

@@ -119,7 +119,8 @@ fn of_access(settings: &Settings, names: &Names, operation: &Operation) -> Vec<R
 
 /// The ARN of a role. One that is known by its name alone may have a path in it, which is not known.
 fn role(settings: &Settings, names: &Names, name: &str) -> (String, Option<&'static str>) {
-    let stated = settings.aws.access.as_ref().and_then(|access| access.role.as_deref()).filter(|role| role.contains(':'));
+    let stated =
+        settings.aws.access.as_ref().and_then(|access| access.role.as_deref()).filter(|role| role.contains(':'));
     match stated.filter(|arn| arn.rsplit('/').next() == Some(name)) {
         Some(arn) => (arn.to_owned(), None),
         None => (names.role_arns(name).swap_remove(0), Some("the role has a path")),

@@ -65,6 +65,9 @@ pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
     InCloud(InCloud<Action>),
+    /// Slack.
+    #[command(subcommand)]
+    Slack(SlackAction),
     /// Something in all sections of a plan file.
     #[command(flatten)]
     InAll(InAll),
@@ -180,6 +183,52 @@ pub(crate) enum Action {
     /// event in the queue, and removes both. What the server is to get stays in the queue: messages of others are hidden for half
     /// a minute at most. Exits with 2 if a hop fails.
     Verify(Verify),
+}
+
+/// What to do in Slack.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SlackAction {
+    /// Show what apply would do. Never writes.
+    Plan(PlanArguments),
+    /// Make the app what the plan file says, or execute a saved change set.
+    ///
+    /// The apply that makes the app writes `app_id` and `client_id` into the plan file, and is the only one that gets its secret.
+    Apply(SlackApply),
+    /// Find out whether somebody changed the app. Never writes; exits with 2 on drift.
+    Drift(DriftArguments),
+    /// Delete the app if provision created it; if it was adopted, take out what is provision's.
+    Destroy(DestroyArguments),
+    /// Print the settings for the server. Sends nothing.
+    Output(OutputArguments),
+    /// Make a new configuration token of a refresh token, and save both.
+    ///
+    /// The refresh token is that of the file, or `SLACK_REFRESH_TOKEN`. It is good for one call: the new pair is in the file before
+    /// anything else is done with it.
+    Token {
+        /// The file, which only you can read: `SLACK_CONFIG_TOKEN` and `SLACK_REFRESH_TOKEN`.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// What to apply in Slack.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SlackApply {
+    #[command(flatten)]
+    pub(crate) apply: ApplyArguments,
+    #[command(flatten)]
+    pub(crate) keeping: Keeping,
+}
+
+/// Where secrets go that a service gives once, with the creation.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Keeping {
+    /// Write the secret that Slack gives once into a file that only you can read.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the secret that Slack gives once.
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) reveal: bool,
 }
 
 /// What to plan, and what to do with it.
@@ -353,6 +402,8 @@ pub(crate) struct ApplyAll {
     /// Also delete left-over queues and topics that the plan file no longer names.
     #[arg(long)]
     pub(crate) orphans: bool,
+    #[command(flatten)]
+    pub(crate) keeping: Keeping,
 }
 
 /// What to destroy of all sections.

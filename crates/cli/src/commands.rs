@@ -13,6 +13,7 @@ mod plan;
 mod sandbox;
 mod schema;
 mod show;
+mod token;
 mod validate;
 mod verify;
 mod version;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use anstream::ColorChoice;
 
-use crate::arguments::{Action, Anywhere, Arguments, Command, Global, InAll, SandboxAction};
+use crate::arguments::{Action, Anywhere, Arguments, Command, Global, InAll, Keeping, SandboxAction, SlackAction};
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::Scope;
 use crate::providers::ProviderId;
@@ -56,6 +57,7 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
             let (cloud, action) = command.parts();
             act(action, cloud, global, view).await
         }
+        Command::Slack(action) => act_in_slack(action, global, view).await,
         Command::InAll(action) => act_on_all(action, global, view).await,
         Command::Init { cloud, byob } => init::run(cloud, byob),
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
@@ -77,7 +79,7 @@ async fn act(action: Action, id: ProviderId, global: &Global, view: &Arc<dyn Vie
     let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
     match action {
         Action::Anywhere(Anywhere::Plan(asked)) => plan::run(asked, id, invocation).await,
-        Action::Anywhere(Anywhere::Apply(asked)) => apply::run(asked, id, invocation).await,
+        Action::Anywhere(Anywhere::Apply(asked)) => apply::run(asked, Keeping::default(), id, invocation).await,
         Action::Anywhere(Anywhere::Drift(asked)) => drift::run(asked, Scope::One(id), invocation).await,
         Action::Anywhere(Anywhere::Destroy(asked)) => destroy::run(asked, id, invocation).await,
         Action::Anywhere(Anywhere::Output(asked)) => {
@@ -85,6 +87,20 @@ async fn act(action: Action, id: ProviderId, global: &Global, view: &Arc<dyn Vie
         }
         Action::Permissions(asked) => signals.unless_stopped(permissions::run(asked, id, view.as_ref())).await,
         Action::Verify(asked) => verify::run(asked, id, invocation).await,
+    }
+}
+
+async fn act_in_slack(action: SlackAction, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+    const ID: ProviderId = ProviderId::Slack;
+    let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
+    let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
+    match action {
+        SlackAction::Plan(asked) => plan::run(asked, ID, invocation).await,
+        SlackAction::Apply(asked) => apply::run(asked.apply, asked.keeping, ID, invocation).await,
+        SlackAction::Drift(asked) => drift::run(asked, Scope::One(ID), invocation).await,
+        SlackAction::Destroy(asked) => destroy::run(asked, ID, invocation).await,
+        SlackAction::Output(asked) => signals.unless_stopped(output::run(asked, ID, global, view.as_ref())).await,
+        SlackAction::Token { out } => token::run(&out, global, view.as_ref()).await,
     }
 }
 
@@ -117,7 +133,8 @@ fn choose_color(global: &Global) {
 fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
     let prints = match command {
         Command::InCloud(command) => prints(command.action()),
-        Command::InAll(InAll::Apply(_) | InAll::Destroy(_)) => Prints::Run,
+        Command::Slack(SlackAction::Apply(_) | SlackAction::Destroy(_))
+        | Command::InAll(InAll::Apply(_) | InAll::Destroy(_)) => Prints::Run,
         _ => Prints::Document,
     };
     match global.json {

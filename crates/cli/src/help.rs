@@ -93,6 +93,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision CLOUD verify --read-only", "look, and ask as a browser asks; write nothing"),
         ],
     ),
+    ("CLOUD token", &[("provision CLOUD token --out slack-token.env", "a new token for twelve hours")]),
     (
         "plan",
         &[

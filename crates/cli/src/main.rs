@@ -9,6 +9,7 @@ mod trace;
 mod view;
 mod signals;
 mod plan_files;
+mod keeper;
 mod reports;
 mod change_sets;
 mod sandbox;

@@ -75,7 +75,7 @@ pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// The environment that `${env:NAME}` reads.
-fn env(name: &str) -> Option<String> {
+pub(crate) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

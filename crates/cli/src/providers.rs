@@ -1,4 +1,4 @@
-//! The clouds: one row each, and the only file that names one.
+//! The providers, clouds and Slack: one row each, and the only file that names one.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use provision_core::plan_file::{PlanFile, Problems};
 use provision_core::provider;
 use provision_gcp as gcp;
 use provision_sandbox::{EmulatorKind, Error, Sandbox};
+use provision_slack as slack;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -23,6 +24,8 @@ pub(crate) enum ProviderId {
     Gcp,
     /// Microsoft Azure.
     Azure,
+    /// Slack.
+    Slack,
 }
 
 /// Something to do in a cloud.
@@ -78,7 +81,7 @@ struct Row {
     /// A commented plan file to begin with.
     example: &'static str,
     /// The same for a server that is somebody else's.
-    example_byob: &'static str,
+    example_byob: Option<&'static str>,
     /// The schema of its section.
     schema: fn(&mut SchemaGenerator) -> Schema,
     /// Reads and checks its section.
@@ -97,7 +100,7 @@ static AWS: Row = Row {
     account: "account",
     region: "region",
     example: include_str!("../../../plans/aws.toml"),
-    example_byob: include_str!("../../../plans/aws-byob.toml"),
+    example_byob: Some(include_str!("../../../plans/aws-byob.toml")),
     schema: aws::AwsSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(aws::Settings::read(deployment, file, problems)?)),
     restore: restore::<aws::Settings>,
@@ -115,7 +118,7 @@ static GCP: Row = Row {
     account: "project",
     region: "location",
     example: include_str!("../../../plans/gcp.toml"),
-    example_byob: include_str!("../../../plans/gcp-byob.toml"),
+    example_byob: Some(include_str!("../../../plans/gcp-byob.toml")),
     schema: gcp::GcpSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(gcp::Settings::read(deployment, file, problems)?)),
     restore: restore::<gcp::Settings>,
@@ -134,7 +137,7 @@ static AZURE: Row = Row {
     account: "subscription",
     region: "location",
     example: include_str!("../../../plans/azure.toml"),
-    example_byob: include_str!("../../../plans/azure-byob.toml"),
+    example_byob: Some(include_str!("../../../plans/azure-byob.toml")),
     schema: azure::AzureSection::json_schema,
     read: |deployment, file, problems| Some(Box::new(azure::Settings::read(deployment, file, problems)?)),
     restore: restore::<azure::Settings>,
@@ -151,6 +154,20 @@ static AZURE: Row = Row {
             None => Ok(()),
         }
     },
+};
+
+static SLACK: Row = Row {
+    name: "slack",
+    title: "Slack",
+    account: "app",
+    region: "service",
+    example: include_str!("../../../plans/slack.toml"),
+    example_byob: None,
+    schema: slack::SlackSection::json_schema,
+    read: |deployment, file, problems| Some(Box::new(slack::Settings::read(deployment, file, problems)?)),
+    restore: restore::<slack::Settings>,
+    emulator: EmulatorKind::Slack,
+    seed: |_, _| Ok(()),
 };
 
 /// The project of a service account of Google's: `<name>@<project>.iam.gserviceaccount.com`.
@@ -172,14 +189,15 @@ fn restore<S: provider::ProviderConfig + DeserializeOwned + 'static>(settings: V
 }
 
 impl ProviderId {
-    /// Every cloud, in the order of the documentation.
-    pub(crate) const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
+    /// Every provider, in the order of the documentation.
+    pub(crate) const ALL: [Self; 4] = [Self::Aws, Self::Gcp, Self::Azure, Self::Slack];
 
     const fn row(self) -> &'static Row {
         match self {
             Self::Aws => &AWS,
             Self::Gcp => &GCP,
             Self::Azure => &AZURE,
+            Self::Slack => &SLACK,
         }
     }
 
@@ -209,7 +227,7 @@ impl ProviderId {
     }
 
     /// The same for a server that is somebody else's.
-    pub(crate) const fn example_byob(self) -> &'static str {
+    pub(crate) const fn example_byob(self) -> Option<&'static str> {
         self.row().example_byob
     }
 

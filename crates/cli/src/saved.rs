@@ -8,13 +8,13 @@ use provision_core::identity::Identity;
 use provision_core::provider::Provisioner;
 use provision_core::{Error, ErrorKind, engine, preflight};
 
-use crate::arguments::{Global, quoted};
-use crate::change_sets;
+use crate::arguments::{Global, Keeping, quoted};
 use crate::exit::Failure;
 use crate::plan_files::{Checked, check};
 use crate::providers::ProviderId;
 use crate::session::{Invocation, Session};
 use crate::view::{self, Consent};
+use crate::{change_sets, keeper};
 
 /// A change set that the cloud still fits, and what it is executed with.
 pub(crate) struct Saved {
@@ -30,6 +30,7 @@ pub(crate) async fn look(
     path: &Path,
     cloud: ProviderId,
     command: &str,
+    keeping: &Keeping,
     invocation: Invocation<'_>,
 ) -> Result<Saved, Failure> {
     let Invocation { global, signals, view } = invocation;
@@ -44,7 +45,9 @@ pub(crate) async fn look(
     }
     plan_file_unchanged(&set, cloud)?;
     let intent = checked.intent(set.purpose.clone(), set.with_orphans);
-    let session = Session::open(&[&checked], global, view)?;
+    keeper::asked_for(keeping, &[&checked], global)?;
+    let keeper = keeper::of(keeping, &checked);
+    let session = Session::open(&[&checked], global, view)?.keeping(keeper);
     let look = async {
         let provider = session.provisioner(&checked, view).await?;
         let now = checked.planned(provider.as_ref(), &intent, view).await?;

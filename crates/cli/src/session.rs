@@ -1,13 +1,17 @@
 //! What every command needs: a connection to the cloud, or to a sandbox where the flags ask for one.
 
+use std::sync::Arc;
+
 use provision_core::Error;
 use provision_core::event::EventSink;
+use provision_core::keeper::Keeper;
 use provision_core::provider::{Connection, Observer, Prover, Provisioner};
 use provision_core::survey::announced;
 use provision_sandbox::Sandbox;
 
 use crate::arguments::Global;
 use crate::plan_files::Checked;
+use crate::providers::{Prerequisites, ProviderId};
 use crate::signals::Signals;
 use crate::view::View;
 use crate::{sandbox, trace};
@@ -29,13 +33,27 @@ pub(crate) struct Session {
 impl Session {
     /// Open it for these plan files.
     pub(crate) fn open(checked: &[&Checked], global: &Global, view: &dyn View) -> Result<Self, Error> {
+        let given: Vec<_> = checked.iter().map(|checked| (checked.cloud, checked.settings.prerequisites())).collect();
+        Self::open_with(&given, global, view)
+    }
+
+    /// Open it for a provider, without a plan file.
+    pub(crate) fn open_for(provider: ProviderId, global: &Global, view: &dyn View) -> Result<Self, Error> {
+        Self::open_with(&[(provider, Prerequisites::new())], global, view)
+    }
+
+    fn open_with(given: &[(ProviderId, Prerequisites)], global: &Global, view: &dyn View) -> Result<Self, Error> {
         let trace = global.trace.as_deref().map(trace::open).transpose()?;
-        let given =
-            || checked.iter().map(|checked| (checked.cloud, checked.settings.prerequisites())).collect::<Vec<_>>();
-        let start = |folder| sandbox::start(folder, &given(), view);
+        let start = |folder| sandbox::start(folder, given, view);
         let sandbox = global.sandbox.as_deref().map(start).transpose()?;
         let variables = sandbox.as_ref().map(|sandbox| sandbox.environment().into_iter().collect());
-        Ok(Self { connection: Connection { sandbox: variables, trace }, _sandbox: sandbox })
+        Ok(Self { connection: Connection { sandbox: variables, trace, keeper: None }, _sandbox: sandbox })
+    }
+
+    /// The same with somebody who keeps what is given once.
+    pub(crate) fn keeping(mut self, keeper: Arc<dyn Keeper>) -> Self {
+        self.connection.keeper = Some(keeper);
+        self
     }
 
     /// What can only look at a deployment. Credentials may take their time, which is told.

@@ -134,6 +134,9 @@ impl<'a> Assessment<'a> {
                 let refusal = self.renamed(resource).unwrap_or_else(|| ownership::name_taken(resource, detail));
                 refuse(&mut change, refusal);
             }
+            // For a destroy it is gone.
+            Observation::Missing(_) if self.is_destroying() => {}
+            Observation::Missing(refusal) => refuse(&mut change, refusal.clone()),
             Observation::Unreadable(_) if self.is_inside_anothers(resource) => {}
             Observation::Unreadable(_) => change.finding = Finding::Unknown,
         }

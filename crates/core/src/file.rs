@@ -50,14 +50,13 @@ pub fn is_json(bytes: &[u8]) -> bool {
 /// There is something else than a regular file (a link may lead anywhere), or it cannot be written.
 pub fn replace(path: &Path, text: &str, readers: Readers) -> io::Result<()> {
     let former = there(path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".provision-");
     #[cfg(unix)]
     if readers == Readers::Usual {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = builder.tempfile_in(folder_of(path))?;
     if let Some(former) = former.filter(|_| readers == Readers::Usual) {
         file.as_file().set_permissions(former.permissions())?;
     }
@@ -91,6 +90,20 @@ pub fn append(path: &Path) -> io::Result<fs::File> {
 /// There is something else than a regular file.
 pub fn replaceable(path: &Path) -> io::Result<()> {
     there(path).map(drop)
+}
+
+/// Whether [`replace`] would succeed, as far as can be told without it: the folder takes a file.
+///
+/// # Errors
+///
+/// There is something else than a regular file, or the folder takes none.
+pub fn writable(path: &Path) -> io::Result<()> {
+    there(path)?;
+    tempfile::Builder::new().prefix(".provision-").tempfile_in(folder_of(path)).map(drop)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What is at a path that is written to: a regular file or nothing.
@@ -156,7 +169,10 @@ mod tests {
         symlink(&target, &link).unwrap();
         for path in [link.as_path(), folder.path(), Path::new("/dev/null")] {
             assert!(replace(path, "ours", Readers::Usual).is_err() && append(path).is_err(), "{}", path.display());
+            assert!(writable(path).is_err(), "{}", path.display());
         }
+        assert!(writable(&target).is_ok() && writable(&folder.path().join("no/such/file")).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
     }
 

@@ -74,6 +74,7 @@ pub mod hop;
 pub mod event;
 pub mod context;
 pub mod permissions;
+pub mod keeper;
 
 // The contract with a cloud.
 pub mod provider;

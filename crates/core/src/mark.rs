@@ -308,7 +308,9 @@ fn put(tags: &mut Tags, key: &str, text: &str) {
     }
 }
 
-fn joined(tags: &Tags, key: &str) -> String {
+/// The text under a key of the mark, with what of it goes on under the same with a number.
+#[must_use]
+pub fn joined(tags: &Tags, key: &str) -> String {
     (0..).map_while(|index| tags.get(&numbered(key, index))).map(String::as_str).collect()
 }
 

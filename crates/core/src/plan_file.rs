@@ -5,6 +5,7 @@
 //! shown at once (`render`); nothing is sent before a file is free of them. No section is known by name here.
 
 mod diagnostic;
+pub mod edit;
 mod document;
 mod substitution;
 mod problems;

@@ -16,6 +16,7 @@ use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind};
 use crate::facet::{Desired, Words};
 use crate::identity::Identity;
+use crate::keeper::Keeper;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::Operation;
 use crate::output::{Output, OutputSource};
@@ -34,6 +35,8 @@ pub struct Connection {
     pub sandbox: Option<BTreeMap<String, String>>,
     /// Where each request and answer is written down.
     pub trace: Option<Arc<dyn TraceSink>>,
+    /// Who keeps what a service gives once, where the command may create something.
+    pub keeper: Option<Arc<dyn Keeper>>,
 }
 
 /// A cloud's part of a plan file, checked: what commands need to know before anything is sent, and the way to the cloud.
@@ -73,10 +76,25 @@ pub trait ProviderConfig: Send + Sync {
     fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words>;
 
     /// The rights that a task needs, on what the plan file names. Nothing is sent.
-    async fn permissions(&self, task: Task, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
+    async fn permissions(&self, _task: Task, _syntax: Syntax, _connection: &Connection) -> Result<Document, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "print rights for this provider"))
+    }
 
     /// What lets the jobs of a repository be who has those rights. Nothing is sent.
-    async fn trust(&self, repository: &Repository, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
+    async fn trust(
+        &self,
+        _repository: &Repository,
+        _syntax: Syntax,
+        _connection: &Connection,
+    ) -> Result<Document, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "let the jobs of a repository in by a document"))
+    }
+
+    /// The settings that an apply is given once, by the creation that it makes, and that nobody can ask for later. Nothing is
+    /// sent.
+    fn given_once(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// The same with secrets, which are fetched where there are any.
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {

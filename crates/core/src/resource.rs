@@ -152,6 +152,8 @@ pub enum Observation {
         /// What the service said of it, for people.
         detail: String,
     },
+    /// The plan file names it by an id of the service's own, and it is not there: nothing is made in its place.
+    Missing(Refusal),
     /// It could not be read; the error names the missing permission where that is the reason.
     Unreadable(Error),
 }

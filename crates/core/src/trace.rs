@@ -35,10 +35,12 @@ const ECHOES: [&str; 3] = ["canonicalrequest", "stringtosign", "authenticationer
 const KEY_DOCUMENT: &str = "<UserDelegationKey>";
 
 /// What is secret wherever it stands in a text: a token behind the name of its scheme or header, and what is sent for one behind
-/// its parameter's (<https://datatracker.ietf.org/doc/html/rfc6749>).
+/// its parameter's (<https://datatracker.ietf.org/doc/html/rfc6749>); a token that says itself what it is
+/// (<https://docs.slack.dev/authentication/tokens>).
 static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let parameters = r#"(?:client_secret|client_assertion|assertion|refresh_token|access_token|id_token|password)["']?\s*[:=]\s*["']?"#;
-    Regex::new(&format!(r#"(?i)\b(bearer\s+|x-amz-security-token[:=]\s*|sig=|{parameters})[^\s<>&"',;]+"#)).ok()
+    Regex::new(&format!(r#"(?i)\b(bearer\s+|xox[a-z][-.]|x-amz-security-token[:=]\s*|sig=|{parameters})[^\s<>&"',;]+"#))
+        .ok()
 });
 /// An XML element with nothing but a text in it.
 static ELEMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"<([A-Za-z0-9]+)>([^<]*)</").ok());
@@ -244,6 +246,8 @@ mod tests {
             body_without_secrets(key),
             Some(json!("<UserDelegationKey><SignedOid>o</SignedOid><Value>[redacted]</Value></UserDelegationKey>"))
         );
+        let echo = br#"{"error": "no xoxe.xoxp-1-Mi0y here"}"#;
+        assert_eq!(body_without_secrets(echo), Some(json!({"error": "no xoxe.[redacted] here"})));
         assert_eq!(body_without_secrets(b""), None);
         assert_eq!(body_without_secrets(b"<a b='c'/>"), Some(json!("<a b='c'/>")));
     }

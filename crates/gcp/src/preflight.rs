@@ -86,6 +86,7 @@ fn of_bucket(operation: &Operation) -> &'static [&'static str] {
             // It takes the policy's permission beside:
             // <https://cloud.google.com/storage/docs/using-public-access-prevention#required-roles>.
             Ok(BucketFacet::PublicAccess) => &["storage.buckets.update", "storage.buckets.setIamPolicy"],
+            Ok(BucketFacet::Members) => permissions::of("storage.buckets.setIamPolicy"),
             Ok(_) => update,
             Err(_) => &[],
         },

@@ -26,6 +26,7 @@ pub mod proxy;
 pub mod record;
 pub mod sandbox;
 pub mod server;
+pub mod slack;
 pub mod state;
 mod tls;
 pub mod world;

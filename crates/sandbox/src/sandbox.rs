@@ -17,6 +17,7 @@ use crate::fault::Faults;
 use crate::google::{self, Google};
 use crate::identities::{AWS_SECRET, Identities};
 use crate::layer::FaultLayer;
+use crate::slack::Slack;
 use crate::state::Store;
 use crate::tls::Authority;
 use crate::world::World;
@@ -31,16 +32,18 @@ pub enum EmulatorKind {
     Google,
     /// Microsoft Azure: Resource Manager, with blobs and queues on the two ports that follow.
     Azure,
+    /// Slack.
+    Slack,
 }
 
 impl EmulatorKind {
     /// Every cloud there is.
-    pub const ALL: [Self; 3] = [Self::Aws, Self::Google, Self::Azure];
+    pub const ALL: [Self; 4] = [Self::Aws, Self::Google, Self::Azure, Self::Slack];
 
     /// How many ports it listens on.
     const fn ports(self) -> u16 {
         match self {
-            Self::Aws | Self::Google => 1,
+            Self::Aws | Self::Google | Self::Slack => 1,
             Self::Azure => 3,
         }
     }
@@ -265,6 +268,7 @@ impl Sandbox {
         let cloud: Arc<dyn Emulator> = match name {
             EmulatorKind::Aws => Arc::new(Aws::new(world)),
             EmulatorKind::Google => Arc::new(Google::new(world)?),
+            EmulatorKind::Slack => Arc::new(Slack::new(world)?),
             EmulatorKind::Azure => return self.run_azure(port),
         };
         let (listener, address) = listen(&self.threads, port)?;

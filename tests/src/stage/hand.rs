@@ -67,7 +67,7 @@ impl Hand {
         let variable = |name: &str| {
             environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
         };
-        if cloud == EmulatorKind::Google {
+        if matches!(cloud, EmulatorKind::Google | EmulatorKind::Slack) {
             let base = format!("http://{}", sandbox.address(cloud).unwrap());
             return Self { client: plain().build().unwrap(), way: Arc::new(Way::Google { base }) };
         }

@@ -8,14 +8,14 @@ use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::provider::{Observer, Provisioner};
 use provision_core::{Error, engine, preflight};
 
-use crate::arguments::{ApplyAll, DestroyAll, PlanAll};
+use crate::arguments::{ApplyAll, DestroyAll, Keeping, PlanAll};
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, Scope};
 use crate::reports::Reporting;
 use crate::session::{Invocation, Session};
 use crate::view::report::look::Look;
 use crate::view::{Consent, End};
-use crate::{approval, execution};
+use crate::{approval, execution, keeper};
 
 /// A section that has been looked at, and what writes it.
 struct Section {
@@ -71,9 +71,10 @@ async fn look_at_each(
 pub(super) async fn apply(asked: ApplyAll, invocation: Invocation<'_>) -> CommandResult {
     let path = Scope::All.plan_file_path(asked.plan_file)?;
     let checked = Scope::All.check(&path)?;
+    keeper::asked_for(&asked.keeping, &checked.iter().collect::<Vec<_>>(), invocation.global)?;
     approval::can_ask(asked.yes)?;
     let intents: Vec<_> = checked.iter().map(|checked| checked.intent(Purpose::Apply, asked.orphans)).collect();
-    let session = Session::open(&checked.iter().collect::<Vec<_>>(), invocation.global, invocation.view)?;
+    let session = opened(&asked.keeping, &checked, invocation)?;
     let question = (!asked.yes).then(|| ("Apply these changes?".to_owned(), "yes".to_owned()));
     let approved = approved(checked, intents, &session, question, invocation);
     let sections = invocation.signals.unless_stopped(approved).await?;
@@ -93,13 +94,22 @@ pub(super) async fn destroy(asked: DestroyAll, invocation: Invocation<'_>) -> Co
     confirmed_by_name(asked.deployment.as_deref(), &name)?;
     approval::can_ask_for("--deployment NAME", asked.deployment.is_some())?;
     let intents = to_destroy(&checked, asked.delete_data.as_ref(), asked.orphans)?;
-    let session = Session::open(&checked.iter().collect::<Vec<_>>(), invocation.global, invocation.view)?;
+    let session = opened(&Keeping::default(), &checked, invocation)?;
     let question = format!("Destroy all of deployment `{name}`?");
     let question = asked.deployment.is_none().then_some((question, name));
     let sections =
         invocation.signals.unless_stopped(approved(checked, intents, &session, question, invocation)).await?;
     let runs = sections.iter().map(|one| execution::destroyed(one.provider.as_ref(), &one.set, invocation));
     Ok(ended(join_all(runs).await, invocation))
+}
+
+/// A connection for all of them: what is given once is kept for the one plan file.
+fn opened(keeping: &Keeping, checked: &[Checked], invocation: Invocation<'_>) -> Result<Session, Failure> {
+    let session = Session::open(&checked.iter().collect::<Vec<_>>(), invocation.global, invocation.view)?;
+    Ok(match checked.first() {
+        Some(first) => session.keeping(keeper::of(keeping, first)),
+        None => session,
+    })
 }
 
 /// The name that was typed is that of the deployment.

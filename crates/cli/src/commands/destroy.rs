@@ -3,12 +3,12 @@
 use provision_core::change_set::ChangeSet;
 use provision_core::provider::Provisioner;
 
-use crate::arguments::DestroyArguments;
+use crate::arguments::{DestroyArguments, Keeping};
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{check, plan_file_path};
 use crate::providers::ProviderId;
 use crate::session::{Invocation, Session};
-use crate::{approval, change_sets, execution, saved};
+use crate::{approval, change_sets, execution, keeper, saved};
 
 pub(crate) async fn run(asked: DestroyArguments, cloud: ProviderId, invocation: Invocation<'_>) -> CommandResult {
     if let Some(path) = asked.plan_file.as_deref().filter(|path| change_sets::is_one(path)) {
@@ -17,14 +17,15 @@ pub(crate) async fn run(asked: DestroyArguments, cloud: ProviderId, invocation: 
                 "`--orphans` and `--delete-data` are said when a change set is made: `plan --destroy --out FILE`";
             return Err(Failure::Usage(message.to_owned()));
         }
-        let saved = saved::look(path, cloud, "destroy", invocation).await?;
+        let saved = saved::look(path, cloud, "destroy", &Keeping::default(), invocation).await?;
         return Ok(to_the_end(saved.provider.as_ref(), &saved.set, invocation).await);
     }
     let path = plan_file_path(asked.plan_file, cloud)?;
     let checked = check(&path, cloud)?;
     approval::can_ask(asked.yes)?;
     let intent = checked.intent(checked.destroying(asked.delete_data)?, asked.orphans);
-    let session = Session::open(&[&checked], invocation.global, invocation.view)?;
+    let keeper = keeper::of(&Keeping::default(), &checked);
+    let session = Session::open(&[&checked], invocation.global, invocation.view)?.keeping(keeper);
     let question = (!asked.yes).then_some("Destroy this deployment?");
     let look = approval::approved(&checked, &session, &intent, question, invocation.view);
     let (provider, set) = invocation.signals.unless_stopped(look).await?;

@@ -28,6 +28,9 @@ impl Assessment<'_> {
                 "{} `{}` belongs to somebody else now and is left alone ({detail})",
                 resource.kind, resource.name
             )),
+            Observation::Missing(refusal) if self.is_destroying() => {
+                Some(format!("there is nothing to remove: {}", refusal.reason))
+            }
             _ => None,
         })
     }

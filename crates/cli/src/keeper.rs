@@ -1,0 +1,120 @@
+//! What a service says once is kept: ids in the plan file, secrets where the user asked for them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use provision_core::file::{self, BYTE_ORDER_MARK, LARGEST_PLAN_FILE, Readers};
+use provision_core::keeper::Keeper;
+use provision_core::output::{Output, OutputFormat, render};
+use provision_core::plan_file::PlanFile;
+use provision_core::plan_file::edit::{Noted, edited};
+use provision_core::{Error, ErrorKind};
+
+use crate::arguments::{Global, Keeping};
+use crate::exit::Failure;
+use crate::plan_files::{Checked, can_write, env};
+use crate::view;
+
+/// A plan file and where secrets go.
+#[derive(Debug)]
+struct Files {
+    plan_file: PathBuf,
+    /// What the plan file said when it was last read or written.
+    digest: Mutex<String>,
+    keeping: Keeping,
+}
+
+/// Whoever keeps it for this plan file.
+pub(crate) fn of(keeping: &Keeping, checked: &Checked) -> Arc<dyn Keeper> {
+    let source = &checked.source;
+    let digest = Mutex::new(source.digest.clone());
+    Arc::new(Files { plan_file: source.name.clone().into(), digest, keeping: keeping.clone() })
+}
+
+/// Secrets that are given once need a place before anything is sent, and ids a plan file that can be written.
+pub(crate) fn asked_for(keeping: &Keeping, checked: &[&Checked], global: &Global) -> Result<(), Failure> {
+    for checked in checked {
+        let path = Path::new(&checked.source.name);
+        can_write(keeping.out.as_deref(), path)?;
+        let [name, ..] = checked.settings.given_once() else { continue };
+        if keeping.out.is_none() && !keeping.reveal {
+            return Err(Failure::Usage(format!(
+                "{name} is given once, when the app is made: add `--out FILE` to save it, or `--reveal` to print it"
+            )));
+        }
+        if keeping.reveal && global.json {
+            let message = "`--reveal` prints for people: with `--json` save the secret with `--out FILE`";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        if let Some(out) = &keeping.out {
+            let writable = file::writable(out);
+            writable
+                .map_err(|error| Failure::Usage(format!("`--out {}` cannot be written: {error}", out.display())))?;
+        }
+        let noted = file::read(path, LARGEST_PLAN_FILE).and_then(|_| file::writable(path));
+        noted.map_err(|error| {
+            Failure::Usage(format!("the app's id is written into `{}`, which cannot be: {error}", path.display()))
+        })?;
+    }
+    Ok(())
+}
+
+impl Keeper for Files {
+    fn tell(&self, text: &str) {
+        view::diagnostic(&format!("{text}\n"));
+    }
+
+    fn keep(&self, outputs: &[Output]) -> Result<Option<String>, Error> {
+        match &self.keeping.out {
+            Some(path) => {
+                let written = file::replace(path, &render(outputs, OutputFormat::Dotenv), Readers::Owner);
+                written.map_err(|error| failed("the secret cannot be saved in", path, &error.to_string()))?;
+                Ok(Some(path.display().to_string()))
+            }
+            None => {
+                view::result(&render(outputs, OutputFormat::Env));
+                Ok(None)
+            }
+        }
+    }
+
+    fn note(&self, section: &str, keys: &[Noted<'_>]) -> Result<(), Error> {
+        let path = &self.plan_file;
+        let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = |reason: &str| failed("ids cannot be written into", path, reason).with_hint(by_hand(section, keys));
+        // Of two runs at once the second one finds what the first one wrote. Not every file system has locks.
+        let there = std::fs::File::open(path).ok();
+        let _ = there.as_ref().map(std::fs::File::lock);
+        let bytes = file::read(path, LARGEST_PLAN_FILE).map_err(|reason| error(&reason.to_string()))?;
+        let source = String::from_utf8(bytes).map_err(|_| error("it is not UTF-8"))?;
+        if self.digest_of(&source).is_none_or(|found| found != *digest) {
+            return Err(error("it does not say any more what was read"));
+        }
+        let edited = edited(&source, section, keys).map_err(|reason| error(&reason))?;
+        let now = self.digest_of(&edited).ok_or_else(|| error("it would be no plan file any more"))?;
+        file::replace(path, &edited, Readers::Usual).map_err(|reason| error(&reason.to_string()))?;
+        *digest = now;
+        Ok(())
+    }
+}
+
+impl Files {
+    fn digest_of(&self, source: &str) -> Option<String> {
+        let text = source.strip_prefix(BYTE_ORDER_MARK).unwrap_or(source).to_owned();
+        let file = PlanFile::parse(&self.plan_file.display().to_string(), text, &env).ok()?;
+        Some(file.digest())
+    }
+}
+
+/// What to do in the place of the program.
+fn by_hand(section: &str, keys: &[Noted<'_>]) -> String {
+    let one = |(key, value): &Noted<'_>| match value {
+        Some(value) => format!("write `{key} = \"{value}\"`"),
+        None => format!("take out `{key}`"),
+    };
+    format!("under [{section}] {}", keys.iter().map(one).collect::<Vec<_>>().join(" and "))
+}
+
+fn failed(what: &str, path: &Path, reason: &str) -> Error {
+    Error::new(ErrorKind::Unexpected, format!("{what} `{}`", path.display())).with_message(reason)
+}

@@ -1,0 +1,119 @@
+//! How a call is sent and its answer read: a form in, JSON out, status 200 for errors too
+//! (<https://docs.slack.dev/apis/web-api/>). Only so much of an answer is read as there can be, no redirect is followed, and
+//! requests go through the environment's proxy.
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use provision_core::error::root_cause;
+use provision_core::trace::body_without_secrets;
+use provision_core::{Error, RetryClass, retry};
+use serde_json::Value;
+use url::form_urlencoded;
+
+use crate::client::Clients;
+use crate::error::{Call, NOT_SENT, from_answer, from_status};
+
+/// The longest answer that is read: a manifest takes a small part of it.
+const LONGEST_ANSWER: usize = 4 << 20;
+/// What is said of an answer that did not come as long as one is waited for.
+const LATE: &str = "no answer in time";
+
+impl Clients {
+    /// Send a call once, and read its answer.
+    pub(super) async fn once<T>(&self, call: &Call, read: impl Fn(Value) -> Result<T, String>) -> Result<T, Error> {
+        let url = format!("{}/{}", self.endpoint, call.operation);
+        let sent = self.trace.sent(call, &url);
+        let answer = self.answered(call, &url).await;
+        let (status, bytes) = (answer.as_ref().ok().map(|(status, ..)| *status), answer.as_ref().ok());
+        self.trace.answered(sent, status, || body_without_secrets(&bytes?.2));
+        match answer? {
+            (200..=299, headers, bytes) => {
+                let answer = object(call, &bytes)?;
+                match answer["ok"].as_bool() {
+                    Some(true) => read(answer).map_err(|reason| call.unreadable(&reason)),
+                    Some(false) => Err(from_answer(call, &answer, &headers)),
+                    None => Err(call.unreadable(&"it is not what was asked for")),
+                }
+            }
+            (status, headers, _) => Err(from_status(call, status, &headers)),
+        }
+    }
+
+    /// The same through the one retry policy.
+    pub(super) async fn send<T>(&self, call: &Call, read: impl Fn(Value) -> Result<T, String>) -> Result<T, Error> {
+        retry::call(|| self.once(call, &read)).await
+    }
+
+    /// The same for what must not be sent twice: again only where Slack did not take it, or it never got there.
+    pub(super) async fn send_once<T>(
+        &self,
+        call: &Call,
+        read: impl Fn(Value) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        let once = || async {
+            let sent = self.once(call, &read).await;
+            sent.map_err(|error| match error.retry() {
+                RetryClass::Transient if error.code() != Some(NOT_SENT) => error.with_retry(RetryClass::Final),
+                _ => error,
+            })
+        };
+        retry::call(once).await
+    }
+
+    /// Status, headers and body, as far as it is read.
+    async fn answered(&self, call: &Call, url: &str) -> Result<(u16, HeaderMap, Vec<u8>), Error> {
+        let nothing = |error: reqwest::Error| {
+            let reason = if error.is_timeout() { LATE.to_owned() } else { root_cause(&error) };
+            let not_sent = error.is_connect();
+            let error = call.unavailable(&reason);
+            if not_sent { error.with_response(None, Some(NOT_SENT), None) } else { error }
+        };
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.form).finish();
+        let request = self.http.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        let request = match &self.token {
+            Some(token) => request.header(AUTHORIZATION, token.clone()),
+            None => request,
+        };
+        let mut response = request.send().await.map_err(nothing)?;
+        let (status, headers, mut body) = (response.status().as_u16(), response.headers().clone(), Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(nothing)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(call.unreadable(&"it does not end"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((status, headers, body))
+    }
+}
+
+/// The object that an answer is. What cannot be read says nothing: a proxy in between may have written it.
+fn object(call: &Call, bytes: &[u8]) -> Result<Value, Error> {
+    let answer = serde_json::from_slice::<Value>(bytes).map_err(|error| call.unreadable(&error))?;
+    if answer.is_object() { Ok(answer) } else { Err(call.unreadable(&"it is no object")) }
+}
+
+/// A text that an answer must have.
+pub(super) fn text(answer: &Value, path: &[&str]) -> Result<String, String> {
+    let found = path.iter().try_fold(answer, |value, key| value.get(key)).and_then(Value::as_str);
+    match found.filter(|text| !text.is_empty()) {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(format!("it has no {}", path.join("."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn answers_that_cannot_be_read_are_errors() {
+        let call = Call::new("apps.manifest.export", "read");
+        for body in ["", "<html>", "[]", "null", "\"a\"", "{\"a\": "] {
+            assert!(object(&call, body.as_bytes()).is_err(), "{body}");
+        }
+        let answer = object(&call, br#"{"app_id": "A1", "credentials": {"client_id": ""}}"#).unwrap();
+        assert_eq!(text(&answer, &["app_id"]), Ok("A1".to_owned()));
+        assert!(text(&answer, &["credentials", "client_id"]).is_err() && text(&json!({"a": 1}), &["a"]).is_err());
+    }
+}

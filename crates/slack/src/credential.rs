@@ -1,0 +1,136 @@
+//! Where the token comes from, and the client on it.
+
+use http::HeaderValue;
+use provision_core::error::root_cause;
+use provision_core::identity::SANDBOX;
+use provision_core::provider::Connection;
+use provision_core::retry::{CONNECT_TIMEOUT, request_timeout};
+use provision_core::{Error, ErrorKind};
+use url::{Host, Url};
+
+use crate::client::Clients;
+use crate::error::login;
+use crate::trace::Tracer;
+
+/// Slack's own (<https://docs.slack.dev/apis/web-api/>).
+const ENDPOINT: &str = "https://slack.com/api";
+/// An emulator's.
+const ENDPOINT_VARIABLE: &str = "PROVISION_SLACK_ENDPOINT";
+/// An app configuration token.
+const TOKEN: &str = "SLACK_CONFIG_TOKEN";
+
+/// Where calls go.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    /// Endpoints that are not Slack's own, `NAME=value`.
+    pub(crate) endpoints: Vec<String>,
+}
+
+impl Session {
+    /// Whether it is a sandbox inside of this command.
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint == SANDBOX)
+    }
+}
+
+/// A client with a token.
+///
+/// # Errors
+///
+/// There is no token, or no endpoint that one may be sent to.
+pub(crate) fn connect(connection: &Connection) -> Result<(Clients, Session), Error> {
+    let token = variable(connection, TOKEN).ok_or_else(no_token)?;
+    let (clients, session) = without_token(connection)?;
+    Ok((Clients { token: Some(header(&token)?), ..clients }, session))
+}
+
+/// The same for what needs none.
+///
+/// # Errors
+///
+/// There is no endpoint that a secret may be sent to.
+pub(crate) fn without_token(connection: &Connection) -> Result<(Clients, Session), Error> {
+    let other = variable(connection, ENDPOINT_VARIABLE);
+    let endpoint = other.as_deref().map_or_else(|| Ok(ENDPOINT.to_owned()), endpoint)?;
+    let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(request_timeout());
+    let http = http.redirect(reqwest::redirect::Policy::none());
+    // A sandbox is on this machine: no proxy is asked for it.
+    let http = if connection.sandbox.is_some() { http.no_proxy() } else { http };
+    let failed = |error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error));
+    let http = http.build().map_err(failed)?;
+    let endpoints = match (&connection.sandbox, other) {
+        (Some(_), _) => vec![SANDBOX.to_owned()],
+        (None, Some(_)) => vec![format!("{ENDPOINT_VARIABLE}={endpoint}")],
+        (None, None) => Vec::new(),
+    };
+    Ok((Clients { http, endpoint, token: None, trace: Tracer::new(connection.trace.clone()) }, Session { endpoints }))
+}
+
+/// A variable of the environment, or of the sandbox in its place; one that is set to nothing is not set.
+pub(crate) fn variable(connection: &Connection, name: &str) -> Option<String> {
+    let value = match &connection.sandbox {
+        Some(variables) => variables.get(name).cloned(),
+        None => std::env::var(name).ok(),
+    };
+    value.filter(|value| !value.is_empty())
+}
+
+/// Tokens leave this machine over TLS only.
+fn endpoint(text: &str) -> Result<String, Error> {
+    let refused = |reason: &str| {
+        let error = Error::new(ErrorKind::InvalidInput, format!("use {ENDPOINT_VARIABLE}")).with_message(reason);
+        error.with_hint("write an address as in `https://slack.example.com/api`, or `http://127.0.0.1:4242/api`")
+    };
+    let url = Url::parse(text).map_err(|_| refused("it is no URL"))?;
+    let here = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        _ if !url.username().is_empty() || url.password().is_some() => Err(refused("no user name belongs there")),
+        "https" if url.has_host() => Ok(text.trim_end_matches('/').to_owned()),
+        "http" if here => Ok(text.trim_end_matches('/').to_owned()),
+        "http" => Err(refused("a token is sent over plain HTTP to this machine only")),
+        _ => Err(refused("it is no address of HTTPS")),
+    }
+}
+
+fn header(token: &str) -> Result<HeaderValue, Error> {
+    let mut header = HeaderValue::from_str(&format!("Bearer {}", token.trim())).map_err(|_| {
+        let error = Error::new(ErrorKind::Unauthenticated, format!("use {TOKEN}"));
+        error.with_message("it holds more than one line, or letters that no token has").with_hint(login())
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn no_token() -> Error {
+    let error = Error::new(ErrorKind::Unauthenticated, "find a configuration token of Slack");
+    error.with_message(format!("{TOKEN} is not set")).with_hint(login())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_go_over_tls_or_stay_on_this_machine() {
+        for taken in
+            ["https://slack.example.com/api/", "http://127.0.0.1:1/api", "http://[::1]:1", "http://localhost:1"]
+        {
+            assert!(endpoint(taken).is_ok_and(|url| !url.ends_with('/')), "{taken}");
+        }
+        for refused in ["http://slack.com/api", "http://127.0.0.1.example.com", "ftp://a", "slack.com", "https://a:b@c"]
+        {
+            assert!(endpoint(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn token_is_in_no_error() {
+        let error = header("xoxe.xoxp-1-a\nb").unwrap_err();
+        assert!(!format!("{error:?}").contains("xoxp"), "{error:?}");
+    }
+}

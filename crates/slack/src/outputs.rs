@@ -1,0 +1,97 @@
+//! The settings for the server, and what deserves a warning each time.
+
+use std::path::Path;
+
+use provision_core::file;
+use provision_core::output::{Output, OutputSource, Secret, Setting};
+
+use crate::config::{APPS_PAGE, Settings};
+use crate::names::Part;
+
+/// The setting that Slack gives once.
+pub(crate) const SECRET: &str = "SLACK_SECRET";
+const CLIENT_ID: &str = "SLACK_CLIENT_ID";
+/// The most bytes of a file with a secret.
+const LARGEST: u64 = 1 << 16;
+
+/// What a creation gives.
+pub(crate) fn given(client_id: &str, client_secret: Secret) -> Vec<Output> {
+    let secret = Output { name: SECRET.to_owned(), value: Setting::Revealed(client_secret) };
+    vec![Output::new(CLIENT_ID, client_id), secret]
+}
+
+/// The settings for the server, from the plan file alone: the client id where it is known.
+pub(crate) fn outputs(client_id: Option<&str>) -> Vec<Output> {
+    let client_id = client_id.map(|id| Output::new(CLIENT_ID, id));
+    client_id.into_iter().chain([Output::sealed(SECRET)]).collect()
+}
+
+/// What decides the secret; the client id is not known before the app is made.
+pub(crate) fn sources() -> Vec<(&'static str, OutputSource)> {
+    vec![(SECRET, OutputSource::Part(Part::App.address()))]
+}
+
+/// The same with the secret, from the file that the plan file names.
+pub(crate) fn revealed(settings: &Settings) -> Vec<Output> {
+    let secret = Output { name: SECRET.to_owned(), value: secret(settings) };
+    let client_id = settings.slack.client_id.as_ref().map(|id| Output::new(CLIENT_ID, id));
+    client_id.into_iter().chain([secret]).collect()
+}
+
+fn secret(settings: &Settings) -> Setting {
+    let Some(path) = &settings.slack.secret_file else {
+        return Setting::Unavailable(format!(
+            "Slack gives it once: `secret_file` under [slack] names the file that apply wrote, and {APPS_PAGE} shows it"
+        ));
+    };
+    match file::read(Path::new(path), LARGEST) {
+        Ok(bytes) => secret_in(&String::from_utf8_lossy(&bytes))
+            .map_or_else(|| Setting::Unavailable(format!("there is none in `{path}`")), Setting::Revealed),
+        Err(error) => Setting::Unavailable(format!("`{path}` cannot be read: {error}")),
+    }
+}
+
+/// The secret of a file of settings, or of one with nothing else in it.
+fn secret_in(text: &str) -> Option<Secret> {
+    let value =
+        |line: &str| Some(line.trim().strip_prefix(SECRET)?.strip_prefix('=')?.trim_matches(['\'', '"']).to_owned());
+    let mut words = text.split_whitespace();
+    let alone = words.next().filter(|word| words.next().is_none() && !word.contains('='));
+    let found = text.lines().find_map(value).or_else(|| alone.map(str::to_owned));
+    found.filter(|secret| !secret.is_empty()).map(Secret::new)
+}
+
+/// What is easily taken for more than it is, and what is missing.
+pub(crate) fn warnings(settings: &Settings, client_id: Option<&str>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !settings.ip_ranges().is_empty() {
+        warnings.push(
+            "`ip_ranges` do not cover incoming webhooks, which is all that the server uses: they limit from where the app's \
+             tokens may be used"
+                .to_owned(),
+        );
+    }
+    if let (Some(app_id), None) = (&settings.slack.app_id, client_id) {
+        warnings.push(format!(
+            "SLACK_CLIENT_ID is not known: {APPS_PAGE}/{app_id} shows it, write it as `client_id` under [slack]"
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_is_read_from_a_file_of_settings_or_from_its_own() {
+        let secret = |text: &str| secret_in(text).map(|secret| secret.reveal().to_owned());
+        let of = |text: &str| Some(text.to_owned());
+        assert_eq!(secret("SLACK_CLIENT_ID=1.2\nSLACK_SECRET=abc\n"), of("abc"));
+        assert_eq!(secret("SLACK_SECRET='a=c'\n"), of("a=c"));
+        assert_eq!(secret("abc\n"), of("abc"));
+        for none in ["", "SLACK_SECRET=\n", "OTHER=abc\n", "two words"] {
+            assert_eq!(secret(none), None, "{none}");
+        }
+    }
+}

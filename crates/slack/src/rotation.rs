@@ -1,0 +1,115 @@
+//! A new configuration token in the place of one that lasts twelve hours
+//! (<https://docs.slack.dev/app-manifests/configuring-apps-with-app-manifests#config-tokens>).
+//!
+//! What a new pair is made of is good for one call: whoever loses the answer needs a pair made by hand.
+
+use std::path::Path;
+
+use provision_core::file::{self, Readers};
+use provision_core::output::{Output, OutputFormat, Secret, Setting, render};
+use provision_core::provider::Connection;
+use provision_core::{Error, ErrorKind};
+
+use crate::config::APPS_PAGE;
+use crate::credential::{variable, without_token};
+
+/// What a new token is made of.
+const REFRESH: &str = "SLACK_REFRESH_TOKEN";
+const TOKEN: &str = "SLACK_CONFIG_TOKEN";
+/// The most bytes of a file with a pair.
+const LARGEST: u64 = 1 << 16;
+
+/// What became of a rotation; the tokens are in the file.
+#[derive(Clone, Debug)]
+pub struct TokenPair {
+    /// The workspace.
+    pub team: String,
+    /// How many hours the token lasts.
+    pub hours: u64,
+}
+
+/// Make a new pair, and put it into a file before anything else is done with it. The refresh token is the one of the file, where
+/// there is one, or else that of the environment.
+///
+/// # Errors
+///
+/// There is none, it was used already, or the file cannot be written, which is tried before anything is sent.
+pub async fn rotate(connection: &Connection, path: &Path) -> Result<TokenPair, Error> {
+    let there = present(path)?;
+    let refresh =
+        there.as_deref().and_then(refresh_token).or_else(|| variable(connection, REFRESH)).ok_or_else(none)?;
+    let refresh = Secret::new(refresh);
+    save(path, &there.unwrap_or_else(|| pair(None, &refresh)))?;
+    let (clients, _) = without_token(connection)?;
+    let made = clients.rotate(&refresh).await.map_err(maybe_used)?;
+    save(path, &pair(Some(&made.token), &made.refresh_token)).map_err(lost)?;
+    Ok(TokenPair { team: made.team, hours: made.lasts_s / 3600 })
+}
+
+fn present(path: &Path) -> Result<Option<String>, Error> {
+    match file::read(path, LARGEST) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path, &error)),
+    }
+}
+
+fn refresh_token(text: &str) -> Option<String> {
+    let value =
+        |line: &str| Some(line.trim().strip_prefix(REFRESH)?.strip_prefix('=')?.trim_matches(['\'', '"']).to_owned());
+    text.lines().find_map(value).filter(|token| !token.is_empty())
+}
+
+/// A pair as a shell reads it.
+fn pair(token: Option<&Secret>, refresh: &Secret) -> String {
+    let output =
+        |name: &str, secret: &Secret| Output { name: name.to_owned(), value: Setting::Revealed(secret.clone()) };
+    let token = token.map(|token| output(TOKEN, token));
+    let outputs: Vec<_> = token.into_iter().chain([output(REFRESH, refresh)]).collect();
+    render(&outputs, OutputFormat::Dotenv)
+}
+
+fn save(path: &Path, text: &str) -> Result<(), Error> {
+    file::replace(path, text, Readers::Owner).map_err(|error| failed("write", path, &error))
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    let tried = format!("cannot {what} `{}`", path.display());
+    Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
+}
+
+fn none() -> Error {
+    let error = Error::new(ErrorKind::Unauthenticated, "make a new configuration token");
+    error
+        .with_message(format!("{REFRESH} is not set, and not in the file"))
+        .with_hint(format!("{APPS_PAGE} shows it beside each configuration token"))
+}
+
+/// Nobody knows whether the refresh token was used.
+fn maybe_used(error: Error) -> Error {
+    if error.kind() != ErrorKind::Unavailable {
+        return error;
+    }
+    error.with_hint(format!(
+        "the refresh token may have been used: run the same command again, and if it is not taken any more, make a new pair at \
+         {APPS_PAGE}"
+    ))
+}
+
+fn lost(error: Error) -> Error {
+    error
+        .with_hint(format!("the new tokens are lost and the old refresh token is used: make a new pair at {APPS_PAGE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pair_is_read_back_from_its_file() {
+        let text = pair(Some(&Secret::new("xoxe.xoxp-1-a")), &Secret::new("xoxe-1-b"));
+        assert_eq!(text, "SLACK_CONFIG_TOKEN=xoxe.xoxp-1-a\nSLACK_REFRESH_TOKEN=xoxe-1-b\n");
+        assert_eq!(refresh_token(&text).as_deref(), Some("xoxe-1-b"));
+        assert_eq!(refresh_token("SLACK_REFRESH_TOKEN=\nOTHER=1"), None);
+    }
+}

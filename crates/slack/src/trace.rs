@@ -1,0 +1,42 @@
+//! Each attempt of a call as it was sent, for `--trace`.
+
+use std::sync::Arc;
+
+use provision_core::trace::{Sent, TraceSink, body_without_secrets};
+use serde_json::{Map, Value};
+
+use crate::error::Call;
+
+/// Writes every exchange into a trace, if there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tracer {
+    sink: Option<Arc<dyn TraceSink>>,
+}
+
+impl Tracer {
+    pub(crate) const fn new(sink: Option<Arc<dyn TraceSink>>) -> Self {
+        Self { sink }
+    }
+
+    /// A request that is about to be sent to this address.
+    pub(crate) fn sent(&self, call: &Call, url: &str) -> Option<Sent> {
+        self.sink.as_ref()?;
+        Some(Sent::now(call.operation, "POST", url, body_without_secrets(in_json(call).to_string().as_bytes())))
+    }
+
+    /// What came of it.
+    pub(crate) fn answered(&self, sent: Option<Sent>, status: Option<u16>, response: impl FnOnce() -> Option<Value>) {
+        if let (Some(sink), Some(sent)) = (&self.sink, sent) {
+            sink.record(sent.answered(status, response()));
+        }
+    }
+}
+
+/// A form as people read it: manifests are JSON in a text.
+fn in_json(call: &Call) -> Value {
+    let field = |(name, text): &(&str, String)| {
+        let value = if *name == "manifest" { serde_json::from_str(text).ok() } else { None };
+        ((*name).to_owned(), value.unwrap_or_else(|| Value::from(text.as_str())))
+    };
+    Value::Object(call.form.iter().map(field).collect::<Map<_, _>>())
+}

@@ -132,6 +132,7 @@ impl<'a> Assessment<'a> {
                 let refusal = self.renamed(resource).unwrap_or_else(|| ownership::name_taken(resource, detail));
                 refuse(&mut change, refusal);
             }
+            Observation::Unclear(refusal) => refuse(&mut change, refusal.clone()),
             Observation::Unreadable(_) if self.is_inside_anothers(resource) => {}
             Observation::Unreadable(_) => change.finding = Finding::Unknown,
         }

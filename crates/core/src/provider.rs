@@ -63,7 +63,7 @@ pub trait ProviderConfig: Send + Sync {
         Err(Error::new(ErrorKind::Unsupported, "verify this cloud"))
     }
 
-    /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
+    /// The settings for the server, from the plan file alone where it tells them: then nothing is sent. Secrets stay sealed.
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
 
     /// What a facet of something that is made comes to in the field's words. Values that the plan file does not set are left out
@@ -71,10 +71,19 @@ pub trait ProviderConfig: Send + Sync {
     fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words>;
 
     /// The rights that a task needs, on what the plan file names. Nothing is sent.
-    async fn permissions(&self, task: Task, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
+    async fn permissions(&self, _task: Task, _syntax: Syntax, _connection: &Connection) -> Result<Document, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "print rights of this provider"))
+    }
 
     /// What lets the jobs of a repository be who has those rights. Nothing is sent.
-    async fn trust(&self, repository: &Repository, syntax: Syntax, connection: &Connection) -> Result<Document, Error>;
+    async fn trust(
+        &self,
+        _repository: &Repository,
+        _syntax: Syntax,
+        _connection: &Connection,
+    ) -> Result<Document, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "let jobs be who has rights of this provider"))
+    }
 
     /// The same with secrets, which are fetched where there are any.
     async fn reveal(&self, connection: &Connection) -> Result<Vec<Output>, Error> {

@@ -152,6 +152,8 @@ pub enum Observation {
         /// What the service said of it, for people.
         detail: String,
     },
+    /// Which of several it is, or whether it is the one that the plan file means, nothing tells.
+    Unclear(Refusal),
     /// It could not be read; the error names the missing permission where that is the reason.
     Unreadable(Error),
 }

@@ -203,7 +203,7 @@ fn is_unknown(observation: &Observation) -> bool {
             let unknown = |observed: &Observed| matches!(observed, Observed::Unknown(error) if unread(error));
             present.observed.iter().any(|(_, observed)| unknown(observed))
         }
-        Observation::Absent | Observation::TakenElsewhere { .. } => false,
+        Observation::Absent | Observation::TakenElsewhere { .. } | Observation::Unclear(_) => false,
     }
 }
 

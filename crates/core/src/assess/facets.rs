@@ -26,7 +26,10 @@ impl Assessment<'_> {
         match observation {
             Observation::Absent if !self.is_destroying() => self.created(resource),
             Observation::Present(present) => self.compared(resource, present),
-            Observation::Absent | Observation::TakenElsewhere { .. } | Observation::Unreadable(_) => Vec::new(),
+            Observation::Absent
+            | Observation::TakenElsewhere { .. }
+            | Observation::Unclear(_)
+            | Observation::Unreadable(_) => Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
 //! - `sweep`: a run killed or failing at every single write.
 //! - `terminal`: what a person at a terminal sees.
+//! - `sections`: all sections of a plan file at once.
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `plan_file`: mistakes in plan files.
 //! - `order`: that every file uses only files above it.
@@ -130,6 +131,7 @@ mod sandbox_azure_clients;
 mod sandbox_clients;
 mod sandbox_google_clients;
 mod screens;
+mod sections;
 mod streams;
 mod sweep;
 mod terminal;

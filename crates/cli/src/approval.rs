@@ -14,10 +14,15 @@ use crate::view::{self, Consent, View};
 
 /// Without a terminal nobody can answer: say so before anything is sent.
 pub(crate) fn can_ask(yes: bool) -> Result<(), Failure> {
-    if yes || std::io::stdin().is_terminal() {
+    can_ask_for("--yes", yes)
+}
+
+/// The same where that flag is the answer.
+pub(crate) fn can_ask_for(flag: &str, given: bool) -> Result<(), Failure> {
+    if given || std::io::stdin().is_terminal() {
         return Ok(());
     }
-    Err(Failure::Usage("not a terminal, so nobody can confirm: add `--yes`".to_owned()))
+    Err(Failure::Usage(format!("not a terminal, so nobody can confirm: add `{flag}`")))
 }
 
 /// Look, show what would be done, and ask that question, where there is one and anything to do.
@@ -56,6 +61,13 @@ async fn confirm(
         Some(lost) => ("This cannot be undone.", lost.name.as_str()),
         None => (question, "yes"),
     };
+    ask(question, accepted).await?;
+    let now = checked.change_set(provider, intent, view).await?;
+    Ok(engine::unchanged(set, &now, "while you were asked")?)
+}
+
+/// Ask that question; anything but that answer ends the command.
+pub(crate) async fn ask(question: &str, accepted: &str) -> Result<(), Failure> {
     view::diagnostic(&format!("{question} Only `{accepted}` is accepted: "));
     let answer = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
@@ -65,6 +77,5 @@ async fn confirm(
     if answer.trim() != accepted {
         return Err(Error::new(ErrorKind::Refused, "not confirmed; nothing was changed").into());
     }
-    let now = checked.change_set(provider, intent, view).await?;
-    Ok(engine::unchanged(set, &now, "while you were asked")?)
+    Ok(())
 }

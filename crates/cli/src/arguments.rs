@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use provision_core::permissions::Repository;
 
-use crate::clouds::{CloudId, InCloud};
+use crate::providers::{InCloud, ProviderId};
 
 /// Buckets, queues and events for self-hosted Weights & Biases servers.
 #[derive(Debug, Parser)]
@@ -65,10 +65,13 @@ pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
     InCloud(InCloud<Action>),
+    /// Something in all sections of a plan file.
+    #[command(flatten)]
+    InAll(InAll),
     /// Print a commented plan file to begin with.
     Init {
         /// The cloud.
-        cloud: CloudId,
+        cloud: ProviderId,
     },
     /// Check a plan file; nothing is sent.
     Validate {
@@ -85,12 +88,8 @@ pub(crate) enum Command {
     Show {
         /// A file that `plan --out` wrote.
         change_set: PathBuf,
-        /// How to print it.
-        #[arg(long, default_value = "text", value_parser = format_of(PLAN_FORMATS))]
-        format: ReportFormat,
-        /// Also write it into a file, which is replaced: FORMAT is markdown, gitlab or json. May be repeated.
-        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PLAN_FORMATS))]
-        report: Vec<Report>,
+        #[command(flatten)]
+        reporting: PlanReporting,
     },
     /// The sandbox by itself: copies of the clouds on this machine, for any client.
     #[command(subcommand)]
@@ -141,119 +140,234 @@ pub(crate) enum SandboxAction {
     },
 }
 
-/// What to do in a cloud.
+/// What to do in every section of a plan file.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum Anywhere {
     /// Show what apply would do. Never writes.
-    Plan {
-        /// The plan file [default: provision.toml, or plans/CLOUD.toml].
-        plan_file: Option<PathBuf>,
-        /// Save the change set for `apply`, or for `destroy`.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// Exit with 2 if there are changes.
-        #[arg(long)]
-        detailed_exitcode: bool,
-        /// Also delete left-over queues and topics that the plan file no longer names.
-        #[arg(long)]
-        orphans: bool,
-        /// Show what destroy would do.
-        #[arg(long)]
-        destroy: bool,
-        /// Also delete every object in the bucket; give its name to confirm.
-        #[arg(long, value_name = "BUCKET", requires = "destroy")]
-        delete_data: Option<String>,
-        /// How to print it.
-        #[arg(long, default_value = "text", value_parser = format_of(PLAN_FORMATS))]
-        format: ReportFormat,
-        /// Also write it into a file, which is replaced: FORMAT is markdown, gitlab or json. May be repeated.
-        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PLAN_FORMATS))]
-        report: Vec<Report>,
-    },
+    Plan(PlanArguments),
     /// Make the cloud what the plan file says, or execute a saved change set.
     ///
     /// A saved change set is applied without asking: exactly those changes, or none if the cloud has changed since (exit 3).
-    Apply {
-        /// The plan file [default: provision.toml, or plans/CLOUD.toml], or a change set that `plan --out` saved.
-        plan_file: Option<PathBuf>,
-        /// Apply without asking for confirmation.
-        #[arg(long)]
-        yes: bool,
-        /// Also delete left-over queues and topics that the plan file no longer names.
-        #[arg(long)]
-        orphans: bool,
-    },
+    Apply(ApplyArguments),
     /// Find out whether somebody changed the cloud. Never writes; exits with 2 on drift.
-    Drift {
-        /// The plan files [default: provision.toml, or plans/CLOUD.toml].
-        plan_files: Vec<PathBuf>,
-        /// How to print it.
-        #[arg(long, default_value = "text", value_parser = format_of(DRIFT_FORMATS))]
-        format: ReportFormat,
-        /// Also write it into a file, which is replaced: FORMAT is markdown, junit, sarif or json. May be repeated.
-        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(DRIFT_FORMATS))]
-        report: Vec<Report>,
-    },
+    Drift(DriftArguments),
     /// Delete what provision created; leave what it adopted.
     ///
     /// A change set that `plan --destroy --out` saved is executed without asking: exactly those changes, or none if the cloud has
     /// changed since (exit 3). Where it says `--delete-data`, all that is in the bucket by then is deleted.
-    Destroy {
-        /// The plan file [default: provision.toml, or plans/CLOUD.toml], or a change set that `plan --destroy --out` saved.
-        plan_file: Option<PathBuf>,
-        /// Destroy without asking for confirmation.
-        #[arg(long)]
-        yes: bool,
-        /// Also delete every object in the bucket; give its name to confirm.
-        #[arg(long, value_name = "BUCKET")]
-        delete_data: Option<String>,
-        /// Also delete everything left over that the plan file no longer names.
-        #[arg(long)]
-        orphans: bool,
-    },
+    Destroy(DestroyArguments),
+    /// Print the settings for the server. Sends nothing unless secrets are asked for.
+    Output(OutputArguments),
+}
+
+/// What to do in a cloud.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// What can be done in every section.
+    #[command(flatten)]
+    Anywhere(Anywhere),
     /// Print the rights that a command or the server needs, as the cloud takes them. Sends nothing.
     ///
     /// They are on what the plan file names, and no more than this command needs with it. What to do with the document is told
     /// beside it, on the other stream.
-    Permissions {
-        /// The plan file [default: provision.toml, or plans/CLOUD.toml].
-        plan_file: Option<PathBuf>,
-        /// What the rights are for.
-        #[arg(long = "for", value_name = "WHAT", required_unless_present = "trust")]
-        task: Option<RightsFor>,
-        /// How to write them.
-        #[arg(long, default_value = "cloud")]
-        format: RightsFormat,
-        /// Print what lets CI jobs of a repository in without a secret: `github:ORG/REPO` (`github:ORG@ID/REPO@ID`
-        /// where its tokens name the numbers), or `gitlab:GROUP/PROJECT`.
-        #[arg(long, value_name = "REPOSITORY", conflicts_with = "task")]
-        trust: Option<Repository>,
-    },
-    /// Print the settings for the server. Sends nothing unless secrets are asked for.
-    Output {
-        /// The plan file [default: provision.toml, or plans/CLOUD.toml].
-        plan_file: Option<PathBuf>,
-        /// Print the value of this one only.
-        name: Option<String>,
-        /// How to write them, for programs. Default: `env`, with secrets redacted.
-        #[arg(long)]
-        format: Option<Format>,
-        /// Fetch secrets and print them.
-        #[arg(long, conflicts_with = "no_secrets")]
-        reveal: bool,
-        /// Leave secrets out.
-        #[arg(long)]
-        no_secrets: bool,
-        /// Write them into a file that only you can read, secrets too unless `--no-secrets`.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
+    Permissions(PermissionsArguments),
     /// Prove that files and events get through, hop by hop, before any server runs.
     ///
     /// Compares the resources, asks what a browser of the server asks, uploads a small probe by a signed address, waits for its
     /// event in the queue, and removes both. What the server is to get stays in the queue: messages of others are hidden for half
     /// a minute at most. Exits with 2 if a hop fails.
     Verify(Verify),
+}
+
+/// What to plan, and what to do with it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Save the change set for `apply`, or for `destroy`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 2 if there are changes.
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Also delete left-over queues and topics that the plan file no longer names.
+    #[arg(long)]
+    pub(crate) orphans: bool,
+    /// Show what destroy would do.
+    #[arg(long)]
+    pub(crate) destroy: bool,
+    /// Also delete every object in the bucket; give its name to confirm.
+    #[arg(long, value_name = "BUCKET", requires = "destroy")]
+    pub(crate) delete_data: Option<String>,
+    #[command(flatten)]
+    pub(crate) reporting: PlanReporting,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanReporting {
+    /// How to print it.
+    #[arg(long, default_value = "text", value_parser = format_of(PLAN_FORMATS))]
+    pub(crate) format: ReportFormat,
+    /// Also write it into a file, which is replaced: FORMAT is markdown, gitlab or json. May be repeated.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PLAN_FORMATS))]
+    pub(crate) report: Vec<Report>,
+}
+
+/// What to apply.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ApplyArguments {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml], or a change set that `plan --out` saved.
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Apply without asking for confirmation.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Also delete left-over queues and topics that the plan file no longer names.
+    #[arg(long)]
+    pub(crate) orphans: bool,
+}
+
+/// What to compare.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DriftArguments {
+    /// The plan files [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_files: Vec<PathBuf>,
+    /// How to print it.
+    #[arg(long, default_value = "text", value_parser = format_of(DRIFT_FORMATS))]
+    pub(crate) format: ReportFormat,
+    /// Also write it into a file, which is replaced: FORMAT is markdown, junit, sarif or json. May be repeated.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(DRIFT_FORMATS))]
+    pub(crate) report: Vec<Report>,
+}
+
+/// What to destroy.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DestroyArguments {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml], or a change set that `plan --destroy --out` saved.
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Destroy without asking for confirmation.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Also delete every object in the bucket; give its name to confirm.
+    #[arg(long, value_name = "BUCKET")]
+    pub(crate) delete_data: Option<String>,
+    /// Also delete everything left over that the plan file no longer names.
+    #[arg(long)]
+    pub(crate) orphans: bool,
+}
+
+/// What rights to print.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PermissionsArguments {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_file: Option<PathBuf>,
+    /// What the rights are for.
+    #[arg(long = "for", value_name = "WHAT", required_unless_present = "trust")]
+    pub(crate) task: Option<RightsFor>,
+    /// How to write them.
+    #[arg(long, default_value = "cloud")]
+    pub(crate) format: RightsFormat,
+    /// Print what lets CI jobs of a repository in without a secret: `github:ORG/REPO` (`github:ORG@ID/REPO@ID`
+    /// where its tokens name the numbers), or `gitlab:GROUP/PROJECT`.
+    #[arg(long, value_name = "REPOSITORY", conflicts_with = "task")]
+    pub(crate) trust: Option<Repository>,
+}
+
+/// Which settings to print, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Print the value of this one only.
+    pub(crate) name: Option<String>,
+    /// How to write them, for programs. Default: `env`, with secrets redacted.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+    /// Fetch secrets and print them.
+    #[arg(long, conflicts_with = "no_secrets")]
+    pub(crate) reveal: bool,
+    /// Leave secrets out.
+    #[arg(long)]
+    pub(crate) no_secrets: bool,
+    /// Write them into a file that only you can read, secrets too unless `--no-secrets`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What to do in all sections of a plan file at once.
+#[derive(Debug, Subcommand)]
+pub(crate) enum InAll {
+    /// Show what apply would do in every section of the plan file. Never writes.
+    Plan(PlanAll),
+    /// Make every section's part what the plan file says, side by side.
+    ///
+    /// Nothing is written before all of them have been looked at, and nothing if one of them refuses.
+    Apply(ApplyAll),
+    /// Find out whether somebody changed any of it. Never writes; exits with 2 on drift.
+    Drift(DriftArguments),
+    /// Delete what provision created in every section; leave what it adopted.
+    Destroy(DestroyAll),
+}
+
+impl InAll {
+    /// The provider that was typed where a plan file stands, and after which word: it comes first.
+    pub(crate) fn named_provider(&self) -> Option<(ProviderId, &'static str)> {
+        let (word, files) = match self {
+            Self::Plan(asked) => ("plan", asked.plan_file.as_slice()),
+            Self::Apply(asked) => ("apply", asked.plan_file.as_slice()),
+            Self::Drift(asked) => ("drift", asked.plan_files.as_slice()),
+            Self::Destroy(asked) => ("destroy", asked.plan_file.as_slice()),
+        };
+        let mut names = files.iter().filter(|file| !file.exists()).filter_map(|file| file.to_str());
+        names.find_map(ProviderId::named).map(|id| (id, word))
+    }
+}
+
+/// What to plan of all sections.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanAll {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Exit with 2 if there are changes.
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Also delete left-over queues and topics that the plan file no longer names.
+    #[arg(long)]
+    pub(crate) orphans: bool,
+    #[command(flatten)]
+    pub(crate) reporting: PlanReporting,
+}
+
+/// What to apply of all sections.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ApplyAll {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Apply without asking for confirmation.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Also delete left-over queues and topics that the plan file no longer names.
+    #[arg(long)]
+    pub(crate) orphans: bool,
+}
+
+/// What to destroy of all sections.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DestroyAll {
+    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_file: Option<PathBuf>,
+    /// Say that every section is meant; one of them: `provision CLOUD destroy`.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The deployment's name, to confirm without being asked for it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) deployment: Option<String>,
+    /// Also delete every object in the bucket; give its name to confirm.
+    #[arg(long, value_name = "BUCKET")]
+    pub(crate) delete_data: Option<String>,
+    /// Also delete everything left over that the plan file no longer names.
+    #[arg(long)]
+    pub(crate) orphans: bool,
 }
 
 /// What to prove, and how.

@@ -1,5 +1,6 @@
 //! One file a command: read the arguments, call the engine, hand the result to the view.
 
+mod all;
 mod apply;
 mod completions;
 mod destroy;
@@ -20,10 +21,10 @@ use std::sync::Arc;
 
 use anstream::ColorChoice;
 
-use crate::arguments::{Action, Arguments, Command, Global, SandboxAction};
-use crate::clouds::CloudId;
+use crate::arguments::{Action, Anywhere, Arguments, Command, Global, InAll, SandboxAction};
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::reports::Reporting;
+use crate::plan_files::Scope;
+use crate::providers::ProviderId;
 use crate::session::Invocation;
 use crate::signals::Signals;
 use crate::trace;
@@ -55,12 +56,11 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
             let (cloud, action) = command.parts();
             act(action, cloud, global, view).await
         }
+        Command::InAll(action) => act_on_all(action, global, view).await,
         Command::Init { cloud } => init::run(cloud),
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
         Command::Schema { of } => schema::run(of),
-        Command::Show { change_set, format, report } => {
-            show::run(&change_set, Reporting { format, files: report }, global, view.as_ref())
-        }
+        Command::Show { change_set, reporting } => show::run(&change_set, reporting.into(), global, view.as_ref()),
         Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, identity, plan_files }) => {
             let serving = sandbox::Serving { dir, port, faults, real_time, identity };
             sandbox::serve(serving, &plan_files, global.timeout).await
@@ -72,32 +72,35 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
     }
 }
 
-async fn act(action: Action, cloud: CloudId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+async fn act(action: Action, id: ProviderId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
     let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
     match action {
-        Action::Plan { plan_file, out, detailed_exitcode, orphans, destroy, delete_data, format, report } => {
-            let reporting = Reporting { format, files: report };
-            let wanted = plan::Wanted { out, detailed_exitcode, orphans, destroy, delete_data, reporting };
-            plan::run(plan_file, cloud, wanted, invocation).await
+        Action::Anywhere(Anywhere::Plan(asked)) => plan::run(asked, id, invocation).await,
+        Action::Anywhere(Anywhere::Apply(asked)) => apply::run(asked, id, invocation).await,
+        Action::Anywhere(Anywhere::Drift(asked)) => drift::run(asked, Scope::One(id), invocation).await,
+        Action::Anywhere(Anywhere::Destroy(asked)) => destroy::run(asked, id, invocation).await,
+        Action::Anywhere(Anywhere::Output(asked)) => {
+            signals.unless_stopped(output::run(asked, id, global, view.as_ref())).await
         }
-        Action::Apply { plan_file, yes, orphans } => apply::run(plan_file, cloud, yes, orphans, invocation).await,
-        Action::Drift { plan_files, format, report } => {
-            drift::run(plan_files, cloud, Reporting { format, files: report }, invocation).await
-        }
-        Action::Destroy { plan_file, yes, delete_data, orphans } => {
-            destroy::run(plan_file, cloud, yes, delete_data, orphans, invocation).await
-        }
-        Action::Permissions { plan_file, task, format, trust } => {
-            let wanted = permissions::Wanted { task, format, trust };
-            signals.unless_stopped(permissions::run(plan_file, cloud, wanted, view.as_ref())).await
-        }
-        Action::Output { plan_file, name, format, reveal, no_secrets, out } => {
-            let secrets = output::Secrets::asked(reveal, no_secrets, out.is_some());
-            let target = output::Target { format, secrets, out };
-            signals.unless_stopped(output::run(plan_file, cloud, name, target, global, view.as_ref())).await
-        }
-        Action::Verify(wanted) => verify::run(wanted, cloud, invocation).await,
+        Action::Permissions(asked) => signals.unless_stopped(permissions::run(asked, id, view.as_ref())).await,
+        Action::Verify(asked) => verify::run(asked, id, invocation).await,
+    }
+}
+
+async fn act_on_all(action: InAll, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+    if let Some((id, word)) = action.named_provider() {
+        return Err(Failure::Usage(format!(
+            "no file `{id}`; for that section alone its name comes first: `provision {id} {word}`"
+        )));
+    }
+    let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
+    let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
+    match action {
+        InAll::Plan(asked) => all::plan(asked, invocation).await,
+        InAll::Apply(asked) => all::apply(asked, invocation).await,
+        InAll::Drift(asked) => drift::run(asked, Scope::All, invocation).await,
+        InAll::Destroy(asked) => all::destroy(asked, invocation).await,
     }
 }
 
@@ -114,6 +117,7 @@ fn choose_color(global: &Global) {
 fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
     let prints = match command {
         Command::InCloud(command) => prints(command.action()),
+        Command::InAll(InAll::Apply(_) | InAll::Destroy(_)) => Prints::Run,
         _ => Prints::Document,
     };
     match global.json {
@@ -125,7 +129,7 @@ fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
 /// What it prints as JSON.
 const fn prints(action: &Action) -> Prints {
     match action {
-        Action::Apply { .. } | Action::Destroy { .. } => Prints::Run,
+        Action::Anywhere(Anywhere::Apply(_) | Anywhere::Destroy(_)) => Prints::Run,
         Action::Verify(_) => Prints::Proof,
         _ => Prints::Document,
     }

@@ -67,6 +67,22 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// How much it asks of the reader, beside others of one run.
+    pub(crate) const fn weight(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Changes => 1,
+            Self::Refused => 2,
+            Self::Stale => 3,
+            Self::Failure => 4,
+            Self::Credentials => 5,
+            Self::Partial => 6,
+            Self::Usage | Self::Interrupted | Self::Terminated => 7,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

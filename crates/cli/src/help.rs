@@ -3,8 +3,8 @@
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::arguments::Arguments;
-use crate::clouds::CloudId;
 use crate::exit;
+use crate::providers::ProviderId;
 
 /// A command as it is typed, and what it does.
 type Example = (&'static str, &'static str);
@@ -90,6 +90,34 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision CLOUD verify --read-only", "look, and ask as a browser asks; write nothing"),
         ],
     ),
+    (
+        "plan",
+        &[
+            ("provision plan", "what `provision apply` would do, in every section of the plan file"),
+            ("provision plan prod.toml --report markdown=plan.md", "one report of all of them"),
+        ],
+    ),
+    (
+        "apply",
+        &[
+            ("provision apply", "show what would be done in every section, ask once, and do it"),
+            ("provision apply prod.toml --yes", "the same in a script"),
+        ],
+    ),
+    (
+        "drift",
+        &[
+            ("provision drift", "compare every section of the plan file with what was applied"),
+            ("provision drift plans/a.toml plans/b.toml --format markdown", "for the summary of a CI job"),
+        ],
+    ),
+    (
+        "destroy",
+        &[
+            ("provision destroy --all", "show what would be deleted, ask for the deployment's name, and delete it"),
+            ("provision destroy --all --deployment wandb-prod", "the same in a script"),
+        ],
+    ),
     ("init", &[("provision init CLOUD > provision.toml", "a plan file with every setting and its default")]),
     ("validate", &[("provision validate provision.toml", "check it; all that is wrong is told at once")]),
     (
@@ -168,7 +196,7 @@ fn described(command: Command, path: &str) -> Command {
 /// The examples of a command that is typed with these words.
 pub(crate) fn examples(path: &str) -> Vec<(String, String)> {
     let first = path.split(' ').next().unwrap_or_default();
-    let cloud = CloudId::named(first).unwrap_or(CloudId::ALL[0]).name();
+    let cloud = ProviderId::named(first).unwrap_or(ProviderId::ALL[0]).name();
     let key = path.strip_prefix(cloud).map_or_else(|| path.to_owned(), |rest| format!("CLOUD{rest}"));
     let found = EXAMPLES.iter().find(|(command, _)| *command == key).map_or(&[][..], |(_, examples)| examples);
     found.iter().map(|(typed, does)| (typed.replace("CLOUD", cloud), does.replace("CLOUD", cloud))).collect()

@@ -3,8 +3,8 @@
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::clouds::CloudId;
 use crate::help;
+use crate::providers::ProviderId;
 
 /// Words of other tools and what stands for them; `CLOUD` is the cloud that was typed.
 const WORDS: &[(&str, &str)] = &[
@@ -109,8 +109,8 @@ fn is_near(suggested: &ContextValue, word: &str) -> bool {
 
 fn word_hint(word: &str, typed: &[String]) -> Option<String> {
     let command = help::command();
-    let in_it = |cloud: &CloudId| has(in_a_cloud(&command, *cloud), word);
-    let having: Vec<_> = CloudId::ALL.into_iter().filter(in_it).collect();
+    let in_it = |cloud: &ProviderId| has(in_a_cloud(&command, *cloud), word);
+    let having: Vec<_> = ProviderId::ALL.into_iter().filter(in_it).collect();
     if !having.is_empty() {
         // Where the cloud that is named does not have it, there is nothing to type instead.
         let cloud = named(typed).map_or_else(|| Some(any(&having)), |cloud| in_it(&cloud).then(|| cloud.to_string()));
@@ -126,15 +126,15 @@ fn word_hint(word: &str, typed: &[String]) -> Option<String> {
 
 /// The cloud that was typed, or any.
 fn cloud(typed: &[String]) -> String {
-    named(typed).map_or_else(|| any(&CloudId::ALL), |cloud| cloud.to_string())
+    named(typed).map_or_else(|| any(&ProviderId::ALL), |cloud| cloud.to_string())
 }
 
-fn named(typed: &[String]) -> Option<CloudId> {
-    typed.iter().find_map(|word| CloudId::named(word))
+fn named(typed: &[String]) -> Option<ProviderId> {
+    typed.iter().find_map(|word| ProviderId::named(word))
 }
 
 /// Any of these clouds, as it is typed.
-fn any(clouds: &[CloudId]) -> String {
+fn any(clouds: &[ProviderId]) -> String {
     match clouds {
         [cloud] => cloud.to_string(),
         clouds => format!("<{}>", clouds.iter().map(|cloud| cloud.name()).collect::<Vec<_>>().join("|")),
@@ -142,7 +142,7 @@ fn any(clouds: &[CloudId]) -> String {
 }
 
 /// The commands of a cloud.
-fn in_a_cloud(command: &Command, cloud: CloudId) -> &Command {
+fn in_a_cloud(command: &Command, cloud: ProviderId) -> &Command {
     command.find_subcommand(cloud.name()).unwrap_or(command)
 }
 
@@ -166,7 +166,7 @@ fn flag_hint(flag: &str, typed: &[String], command: &Command) -> Option<String> 
 /// The commands of a cloud that have a flag, for who has typed it after another.
 fn elsewhere(name: &str, typed: &[String]) -> Option<String> {
     let (command, cloud) = (help::command(), cloud(typed));
-    let commands = in_a_cloud(&command, named(typed).unwrap_or(CloudId::ALL[0]));
+    let commands = in_a_cloud(&command, named(typed).unwrap_or(ProviderId::ALL[0]));
     let with_it = commands.get_subcommands().filter(|command| has_flag(command, name));
     let commands: Vec<_> = with_it.map(|command| format!("`provision {cloud} {}`", command.get_name())).collect();
     (!commands.is_empty()).then(|| format!("`--{name}` is a flag of {}", commands.join(" and ")))
@@ -199,10 +199,8 @@ mod tests {
     #[test]
     fn words_of_other_tools_have_a_hint() {
         for (line, hint) in [
-            ("provision plan aws", "tip: the cloud comes first: `provision aws plan`"),
             ("provision verify", "tip: the cloud comes first: `provision <aws|gcp|azure> verify`"),
-            ("provision plan", "tip: the cloud comes first: `provision <aws|gcp|azure> plan`"),
-            ("provision apply --yes gcp", "tip: the cloud comes first: `provision gcp apply`"),
+            ("provision permissions --for plan gcp", "tip: the cloud comes first: `provision gcp permissions`"),
             ("provision aws init", "tip: it stands without a cloud before it: `provision init aws`"),
             ("provision gcp validate x.toml", "tip: it stands without a cloud before it: `provision validate`"),
             ("provision azure import", "`provision azure apply` then takes over"),

@@ -1,6 +1,6 @@
 //! `provision`: the file store of a self-hosted Weights & Biases server, from a small plan file.
 
-mod clouds;
+mod providers;
 mod arguments;
 mod exit;
 mod help;
@@ -17,6 +17,7 @@ mod session;
 mod approval;
 mod saved;
 mod summary;
+mod execution;
 mod commands;
 
 use std::process::ExitCode;

@@ -11,16 +11,43 @@ use provision_core::plan_file::{PlanFile, PlanFileError};
 use provision_core::provider::Observer;
 use provision_core::{Error, engine};
 
-use crate::clouds::{CloudId, Settings};
 use crate::exit::Failure;
+use crate::providers::{ProviderId, Settings};
 
 /// The plan file of a cloud where none is given.
-pub(crate) fn plan_file_path(given: Option<PathBuf>, cloud: CloudId) -> Result<PathBuf, PlanFileError> {
+pub(crate) fn plan_file_path(given: Option<PathBuf>, cloud: ProviderId) -> Result<PathBuf, PlanFileError> {
     given.map_or_else(|| default_path(&[cloud]), Ok)
 }
 
+/// Which sections of a plan file a command is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope {
+    /// One of them.
+    One(ProviderId),
+    /// Every one that is there.
+    All,
+}
+
+impl Scope {
+    /// The plan file where none is given.
+    pub(crate) fn plan_file_path(self, given: Option<PathBuf>) -> Result<PathBuf, PlanFileError> {
+        match self {
+            Self::One(id) => plan_file_path(given, id),
+            Self::All => given.map_or_else(|| default_path(&ProviderId::ALL), Ok),
+        }
+    }
+
+    /// Read and check a plan file, everything in these sections at once.
+    pub(crate) fn check(self, path: &Path) -> Result<Vec<Checked>, PlanFileError> {
+        match self {
+            Self::One(id) => Ok(vec![check(path, id)?]),
+            Self::All => check_all(path),
+        }
+    }
+}
+
 /// `provision.toml`, else the first of these clouds' files under `plans/`.
-pub(crate) fn default_path(clouds: &[CloudId]) -> Result<PathBuf, PlanFileError> {
+fn default_path(clouds: &[ProviderId]) -> Result<PathBuf, PlanFileError> {
     let named = clouds.iter().map(|cloud| format!("plans/{cloud}.toml"));
     let places: Vec<_> = std::iter::once("provision.toml".to_owned()).chain(named).collect();
     let there = places.iter().map(PathBuf::from).find(|path| path.exists());
@@ -54,14 +81,14 @@ fn env(name: &str) -> Option<String> {
 
 /// A plan file that is free of problems.
 pub(crate) struct Checked {
-    pub(crate) cloud: CloudId,
+    pub(crate) cloud: ProviderId,
     pub(crate) source: PlanFileSource,
     pub(crate) settings: Settings,
     file: Option<PlanFile>,
 }
 
 /// Read and check a plan file for one cloud, everything in it at once.
-pub(crate) fn check(path: &Path, cloud: CloudId) -> Result<Checked, PlanFileError> {
+pub(crate) fn check(path: &Path, cloud: ProviderId) -> Result<Checked, PlanFileError> {
     let name = || path.display().to_string();
     let incomplete = || PlanFileError::Unreadable { path: name(), reason: "it is incomplete".to_owned(), cloud: None };
     let checked = check_for(path, |_| vec![cloud]).and_then(|mut checked| checked.pop().ok_or_else(incomplete));
@@ -69,20 +96,20 @@ pub(crate) fn check(path: &Path, cloud: CloudId) -> Result<Checked, PlanFileErro
 }
 
 /// The same for every cloud that the file has a section of.
-pub(crate) fn check_all(path: &Path) -> Result<Vec<Checked>, PlanFileError> {
-    check_for(path, |file| CloudId::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect())
+fn check_all(path: &Path) -> Result<Vec<Checked>, PlanFileError> {
+    check_for(path, |file| ProviderId::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect())
 }
 
-fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<CloudId>) -> Result<Vec<Checked>, PlanFileError> {
+fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<ProviderId>) -> Result<Vec<Checked>, PlanFileError> {
     let file = PlanFile::read(path, &env)?;
     let mut problems = file.problems();
     // Sections of other clouds may stand in the same file; each command reads its own.
-    let sections: Vec<_> = std::iter::once("deployment").chain(CloudId::ALL.map(CloudId::name)).collect();
+    let sections: Vec<_> = std::iter::once("deployment").chain(ProviderId::ALL.map(ProviderId::name)).collect();
     file.top_level(&sections, &mut problems);
     let deployment = Deployment::read(&file, &mut problems);
     let clouds = clouds(&file);
     if clouds.is_empty() {
-        problems.no_section(&CloudId::ALL.map(CloudId::name));
+        problems.no_section(&ProviderId::ALL.map(ProviderId::name));
     }
     let settings = clouds.into_iter().map(|cloud| (cloud, cloud.read(deployment.clone(), &file, &mut problems)));
     let settings: Vec<_> = settings.collect();
@@ -97,7 +124,7 @@ fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<CloudId>) -> Result<
 impl Checked {
     /// The plan file that a saved change set was made from.
     pub(crate) fn of_saved(set: &ChangeSet) -> Option<Self> {
-        let cloud = CloudId::named(&set.cloud)?;
+        let cloud = ProviderId::named(&set.cloud)?;
         let settings = cloud.restore(set.settings.clone())?;
         Some(Self { cloud, source: set.plan_file.clone(), settings, file: None })
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use provision_core::file::{self, Readers};
 use provision_core::{Error, ErrorKind};
 
-use crate::arguments::{Global, Report, ReportFormat};
+use crate::arguments::{Global, PlanReporting, Report, ReportFormat};
 use crate::exit::Failure;
 use crate::plan_files::is_same;
 use crate::view;
@@ -15,6 +15,12 @@ use crate::view::report::look::Look;
 pub(crate) struct Reporting {
     pub(crate) format: ReportFormat,
     pub(crate) files: Vec<Report>,
+}
+
+impl From<PlanReporting> for Reporting {
+    fn from(asked: PlanReporting) -> Self {
+        Self { format: asked.format, files: asked.report }
+    }
 }
 
 impl Reporting {

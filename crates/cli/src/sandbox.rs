@@ -8,11 +8,11 @@ use provision_core::{Error, ErrorKind};
 use provision_sandbox::{EmulatorKind, Options, Sandbox};
 
 use crate::arguments::quoted;
-use crate::clouds::{CloudId, Prerequisites};
+use crate::providers::{Prerequisites, ProviderId};
 use crate::view::{View, error};
 
 /// Start one of these clouds that has what plan files take for granted.
-pub(crate) fn start(folder: &Path, given: &[(CloudId, Prerequisites)], view: &dyn View) -> Result<Sandbox, Error> {
+pub(crate) fn start(folder: &Path, given: &[(ProviderId, Prerequisites)], view: &dyn View) -> Result<Sandbox, Error> {
     let mut clouds: Vec<EmulatorKind> = given.iter().map(|(cloud, _)| cloud.emulator()).collect();
     clouds.dedup();
     let options = Options { directory: Some(folder.to_owned()), clouds, hastened: true, ..Options::default() };

@@ -10,9 +10,9 @@ use provision_core::{Error, ErrorKind, engine};
 
 use crate::arguments::{Global, quoted};
 use crate::change_sets;
-use crate::clouds::CloudId;
 use crate::exit::Failure;
 use crate::plan_files::{Checked, check};
+use crate::providers::ProviderId;
 use crate::session::{Invocation, Session};
 use crate::view::{self, Consent};
 
@@ -28,7 +28,7 @@ pub(crate) struct Saved {
 /// Read a saved change set, look whether it still fits, and show it; `command` is the one that is to execute it.
 pub(crate) async fn look(
     path: &Path,
-    cloud: CloudId,
+    cloud: ProviderId,
     command: &str,
     invocation: Invocation<'_>,
 ) -> Result<Saved, Failure> {
@@ -68,7 +68,13 @@ pub(crate) async fn look(
 }
 
 /// A set is for one cloud and one command.
-fn is_executed_by(set: &ChangeSet, path: &Path, cloud: CloudId, command: &str, global: &Global) -> Result<(), Failure> {
+fn is_executed_by(
+    set: &ChangeSet,
+    path: &Path,
+    cloud: ProviderId,
+    command: &str,
+    global: &Global,
+) -> Result<(), Failure> {
     let its_command = if set.purpose == Purpose::Apply { "apply" } else { "destroy" };
     let wrong = match (set.cloud == cloud.name(), its_command == command) {
         (true, true) => return Ok(()),
@@ -98,7 +104,7 @@ fn stale(set: &ChangeSet, reason: &str) -> Error {
 }
 
 /// Where the plan file is at hand, it must still say the same.
-fn plan_file_unchanged(set: &ChangeSet, cloud: CloudId) -> Result<(), Failure> {
+fn plan_file_unchanged(set: &ChangeSet, cloud: ProviderId) -> Result<(), Failure> {
     let path = Path::new(&set.plan_file.name);
     if !path.exists() {
         return Ok(());

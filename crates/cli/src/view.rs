@@ -26,8 +26,16 @@ pub(crate) trait View: EventSink {
     /// What `plan` found, what stands in its way, and the command that does it, where no other one is told.
     fn plan(&self, set: &ChangeSet, blockers: &[Error], next: Option<&str>);
 
+    /// The same of all sections of a plan file, and why others could not be looked at.
+    fn plans(&self, sets: &[ChangeSet], errors: &[Error]);
+
     /// What apply or destroy is about to do, once somebody has agreed to it or without that.
     fn change_set(&self, set: &ChangeSet, consent: Consent);
+
+    /// The same of all sections of a plan file.
+    fn change_sets(&self, sets: &[&ChangeSet], consent: Consent) {
+        sets.iter().for_each(|set| self.change_set(set, consent));
+    }
 
     /// A change set that was saved.
     fn saved(&self, set: &ChangeSet);
@@ -44,8 +52,8 @@ pub(crate) trait View: EventSink {
     /// A plan file without problems.
     fn valid(&self, plan_file: &Path);
 
-    /// How an apply or a destroy ended that had begun.
-    fn ended(&self, end: &End<'_>);
+    /// How an apply or a destroy ended that had begun, of each section that it was about.
+    fn ended(&self, ends: &[End<'_>]);
 
     /// Why the command ended early.
     fn failure(&self, failure: &Failure);

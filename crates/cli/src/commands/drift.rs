@@ -1,4 +1,4 @@
-//! `provision <cloud> drift`: find out whether somebody changed the cloud.
+//! `provision drift`, of one section or of all: find out whether somebody changed the cloud.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,9 @@ use futures::stream::{self, StreamExt as _};
 use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
 
-use crate::clouds::CloudId;
+use crate::arguments::DriftArguments;
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::plan_files::{Checked, check, plan_file_path};
+use crate::plan_files::{Checked, Scope};
 use crate::reports::Reporting;
 use crate::session::{Invocation, Session};
 use crate::view::report::look::Look;
@@ -16,18 +16,15 @@ use crate::view::report::look::Look;
 /// Deployments that are looked at at the same time: enough to hide the waiting, few enough for a service's limits.
 const DEPLOYMENTS_AT_ONCE: usize = 16;
 
-pub(crate) async fn run(
-    plan_files: Vec<PathBuf>,
-    cloud: CloudId,
-    reporting: Reporting,
-    invocation: Invocation<'_>,
-) -> CommandResult {
+pub(crate) async fn run(asked: DriftArguments, scope: Scope, invocation: Invocation<'_>) -> CommandResult {
     let Invocation { global, signals, view } = invocation;
-    let paths = if plan_files.is_empty() { plan_file_path(None, cloud).map(|path| vec![path]) } else { Ok(plan_files) };
+    let reporting = Reporting { format: asked.format, files: asked.report };
+    let default = || scope.plan_file_path(None).map(|path| vec![path]);
+    let paths = if asked.plan_files.is_empty() { default() } else { Ok(asked.plan_files) };
     let others: Vec<&Path> = paths.iter().flatten().map(PathBuf::as_path).collect();
     reporting.can_write(&others)?;
     let looked = match paths {
-        Ok(paths) => look_at_each(&paths, cloud, invocation).await,
+        Ok(paths) => look_at_each(&paths, scope, invocation).await,
         Err(error) => Err(error.into()),
     };
     let (sets, errors) = looked.map_err(|failure| reporting.tell_failure(failure, global))?;
@@ -44,11 +41,11 @@ pub(crate) async fn run(
 /// What was found of each deployment, and why others could not be looked at.
 async fn look_at_each(
     paths: &[PathBuf],
-    cloud: CloudId,
+    scope: Scope,
     invocation: Invocation<'_>,
 ) -> Result<(Vec<ChangeSet>, Vec<Error>), Failure> {
     let Invocation { global, view, .. } = invocation;
-    let checked = check_each(paths, cloud)?;
+    let checked = check_each(paths, scope)?;
     let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
     let looks = checked.iter().map(|checked| look(checked, &session, invocation));
     let (sets, errors): (Vec<_>, Vec<_>) = stream::iter(looks)
@@ -60,11 +57,11 @@ async fn look_at_each(
 }
 
 /// Every plan file's problems, not only the first one's.
-fn check_each(paths: &[PathBuf], cloud: CloudId) -> Result<Vec<Checked>, Failure> {
+fn check_each(paths: &[PathBuf], scope: Scope) -> Result<Vec<Checked>, Failure> {
     let (mut checked, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
-        match check(path, cloud) {
-            Ok(file) => checked.push(file),
+        match scope.check(path) {
+            Ok(sections) => checked.extend(sections),
             Err(error) => errors.push(error),
         }
     }

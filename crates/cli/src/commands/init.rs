@@ -1,10 +1,10 @@
 //! `provision init`: a commented plan file to begin with.
 
-use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit};
+use crate::providers::ProviderId;
 use crate::view;
 
-pub(crate) fn run(cloud: CloudId) -> CommandResult {
+pub(crate) fn run(cloud: ProviderId) -> CommandResult {
     view::result(cloud.example());
     Ok(Exit::Done)
 }

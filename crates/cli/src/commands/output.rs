@@ -7,16 +7,16 @@ use provision_core::file::{self, Readers};
 use provision_core::output::{Output, OutputFormat, Setting, render, table};
 use provision_core::{Error, ErrorKind};
 
-use crate::arguments::{Format, Global};
-use crate::clouds::CloudId;
+use crate::arguments::{Format, Global, OutputArguments};
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{can_write, check, plan_file_path};
+use crate::providers::ProviderId;
 use crate::session::Session;
 use crate::view::{self, View};
 
 /// What happens to secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Secrets {
+enum Secrets {
     /// Nothing was said: people see that there are some, programs have to say.
     Redacted,
     /// They are fetched and written.
@@ -27,7 +27,7 @@ pub(crate) enum Secrets {
 
 impl Secrets {
     /// What the flags say. A file is for a program, and only its owner reads it.
-    pub(crate) const fn asked(reveal: bool, no_secrets: bool, into_file: bool) -> Self {
+    const fn asked(reveal: bool, no_secrets: bool, into_file: bool) -> Self {
         match (reveal, no_secrets) {
             (_, true) => Self::LeftOut,
             (true, false) => Self::Revealed,
@@ -37,55 +37,41 @@ impl Secrets {
     }
 }
 
-/// How and where the settings are written.
-#[derive(Debug)]
-pub(crate) struct Target {
-    pub(crate) format: Option<Format>,
-    pub(crate) secrets: Secrets,
-    pub(crate) out: Option<PathBuf>,
-}
-
-pub(crate) async fn run(
-    first: Option<PathBuf>,
-    cloud: CloudId,
-    second: Option<String>,
-    target: Target,
-    global: &Global,
-    view: &dyn View,
-) -> CommandResult {
-    let (plan_file, name) = tell_apart(first, second);
+pub(crate) async fn run(asked: OutputArguments, cloud: ProviderId, global: &Global, view: &dyn View) -> CommandResult {
+    let secrets = Secrets::asked(asked.reveal, asked.no_secrets, asked.out.is_some());
+    let (plan_file, name) = tell_apart(asked.plan_file, asked.name);
     let path = plan_file_path(plan_file, cloud)?;
     let checked = check(&path, cloud)?;
-    can_write(target.out.as_deref(), &path)?;
+    can_write(asked.out.as_deref(), &path)?;
     // Who does not read it on a terminal is a program, which takes what stands in the place of a secret for the secret.
     let by_default = (name.is_none() && !std::io::stdout().is_terminal()).then_some(OutputFormat::Env);
-    let format = target.format.map(chosen).or(by_default);
+    let format = asked.format.map(chosen).or(by_default);
     let session = Session::open(&[&checked], global, view)?;
     let known = checked.settings.outputs(&session.connection).await?;
     let known = chosen_outputs(known, name.as_deref())?;
-    let for_program = global.json || format.is_some() || name.is_some() || target.out.is_some();
-    if for_program && target.secrets == Secrets::Redacted && known.iter().any(Output::is_sensitive) {
+    let for_program = global.json || format.is_some() || name.is_some() || asked.out.is_some();
+    if for_program && secrets == Secrets::Redacted && known.iter().any(Output::is_sensitive) {
         let message = "there is a secret among these settings: add `--reveal` to fetch it, or `--no-secrets`";
         return Err(Failure::Usage(message.to_owned()));
     }
-    let fetched = target.secrets == Secrets::Revealed && known.iter().any(Output::is_sensitive);
+    let fetched = secrets == Secrets::Revealed && known.iter().any(Output::is_sensitive);
     let outputs = match fetched {
         true => chosen_outputs(checked.settings.reveal(&session.connection).await?, name.as_deref())?,
         false => known,
     };
     let outputs: Vec<_> =
-        outputs.into_iter().filter(|output| target.secrets != Secrets::LeftOut || !output.is_sensitive()).collect();
+        outputs.into_iter().filter(|output| secrets != Secrets::LeftOut || !output.is_sensitive()).collect();
     let text = match (&name, format) {
         (Some(_), _) => outputs.iter().filter_map(Output::known).map(|value| format!("{value}\n")).collect(),
         (None, _) if global.json => view::json::output(&outputs),
         (None, Some(format)) => render(&outputs, format),
-        (None, None) if target.out.is_some() => render(&outputs, OutputFormat::Env),
+        (None, None) if asked.out.is_some() => render(&outputs, OutputFormat::Env),
         (None, None) => table(&outputs),
     };
     if for_program {
         say_unavailable(&outputs);
     }
-    match target.out {
+    match asked.out {
         Some(path) => write(&path, &text)?,
         None => view::result(&text),
     }

@@ -1,32 +1,22 @@
 //! `provision <cloud> permissions`: the rights that are needed, from the plan file alone.
 
-use std::path::PathBuf;
-
-use provision_core::permissions::{Document, Repository, Syntax, Task};
+use provision_core::permissions::{Document, Syntax, Task};
 use provision_core::provider::Connection;
 
-use crate::arguments::{RightsFor, RightsFormat};
-use crate::clouds::CloudId;
+use crate::arguments::{PermissionsArguments, RightsFor, RightsFormat};
 use crate::exit::{CommandResult, Exit};
 use crate::plan_files::{check, plan_file_path};
+use crate::providers::ProviderId;
 use crate::view::View;
 
-/// What is to be printed.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    pub(crate) task: Option<RightsFor>,
-    pub(crate) format: RightsFormat,
-    pub(crate) trust: Option<Repository>,
-}
-
-pub(crate) async fn run(plan_file: Option<PathBuf>, cloud: CloudId, wanted: Wanted, view: &dyn View) -> CommandResult {
-    let settings = check(&plan_file_path(plan_file, cloud)?, cloud)?.settings;
-    let (connection, syntax) = (Connection::default(), syntax(wanted.format));
+pub(crate) async fn run(asked: PermissionsArguments, cloud: ProviderId, view: &dyn View) -> CommandResult {
+    let settings = check(&plan_file_path(asked.plan_file, cloud)?, cloud)?.settings;
+    let (connection, syntax) = (Connection::default(), syntax(asked.format));
     let mut documents: Vec<Document> = Vec::new();
-    if let Some(of) = wanted.task {
+    if let Some(of) = asked.task {
         documents.push(settings.permissions(task(of), syntax, &connection).await?);
     }
-    if let Some(repository) = &wanted.trust {
+    if let Some(repository) = &asked.trust {
         documents.push(settings.trust(repository, syntax, &connection).await?);
     }
     view.permissions(&documents);

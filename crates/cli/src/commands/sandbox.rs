@@ -9,7 +9,7 @@ use provision_sandbox::{Options, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::plan_files::check_all;
+use crate::plan_files::Scope;
 use crate::sandbox::{failed, ignored_by_git};
 use crate::view;
 
@@ -30,7 +30,7 @@ pub(crate) async fn serve(
     timeout: Option<u64>,
 ) -> CommandResult {
     let limit = tokio::time::sleep(Duration::from_secs(timeout.unwrap_or(u64::from(u32::MAX))));
-    let checked = plan_files.iter().map(|path| check_all(path)).collect::<Result<Vec<_>, _>>()?;
+    let checked = plan_files.iter().map(|path| Scope::All.check(path)).collect::<Result<Vec<_>, _>>()?;
     let faults = faults.as_deref().map(Faults::read).transpose();
     let faults = faults.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
     let options = Options { directory: Some(dir.clone()), port, faults, hastened: !real_time, ..Options::default() };

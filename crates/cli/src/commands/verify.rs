@@ -10,9 +10,9 @@ use provision_core::verify::{self, Proof, Wanted};
 use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Global, Verify, quoted};
-use crate::clouds::CloudId;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::{Checked, check, plan_file_path};
+use crate::providers::ProviderId;
 use crate::reports::Reporting;
 use crate::session::{Invocation, Session};
 use crate::signals::Signals;
@@ -26,7 +26,7 @@ const CLEANUP_LIMIT: Duration = Duration::from_secs(9);
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
 const LONGEST_PREFIX: usize = 900;
 
-pub(crate) async fn run(asked: Verify, cloud: CloudId, invocation: Invocation<'_>) -> CommandResult {
+pub(crate) async fn run(asked: Verify, cloud: ProviderId, invocation: Invocation<'_>) -> CommandResult {
     let Invocation { global, signals, view } = invocation;
     let begun = Instant::now();
     let path = plan_file_path(asked.plan_file.clone(), cloud)?;
@@ -38,7 +38,12 @@ pub(crate) async fn run(asked: Verify, cloud: CloudId, invocation: Invocation<'_
     Ok(exit(&proof, asked.strict, signals))
 }
 
-async fn all_hops(asked: &Verify, path: &Path, cloud: CloudId, invocation: Invocation<'_>) -> Result<Proof, Failure> {
+async fn all_hops(
+    asked: &Verify,
+    path: &Path,
+    cloud: ProviderId,
+    invocation: Invocation<'_>,
+) -> Result<Proof, Failure> {
     let Invocation { global, signals, view } = invocation;
     let checked = check(path, cloud)?;
     let wanted = wanted(asked, &checked, global)?;

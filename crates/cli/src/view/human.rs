@@ -53,7 +53,8 @@ impl Human {
 impl Human {
     fn drift_text(&self, sets: &[ChangeSet], errors: &[Error]) {
         for set in sets {
-            let text = if self.quiet { drift::brief(set) } else { drift::text(set, &self.flags) };
+            let several = sets.iter().filter(|other| other.plan_file == set.plan_file).count() > 1;
+            let text = if self.quiet { drift::brief(set, several) } else { drift::text(set, several, &self.flags) };
             result(&for_people(&text));
             if self.quiet {
                 diagnostic(&change_set::warnings(set));
@@ -69,6 +70,18 @@ impl Human {
     fn screen(&self, set: &ChangeSet, next: Option<&str>) {
         let screen = Screen { set, detail: self.detail, next, flags: &self.flags };
         result(&for_people(&screen.text()));
+    }
+
+    /// The settings for the server of all sections, each once.
+    fn settings_of_all(&self, ends: &[&End<'_>]) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        for line in ends.iter().flat_map(|end| self.settings(end).lines().map(str::to_owned).collect::<Vec<_>>()) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        let heading = if self.quiet || lines.is_empty() { "" } else { "Settings for the server\n" };
+        heading.to_owned() + &lines.iter().map(|line| format!("{line}\n")).collect::<String>()
     }
 
     /// The settings for the server; a secret that was not asked for is a comment, which nothing takes for its value.
@@ -97,11 +110,34 @@ impl View for Human {
         self.screen(set, next);
     }
 
+    fn plans(&self, sets: &[ChangeSet], errors: &[Error]) {
+        for (index, set) in sets.iter().enumerate() {
+            if index > 0 && !self.quiet {
+                result("\n");
+            }
+            self.plan(set, &[], None);
+        }
+        let next = sets.iter().any(ChangeSet::has_changes) && errors.is_empty() && !self.quiet;
+        if let Some(set) = sets.first().filter(|_| next) {
+            let file = quoted(&set.plan_file.name);
+            self.note(&format!("\nTo do all of it: provision apply {file}{}\n", self.flags));
+        }
+    }
+
     fn change_set(&self, set: &ChangeSet, consent: Consent) {
         if self.quiet && consent == Consent::Given {
             return diagnostic(&change_set::warnings(set));
         }
         self.screen(set, None);
+    }
+
+    fn change_sets(&self, sets: &[&ChangeSet], consent: Consent) {
+        for (index, set) in sets.iter().enumerate() {
+            if index > 0 && !(self.quiet && consent == Consent::Given) {
+                result("\n");
+            }
+            self.change_set(set, consent);
+        }
     }
 
     fn saved(&self, set: &ChangeSet) {
@@ -129,20 +165,19 @@ impl View for Human {
         result(&format!("{} is valid\n", plan_file.display()));
     }
 
-    fn ended(&self, end: &End<'_>) {
+    fn ended(&self, ends: &[End<'_>]) {
         self.progress.end();
-        if !end.complete {
-            return diagnostic(&incomplete(end));
-        }
-        let sentence = end.set.has_changes().then(|| in_one_sentence(end.set, end.elapsed) + "\n");
-        let heading = if self.quiet { "" } else { "Settings for the server\n" };
-        let settings = (!end.outputs.is_empty()).then(|| heading.to_owned() + &self.settings(end));
-        let parts: String = sentence.into_iter().chain(settings).map(|part| format!("\n{part}")).collect();
+        ends.iter().filter(|end| !end.complete).for_each(|end| diagnostic(&incomplete(end)));
+        let complete: Vec<_> = ends.iter().filter(|end| end.complete).collect();
+        let changed: Vec<_> = complete.iter().filter(|end| end.set.has_changes()).collect();
+        let sentences: String = changed.iter().map(|end| in_one_sentence(end, ends.len() > 1) + "\n").collect();
+        let settings = self.settings_of_all(&complete);
+        let parts = [sentences, settings].into_iter().filter(|part| !part.is_empty());
+        let parts: String = parts.map(|part| format!("\n{part}")).collect();
         result(if self.quiet { parts.trim_start_matches('\n') } else { &parts });
-        if let Some(left) = &end.next_steps {
-            self.note(&format!("\n{left}\n"));
-        }
-        if end.set.purpose == Purpose::Apply && end.set.has_changes() {
+        complete.iter().filter_map(|end| end.next_steps.as_ref()).for_each(|left| self.note(&format!("\n{left}\n")));
+        let applied = changed.iter().find(|end| end.set.purpose == Purpose::Apply);
+        if let Some(end) = applied.filter(|_| complete.len() == ends.len()) {
             self.note(&format!("\n{}\n", next(end.set, &self.flags)));
         }
     }
@@ -159,12 +194,14 @@ impl View for Human {
     }
 }
 
-/// What came of a run that is complete.
-fn in_one_sentence(set: &ChangeSet, elapsed: Duration) -> String {
+/// What came of a run that is complete; its section is named where it is one of several.
+fn in_one_sentence(end: &End<'_>, is_one_of_several: bool) -> String {
+    let set = end.set;
     let verb = if set.purpose == Purpose::Apply { "Applied" } else { "Destroyed deployment" };
+    let section = if is_one_of_several { format!(" of section `{}`", set.cloud) } else { String::new() };
     let counts = counts(set, true);
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
-    format!("{verb} `{}` in {:.1} s{counts}.", set.deployment, elapsed.as_secs_f64())
+    format!("{verb} `{}`{section} in {:.1} s{counts}.", set.deployment, end.elapsed.as_secs_f64())
 }
 
 /// What comes after an apply: the proof that it works, where there is one, or the look that comes each night.

@@ -10,7 +10,7 @@ pub(crate) mod schemas;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use provision_core::Error;
@@ -28,8 +28,8 @@ use super::{Consent, End, View, diagnostic, error, result};
 use crate::exit::Failure;
 use crate::trace::timestamp;
 use documents::{
-    Content, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings, Summary, TOOL, reasons,
-    settings,
+    AllSections, Content, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings, Summary, TOOL,
+    reasons, settings,
 };
 
 /// What a command prints.
@@ -51,14 +51,14 @@ pub(crate) struct Json {
     begun: Instant,
     /// Whether the first line is printed.
     version: OnceLock<()>,
-    /// What is executed, once that is known.
-    shown: OnceLock<(String, BTreeMap<&'static str, usize>)>,
+    /// What is executed in each section, once that is known.
+    shown: Mutex<Vec<(String, BTreeMap<&'static str, usize>)>>,
 }
 
 impl Json {
     /// Of a command that prints this.
     pub(crate) fn new(quiet: bool, prints: Prints) -> Self {
-        Self { quiet, prints, begun: Instant::now(), version: OnceLock::new(), shown: OnceLock::new() }
+        Self { quiet, prints, begun: Instant::now(), version: OnceLock::new(), shown: Mutex::default() }
     }
 
     fn line(&self, line: Line<'_>) {
@@ -80,16 +80,20 @@ impl Json {
                 reasons(failure),
             )));
         }
-        let shown = self.shown.get();
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = BTreeMap::new();
+        for (action, count) in shown.iter().flat_map(|(_, changes)| changes) {
+            *changes.entry(*action).or_default() += count;
+        }
         self.line(Line::Summary(Box::new(Summary {
-            deployment: shown.map(|(deployment, _)| deployment.as_str()),
+            deployment: shown.first().map(|(deployment, _)| deployment.as_str()),
             complete: false,
             stopped: matches!(failure, Failure::Stopped(..)),
             elapsed_ms: milliseconds(self.begun.elapsed()),
-            changes: shown.map(|(_, changes)| changes.clone()).unwrap_or_default(),
-            done: &[],
-            failed: &[],
-            not_done: &[],
+            changes,
+            done: Vec::new(),
+            failed: Vec::new(),
+            not_done: Vec::new(),
             outputs: BTreeMap::new(),
             errors: reasons(failure),
         })));
@@ -104,6 +108,12 @@ fn text(document: &impl Serialize) -> String {
 /// What plan and show print of a set; `errors` stand in its way.
 pub(crate) fn plan(set: &ChangeSet, errors: Vec<Error>) -> String {
     text(&Plan::new(set, errors))
+}
+
+/// What plan prints of all sections of a plan file, and of those that could not be looked at.
+pub(crate) fn plans(sets: &[ChangeSet], errors: &[Error]) -> String {
+    let plans = sets.iter().map(|set| Plan::new(set, set.blockers())).collect();
+    text(&AllSections { format: FORMAT, tool: TOOL, plans, errors })
 }
 
 /// What drift prints of these deployments, and of those that could not be looked at.
@@ -149,8 +159,12 @@ impl View for Json {
         result(&plan(set, blockers.to_vec()));
     }
 
+    fn plans(&self, sets: &[ChangeSet], errors: &[Error]) {
+        result(&plans(sets, errors));
+    }
+
     fn change_set(&self, set: &ChangeSet, _: Consent) {
-        self.shown.get_or_init(|| (set.deployment.clone(), counts(set)));
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).push((set.deployment.clone(), counts([set])));
         self.line(Line::ChangeSet { change_set: set });
     }
 
@@ -179,20 +193,20 @@ impl View for Json {
         result(&text(&document));
     }
 
-    fn ended(&self, end: &End<'_>) {
+    fn ended(&self, ends: &[End<'_>]) {
         self.line(Line::Summary(Box::new(Summary {
-            deployment: Some(&end.set.deployment),
-            complete: end.complete,
-            stopped: end.stopped,
-            elapsed_ms: milliseconds(end.elapsed),
-            changes: counts(end.set),
-            done: &end.done,
-            failed: &end.failed,
-            not_done: &end.not_done,
-            outputs: settings(&end.outputs),
-            errors: end.errors.iter().map(Reason::Error).collect(),
+            deployment: ends.first().map(|end| end.set.deployment.as_str()),
+            complete: ends.iter().all(|end| end.complete),
+            stopped: ends.iter().any(|end| end.stopped),
+            elapsed_ms: ends.iter().map(|end| milliseconds(end.elapsed)).max().unwrap_or_default(),
+            changes: counts(ends.iter().map(|end| end.set)),
+            done: ends.iter().flat_map(|end| &end.done).map(String::as_str).collect(),
+            failed: ends.iter().flat_map(|end| &end.failed).map(String::as_str).collect(),
+            not_done: ends.iter().flat_map(|end| &end.not_done).map(String::as_str).collect(),
+            outputs: ends.iter().flat_map(|end| settings(&end.outputs)).collect(),
+            errors: ends.iter().flat_map(|end| &end.errors).map(Reason::Error).collect(),
         })));
-        if !end.errors.is_empty() || !end.not_done.is_empty() {
+        for end in ends.iter().filter(|end| !end.errors.is_empty() || !end.not_done.is_empty()) {
             diagnostic(&format!(
                 "{}\nrun `{}` again: it goes on where this run ended\n",
                 error::texts(&end.errors),
@@ -219,9 +233,9 @@ impl View for Json {
 }
 
 /// How many resources meet each action.
-fn counts(set: &ChangeSet) -> BTreeMap<&'static str, usize> {
+fn counts<'a>(sets: impl IntoIterator<Item = &'a ChangeSet>) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
-    for change in set.changes.iter().filter(|change| change.action != Action::NoOp) {
+    for change in sets.into_iter().flat_map(|set| &set.changes).filter(|change| change.action != Action::NoOp) {
         *counts.entry(change.action.verb()).or_default() += 1;
     }
     counts

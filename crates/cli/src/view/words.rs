@@ -6,7 +6,7 @@ use provision_core::printable::on_one_line;
 use serde_json::Value;
 
 use crate::arguments::quoted;
-use crate::clouds::CloudId;
+use crate::providers::ProviderId;
 
 /// What a set comes to.
 pub(crate) fn verdict(set: &ChangeSet) -> &'static str {
@@ -114,7 +114,7 @@ pub(crate) fn without(list: &[Value], other: &[Value]) -> Vec<Value> {
 
 /// What people call a cloud.
 pub(crate) fn title(cloud: &str) -> &str {
-    match CloudId::named(cloud) {
+    match ProviderId::named(cloud) {
         Some(cloud) => cloud.title(),
         None => cloud,
     }
@@ -122,7 +122,7 @@ pub(crate) fn title(cloud: &str) -> &str {
 
 /// What a cloud calls that which pays, and where its things are.
 pub(crate) fn nouns(cloud: &str) -> (&'static str, &'static str) {
-    CloudId::named(cloud).map_or(("account", "region"), CloudId::nouns)
+    ProviderId::named(cloud).map_or(("account", "region"), ProviderId::nouns)
 }
 
 /// What was done, of what an operation does: its verb comes first.

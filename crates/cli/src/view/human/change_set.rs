@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::head;
 use super::layout::{Entry, Line, block, fits, fitted};
 use crate::arguments::quoted;
-use crate::clouds::{CloudId, Settings};
+use crate::providers::{ProviderId, Settings};
 use crate::view::error;
 use crate::view::words::{
     BOOKKEEPING, MISSING, UNTAGGED, counts, fate_of_others, finish_destroy, label, plain, without,
@@ -46,7 +46,7 @@ impl Screen<'_> {
     /// The whole set: head, changes, orphans, settings, summary.
     pub(crate) fn text(&self) -> String {
         let (set, detail) = (self.set, self.detail);
-        let settings = CloudId::named(&set.cloud).and_then(|cloud| cloud.restore(set.settings.clone()));
+        let settings = ProviderId::named(&set.cloud).and_then(|cloud| cloud.restore(set.settings.clone()));
         let shown: Vec<_> = set.changes.iter().filter(|change| is_listed(change, detail)).collect();
         let blocks = shown.iter().map(|change| fitted(&self.change(change, settings.as_ref())));
         let bookkeeping = if detail == Detail::Everything { None } else { bookkeeping(set) };

@@ -10,14 +10,18 @@ use crate::arguments::quoted;
 use crate::view::report::{Row, Rule, counts, is_mendable, rows};
 use crate::view::words::{finish_destroy, verdict};
 
-/// What it comes to, alone.
-pub(crate) fn brief(set: &ChangeSet) -> String {
-    format!("{}: {}\n", set.deployment, verdict(set))
+/// What it comes to, alone; its section is named where it is one of several.
+pub(crate) fn brief(set: &ChangeSet, is_one_of_several: bool) -> String {
+    let section = if is_one_of_several { format!(" ({})", set.cloud) } else { String::new() };
+    format!("{}{section}: {}\n", set.deployment, verdict(set))
 }
 
 /// What was found, and what it comes to; `flags` are those that the next command needs too.
-pub(crate) fn text(set: &ChangeSet, flags: &str) -> String {
+pub(crate) fn text(set: &ChangeSet, is_one_of_several: bool, flags: &str) -> String {
     let rows = rows(set);
+    if is_one_of_several && rows.is_empty() {
+        return brief(set, true);
+    }
     let last = format!("{}\n", summary(set, &rows, flags));
     if rows.is_empty() {
         return last;

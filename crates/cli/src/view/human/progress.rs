@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use provision_core::ErrorKind;
+use provision_core::address::Address;
 use provision_core::event::{Event, EventSink};
 use provision_core::printable::harmless;
 
@@ -25,7 +26,7 @@ const DEFAULT_WIDTH: usize = 80;
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     all: MultiProgress,
-    of_operations: Mutex<BTreeMap<usize, ProgressBar>>,
+    of_operations: Mutex<BTreeMap<String, ProgressBar>>,
     interrupted: AtomicBool,
 }
 
@@ -69,7 +70,7 @@ impl Rows {
     }
 
     /// The rows stand still meanwhile.
-    fn step_over_echo(&self, rows: &BTreeMap<usize, ProgressBar>) {
+    fn step_over_echo(&self, rows: &BTreeMap<String, ProgressBar>) {
         self.interrupted.store(true, Ordering::Relaxed);
         if !rows.is_empty() {
             // A terminal that has gone away is no failure of the run.
@@ -77,23 +78,23 @@ impl Rows {
         }
     }
 
-    fn begin(&self, id: usize, text: String) {
+    fn begin(&self, key: String, text: String) {
         // A template that is a constant of ours is valid.
         let style = ProgressStyle::with_template("  {spinner} {prefix} ({elapsed}){msg}");
         let row = ProgressBar::new_spinner().with_prefix(text);
         let row = self.all.add(style.map_or(row.clone(), |style| row.with_style(style)));
         row.enable_steady_tick(TICK);
-        self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).insert(id, row);
+        self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).insert(key, row);
     }
 
-    fn say(&self, id: usize, message: String) {
-        if let Some(row) = self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+    fn say(&self, key: &str, message: String) {
+        if let Some(row) = self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
             row.set_message(below(&message));
         }
     }
 
-    fn end(&self, id: usize) {
-        if let Some(row) = self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+    fn end(&self, key: &str) {
+        if let Some(row) = self.of_operations.lock().unwrap_or_else(PoisonError::into_inner).remove(key) {
             row.finish_and_clear();
             self.all.remove(&row);
         }
@@ -103,14 +104,18 @@ impl Rows {
 impl EventSink for Rows {
     fn emit(&self, event: Event) {
         match &event {
-            Event::OperationStarted { id, text, .. } => self.begin(*id, harmless(text)),
-            Event::OperationWaiting { id, reason, .. } => return self.say(*id, harmless(&format!("waits: {reason}"))),
-            Event::OperationProgress { id, text, .. } => return self.say(*id, harmless(text)),
-            Event::OperationDone { id, .. } | Event::OperationFailed { id, .. } => self.end(*id),
+            Event::OperationStarted { id, address, text } => self.begin(key(*id, address), harmless(text)),
+            Event::OperationWaiting { id, address, reason, .. } => {
+                return self.say(&key(*id, address), harmless(&format!("waits: {reason}")));
+            }
+            Event::OperationProgress { id, address, text } => return self.say(&key(*id, address), harmless(text)),
+            Event::OperationDone { id, address, .. } | Event::OperationFailed { id, address, .. } => {
+                self.end(&key(*id, address));
+            }
             // The rows themselves show what is waited for.
             Event::Heartbeat { .. } => return,
-            Event::HopStarted { hop, text } => self.begin(*hop as usize, harmless(text)),
-            Event::HopDone { hop } => return self.end(hop.id as usize),
+            Event::HopStarted { hop, text } => self.begin(hop.name().to_owned(), harmless(text)),
+            Event::HopDone { hop } => return self.end(hop.id.name()),
             Event::HopWaiting { .. } => return,
             Event::Looking { .. } | Event::Settling { .. } => return Lines { quiet: false }.emit(event),
             Event::Stopping { reason } if reason == "SIGINT" => {
@@ -123,6 +128,11 @@ impl EventSink for Rows {
             let _ = self.all.println(view::for_people(&line));
         }
     }
+}
+
+/// What tells an operation's row: numbers are counted in each section.
+fn key(id: usize, address: &Address) -> String {
+    format!("{id} {address}")
 }
 
 /// What a row says more, whole, in lines of its own.

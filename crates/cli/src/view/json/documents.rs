@@ -35,6 +35,19 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// What plan prints of all sections of a plan file.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AllSections<'a> {
+    /// Version of the form.
+    pub(crate) format: u32,
+    /// The program's version.
+    pub(crate) tool: &'static str,
+    /// Each section's change set, in the order of the documentation.
+    pub(crate) plans: Vec<Plan<'a>>,
+    /// Why others could not be looked at.
+    pub(crate) errors: &'a [Error],
+}
+
 /// What any of them prints where it ended before there was a result.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Failed<'a> {
@@ -183,7 +196,7 @@ pub(crate) enum Line<'a> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Summary<'a> {
-    /// Whose; `null` where it ended before that was known.
+    /// Whose, in all sections that it was about; `null` where it ended before that was known.
     pub(crate) deployment: Option<&'a str>,
     /// Whether all of it was done, and the cloud shows it.
     pub(crate) complete: bool,
@@ -194,11 +207,11 @@ pub(crate) struct Summary<'a> {
     /// How many resources met each action of the change set.
     pub(crate) changes: BTreeMap<&'static str, usize>,
     /// What was written.
-    pub(crate) done: &'a [String],
+    pub(crate) done: Vec<&'a str>,
     /// What failed; `errors` says why.
-    pub(crate) failed: &'a [String],
+    pub(crate) failed: Vec<&'a str>,
     /// What was not begun.
-    pub(crate) not_done: &'a [String],
+    pub(crate) not_done: Vec<&'a str>,
     /// The settings for the server, where there are any now.
     pub(crate) outputs: Settings<'a>,
     /// Why it is not complete.

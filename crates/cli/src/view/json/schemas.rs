@@ -6,11 +6,18 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::documents::{Drift, Failed, Line, Plan, ServerSettings};
+use super::documents::{AllSections, Drift, Failed, Line, Plan, ServerSettings};
 
 /// What plan and show print.
 pub(crate) fn plan() -> Value {
-    of::<Plan<'_>>("provision plan", "What `plan --json` and `show --json` print.")
+    let mut generator = generator();
+    let kinds = [
+        Plan::json_schema(&mut generator),
+        AllSections::json_schema(&mut generator),
+        Failed::json_schema(&mut generator),
+    ];
+    let schema = json_schema!({"anyOf": kinds});
+    finished(schema, generator, "provision plan", "What `plan --json` and `show --json` print.")
 }
 
 /// What drift prints.

@@ -13,6 +13,8 @@ use crate::view::json;
 pub(crate) enum Look<'a> {
     /// What would be done.
     Plan(&'a ChangeSet),
+    /// The same in each section of a plan file, and why others could not be looked at.
+    Plans(&'a [ChangeSet], &'a [Error]),
     /// How each deployment is, and why others could not be looked at.
     Drift(&'a [ChangeSet], &'a [Error]),
     /// What was proven, hop by hop.
@@ -26,22 +28,23 @@ impl Look<'_> {
     pub(crate) fn text(&self, format: ReportFormat, flags: &str) -> Option<String> {
         let failed = match self {
             Self::Failed(failure) => failure.errors(),
-            Self::Plan(_) | Self::Drift(..) | Self::Proof(_) => Vec::new(),
+            Self::Plan(_) | Self::Plans(..) | Self::Drift(..) | Self::Proof(_) => Vec::new(),
         };
         let (sets, errors) = match self {
             Self::Plan(set) => (std::slice::from_ref(*set), &[][..]),
-            Self::Drift(sets, errors) => (*sets, *errors),
+            Self::Plans(sets, errors) | Self::Drift(sets, errors) => (*sets, *errors),
             Self::Failed(_) => (&[][..], failed.as_slice()),
             Self::Proof(proof) => return (format == ReportFormat::Junit).then(|| proof::text(proof)),
         };
         Some(match (format, self) {
             (ReportFormat::Text, _) => return None,
-            (ReportFormat::Markdown, Self::Plan(set)) => planned::text(set),
+            (ReportFormat::Markdown, Self::Plan(_) | Self::Plans(..)) => planned::text(sets, errors),
             (ReportFormat::Markdown, _) => markdown::text(sets, errors, flags),
             (ReportFormat::Junit, _) => junit::text(sets, errors),
             (ReportFormat::Sarif, _) => sarif::text(sets, errors),
             (ReportFormat::Gitlab, _) => gitlab::text(sets, errors),
             (ReportFormat::Json, Self::Plan(set)) => json::plan(set, set.blockers()),
+            (ReportFormat::Json, Self::Plans(sets, errors)) => json::plans(sets, errors),
             (ReportFormat::Json, Self::Drift(sets, errors)) => json::drift(sets, errors),
             (ReportFormat::Json, Self::Failed(failure)) => json::failed(failure),
             (ReportFormat::Json, Self::Proof(_)) => return None,

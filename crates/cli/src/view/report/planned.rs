@@ -1,5 +1,6 @@
 //! A plan as a table, for a pull request: a row for each resource.
 
+use provision_core::Error;
 use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Purpose};
 use provision_core::compare::Finding;
 use provision_core::diff::{self, FieldDiff};
@@ -12,8 +13,16 @@ use serde_json::Value;
 use super::markdown::{Section, code, failure, fitted, identity};
 use crate::view::words::{BOOKKEEPING, MISSING, UNTAGGED, fate_of_others, label, plain, without};
 
-/// The whole set.
-pub(crate) fn text(set: &ChangeSet) -> String {
+/// The whole of each set, and why others could not be looked at.
+pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
+    let unreadable =
+        errors.iter().map(|error| Section { head: "### unknown\n\n".to_owned(), items: vec![failure(error)] });
+    let sections: Vec<_> = sets.iter().flat_map(sections).chain(unreadable).collect();
+    let commands: Vec<_> = sets.iter().map(|set| code(&set.plan_command())).collect();
+    fitted(&sections, &format!("{} shows all of them", commands.join(", ")))
+}
+
+fn sections(set: &ChangeSet) -> Vec<Section> {
     let shown = |change: &&Change| {
         change.finding == Finding::Unknown || !matches!(change.action, Action::NoOp | Action::Record)
     };
@@ -34,8 +43,7 @@ pub(crate) fn text(set: &ChangeSet) -> String {
         list("Warnings", warnings),
     ];
     let lists = lists.into_iter().filter(|list| !list.items.is_empty());
-    let sections: Vec<_> = std::iter::once(Section { head, items: rows }).chain(lists).collect();
-    fitted(&sections, &format!("{} shows all of them", code(&set.plan_command())))
+    std::iter::once(Section { head, items: rows }).chain(lists).collect()
 }
 
 /// What it comes to.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 /// A cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CloudId {
+pub(crate) enum ProviderId {
     /// Amazon Web Services.
     Aws,
     /// Google Cloud.
@@ -48,11 +48,11 @@ impl<A: Subcommand> InCloud<A> {
     }
 
     /// The cloud and what to do there.
-    pub(crate) fn parts(self) -> (CloudId, A) {
+    pub(crate) fn parts(self) -> (ProviderId, A) {
         match self {
-            Self::Aws(action) => (CloudId::Aws, action),
-            Self::Gcp(action) => (CloudId::Gcp, action),
-            Self::Azure(action) => (CloudId::Azure, action),
+            Self::Aws(action) => (ProviderId::Aws, action),
+            Self::Gcp(action) => (ProviderId::Gcp, action),
+            Self::Azure(action) => (ProviderId::Azure, action),
         }
     }
 }
@@ -156,7 +156,7 @@ fn restore<S: provider::ProviderConfig + DeserializeOwned + 'static>(settings: V
     Some(Box::new(serde_json::from_value::<S>(settings).ok()?))
 }
 
-impl CloudId {
+impl ProviderId {
     /// Every cloud, in the order of the documentation.
     pub(crate) const ALL: [Self; 3] = [Self::Aws, Self::Gcp, Self::Azure];
 
@@ -219,7 +219,7 @@ impl CloudId {
     }
 }
 
-impl std::fmt::Display for CloudId {
+impl std::fmt::Display for ProviderId {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.pad(self.name())
     }
@@ -227,7 +227,7 @@ impl std::fmt::Display for CloudId {
 
 /// The JSON Schema of a plan file, for editors.
 pub(crate) fn schema() -> Value {
-    schema_with(|generator| CloudId::ALL.map(|cloud| (cloud.name(), (cloud.row().schema)(generator))).to_vec())
+    schema_with(|generator| ProviderId::ALL.map(|cloud| (cloud.name(), (cloud.row().schema)(generator))).to_vec())
 }
 
 /// The schema (draft 7, which TOML editors read) of a file with `[deployment]` and these cloud sections.

@@ -64,11 +64,11 @@ const SANDBOX_FOLDER: &str = ".provision/sandbox";
 pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
-    InCloud(InCloud<Action>),
+    InCloud(InCloud<Action, Anywhere>),
     /// Something in all sections of a plan file.
     #[command(flatten)]
     InAll(InAll),
-    /// Print a commented plan file to begin with.
+    /// Print a commented plan file to begin with, or a section to add to one.
     Init {
         /// The cloud.
         cloud: ProviderId,
@@ -177,6 +177,12 @@ pub(crate) enum Action {
     /// event in the queue, and removes both. What the server is to get stays in the queue: messages of others are hidden for half
     /// a minute at most. Exits with 2 if a hop fails.
     Verify(Verify),
+}
+
+impl From<Anywhere> for Action {
+    fn from(action: Anywhere) -> Self {
+        Self::Anywhere(action)
+    }
 }
 
 /// What to plan, and what to do with it.

@@ -43,6 +43,7 @@ use call::Call;
 use refusal::Refusal;
 
 pub use project::DEFAULT as DEFAULT_PROJECT;
+pub(crate) use caller::is_here;
 pub(crate) use rights::check as check_identity;
 pub use wire::GoogleWire;
 

@@ -47,21 +47,26 @@ impl Api {
     pub(crate) async fn get_token(&self, domain: &str, id: &str, proof: &Proof) -> Result<Secret, Error> {
         let tried = format!("get a token for application `{id}`");
         let sent = || async {
-            let mut form = url::form_urlencoded::Serializer::new(String::new());
-            form.append_pair("grant_type", "client_credentials").append_pair("client_id", id);
-            form.append_pair("audience", &audience(domain));
-            match proof {
-                Proof::Secret(secret) => form.append_pair("client_secret", secret.reveal()),
-                // An assertion is good for one request.
-                Proof::Key(key) => form
-                    .append_pair("client_assertion_type", JWT_BEARER)
-                    .append_pair("client_assertion", &assertion(domain, id, key, &tried)?),
-            };
+            let form = form(domain, id, proof, &tried)?;
             let call = Call::new("POST", "oauth.token", "/oauth/token", tried.clone());
-            self.once(&call.with_body(Body::Form(form.finish())), None, token).await
+            self.once(&call.with_body(Body::Form(form)), None, token).await
         };
         retry::call(sent).await
     }
+}
+
+/// What is sent. An assertion is good for one request, and so made for each.
+fn form(domain: &str, id: &str, proof: &Proof, tried: &str) -> Result<String, Error> {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "client_credentials").append_pair("client_id", id);
+    form.append_pair("audience", &audience(domain));
+    match proof {
+        Proof::Secret(secret) => form.append_pair("client_secret", secret.reveal()),
+        Proof::Key(key) => form
+            .append_pair("client_assertion_type", JWT_BEARER)
+            .append_pair("client_assertion", &assertion(domain, id, key, tried)?),
+    };
+    Ok(form.finish())
 }
 
 fn token(answer: Value) -> Result<Secret, String> {
@@ -106,14 +111,14 @@ fn key_pair(pem: &str) -> Option<RsaKeyPair> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_lc_rs::encoding::AsDer as _;
+    use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
     #[test]
     fn assertions_say_who_for_whom_and_for_a_minute_and_are_signed() {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let der = aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64.encode(der.as_ref()));
         let signed = |pem: &str| assertion("acme.auth0.com", "me", &Secret::new(pem), "get a token").unwrap();
         let (first, second) = (signed(&pem), signed(&pem.replace('\n', "\\n")));
@@ -125,7 +130,6 @@ mod tests {
         let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref());
         let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
         public.verify(message.as_bytes(), &signature).unwrap();
-        let _ = pair.public_key().as_der();
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod credentials;
 mod faults;
 
 use provision_sandbox::EmulatorKind;
+use provision_sandbox::auth0::Plan;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::run::Ran;
 use provision_tests::stage::{Hand, Stage};
@@ -99,7 +100,9 @@ fn life_of_an_application() {
     let stage = stage();
     stage.write("provision.toml", PLAN_FILE);
     let planned = text(&ends(&stage, 2, &["auth0", "plan", "--detailed-exitcode"]));
-    assert!(planned.contains("tenant acme.eu.auth0.com") && planned.contains("https://wandb.example.com/oidc/callback"));
+    assert!(
+        planned.contains("tenant acme.eu.auth0.com") && planned.contains("https://wandb.example.com/oidc/callback")
+    );
     assert_eq!(stage.writes(), Vec::<String>::new());
     ends(&stage, 2, &["auth0", "drift"]);
     stage.faults().clear();
@@ -160,7 +163,10 @@ fn another_host_takes_the_place_of_the_former_one_beside_the_urls_of_others() {
     let now = one(&stage);
     assert_eq!(now["callbacks"], json!([foreign_url("callbacks"), "https://ml.example.com"]));
     assert_eq!(now["web_origins"], json!([foreign_url("web_origins"), "https://ml.example.com"]));
-    assert_eq!(now["allowed_logout_urls"], json!([foreign_url("allowed_logout_urls"), "https://ml.example.com/logout"]));
+    assert_eq!(
+        now["allowed_logout_urls"],
+        json!([foreign_url("allowed_logout_urls"), "https://ml.example.com/logout"])
+    );
     assert_eq!(id_of(&now), id);
 }
 
@@ -181,7 +187,7 @@ fn drift_of_each_setting_is_named_and_repaired() {
         (json!({"oidc_conformant": false}), "oidc_conformant"),
         (json!({"jwt_configuration": {"alg": "HS256"}}), "jwt_alg"),
         (json!({"client_metadata": {"team": "x"}}), "team"),
-        (json!({"client_metadata": {"provision-spec": null}}), "application"),
+        (json!({"client_metadata": {"provision-origin": null}}), "application"),
     ] {
         patch(&stage, &id, change.clone());
         let drift = text(&ends(&stage, 2, &["auth0", "drift"]));
@@ -248,7 +254,7 @@ fn a_saved_change_set_is_applied_without_its_plan_file() {
     let stage = stage();
     stage.write("provision.toml", PLAN_FILE);
     ends(&stage, 0, &["auth0", "plan", "--out", "saved.json"]);
-    stage.write("provision.toml", "");
+    std::fs::remove_file(stage.path().join("provision.toml")).unwrap();
     ends(&stage, 0, &["auth0", "apply", "saved.json"]);
     let id = id_of(&one(&stage));
     patch(&stage, &id, json!({"web_origins": []}));
@@ -264,7 +270,8 @@ fn example_plan_file_is_applied_and_its_section_is_what_init_prints() {
     let printed = ends(&stage, 0, &["init", "auth0"]).stdout;
     assert!(example.ends_with(&printed) && printed.starts_with("[auth0]\n"), "{printed}");
     // Every key that is commented out.
-    let uncommented = example.replace("# login_domain", "login_domain").replace("# name", "name").replace("# oidc", "oidc");
+    let uncommented =
+        example.replace("# login_domain", "login_domain").replace("# name", "name").replace("# oidc", "oidc");
     stage.write("provision.toml", &uncommented.replace("# adopt", "adopt").replace("# tags", "tags"));
     ends(&stage, 0, &["validate"]);
 }
@@ -273,7 +280,10 @@ fn example_plan_file_is_applied_and_its_section_is_what_init_prints() {
 fn more_metadata_than_there_may_be_is_refused_at_plan() {
     let stage = stage();
     let tags: Vec<_> = (0..8).map(|number| format!("k{number} = \"v\"")).collect();
-    stage.write("provision.toml", &PLAN_FILE.replace("\n\n[auth0]", &format!("\ntags = {{ {} }}\n[auth0]", tags.join(", "))));
+    stage.write(
+        "provision.toml",
+        &PLAN_FILE.replace("\n\n[auth0]", &format!("\ntags = {{ {} }}\n[auth0]", tags.join(", "))),
+    );
     let refused = text(&ends(&stage, 6, &["auth0", "plan"]));
     assert!(refused.contains("10"), "{refused}");
 }
@@ -281,7 +291,7 @@ fn more_metadata_than_there_may_be_is_refused_at_plan() {
 #[test]
 fn a_free_tenant_takes_two_requests_a_second() {
     let stage = stage();
-    stage.sandbox().seed_auth0("acme.eu.auth0.com", Some(2)).unwrap();
+    stage.sandbox().seed_auth0("acme.eu.auth0.com", Some(Plan::Free)).unwrap();
     stage.sandbox().world().clock.hasten(1);
     stage.write("provision.toml", PLAN_FILE);
     ends(&stage, 0, &["auth0", "apply", "--yes"]);
@@ -296,7 +306,7 @@ fn a_free_tenant_takes_two_requests_a_second() {
 #[test]
 fn an_application_on_the_second_page_is_found() {
     let stage = stage();
-    stage.sandbox().seed_auth0("acme.eu.auth0.com", Some(1_000)).unwrap();
+    stage.sandbox().seed_auth0("acme.eu.auth0.com", Some(Plan::Enterprise)).unwrap();
     apply(&stage, PLAN_FILE);
     for number in 0..99 {
         stage.send("POST", "/api/v2/clients", json!({"name": format!("other {number}")}));

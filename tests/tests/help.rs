@@ -7,7 +7,7 @@ use std::process::Command;
 
 use provision_tests::run::binary;
 
-/// What `--help` shows, `CLOUD` standing for each of the three, and the test.
+/// What `--help` shows, `CLOUD` standing for each of them, and the test.
 const COVERED: &[(&str, &str)] = &[
     ("--color", "colour_is_for_terminals_and_for_who_asks"),
     ("--color always", "colour_is_for_terminals_and_for_who_asks"),
@@ -242,7 +242,7 @@ fn sources(folder: &Path) -> String {
 fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeSet<String>) {
     let help = help(command, "--help");
     let place = match command {
-        ["aws" | "gcp" | "azure", rest @ ..] => [&["CLOUD"], rest].concat().join(" "),
+        ["aws" | "gcp" | "azure" | "auth0", rest @ ..] => [&["CLOUD"], rest].concat().join(" "),
         _ => command.join(" "),
     };
     let of = |what: &str| if place.is_empty() { what.to_owned() } else { format!("{place} {what}") };

@@ -72,7 +72,7 @@ fn absent_plan_file_and_absent_sections_name_where_and_what_was_looked_for() {
         none(&["gcp", command], "no `provision.toml` or `plans/gcp.toml` in this folder");
     }
     none(&["gcp", "plan"], "`provision init gcp > provision.toml`");
-    none(&["validate"], "`plans/aws.toml`, `plans/gcp.toml` or `plans/azure.toml`");
+    none(&["validate"], "`plans/aws.toml`, `plans/gcp.toml`, `plans/azure.toml` or `plans/auth0.toml`");
     stage.write("none.toml", "[deployment]\nname = \"wandb\"\nhost = \"https://wandb.example.com\"\n");
     none(&["validate", "none.toml"], "no [aws], [gcp] or [azure] section");
     none(&["azure", "plan", "none.toml"], "copy its [azure] sections into this file");

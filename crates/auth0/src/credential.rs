@@ -138,12 +138,18 @@ fn ready(token: String) -> Result<Secret, Error> {
 fn application(variable: &impl Fn(&str) -> Option<String>) -> Result<(String, Proof), Error> {
     let proof = match (variable(CLIENT_SECRET), variable(PRIVATE_KEY)) {
         (Some(_), Some(_)) => {
-            return Err(unauthenticated(TRIED, &format!("{CLIENT_SECRET} and {PRIVATE_KEY} are both set: one is enough")));
+            return Err(unauthenticated(
+                TRIED,
+                &format!("{CLIENT_SECRET} and {PRIVATE_KEY} are both set: one is enough"),
+            ));
         }
         (Some(secret), None) => Proof::Secret(Secret::new(secret)),
         (None, Some(key)) => Proof::Key(Secret::new(key)),
         (None, None) => {
-            return Err(unauthenticated(TRIED, &format!("neither {TOKEN} nor {CLIENT_SECRET} nor {PRIVATE_KEY} is set")));
+            return Err(unauthenticated(
+                TRIED,
+                &format!("neither {TOKEN} nor {CLIENT_SECRET} nor {PRIVATE_KEY} is set"),
+            ));
         }
     };
     match variable(CLIENT_ID) {
@@ -157,7 +163,9 @@ fn session(token: &str, domain: &str, id: Option<String>, endpoints: Vec<String>
     let said = claims(token);
     let texts = |value: &Value| -> Vec<String> {
         let one = value.as_str().map(str::to_owned);
-        one.into_iter().chain(value.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned()))).collect()
+        one.into_iter()
+            .chain(value.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())))
+            .collect()
     };
     let audiences = texts(&said["aud"]);
     if !audiences.is_empty() && !audiences.contains(&audience(domain)) {
@@ -211,7 +219,8 @@ mod tests {
     fn secrets_go_over_tls_or_stay_on_this_machine() {
         assert_eq!(endpoint("http://127.0.0.1:42/").unwrap(), "http://127.0.0.1:42");
         assert!(endpoint("http://[::1]:42").is_ok() && endpoint("https://auth0.example").is_ok());
-        for bad in ["http://10.0.0.1", "http://127.0.0.1.evil.example", "https://a/b", "https://u:p@a", "ftp://127.0.0.1", "x"]
+        for bad in
+            ["http://10.0.0.1", "http://127.0.0.1.evil.example", "https://a/b", "https://u:p@a", "ftp://127.0.0.1", "x"]
         {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
@@ -219,12 +228,14 @@ mod tests {
 
     #[test]
     fn a_token_says_whose_it_is_and_for_which_tenant() {
-        let good = json!({"aud": "https://acme.auth0.com/api/v2/", "azp": "m2m", "scope": "read:clients update:clients"});
+        let good =
+            json!({"aud": "https://acme.auth0.com/api/v2/", "azp": "m2m", "scope": "read:clients update:clients"});
         let found = session(&token(&good), "acme.auth0.com", None, Vec::new()).unwrap();
         assert_eq!((found.principal.as_str(), found.lacks), ("m2m", vec!["create:clients", "delete:clients"]));
         let error = session(&token(&good), "other.auth0.com", None, Vec::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unauthenticated);
-        let listed = json!({"aud": ["https://acme.auth0.com/api/v2/", "https://acme.auth0.com/userinfo"], "sub": "auth0|1"});
+        let listed =
+            json!({"aud": ["https://acme.auth0.com/api/v2/", "https://acme.auth0.com/userinfo"], "sub": "auth0|1"});
         assert_eq!(session(&token(&listed), "acme.auth0.com", None, Vec::new()).unwrap().principal, "auth0|1");
         let old = json!({"aud": "https://acme.auth0.com/api/v2/", "exp": 1_000_000});
         assert!(session(&token(&old), "acme.auth0.com", None, Vec::new()).unwrap_err().to_string().contains("expired"));

@@ -158,10 +158,8 @@ pub(crate) fn absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 /// How long what was just made may not be there for everybody: nothing is documented, and the core waits as long for a mark.
-const NOT_SEEN: RetryClass = RetryClass::Settling {
-    reason: "Auth0 does not show the new application yet",
-    budget: Duration::from_secs(20),
-};
+const NOT_SEEN: RetryClass =
+    RetryClass::Settling { reason: "Auth0 does not show the new application yet", budget: Duration::from_secs(20) };
 
 /// For a call about what this run made: "not found" and "gone" are a matter of time.
 pub(crate) fn settling<T>(result: Result<T, Error>, created: bool) -> Result<T, Error> {

@@ -59,8 +59,9 @@ fn by_name(settings: &Settings, all: &[Application], adopts: bool, removing: boo
         _ if removing => Found::Nothing,
         several => Found::Unclear(Refusal {
             reason: format!("{} applications are called `{name}`: {}", several.len(), ids(several)),
-            hint: "write the client id of the one to take over, `adopt = \"...\"` under [auth0], or choose another `name`"
-                .to_owned(),
+            hint:
+                "write the client id of the one to take over, `adopt = \"...\"` under [auth0], or choose another `name`"
+                    .to_owned(),
         }),
     }
 }

@@ -33,7 +33,8 @@ pub(crate) fn sources(settings: &Settings, client_id: Option<&str>) -> Vec<(&'st
 /// A token with which an apply would stop half way.
 pub(crate) fn lacking(scopes: &[&str]) -> Option<String> {
     let scopes: Vec<_> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
-    (!scopes.is_empty()).then(|| format!("the token has not the scope {}, which apply and destroy need", scopes.join(", ")))
+    (!scopes.is_empty())
+        .then(|| format!("the token has not the scope {}, which apply and destroy need", scopes.join(", ")))
 }
 
 #[cfg(test)]

@@ -78,6 +78,8 @@ impl ProviderConfig for Settings {
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(connection, &self.auth0.domain).await?;
+        // What only looks needs no scope that writes.
+        let session = Session { lacks: Vec::new(), ..session };
         Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
     }
 

@@ -156,7 +156,7 @@ pub(crate) enum Anywhere {
     /// A change set that `plan --destroy --out` saved is executed without asking: exactly those changes, or none if the cloud has
     /// changed since (exit 3). Where it says `--delete-data`, all that is in the bucket by then is deleted.
     Destroy(DestroyArguments),
-    /// Print the settings for the server. Sends nothing unless secrets are asked for.
+    /// Print the settings for the server. Nothing is sent but for secrets, and for Auth0's client id.
     Output(OutputArguments),
 }
 

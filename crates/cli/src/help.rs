@@ -207,7 +207,8 @@ pub(crate) fn examples(path: &str) -> Vec<(String, String)> {
     let cloud = ProviderId::named(first).unwrap_or(ProviderId::ALL[0]).name();
     let key = path.strip_prefix(cloud).map_or_else(|| path.to_owned(), |rest| format!("CLOUD{rest}"));
     let own = EXAMPLES.iter().find(|(command, _)| *command == path);
-    let found = own.or_else(|| EXAMPLES.iter().find(|(command, _)| *command == key)).map_or(&[][..], |(_, examples)| examples);
+    let found =
+        own.or_else(|| EXAMPLES.iter().find(|(command, _)| *command == key)).map_or(&[][..], |(_, examples)| examples);
     found.iter().map(|(typed, does)| (typed.replace("CLOUD", cloud), does.replace("CLOUD", cloud))).collect()
 }
 

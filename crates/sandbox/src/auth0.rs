@@ -2,7 +2,7 @@
 //!
 //! Tenants are there once they are seeded: [`Sandbox::seed_auth0`](crate::Sandbox::seed_auth0). [`Auth0Wire`] says how operations are
 //! named. Callers are told apart by their token, whose scopes are all that there are of clients, or those of a list that was
-//! attached. A rate limit is that of a small plan, unless a tenant is seeded with a free one's.
+//! attached. Limits are those of a small plan, unless tenants are seeded with another ([`Plan`]).
 //!
 //! Delays by name: `auth0.clients` (lists show what is made, changed and deleted late).
 //!
@@ -36,6 +36,7 @@ use crate::world::World;
 use call::Call;
 use refusal::Refusal;
 
+pub use tenants::Plan;
 pub(crate) use token::{check_identity, holds_scopes};
 pub use wire::Auth0Wire;
 
@@ -65,8 +66,8 @@ impl Auth0 {
             let answered = self.world.store.transaction(|state| token::issue(state, &call));
             return answered.unwrap_or_else(|refusal| refusal.answer(&call.operation));
         }
-        let burst = self.world.store.transaction(|state| tenants::burst(state)).unwrap_or(limit::BURST);
-        let (allowed, headers) = self.limit.take(burst, call.now_ms);
+        let plan = self.world.store.transaction(|state| tenants::plan(state)).unwrap_or_default();
+        let (allowed, headers) = self.limit.take(plan.burst(), call.now_ms);
         let answer = match allowed {
             false => Auth0Wire.throttled(&call.operation),
             true => {
@@ -84,9 +85,9 @@ fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes
     clients::answer(state, call, &tenant)
 }
 
-/// Make a tenant, if it is not there; `burst` is how many requests it takes at once and in a second.
-pub(crate) fn seed(world: &World, domain: &str, burst: Option<u64>) -> Result<(), Error> {
-    tenants::seed(world, domain, burst)
+/// Make a tenant, if it is not there; `plan` is what all of them pay for from now on.
+pub(crate) fn seed(world: &World, domain: &str, plan: Option<Plan>) -> Result<(), Error> {
+    tenants::seed(world, domain, plan)
 }
 
 /// Let the machine-to-machine application sign with the key of this public one, in DER.

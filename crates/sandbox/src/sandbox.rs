@@ -230,14 +230,14 @@ impl Sandbox {
         azure::seed_taken(&self.world, account)
     }
 
-    /// Make a tenant of Auth0, if it is not there: what a plan file takes for granted. `burst` is how many requests tenants take
-    /// at once and in a second, where it is not a small plan's: a free one takes two.
+    /// Make a tenant of Auth0, if it is not there: what a plan file takes for granted. `plan` is what all tenants pay for from now
+    /// on, where it is another than before.
     ///
     /// # Errors
     ///
     /// The state cannot be written.
-    pub fn seed_auth0(&self, domain: &str, burst: Option<u64>) -> Result<(), Error> {
-        auth0::seed(&self.world, domain, burst)
+    pub fn seed_auth0(&self, domain: &str, plan: Option<auth0::Plan>) -> Result<(), Error> {
+        auth0::seed(&self.world, domain, plan)
     }
 
     /// Let Auth0's machine-to-machine application sign in place of its secret, with the key of this public one in DER.

@@ -75,9 +75,8 @@ impl Hand {
             let base = variable("PROVISION_AUTH0_ENDPOINT");
             let (id, secret) = (variable("AUTH0_CLIENT_ID"), variable("AUTH0_CLIENT_SECRET"));
             let audience = format!("https%3A%2F%2F{AUTH0_TENANT}%2Fapi%2Fv2%2F");
-            let form = format!(
-                "grant_type=client_credentials&client_id={id}&client_secret={secret}&audience={audience}"
-            );
+            let form =
+                format!("grant_type=client_credentials&client_id={id}&client_secret={secret}&audience={audience}");
             let way = Way::Auth0 { login: format!("{base}/oauth/token"), base, token: Mutex::default(), form };
             return Self { client: plain().build().unwrap(), way: Arc::new(way) };
         }

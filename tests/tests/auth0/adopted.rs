@@ -26,7 +26,8 @@ fn adopted_by_its_name_or_its_id_it_gets_ours_beside_theirs_and_loses_them_again
         let adopted = one(&stage);
         let callbacks = json!([before["callbacks"][0], "https://wandb.example.com"]);
         assert_eq!((id_of(&adopted), &adopted["callbacks"]), (id.clone(), &callbacks));
-        for kept in ["name", "description", "grant_types", "oidc_conformant", "token_endpoint_auth_method", "app_type"] {
+        for kept in ["name", "description", "grant_types", "oidc_conformant", "token_endpoint_auth_method", "app_type"]
+        {
             assert_eq!(adopted[kept], before[kept], "{kept}");
         }
         assert_eq!(adopted["client_metadata"]["team"], "theirs");
@@ -84,9 +85,8 @@ fn an_id_that_there_is_not_and_an_application_of_another_deployment_are_refused(
     let stage = stage();
     apply(&stage, super::PLAN_FILE);
     let theirs = id_of(&one(&stage));
-    let adopting = |id: &str| {
-        ADOPTING.replace("wandb-prod", "wandb-test").replace("adopt = true", &format!("adopt = \"{id}\""))
-    };
+    let adopting =
+        |id: &str| ADOPTING.replace("wandb-prod", "wandb-test").replace("adopt = true", &format!("adopt = \"{id}\""));
     stage.write("provision.toml", &adopting("nobody"));
     assert!(text(&ends(&stage, 6, &["auth0", "plan"])).contains("no application with the client id `nobody`"));
     ends(&stage, 0, &["auth0", "destroy", "--yes"]);

@@ -6,7 +6,12 @@ use super::{PLAN_FILE, apply, foreign, stage};
 
 fn python(stage: &provision_tests::stage::Stage, script: &str) {
     let output = python::AUTH0.run(script, &stage.environment());
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

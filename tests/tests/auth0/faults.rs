@@ -1,5 +1,6 @@
 //! Answers that are lost, cut off, late or refused: there is never a second application.
 
+use provision_sandbox::auth0::Plan;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use serde_json::json;
 
@@ -12,7 +13,8 @@ fn fault(operation: &str, nth: Nth, at: When, what: What) -> Fault {
 #[test]
 fn a_creation_whose_answer_is_lost_is_found_by_its_mark() {
     let answer = |status, body: &str| What::Answer { status, headers: Vec::new(), body: body.to_owned() };
-    for what in [What::Drop, What::Truncate, answer(500, ""), answer(502, "<html>"), answer(201, "{}"), answer(200, "")] {
+    for what in [What::Drop, What::Truncate, answer(500, ""), answer(502, "<html>"), answer(201, "{}"), answer(200, "")]
+    {
         let stage = stage();
         stage.write("provision.toml", PLAN_FILE);
         stage.faults().fault(fault("clients.create", Nth::Number(1), When::After, what.clone()));
@@ -80,7 +82,7 @@ fn limits_are_waited_out_by_their_headers() {
 #[test]
 fn a_page_that_moves_while_it_is_read_is_read_again() {
     let stage = stage();
-    stage.sandbox().seed_auth0("acme.eu.auth0.com", Some(1_000)).unwrap();
+    stage.sandbox().seed_auth0("acme.eu.auth0.com", Some(Plan::Enterprise)).unwrap();
     apply(&stage, PLAN_FILE);
     for number in 0..100 {
         stage.send("POST", "/api/v2/clients", json!({"name": format!("other {number}")}));
@@ -111,12 +113,19 @@ fn an_application_that_goes_in_between_is_no_success() {
 #[test]
 fn refusals_say_what_to_do() {
     for (body, says) in [
-        (json!({"statusCode": 403, "error": "Forbidden", "message": "You reached the limit of entities of this type for this tenant."}),
-            "delete an application"),
-        (json!({"statusCode": 403, "error": "Forbidden", "message": "Please upgrade your subscription to use it",
-            "errorCode": "insufficient_entitlement"}), "plan does not include"),
-        (json!({"statusCode": 400, "error": "Bad Request", "message": "Payload validation error: 'x'.", "errorCode": "invalid_body"}),
-            "Payload validation error"),
+        (
+            json!({"statusCode": 403, "error": "Forbidden", "message": "You reached the limit of entities of this type for this tenant."}),
+            "delete an application",
+        ),
+        (
+            json!({"statusCode": 403, "error": "Forbidden", "message": "Please upgrade your subscription to use it",
+            "errorCode": "insufficient_entitlement"}),
+            "plan does not include",
+        ),
+        (
+            json!({"statusCode": 400, "error": "Bad Request", "message": "Payload validation error: 'x'.", "errorCode": "invalid_body"}),
+            "Payload validation error",
+        ),
     ] {
         let stage = stage();
         stage.write("provision.toml", PLAN_FILE);
@@ -126,5 +135,24 @@ fn refusals_say_what_to_do() {
         let ran = stage.run(&["auth0", "apply", "--yes"]);
         assert!(ran.code != 0 && ran.stderr.contains(says), "{}", text(&ran));
         assert_eq!(stage.faults().begun("auth0:clients.create"), 1);
+    }
+}
+
+#[test]
+fn a_creation_that_cannot_be_looked_for_is_not_sent_again() {
+    for lost in [true, false] {
+        let stage = stage();
+        stage.write("provision.toml", PLAN_FILE);
+        if lost {
+            stage.faults().fault(fault("clients.create", Nth::Number(1), When::After, What::Drop));
+        }
+        let broken = What::Error { status: 500, code: String::new(), message: "as told".to_owned() };
+        stage.faults().fault(fault("clients.list", Nth::From { from: 2 }, When::Before, broken));
+        let ran = stage.run(&["auth0", "apply", "--yes"]);
+        assert!(ran.code != 0, "{}", text(&ran));
+        assert_eq!(stage.faults().begun("auth0:clients.create"), 1);
+        stage.faults().clear();
+        ends(&stage, 0, &["auth0", "apply", "--yes"]);
+        assert_eq!(ours(&stage.hand()).len(), 1);
     }
 }

@@ -131,7 +131,9 @@ sweeps! {
 /// What is read may be cut off, or an answer to something else: then nothing is known, and nothing made a second time.
 #[test]
 fn reads_that_cannot_be_read_make_nothing() {
-    for (body, status) in [("{\"clients\": [", 200), ("{\"start\": 0, \"total\": 0}", 200), ("<html>sign in</html>", 404)] {
+    for (body, status) in
+        [("{\"clients\": [", 200), ("{\"start\": 0, \"total\": 0}", 200), ("<html>sign in</html>", 404)]
+    {
         let stage = auth0::stage();
         auth0::apply(&stage, PLAN_FILE);
         let what = What::Answer { status, headers: Vec::new(), body: body.to_owned() };

@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn a_page_says_where_it_begins_and_how_many_there_are() {
         let read = |answer: Value| page(answer, 100).map(|page| (page.clients.len(), page.total)).ok();
-        assert_eq!(read(json!({"start": 100, "limit": 100, "total": 101, "clients": [{"client_id": "a"}]})), Some((1, 101)));
+        assert_eq!(
+            read(json!({"start": 100, "limit": 100, "total": 101, "clients": [{"client_id": "a"}]})),
+            Some((1, 101))
+        );
         for other in [
             json!({"start": 0, "total": 101, "clients": []}),
             json!({"start": 100, "clients": []}),

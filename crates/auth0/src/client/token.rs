@@ -123,7 +123,10 @@ mod tests {
         let signed = |pem: &str| assertion("acme.auth0.com", "me", &Secret::new(pem), "get a token").unwrap();
         let (first, second) = (signed(&pem), signed(&pem.replace('\n', "\\n")));
         let said = claims(&first);
-        assert_eq!((&said["iss"], &said["sub"], &said["aud"]), (&json!("me"), &json!("me"), &json!("https://acme.auth0.com/")));
+        assert_eq!(
+            (&said["iss"], &said["sub"], &said["aud"]),
+            (&json!("me"), &json!("me"), &json!("https://acme.auth0.com/"))
+        );
         assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 60);
         assert_ne!(said["jti"], claims(&second)["jti"]);
         let (message, signature) = first.rsplit_once('.').unwrap();

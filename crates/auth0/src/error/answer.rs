@@ -104,7 +104,8 @@ fn of_token(answer: &ServiceError) -> String {
             .to_owned();
     }
     if about("Service not") {
-        return "write the tenant's own domain as `domain` under [auth0], and a custom one as `login_domain`".to_owned();
+        return "write the tenant's own domain as `domain` under [auth0], and a custom one as `login_domain`"
+            .to_owned();
     }
     if about("Grant type") {
         return "allow that application the grant `client_credentials`: it is to be a machine-to-machine application"
@@ -138,7 +139,12 @@ mod tests {
         use ErrorKind as Kind;
         for (status, code, message, kind) in [
             (400, "invalid_body", "cannot add non-unique email attribute", Kind::InvalidInput),
-            (400, "invalid_body", "Payload validation error: 'Additional properties not allowed: x'.", Kind::InvalidInput),
+            (
+                400,
+                "invalid_body",
+                "Payload validation error: 'Additional properties not allowed: x'.",
+                Kind::InvalidInput,
+            ),
             (400, "invalid_query_string", "Query validation error", Kind::InvalidInput),
             (400, "invalid_uri", "Path validation error", Kind::InvalidInput),
             (400, "operation_not_supported", "Requesting App is not supported for this connection.", Kind::Unsupported),
@@ -170,10 +176,15 @@ mod tests {
     fn refusals_say_what_to_do() {
         let hint = |error: Error| error.hint().unwrap_or_default().to_owned();
         assert!(hint(management(403, "insufficient_scope", "")).contains("`create:clients`"));
-        assert!(hint(management(403, "", "You reached the limit of entities of this type")).contains("delete an application"));
+        assert!(
+            hint(management(403, "", "You reached the limit of entities of this type"))
+                .contains("delete an application")
+        );
         assert!(hint(management(403, "insufficient_entitlement", "")).contains("plan"));
         assert!(hint(management(404, "", "Not Found")).contains("`domain`"));
-        assert!(hint(management(401, "", "Expired token received for JSON Web Token validation")).contains("has expired"));
+        assert!(
+            hint(management(401, "", "Expired token received for JSON Web Token validation")).contains("has expired")
+        );
         assert!(hint(management(401, "", "Bad audience: https://a/")).contains("audience"));
     }
 
@@ -184,9 +195,19 @@ mod tests {
         };
         for (status, code, words, says) in [
             (401, "access_denied", "Unauthorized", "AUTH0_CLIENT_SECRET"),
-            (403, "access_denied", "Client is not authorized to access \"https://a/api/v2/\".", "authorize that application"),
+            (
+                403,
+                "access_denied",
+                "Client is not authorized to access \"https://a/api/v2/\".",
+                "authorize that application",
+            ),
             (403, "access_denied", "Service not enabled within domain: https://a/api/v2/", "`login_domain`"),
-            (403, "unauthorized_client", "Grant type 'client_credentials' not allowed for the client.", "machine-to-machine"),
+            (
+                403,
+                "unauthorized_client",
+                "Grant type 'client_credentials' not allowed for the client.",
+                "machine-to-machine",
+            ),
         ] {
             let error = error(status, code, words);
             assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{words}");
@@ -205,14 +226,17 @@ mod tests {
             let headers = headers.iter().map(|(name, value)| {
                 (http::HeaderName::from_static(name), http::HeaderValue::from_str(value).unwrap())
             });
-            let body = json!({"statusCode": 429, "error": "Too Many Requests", "message": "Global limit has been reached"});
+            let body =
+                json!({"statusCode": 429, "error": "Too Many Requests", "message": "Global limit has been reached"});
             let call = Call::new("GET", "clients.list", "/", "list".to_owned());
             from_json(&call, 429, &headers.collect(), body.to_string().as_bytes()).retry().clone()
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let after = |seconds| RetryClass::Throttled(Some(Duration::from_secs(seconds)));
         assert_eq!(class(&[("retry-after", "7".to_owned()), ("x-ratelimit-reset", (now + 30).to_string())]), after(7));
-        let RetryClass::Throttled(Some(wait)) = class(&[("x-ratelimit-reset", (now + 30).to_string())]) else { panic!() };
+        let RetryClass::Throttled(Some(wait)) = class(&[("x-ratelimit-reset", (now + 30).to_string())]) else {
+            panic!()
+        };
         assert!((Duration::from_secs(25)..=Duration::from_secs(30)).contains(&wait), "{wait:?}");
         assert_eq!(class(&[("x-ratelimit-reset", (now + 86_400).to_string())]), after(60));
         assert_eq!(class(&[("x-ratelimit-reset", (now - 5).to_string())]), RetryClass::Throttled(None));

@@ -107,7 +107,7 @@ pub(crate) async fn create(
         match writer.create_client(name, &body).await {
             Ok(made) => the_only_one(writer, settings, made).await,
             Err(error) if *error.retry() == RetryClass::Transient => {
-                let all = writer.reader().list_clients().await?;
+                let all = looked(writer.reader().list_clients().await)?;
                 let first = marked(settings, &all).first().map(|found| (Created::Existed, (*found).clone()));
                 first.ok_or(error)
             }
@@ -123,16 +123,21 @@ async fn the_only_one(
     settings: &Settings,
     made: Application,
 ) -> Result<(Created, Application), Error> {
-    let all = writer.reader().list_clients().await?;
+    let all = looked(writer.reader().list_clients().await)?;
     let mut others = marked(settings, &all).into_iter().filter(|other| other.client_id != made.client_id);
     let written = |other: &Application| Mark::from_tags(&other.tags()).is_some_and(|mark| mark.is_written());
     match others.find(|other| written(other) || other.client_id < made.client_id) {
         None => Ok((Created::Made, made)),
         Some(other) => {
-            writer.delete_client(&made.client_id).await?;
+            looked(writer.delete_client(&made.client_id).await)?;
             Ok((Created::Existed, other.clone()))
         }
     }
+}
+
+/// After a creation nothing is sent again that made something, or may have: where it cannot be known, the next run looks.
+fn looked<T>(result: Result<T, Error>) -> Result<T, Error> {
+    result.map_err(|error| error.with_retry(RetryClass::Final))
 }
 
 /// What is sent to make one with these tags and facets.
@@ -254,7 +259,10 @@ mod tests {
             Value::Object(changes(&found, facet, &write).unwrap())
         };
         let (old, new) = (json!({"server": "https://old"}), json!({"server": "https://new"}));
-        assert_eq!(written(ApplicationFacet::Callbacks, old.clone(), new), json!({"callbacks": ["https://x", "https://new"]}));
+        assert_eq!(
+            written(ApplicationFacet::Callbacks, old.clone(), new),
+            json!({"callbacks": ["https://x", "https://new"]})
+        );
         assert_eq!(written(ApplicationFacet::Callbacks, old.clone(), Value::Null), json!({"callbacks": ["https://x"]}));
         assert_eq!(written(ApplicationFacet::Callbacks, Value::Null, old), json!({}));
         let origin = json!("https://new");

@@ -30,7 +30,15 @@ impl<'a> Call<'a> {
         let id = percent_encoding::percent_decode_str(last).decode_utf8_lossy().into_owned();
         let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         let operation = Auth0Wire.operation(request);
-        Self { world, operation, id, query, headers: request.headers(), body: request.body(), now_ms: world.clock.now_ms() }
+        Self {
+            world,
+            operation,
+            id,
+            query,
+            headers: request.headers(),
+            body: request.body(),
+            now_ms: world.clock.now_ms(),
+        }
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {

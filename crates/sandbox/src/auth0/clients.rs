@@ -8,14 +8,10 @@ use super::call::Call;
 use super::defaults::{self, Stored};
 use super::fields::{self, MOST_METADATA, too_many};
 use super::refusal::Refusal;
-use super::tenants::client_key;
+use super::tenants::{client_key, plan};
 use super::token::shows_secrets;
 use super::wire::json_answer;
 use crate::state::Transaction;
-
-/// How many clients a tenant of a small plan has at most
-/// <https://auth0.com/docs/troubleshoot/customer-support/operational-policies/entity-limit-policy>.
-const MOST_CLIENTS: usize = 100;
 
 /// How many a page has where nobody says, and at most.
 const PAGE: usize = 50;
@@ -69,7 +65,15 @@ fn put(
 /// <https://auth0.com/docs/api/management/v2/clients/get-clients>
 fn list(state: &Transaction<'_>, call: &Call<'_>, tenant: &str) -> Served {
     call.takes(&[
-        "fields", "include_fields", "page", "per_page", "include_totals", "from", "take", "is_global", "is_first_party",
+        "fields",
+        "include_fields",
+        "page",
+        "per_page",
+        "include_totals",
+        "from",
+        "take",
+        "is_global",
+        "is_first_party",
         "app_type",
     ])?;
     let matches = filter(call)?;
@@ -105,7 +109,8 @@ fn filter(call: &Call<'_>) -> Result<impl Fn(&Client) -> bool, Refusal> {
     let app_types: Option<Vec<String>> =
         call.parameter("app_type").map(|types| types.split(',').map(str::to_owned).collect());
     Ok(move |client: &Client| {
-        let is = |name: &str, wanted: Option<bool>| wanted.is_none() || client.get(name).and_then(Value::as_bool) == wanted;
+        let is =
+            |name: &str, wanted: Option<bool>| wanted.is_none() || client.get(name).and_then(Value::as_bool) == wanted;
         let of_type = app_types.as_ref().is_none_or(|types| {
             client.get("app_type").and_then(Value::as_str).is_some_and(|own| types.iter().any(|known| known == own))
         });
@@ -136,7 +141,8 @@ fn create(state: &mut Transaction<'_>, call: &Call<'_>, tenant: &str) -> Served 
     }
     fields::check(&asked, false)?;
     let living = all(state, tenant)?.iter().filter(|stored| stored.written().is_some()).count();
-    if living > MOST_CLIENTS {
+    // The global one does not count.
+    if living > plan(state)?.most_clients() {
         return Err(Refusal::new(403, "", "You reached the limit of entities of this type for this tenant."));
     }
     unaliased(state, tenant, &asked, None)?;

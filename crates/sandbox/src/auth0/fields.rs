@@ -125,7 +125,8 @@ fn check_kind(name: &str, kind: Kind, value: &Value) -> Result<(), Refusal> {
         })?;
         if kind == Urls && !is_url(text) {
             let format = if name == "callbacks" { "callback-url" } else { "url-with-placeholders" };
-            let what = format!("'Object didn't pass validation for format {format}: {text}' on property {name}[{index}]");
+            let what =
+                format!("'Object didn't pass validation for format {format}: {text}' on property {name}[{index}]");
             return Err(Refusal::body(what));
         }
     }
@@ -160,7 +161,8 @@ fn check_value(name: &str, value: &Value) -> Result<(), Refusal> {
         }
         ("description", Value::String(text)) if text.chars().count() > LONGEST_DESCRIPTION => {
             let length = text.chars().count();
-            let what = format!("'String is too long ({length} chars), maximum {LONGEST_DESCRIPTION}' on property description");
+            let what =
+                format!("'String is too long ({length} chars), maximum {LONGEST_DESCRIPTION}' on property description");
             Err(Refusal::body(what))
         }
         ("jwt_configuration", Value::Object(jwt)) => match jwt.get("alg").and_then(Value::as_str) {
@@ -181,7 +183,9 @@ fn check_metadata(metadata: &Map<String, Value>) -> Result<(), Refusal> {
     let inside = |letter: char| letter.is_ascii_alphanumeric() || ":,-+=_*?\"/\\()<>@\t ".contains(letter);
     for (key, value) in metadata {
         if key.chars().count() > LONGEST_METADATA || !key.chars().all(inside) {
-            return Err(Refusal::body(format!("'Additional properties not allowed: {key}' on property client_metadata")));
+            return Err(Refusal::body(format!(
+                "'Additional properties not allowed: {key}' on property client_metadata"
+            )));
         }
         let fits = value.is_null() || value.as_str().is_some_and(|text| text.chars().count() <= LONGEST_METADATA);
         if !fits {
@@ -194,5 +198,7 @@ fn check_metadata(metadata: &Map<String, Value>) -> Result<(), Refusal> {
 
 /// More metadata than there may be.
 pub(super) fn too_many(found: usize) -> Refusal {
-    Refusal::body(format!("'Too many properties defined ({found}), maximum {MOST_METADATA}' on property client_metadata"))
+    Refusal::body(format!(
+        "'Too many properties defined ({found}), maximum {MOST_METADATA}' on property client_metadata"
+    ))
 }

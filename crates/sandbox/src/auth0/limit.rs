@@ -7,9 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 
-/// What a small plan takes.
-pub(super) const BURST: u64 = 50;
-
 /// What is left, in thousandths of a request, and when that was so.
 #[derive(Debug, Default)]
 pub(super) struct Limit {
@@ -42,8 +39,11 @@ impl Headers {
     /// An answer with them. The reset is a moment of the caller's clock.
     pub(super) fn on(&self, mut answer: Response<Bytes>) -> Response<Bytes> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|now| now.as_secs()).unwrap_or_default();
-        let headers =
-            [("x-ratelimit-limit", self.limit), ("x-ratelimit-remaining", self.remaining), ("x-ratelimit-reset", now + 1)];
+        let headers = [
+            ("x-ratelimit-limit", self.limit),
+            ("x-ratelimit-remaining", self.remaining),
+            ("x-ratelimit-reset", now + 1),
+        ];
         for (name, value) in headers {
             answer.headers_mut().insert(name, HeaderValue::from(value));
         }

@@ -1,15 +1,49 @@
 //! The tenants, and what each was seeded with.
 
 use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
 
 use super::defaults;
-use super::limit::BURST;
 use crate::Error;
 use crate::state::Transaction;
 use crate::world::World;
 
-/// How many requests tenants take at once.
-const BURST_KEY: &str = "auth0/burst";
+/// What tenants pay for, which decides how much they take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Plan {
+    /// Nothing: two requests at once and in a second, ten clients.
+    Free,
+    /// A small plan.
+    #[default]
+    SelfService,
+    /// A large one, whose requests are hardly limited.
+    Enterprise,
+}
+
+impl Plan {
+    /// How many requests it takes at once, and as many in a second
+    /// <https://auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy/rate-limit-configurations>.
+    pub(super) const fn burst(self) -> u64 {
+        match self {
+            Self::Free => 2,
+            Self::SelfService => 50,
+            Self::Enterprise => 10_000,
+        }
+    }
+
+    /// How many clients it has at most
+    /// <https://auth0.com/docs/troubleshoot/customer-support/operational-policies/entity-limit-policy>.
+    pub(super) const fn most_clients(self) -> usize {
+        match self {
+            Self::Free => 10,
+            Self::SelfService => 100,
+            Self::Enterprise => 100_000,
+        }
+    }
+}
+
+/// What tenants pay for.
+const PLAN: &str = "auth0/plan";
 /// The public key of the machine-to-machine application, in base64.
 const PUBLIC_KEY: &str = "auth0/key";
 /// The tenant that was seeded last.
@@ -25,10 +59,10 @@ pub(super) fn client_key(tenant: &str, id: &str) -> String {
 }
 
 /// Make a tenant with what every tenant has, if it is not there.
-pub(super) fn seed(world: &World, domain: &str, burst: Option<u64>) -> Result<(), Error> {
+pub(super) fn seed(world: &World, domain: &str, plan: Option<Plan>) -> Result<(), Error> {
     world.store.transaction(|state| {
-        if let Some(burst) = burst {
-            state.put(BURST_KEY, &burst)?;
+        if let Some(plan) = plan {
+            state.put(PLAN, &plan)?;
         }
         state.put(LAST, &domain)?;
         if state.has(&tenant_key(domain)) {
@@ -45,8 +79,8 @@ pub(super) fn seed_key(world: &World, public: &[u8]) -> Result<(), Error> {
     world.store.transaction(|state| state.put(PUBLIC_KEY, &BASE64.encode(public)))
 }
 
-pub(super) fn burst(state: &Transaction<'_>) -> Result<u64, Error> {
-    Ok(state.get(BURST_KEY)?.unwrap_or(BURST))
+pub(super) fn plan(state: &Transaction<'_>) -> Result<Plan, Error> {
+    Ok(state.get(PLAN)?.unwrap_or_default())
 }
 
 pub(super) fn public_key(state: &Transaction<'_>) -> Result<Option<Vec<u8>>, Error> {

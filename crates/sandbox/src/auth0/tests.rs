@@ -24,7 +24,7 @@ impl Rig {
             clock: Clock::default(),
             identities: Identities::default(),
         });
-        seed(&world, "acme.auth0.com", Some(10_000)).unwrap();
+        seed(&world, "acme.auth0.com", Some(Plan::Enterprise)).unwrap();
         let mut rig = Self { auth0: Auth0::new(world), token: String::new() };
         rig.log_in();
         rig
@@ -49,7 +49,8 @@ impl Rig {
 
     fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {}", self.token));
+        let request =
+            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {}", self.token));
         read(&self.auth0.answer(&request.body(body).unwrap()))
     }
 
@@ -90,22 +91,35 @@ fn defaults_differ_by_request() {
     let (_, post) = rig.create(&json!({"name": "a", "token_endpoint_auth_method": "client_secret_post"}));
     assert_eq!(post["refresh_token"]["token_lifetime"], 31_557_600);
     let (_, third) = rig.create(&json!({"name": "a", "app_type": "spa", "is_first_party": false}));
-    assert_eq!((&third["oidc_conformant"], &third["refresh_token"]["rotation_type"]), (&json!(true), &json!("rotating")));
+    assert_eq!(
+        (&third["oidc_conformant"], &third["refresh_token"]["rotation_type"]),
+        (&json!(true), &json!("rotating"))
+    );
     let (_, jwt) = rig.create(&json!({"name": "a", "jwt_configuration": {"alg": "RS256"}}));
-    assert_eq!(jwt["jwt_configuration"], json!({"alg": "RS256", "lifetime_in_seconds": 36_000, "secret_encoded": false}));
+    assert_eq!(
+        jwt["jwt_configuration"],
+        json!({"alg": "RS256", "lifetime_in_seconds": 36_000, "secret_encoded": false})
+    );
 }
 
 #[test]
 fn metadata_is_merged_by_key_and_lists_are_replaced() {
     let rig = Rig::new();
-    let (place, _) = rig.create(&json!({"name": "a", "client_metadata": {"one": "1", "two": "2"}, "callbacks": ["a://b"]}));
+    let (place, _) =
+        rig.create(&json!({"name": "a", "client_metadata": {"one": "1", "two": "2"}, "callbacks": ["a://b"]}));
     let changes = json!({"client_metadata": {"one": null, "two": "3", "new": "4"}, "callbacks": ["c://d"]});
     let changed = rig.ok("PATCH", &place, &changes);
-    assert_eq!((&changed["client_metadata"], &changed["callbacks"]), (&json!({"two": "3", "new": "4"}), &json!(["c://d"])));
+    assert_eq!(
+        (&changed["client_metadata"], &changed["callbacks"]),
+        (&json!({"two": "3", "new": "4"}), &json!(["c://d"]))
+    );
     let changed = rig.ok("PATCH", &place, &json!({"client_metadata": {"two": null, "new": null}, "callbacks": []}));
     assert_eq!((&changed["client_metadata"], &changed["callbacks"]), (&json!({}), &json!([])));
     rig.ok("PATCH", &place, &json!({"oidc_backchannel_logout": {"backchannel_logout_urls": ["https://a"]}}));
-    assert_eq!(rig.ok("PATCH", &place, &json!({"oidc_backchannel_logout": null}))["oidc_backchannel_logout"], Value::Null);
+    assert_eq!(
+        rig.ok("PATCH", &place, &json!({"oidc_backchannel_logout": null}))["oidc_backchannel_logout"],
+        Value::Null
+    );
     rig.ok("PATCH", &place, &json!({"initiate_login_uri": "https://a"}));
     assert_eq!(rig.ok("PATCH", &place, &json!({"initiate_login_uri": ""}))["initiate_login_uri"], Value::Null);
 }
@@ -167,10 +181,16 @@ fn lists_come_by_pages_with_the_fields_that_are_asked_for() {
     let rest = list(&format!("take=4&from={}", first["next"].as_str().unwrap()));
     assert_eq!((first["clients"].as_array().unwrap().len(), rest["clients"].as_array().unwrap().len()), (4, 2));
     let narrow = &list("fields=name&is_global=false")[0];
-    let keys: Vec<_> = narrow.as_object().unwrap().keys().cloned().collect();
+    let mut keys: Vec<_> = narrow.as_object().unwrap().keys().cloned().collect();
+    keys.sort();
     assert_eq!(keys, ["global", "name", "tenant"]);
     assert_eq!(list("app_type=native,regular_web"), json!([]));
-    for (query, says) in [("q=x", "q"), ("per_page=101", "greater than maximum 100"), ("is_global=1", "boolean"), ("take=1&page=1", "take")] {
+    for (query, says) in [
+        ("q=x", "q"),
+        ("per_page=101", "greater than maximum 100"),
+        ("is_global=1", "boolean"),
+        ("take=1&page=1", "take"),
+    ] {
         let (status, code, message) = rig.refused("GET", &format!("{CLIENTS}?{query}"), &Value::Null);
         assert_eq!((status, code.as_str()), (400, "invalid_query_string"), "{query}");
         assert!(message.contains(says), "{message}");
@@ -201,11 +221,15 @@ fn secrets_are_for_who_makes_the_client_or_has_the_scope() {
 fn who_has_no_token_or_not_its_scope_is_refused() {
     let mut rig = Rig::new();
     let bare = |header: Option<&str>| {
-        let request = header.iter().fold(Request::get(CLIENTS), |request, value| request.header("authorization", *value));
+        let request =
+            header.iter().fold(Request::get(CLIENTS), |request, value| request.header("authorization", *value));
         read(&rig.auth0.answer(&request.body(Bytes::new()).unwrap()))
     };
     assert_eq!(bare(None).1["message"], "Missing authentication");
-    assert_eq!(bare(Some("Bearer a.b.c")), (401, json!({"statusCode": 401, "error": "Unauthorized", "message": "Invalid token"})));
+    assert_eq!(
+        bare(Some("Bearer a.b.c")),
+        (401, json!({"statusCode": 401, "error": "Unauthorized", "message": "Invalid token"}))
+    );
     let forged = format!("Bearer {}x", rig.token);
     assert_eq!(bare(Some(&forged)).0, 401);
     for (secret, audience, status) in
@@ -218,18 +242,29 @@ fn who_has_no_token_or_not_its_scope_is_refused() {
     rig.log_in();
     let refused = rig.refused("POST", CLIENTS, &json!({"name": "a"}));
     assert_eq!(refused.0, 403);
-    assert_eq!((refused.1.as_str(), refused.2.as_str()), ("insufficient_scope", "Insufficient scope, expected any of: create:clients"));
-    let page = Request::get(CLIENTS).header("authorization", format!("Bearer {}", rig.token)).header("origin", "https://evil.example");
+    assert_eq!(
+        (refused.1.as_str(), refused.2.as_str()),
+        ("insufficient_scope", "Insufficient scope, expected any of: create:clients")
+    );
+    let page = Request::get(CLIENTS)
+        .header("authorization", format!("Bearer {}", rig.token))
+        .header("origin", "https://evil.example");
     assert_eq!(rig.auth0.answer(&page.body(Bytes::new()).unwrap()).status(), 403);
 }
 
 #[test]
 fn tenants_have_clients_of_their_own_up_to_a_limit() {
     let mut rig = Rig::new();
-    (0..100).for_each(|_| drop(rig.create(&json!({"name": "a"}))));
+    seed(&rig.auth0.world, "acme.auth0.com", Some(Plan::Free)).unwrap();
+    let later = |rig: &Rig| rig.auth0.world.clock.put_forward(std::time::Duration::from_secs(1));
+    for _ in 0..10 {
+        rig.create(&json!({"name": "a"}));
+        later(&rig);
+    }
     assert!(rig.refused("POST", CLIENTS, &json!({"name": "a"})).2.starts_with("You reached the limit of entities"));
-    seed(&rig.auth0.world, "other.auth0.com", None).unwrap();
-    rig.token = rig.token_for(CLIENT_SECRET, "https://other.auth0.com/api/v2/").1["access_token"].as_str().unwrap().to_owned();
+    seed(&rig.auth0.world, "other.auth0.com", Some(Plan::Enterprise)).unwrap();
+    rig.token =
+        rig.token_for(CLIENT_SECRET, "https://other.auth0.com/api/v2/").1["access_token"].as_str().unwrap().to_owned();
     assert_eq!(rig.ok("GET", "/api/v2/clients?is_global=false", &Value::Null), json!([]));
     rig.create(&json!({"name": "a", "client_aliases": ["x"]}));
     assert_eq!(rig.refused("POST", CLIENTS, &json!({"name": "b", "client_aliases": ["x"]})).0, 409);
@@ -239,7 +274,7 @@ fn tenants_have_clients_of_their_own_up_to_a_limit() {
 fn what_is_not_served_and_what_is_too_much_is_said() {
     let rig = Rig::new();
     assert_eq!(rig.refused("POST", "/api/v2/clients/x/rotate-secret", &json!({})).0, 501);
-    seed(&rig.auth0.world, "acme.auth0.com", Some(1)).unwrap();
+    seed(&rig.auth0.world, "acme.auth0.com", Some(Plan::Free)).unwrap();
     let answers: Vec<_> = (0..3).map(|_| rig.call("GET", CLIENTS, &Value::Null)).collect();
     assert!(answers.iter().any(|(status, answer)| *status == 429 && answer["errorCode"] == "too_many_requests"));
 }

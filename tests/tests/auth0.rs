@@ -199,7 +199,7 @@ fn drift_of_each_setting_is_named_and_repaired() {
     }
     assert_eq!(one(&stage)["name"], "wandb-prod");
     stage.send("DELETE", &format!("/api/v2/clients/{id}"), Value::Null);
-    assert!(text(&ends(&stage, 2, &["auth0", "drift"])).contains("not applied, or gone"));
+    assert!(text(&ends(&stage, 2, &["auth0", "drift"])).contains("nothing of it exists"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(crate) enum Found {
     /// There is none.
     Nothing,
     /// This one; whose it is, its mark has to say.
-    One(Application),
+    One(Box<Application>),
     /// Which one it is, nothing tells.
     Unclear(Refusal),
 }
@@ -25,7 +25,7 @@ pub(crate) fn find(settings: &Settings, all: &[Application], removing: bool) -> 
         ([], Adopt::ById(id)) => by_id(all, id, removing),
         ([], Adopt::ByName(adopts)) => by_name(settings, all, *adopts, removing),
         ([one], Adopt::ById(id)) if one.client_id != *id => Found::Unclear(another(settings, one, id)),
-        ([one], _) => Found::One((*one).clone()),
+        ([one], _) => Found::One(Box::new((*one).clone())),
         (several, _) => Found::Unclear(marked_twice(settings, several)),
     }
 }
@@ -39,7 +39,7 @@ pub(crate) fn marked<'a>(settings: &Settings, all: &'a [Application]) -> Vec<&'a
 
 fn by_id(all: &[Application], id: &str, removing: bool) -> Found {
     match all.iter().find(|application| application.client_id == id) {
-        Some(found) => Found::One(found.clone()),
+        Some(found) => Found::One(Box::new(found.clone())),
         None if removing => Found::Nothing,
         None => Found::Unclear(Refusal {
             reason: format!("the tenant has no application with the client id `{id}`"),
@@ -55,7 +55,7 @@ fn by_name(settings: &Settings, all: &[Application], adopts: bool, removing: boo
     let named: Vec<_> = all.iter().filter(|application| application.name == name).filter(unmarked).collect();
     match named.as_slice() {
         [] => Found::Nothing,
-        [one] if adopts || !removing => Found::One((*one).clone()),
+        [one] if adopts || !removing => Found::One(Box::new((*one).clone())),
         _ if removing => Found::Nothing,
         several => Found::Unclear(Refusal {
             reason: format!("{} applications are called `{name}`: {}", several.len(), ids(several)),
@@ -169,6 +169,6 @@ mod tests {
         let mut settings = settings_with("");
         settings.deployment.was = Some("wandb-old".to_owned());
         let all = [application("a", "x", Some("wandb-old"))];
-        assert_eq!(find(&settings, &all, false), Found::One(all[0].clone()));
+        assert_eq!(find(&settings, &all, false), Found::One(Box::new(all[0].clone())));
     }
 }

@@ -125,7 +125,7 @@ impl<C: AsRef<Reader>> Provider<C> {
         let all = self.client.as_ref().list_clients().await?;
         let found = find(&self.settings, &all, self.known().removing);
         let one = match &found {
-            Found::One(found) => Some(found),
+            Found::One(found) => Some(found.as_ref()),
             Found::Nothing | Found::Unclear(_) => None,
         };
         let mark = one.and_then(|found| Mark::from_tags(&found.tags()));

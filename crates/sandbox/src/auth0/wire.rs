@@ -37,7 +37,7 @@ impl Wire for Auth0Wire {
     }
 
     fn reads(&self, operation: &str) -> bool {
-        operation == TOKEN || operation.ends_with(".list") || operation.ends_with(".get") || operation.contains(":GET ")
+        [TOKEN, "auth0:clients.list", "auth0:clients.get"].contains(&operation) || operation.contains(":GET ")
     }
 
     fn error(&self, operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes> {

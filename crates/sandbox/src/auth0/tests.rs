@@ -263,6 +263,7 @@ fn tenants_have_clients_of_their_own_up_to_a_limit() {
     }
     assert!(rig.refused("POST", CLIENTS, &json!({"name": "a"})).2.starts_with("You reached the limit of entities"));
     seed(&rig.auth0.world, "other.auth0.com", Some(Plan::Enterprise)).unwrap();
+    later(&rig);
     rig.token =
         rig.token_for(CLIENT_SECRET, "https://other.auth0.com/api/v2/").1["access_token"].as_str().unwrap().to_owned();
     assert_eq!(rig.ok("GET", "/api/v2/clients?is_global=false", &Value::Null), json!([]));

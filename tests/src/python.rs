@@ -22,6 +22,9 @@ pub static AZURE: Environment = Environment::new("azure", include_str!("../requi
 /// What is for Auth0.
 pub static AUTH0: Environment = Environment::new("auth0", include_str!("../requirements-auth0.txt"));
 
+/// What looks at the files for CI, and stands in for what a runner has.
+pub static CI: Environment = Environment::new("ci", include_str!("../requirements-ci.txt"));
+
 /// The packages of one file of requirements.
 pub struct Environment {
     name: &'static str,

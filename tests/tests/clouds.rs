@@ -183,13 +183,15 @@ pub(crate) struct Proof {
     pub(crate) no_events: fn(&Hand),
     /// What the sandbox calls the time that an event takes.
     pub(crate) event: &'static str,
-    /// The operation that uploads the probe, and the one that listens for its event.
+    /// The operation with which a run begins to leave something, and the one that listens for its event.
     pub(crate) upload: &'static str,
     pub(crate) hears: &'static str,
     /// Puts so many messages of others into the queue.
     pub(crate) put_messages: fn(&Hand, usize),
     /// Those, in order, each with how often it was seen before.
     pub(crate) messages: fn(&Hand) -> Vec<String>,
+    /// How often one was after one run.
+    pub(crate) seen: &'static str,
     /// Objects that are there, and messages that tell of one.
     pub(crate) left: fn(&Hand) -> Vec<String>,
     /// Puts objects that look like probes, and are none of this deployment; gives what [`Proof::left`] says then, but for events.

@@ -5,6 +5,7 @@ mod dead;
 mod hostile;
 mod late;
 mod proxied;
+mod verify;
 
 use provision_sandbox::fault::When;
 use provision_tests::stage::{Hand, Stage};

@@ -8,6 +8,7 @@
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
 //! - `help`: that each command, flag and value has a test.
 //! - `docs`: that README and the pages in docs/ are what happens.
+//! - `ci`: the files for CI, judged by linters and run step by step.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
 //! - `foreign`: entries of others of any kind in every document that ours share with them.
 //! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
@@ -114,6 +115,7 @@ mod auth0;
 mod aws;
 mod azure;
 mod browser;
+mod ci;
 mod clouds;
 mod contract;
 mod crossing;

@@ -47,7 +47,7 @@ fn usage_exits_with_64() {
     let version = stage.run(&["--version"]);
     assert_eq!((version.code, stage.run(&["version"]).stdout), (0, version.stdout));
     for (arguments, hint) in [
-        (&["plan", "gcp"][..], "the cloud comes first: `provision gcp plan`"),
+        (&["plan", "gcp"][..], "its name comes first: `provision gcp plan`"),
         (&["aws", "apply", "-auto-approve"], "`--yes` is the flag"),
     ] {
         let ran = stage.run(arguments);

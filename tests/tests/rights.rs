@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use provision_tests::google::find;
 use provision_tests::run::{Ran, finished};
 use provision_tests::stage::Stage;
 
@@ -214,11 +215,44 @@ fn permissions_send_nothing_and_are_a_document_for_each_tool() {
         {
             assert_eq!(cloud.run(&stage, &[&["permissions"], wrong].concat()).code, 64, "{wrong:?}");
         }
-        // What is not there needs no rights.
-        if cloud.proof.is_none() {
-            let ran = cloud.run(&stage, &["permissions", "--for", VERIFY_NAME]);
-            assert!(ran.code == 64 && ran.stderr.contains("possible values: plan, apply"), "{}", ran.stderr);
-        }
         assert_eq!(stage.calls().len(), 0, "{}", cloud.name);
+    }
+}
+
+/// What lets a repository's jobs in, with all that is to be known of it.
+#[test]
+fn trust_says_whom_it_lets_in() {
+    for cloud in [&AWS, &GCP, &AZURE] {
+        let stage = cloud.planned();
+        let screens =
+            ["github:acme/infra", "github:acme@1/infra@2:environment:prod", "gitlab:acme/ml/infra"].map(|repository| {
+                let ran = cloud.run(&stage, &["permissions", "--trust", repository]);
+                format!("$ {repository}: exit {}\n--- stdout\n{}--- stderr\n{}", ran.code, ran.stdout, ran.stderr)
+            });
+        insta::assert_snapshot!(format!("trust_on_{}", cloud.name), screens.join("\n"));
+    }
+}
+
+/// Every document for Terraform is as its own tool leaves it.
+#[test]
+fn documents_for_terraform_are_formatted() {
+    let Some(terraform) = find("terraform") else {
+        let _ = writeln!(std::io::stderr(), "skipped: terraform is not on this machine");
+        return;
+    };
+    for cloud in [&AWS, &GCP, &AZURE] {
+        let stage = cloud.planned();
+        let asked = ["plan", "apply", "destroy", "server"].map(|task| ["--for", task]);
+        let trusts = ["github:acme/infra", "gitlab:acme/infra:ref_type:tag:ref:v1"].map(|forge| ["--trust", forge]);
+        for what in asked.iter().chain(&trusts) {
+            let ran = cloud.run(&stage, &[&["permissions", "--format", "terraform"], &what[..]].concat());
+            stage.write("document.tf", &ran.stdout);
+            let mut command = std::process::Command::new(&terraform);
+            command.args(["fmt", "-check", "-diff", "document.tf"]).current_dir(stage.path());
+            let checked =
+                command.env_clear().env("HOME", stage.path()).env("CHECKPOINT_DISABLE", "1").output().unwrap();
+            let told = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
+            assert!(checked.status.success(), "{} {what:?}: {told}", cloud.name);
+        }
     }
 }

@@ -240,15 +240,27 @@ fn url_signed_by_the_python_client_is_good_for_its_time() {
 import datetime
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import crypt
+from google.auth import credentials, crypt
 from google.oauth2 import service_account
+ACCOUNT = URL + '/v1/projects/-/serviceAccounts/' + SERVER
+class Signer(credentials.Signing):
+    signer, signer_email = None, SERVER
+    def sign_bytes(self, message):
+        body = json.dumps({'payload': base64.b64encode(message).decode()}).encode()
+        status, _, answer = http('POST', ACCOUNT + ':signBlob', body)
+        assert status == 200, answer
+        return base64.b64decode(json.loads(answer)['signedBlob'])
 key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-signer = service_account.Credentials(crypt.RSASigner.from_string(key.decode()), SERVER, URL)
+stranger = service_account.Credentials(crypt.RSASigner.from_string(key.decode()), SERVER, URL)
+binding = {'role': 'roles/iam.serviceAccountTokenCreator', 'members': ['serviceAccount:' + SERVER]}
+assert http('POST', ACCOUNT + ':setIamPolicy', json.dumps({'policy': {'bindings': [binding]}}).encode())[0] == 200
 bucket = client.create_bucket('acme-files')
-def signed(method, content_type=None):
-    return bucket.blob('dir/a b').generate_signed_url(version='v4', expiration=datetime.timedelta(minutes=5),
+def signed(method, content_type=None, signer=Signer()):
+    return bucket.blob('dir/a b+c~').generate_signed_url(version='v4', expiration=datetime.timedelta(minutes=5),
         method=method, content_type=content_type, credentials=signer, api_access_endpoint=URL)
+status, _, body = http('GET', signed('GET', signer=stranger))
+assert status == 403 and b'SignatureDoesNotMatch' in body, (status, body)
 put = signed('PUT', 'text/plain')
 assert http('PUT', put, b'hello', {'content-type': 'text/plain'})[0] == 403
 policy = bucket.get_iam_policy(requested_policy_version=3)
@@ -258,7 +270,7 @@ assert http('PUT', put, b'hello', {'content-type': 'text/plain'})[0] == 200
 get = signed('GET')
 status, headers, body = http('GET', get)
 assert (status, body, headers['content-type']) == (200, b'hello', 'text/plain'), (status, body)
-assert http('GET', URL + '/acme-files/dir/a%20b')[0] == 403
+assert http('GET', URL + '/acme-files/dir/a%20b%2Bc~')[0] == 403
 print(get)
 ";
     let url = google.python(script);
@@ -371,4 +383,36 @@ pub(crate) fn skip(missing: &str) {
     use std::io::Write as _;
     // To the stream itself: the test runner keeps what the macros print.
     let _ = writeln!(std::io::stderr(), "skipped: {missing} is not on this machine");
+}
+
+/// The server's account has what the policy of its bucket gives it, and nobody else has that.
+#[test]
+fn python_client_of_an_account_may_do_what_a_policy_says() {
+    let google = Google::start();
+    let script = "
+from google.oauth2.credentials import Credentials
+
+bucket = client.create_bucket('acme-files')
+bucket.blob('a').upload_from_string('hello')
+path = f'{URL}/v1/projects/-/serviceAccounts/{SERVER}:generateAccessToken'
+token = json.loads(http('POST', path, {'scope': ['https://www.googleapis.com/auth/cloud-platform']})[2])['accessToken']
+server = storage.Client(project=PROJECT, credentials=Credentials(token))
+blob = server.bucket('acme-files').blob('a')
+try:
+    blob.download_as_bytes()
+    raise SystemExit('an account without a role was let in')
+except exceptions.Forbidden as error:
+    assert f'{SERVER} does not have storage.objects.get access' in str(error), error
+policy = bucket.get_iam_policy(requested_policy_version=3)
+policy.bindings.append({'role': 'roles/storage.objectAdmin', 'members': {'serviceAccount:' + SERVER}})
+bucket.set_iam_policy(policy)
+assert blob.download_as_bytes() == b'hello'
+blob.upload_from_string('again')
+try:
+    server.get_bucket('acme-files')
+    raise SystemExit('the role is of objects')
+except exceptions.Forbidden:
+    pass
+";
+    let _ = google.python(script);
 }

@@ -176,3 +176,40 @@ fn signing_in_is_a_section_like_the_others() {
     let destroyed = place.ends(0, &["destroy", "--all", "--deployment", "wandb-prod"]);
     assert_eq!(destroyed.matches("Destroyed deployment `wandb-prod` of section").count(), 2, "{destroyed}");
 }
+
+/// Parts and what goes between them are there in words; nothing is loaded, and nothing of others ends an element.
+#[test]
+fn page_says_how_each_part_is_and_since_when() {
+    let place = Place::new();
+    place.ends(0, &["aws", "apply", "--yes"]);
+    place.ends(2, &["drift", "--report", "html=page.html"]);
+    let page = || std::fs::read_to_string(place.0.path().join("page.html")).unwrap();
+    let first = page();
+    assert_eq!(first.matches("<section id=\"deployment-").count(), 3, "{first}");
+    assert!(first.contains("<span class=\"badge fine\">in sync</span>"), "{first}");
+    assert!(first.contains("<span class=\"state\">not applied yet</span>"), "{first}");
+    for loaded in ["src=", "@import", "url(", "<link", "href=\"http"] {
+        assert!(!first.contains(loaded), "{loaded}: {first}");
+    }
+    let since = |page: &str| page.split("<td><time datetime=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let looked = |page: &str| page.split("<time datetime=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(since(&first), looked(&first));
+    place.ends(2, &["drift", "--report", "html=page.html"]);
+    assert_eq!(since(&page()), since(&first), "what was there is no newer");
+    assert_ne!(looked(&page()), looked(&first));
+    let printed = place.run(&["drift", "--format", "html"]).stdout;
+    assert!(printed.starts_with("<!DOCTYPE html>") && printed.matches("<script").count() == 1, "{printed}");
+}
+
+/// Of a hundred plan files one is broken: its row says so, and the others are looked at.
+#[test]
+fn broken_plan_file_keeps_no_other_from_being_looked_at() {
+    let place = Place::new();
+    place.ends(0, &["aws", "apply", "--yes"]);
+    std::fs::write(place.0.path().join("broken.toml"), PLAN_FILE.replace("eu-west-1", "Europe")).unwrap();
+    let ran = place.run(&["aws", "drift", "broken.toml", "provision.toml"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (64, "wandb-prod: in sync\nbroken.toml: unknown\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--> broken.toml:7"), "{}", ran.stderr);
+    let none = place.ends(64, &["aws", "drift", "broken.toml"]);
+    assert!(none.contains("Europe"), "{none}");
+}

@@ -55,7 +55,7 @@ where
     match error {
         // The SDK takes a success that it cannot read for an error of the service, without a code.
         SdkError::ServiceError(service)
-            if service.raw().status().is_success() && service.err().meta().code().is_none() =>
+            if service.err().meta().code().is_none() && is_nobodys(operation, service.raw().status().as_u16()) =>
         {
             unreadable(operation, tried).with_response(Some(service.raw().status().as_u16()), None, None)
         }
@@ -75,6 +75,12 @@ where
             .with_operation(operation)
             .with_message(root_cause(error)),
     }
+}
+
+/// Whether an answer without the service's own words was given by something in between. That a thing is not there, not known or nobody's
+/// to see only the service can say; what answers a HEAD has no words.
+fn is_nobodys(operation: &str, status: u16) -> bool {
+    matches!(status, 200..=299 | 403 | 404 | 501) && !(status >= 300 && operation.starts_with("s3:Head"))
 }
 
 fn error_source(

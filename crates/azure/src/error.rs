@@ -87,8 +87,12 @@ fn element(xml: &str, name: &str) -> Option<String> {
     Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
 }
 
-/// The error of one call that was answered.
+/// The error of one call that was answered. Where the service's own words are missing, something in between gave the answer: that a thing
+/// is not there, not known or nobody's to see only the service can say.
 pub(crate) fn from_answer(call: CallContext<'_>, refused: &ServiceError) -> Error {
+    if refused.code.is_none() && [403, 404, 501].contains(&refused.status) {
+        return unreadable(call).with_response(Some(refused.status), None, refused.request_id.as_deref());
+    }
     let code = refused.code.as_deref().unwrap_or_default();
     let message = refused.message.as_deref().unwrap_or_default();
     let (kind, retry) = classify(refused.status, code, message);
@@ -106,7 +110,7 @@ pub(crate) fn from_answer(call: CallContext<'_>, refused: &ServiceError) -> Erro
     }
 }
 
-/// The error of one call that was answered with success, and with something else than its document: nothing is known then.
+/// The error of one call that was answered with something else than its document: nothing is known then.
 pub(crate) fn unreadable(call: CallContext<'_>) -> Error {
     let error = Error::new(ErrorKind::Unexpected, format!("cannot {}", call.text)).with_operation(call.operation);
     error.with_message("the answer cannot be read: it is not the document that this call is answered with").with_hint(
@@ -452,6 +456,15 @@ mod tests {
         assert_eq!(error.code(), Some("KeyBasedAuthenticationNotPermitted"));
         assert_eq!(error.message(), Some("Key based authentication is not permitted on this storage account."));
         assert!(error.hint().unwrap().contains("shared keys are disabled"));
+    }
+
+    #[test]
+    fn refusal_without_the_services_words_says_nothing() {
+        for status in [403, 404, 501] {
+            let error = refused(status, "<html><body>Not here</body></html>");
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Unexpected, None), "{error:?}");
+            assert!(!error.hint().unwrap_or_default().contains("grant"), "{error:?}");
+        }
     }
 
     #[test]

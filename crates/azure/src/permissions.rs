@@ -104,11 +104,26 @@ static OPERATIONS: &[Operation] = &[
     own!("Microsoft.Storage/storageAccounts/tableServices/tables/read", Resources, COUNTING, Account),
     own!("Microsoft.Storage/storageAccounts/fileServices/shares/read", Resources, COUNTING, Account),
     own!("Microsoft.EventGrid/eventSubscriptions/read", Resources, ALWAYS, Always),
-    own!("Microsoft.EventGrid/eventSubscriptions/write", Resources, APPLYING, Events),
+    // Events go only to where one may write: "If you're using an event handler that isn't a WebHook (such as an event hub or queue
+    // storage), you need write access to that resource". A request names the account
+    // (<https://learn.microsoft.com/azure/event-grid/security-authorization#permissions-for-event-subscriptions>).
+    row(
+        "Microsoft.EventGrid/eventSubscriptions/write",
+        &["Microsoft.EventGrid/eventSubscriptions/write", "Microsoft.Storage/storageAccounts/write"],
+        On::Resources,
+        APPLYING,
+        When::Events,
+    ),
     own!("Microsoft.EventGrid/eventSubscriptions/delete", Resources, WRITING, Always),
     own!("Microsoft.EventGrid/systemTopics/read", Resources, ALWAYS, Always),
     own!("Microsoft.EventGrid/systemTopics/eventSubscriptions/read", Resources, ALWAYS, Always),
-    own!("Microsoft.EventGrid/systemTopics/eventSubscriptions/write", Resources, APPLYING, Events),
+    row(
+        "Microsoft.EventGrid/systemTopics/eventSubscriptions/write",
+        &["Microsoft.EventGrid/systemTopics/eventSubscriptions/write", "Microsoft.Storage/storageAccounts/write"],
+        On::Resources,
+        APPLYING,
+        When::Events,
+    ),
     own!("Microsoft.EventGrid/systemTopics/eventSubscriptions/delete", Resources, WRITING, Always),
     own!("Microsoft.Authorization/locks/read", Resources, COUNTING, Always),
     own!("Microsoft.Authorization/roleAssignments/read", Resources, ALWAYS, Access),

@@ -241,7 +241,7 @@ pub(crate) struct DriftArguments {
     /// How to print it.
     #[arg(long, default_value = "text", value_parser = format_of(DRIFT_FORMATS))]
     pub(crate) format: ReportFormat,
-    /// Also write it into a file, which is replaced: FORMAT is markdown, junit, sarif or json. May be repeated.
+    /// Also write it into a file, which is replaced: FORMAT is markdown, junit, sarif, json or html. May be repeated.
     #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(DRIFT_FORMATS))]
     pub(crate) report: Vec<Report>,
 }
@@ -274,7 +274,8 @@ pub(crate) struct PermissionsArguments {
     #[arg(long, default_value = "cloud")]
     pub(crate) format: RightsFormat,
     /// Print what lets CI jobs of a repository in without a secret: `github:ORG/REPO` (`github:ORG@ID/REPO@ID`
-    /// where its tokens name the numbers), or `gitlab:GROUP/PROJECT`.
+    /// where its tokens name the numbers), or `gitlab:GROUP/PROJECT`. Some jobs alone are named behind it, as in the subject of their
+    /// tokens: `:environment:NAME`, `:ref:refs/heads/BRANCH`, `:pull_request`, `:ref_type:branch:ref:BRANCH`.
     #[arg(long, value_name = "REPOSITORY", conflicts_with = "task")]
     pub(crate) trust: Option<Repository>,
 }
@@ -419,14 +420,22 @@ pub(crate) enum ReportFormat {
     Gitlab,
     /// What `--json` prints.
     Json,
+    /// A page of its own, for people who have no terminal; in the place of an earlier one it says since when.
+    Html,
 }
 
 /// What a plan can be written as; as JSON it is printed with `--json`.
 const PLAN_FORMATS: &[ReportFormat] =
     &[ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Gitlab, ReportFormat::Json];
 /// What a look for drift can be written as.
-const DRIFT_FORMATS: &[ReportFormat] =
-    &[ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Junit, ReportFormat::Sarif, ReportFormat::Json];
+const DRIFT_FORMATS: &[ReportFormat] = &[
+    ReportFormat::Text,
+    ReportFormat::Markdown,
+    ReportFormat::Junit,
+    ReportFormat::Sarif,
+    ReportFormat::Json,
+    ReportFormat::Html,
+];
 
 /// What a proof can be written as.
 const PROOF_FORMATS: &[ReportFormat] = &[ReportFormat::Text, ReportFormat::Junit];

@@ -68,7 +68,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "provision CLOUD permissions prod.toml --for drift --format terraform",
                 "the same of drift, for Terraform",
             ),
-            ("provision CLOUD permissions --trust github:acme/infra", "let CI jobs in without a secret"),
+            (
+                "provision CLOUD permissions --trust github:acme/infra:environment:prod",
+                "let the CI jobs of an environment in, without a secret",
+            ),
         ],
     ),
     (

@@ -11,6 +11,9 @@ use crate::plan_files::is_same;
 use crate::view;
 use crate::view::report::look::Look;
 
+/// The most bytes of a former report.
+const LARGEST_REPORT: u64 = 16 << 20;
+
 /// How what was found is printed, and into which files it is written.
 pub(crate) struct Reporting {
     pub(crate) format: ReportFormat,
@@ -43,7 +46,7 @@ impl Reporting {
     /// Print it, for people or as JSON by `as_usual`, and write the files.
     pub(crate) fn tell(&self, look: &Look<'_>, global: &Global, as_usual: impl FnOnce()) -> Result<(), Error> {
         let flags = global.sandbox_flag();
-        match look.text(self.format, &flags).filter(|_| !global.json) {
+        match look.text(self.format, &flags, "").filter(|_| !global.json) {
             Some(text) => view::result(&text),
             None => as_usual(),
         }
@@ -59,8 +62,15 @@ impl Reporting {
     }
 }
 
+/// The report in whose place another one comes; what cannot be read says nothing.
+fn former(path: &Path) -> String {
+    let read = file::read(path, LARGEST_REPORT).ok();
+    read.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+}
+
 fn write(report: &Report, look: &Look<'_>, flags: &str) -> Result<(), Error> {
-    let text = look.text(report.format, flags).unwrap_or_default();
+    let former = if report.format == ReportFormat::Html { former(&report.file) } else { String::new() };
+    let text = look.text(report.format, flags, &former).unwrap_or_default();
     file::replace(&report.file, &text, Readers::Usual).map_err(|error| {
         let tried = format!("cannot write report `{}`", report.file.display());
         Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())

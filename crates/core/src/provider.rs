@@ -247,6 +247,12 @@ pub trait Listener: Send {
     /// How long an event may take.
     fn limit(&self) -> Duration;
 
+    /// Whether an event that is not taken stays there when the listening is over. Where it goes with the listener, none is left by
+    /// an earlier run either.
+    fn outlasted(&self) -> bool {
+        true
+    }
+
     /// Listen for so long, if nothing comes before.
     async fn hear(&mut self, wait: Duration) -> Result<Heard, Error>;
 

@@ -109,8 +109,13 @@ pub async fn prove(
         Some(reason) => {
             let mut hops = standing::not_tried(reason);
             hops[0] = hops[0].clone().not_proven(reason);
-            if let Err(hop) = listener {
-                hops[1] = *hop;
+            match listener {
+                Ok(mut listener) => {
+                    if let Err(error) = listener.close().await {
+                        hops[1] = hops[1].clone().ended_by(&error);
+                    }
+                }
+                Err(hop) => hops[1] = *hop,
             }
             if let Err(error) = remains {
                 hops[2] = Hop::new(HopId::Cleanup, "probe removed").ended_by(&error);

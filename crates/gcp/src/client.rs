@@ -13,9 +13,11 @@ use crate::trace::Tracer;
 
 mod expected;
 pub(crate) mod json;
+mod signature;
 pub(crate) mod iam;
 pub(crate) mod pubsub;
 pub(crate) mod storage;
+pub(crate) mod objects;
 pub(crate) mod notifications;
 pub(crate) mod projects;
 
@@ -32,6 +34,8 @@ pub(crate) struct Clients {
     pub(crate) storage: Json,
     pub(crate) pubsub: Json,
     pub(crate) iam: Json,
+    /// IAM Credentials.
+    pub(crate) signing: Json,
     /// Resource Manager.
     pub(crate) projects: Json,
     pub(crate) trace: Tracer,

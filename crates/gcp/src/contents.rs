@@ -17,7 +17,7 @@ const SECONDS_A_DAY: u64 = 86_400;
 /// uploads" (<https://cloud.google.com/storage/docs/xml-api/delete-bucket>).
 pub(crate) async fn contents(reader: &Reader, bucket: &str) -> Result<Contents, Error> {
     let mut pages = Pages::default();
-    let (page, found) = futures::join!(reader.list_versions(bucket, &mut pages), reader.get_bucket(bucket));
+    let (page, found) = futures::join!(reader.list_versions(bucket, None, &mut pages), reader.get_bucket(bucket));
     let restorable_days = unless_denied(found)?.as_ref().and_then(restorable_days);
     Ok(page?.map_or_else(Contents::default, |page| Contents {
         objects: u64::try_from(page.versions.len()).unwrap_or(u64::MAX),
@@ -61,7 +61,7 @@ pub(crate) async fn empty(writer: &Writer, bucket: &str, context: &OperationCont
 fn versions(reader: &Reader, bucket: &str) -> impl Stream<Item = Result<Vec<Version>, Error>> {
     stream::try_unfold(Some(Pages::default()), move |pages| async move {
         let Some(mut pages) = pages else { return Ok(None) };
-        let Some(page) = reader.list_versions(bucket, &mut pages).await? else { return Ok(None) };
+        let Some(page) = reader.list_versions(bucket, None, &mut pages).await? else { return Ok(None) };
         Ok(Some((page.versions, page.more.then_some(pages))))
     })
 }

@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use google_cloud_auth::credentials::{Credentials, anonymous};
+use google_cloud_auth::credentials::{Credentials, anonymous, service_account};
+use google_cloud_auth::signer::Signer;
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
@@ -27,7 +28,7 @@ static SHARED: OnceCell<(Clients, Session)> = OnceCell::const_new();
 const STORAGE: &str = "STORAGE_EMULATOR_HOST";
 /// Pub/Sub, as Google's own tools name it.
 const PUBSUB: &str = "PUBSUB_EMULATOR_HOST";
-/// IAM and Resource Manager.
+/// IAM, IAM Credentials and Resource Manager.
 const API: &str = "PROVISION_GCP_API_ENDPOINT";
 
 /// Which of Google's clouds the credentials are of, where they do not say it
@@ -45,6 +46,16 @@ pub(crate) struct Session {
     pub(crate) principal: String,
     /// Endpoints that are not Google's own, `NAME=value`.
     pub(crate) endpoints: Vec<String>,
+    /// The file that the credentials come from.
+    file: Option<PathBuf>,
+}
+
+impl Session {
+    /// The key in the credentials, where they are a service account's: whoever has it signs without asking anybody.
+    pub(crate) fn key(&self) -> Option<Signer> {
+        let file = document(self.file.as_deref()?);
+        (file["type"] == "service_account").then(|| service_account::Builder::new(file).build_signer().ok())?
+    }
 }
 
 /// Where calls go.
@@ -52,6 +63,7 @@ struct Endpoints {
     storage: String,
     pubsub: String,
     iam: String,
+    signing: String,
     projects: String,
     /// Those that are not Google's own, `NAME=value`.
     overridden: Vec<String>,
@@ -81,14 +93,14 @@ fn non_empty(value: Option<String>) -> Option<String> {
 
 async fn make(http: reqwest::ClientBuilder, variable: Variables<'_>) -> Result<(Clients, Session), Error> {
     let endpoints = endpoints(variable)?;
-    let (credentials, principal) = match endpoints.overridden.is_empty() {
+    let (credentials, principal, file) = match endpoints.overridden.is_empty() {
         true => in_environment(variable).await?,
-        false => (anonymous::Builder::new().build(), "anonymous".to_owned()),
+        false => (anonymous::Builder::new().build(), "anonymous".to_owned(), None),
     };
     let http = http
         .build()
         .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error)))?;
-    Ok((clients(&endpoints, &http, &credentials), Session { principal, endpoints: endpoints.overridden }))
+    Ok((clients(&endpoints, &http, &credentials), Session { principal, endpoints: endpoints.overridden, file }))
 }
 
 /// Where variables are looked up.
@@ -111,7 +123,7 @@ fn endpoints(variable: Variables<'_>) -> Result<Endpoints, Error> {
     };
     let overridden = [(STORAGE, &storage), (PUBSUB, &pubsub), (API, &api)].map(|(name, url)| format!("{name}={url}"));
     let overridden = overridden.to_vec();
-    Ok(Endpoints { storage, pubsub, iam: api.clone(), projects: api, overridden })
+    Ok(Endpoints { storage, pubsub, iam: api.clone(), signing: api.clone(), projects: api, overridden })
 }
 
 fn googles() -> Endpoints {
@@ -119,6 +131,7 @@ fn googles() -> Endpoints {
         storage: "https://storage.googleapis.com".to_owned(),
         pubsub: "https://pubsub.googleapis.com".to_owned(),
         iam: "https://iam.googleapis.com".to_owned(),
+        signing: "https://iamcredentials.googleapis.com".to_owned(),
         projects: "https://cloudresourcemanager.googleapis.com".to_owned(),
         overridden: Vec::new(),
     }
@@ -131,7 +144,7 @@ fn url(value: &str) -> String {
 }
 
 /// Ask for a token once, and keep what gives it.
-async fn in_environment(variable: Variables<'_>) -> Result<(Credentials, String), Error> {
+async fn in_environment(variable: Variables<'_>) -> Result<(Credentials, String, Option<PathBuf>), Error> {
     const TRIED: &str = "find Google Cloud credentials";
     let file = credentials_file(variable)?;
     let principal = file.as_deref().map_or_else(|| "the attached service account".to_owned(), principal);
@@ -144,7 +157,7 @@ async fn in_environment(variable: Variables<'_>) -> Result<(Credentials, String)
         token(&credentials, &tried, file.is_some()).await
     };
     match tokio::time::timeout(limit, got).await {
-        Ok(got) => got.map(|()| (credentials, principal)),
+        Ok(got) => got.map(|()| (credentials, principal, file)),
         Err(_) if file.is_some() => {
             Err(unauthenticated(&tried, &format!("none came within {} s", FILE_LIMIT.as_secs())))
         }
@@ -200,9 +213,14 @@ fn credentials_file(variable: Variables<'_>) -> Result<Option<PathBuf>, Error> {
     Ok(file.filter(|file| file.exists()))
 }
 
+/// What is in a file of credentials.
+fn document(path: &Path) -> Value {
+    std::fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
 /// Whose credentials a file holds. Nothing secret of it is kept.
 fn principal(path: &Path) -> String {
-    let file: Value = std::fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let file = document(path);
     let impersonated = file["service_account_impersonation_url"].as_str().and_then(|url| {
         let name = url.rsplit('/').next()?;
         name.split_once(':').map(|(email, _)| email)
@@ -230,6 +248,7 @@ fn clients(endpoints: &Endpoints, http: &reqwest::Client, credentials: &Credenti
         storage: json(&endpoints.storage),
         pubsub: json(&endpoints.pubsub),
         iam: json(&endpoints.iam),
+        signing: json(&endpoints.signing),
         projects: json(&endpoints.projects),
         trace: Tracer::default(),
     }
@@ -239,6 +258,9 @@ fn clients(endpoints: &Endpoints, http: &reqwest::Client, credentials: &Credenti
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    use data_encoding::HEXLOWER;
+    use sha2::{Digest as _, Sha256};
 
     fn from(variables: &[(&str, &str)]) -> Result<Endpoints, Error> {
         let variables: BTreeMap<_, _> =
@@ -257,6 +279,22 @@ mod tests {
         for part in [&all[..1], &all[1..]] {
             assert_eq!(from(part).err().map(|error| error.kind()), Some(ErrorKind::InvalidInput));
         }
+    }
+
+    /// The signature is `openssl dgst -sha256 -sign`'s of the same bytes.
+    #[tokio::test]
+    async fn the_key_of_a_service_account_signs_without_asking_anybody() {
+        const SIGNED: &str = "d9649afbbf153ec9f76db6e6e765c1ff0e0347ab229774911707af99e48bd6e1";
+        let session = |file: &str| Session {
+            principal: String::new(),
+            endpoints: Vec::new(),
+            file: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)),
+        };
+        let key = session("src/credential/key_of_nobody.json").key().unwrap();
+        assert_eq!(key.client_email().await.unwrap(), "ours@acme-ml.iam.gserviceaccount.com");
+        let signature = key.sign("hello").await.unwrap();
+        assert_eq!(HEXLOWER.encode(&Sha256::digest(&signature)), SIGNED);
+        assert!(session("Cargo.toml").key().is_none() && session("nothing").key().is_none());
     }
 
     #[test]

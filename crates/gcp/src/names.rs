@@ -1,6 +1,12 @@
 //! The parts of a deployment, and every name of theirs, known from the plan file alone but for the service agent.
 
+use provision_core::mark::Tags;
+use provision_core::probe::{METADATA, Probes};
+
 use crate::config::Settings;
+
+/// What the names of the subscriptions begin with in which runs of `verify` hear.
+pub(crate) const LISTENING: &str = "provision-verify-";
 
 provision_core::parts! {
     /// A part of a deployment.
@@ -93,6 +99,12 @@ pub(crate) fn project_of(email: &str) -> Option<String> {
     }
 }
 
+/// Whether a subscription is one in which a run of `verify` hears. They are told as probes are: by a name that is matched whole,
+/// and by what they say of themselves.
+pub(crate) fn is_listening(name: &str, labels: &Tags, all: &Probes) -> bool {
+    all.has(short(name)) && labels.get(METADATA) == Some(&all.owner)
+}
+
 /// The last word of a full name.
 pub(crate) fn short(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
@@ -140,6 +152,16 @@ pub(crate) mod tests {
     fn parts_are_known_by_their_address() {
         assert!(Part::ALL.iter().all(|part| Part::of(&part.address()).is_ok_and(|found| found == *part)));
         assert!(Part::of(&provision_core::Address::new("gcp.queue")).is_err());
+    }
+
+    #[test]
+    fn a_subscription_that_hears_is_told_by_its_name_and_its_label() {
+        let all = Probes::new(LISTENING, "wandb-prod");
+        let (name, label) = (all.another().key, |owner: &str| Tags::from([(METADATA.to_owned(), owner.to_owned())]));
+        assert!(is_listening(&format!("projects/p/subscriptions/{name}"), &label(&all.owner), &all));
+        assert!(!is_listening(&name, &label("other"), &all) && !is_listening(&name, &Tags::new(), &all));
+        assert!(!is_listening("acme-server", &label(&all.owner), &all));
+        assert!(!is_listening(&name, &label(&all.owner), &Probes::new(LISTENING, "wandb-prod-2")));
     }
 
     #[test]

@@ -12,14 +12,19 @@ use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::{Output, OutputSource};
 use provision_core::permissions::{Document, Repository, Syntax, Task};
-use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
+use provision_core::probe::{METADATA, Probe, Probes};
+use provision_core::provider::{
+    BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
+};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
 use crate::claims::Claims;
+use crate::client::objects::Signer;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Session};
@@ -28,8 +33,8 @@ use crate::error::settling;
 use crate::names::{Names, Part, pubsub_identity};
 use crate::permissions::document;
 use crate::resources::access::AccessFacet;
-use crate::resources::{access, bucket, notification, subscription, topic};
-use crate::{contents, orphans, outputs};
+use crate::resources::{access, bucket, cors, notification, subscription, topic};
+use crate::{contents, hearing, orphans, outputs, probes};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -85,6 +90,11 @@ impl ProviderConfig for Settings {
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
+        let (clients, session) = credential::connect(connection).await?;
+        Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
+    }
+
+    async fn prover(&self, connection: &Connection) -> Result<Box<dyn Prover>, Error> {
         let (clients, session) = credential::connect(connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
     }
@@ -248,7 +258,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn identity(&self) -> Result<Identity, Error> {
         let number = self.number().await?;
-        let Session { principal, endpoints } = self.session.clone();
+        let Session { principal, endpoints, .. } = self.session.clone();
         let account = format!("{} ({number})", self.settings.gcp.project);
         Ok(Identity { account, principal, region: self.settings.gcp.bucket.location(), endpoints })
     }
@@ -276,6 +286,12 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
         orphans::observe(self.client.as_ref(), &self.names(), orphan, self.agent(), &self.claims).await
+    }
+
+    async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {
+        let url = self.client.as_ref().get_object_url(&self.settings.gcp.bucket.name, key);
+        let (rule, facet) = (cors::rule(&self.settings), (Part::Bucket.address(), "cors"));
+        Ok(Some(BrowserAccess { url, rule, headers: &["content-type"], table: "gcp.bucket.cors", facet }))
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
@@ -386,5 +402,48 @@ fn needs_lane(part: Part, write: &Write<'_>) -> bool {
         Part::Access => access::is_in_bucket(write.facet),
         Part::Notification => true,
         Part::Bucket | Part::Topic | Part::Subscription => !write.just_created,
+    }
+}
+
+/// What the probe is said to be: a text, as a page would.
+const CONTENT_TYPE: &str = "text/plain";
+
+#[async_trait]
+impl Prover for Provider<Writer> {
+    async fn signed_upload(&self, probe: &Probe) -> Result<Request, Error> {
+        let (signer, bucket) = (self.signer()?, &self.settings.gcp.bucket.name);
+        let metadata = (METADATA, probe.owner.as_str());
+        let signed = self.client.sign_put_object(&signer, bucket, &probe.key, CONTENT_TYPE, metadata).await;
+        signed.map_err(|error| probes::explain_signing(error, &signer))
+    }
+
+    async fn signed_download(&self, probe: &Probe) -> Result<Request, Error> {
+        let signer = self.signer()?;
+        let signed = self.client.sign_get_object(&signer, &self.names().bucket, &probe.key).await;
+        signed.map_err(|error| probes::explain_signing(error, &signer))
+    }
+
+    async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
+        probes::remains(self.client.reader(), &self.names().bucket, probes).await
+    }
+
+    async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {
+        probes::remove(&self.client, &self.names().bucket, probes, key).await
+    }
+
+    async fn listen(&self, probes: &Probes) -> Result<Hearing, Error> {
+        let names = self.names();
+        match names.topic.as_ref().zip(names.subscription.as_ref()) {
+            Some((topic, subscription)) => hearing::listen(&self.client, &names, topic, subscription, probes).await,
+            None => Ok(Hearing::Off("the plan file says `enabled = false` under [gcp.topic]".to_owned())),
+        }
+    }
+}
+
+impl Provider<Writer> {
+    /// Who signs: the server's account, as it will do itself, or else our own.
+    fn signer(&self) -> Result<Signer, Error> {
+        let account = self.settings.service_account().map(|email| Signer::Account(email.to_owned()));
+        account.or_else(|| self.session.key().map(Signer::Key)).ok_or_else(probes::nobody_signs)
     }
 }

@@ -2,11 +2,12 @@
 //! gRPC, all at one address.
 //!
 //! Projects and service accounts are there once they are seeded: [`Sandbox::seed_google`](crate::Sandbox::seed_google). [`GoogleWire`] says how operations
-//! are named. Callers are not told apart, and own everything, or may do what the role says that was attached; the service agent of Cloud Storage, the signer of a URL and
-//! an account that signs bytes need the roles that they need.
+//! are named. Who shows a token of a service account (`generateAccessToken` gives it) may do what the policies of a bucket, topic, subscription or
+//! account let it; callers without one own everything, or may do what the role says that was attached. The service agent of Cloud Storage, the
+//! signer of a URL and an account that signs bytes need the roles that they need.
 //!
 //! Delays by name: `pubsub.iam` (Cloud Storage sees a topic's policy late), `iam.policy` (signing sees an account's policy
-//! late), `storage.iam` (signed URLs see a bucket's policy late), `storage.labels` and `pubsub.labels` (lists see changed
+//! late), `storage.iam` (signed URLs see a bucket's policy late), `storage.events` (messages of objects come late), `storage.labels` and `pubsub.labels` (lists see changed
 //! labels late), `pubsub.topics` and `pubsub.subscriptions` (a new one is not there for anybody at first), `pubsub.lists` (lists
 //! go on showing what was deleted).
 
@@ -21,6 +22,7 @@ mod project;
 mod pubsub;
 mod refusal;
 mod rights;
+mod roles;
 mod routes;
 mod storage;
 #[cfg(test)]
@@ -126,7 +128,7 @@ fn is_empty(answer: &Response<Bytes>) -> bool {
 
 fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {
     caller::check(call)?;
-    rights::permit(call)?;
+    rights::permit(state, call)?;
     match call.operation.as_str() {
         "storage.json:objects.insert" => storage::upload::answer(state, call),
         "storage.json:objects.list" | "storage.json:objects.get" | "storage.json:objects.delete" => {

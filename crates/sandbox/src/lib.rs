@@ -9,7 +9,7 @@
 //! is the same layer before another emulator.
 //!
 //! Whoever calls may do everything in what is his own, but an identity with a document of rights ([`Sandbox::attach`]), whose
-//! calls are judged by it. A signature of AWS is verified where the sandbox gave out the key; with keys of others any secret
+//! calls are judged by it, and a service account of Google Cloud, which has what the policies of resources give it. A signature of AWS is verified where the sandbox gave out the key; with keys of others any secret
 //! will do. A transport is taken for encrypted, since nothing leaves this machine: policies that deny plain HTTP let it pass.
 
 pub mod auth0;

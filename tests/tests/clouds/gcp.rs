@@ -1,9 +1,11 @@
 //! Google Cloud.
 
 pub(crate) mod hand;
+mod proof;
 
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::fault::{What, When};
+use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
 use self::hand::{
@@ -12,6 +14,7 @@ use self::hand::{
 };
 use super::{CloudFixture, Denied, Edit, Edits, Faults, Foreign, Plans, Setting};
 use crate::rights::{Dispensable, Rights};
+use crate::sweep::clouds::{self as sweep, Scenario};
 
 const PLAN: &str = r#"
 [deployment]
@@ -119,7 +122,7 @@ pub(crate) static GCP: CloudFixture = CloudFixture {
     // Apply: the plan, the bucket, its policy twice (read, and written under its etag), the notification, which moves that, the look
     // for a second one, a fresh look at the bucket, whose labels are written whole, the marks, the closing look.
     // Destroy: the plan, the account, which other buckets may have a say in, the bucket, the topic.
-    proof: None,
+    proof: Some(&proof::PROOF),
     waves: [1, 9, 14],
 };
 
@@ -143,10 +146,15 @@ const RIGHTS: Rights = Rights {
         };
         of_project.into_iter().map(line).chain(of_account.clone().into_iter().map(listed)).collect()
     },
-    more: &[],
+    more: &[("plan", &PLAN_WITHOUT_TOPIC), ("apply", &APPLY_WITHOUT_TOPIC), ("destroy", &DESTROY_WITHOUT_TOPIC)],
     dispensable: &[
-        Dispensable { right: "storage.buckets.list", commands: &["apply", "drift"], why: LEFT_OVER },
-        Dispensable { right: "pubsub.topics.list", commands: &["apply", "drift"], why: LEFT_OVER },
+        Dispensable {
+            right: "storage.buckets.getIpFilter",
+            commands: &["plan", "apply", "drift", "destroy", "verify"],
+            why: "the service does not show a filter to whoever may not see it",
+        },
+        Dispensable { right: "storage.buckets.list", commands: &["apply", "drift", "verify"], why: LEFT_OVER },
+        Dispensable { right: "pubsub.topics.list", commands: &["apply", "drift", "verify"], why: LEFT_OVER },
         Dispensable { right: "pubsub.subscriptions.list", commands: &["apply", "drift"], why: LEFT_OVER },
         Dispensable {
             right: "iam.serviceAccounts.getIamPolicy",
@@ -155,6 +163,20 @@ const RIGHTS: Rights = Rights {
         },
     ],
 };
+
+/// The plan file has no topic any more: what is left over of it has rights without it.
+const PLAN_WITHOUT_TOPIC: Scenario =
+    Scenario { prepare: without_topic, arguments: &["plan", "--orphans"], ..sweep::PLAN };
+const APPLY_WITHOUT_TOPIC: Scenario =
+    Scenario { prepare: without_topic, arguments: &["apply", "--yes", "--orphans"], ..sweep::APPLY };
+const DESTROY_WITHOUT_TOPIC: Scenario =
+    Scenario { prepare: without_topic, arguments: &["destroy", "--yes", "--orphans"], ..sweep::DESTROY };
+
+fn without_topic(cloud: &CloudFixture, stage: &Stage) {
+    cloud.apply(stage);
+    let names = [("name = \"acme-events\"", "enabled = false"), ("[gcp.subscription]\nname = \"acme-server\"\n", "")];
+    cloud.change(stage, &names);
+}
 
 const PLANS: Plans = Plans {
     whole: PLAN,

@@ -1,5 +1,6 @@
 //! What no emulator says: throttling, conflicts, denials, lost answers, signals.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ contract! {
         retry_after_is_obeyed = "The fault layer answers in place of the service.",
         denied_write_is_final_and_names_the_call = "The fault layer answers in place of the service.",
         denied_read_is_unknown_never_in_sync = "The fault layer answers in place of the service.",
+        refusal_in_nobodys_words_is_no_missing_right_and_nothing_missing = "The fault layer answers in place of the service.",
         interrupted_apply_says_what_is_done_and_the_rerun_finishes = "The signal is the binary's affair.",
         second_signal_stops_waiting_and_does_not_call_it_done = "The signal is the binary's affair.",
         time_limit_stops_like_a_signal_and_the_rerun_finishes = "The clock is the binary's affair.",
@@ -111,6 +113,30 @@ fn denied_read_is_unknown_never_in_sync(cloud: &Place) {
     assert!(drift.contains("unknown") && drift.contains(address) && !drift.contains("in sync"), "{drift}");
     cloud.ends(&stage, 1, &["apply", "--yes"]);
     wrote_nothing(&stage);
+}
+
+/// A proxy or a portal refuses for the service, whatever is read: that says neither what one may do nor what is there.
+fn refusal_in_nobodys_words_is_no_missing_right_and_nothing_missing(cloud: &Place) {
+    let stage = cloud.applied();
+    stage.faults().clear();
+    cloud.succeed(&stage, &["plan"]);
+    let reads: BTreeSet<_> = stage.calls().into_iter().map(|record| record.operation).collect();
+    let reads = reads.iter().filter(|operation| !operation.starts_with("login:"));
+    for operation in reads.filter(|operation| !cloud.faults.bodiless.contains(&operation.as_str())) {
+        for status in [403, 404, 501] {
+            stage.faults().clear();
+            let headers = vec![("content-type".to_owned(), "text/html".to_owned())];
+            let body =
+                "<!DOCTYPE html><html><body>Your administrator does not let you go there</body></html>".to_owned();
+            fault(&stage, operation, Nth::Every, What::Answer { status, headers, body });
+            let ran = cloud.ends(&stage, 1, &["apply", "--yes"]);
+            assert!(ran.contains(&(cloud.faults.says)(operation)), "{operation} {status} is not named: {ran}");
+            assert!(!ran.contains("grant `"), "{operation} {status} is taken for a missing right: {ran}");
+            wrote_nothing(&stage);
+        }
+    }
+    stage.faults().clear();
+    cloud.is_in_sync(&stage);
 }
 
 fn interrupted_apply_says_what_is_done_and_the_rerun_finishes(cloud: &Place) {

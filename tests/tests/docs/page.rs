@@ -19,6 +19,7 @@ const VOLATILE: &[Volatile] = &[
     ),
     ("(", is_number, " s)", "0.1"),
     (" in ", is_number, " s:", "0.3"),
+    ("` after ", is_number, " s", "0.1"),
     (" attempt, ", is_number, " s", "0.1"),
     (" attempts, ", is_number, " s", "0.1"),
     ("\"elapsed_ms\":", is_number, "", "12"),

@@ -6,10 +6,11 @@ use std::time::Duration;
 use provision_sandbox::fault::{Fault, Nth, What, When};
 use provision_tests::run::{Ran, finished};
 use provision_tests::stage::Stage;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::sort_progress;
 use crate::clouds::GCP;
+use crate::clouds::gcp::hand::SUBSCRIPTION;
 
 const INSERT: &str = "storage.json:notificationConfigs.insert";
 /// What operation of the sandbox sets the policy of a topic.
@@ -225,4 +226,12 @@ fn with_credentials(file: &str) -> Ran {
         command.env("GOOGLE_APPLICATION_CREDENTIALS", "credentials.json");
     });
     finished(child)
+}
+
+#[test]
+fn a_proof_and_what_it_is_broken_by() {
+    let stage = GCP.applied();
+    screen("verify", stage.run(&["gcp", "verify"]));
+    stage.send("DELETE", SUBSCRIPTION, Value::Null);
+    screen("verify_with_failures", stage.run(&["gcp", "verify", "--wait", "20"]));
 }

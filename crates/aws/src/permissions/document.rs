@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provision_core::mark::DEPLOYMENT_KEY;
-use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, hcl, hcl_list, hcl_name};
+use provision_core::permissions::hcl::{self, Body};
+use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, taken_out};
 use serde_json::{Value, json};
 
 use super::{On, needed};
@@ -51,7 +52,7 @@ pub(crate) fn of_server(settings: &Settings, names: &Names, syntax: Syntax, poli
         Value::Array(values) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         value => value.as_str().map(str::to_owned).into_iter().collect::<Vec<_>>(),
     };
-    let hcl = |statement: &Value| block("", &texts(&statement["Action"]), &texts(&statement["Resource"]), None);
+    let hcl = |statement: &Value| terms("", &texts(&statement["Action"]), &texts(&statement["Resource"]), None);
     let statements = || policy["Statement"].as_array().into_iter().flatten().map(hcl).collect();
     document(settings, names, Task::Server, syntax, policy, statements)
 }
@@ -83,23 +84,23 @@ impl Statement {
         statement
     }
 
-    fn hcl(&self) -> String {
-        block(self.sid, &self.actions, &self.resources, self.tag.as_ref())
+    fn hcl(&self) -> Body {
+        terms(self.sid, &self.actions, &self.resources, self.tag.as_ref())
     }
 }
 
 /// A statement in Terraform's language.
-fn block<T: AsRef<str>>(sid: &str, actions: &[T], resources: &[String], tag: Option<&(String, Vec<String>)>) -> String {
-    let sid = if sid.is_empty() { String::new() } else { format!("    sid       = {}\n", hcl(sid)) };
-    let condition = tag.map_or_else(String::new, |(key, values)| {
-        format!(
-            "\n    condition {{\n      test     = \"StringEquals\"\n      variable = {}\n      values   = {}\n    }}\n",
-            hcl(key),
-            hcl_list(values, 6)
-        )
-    });
-    let (actions, resources) = (hcl_list(actions, 4), hcl_list(resources, 4));
-    format!("  statement {{\n{sid}    actions   = {actions}\n    resources = {resources}\n{condition}  }}\n")
+fn terms<T: AsRef<str>>(sid: &str, actions: &[T], resources: &[String], tag: Option<&(String, Vec<String>)>) -> Body {
+    let body = if sid.is_empty() { Body::default() } else { Body::default().text("sid", sid) };
+    let body = body.list("actions", actions).list("resources", resources);
+    match tag {
+        Some((key, values)) => body.block("condition", condition("StringEquals", key).list("values", values)),
+        None => body,
+    }
+}
+
+fn condition(test: &str, variable: &str) -> Body {
+    Body::default().text("test", test).text("variable", variable)
 }
 
 fn document(
@@ -108,7 +109,7 @@ fn document(
     task: Task,
     syntax: Syntax,
     policy: &Value,
-    statements: impl FnOnce() -> Vec<String>,
+    statements: impl FnOnce() -> Vec<Body>,
 ) -> Document {
     let name = format!("provision-{}-{}", settings.deployment.name, task.name());
     let letters = policy.to_string().chars().filter(|letter| !letter.is_whitespace()).count();
@@ -116,21 +117,22 @@ fn document(
         "this policy has {letters} characters, and a managed one at most {LIMIT}: split it, or make it an inline policy \
          of a role, which has at most 10,240"
     );
-    let notes: Vec<_> = unknown(names).into_iter().chain((letters > LIMIT).then_some(large)).collect();
+    let looks_at_access = ![Task::Server, Task::Verify].contains(&task) && settings.aws.access.is_none();
+    let taken_out = looks_at_access.then(|| taken_out("[aws.access]"));
+    let notes = unknown(names).into_iter().chain((letters > LIMIT).then_some(large)).chain(taken_out).collect();
     match syntax {
         Syntax::Native => {
             let command = format!("aws iam create-policy --policy-name {name} --policy-document file://FILE");
             Document { text: format!("{policy:#}\n"), commands: vec![command], notes }
         }
         Syntax::Terraform => {
-            let id = hcl_name(&name);
-            let policy = format!(
-                "resource \"aws_iam_policy\" \"{id}\" {{\n  name   = {}\n  policy = data.aws_iam_policy_document.{id}.json\n}}\n",
-                hcl(&name)
-            );
-            let data = statements().join("\n");
-            let text = format!("data \"aws_iam_policy_document\" \"{id}\" {{\n{data}}}\n\n{policy}");
-            Document { text, commands: Vec::new(), notes }
+            let id = hcl::name(&name);
+            let data = statements().into_iter().fold(Body::default(), |data, body| data.block("statement", body));
+            let data = data.named(&format!("data \"aws_iam_policy_document\" \"{id}\""));
+            let policy = Body::default().text("name", &name);
+            let policy = policy.expression("policy", format!("data.aws_iam_policy_document.{id}.json"));
+            let policy = policy.named(&format!("resource \"aws_iam_policy\" \"{id}\""));
+            Document { text: format!("{data}\n{policy}"), commands: Vec::new(), notes }
         }
     }
 }
@@ -146,65 +148,86 @@ fn unknown(names: &Names) -> Option<String> {
     }
 }
 
+/// Whom a role trusts.
+struct Trust {
+    name: String,
+    provider: String,
+    issuer: &'static str,
+    audience: &'static str,
+    /// How the subject is compared, and with what.
+    subject: (&'static str, String),
+}
+
 /// The trust policy of a role that a repository's jobs may take
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html>).
 pub(crate) fn of_repository(settings: &Settings, names: &Names, repository: &Repository, syntax: Syntax) -> Document {
     let issuer = repository.forge.issuer();
     let known = names.account != ANY;
     let account = if known { names.account.as_str() } else { "ACCOUNT" };
-    let provider = format!("arn:{}:iam::{account}:oidc-provider/{issuer}", names.partition());
-    let audience = match repository.forge {
-        Forge::GitHub => "sts.amazonaws.com",
-        Forge::GitLab => "https://gitlab.com",
+    let whole = || ("StringLike", format!("{}*", repository.subject()));
+    let trust = Trust {
+        name: format!("provision-{}", settings.deployment.name),
+        provider: format!("arn:{}:iam::{account}:oidc-provider/{issuer}", names.partition()),
+        issuer,
+        audience: match repository.forge {
+            Forge::GitHub => "sts.amazonaws.com",
+            Forge::GitLab => "https://gitlab.com",
+        },
+        subject: repository.narrowed().map_or_else(whole, |subject| ("StringEquals", subject)),
     };
-    let subject = format!("{}*", repository.subject());
-    let (aud, sub) = (format!("{issuer}:aud"), format!("{issuer}:sub"));
-    let mut notes = vec![format!(
+    let once = format!(
         "the account needs the identity provider https://{issuer} once: `aws iam create-open-id-connect-provider --url \
-         https://{issuer} --client-id-list {audience}`"
-    )];
-    notes.push(
-        "it lets in every branch, tag and pull request of the repository: narrow `sub` for a role that writes"
-            .to_owned(),
+         https://{issuer} --client-id-list {}`",
+        trust.audience
     );
-    notes.extend(repository.numbers());
-    if !known {
-        notes.push("`account` under [aws] is not set: write its number in the place of ACCOUNT".to_owned());
+    let asked = repository.asks_for(trust.audience);
+    let unknown =
+        (!known).then(|| "`account` under [aws] is not set: write its number in the place of ACCOUNT".to_owned());
+    let notes =
+        [Some(once), repository.narrower(), repository.numbers(), asked, unknown].into_iter().flatten().collect();
+    match syntax {
+        Syntax::Native => trust.native(notes),
+        Syntax::Terraform => Document { text: trust.terraform(), commands: Vec::new(), notes },
     }
-    let name = format!("provision-{}", settings.deployment.name);
-    if syntax == Syntax::Terraform {
-        let condition = |test: &str, variable: &str, value: &str| {
-            format!(
-                "    condition {{\n      test     = \"{test}\"\n      variable = {}\n      values   = [{}]\n    }}\n",
-                hcl(variable),
-                hcl(value)
-            )
-        };
-        let (id, conditions) =
-            (hcl_name(&name), [condition("StringEquals", &aud, audience), condition("StringLike", &sub, &subject)]);
-        let principals = format!(
-            "    principals {{\n      type        = \"Federated\"\n      identifiers = [{}]\n    }}\n",
-            hcl(&provider)
-        );
-        let statement =
-            format!("    actions = [\"sts:AssumeRoleWithWebIdentity\"]\n\n{principals}\n{}", conditions.join("\n"));
-        let text = format!(
-            "data \"aws_iam_policy_document\" \"{id}_trust\" {{\n  statement {{\n{statement}  }}\n}}\n\n\
-             resource \"aws_iam_role\" \"{id}\" {{\n  name               = {}\n  assume_role_policy = \
-             data.aws_iam_policy_document.{id}_trust.json\n}}\n",
-            hcl(&name)
-        );
-        return Document { text, commands: Vec::new(), notes };
+}
+
+impl Trust {
+    /// The claims of a token, each with how it is compared and with what.
+    fn claims(&self) -> [(&'static str, String, &str); 2] {
+        let of = |claim: &str| format!("{}:{claim}", self.issuer);
+        [("StringEquals", of("aud"), self.audience), (self.subject.0, of("sub"), &self.subject.1)]
     }
-    let statement = json!({
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {aud: audience}, "StringLike": {sub: subject}},
-    });
-    let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
-    let command = format!("aws iam create-role --role-name {name} --assume-role-policy-document file://FILE");
-    Document { text: format!("{policy:#}\n"), commands: vec![command], notes }
+
+    fn native(&self, notes: Vec<String>) -> Document {
+        let mut condition = json!({});
+        for (test, variable, value) in self.claims() {
+            condition[test][variable] = json!(value);
+        }
+        let statement = json!({
+            "Effect": "Allow",
+            "Principal": {"Federated": self.provider},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": condition,
+        });
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
+        let command =
+            format!("aws iam create-role --role-name {} --assume-role-policy-document file://FILE", self.name);
+        Document { text: format!("{policy:#}\n"), commands: vec![command], notes }
+    }
+
+    fn terraform(&self) -> String {
+        let id = hcl::name(&self.name);
+        let principals = Body::default().text("type", "Federated").one("identifiers", &self.provider);
+        let statement = Body::default().one("actions", "sts:AssumeRoleWithWebIdentity").block("principals", principals);
+        let statement = self.claims().into_iter().fold(statement, |statement, (test, variable, value)| {
+            statement.block("condition", condition(test, &variable).one("values", value))
+        });
+        let data = Body::default().block("statement", statement);
+        let data = data.named(&format!("data \"aws_iam_policy_document\" \"{id}_trust\""));
+        let role = Body::default().text("name", &self.name);
+        let role = role.expression("assume_role_policy", format!("data.aws_iam_policy_document.{id}_trust.json"));
+        format!("{data}\n{}", role.named(&format!("resource \"aws_iam_role\" \"{id}\"")))
+    }
 }
 
 #[cfg(test)]
@@ -255,5 +278,19 @@ mod tests {
         assert_eq!(statement["Principal"]["Federated"], format!("arn:aws:iam::1:oidc-provider/{issuer}"));
         assert_eq!(statement["Condition"]["StringLike"][format!("{issuer}:sub")], "repo:acme/infra:*");
         assert_eq!(statement["Condition"]["StringEquals"][format!("{issuer}:aud")], "sts.amazonaws.com");
+    }
+
+    #[test]
+    fn trust_of_some_jobs_is_in_their_whole_subject() {
+        let settings = settings("", PLAN);
+        let repository = "github:acme/infra:environment:prod".parse().unwrap();
+        let trust = of_repository(&settings, &names(&settings), &repository, Syntax::Native);
+        let issuer = "token.actions.githubusercontent.com";
+        let condition = json!({"StringEquals": {
+            format!("{issuer}:aud"): "sts.amazonaws.com",
+            format!("{issuer}:sub"): "repo:acme/infra:environment:prod",
+        }});
+        assert_eq!(serde_json::from_str::<Value>(&trust.text).unwrap()["Statement"][0]["Condition"], condition);
+        assert!(!trust.notes.iter().any(|note| note.contains("every branch")), "{:?}", trust.notes);
     }
 }

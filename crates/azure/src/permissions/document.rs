@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, hcl, hcl_list, hcl_name};
+use provision_core::permissions::hcl::{self, Body};
+use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, taken_out};
 use serde_json::json;
 
 use super::{On, needed};
@@ -25,21 +26,14 @@ pub(crate) fn of_command(settings: &Settings, names: &Names, task: Task, syntax:
         format!("What `provision azure {}` needs for deployment {}", task.name(), settings.deployment.name);
     let notes = notes(settings, names, task);
     if syntax == Syntax::Terraform {
-        let id = hcl_name(&name);
-        let list = |name: &str, actions: &[&str]| match actions {
-            [] => String::new(),
-            actions => format!("    {name} = {}\n", hcl_list(actions, 4)),
-        };
-        let text = format!(
-            "resource \"azurerm_role_definition\" \"{id}\" {{\n  name        = {}\n  scope       = {}\n  description = {}\n\n  \
-             permissions {{\n{}{}  }}\n\n  assignable_scopes = [{}]\n}}\n",
-            hcl(&name),
-            hcl(&assignable),
-            hcl(&description),
-            list("actions     ", &actions),
-            list("data_actions", &data_actions),
-            hcl(&assignable)
-        );
+        let permissions = Body::default().list("actions", &actions).list("data_actions", &data_actions);
+        let role = Body::default()
+            .text("name", &name)
+            .text("scope", &assignable)
+            .text("description", &description)
+            .block("permissions", permissions)
+            .one("assignable_scopes", &assignable);
+        let text = role.named(&format!("resource \"azurerm_role_definition\" \"{}\"", hcl::name(&name)));
         return Document { text, commands: Vec::new(), notes };
     }
     let role = json!({
@@ -83,12 +77,19 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
         .to_owned();
     let data = "`plan --destroy` counts blobs by the DataActions, which let them be read too: leave those out where nobody plans a destroy"
         .to_owned();
-    // <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations#permission-for-tracking-async-status>
+    // Which rights "sufficient permission at the resource group level" is, is not said; what these are, is:
+    // <https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations#permission-for-tracking-async-status>,
+    // <https://learn.microsoft.com/azure/role-based-access-control/permissions/storage#microsoftstorage>.
     let tracking = "how a long operation ended is read at the level of the group: if that is refused, add \
-                    `Microsoft.Storage/locations/asyncoperations/read`, `Microsoft.EventGrid/locations/operationsStatus/read` and \
+                    `Microsoft.Storage/operations/read`, `Microsoft.EventGrid/locations/operationsStatus/read` and \
                     `Microsoft.Resources/subscriptions/operationresults/read`, and assign the role there"
         .to_owned();
     let tracking = [Task::Apply, Task::Destroy].contains(&task).then_some(tracking);
+    let sends = "`Microsoft.Storage/storageAccounts/write` on the account of others is what Event Grid asks of whoever lets events go to a \
+                 queue in it"
+        .to_owned();
+    let sends =
+        (task == Task::Apply && settings.azure.queue.enabled && !settings.azure.account.create).then_some(sends);
     let writes_roles = task == Task::Apply && settings.azure.access.is_some();
     let created = settings.azure.resource_group.create;
     let scope = if created {
@@ -97,7 +98,10 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
         (task == Task::Apply && settings.azure.queue.enabled).then_some(registered)
     };
     let data = (task == Task::Plan).then_some(data);
-    scope.into_iter().chain(data).chain(tracking).chain(writes_roles.then_some(grants)).collect()
+    let looks_at_access = task != Task::Server && settings.azure.access.is_none();
+    let taken_out = looks_at_access.then(|| taken_out("[azure.access]"));
+    let grants = writes_roles.then_some(grants);
+    scope.into_iter().chain(data).chain(tracking).chain(sends).chain(grants).chain(taken_out).collect()
 }
 
 /// A built-in role that the server has, and where.
@@ -113,14 +117,10 @@ pub(crate) fn of_server(settings: &Settings, roles: &[Assigned], commands: &[Str
         Syntax::Terraform => {
             let principal = settings.azure.access.as_ref().map_or(ASSIGNEE, |access| access.principal_id.as_str());
             let assignment = |assigned: &Assigned| {
-                format!(
-                    "resource \"azurerm_role_assignment\" \"{}\" {{\n  scope                = {}\n  role_definition_name = {}\n  \
-                     principal_id         = {}\n}}\n",
-                    hcl_name(&assigned.role.to_ascii_lowercase()),
-                    hcl(&assigned.scope),
-                    hcl(assigned.role),
-                    hcl(principal)
-                )
+                let body = Body::default().text("scope", &assigned.scope);
+                let body = body.text("role_definition_name", assigned.role).text("principal_id", principal);
+                let id = hcl::name(&assigned.role.to_ascii_lowercase());
+                body.named(&format!("resource \"azurerm_role_assignment\" \"{id}\""))
             };
             roles.iter().map(assignment).collect::<Vec<_>>().join("\n")
         }
@@ -133,33 +133,36 @@ pub(crate) fn of_server(settings: &Settings, roles: &[Assigned], commands: &[Str
     Document { text, commands: Vec::new(), notes }
 }
 
-/// A federated credential of an application, which lets jobs on the branch `main` in
+/// A federated credential of an application, which lets some jobs in: those on the branch `main` where no others are named
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust>).
 pub(crate) fn of_repository(settings: &Settings, repository: &Repository, syntax: Syntax) -> Document {
-    let (issuer, subject) = (format!("https://{}", repository.forge.issuer()), repository.main());
+    let (issuer, subject) = (format!("https://{}", repository.forge.issuer()), repository.one_subject());
     let audience = "api://AzureADTokenExchange";
     let name = format!("provision-{}", settings.deployment.name);
     let others = match repository.forge {
         Forge::GitHub => {
-            "`repo:ORG/REPO:pull_request` for pull requests, `repo:ORG/REPO:environment:NAME` for an environment"
+            "github:ORG/REPO:pull_request` for pull requests, `--trust github:ORG/REPO:environment:NAME` for an environment"
         }
-        Forge::GitLab => "`project_path:GROUP/PROJECT:ref_type:tag:ref:NAME` for a tag",
+        Forge::GitLab => "gitlab:GROUP/PROJECT:ref_type:tag:ref:NAME` for a tag",
     };
-    let whole = format!(
-        "this lets in jobs on the branch main; a subject is matched whole, so that others need a credential each: {others}"
-    );
-    let notes = std::iter::once(whole).chain(repository.numbers()).collect();
+    let whole = match repository.jobs {
+        None => format!(
+            "this lets in jobs on the branch main; a subject is matched whole, so that others need a credential each: `--trust {others}"
+        ),
+        Some(_) => "a subject is matched whole: other jobs need a credential each".to_owned(),
+    };
+    let notes = std::iter::once(whole).chain(repository.numbers()).chain(repository.asks_for(audience)).collect();
     if syntax == Syntax::Terraform {
-        let text = format!(
-            "variable \"application_id\" {{\n  type = string\n}}\n\nresource \
-             \"azuread_application_federated_identity_credential\" \"{}\" {{\n  application_id = var.application_id\n  display_name   = {}\n  issuer         = {}\n  subject        = {}\n  audiences      \
-             = [{}]\n}}\n",
-            hcl_name(&name),
-            hcl(&name),
-            hcl(&issuer),
-            hcl(&subject),
-            hcl(audience)
-        );
+        let credential = Body::default()
+            .expression("application_id", "var.application_id")
+            .text("display_name", &name)
+            .text("issuer", &issuer)
+            .text("subject", &subject)
+            .one("audiences", audience);
+        let id = hcl::name(&name);
+        let kind = "azuread_application_federated_identity_credential";
+        let variable = Body::default().expression("type", "string").named("variable \"application_id\"");
+        let text = format!("{variable}\n{}", credential.named(&format!("resource \"{kind}\" \"{id}\"")));
         return Document { text, commands: Vec::new(), notes };
     }
     let credential = json!({"name": name, "issuer": issuer, "subject": subject, "audiences": [audience]});
@@ -216,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn trust_names_one_branch_of_one_repository() {
+    fn trust_names_some_jobs_of_one_repository() {
         let settings = settings(&format!(
             "{SUBSCRIPTION}resource_group = {{ name = \"g\" }}\naccount = {{ name = \"acme\" }}\n[azure.container]\nname = \"files\"\n"
         ));
@@ -224,5 +227,9 @@ mod tests {
         let trust: Value = serde_json::from_str(&trust.text).unwrap();
         assert_eq!(trust["subject"], "repo:acme/infra:ref:refs/heads/main");
         assert_eq!(trust["audiences"], json!(["api://AzureADTokenExchange"]));
+        let of_environment = "github:acme/infra:environment:prod".parse().unwrap();
+        let trust = of_repository(&settings, &of_environment, Syntax::Native);
+        let trust: Value = serde_json::from_str(&trust.text).unwrap();
+        assert_eq!(trust["subject"], "repo:acme/infra:environment:prod");
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use futures::stream::{self, StreamExt as _};
 use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
+use provision_core::plan_file::PlanFileError;
 
 use crate::arguments::DriftArguments;
 use crate::exit::{CommandResult, Exit, Failure};
@@ -27,25 +28,31 @@ pub(crate) async fn run(asked: DriftArguments, scope: Scope, invocation: Invocat
         Ok(paths) => look_at_each(&paths, scope, invocation).await,
         Err(error) => Err(error.into()),
     };
-    let (sets, errors) = looked.map_err(|failure| reporting.tell_failure(failure, global))?;
+    let (sets, errors, is_broken) = looked.map_err(|failure| reporting.tell_failure(failure, global))?;
     reporting.tell(&Look::Drift(&sets, &errors), global, || view.drift(&sets, &errors))?;
     // What cannot be read, or is not ours, is unknown: never in sync.
     let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::unknowns)).collect();
     if !blockers.is_empty() {
-        let exit = signals.ended().unwrap_or_else(|| Exit::of_all(&blockers));
+        let of_looks = || if is_broken { Exit::Usage } else { Exit::of_all(&blockers) };
+        let exit = signals.ended().unwrap_or_else(of_looks);
         return Err(Failure::Shown(exit, blockers));
     }
     Ok(if sets.iter().any(drifted) { Exit::Changes } else { Exit::Done })
 }
 
-/// What was found of each deployment, and why others could not be looked at.
+/// What was found of each deployment, why others could not be looked at, and whether a plan file is a reason. One that is broken
+/// keeps none of the others from being looked at.
 async fn look_at_each(
     paths: &[PathBuf],
     scope: Scope,
     invocation: Invocation<'_>,
-) -> Result<(Vec<ChangeSet>, Vec<Error>), Failure> {
+) -> Result<(Vec<ChangeSet>, Vec<Error>, bool), Failure> {
     let Invocation { global, view, .. } = invocation;
-    let checked = check_each(paths, scope)?;
+    let (checked, broken) = check_each(paths, scope);
+    if checked.is_empty() {
+        return Err(Failure::PlanFiles(broken));
+    }
+    let is_broken = !broken.is_empty();
     let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
     let looks = checked.iter().map(|checked| look(checked, &session, invocation));
     let (sets, errors): (Vec<_>, Vec<_>) = stream::iter(looks)
@@ -53,11 +60,12 @@ async fn look_at_each(
         .map(|look| look.map_or_else(|error| (None, Some(error)), |set| (Some(set), None)))
         .unzip()
         .await;
-    Ok((sets.into_iter().flatten().collect(), errors.into_iter().flatten().collect()))
+    let errors = errors.into_iter().flatten().chain(Failure::PlanFiles(broken).errors());
+    Ok((sets.into_iter().flatten().collect(), errors.collect(), is_broken))
 }
 
-/// Every plan file's problems, not only the first one's.
-fn check_each(paths: &[PathBuf], scope: Scope) -> Result<Vec<Checked>, Failure> {
+/// The sections of every plan file, and the files that have problems.
+fn check_each(paths: &[PathBuf], scope: Scope) -> (Vec<Checked>, Vec<PlanFileError>) {
     let (mut checked, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
         match scope.check(path) {
@@ -65,7 +73,7 @@ fn check_each(paths: &[PathBuf], scope: Scope) -> Result<Vec<Checked>, Failure> 
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(checked) } else { Err(Failure::PlanFiles(errors)) }
+    (checked, errors)
 }
 
 async fn look(checked: &Checked, session: &Session, invocation: Invocation<'_>) -> Result<ChangeSet, Error> {

@@ -6,6 +6,7 @@ pub(crate) mod planned;
 pub(crate) mod junit;
 pub(crate) mod sarif;
 pub(crate) mod gitlab;
+pub(crate) mod html;
 pub(crate) mod proof;
 pub(crate) mod look;
 

@@ -69,7 +69,7 @@ pub(super) async fn hop(
     events: &dyn EventSink,
 ) -> Hop {
     let place = listener.place();
-    let ended = match awaited.uploads > 0 || !awaited.left.is_empty() {
+    let ended = match awaited.uploads > 0 || (listener.outlasted() && !awaited.left.is_empty()) {
         true => listened(listener, awaited, cancellation, events).await,
         false => Ok(None),
     };
@@ -122,7 +122,7 @@ async fn listened(
     let (mut own, mut pause, mut said) = (None, PAUSES.0, begun);
     // What an earlier run, or an upload whose answer got lost, may have left comes again once it is not hidden any more.
     let thorough = shortened(listener.hidden() + TURN);
-    let (mut owed, mut taken) = (Owed::new(awaited), false);
+    let (mut owed, mut taken) = (Owed::new(awaited, listener.outlasted()), false);
     loop {
         // What counts is when a turn began: however slow this machine is, the last one begins when the time is over.
         let turn_began = begun.elapsed();
@@ -180,8 +180,9 @@ struct Owed {
 }
 
 impl Owed {
-    fn new(awaited: &Awaited<'_>) -> Self {
-        Self { own: awaited.uploads, left: awaited.left.to_vec(), key: awaited.probe.key.clone() }
+    fn new(awaited: &Awaited<'_>, outlasting: bool) -> Self {
+        let (own, left) = if outlasting { (awaited.uploads, awaited.left.to_vec()) } else { (1, Vec::new()) };
+        Self { own, left, key: awaited.probe.key.clone() }
     }
 
     fn heard(&mut self, heard: &Heard) {
@@ -207,6 +208,7 @@ mod tests {
     struct Scripted {
         turns: Vec<Heard>,
         closed: usize,
+        outlasted: bool,
     }
 
     #[async_trait]
@@ -221,6 +223,10 @@ mod tests {
 
         fn limit(&self) -> Duration {
             Duration::from_secs(120)
+        }
+
+        fn outlasted(&self) -> bool {
+            self.outlasted
         }
 
         async fn hear(&mut self, wait: Duration) -> Result<Heard, Error> {
@@ -245,7 +251,12 @@ mod tests {
 
     /// What came of these turns, the last one first, and after how long.
     async fn ended(probe: &Probe, uploads: u32, left: &[String], turns: Vec<Heard>) -> (Option<End>, u64) {
-        let (begun, mut listener) = (Instant::now(), Scripted { turns, closed: 0 });
+        let listener = Scripted { turns, closed: 0, outlasted: true };
+        ended_with(listener, probe, uploads, left).await
+    }
+
+    async fn ended_with(mut listener: Scripted, probe: &Probe, uploads: u32, left: &[String]) -> (Option<End>, u64) {
+        let begun = Instant::now();
         let awaited = Awaited { probe, uploads, left, limit: None, mend: "apply" };
         let end = listened(&mut listener, &awaited, &Cancellation::default(), &Nobody).await;
         (end.unwrap(), begun.elapsed().as_secs())
@@ -280,6 +291,14 @@ mod tests {
         assert!((40..=61).contains(&seconds), "{seconds}");
         let (_, seconds) = ended(&probe, 0, &left, Vec::new()).await;
         assert!((40..=61).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_with_the_listener_is_not_waited_for() {
+        let (probe, left) = (probe(), ["old".to_owned()]);
+        let listener = Scripted { turns: vec![heard(&[&probe.key])], closed: 0, outlasted: false };
+        let (end, seconds) = ended_with(listener, &probe, 2, &left).await;
+        assert!(matches!(end, Some(End::Came(_))) && seconds == 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Calls of IAM <https://cloud.google.com/iam/docs/reference/rest>, and the policies that every service has.
 
+use data_encoding::BASE64;
 use provision_core::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -62,6 +63,20 @@ pub(super) fn set_policy(operation: &'static str, name: &str, policy: &Policy, t
         .with_body(json!({ "policy": policy }))
 }
 
+/// The signature of an answer.
+fn signature(answer: Value) -> Result<Vec<u8>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Signed {
+        signed_blob: String,
+    }
+    let signed: Signed = parsed(answer)?;
+    match BASE64.decode(signed.signed_blob.as_bytes()) {
+        Ok(signature) if !signature.is_empty() => Ok(signature),
+        _ => Err("it is no signature".to_owned()),
+    }
+}
+
 impl Reader {
     /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/getIamPolicy>
     pub(crate) async fn get_account_policy(&self, email: &str) -> Result<Policy, Error> {
@@ -73,6 +88,17 @@ impl Reader {
 }
 
 impl Writer {
+    /// What an account's key makes of these bytes
+    /// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob>. "The `-` wildcard
+    /// character is required; replacing it with a project ID is invalid".
+    pub(crate) async fn sign_blob(&self, email: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let path = format!("{}:signBlob", path_of(&format!("projects/-/serviceAccounts/{email}")));
+        let tried = format!("sign as service account `{email}`");
+        let call = Call::new("POST", "iam.serviceAccounts.signBlob", path, tried)
+            .with_body(json!({ "payload": BASE64.encode(bytes) }));
+        self.clients().send(&self.clients().signing, &call, signature).await
+    }
+
     /// <https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts/setIamPolicy>
     pub(crate) async fn set_account_policy(&self, email: &str, policy: &Policy) -> Result<(), Error> {
         let tried = format!("write the policy of service account `{email}`");
@@ -90,6 +116,14 @@ mod tests {
         let read = |answer: Value| Policy::of(answer).is_ok();
         assert!(read(json!({"etag": "ACAB"})));
         assert!(!read(json!({})) && !read(json!({"bindings": []})) && !read(json!({"error": "sign in"})));
+    }
+
+    #[test]
+    fn a_signature_is_one() {
+        assert_eq!(signature(json!({"keyId": "k", "signedBlob": "AQI="})), Ok(vec![1, 2]));
+        for other in [json!({}), json!({"signedBlob": ""}), json!({"signedBlob": "<"}), json!({"error": "sign in"})] {
+            assert!(signature(other.clone()).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use provision_core::mark::Tags;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::client::expected::{Listed, Named, named, nothing};
+use crate::client::expected::{Listed, Named, named, nothing, page};
 use crate::client::iam::{Policy, policy_path, set_policy};
 use crate::client::json::{Duration, page_parameter, path_of};
 use crate::client::{PAGE, Pages, Reader, Writer};
@@ -114,6 +114,30 @@ macro_rules! named {
     )*};
 }
 named!(Topic, "topics"; Subscription, "subscriptions");
+
+/// A message that was pulled <https://cloud.google.com/pubsub/docs/reference/rest/v1/ReceivedMessage>.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Received {
+    pub(crate) ack_id: String,
+    pub(crate) message: Message,
+}
+
+/// What is read of it <https://cloud.google.com/pubsub/docs/reference/rest/v1/PubsubMessage>.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Message {
+    pub(crate) attributes: Tags,
+}
+
+impl Listed for Received {
+    const ITEMS: &'static str = "receivedMessages";
+    const KIND: Option<&'static str> = None;
+
+    fn id(&self) -> &str {
+        &self.ack_id
+    }
+}
 
 /// The full name of a subscription.
 impl Listed for String {
@@ -252,6 +276,24 @@ impl Writer {
         let call = Call::new("PATCH", "pubsub.subscriptions.update", path_of(name), tried).with_body(body);
         let read = |answer| named::<Subscription>(answer, name);
         self.clients().send(&self.clients().pubsub, &call, read).await.map(|_| ())
+    }
+
+    /// What is there, so many at most; it is waited for until the service gives up
+    /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull>.
+    pub(crate) async fn pull(&self, name: &str, most: u32) -> Result<Vec<Received>, Error> {
+        let tried = format!("pull from subscription `{}`", short(name));
+        let call = Call::new("POST", "pubsub.subscriptions.pull", format!("{}:pull", path_of(name)), tried)
+            .with_body(json!({ "maxMessages": most }));
+        Ok(self.clients().send(&self.clients().pubsub, &call, page::<Received>).await?.items)
+    }
+
+    /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/acknowledge>
+    pub(crate) async fn acknowledge(&self, name: &str, ids: &[&str]) -> Result<(), Error> {
+        let tried = format!("acknowledge messages of subscription `{}`", short(name));
+        let path = format!("{}:acknowledge", path_of(name));
+        let call =
+            Call::new("POST", "pubsub.subscriptions.acknowledge", path, tried).with_body(json!({ "ackIds": ids }));
+        self.clients().send(&self.clients().pubsub, &call, nothing).await
     }
 
     /// <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/delete>

@@ -135,6 +135,8 @@ pub(crate) struct Version {
     pub(crate) generation: Int64,
     /// In bytes.
     pub(crate) size: Int64,
+    /// What its writer said of it; only where it is asked for.
+    pub(crate) metadata: Tags,
 }
 
 /// A page of generations.
@@ -194,12 +196,21 @@ impl Reader {
         self.clients.list(&self.clients.storage, call).await
     }
 
-    /// The next page of generations, live and noncurrent
-    /// <https://cloud.google.com/storage/docs/json_api/v1/objects/list>.
-    pub(crate) async fn list_versions(&self, bucket: &str, pages: &mut Pages) -> Result<Option<VersionPage>, Error> {
+    /// The next page of generations, live and noncurrent, of objects whose names begin so; with what their writers say of them
+    /// where not all are asked for <https://cloud.google.com/storage/docs/json_api/v1/objects/list>.
+    pub(crate) async fn list_versions(
+        &self,
+        bucket: &str,
+        prefix: Option<&str>,
+        pages: &mut Pages,
+    ) -> Result<Option<VersionPage>, Error> {
         let (place, next) = (bucket_path(bucket), page_parameter(&pages.token));
-        let fields = "fields=kind,nextPageToken,items(name,generation,size)";
-        let path = format!("{place}/o?versions=true&maxResults={PAGE}&{fields}{next}");
+        let (said, prefix) = match prefix {
+            Some(prefix) => (",metadata", format!("&prefix={}", encoded(prefix))),
+            None => ("", String::new()),
+        };
+        let fields = format!("fields=kind,nextPageToken,items(name,generation,size{said})");
+        let path = format!("{place}/o?versions=true&maxResults={PAGE}&{fields}{prefix}{next}");
         let call = Call::new("GET", "storage.objects.list", path, format!("list the content of bucket `{bucket}`"));
         let found = absent(self.clients.send(&self.clients.storage, &call, page::<Version>).await)?;
         let Some(Page { items, next }) = found else { return Ok(None) };

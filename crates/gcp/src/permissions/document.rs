@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, hcl, hcl_list, hcl_name};
+use provision_core::permissions::hcl::{self, Body};
+use provision_core::permissions::{Document, Repository, Syntax, Task, taken_out};
 
 use super::{On, needed};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
@@ -30,7 +31,7 @@ impl Roles {
         };
         let deployment = &settings.deployment.name;
         Self {
-            id: hcl_name(&format!("provision_{deployment}_{}", task.name())),
+            id: hcl::name(&format!("provision_{deployment}_{}", task.name())),
             title: format!("provision {deployment} {}", task.name()),
             description: format!("What `provision gcp {}` needs for deployment {deployment}", task.name()),
             project: all(false),
@@ -64,13 +65,10 @@ pub(crate) fn of_command(settings: &Settings, names: &Names, task: Task, syntax:
         "who may write the policy of a bucket or a topic can give rights on it to anybody: that is what [gcp.access] \
                   and the bucket's notification need"
             .to_owned();
-    // <https://cloud.google.com/storage/docs/using-ip-filtering#required-roles>
-    let filter = "where a bucket may have an IP filter, add `storage.buckets.getIpFilter`, and to apply \
-                  `storage.buckets.setIpFilter`: without the first, it is not seen"
-        .to_owned();
-    let looks = (task != Task::Server).then_some(filter);
-    let notes = (task == Task::Apply).then_some(grants).into_iter().chain(looks).collect();
-    Document { text, commands: Vec::new(), notes }
+    let grants = (task == Task::Apply).then_some(grants);
+    let looks_at_access = task != Task::Server && settings.gcp.access.is_none();
+    let taken_out = looks_at_access.then(|| taken_out("[gcp.access]"));
+    Document { text, commands: Vec::new(), notes: grants.into_iter().chain(taken_out).collect() }
 }
 
 impl Roles {
@@ -109,38 +107,42 @@ impl Roles {
     }
 
     fn terraform(&self, settings: &Settings, names: &Names) -> String {
-        let project = self.role(&self.id, &names.project, &self.project);
         let id = &self.id;
-        let binding = format!(
-            "resource \"google_project_iam_member\" \"{id}\" {{\n  project = {}\n  role    = \
-             google_project_iam_custom_role.{id}.id\n  member  = var.member\n\n  condition {{\n    title      = \
-             \"provision\"\n    expression = {}\n  }}\n}}\n",
-            hcl(&names.project),
-            hcl(&condition(&names.bucket))
-        );
-        let account = self.home(settings).map(|(account, home)| {
+        let binding = Body::default()
+            .text("project", &names.project)
+            .expression("role", custom_role(id))
+            .expression("member", "var.member")
+            .block("condition", condition_block(names));
+        let mut blocks = vec![
+            Body::default().expression("type", "string").named("variable \"member\""),
+            self.role(id, &names.project, &self.project),
+            binding.named(&format!("resource \"google_project_iam_member\" \"{id}\"")),
+        ];
+        if let Some((account, home)) = self.home(settings) {
             let id = self.account_id();
-            let binding = format!(
-                "resource \"google_service_account_iam_member\" \"{id}\" {{\n  service_account_id = {}\n  role               = \
-                 google_project_iam_custom_role.{id}.id\n  member             = var.member\n}}\n",
-                hcl(&format!("projects/{home}/serviceAccounts/{account}"))
-            );
-            [self.role(&id, &home, &self.account), binding]
-        });
-        let variable = "variable \"member\" {\n  type = string\n}\n".to_owned();
-        [vec![variable, project, binding], account.map(Vec::from).unwrap_or_default()].concat().join("\n")
+            let binding = Body::default()
+                .text("service_account_id", &format!("projects/{home}/serviceAccounts/{account}"))
+                .expression("role", custom_role(&id))
+                .expression("member", "var.member");
+            blocks.push(self.role(&id, &home, &self.account));
+            blocks.push(binding.named(&format!("resource \"google_service_account_iam_member\" \"{id}\"")));
+        }
+        blocks.join("\n")
     }
 
     fn role(&self, id: &str, project: &str, permissions: &[&str]) -> String {
-        format!(
-            "resource \"google_project_iam_custom_role\" \"{id}\" {{\n  project     = {}\n  role_id     = {}\n  title       = {}\n  \
-             permissions = {}\n}}\n",
-            hcl(project),
-            hcl(id),
-            hcl(&self.title),
-            hcl_list(permissions, 2)
-        )
+        let role = Body::default().text("project", project).text("role_id", id).text("title", &self.title);
+        let role = role.list("permissions", permissions);
+        role.named(&format!("resource \"google_project_iam_custom_role\" \"{id}\""))
     }
+}
+
+fn custom_role(id: &str) -> String {
+    format!("google_project_iam_custom_role.{id}.id")
+}
+
+fn condition_block(names: &Names) -> Body {
+    Body::default().text("title", "provision").text("expression", &condition(&names.bucket))
 }
 
 /// What `[gcp.access]` gives the server: built-in roles, each as a command.
@@ -154,111 +156,140 @@ pub(crate) fn of_server(settings: &Settings, names: &Names, commands: &str, synt
     };
     let text = match syntax {
         Syntax::Native => format!("{commands}\n"),
-        Syntax::Terraform => {
-            let member = |kind: &str, name: &str, target: &str, role: &str| {
-                let account = account.unwrap_or(MEMBER);
-                format!(
-                    "resource \"{kind}\" \"{}\" {{\n  {target}\n  role = {}\n  member = {}\n}}\n",
-                    hcl_name(&format!("{name}_{role}")),
-                    hcl(role),
-                    hcl(&format!("serviceAccount:{account}"))
-                )
-            };
-            let bucket = format!("bucket = {}", hcl(&names.bucket));
-            let of_bucket = SERVER_BUCKET_ROLES
-                .iter()
-                .map(|role| member("google_storage_bucket_iam_member", "bucket", &bucket, role));
-            let subscription = names.subscription.iter().flat_map(|subscription| {
-                let target = format!("subscription = {}", hcl(&names.subscription_name(subscription)));
-                SERVER_SUBSCRIPTION_ROLES
-                    .iter()
-                    .map(move |role| member("google_pubsub_subscription_iam_member", "subscription", &target, role))
-            });
-            let id = format!(
-                "service_account_id = {}",
-                hcl(&format!("projects/-/serviceAccounts/{}", account.unwrap_or(MEMBER)))
-            );
-            let itself = SERVER_ACCOUNT_ROLES
-                .iter()
-                .map(|role| member("google_service_account_iam_member", "itself", &id, role));
-            of_bucket.chain(subscription).chain(itself).collect::<Vec<_>>().join("\n")
-        }
+        Syntax::Terraform => server_in_terraform(names, account.unwrap_or(MEMBER)),
     };
     Document { text, commands: Vec::new(), notes }
+}
+
+fn server_in_terraform(names: &Names, account: &str) -> String {
+    let member = |kind: &str, name: &str, target: (&str, &str), role: &str| {
+        let body = Body::default().text(target.0, target.1).text("role", role);
+        let body = body.text("member", &format!("serviceAccount:{account}"));
+        body.named(&format!("resource \"{kind}\" \"{}\"", hcl::name(&format!("{name}_{role}"))))
+    };
+    let bucket = ("bucket", names.bucket.as_str());
+    let of_bucket =
+        SERVER_BUCKET_ROLES.iter().map(|role| member("google_storage_bucket_iam_member", "bucket", bucket, role));
+    let subscription = names.subscription.iter().map(|subscription| names.subscription_name(subscription));
+    let of_subscription = subscription.flat_map(|subscription| {
+        let of = |role: &&str| {
+            let target = ("subscription", subscription.as_str());
+            member("google_pubsub_subscription_iam_member", "subscription", target, role)
+        };
+        SERVER_SUBSCRIPTION_ROLES.iter().map(of).collect::<Vec<_>>()
+    });
+    let id = format!("projects/-/serviceAccounts/{account}");
+    let itself = SERVER_ACCOUNT_ROLES
+        .iter()
+        .map(|role| member("google_service_account_iam_member", "itself", ("service_account_id", &id), role));
+    of_bucket.chain(of_subscription).chain(itself).collect::<Vec<_>>().join("\n")
+}
+
+/// A workload identity pool that the tokens of one repository's jobs are taken in.
+struct Pool<'a> {
+    names: &'a Names,
+    repository: &'a Repository,
+    id: String,
+    /// The role that the jobs have.
+    role: String,
 }
 
 /// A workload identity pool that the tokens of one repository's jobs are taken in
 /// (<https://cloud.google.com/iam/docs/workload-identity-federation-with-deployment-pipelines>).
 pub(crate) fn of_repository(settings: &Settings, names: &Names, repository: &Repository, syntax: Syntax) -> Document {
-    let (project, claim) = (&names.project, repository.forge.claim());
-    let provider = match repository.forge {
-        Forge::GitHub => "github",
-        Forge::GitLab => "gitlab",
-    };
-    let pool = pool_id(&settings.deployment.name);
-    let issuer = format!("https://{}", repository.forge.issuer());
-    let condition = format!("assertion.{claim} == '{}'", repository.name());
-    let set = |number: &str| {
-        format!(
-            "principalSet://iam.googleapis.com/projects/{number}/locations/global/workloadIdentityPools/{pool}/attribute.{claim}/{}",
-            repository.name()
-        )
-    };
-    let note =
-        "jobs of this repository alone are let in, on any branch; the last line gives them the role of apply, which \
-                `permissions --for apply` makes, and the same member stands for MEMBER in its other lines"
-            .to_owned();
-    let role =
-        format!("projects/{project}/roles/{}", hcl_name(&format!("provision_{}_apply", settings.deployment.name)));
+    let deployment = &settings.deployment.name;
+    let role = hcl::name(&format!("provision_{deployment}_apply"));
+    let role = format!("projects/{}/roles/{role}", names.project);
+    let pool = Pool { names, repository, id: pool_id(deployment), role };
+    let of_apply = "the last line gives the jobs the role of apply, which `permissions --for apply` makes, and the same member stands for \
+                    MEMBER in its other lines"
+        .to_owned();
+    // Only a whole subject has the numbers of owner and repository in it.
+    let numbers = repository.narrowed().and_then(|_| repository.numbers());
+    let asked = repository.asks_for(&pool.audience());
+    let notes = [Some(of_apply), repository.narrower(), numbers, asked].into_iter().flatten().collect();
     let text = match syntax {
-        Syntax::Native => format!(
+        Syntax::Native => pool.native(),
+        Syntax::Terraform => pool.terraform(),
+    };
+    Document { text, commands: Vec::new(), notes }
+}
+
+impl Pool<'_> {
+    const fn provider(&self) -> &'static str {
+        self.repository.forge.name()
+    }
+
+    fn issuer(&self) -> String {
+        format!("https://{}", self.repository.forge.issuer())
+    }
+
+    /// What a token must be for where the provider names nothing else: the provider itself
+    /// (<https://cloud.google.com/iam/docs/reference/rest/v1/projects.locations.workloadIdentityPools.providers#oidc>).
+    fn audience(&self) -> String {
+        let (pool, provider) = (&self.id, self.provider());
+        format!(
+            "https://iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/{pool}/providers/{provider}"
+        )
+    }
+
+    /// Whose tokens are taken.
+    fn condition(&self) -> String {
+        let of_repository = format!("assertion.{} == '{}'", self.repository.forge.claim(), self.repository.name());
+        let subject = self.repository.narrowed().map(|subject| format!(" && assertion.sub == '{subject}'"));
+        of_repository + &subject.unwrap_or_default()
+    }
+
+    /// Who they are, in a pool.
+    fn member(&self, pool: &str) -> String {
+        let (claim, name) = (self.repository.forge.claim(), self.repository.name());
+        format!("principalSet://iam.googleapis.com/{pool}/attribute.{claim}/{name}")
+    }
+
+    fn native(&self) -> String {
+        let (project, pool, provider, issuer) = (&self.names.project, &self.id, self.provider(), self.issuer());
+        let (claim, condition) = (self.repository.forge.claim(), self.condition());
+        let member = self.member(&format!("projects/$NUMBER/locations/global/workloadIdentityPools/{pool}"));
+        format!(
             "gcloud iam workload-identity-pools create {pool} --project={project} --location=global\n\
              gcloud iam workload-identity-pools providers create-oidc {provider} --project={project} --location=global \
              --workload-identity-pool={pool} --issuer-uri={issuer} \
              --attribute-mapping='google.subject=assertion.sub,attribute.{claim}=assertion.{claim}' \
              --attribute-condition=\"{condition}\"\n\
              NUMBER=$(gcloud projects describe {project} --format='value(projectNumber)')\n\
-             gcloud projects add-iam-policy-binding {project} --member=\"{}\" --role={role} --condition='title=provision,expression={}'\n",
-            set("$NUMBER"),
-            self::condition(&names.bucket)
-        ),
-        Syntax::Terraform => {
-            let id = hcl_name(&pool);
+             gcloud projects add-iam-policy-binding {project} --member=\"{member}\" --role={} --condition='title=provision,expression={}'\n",
+            self.role,
+            self::condition(&self.names.bucket)
+        )
+    }
+
+    fn terraform(&self) -> String {
+        let (project, id, provider) = (&self.names.project, hcl::name(&self.id), self.provider());
+        let claim = self.repository.forge.claim();
+        let pool = Body::default().text("project", project).text("workload_identity_pool_id", &self.id);
+        let named = format!("google_iam_workload_identity_pool.{id}");
+        let mapping =
+            [("google.subject", "assertion.sub"), (&format!("attribute.{claim}"), &format!("assertion.{claim}"))];
+        let of_provider = Body::default()
+            .text("project", project)
+            .expression("workload_identity_pool_id", format!("{named}.workload_identity_pool_id"))
+            .text("workload_identity_pool_provider_id", provider)
+            .text("attribute_condition", &self.condition())
+            .map("attribute_mapping", &mapping)
+            .block("oidc", Body::default().text("issuer_uri", &self.issuer()));
+        let binding = Body::default()
+            .text("project", project)
+            .text("role", &self.role)
             // Named by the pool, without which IAM takes no such member; a repository's name needs no escape.
-            let member = format!(
-                "\"principalSet://iam.googleapis.com/${{google_iam_workload_identity_pool.{id}.name}}/attribute.{claim}/{}\"",
-                repository.name()
-            );
-            [
-                format!(
-                    "resource \"google_iam_workload_identity_pool\" \"{id}\" {{\n  project                   = {}\n  \
-                     workload_identity_pool_id = {}\n}}\n",
-                    hcl(project),
-                    hcl(&pool)
-                ),
-                format!(
-                    "resource \"google_iam_workload_identity_pool_provider\" \"{provider}\" {{\n  project = {}\n  \
-                     workload_identity_pool_id = google_iam_workload_identity_pool.{id}.workload_identity_pool_id\n  \
-                     workload_identity_pool_provider_id = {}\n  attribute_condition = {}\n  attribute_mapping = {{\n    \
-                     \"google.subject\" = \"assertion.sub\"\n    \"attribute.{claim}\" = \"assertion.{claim}\"\n  }}\n\n  oidc {{\n    \
-                     issuer_uri = {}\n  }}\n}}\n",
-                    hcl(project),
-                    hcl(provider),
-                    hcl(&condition),
-                    hcl(&issuer)
-                ),
-                format!(
-                    "resource \"google_project_iam_member\" \"{id}\" {{\n  project = {}\n  role    = {}\n  member  = {member}\n\n  condition {{\n    title      = \"provision\"\n    \
-                     expression = {}\n  }}\n}}\n",
-                    hcl(project),
-                    hcl(&role),
-                    hcl(&self::condition(&names.bucket))
-                ),
-            ]
-            .join("\n")
-        }
-    };
-    Document { text, commands: Vec::new(), notes: vec![note] }
+            .expression("member", format!("\"{}\"", self.member(&format!("${{{named}.name}}"))))
+            .block("condition", condition_block(self.names));
+        [
+            pool.named(&format!("resource \"google_iam_workload_identity_pool\" \"{id}\"")),
+            of_provider.named(&format!("resource \"google_iam_workload_identity_pool_provider\" \"{provider}\"")),
+            binding.named(&format!("resource \"google_project_iam_member\" \"{id}\"")),
+        ]
+        .join("\n")
+    }
 }
 
 /// 4-32 lower-case letters, digits and `-` <https://cloud.google.com/iam/docs/manage-workload-identity-pools-providers>.
@@ -308,5 +339,24 @@ mod tests {
             trust.text
         );
         assert!(trust.text.contains("attribute.repository/acme/infra"), "{}", trust.text);
+    }
+
+    #[test]
+    fn trust_of_some_jobs_is_in_their_whole_subject() {
+        let settings = settings();
+        let trust = |repository: &str, syntax: Syntax| {
+            of_repository(&settings, &Names::of(&settings, None), &repository.parse().unwrap(), syntax)
+        };
+        let condition =
+            "assertion.repository == 'acme/infra' && assertion.sub == 'repo:acme@1/infra@2:ref:refs/heads/main'";
+        for syntax in [Syntax::Native, Syntax::Terraform] {
+            let trust = trust("github:acme@1/infra@2:ref:refs/heads/main", syntax);
+            assert!(trust.text.contains(condition) && trust.notes.len() == 1, "{} {:?}", trust.text, trust.notes);
+        }
+        let notes = trust("gitlab:acme/infra", Syntax::Native).notes.join("\n");
+        assert!(
+            notes.contains("workloadIdentityPools/provision-wandb-prod/providers/gitlab` under `id_tokens`"),
+            "{notes}"
+        );
     }
 }

@@ -216,6 +216,19 @@ fn unusable(found: &Subscription, created: bool) -> Option<Refusal> {
     })
 }
 
+/// Why the server would not hear of a message to this topic.
+pub(crate) fn deaf(found: &Subscription, topic: &str) -> Option<String> {
+    let (name, delivery) = (short(&found.name), delivery(found));
+    match short(&found.topic) {
+        DELETED_TOPIC => Some(format!("the topic of subscription `{name}` was deleted")),
+        other if found.topic != topic => Some(format!("subscription `{name}` hears from topic `{other}`")),
+        _ if delivery != PULL => {
+            Some(format!("subscription `{name}` is {delivery}: the server does not hear of new files"))
+        }
+        _ => None,
+    }
+}
+
 /// What people should know of a subscription that somebody else made.
 fn expires(found: &Subscription) -> Option<String> {
     let expiration = Some(expiration(found.expiration_policy.as_ref())).filter(|expiration| expiration != NEVER)?;

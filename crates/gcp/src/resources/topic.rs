@@ -7,6 +7,7 @@ use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
+use provision_core::probe::Probes;
 use provision_core::provider::Created;
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Present, Resource};
@@ -17,7 +18,7 @@ use crate::client::pubsub::Topic;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::error::{NOT_SEEN, absent, lacks_permission};
-use crate::names::{Names, Part, pubsub_identity, short};
+use crate::names::{LISTENING, Names, Part, is_listening, pubsub_identity, short};
 use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of, members};
 use crate::resources::{Facets, MOST_LABELS, Write, delivery};
 use crate::tags::unmoved;
@@ -180,7 +181,8 @@ pub(crate) async fn deletion_blockers(
     Ok((!others.is_empty()).then(|| attached_to(short(topic), &others)))
 }
 
-/// A subscription that is attached, unless it carries the deployment's mark: what is left over goes with the topic. One that is
+/// A subscription that is attached, unless it carries the deployment's mark, or a `verify` that was killed left it: what is left
+/// over goes with the topic. One that is
 /// listed and not there is new, or gone: a little later it is known.
 async fn anothers(reader: &Reader, name: String, deployments: &[&str]) -> Result<Option<String>, Error> {
     let found = match reader.get_subscription(&name).await {
@@ -194,7 +196,8 @@ async fn anothers(reader: &Reader, name: String, deployments: &[&str]) -> Result
     let ours = mark.is_some_and(|mark| {
         deployments.contains(&mark.deployment.as_str()) && mark.is_for(&pubsub_identity(&found.name))
     });
-    Ok((!ours).then(|| format!("`{name}`")))
+    let heard = |deployment: &&str| is_listening(&name, &found.labels, &Probes::new(LISTENING, deployment));
+    Ok((!ours && !deployments.iter().any(heard)).then(|| format!("`{name}`")))
 }
 
 fn unknown(subscription: &str) -> Error {

@@ -83,7 +83,7 @@ pub(super) fn permit(call: &Call<'_>, principal: &str, target: &Target) -> Resul
     let role: Role =
         serde_json::from_str(&document).map_err(|error| Refusal::bad_request("InvalidRole", error.to_string()))?;
     if role.permits(&action, &target.id, false) {
-        return Ok(());
+        return linked(call, principal, target, &role, &action);
     }
     let message = format!(
         "The client '{principal}' with object id '{principal}' does not have authorization to perform action '{action}' over scope \
@@ -91,6 +91,33 @@ pub(super) fn permit(call: &Call<'_>, principal: &str, target: &Target) -> Resul
         target.id
     );
     Err(Refusal::new(403, "AuthorizationFailed", message))
+}
+
+/// Who lets events go to a queue must be able to write where that is: "you need write access to that resource"
+/// <https://learn.microsoft.com/azure/event-grid/security-authorization#permissions-for-event-subscriptions>. A request names the account.
+fn linked(call: &Call<'_>, principal: &str, target: &Target, role: &Role, action: &str) -> Result<(), Refusal> {
+    const WRITE: &str = "Microsoft.Storage/storageAccounts/write";
+    let sends = [Kind::EventSubscriptions, Kind::SystemTopicEventSubscriptions].contains(&target.kind);
+    let Some(account) = Some(call).filter(|_| sends).and_then(destination) else { return Ok(()) };
+    call.identities.ask(&format!("{WRITE} {account}"));
+    if role.permits(WRITE, &account, false) {
+        return Ok(());
+    }
+    let message = format!(
+        "The client '{principal}' with object id '{principal}' has permission to perform action '{action}' on scope '{}'; however, it \
+         does not have permission to perform action(s) 'Microsoft.Storage/storageAccounts/write' on the linked scope(s) '{account}' \
+         (respectively) or the linked scope(s) are invalid.",
+        target.id
+    );
+    Err(Refusal::new(403, "LinkedAuthorizationFailed", message))
+}
+
+/// The account that a request lets events go to.
+fn destination(call: &Call<'_>) -> Option<String> {
+    let body: serde_json::Value = call.document().ok()?;
+    let of = |place: &str| body.pointer(&format!("/properties/{place}destination/properties/resourceId"));
+    let account = of("").or_else(|| of("deliveryWithResourceIdentity/"))?;
+    account.as_str().map(str::to_owned)
 }
 
 /// Whether an identity's role lets it do something to data; `None` where roles are assigned to the principal itself.

@@ -68,7 +68,11 @@ impl Rig {
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, HeaderMap, Value) {
-        let claims = json!({"aud": "https://management.azure.com", "exp": u64::MAX, "nbf": 0, "oid": CLIENT, "appid": CLIENT,
+        self.asked_as(CLIENT, method, path, body)
+    }
+
+    fn asked_as(&self, client: &str, method: &str, path: &str, body: &Value) -> (u16, HeaderMap, Value) {
+        let claims = json!({"aud": "https://management.azure.com", "exp": u64::MAX, "nbf": 0, "oid": client, "appid": client,
             "tid": TENANT});
         let token = format!("e30.{}.x", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
         let link = if path.contains('?') { path.to_owned() } else { format!("{path}?api-version=2023-05-01") };
@@ -276,4 +280,22 @@ fn what_is_gone_is_listed_for_a_while() {
         rig.pass(1_000);
         assert_eq!(rig.names(list), Vec::<String>::new());
     }
+}
+
+/// <https://learn.microsoft.com/azure/event-grid/security-authorization#permissions-for-event-subscriptions>
+#[test]
+fn events_go_only_to_an_account_that_one_may_write() {
+    let rig = Rig::furnished(&[]);
+    rig.ok("PUT", &queue("events"), &json!({}));
+    let attach = |more: &str| {
+        let role = json!({"Name": "r", "Actions": ["Microsoft.EventGrid/*", more], "AssignableScopes": [GROUP]});
+        rig.world.identities.attach(crate::sandbox::EmulatorKind::Azure, &role.to_string());
+    };
+    let body = json!({"properties": {"destination": to_queue("events", 60)}});
+    let send = || rig.asked_as(rights::CLIENT, "PUT", &event_subscription(), &body);
+    attach("Microsoft.Storage/*/read");
+    let (status, _, answer) = send();
+    assert_eq!((status, &answer["error"]["code"]), (403, &json!("LinkedAuthorizationFailed")), "{answer}");
+    attach("Microsoft.Storage/storageAccounts/write");
+    assert_eq!(send().0, 201);
 }

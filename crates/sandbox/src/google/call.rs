@@ -1,6 +1,7 @@
 //! A request as the services read it.
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
@@ -78,7 +79,10 @@ impl<'a> Call<'a> {
     ) -> Self {
         let body = Bytes::from(body.to_string());
         let (method, address, presence) = (Method::POST, self.address.clone(), self.presence.clone());
-        let (query, headers) = (Vec::new(), HeaderMap::new());
+        let query = Vec::new();
+        // Who calls is the same.
+        let token = self.headers.get(AUTHORIZATION).map(|value| (AUTHORIZATION, value.clone()));
+        let headers = token.into_iter().collect();
         Self {
             world: self.world,
             operation,

@@ -1,10 +1,68 @@
-//! Who may call: whoever is on this machine, and no page of another site in a browser on it. Callers show no credentials, so that
-//! a page could otherwise write whatever it likes.
+//! Who calls: whoever shows a service account's token is that account. Everybody else on this machine is the user of the printed
+//! variables, but no page of another site in a browser on it: it could otherwise write whatever it likes.
 
+use data_encoding::BASE64URL_NOPAD;
 use http::HeaderMap;
 
 use super::call::Call;
-use super::refusal::Refusal;
+use super::project::{Account, account_key};
+use super::refusal::{Kind, Refusal};
+use crate::state::Transaction;
+
+/// How the tokens begin that the sandbox gives out. Others are of who shows none: clients have some for services elsewhere.
+const TOKEN: &str = "ya29.sandbox.";
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Who has the variables that a sandbox prints: emulators are sent no credentials.
+    User,
+    /// The service account of this address.
+    Account(String),
+}
+
+impl Caller {
+    /// By the token of a request, which must be of an account that is there, and not too old.
+    pub(super) fn of(state: &Transaction<'_>, call: &Call<'_>) -> Result<Self, Refusal> {
+        let Some(token) = call.header("authorization").and_then(|header| header.strip_prefix("Bearer ")) else {
+            return Ok(Self::User);
+        };
+        let Some(rest) = token.strip_prefix(TOKEN) else { return Ok(Self::User) };
+        let (email, until_ms) = read(rest).ok_or_else(unauthenticated)?;
+        let account: Option<Account> = state.get(&account_key(&email))?;
+        match account {
+            Some(account) if !account.deleted && call.now_ms < until_ms => Ok(Self::Account(account.email)),
+            _ => Err(unauthenticated()),
+        }
+    }
+
+    /// How a refusal names it.
+    pub(super) fn email(&self) -> &str {
+        match self {
+            Self::User => "provision@sandbox.iam.gserviceaccount.com",
+            Self::Account(email) => email,
+        }
+    }
+}
+
+/// A token of an account until a moment.
+pub(super) fn token(email: &str, until_ms: u64) -> String {
+    format!("{TOKEN}{}.{until_ms}", BASE64URL_NOPAD.encode(email.as_bytes()))
+}
+
+fn read(token: &str) -> Option<(String, u64)> {
+    let (email, until_ms) = token.split_once('.')?;
+    let email = BASE64URL_NOPAD.decode(email.as_bytes()).ok()?;
+    Some((String::from_utf8(email).ok()?, until_ms.parse().ok()?))
+}
+
+fn unauthenticated() -> Refusal {
+    Refusal::new(
+        Kind::Unauthenticated,
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication \
+         credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
+    )
+}
 
 /// Refuse a page, and a name that somebody else gave to this machine
 /// (<https://owasp.org/www-community/attacks/DNS_Rebinding>). Pages use the XML API, with signed URLs.

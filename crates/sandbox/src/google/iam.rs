@@ -3,9 +3,9 @@
 use data_encoding::BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::call::Call;
+use super::caller::{self, Caller};
 use super::policy::{Policy, check_mask};
 use super::project::{self, Account, account_key};
 use super::pubsub::{subscription, topic};
@@ -33,6 +33,7 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
             project::permissions(call)
         }
         "SignBlob" => sign(state, call),
+        "GenerateAccessToken" => access_token(state, call),
         _ => Err(Refusal::unserved(&call.operation)),
     }
 }
@@ -98,6 +99,7 @@ fn permission(verb: &str) -> &'static str {
         "GetIamPolicy" => "getIamPolicy",
         "SetIamPolicy" => "setIamPolicy",
         "SignBlob" => "signBlob",
+        "GenerateAccessToken" => "getAccessToken",
         "DeleteServiceAccount" => "delete",
         _ => "get",
     }
@@ -144,8 +146,9 @@ fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Ref
 
 /// Sign bytes as an account <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob>.
 ///
-/// The caller is the account itself, as in a server that signs URLs, and must have been made its own token creator.
-/// The signature has the length of a real one and proves nothing.
+/// The user of the printed variables signs as the account itself, as a server does that signs URLs, and the account must have been
+/// made its own token creator. An account that calls was looked at before. Cloud Storage knows the signature again
+/// ([`project::signature`]).
 fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -159,7 +162,8 @@ fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&[])?;
     let body: Body = call.json()?;
     let account = find(state, call)?;
-    if !account.policy.grants(&[TOKEN_CREATOR], &format!("serviceAccount:{}", account.email), call.now_ms) {
+    let itself = || account.policy.grants(&[TOKEN_CREATOR], &format!("serviceAccount:{}", account.email), call.now_ms);
+    if Caller::of(state, call)? == Caller::User && !itself() {
         return Err(Refusal::denied(
             "Permission 'iam.serviceAccounts.signBlob' denied on resource (or it may not exist).",
         ));
@@ -170,6 +174,36 @@ fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     let field = if body.payload.is_some() { "signedBlob" } else { "signature" };
     let payload = body.payload.or(body.bytes_to_sign).ok_or_else(|| Refusal::invalid("The payload is missing."))?;
     let payload = BASE64.decode(payload.as_bytes()).map_err(|_| Refusal::invalid("The payload is not base64."))?;
-    let signature = Sha256::digest(&payload).repeat(8);
+    let signature = project::signature(state, &account.email, &payload)?.unwrap_or_default();
     Ok(json!({ "keyId": "5a4db0c5a4db0c005a4db0c5a4db0c005a4db0c5", field: BASE64.encode(&signature) }))
+}
+
+/// A token with which a caller is an account
+/// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
+fn access_token(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    /// "By default, the maximum allowed value is 1 hour."
+    const LONGEST_S: u64 = 3600;
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        #[serde(default)]
+        scope: Vec<String>,
+        lifetime: Option<String>,
+        #[serde(default)]
+        delegates: Vec<String>,
+    }
+    call.takes(&[])?;
+    let body: Body = call.json()?;
+    let account = find(state, call)?;
+    if !body.delegates.is_empty() {
+        return Err(Refusal::unserved("the field `delegates` of GenerateAccessToken"));
+    }
+    if body.scope.is_empty() {
+        return Err(Refusal::invalid("Scope must be provided."));
+    }
+    let lifetime_s = body.lifetime.map_or(Some(LONGEST_S), |text| text.strip_suffix('s')?.parse().ok());
+    let lifetime_s = lifetime_s.filter(|seconds| (1..=LONGEST_S).contains(seconds));
+    let lifetime_s = lifetime_s.ok_or_else(|| Refusal::invalid("The lifetime is no duration of at most 3600s."))?;
+    let until_ms = call.now_ms + lifetime_s * 1000;
+    Ok(json!({ "accessToken": caller::token(&account.email, until_ms), "expireTime": project::timestamp(until_ms) }))
 }

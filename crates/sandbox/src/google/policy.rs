@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::project;
 use super::refusal::{Kind, Refusal};
+use super::roles;
 use crate::propagation::Propagating;
 use crate::state::Transaction;
 
@@ -162,10 +163,19 @@ impl Stored {
 
     /// Whether a member has one of these roles without a condition, as other services see it.
     pub(super) fn grants(&self, roles: &[&str], member: &str, now_ms: u64) -> bool {
+        self.has(|role| roles.contains(&role), member, now_ms)
+    }
+
+    /// Whether a member has a permission without a condition, as other services see it.
+    pub(super) fn permits(&self, permission: &str, member: &str, now_ms: u64) -> bool {
+        self.has(|role| roles::include(role, permission), member, now_ms)
+    }
+
+    fn has(&self, role: impl Fn(&str) -> bool, member: &str, now_ms: u64) -> bool {
         let holds = |binding: &Binding| {
             let public = ["allUsers", "allAuthenticatedUsers"];
             let meant = |listed: &String| listed == member || public.contains(&listed.as_str());
-            binding.condition.is_none() && roles.contains(&binding.role.as_str()) && binding.members.iter().any(meant)
+            binding.condition.is_none() && role(&binding.role) && binding.members.iter().any(meant)
         };
         self.bindings.seen(now_ms).iter().any(holds)
     }

@@ -1,13 +1,14 @@
 //! Projects and their service accounts.
 //!
-//! A project exists once it is seeded; the one of [`DEFAULT`] always does. Every caller owns all of them: who calls is not
-//! looked at. Names that belong to others are seeded too.
+//! A project exists once it is seeded; the one of [`DEFAULT`] always does. Every caller owns all of them but a service
+//! account, which has no role there. Names that belong to others are seeded too.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::call::{self, Call};
+use super::caller::Caller;
 use super::policy::Stored;
 use super::refusal::Refusal;
 use crate::Error;
@@ -149,6 +150,17 @@ pub(super) fn has_account(state: &Transaction<'_>, email: &str) -> Result<bool, 
     }
 }
 
+/// What an account's key makes of bytes: as long as an RSA signature of theirs, and verified by the sandbox alone. `None` if there
+/// is no such account.
+pub(super) fn signature(state: &Transaction<'_>, email: &str, bytes: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    const BLOCKS: u8 = 8;
+    let account = state.get::<Account>(&account_key(email))?.filter(|account| !account.deleted);
+    let Some(account) = account else { return Ok(None) };
+    let key = Sha256::digest(format!("the key of {}", account.unique_id));
+    let block = |block: u8| Sha256::new().chain_update(key).chain_update([block]).chain_update(bytes).finalize();
+    Ok(Some((0..BLOCKS).flat_map(block).collect()))
+}
+
 /// Requests to Resource Manager <https://cloud.google.com/resource-manager/reference/rest/v3/projects>.
 pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     if call.verb() == "SearchProjects" {
@@ -165,7 +177,7 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
     }
 }
 
-/// Every project that the caller may see: all of them <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
+/// Every project that the caller may see: all of them, and a service account none <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
 /// Of queries only the one for projects that are not being deleted is served.
 fn search(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     const PAGE: usize = 100;
@@ -175,7 +187,10 @@ fn search(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
         return Err(Refusal::unserved(format!("the query `{query}` of SearchProjects")));
     }
     let size = call.number("pageSize")?.filter(|size| *size > 0).unwrap_or(PAGE);
-    let projects = state.scan::<Project>(&project_key(""))?;
+    let projects = match Caller::of(state, call)? {
+        Caller::User => state.scan::<Project>(&project_key(""))?,
+        Caller::Account(_) => Vec::new(),
+    };
     let (projects, next) = call::page(projects, call.parameter("pageToken").unwrap_or_default(), size);
     let mut page = json!({});
     if !projects.is_empty() {

@@ -9,6 +9,8 @@ pub(super) enum Kind {
     NotFound,
     Exists,
     Denied,
+    /// A token is none, or too old.
+    Unauthenticated,
     /// A generation or metageneration is not the one that was asked for.
     Stale,
     /// An IAM policy's etag is not the current one.
@@ -19,6 +21,8 @@ pub(super) enum Kind {
     Precondition,
     /// A signed URL's time is over.
     Expired,
+    /// A signed URL is not what was signed, or nobody's key signed it.
+    Signature,
     Unimplemented,
     Internal,
 }
@@ -44,11 +48,13 @@ impl Kind {
             Self::NotFound => ("NOT_FOUND", 404, (404, "notFound"), "NoSuchKey"),
             Self::Exists => ("ALREADY_EXISTS", 409, (409, "conflict"), "Conflict"),
             Self::Denied => ("PERMISSION_DENIED", 403, (403, "forbidden"), "AccessDenied"),
+            Self::Unauthenticated => ("UNAUTHENTICATED", 401, (401, "authError"), "AuthenticationRequired"),
             Self::Stale => ("FAILED_PRECONDITION", 400, (412, "conditionNotMet"), "PreconditionFailed"),
             Self::StalePolicy => ("ABORTED", 409, (412, "conditionNotMet"), "PreconditionFailed"),
             Self::NotEmpty => ("FAILED_PRECONDITION", 400, (409, "conflict"), "BucketNotEmpty"),
             Self::Precondition => ("FAILED_PRECONDITION", 400, (412, "conditionNotMet"), "PreconditionFailed"),
             Self::Expired => ("INVALID_ARGUMENT", 400, (400, "invalid"), "ExpiredToken"),
+            Self::Signature => ("PERMISSION_DENIED", 403, (403, "forbidden"), "SignatureDoesNotMatch"),
             Self::Unimplemented => ("UNIMPLEMENTED", 501, (501, "notImplemented"), "NotImplemented"),
             Self::Internal => ("INTERNAL", 500, (500, "internalError"), "InternalError"),
         };

@@ -1,10 +1,17 @@
-//! What callers may do: everything, until a role is attached; then what that says.
+//! What callers may do: a service account what the policies of a bucket, topic, subscription or account let it; everybody else
+//! everything, until a role is attached, and then what that says.
 
 use std::collections::BTreeSet;
 
 use super::call::Call;
+use super::caller::Caller;
+use super::policy::Stored;
+use super::project::{Account, account_key};
+use super::pubsub::{subscription, topic};
 use super::refusal::Refusal;
+use super::storage::bucket;
 use crate::sandbox::EmulatorKind;
+use crate::state::Transaction;
 
 /// The permissions of a custom role's file, and those of roles that the lines in its comments make.
 fn permissions(document: &str) -> BTreeSet<String> {
@@ -26,17 +33,52 @@ pub(crate) fn check(document: &str) -> Result<(), String> {
 }
 
 /// Let a call pass, or not. Who uses a signed URL is whoever signed it.
-pub(super) fn permit(call: &Call<'_>) -> Result<(), Refusal> {
-    let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return Ok(()) };
-    let granted = permissions(&document);
-    let elsewhere = bound(&document).zip(bucket(call)).is_some_and(|(bound, bucket)| bound != bucket);
-    for permission in needed(call) {
-        call.world.identities.ask(&permission);
-        if !granted.contains(&permission) || (elsewhere && permission.starts_with("storage.")) {
-            return Err(Refusal::denied(message(call, &permission)));
+pub(super) fn permit(state: &Transaction<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+    let caller = Caller::of(state, call)?;
+    let of_xml = if caller == Caller::User { Vec::new() } else { of_xml(call) };
+    for permission in needed(call).into_iter().chain(of_xml) {
+        if !holds(state, call, &permission)? {
+            return Err(Refusal::denied(message(&caller, call, &permission)));
         }
     }
     Ok(())
+}
+
+/// Whether who calls has a permission on what the call is about. An account has no role on a project: its policy, the sandbox does
+/// not serve.
+pub(super) fn holds(state: &Transaction<'_>, call: &Call<'_>, permission: &str) -> Result<bool, Refusal> {
+    let caller = Caller::of(state, call)?;
+    if caller == Caller::User {
+        return Ok(user_holds(call, permission));
+    }
+    let member = format!("serviceAccount:{}", caller.email());
+    Ok(policy(state, call)?.is_some_and(|policy| policy.permits(permission, &member, call.now_ms)))
+}
+
+fn user_holds(call: &Call<'_>, permission: &str) -> bool {
+    let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return true };
+    call.world.identities.ask(permission);
+    let elsewhere = bound(&document).zip(bucket(call)).is_some_and(|(bound, bucket)| bound != bucket);
+    permissions(&document).contains(permission) && !(elsewhere && permission.starts_with("storage."))
+}
+
+/// The policy of what a call is about; `None` of what has none here, or is not there.
+fn policy(state: &Transaction<'_>, call: &Call<'_>) -> Result<Option<Stored>, Refusal> {
+    let (service, verb) = call.operation.split_once(':').unwrap_or_default();
+    let named = |kind: &str| format!("projects/{}/{kind}/{}", call.name(0), call.name(1));
+    match service {
+        // Its name is a project's.
+        "storage.json" if verb == "projects.serviceAccount.get" => Ok(None),
+        "storage.json" | "storage.xml" if !call.name(0).is_empty() => {
+            Ok(Some(bucket::get(state, call.name(0))?.policy))
+        }
+        "pubsub" if call.path.contains("/topics/") => {
+            Ok(topic::find(state, &named("topics"))?.map(|topic| topic.policy))
+        }
+        "pubsub" => subscription::policy_of(state, &named("subscriptions"), call.now_ms),
+        "iam" => Ok(state.get::<Account>(&account_key(call.name(1)))?.map(|account| account.policy)),
+        _ => Ok(None),
+    }
 }
 
 /// The bucket that the condition of the role's binding names
@@ -61,12 +103,12 @@ fn bucket(call: &Call<'_>) -> Option<String> {
 }
 
 /// As each service says it <https://cloud.google.com/storage/docs/troubleshooting#access-permission>.
-fn message(call: &Call<'_>, permission: &str) -> String {
+fn message(caller: &Caller, call: &Call<'_>, permission: &str) -> String {
     let denied = format!("Permission '{permission}' denied on resource");
     if call.operation.starts_with("storage") {
         return format!(
-            "provision@sandbox.iam.gserviceaccount.com does not have {permission} access to the Google Cloud Storage bucket. {denied} \
-             (or it may not exist)."
+            "{} does not have {permission} access to the Google Cloud Storage bucket. {denied} (or it may not exist).",
+            caller.email()
         );
     }
     format!("{denied} '{}' (or it may not exist).", call.path.trim_start_matches("/v1/").trim_start_matches("/v3/"))
@@ -88,7 +130,15 @@ fn needed(call: &Call<'_>) -> Vec<String> {
         ("storage", "ListObjects") => vec!["storage.objects.list"],
         ("storage", "GetObject") => vec!["storage.objects.get"],
         ("storage", "DeleteObject") => vec!["storage.objects.delete"],
+        // <https://cloud.google.com/storage/docs/create-ip-filter#required-roles>
+        ("storage.json", "buckets.insert") if filters(call) => {
+            vec!["storage.buckets.create", "storage.buckets.setIpFilter"]
+        }
         ("storage.json", "buckets.insert") => vec!["storage.buckets.create"],
+        // <https://cloud.google.com/storage/docs/update-ip-filter#required-roles>
+        ("storage.json", "buckets.patch" | "buckets.update") if filters(call) => {
+            vec!["storage.buckets.update", "storage.buckets.setIpFilter"]
+        }
         ("storage.json", "buckets.patch" | "buckets.update") => vec!["storage.buckets.update"],
         ("storage.json", "notificationConfigs.list" | "notificationConfigs.get") => vec!["storage.buckets.get"],
         ("storage.json", "notificationConfigs.insert" | "notificationConfigs.delete") => vec!["storage.buckets.update"],
@@ -109,6 +159,7 @@ fn needed(call: &Call<'_>) -> Vec<String> {
         ("iam", "ListServiceAccounts") => vec!["iam.serviceAccounts.list"],
         ("iam", "CreateServiceAccount") => vec!["iam.serviceAccounts.create"],
         ("iam", "DeleteServiceAccount") => vec!["iam.serviceAccounts.delete"],
+        ("iam", "GenerateAccessToken") => vec!["iam.serviceAccounts.getAccessToken"],
         ("iam", "SignBlob") => vec!["iam.serviceAccounts.signBlob"],
         ("resourcemanager", "GetProject") => vec!["resourcemanager.projects.get"],
         ("resourcemanager", "GetIamPolicy") => vec!["resourcemanager.projects.getIamPolicy"],
@@ -116,6 +167,23 @@ fn needed(call: &Call<'_>) -> Vec<String> {
         _ => vec![],
     };
     named.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether a call writes the IP filter of a bucket.
+fn filters(call: &Call<'_>) -> bool {
+    call.json::<serde_json::Map<String, serde_json::Value>>().is_ok_and(|body| body.contains_key("ipFilter"))
+}
+
+/// The permissions of a call of the XML API that brings a token
+/// <https://cloud.google.com/storage/docs/access-control/iam-xml>.
+fn of_xml(call: &Call<'_>) -> Vec<String> {
+    let named: &[&str] = match call.operation.as_str() {
+        "storage.xml:GetObject" | "storage.xml:HeadObject" => &["storage.objects.get"],
+        "storage.xml:PutObject" => &["storage.objects.create"],
+        "storage.xml:DeleteObject" => &["storage.objects.delete"],
+        _ => &[],
+    };
+    named.iter().map(|permission| (*permission).to_owned()).collect()
 }
 
 /// `GetTopic` is `pubsub.topics.get`; policies have the same names for topics and subscriptions.

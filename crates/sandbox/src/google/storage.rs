@@ -7,5 +7,6 @@ pub(super) mod notification;
 pub(super) mod object;
 pub(super) mod object_json;
 pub(super) mod reach;
+mod signed_url;
 pub(super) mod upload;
 pub(super) mod xml;

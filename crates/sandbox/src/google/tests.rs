@@ -1,6 +1,7 @@
 //! The services as their clients ask them, without a network.
 
 mod bucket;
+mod callers;
 mod notification;
 mod object;
 mod policy;
@@ -98,13 +99,8 @@ impl Rig {
         (status, answer["error"]["message"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// A call of gRPC with these bytes as its message.
     fn framed(&self, method: &str, message: Vec<u8>) -> Response<Bytes> {
-        let mut body = vec![0];
-        body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-        body.extend(message);
-        let path = format!("/google.pubsub.v1.Subscriber/{method}");
-        self.raw(Request::post(path).header("content-type", "application/grpc").body(Bytes::from(body)).unwrap())
+        self.raw(framed(method, message))
     }
 
     fn grpc<A: Message + Default>(&self, method: &str, message: &impl Message) -> Result<A, Status> {
@@ -144,6 +140,15 @@ impl Rig {
         let pulled = self.ok("POST", &format!("{SUBSCRIPTION}:pull"), &json!({ "maxMessages": 100 }));
         pulled["receivedMessages"].as_array().cloned().unwrap_or_default()
     }
+}
+
+/// A call of gRPC with these bytes as its message.
+fn framed(method: &str, message: Vec<u8>) -> Request<Bytes> {
+    let mut body = vec![0];
+    body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    body.extend(message);
+    let path = format!("/google.pubsub.v1.Subscriber/{method}");
+    Request::post(path).header("content-type", "application/grpc").body(Bytes::from(body)).unwrap()
 }
 
 fn notification() -> Value {

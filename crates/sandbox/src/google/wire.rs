@@ -32,7 +32,9 @@ impl Wire for GoogleWire {
     fn reads(&self, operation: &str) -> bool {
         let name = operation.split_once(':').map_or(operation, |(_, name)| name);
         let method = name.rsplit('.').next().unwrap_or(name).to_ascii_lowercase();
-        ["get", "list", "search", "test", "head", "preflight", "sign"].iter().any(|verb| method.starts_with(verb))
+        ["get", "list", "search", "test", "head", "preflight", "sign", "generate"]
+            .iter()
+            .any(|verb| method.starts_with(verb))
     }
 
     fn error(&self, operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes> {
@@ -189,6 +191,7 @@ mod tests {
             "storage.xml:PreflightRequest",
             "pubsub:ListTopics",
             "iam:SignBlob",
+            "iam:GenerateAccessToken",
         ];
         let writes = [
             "storage.json:buckets.setIamPolicy",

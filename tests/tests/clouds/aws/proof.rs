@@ -14,6 +14,7 @@ pub(crate) static PROOF: Proof = Proof {
     hears: "sqs:ReceiveMessage",
     put_messages,
     messages: |hand| lines(&python(hand, SEEN)),
+    seen: "seen once",
     left: |hand| lines(&python(hand, LEFT)),
     put_alike: |hand| lines(&python(hand, PUT_ALIKE)),
 };

@@ -4,9 +4,10 @@ use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::verify::Proof;
 
-use super::{gitlab, junit, markdown, planned, proof, sarif};
+use super::{gitlab, html, junit, markdown, planned, proof, sarif};
 use crate::arguments::ReportFormat;
 use crate::exit::Failure;
+use crate::trace::timestamp;
 use crate::view::json;
 
 /// What a command came to that looks.
@@ -24,8 +25,9 @@ pub(crate) enum Look<'a> {
 }
 
 impl Look<'_> {
-    /// The report in that format, none for people, and of a proof as test cases alone; `flags` are those that the next command needs too.
-    pub(crate) fn text(&self, format: ReportFormat, flags: &str) -> Option<String> {
+    /// The report in that format, none for people, and of a proof as test cases alone; `flags` are those that the next command needs too,
+    /// and `former` is the report in whose place it comes.
+    pub(crate) fn text(&self, format: ReportFormat, flags: &str, former: &str) -> Option<String> {
         let failed = match self {
             Self::Failed(failure) => failure.errors(),
             Self::Plan(_) | Self::Plans(..) | Self::Drift(..) | Self::Proof(_) => Vec::new(),
@@ -42,6 +44,7 @@ impl Look<'_> {
             (ReportFormat::Markdown, _) => markdown::text(sets, errors, flags),
             (ReportFormat::Junit, _) => junit::text(sets, errors),
             (ReportFormat::Sarif, _) => sarif::text(sets, errors),
+            (ReportFormat::Html, _) => html::text(sets, errors, flags, former, &timestamp().unwrap_or_default()),
             (ReportFormat::Gitlab, _) => gitlab::text(sets, errors),
             (ReportFormat::Json, Self::Plan(set)) => json::plan(set, set.blockers()),
             (ReportFormat::Json, Self::Plans(sets, errors)) => json::plans(sets, errors),

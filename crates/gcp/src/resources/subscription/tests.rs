@@ -109,6 +109,18 @@ fn a_subscription_that_the_server_cannot_pull_from_is_refused() {
 }
 
 #[test]
+fn a_subscription_that_hears_nothing_of_a_topic_is_deaf() {
+    let of = |topic: &str| Subscription { topic: topic.to_owned(), ..named() };
+    assert_eq!(deaf(&of(TOPIC_NAME), TOPIC_NAME), None);
+    assert!(deaf(&of(DELETED_TOPIC), TOPIC_NAME).unwrap().contains("was deleted"));
+    assert!(deaf(&of("projects/p/topics/other"), TOPIC_NAME).unwrap().contains("`other`"));
+    let detached = Subscription { detached: true, ..of(TOPIC_NAME) };
+    assert!(deaf(&detached, TOPIC_NAME).unwrap().contains("is detached"));
+    let filtered = Subscription { filter: "attributes:a".to_owned(), ..of(TOPIC_NAME) };
+    assert!(deaf(&filtered, TOPIC_NAME).unwrap().contains("is filtered by"));
+}
+
+#[test]
 fn a_subscription_of_others_that_expires_is_told() {
     assert!(expires(&named()).unwrap().contains("expires after 31 days"));
     let never = Some(ExpirationPolicy::default());

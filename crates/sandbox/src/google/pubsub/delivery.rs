@@ -83,9 +83,12 @@ impl Delivery {
     pub(super) fn takes(&self, attributes: &BTreeMap<String, String>) -> bool {
         let filter = self.settings.get("filter").and_then(Value::as_str);
         !self.detached
-            && filter.and_then(condition).is_none_or(|(key, value)| match value {
-                Some(value) => attributes.get(key).is_some_and(|found| found == value),
-                None => attributes.contains_key(key),
+            && filter.and_then(condition).is_none_or(|(key, wanted)| {
+                attributes.get(key).is_some_and(|found| match wanted {
+                    Wanted::Any => true,
+                    Wanted::Value(value) => found == value,
+                    Wanted::Prefix(prefix) => found.starts_with(prefix),
+                })
             })
     }
 
@@ -116,27 +119,49 @@ fn check_attempts(policy: &Value) -> Result<(), Refusal> {
     }
 }
 
+/// The longest filter in bytes <https://cloud.google.com/pubsub/quotas#resource_limits>.
+const LONGEST_FILTER: usize = 256;
+
 /// Of filters <https://cloud.google.com/pubsub/docs/subscription-message-filter> those of one attribute are served: that it is
-/// there, or what it is.
+/// there, what it is, or how it begins.
 fn check_filter(filter: &str) -> Result<(), Refusal> {
     match condition(filter) {
+        _ if filter.len() > LONGEST_FILTER => {
+            Err(Refusal::invalid(format!("Invalid filter: it is longer than {LONGEST_FILTER} bytes.")))
+        }
         Some(_) => Ok(()),
         None => Err(Refusal::unserved(format!("the filter `{filter}`"))),
     }
 }
 
+/// What an attribute is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted<'a> {
+    Any,
+    Value(&'a str),
+    Prefix(&'a str),
+}
+
 /// An attribute, and what it is to be.
-fn condition(filter: &str) -> Option<(&str, Option<&str>)> {
+fn condition(filter: &str) -> Option<(&str, Wanted<'_>)> {
     let plain =
         |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    let (key, value) = match filter.strip_prefix("attributes:") {
-        Some(key) => (key.trim(), None),
-        None => {
-            let (key, value) = filter.strip_prefix("attributes.")?.split_once('=')?;
-            (key.trim(), Some(value.trim().strip_prefix('"')?.strip_suffix('"')?))
-        }
+    let (key, wanted) = if let Some(key) = filter.strip_prefix("attributes:") {
+        (key.trim(), Wanted::Any)
+    } else if let Some(arguments) = filter.strip_prefix("hasPrefix(attributes.") {
+        let (key, value) = arguments.strip_suffix(')')?.split_once(',')?;
+        (key.trim(), Wanted::Prefix(text(value)?))
+    } else {
+        let (key, value) = filter.strip_prefix("attributes.")?.split_once('=')?;
+        (key.trim(), Wanted::Value(text(value)?))
     };
-    plain(key).then_some((key, value))
+    plain(key).then_some((key, wanted))
+}
+
+/// A text in quotation marks. None with an escape in it is served.
+fn text(quoted: &str) -> Option<&str> {
+    let text = quoted.trim().strip_prefix('"')?.strip_suffix('"')?;
+    (!text.contains(['"', '\\'])).then_some(text)
 }
 
 #[cfg(test)]
@@ -145,12 +170,18 @@ mod tests {
 
     #[test]
     fn filters_of_one_attribute_are_served_and_others_named() {
-        assert_eq!(condition("attributes:a"), Some(("a", None)));
-        assert_eq!(condition("attributes.a = \"b\""), Some(("a", Some("b"))));
-        assert!(check_filter("hasPrefix(attributes.a, \"b\")").is_err());
-        let delivery = Delivery::new(&json!({"filter": "attributes.a = \"b\""})).unwrap();
-        let of = |value: &str| BTreeMap::from([("a".to_owned(), value.to_owned())]);
-        assert!(delivery.takes(&of("b")) && !delivery.takes(&of("c")) && !delivery.takes(&BTreeMap::new()));
+        assert_eq!(condition("attributes:a"), Some(("a", Wanted::Any)));
+        assert_eq!(condition("attributes.a = \"b\""), Some(("a", Wanted::Value("b"))));
+        assert!(check_filter("hasPrefix(attributes.a, \"b\") AND attributes:c").is_err());
+        assert!(check_filter(&format!("attributes.a = \"{}\"", "b".repeat(256))).is_err());
+        let takes = |filter: &str, value: &str| {
+            let delivery = Delivery::new(&json!({ "filter": filter })).unwrap();
+            assert!(!delivery.takes(&BTreeMap::new()));
+            delivery.takes(&BTreeMap::from([("a".to_owned(), value.to_owned())]))
+        };
+        let (equal, prefix) = ("attributes.a = \"b\"", "hasPrefix(attributes.a, \"b/\")");
+        assert_eq!((takes(equal, "b"), takes(equal, "c")), (true, false));
+        assert_eq!((takes(prefix, "b/c"), takes(prefix, "b"), takes("attributes:a", "")), (true, false, true));
     }
 
     #[test]

@@ -10,10 +10,10 @@ use prost::Message;
 use prost_types::Timestamp;
 use serde_json::{Value, json};
 
-use super::answer as by_rest;
 use crate::google::call::Call;
 use crate::google::grpc;
 use crate::google::refusal::Refusal;
+use crate::google::rights;
 use crate::state::Transaction;
 
 /// How operations of it begin.
@@ -96,6 +96,12 @@ pub(in crate::google) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) ->
         }
         _ => Err(Refusal::unserved(&call.operation)),
     }
+}
+
+/// Let the REST call of the same name pass, and answer it.
+fn by_rest(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
+    rights::permit(state, call)?;
+    super::answer(state, call)
 }
 
 /// Whether a request for messages wants to wait until there is one.

@@ -210,6 +210,15 @@ fn find(state: &Transaction<'_>, name: &str, now_ms: u64) -> Result<Option<Subsc
     Ok(subscription.filter(|subscription| !subscription.expired(now_ms)))
 }
 
+/// The policy of one, if it is there.
+pub(in crate::google) fn policy_of(
+    state: &Transaction<'_>,
+    name: &str,
+    now_ms: u64,
+) -> Result<Option<Stored>, Refusal> {
+    Ok(find(state, name, now_ms)?.map(|subscription| subscription.policy))
+}
+
 /// One that is shown. `pubsub.subscriptions` delays a new one.
 pub(super) fn get(state: &Transaction<'_>, name: &str, now_ms: u64) -> Result<Subscription, Refusal> {
     let found = find(state, name, now_ms)?.filter(|found| found.shown_from_ms <= now_ms);

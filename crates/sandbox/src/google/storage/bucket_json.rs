@@ -12,6 +12,7 @@ use crate::google::call::{self, Call};
 use crate::google::policy::Policy;
 use crate::google::project::{self, timestamp};
 use crate::google::refusal::Refusal;
+use crate::google::rights;
 use crate::state::Transaction;
 
 /// Buckets in one page of a listing <https://cloud.google.com/storage/docs/json_api/v1/buckets/list#parameters>.
@@ -276,14 +277,14 @@ fn insert(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     let mut body = body(call)?;
     let name = body.name.take().ok_or_else(|| Refusal::invalid("Required"))?;
     let bucket = bucket::create(state, project, &name, body.change()?, moment(call))?;
-    Ok(described(&bucket, call))
+    shown(state, &bucket, call)
 }
 
 fn get(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["ifMetagenerationMatch", "ifMetagenerationNotMatch"])?;
     let bucket = bucket::get(state, call.name(0))?;
     expected(call)?.check(bucket.metageneration)?;
-    Ok(described(&bucket, call))
+    shown(state, &bucket, call)
 }
 
 fn patch(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
@@ -293,7 +294,7 @@ fn patch(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal>
         return Err(Refusal::invalid("The name of a bucket cannot be changed."));
     }
     let bucket = bucket::update(state, call.name(0), expected(call)?, body.change()?, moment(call))?;
-    Ok(described(&bucket, call))
+    shown(state, &bucket, call)
 }
 
 fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
@@ -302,12 +303,24 @@ fn list(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     let buckets = bucket::list(state, project, call.parameter("prefix").unwrap_or_default(), call.now_ms)?;
     let size = call.number("maxResults")?.unwrap_or(PAGE).clamp(1, PAGE);
     let (buckets, next) = call::page(buckets, call.parameter("pageToken").unwrap_or_default(), size);
-    let items: Vec<_> = buckets.iter().map(|bucket| described(bucket, call)).collect();
+    let items = buckets.iter().map(|bucket| shown(state, bucket, call)).collect::<Result<Vec<_>, _>>()?;
     let mut answer = json!({ "kind": "storage#buckets", "items": items });
     if let Some(next) = next {
         answer["nextPageToken"] = json!(next);
     }
     Ok(answer)
+}
+
+/// A bucket as its caller may see it: reading the bucket "alone does not allow you to read IAM policies or IP filtering rules"
+/// <https://cloud.google.com/storage/docs/access-control/iam-permissions#buckets>.
+fn shown(state: &Transaction<'_>, bucket: &Bucket, call: &Call<'_>) -> Result<Value, Refusal> {
+    let mut described = described(bucket, call);
+    if !rights::holds(state, call, "storage.buckets.getIpFilter")?
+        && let Some(fields) = described.as_object_mut()
+    {
+        fields.remove("ipFilter");
+    }
+    Ok(described)
 }
 
 /// A bucket <https://cloud.google.com/storage/docs/json_api/v1/buckets#resource>. Empty fields are absent.

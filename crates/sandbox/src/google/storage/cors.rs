@@ -54,7 +54,8 @@ impl Cors {
     }
 }
 
-/// The headers of the answer to a preflight request: none where no rule allows it
+/// The headers of the answer to a preflight request: none where the first rule for the origin and the method does not allow each
+/// header too, and the status is the same <https://github.com/googleapis/nodejs-storage/issues/1145>,
 /// <https://cloud.google.com/storage/docs/cross-origin#server-side-support>.
 pub(super) fn preflight(rules: &[Cors], asked: &HeaderMap) -> HeaderMap {
     let text = |name: HeaderName| asked.get(name).and_then(|value| value.to_str().ok());
@@ -64,8 +65,8 @@ pub(super) fn preflight(rules: &[Cors], asked: &HeaderMap) -> HeaderMap {
     };
     let wanted = text(header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
     let wanted: Vec<_> = wanted.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    let fits = |rule: &&Cors| rule.allows(origin, method) && wanted.iter().all(|name| rule.allows_header(name));
-    let Some(rule) = rules.iter().find(fits) else { return headers };
+    let rule = rules.iter().find(|rule| rule.allows(origin, method));
+    let Some(rule) = rule.filter(|rule| wanted.iter().all(|name| rule.allows_header(name))) else { return headers };
     let mut add = |name: HeaderName, value: &str| {
         headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
     };

@@ -209,7 +209,7 @@ pub(super) fn delete_all(state: &mut Transaction<'_>, bucket: &str) {
     });
 }
 
-/// Publish what happened to an object, once for each configuration that asks for it.
+/// Publish what happened to an object, once for each configuration that asks for it; `storage.events` delays the message.
 ///
 /// A topic that is gone, to which Cloud Storage can no longer publish, or which does not pass on what is no message of its own
 /// schema, gets nothing, and nobody is told.
@@ -227,7 +227,8 @@ pub(super) fn publish(
         let passes = topic::find(state, topic)?.is_some_and(|topic| topic.passes_on());
         if passes && may_publish(state, bucket.project, topic, event.call.now_ms)? {
             let data = if notification.payload_format == "NONE" { Vec::new() } else { payload(object, event.call) };
-            message::publish(state, topic, data, attributes(&notification, bucket, object, event), event.call.now_ms)?;
+            let published_ms = event.call.now_ms + event.call.delay("storage.events");
+            message::publish(state, topic, data, attributes(&notification, bucket, object, event), published_ms)?;
         }
     }
     Ok(())

@@ -1,25 +1,18 @@
 //! Objects over the XML API, as signed URLs and browsers use it
 //! <https://cloud.google.com/storage/docs/xml-api/overview>.
 //!
-//! A signed URL's fields are read, its time is enforced, and its signer must have the permission that the request needs.
-//! Its signature is not verified: the sandbox has nobody's keys.
+//! Who uses a signed URL is whoever signed it, and must have the permission that the request needs.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
-use time::PrimitiveDateTime;
-use time::macros::format_description;
+use http::{Response, StatusCode};
 
 use super::bucket::{self, Bucket};
 use super::object::{self, Expected, Fields};
-use super::{cors, object_json};
+use super::{cors, object_json, signed_url};
 use crate::google::call::Call;
-use crate::google::project;
 use crate::google::refusal::{Kind, Refusal};
 use crate::google::wire;
 use crate::state::Transaction;
-
-/// A signed URL is good for seven days at most <https://cloud.google.com/storage/docs/access-control/signed-urls>.
-const LONGEST_S: u64 = 7 * 86_400;
 
 /// Who may read objects, and who may write them <https://cloud.google.com/storage/docs/access-control/iam-roles>.
 const READERS: [&str; 6] = [
@@ -97,9 +90,8 @@ fn check_access(state: &Transaction<'_>, call: &Call<'_>, bucket: &Bucket) -> Re
         _ => (WRITERS, "storage.objects.create"),
     };
     let grants = |member: &str| bucket.policy.grants(&roles, member, call.now_ms);
-    if let Some(signer) = signer(call)? {
-        let known = project::has_account(state, &signer)?;
-        let allowed = known && grants(&format!("serviceAccount:{signer}"));
+    if let Some(signer) = signed_url::signer(state, call)? {
+        let allowed = grants(&format!("serviceAccount:{signer}"));
         return if allowed { Ok(()) } else { Err(denied(&signer, permission)) };
     }
     if call.headers.contains_key(http::header::AUTHORIZATION) || grants("allUsers") {
@@ -113,65 +105,6 @@ fn denied(caller: &str, permission: &str) -> Refusal {
         "{caller} does not have {permission} access to the Google Cloud Storage object. Permission '{permission}' denied on \
          resource (or it may not exist)."
     ))
-}
-
-/// The service account that signed a URL, unless it is not signed
-/// <https://cloud.google.com/storage/docs/authentication/canonical-requests>.
-fn signer(call: &Call<'_>) -> Result<Option<String>, Refusal> {
-    let field = |name: &str| {
-        let found = call.query.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found
-            .map(|(_, value)| value.as_str())
-            .ok_or_else(|| Refusal::invalid(format!("Missing query parameter {name}.")))
-    };
-    if field("X-Goog-Signature").is_err() {
-        return Ok(None);
-    }
-    if field("X-Goog-Algorithm")? != "GOOG4-RSA-SHA256" {
-        return Err(Refusal::invalid("The signature's algorithm is not GOOG4-RSA-SHA256."));
-    }
-    let credential = field("X-Goog-Credential")?;
-    let scope: Vec<_> = credential.split('/').collect();
-    let [signer, day, _, "storage", "goog4_request"] = scope.as_slice() else {
-        return Err(Refusal::invalid(format!("Invalid credential: {credential}")));
-    };
-    let date = field("X-Goog-Date")?;
-    if !date.starts_with(day) {
-        return Err(Refusal::invalid("The credential's date is not the signature's."));
-    }
-    check_time(date, field("X-Goog-Expires")?, call.now_ms)?;
-    check_signed_headers(field("X-Goog-SignedHeaders")?, &call.headers)?;
-    Ok(Some((*signer).to_owned()))
-}
-
-fn check_time(date: &str, expires: &str, now_ms: u64) -> Result<(), Refusal> {
-    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let signed =
-        PrimitiveDateTime::parse(date, &format).map_err(|_| Refusal::invalid(format!("Invalid date: {date}")))?;
-    let signed_s = signed.assume_utc().unix_timestamp();
-    let lasts_s = expires.parse().ok().filter(|seconds| (1..=LONGEST_S).contains(seconds));
-    let lasts_s = lasts_s.ok_or_else(|| Refusal::invalid(format!("Invalid expiration: {expires}")))?;
-    let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
-    // Clocks may differ by some minutes.
-    if signed_s > now_s + 15 * 60 {
-        return Err(Refusal::denied("The signature's date is in the future."));
-    }
-    if now_s < signed_s + lasts_s.cast_signed() {
-        return Ok(());
-    }
-    Err(Refusal::new(Kind::Expired, "The provided token has expired."))
-}
-
-/// Every header that was signed comes with the request, and the host is one of them.
-fn check_signed_headers(signed: &str, headers: &HeaderMap) -> Result<(), Refusal> {
-    let signed: Vec<_> = signed.split(';').collect();
-    if !signed.contains(&"host") {
-        return Err(Refusal::invalid("The host header must be signed."));
-    }
-    match signed.iter().find(|name| **name != "host" && !headers.contains_key(**name)) {
-        Some(name) => Err(Refusal::denied(format!("The signed header {name} is not in the request."))),
-        None => Ok(()),
-    }
 }
 
 fn get(state: &Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes>, Refusal> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{CONFIGS, Rig, SUBSCRIPTION, notification};
+use super::{CONFIGS, Rig, SUBSCRIPTION, TOPIC, notification};
 
 #[test]
 fn notification_waits_for_the_publisher_grant_to_spread() {
@@ -65,4 +65,16 @@ fn upload_is_one_message_for_each_notification() {
     let messages = rig.pull();
     assert_eq!(messages.len(), 2);
     assert_eq!(messages[0]["message"]["attributes"]["overwroteGeneration"], object["generation"]);
+}
+
+/// <https://cloud.google.com/storage/docs/reporting-changes#required-roles>
+#[test]
+fn topic_that_cloud_storage_may_no_longer_publish_to_hears_nothing() {
+    let rig = Rig::notified();
+    rig.ok("POST", &format!("{TOPIC}:setIamPolicy"), &json!({ "policy": { "bindings": [] } }));
+    rig.upload("a", "unheard");
+    assert_eq!(rig.pull(), Vec::<Value>::new());
+    rig.grant_publisher();
+    rig.upload("a", "heard");
+    assert_eq!(rig.pull().len(), 1);
 }

@@ -1,0 +1,172 @@
+//! A drift report as a page of its own: nothing is loaded, and no script is needed to read it.
+//!
+//! The page carries its findings as data, and the next one in its place says since when each is there.
+
+mod picture;
+mod since;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use provision_core::Error;
+use provision_core::change_set::ChangeSet;
+use provision_core::printable::on_one_line;
+
+use super::{Row, counts, is_mendable, rows};
+use crate::arguments::quoted;
+use crate::view::words::{nouns, title, verdict};
+use since::Since;
+
+/// Colours, light and dark, for screens, phones and paper.
+const STYLE: &str = include_str!("html/style.css");
+
+/// The page; `former` is the one in whose place it comes, and `now` the time as programs read it.
+pub(crate) fn text(sets: &[ChangeSet], errors: &[Error], flags: &str, former: &str, now: &str) -> String {
+    let since = Since::new(sets, former, now);
+    let heading = format!("Drift of {}", deployments(sets.len() + errors.len()));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (heading) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    header {
+                        h1 { (heading) }
+                        p.quiet { "Looked at " time datetime=(now) { (minute(now)) } " by provision " (env!("CARGO_PKG_VERSION")) "." }
+                    }
+                    @if sets.len() + errors.len() > 1 { (summary(sets, errors)) }
+                    @for (index, set) in sets.iter().enumerate() { (deployment(index, set, flags, &since)) }
+                    @for error in errors { (unreachable(error)) }
+                }
+                (since.data())
+            }
+        }
+    };
+    page.into_string() + "\n"
+}
+
+fn deployments(count: usize) -> String {
+    if count == 1 { "1 deployment".to_owned() } else { format!("{count} deployments") }
+}
+
+/// How many deployments are how, and each with a link to its part of the page.
+fn summary(sets: &[ChangeSet], errors: &[Error]) -> Markup {
+    let mut verdicts: Vec<(&str, usize)> = Vec::new();
+    for verdict in sets.iter().map(verdict).chain(errors.iter().map(|_| "unknown")) {
+        match verdicts.iter_mut().find(|(other, _)| *other == verdict) {
+            Some((_, count)) => *count += 1,
+            None => verdicts.push((verdict, 1)),
+        }
+    }
+    html! {
+        section aria-labelledby="summary" {
+            h2 id="summary" { "Summary" }
+            ul.verdicts { @for (verdict, count) in &verdicts { li { (badge(verdict)) " " (count) } } }
+            table {
+                thead { tr { th scope="col" { "deployment" } th scope="col" { "where" } th scope="col" { "how it is" } } }
+                tbody {
+                    @for (index, set) in sets.iter().enumerate() {
+                        tr {
+                            td { a href={ "#deployment-" (index) } { (set.deployment) } }
+                            td { (title(&set.cloud)) ", " (set.plan_file.name) }
+                            td { (badge(verdict(set))) (counts(set, &rows(set))) }
+                        }
+                    }
+                    @for error in errors {
+                        tr { td { "-" } td { (error.plan_file().unwrap_or("-")) } td { (badge("unknown")) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A verdict, whose colour says no more than its words.
+fn badge(verdict: &str) -> Markup {
+    let kind = match verdict {
+        "in sync" => "fine",
+        "drift" | "unknown" | "refused" => "wrong",
+        _ => "open",
+    };
+    html! { span class={ "badge " (kind) } { (verdict) } }
+}
+
+fn deployment(index: usize, set: &ChangeSet, flags: &str, since: &Since) -> Markup {
+    let rows = rows(set);
+    let (who, (account, region)) = (&set.identity, nouns(&set.cloud));
+    html! {
+        section id={ "deployment-" (index) } {
+            h2 { (set.deployment) " on " (title(&set.cloud)) " " (badge(verdict(set))) }
+            p.quiet {
+                (account) " " (who.account) ", " (region) " " (who.region) ", as " (who.principal) "; plan file "
+                code { (set.plan_file.name) }
+            }
+            (picture::of(set, &rows))
+            @if rows.is_empty() {
+                p { "The cloud is as it was applied." }
+            } @else {
+                (findings(set, &rows, since))
+            }
+            @if is_mendable(set, &rows) {
+                p { "To put it right: " code { "provision " (set.cloud) " apply " (quoted(&set.plan_file.name)) (flags) } }
+            }
+        }
+    }
+}
+
+fn findings(set: &ChangeSet, rows: &[Row<'_>], since: &Since) -> Markup {
+    html! {
+        div.wide {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "resource" }
+                        th scope="col" { "finding" }
+                        th scope="col" { "why" }
+                        th scope="col" { "since" }
+                    }
+                }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            td {
+                                (name(set, row))
+                                @if let Some(line) = row.line { span.quiet { ", line " (line) } }
+                            }
+                            td { (if row.whole { &row.why } else { &row.what }) @if let Some(hint) = &row.hint { br; span.quiet { (on_one_line(hint)) } } }
+                            td { (if row.whole || row.why.is_empty() { row.rule.counted() } else { &row.why }) }
+                            td { time datetime=(since.of(set, row)) { (minute(since.of(set, row))) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The name of what a row is about, where that is a resource of the plan file.
+fn name(set: &ChangeSet, row: &Row<'_>) -> String {
+    match set.changes.iter().find(|change| change.address.as_str() == row.address) {
+        Some(change) => on_one_line(&format!("{} {}", change.kind, change.name)),
+        None => row.address.to_owned(),
+    }
+}
+
+/// The date and the minute of a time, which is in UTC.
+fn minute(time: &str) -> String {
+    time.get(..16).map_or_else(|| time.to_owned(), |minute| minute.replace('T', " ") + " UTC")
+}
+
+fn unreachable(error: &Error) -> Markup {
+    html! {
+        section {
+            h2 { (error.plan_file().unwrap_or("-")) " " (badge("unknown")) }
+            p { (on_one_line(&error.to_string())) }
+            @if let Some(hint) = error.hint() { p.quiet { (on_one_line(hint)) } }
+        }
+    }
+}

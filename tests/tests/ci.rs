@@ -1,0 +1,211 @@
+//! The files in `ci/`: judged by linters that others wrote, and every step of them run in the sandbox.
+
+mod runner;
+
+use std::path::Path;
+use std::process::Command;
+
+use provision_tests::python;
+use serde_json::Value;
+
+use runner::{Runner, yaml};
+
+const PLAN_FILE: &str =
+    "[deployment]\nname = \"wandb-prod\"\nhost = \"https://wandb.example.com\"\n\n[aws]\nregion = \"eu-west-1\"\n
+[aws.bucket]\nname = \"acme-files\"\n\n[aws.access]\nrole = \"node\"\n";
+
+fn github() -> std::path::PathBuf {
+    python::workspace().join("ci/github")
+}
+
+/// A folder like a repository that has taken the files over.
+fn repository() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(github()).arg(folder.path().join(".github")).status().unwrap();
+    assert!(copied.success());
+    folder
+}
+
+fn judged(command: &mut Command) {
+    let output = command.env_clear().env("HOME", "/nonexistent").output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}\n{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// One of the linters, by the interpreter where it is a script: that names the folder in which it was made.
+fn tool(name: &str) -> Command {
+    let place = python::CI.interpreter().with_file_name(name);
+    if std::fs::read(&place).unwrap().starts_with(b"#!") {
+        let mut command = Command::new(python::CI.interpreter());
+        command.arg(place);
+        return command;
+    }
+    Command::new(place)
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn linters_have_nothing_to_say_of_the_files_for_github() {
+    let folder = repository();
+    let workflows = files(&folder.path().join(".github/workflows"));
+    judged(tool("actionlint").args(["-shellcheck=", "-pyflakes="]).args(&workflows).current_dir(folder.path()));
+    judged(
+        tool("zizmor")
+            .args(["--offline", "--no-progress", "--min-severity=medium", ".github"])
+            .current_dir(folder.path()),
+    );
+    let schema = |name: &str, files: &[std::path::PathBuf]| {
+        let mut command = Command::new(python::CI.interpreter());
+        command.args(["-m", "check_jsonschema", "--builtin-schema", name]).args(files);
+        judged(&mut command);
+    };
+    schema("vendor.github-workflows", &workflows);
+    let actions: Vec<_> =
+        files(&folder.path().join(".github/actions")).iter().map(|folder| folder.join("action.yml")).collect();
+    schema("vendor.github-actions", &actions);
+}
+
+/// A file that is wrong in each linter's eyes: they are there, and look.
+#[test]
+fn linters_find_what_is_wrong() {
+    let folder = repository();
+    let file = folder.path().join(".github/workflows/provision-plan.yml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let wrong =
+        text.replace("\"$PLAN_FILE\" --out", "\"${{ inputs.plan-file }}\" --out").replace("ubuntu-24.04", "ubuntu-1");
+    assert_ne!(text, wrong);
+    std::fs::write(&file, wrong).unwrap();
+    let fails = |command: &mut Command| !command.current_dir(folder.path()).output().unwrap().status.success();
+    assert!(fails(tool("actionlint").arg("-shellcheck=").arg(&file)));
+    assert!(fails(tool("zizmor").args(["--offline", "--no-progress", "--min-severity=medium", ".github"])));
+}
+
+#[test]
+fn schema_of_gitlab_takes_the_component() {
+    let text = std::fs::read_to_string(python::workspace().join("ci/gitlab/provision.yml")).unwrap();
+    let (head, jobs) = text.split_once("\n---\n").unwrap();
+    assert!(head.contains("spec:\n  inputs:"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jobs.yml");
+    std::fs::write(&file, filled(jobs, &[])).unwrap();
+    let mut command = Command::new(python::CI.interpreter());
+    command.args(["-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]);
+    judged(command.arg(&file));
+}
+
+/// The jobs of GitLab's component with its inputs filled in; without a value, by its name.
+fn filled(jobs: &str, inputs: &[(&str, &str)]) -> String {
+    let mut parts = jobs.split("$[[ inputs.");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |text, part| {
+        let (name, rest) = part.split_once(" ]]").unwrap();
+        let value = inputs.iter().find(|(input, _)| *input == name).map_or(name, |(_, value)| *value);
+        text + value + rest
+    })
+}
+
+#[test]
+fn pull_request_is_planned_and_what_was_shown_is_applied() {
+    let runner = Runner::new(PLAN_FILE);
+    runner.job("provision-plan.yml", 0);
+    let comments = runner.state()["comments"].as_array().unwrap().clone();
+    assert_eq!(comments.len(), 1);
+    let body = comments[0]["body"].as_str().unwrap();
+    assert!(body.starts_with("<!-- provision aws provision.toml -->\n### `wandb-prod`: 4 to create"), "{body}");
+    // Another push: the same comment, and not a second one.
+    runner.write("provision.toml", &PLAN_FILE.replace("wandb.example.com", "ml.example.com"));
+    runner.job("provision-plan.yml", 0);
+    let comments = runner.state()["comments"].as_array().unwrap().clone();
+    assert!(comments.len() == 1 && comments[0]["body"].as_str().unwrap().contains("ml.example.com"), "{comments:?}");
+    runner.job("provision-apply.yml", 0);
+    assert!(runner.summary().contains("Applied `wandb-prod`"), "{}", runner.summary());
+    // The same merge once more: what was shown is done.
+    runner.job("provision-apply.yml", 3);
+    assert!(runner.summary().contains("this change set was applied already"), "{}", runner.summary());
+    runner.job("provision-verify.yml", 0);
+    assert!(runner.read("verify.xml").contains("failures=\"0\""));
+}
+
+#[test]
+fn what_nobody_has_seen_is_not_applied() {
+    let runner = Runner::new(PLAN_FILE);
+    runner.set("pulls", Value::Array(Vec::new()));
+    let said = runner.job("provision-apply.yml", 1);
+    assert!(said.contains("comes from no merged pull request"), "{said}");
+    let runner = Runner::new(PLAN_FILE);
+    let said = runner.job("provision-apply.yml", 1);
+    assert!(said.contains("there is no change set"), "{said}");
+}
+
+#[test]
+fn refused_plan_is_told_in_the_comment_and_the_job_fails() {
+    let runner = Runner::new(&PLAN_FILE.replace("acme-files", "A Bucket"));
+    runner.job("provision-plan.yml", 64);
+    let comments = runner.state()["comments"].as_array().unwrap().clone();
+    assert!(comments[0]["body"].as_str().unwrap().contains("invalid bucket name"), "{comments:?}");
+}
+
+#[test]
+fn drift_is_annotated_and_opens_one_issue_that_closes_again() {
+    let runner = Runner::new(PLAN_FILE);
+    runner.provision(&["aws", "apply", "--yes"]);
+    runner.job("provision-drift.yml", 0);
+    assert_eq!(runner.state()["issues"], Value::Array(Vec::new()));
+    runner.edit();
+    let said = runner.job("provision-drift.yml", 0);
+    assert!(said.contains("::error file=provision.toml,line="), "{said}");
+    runner.job("provision-drift.yml", 0);
+    let issues = runner.state()["issues"].as_array().unwrap().clone();
+    assert!(issues.len() == 1 && issues[0]["state"] == "open", "{issues:?}");
+    assert!(issues[0]["body"].as_str().unwrap().contains("changed"), "{issues:?}");
+    let sarif: Value = serde_json::from_str(&runner.read("drift.sarif")).unwrap();
+    assert!(!sarif["runs"][0]["results"].as_array().unwrap().is_empty());
+    runner.provision(&["aws", "apply", "--yes"]);
+    runner.job("provision-drift.yml", 0);
+    assert_eq!(runner.state()["issues"][0]["state"], "closed");
+    runner.job("provision-teardown.yml", 0);
+    assert!(!runner.provision(&["aws", "plan"]).contains("No changes"));
+}
+
+/// The composite action runs nothing whose checksum is another.
+#[test]
+fn release_is_installed_by_its_checksum() {
+    let runner = Runner::new(PLAN_FILE);
+    let (archive, sum) = runner.release();
+    let inputs = |sum: &str| {
+        [("inputs.url", "https://example.com/provision.tar.gz".to_owned()), ("inputs.sha256", sum.to_owned())]
+    };
+    let action = github().join("actions/install-provision/action.yml");
+    let steps = yaml(&action)[0]["runs"]["steps"].clone();
+    let said = runner.steps(&steps, &inputs(&sum), &archive, 0);
+    assert!(said.contains("provision "), "{said}");
+    let said = runner.steps(&steps, &inputs(&"0".repeat(64)), &archive, 1);
+    assert!(!said.contains("provision 0"), "{said}");
+}
+
+#[test]
+fn jobs_of_gitlab_run() {
+    let text = std::fs::read_to_string(python::workspace().join("ci/gitlab/provision.yml")).unwrap();
+    let jobs = filled(text.split_once("\n---\n").unwrap().1, &[("provider", "aws"), ("plan-file", "provision.toml")]);
+    let runner = Runner::new(PLAN_FILE);
+    runner.write("jobs.yml", &jobs);
+    let jobs = yaml(&runner.path().join("jobs.yml"))[0].clone();
+    let run = |job: &str, code: i32| runner.gitlab(&jobs, job, code);
+    run("provision-plan", 0);
+    assert_eq!(serde_json::from_str::<Value>(&runner.read("plan.json")).unwrap()["create"], 4);
+    run("provision-change-set", 0);
+    run("provision-apply", 0);
+    let settings = runner.read("settings.env");
+    assert!(settings.contains("BUCKET=s3://acme-files\n") && !settings.contains('"'), "{settings}");
+    run("provision-verify", 0);
+    run("provision-drift", 0);
+    runner.edit();
+    run("provision-drift", 2);
+    assert!(runner.read("drift.xml").contains("<failure"));
+    run("provision-teardown", 0);
+}

@@ -19,6 +19,9 @@ pub static GOOGLE: Environment = Environment::new("google", include_str!("../req
 /// What is for Azure.
 pub static AZURE: Environment = Environment::new("azure", include_str!("../requirements-azure.txt"));
 
+/// What is for Auth0.
+pub static AUTH0: Environment = Environment::new("auth0", include_str!("../requirements-auth0.txt"));
+
 /// What is for Slack.
 pub static SLACK: Environment = Environment::new("slack", include_str!("../requirements-slack.txt"));
 

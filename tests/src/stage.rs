@@ -32,7 +32,7 @@ use crate::run::{Ran, binary, finished};
 use crate::{python, roots};
 use names::Names;
 
-pub use hand::Hand;
+pub use hand::{AUTH0_TENANT, Hand};
 
 /// How much faster than ours a sandbox's time passes, so that the binary's waits are as much shorter.
 pub const PACE: u32 = 20;
@@ -130,7 +130,9 @@ impl Stage {
         let names = if cloud == EmulatorKind::Aws { Names::alone() } else { Names::default() };
         let hand = match cloud {
             EmulatorKind::Aws => Hand::boto3(sandbox.address(cloud).unwrap(), names.clone()),
-            EmulatorKind::Google | EmulatorKind::Azure | EmulatorKind::Slack => Hand::of(&sandbox, cloud),
+            EmulatorKind::Google | EmulatorKind::Azure | EmulatorKind::Auth0 | EmulatorKind::Slack => {
+                Hand::of(&sandbox, cloud)
+            }
         };
         Self::of(Server::Sandbox(sandbox), hand, names)
     }

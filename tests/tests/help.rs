@@ -7,7 +7,7 @@ use std::process::Command;
 
 use provision_tests::run::binary;
 
-/// What `--help` shows, `CLOUD` standing for each of the three, and the test.
+/// What `--help` shows, `CLOUD` standing for each of them, and the test.
 const COVERED: &[(&str, &str)] = &[
     ("--color", "colour_is_for_terminals_and_for_who_asks"),
     ("--color always", "colour_is_for_terminals_and_for_who_asks"),
@@ -212,9 +212,10 @@ fn manual_has_a_page_for_each_command() {
     let shown = shown();
     let commands = shown.iter().filter(|what| !what.contains("--")).flat_map(|what| match what.strip_prefix("CLOUD") {
         Some(rest) if SHARED.contains(&rest.trim()) => {
-            ["aws", "gcp", "azure", "slack"].map(|cloud| format!(" {cloud}{rest}")).to_vec()
+            ["aws", "gcp", "azure", "auth0", "slack"].map(|id| format!(" {id}{rest}")).to_vec()
         }
-        Some(rest) => ["aws", "gcp", "azure"].map(|cloud| format!(" {cloud}{rest}")).to_vec(),
+        Some("") => ["aws", "gcp", "azure", "auth0"].map(|id| format!(" {id}")).to_vec(),
+        Some(rest) => ["aws", "gcp", "azure"].map(|id| format!(" {id}{rest}")).to_vec(),
         None => vec![format!(" {what}")],
     });
     let commands: Vec<_> = commands.chain([String::new()]).collect();
@@ -258,7 +259,7 @@ fn sources(folder: &Path) -> String {
 fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeSet<String>) {
     let help = help(command, "--help");
     let place = match command {
-        ["aws" | "gcp" | "azure", rest @ ..] => [&["CLOUD"], rest].concat().join(" "),
+        ["aws" | "gcp" | "azure" | "auth0", rest @ ..] => [&["CLOUD"], rest].concat().join(" "),
         ["slack", shared] if SHARED.contains(shared) => format!("CLOUD {shared}"),
         _ => command.join(" "),
     };
@@ -279,7 +280,7 @@ fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeS
             let name = text.split(' ').next().unwrap_or_default();
             if name != "help" {
                 let sub_command = [command, &[name]].concat();
-                let name = if ["aws", "gcp", "azure"].contains(&name) { "CLOUD" } else { name };
+                let name = if ["aws", "gcp", "azure", "auth0"].contains(&name) { "CLOUD" } else { name };
                 shown.insert(of(name));
                 sub_commands.push(sub_command);
             }

@@ -2,6 +2,7 @@
 //!
 //! - `contract`: every promise once, on every cloud and on MiniStack; `clouds` is what it knows of them.
 //! - `attacks`: killed, fed garbage, answered by anything: what was tried, and what survived.
+//! - `auth0`: the application that people sign in with, over its life, and what others have in it.
 //! - `aws`: what AWS alone has: owners, regions, roles, attribute-based access control, large buckets.
 //! - `azure`: what Azure alone has: accounts that are shared, accounts of another name, its credentials.
 //! - `gcp`: what Google Cloud alone has: bindings that were there before us, accounts that deployments share.
@@ -111,6 +112,7 @@ macro_rules! on_its_sandbox {
 
 mod architecture;
 mod attacks;
+mod auth0;
 mod aws;
 mod azure;
 mod browser;

@@ -17,7 +17,7 @@ fn files_of_the_core_use_only_files_above() {
 
 #[test]
 fn files_of_the_clouds_use_only_files_above() {
-    for cloud in ["aws", "gcp", "azure", "slack"] {
+    for cloud in ["aws", "gcp", "azure", "auth0", "slack"] {
         assert_eq!(backward(cloud), [""; 0], "{cloud}");
     }
 }

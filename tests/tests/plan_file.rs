@@ -72,9 +72,12 @@ fn absent_plan_file_and_absent_sections_name_where_and_what_was_looked_for() {
         none(&["gcp", command], "no `provision.toml` or `plans/gcp.toml` in this folder");
     }
     none(&["gcp", "plan"], "`provision init gcp > provision.toml`");
-    none(&["validate"], "`plans/gcp.toml`, `plans/azure.toml` or `plans/slack.toml`");
+    none(
+        &["validate"],
+        "`plans/aws.toml`, `plans/gcp.toml`, `plans/azure.toml`, `plans/auth0.toml` or `plans/slack.toml`",
+    );
     stage.write("none.toml", "[deployment]\nname = \"wandb\"\nhost = \"https://wandb.example.com\"\n");
-    none(&["validate", "none.toml"], "no [aws], [gcp], [azure] or [slack] section");
+    none(&["validate", "none.toml"], "no [aws], [gcp], [azure], [auth0] or [slack] section");
     none(&["azure", "plan", "none.toml"], "copy its [azure] sections into this file");
     std::fs::write(stage.path().join("wide.toml"), b"[\0a\0w\0s\0]\0").unwrap();
     none(&["validate", "wide.toml"], "`iconv -f UTF-16LE -t UTF-8");

@@ -7,12 +7,13 @@ const READS: [&str; 5] = ["get_", "list_", "head_", "search_", "check_"];
 
 #[test]
 fn readers_of_the_clouds_only_read() {
-    for (cloud, at_least) in [("aws", 15), ("gcp", 15), ("azure", 15), ("slack", 2)] {
+    // Of one thing there are fewer calls.
+    for (cloud, least) in [("aws", 15), ("gcp", 15), ("azure", 15), ("auth0", 1), ("slack", 2)] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates").join(cloud).join("src/client");
         let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
         let files: Vec<_> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
         let (reads, writes) = (calls(&files, "impl Reader {\n"), calls(&files, "impl Writer {\n"));
-        assert!(reads.len() > at_least && writes.len() > at_least, "{cloud}: {reads:?} {writes:?}");
+        assert!(reads.len() > least && writes.len() > least, "{cloud}: {reads:?} {writes:?}");
         assert!(reads.iter().all(|call| is_read(call)), "{cloud}: {reads:?}");
         assert!(!writes.iter().any(|call| is_read(call)), "{cloud}: {writes:?}");
         assert!(files.iter().all(|file| file.matches("impl Reader").count() <= 1), "{cloud}: one block a file is read");

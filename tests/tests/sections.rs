@@ -163,6 +163,20 @@ fn flags_of_a_section_are_those_of_all() {
     assert!(!gone.contains("first-events"), "{gone}");
 }
 
+#[test]
+fn signing_in_is_a_section_like_the_others() {
+    let place = Place::new();
+    let section = "\n[auth0]\ndomain = \"acme.eu.auth0.com\"\n";
+    let (deployment, rest) = PLAN_FILE.split_once("[aws]").unwrap();
+    let gcp = rest.split_once("[gcp]").and_then(|(_, rest)| rest.split_once("[azure]")).unwrap().0;
+    place.write(&format!("{deployment}[gcp]{gcp}{section}"));
+    let applied = place.ends(0, &["apply", "--yes"]);
+    assert!(applied.contains("of section `auth0`") && applied.contains("AUTH0_CLIENT_ID="), "{applied}");
+    assert_eq!(place.ends(0, &["drift", "-q"]), "wandb-prod (gcp): in sync\nwandb-prod (auth0): in sync\n");
+    let destroyed = place.ends(0, &["destroy", "--all", "--deployment", "wandb-prod"]);
+    assert_eq!(destroyed.matches("Destroyed deployment `wandb-prod` of section").count(), 2, "{destroyed}");
+}
+
 /// Parts and what goes between them are there in words; nothing is loaded, and nothing of others ends an element.
 #[test]
 fn page_says_how_each_part_is_and_since_when() {

@@ -3,6 +3,7 @@
 //!
 //! The points are all the writes of a run without a fault: their number is printed and every one is tried.
 
+mod auth0;
 pub(crate) mod clouds;
 mod throttled;
 mod undeleted;

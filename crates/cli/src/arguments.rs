@@ -64,14 +64,14 @@ const SANDBOX_FOLDER: &str = ".provision/sandbox";
 pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
-    InCloud(InCloud<Action>),
+    InCloud(InCloud<Action, Anywhere>),
     /// Slack.
     #[command(subcommand)]
     Slack(SlackAction),
     /// Something in all sections of a plan file.
     #[command(flatten)]
     InAll(InAll),
-    /// Print a commented plan file to begin with.
+    /// Print a commented plan file to begin with, or a section to add to one.
     Init {
         /// The cloud.
         cloud: ProviderId,
@@ -162,7 +162,7 @@ pub(crate) enum Anywhere {
     /// A change set that `plan --destroy --out` saved is executed without asking: exactly those changes, or none if the cloud has
     /// changed since (exit 3). Where it says `--delete-data`, all that is in the bucket by then is deleted.
     Destroy(DestroyArguments),
-    /// Print the settings for the server. Sends nothing unless secrets are asked for.
+    /// Print the settings for the server. Nothing is sent but for secrets, and for Auth0's client id.
     Output(OutputArguments),
 }
 
@@ -183,6 +183,12 @@ pub(crate) enum Action {
     /// event in the queue, and removes both. What the server is to get stays in the queue: messages of others are hidden for half
     /// a minute at most. Exits with 2 if a hop fails.
     Verify(Verify),
+}
+
+impl From<Anywhere> for Action {
+    fn from(action: Anywhere) -> Self {
+        Self::Anywhere(action)
+    }
 }
 
 /// What to do in Slack.

@@ -132,7 +132,7 @@ fn choose_color(global: &Global) {
 
 fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
     let prints = match command {
-        Command::InCloud(command) => prints(command.action()),
+        Command::InCloud(command) => command.action().map_or_else(prints_anywhere, prints),
         Command::Slack(SlackAction::Apply(_) | SlackAction::Destroy(_))
         | Command::InAll(InAll::Apply(_) | InAll::Destroy(_)) => Prints::Run,
         _ => Prints::Document,
@@ -146,8 +146,15 @@ fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
 /// What it prints as JSON.
 const fn prints(action: &Action) -> Prints {
     match action {
-        Action::Anywhere(Anywhere::Apply(_) | Anywhere::Destroy(_)) => Prints::Run,
+        Action::Anywhere(action) => prints_anywhere(action),
         Action::Verify(_) => Prints::Proof,
-        _ => Prints::Document,
+        Action::Permissions(_) => Prints::Document,
+    }
+}
+
+const fn prints_anywhere(action: &Anywhere) -> Prints {
+    match action {
+        Anywhere::Apply(_) | Anywhere::Destroy(_) => Prints::Run,
+        Anywhere::Plan(_) | Anywhere::Drift(_) | Anywhere::Output(_) => Prints::Document,
     }
 }

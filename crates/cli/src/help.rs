@@ -93,6 +93,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision CLOUD verify --read-only", "look, and ask as a browser asks; write nothing"),
         ],
     ),
+    ("auth0 destroy", &[("provision auth0 destroy", "show what would be deleted, ask, and delete it")]),
+    (
+        "auth0 output",
+        &[
+            ("provision auth0 output", "all settings: Auth0 is asked for the client id"),
+            ("provision auth0 output provision.toml AUTH0_CLIENT_ID", "one value, for scripts"),
+        ],
+    ),
     ("CLOUD token", &[("provision CLOUD token --out slack-token.env", "a new token for twelve hours")]),
     (
         "plan",
@@ -208,7 +216,9 @@ pub(crate) fn examples(path: &str) -> Vec<(String, String)> {
     let first = path.split(' ').next().unwrap_or_default();
     let cloud = ProviderId::named(first).unwrap_or(ProviderId::ALL[0]).name();
     let key = path.strip_prefix(cloud).map_or_else(|| path.to_owned(), |rest| format!("CLOUD{rest}"));
-    let found = EXAMPLES.iter().find(|(command, _)| *command == key).map_or(&[][..], |(_, examples)| examples);
+    let own = EXAMPLES.iter().find(|(command, _)| *command == path);
+    let found =
+        own.or_else(|| EXAMPLES.iter().find(|(command, _)| *command == key)).map_or(&[][..], |(_, examples)| examples);
     found.iter().map(|(typed, does)| (typed.replace("CLOUD", cloud), does.replace("CLOUD", cloud))).collect()
 }
 

@@ -204,7 +204,7 @@ mod tests {
             ("provision aws init", "tip: it stands without a cloud before it: `provision init aws`"),
             ("provision gcp validate x.toml", "tip: it stands without a cloud before it: `provision validate`"),
             ("provision azure import", "`provision azure apply` then takes over"),
-            ("provision refresh", "`provision <aws|gcp|azure|slack> drift` looks"),
+            ("provision refresh", "`provision <aws|gcp|azure|auth0|slack> drift` looks"),
             ("provision aws state list", "there is no state file"),
             ("provision aws apply --auto-approve", "tip: `--yes` is the flag"),
             ("provision aws apply -y", "tip: `--yes` is the flag"),

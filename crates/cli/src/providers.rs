@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Subcommand, ValueEnum};
+use provision_auth0 as auth0;
 use provision_aws as aws;
 use provision_azure as azure;
 use provision_core::deployment::Deployment;
@@ -24,13 +25,15 @@ pub(crate) enum ProviderId {
     Gcp,
     /// Microsoft Azure.
     Azure,
+    /// Auth0.
+    Auth0,
     /// Slack.
     Slack,
 }
 
-/// Something to do in a cloud.
+/// Something to do in a cloud; `S` is what can be done in a section that has no file store.
 #[derive(Debug, Subcommand)]
-pub(crate) enum InCloud<A: Subcommand> {
+pub(crate) enum InCloud<A: Subcommand, S: Subcommand> {
     /// Amazon Web Services.
     #[command(subcommand)]
     Aws(A),
@@ -40,22 +43,30 @@ pub(crate) enum InCloud<A: Subcommand> {
     /// Microsoft Azure.
     #[command(subcommand)]
     Azure(A),
+    /// Auth0, for signing in.
+    #[command(subcommand)]
+    Auth0(S),
 }
 
-impl<A: Subcommand> InCloud<A> {
+impl<A: Subcommand, S: Subcommand> InCloud<A, S> {
     /// What to do there.
-    pub(crate) const fn action(&self) -> &A {
+    pub(crate) const fn action(&self) -> Result<&A, &S> {
         match self {
-            Self::Aws(action) | Self::Gcp(action) | Self::Azure(action) => action,
+            Self::Aws(action) | Self::Gcp(action) | Self::Azure(action) => Ok(action),
+            Self::Auth0(action) => Err(action),
         }
     }
 
     /// The cloud and what to do there.
-    pub(crate) fn parts(self) -> (ProviderId, A) {
+    pub(crate) fn parts(self) -> (ProviderId, A)
+    where
+        A: From<S>,
+    {
         match self {
             Self::Aws(action) => (ProviderId::Aws, action),
             Self::Gcp(action) => (ProviderId::Gcp, action),
             Self::Azure(action) => (ProviderId::Azure, action),
+            Self::Auth0(action) => (ProviderId::Auth0, action.into()),
         }
     }
 }
@@ -156,6 +167,20 @@ static AZURE: Row = Row {
     },
 };
 
+static AUTH0: Row = Row {
+    name: "auth0",
+    title: "Auth0",
+    account: "tenant",
+    region: "region",
+    example: include_str!("../../../plans/auth0.toml"),
+    example_byob: None,
+    schema: auth0::Auth0Section::json_schema,
+    read: |deployment, file, problems| Some(Box::new(auth0::Settings::read(deployment, file, problems)?)),
+    restore: restore::<auth0::Settings>,
+    emulator: EmulatorKind::Auth0,
+    seed: |sandbox, given| sandbox.seed_auth0(&given("domain").unwrap_or_default(), None),
+};
+
 static SLACK: Row = Row {
     name: "slack",
     title: "Slack",
@@ -190,13 +215,14 @@ fn restore<S: provider::ProviderConfig + DeserializeOwned + 'static>(settings: V
 
 impl ProviderId {
     /// Every provider, in the order of the documentation.
-    pub(crate) const ALL: [Self; 4] = [Self::Aws, Self::Gcp, Self::Azure, Self::Slack];
+    pub(crate) const ALL: [Self; 5] = [Self::Aws, Self::Gcp, Self::Azure, Self::Auth0, Self::Slack];
 
     const fn row(self) -> &'static Row {
         match self {
             Self::Aws => &AWS,
             Self::Gcp => &GCP,
             Self::Azure => &AZURE,
+            Self::Auth0 => &AUTH0,
             Self::Slack => &SLACK,
         }
     }
@@ -221,9 +247,11 @@ impl ProviderId {
         (self.row().account, self.row().region)
     }
 
-    /// A commented plan file to begin with.
-    pub(crate) const fn example(self) -> &'static str {
-        self.row().example
+    /// A commented plan file to begin with; the section alone where it is one to add to a file that is there.
+    pub(crate) fn example(self) -> &'static str {
+        let example = self.row().example;
+        let section = || example.find("\n[auth0]").map_or(example, |at| &example[at + 1..]);
+        if self == Self::Auth0 { section() } else { example }
     }
 
     /// The same for a server that is somebody else's.

@@ -137,6 +137,7 @@ impl<'a> Assessment<'a> {
             // For a destroy it is gone.
             Observation::Missing(_) if self.is_destroying() => {}
             Observation::Missing(refusal) => refuse(&mut change, refusal.clone()),
+            Observation::Unclear(refusal) => refuse(&mut change, refusal.clone()),
             Observation::Unreadable(_) if self.is_inside_anothers(resource) => {}
             Observation::Unreadable(_) => change.finding = Finding::Unknown,
         }

@@ -68,7 +68,7 @@ pub trait ProviderConfig: Send + Sync {
         Err(Error::new(ErrorKind::Unsupported, "verify this cloud"))
     }
 
-    /// The settings for the server, from the plan file alone: nothing is sent, and secrets stay sealed.
+    /// The settings for the server, from the plan file alone where it tells them: then nothing is sent. Secrets stay sealed.
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
 
     /// What a facet of something that is made comes to in the field's words. Values that the plan file does not set are left out

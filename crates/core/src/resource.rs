@@ -154,6 +154,8 @@ pub enum Observation {
     },
     /// The plan file names it by an id of the service's own, and it is not there: nothing is made in its place.
     Missing(Refusal),
+    /// Which of several it is, or whether it is the one that the plan file means, nothing tells.
+    Unclear(Refusal),
     /// It could not be read; the error names the missing permission where that is the reason.
     Unreadable(Error),
 }

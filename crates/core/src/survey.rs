@@ -203,7 +203,10 @@ fn is_unknown(observation: &Observation) -> bool {
             let unknown = |observed: &Observed| matches!(observed, Observed::Unknown(error) if unread(error));
             present.observed.iter().any(|(_, observed)| unknown(observed))
         }
-        Observation::Absent | Observation::TakenElsewhere { .. } | Observation::Missing(_) => false,
+        Observation::Absent
+        | Observation::TakenElsewhere { .. }
+        | Observation::Missing(_)
+        | Observation::Unclear(_) => false,
     }
 }
 

@@ -44,6 +44,7 @@ use crate::world::World;
 use call::Call;
 use refusal::Refusal;
 
+pub(crate) use caller::is_here;
 pub use project::DEFAULT as DEFAULT_PROJECT;
 pub(crate) use rights::check as check_identity;
 pub use wire::GoogleWire;

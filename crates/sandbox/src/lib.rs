@@ -12,6 +12,7 @@
 //! calls are judged by it, and a service account of Google Cloud, which has what the policies of resources give it. A signature of AWS is verified where the sandbox gave out the key; with keys of others any secret
 //! will do. A transport is taken for encrypted, since nothing leaves this machine: policies that deny plain HTTP let it pass.
 
+pub mod auth0;
 pub mod aws;
 pub mod azure;
 pub mod clock;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use crate::auth0::{self, Auth0};
 use crate::aws::{self, Aws};
 use crate::azure::{self, Azure, Endpoint};
 use crate::clock::Clock;
@@ -32,18 +33,20 @@ pub enum EmulatorKind {
     Google,
     /// Microsoft Azure: Resource Manager, with blobs and queues on the two ports that follow.
     Azure,
+    /// Auth0.
+    Auth0,
     /// Slack.
     Slack,
 }
 
 impl EmulatorKind {
     /// Every cloud there is.
-    pub const ALL: [Self; 4] = [Self::Aws, Self::Google, Self::Azure, Self::Slack];
+    pub const ALL: [Self; 5] = [Self::Aws, Self::Google, Self::Azure, Self::Auth0, Self::Slack];
 
     /// How many ports it listens on.
     const fn ports(self) -> u16 {
         match self {
-            Self::Aws | Self::Google | Self::Slack => 1,
+            Self::Aws | Self::Google | Self::Auth0 | Self::Slack => 1,
             Self::Azure => 3,
         }
     }
@@ -165,6 +168,7 @@ impl Sandbox {
         let failed = |reason: String| Error::Identity { reason };
         let (cloud, checked) = match document {
             _ if document.contains("\"AssignableScopes\"") => (EmulatorKind::Azure, azure::check_identity(document)),
+            _ if auth0::holds_scopes(document) => (EmulatorKind::Auth0, auth0::check_identity(document)),
             _ if document.contains("includedPermissions:") => (EmulatorKind::Google, google::check_identity(document)),
             _ => (EmulatorKind::Aws, aws::check_identity(document)),
         };
@@ -245,6 +249,25 @@ impl Sandbox {
         azure::seed_taken(&self.world, account)
     }
 
+    /// Make a tenant of Auth0, if it is not there: what a plan file takes for granted. `plan` is what all tenants pay for from now
+    /// on, where it is another than before.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_auth0(&self, domain: &str, plan: Option<auth0::Plan>) -> Result<(), Error> {
+        auth0::seed(&self.world, domain, plan)
+    }
+
+    /// Let Auth0's machine-to-machine application sign in place of its secret, with the key of this public one in DER.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn seed_auth0_key(&self, public: &[u8]) -> Result<(), Error> {
+        auth0::seed_key(&self.world, public)
+    }
+
     /// What was found and mended when the state was opened.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -268,6 +291,7 @@ impl Sandbox {
         let cloud: Arc<dyn Emulator> = match name {
             EmulatorKind::Aws => Arc::new(Aws::new(world)),
             EmulatorKind::Google => Arc::new(Google::new(world)?),
+            EmulatorKind::Auth0 => Arc::new(Auth0::new(world)),
             EmulatorKind::Slack => Arc::new(Slack::new(world)?),
             EmulatorKind::Azure => return self.run_azure(port),
         };

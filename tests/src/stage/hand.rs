@@ -26,6 +26,8 @@ enum Way {
     Aws { address: SocketAddr, names: Names },
     /// Everything at one address, nobody asks for credentials.
     Google { base: String },
+    /// A token for the Management API of the one tenant.
+    Auth0 { base: String, token: Mutex<Option<(Instant, String)>>, login: String, form: String },
     /// A token for Resource Manager; for blobs and queues the account's key signs.
     Azure {
         manager: String,
@@ -43,6 +45,8 @@ type Sign = dyn Fn(&str, &str) -> Option<String> + Send + Sync;
 
 /// The version of Resource Manager's APIs that is asked for, where the place names none.
 const API_VERSION: &str = "api-version=2024-01-01";
+/// The tenant of Auth0 that hands change.
+pub const AUTH0_TENANT: &str = "acme.eu.auth0.com";
 /// How long a token is used: an hour of a sandbox's passes quickly.
 const TOKEN: Duration = Duration::from_secs(20);
 
@@ -70,6 +74,16 @@ impl Hand {
         if matches!(cloud, EmulatorKind::Google | EmulatorKind::Slack) {
             let base = format!("http://{}", sandbox.address(cloud).unwrap());
             return Self { client: plain().build().unwrap(), way: Arc::new(Way::Google { base }) };
+        }
+        if cloud == EmulatorKind::Auth0 {
+            sandbox.seed_auth0(AUTH0_TENANT, None).unwrap();
+            let base = variable("PROVISION_AUTH0_ENDPOINT");
+            let (id, secret) = (variable("AUTH0_CLIENT_ID"), variable("AUTH0_CLIENT_SECRET"));
+            let audience = format!("https%3A%2F%2F{AUTH0_TENANT}%2Fapi%2Fv2%2F");
+            let form =
+                format!("grant_type=client_credentials&client_id={id}&client_secret={secret}&audience={audience}");
+            let way = Way::Auth0 { login: format!("{base}/oauth/token"), base, token: Mutex::default(), form };
+            return Self { client: plain().build().unwrap(), way: Arc::new(way) };
         }
         let pem = std::fs::read(variable("SSL_CERT_FILE")).unwrap();
         let roots = reqwest::Certificate::from_pem_bundle(&pem).unwrap();
@@ -142,6 +156,7 @@ impl Hand {
         let request = match self.way.as_ref() {
             Way::Aws { .. } => panic!("AWS is changed by boto3"),
             Way::Google { base } => self.client.request(method, whole(base, place)),
+            Way::Auth0 { base, .. } => self.client.request(method, whole(base, place)).bearer_auth(self.token().await),
             Way::Azure { manager, .. } if place.starts_with('/') || place.starts_with(manager.as_str()) => {
                 let versioned = match place.contains("api-version=") {
                     true => place.to_owned(),
@@ -176,7 +191,9 @@ impl Hand {
     }
 
     async fn token(&self) -> String {
-        let Way::Azure { token, login, form, .. } = self.way.as_ref() else { return String::new() };
+        let (Way::Azure { token, login, form, .. } | Way::Auth0 { token, login, form, .. }) = self.way.as_ref() else {
+            return String::new();
+        };
         let got = token.lock().unwrap().clone();
         if let Some((_, token)) = got.filter(|(at, _)| at.elapsed() < TOKEN) {
             return token;

@@ -29,6 +29,7 @@ impl Assessment<'_> {
             Observation::Absent
             | Observation::TakenElsewhere { .. }
             | Observation::Missing(_)
+            | Observation::Unclear(_)
             | Observation::Unreadable(_) => Vec::new(),
         }
     }

@@ -61,7 +61,10 @@ impl Assessment<'_> {
                     Ownership::Adoptable => Some(Origin::Adopted),
                     Ownership::Refused(_) => None,
                 },
-                Observation::TakenElsewhere { .. } | Observation::Missing(_) | Observation::Unreadable(_) => None,
+                Observation::TakenElsewhere { .. }
+                | Observation::Missing(_)
+                | Observation::Unclear(_)
+                | Observation::Unreadable(_) => None,
             }?;
             let origin = resource.is_marked().then_some(origin);
             let applied = resource.is_marked() || !self.record_of(resource).is_empty();

@@ -84,7 +84,7 @@ fn origin(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// This machine's own names; those of Google's, which nobody else can give away, are sent by clients that are told another address.
-fn is_here(host: &str) -> bool {
+pub(crate) fn is_here(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

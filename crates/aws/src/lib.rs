@@ -20,6 +20,7 @@ mod contents;
 mod resources;
 mod orphans;
 mod outputs;
+mod terraform;
 mod probes;
 mod hearing;
 mod provider;

@@ -19,6 +19,7 @@ use provision_core::provider::{
     BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
 };
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::terraform::Managed;
 use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -32,7 +33,7 @@ use crate::names::{Account, Names, Part};
 use crate::permissions::document;
 use crate::resources::access::{self, Recalled};
 use crate::resources::{Facets, bucket, cors, notification, queue, run_queue};
-use crate::{contents, hearing, orphans, outputs, probes};
+use crate::{contents, hearing, orphans, outputs, probes, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -310,6 +311,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
         orphans::observe(self.client.as_ref(), &self.names(), orphan).await
+    }
+
+    async fn terraform(&self, address: &Address, origin: Origin) -> Result<Vec<Managed>, Error> {
+        let (part, names) = (Part::of(address)?, self.names_in_account().await?);
+        Ok(terraform::managed(&self.settings, &names, part, &self.desired(address, origin)))
     }
 
     async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {

@@ -27,6 +27,7 @@ mod marks;
 mod resources;
 mod orphans;
 mod outputs;
+mod terraform;
 mod provider;
 
 pub use config::{AzureSection, Settings};

@@ -17,6 +17,7 @@ use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::terraform::Managed;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
@@ -34,7 +35,7 @@ use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 use crate::tags::changed;
-use crate::{blockers, orphans, outputs};
+use crate::{blockers, orphans, outputs, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -309,6 +310,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let leftover = marks.is_ok_and(|marks| marks.is_account_ours(&names));
         self.leftover_mark.store(leftover, Ordering::Relaxed);
         found
+    }
+
+    async fn terraform(&self, address: &Address, _origin: Origin) -> Result<Vec<Managed>, Error> {
+        let (part, names) = (Part::of(address)?, self.names());
+        let events = match part {
+            Part::Events => events::id(self.client.as_ref(), &names).await?,
+            _ => None,
+        };
+        Ok(terraform::managed(&self.settings, &names, part, events.as_deref()))
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {

@@ -190,27 +190,6 @@ impl FromStr for Repository {
     }
 }
 
-/// A text as Terraform's language takes it
-/// (<https://developer.hashicorp.com/terraform/language/expressions/strings>).
-#[must_use]
-pub fn hcl(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    format!("\"{}\"", text.replace("${", "$${").replace("%{", "%%{"))
-}
-
-/// A list of texts in it, one a line, that is indented so far.
-#[must_use]
-pub fn hcl_list<T: AsRef<str>>(texts: &[T], indent: usize) -> String {
-    let line = |text: &T| format!("{:indent$}  {},\n", "", hcl(text.as_ref()));
-    format!("[\n{}{:indent$}]", texts.iter().map(line).collect::<String>(), "")
-}
-
-/// A name of something of Terraform's: letters, digits and `_`.
-#[must_use]
-pub fn hcl_name(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,11 +209,5 @@ mod tests {
         for text in [&odd[..], &short].concat() {
             assert!(text.parse::<Repository>().unwrap_err().contains("github:ORG/REPO"), "{text}");
         }
-    }
-
-    #[test]
-    fn texts_of_terraform_are_quoted() {
-        assert_eq!(hcl("a\"b\\c${d}"), r#""a\"b\\c$${d}""#);
-        assert_eq!(hcl_list(&["a", "b"], 2), "[\n    \"a\",\n    \"b\",\n  ]");
     }
 }

@@ -27,6 +27,7 @@ mod contents;
 mod resources;
 mod orphans;
 mod outputs;
+mod terraform;
 mod provider;
 
 pub use config::{GcpSection, Settings};

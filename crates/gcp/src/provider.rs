@@ -15,6 +15,7 @@ use provision_core::permissions::{Document, Repository, Syntax, Task};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::terraform::Managed;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
@@ -29,7 +30,7 @@ use crate::names::{Names, Part, pubsub_identity};
 use crate::permissions::document;
 use crate::resources::access::AccessFacet;
 use crate::resources::{access, bucket, notification, subscription, topic};
-use crate::{contents, orphans, outputs};
+use crate::{contents, orphans, outputs, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -276,6 +277,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
         orphans::observe(self.client.as_ref(), &self.names(), orphan, self.agent(), &self.claims).await
+    }
+
+    async fn terraform(&self, address: &Address, origin: Origin) -> Result<Vec<Managed>, Error> {
+        let (part, names) = (Part::of(address)?, self.names());
+        let notifications = match part {
+            Part::Notification => self.client.as_ref().list_notifications(&names.bucket).await?,
+            _ => Vec::new(),
+        };
+        Ok(terraform::managed(&self.settings, &names, part, &self.desired(address, origin), &notifications))
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provision_core::mark::DEPLOYMENT_KEY;
-use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, hcl, hcl_list, hcl_name};
+use provision_core::permissions::{Document, Forge, Repository, Syntax, Task};
+use provision_core::terraform::{hcl, hcl_list, hcl_name};
 use serde_json::{Value, json};
 
 use super::{On, needed};

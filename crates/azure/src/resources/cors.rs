@@ -57,7 +57,7 @@ pub(crate) fn in_words(settings: &Settings, facet: CorsFacet, value: &Value) -> 
     }
 }
 
-fn desired_rule(settings: &Settings) -> CorsRule {
+pub(crate) fn desired_rule(settings: &Settings) -> CorsRule {
     settings.azure.cors.rule(&settings.deployment.host, "*")
 }
 

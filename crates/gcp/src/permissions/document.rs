@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, hcl, hcl_list, hcl_name};
+use provision_core::permissions::{Document, Forge, Repository, Syntax, Task};
+use provision_core::terraform::{hcl, hcl_list, hcl_name};
 
 use super::{On, needed};
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};

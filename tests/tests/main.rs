@@ -15,6 +15,7 @@
 //! - `terminal`: what a person at a terminal sees.
 //! - `sections`: all sections of a plan file at once.
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
+//! - `outputs`: the settings, read back by what reads each format.
 //! - `plan_file`: mistakes in plan files.
 //! - `order`: that every file uses only files above it.
 //! - `reader`: that what plans and looks for drift can write nothing.
@@ -121,6 +122,7 @@ mod gcp;
 mod help;
 mod messages;
 mod order;
+mod outputs;
 mod plan_file;
 mod properties;
 mod readback;
@@ -148,6 +150,7 @@ fn every_file_of_the_suite_is_a_module() {
         ("azure", include_str!("azure.rs")),
         ("contract", include_str!("contract.rs")),
         ("docs", include_str!("docs.rs")),
+        ("outputs", include_str!("outputs.rs")),
         ("readback", include_str!("readback.rs")),
         ("sandbox_clients", include_str!("sandbox_clients.rs")),
     ];

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::helm::in_full_only;
 use super::kubernetes::{name, place, secret_name};
 use super::written::{Settings, Unwritable, Written};
 use super::{helm, yaml};
@@ -89,9 +90,7 @@ impl<'a> Resource<'a> {
         match self.setting("LICENSE") {
             Some(license) => match license.known().filter(|_| self.settings.in_full) {
                 Some(license) => wandb["license"] = Value::from(license),
-                None => {
-                    self.notes.push("LICENSE is left out: the resource takes it in full only (`--reveal`)".to_owned())
-                }
+                None => self.notes.push(in_full_only("resource", license)),
             },
             None => {}
         }

@@ -22,6 +22,12 @@ pub(super) fn only_in_full(name: &str) -> bool {
     name == ONLY_IN_FULL
 }
 
+/// What is said of such a secret where it is not written.
+pub(super) fn in_full_only(reader: &str, output: &Output) -> String {
+    let reason = output.unavailable().unwrap_or_else(|| "`--reveal` writes it".to_owned());
+    format!("{} is left out: the {reader} takes it in full only, and {reason}", output.name)
+}
+
 pub(super) fn write(settings: &Settings<'_>) -> Result<Written, Unwritable> {
     let (values, notes) = values(settings)?;
     Ok(Written { notes, ..Written::of(yaml::write(&[values])?) })
@@ -117,9 +123,7 @@ impl Chart<'_> {
     fn slack_secret(&mut self, output: &Output) {
         match output.known().filter(|_| self.settings.in_full) {
             Some(secret) => self.set("/global/slack/secret", secret),
-            None => {
-                self.notes.push("SLACK_SECRET is left out: the chart takes it in full only (`--reveal`)".to_owned())
-            }
+            None => self.notes.push(in_full_only("chart", output)),
         }
     }
 

@@ -94,10 +94,12 @@ fn subscription(settings: &Settings, names: &Names, id: &str) -> Option<Managed>
         }
         None => ("azurerm_eventgrid_event_subscription", body.text("scope", names.account_id())),
     };
-    let mut endpoint = Body::default().text("storage_account_id", names.account_id()).text("queue_name", queue);
-    if let Some(seconds) = settings.azure.events.message_ttl_s {
-        endpoint = endpoint.raw("queue_message_time_to_live_in_seconds", seconds);
-    }
+    // Without it the service forgets them after a week.
+    let kept = settings.azure.events.message_ttl_s.unwrap_or(-1);
+    let endpoint = Body::default()
+        .text("storage_account_id", names.account_id())
+        .text("queue_name", queue)
+        .raw("queue_message_time_to_live_in_seconds", kept);
     let prefix = format!("/blobServices/default/containers/{}/blobs/", names.container);
     let body = body
         .text("event_delivery_schema", "EventGridSchema")

@@ -38,7 +38,10 @@ fn unlabelled(body: Body) -> Body {
 fn bucket(settings: &Settings, desired: &[Desired]) -> Managed {
     let bucket = &settings.gcp.bucket;
     let has = |facet: &str| desired.iter().any(|desired| desired.facet.name == facet && !desired.value.is_null());
-    let mut body = Body::default().text("name", &bucket.name).text("location", bucket.location());
+    let mut body = Body::default()
+        .text("name", &bucket.name)
+        .text("project", &settings.gcp.project)
+        .text("location", bucket.location());
     if has("storage") {
         body = body.text("storage_class", bucket.storage_class.unwrap_or_default().name());
     }

@@ -14,6 +14,23 @@ use crate::output::{Output, SecretKey, Setting};
 /// What the settings are kept under: the resource has maps of several databases and stores.
 const INSTANCE: &str = "default";
 
+/// What is selected for single sign-on: the resource's key, and the setting.
+const OIDC: [(&str, &str); 4] = [
+    ("clientId", "OIDC_CLIENT_ID"),
+    ("clientSecret", "OIDC_SECRET"),
+    ("issuerUrl", "OIDC_ISSUER"),
+    ("authMethod", "OIDC_AUTH_METHOD"),
+];
+
+/// The same for Slack.
+const SLACK: [(&str, &str); 2] = [("clientId", "SLACK_CLIENT_ID"), ("clientSecret", "SLACK_SECRET")];
+
+/// What else is selected from the Secret with the settings.
+const SELECTED: [&str; 2] = ["MYSQL", "AZURE_STORAGE_KEY"];
+
+/// What the resource says itself, or in parts.
+const SAID: [&str; 4] = ["HOST", "LICENSE", "BUCKET", "AWS_REGION"];
+
 /// Whether the resource takes a setting in no other way than in full.
 pub(super) fn only_in_full(name: &str) -> bool {
     name == "LICENSE"
@@ -87,20 +104,12 @@ impl<'a> Resource<'a> {
     fn wandb(&mut self, version: &str) -> Value {
         let hostname = self.known("HOST").unwrap_or_default();
         let mut wandb = json!({ "hostname": hostname, "version": version, "features": {}, "bucketProxy": false });
-        match self.setting("LICENSE") {
-            Some(license) => match license.known().filter(|_| self.settings.in_full) {
+        if let Some(license) = self.setting("LICENSE") {
+            match license.known().filter(|_| self.settings.in_full) {
                 Some(license) => wandb["license"] = Value::from(license),
                 None => self.notes.push(in_full_only("resource", license)),
-            },
-            None => {}
+            }
         }
-        const OIDC: [(&str, &str); 4] = [
-            ("clientId", "OIDC_CLIENT_ID"),
-            ("clientSecret", "OIDC_SECRET"),
-            ("issuerUrl", "OIDC_ISSUER"),
-            ("authMethod", "OIDC_AUTH_METHOD"),
-        ];
-        const SLACK: [(&str, &str); 2] = [("clientId", "SLACK_CLIENT_ID"), ("clientSecret", "SLACK_SECRET")];
         let selectors = |names: &[(&str, &str)]| -> Map<String, Value> {
             let selector = |(key, name): &(&str, &str)| Some(((*key).to_owned(), self.selector(self.setting(name)?)));
             names.iter().filter_map(selector).collect()
@@ -137,31 +146,24 @@ impl<'a> Resource<'a> {
     }
 
     fn tell_what_is_left(&mut self) {
-        const TAKEN: [&str; 12] = [
-            "HOST",
-            "LICENSE",
-            "MYSQL",
-            "BUCKET",
-            "AWS_REGION",
-            "AZURE_STORAGE_KEY",
-            "OIDC_CLIENT_ID",
-            "OIDC_SECRET",
-            "OIDC_ISSUER",
-            "OIDC_AUTH_METHOD",
-            "SLACK_CLIENT_ID",
-            "SLACK_SECRET",
-        ];
-        let left = self.settings.outputs.iter().filter(|output| !TAKEN.contains(&output.name.as_str()));
-        self.notes.extend(left.map(|output| format!("{} is left out: the resource has no place for it", output.name)));
-        let own = |output: &&Output| {
+        let left = self.settings.outputs.iter().filter(|output| {
             let name = output.name.as_str();
-            let selected = TAKEN.contains(&name) && !["HOST", "LICENSE", "BUCKET", "AWS_REGION"].contains(&name);
-            selected && !matches!(output.value, Setting::InKubernetes(_) | Setting::Unavailable(_))
+            !is_selected(name) && !SAID.contains(&name)
+        });
+        self.notes.extend(left.map(|output| format!("{} is left out: the resource has no place for it", output.name)));
+        let own = |output: &Output| {
+            let elsewhere = matches!(output.value, Setting::InKubernetes(_) | Setting::Unavailable(_));
+            is_selected(&output.name) && !elsewhere
         };
-        if self.settings.outputs.iter().any(|output| own(&output)) {
+        if self.settings.outputs.iter().any(own) {
             let secret = secret_name(self.settings.deployment);
             self.notes
                 .insert(0, format!("settings are read from Secret `{secret}`, which `--format k8s-secret` makes"));
         }
     }
+}
+
+/// Whether a setting is selected from a Secret.
+fn is_selected(name: &str) -> bool {
+    SELECTED.contains(&name) || OIDC.iter().chain(&SLACK).any(|(_, selected)| *selected == name)
 }

@@ -41,6 +41,7 @@ pages! {
     readme_is_what_happens = "README.md",
     ci_is_what_happens = "docs/ci.md",
     json_is_what_happens = "docs/json.md",
+    output_is_what_happens = "docs/output.md",
     plan_file_is_what_happens = "docs/plan-file.md",
     rights_is_what_happens = "docs/rights.md",
     sandbox_is_what_happens = "docs/sandbox.md",

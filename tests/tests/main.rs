@@ -18,6 +18,7 @@
 //! - `sections`: all sections of a plan file at once.
 //! - `slack`: the app of a deployment in Slack over its whole life.
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
+//! - `outputs`: the settings, read back by what reads each format.
 //! - `plan_file`: mistakes in plan files.
 //! - `order`: that every file uses only files above it.
 //! - `reader`: that what plans and looks for drift can write nothing.
@@ -126,6 +127,7 @@ mod gcp;
 mod help;
 mod messages;
 mod order;
+mod outputs;
 mod plan_file;
 mod properties;
 mod readback;
@@ -154,6 +156,7 @@ fn every_file_of_the_suite_is_a_module() {
         ("azure", include_str!("azure.rs")),
         ("contract", include_str!("contract.rs")),
         ("docs", include_str!("docs.rs")),
+        ("outputs", include_str!("outputs.rs")),
         ("readback", include_str!("readback.rs")),
         ("sandbox_clients", include_str!("sandbox_clients.rs")),
     ];

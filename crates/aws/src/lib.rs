@@ -21,6 +21,7 @@ mod resources;
 mod orphans;
 mod outputs;
 mod preflight;
+mod terraform;
 mod probes;
 mod hearing;
 mod provider;

@@ -127,6 +127,13 @@ impl Names {
         ["", "*/"].iter().map(|path| format!("arn:{partition}:iam::{account}:role/{path}{role}")).collect()
     }
 
+    /// Where a queue is reached, by which Terraform knows it
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>).
+    pub(crate) fn queue_url(&self, queue: &str) -> String {
+        let domain = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("https://sqs.{}.{domain}/{}/{queue}", self.region, self.account)
+    }
+
     pub(crate) fn queue_arn(&self, queue: &str) -> String {
         format!("arn:{}:sqs:{}:{}:{queue}", self.partition, self.region, self.account)
     }

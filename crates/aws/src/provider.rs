@@ -21,6 +21,7 @@ use provision_core::provider::{
 };
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
+use provision_core::terraform::Managed;
 use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
@@ -36,7 +37,7 @@ use crate::preflight::{self, Inquiry};
 use crate::resources::access::{self, Recalled};
 use crate::resources::bucket_policy::Turn;
 use crate::resources::{Facets, bucket, cors, notification, queue, run_queue};
-use crate::{contents, hearing, orphans, outputs, probes};
+use crate::{contents, hearing, orphans, outputs, probes, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -326,6 +327,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {
         orphans::observe(self.client.as_ref(), &self.names(), orphan).await
+    }
+
+    async fn terraform(&self, address: &Address, origin: Origin) -> Result<Vec<Managed>, Error> {
+        let (part, names) = (Part::of(address)?, self.names_in_account().await?);
+        Ok(terraform::managed(&self.settings, &names, part, &self.desired(address, origin)))
     }
 
     async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {

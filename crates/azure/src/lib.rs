@@ -32,6 +32,7 @@ mod data_access;
 mod probes;
 mod hearing;
 mod preflight;
+mod terraform;
 mod provider;
 
 pub use config::{AzureSection, Settings};

@@ -22,6 +22,7 @@ use provision_core::provider::{
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
+use provision_core::terraform::Managed;
 use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -43,7 +44,7 @@ use crate::resources::events::registration::Registration;
 use crate::resources::shared_account::SharedAccount;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 use crate::tags::changed;
-use crate::{blockers, hearing, orphans, outputs, probes};
+use crate::{blockers, hearing, orphans, outputs, probes, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -336,6 +337,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {
         data_access::browser_access(self.client.as_ref(), &self.settings, &self.names(), key).await
+    }
+
+    async fn terraform(&self, address: &Address, _origin: Origin) -> Result<Vec<Managed>, Error> {
+        let (part, names) = (Part::of(address)?, self.names());
+        let events = match part {
+            Part::Events => events::id(self.client.as_ref(), &names).await?,
+            _ => None,
+        };
+        Ok(terraform::managed(&self.settings, &names, part, events.as_deref()))
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {

@@ -348,7 +348,7 @@ pub(crate) struct OutputArguments {
     /// Leave secrets out.
     #[arg(long)]
     pub(crate) no_secrets: bool,
-    /// Write them into a file that only you can read, secrets too unless `--no-secrets`.
+    /// Write them into a file that only you can read, secrets too unless `--no-secrets`. GitHub's is added to.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -364,6 +364,8 @@ pub(crate) enum InAll {
     Apply(ApplyAll),
     /// Find out whether somebody changed any of it. Never writes; exits with 2 on drift.
     Drift(DriftArguments),
+    /// Print the settings of all sections for the server. Sends nothing unless secrets are asked for.
+    Output(OutputArguments),
     /// Delete what provision created in every section; leave what it adopted.
     Destroy(DestroyAll),
 }
@@ -375,6 +377,7 @@ impl InAll {
             Self::Plan(asked) => ("plan", asked.plan_file.as_slice()),
             Self::Apply(asked) => ("apply", asked.plan_file.as_slice()),
             Self::Drift(asked) => ("drift", asked.plan_files.as_slice()),
+            Self::Output(asked) => ("output", asked.plan_file.as_slice()),
             Self::Destroy(asked) => ("destroy", asked.plan_file.as_slice()),
         };
         let mut names = files.iter().filter(|file| !file.exists()).filter_map(|file| file.to_str());
@@ -567,14 +570,32 @@ pub(crate) enum RightsFormat {
 }
 
 /// How settings are written.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// `NAME=value`.
+    /// `NAME=value`, quoted where a shell asks for it.
     Env,
-    /// `NAME=value`, quoted for shells.
+    /// The same for Docker Compose and dotenv libraries.
     Dotenv,
     /// One object.
     Json,
+    /// `NAME=value` as it is, for `docker run --env-file`.
+    Docker,
+    /// A dotenv report of GitLab's, without secrets.
+    Gitlab,
+    /// Added to the file that `$GITHUB_OUTPUT` names, or `--out`; secrets are masked.
+    Github,
+    /// Values of W&B's chart `operator-wandb`.
+    Helm,
+    /// W&B's resource `apps.wandb.com/v2`.
+    Cr,
+    /// The same of `apps.wandb.com/v1`.
+    CrV1,
+    /// A Secret of Kubernetes with all of them.
+    K8sSecret,
+    /// Values of Terraform's variables.
+    Tfvars,
+    /// What was made, as import and resource blocks of Terraform; looks at the cloud.
+    TfImport,
 }
 
 impl Global {

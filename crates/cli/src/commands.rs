@@ -83,7 +83,7 @@ async fn act(action: Action, id: ProviderId, global: &Global, view: &Arc<dyn Vie
         Action::Anywhere(Anywhere::Drift(asked)) => drift::run(asked, Scope::One(id), invocation).await,
         Action::Anywhere(Anywhere::Destroy(asked)) => destroy::run(asked, id, invocation).await,
         Action::Anywhere(Anywhere::Output(asked)) => {
-            signals.unless_stopped(output::run(asked, id, global, view.as_ref())).await
+            signals.unless_stopped(output::run(asked, Scope::One(id), global, view.as_ref())).await
         }
         Action::Permissions(asked) => signals.unless_stopped(permissions::run(asked, id, view.as_ref())).await,
         Action::Verify(asked) => verify::run(asked, id, invocation).await,
@@ -99,7 +99,7 @@ async fn act_in_slack(action: SlackAction, global: &Global, view: &Arc<dyn View>
         SlackAction::Apply(asked) => apply::run(asked.apply, asked.keeping, ID, invocation).await,
         SlackAction::Drift(asked) => drift::run(asked, Scope::One(ID), invocation).await,
         SlackAction::Destroy(asked) => destroy::run(asked, ID, invocation).await,
-        SlackAction::Output(asked) => signals.unless_stopped(output::run(asked, ID, global, view.as_ref())).await,
+        SlackAction::Output(asked) => signals.unless_stopped(output::run(asked, Scope::One(ID), global, view.as_ref())).await,
         SlackAction::Token { out } => token::run(&out, global, view.as_ref()).await,
     }
 }
@@ -116,6 +116,7 @@ async fn act_on_all(action: InAll, global: &Global, view: &Arc<dyn View>) -> Com
         InAll::Plan(asked) => all::plan(asked, invocation).await,
         InAll::Apply(asked) => all::apply(asked, invocation).await,
         InAll::Drift(asked) => drift::run(asked, Scope::All, invocation).await,
+        InAll::Output(asked) => signals.unless_stopped(output::run(asked, Scope::All, global, view.as_ref())).await,
         InAll::Destroy(asked) => all::destroy(asked, invocation).await,
     }
 }

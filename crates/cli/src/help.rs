@@ -79,7 +79,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision CLOUD output", "all settings, secrets hidden"),
             ("provision CLOUD output provision.toml BUCKET", "one value, for scripts"),
-            ("provision CLOUD output --out wandb.env", "into a file for the server, secrets too"),
+            ("provision CLOUD output --format docker --out wandb.env", "for `docker run --env-file`, secrets too"),
         ],
     ),
     (
@@ -128,6 +128,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision destroy --all", "show what would be deleted, ask for the deployment's name, and delete it"),
             ("provision destroy --all --deployment wandb-prod", "the same in a script"),
+        ],
+    ),
+    (
+        "output",
+        &[
+            ("provision output", "the settings of every section of the plan file, secrets hidden"),
+            ("provision output --format k8s-secret --reveal | kubectl apply -f -", "all of them as a Secret"),
+            ("provision output --format helm > values.yaml", "for W&B's chart, which reads that Secret"),
         ],
     ),
     (

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use provision_core::file::{self, BYTE_ORDER_MARK, LARGEST_PLAN_FILE, Readers};
+use provision_core::formats::assignments;
 use provision_core::keeper::Keeper;
-use provision_core::output::{Output, OutputFormat, render};
+use provision_core::output::Output;
 use provision_core::plan_file::PlanFile;
 use provision_core::plan_file::edit::{Noted, edited};
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, server};
 
 use crate::arguments::{Global, Keeping};
 use crate::exit::Failure;
@@ -67,12 +68,12 @@ impl Keeper for Files {
     fn keep(&self, outputs: &[Output]) -> Result<Option<String>, Error> {
         match &self.keeping.out {
             Some(path) => {
-                let written = file::replace(path, &render(outputs, OutputFormat::Dotenv), Readers::Owner);
+                let written = file::replace(path, &assignments(outputs), Readers::Owner);
                 written.map_err(|error| failed("the secret cannot be saved in", path, &error.to_string()))?;
                 Ok(Some(path.display().to_string()))
             }
             None => {
-                view::result(&render(outputs, OutputFormat::Env));
+                view::result(&assignments(outputs));
                 Ok(None)
             }
         }
@@ -102,7 +103,7 @@ impl Files {
     fn digest_of(&self, source: &str) -> Option<String> {
         let text = source.strip_prefix(BYTE_ORDER_MARK).unwrap_or(source).to_owned();
         let file = PlanFile::parse(&self.plan_file.display().to_string(), text, &env).ok()?;
-        Some(file.digest())
+        Some(file.digest_without(server::SECTION))
     }
 }
 

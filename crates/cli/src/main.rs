@@ -15,6 +15,7 @@ mod change_sets;
 mod sandbox;
 mod web;
 mod session;
+mod settings;
 mod approval;
 mod saved;
 mod summary;

@@ -1,6 +1,7 @@
 //! Plan files: which one is meant, and whether it is free of problems.
 
 use std::path::{Path, PathBuf, absolute};
+use std::time::SystemTime;
 
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, PlanFileSource, Purpose};
@@ -9,6 +10,7 @@ use provision_core::event::EventSink;
 use provision_core::file;
 use provision_core::plan_file::{PlanFile, PlanFileError};
 use provision_core::provider::Observer;
+use provision_core::server::{self, Server};
 use provision_core::{Error, engine, preflight};
 
 use crate::exit::Failure;
@@ -39,11 +41,39 @@ impl Scope {
 
     /// Read and check a plan file, everything in these sections at once.
     pub(crate) fn check(self, path: &Path) -> Result<Vec<Checked>, PlanFileError> {
+        self.read(path, Secrets::Unused).map(|read| read.sections)
+    }
+
+    /// The same with what the server reads besides.
+    pub(crate) fn check_with_server(self, path: &Path) -> Result<ForServer, PlanFileError> {
+        self.read(path, Secrets::Used)
+    }
+
+    fn read(self, path: &Path, secrets: Secrets) -> Result<ForServer, PlanFileError> {
         match self {
-            Self::One(id) => Ok(vec![check(path, id)?]),
-            Self::All => check_all(path),
+            Self::One(id) => check_for(path, |_| vec![id], secrets).map_err(|error| error.for_cloud(id.name())),
+            Self::All => check_for(path, sections_of, secrets),
         }
     }
+}
+
+/// Whether a command uses the secrets of `[server]`: one that does not asks nobody for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Secrets {
+    Used,
+    Unused,
+}
+
+/// A plan file that is free of problems, for what prints the server's settings.
+pub(crate) struct ForServer {
+    pub(crate) sections: Vec<Checked>,
+    pub(crate) deployment: Deployment,
+    pub(crate) server: Server,
+}
+
+/// The sections of a plan file that are a cloud's.
+fn sections_of(file: &PlanFile) -> Vec<ProviderId> {
+    ProviderId::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect()
 }
 
 /// `provision.toml`, else the first of these clouds' files under `plans/`.
@@ -89,36 +119,47 @@ pub(crate) struct Checked {
 
 /// Read and check a plan file for one cloud, everything in it at once.
 pub(crate) fn check(path: &Path, cloud: ProviderId) -> Result<Checked, PlanFileError> {
-    let name = || path.display().to_string();
-    let incomplete = || PlanFileError::Unreadable { path: name(), reason: "it is incomplete".to_owned(), cloud: None };
-    let checked = check_for(path, |_| vec![cloud]).and_then(|mut checked| checked.pop().ok_or_else(incomplete));
-    checked.map_err(|error| error.for_cloud(cloud.name()))
+    Scope::One(cloud).check(path)?.pop().ok_or_else(|| incomplete(path))
 }
 
-/// The same for every cloud that the file has a section of.
-fn check_all(path: &Path) -> Result<Vec<Checked>, PlanFileError> {
-    check_for(path, |file| ProviderId::ALL.into_iter().filter(|cloud| file.has(cloud.name())).collect())
+fn incomplete(path: &Path) -> PlanFileError {
+    PlanFileError::Unreadable { path: path.display().to_string(), reason: "it is incomplete".to_owned(), cloud: None }
 }
 
-fn check_for(path: &Path, clouds: impl Fn(&PlanFile) -> Vec<ProviderId>) -> Result<Vec<Checked>, PlanFileError> {
+fn check_for(
+    path: &Path,
+    clouds: impl Fn(&PlanFile) -> Vec<ProviderId>,
+    secrets: Secrets,
+) -> Result<ForServer, PlanFileError> {
     let file = PlanFile::read(path, &env)?;
-    let mut problems = file.problems();
+    let used = secrets == Secrets::Used;
+    let mut problems = if used { file.problems() } else { file.problems_outside(server::SECTION) };
     // Sections of other clouds may stand in the same file; each command reads its own.
-    let sections: Vec<_> = std::iter::once("deployment").chain(ProviderId::ALL.map(ProviderId::name)).collect();
-    file.top_level(&sections, &mut problems);
+    let own = ["deployment", server::SECTION];
+    let known: Vec<_> = own.into_iter().chain(ProviderId::ALL.map(ProviderId::name)).collect();
+    file.top_level(&known, &mut problems);
     let deployment = Deployment::read(&file, &mut problems);
     let clouds = clouds(&file);
-    if clouds.is_empty() {
+    if clouds.is_empty() && !(used && file.has(server::SECTION)) {
         problems.no_section(&ProviderId::ALL.map(ProviderId::name));
     }
     let settings = clouds.into_iter().map(|cloud| (cloud, cloud.read(deployment.clone(), &file, &mut problems)));
     let settings: Vec<_> = settings.collect();
+    let server = match secrets {
+        Secrets::Used => Server::read(&file, SystemTime::now(), &mut problems),
+        Secrets::Unused => {
+            Server::check(&file, &mut problems);
+            None
+        }
+    };
     problems.finish()?;
-    let source = PlanFileSource { name: file.name().to_owned(), digest: file.digest() };
+    let source = PlanFileSource { name: file.name().to_owned(), digest: file.digest_without(server::SECTION) };
     let checked = settings.into_iter().filter_map(|(cloud, settings)| {
         Some(Checked { cloud, source: source.clone(), settings: settings?, file: Some(file.clone()) })
     });
-    Ok(checked.collect())
+    let sections = checked.collect();
+    let deployment = deployment.ok_or_else(|| incomplete(path))?;
+    Ok(ForServer { sections, deployment, server: server.unwrap_or_default() })
 }
 
 impl Checked {

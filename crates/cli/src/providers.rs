@@ -9,6 +9,7 @@ use provision_azure as azure;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 use provision_core::provider;
+use provision_core::server::{self, ServerSection};
 use provision_gcp as gcp;
 use provision_sandbox::{EmulatorKind, Error, Sandbox};
 use provision_slack as slack;
@@ -300,7 +301,9 @@ pub(crate) fn schema() -> Value {
 fn schema_with(section: impl Fn(&mut SchemaGenerator) -> Vec<(&'static str, Schema)>) -> Value {
     let mut generator = schemars::generate::SchemaSettings::draft07().into_generator();
     let deployment = Deployment::json_schema(&mut generator);
-    let mut properties = Map::from_iter([("deployment".to_owned(), deployment.to_value())]);
+    let server = ServerSection::json_schema(&mut generator);
+    let own = [("deployment", deployment), (server::SECTION, server)];
+    let mut properties: Map<_, _> = own.map(|(key, schema)| (key.to_owned(), schema.to_value())).into_iter().collect();
     properties.extend(section(&mut generator).into_iter().map(|(key, schema)| (key.to_owned(), schema.to_value())));
     let definitions = generator.take_definitions(false);
     let mut schema = json_schema!({

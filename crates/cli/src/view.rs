@@ -6,7 +6,7 @@ pub(crate) mod json;
 pub(crate) mod report;
 pub(crate) mod human;
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -103,13 +103,26 @@ static WRITE_FAILED: AtomicBool = AtomicBool::new(false);
 /// Print a result. A reader that has gone away is no failure of ours; a full disk is.
 pub(crate) fn result(text: &str) {
     let mut stdout = anstream::stdout();
-    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    written(write!(stdout, "{text}").and_then(|()| stdout.flush()));
+}
+
+fn written(result: std::io::Result<()>) {
+    match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             WRITE_FAILED.store(true, Ordering::Relaxed);
             diagnostic(&format!("error: cannot print the result: {error}\n"));
         }
         _ => {}
     }
+}
+
+/// Print a result byte for byte: whatever a value holds is the reader's. A terminal gets nothing that it would obey.
+pub(crate) fn exact(text: &str) {
+    if std::io::stdout().is_terminal() {
+        return result(&for_people(text));
+    }
+    let mut stdout = std::io::stdout().lock();
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
 /// Whether some result was lost, so that the command must not seem to have succeeded.

@@ -1,5 +1,6 @@
 //! The road from a plan file to the cloud and back: look and compare, write, look until the cloud shows what was written.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::assess::{Intent, assess};
@@ -10,8 +11,10 @@ use crate::event::{Event, EventSink};
 use crate::executor::{Outcome, execute};
 use crate::graph::graph;
 use crate::provider::{Observer, Provisioner};
+use crate::resource::Observation;
 use crate::retry::Patience;
 use crate::survey::survey_settled;
+use crate::terraform::Managed;
 
 /// How long the cloud may take to show written values: SQS attributes, the slowest, take up to 60 seconds.
 const SETTLING: Duration = Duration::from_secs(75);
@@ -30,6 +33,37 @@ pub async fn plan(
     let removing = matches!(intent.purpose, Purpose::Destroy { .. });
     let found = survey_settled(observer, &intent.names(), removing, events).await?;
     Ok(assess(observer, intent, &found, line_of))
+}
+
+/// What there is of a deployment, as Terraform imports it. It has to be as the plan file says.
+///
+/// # Errors
+///
+/// Those of [`plan`]; and that something is not there, or not as the plan file says.
+pub async fn managed(observer: &dyn Observer, intent: &Intent, events: &dyn EventSink) -> Result<Vec<Managed>, Error> {
+    let names = intent.names();
+    let found = survey_settled(observer, &names, false, events).await?;
+    let set = assess(observer, intent, &found, &|_| None);
+    if let Some(error) = set.unknowns().into_iter().next() {
+        return Err(error);
+    }
+    if set.has_changes() || !set.blockers().is_empty() {
+        let error = Error::new(ErrorKind::Refused, format!("`{}` is not as the plan file says", set.deployment));
+        let hint = format!("what is not there cannot be imported: apply it first; `{}` shows it", set.plan_command());
+        return Err(error.with_hint(hint));
+    }
+    let own: BTreeMap<_, _> =
+        found.own_marks(&names).map(|(resource, mark)| (resource.address.clone(), mark.origin)).collect();
+    let mut managed = Vec::new();
+    for (resource, observation) in &found.found {
+        let (Observation::Present(present), Some(origin)) = (observation, own.get(resource.holder())) else { continue };
+        let mut resources = observer.terraform(&resource.address, *origin).await?;
+        if let Some(first) = resources.first_mut() {
+            first.others = present.unmanaged.iter().map(|other| other.entry.clone()).collect();
+        }
+        managed.append(&mut resources);
+    }
+    Ok(managed)
 }
 
 /// Stop as stale if another look found something else; `when` ends a sentence.

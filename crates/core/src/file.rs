@@ -83,6 +83,20 @@ pub fn append(path: &Path) -> io::Result<fs::File> {
     Ok(file)
 }
 
+/// Add a text to a file of somebody else's, which keeps its mode; one that is made is read by its owner alone.
+///
+/// # Errors
+///
+/// There is something else than a regular file, or it cannot be written.
+pub fn add(path: &Path, text: &str) -> io::Result<()> {
+    if there(path)?.is_none() {
+        append(path)?;
+    }
+    let mut file = fs::File::options().append(true).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 /// Whether [`replace`] would take a path.
 ///
 /// # Errors

@@ -1,10 +1,9 @@
-//! The settings that the server needs afterwards, and the formats they are printed in.
+//! The settings that the server needs afterwards.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::trace::REDACTED;
@@ -53,6 +52,24 @@ pub enum Setting {
     Revealed(Secret),
     /// The secret does not exist; holds the reason.
     Unavailable(String),
+    /// A secret that a Secret of Kubernetes holds: it is never here.
+    InKubernetes(SecretKey),
+}
+
+/// Where a Secret of Kubernetes has a value.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKey {
+    /// The Secret's name.
+    pub secret: String,
+    /// The key in it.
+    pub key: String,
+}
+
+impl fmt::Display for SecretKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Kubernetes Secret `{}`, key `{}`", self.secret, self.key)
+    }
 }
 
 impl Output {
@@ -80,7 +97,23 @@ impl Output {
         match &self.value {
             Setting::Plain(value) => Some(value),
             Setting::Revealed(secret) => Some(secret.reveal()),
-            Setting::Sealed | Setting::Unavailable(_) => None,
+            Setting::Sealed | Setting::Unavailable(_) | Setting::InKubernetes(_) => None,
+        }
+    }
+
+    /// Whether somebody has to ask for it, or to say that it is not wanted.
+    #[must_use]
+    pub fn is_to_be_asked_for(&self) -> bool {
+        self.is_sensitive() && !matches!(self.value, Setting::InKubernetes(_))
+    }
+
+    /// Why it has no value, where none can be had.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<String> {
+        match &self.value {
+            Setting::Unavailable(reason) => Some(reason.clone()),
+            Setting::InKubernetes(place) => Some(format!("it stays in {place}")),
+            Setting::Plain(_) | Setting::Sealed | Setting::Revealed(_) => None,
         }
     }
 }
@@ -114,70 +147,17 @@ pub struct OutputChange {
 /// The settings for people: secrets that were not asked for are named and not shown.
 #[must_use]
 pub fn table(outputs: &[Output]) -> String {
-    lines(outputs, |output| {
-        let value = match &output.value {
-            Setting::Unavailable(reason) => format!("({reason})"),
-            _ => output.known().unwrap_or(REDACTED).to_owned(),
-        };
-        format!("{}={value}", output.name)
-    })
-}
-
-/// How settings are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputFormat {
-    /// `NAME=value`, one a line, the value as it is: for `docker run --env-file` and eyes.
-    Env,
-    /// `NAME=value`, quoted where needed, for files that a shell or a dotenv library reads.
-    Dotenv,
-    /// One JSON object.
-    Json,
-}
-
-/// Write the settings, with a final newline; those without a known value are left out.
-#[must_use]
-pub fn render(outputs: &[Output], format: OutputFormat) -> String {
-    let known: Vec<Output> = outputs.iter().filter(|output| output.known().is_some()).cloned().collect();
-    let outputs = known.as_slice();
-    let value = |output: &Output| output.known().unwrap_or_default().to_owned();
-    match format {
-        OutputFormat::Env => lines(outputs, |output| format!("{}={}", output.name, value(output))),
-        OutputFormat::Dotenv => lines(outputs, |output| format!("{}={}", output.name, quote(&value(output)))),
-        OutputFormat::Json => format!("{:#}\n", Value::Object(object(outputs))),
-    }
-}
-
-/// The settings as one JSON object; `null` stands for a value that is not known.
-#[must_use]
-pub fn object(outputs: &[Output]) -> Map<String, Value> {
-    outputs.iter().map(|output| (output.name.clone(), output.known().map_or(Value::Null, Value::from))).collect()
-}
-
-fn lines(outputs: &[Output], line: impl Fn(&Output) -> String) -> String {
-    outputs.iter().map(|output| line(output) + "\n").collect()
-}
-
-/// Single quotes keep a shell and a dotenv library from reading anything into the value.
-fn quote(value: &str) -> String {
-    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/._-@%+,".contains(&byte));
-    if plain { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+    let line = |output: &Output| {
+        let reason = output.unavailable().map(|reason| format!("({reason})"));
+        let value = reason.unwrap_or_else(|| output.known().unwrap_or(REDACTED).to_owned());
+        format!("{}={value}\n", output.name)
+    };
+    outputs.iter().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn outputs() -> Vec<Output> {
-        vec![Output::new("BUCKET", "s3://acme"), Output::new("HOST", "it's $HOME")]
-    }
-
-    #[test]
-    fn render_formats() {
-        assert_eq!(render(&outputs(), OutputFormat::Env), "BUCKET=s3://acme\nHOST=it's $HOME\n");
-        assert_eq!(render(&outputs(), OutputFormat::Dotenv), "BUCKET=s3://acme\nHOST='it'\\''s $HOME'\n");
-        let json: Value = serde_json::from_str(&render(&outputs(), OutputFormat::Json)).unwrap();
-        assert_eq!(json["BUCKET"], "s3://acme");
-    }
 
     #[test]
     fn secrets_are_shown_to_nobody_who_did_not_ask() {
@@ -186,9 +166,10 @@ mod tests {
         let sealed = [Output::new("BUCKET", "az://acme/files"), Output::sealed("KEY")];
         assert_eq!(table(&sealed), "BUCKET=az://acme/files\nKEY=[redacted]\n");
         assert_eq!(table(&[none]), "KEY=(shared keys are disabled)\n");
-        assert_eq!(render(&sealed, OutputFormat::Env), "BUCKET=az://acme/files\n");
-        assert_eq!(Value::Object(object(&sealed))["KEY"], Value::Null);
-        assert_eq!(render(std::slice::from_ref(&revealed), OutputFormat::Env), "KEY=c2VjcmV0\n");
+        let place = SecretKey { secret: "wandb".to_owned(), key: "key".to_owned() };
+        let kept = Output { value: Setting::InKubernetes(place), ..revealed.clone() };
+        assert!(kept.is_sensitive() && !kept.is_to_be_asked_for() && kept.known().is_none());
+        assert_eq!(table(&[kept]), "KEY=(it stays in Kubernetes Secret `wandb`, key `key`)\n");
         assert!(!format!("{revealed:?}").contains("c2VjcmV0"));
     }
 }

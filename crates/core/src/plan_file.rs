@@ -72,6 +72,14 @@ impl PlanFile {
         Problems::new(Arc::clone(&self.document), self.unset.clone())
     }
 
+    /// The same but for variables of one section, which a command does not use.
+    #[must_use]
+    pub fn problems_outside(&self, section: &str) -> Problems {
+        let inside = |path: &str| path.split('.').next() == Some(section);
+        let unset = self.unset.iter().filter(|diagnostic| !inside(&diagnostic.path)).cloned().collect();
+        Problems::new(Arc::clone(&self.document), unset)
+    }
+
     /// Read a section into its type; `None` if it is absent or has problems, which are reported.
     pub fn section<T: DeserializeOwned + JsonSchema>(&self, key: &str, problems: &mut Problems) -> Option<T> {
         let Some(node) = self.document.root.at(key) else {
@@ -117,10 +125,48 @@ impl PlanFile {
         self.document.position(self.document.root.nearest(path).start).line
     }
 
-    /// SHA-256 of what the file says, in hex: comments, order and layout do not change it.
+    /// The text at a dotted path, with its variables.
     #[must_use]
-    pub fn digest(&self) -> String {
-        HEXLOWER.encode(&Sha256::digest(canonical(&self.document.root.to_json()).to_string().as_bytes()))
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.document.root.at(path).and_then(document::Node::text)
+    }
+
+    /// The keys of the table at a dotted path.
+    #[must_use]
+    pub fn keys(&self, path: &str) -> Vec<String> {
+        let entries = self.document.root.at(path).and_then(document::Node::entries);
+        entries.into_iter().flat_map(|entries| entries.keys().cloned()).collect()
+    }
+
+    /// Whether variables are named in the text at a dotted path.
+    #[must_use]
+    pub fn has_variables(&self, path: &str) -> bool {
+        self.substitution(path).is_some()
+    }
+
+    /// Whether a part of the text at a dotted path was filled in from variables, or will be once they are set.
+    #[must_use]
+    pub fn comes_from_variables(&self, path: &str, part: &str) -> bool {
+        let is_of = |value: &str| value.contains(part) || (!value.is_empty() && part.contains(value));
+        self.substitution(path).is_some_and(|substitution| {
+            !substitution.whole || substitution.variables.iter().any(|(_, value)| is_of(value))
+        })
+    }
+
+    fn substitution(&self, path: &str) -> Option<&document::Substitution> {
+        let node = self.document.root.at(path)?;
+        self.document.substitutions.iter().find(|substitution| substitution.span == node.span)
+    }
+
+    /// SHA-256 of what the file says but for one section, in hex: comments, order and layout do not change it. What a change set
+    /// carries tells nothing of the secrets of a section that it is not about.
+    #[must_use]
+    pub fn digest_without(&self, section: &str) -> String {
+        let mut says = self.document.root.to_json();
+        if let serde_json::Value::Object(sections) = &mut says {
+            sections.remove(section);
+        }
+        HEXLOWER.encode(&Sha256::digest(canonical(&says).to_string().as_bytes()))
     }
 
     /// The file's path, as typed.
@@ -303,8 +349,9 @@ mod tests {
 
     #[test]
     fn digest_is_of_what_the_file_says() {
-        let digest = |source: &str| PlanFile::parse("x", source.to_owned(), &env).unwrap().digest();
+        let digest = |source: &str| PlanFile::parse("x", source.to_owned(), &env).unwrap().digest_without("s");
         assert_eq!(digest("a = 1\n# c\nb = { c = 2 }"), digest("b.c = 2\na = 1"));
+        assert_eq!(digest("a = 1\ns.c = '${env:SECRET}'"), digest("a = 1"));
         assert_ne!(digest("a = 1"), digest("a = 2"));
     }
 
@@ -415,7 +462,7 @@ mod tests {
         fn digest_is_free_of_order_and_comments(entries in prop::collection::btree_map("[a-z]{1,4}", 0..9_i32, 1..6)) {
             let lines: Vec<_> = entries.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
             let reversed: Vec<_> = lines.iter().rev().map(|line| format!("# note\n{line}")).collect();
-            let digest = |source: String| PlanFile::parse("x", source, &env).map(|file| file.digest()).unwrap();
+            let digest = |source: String| PlanFile::parse("x", source, &env).map(|file| file.digest_without("")).unwrap();
             prop_assert_eq!(digest(lines.concat()), digest(reversed.concat()));
         }
 

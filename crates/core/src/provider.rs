@@ -25,6 +25,7 @@ use crate::probe::{Probe, Probes};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
 use crate::rights::{Answer, Right};
+use crate::terraform::Managed;
 use crate::trace::TraceSink;
 use crate::web::Request;
 
@@ -169,6 +170,11 @@ pub trait Observer: Send + Sync {
     /// How pages of the server reach an object of this key; `None` if the cloud cannot say.
     async fn browser_access(&self, _key: &str) -> Result<Option<BrowserAccess>, Error> {
         Ok(None)
+    }
+
+    /// A resource of ours as Terraform imports it, with what is in or on it; of one that was adopted what is ours there.
+    async fn terraform(&self, _address: &Address, _origin: Origin) -> Result<Vec<Managed>, Error> {
+        Ok(Vec::new())
     }
 
     /// What is in a resource that holds data, counted up to a cap.

@@ -161,7 +161,9 @@ fn blanked(field: &str) -> String {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether what has that name lets whoever reads it act for somebody else.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['_', '-'], "");
     name == "sig" || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }

@@ -30,6 +30,7 @@ mod outputs;
 mod probes;
 mod hearing;
 mod preflight;
+mod terraform;
 mod provider;
 
 pub use config::{GcpSection, Settings};

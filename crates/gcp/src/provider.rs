@@ -20,6 +20,7 @@ use provision_core::provider::{
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
+use provision_core::terraform::Managed;
 use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -37,7 +38,7 @@ use crate::permissions::document;
 use crate::preflight::{self, Inquiry};
 use crate::resources::access::AccessFacet;
 use crate::resources::{access, bucket, bucket_policy, cors, notification, subscription, topic};
-use crate::{contents, hearing, orphans, outputs, probes};
+use crate::{contents, hearing, orphans, outputs, probes, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -298,6 +299,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let url = self.client.as_ref().get_object_url(&self.settings.gcp.bucket.name, key);
         let (rule, facet) = (cors::rule(&self.settings), (Part::Bucket.address(), "cors"));
         Ok(Some(BrowserAccess { url, rule, headers: &["content-type"], table: "gcp.bucket.cors", facet }))
+    }
+
+    async fn terraform(&self, address: &Address, origin: Origin) -> Result<Vec<Managed>, Error> {
+        let (part, names) = (Part::of(address)?, self.names());
+        let notifications = match part {
+            Part::Notification => self.client.as_ref().list_notifications(&names.bucket).await?,
+            _ => Vec::new(),
+        };
+        Ok(terraform::managed(&self.settings, &names, part, &self.desired(address, origin), &notifications))
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {

@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use provision_core::file::{self, Readers};
-use provision_core::output::{Output, OutputFormat, Secret, Setting, render};
+use provision_core::formats::assignments;
+use provision_core::output::{Output, Secret, Setting};
 use provision_core::provider::Connection;
 use provision_core::{Error, ErrorKind};
 
@@ -66,7 +67,7 @@ fn pair(token: Option<&Secret>, refresh: &Secret) -> String {
         |name: &str, secret: &Secret| Output { name: name.to_owned(), value: Setting::Revealed(secret.clone()) };
     let token = token.map(|token| output(TOKEN, token));
     let outputs: Vec<_> = token.into_iter().chain([output(REFRESH, refresh)]).collect();
-    render(&outputs, OutputFormat::Dotenv)
+    assignments(&outputs)
 }
 
 fn save(path: &Path, text: &str) -> Result<(), Error> {

@@ -65,6 +65,16 @@ fn roles_of(principal: &str, names: &Names) -> Value {
     Value::Object(assigned.map(value).collect())
 }
 
+/// What an identity is assigned: role, scope, and the id of the assignment.
+pub(crate) fn assignments_of(names: &Names, principal: &str) -> Vec<(&'static str, String, String)> {
+    let assigned = WANTED.iter().filter_map(|role| Some((role, role.scope(names)?)));
+    let id = |(role, scope): (&'static Role, String)| {
+        let name = assignment_id(&scope, role.id, principal);
+        (role.name, scope.clone(), format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"))
+    };
+    assigned.map(id).collect()
+}
+
 /// The roles of these identities: the plan file's, and those that had them last.
 pub(crate) async fn observe(
     reader: &Reader,

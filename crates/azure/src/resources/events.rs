@@ -140,6 +140,12 @@ fn under_way(found: &Found) -> Error {
         .with_retry(BUSY)
 }
 
+/// The id of the subscription of the plan file's name.
+pub(crate) async fn id(reader: &Reader, names: &Names) -> Result<Option<String>, Error> {
+    let found = look(reader, names).await?.map(|look| look.found).unwrap_or_default();
+    Ok(found.iter().find(|found| found.name() == names.events).map(Found::id))
+}
+
 /// The subscriptions on the account, for people, and whether each is ours.
 pub(crate) async fn on_account(reader: &Reader, names: &Names) -> Result<Vec<(String, bool)>, Error> {
     let found = look(reader, names).await?.map(|look| look.found).unwrap_or_default();

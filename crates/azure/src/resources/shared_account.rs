@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::names::Names;
 
 /// Whether the server signs with the account's key, since the plan file names no identity of its own.
-pub(super) fn is_by_key(settings: &Settings) -> bool {
+pub(crate) fn is_by_key(settings: &Settings) -> bool {
     settings.azure.access.is_none()
 }
 

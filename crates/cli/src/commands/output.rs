@@ -1,17 +1,20 @@
-//! `provision <cloud> output`: the settings for the server, from the plan file alone unless secrets are asked for.
+//! `provision output`, `provision <cloud> output`: the settings for the server, from the plan file alone unless secrets are asked
+//! for.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
+use provision_core::change_set::Purpose;
 use provision_core::file::{self, Readers};
-use provision_core::output::{Output, OutputFormat, Setting, render, table};
-use provision_core::{Error, ErrorKind};
+use provision_core::formats::{self, OutputFormat, Written};
+use provision_core::output::{Output, table};
+use provision_core::{Error, ErrorKind, engine, terraform};
 
 use crate::arguments::{Format, Global, OutputArguments};
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::plan_files::{can_write, check, plan_file_path};
-use crate::providers::ProviderId;
+use crate::plan_files::{ForServer, Scope, can_write};
 use crate::session::Session;
+use crate::settings::{self, Disclosed};
 use crate::view::{self, View};
 
 /// What happens to secrets.
@@ -37,55 +40,141 @@ impl Secrets {
     }
 }
 
-pub(crate) async fn run(asked: OutputArguments, cloud: ProviderId, global: &Global, view: &dyn View) -> CommandResult {
+/// What the settings are written as.
+enum Form {
+    /// The value of one of them.
+    Value(String),
+    /// The document of `--json`.
+    Document,
+    /// As programs read them.
+    Format(OutputFormat),
+    /// A table for people.
+    Table,
+}
+
+pub(crate) async fn run(asked: OutputArguments, scope: Scope, global: &Global, view: &dyn View) -> CommandResult {
     let secrets = Secrets::asked(asked.reveal, asked.no_secrets, asked.out.is_some());
     let (plan_file, name) = tell_apart(asked.plan_file, asked.name);
-    let path = plan_file_path(plan_file, cloud)?;
-    let checked = check(&path, cloud)?;
-    can_write(asked.out.as_deref(), &path)?;
-    // Who does not read it on a terminal is a program, which takes what stands in the place of a secret for the secret.
-    let by_default = (name.is_none() && !std::io::stdout().is_terminal()).then_some(OutputFormat::Env);
-    let format = asked.format.map(chosen).or(by_default);
-    let session = Session::open(&[&checked], global, view)?;
-    let known = checked.settings.outputs(&session.connection).await?;
-    let known = chosen_outputs(known, name.as_deref())?;
-    let for_program = global.json || format.is_some() || name.is_some() || asked.out.is_some();
-    if for_program && secrets == Secrets::Redacted && known.iter().any(Output::is_sensitive) {
-        let message = "there is a secret among these settings: add `--reveal` to fetch it, or `--no-secrets`";
-        return Err(Failure::Usage(message.to_owned()));
+    let path = scope.plan_file_path(plan_file)?;
+    let read = scope.check_with_server(&path)?;
+    let out = target(asked.format, asked.out)?;
+    can_write(out.as_deref(), &path)?;
+    for warning in &read.server.warnings {
+        view::diagnostic(&view::error::warning(warning));
     }
-    let fetched = secrets == Secrets::Revealed && known.iter().any(Output::is_sensitive);
-    let outputs = match fetched {
-        true => chosen_outputs(checked.settings.reveal(&session.connection).await?, name.as_deref())?,
-        false => known,
+    let session = Session::open(&read.sections.iter().collect::<Vec<_>>(), global, view)?;
+    let form = match (name, asked.format) {
+        (None, Some(Format::TfImport)) => return import(&read, &session, view, out.as_deref()).await,
+        (Some(name), _) => Form::Value(name),
+        (None, _) if global.json => Form::Document,
+        (None, format) => form(format, out.is_some()),
     };
-    let outputs: Vec<_> =
-        outputs.into_iter().filter(|output| secrets != Secrets::LeftOut || !output.is_sensitive()).collect();
-    let text = match (&name, format) {
-        (Some(_), _) => outputs.iter().filter_map(Output::known).map(|value| format!("{value}\n")).collect(),
-        (None, _) if global.json => view::json::output(&outputs),
-        (None, Some(format)) => render(&outputs, format),
-        (None, None) if asked.out.is_some() => render(&outputs, OutputFormat::Env),
-        (None, None) => table(&outputs),
-    };
-    if for_program {
-        say_unavailable(&outputs);
+    let outputs = gather(&read, &session, &form, secrets).await?;
+    let missing = matches!(form, Form::Value(_)) && outputs.iter().all(|output| output.known().is_none());
+    let written = write(&read, &form, &outputs, secrets)?;
+    if !matches!(form, Form::Table) {
+        say(&written.notes);
     }
-    match asked.out {
-        Some(path) => write(&path, &text)?,
-        None => view::result(&text),
+    // A runner has to know a secret before anything can print it.
+    view::exact(&written.masks);
+    match out {
+        Some(path) if asked.format == Some(Format::Github) => add(&path, &written.text)?,
+        Some(path) => replace(&path, &written.text)?,
+        None => view::exact(&written.text),
     }
-    let missing = name.is_some() && text.is_empty();
     Ok(if missing { Exit::Failure } else { Exit::Done })
 }
 
-/// Warn about secrets that do not exist: what programs read lacks them.
-fn say_unavailable(outputs: &[Output]) {
-    for output in outputs {
-        if let Setting::Unavailable(reason) = &output.value {
-            view::diagnostic(&view::error::warning(&format!("{} is left out: {reason}", output.name)));
+/// Who does not read it on a terminal is a program, which takes what stands in the place of a secret for the secret.
+fn form(format: Option<Format>, into_file: bool) -> Form {
+    match format.and_then(chosen) {
+        Some(format) => Form::Format(format),
+        None if into_file || !std::io::stdout().is_terminal() => Form::Format(OutputFormat::Env),
+        None => Form::Table,
+    }
+}
+
+/// The settings as they are to be written.
+async fn gather(read: &ForServer, session: &Session, form: &Form, secrets: Secrets) -> Result<Vec<Output>, Failure> {
+    let format = if let Form::Format(format) = form { Some(*format) } else { None };
+    let refers = format.is_some_and(OutputFormat::refers_to_secrets);
+    let name = if let Form::Value(name) = form { Some(name.as_str()) } else { None };
+    let sealed = Disclosed { made: false, given: refers };
+    let known = settings::chosen(settings::gather(read, session, sealed).await?, name)?;
+    let discloses = |output: &Output| match format {
+        Some(format) => format.discloses(output),
+        None => output.is_to_be_asked_for(),
+    };
+    let is_secret = known.iter().any(discloses) && !matches!(form, Form::Table);
+    if is_secret && secrets == Secrets::Redacted {
+        let message = "there is a secret among these settings: add `--reveal` to fetch it, or `--no-secrets`";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let fetched = secrets == Secrets::Revealed && format != Some(OutputFormat::Gitlab);
+    let outputs = match fetched && known.iter().any(discloses) {
+        true => {
+            let revealed = Disclosed { made: true, given: true };
+            settings::chosen(settings::gather(read, session, revealed).await?, name)?
+        }
+        false => known,
+    };
+    let is_wanted = |output: &Output| secrets != Secrets::LeftOut || refers || !output.is_to_be_asked_for();
+    Ok(outputs.into_iter().filter(is_wanted).collect())
+}
+
+fn write(read: &ForServer, form: &Form, outputs: &[Output], secrets: Secrets) -> Result<Written, Failure> {
+    let text = |text: String| Written { text, ..Written::default() };
+    let unavailable = || {
+        let reason = |output: &Output| Some(format!("{} is left out: {}", output.name, output.unavailable()?));
+        outputs.iter().filter_map(reason).collect()
+    };
+    match form {
+        Form::Value(_) => {
+            let values = outputs.iter().filter_map(Output::known).map(|value| format!("{value}\n"));
+            Ok(Written { notes: unavailable(), ..text(values.collect()) })
+        }
+        Form::Document => Ok(Written { notes: unavailable(), ..text(view::json::output(outputs)) }),
+        Form::Table => Ok(text(table(outputs))),
+        Form::Format(format) => {
+            let deployment = read.deployment.name.as_str();
+            let in_full = secrets == Secrets::Revealed;
+            let settings = formats::Settings { deployment, version: read.server.version.as_deref(), outputs, in_full };
+            formats::render(&settings, *format).map_err(|error| Failure::Usage(error.to_string()))
         }
     }
+}
+
+/// What is there, as Terraform is to know it.
+async fn import(read: &ForServer, session: &Session, view: &dyn View, out: Option<&Path>) -> CommandResult {
+    let mut managed = Vec::new();
+    for section in &read.sections {
+        let observer = session.observer(section, view).await?;
+        managed.extend(engine::managed(observer.as_ref(), &section.intent(Purpose::Apply, false), view).await?);
+    }
+    let text = terraform::imports(&managed);
+    if managed.is_empty() {
+        say(&["nothing of this deployment is there: apply it first".to_owned()]);
+    }
+    match out {
+        Some(path) => replace(path, &text)?,
+        None => view::exact(&text),
+    }
+    Ok(if managed.is_empty() { Exit::Failure } else { Exit::Done })
+}
+
+/// The file that is written to: GitHub's is named by the runner.
+fn target(format: Option<Format>, out: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
+    if format != Some(Format::Github) || out.is_some() {
+        return Ok(out);
+    }
+    let named = std::env::var_os("GITHUB_OUTPUT").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let missing =
+        "`--format github` adds to the file that `$GITHUB_OUTPUT` names, and that is not set: name one with `--out`";
+    named.map(Some).ok_or_else(|| Failure::Usage(missing.to_owned()))
+}
+
+fn say(notes: &[String]) {
+    notes.iter().for_each(|note| view::diagnostic(&view::error::warning(note)));
 }
 
 /// `output BUCKET` names a setting of the default plan file: settings are upper case, and no file of that name exists.
@@ -101,30 +190,34 @@ fn is_setting(path: &Path) -> bool {
     !path.exists() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// All of them, or the one that is named.
-fn chosen_outputs(outputs: Vec<Output>, name: Option<&str>) -> Result<Vec<Output>, Failure> {
-    let Some(name) = name else { return Ok(outputs) };
-    match outputs.iter().find(|output| output.name == name) {
-        Some(output) => Ok(vec![output.clone()]),
-        None => {
-            let names: Vec<_> = outputs.iter().map(|output| output.name.as_str()).collect();
-            Err(Failure::Usage(format!("no setting `{name}`; this plan file has {}", names.join(", "))))
-        }
-    }
-}
-
-const fn chosen(format: Format) -> OutputFormat {
-    match format {
+const fn chosen(format: Format) -> Option<OutputFormat> {
+    Some(match format {
         Format::Env => OutputFormat::Env,
         Format::Dotenv => OutputFormat::Dotenv,
         Format::Json => OutputFormat::Json,
-    }
+        Format::Docker => OutputFormat::Docker,
+        Format::Gitlab => OutputFormat::Gitlab,
+        Format::Github => OutputFormat::Github,
+        Format::Helm => OutputFormat::Helm,
+        Format::Cr => OutputFormat::Cr,
+        Format::CrV1 => OutputFormat::CrV1,
+        Format::K8sSecret => OutputFormat::K8sSecret,
+        Format::Tfvars => OutputFormat::Tfvars,
+        Format::TfImport => return None,
+    })
 }
 
 /// Settings may hold secrets: nobody else's to read.
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    file::replace(path, text, Readers::Owner).map_err(|error| {
-        let tried = format!("cannot write `{}`", path.display());
-        Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
-    })
+fn replace(path: &Path, text: &str) -> Result<(), Error> {
+    file::replace(path, text, Readers::Owner).map_err(|error| unwritten(path, &error))
+}
+
+/// A runner's own file, of which earlier steps have a part.
+fn add(path: &Path, text: &str) -> Result<(), Error> {
+    file::add(path, text).map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Error {
+    let tried = format!("cannot write `{}`", path.display());
+    Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string())
 }

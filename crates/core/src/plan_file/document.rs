@@ -60,6 +60,13 @@ impl Node {
         }
     }
 
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar(Value::String(text)) => Some(text),
+            Content::Table(_) | Content::List(_) | Content::Scalar(_) | Content::Foreign { .. } => None,
+        }
+    }
+
     fn get(&self, key: &str) -> Option<&Self> {
         self.entries()?.get(key).map(|(_, node)| node)
     }

@@ -17,12 +17,14 @@ pub struct Problems {
     diagnostics: Vec<Diagnostic>,
     /// How many were there from the start: what keeps a string from being known at all.
     first: usize,
+    /// What is shown in no message.
+    hidden: Vec<Range<usize>>,
 }
 
 impl Problems {
     pub(crate) fn new(document: Arc<Document>, diagnostics: Vec<Diagnostic>) -> Self {
         let first = diagnostics.len();
-        Self { document, diagnostics, first }
+        Self { document, diagnostics, first, hidden: Vec::new() }
     }
 
     /// How many there are.
@@ -44,6 +46,11 @@ impl Problems {
     pub fn report(&mut self, path: &str, message: &str, label: &str, help: Option<String>) {
         let span = self.document.root.nearest(path);
         self.report_at(path, span, message, label, help);
+    }
+
+    /// Show the value at a dotted path in no message: it is a secret that should not be there.
+    pub fn hide(&mut self, path: &str) {
+        self.hidden.push(self.document.root.nearest(path));
     }
 
     /// Report that the file has none of these sections.
@@ -113,6 +120,7 @@ impl Problems {
         Err(PlanFileError::Invalid(Box::new(InvalidPlanFile {
             document: self.document,
             diagnostics: self.diagnostics,
+            hidden: self.hidden,
             found,
         })))
     }
@@ -266,6 +274,8 @@ const MOST_SHOWN: usize = 20;
 pub struct InvalidPlanFile {
     pub(super) document: Arc<Document>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What of the file is shown in no message.
+    pub(super) hidden: Vec<Range<usize>>,
     /// How many there are.
     found: usize,
 }

@@ -1,5 +1,7 @@
 //! What is wrong with a plan file, for a terminal: each problem with its line and a caret.
 
+use std::ops::Range;
+
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
     SpanContents,
@@ -42,14 +44,22 @@ impl InvalidPlanFile {
         let length = self.document.source.len();
         let behind =
             self.diagnostics.iter().any(|diagnostic| diagnostic.span.end >= length && diagnostic.span.start >= length);
-        printed(&self.document.source) + if behind { "\n" } else { "" }
+        printed(&self.document.source, &self.hidden) + if behind { "\n" } else { "" }
     }
 }
 
 /// The file as it is printed: what a terminal would obey becomes a character of equal length, so that places stay true.
-/// TOML takes a carriage return only before a newline; elsewhere miette would count a line that TOML does not.
-fn printed(source: &str) -> String {
+/// TOML takes a carriage return only before a newline; elsewhere miette would count a line that TOML does not. So is a secret, whose
+/// length is shown with it.
+fn printed(source: &str, hidden: &[Range<usize>]) -> String {
+    let is_hidden = |at: usize| hidden.iter().any(|span| span.start < at && at + 1 < span.end);
     let replace = |(at, letter): (usize, char)| match letter {
+        letter if is_hidden(at) && !matches!(letter, '\n' | '\r') => match letter.len_utf8() {
+            1 => '*',
+            2 => '\u{b7}',
+            3 => '\u{fffd}',
+            _ => '\u{1f512}',
+        },
         '\n' | '\t' => letter,
         '\r' if source[at..].starts_with("\r\n") => letter,
         _ if !is_obeyed(letter) => letter,

@@ -34,7 +34,7 @@ provision_core::facets! {
 
 /// What Cloud Storage's service agent needs on the topic
 /// (<https://cloud.google.com/storage/docs/reporting-changes#before-you-begin>).
-const ROLES: [&str; 1] = ["roles/pubsub.publisher"];
+pub(crate) const ROLES: [&str; 1] = ["roles/pubsub.publisher"];
 
 /// A service agent is made when it is asked for, and known to IAM a little later
 /// (<https://cloud.google.com/storage/docs/getting-service-agent>).

@@ -1,0 +1,121 @@
+//! The `[server]` section: settings that nothing here makes, a license and a database among them.
+//!
+//! A secret never stands in the plan file: it comes from a variable or a file, or stays in a Secret of Kubernetes. No change set,
+//! trace or error has one.
+
+pub mod mysql;
+mod license;
+mod given;
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::output::{Output, Setting};
+use crate::plan_file::{PlanFile, Problems};
+pub use given::Given;
+use given::{Kind, Reader};
+
+/// The section's name.
+pub const SECTION: &str = "server";
+
+/// What else the server reads.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSection {
+    /// `LICENSE`: `"${env:NAME}"`, `{ file = "license.txt" }`, or `{ secret = "wandb-license", key = "license" }` where it
+    /// stays in Kubernetes.
+    pub license: Option<Given>,
+    /// `MYSQL`, `mysql://USER:PASSWORD@HOST:3306/DATABASE` with user and password percent-encoded; from a variable, a file, or
+    /// in Kubernetes.
+    pub mysql: Option<Given>,
+    /// `NOTIFICATIONS_QUEUE`: where the server publishes run events, unless it is made here (`[aws.run_queue]`).
+    pub notifications_queue: Option<String>,
+    /// The server's version, which W&B's resource of Kubernetes has to name (`output --format cr`).
+    pub version: Option<String>,
+    /// Further variables, as they are. A secret is given as those above.
+    #[serde(default)]
+    pub env: BTreeMap<String, Given>,
+}
+
+/// The section, checked.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    /// Its settings, secrets too.
+    outputs: Vec<Output>,
+    /// The server's version.
+    pub version: Option<String>,
+    /// What deserves a warning.
+    pub warnings: Vec<String>,
+}
+
+impl Server {
+    /// Read the section and check it, with the variables and files that it names; `None` if there is none, or if there are
+    /// problems, which are reported.
+    pub fn read(file: &PlanFile, now: SystemTime, problems: &mut Problems) -> Option<Self> {
+        let section = section(file, problems)?;
+        let (mut reader, mut server) = (Reader::new(file, problems), Self::default());
+        let license = section.license.as_ref().and_then(|given| {
+            reader.setting("server.license", "LICENSE", given, Kind::Secret, |text| license::checked(text, now))
+        });
+        let mysql = section.mysql.as_ref().and_then(|given| {
+            reader.setting("server.mysql", "MYSQL", given, Kind::Password, |text| {
+                mysql::Mysql::parse(text).map(|mysql| (mysql.to_string(), None))
+            })
+        });
+        let queue = section.notifications_queue.as_ref().and_then(|queue| reader.queue(queue));
+        server.outputs.extend([license, mysql, queue].into_iter().flatten());
+        for (name, given) in &section.env {
+            server.outputs.extend(reader.variable(name, given));
+        }
+        server.warnings = reader.warnings;
+        server.version = section.version;
+        Some(server)
+    }
+
+    /// Check the section as far as its variables and files need not be there: a command that does not use the server's secrets
+    /// asks nobody for them.
+    pub fn check(file: &PlanFile, problems: &mut Problems) {
+        section(file, problems);
+    }
+
+    /// The settings, with secrets or without.
+    #[must_use]
+    pub fn outputs(&self, reveal: bool) -> Vec<Output> {
+        let sealed = |output: &Output| match output.value {
+            Setting::Revealed(_) if !reveal => Output::sealed(&output.name),
+            _ => output.clone(),
+        };
+        self.outputs.iter().map(sealed).collect()
+    }
+}
+
+fn section(file: &PlanFile, problems: &mut Problems) -> Option<ServerSection> {
+    if !file.has(SECTION) {
+        return None;
+    }
+    given::hide_literals(file, problems);
+    file.section(SECTION, problems)
+}
+
+/// Settings of several sections in one list. What several give alike is there once.
+///
+/// # Errors
+///
+/// The name of a setting to which they give two values.
+pub fn merged(lists: impl IntoIterator<Item = Vec<Output>>) -> Result<Vec<Output>, String> {
+    let mut all: Vec<Output> = Vec::new();
+    for output in lists.into_iter().flatten() {
+        match all.iter().find(|other| other.name == output.name) {
+            None => all.push(output),
+            Some(other) if *other == output => {}
+            Some(_) => return Err(output.name),
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,7 @@ macro_rules! pages {
 
 pages! {
     readme_is_what_happens = "README.md",
+    auth0_slack_is_what_happens = "docs/auth0-slack.md",
     ci_is_what_happens = "docs/ci.md",
     json_is_what_happens = "docs/json.md",
     output_is_what_happens = "docs/output.md",

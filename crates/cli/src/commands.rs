@@ -99,7 +99,9 @@ async fn act_in_slack(action: SlackAction, global: &Global, view: &Arc<dyn View>
         SlackAction::Apply(asked) => apply::run(asked.apply, asked.keeping, ID, invocation).await,
         SlackAction::Drift(asked) => drift::run(asked, Scope::One(ID), invocation).await,
         SlackAction::Destroy(asked) => destroy::run(asked, ID, invocation).await,
-        SlackAction::Output(asked) => signals.unless_stopped(output::run(asked, Scope::One(ID), global, view.as_ref())).await,
+        SlackAction::Output(asked) => {
+            signals.unless_stopped(output::run(asked, Scope::One(ID), global, view.as_ref())).await
+        }
         SlackAction::Token { out } => token::run(&out, global, view.as_ref()).await,
     }
 }

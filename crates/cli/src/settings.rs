@@ -16,9 +16,9 @@ pub(crate) struct Disclosed {
     pub(crate) given: bool,
 }
 
-/// All of them, HOST once.
+/// All of them, HOST once: what all sections say alike is one setting. Where the server is somebody else's there is none.
 pub(crate) async fn gather(read: &ForServer, session: &Session, disclosed: Disclosed) -> Result<Vec<Output>, Failure> {
-    let mut lists = vec![vec![Output::new("HOST", &read.deployment.host)]];
+    let mut lists = Vec::new();
     for section in &read.sections {
         let sealed = section.settings.outputs(&session.connection).await?;
         lists.push(match disclosed.made && sealed.iter().any(Output::is_to_be_asked_for) {

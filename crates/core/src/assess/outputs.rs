@@ -24,7 +24,7 @@ impl Assessment<'_> {
         let present = outputs.iter().filter(|output| first || is_other(&output.name)).map(changed);
         let mut gone: Vec<_> = sources.iter().map(|(name, _)| *name).collect();
         gone.dedup();
-        gone.retain(|name| outputs.iter().all(|output| output.name != *name) && is_other(name));
+        gone.retain(|name| !first && outputs.iter().all(|output| output.name != *name) && is_other(name));
         present.chain(gone.into_iter().map(|name| OutputChange { name: name.to_owned(), value: None })).collect()
     }
 

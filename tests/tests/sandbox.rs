@@ -70,9 +70,9 @@ fn main_job_runs_without_a_network_an_account_or_an_emulator() {
 #[test]
 fn serve_lets_an_identity_do_what_its_document_says() {
     for (cloud, missing) in [
-        ("aws", "`s3:CreateBucket` to create bucket"),
-        ("gcp", "`storage.buckets.create` to create bucket"),
-        ("azure", "`Microsoft.Resources/subscriptions/resourceGroups/write` to create resource group"),
+        ("aws", "`s3:CreateBucket`"),
+        ("gcp", "`storage.buckets.create`"),
+        ("azure", "`Microsoft.Resources/subscriptions/resourceGroups/write`"),
     ] {
         let place = Place::new();
         let file = format!("{cloud}.toml");

@@ -16,9 +16,13 @@ pub(crate) struct Disclosed {
     pub(crate) given: bool,
 }
 
-/// All of them, HOST once: what all sections say alike is one setting. Where the server is somebody else's there is none.
+/// All of them, HOST once: what all sections say alike is one setting. Where the server is somebody else's, or a section
+/// that stands alone does not say it, there is none.
 pub(crate) async fn gather(read: &ForServer, session: &Session, disclosed: Disclosed) -> Result<Vec<Output>, Failure> {
-    let mut lists = Vec::new();
+    let given = read.server.outputs(disclosed.given);
+    // Whoever describes the server has it.
+    let host = read.sections.is_empty() || !given.is_empty();
+    let mut lists = vec![host.then(|| Output::new("HOST", &read.deployment.host)).into_iter().collect()];
     for section in &read.sections {
         let sealed = section.settings.outputs(&session.connection).await?;
         lists.push(match disclosed.made && sealed.iter().any(Output::is_to_be_asked_for) {
@@ -26,7 +30,7 @@ pub(crate) async fn gather(read: &ForServer, session: &Session, disclosed: Discl
             false => sealed,
         });
     }
-    lists.push(read.server.outputs(disclosed.given));
+    lists.push(given);
     let several = |name| {
         Failure::Usage(format!(
             "{name} has two values in this plan file; `provision CLOUD output` prints the settings of one section, and \

@@ -123,7 +123,7 @@ fn refusal_in_nobodys_words_is_no_missing_right_and_nothing_missing(cloud: &Plac
     let reads: BTreeSet<_> = stage.calls().into_iter().map(|record| record.operation).collect();
     let reads = reads.iter().filter(|operation| !operation.starts_with("login:"));
     // Which rights are missing is asked beside, and need not be known.
-    let asks = ["simulateprincipalpolicy", "testiampermissions", "authorization/permissions"];
+    let asks = ["simulateprincipalpolicy", "testiampermissions", "permissions.list"];
     let reads = reads.filter(|operation| !asks.iter().any(|ask| operation.to_lowercase().contains(ask)));
     for operation in reads.filter(|operation| !cloud.faults.bodiless.contains(&operation.as_str())) {
         for status in [403, 404, 501] {
@@ -132,7 +132,9 @@ fn refusal_in_nobodys_words_is_no_missing_right_and_nothing_missing(cloud: &Plac
             let body =
                 "<!DOCTYPE html><html><body>Your administrator does not let you go there</body></html>".to_owned();
             fault(&stage, operation, Nth::Every, What::Answer { status, headers, body });
-            let ran = cloud.ends(&stage, 1, &["apply", "--yes"]);
+            let ran = cloud.run(&stage, &["apply", "--yes"]);
+            assert_eq!(ran.code, 1, "{operation} {status}: {}{}", ran.stdout, ran.stderr);
+            let ran = ran.stdout + &ran.stderr;
             assert!(ran.contains(&(cloud.faults.says)(operation)), "{operation} {status} is not named: {ran}");
             assert!(!ran.contains("grant `"), "{operation} {status} is taken for a missing right: {ran}");
             wrote_nothing(&stage);

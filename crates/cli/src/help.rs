@@ -256,7 +256,8 @@ mod tests {
             let examples = examples(&path);
             assert!(!examples.is_empty(), "`{path}` has none");
             for (typed, _) in examples {
-                let words = typed.split(" >").next().unwrap_or_default().split(' ');
+                let words =
+                    typed.split(" >").next().unwrap_or_default().split(" |").next().unwrap_or_default().split(' ');
                 let read = command().try_get_matches_from(words);
                 assert!(read.is_ok() && typed.starts_with(format!("provision {path}").trim_end()), "{typed}");
             }

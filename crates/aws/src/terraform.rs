@@ -5,7 +5,8 @@
 
 use provision_core::cors::CorsRule;
 use provision_core::facet::Desired;
-use provision_core::terraform::{Body, Managed};
+use provision_core::hcl::Body;
+use provision_core::terraform::Managed;
 use serde_json::{Map, Value};
 
 use crate::config::{Encryption, Settings};
@@ -35,7 +36,7 @@ fn bucket_body(names: &Names) -> Body {
 
 /// Tags stay as they are.
 fn untagged(body: Body) -> Body {
-    body.block("lifecycle", Body::default().raw("ignore_changes", "[tags, tags_all]"))
+    body.block("lifecycle", Body::default().expression("ignore_changes", "[tags, tags_all]"))
 }
 
 /// What Terraform has a resource of its own for.
@@ -48,7 +49,7 @@ fn bucket_setting(settings: &Settings, names: &Names, facet: &str, value: &Value
         }
         "public_access" => {
             let blocked = value.as_object()?.iter();
-            ("aws_s3_bucket_public_access_block", blocked.fold(body, |body, (name, on)| body.raw(name, on)))
+            ("aws_s3_bucket_public_access_block", blocked.fold(body, |body, (name, on)| body.expression(name, on)))
         }
         "encryption" => {
             let default = match &settings.aws.bucket.encryption {
@@ -82,7 +83,7 @@ fn rule(rule: &CorsRule) -> Body {
         .texts("allowed_methods", &rule.methods)
         .texts("allowed_origins", &rule.origins)
         .texts("expose_headers", &rule.expose)
-        .raw("max_age_seconds", rule.max_age_s)
+        .expression("max_age_seconds", rule.max_age_s)
 }
 
 /// A policy of these statements, or of this one.
@@ -102,15 +103,16 @@ fn queue(name: &'static str, names: &Names, queue: &str, desired: &[Desired]) ->
     let mut body = Body::default().text("name", queue);
     for (field, argument) in SECONDS {
         if let Some(seconds) = value("attributes").and_then(|attributes| attributes[field].as_u64()) {
-            body = body.raw(argument, seconds);
+            body = body.expression(argument, seconds);
         }
     }
     if value("encryption").is_some() {
-        body = body.raw("sqs_managed_sse_enabled", true);
+        body = body.expression("sqs_managed_sse_enabled", true);
     }
     let policy = value("policy").filter(|policy| !policy.is_null()).map(|policy| {
-        let body =
-            Body::default().raw("queue_url", format!("aws_sqs_queue.{name}.id")).text("policy", statements(policy));
+        let body = Body::default()
+            .expression("queue_url", format!("aws_sqs_queue.{name}.id"))
+            .text("policy", statements(policy));
         Managed::new("aws_sqs_queue_policy", name, url.clone(), body)
     });
     let whole = Managed::new("aws_sqs_queue", name, url.clone(), untagged(body));

@@ -4,7 +4,8 @@
 //! Tags and metadata are left to provision: its own among them would be taken away.
 
 use provision_core::cors::CorsRule;
-use provision_core::terraform::{Body, Managed};
+use provision_core::hcl::Body;
+use provision_core::terraform::Managed;
 use serde_json::json;
 
 use crate::config::Settings;
@@ -27,7 +28,7 @@ pub(crate) fn managed(settings: &Settings, names: &Names, part: Part, events: Op
 }
 
 fn ignoring(body: Body, what: &str) -> Body {
-    body.block("lifecycle", Body::default().raw("ignore_changes", format!("[{what}]")))
+    body.block("lifecycle", Body::default().expression("ignore_changes", format!("[{what}]")))
 }
 
 fn group(settings: &Settings, names: &Names) -> Managed {
@@ -46,10 +47,10 @@ fn account(settings: &Settings, names: &Names) -> Managed {
         .text("account_tier", tier)
         .text("account_replication_type", replication)
         .text("min_tls_version", "TLS1_2")
-        .raw("https_traffic_only_enabled", true)
-        .raw("allow_nested_items_to_be_public", false)
-        .raw("public_network_access_enabled", true);
-    let body = if is_by_key(settings) { body.raw("shared_access_key_enabled", true) } else { body };
+        .expression("https_traffic_only_enabled", true)
+        .expression("allow_nested_items_to_be_public", false)
+        .expression("public_network_access_enabled", true);
+    let body = if is_by_key(settings) { body.expression("shared_access_key_enabled", true) } else { body };
     let blobs = Body::default().block("cors_rule", rule(&cors::desired_rule(settings)));
     let body = ignoring(body.block("blob_properties", blobs), "tags");
     Managed::new("azurerm_storage_account", "wandb", names.account_id(), body)
@@ -61,7 +62,7 @@ fn rule(rule: &CorsRule) -> Body {
         .texts("allowed_methods", &rule.methods)
         .texts("allowed_origins", &rule.origins)
         .texts("exposed_headers", &rule.expose)
-        .raw("max_age_in_seconds", rule.max_age_s)
+        .expression("max_age_in_seconds", rule.max_age_s)
 }
 
 fn container(names: &Names) -> Managed {
@@ -99,7 +100,7 @@ fn subscription(settings: &Settings, names: &Names, id: &str) -> Option<Managed>
     let endpoint = Body::default()
         .text("storage_account_id", names.account_id())
         .text("queue_name", queue)
-        .raw("queue_message_time_to_live_in_seconds", kept);
+        .expression("queue_message_time_to_live_in_seconds", kept);
     let prefix = format!("/blobServices/default/containers/{}/blobs/", names.container);
     let body = body
         .text("event_delivery_schema", "EventGridSchema")

@@ -1,12 +1,15 @@
 //! The command line.
 
+mod values;
+
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand};
 use provision_core::permissions::Repository;
 
 use crate::providers::{InCloud, ProviderId};
+use values::{DRIFT_FORMATS, PLAN_FORMATS, PROOF_FORMATS, format_of, report_of};
+pub(crate) use values::{Document, Format, Report, ReportFormat, RightsFor, RightsFormat};
 
 /// Buckets, queues and events for self-hosted Weights & Biases servers.
 #[derive(Debug, Parser)]
@@ -460,142 +463,6 @@ pub(crate) struct Verify {
     /// Also write it into a file, which is replaced: FORMAT is junit. May be repeated.
     #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(PROOF_FORMATS))]
     pub(crate) report: Vec<Report>,
-}
-
-/// How what was found is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For people.
-    Text,
-    /// A table, for a pull request or the summary of a CI job.
-    Markdown,
-    /// A test case for each resource, or for each hop, for CI.
-    Junit,
-    /// A result for each facet at its line of the plan file, for code scanning.
-    Sarif,
-    /// How many resources change, for GitLab's merge requests.
-    Gitlab,
-    /// What `--json` prints.
-    Json,
-    /// A page of its own, for people who have no terminal; in the place of an earlier one it says since when.
-    Html,
-}
-
-/// What a plan can be written as; as JSON it is printed with `--json`.
-const PLAN_FORMATS: &[ReportFormat] =
-    &[ReportFormat::Text, ReportFormat::Markdown, ReportFormat::Gitlab, ReportFormat::Json];
-/// What a look for drift can be written as.
-const DRIFT_FORMATS: &[ReportFormat] = &[
-    ReportFormat::Text,
-    ReportFormat::Markdown,
-    ReportFormat::Junit,
-    ReportFormat::Sarif,
-    ReportFormat::Json,
-    ReportFormat::Html,
-];
-
-/// What a proof can be written as.
-const PROOF_FORMATS: &[ReportFormat] = &[ReportFormat::Text, ReportFormat::Junit];
-
-/// Read one of these formats.
-fn format_of(formats: &'static [ReportFormat]) -> impl TypedValueParser<Value = ReportFormat> {
-    let names = formats.iter().filter_map(ReportFormat::to_possible_value);
-    PossibleValuesParser::new(names).try_map(|name| ReportFormat::from_str(&name, false))
-}
-
-/// A report into a file.
-#[derive(Clone, Debug)]
-pub(crate) struct Report {
-    pub(crate) format: ReportFormat,
-    pub(crate) file: PathBuf,
-}
-
-/// Read `FORMAT=FILE` of one of these formats; a text is printed, and colours are of a terminal.
-fn report_of(
-    formats: &'static [ReportFormat],
-) -> impl Fn(&str) -> Result<Report, String> + Clone + Send + Sync + 'static {
-    let offered = || formats.iter().filter(|format| **format != ReportFormat::Text);
-    move |text: &str| {
-        let (name, file) = text.split_once('=').unwrap_or((text, ""));
-        let names = offered().filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()));
-        let names = names.collect::<Vec<_>>().join(", ");
-        let format = ReportFormat::from_str(name, false).ok().filter(|format| offered().any(|one| one == format));
-        match format {
-            Some(format) if !file.is_empty() => Ok(Report { format, file: file.into() }),
-            Some(_) => Err(format!("no file: write `{name}=FILE`")),
-            None => Err(format!("`{name}` is none of {names}")),
-        }
-    }
-}
-
-/// What a schema is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Document {
-    /// Plan files.
-    PlanFile,
-    /// What `plan --json` and `show --json` print.
-    Plan,
-    /// A line of what `apply --json`, `destroy --json` and `verify --json` print.
-    Events,
-    /// What `drift --json` prints.
-    Drift,
-    /// What `output --json` prints.
-    Output,
-}
-
-/// What rights are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RightsFor {
-    /// Looking at what apply or destroy would do: no right to write anything.
-    Plan,
-    /// Making the cloud what the plan file says.
-    Apply,
-    /// Finding out whether somebody changed the cloud: no right to write anything.
-    Drift,
-    /// Deleting it, with data and left-over queues and topics.
-    Destroy,
-    /// What the server does.
-    Server,
-    /// Proving that files and events get through, with a probe.
-    Verify,
-}
-
-/// How rights are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RightsFormat {
-    /// As the cloud takes them.
-    Cloud,
-    /// For Terraform.
-    Terraform,
-}
-
-/// How settings are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// `NAME=value`, quoted where a shell asks for it.
-    Env,
-    /// The same for Docker Compose and dotenv libraries.
-    Dotenv,
-    /// One object.
-    Json,
-    /// `NAME=value` as it is, for `docker run --env-file`.
-    Docker,
-    /// A dotenv report of GitLab's, without secrets.
-    Gitlab,
-    /// Added to the file that `$GITHUB_OUTPUT` names, or `--out`; secrets are masked.
-    Github,
-    /// Values of W&B's chart `operator-wandb`.
-    Helm,
-    /// W&B's resource `apps.wandb.com/v2`.
-    Cr,
-    /// The same of `apps.wandb.com/v1`.
-    CrV1,
-    /// A Secret of Kubernetes with all of them.
-    K8sSecret,
-    /// Values of Terraform's variables.
-    Tfvars,
-    /// What was made, as import and resource blocks of Terraform; looks at the cloud.
-    TfImport,
 }
 
 impl Global {

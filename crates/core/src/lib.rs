@@ -52,6 +52,7 @@ pub mod refusal;
 pub mod retry;
 pub mod plan_file;
 pub mod deployment;
+pub mod hcl;
 pub mod terraform;
 pub mod output;
 pub mod server;

@@ -1,6 +1,5 @@
 //! The rights that commands need: the rows of a cloud's table, and what is printed of them.
 
-pub mod hcl;
 mod repository;
 
 pub use repository::{Forge, Repository};

@@ -5,7 +5,8 @@
 
 use provision_core::cors::CorsRule;
 use provision_core::facet::Desired;
-use provision_core::terraform::{Body, Managed};
+use provision_core::hcl::Body;
+use provision_core::terraform::Managed;
 
 use crate::client::notifications::Notification;
 use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
@@ -31,7 +32,7 @@ pub(crate) fn managed(
 
 /// Labels stay as they are.
 fn unlabelled(body: Body) -> Body {
-    body.block("lifecycle", Body::default().raw("ignore_changes", "[labels]"))
+    body.block("lifecycle", Body::default().expression("ignore_changes", "[labels]"))
 }
 
 /// What is not ours stays as it is.
@@ -46,16 +47,16 @@ fn bucket(settings: &Settings, desired: &[Desired]) -> Managed {
         body = body.text("storage_class", bucket.storage_class.unwrap_or_default().name());
     }
     if has("public_access") {
-        body = body.raw("uniform_bucket_level_access", true).text("public_access_prevention", "enforced");
+        body = body.expression("uniform_bucket_level_access", true).text("public_access_prevention", "enforced");
     }
     body = body.block("cors", rule(&cors::rule(settings)));
     if has("versioning") {
         let on = bucket.versioning.unwrap_or_default();
-        body = body.block("versioning", Body::default().raw("enabled", on));
+        body = body.block("versioning", Body::default().expression("enabled", on));
     }
     if has("soft_delete_days") {
         let seconds = u64::from(bucket.soft_delete_days()) * 86_400;
-        body = body.block("soft_delete_policy", Body::default().raw("retention_duration_seconds", seconds));
+        body = body.block("soft_delete_policy", Body::default().expression("retention_duration_seconds", seconds));
     }
     if let Some(encryption) = &bucket.encryption {
         body = body.block("encryption", Body::default().text("default_kms_key_name", &encryption.kms_key));
@@ -68,7 +69,7 @@ fn rule(rule: &CorsRule) -> Body {
         .texts("method", &rule.methods)
         .texts("origin", &rule.origins)
         .texts("response_header", &rule.expose)
-        .raw("max_age_seconds", rule.max_age_s)
+        .expression("max_age_seconds", rule.max_age_s)
 }
 
 /// A role of a member on something, whose id is all three.
@@ -98,7 +99,7 @@ fn subscription(settings: &Settings, names: &Names, desired: &[Desired]) -> Vec<
     let mut body =
         Body::default().text("name", subscription).text("project", project).text("topic", names.topic_name(topic));
     if let Some(deadline) = seconds("ack_deadline_s") {
-        body = body.raw("ack_deadline_seconds", deadline);
+        body = body.expression("ack_deadline_seconds", deadline);
     }
     if let Some(retention) = seconds("retention_s") {
         body = body.text("message_retention_duration", format!("{retention}s"));

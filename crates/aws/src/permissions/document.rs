@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use provision_core::hcl::{self, Body};
 use provision_core::mark::DEPLOYMENT_KEY;
-use provision_core::permissions::hcl::{self, Body};
 use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, taken_out};
 use serde_json::{Value, json};
 
@@ -217,10 +217,11 @@ impl Trust {
 
     fn terraform(&self) -> String {
         let id = hcl::name(&self.name);
-        let principals = Body::default().text("type", "Federated").one("identifiers", &self.provider);
-        let statement = Body::default().one("actions", "sts:AssumeRoleWithWebIdentity").block("principals", principals);
+        let principals = Body::default().text("type", "Federated").texts("identifiers", &[&self.provider]);
+        let statement =
+            Body::default().texts("actions", &["sts:AssumeRoleWithWebIdentity"]).block("principals", principals);
         let statement = self.claims().into_iter().fold(statement, |statement, (test, variable, value)| {
-            statement.block("condition", condition(test, &variable).one("values", value))
+            statement.block("condition", condition(test, &variable).texts("values", &[value]))
         });
         let data = Body::default().block("statement", statement);
         let data = data.named(&format!("data \"aws_iam_policy_document\" \"{id}_trust\""));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use provision_core::permissions::hcl::{self, Body};
+use provision_core::hcl::{self, Body};
 use provision_core::permissions::{Document, Forge, Repository, Syntax, Task, taken_out};
 use serde_json::json;
 
@@ -32,7 +32,7 @@ pub(crate) fn of_command(settings: &Settings, names: &Names, task: Task, syntax:
             .text("scope", &assignable)
             .text("description", &description)
             .block("permissions", permissions)
-            .one("assignable_scopes", &assignable);
+            .texts("assignable_scopes", &[&assignable]);
         let text = role.named(&format!("resource \"azurerm_role_definition\" \"{}\"", hcl::name(&name)));
         return Document { text, commands: Vec::new(), notes };
     }
@@ -161,7 +161,7 @@ pub(crate) fn of_repository(settings: &Settings, repository: &Repository, syntax
             .text("display_name", &name)
             .text("issuer", &issuer)
             .text("subject", &subject)
-            .one("audiences", audience);
+            .texts("audiences", &[audience]);
         let id = hcl::name(&name);
         let kind = "azuread_application_federated_identity_credential";
         let variable = Body::default().expression("type", "string").named("variable \"application_id\"");

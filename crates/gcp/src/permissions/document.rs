@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use provision_core::permissions::hcl::{self, Body};
+use provision_core::hcl::{self, Body};
 use provision_core::permissions::{Document, Repository, Syntax, Task, taken_out};
 
 use super::{On, needed};
@@ -121,7 +121,7 @@ impl Roles {
         if let Some((account, home)) = self.home(settings) {
             let id = self.account_id();
             let binding = Body::default()
-                .text("service_account_id", &format!("projects/{home}/serviceAccounts/{account}"))
+                .text("service_account_id", format!("projects/{home}/serviceAccounts/{account}"))
                 .expression("role", custom_role(&id))
                 .expression("member", "var.member");
             blocks.push(self.role(&id, &home, &self.account));
@@ -142,7 +142,7 @@ fn custom_role(id: &str) -> String {
 }
 
 fn condition_block(names: &Names) -> Body {
-    Body::default().text("title", "provision").text("expression", &condition(&names.bucket))
+    Body::default().text("title", "provision").text("expression", condition(&names.bucket))
 }
 
 /// What `[gcp.access]` gives the server: built-in roles, each as a command.
@@ -164,7 +164,7 @@ pub(crate) fn of_server(settings: &Settings, names: &Names, commands: &str, synt
 fn server_in_terraform(names: &Names, account: &str) -> String {
     let member = |kind: &str, name: &str, target: (&str, &str), role: &str| {
         let body = Body::default().text(target.0, target.1).text("role", role);
-        let body = body.text("member", &format!("serviceAccount:{account}"));
+        let body = body.text("member", format!("serviceAccount:{account}"));
         body.named(&format!("resource \"{kind}\" \"{}\"", hcl::name(&format!("{name}_{role}"))))
     };
     let bucket = ("bucket", names.bucket.as_str());
@@ -274,9 +274,9 @@ impl Pool<'_> {
             .text("project", project)
             .expression("workload_identity_pool_id", format!("{named}.workload_identity_pool_id"))
             .text("workload_identity_pool_provider_id", provider)
-            .text("attribute_condition", &self.condition())
+            .text("attribute_condition", self.condition())
             .map("attribute_mapping", &mapping)
-            .block("oidc", Body::default().text("issuer_uri", &self.issuer()));
+            .block("oidc", Body::default().text("issuer_uri", self.issuer()));
         let binding = Body::default()
             .text("project", project)
             .text("role", &self.role)

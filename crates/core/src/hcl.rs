@@ -2,12 +2,12 @@
 //! (<https://developer.hashicorp.com/terraform/language/style#code-formatting>).
 
 /// What a block has between its braces.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body {
     items: Vec<Item>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Item {
     /// An attribute that stands on a line.
     Line(String, String),
@@ -19,21 +19,22 @@ enum Item {
 impl Body {
     /// An attribute that is an expression.
     #[must_use]
-    pub fn expression(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.items.push(Item::Line(name.to_owned(), value.into()));
+    pub fn expression(mut self, name: &str, value: impl ToString) -> Self {
+        self.items.push(Item::Line(name.to_owned(), value.to_string()));
         self
     }
 
     /// One that is a text.
     #[must_use]
-    pub fn text(self, name: &str, value: &str) -> Self {
-        self.expression(name, text(value))
+    pub fn text(self, name: &str, value: impl AsRef<str>) -> Self {
+        self.expression(name, text(value.as_ref()))
     }
 
-    /// One that is a list of one text.
+    /// One that is a list of few texts, on one line.
     #[must_use]
-    pub fn one(self, name: &str, value: &str) -> Self {
-        self.expression(name, format!("[{}]", text(value)))
+    pub fn texts<T: AsRef<str>>(self, name: &str, values: &[T]) -> Self {
+        let values: Vec<_> = values.iter().map(|value| text(value.as_ref())).collect();
+        self.expression(name, format!("[{}]", values.join(", ")))
     }
 
     /// One that is a list of texts, one on a line; nothing where there are none.
@@ -117,7 +118,16 @@ fn aligned(pairs: &[(String, String)]) -> Vec<String> {
 /// (<https://developer.hashicorp.com/terraform/language/expressions/strings>).
 #[must_use]
 pub fn text(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let escaped = |letter: char| match letter {
+        '\\' => "\\\\".to_owned(),
+        '"' => "\\\"".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        letter if letter.is_control() => format!("\\u{:04x}", u32::from(letter)),
+        letter => letter.to_string(),
+    };
+    let text: String = text.chars().map(escaped).collect();
     format!("\"{}\"", text.replace("${", "$${").replace("%{", "%%{"))
 }
 
@@ -133,14 +143,15 @@ mod tests {
 
     #[test]
     fn texts_are_quoted() {
-        assert_eq!(text("a\"b\\c${d}"), r#""a\"b\\c$${d}""#);
+        assert_eq!(text("a\"b\\c${d}%{e}\r\u{1}"), r#""a\"b\\c$${d}%%{e}\r\u0001""#);
         assert_eq!(name("provision-a.b"), "provision_a_b");
     }
 
     /// As `terraform fmt` 1.9 leaves it.
     #[test]
     fn lines_are_those_of_the_tool() {
-        let condition = Body::default().text("test", "StringEquals").one("values", "a").expression("variable", "var.x");
+        let condition =
+            Body::default().text("test", "StringEquals").texts("values", &["a"]).expression("variable", "var.x");
         let body = Body::default()
             .text("name", "n")
             .expression("policy_id", "x.y.id")
@@ -150,7 +161,7 @@ mod tests {
             .block("condition", condition.clone())
             .list("none", &[""; 0])
             .block("permissions", Body::default().block("deep", condition))
-            .one("scopes", "/");
+            .texts("scopes", &["/"]);
         let expected = r#"resource "kind" "id" {
   name      = "n"
   policy_id = x.y.id

@@ -126,6 +126,10 @@ fn app_is_made_noted_changed_and_destroyed() {
     ends(&stage, 0, &["destroy", "--yes"]);
     assert_eq!(apps(&stage), Vec::<String>::new());
     assert_eq!(stage.read("provision.toml"), PLAN.replace("wandb.example", "alerts.example"));
+    // What is in the file is the secret of an app: another one does not take its place.
+    let kept = ends(&stage, 64, &["apply", "--yes", "--out", "slack.env"]);
+    assert!(kept.contains("`--out slack.env` is there already"), "{kept}");
+    std::fs::remove_file(stage.path().join("slack.env")).unwrap();
     apply(&stage);
     assert_eq!(apps(&stage), ["A0SANDBOX2"]);
 }

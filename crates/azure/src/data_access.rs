@@ -25,6 +25,8 @@ pub(crate) struct DataAccess {
     account: String,
     endpoint: Url,
     key: Option<Secret>,
+    /// The server has nothing but the account's key.
+    server_has_key: bool,
     signer: OnceCell<Signer>,
 }
 
@@ -50,14 +52,18 @@ impl DataAccess {
             account: id,
             endpoint,
             key,
+            server_has_key: settings.azure.access.is_none(),
             signer: OnceCell::new(),
         })
     }
 
-    /// What signs addresses.
+    /// What signs addresses, as the server does.
     pub(crate) async fn signer(&self, reader: &Reader) -> Result<&Signer, Error> {
         let get = || async {
             let Some(key) = &self.key else {
+                if self.server_has_key {
+                    return Err(keys_are_off());
+                }
                 let blobs = reader.data_service(&self.account, &self.endpoint, None);
                 return reader.get_user_delegation_key(&blobs).await.map(Signer::User);
             };
@@ -89,6 +95,12 @@ pub(crate) async fn browser_access(
         table: "azure.cors",
         facet: (Part::Cors.address(), CorsFacet::Rule.name()),
     }))
+}
+
+fn keys_are_off() -> Error {
+    let error = Error::new(ErrorKind::Refused, "the server signs with AZURE_STORAGE_KEY");
+    let error = error.with_message("the account takes no shared keys");
+    error.with_hint("name the server's identity under [azure.access], or allow shared keys on the account")
 }
 
 fn no_service(names: &Names, service: &str) -> Error {

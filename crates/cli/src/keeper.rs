@@ -48,6 +48,12 @@ pub(crate) fn asked_for(keeping: &Keeping, checked: &[&Checked], global: &Global
             return Err(Failure::Usage(message.to_owned()));
         }
         if let Some(out) = &keeping.out {
+            // Nobody gives that secret a second time.
+            if file::read(out, LARGEST_PLAN_FILE).is_ok_and(|bytes| !bytes.is_empty()) {
+                let message =
+                    format!("`--out {}` is there already, and may hold a secret: name a new file", out.display());
+                return Err(Failure::Usage(message));
+            }
             let writable = file::writable(out);
             writable
                 .map_err(|error| Failure::Usage(format!("`--out {}` cannot be written: {error}", out.display())))?;

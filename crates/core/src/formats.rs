@@ -82,7 +82,7 @@ pub fn render(settings: &Settings<'_>, format: OutputFormat) -> Result<Written, 
         OutputFormat::Cr => return custom_resource::write(settings),
         OutputFormat::CrV1 => return custom_resource::write_v1(settings),
         OutputFormat::K8sSecret => kubernetes::write(settings)?,
-        OutputFormat::Tfvars => tfvars::write(settings.outputs),
+        OutputFormat::Tfvars => tfvars::write(settings.outputs)?,
     };
     Ok(Written { notes: left_out(settings.outputs), ..Written::of(text) })
 }

@@ -142,12 +142,20 @@ pub fn body_without_secrets(body: &[u8]) -> Option<Value> {
             redact(&mut value);
             Some(value)
         }
+        // Where it ends, what is secret in it cannot be told.
+        Err(_) if is_cut_off(text) => Some(Value::from(format!("{} bytes that are not whole", body.len()))),
         Err(_) if is_form(text) => {
             let fields: Vec<_> = text.split('&').map(blanked).collect();
             Some(Value::from(fields.join("&")))
         }
         Err(_) => Some(Value::from(xml_without_secrets(text))),
     }
+}
+
+/// Whether a text begins as a document does, JSON that cannot be read or XML, and does not end as one.
+fn is_cut_off(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with(['{', '[']) || (text.starts_with('<') && !text.ends_with('>'))
 }
 
 fn is_form(text: &str) -> bool {
@@ -250,6 +258,10 @@ mod tests {
         );
         let echo = br#"{"error": "no xoxe.xoxp-1-Mi0y here"}"#;
         assert_eq!(body_without_secrets(echo), Some(json!({"error": "no xoxe.[redacted] here"})));
+        for cut in ["{\"keys\": [{\"keyName\": \"key1\", \"value\": \"a2V5", "<UserDelegationKey><Value>a2V5"] {
+            let shown = body_without_secrets(cut.as_bytes()).unwrap().to_string();
+            assert!(shown.ends_with("bytes that are not whole\""), "{shown}");
+        }
         assert_eq!(body_without_secrets(b""), None);
         assert_eq!(body_without_secrets(b"<a b='c'/>"), Some(json!("<a b='c'/>")));
     }

@@ -45,20 +45,32 @@ fn secret(settings: &Settings) -> Setting {
         ));
     };
     match file::read(Path::new(path), LARGEST) {
-        Ok(bytes) => secret_in(&String::from_utf8_lossy(&bytes))
-            .map_or_else(|| Setting::Unavailable(format!("there is none in `{path}`")), Setting::Revealed),
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let other = value_in(&text, CLIENT_ID).filter(|id| Some(id) != settings.slack.client_id.as_ref());
+            match (other, secret_in(&text)) {
+                (Some(id), _) => Setting::Unavailable(format!("`{path}` is of another app, `{id}`")),
+                (None, Some(secret)) => Setting::Revealed(secret),
+                (None, None) => Setting::Unavailable(format!("there is none in `{path}`")),
+            }
+        }
         Err(error) => Setting::Unavailable(format!("`{path}` cannot be read: {error}")),
     }
 }
 
 /// The secret of a file of settings, or of one with nothing else in it.
 fn secret_in(text: &str) -> Option<Secret> {
-    let value =
-        |line: &str| Some(line.trim().strip_prefix(SECRET)?.strip_prefix('=')?.trim_matches(['\'', '"']).to_owned());
     let mut words = text.split_whitespace();
     let alone = words.next().filter(|word| words.next().is_none() && !word.contains('='));
-    let found = text.lines().find_map(value).or_else(|| alone.map(str::to_owned));
+    let found = value_in(text, SECRET).or_else(|| alone.map(str::to_owned));
     found.filter(|secret| !secret.is_empty()).map(Secret::new)
+}
+
+/// The value of a name in a file of settings.
+fn value_in(text: &str, name: &str) -> Option<String> {
+    let value =
+        |line: &str| Some(line.trim().strip_prefix(name)?.strip_prefix('=')?.trim_matches(['\'', '"']).to_owned());
+    text.lines().find_map(value)
 }
 
 /// What is easily taken for more than it is, and what is missing.

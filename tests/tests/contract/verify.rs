@@ -148,7 +148,9 @@ fn verify_puts_the_probe_where_it_is_told_to(cloud: &Place) {
     assert_eq!(event["verdict"], "passed", "{event}");
     assert!(event["came"][0].as_str().unwrap().contains("odd key+\u{e9}/"), "{event}");
     leaves_nothing(cloud, &stage);
-    cloud.ends(&stage, 64, &["verify", "--prefix", ""]);
+    for prefix in ["", "/x", "../x/", "x/./"] {
+        cloud.ends(&stage, 64, &["verify", "--prefix", prefix]);
+    }
 }
 
 /// Somebody else's rule lets everybody in: that is not ours to mend, and not in order either.

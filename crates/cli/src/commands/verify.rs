@@ -62,6 +62,10 @@ fn wanted(asked: &Verify, checked: &Checked, global: &Global) -> Result<Wanted, 
         return Err(Failure::Usage(format!("`--origin {origin}` is no page's origin: {problem}")));
     }
     let unusable = |letter: char| letter.is_control();
+    // A path with these names another place than it seems to.
+    if asked.prefix.starts_with('/') || asked.prefix.split('/').any(|part| [".", ".."].contains(&part)) {
+        return Err(Failure::Usage("`--prefix` begins with no `/`, and has no `.` or `..` between two".to_owned()));
+    }
     if asked.prefix.is_empty() || asked.prefix.len() > LONGEST_PREFIX || asked.prefix.contains(unusable) {
         return Err(Failure::Usage("`--prefix` takes 1 to 900 letters that can be seen".to_owned()));
     }

@@ -9,7 +9,7 @@ use crate::output::{Output, SecretKey, Setting};
 use crate::server::mysql::{Mysql, encoded};
 
 /// The key of the database's password alone: the chart puts it into a URL as it is, so that it is percent-encoded here.
-pub(super) const MYSQL_PASSWORD: &str = "MYSQL_PASSWORD";
+pub(super) const MYSQL_PASSWORD: &str = "mysql-password";
 
 /// The most bytes of a Secret.
 const LARGEST: usize = 1 << 20;

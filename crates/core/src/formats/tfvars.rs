@@ -1,12 +1,19 @@
 //! `tfvars`: values of Terraform's variables, which are named in lower case as Terraform's are
 //! (<https://developer.hashicorp.com/terraform/language/values/variables#variable-definitions-tfvars-files>).
 
+use super::written::Unwritable;
 use super::written::known;
 use crate::hcl;
 use crate::output::Output;
 
-pub(super) fn write(outputs: &[Output]) -> String {
+pub(super) fn write(outputs: &[Output]) -> Result<String, Unwritable> {
+    let taken = |(index, (output, _)): &(usize, (&Output, &str))| {
+        known(outputs).take(*index).any(|(other, _)| other.name.eq_ignore_ascii_case(&output.name))
+    };
+    if let Some((_, (output, _))) = known(outputs).enumerate().find(taken) {
+        return Err(Unwritable::setting(output, "another setting has this name in lower case"));
+    }
     let lines: Vec<_> = known(outputs).map(|(output, value)| (output.name.to_lowercase(), hcl::text(value))).collect();
     let widest = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    lines.iter().map(|(name, value)| format!("{name:widest$} = {value}\n")).collect()
+    Ok(lines.iter().map(|(name, value)| format!("{name:widest$} = {value}\n")).collect())
 }

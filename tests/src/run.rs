@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How a run of the binary ended.
@@ -48,6 +48,9 @@ impl Watchdog {
         let id = child.id().to_string();
         std::thread::spawn(move || {
             if receiver.recv_timeout(LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                // Its group too, where it leads one: what it has started would hold its output open.
+                let group = format!("-{id}");
+                let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
                 let _ = Command::new("kill").args(["-KILL", &id]).status();
             }
         });

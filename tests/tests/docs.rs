@@ -13,6 +13,7 @@
 mod outside;
 mod page;
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -103,7 +104,7 @@ impl Page {
         let mut bash = Command::new("bash");
         bash.arg(&script).current_dir(&home).env_clear().env("PATH", path).env("HOME", &home);
         bash.envs(roots::variables(folder.path())).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let ran = finished(bash.spawn().unwrap());
+        let ran = finished(bash.process_group(0).spawn().unwrap());
         assert_eq!(ran.code, 0, "{}: {}{}", self.path, ran.stdout, ran.stderr);
         let mut parts = ran.stdout.split(MARKER);
         let mut outputs = vec![parts.next().unwrap_or_default().to_owned()];

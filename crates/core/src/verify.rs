@@ -19,7 +19,7 @@ use crate::context::Cancellation;
 use crate::engine;
 use crate::error::Error;
 use crate::event::{Event, EventSink, milliseconds};
-use crate::hop::{Hop, HopId, failures};
+use crate::hop::{Hop, HopId, Verdict, failures};
 use crate::probe::{Probe, Probes};
 use crate::provider::{Listener, Observer, Prover};
 use crate::web::Browser;
@@ -143,6 +143,7 @@ async fn written(
     let files = files::hop(prover, browser, &probe, wanted, &proof.set).await;
     proof.hops.push(ended(events, begun, files.hop));
     let begun = begin(events, HopId::Event, "wait for the event of the upload");
+    let outlasted = listener.as_ref().is_ok_and(|listener| listener.outlasted());
     let hop = match listener {
         Ok(mut listener) => {
             let (uploads, limit, mend) = (files.uploads, wanted.wait, wanted.mend.as_str());
@@ -155,6 +156,8 @@ async fn written(
     proof.stopped = cancellation.drain.is_cancelled();
     let begun = begin(events, HopId::Cleanup, "remove the probe");
     let hop = cleanup::hop(prover, probes, &removed(&probe, files.uploads, &left)).await;
+    let is_heard = proof.hops.last().is_some_and(|event| event.verdict == Verdict::Passed);
+    let hop = if outlasted && !is_heard && files.uploads > 0 { cleanup::but_for_its_event(hop) } else { hop };
     proof.hops.push(ended(events, begun, hop));
 }
 

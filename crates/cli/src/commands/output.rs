@@ -167,9 +167,10 @@ fn target(format: Option<Format>, out: Option<PathBuf>) -> Result<Option<PathBuf
     if format != Some(Format::Github) || out.is_some() {
         return Ok(out);
     }
-    let named = std::env::var_os("GITHUB_OUTPUT").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let missing =
-        "`--format github` adds to the file that `$GITHUB_OUTPUT` names, and that is not set: name one with `--out`";
+    let named = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let named = named("GITHUB_OUTPUT").or_else(|| named("GITHUB_ENV"));
+    let missing = "`--format github` adds to the file that `$GITHUB_OUTPUT` or `$GITHUB_ENV` names, and neither is set: name one \
+                   with `--out`";
     named.map(Some).ok_or_else(|| Failure::Usage(missing.to_owned()))
 }
 

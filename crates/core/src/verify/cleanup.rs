@@ -20,6 +20,12 @@ pub(super) async fn hop(prover: &dyn Prover, probes: &Probes, keys: &[String]) -
     if keys.is_empty() { hop.skipped("nothing was uploaded") } else { hop }
 }
 
+/// The same where the event was not taken away: it may be there, or come.
+pub(super) fn but_for_its_event(mut hop: Hop) -> Hop {
+    hop.text += "; its event was not, and the server may hear of it";
+    hop
+}
+
 /// What could not be removed is there, whatever right is missing.
 fn left(hop: Hop, key: &str, error: &Error) -> Hop {
     let mend = match error.kind() {

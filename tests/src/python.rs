@@ -25,6 +25,9 @@ pub static AUTH0: Environment = Environment::new("auth0", include_str!("../requi
 /// What is for Slack.
 pub static SLACK: Environment = Environment::new("slack", include_str!("../requirements-slack.txt"));
 
+/// Helm's engine, for who has W&B's chart.
+pub static HELM: Environment = Environment::new("helm", include_str!("../requirements-helm.txt"));
+
 /// What looks at the files for CI, and stands in for what a runner has.
 pub static CI: Environment = Environment::new("ci", include_str!("../requirements-ci.txt"));
 

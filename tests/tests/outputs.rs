@@ -1,6 +1,7 @@
 //! The settings as their readers get them: whatever a value holds, each format gives exactly its bytes, or refuses; and no secret
 //! is anywhere but where it was asked for.
 
+mod chart;
 mod readers;
 
 use std::collections::BTreeMap;

@@ -188,6 +188,8 @@ fn page_says_how_each_part_is_and_since_when() {
     assert_eq!(first.matches("<section id=\"deployment-").count(), 3, "{first}");
     assert!(first.contains("<span class=\"badge fine\">in sync</span>"), "{first}");
     assert!(first.contains("<span class=\"state\">not applied yet</span>"), "{first}");
+    let places = ["badge wrong", "badge open", "badge fine", "<details>"].map(|text| first.rfind(text));
+    assert!(places.is_sorted(), "what is in sync comes last: {places:?}\n{first}");
     for loaded in ["src=", "@import", "url(", "<link", "href=\"http"] {
         assert!(!first.contains(loaded), "{loaded}: {first}");
     }

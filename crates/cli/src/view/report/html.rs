@@ -5,7 +5,7 @@
 mod picture;
 mod since;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::printable::on_one_line;
@@ -39,8 +39,8 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error], flags: &str, former: &s
                         p.quiet { "Looked at " time datetime=(now) { (minute(now)) } " by provision " (env!("CARGO_PKG_VERSION")) "." }
                     }
                     @if sets.len() + errors.len() > 1 { (summary(sets, errors)) }
-                    @for (index, set) in sets.iter().enumerate() { (deployment(index, set, flags, &since)) }
                     @for error in errors { (unreachable(error)) }
+                    @for (index, set) in worst_first(sets) { (deployment(index, set, flags, &since, sets.len() == 1)) }
                 }
                 (since.data())
             }
@@ -53,10 +53,17 @@ fn deployments(count: usize) -> String {
     if count == 1 { "1 deployment".to_owned() } else { format!("{count} deployments") }
 }
 
+/// Deployments with their places, those that want to be looked at before those in sync.
+fn worst_first(sets: &[ChangeSet]) -> Vec<(usize, &ChangeSet)> {
+    let mut ordered: Vec<_> = sets.iter().enumerate().collect();
+    ordered.sort_by_key(|(_, set)| kind(verdict(set)));
+    ordered
+}
+
 /// How many deployments are how, and each with a link to its part of the page.
 fn summary(sets: &[ChangeSet], errors: &[Error]) -> Markup {
     let mut verdicts: Vec<(&str, usize)> = Vec::new();
-    for verdict in sets.iter().map(verdict).chain(errors.iter().map(|_| "unknown")) {
+    for verdict in errors.iter().map(|_| "unknown").chain(worst_first(sets).into_iter().map(|(_, set)| verdict(set))) {
         match verdicts.iter_mut().find(|(other, _)| *other == verdict) {
             Some((_, count)) => *count += 1,
             None => verdicts.push((verdict, 1)),
@@ -69,15 +76,15 @@ fn summary(sets: &[ChangeSet], errors: &[Error]) -> Markup {
             table {
                 thead { tr { th scope="col" { "deployment" } th scope="col" { "where" } th scope="col" { "how it is" } } }
                 tbody {
-                    @for (index, set) in sets.iter().enumerate() {
+                    @for error in errors {
+                        tr { td { "-" } td { (error.plan_file().unwrap_or("-")) } td { (badge("unknown")) } }
+                    }
+                    @for (index, set) in worst_first(sets) {
                         tr {
                             td { a href={ "#deployment-" (index) } { (set.deployment) } }
                             td { (title(&set.cloud)) ", " (set.plan_file.name) }
                             td { (badge(verdict(set))) (counts(set, &rows(set))) }
                         }
-                    }
-                    @for error in errors {
-                        tr { td { "-" } td { (error.plan_file().unwrap_or("-")) } td { (badge("unknown")) } }
                     }
                 }
             }
@@ -87,15 +94,38 @@ fn summary(sets: &[ChangeSet], errors: &[Error]) -> Markup {
 
 /// A verdict, whose colour says no more than its words.
 fn badge(verdict: &str) -> Markup {
-    let kind = match verdict {
-        "in sync" => "fine",
-        "drift" | "unknown" | "refused" => "wrong",
-        _ => "open",
-    };
-    html! { span class={ "badge " (kind) } { (verdict) } }
+    html! { span class={ "badge " (kind(verdict)) } { (verdict) } }
 }
 
-fn deployment(index: usize, set: &ChangeSet, flags: &str, since: &Since) -> Markup {
+/// How bad a verdict is, the worst first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Wrong,
+    Open,
+    Fine,
+}
+
+impl Render for Kind {
+    fn render(&self) -> Markup {
+        let class = match self {
+            Self::Wrong => "wrong",
+            Self::Open => "open",
+            Self::Fine => "fine",
+        };
+        html! { (class) }
+    }
+}
+
+fn kind(verdict: &str) -> Kind {
+    match verdict {
+        "in sync" => Kind::Fine,
+        "drift" | "unknown" | "refused" => Kind::Wrong,
+        _ => Kind::Open,
+    }
+}
+
+/// A deployment; where it is one of several and in sync, its parts are shown on demand.
+fn deployment(index: usize, set: &ChangeSet, flags: &str, since: &Since, alone: bool) -> Markup {
     let rows = rows(set);
     let (who, (account, region)) = (&set.identity, nouns(&set.cloud));
     html! {
@@ -105,7 +135,11 @@ fn deployment(index: usize, set: &ChangeSet, flags: &str, since: &Since) -> Mark
                 (account) " " (who.account) ", " (region) " " (who.region) ", as " (who.principal) "; plan file "
                 code { (set.plan_file.name) }
             }
-            (picture::of(set, &rows))
+            @if alone || kind(verdict(set)) != Kind::Fine {
+                (picture::of(set, &rows))
+            } @else {
+                details { summary { "Its parts" } (picture::of(set, &rows)) }
+            }
             @if rows.is_empty() {
                 p { "The cloud is as it was applied." }
             } @else {

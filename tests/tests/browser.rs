@@ -4,13 +4,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use provision_tests::python;
 use provision_tests::stage::Stage;
 
-use crate::clouds::aws::hand::python as boto3;
 use crate::clouds::{AWS, AZURE_WITH_DATA, CloudFixture, GCP};
 use crate::sandbox_azure_clients::python as microsoft;
 use crate::sandbox_google_clients::skip;
@@ -48,8 +47,8 @@ struct Browsed {
 static ON_AWS: Browsed = Browsed {
     cloud: &AWS,
     signed: |stage| {
-        let script = "for call in ('put_object', 'get_object'): print(s3.generate_presigned_url(call, Params={'Bucket': b, 'Key': 'k'}))";
-        stage.fill(&boto3(&stage.hand(), script))
+        let bucket = [("BUCKET".to_owned(), stage.fill(AWS.bucket))];
+        printed(python::AWS.run(PRESIGNED, &[stage.environment(), bucket.to_vec()].concat()))
     },
     headers: "{ 'content-type': 'application/octet-stream' }",
     upload: "s3:PutObject",
@@ -63,9 +62,7 @@ static ON_GOOGLE: Browsed = Browsed {
     signed: |stage| {
         let closed = [("NO_PROXY", "127.0.0.1"), ("HTTP_PROXY", "http://127.0.0.1:9")];
         let closed = closed.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let output = python::GOOGLE.run(SIGN_BLOB, &[stage.environment(), closed.to_vec()].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        printed(python::GOOGLE.run(SIGN_BLOB, &[stage.environment(), closed.to_vec()].concat()))
     },
     headers: "{ 'content-type': 'application/octet-stream' }",
     upload: "storage.xml:PutObject",
@@ -83,6 +80,14 @@ static ON_AZURE: Browsed = Browsed {
     // The authority is the sandbox's own.
     arguments: &["--ignore-certificate-errors"],
 };
+
+const PRESIGNED: &str = "
+import boto3, os
+from botocore.config import Config
+s3 = boto3.client('s3', 'eu-west-1', config=Config(signature_version='s3v4', s3={'addressing_style': 'path'}))
+for call in ('put_object', 'get_object'):
+    print(s3.generate_presigned_url(call, Params={'Bucket': os.environ['BUCKET'], 'Key': 'run 1/k'}))
+";
 
 const SIGN_BLOB: &str = "
 import base64, datetime, json, os, urllib.request
@@ -184,6 +189,12 @@ impl Browsed {
             .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
+}
+
+/// What a script printed.
+fn printed(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Where pages come from.

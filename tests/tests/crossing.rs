@@ -8,6 +8,7 @@
 //! printed with what was lost. A short form runs by default; `PROVISION_EVERY_PAUSE=1` tries them all.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -408,17 +409,27 @@ impl Crossed {
     }
 }
 
-/// Wait until a run asks for nothing more, but for what is paused.
+/// Wait until a run asks for nothing more, but for what is paused. One that is kept from its processor by others is not quiet.
 fn until_quiet(stage: &Stage) {
     let mut asked = None;
     loop {
         let now = stage.calls().len();
-        if asked == Some(now) {
+        if asked == Some(now) && !works(stage) {
             return;
         }
         asked = Some(now);
         std::thread::sleep(QUIET);
     }
+}
+
+/// Whether a thread of a run in the stage's folder has a processor, or waits for one; unknown where there is no `/proc`.
+fn works(stage: &Stage) -> bool {
+    let folders = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_run = |process: &PathBuf| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == stage.path());
+    let threads = folders(Path::new("/proc")).filter(is_run).flat_map(|process| folders(&process.join("task")));
+    // The state stands behind the name, which is in brackets.
+    let runs = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['R', 'D']));
+    threads.filter_map(|thread| std::fs::read_to_string(thread.join("stat")).ok()).any(runs)
 }
 
 /// The names under which two objects differ.

@@ -84,6 +84,9 @@ fn serve_lets_an_identity_do_what_its_document_says() {
         let env: Vec<_> = printed.iter().filter_map(|line| line.split_once('=')).collect();
         let plan = place.run_in(&[cloud, "plan", &file], &env);
         assert_eq!(plan.code, 0, "{}{}", plan.stdout, plan.stderr);
+        // The key of Google's identity is in a file, for its libraries.
+        let key = env.iter().find(|(name, _)| *name == "GOOGLE_APPLICATION_CREDENTIALS").map(|(_, file)| *file);
+        assert_eq!(key.is_some_and(|file| Path::new(file).exists()), cloud == "gcp", "{key:?}");
         let apply = place.run_in(&[cloud, "apply", &file, "--yes"], &env);
         assert!(apply.code != 0 && apply.stderr.contains(missing), "{}{}", apply.stdout, apply.stderr);
         signal(&served, "TERM");

@@ -1,5 +1,6 @@
 //! Azure in the sandbox under Microsoft's Python clients.
 
+mod identities;
 mod signatures;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 mod browser;
 mod buckets;
+mod keys;
 mod objects;
 mod queues;
 mod recorded;

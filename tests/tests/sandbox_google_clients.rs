@@ -416,3 +416,86 @@ except exceptions.Forbidden:
 ";
     let _ = google.python(script);
 }
+
+/// The key in the file that is printed beside an identity: what is signed with it is verified, and lets in to what the document says.
+#[test]
+fn key_of_the_identity_signs_for_tokens_and_addresses() {
+    let google = Google::start();
+    let script = "
+from google.oauth2 import service_account
+client.create_bucket('acme-files').blob('a').upload_from_string('hello')
+assert 'GOOGLE_APPLICATION_CREDENTIALS' not in os.environ
+";
+    let _ = google.python(script);
+    google.sandbox.attach("includedPermissions:\n- storage.objects.get\n").unwrap();
+    google.sandbox.write_google_credentials().unwrap();
+    let script = "
+import datetime, stat
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.exceptions import RefreshError
+from google.auth.transport.requests import Request
+from google.oauth2 import service_account
+FILE = os.environ['GOOGLE_APPLICATION_CREDENTIALS']
+assert stat.S_IMODE(os.stat(FILE).st_mode) == 0o600
+info = json.load(open(FILE))
+key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+SCOPES = ['https://www.googleapis.com/auth/cloud-platform']
+def made(**other): return service_account.Credentials.from_service_account_info({**info, **other}, scopes=SCOPES)
+ours, stranger = made(), made(private_key=key)
+blob = lambda by: storage.Client(project=PROJECT, credentials=by).bucket('acme-files').blob('a')
+for by in (ours, made().with_always_use_jwt_access(True)):
+    assert blob(by).download_as_bytes() == b'hello'
+    try:
+        blob(by).upload_from_string('again')
+        raise SystemExit('more than the document says')
+    except exceptions.Forbidden as error:
+        assert 'storage.objects.create' in str(error), error
+assert ours.token.startswith('ya29.'), ours.token
+for wrong, text in ((stranger, 'Invalid JWT Signature.'), (made(client_email='no@x.iam.gserviceaccount.com'), 'account not found')):
+    try:
+        wrong.refresh(Request())
+        raise SystemExit('a key of nobody got a token')
+    except RefreshError as error:
+        assert 'invalid_grant' in str(error) and text in str(error), error
+try:
+    blob(made(private_key=key).with_always_use_jwt_access(True)).download_as_bytes()
+    raise SystemExit('a key of nobody was let in')
+except (exceptions.Unauthorized, RefreshError):
+    pass
+def signed(by, method='GET'):
+    return client.bucket('acme-files').blob('a').generate_signed_url(version='v4', expiration=datetime.timedelta(minutes=5),
+        method=method, credentials=by, api_access_endpoint=URL)
+assert http('GET', signed(ours))[::2] == (200, b'hello')
+status, _, body = http('GET', signed(stranger))
+assert status == 403 and b'SignatureDoesNotMatch' in body, (status, body)
+assert http('PUT', signed(ours, 'PUT'), b'x')[0] == 403
+assert http('GET', URL + '/acme-files/a', headers={'authorization': 'Bearer ' + ours.token})[0] == 200
+assert http('DELETE', URL + '/acme-files/a', headers={'authorization': 'Bearer ' + ours.token})[0] == 403
+";
+    let _ = google.python(script);
+}
+
+/// What is in the policy of a project holds in all of it, as gcloud writes it.
+#[test]
+fn python_client_of_an_account_may_do_what_the_policy_of_its_project_says() {
+    let google = Google::start();
+    let script = "
+from google.oauth2.credentials import Credentials
+client.create_bucket('acme-files')
+path = f'{URL}/v1/projects/-/serviceAccounts/{SERVER}:generateAccessToken'
+token = json.loads(http('POST', path, {'scope': ['https://www.googleapis.com/auth/cloud-platform']})[2])['accessToken']
+server = storage.Client(project=PROJECT, credentials=Credentials(token))
+def has(*permissions): return server.bucket('acme-files').test_iam_permissions(list(permissions))
+assert has('storage.buckets.get', 'storage.objects.get') == []
+place = f'{URL}/v1/projects/{PROJECT}'
+policy = json.loads(http('POST', place + ':getIamPolicy', {'options': {'requestedPolicyVersion': 3}})[2])
+policy.setdefault('bindings', []).append({'role': 'roles/storage.objectViewer', 'members': ['serviceAccount:' + SERVER]})
+status, _, answer = http('POST', place + ':setIamPolicy', {'policy': policy})
+assert status == 200, answer
+assert has('storage.buckets.get', 'storage.objects.get') == ['storage.objects.get']
+assert list(server.list_blobs('acme-files')) == []
+";
+    let _ = google.python(script);
+}

@@ -2,7 +2,8 @@
 //!
 //! An access key id of twelve digits is its account; any other is of the account that was seeded, `123456789012` if none
 //! was. The region is that of the signature. An identity may do everything in its own account that no policy of a
-//! resource denies, and in another's what such a policy allows; one with a policy of its own also needs that to allow it.
+//! resource denies, and in another's what such a policy allows; one with a policy of its own also needs that to allow it. Beside
+//! that one a key that nobody made is refused.
 //! Roles and their policies are kept and checked, and nobody can act as one. Signatures, of headers and of presigned URLs, are
 //! checked where the sandbox gave out the key, and believed otherwise. There are no keys, topics and functions: names of them
 //! are believed.

@@ -24,9 +24,9 @@
 //! | `cors` | new CORS rules have their effect | 0 |
 //! | `events` | an event is in the queue | 0 |
 //!
-//! Tokens are read and not verified; signatures with a key are, by the time of whoever signs. What is missing of a principal's roles is refused where it decides
-//! something, on blobs and queues; on Resource Manager whoever is let in may do everything, but an identity with a role of its
-//! own, which may do what that says.
+//! Tokens are those of the sandbox's own login server; signatures with a key are verified by the time of whoever signs. A principal that
+//! was seeded may do what the roles let it that are assigned to it, and an identity with a role of its own what that says. Whoever else
+//! is let in may do everything on Resource Manager, and beside such an identity nobody else is, but [`CLIENT`].
 
 mod account_properties;
 mod accounts;
@@ -146,7 +146,7 @@ impl Emulator for Azure {
             ("REQUESTS_CA_BUNDLE", self.authority.clone()),
             ("AZURE_TENANT_ID", told.tenant),
             ("AZURE_CLIENT_ID", client.to_owned()),
-            ("AZURE_CLIENT_SECRET", "sandbox".to_owned()),
+            ("AZURE_CLIENT_SECRET", login::SECRET.to_owned()),
             ("AZURE_SUBSCRIPTION_ID", told.subscription),
         ];
         variables.map(|(name, value)| (name.to_owned(), value)).to_vec()

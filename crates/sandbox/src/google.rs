@@ -3,7 +3,8 @@
 //!
 //! Projects and service accounts are there once they are seeded: [`Sandbox::seed_google`](crate::Sandbox::seed_google). [`GoogleWire`] says how operations
 //! are named. Who shows a token of a service account (`generateAccessToken` gives it) may do what the policies of a bucket, topic, subscription or
-//! account let it; callers without one own everything, or may do what the role says that was attached. The service agent of Cloud Storage, the
+//! account let it, or that of a project; callers without one own everything, or may do what the role says that was attached, which has
+//! a credentials file then. The service agent of Cloud Storage, the
 //! signer of a URL and an account that signs bytes need the roles that they need.
 //!
 //! Delays by name: `pubsub.iam` (Cloud Storage sees a topic's policy late), `iam.policy` (signing sees an account's policy
@@ -16,6 +17,7 @@ mod caller;
 mod details;
 mod grpc;
 mod iam;
+mod key_file;
 mod names;
 mod policy;
 mod project;
@@ -39,12 +41,14 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::emulator::{Answer, Emulator, Wire};
+use crate::files::Folder;
 use crate::state::Transaction;
 use crate::world::World;
 use call::Call;
 use refusal::Refusal;
 
 pub(crate) use caller::is_here;
+pub(crate) use key_file::KeyFile;
 pub use project::DEFAULT as DEFAULT_PROJECT;
 pub(crate) use rights::check as check_identity;
 pub use wire::GoogleWire;
@@ -79,6 +83,13 @@ impl Google {
 /// Make a project and a service account.
 pub(crate) fn seed(world: &World, project: &str, account: Option<&str>) -> Result<(), Error> {
     project::seed(world, project, account)
+}
+
+/// Write the credentials file of whoever a role was attached to, for a sandbox at an address.
+pub(crate) fn write_key_file(world: &World, folder: Folder, address: SocketAddr) -> Result<(), Error> {
+    let file = KeyFile::write(folder, &address.to_string(), &project::current(world))?;
+    world.identities.set_key_file(file);
+    Ok(())
 }
 
 /// Give a bucket's name to somebody else.
@@ -117,7 +128,9 @@ impl Emulator for Google {
             ("PROVISION_GCP_API_ENDPOINT", url),
             ("GOOGLE_CLOUD_PROJECT", project::current(&self.world)),
         ];
-        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
+        let file = self.world.identities.key_file().map(|file| file.path.display().to_string());
+        let file = file.map(|path| ("GOOGLE_APPLICATION_CREDENTIALS", path));
+        variables.into_iter().chain(file).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
@@ -143,6 +156,7 @@ fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes
             "storage.xml" => storage::xml::answer(state, call),
             "pubsub" => pubsub::answer(state, call).map(in_json),
             "iam" => iam::answer(state, call).map(in_json),
+            "oauth2" => Ok(key_file::token(call)),
             "resourcemanager" => project::answer(state, call).map(in_json),
             _ => Err(Refusal::unserved(operation)),
         },

@@ -1,8 +1,9 @@
 //! Whom calls are from that may not do everything: for each cloud one identity, with a document of the rights it has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::google::KeyFile;
 use crate::sandbox::EmulatorKind;
 
 /// The secret key that goes with the keys of AWS that a sandbox prints.
@@ -13,6 +14,8 @@ pub const AWS_SECRET: &str = "sandbox";
 pub struct Identities {
     /// The secret key that goes with the keys of AWS that it prints.
     pub aws_secret: String,
+    /// The credentials file of Google's identity.
+    key_file: OnceLock<KeyFile>,
     documents: Mutex<BTreeMap<EmulatorKind, Arc<str>>>,
     /// The rights that calls of identities were judged by.
     asked: Mutex<BTreeSet<String>>,
@@ -27,12 +30,22 @@ impl Default for Identities {
 impl Identities {
     /// None yet.
     pub(crate) fn new(aws_secret: String) -> Self {
-        Self { aws_secret, documents: Mutex::default(), asked: Mutex::default() }
+        Self { aws_secret, key_file: OnceLock::new(), documents: Mutex::default(), asked: Mutex::default() }
     }
 
     /// Let an identity do what a document says.
     pub(crate) fn attach(&self, cloud: EmulatorKind, document: &str) {
         self.documents().insert(cloud, Arc::from(document));
+    }
+
+    /// The credentials file of Google's identity, if one was written.
+    pub(crate) fn key_file(&self) -> Option<&KeyFile> {
+        self.key_file.get()
+    }
+
+    /// There is a credentials file of Google's identity now. The first one stays.
+    pub(crate) fn set_key_file(&self, file: KeyFile) {
+        let _ = self.key_file.set(file);
     }
 
     /// What the identity of a cloud may do, if there is one.

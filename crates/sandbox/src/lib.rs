@@ -19,6 +19,7 @@ pub mod clock;
 pub mod emulator;
 pub mod error;
 pub mod fault;
+mod files;
 pub mod google;
 pub mod identities;
 pub mod layer;

@@ -15,6 +15,7 @@ use crate::azure::{self, Azure, Endpoint};
 use crate::clock::Clock;
 use crate::emulator::Emulator;
 use crate::fault::Faults;
+use crate::files::Folder;
 use crate::google::{self, Google};
 use crate::identities::{AWS_SECRET, Identities};
 use crate::layer::FaultLayer;
@@ -175,6 +176,18 @@ impl Sandbox {
         checked.map_err(failed)?;
         self.world.identities.attach(cloud, document);
         Ok(cloud)
+    }
+
+    /// Write the credentials file of Google's identity, whose signatures are verified then; [`Sandbox::environment`] names it. It is in
+    /// the sandbox's folder, or goes with the process.
+    ///
+    /// # Errors
+    ///
+    /// There is no Google here, or the file cannot be written.
+    pub fn write_google_credentials(&self) -> Result<(), Error> {
+        let absent = || Error::Identity { reason: "Google Cloud is not among the clouds".to_owned() };
+        let address = self.address(EmulatorKind::Google).ok_or_else(absent)?;
+        google::write_key_file(&self.world, Folder::of(self.directory.as_deref())?, address)
     }
 
     /// Make a project, if it is not there, and in it a service account: what a plan file takes for granted.

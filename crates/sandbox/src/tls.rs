@@ -18,6 +18,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use crate::Error;
+use crate::files::Folder;
 
 /// The file with the authority's certificate.
 pub(crate) const FILE: &str = "authority.pem";
@@ -31,25 +32,17 @@ pub(crate) struct Authority {
     pub(crate) acceptor: TlsAcceptor,
     /// The authority's certificate, for clients.
     pub(crate) file: PathBuf,
-    _folder: Option<tempfile::TempDir>,
+    _folder: Folder,
 }
 
 impl Authority {
     /// Make one. Its certificate is written to a folder, or to one that ends with the value.
     pub(crate) fn make(folder: Option<&Path>) -> Result<Self, Error> {
-        let (temporary, folder) = match folder {
-            Some(folder) => (None, folder.to_owned()),
-            None => {
-                let temporary = tempfile::tempdir().map_err(Error::io("make", &std::env::temp_dir()))?;
-                let path = temporary.path().to_owned();
-                (Some(temporary), path)
-            }
-        };
+        let folder = Folder::of(folder)?;
         let (pem, config) = certified().map_err(|error| Error::Certificate(error.to_string()))?;
-        // Clients are started in other folders.
-        let file = std::path::absolute(folder.join(FILE)).map_err(Error::io("find", &folder))?;
+        let file = folder.file(FILE)?;
         std::fs::write(&file, pem).map_err(Error::io("write", &file))?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), file, _folder: temporary })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), file, _folder: folder })
     }
 }
 

@@ -90,8 +90,9 @@ impl Hand {
         let manager = variable("AZURE_RESOURCE_MANAGER_ENDPOINT");
         let login = format!("{manager}/common/oauth2/v2.0/token");
         let form = format!(
-            "grant_type=client_credentials&client_secret=x&scope=https%3A%2F%2Fmanagement.azure.com%2F.default&client_id={}",
-            variable("AZURE_CLIENT_ID")
+            "grant_type=client_credentials&scope=https%3A%2F%2Fmanagement.azure.com%2F.default&client_id={}&client_secret={}",
+            variable("AZURE_CLIENT_ID"),
+            variable("AZURE_CLIENT_SECRET")
         );
         let (blob, queue) = (variable("AZURE_STORAGE_BLOB_ENDPOINT"), variable("AZURE_STORAGE_QUEUE_ENDPOINT"));
         let sign = Box::new(sandbox.azure_signer());

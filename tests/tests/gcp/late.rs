@@ -168,3 +168,19 @@ fn subscription_that_comes_between_the_look_and_the_list_is_seen() {
         assert!(drift.contains("in sync"), "look {look}: {drift}");
     }
 }
+
+/// What a destroy takes away between the look at a subscription and the write of its labels is gone, whoever did it, and no mistake of
+/// this run's.
+#[test]
+fn subscription_that_goes_before_its_labels_are_written_was_taken_away_meanwhile() {
+    let stage = GCP.applied();
+    let host = "host = \"https://wandb.example.com\"";
+    GCP.change(&stage, &[(host, &format!("{host}\ntags = {{ team = \"ml\" }}"))]);
+    stage.hook("pubsub:UpdateSubscription", 1, When::Before, |hand| {
+        hand.send("DELETE", SUBSCRIPTION, Value::Null);
+    });
+    let printed = GCP.ends(&stage, 3, &["apply", "--yes"]);
+    assert!(printed.contains("subscription `acme-server` is gone"), "{printed}");
+    GCP.apply(&stage);
+    GCP.is_in_sync(&stage);
+}

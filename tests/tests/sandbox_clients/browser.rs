@@ -18,7 +18,8 @@ def fetch(url, **more):
 for version in ['s3v4', 's3']:
     signer = client('s3', config=Config(signature_version=version))
     url = lambda call: signer.generate_presigned_url(call, Params={'Bucket': 'mine', 'Key': 'run \u{e9}/x+y'}, ExpiresIn=60)
-    fetch(url('put_object'), data=version.encode(), method='PUT')
+    # The older form signs the type.
+    fetch(url('put_object'), data=version.encode(), method='PUT', headers={'content-type': ''})
     print(fetch(url('get_object')), fetch(url('get_object').split('?')[0]), url('get_object').split('/', 3)[3])",
     );
     let address = sandbox.address(EmulatorKind::Aws).unwrap();
@@ -50,10 +51,17 @@ print(fetch(url, data=b'x', method='PUT', headers={**headers, 'x-amz-meta-a': 'o
 print(fetch(url, data=b'x', method='PUT', headers={'content-type': 'text/plain'}))
 print(fetch(url.replace('x%2By', 'other'), data=b'x', method='PUT', headers=headers))
 print(fetch(signed('get_object')), fetch(signed('get_object', secret='wrong')))
-print(fetch(signed('get_object') + '&versionId=1'), fetch(signed('get_object').replace('Expires=60', 'Expires=61')))",
+print(fetch(signed('get_object') + '&versionId=1'), fetch(signed('get_object').replace('Expires=60', 'Expires=61')))
+def older(secret=os.environ['AWS_SECRET_ACCESS_KEY'], **more):
+    signer = client('s3', config=Config(signature_version='s3'), aws_access_key_id=os.environ['AWS_ACCESS_KEY_ID'],
+        aws_secret_access_key=secret)
+    return signer.generate_presigned_url('get_object', Params={'Bucket': 'mine', 'Key': 'a b/x+y', **more}, ExpiresIn=60)
+print(fetch(older(ResponseContentType='text/plain')), fetch(older('wrong')), fetch(older().replace('x%2By', 'other')))
+print(fetch(older() + '&response-content-type=text/html'))",
     );
     let wrong = "403 SignatureDoesNotMatch";
-    assert_eq!(printed, ["200", wrong, wrong, wrong, &format!("200 {wrong}"), &format!("{wrong} {wrong}")]);
+    let (once, twice) = (format!("200 {wrong}"), format!("{wrong} {wrong}"));
+    assert_eq!(printed, ["200", wrong, wrong, wrong, &once, &twice, &format!("200 {twice}"), wrong]);
 }
 
 #[test]

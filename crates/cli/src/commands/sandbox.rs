@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use provision_core::{Error, ErrorKind};
 use provision_sandbox::fault::Faults;
-use provision_sandbox::{Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{CommandResult, Exit, Failure};
@@ -59,7 +59,10 @@ pub(crate) async fn serve(
 fn attach(sandbox: &Sandbox, path: &Path) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Usage(format!("`--identity {}`: {error}", path.display()));
     let document = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-    sandbox.attach(&document).map(drop).map_err(|error| failed(&error))
+    let cloud = sandbox.attach(&document).map_err(|error| failed(&error))?;
+    // Google's libraries know no key but that in a file.
+    let written = if cloud == EmulatorKind::Google { sandbox.write_google_credentials() } else { Ok(()) };
+    written.map_err(|error| failed(&error))
 }
 
 /// Listening begins now, and not only when the future is first waited for.

@@ -177,6 +177,8 @@ impl<'a> Marks<'a> {
         let updated = self.provisioner.update_tags(operation, found, &changes).await;
         updated.map_err(|error| match error.kind() {
             ErrorKind::NotFound if self.created(operation).is_some() => self.not_seen(operation),
+            // It was there a moment ago, when its tags were read.
+            ErrorKind::NotFound => self.gone_error(operation),
             _ => error,
         })
     }

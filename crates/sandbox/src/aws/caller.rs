@@ -98,8 +98,12 @@ impl Caller {
 }
 
 fn account(key: &str, seeded: &str) -> String {
-    let digits = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { key.to_owned() } else { seeded.to_owned() }
+    if names_account(key) { key.to_owned() } else { seeded.to_owned() }
+}
+
+/// Whether a key's id is its account.
+pub(super) fn names_account(key: &str) -> bool {
+    key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The credential of an `Authorization` header, if the header is whole. The older signature is of no use to newer buckets

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::call::Call;
-use super::caller::Caller;
+use super::caller::{Caller, names_account};
 use super::error::Error;
 use super::policy::{Attempt, Decision, Kind, Policy, Principal};
 use crate::sandbox::EmulatorKind;
@@ -15,6 +15,30 @@ pub(super) const KEY: &str = "AKIASANDBOXIDENTITY0";
 /// A policy as it is attached to an identity.
 pub(super) fn check(document: &str) -> Result<(), String> {
     Policy::parse(document, Kind::Identity).map(drop).map_err(|problem| problem.to_string())
+}
+
+/// Refuse a key that nobody made, once an identity was: beside it there are only the keys that are called as their accounts.
+pub(super) fn check_key(world: &World, operation: &str, key: Option<&str>) -> Result<(), Error> {
+    let made = |key: &str| key == KEY || names_account(key);
+    match key.filter(|key| !made(key)) {
+        Some(key) if world.identities.document(EmulatorKind::Aws).is_some() => Err(unknown(operation, key)),
+        _ => Ok(()),
+    }
+}
+
+/// Each service in its own words
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>,
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html>.
+fn unknown(operation: &str, key: &str) -> Error {
+    const TOKEN: &str = "The security token included in the request is invalid.";
+    match operation.split(':').next() {
+        Some("s3") => {
+            let message = "The AWS Access Key Id you provided does not exist in our records.";
+            Error::new(403, "InvalidAccessKeyId", message).with_detail("AWSAccessKeyId", key)
+        }
+        Some("tag") => Error::new(400, "UnrecognizedClientException", TOKEN),
+        _ => Error::new(403, "InvalidClientTokenId", TOKEN),
+    }
 }
 
 /// The policy of the identity of a key; `None` for those that may do everything.

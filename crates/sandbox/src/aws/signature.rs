@@ -1,11 +1,14 @@
 //! Signatures of requests (version 4), verified with the secret of the key: of a header
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>, and of a presigned URL
-//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>; and of one in the older form.
+
+mod older;
 
 use data_encoding::HEXLOWER;
 use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use sha2::{Digest as _, Sha256};
+use sha2::digest::Output;
+use sha2::{Digest, Sha256};
 
 use super::error::Error;
 
@@ -91,9 +94,9 @@ impl Signed {
     }
 }
 
-/// Refuse a request whose signature was not made with this secret. One without a signature of this version is not looked at.
+/// Refuse a request whose signature was not made with this secret.
 pub(super) fn verify(parts: &Parts, body: &[u8], secret: &str) -> Result<(), Error> {
-    let Some(signed) = Signed::read(parts)? else { return Ok(()) };
+    let Some(signed) = Signed::read(parts)? else { return older::verify(parts, secret) };
     let path = parts.uri.path();
     // S3 encodes a path once, every other service what is encoded already.
     let once = path.split('/').map(|part| encoded(&decoded(part))).collect::<Vec<_>>().join("/");
@@ -174,14 +177,20 @@ fn decoded(text: &str) -> String {
 
 /// <https://www.rfc-editor.org/rfc/rfc2104#section-2>
 pub(crate) fn hmac(key: &[u8], text: &str) -> [u8; 32] {
+    hmac_of::<Sha256>(key, text).into()
+}
+
+/// The same with another digest of blocks of 64 bytes.
+fn hmac_of<D: Digest>(key: &[u8], text: &str) -> Output<D> {
     let mut block = [0_u8; 64];
     if key.len() > block.len() {
-        block[..32].copy_from_slice(&Sha256::digest(key));
+        let digest = D::digest(key);
+        block[..digest.len()].copy_from_slice(&digest);
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(text.as_bytes()).finalize();
-    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
+    let inner = D::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(text.as_bytes()).finalize();
+    D::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize()
 }
 
 #[cfg(test)]

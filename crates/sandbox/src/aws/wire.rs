@@ -188,7 +188,8 @@ fn s3_error(status: u16, code: &str, message: &str) -> Response<Bytes> {
 
 /// Errors of SQS whose name in JSON is not the code of the query protocol, which many clients look for
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html>.
-const SQS: [(&str, &str, &str); 6] = [
+const SQS: [(&str, &str, &str); 7] = [
+    ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidClientTokenId"),
     ("NonExistentQueue", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
     ("QueueDeletedRecently", "QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently"),
     ("QueueAlreadyExists", "QueueNameExists", "QueueAlreadyExists"),

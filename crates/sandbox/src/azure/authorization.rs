@@ -10,7 +10,7 @@ use crate::azure::late::ASSIGNMENTS;
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_manager::{is_scope, not_served};
 use crate::azure::target::{Kind, Shape, Target};
-use crate::azure::{guid, resources};
+use crate::azure::{CLIENT, guid, resources, rights};
 use crate::state::Transaction;
 
 /// A role, and what it permits on data, in the letters of a shared access signature
@@ -26,6 +26,50 @@ struct Role {
 const fn role(id: &'static str, name: &'static str, blob: &'static str, queue: &'static str) -> Role {
     Role { id, name, blob, queue }
 }
+
+impl Role {
+    /// What it permits on Resource Manager, and what not of that, as far as the sandbox serves it
+    /// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles>.
+    fn actions(&self) -> (&'static [&'static str], &'static [&'static str]) {
+        match self.name {
+            "Owner" => (&["*"], &[]),
+            "Contributor" => (&["*"], &["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write"]),
+            "Reader" => (&["*/read"], &[]),
+            "User Access Administrator" => (&["*/read", "Microsoft.Authorization/*"], &[]),
+            "Storage Account Contributor" => (ACCOUNT_CONTRIBUTOR, &[]),
+            "Storage Blob Data Owner" => (&["Microsoft.Storage/storageAccounts/blobServices/containers/*"], &[]),
+            "Storage Blob Data Contributor" => (CONTAINERS, &[]),
+            "Storage Blob Data Reader" => (&["Microsoft.Storage/storageAccounts/blobServices/containers/read"], &[]),
+            "Storage Queue Data Contributor" => (QUEUES, &[]),
+            "Storage Queue Data Reader" => (&["Microsoft.Storage/storageAccounts/queueServices/queues/read"], &[]),
+            "EventGrid Contributor" => (GRID_CONTRIBUTOR, &[]),
+            _ => (&[], &[]),
+        }
+    }
+}
+
+const ACCOUNT_CONTRIBUTOR: &[&str] = &[
+    "Microsoft.Authorization/*/read",
+    "Microsoft.Resources/deployments/*",
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
+    "Microsoft.Storage/storageAccounts/*",
+];
+const CONTAINERS: &[&str] = &[
+    "Microsoft.Storage/storageAccounts/blobServices/containers/delete",
+    "Microsoft.Storage/storageAccounts/blobServices/containers/read",
+    "Microsoft.Storage/storageAccounts/blobServices/containers/write",
+];
+const QUEUES: &[&str] = &[
+    "Microsoft.Storage/storageAccounts/queueServices/queues/delete",
+    "Microsoft.Storage/storageAccounts/queueServices/queues/read",
+    "Microsoft.Storage/storageAccounts/queueServices/queues/write",
+];
+const GRID_CONTRIBUTOR: &[&str] = &[
+    "Microsoft.Authorization/*/read",
+    "Microsoft.EventGrid/*",
+    "Microsoft.Resources/deployments/*",
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
+];
 
 /// Built-in roles <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles>.
 const ROLES: [Role; 14] = [
@@ -88,6 +132,44 @@ pub(super) fn seed(state: &mut Transaction<'_>, id: &str, seen_from_ms: u64) -> 
     state.put(&principal_key(id), &Principal { seen_from_ms })
 }
 
+/// Whether there is a principal of this id.
+pub(super) fn is_principal(state: &Transaction<'_>, id: &str) -> bool {
+    state.has(&principal_key(id))
+}
+
+/// Whether a principal may do on Resource Manager what its roles say: one that was seeded, but for the administrator.
+pub(super) fn is_judged(state: &Transaction<'_>, principal: &str) -> bool {
+    principal != CLIENT && is_principal(state, principal)
+}
+
+/// The roles that are assigned to a principal, each where it is.
+pub(super) fn roles_of(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    principal: &str,
+) -> Result<Vec<rights::Role>, Refusal> {
+    let mine = assignments_of(state, call, principal)?.into_iter().filter_map(|assignment| {
+        let (actions, not_actions) = known(&assignment.properties.role_definition_id)?.actions();
+        Some(rights::Role::assigned(actions, not_actions, &assignment.scope))
+    });
+    Ok(mine.collect())
+}
+
+/// Its assignments that have their effect by now, wherever they are.
+fn assignments_of(state: &Transaction<'_>, call: &Call<'_>, principal: &str) -> Result<Vec<Assignment>, Error> {
+    let all = resources::under(state, "/subscriptions").into_iter().filter(|id| id.contains("/roleassignments/"));
+    let all: Result<Vec<Assignment>, Error> =
+        all.map(|id| resources::get(state, &id)).filter_map(Result::transpose).collect();
+    Ok(all?.into_iter().filter(|assignment| assignment.lets(call, principal)).collect())
+}
+
+impl Assignment {
+    /// Whether a principal has the role by now.
+    fn lets(&self, call: &Call<'_>, principal: &str) -> bool {
+        self.properties.principal_id.eq_ignore_ascii_case(principal) && self.effective_ms <= call.now_ms
+    }
+}
+
 /// Give a principal the roles for blobs and queues in a subscription, as somebody did long ago.
 pub(super) fn seed_data_roles(state: &mut Transaction<'_>, subscription: &str, principal: &str) -> Result<(), Error> {
     let scope = format!("/subscriptions/{subscription}");
@@ -124,9 +206,7 @@ pub(super) fn permits(
 ) -> Result<bool, Error> {
     for scope in resources::lineage(id) {
         let found: Vec<Assignment> = resources::list(state, &collection(&scope))?;
-        let mine = found.iter().filter(|assignment| {
-            assignment.properties.principal_id.eq_ignore_ascii_case(principal) && assignment.effective_ms <= call.now_ms
-        });
+        let mine = found.iter().filter(|assignment| assignment.lets(call, principal));
         let mut letters = mine.filter_map(|assignment| known(&assignment.properties.role_definition_id));
         if letters.any(|role| if queue { role.queue } else { role.blob }.contains(permission)) {
             return Ok(true);

@@ -1,4 +1,5 @@
-//! The login server: tokens for whoever asks, in the form that clients expect.
+//! The login server: tokens for whoever asks, in the form that clients expect; beside an identity that a role was attached to only for
+//! those that somebody made.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +7,10 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::aws::hmac;
 use crate::azure::call::{Call, json};
 use crate::azure::refusal::{Refusal, Served};
-use crate::azure::subscriptions;
+use crate::azure::{authorization, rights, subscriptions};
 use crate::state::Transaction;
 
 /// Where programs on Azure's own machines ask for the token of their managed identity, which is the address in
@@ -21,6 +23,9 @@ const MANAGED_IDENTITY_VERSION: &str = "2019-08-01";
 /// What a signed assertion in place of a secret is sent as
 /// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#third-case-access-token-request-with-a-federated-credential>.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The secret of every application that is made here.
+pub(super) const SECRET: &str = "sandbox";
 
 /// Seconds that a token is valid.
 const VALIDITY_S: u64 = 3_599;
@@ -48,7 +53,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>, name: &str) ->
             Err(Refusal::bad_request("invalid_request", message))
         }
         "GetOpenIdConfiguration" => Ok(configuration(call, tenant)),
-        _ => token(call, tenant),
+        _ => token(state, call, tenant),
     }
 }
 
@@ -72,7 +77,8 @@ pub(super) fn claims(call: &Call<'_>, audiences: &[impl AsRef<str>]) -> Result<C
         let message = "Authentication failed. The 'Authorization' header is missing.";
         return Err(refused("AuthenticationFailed", message));
     };
-    let payload = value.strip_prefix("Bearer ").and_then(|token| token.split('.').nth(1));
+    let token = value.strip_prefix("Bearer ").and_then(|token| token.rsplit_once('.'));
+    let payload = token.filter(|(said, sealed)| *sealed == seal(said)).and_then(|(said, _)| said.split('.').nth(1));
     let payload = payload.and_then(|payload| BASE64URL_NOPAD.decode(payload.as_bytes()).ok());
     let claims = payload.and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok());
     let Some(claims) = claims else {
@@ -94,7 +100,7 @@ fn is_tenant(state: &Transaction<'_>, tenant: &str) -> Result<bool, Refusal> {
 }
 
 /// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
-fn token(call: &Call<'_>, tenant: &str) -> Served {
+fn token(state: &Transaction<'_>, call: &Call<'_>, tenant: &str) -> Served {
     let form: BTreeMap<String, String> = url::form_urlencoded::parse(call.request.body()).into_owned().collect();
     let field = |name: &str| form.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
     let missing = |name: &str| {
@@ -110,6 +116,9 @@ fn token(call: &Call<'_>, tenant: &str) -> Served {
         let message = "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or \
                        'client_secret'.";
         return Err(Refusal::new(401, "invalid_client", message));
+    }
+    if rights::is_strict(call) {
+        check_client(state, tenant, client, field("client_secret"))?;
     }
     if let Some(assertion) = field("client_assertion") {
         check_assertion(assertion, field("client_assertion_type"))?;
@@ -127,6 +136,27 @@ fn token(call: &Call<'_>, tenant: &str) -> Served {
     Ok(json(200, &body))
 }
 
+/// An application is one that somebody made, and its secret the one that was printed
+/// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes#aadsts-error-codes>.
+fn check_client(state: &Transaction<'_>, tenant: &str, client: &str, secret: Option<&str>) -> Result<(), Refusal> {
+    if client != rights::CLIENT && !authorization::is_principal(state, client) {
+        let message = format!(
+            "AADSTS700016: Application with identifier '{client}' was not found in the directory '{tenant}'. This can happen if the \
+             application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may \
+             have sent your authentication request to the wrong tenant."
+        );
+        return Err(Refusal::bad_request("unauthorized_client", message));
+    }
+    if secret.is_none_or(|secret| secret == SECRET) {
+        return Ok(());
+    }
+    let message = format!(
+        "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the \
+         client secret ID, for a secret added to app '{client}'."
+    );
+    Err(Refusal::new(401, "invalid_client", message))
+}
+
 /// A token for an audience.
 fn issued(call: &Call<'_>, tenant: &str, client: &str, audience: &str) -> String {
     let now = call.now_ms / 1_000;
@@ -138,8 +168,19 @@ fn issued(call: &Call<'_>, tenant: &str, client: &str, audience: &str) -> String
         appid: client.to_owned(),
         tid: tenant.to_owned(),
     };
+    sealed(&json!(claims))
+}
+
+/// A token that says this.
+pub(super) fn sealed(claims: &serde_json::Value) -> String {
     let part = |value: &serde_json::Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-    format!("{}.{}.sandbox", part(&json!({ "alg": "none", "typ": "JWT" })), part(&json!(claims)))
+    let said = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(claims));
+    format!("{said}.{}", seal(&said))
+}
+
+/// What makes a token the sandbox's own.
+fn seal(said: &str) -> String {
+    BASE64URL_NOPAD.encode(&hmac(b"the login server of the sandbox", said))
 }
 
 /// Its signature is not verified, its form is.
@@ -167,7 +208,11 @@ fn managed_identity(state: &Transaction<'_>, call: &Call<'_>) -> Served {
     let Some(resource) = call.field("resource") else {
         return Err(Refusal::bad_request("invalid_request", "The parameter resource is missing."));
     };
-    let client = call.field("client_id").unwrap_or(super::CLIENT);
+    let machine = if rights::is_strict(call) { rights::CLIENT } else { super::CLIENT };
+    let client = call.field("client_id").unwrap_or(machine);
+    if rights::is_strict(call) && client != rights::CLIENT && !authorization::is_principal(state, client) {
+        return Err(Refusal::bad_request("invalid_request", "Identity not found"));
+    }
     let tenant = subscriptions::all(state)?.first().map(|found| found.tenant.clone()).unwrap_or_default();
     let body = json!({
         "access_token": issued(call, &tenant, client, resource), "client_id": client, "resource": resource,

@@ -29,7 +29,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>) -> Served {
     let claims = login::claims(call, &AUDIENCES)?;
     query(call)?;
     let target = Target::parse(call.method(), call.request.uri().path());
-    rights::permit(call, &claims.oid, &target)?;
+    rights::permit(state, call, &claims.oid, &target)?;
     if target.kind != Kind::Subscriptions || target.shape == Shape::Resource {
         subscriptions::existing(state, &target.subscription)?;
     }
@@ -98,7 +98,7 @@ fn permissions(state: &Transaction<'_>, call: &Call<'_>, target: &Target) -> Ser
         return Err(Refusal::not_found("ResourceNotFound", format!("The resource '{}' was not found.", target.scope)));
     }
     let claims = login::claims(call, &AUDIENCES)?;
-    Ok(json(200, &json!({"value": rights::permissions(call, &claims.oid, &target.scope)?})))
+    Ok(json(200, &json!({"value": rights::permissions(state, call, &claims.oid, &target.scope)?})))
 }
 
 /// The 501 of what the sandbox has not got.

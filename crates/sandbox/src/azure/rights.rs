@@ -1,4 +1,5 @@
-//! What an identity may do: one that a role was attached to what that says, where that is assigned, and nothing else
+//! What a principal may do: one that a role was attached to what that says, where that is assigned, one that was seeded what the roles
+//! let it that are assigned to it, and nothing else
 //! <https://learn.microsoft.com/azure/role-based-access-control/overview#how-azure-rbac-determines-if-a-user-has-access-to-a-resource>.
 
 use std::sync::Arc;
@@ -7,11 +8,13 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::azure::authorization;
 use crate::azure::call::Call;
 use crate::azure::refusal::Refusal;
 use crate::azure::target::{Kind, Shape, Target};
 use crate::identities::Identities;
 use crate::sandbox::EmulatorKind;
+use crate::state::Transaction;
 
 /// The application of the identity that a role was attached to, and its principal.
 pub(super) const CLIENT: &str = "5a4db0c5-0000-4000-8000-0000000000dd";
@@ -22,7 +25,7 @@ pub(super) const USER_KEY: char = 'k';
 /// A custom role <https://learn.microsoft.com/azure/role-based-access-control/role-definitions#role-definition>.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Role {
+pub(super) struct Role {
     #[serde(rename = "Name")]
     _name: String,
     #[serde(rename = "IsCustom", default)]
@@ -53,12 +56,32 @@ pub(crate) fn check(document: &str) -> Result<(), String> {
     }
 }
 
+/// Whether only those are let in whom somebody made: once a role was attached to one.
+pub(super) fn is_strict(call: &Call<'_>) -> bool {
+    call.identities.document(EmulatorKind::Azure).is_some()
+}
+
 /// The role that a principal was attached; `None` for those that may do everything.
 fn of_principal(identities: &Identities, principal: &str) -> Option<Arc<str>> {
     (principal == CLIENT).then(|| identities.document(EmulatorKind::Azure)).flatten()
 }
 
 impl Role {
+    /// A built-in one that is assigned at a scope.
+    pub(super) fn assigned(actions: &[&str], not_actions: &[&str], scope: &str) -> Self {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        Self {
+            _name: String::new(),
+            _is_custom: false,
+            _description: String::new(),
+            actions: texts(actions),
+            not_actions: texts(not_actions),
+            data_actions: Vec::new(),
+            not_data_actions: Vec::new(),
+            assignable_scopes: vec![scope.to_owned()],
+        }
+    }
+
     fn permits(&self, action: &str, scope: &str, data: bool) -> bool {
         let (actions, others) =
             if data { (&self.data_actions, &self.not_data_actions) } else { (&self.actions, &self.not_actions) };
@@ -79,15 +102,23 @@ fn matches(pattern: &str, action: &str) -> bool {
 }
 
 /// Let a request to Resource Manager pass, or not.
-pub(super) fn permit(call: &Call<'_>, principal: &str, target: &Target) -> Result<(), Refusal> {
-    let Some(document) = of_principal(call.identities, principal) else { return Ok(()) };
+pub(super) fn permit(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    principal: &str,
+    target: &Target,
+) -> Result<(), Refusal> {
+    let roles = match of_principal(call.identities, principal) {
+        Some(document) => vec![attached(&document)?],
+        None if authorization::is_judged(state, principal) => authorization::roles_of(state, call, principal)?,
+        None => return Ok(()),
+    };
     // How far something is that was begun, who began it may ask; who has any role sees the subscription.
     let Some(action) = action(call.method(), target) else { return Ok(()) };
     call.identities.ask(&format!("{action} {}", target.id));
-    let role: Role =
-        serde_json::from_str(&document).map_err(|error| Refusal::bad_request("InvalidRole", error.to_string()))?;
-    if role.permits(&action, &target.id, false) {
-        return linked(call, principal, target, &role, &action);
+    let permits = |action: &str, scope: &str| roles.iter().any(|role| role.permits(action, scope, false));
+    if permits(&action, &target.id) {
+        return linked(call, principal, target, &permits, &action);
     }
     let message = format!(
         "The client '{principal}' with object id '{principal}' does not have authorization to perform action '{action}' over scope \
@@ -99,12 +130,18 @@ pub(super) fn permit(call: &Call<'_>, principal: &str, target: &Target) -> Resul
 
 /// Who lets events go to a queue must be able to write where that is: "you need write access to that resource"
 /// <https://learn.microsoft.com/azure/event-grid/security-authorization#permissions-for-event-subscriptions>. A request names the account.
-fn linked(call: &Call<'_>, principal: &str, target: &Target, role: &Role, action: &str) -> Result<(), Refusal> {
+fn linked(
+    call: &Call<'_>,
+    principal: &str,
+    target: &Target,
+    permits: &dyn Fn(&str, &str) -> bool,
+    action: &str,
+) -> Result<(), Refusal> {
     const WRITE: &str = "Microsoft.Storage/storageAccounts/write";
     let sends = [Kind::EventSubscriptions, Kind::SystemTopicEventSubscriptions].contains(&target.kind);
     let Some(account) = Some(call).filter(|_| sends).and_then(destination) else { return Ok(()) };
     call.identities.ask(&format!("{WRITE} {account}"));
-    if role.permits(WRITE, &account, false) {
+    if permits(WRITE, &account) {
         return Ok(());
     }
     let message = format!(
@@ -126,15 +163,26 @@ fn destination(call: &Call<'_>) -> Option<String> {
 
 /// What a principal's roles let it do at a scope
 /// <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource#permission>.
-pub(super) fn permissions(call: &Call<'_>, principal: &str, scope: &str) -> Result<Value, Refusal> {
-    let Some(document) = of_principal(call.identities, principal) else {
-        return Ok(json!([{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]));
+pub(super) fn permissions(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    principal: &str,
+    scope: &str,
+) -> Result<Value, Refusal> {
+    let roles = match of_principal(call.identities, principal) {
+        Some(document) => vec![attached(&document)?],
+        None if authorization::is_judged(state, principal) => authorization::roles_of(state, call, principal)?,
+        None => return Ok(json!([{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}])),
     };
-    let role: Role =
-        serde_json::from_str(&document).map_err(|error| Refusal::bad_request("InvalidRole", error.to_string()))?;
-    let permission = json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data_actions,
-        "notDataActions": role.not_data_actions});
-    Ok(if role.reaches(scope) { json!([permission]) } else { json!([]) })
+    let permission = |role: &Role| {
+        json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data_actions,
+            "notDataActions": role.not_data_actions})
+    };
+    Ok(roles.iter().filter(|role| role.reaches(scope)).map(permission).collect())
+}
+
+fn attached(document: &str) -> Result<Role, Refusal> {
+    serde_json::from_str(document).map_err(|error| Refusal::bad_request("InvalidRole", error.to_string()))
 }
 
 /// Whether an identity's role lets it do something to data; `None` where roles are assigned to the principal itself.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use data_encoding::BASE64URL_NOPAD;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
@@ -74,7 +73,10 @@ impl Rig {
     fn asked_as(&self, client: &str, method: &str, path: &str, body: &Value) -> (u16, HeaderMap, Value) {
         let claims = json!({"aud": "https://management.azure.com", "exp": u64::MAX, "nbf": 0, "oid": client, "appid": client,
             "tid": TENANT});
-        let token = format!("e30.{}.x", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
+        self.bears(&login::sealed(&claims), method, path, body)
+    }
+
+    fn bears(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, HeaderMap, Value) {
         let link = if path.contains('?') { path.to_owned() } else { format!("{path}?api-version=2023-05-01") };
         let request = Request::builder().method(method).uri(link).header("authorization", format!("Bearer {token}"));
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };

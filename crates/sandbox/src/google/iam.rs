@@ -17,6 +17,8 @@ use crate::state::Transaction;
 /// <https://cloud.google.com/iam/docs/service-account-permissions#token-creator-role>.
 const TOKEN_CREATOR: &str = "roles/iam.serviceAccountTokenCreator";
 
+const SIGN: &str = "iam.serviceAccounts.signBlob";
+
 /// Requests for service accounts.
 pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     match call.verb() {
@@ -29,8 +31,9 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
         }
         "SetIamPolicy" => set_policy(state, call),
         "TestIamPermissions" => {
-            find(state, call)?;
-            project::permissions(call)
+            let account = find(state, call)?;
+            let signs = signs(state, call, &account)?;
+            project::permissions(state, call, |permission| signs || permission != SIGN)
         }
         "SignBlob" => sign(state, call),
         "GenerateAccessToken" => access_token(state, call),
@@ -146,9 +149,7 @@ fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Ref
 
 /// Sign bytes as an account <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob>.
 ///
-/// The user of the printed variables signs as the account itself, as a server does that signs URLs, and the account must have been
-/// made its own token creator. An account that calls was looked at before. Cloud Storage knows the signature again
-/// ([`project::signature`]).
+/// An account that calls was looked at before. Cloud Storage knows the signature again ([`project::signature`]).
 fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -162,11 +163,8 @@ fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&[])?;
     let body: Body = call.json()?;
     let account = find(state, call)?;
-    let itself = || account.policy.grants(&[TOKEN_CREATOR], &format!("serviceAccount:{}", account.email), call.now_ms);
-    if Caller::of(state, call)? == Caller::User && !itself() {
-        return Err(Refusal::denied(
-            "Permission 'iam.serviceAccounts.signBlob' denied on resource (or it may not exist).",
-        ));
+    if !signs(state, call, &account)? {
+        return Err(Refusal::denied(format!("Permission '{SIGN}' denied on resource (or it may not exist).")));
     }
     if !body.delegates.is_empty() {
         return Err(Refusal::unserved("the field `delegates` of SignBlob"));
@@ -176,6 +174,14 @@ fn sign(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     let payload = BASE64.decode(payload.as_bytes()).map_err(|_| Refusal::invalid("The payload is not base64."))?;
     let signature = project::signature(state, &account.email, &payload)?.unwrap_or_default();
     Ok(json!({ "keyId": "5a4db0c5a4db0c005a4db0c5a4db0c005a4db0c5", field: BASE64.encode(&signature) }))
+}
+
+/// The user of the printed variables signs as the account itself, as a server does that signs URLs: the account must have been made
+/// its own token creator. Owning a project is no right to sign.
+fn signs(state: &Transaction<'_>, call: &Call<'_>, account: &Account) -> Result<bool, Refusal> {
+    let itself = format!("serviceAccount:{}", account.email);
+    let is_user = Caller::of(state, call)? == Caller::User;
+    Ok(!is_user || account.policy.grants(&[TOKEN_CREATOR], &itself, call.now_ms))
 }
 
 /// A token with which a caller is an account

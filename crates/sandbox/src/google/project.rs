@@ -1,7 +1,7 @@
 //! Projects and their service accounts.
 //!
 //! A project exists once it is seeded; the one of [`DEFAULT`] always does. Every caller owns all of them but a service
-//! account, which has no role there. Names that belong to others are seeded too.
+//! account, which has what the project's policy gives it. Names that belong to others are seeded too.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::call::{self, Call};
 use super::caller::Caller;
+use super::iam::{policy_to_set, requested_version};
 use super::policy::Stored;
 use super::refusal::Refusal;
 use super::rights;
@@ -28,6 +29,13 @@ pub(super) struct Project {
     pub id: String,
     pub number: u64,
     pub created_ms: u64,
+    #[serde(default = "unwritten")]
+    pub policy: Stored,
+}
+
+/// The policy of a project that is owned from above.
+fn unwritten() -> Stored {
+    Stored::new(Vec::new())
 }
 
 /// A service account.
@@ -100,7 +108,7 @@ fn seed_project(state: &mut Transaction<'_>, id: &str, now_ms: u64) -> Result<()
         return Ok(());
     }
     let number = numbered(id) % 900_000_000_000 + 100_000_000_000;
-    state.put(&project_key(id), &Project { id: id.to_owned(), number, created_ms: now_ms })?;
+    state.put(&project_key(id), &Project { id: id.to_owned(), number, created_ms: now_ms, policy: unwritten() })?;
     state.put(&number_key(number), &id)
 }
 
@@ -167,18 +175,36 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
     if call.verb() == "SearchProjects" {
         return search(state, call);
     }
-    call.takes(&[])?;
+    // gcloud asks in the address, Google's libraries in the body.
+    call.takes(&["options.requestedPolicyVersion"])?;
     // A project that is not there and one that is not the caller's look the same.
     let denied = || Refusal::denied("The caller does not have permission");
     let project = find(state, call.name(0))?.ok_or_else(denied)?;
     match call.verb() {
         "GetProject" => Ok(described(&project, call.numbers())),
-        "TestIamPermissions" => permissions(call),
+        "TestIamPermissions" => permissions(state, call, |_| true),
+        "GetIamPolicy" => Ok(json!(project.policy.read(requested_version(call)?)?)),
+        "SetIamPolicy" => set_policy(state, call, project),
         _ => Err(Refusal::unserved(&call.operation)),
     }
 }
 
-/// Every project that the caller may see: all of them, and a service account none <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
+/// "Project does not support `allUsers` and `allAuthenticatedUsers` as `members`"
+/// <https://cloud.google.com/resource-manager/reference/rest/v3/projects/setIamPolicy>. `iam.policy` delays what it lets accounts do.
+fn set_policy(state: &mut Transaction<'_>, call: &Call<'_>, mut project: Project) -> Result<Value, Refusal> {
+    let policy = policy_to_set(call)?;
+    let members = policy.bindings.iter().flat_map(|binding| &binding.members);
+    if let Some(member) =
+        members.clone().find(|member| ["allUsers", "allAuthenticatedUsers"].contains(&member.as_str()))
+    {
+        return Err(Refusal::invalid(format!("Members of type {member} cannot be in the policy of a project.")));
+    }
+    project.policy.write(state, policy, call.now_ms, call.delay("iam.policy"))?;
+    state.put(&project_key(&project.id), &project)?;
+    Ok(json!(project.policy.read(3)?))
+}
+
+/// Every project that the caller may see: all of them, and a service account those whose policy lets it <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search>.
 /// Of queries only the one for projects that are not being deleted is served.
 fn search(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     const PAGE: usize = 100;
@@ -188,10 +214,11 @@ fn search(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
         return Err(Refusal::unserved(format!("the query `{query}` of SearchProjects")));
     }
     let size = call.number("pageSize")?.filter(|size| *size > 0).unwrap_or(PAGE);
-    let projects = match Caller::of(state, call)? {
-        Caller::User => state.scan::<Project>(&project_key(""))?,
-        Caller::Account(_) => Vec::new(),
-    };
+    let mut projects = state.scan::<Project>(&project_key(""))?;
+    if let Caller::Account(email) = Caller::of(state, call)? {
+        let member = format!("serviceAccount:{email}");
+        projects.retain(|(_, project)| project.policy.permits("resourcemanager.projects.get", &member, call.now_ms));
+    }
     let (projects, next) = call::page(projects, call.parameter("pageToken").unwrap_or_default(), size);
     let mut page = json!({});
     if !projects.is_empty() {
@@ -214,8 +241,12 @@ fn described(project: &Project, numbers: bool) -> Value {
     })
 }
 
-/// Which of these permissions the caller has.
-pub(super) fn permissions(call: &Call<'_>) -> Result<Value, Refusal> {
+/// Which of these permissions the caller has, of those that can be had.
+pub(super) fn permissions(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    can: impl Fn(&str) -> bool,
+) -> Result<Value, Refusal> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Asked {
@@ -225,7 +256,8 @@ pub(super) fn permissions(call: &Call<'_>) -> Result<Value, Refusal> {
         _resource: String,
     }
     let asked: Asked = call.json()?;
-    let held = rights::held(call, asked.permissions);
+    let mut held = rights::held(state, call, asked.permissions)?;
+    held.retain(|permission| can(permission));
     Ok(if held.is_empty() { json!({}) } else { json!({ "permissions": held }) })
 }
 

@@ -1,12 +1,12 @@
-//! What callers may do: a service account what the policies of a bucket, topic, subscription or account let it; everybody else
-//! everything, until a role is attached, and then what that says.
+//! What callers may do: a service account what the policies of a bucket, topic, subscription or account let it, and that of their
+//! project; everybody else everything, until a role is attached, and then what that says.
 
 use std::collections::BTreeSet;
 
 use super::call::Call;
 use super::caller::Caller;
 use super::policy::Stored;
-use super::project::{Account, account_key};
+use super::project::{self, Account, Project, account_key};
 use super::pubsub::{subscription, topic};
 use super::refusal::Refusal;
 use super::storage::bucket;
@@ -44,18 +44,52 @@ pub(super) fn permit(state: &Transaction<'_>, call: &Call<'_>) -> Result<(), Ref
     Ok(())
 }
 
-/// Whether who calls has a permission on what the call is about. An account has no role on a project: its policy, the sandbox does
-/// not serve.
+/// Whether who calls has a permission on what the call is about.
 pub(super) fn holds(state: &Transaction<'_>, call: &Call<'_>, permission: &str) -> Result<bool, Refusal> {
-    let caller = Caller::of(state, call)?;
-    if caller == Caller::User {
-        return Ok(user_holds(call, permission));
+    match Caller::of(state, call)? {
+        Caller::User => Ok(user_holds(call, permission)),
+        Caller::Account(email) => account_holds(state, call, &email, permission),
     }
-    let member = format!("serviceAccount:{}", caller.email());
-    Ok(policy(state, call)?.is_some_and(|policy| policy.permits(permission, &member, call.now_ms)))
 }
 
-fn user_holds(call: &Call<'_>, permission: &str) -> bool {
+/// By the policy of the thing itself, or by that of its project, which all in it have from there
+/// <https://cloud.google.com/iam/docs/resource-hierarchy-access-control>.
+fn account_holds(state: &Transaction<'_>, call: &Call<'_>, email: &str, permission: &str) -> Result<bool, Refusal> {
+    let member = format!("serviceAccount:{email}");
+    let project = project(state, call)?;
+    let by_project = project.as_ref().is_some_and(|project| project.policy.permits(permission, &member, call.now_ms));
+    let mut members = project.map(|project| stands_for(&project, &member, call.now_ms)).unwrap_or_default();
+    members.push(member);
+    let policy = policy(state, call)?;
+    let by_policy = |policy: Stored| members.iter().any(|member| policy.permits(permission, member, call.now_ms));
+    Ok(by_project || policy.is_some_and(by_policy))
+}
+
+/// Those of a project by which policies of buckets name whoever has a basic role there
+/// <https://cloud.google.com/storage/docs/access-control/iam#convenience-values>.
+fn stands_for(project: &Project, member: &str, now_ms: u64) -> Vec<String> {
+    let kinds = [("owner", "projectOwner"), ("editor", "projectEditor"), ("viewer", "projectViewer")];
+    let has = |role: &str| project.policy.grants(&[&format!("roles/{role}")], member, now_ms);
+    kinds.iter().filter(|(role, _)| has(role)).map(|(_, kind)| format!("{kind}:{}", project.id)).collect()
+}
+
+/// The project of what a call is about.
+fn project(state: &Transaction<'_>, call: &Call<'_>) -> Result<Option<Project>, Refusal> {
+    let (service, verb) = call.operation.split_once(':').unwrap_or_default();
+    let name = match service {
+        "storage.json" if verb == "projects.serviceAccount.get" => call.name(0).to_owned(),
+        "storage.json" | "storage.xml" if !call.name(0).is_empty() => {
+            bucket::get(state, call.name(0))?.project.to_string()
+        }
+        "storage.json" => call.parameter("project").unwrap_or_default().to_owned(),
+        "iam" => state.get::<Account>(&account_key(call.name(1)))?.map(|account| account.project).unwrap_or_default(),
+        _ => call.name(0).to_owned(),
+    };
+    Ok(project::find(state, &name)?)
+}
+
+/// Whether the user of the printed variables has a permission.
+pub(super) fn user_holds(call: &Call<'_>, permission: &str) -> bool {
     let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return true };
     call.world.identities.ask(permission);
     let elsewhere = bound(&document).zip(bucket(call)).is_some_and(|(bound, bucket)| bound != bucket);
@@ -81,9 +115,21 @@ fn policy(state: &Transaction<'_>, call: &Call<'_>) -> Result<Option<Stored>, Re
     }
 }
 
-/// Of these permissions those that the caller has on what he asks about. A condition on a bucket's name does not hold for the project,
-/// where buckets are made and listed <https://cloud.google.com/iam/docs/conditions-resource-attributes>.
-pub(super) fn held(call: &Call<'_>, asked: Vec<String>) -> Vec<String> {
+/// Of these permissions those that the caller has on what he asks about.
+pub(super) fn held(state: &Transaction<'_>, call: &Call<'_>, asked: Vec<String>) -> Result<Vec<String>, Refusal> {
+    let Caller::Account(email) = Caller::of(state, call)? else { return Ok(held_by_user(call, asked)) };
+    let mut held = Vec::new();
+    for permission in asked {
+        if account_holds(state, call, &email, &permission)? {
+            held.push(permission);
+        }
+    }
+    Ok(held)
+}
+
+/// A condition on a bucket's name does not hold for the project, where buckets are made and listed
+/// <https://cloud.google.com/iam/docs/conditions-resource-attributes>.
+fn held_by_user(call: &Call<'_>, asked: Vec<String>) -> Vec<String> {
     let Some(document) = call.world.identities.document(EmulatorKind::Google) else { return asked };
     let (granted, bound, asked_of) = (permissions(&document), bound(&document), bucket(call));
     let on_project = |permission: &str| ["storage.buckets.create", "storage.buckets.list"].contains(&permission);
@@ -105,6 +151,9 @@ fn bound(document: &str) -> Option<&str> {
 /// The bucket that a call is about: by its path, and of gRPC by the header that routes it
 /// <https://google.aip.dev/client-libraries/4222>.
 fn bucket(call: &Call<'_>) -> Option<String> {
+    if call.operation.starts_with("storage.xml:") {
+        return Some(call.name(0).to_owned());
+    }
     if let Some((_, rest)) = call.path.split_once("/storage/v1/b/") {
         return rest.split('/').next().map(str::to_owned);
     }

@@ -1,4 +1,4 @@
-//! The predefined roles that can be given on what the sandbox has, as far as calls are judged by them
+//! The predefined roles that can be given on what the sandbox has, or on a project, as far as calls are judged by them
 //! <https://cloud.google.com/iam/docs/roles-permissions>.
 
 /// Roles and their permissions; a star stands for the rest of a name.
@@ -51,24 +51,41 @@ const ROLES: &[(&str, &[&str])] = &[
     ("roles/pubsub.publisher", &["pubsub.topics.publish"]),
     ("roles/pubsub.subscriber", &["pubsub.subscriptions.consume", "pubsub.topics.attachSubscription"]),
     ("roles/pubsub.viewer", VIEWER),
-    // Basic roles can be given on topics and subscriptions too.
+    // Basic roles can be given on topics and subscriptions too. What they have of buckets besides, the buckets' own policies give them
+    // <https://cloud.google.com/storage/docs/access-control/iam-roles#basic-roles-intrinsic>.
     ("roles/owner", &["pubsub.*"]),
+    ("roles/owner", &["resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy"]),
+    ("roles/owner", &["storage.buckets.create", "storage.buckets.delete", "storage.buckets.list"]),
+    ("roles/owner", &["resourcemanager.projects.get"]),
+    ("roles/owner", ACCOUNT_ADMIN),
     ("roles/editor", EDITOR),
+    ("roles/editor", &["storage.buckets.create", "storage.buckets.delete", "storage.buckets.list"]),
+    ("roles/editor", &["resourcemanager.projects.get"]),
     ("roles/viewer", VIEWER),
+    ("roles/viewer", &["resourcemanager.projects.get", "storage.buckets.list"]),
+    // <https://cloud.google.com/iam/docs/roles-permissions/resourcemanager>
+    ("roles/browser", &["resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy"]),
+    (
+        "roles/resourcemanager.projectIamAdmin",
+        &[
+            "resourcemanager.projects.get",
+            "resourcemanager.projects.getIamPolicy",
+            "resourcemanager.projects.setIamPolicy",
+        ],
+    ),
     // <https://cloud.google.com/iam/docs/service-account-permissions>
     ("roles/iam.serviceAccountTokenCreator", &["iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.signBlob"]),
     ("roles/iam.serviceAccountUser", &["iam.serviceAccounts.get", "iam.serviceAccounts.list"]),
-    (
-        "roles/iam.serviceAccountAdmin",
-        &[
-            "iam.serviceAccounts.create",
-            "iam.serviceAccounts.delete",
-            "iam.serviceAccounts.get",
-            "iam.serviceAccounts.getIamPolicy",
-            "iam.serviceAccounts.list",
-            "iam.serviceAccounts.setIamPolicy",
-        ],
-    ),
+    ("roles/iam.serviceAccountAdmin", ACCOUNT_ADMIN),
+];
+
+const ACCOUNT_ADMIN: &[&str] = &[
+    "iam.serviceAccounts.create",
+    "iam.serviceAccounts.delete",
+    "iam.serviceAccounts.get",
+    "iam.serviceAccounts.getIamPolicy",
+    "iam.serviceAccounts.list",
+    "iam.serviceAccounts.setIamPolicy",
 ];
 
 const EDITOR: &[&str] = &[

@@ -94,10 +94,16 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/projects/*/serviceAccounts/*:generateAccessToken", "iam:GenerateAccessToken"),
     ("GET", "/v1/projects/*/serviceAccounts/*", "iam:GetServiceAccount"),
     ("DELETE", "/v1/projects/*/serviceAccounts/*", "iam:DeleteServiceAccount"),
+    // Tokens, <https://developers.google.com/identity/protocols/oauth2/service-account#httprest>.
+    ("POST", "/token", "oauth2:GetToken"),
     // Resource Manager, <https://cloud.google.com/resource-manager/reference/rest/v3/projects>.
     ("POST", "/v3/projects/*:testIamPermissions", "resourcemanager:TestIamPermissions"),
     ("POST", "/v3/projects/*:getIamPolicy", "resourcemanager:GetIamPolicy"),
     ("POST", "/v3/projects/*:setIamPolicy", "resourcemanager:SetIamPolicy"),
+    // gcloud's version of the same <https://cloud.google.com/resource-manager/reference/rest/v1/projects>.
+    ("POST", "/v1/projects/*:testIamPermissions", "resourcemanager:TestIamPermissions"),
+    ("POST", "/v1/projects/*:getIamPolicy", "resourcemanager:GetIamPolicy"),
+    ("POST", "/v1/projects/*:setIamPolicy", "resourcemanager:SetIamPolicy"),
     ("GET", "/v3/projects/*", "resourcemanager:GetProject"),
     ("GET", "/v3/projects:search", "resourcemanager:SearchProjects"),
 ];

@@ -191,7 +191,6 @@ fn what_is_not_served_is_refused_by_its_name() {
         ("GET", "/storage/v1/hmacKeys", "storage.json:GET /storage/v1/hmacKeys"),
         ("POST", "/v1/projects/acme-ml/subscriptions/files:seek", "pubsub:Seek"),
         ("GET", "/v1/projects/acme-ml/serviceAccounts", "iam:ListServiceAccounts"),
-        ("POST", "/v3/projects/acme-ml:setIamPolicy", "resourcemanager:SetIamPolicy"),
     ];
     for (method, path, operation) in cases {
         let (status, message) = rig.refused(method, path, &json!(null));

@@ -114,7 +114,7 @@ impl Protocol {
         match operation.split(':').next().unwrap_or_default() {
             "storage.json" => Self::StorageJson,
             "storage.xml" => Self::StorageXml,
-            "pubsub" | "iam" | "resourcemanager" => Self::Rest,
+            "pubsub" | "iam" | "resourcemanager" | "oauth2" => Self::Rest,
             _ => Self::Grpc,
         }
     }

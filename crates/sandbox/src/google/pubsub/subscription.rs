@@ -191,7 +191,7 @@ pub(super) fn policy(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
             put(state, &subscription)?;
             Ok(json!(subscription.policy.read(3)?))
         }
-        _ => project::permissions(call),
+        _ => project::permissions(state, call, |_| true),
     }
 }
 

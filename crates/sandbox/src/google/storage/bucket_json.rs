@@ -428,7 +428,7 @@ fn test_permissions(state: &Transaction<'_>, call: &Call<'_>) -> Result<Value, R
     bucket::get(state, call.name(0))?;
     let asked = call.query.iter().filter(|(name, _)| name == "permissions").map(|(_, value)| value.clone());
     let mut answer = json!({ "kind": "storage#testIamPermissionsResponse" });
-    let held = rights::held(call, asked.collect());
+    let held = rights::held(state, call, asked.collect())?;
     if !held.is_empty() {
         answer["permissions"] = json!(held);
     }

@@ -1,4 +1,5 @@
-//! Signed URLs (version 4), verified by the keys with which IAM signs for service accounts: no account has another one here
+//! Signed URLs (version 4), verified by the keys with which IAM signs for service accounts, and by that of the printed credentials
+//! file: no account has another one here
 //! <https://cloud.google.com/storage/docs/authentication/signatures>.
 //!
 //! Their time is the machine's, as their clients have it.
@@ -11,8 +12,9 @@ use time::PrimitiveDateTime;
 use time::macros::format_description;
 
 use crate::google::call::Call;
-use crate::google::project;
+use crate::google::caller::USER;
 use crate::google::refusal::{Kind, Refusal};
+use crate::google::{key_file, project};
 use crate::state::Transaction;
 
 /// A signed URL is good for seven days at most <https://cloud.google.com/storage/docs/access-control/signed-urls>.
@@ -47,15 +49,30 @@ pub(super) fn signer(state: &Transaction<'_>, call: &Call<'_>) -> Result<Option<
     let signed: Vec<_> = field(call, "X-Goog-SignedHeaders")?.split(';').collect();
     check_signed_headers(&signed, &call.headers)?;
     let request = HEXLOWER.encode(&Sha256::digest(canonical(call, &signed).as_bytes()));
-    let expected = project::signature(state, signer, [ALGORITHM, date, scope, &request].join("\n").as_bytes())?;
-    match expected.zip(HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).ok()) {
-        Some((expected, given)) if expected == given => Ok(Some(signer.to_owned())),
-        _ => Err(Refusal::new(
-            Kind::Signature,
-            "Access denied. The request signature we calculated does not match the signature you provided. Check your Google \
-             secret key and signing method.",
-        )),
+    let text = [ALGORITHM, date, scope, &request].join("\n");
+    let given = HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).unwrap_or_default();
+    if signed_by(state, call, signer, text.as_bytes(), &given)? {
+        return Ok(Some(signer.to_owned()));
     }
+    Err(Refusal::new(
+        Kind::Signature,
+        "Access denied. The request signature we calculated does not match the signature you provided. Check your Google \
+         secret key and signing method.",
+    ))
+}
+
+/// Whether it is the signature of an account, or of the key of the printed credentials file.
+fn signed_by(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    signer: &str,
+    text: &[u8],
+    given: &[u8],
+) -> Result<bool, Refusal> {
+    if signer == USER {
+        return Ok(key_file::signed(call, text, given));
+    }
+    Ok(project::signature(state, signer, text)?.is_some_and(|expected| expected == given))
 }
 
 fn field<'a>(call: &'a Call<'_>, name: &str) -> Result<&'a str, Refusal> {

@@ -10,8 +10,9 @@ use super::bucket::{self, Bucket};
 use super::object::{self, Expected, Fields};
 use super::{cors, object_json, signed_url};
 use crate::google::call::Call;
+use crate::google::caller::{Caller, USER};
 use crate::google::refusal::{Kind, Refusal};
-use crate::google::wire;
+use crate::google::{rights, wire};
 use crate::state::Transaction;
 
 /// Who may read objects, and who may write them <https://cloud.google.com/storage/docs/access-control/iam-roles>.
@@ -91,13 +92,19 @@ fn check_access(state: &Transaction<'_>, call: &Call<'_>, bucket: &Bucket) -> Re
     };
     let grants = |member: &str| bucket.policy.grants(&roles, member, call.now_ms);
     if let Some(signer) = signed_url::signer(state, call)? {
-        let allowed = grants(&format!("serviceAccount:{signer}"));
+        let attached = signer == USER && rights::user_holds(call, permission);
+        let allowed = attached || grants(&format!("serviceAccount:{signer}"));
         return if allowed { Ok(()) } else { Err(denied(&signer, permission)) };
     }
-    if call.headers.contains_key(http::header::AUTHORIZATION) || grants("allUsers") {
+    if grants("allUsers") {
         return Ok(());
     }
-    Err(denied("Anonymous caller", permission))
+    if !call.headers.contains_key(http::header::AUTHORIZATION) {
+        return Err(denied("Anonymous caller", permission));
+    }
+    // What an account may do was looked at before.
+    let allowed = Caller::of(state, call)? != Caller::User || rights::user_holds(call, permission);
+    if allowed { Ok(()) } else { Err(denied(USER, permission)) }
 }
 
 fn denied(caller: &str, permission: &str) -> Refusal {

@@ -21,14 +21,14 @@ impl Rig {
         rig
     }
 
-    fn token(&self, email: &str) -> String {
+    pub(super) fn token(&self, email: &str) -> String {
         let path = format!("/v1/projects/-/serviceAccounts/{email}:generateAccessToken");
         let scope = json!({ "scope": ["https://www.googleapis.com/auth/cloud-platform"] });
         self.ok("POST", &path, &scope)["accessToken"].as_str().unwrap().to_owned()
     }
 
     /// Who has a token asks; gives the status and what is said of it.
-    fn bears(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, String) {
+    pub(super) fn bears(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, String) {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
         let answer = self.raw(request.body(body).unwrap());
@@ -36,7 +36,7 @@ impl Rig {
     }
 
     /// Give an account a role on something of Pub/Sub or IAM.
-    fn grant(&self, path: &str, role: &str, email: &str) {
+    pub(super) fn grant(&self, path: &str, role: &str, email: &str) {
         let binding = json!({ "role": role, "members": [format!("serviceAccount:{email}")] });
         self.ok("POST", &format!("{path}:setIamPolicy"), &json!({ "policy": { "bindings": [binding] } }));
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::json;
 
-use super::{Rig, SERVER};
+use super::{Rig, SERVER, TOPIC};
 
 #[test]
 fn account_signs_once_it_may() {
@@ -67,4 +67,68 @@ fn pages_of_other_sites_are_refused() {
     };
     assert_eq!((asked("host", "127.0.0.1:4242"), asked("host", "storage.googleapis.com")), (200, 200));
     assert_eq!((asked("host", "evil.example"), asked("origin", "https://evil.example")), (403, 403));
+}
+
+const PROJECT: &str = "/v3/projects/acme-ml";
+
+#[test]
+fn policy_of_a_project_lets_accounts_do_what_it_says_in_all_of_it() {
+    let rig = Rig::furnished();
+    let (server, member) = (rig.token(SERVER), format!("serviceAccount:{SERVER}"));
+    let policy =
+        rig.ok("POST", &format!("{PROJECT}:getIamPolicy"), &json!({ "options": { "requestedPolicyVersion": 3 } }));
+    assert_eq!((policy.get("bindings"), &policy["etag"]), (None, &json!("ACAB")));
+    let set = |role: &str, member: &str| {
+        let policy = json!({ "bindings": [{ "role": role, "members": [member] }] });
+        rig.call("POST", &format!("{PROJECT}:setIamPolicy"), &json!({ "policy": policy })).0
+    };
+    let status = |path: &str| rig.bears(&server, "GET", path, &json!(null)).0;
+    let (bucket, list, found) = ("/storage/v1/b/acme-files", "/storage/v1/b?project=acme-ml", "/v3/projects/acme-ml");
+    assert_eq!((status(bucket), status(list), status(TOPIC), status(found)), (403, 403, 403, 403));
+    assert_eq!(set("roles/storage.admin", &member), 200);
+    assert_eq!((status(bucket), status(list), status(TOPIC), status(found)), (200, 200, 403, 403));
+    // Others' projects are not this one.
+    assert_eq!(status("/storage/v1/b?project=other-team"), 403);
+    // The bucket's own policy names viewers of the project, who may list its objects.
+    assert_eq!(set("roles/viewer", &member), 200);
+    assert_eq!((status(bucket), status(list), status(TOPIC), status(found)), (200, 200, 200, 200));
+    assert_eq!(status("/storage/v1/b/acme-files/iam"), 403);
+    let (_, projects) = rig.bears(&server, "GET", "/v3/projects:search", &json!(null));
+    assert!(projects.contains("acme-ml") && !projects.contains("other-team"), "{projects}");
+    assert_eq!(set("roles/viewer", "allUsers"), 400);
+    let stale = json!({ "policy": { "bindings": [], "etag": policy["etag"] } });
+    assert_eq!(rig.refused("POST", &format!("{PROJECT}:setIamPolicy"), &stale).0, 409);
+    // gcloud's version of the API.
+    let policy = rig.ok("POST", "/v1/projects/acme-ml:getIamPolicy", &json!({}));
+    assert_eq!(policy["bindings"], json!([{ "role": "roles/viewer", "members": [member] }]));
+}
+
+#[test]
+fn accounts_are_told_the_permissions_that_they_have() {
+    let rig = Rig::furnished();
+    let server = rig.token(SERVER);
+    let asked = json!({ "permissions": ["iam.serviceAccounts.getIamPolicy", "iam.serviceAccounts.signBlob"] });
+    let path = format!("/v1/projects/acme-ml/serviceAccounts/{SERVER}");
+    let held = |token: Option<&str>| {
+        let path = format!("{path}:testIamPermissions");
+        let answer = match token {
+            Some(token) => serde_json::from_str(&rig.bears(token, "POST", &path, &asked).1).unwrap(),
+            None => rig.ok("POST", &path, &asked),
+        };
+        answer["permissions"].clone()
+    };
+    let (read, sign) = (json!("iam.serviceAccounts.getIamPolicy"), json!("iam.serviceAccounts.signBlob"));
+    // Owning a project is no right to sign.
+    assert_eq!((held(Some(&server)), held(None)), (json!(null), json!([read])));
+    rig.grant(&path, "roles/iam.serviceAccountTokenCreator", SERVER);
+    assert_eq!((held(Some(&server)), held(None)), (json!([sign]), json!([read, sign])));
+    let on = |path: &str, permissions: &[&str]| {
+        let body = json!({ "permissions": permissions });
+        rig.bears(&server, "POST", &format!("{path}:testIamPermissions"), &body).1
+    };
+    assert_eq!((on(TOPIC, &["pubsub.topics.get"]), on(PROJECT, &["storage.buckets.list"])), ("{}".into(), "{}".into()));
+    rig.grant(TOPIC, "roles/pubsub.viewer", SERVER);
+    assert!(on(TOPIC, &["pubsub.topics.get", "pubsub.topics.delete"]).contains("[\"pubsub.topics.get\"]"));
+    let asked = "/storage/v1/b/acme-files/iam/testPermissions?permissions=storage.objects.get";
+    assert!(!rig.bears(&server, "GET", asked, &json!(null)).1.contains("storage.objects.get"));
 }

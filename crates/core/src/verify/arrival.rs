@@ -54,7 +54,7 @@ pub(super) fn heard_at(hearing: Result<Hearing, Error>, mending: &Mending) -> Re
         (Ok(Hearing::Gone(reason)), _) => hop.failed(reason, Some(mending.apply())),
         (Ok(Hearing::Unsafe(reason)), _) => hop.not_proven(reason),
         (Err(_), Some(obstacle)) => hop.failed(&obstacle.reason, Some(obstacle.hint.clone())),
-        (Err(error), None) => hop.ended_by(&error),
+        (Err(error), None) => mending.ended(hop, &error),
     }))
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn hop(
     let mut hop = Hop::new(HopId::Event, format!("event of the upload to {place}"));
     let end = match (ended, closed) {
         (Ok(end), Ok(())) => end,
-        (Err(error), _) | (_, Err(error)) => return hop.ended_by(&error),
+        (Err(error), _) | (_, Err(error)) => return awaited.mending.ended(hop, &error),
     };
     let Some(end) = end.filter(|_| awaited.uploads > 0) else { return hop.skipped("nothing was uploaded") };
     hop.sent.push(format!("upload of {}", awaited.probe.key));

@@ -35,7 +35,7 @@ pub(super) async fn hop(
     match observer.browser_access(&key).await {
         Ok(Some(access)) => preflights(hop, browser, &access, set, wanted, mending).await,
         Ok(None) => hop.not_proven("pages cannot be let in or kept out here"),
-        Err(error) => hop.ended_by(&error),
+        Err(error) => mending.ended(hop, &error),
     }
 }
 
@@ -50,7 +50,7 @@ async fn preflights(
     for method in METHODS {
         let answer = match preflight(&mut hop, browser, access, &wanted.origin, method).await {
             Ok(answer) => answer,
-            Err(error) => return hop.ended_by(&error),
+            Err(error) => return mending.ended(hop, &error),
         };
         if let Some(lack) = lack(&answer, &wanted.origin, method, access.headers) {
             let mend = how_to_allow(access, set, &wanted.origin, method, mending);
@@ -64,7 +64,7 @@ async fn preflights(
         match preflight(&mut hop, browser, access, FOREIGN, method).await {
             Ok(answer) if answer.lists(ALLOW_ORIGIN, FOREIGN) => return let_in(hop, method, access, set, mending),
             Ok(_) => {}
-            Err(error) => return hop.ended_by(&error),
+            Err(error) => return mending.ended(hop, &error),
         }
     }
     hop

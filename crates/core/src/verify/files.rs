@@ -37,7 +37,7 @@ pub(super) async fn hop(
             let mend = mend.or_else(|| mending.of(HopId::Files)).or(lacking);
             files.hop.failed(reason, Some(mend.unwrap_or_else(|| AGAIN.to_owned())))
         }
-        Err(error) => files.hop.ended_by(&error),
+        Err(error) => mending.ended(files.hop, &error),
     };
     files
 }

@@ -1,7 +1,8 @@
 //! What mends a hop that failed: never a command that changes nothing about it.
 
 use crate::change_set::ChangeSet;
-use crate::hop::{HopId, Obstacle};
+use crate::error::Error;
+use crate::hop::{Hop, HopId, Obstacle};
 use crate::refusal::Refusal;
 
 /// What is known of it before the hops are gone.
@@ -50,5 +51,14 @@ impl Mending {
     pub(super) fn of(&self, hop: HopId) -> Option<String> {
         let obstacle = self.obstacle(hop).map(|refusal| refusal.hint.clone());
         obstacle.or_else(|| (self.changes || !self.first.is_empty()).then(|| self.apply()))
+    }
+
+    /// The hop that an error ended: what is not as the plan file says is the likeliest reason.
+    pub(super) fn ended(&self, hop: Hop, error: &Error) -> Hop {
+        let (mend, hop) = (self.of(hop.id), hop.ended_by(error));
+        match mend {
+            Some(mend) if hop.has_failed() => hop.mended_by(mend),
+            _ => hop,
+        }
     }
 }

@@ -132,15 +132,16 @@ const STANDS: &[Standing] = &[Standing {
                 properties.as_object_mut().unwrap().remove(key);
             }
             delete_events(hand);
+            properties["labels"] = json!([]);
             properties["filter"]["subjectBeginsWith"] =
                 json!("/blobServices/default/containers/wandb-files/blobs/logs/");
-            let place = format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions/others");
+            let place = format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions/theirs");
             hand.send("PUT", &place, json!({ "properties": properties }));
         },
     },
-    mend: "`az eventgrid event-subscription delete --name others --source-resource-id /subscriptions/",
+    mend: "`az eventgrid event-subscription delete --name theirs --source-resource-id /subscriptions/",
     settle: |hand| {
-        let place = format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions/others");
+        let place = format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions/theirs");
         hand.send("DELETE", &place, Value::Null);
     },
 }];

@@ -22,7 +22,7 @@ pub(super) fn resources(observer: &dyn Observer, set: &ChangeSet, mending: &Mend
 pub(super) fn rights(observer: &dyn Observer, set: &ChangeSet, mending: &Mending) -> Hop {
     let hop = Hop::new(HopId::Rights, "the server has its rights");
     let grants = observer.grants();
-    let named = set.changes.iter().any(|change| is_rights(change) || gives(change, &grants));
+    let named = set.changes.iter().any(|change| is_rights(change) || gives(change, grants));
     if let Some(obstacle) = mending.obstacle(HopId::Rights) {
         return hop.failed(&obstacle.reason, Some(obstacle.hint.clone()));
     }
@@ -32,7 +32,7 @@ pub(super) fn rights(observer: &dyn Observer, set: &ChangeSet, mending: &Mending
             set.cloud
         ));
     }
-    compared(hop, set, mending, |change| is_rights(change) || gives(change, &grants), |facet| grants.contains(&facet))
+    compared(hop, set, mending, |change| is_rights(change) || gives(change, grants), |facet| grants.contains(&facet))
 }
 
 fn is_rights(change: &Change) -> bool {

@@ -179,6 +179,8 @@ pub(crate) struct Faults {
 pub(crate) struct Proof {
     /// What breaks each hop.
     pub(crate) broken: &'static [Broken],
+    /// What of others breaks one, and apply leaves alone.
+    pub(crate) stands: &'static [Standing],
     /// Puts a rule of somebody else's behind ours, for everybody.
     pub(crate) rule_of_others: fn(&Hand),
     /// Keeps events from coming.
@@ -205,6 +207,15 @@ pub(crate) struct Broken {
     pub(crate) hop: &'static str,
     pub(crate) says: &'static str,
     pub(crate) make: fn(&Hand),
+}
+
+/// What others did that breaks a hop, until somebody settles it.
+pub(crate) struct Standing {
+    pub(crate) broken: Broken,
+    /// What is said to be done about it by hand.
+    pub(crate) mend: &'static str,
+    /// Does it.
+    pub(crate) settle: fn(&Hand),
 }
 
 /// A bucket for a server that is somebody else's: whom the plan file lets in.

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use provision_core::probe::Probes;
 use provision_core::provider::{Heard, Hearing, Listener};
 use provision_core::retry::shortened;
 use provision_core::{Error, mark::Tags};
@@ -34,7 +33,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const AT_ONCE: usize = 10;
 
 /// Look whether the queue can be listened to.
-pub(crate) async fn listen(writer: &Writer, queue: &str, bucket: &str, probes: &Probes) -> Result<Hearing, Error> {
+pub(crate) async fn listen(writer: &Writer, queue: &str, bucket: &str) -> Result<Hearing, Error> {
     let gone = || Ok(Hearing::Gone(format!("queue `{queue}` is not there")));
     let Some(url) = writer.reader().get_queue_url_now(queue).await? else { return gone() };
     let Some(attributes) = writer.reader().get_queue_attributes(queue, &url).await? else { return gone() };
@@ -47,7 +46,6 @@ pub(crate) async fn listen(writer: &Writer, queue: &str, bucket: &str, probes: &
         queue: queue.to_owned(),
         url,
         bucket: bucket.to_owned(),
-        probes: probes.clone(),
         most,
         held: Vec::new(),
         most_received: 0,
@@ -86,7 +84,6 @@ struct QueueListener {
     queue: String,
     url: String,
     bucket: String,
-    probes: Probes,
     /// How often a message may be received, where there is such a limit.
     most: Option<u64>,
     /// Messages that are not ours.
@@ -109,13 +106,13 @@ impl Listener for QueueListener {
         LIMIT
     }
 
-    async fn hear(&mut self, wait: Duration) -> Result<Heard, Error> {
+    async fn hear(&mut self, wait: Duration, keys: &[String]) -> Result<Heard, Error> {
         let (begun, mut heard) = (Instant::now(), Heard::default());
         loop {
             let wait = if heard.others { SHORT } else { wait };
             let messages = self.writer.receive_message(&self.queue, &self.url, wait, HIDDEN).await?;
             let ended = messages.is_empty();
-            heard.keys.extend(self.taken(messages).await?);
+            heard.keys.extend(self.taken(messages, keys).await?);
             heard.others = !self.held.is_empty();
             if ended || !heard.keys.is_empty() || begun.elapsed() > shortened(TURN) {
                 break;
@@ -143,11 +140,11 @@ impl Listener for QueueListener {
 }
 
 impl QueueListener {
-    /// Delete the events of probes of ours, and give their keys; hold everything else.
-    async fn taken(&mut self, messages: Vec<Message>) -> Result<Vec<String>, Error> {
+    /// Delete the events of these probes, and give their keys; hold everything else.
+    async fn taken(&mut self, messages: Vec<Message>, keys: &[String]) -> Result<Vec<String>, Error> {
         let mut ours = Vec::new();
         for message in messages {
-            match key_of(&message.body, &self.bucket, &self.probes) {
+            match key_of(&message.body, &self.bucket, keys) {
                 Some(key) => ours.push((key, message.receipt)),
                 None => {
                     self.most_received = self.most_received.max(message.received);
@@ -179,13 +176,13 @@ impl QueueListener {
 
 /// The key of the probe that a message tells of, and of nothing else
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>).
-fn key_of(body: &str, bucket: &str, probes: &Probes) -> Option<String> {
+fn key_of(body: &str, bucket: &str, keys: &[String]) -> Option<String> {
     let message: Value = serde_json::from_str(body).ok()?;
     let [record] = message["Records"].as_array()?.as_slice() else { return None };
     let created = record["eventName"].as_str()?.starts_with("ObjectCreated:");
     let object = &record["s3"];
     let key = decoded(object["object"]["key"].as_str()?);
-    (created && object["bucket"]["name"] == bucket && probes.has(&key)).then_some(key)
+    (created && object["bucket"]["name"] == bucket && keys.contains(&key)).then_some(key)
 }
 
 /// A key as it is; events have it as in a form.
@@ -196,6 +193,7 @@ fn decoded(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use provision_core::probe::Probes;
     use serde_json::json;
 
     fn event(bucket: &str, key: &str, name: &str) -> String {
@@ -204,12 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn only_events_of_probes_of_this_deployment_in_this_bucket_are_ours() {
+    fn only_events_of_these_probes_in_this_bucket_are_ours() {
         let probes = Probes::new("verify here/", "wandb");
         let key = probes.another().key;
         let encoded = key.replace(' ', "+").replace('/', "%2F");
-        let of = |body: &str| key_of(body, "acme", &probes);
+        let of = |body: &str| key_of(body, "acme", std::slice::from_ref(&key));
         assert_eq!(of(&event("acme", &encoded, "ObjectCreated:Put")), Some(key.clone()));
+        assert_eq!(of(&event("acme", &probes.another().key, "ObjectCreated:Put")), None);
         assert_eq!(of(&event("other", &encoded, "ObjectCreated:Put")), None);
         assert_eq!(of(&event("acme", &encoded, "ObjectRemoved:Delete")), None);
         assert_eq!(of(&event("acme", "run/1", "ObjectCreated:Put")), None);

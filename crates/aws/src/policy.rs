@@ -15,6 +15,15 @@ use crate::names::Names;
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
 pub(crate) const VERSION: &str = "2012-10-17";
 
+/// Whom a statement is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whom {
+    /// The server.
+    Server,
+    /// S3, which sends events.
+    S3,
+}
+
 /// How large a service lets a document be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quota {
@@ -107,13 +116,22 @@ impl Document {
         })
     }
 
-    /// Statements of others that deny one of these actions to all, to S3 or to the server, under no condition, on resources
-    /// that count.
-    pub(crate) fn denying(&self, names: &Names, actions: &[&str], counts: impl Fn(&Value) -> bool) -> Vec<String> {
+    /// Statements of others that deny one of these actions to all, or to whom it concerns, under no condition, on resources that
+    /// count.
+    pub(crate) fn denying(
+        &self,
+        names: &Names,
+        whom: Whom,
+        actions: &[&str],
+        counts: impl Fn(&Value) -> bool,
+    ) -> Vec<String> {
         let concerns = |principal: &Value| {
             let listed = |kind: &str| principal[kind].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let aws = listed("AWS").any(|principal| principal == "*" || names.is_server(principal));
-            *principal == "*" || aws || listed("Service").any(|service| service == "s3.amazonaws.com")
+            let own = match whom {
+                Whom::Server => listed("AWS").any(|principal| names.is_server(principal)),
+                Whom::S3 => listed("Service").any(|service| service == "s3.amazonaws.com"),
+            };
+            *principal == "*" || own || listed("AWS").any(|principal| principal == "*")
         };
         let denies = |statement: &Value| {
             let normal = normalize(statement);

@@ -10,6 +10,7 @@ use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Words};
+use provision_core::hop::Obstacle;
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
@@ -36,6 +37,7 @@ use crate::permissions::document;
 use crate::preflight::{self, Inquiry};
 use crate::resources::access::{self, Recalled};
 use crate::resources::bucket_policy::Turn;
+use crate::resources::delivery::{self, Holder};
 use crate::resources::{Facets, bucket, cors, notification, queue, run_queue};
 use crate::{contents, hearing, orphans, outputs, probes, terraform};
 
@@ -54,6 +56,8 @@ struct Provider<C> {
     bucket_policy: Turn,
     /// What the last look at each part found that deserves a warning.
     found: Mutex<BTreeMap<&'static str, Vec<String>>>,
+    /// What it found that stands in the way of a proof.
+    obstacles: Mutex<BTreeMap<&'static str, Vec<Obstacle>>>,
     /// What the caller's policies say.
     inquiry: Inquiry,
 }
@@ -145,6 +149,7 @@ impl<C> Provider<C> {
             access_obstructed: AtomicBool::default(),
             bucket_policy: Turn::default(),
             found: Mutex::default(),
+            obstacles: Mutex::default(),
             inquiry: Inquiry::default(),
         }
     }
@@ -206,8 +211,9 @@ impl<C: AsRef<Reader>> Provider<C> {
         Ok(self.names())
     }
 
-    fn note(&self, part: &'static str, warnings: Vec<String>) {
+    fn note(&self, part: &'static str, warnings: Vec<String>, obstacles: Vec<Obstacle>) {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(part, warnings);
+        self.obstacles.lock().unwrap_or_else(PoisonError::into_inner).insert(part, obstacles);
     }
 
     async fn observe_access(&self) -> Result<Observation, Error> {
@@ -283,6 +289,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         outputs::warnings(&self.settings).into_iter().chain(found.values().flatten().cloned()).collect()
     }
 
+    fn obstacles(&self) -> Vec<Obstacle> {
+        let found = self.obstacles.lock().unwrap_or_else(PoisonError::into_inner);
+        found.values().flatten().cloned().collect()
+    }
+
+    fn grants(&self) -> &'static [&'static str] {
+        &["principals"]
+    }
+
     fn next_steps(&self) -> Option<String> {
         outputs::next_steps(&self.settings, &self.names())
     }
@@ -297,7 +312,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::Bucket => {
                 let names = self.names_in_account().await?;
                 let (found, warnings) = bucket::observe(reader, settings, &names).await?;
-                self.note("bucket", warnings);
+                self.note("bucket", warnings, delivery::obstacles(Holder::Bucket(&names.bucket), &found));
                 Ok(found)
             }
             Part::Queue => {
@@ -305,7 +320,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
                 let senders = queue::senders(settings, &names.at_full_length(), queue);
                 let found = queue::observe(reader, &names, queue, &senders).await?;
                 let warning = queue::warning(queue, &found, settings.aws.queue.adopt);
-                self.note("queue", warning.into_iter().collect());
+                let obstacles = delivery::obstacles(Holder::Queue(queue), &found);
+                self.note("queue", warning.into_iter().collect(), obstacles);
                 Ok(found)
             }
             Part::Notification => notification::observe(reader, &self.names_in_account().await?).await,
@@ -335,10 +351,14 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {
-        let url = self.client.as_ref().get_object_url(&self.settings.aws.bucket.name, key).await?;
+        let bucket = &self.settings.aws.bucket.name;
+        let url = self.client.as_ref().get_object_url(bucket, key).await?;
         let rule = cors::rule(&self.settings);
         let facet = (Part::Bucket.address(), "cors");
-        Ok(Some(BrowserAccess { url, rule, headers: &["content-type"], table: "aws.bucket.cors", facet }))
+        let by_hand = format!(
+            "`aws s3api get-bucket-cors --bucket {bucket}` shows it, `aws s3api put-bucket-cors` writes those that stay"
+        );
+        Ok(Some(BrowserAccess { url, rule, headers: &["content-type"], table: "aws.bucket.cors", facet, by_hand }))
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {
@@ -455,11 +475,13 @@ impl Prover for Provider<Writer> {
         probes::remove(&self.client, &names.bucket, &names.account, probes, key).await
     }
 
-    async fn listen(&self, probes: &Probes) -> Result<Hearing, Error> {
+    async fn listen(&self, _probes: &Probes) -> Result<Hearing, Error> {
         let names = self.names();
         match &names.queue {
-            Some(queue) => hearing::listen(&self.client, queue, &names.bucket, probes).await,
-            None => Ok(Hearing::Off("the plan file says `enabled = false` under [aws.queue]".to_owned())),
+            Some(queue) => hearing::listen(&self.client, queue, &names.bucket).await,
+            None => Ok(Hearing::Off(
+                "this plan file makes no queue: it says `enabled = false` under [aws.queue]".to_owned(),
+            )),
         }
     }
 }

@@ -94,6 +94,11 @@ pub(crate) async fn browser_access(
         headers: &["content-type", "x-ms-blob-type"],
         table: "azure.cors",
         facet: (Part::Cors.address(), CorsFacet::Rule.name()),
+        by_hand: format!(
+            "`az storage cors list --services b --account-name {account}` shows it, `az storage cors clear` and `az storage cors \
+             add` write those that stay",
+            account = names.account
+        ),
     }))
 }
 

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use provision_core::probe::Probes;
 use provision_core::provider::{Heard, Hearing, Listener};
 use provision_core::retry::shortened;
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -40,12 +39,7 @@ const AT_ONCE: usize = 10;
 const CREATED: &str = "Microsoft.Storage.BlobCreated";
 
 /// Look whether the queue can be listened to.
-pub(crate) async fn listen(
-    writer: &Writer,
-    queue: &QueueStore,
-    names: &Names,
-    probes: &Probes,
-) -> Result<Hearing, Error> {
+pub(crate) async fn listen(writer: &Writer, queue: &QueueStore, names: &Names) -> Result<Hearing, Error> {
     let Some(messages) = writer.peek_messages(queue).await? else {
         return Ok(Hearing::Gone(format!("queue `{}` is not there", queue.name)));
     };
@@ -54,14 +48,9 @@ pub(crate) async fn listen(
         Err(error) if error.kind() != ErrorKind::InvalidInput => return Err(error),
         _ => {}
     }
-    let listener = QueueListener {
-        writer: writer.clone(),
-        queue: queue.clone(),
-        names: names.clone(),
-        probes: probes.clone(),
-        held: Vec::new(),
-    };
-    Ok(match listener.harm(&messages) {
+    let listener =
+        QueueListener { writer: writer.clone(), queue: queue.clone(), names: names.clone(), held: Vec::new() };
+    Ok(match listener.harm(&messages, &[]) {
         Some(reason) => Hearing::Unsafe(reason),
         None => Hearing::At(Box::new(listener)),
     })
@@ -71,7 +60,6 @@ struct QueueListener {
     writer: Writer,
     queue: QueueStore,
     names: Names,
-    probes: Probes,
     /// Messages that are not ours, and that we hide.
     held: Vec<Message>,
 }
@@ -90,12 +78,12 @@ impl Listener for QueueListener {
         LIMIT
     }
 
-    async fn hear(&mut self, wait: Duration) -> Result<Heard, Error> {
+    async fn hear(&mut self, wait: Duration, keys: &[String]) -> Result<Heard, Error> {
         let begun = Instant::now();
         loop {
             let messages = self.writer.peek_messages(&self.queue).await?.unwrap_or_default();
-            if let Some(place) = messages.iter().rposition(|message| self.key_of(message).is_some()) {
-                return self.taken(&messages[..=place]).await;
+            if let Some(place) = messages.iter().rposition(|message| self.key_of(message, keys).is_some()) {
+                return self.taken(&messages[..=place], keys).await;
             }
             if messages.len() >= PAGE {
                 return Ok(Heard { last: Some(self.too_many()), ..Heard::default() });
@@ -117,16 +105,16 @@ impl Listener for QueueListener {
 }
 
 impl QueueListener {
-    fn key_of(&self, message: &Message) -> Option<String> {
-        key_of(&message.text, &self.names, &self.probes)
+    fn key_of(&self, message: &Message, keys: &[String]) -> Option<String> {
+        key_of(&message.text, &self.names, keys)
     }
 
     /// Why these messages must not be taken, or others behind them not.
-    fn harm(&self, messages: &[Message]) -> Option<String> {
+    fn harm(&self, messages: &[Message], keys: &[String]) -> Option<String> {
         if messages.len() >= PAGE {
             return Some(self.too_many());
         }
-        let others = messages.iter().filter(|message| self.key_of(message).is_none());
+        let others = messages.iter().filter(|message| self.key_of(message, keys).is_none());
         let most = others.map(|message| message.taken).max().filter(|most| *most >= MOST_TAKEN)?;
         Some(format!(
             "a message in queue `{}` was taken {most} times already, and taking the event out may be once too often",
@@ -142,8 +130,8 @@ impl QueueListener {
     }
 
     /// Take these messages, delete the events of probes of ours, give everything else back, and give our keys.
-    async fn taken(&mut self, messages: &[Message]) -> Result<Heard, Error> {
-        if let Some(reason) = self.harm(messages) {
+    async fn taken(&mut self, messages: &[Message], keys: &[String]) -> Result<Heard, Error> {
+        if let Some(reason) = self.harm(messages, keys) {
             return Ok(Heard { last: Some(format!("it came, and is left there: {reason}")), ..Heard::default() });
         }
         let mut heard = Heard::default();
@@ -154,12 +142,13 @@ impl QueueListener {
             }
             received => received?,
         };
-        let (ours, others): (Vec<_>, Vec<_>) = received.into_iter().partition(|message| self.key_of(message).is_some());
+        let (ours, others): (Vec<_>, Vec<_>) =
+            received.into_iter().partition(|message| self.key_of(message, keys).is_some());
         heard.others = !others.is_empty();
         self.held.extend(others);
         for message in ours {
             self.writer.delete_message(&self.queue, &message).await?;
-            heard.keys.extend(self.key_of(&message));
+            heard.keys.extend(self.key_of(&message, keys));
         }
         self.close().await?;
         Ok(heard)
@@ -183,7 +172,7 @@ impl QueueListener {
 
 /// The key of the probe that a message tells of. Event Grid puts the event into a queue in base64
 /// (<https://learn.microsoft.com/azure/event-grid/handler-storage-queues>).
-fn key_of(text: &str, names: &Names, probes: &Probes) -> Option<String> {
+fn key_of(text: &str, names: &Names, keys: &[String]) -> Option<String> {
     let decoded = data_encoding::BASE64.decode(text.trim().as_bytes()).ok()?;
     let event: Value = serde_json::from_slice(&decoded).ok()?;
     let account = last(event["topic"].as_str()?);
@@ -192,7 +181,7 @@ fn key_of(text: &str, names: &Names, probes: &Probes) -> Option<String> {
     let key = subject.strip_prefix(&container)?;
     // A name with odd letters may be told in either form.
     let plain = percent_encoding::percent_decode_str(key).decode_utf8_lossy().into_owned();
-    let key = [key.to_owned(), plain].into_iter().find(|key| probes.has(key))?;
+    let key = [key.to_owned(), plain].into_iter().find(|key| keys.contains(key))?;
     (event["eventType"] == CREATED && account.eq_ignore_ascii_case(&names.account)).then_some(key)
 }
 
@@ -200,6 +189,7 @@ fn key_of(text: &str, names: &Names, probes: &Probes) -> Option<String> {
 mod tests {
     use super::*;
     use crate::names::tests::names;
+    use provision_core::probe::Probes;
     use serde_json::json;
 
     fn event(account: &str, container: &str, key: &str, kind: &str) -> String {
@@ -210,12 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn only_events_of_probes_of_this_deployment_in_this_container_are_ours() {
+    fn only_events_of_these_probes_in_this_container_are_ours() {
         let probes = Probes::new("verify here+/", "wandb");
         let key = probes.another().key;
-        let of = |text: &str| key_of(text, &names(), &probes);
+        let of = |text: &str| key_of(text, &names(), std::slice::from_ref(&key));
         assert_eq!(of(&event("acme", "files", &key, CREATED)), Some(key.clone()));
         assert_eq!(of(&event("ACME", "files", &key.replace(' ', "%20"), CREATED)), Some(key.clone()));
+        assert_eq!(of(&event("acme", "files", &probes.another().key, CREATED)), None);
         assert_eq!(of(&event("other", "files", &key, CREATED)), None);
         assert_eq!(of(&event("acme", "other", &key, CREATED)), None);
         assert_eq!(of(&event("acme", "files", &key, "Microsoft.Storage.BlobDeleted")), None);

@@ -10,6 +10,7 @@ use provision_core::contents::Contents;
 use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
+use provision_core::hop::Obstacle;
 use provision_core::identity::Identity;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
@@ -300,6 +301,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         [warnings, left, self.shared_account.warnings(&self.settings)].concat()
     }
 
+    fn obstacles(&self) -> Vec<Obstacle> {
+        self.shared_account.obstacles(&self.settings)
+    }
+
     fn next_steps(&self) -> Option<String> {
         outputs::next_steps(&self.settings, &self.names())
     }
@@ -500,10 +505,12 @@ impl Prover for Provider<Writer> {
         probes::remove(&self.client, &self.data_access().await?.blobs, probes, key).await
     }
 
-    async fn listen(&self, probes: &Probes) -> Result<Hearing, Error> {
+    async fn listen(&self, _probes: &Probes) -> Result<Hearing, Error> {
         match &self.data_access().await?.queue {
-            Some(queue) => hearing::listen(&self.client, queue, &self.names(), probes).await,
-            None => Ok(Hearing::Off("the plan file says `enabled = false` under [azure.queue]".to_owned())),
+            Some(queue) => hearing::listen(&self.client, queue, &self.names()).await,
+            None => Ok(Hearing::Off(
+                "this plan file makes no queue: it says `enabled = false` under [azure.queue]".to_owned(),
+            )),
         }
     }
 }

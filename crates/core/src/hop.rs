@@ -6,6 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
+use crate::refusal::Refusal;
+
+/// What helps where nothing is known to be wrong but that it failed this time.
+pub(crate) const AGAIN: &str = "run the same command again";
 
 /// A step of the way from a browser to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -50,18 +54,46 @@ pub enum Verdict {
         /// Why.
         reason: String,
     },
-    /// It may work: nothing that was seen says that it does not.
+    /// It may work: nothing that was seen says that it does not. `--strict` fails then.
     NotProven {
         /// Why.
         reason: String,
     },
-    /// It was not tried.
+    /// It was not tried, and was not to be.
     Skipped {
-        /// Which right or setting is missing.
+        /// Which setting says so, or what there is nothing of.
         reason: String,
-        /// Whether it was to be tried: a right is missing, and no setting says so.
-        wanted: bool,
     },
+}
+
+impl Verdict {
+    /// The word for it, for people.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed { .. } => "failed",
+            Self::NotProven { .. } => "not proven",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
+}
+
+/// What somebody else set that stands in the way of a hop, and that apply leaves alone.
+#[derive(Clone, Debug)]
+pub struct Obstacle {
+    /// The hops that it stands in the way of.
+    pub stops: &'static [HopId],
+    /// Why, and what takes it away.
+    pub refusal: Refusal,
+}
+
+impl Obstacle {
+    /// The first of them that stands in the way of a hop.
+    #[must_use]
+    pub fn of(obstacles: &[Self], hop: HopId) -> Option<&Refusal> {
+        obstacles.iter().find(|obstacle| obstacle.stops.contains(&hop)).map(|obstacle| &obstacle.refusal)
+    }
 }
 
 /// A hop that was gone.
@@ -95,8 +127,6 @@ struct Record {
     verdict: Word,
     /// Why it has not passed.
     reason: Option<String>,
-    /// Whether it is not known though it was to be proven: `--strict` fails then.
-    open: bool,
     /// What was sent, without secrets.
     sent: Vec<String>,
     /// What came of each.
@@ -125,9 +155,9 @@ enum Word {
     Passed,
     /// It does not.
     Failed,
-    /// It may work: nothing that was seen says that it does not.
+    /// It may work: nothing that was seen says that it does not, as where a right is missing. `--strict` fails then.
     NotProven,
-    /// It was not tried.
+    /// It was not tried, and was not to be.
     Skipped,
 }
 
@@ -139,9 +169,9 @@ impl From<Hop> for Record {
             Verdict::NotProven { .. } => Word::NotProven,
             Verdict::Skipped { .. } => Word::Skipped,
         };
-        let (reason, open) = (hop.reason().map(str::to_owned), hop.is_open());
+        let reason = hop.reason().map(str::to_owned);
         let Hop { id, text, sent, came, mend, elapsed_ms, .. } = hop;
-        Self { id, text, verdict, reason, open, sent, came, mend, elapsed_ms }
+        Self { id, text, verdict, reason, sent, came, mend, elapsed_ms }
     }
 }
 
@@ -173,19 +203,30 @@ impl Hop {
     /// The same, not tried because of a setting.
     #[must_use]
     pub fn skipped(mut self, reason: impl Into<String>) -> Self {
-        self.verdict = Verdict::Skipped { reason: reason.into(), wanted: false };
+        self.verdict = Verdict::Skipped { reason: reason.into() };
         self
+    }
+
+    /// The same, with what mends it.
+    #[must_use]
+    pub fn mended_by(self, mend: impl Into<String>) -> Self {
+        Self { mend: Some(mend.into()), ..self }
+    }
+
+    /// The same, of which nothing is known, since it could not be looked at.
+    #[must_use]
+    pub fn unknown(self, error: &Error) -> Self {
+        let reason = error.hint().map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}"));
+        self.not_proven(reason)
     }
 
     /// The same, ended by an error: where a right is missing, nothing is known of what it would show.
     #[must_use]
-    pub fn ended_by(mut self, error: &Error) -> Self {
-        let reason = error.hint().map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}"));
+    pub fn ended_by(self, error: &Error) -> Self {
         if error.kind() == ErrorKind::PermissionDenied {
-            self.verdict = Verdict::Skipped { reason, wanted: true };
-            return self;
+            return self.unknown(error);
         }
-        self.failed(reason, None)
+        self.failed(error.to_string(), Some(error.hint().unwrap_or(AGAIN).to_owned()))
     }
 
     /// Note what was sent and what came.
@@ -199,9 +240,7 @@ impl Hop {
     pub fn reason(&self) -> Option<&str> {
         match &self.verdict {
             Verdict::Passed => None,
-            Verdict::Failed { reason } | Verdict::NotProven { reason } | Verdict::Skipped { reason, .. } => {
-                Some(reason)
-            }
+            Verdict::Failed { reason } | Verdict::NotProven { reason } | Verdict::Skipped { reason } => Some(reason),
         }
     }
 
@@ -214,7 +253,7 @@ impl Hop {
     /// Whether it is open if it works, though it was to be proven.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.verdict, Verdict::NotProven { .. } | Verdict::Skipped { wanted: true, .. })
+        matches!(self.verdict, Verdict::NotProven { .. })
     }
 }
 

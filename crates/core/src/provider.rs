@@ -15,6 +15,7 @@ use crate::cors::CorsRule;
 use crate::deployment::Deployment;
 use crate::error::{Error, ErrorKind};
 use crate::facet::{Desired, Words};
+use crate::hop::Obstacle;
 use crate::identity::Identity;
 use crate::keeper::Keeper;
 use crate::mark::{Origin, TagChanges, Tags};
@@ -148,6 +149,17 @@ pub trait Observer: Send + Sync {
     /// Open choices of the plan file that deserve a warning each time.
     fn warnings(&self) -> Vec<String>;
 
+    /// What others set, as far as the last look found it, that stands in the way of the server or of its events, and that apply
+    /// leaves alone.
+    fn obstacles(&self) -> Vec<Obstacle> {
+        Vec::new()
+    }
+
+    /// The facets by which somebody is let in beside the server's own rights.
+    fn grants(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What is left to the user after an apply, with the text to use: the rights of a server whose identity the plan file
     /// does not name.
     fn next_steps(&self) -> Option<String>;
@@ -214,6 +226,8 @@ pub struct BrowserAccess {
     pub table: &'static str,
     /// The address and the facet under which the rule is compared.
     pub facet: (Address, &'static str),
+    /// How somebody else's rule is taken out by hand: the cloud's own commands.
+    pub by_hand: String,
 }
 
 /// What proves that files and events get through: uploads and removes a probe, and hears of it.
@@ -222,7 +236,7 @@ pub struct BrowserAccess {
 ///
 /// - `remains` and `remove` are about probes alone: of what has another key, or does not say itself that it is one, nothing is
 ///   given and nothing removed. Removing what is gone succeeds.
-/// - A listener takes the events of probes, and nobody else's: what it has to look at, others get again.
+/// - A listener takes the events of the probes that it is told, and no others: what it has to look at, others get again.
 #[async_trait]
 pub trait Prover: Observer {
     /// The request that uploads a probe, signed as the server signs for a page.
@@ -284,8 +298,8 @@ pub trait Listener: Send {
         true
     }
 
-    /// Listen for so long, if nothing comes before.
-    async fn hear(&mut self, wait: Duration) -> Result<Heard, Error>;
+    /// Listen for the events of these probes for so long, if nothing comes before. Those of other probes are other runs' to take.
+    async fn hear(&mut self, wait: Duration, keys: &[String]) -> Result<Heard, Error>;
 
     /// Give back what others are to have: also after a turn that was broken off.
     async fn close(&mut self) -> Result<(), Error>;

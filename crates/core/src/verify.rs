@@ -5,12 +5,15 @@
 //! it left tells the next one that there may be an event too.
 
 mod wanted;
+mod mending;
 mod standing;
 mod browsers;
 mod files;
 mod arrival;
 mod cleanup;
 
+use futures::FutureExt as _;
+use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use crate::assess::Intent;
@@ -20,10 +23,11 @@ use crate::engine;
 use crate::error::Error;
 use crate::event::{Event, EventSink, milliseconds};
 use crate::hop::{Hop, HopId, Verdict, failures};
-use crate::probe::{Probe, Probes};
-use crate::provider::{Listener, Observer, Prover};
+use crate::probe::{PREFIX, Probe, Probes};
+use crate::provider::{Hearing, Listener, Observer, Prover};
 use crate::web::Browser;
 use arrival::Awaited;
+use mending::Mending;
 
 pub use wanted::Wanted;
 
@@ -67,10 +71,11 @@ pub async fn look(
 ) -> Result<Proof, Error> {
     let begun = begin(events, HopId::Resources, "compare the resources with the plan file");
     let set = engine::plan(observer, intent, line_of, events).await?;
-    let mut hops = vec![ended(events, begun, standing::resources(&set, &wanted.mend))];
-    hops.push(ended(events, Instant::now(), standing::rights(&set, &wanted.mend)));
+    let mending = Mending::new(&set, observer.obstacles(), &wanted.command);
+    let mut hops = vec![ended(events, begun, standing::resources(observer, &set, &mending))];
+    hops.push(ended(events, Instant::now(), standing::rights(observer, &set, &mending)));
     let begun = begin(events, HopId::Browsers, "ask as a browser of the server asks");
-    hops.push(ended(events, begun, browsers::hop(observer, browser, &set, wanted).await));
+    hops.push(ended(events, begun, browsers::hop(observer, browser, &set, wanted, &mending).await));
     if wanted.read_only {
         hops.extend(not_gone("--read-only: nothing is written", events));
     }
@@ -90,21 +95,25 @@ pub async fn prove(
         proof.hops.extend(not_gone(&reason, events));
         return proof;
     }
-    let probes = Probes::new(&wanted.prefix, &proof.set.deployment);
-    let (hearing, remains) = futures::join!(prover.listen(&probes), prover.remains(&probes));
-    let listener = arrival::heard_at(hearing, &wanted.mend);
+    let mending = Mending::new(&proof.set, prover.obstacles(), &wanted.command);
+    let places = places(&wanted.prefix, &proof.set.deployment);
+    let (hearing, remains) = futures::join!(prover.listen(&places[0]), remains(prover, &places));
+    let may_be_made = matches!(hearing, Ok(Hearing::At(_) | Hearing::Gone(_) | Hearing::Off(_)));
+    let listener = arrival::heard_at(hearing, &mending);
     proof.stopped = cancellation.drain.is_cancelled();
-    let why_not = match &listener {
+    let why_not = match &remains {
         _ if proof.stopped => Some("the run was told to stop"),
-        // An event that cannot be taken away again must not be made.
-        Err(hop) if hop.is_open() => Some("its event could not be taken out of the queue again"),
-        _ if remains.is_err() => Some("it could not be found and removed again"),
-        _ => None,
+        _ if !may_be_made => Some(
+            "nothing is uploaded, since its event could not be taken out of the queue again: the next line says why",
+        ),
+        Err(_) => Some("nothing is uploaded, since it could not be removed again: the last line says why"),
+        Ok(_) => None,
     };
     match why_not {
         None => {
-            let before = (&probes, listener, remains.unwrap_or_default());
-            written(prover, browser, wanted, &mut proof, before, cancellation, events).await;
+            let left = remains.unwrap_or_default();
+            let before = Before { places: &places, left: &left, mending: &mending };
+            written(prover, browser, wanted, &mut proof, listener, &before, cancellation, events).await;
         }
         Some(reason) => {
             let mut hops = standing::not_tried(reason);
@@ -126,36 +135,57 @@ pub async fn prove(
     proof
 }
 
-/// What can be heard where, and which probes earlier runs left.
-type Before<'a> = (&'a Probes, Result<Box<dyn Listener>, Box<Hop>>, Vec<String>);
+/// Where probes of this deployment may be: the first one is where ours goes, the last one where those go of runs without `--prefix`.
+fn places(prefix: &str, deployment: &str) -> Vec<Probes> {
+    let usual = Some(PREFIX).filter(|usual| *usual != prefix);
+    std::iter::once(prefix).chain(usual).map(|prefix| Probes::new(prefix, deployment)).collect()
+}
 
+/// The keys of probes that are there.
+async fn remains(prover: &dyn Prover, places: &[Probes]) -> Result<Vec<String>, Error> {
+    let found = try_join_all(places.iter().map(|probes| prover.remains(probes))).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// What is known before anything is uploaded.
+struct Before<'a> {
+    places: &'a [Probes],
+    /// Probes that earlier runs left.
+    left: &'a [String],
+    mending: &'a Mending,
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is another's")]
 async fn written(
     prover: &dyn Prover,
     browser: &dyn Browser,
     wanted: &Wanted,
     proof: &mut Proof,
-    (probes, listener, left): Before<'_>,
+    listener: Result<Box<dyn Listener>, Box<Hop>>,
+    before: &Before<'_>,
     cancellation: &Cancellation,
     events: &dyn EventSink,
 ) {
-    let probe = probes.another();
+    let Before { places, left, mending } = *before;
+    let probe = places[0].another();
     let begun = begin(events, HopId::Files, "upload and download by signed address");
-    let files = files::hop(prover, browser, &probe, wanted, &proof.set).await;
+    let files = files::hop(prover, browser, &probe, wanted, &proof.set, mending).await;
     proof.hops.push(ended(events, begun, files.hop));
     let begun = begin(events, HopId::Event, "wait for the event of the upload");
     let outlasted = listener.as_ref().is_ok_and(|listener| listener.outlasted());
     let hop = match listener {
         Ok(mut listener) => {
-            let (uploads, limit, mend) = (files.uploads, wanted.wait, wanted.mend.as_str());
-            let awaited = Awaited { probe: &probe, uploads, left: &left, limit, mend };
-            arrival::hop(listener.as_mut(), &awaited, &proof.set, cancellation, events).await
+            let there = || remains(prover, places).boxed();
+            let (uploads, limit) = (files.uploads, wanted.wait);
+            let awaited = Awaited { probe: &probe, uploads, left, there: &there, limit, mending };
+            arrival::hop(listener.as_mut(), &awaited, cancellation, events).await
         }
         Err(hop) => *hop,
     };
     proof.hops.push(ended(events, begun, hop));
     proof.stopped = cancellation.drain.is_cancelled();
     let begun = begin(events, HopId::Cleanup, "remove the probe");
-    let hop = cleanup::hop(prover, probes, &removed(&probe, files.uploads, &left)).await;
+    let hop = cleanup::hop(prover, places, &removed(&probe, files.uploads, left)).await;
     let is_heard = proof.hops.last().is_some_and(|event| event.verdict == Verdict::Passed);
     let hop = if outlasted && !is_heard && files.uploads > 0 { cleanup::but_for_its_event(hop) } else { hop };
     proof.hops.push(ended(events, begun, hop));

@@ -3,7 +3,7 @@
 //! is known by how its subscription is attached.
 //!
 //! Ours is marked, gets nothing but what tells of probes, and goes when the listening is over. What a run leaves that was killed,
-//! the next one removes, or the service after a day.
+//! the next one removes at its end, or the service after a day.
 
 use std::time::Duration;
 
@@ -51,16 +51,11 @@ pub(crate) async fn listen(
     let all = Probes { prefix: LISTENING.to_owned(), owner: probes.owner.clone() };
     let (topic, subscription) = (names.topic_name(topic), names.subscription_name(subscription));
     let reader = writer.reader();
-    let (swept, found_topic, found) =
-        futures::join!(sweep(writer, names, &all), reader.get_topic(&topic), reader.get_subscription(&subscription));
-    swept?;
-    if found_topic?.is_none() {
-        return Ok(Hearing::Gone(format!("topic `{}` is not there", short(&topic))));
-    }
-    let Some(found) = found? else {
-        return Ok(Hearing::Gone(format!("subscription `{}` is not there", short(&subscription))));
-    };
-    if let Some(reason) = deaf(&found, &topic) {
+    let (left, found_topic, found) =
+        futures::join!(left(writer, names, &all), reader.get_topic(&topic), reader.get_subscription(&subscription));
+    let left = left?;
+    if let Some(reason) = unheard(found_topic?.is_some(), found?.as_ref(), &topic, &subscription) {
+        sweep(writer, &left, &all).await?;
         return Ok(Hearing::Gone(reason));
     }
     let ears = Ears {
@@ -70,6 +65,7 @@ pub(crate) async fn listen(
         bucket: names.bucket.clone(),
         probes: probes.clone(),
         all,
+        left,
     };
     match ears.made().await {
         Ok(()) => Ok(Hearing::At(Box::new(ears))),
@@ -77,11 +73,24 @@ pub(crate) async fn listen(
     }
 }
 
-/// Remove what earlier runs of this deployment left.
-async fn sweep(writer: &Writer, names: &Names, all: &Probes) -> Result<(), Error> {
+/// Why the server would hear of nothing.
+fn unheard(topic_is_there: bool, found: Option<&Subscription>, topic: &str, subscription: &str) -> Option<String> {
+    if !topic_is_there {
+        return Some(format!("topic `{}` is not there", short(topic)));
+    }
+    let gone = || Some(format!("subscription `{}` is not there", short(subscription)));
+    found.map_or_else(gone, |found| deaf(found, topic))
+}
+
+/// What is there of other runs of this deployment.
+async fn left(writer: &Writer, names: &Names, all: &Probes) -> Result<Vec<String>, Error> {
     let listed = writer.reader().list_subscriptions(&names.project).await?;
     let left = listed.into_iter().filter(|found| is_listening(&found.name, &found.labels, all));
-    try_join_all(left.map(|found| async move { remove(writer, &found.name, all).await })).await.map(|_| ())
+    Ok(left.map(|found| found.name).collect())
+}
+
+async fn sweep(writer: &Writer, left: &[String], all: &Probes) -> Result<(), Error> {
+    try_join_all(left.iter().map(|name| remove(writer, name, all))).await.map(|_| ())
 }
 
 /// Whose it is, is looked at last: a list may be old.
@@ -101,6 +110,8 @@ struct Ears {
     probes: Probes,
     /// How it is told.
     all: Probes,
+    /// Those of other runs that were there before: whoever is still at work then has had the time that we took.
+    left: Vec<String>,
 }
 
 #[async_trait]
@@ -121,14 +132,19 @@ impl Listener for Ears {
         false
     }
 
-    async fn hear(&mut self, wait: Duration) -> Result<Heard, Error> {
+    async fn hear(&mut self, wait: Duration, keys: &[String]) -> Result<Heard, Error> {
         let until = Instant::now() + shortened(wait);
         loop {
-            let messages = self.pulled(until).await?;
-            let key = |received: &Received| key_of(&received.message, &self.bucket, &self.probes);
-            let keys: Vec<_> = messages.iter().filter_map(key).collect();
-            if !keys.is_empty() || Instant::now() >= until {
-                return Ok(Heard { keys, ..Heard::default() });
+            let messages = match self.pulled(until).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Ok(Heard { last: Some(self.displaced()), ..Heard::default() });
+                }
+                messages => messages?,
+            };
+            let key = |received: &Received| key_of(&received.message, &self.bucket, keys);
+            let heard: Vec<_> = messages.iter().filter_map(key).collect();
+            if !heard.is_empty() || Instant::now() >= until {
+                return Ok(Heard { keys: heard, ..Heard::default() });
             }
             if messages.is_empty() {
                 sleep(shortened(PAUSE)).await;
@@ -188,7 +204,16 @@ impl Ears {
     }
 
     async fn removed(&self) -> Result<(), Error> {
-        remove(&self.writer, &self.name, &self.all).await
+        remove(&self.writer, &self.name, &self.all).await?;
+        sweep(&self.writer, &self.left, &self.all).await
+    }
+
+    fn displaced(&self) -> String {
+        format!(
+            "subscription `{}`, in which the event was to be heard, was removed meanwhile: another `verify` of this deployment is \
+             under way; run one at a time",
+            short(&self.name)
+        )
     }
 }
 
@@ -202,9 +227,9 @@ fn filter(probes: &Probes) -> String {
 }
 
 /// The key of the probe that a message tells of (<https://cloud.google.com/storage/docs/pubsub-notifications#attributes>).
-fn key_of(message: &Message, bucket: &str, probes: &Probes) -> Option<String> {
+fn key_of(message: &Message, bucket: &str, keys: &[String]) -> Option<String> {
     let is = |name: &str, value: &str| message.attributes.get(name).is_some_and(|found| found == value);
-    let key = message.attributes.get("objectId").filter(|key| probes.has(key))?;
+    let key = message.attributes.get("objectId").filter(|key| keys.contains(key))?;
     (is("eventType", "OBJECT_FINALIZE") && is("bucketId", bucket)).then(|| key.clone())
 }
 
@@ -214,19 +239,20 @@ mod tests {
     use provision_core::probe::PREFIX;
 
     #[test]
-    fn only_events_of_probes_of_this_deployment_in_this_bucket_are_ours() {
+    fn only_events_of_these_probes_in_this_bucket_are_ours() {
         let probes = Probes::new(PREFIX, "wandb");
         let key = probes.another().key;
+        let probed = key.clone();
         let of = |bucket: &str, key: &str, event: &str| {
             let attributes = [("bucketId", bucket), ("objectId", key), ("eventType", event)];
             let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-            key_of(&Message { attributes }, "acme", &probes)
+            key_of(&Message { attributes }, "acme", std::slice::from_ref(&probed))
         };
         assert_eq!(of("acme", &key, "OBJECT_FINALIZE"), Some(key.clone()));
         assert_eq!(of("other", &key, "OBJECT_FINALIZE"), None);
         assert_eq!(of("acme", &key, "OBJECT_DELETE"), None);
-        assert_eq!(of("acme", "run/1", "OBJECT_FINALIZE"), None);
-        assert_eq!(key_of(&Message::default(), "acme", &probes), None);
+        assert_eq!(of("acme", &probes.another().key, "OBJECT_FINALIZE"), None);
+        assert_eq!(key_of(&Message::default(), "acme", std::slice::from_ref(&key)), None);
     }
 
     #[test]

@@ -259,6 +259,10 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         [self.claims.notes(), outputs::warnings(&self.settings)].concat()
     }
 
+    fn grants(&self) -> &'static [&'static str] {
+        &["members"]
+    }
+
     fn next_steps(&self) -> Option<String> {
         outputs::next_steps(&self.settings, &self.names())
     }
@@ -296,9 +300,14 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn browser_access(&self, key: &str) -> Result<Option<BrowserAccess>, Error> {
-        let url = self.client.as_ref().get_object_url(&self.settings.gcp.bucket.name, key);
+        let bucket = &self.settings.gcp.bucket.name;
+        let url = self.client.as_ref().get_object_url(bucket, key);
         let (rule, facet) = (cors::rule(&self.settings), (Part::Bucket.address(), "cors"));
-        Ok(Some(BrowserAccess { url, rule, headers: &["content-type"], table: "gcp.bucket.cors", facet }))
+        let by_hand = format!(
+            "`gcloud storage buckets describe gs://{bucket} --format='default(cors_config)'` shows it, `gcloud storage buckets \
+             update gs://{bucket} --cors-file=FILE` writes those that stay"
+        );
+        Ok(Some(BrowserAccess { url, rule, headers: &["content-type"], table: "gcp.bucket.cors", facet, by_hand }))
     }
 
     async fn terraform(&self, address: &Address, origin: Origin) -> Result<Vec<Managed>, Error> {
@@ -465,7 +474,9 @@ impl Prover for Provider<Writer> {
         let names = self.names();
         match names.topic.as_ref().zip(names.subscription.as_ref()) {
             Some((topic, subscription)) => hearing::listen(&self.client, &names, topic, subscription, probes).await,
-            None => Ok(Hearing::Off("the plan file says `enabled = false` under [gcp.topic]".to_owned())),
+            None => Ok(Hearing::Off(
+                "this plan file makes no queue: it says `enabled = false` under [gcp.topic]".to_owned(),
+            )),
         }
     }
 }

@@ -214,7 +214,10 @@ fn subscription_of_others_that_doubles_ours_is_refused() {
     their_subscription(&hand, &collection, "/blobServices/default/containers/one-files");
     stage.faults().clear();
     let plan = AZURE.ends(&stage, 6, &["plan", "one.toml"]);
-    assert!(plan.contains("would hear of each twice") && plan.contains("delete it"), "{plan}");
+    assert!(
+        plan.contains("would hear of each twice") && plan.contains("az eventgrid event-subscription delete"),
+        "{plan}"
+    );
     // It differs in what the plan file cannot say: no name makes it the one that is wanted.
     assert!(!plan.contains("to use it"), "{plan}");
     assert_eq!(stage.writes(), Vec::<String>::new());

@@ -60,7 +60,7 @@ fn user_s_key_signs_where_the_server_has_an_identity_and_not_because_keys_are_of
     patch(&stage.hand(), json!({"properties": {"allowSharedKeyAccess": false}}));
     stage.faults().clear();
     let printed = AZURE.ends(&stage, 2, &["verify"]);
-    assert!(printed.contains("FAIL signed upload") && printed.contains("takes no shared keys"), "{printed}");
+    assert!(printed.contains("failed      signed upload") && printed.contains("takes no shared keys"), "{printed}");
     assert_eq!(uploads(&stage), 0);
     assert_eq!(left(&stage), Vec::<String>::new());
 }
@@ -72,7 +72,7 @@ fn wrong_key_is_told_and_nothing_is_uploaded() {
     let what = What::Answer { status: 200, headers: Vec::new(), body: keys.to_string() };
     fault(&stage, "arm:storageAccounts.listKeys", Nth::Every, what);
     let printed = AZURE.ends(&stage, 2, &["verify"]);
-    assert!(printed.contains("FAIL event of the upload") && printed.contains("keys were renewed"), "{printed}");
+    assert!(printed.contains("failed      event of the upload") && printed.contains("keys were renewed"), "{printed}");
     assert!(!printed.contains("d3Jvbmc") && uploads(&stage) == 0, "{printed}");
 }
 
@@ -197,6 +197,6 @@ fn what_took_a_probe_s_place_stays() {
         hand.send("PUT", &format!("blob:/acmefiles/wandb-files/{probe}"), json!({"x-ms-meta-theirs": "x"}));
     });
     let printed = AZURE.ends(&stage, 2, &["verify"]);
-    assert!(printed.contains("FAIL probe removed"), "{printed}");
+    assert!(printed.contains("failed      probe removed"), "{printed}");
     assert_eq!(left(&stage).iter().filter(|what| what.starts_with("object ")).count(), 1);
 }

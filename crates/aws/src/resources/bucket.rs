@@ -16,6 +16,7 @@ use crate::config::Settings;
 use crate::contents;
 use crate::names::{Names, Part};
 use crate::resources::bucket_policy::{self, Own, Turn};
+use crate::resources::delivery::Holder;
 use crate::resources::encryption::{self, DefaultEncryption};
 use crate::resources::{Facets, Write, cors, delivery, typed};
 use crate::tags::set_and_removed;
@@ -134,7 +135,7 @@ pub(crate) async fn observe(
     let tags = std::mem::replace(&mut reads.tags, Ok(Tags::new()))?;
     let present = reads.present(settings, names, &tags);
     let denied = delivery::on_adopted(&present, settings.aws.bucket.adopt);
-    let denied = denied.and_then(|observed| delivery::refusal(&silenced(names), observed));
+    let denied = denied.and_then(|observed| delivery::refusal(Holder::Bucket(&names.bucket), observed));
     let warnings = unnamed_key.into_iter().chain(denied.map(|refusal| refusal.reason)).collect();
     Ok((Observation::Present(Box::new(present)), warnings))
 }
@@ -236,7 +237,7 @@ impl Reads {
         let dead = policy.iter().find_map(|policy| bucket_policy::dead(policy, names));
         let dead = dead.map(|refusal| (BucketFacet::Principals.spec().name, refusal));
         let denied = policy.iter().map(|policy| delivery::of_bucket(policy, names));
-        let denied = denied.filter_map(|observed| delivery::refusal(&silenced(names), &observed));
+        let denied = denied.filter_map(|observed| delivery::refusal(Holder::Bucket(&names.bucket), &observed));
         let denied = denied.map(|refusal| (BucketFacet::Delivery.spec().name, refusal));
         let blockers = refused.into_iter().chain(dead).chain(denied).collect();
         Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
@@ -266,11 +267,6 @@ fn elsewhere(head: &Error, tags: Option<&Error>) -> Observation {
 /// `HEAD` has no body: another read says more about the same refusal.
 fn with_region<'a>(head: &'a Error, other: Option<&'a Error>) -> &'a Error {
     other.filter(|other| other.hint().is_some() || other.code().is_some()).unwrap_or(head)
-}
-
-/// What a statement of others comes to.
-fn silenced(names: &Names) -> String {
-    format!("the server may not use bucket `{}`", names.bucket)
 }
 
 /// Create the bucket with its tags, the mark among them.

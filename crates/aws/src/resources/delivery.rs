@@ -2,13 +2,14 @@
 //! statements of theirs in a policy.
 
 use provision_core::facet::Observed;
+use provision_core::hop::{HopId, Obstacle};
 use provision_core::mark::{Origin, Tags};
 use provision_core::refusal::Refusal;
-use provision_core::resource::Present;
+use provision_core::resource::{Observation, Present};
 use serde_json::{Map, Value, json};
 
 use crate::names::Names;
-use crate::policy::{Document, covers};
+use crate::policy::{Document, Whom, covers};
 
 /// The service's names for the attributes, with what they have where nothing is in the way
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
@@ -23,11 +24,18 @@ const LONGEST_EVENT: u64 = 16 << 10;
 /// A message that is taken away after fewer looks at it is lost to a server that was restarted.
 pub(crate) const FEWEST_RECEIVES: u64 = 3;
 
+/// The statements by which no event gets in, and those by which the server is kept out.
+const EVENTS_DENIED: &str = "events_denied_by";
+const SERVER_DENIED: &str = "server_denied_by";
+
 /// The name of the facet.
 pub(crate) const NAME: &str = "delivery";
 
-/// What senders and the server do with the queue.
-const ACTIONS: [&str; 3] = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"];
+/// What S3 does with the queue.
+const SENDING: [&str; 1] = ["sqs:SendMessage"];
+
+/// What the server does with it.
+const RECEIVING: [&str; 2] = ["sqs:ReceiveMessage", "sqs:DeleteMessage"];
 
 /// What the server does with every object.
 const OBJECT_ACTIONS: [&str; 2] = ["s3:GetObject", "s3:PutObject"];
@@ -39,8 +47,8 @@ pub(crate) fn of_bucket(policy: &Document, names: &Names) -> Value {
         let mut resources = resources.as_array().into_iter().flatten().filter_map(Value::as_str);
         resources.any(|resource| covers(resource, &objects))
     };
-    let denied = policy.denying(names, &OBJECT_ACTIONS, everywhere);
-    if denied.is_empty() { json!({}) } else { json!({ "denied_by": denied }) }
+    let denied = policy.denying(names, Whom::Server, &OBJECT_ACTIONS, everywhere);
+    if denied.is_empty() { json!({}) } else { json!({ SERVER_DENIED: denied }) }
 }
 
 /// What is in the way of a queue's messages, by name; nothing is desired.
@@ -53,9 +61,13 @@ pub(crate) fn of_queue(attributes: &Tags, policy: &Document, names: &Names) -> V
     short.into_iter().for_each(|longest| note("max_message_bytes", json!(longest)));
     let soon = receives(attributes).filter(|receives| *receives < FEWEST_RECEIVES);
     soon.into_iter().for_each(|receives| note("dead_letters_after_receives", json!(receives)));
-    let denied = policy.denying(names, &ACTIONS, |_| true);
-    if !denied.is_empty() {
-        note("denied_by", json!(denied));
+    for (name, whom, actions) in
+        [(EVENTS_DENIED, Whom::S3, &SENDING[..]), (SERVER_DENIED, Whom::Server, &RECEIVING[..])]
+    {
+        let denied = policy.denying(names, whom, actions, |_| true);
+        if !denied.is_empty() {
+            note(name, json!(denied));
+        }
     }
     Value::Object(found)
 }
@@ -66,13 +78,69 @@ pub(crate) fn receives(attributes: &Tags) -> Option<u64> {
     policy["maxReceiveCount"].to_string().trim_matches('"').parse().ok()
 }
 
-/// Statements of others are theirs to change.
-pub(crate) fn refusal(silenced: &str, observed: &Value) -> Option<Refusal> {
-    let denied: Vec<_> = observed["denied_by"].as_array()?.iter().filter_map(Value::as_str).collect();
-    Some(Refusal {
-        reason: format!("{silenced}: {} of its policy denies it", denied.join(" and ")),
-        hint: "narrow or remove that statement".to_owned(),
-    })
+/// What has a policy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Holder<'a> {
+    Bucket(&'a str),
+    Queue(&'a str),
+}
+
+impl Holder<'_> {
+    /// What statements of others under this name do, which hops they stand in the way of, and what writes the policy without them.
+    fn denial(self, name: &str) -> (String, &'static [HopId], String) {
+        match self {
+            Self::Bucket(bucket) => (
+                format!("the server may not use bucket `{bucket}`"),
+                &[HopId::Rights, HopId::Files],
+                format!("bucket `{bucket}`, which this deployment did not write (`aws s3api put-bucket-policy`)"),
+            ),
+            Self::Queue(queue) => {
+                let (what, stops): (_, &[HopId]) = match name {
+                    EVENTS_DENIED => (format!("no event gets into queue `{queue}`"), &[HopId::Event]),
+                    _ => (
+                        format!("the server may not take messages out of queue `{queue}`"),
+                        &[HopId::Rights, HopId::Event],
+                    ),
+                };
+                let by = "which this deployment did not write (`aws sqs set-queue-attributes`)";
+                (what, stops, format!("queue `{queue}`, {by}"))
+            }
+        }
+    }
+}
+
+/// What statements of others stand in the way of; they are theirs to change.
+fn denials(holder: Holder<'_>, observed: &Value) -> Vec<Obstacle> {
+    let denial = |name: &str| {
+        let denied: Vec<_> = observed[name].as_array()?.iter().filter_map(Value::as_str).collect();
+        let ((what, stops, policy), denied) = (holder.denial(name), denied.join(" and "));
+        let reason = format!("{what}: {denied} of its policy denies it");
+        Some(Obstacle {
+            stops,
+            refusal: Refusal { reason, hint: format!("remove {denied} of the policy of {policy}") },
+        })
+    };
+    [EVENTS_DENIED, SERVER_DENIED].into_iter().filter_map(denial).collect()
+}
+
+/// The same as one refusal.
+pub(crate) fn refusal(holder: Holder<'_>, observed: &Value) -> Option<Refusal> {
+    let denials = denials(holder, observed);
+    let hint = denials.first()?.refusal.hint.clone();
+    let hints: Vec<_> =
+        denials.iter().map(|denial| denial.refusal.hint.as_str()).filter(|other| *other != hint).collect();
+    let reasons: Vec<_> = denials.iter().map(|denial| denial.refusal.reason.as_str()).collect();
+    Some(Refusal { reason: reasons.join("; "), hint: [vec![hint.as_str()], hints].concat().join(", and ") })
+}
+
+/// What stands in the way of a proof's hops, as a look found it.
+pub(crate) fn obstacles(holder: Holder<'_>, found: &Observation) -> Vec<Obstacle> {
+    let Observation::Present(present) = found else { return Vec::new() };
+    let observed = present.observed.iter().find(|(name, _)| *name == NAME);
+    match observed {
+        Some((_, Observed::Value(value))) => denials(holder, value),
+        _ => Vec::new(),
+    }
 }
 
 /// What is in the way on something that was adopted, or is to be: its settings are not ours to change.
@@ -123,11 +191,29 @@ mod tests {
         let closed = json!({"Sid": "Closed", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "SQS:Send*"});
         let (observed, cleared) = of(&odd, closed);
         let all = json!({"delay_s": 900, "max_message_bytes": 1024, "dead_letters_after_receives": 1,
-            "denied_by": ["statement `Closed`"]});
+            "events_denied_by": ["statement `Closed`"]});
         assert_eq!(observed, all);
         assert_eq!(cleared.len(), 3);
-        assert!(refusal("q", &observed).unwrap().reason.contains("`Closed`"));
-        assert!(refusal("q", &json!({"delay_s": 1})).is_none());
+        let denied = refusal(Holder::Queue("q"), &observed).unwrap();
+        assert_eq!(denied.reason, "no event gets into queue `q`: statement `Closed` of its policy denies it");
+        assert!(refusal(Holder::Queue("q"), &json!({"delay_s": 1})).is_none());
+    }
+
+    /// Messages get in that the server cannot take out.
+    #[test]
+    fn who_is_denied_what_is_told_apart() {
+        let stops = |principal: Value, action: &str| {
+            let statement = json!({"Sid": "Closed", "Effect": "Deny", "Principal": principal, "Action": action});
+            let denials = denials(Holder::Queue("q"), &of(&[], statement).0);
+            denials.into_iter().flat_map(|denial| denial.stops).collect::<Vec<_>>()
+        };
+        let (server, s3) = (json!({"AWS": "arn:aws:iam::1:role/node"}), json!({"Service": "s3.amazonaws.com"}));
+        assert_eq!(stops(json!("*"), "sqs:SendMessage"), [&HopId::Event]);
+        assert_eq!(stops(json!("*"), "sqs:ReceiveMessage"), [&HopId::Rights, &HopId::Event]);
+        assert_eq!(stops(server.clone(), "sqs:*"), [&HopId::Rights, &HopId::Event]);
+        assert_eq!(stops(s3.clone(), "sqs:*"), [&HopId::Event]);
+        assert!(stops(s3, "sqs:ReceiveMessage").is_empty() && stops(server, "sqs:SendMessage").is_empty());
+        assert_eq!(stops(json!("*"), "*").len(), 3);
     }
 
     #[test]

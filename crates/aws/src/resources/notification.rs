@@ -200,10 +200,14 @@ impl Notification<'_> {
 /// it overlaps with every other that takes created objects.
 fn overlaps(bucket: &str, other: &Notification<'_>) -> Refusal {
     Refusal {
-        reason: format!("bucket `{bucket}` already sends created objects elsewhere: {}", other.describe()),
-        hint:
-            "S3 takes one destination for an event: send that entry's events through EventBridge or SNS, or remove it"
-                .to_owned(),
+        reason: format!(
+            "bucket `{bucket}` already sends created objects elsewhere, and S3 takes one destination for an event: {}",
+            other.describe()
+        ),
+        hint: format!(
+            "take that notification out (`aws s3api get-bucket-notification-configuration --bucket {bucket}` shows it, `aws s3api \
+             put-bucket-notification-configuration` writes those that stay), or send its events through EventBridge or SNS"
+        ),
     }
 }
 

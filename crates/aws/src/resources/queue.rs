@@ -16,6 +16,7 @@ use crate::config::{QueueSection, Senders, Settings};
 use crate::error::QUEUE_NOT_SEEN;
 use crate::names::{Names, Part};
 use crate::policy::{Document, Quota, document, with_sid};
+use crate::resources::delivery::Holder;
 use crate::resources::{Facets, Write, delivery, typed};
 use crate::tags::set_and_removed;
 
@@ -199,9 +200,7 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
         QueueFacet::Tags => facet.observed(Ok(without_mark(tags))),
     });
     let refused = policy.iter().find_map(|policy| policy.dead(&names.sids, &format!("queue `{queue}`")));
-    let denied = delivery
-        .iter()
-        .find_map(|observed| delivery::refusal(&format!("no message gets through queue `{queue}`"), observed));
+    let denied = delivery.iter().find_map(|observed| delivery::refusal(Holder::Queue(queue), observed));
     let denied = denied.map(|refusal| (QueueFacet::Delivery.spec().name, refusal));
     let blockers = refused.map(|refusal| (QueueFacet::Policy.spec().name, refusal)).into_iter().chain(denied).collect();
     Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use provision_core::Error;
+use provision_core::hop::{HopId, Obstacle};
 use provision_core::refusal::Refusal;
 
 use crate::client::Reader;
@@ -79,16 +80,45 @@ impl SharedAccount {
         });
         keys.into_iter().chain(reach).chain(network(name, account, queue)).collect()
     }
+
+    /// The same where it stands in the way of a proof.
+    pub(crate) fn obstacles(&self, settings: &Settings) -> Vec<Obstacle> {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(account) = found.as_ref() else { return Vec::new() };
+        let name = &settings.azure.account.name;
+        let keys = (is_by_key(settings) && !account.allows_shared_keys()).then(|| Refusal {
+            reason: format!("storage account `{name}` takes no shared keys, and the server has nothing but AZURE_STORAGE_KEY"),
+            hint: format!(
+                "name the server's identity under [azure.access], or allow them: `az storage account update --name {name} \
+                 --allow-shared-key-access true`"
+            ),
+        });
+        let keys = keys.map(|refusal| Obstacle { stops: &[HopId::Rights, HopId::Files], refusal });
+        let wall = closing(account).map(|(setting, option)| Refusal {
+            reason: format!(
+                "the firewall of storage account `{name}` has {setting}, and lets in only what its rules name"
+            ),
+            hint: format!("open it: `az storage account update --name {name} {option}`"),
+        });
+        let wall = wall.map(|refusal| Obstacle { stops: &[HopId::Files, HopId::Event], refusal });
+        keys.into_iter().chain(wall).collect()
+    }
+}
+
+/// The setting that closes an account, and the option that opens it
+/// (<https://learn.microsoft.com/cli/azure/storage/account#az-storage-account-update>).
+fn closing(account: &StorageAccount) -> Option<(String, &'static str)> {
+    let properties = &account.properties;
+    match (properties.public_network(), properties.firewall()) {
+        ("Enabled", "Allow") => None,
+        ("Enabled", action) => Some((format!("`networkAcls.defaultAction` = {action}"), "--default-action Allow")),
+        (access, _) => Some((format!("`publicNetworkAccess` = {access}"), "--public-network-access Enabled")),
+    }
 }
 
 /// <https://learn.microsoft.com/azure/event-grid/handler-storage-queues>
 fn network(name: &str, account: &StorageAccount, queue: bool) -> Option<String> {
-    let properties = &account.properties;
-    let setting = match (properties.public_network(), properties.firewall()) {
-        ("Enabled", "Allow") => return None,
-        ("Enabled", action) => format!("`networkAcls.defaultAction` = {action}"),
-        (access, _) => format!("`publicNetworkAccess` = {access}"),
-    };
+    let (setting, _) = closing(account)?;
     let events = if queue { "Event Grid delivers no events into its queues, and " } else { "" };
     Some(format!(
         "the firewall of storage account `{name}` has {setting}: {events}only what its rules let in reaches its files; it is \

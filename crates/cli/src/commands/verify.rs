@@ -70,9 +70,10 @@ fn wanted(asked: &Verify, checked: &Checked, global: &Global) -> Result<Wanted, 
         return Err(Failure::Usage("`--prefix` takes 1 to 900 letters that can be seen".to_owned()));
     }
     let origin = asked.origin.clone().unwrap_or_else(|| checked.settings.deployment().host.clone());
-    let mend = format!("provision {} apply {}{}", checked.cloud, quoted(&checked.source.name), global.sandbox_flag());
+    let command =
+        format!("provision {} apply {}{}", checked.cloud, quoted(&checked.source.name), global.sandbox_flag());
     let wait = asked.wait.map(Duration::from_secs);
-    Ok(Wanted { origin, prefix: asked.prefix.clone(), wait, read_only: asked.read_only, mend })
+    Ok(Wanted { origin, prefix: asked.prefix.clone(), wait, read_only: asked.read_only, command })
 }
 
 /// The hops that write nothing; what could write is not even made if it may not.
@@ -125,7 +126,9 @@ async fn proven(
 fn exit(proof: &Proof, strict: bool, signals: &Signals) -> Exit {
     match signals.exit().filter(|_| proof.stopped) {
         Some(exit) => exit,
-        None if !proof.holds() || (strict && !proof.is_complete()) => Exit::Changes,
+        None if !proof.holds() => Exit::Changes,
+        None if !proof.set.unreadable.is_empty() => Exit::Failure,
+        None if strict && !proof.is_complete() => Exit::Changes,
         None => Exit::Done,
     }
 }

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
-use crate::change_set::ChangeSet;
 use crate::context::Cancellation;
 use crate::error::Error;
 use crate::event::{Event, EventSink, milliseconds};
-use crate::hop::{Hop, HopId};
+use crate::hop::{AGAIN, Hop, HopId};
 use crate::probe::Probe;
 use crate::provider::{Heard, Hearing, Listener};
 use crate::retry::{at_full_length, heartbeat, shortened};
+
+use super::mending::Mending;
 
 /// How long one turn of listening waits: well within the time that one request may take.
 const TURN: Duration = Duration::from_secs(10);
@@ -19,6 +21,13 @@ const TURN: Duration = Duration::from_secs(10);
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// How long is listened at least: also when the time is over, or the run was told to stop.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// Why the event does not come any more.
+const DISPLACED: &str = "the probe was removed meanwhile, and its event perhaps with it: another `verify` of this deployment is \
+                         under way; run one at a time";
+
+/// Looks which probes are there.
+type Look<'a> = dyn Fn() -> BoxFuture<'a, Result<Vec<String>, Error>> + Sync + 'a;
 
 /// What is waited for.
 pub(super) struct Awaited<'a> {
@@ -28,21 +37,24 @@ pub(super) struct Awaited<'a> {
     pub(super) uploads: u32,
     /// Probes of earlier runs, whose events may still be there.
     pub(super) left: &'a [String],
+    /// Which probes are there by now.
+    pub(super) there: &'a Look<'a>,
     /// How long an event may take, where the user says so.
     pub(super) limit: Option<Duration>,
-    /// The command that makes the cloud what the plan file says.
-    pub(super) mend: &'a str,
+    /// What mends it where none comes.
+    pub(super) mending: &'a Mending,
 }
 
 /// Where it can be heard, or the hop where it cannot.
-pub(super) fn heard_at(hearing: Result<Hearing, Error>, mend: &str) -> Result<Box<dyn Listener>, Box<Hop>> {
+pub(super) fn heard_at(hearing: Result<Hearing, Error>, mending: &Mending) -> Result<Box<dyn Listener>, Box<Hop>> {
     let hop = Hop::new(HopId::Event, "event of the upload");
-    Err(Box::new(match hearing {
-        Ok(Hearing::At(listener)) => return Ok(listener),
-        Ok(Hearing::Off(reason)) => hop.skipped(reason),
-        Ok(Hearing::Gone(reason)) => hop.failed(reason, Some(mend.to_owned())),
-        Ok(Hearing::Unsafe(reason)) => hop.not_proven(reason),
-        Err(error) => hop.ended_by(&error),
+    Err(Box::new(match (hearing, mending.obstacle(HopId::Event)) {
+        (Ok(Hearing::At(listener)), _) => return Ok(listener),
+        (Ok(Hearing::Off(reason)), _) => hop.skipped(reason),
+        (Ok(Hearing::Gone(reason)), _) => hop.failed(reason, Some(mending.apply())),
+        (Ok(Hearing::Unsafe(reason)), _) => hop.not_proven(reason),
+        (Err(_), Some(obstacle)) => hop.failed(&obstacle.reason, Some(obstacle.hint.clone())),
+        (Err(error), None) => mending.ended(hop, &error),
     }))
 }
 
@@ -64,7 +76,6 @@ enum End {
 pub(super) async fn hop(
     listener: &mut dyn Listener,
     awaited: &Awaited<'_>,
-    set: &ChangeSet,
     cancellation: &Cancellation,
     events: &dyn EventSink,
 ) -> Hop {
@@ -77,14 +88,14 @@ pub(super) async fn hop(
     let mut hop = Hop::new(HopId::Event, format!("event of the upload to {place}"));
     let end = match (ended, closed) {
         (Ok(end), Ok(())) => end,
-        (Err(error), _) | (_, Err(error)) => return hop.ended_by(&error),
+        (Err(error), _) | (_, Err(error)) => return awaited.mending.ended(hop, &error),
     };
     let Some(end) = end.filter(|_| awaited.uploads > 0) else { return hop.skipped("nothing was uploaded") };
     hop.sent.push(format!("upload of {}", awaited.probe.key));
-    judged(hop, end, awaited, set)
+    judged(hop, end, awaited)
 }
 
-fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>, set: &ChangeSet) -> Hop {
+fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>) -> Hop {
     match end {
         End::Came(after) => {
             hop.came.push(format!("an event of {}", awaited.probe.key));
@@ -96,11 +107,15 @@ fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>, set: &ChangeSet) -> Hop
         End::Stopped => hop.not_proven("the run was told to stop; the event may still come"),
         End::Silence(limit) => {
             hop.came.push("no event of it".to_owned());
-            let (reason, mend) = match set.has_changes() {
-                true => ("", Some(awaited.mend.to_owned())),
-                false => ("; if the server is running, it may have been faster: stop it and try again", None),
-            };
-            hop.failed(format!("no event came within {:.0} s{reason}", limit.as_secs_f64()), mend)
+            let why = awaited.mending.obstacle(HopId::Event).map(|refusal| format!(": {}", refusal.reason));
+            let mend = awaited.mending.of(HopId::Event);
+            let faster = "; everything is as the plan file says: if the server is running, it may have been faster";
+            let why = why.or_else(|| mend.is_none().then(|| faster.to_owned())).unwrap_or_default();
+            let again = || format!("stop the server, and {AGAIN}; `--wait` waits longer");
+            hop.failed(
+                format!("no event came within {:.0} s{why}", limit.as_secs_f64()),
+                Some(mend.unwrap_or_else(again)),
+            )
         }
     }
 }
@@ -127,7 +142,9 @@ async fn listened(
         // What counts is when a turn began: however slow this machine is, the last one begins when the time is over.
         let turn_began = begun.elapsed();
         let left = at_full_length(limit.saturating_sub(turn_began));
-        let turn = listener.hear(left.clamp(LAST_LOOK, TURN));
+        // What others may still be waiting for is left to them until ours has come.
+        let keys = owed.keys(own.is_some() || awaited.uploads == 0);
+        let turn = listener.hear(left.clamp(LAST_LOOK, TURN), &keys);
         let heard = tokio::select! {
             biased;
             () = cancellation.drain.cancelled() => return last_look(listener, awaited).await.map(Some),
@@ -139,7 +156,14 @@ async fn listened(
         if heard.keys.contains(&awaited.probe.key) {
             own.get_or_insert_with(|| begun.elapsed());
         }
-        let waited_for_rest = |came: Duration| owed.is_settled() || turn_began > came + thorough;
+        if listener.outlasted() && heard.keys.is_empty() {
+            let there = (awaited.there)().await?;
+            if own.is_none() && awaited.uploads > 0 && !there.contains(&awaited.probe.key) {
+                return Ok(Some(End::Last(DISPLACED.to_owned())));
+            }
+            owed.left.retain(|key| there.contains(key));
+        }
+        let waited_for_rest = |came: Duration| owed.is_settled() || turn_began > (came + thorough).min(limit);
         match own.or((awaited.uploads == 0).then_some(Duration::ZERO)) {
             Some(came) if waited_for_rest(came) => return Ok(Some(End::Came(came))),
             Some(_) => {}
@@ -165,7 +189,7 @@ async fn listened(
 
 /// A run that was told to stop takes its event away if it is there already.
 async fn last_look(listener: &mut dyn Listener, awaited: &Awaited<'_>) -> Result<End, Error> {
-    let heard = listener.hear(LAST_LOOK).await?;
+    let heard = listener.hear(LAST_LOOK, std::slice::from_ref(&awaited.probe.key)).await?;
     Ok(match heard.keys.contains(&awaited.probe.key) {
         true => End::Came(Duration::ZERO),
         false => End::Stopped,
@@ -183,6 +207,12 @@ impl Owed {
     fn new(awaited: &Awaited<'_>, outlasting: bool) -> Self {
         let (own, left) = if outlasting { (awaited.uploads, awaited.left.to_vec()) } else { (1, Vec::new()) };
         Self { own, left, key: awaited.probe.key.clone() }
+    }
+
+    /// Those to take now: all of them, or ours alone.
+    fn keys(&self, all: bool) -> Vec<String> {
+        let left = self.left.iter().filter(|_| all);
+        std::iter::once(&self.key).chain(left).cloned().collect()
     }
 
     fn heard(&mut self, heard: &Heard) {
@@ -229,7 +259,7 @@ mod tests {
             self.outlasted
         }
 
-        async fn hear(&mut self, wait: Duration) -> Result<Heard, Error> {
+        async fn hear(&mut self, wait: Duration, _: &[String]) -> Result<Heard, Error> {
             let Some(turn) = self.turns.pop() else {
                 sleep(wait).await;
                 return Ok(Heard::default());
@@ -252,12 +282,22 @@ mod tests {
     /// What came of these turns, the last one first, and after how long.
     async fn ended(probe: &Probe, uploads: u32, left: &[String], turns: Vec<Heard>) -> (Option<End>, u64) {
         let listener = Scripted { turns, closed: 0, outlasted: true };
-        ended_with(listener, probe, uploads, left).await
+        let there = [&[probe.key.clone()], left].concat();
+        ended_with(listener, probe, uploads, left, there, None).await
     }
 
-    async fn ended_with(mut listener: Scripted, probe: &Probe, uploads: u32, left: &[String]) -> (Option<End>, u64) {
+    async fn ended_with(
+        mut listener: Scripted,
+        probe: &Probe,
+        uploads: u32,
+        left: &[String],
+        there: Vec<String>,
+        limit: Option<Duration>,
+    ) -> (Option<End>, u64) {
         let begun = Instant::now();
-        let awaited = Awaited { probe, uploads, left, limit: None, mend: "apply" };
+        let there = || -> BoxFuture<'_, _> { Box::pin(std::future::ready(Ok(there.clone()))) };
+        let mending = Mending::nothing();
+        let awaited = Awaited { probe, uploads, left, there: &there, limit, mending: &mending };
         let end = listened(&mut listener, &awaited, &Cancellation::default(), &Nobody).await;
         (end.unwrap(), begun.elapsed().as_secs())
     }
@@ -293,11 +333,38 @@ mod tests {
         assert!((40..=61).contains(&seconds), "{seconds}");
     }
 
+    /// However long an event may take, what an earlier run left is not waited for longer than that.
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_run_left_is_waited_for_within_the_limit() {
+        let (probe, left) = (probe(), ["old".to_owned()]);
+        let there = vec![probe.key.clone(), "old".to_owned()];
+        let scripted = |turns| Scripted { turns, closed: 0, outlasted: true };
+        let limit = Some(Duration::from_secs(5));
+        let (end, seconds) =
+            ended_with(scripted(vec![heard(&[&probe.key])]), &probe, 1, &left, there.clone(), limit).await;
+        assert!(matches!(end, Some(End::Came(_))) && (5..8).contains(&seconds), "{seconds}");
+        let (_, seconds) = ended_with(scripted(Vec::new()), &probe, 0, &left, there, limit).await;
+        assert!((5..8).contains(&seconds), "{seconds}");
+    }
+
+    /// Another run at the same time takes what is not its own for left over; and takes its own away when it is done.
+    #[tokio::test(start_paused = true)]
+    async fn runs_at_the_same_time_are_noticed_at_once() {
+        let (probe, left) = (probe(), ["old".to_owned()]);
+        let scripted = |turns| Scripted { turns, closed: 0, outlasted: true };
+        let (end, seconds) = ended_with(scripted(Vec::new()), &probe, 1, &[], Vec::new(), None).await;
+        assert!(matches!(end, Some(End::Last(reason)) if reason.contains("another `verify`")) && seconds <= 10);
+        let there = vec![probe.key.clone()];
+        let turns = vec![Heard::default(), heard(&[&probe.key])];
+        let (end, seconds) = ended_with(scripted(turns), &probe, 1, &left, there, None).await;
+        assert!(matches!(end, Some(End::Came(_))) && seconds <= 10, "{seconds}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_goes_with_the_listener_is_not_waited_for() {
         let (probe, left) = (probe(), ["old".to_owned()]);
         let listener = Scripted { turns: vec![heard(&[&probe.key])], closed: 0, outlasted: false };
-        let (end, seconds) = ended_with(listener, &probe, 2, &left).await;
+        let (end, seconds) = ended_with(listener, &probe, 2, &left, Vec::new(), None).await;
         assert!(matches!(end, Some(End::Came(_))) && seconds == 0);
     }
 

@@ -1,14 +1,15 @@
 //! What a browser is told before it lets a page use the bucket, and with each answer
 //! (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 
-use crate::change_set::{ChangeSet, FacetChange};
-use crate::cors::{CorsRule, covers};
+use crate::change_set::{Action, Change, ChangeSet, FacetChange};
+use crate::cors::covers;
 use crate::error::Error;
 use crate::hop::{Hop, HopId};
 use crate::probe::Probes;
 use crate::provider::{BrowserAccess, Observer};
 use crate::web::{Answer, Browser, Request, ask};
 
+use super::mending::Mending;
 use super::wanted::Wanted;
 
 /// What pages of the server do.
@@ -22,13 +23,19 @@ const ALLOW_HEADERS: &str = "access-control-allow-headers";
 pub(super) const EXPOSE_HEADERS: &str = "access-control-expose-headers";
 
 /// Ask as a browser asks, from a page of the server and from another one.
-pub(super) async fn hop(observer: &dyn Observer, browser: &dyn Browser, set: &ChangeSet, wanted: &Wanted) -> Hop {
+pub(super) async fn hop(
+    observer: &dyn Observer,
+    browser: &dyn Browser,
+    set: &ChangeSet,
+    wanted: &Wanted,
+    mending: &Mending,
+) -> Hop {
     let hop = Hop::new(HopId::Browsers, format!("browser access: {} from {}", METHODS.join(", "), wanted.origin));
     let key = Probes::new(&wanted.prefix, &set.deployment).another().key;
     match observer.browser_access(&key).await {
-        Ok(Some(access)) => preflights(hop, browser, &access, set, wanted).await,
-        Ok(None) => hop.not_proven("this cloud cannot be asked"),
-        Err(error) => hop.ended_by(&error),
+        Ok(Some(access)) => preflights(hop, browser, &access, set, wanted, mending).await,
+        Ok(None) => hop.not_proven("pages cannot be let in or kept out here"),
+        Err(error) => mending.ended(hop, &error),
     }
 }
 
@@ -38,14 +45,15 @@ async fn preflights(
     access: &BrowserAccess,
     set: &ChangeSet,
     wanted: &Wanted,
+    mending: &Mending,
 ) -> Hop {
     for method in METHODS {
         let answer = match preflight(&mut hop, browser, access, &wanted.origin, method).await {
             Ok(answer) => answer,
-            Err(error) => return hop.ended_by(&error),
+            Err(error) => return mending.ended(hop, &error),
         };
         if let Some(lack) = lack(&answer, &wanted.origin, method, access.headers) {
-            let mend = how_to_allow(&access.rule, access.table, &wanted.origin, method, &wanted.mend);
+            let mend = how_to_allow(access, set, &wanted.origin, method, mending);
             return hop.failed(format!("a page of {} may not {method}: {lack}", wanted.origin), Some(mend));
         }
     }
@@ -54,9 +62,9 @@ async fn preflights(
     }
     for method in METHODS {
         match preflight(&mut hop, browser, access, FOREIGN, method).await {
-            Ok(answer) if answer.lists(ALLOW_ORIGIN, FOREIGN) => return let_in(hop, method, access, set, &wanted.mend),
+            Ok(answer) if answer.lists(ALLOW_ORIGIN, FOREIGN) => return let_in(hop, method, access, set, mending),
             Ok(_) => {}
-            Err(error) => return hop.ended_by(&error),
+            Err(error) => return mending.ended(hop, &error),
         }
     }
     hop
@@ -95,28 +103,61 @@ fn lack(answer: &Answer, origin: &str, method: &str, headers: &[&str]) -> Option
     }
 }
 
+/// What helps where a rule is as the plan file says, and the answer is not.
+const SPREADING: &str = "run the same command again in a minute: the rules are as the plan file says, and the service does not \
+                         answer by them yet";
+
 /// What lets a page in: the plan file's rule does, once it is applied, or it must be written first.
-pub(super) fn how_to_allow(rule: &CorsRule, table: &str, origin: &str, method: &str, mend: &str) -> String {
+pub(super) fn how_to_allow(
+    access: &BrowserAccess,
+    set: &ChangeSet,
+    origin: &str,
+    method: &str,
+    mending: &Mending,
+) -> String {
+    match to_write(access, origin, method) {
+        Some(written) => format!("{written}, then {}", mending.apply()),
+        None if is_in_sync(access, set) => SPREADING.to_owned(),
+        None => mending.apply(),
+    }
+}
+
+/// What of the plan file's rule has to be changed to let a page in.
+fn to_write(access: &BrowserAccess, origin: &str, method: &str) -> Option<String> {
+    let BrowserAccess { rule, table, .. } = access;
     if !rule.origins.iter().any(|allowed| covers(allowed, origin)) {
-        return format!("add \"{origin}\" to cors.origins under [{table}], then {mend}");
+        return Some(format!("add \"{origin}\" to `origins` under [{table}]"));
     }
-    if !rule.methods.iter().any(|allowed| allowed == method) {
-        return format!("add \"{method}\" to cors.methods under [{table}], then {mend}");
-    }
-    mend.to_owned()
+    let named = rule.methods.iter().any(|allowed| allowed == method);
+    (!named).then(|| format!("add \"{method}\" to `methods` under [{table}]"))
+}
+
+/// Whether the rule is as the plan file says.
+fn is_in_sync(access: &BrowserAccess, set: &ChangeSet) -> bool {
+    let (address, facet) = &access.facet;
+    let differs = |found: &FacetChange| found.facet == *facet && found.finding.differs();
+    let there = |change: &Change| {
+        let open = change.missing || change.refusal.is_some() || change.action == Action::Create;
+        change.address == *address && !open && !change.facets.iter().any(differs)
+    };
+    set.changes.iter().any(there)
 }
 
 /// A page of somebody else's is let in: by our rule's place or absence, or by a rule of others, which is left alone.
-fn let_in(hop: Hop, method: &str, access: &BrowserAccess, set: &ChangeSet, mend: &str) -> Hop {
+fn let_in(hop: Hop, method: &str, access: &BrowserAccess, set: &ChangeSet, mending: &Mending) -> Hop {
     let (address, facet) = &access.facet;
     let change = set.changes.iter().find(|change| change.address == *address);
-    let differs = |found: &FacetChange| found.facet == *facet && found.finding.differs();
-    let in_sync = change.is_some_and(|change| !change.facets.iter().any(differs));
-    let others = change.into_iter().flat_map(|change| &change.unmanaged).find(|other| other.facet == *facet);
-    match others.filter(|_| in_sync) {
-        Some(other) => hop.not_proven(format!("pages of anybody may {method}: {} is not provision's", other.entry)),
+    let others = || change.into_iter().flat_map(|change| &change.unmanaged).filter(|other| other.facet == *facet);
+    let other = others().find(|other| other.entry.contains('*')).or_else(|| others().next());
+    let reason = format!("pages of anybody may {method}");
+    match other.filter(|_| is_in_sync(access, set)) {
+        Some(other) => {
+            let reason = format!("{reason}: {} lets them in, which somebody else wrote", other.entry);
+            hop.not_proven(reason).mended_by(format!("take that rule out if nobody needs it: {}", access.by_hand))
+        }
         None => {
-            hop.failed(format!("pages of anybody may {method}, where only the server's should"), Some(mend.to_owned()))
+            let mend = if is_in_sync(access, set) { SPREADING.to_owned() } else { mending.apply() };
+            hop.failed(format!("{reason}, where only the server's should"), Some(mend))
         }
     }
 }
@@ -124,6 +165,8 @@ fn let_in(hop: Hop, method: &str, access: &BrowserAccess, set: &ChangeSet, mend:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Address;
+    use crate::cors::CorsRule;
 
     const HOST: &str = "https://w.example";
 
@@ -146,18 +189,24 @@ mod tests {
 
     #[test]
     fn what_the_plan_file_does_not_ask_for_is_to_be_written_there_first() {
-        let rule = |origins: &[&str], methods: &[&str]| CorsRule {
-            origins: origins.iter().map(|text| (*text).to_owned()).collect(),
-            methods: methods.iter().map(|text| (*text).to_owned()).collect(),
-            headers: Vec::new(),
-            expose: Vec::new(),
-            max_age_s: 0,
+        let access = |origins: &[&str], methods: &[&str]| BrowserAccess {
+            url: String::new(),
+            rule: CorsRule {
+                origins: origins.iter().map(|text| (*text).to_owned()).collect(),
+                methods: methods.iter().map(|text| (*text).to_owned()).collect(),
+                headers: Vec::new(),
+                expose: Vec::new(),
+                max_age_s: 0,
+            },
+            headers: &[],
+            table: "aws.bucket.cors",
+            facet: (Address::new("aws.bucket"), "cors"),
+            by_hand: String::new(),
         };
-        let mend = |rule: &CorsRule| how_to_allow(rule, "aws.bucket", HOST, "PUT", "apply");
-        assert_eq!(mend(&rule(&["https://*.example"], &["PUT"])), "apply");
-        assert!(mend(&rule(&["https://x"], &["PUT"])).starts_with("add \"https://w.example\" to cors.origins"));
-        assert!(
-            mend(&rule(&[HOST], &["GET"])).starts_with("add \"PUT\" to cors.methods under [aws.bucket], then apply")
-        );
+        let written = |origins: &[&str], methods: &[&str]| to_write(&access(origins, methods), HOST, "PUT");
+        assert_eq!(written(&["https://*.example"], &["PUT"]), None);
+        let origin = "add \"https://w.example\" to `origins` under [aws.bucket.cors]";
+        assert_eq!(written(&["https://x"], &["PUT"]).unwrap(), origin);
+        assert_eq!(written(&[HOST], &["GET"]).unwrap(), "add \"PUT\" to `methods` under [aws.bucket.cors]");
     }
 }

@@ -5,10 +5,10 @@ use crate::hop::{Hop, HopId};
 use crate::probe::Probes;
 use crate::provider::Prover;
 
-/// Remove these probes.
-pub(super) async fn hop(prover: &dyn Prover, probes: &Probes, keys: &[String]) -> Hop {
+/// Remove these probes, each of one of the places.
+pub(super) async fn hop(prover: &dyn Prover, places: &[Probes], keys: &[String]) -> Hop {
     let mut hop = Hop::new(HopId::Cleanup, "probe removed");
-    for key in keys {
+    for (key, probes) in keys.iter().filter_map(|key| Some((key, places.iter().find(|probes| probes.has(key))?))) {
         if let Err(error) = prover.remove(probes, key).await {
             return left(hop, key, &error);
         }

@@ -2,12 +2,13 @@
 
 use crate::change_set::ChangeSet;
 use crate::error::Error;
-use crate::hop::{Hop, HopId};
+use crate::hop::{AGAIN, Hop, HopId};
 use crate::probe::Probe;
 use crate::provider::Prover;
 use crate::web::{Answer, Browser, Request, ask};
 
 use super::browsers::{ALLOW_ORIGIN, EXPOSE_HEADERS, how_to_allow};
+use super::mending::Mending;
 use super::wanted::Wanted;
 
 /// The header of an answer that pages of the server read.
@@ -26,15 +27,17 @@ pub(super) async fn hop(
     probe: &Probe,
     wanted: &Wanted,
     set: &ChangeSet,
+    mending: &Mending,
 ) -> Files {
     let mut files = Files { hop: Hop::new(HopId::Files, "signed upload and download"), uploads: 0 };
-    let ended = exchanged(&mut files, prover, browser, probe, wanted).await;
-    let mend = || set.has_changes().then(|| wanted.mend.clone());
+    let ended = exchanged(&mut files, prover, browser, probe, wanted, (set, mending)).await;
     files.hop = match ended {
         Ok(None) => files.hop,
-        Ok(Some(Lack { reason, mend: Some(known), .. })) => files.hop.failed(reason, Some(known)),
-        Ok(Some(Lack { reason, mend: None, lacking })) => files.hop.failed(reason, mend().or(lacking)),
-        Err(error) => files.hop.ended_by(&error),
+        Ok(Some(Lack { reason, mend, lacking })) => {
+            let mend = mend.or_else(|| mending.of(HopId::Files)).or(lacking);
+            files.hop.failed(reason, Some(mend.unwrap_or_else(|| AGAIN.to_owned())))
+        }
+        Err(error) => mending.ended(files.hop, &error),
     };
     files
 }
@@ -67,6 +70,7 @@ async fn exchanged(
     browser: &dyn Browser,
     probe: &Probe,
     wanted: &Wanted,
+    (set, mending): (&ChangeSet, &Mending),
 ) -> Result<Option<Lack>, Error> {
     let upload = Request { body: probe.body.clone(), ..prover.signed_upload(probe).await? };
     let download = prover.signed_download(probe).await?;
@@ -83,11 +87,10 @@ async fn exchanged(
     }
     let how = |method: &str| {
         let access = access.as_ref()?;
-        let allowed = how_to_allow(&access.rule, access.table, &wanted.origin, method, &wanted.mend);
         let exposes = |header: &String| header == "*" || header.eq_ignore_ascii_case(ETAG);
         Some(match access.rule.expose.iter().any(exposes) {
-            true => allowed,
-            false => format!("add \"{ETAG}\" to cors.expose under [{}], then {}", access.table, wanted.mend),
+            true => how_to_allow(access, set, &wanted.origin, method, mending),
+            false => format!("add \"{ETAG}\" to `expose` under [{}], then {}", access.table, mending.apply()),
         })
     };
     let unseen = |answer: &Answer, method: &str| {
@@ -100,7 +103,9 @@ async fn exchanged(
     let (answer, _) = sent(&mut files.hop, browser, download, &wanted.origin).await?;
     Ok(match answer.status {
         // What was just uploaded is there, unless somebody removed it.
-        404 => Some(Lack::new("the upload is not there any more: another `verify` of this deployment may be running")),
+        404 => Some(Lack::new(
+            "the upload is not there any more: another `verify` of this deployment is under way, or somebody removed it",
+        )),
         _ if !answer.is_success() => Some(Lack::refused("the download", needs.1, &answer)),
         _ if answer.body != probe.body => Some(Lack::new("what was downloaded is not what was uploaded")),
         _ => unseen(&answer, "GET"),

@@ -14,5 +14,5 @@ pub struct Wanted {
     /// Whether nothing may be written.
     pub read_only: bool,
     /// The command that makes the cloud what the plan file says.
-    pub mend: String,
+    pub command: String,
 }

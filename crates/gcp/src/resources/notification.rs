@@ -171,11 +171,15 @@ fn takes_new_objects(entry: &Notification) -> bool {
 }
 
 fn duplicate_refusal(bucket: &str, entry: &Notification) -> Refusal {
+    let twice = if entry.object_name_prefix.is_empty() { "each" } else { "those" };
     Refusal {
-        reason: format!("bucket `{bucket}` already sends new objects to this topic: {}", describe(entry)),
+        reason: format!(
+            "bucket `{bucket}` already sends new objects to this topic, and beside ours the server would hear of {twice} twice: {}",
+            describe(entry)
+        ),
         hint: format!(
-            "the server would hear of each twice: choose another `name` under [gcp.topic], or remove that entry with \
-             `gcloud storage buckets notifications delete projects/_/buckets/{bucket}/notificationConfigs/{}`",
+            "remove that one with `gcloud storage buckets notifications delete \
+             projects/_/buckets/{bucket}/notificationConfigs/{}`, or choose another `name` under [gcp.topic]",
             entry.id
         ),
     }

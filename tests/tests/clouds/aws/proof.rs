@@ -3,10 +3,11 @@
 use provision_tests::stage::Hand;
 
 use super::hand::{boto, python};
-use crate::clouds::{Broken, Proof};
+use crate::clouds::{Broken, Proof, Standing};
 
 pub(crate) static PROOF: Proof = Proof {
     broken: BROKEN,
+    stands: STANDS,
     rule_of_others: |hand| boto(hand, &format!("set_rules(rules() + [{EVERYBODY}])")),
     no_events: |hand| boto(hand, "notify({})"),
     event: "s3.event",
@@ -84,6 +85,70 @@ const BROKEN: &[Broken] = &[
     },
     Broken { hop: "event", says: "is not there", make: |hand| boto(hand, "sqs.delete_queue(QueueUrl=u())") },
 ];
+
+/// A statement of somebody else's in the policy of the queue.
+const DENIES: &str = "attribute(Policy=document(of_queue() + [{'Sid': 'closed', 'Effect': 'Deny', 'Principal': WHOM, 'Action': 'sqs:VERB', 'Resource': '*'}]))";
+
+const STANDS: &[Standing] = &[
+    Standing {
+        broken: Broken {
+            hop: "rights",
+            says: "the server may not take messages out of queue `acme-{s}-events`: statement `closed`",
+            make: |hand| {
+                let server = "{'AWS': iam.get_role(RoleName='node')['Role']['Arn']}";
+                boto(hand, &DENIES.replace("WHOM", server).replace("VERB", "ReceiveMessage"));
+            },
+        },
+        mend: "remove statement `closed` of the policy of queue",
+        settle: open_queue,
+    },
+    Standing {
+        broken: Broken {
+            hop: "rights",
+            says: "the server may not use bucket `acme-{s}`: statement `closed`",
+            make: |hand| {
+                boto(
+                    hand,
+                    "s3.put_bucket_policy(Bucket=b, Policy=document(statements() + [{'Sid': 'closed', 'Effect': 'Deny', 'Principal': {'AWS': iam.get_role(RoleName='node')['Role']['Arn']}, 'Action': 's3:Put*', 'Resource': 'arn:aws:s3:::' + b + '/*'}]))",
+                );
+            },
+        },
+        mend: "remove statement `closed` of the policy of bucket",
+        settle: |hand| {
+            boto(
+                hand,
+                "s3.put_bucket_policy(Bucket=b, Policy=document([one for one in statements() if one['Sid'] != 'closed']))",
+            );
+        },
+    },
+    Standing {
+        broken: Broken {
+            hop: "event",
+            says: "no event gets into queue `acme-{s}-events`: statement `closed`",
+            make: |hand| boto(hand, &DENIES.replace("WHOM", "'*'").replace("VERB", "Send*")),
+        },
+        mend: "remove statement `closed` of the policy of queue",
+        settle: open_queue,
+    },
+    Standing {
+        broken: Broken {
+            hop: "event",
+            says: "no event came",
+            make: |hand| {
+                boto(
+                    hand,
+                    "n = notifications(); n['QueueConfigurations'] = [{'Id': 'theirs', 'QueueArn': 'arn:aws:sqs:eu-west-1:{a}:acme-{s}-runs', 'Events': ['s3:ObjectCreated:*']}]; notify(n)",
+                );
+            },
+        },
+        mend: "`aws s3api put-bucket-notification-configuration`",
+        settle: |hand| boto(hand, "notify({})"),
+    },
+];
+
+fn open_queue(hand: &Hand) {
+    boto(hand, "attribute(Policy=document([one for one in of_queue() if one['Sid'] != 'closed']))");
+}
 
 fn put_messages(hand: &Hand, many: usize) {
     let script = "

@@ -7,11 +7,12 @@ use provision_core::probe::{PREFIX, Probes};
 use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
-use super::hand::{ACCOUNT, SERVER, assignments, change_events, delete_events, patch, queue, rules, set_rules};
-use crate::clouds::{Broken, Proof};
+use super::hand::{ACCOUNT, SERVER, assignments, change_events, delete_events, events, patch, queue, rules, set_rules};
+use crate::clouds::{Broken, Proof, Standing};
 
 pub(crate) static PROOF: Proof = Proof {
     broken: BROKEN,
+    stands: STANDS,
     rule_of_others: |hand| set_rules(hand, &[rules(hand), vec![everybody()]].concat()),
     no_events: delete_events,
     event: "events",
@@ -119,6 +120,31 @@ const BROKEN: &[Broken] = &[
         make: |hand| drop(hand.send("DELETE", &queue("wandb-events"), Value::Null)),
     },
 ];
+
+const STANDS: &[Standing] = &[Standing {
+    broken: Broken {
+        hop: "event",
+        says: "no event came",
+        make: |hand| {
+            let [ours] = &events(hand)[..] else { panic!("one event subscription") };
+            let mut properties = ours["properties"].clone();
+            for key in ["topic", "provisioningState"] {
+                properties.as_object_mut().unwrap().remove(key);
+            }
+            delete_events(hand);
+            properties["labels"] = json!([]);
+            properties["filter"]["subjectBeginsWith"] =
+                json!("/blobServices/default/containers/wandb-files/blobs/logs/");
+            let place = format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions/theirs");
+            hand.send("PUT", &place, json!({ "properties": properties }));
+        },
+    },
+    mend: "`az eventgrid event-subscription delete --name theirs --source-resource-id /subscriptions/",
+    settle: |hand| {
+        let place = format!("{ACCOUNT}/providers/Microsoft.EventGrid/eventSubscriptions/theirs");
+        hand.send("DELETE", &place, Value::Null);
+    },
+}];
 
 const MESSAGES: &str = "queue:/acmefiles/wandb-events/messages";
 const BLOBS: &str = "blob:/acmefiles/wandb-files";

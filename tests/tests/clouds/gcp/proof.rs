@@ -6,10 +6,11 @@ use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
 use super::hand::{BUCKET, ENTRIES, POLICY, PROJECT, SUBSCRIPTION, TOPIC, delete_entries, list, patch, set_policy};
-use crate::clouds::{Broken, Proof};
+use crate::clouds::{Broken, Proof, Standing};
 
 pub(crate) static PROOF: Proof = Proof {
     broken: BROKEN,
+    stands: STANDS,
     rule_of_others: |hand| set_rules(hand, |rules| rules.push(everybody())),
     no_events: delete_entries,
     event: "storage.events",
@@ -100,6 +101,22 @@ const BROKEN: &[Broken] = &[
         make: |hand| drop(hand.send("DELETE", TOPIC, Value::Null)),
     },
 ];
+
+const STANDS: &[Standing] = &[Standing {
+    broken: Broken {
+        hop: "event",
+        says: "no event came",
+        make: |hand| {
+            delete_entries(hand);
+            let topic = format!("//pubsub.googleapis.com/projects/{PROJECT}/topics/acme-events");
+            let entry = json!({"topic": topic, "payload_format": "JSON_API_V1", "event_types": ["OBJECT_FINALIZE"],
+                "object_name_prefix": "logs/"});
+            hand.send("POST", ENTRIES, entry);
+        },
+    },
+    mend: "`gcloud storage buckets notifications delete projects/_/buckets/acme-files/notificationConfigs/",
+    settle: delete_entries,
+}];
 
 /// A notification of another topic in place of ours.
 fn notify_others(hand: &Hand) {

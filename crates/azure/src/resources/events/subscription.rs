@@ -252,11 +252,15 @@ fn heard_twice(other: &Found, desired: &Delivery) -> Refusal {
         true => format!(" and `message_ttl_s = {}`", other.delivery.message_ttl_s),
         false => String::new(),
     };
+    let (name, id) = (other.name(), other.id());
+    let source = id.split("/providers/Microsoft.EventGrid").next().unwrap_or_default();
+    let delete =
+        format!("`az eventgrid event-subscription delete --name {name} --source-resource-id {source}` deletes it");
     Refusal {
         reason: format!("{} sends new blobs already: the server would hear of each twice", other.describe()),
         hint: match usable {
-            true => format!("delete it, or write `name = \"{}\"`{ttl} under [azure.events] to use it", other.name()),
-            false => "delete it".to_owned(),
+            true => format!("{delete}, or write `name = \"{name}\"`{ttl} under [azure.events] to use it"),
+            false => delete,
         },
     }
 }

@@ -11,7 +11,7 @@ use super::head;
 use super::layout::{Line, fitted};
 
 /// How far what is said below a hop is indented.
-const BELOW: usize = 9;
+const BELOW: usize = 14;
 
 /// All of it.
 pub(crate) fn text(proof: &Proof, elapsed: Duration) -> String {
@@ -44,13 +44,14 @@ fn are(hops: &str, count: usize) -> String {
 }
 
 fn lines(hop: &Hop) -> Vec<Line> {
-    let (word, style) = match &hop.verdict {
-        Verdict::Passed => ("ok  ", AnsiColor::Green.on_default()),
-        Verdict::Failed { .. } => ("FAIL", AnsiColor::Red.on_default().bold()),
-        Verdict::NotProven { .. } | Verdict::Skipped { wanted: true, .. } => ("?   ", AnsiColor::Yellow.on_default()),
-        Verdict::Skipped { .. } => ("skip", Style::new().dimmed()),
+    let style = match &hop.verdict {
+        Verdict::Passed => AnsiColor::Green.on_default(),
+        Verdict::Failed { .. } => AnsiColor::Red.on_default().bold(),
+        Verdict::NotProven { .. } => AnsiColor::Yellow.on_default(),
+        Verdict::Skipped { .. } => Style::new().dimmed(),
     };
-    let mut lines = vec![Line::new(format!("  {} {}", styled(style, word), hop.text), BELOW)];
+    let word = format!("{:10}", hop.verdict.word());
+    let mut lines = vec![Line::new(format!("  {}  {}", styled(style, &word), hop.text), BELOW)];
     let mut below = |text: String| lines.push(Line::new(format!("{:BELOW$}{text}", ""), BELOW + 2));
     if let Some(reason) = hop.reason() {
         below(reason.to_owned());

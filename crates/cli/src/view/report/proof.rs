@@ -7,7 +7,7 @@ use provision_core::printable::on_one_line;
 use provision_core::verify::Proof;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-/// A suite with a case for each hop. What is not proven is skipped.
+/// A suite with a case for each hop. What is not proven is skipped, and its message says so.
 pub(crate) fn text(proof: &Proof) -> String {
     let mut report = Report::new("provision verify");
     let mut suite = TestSuite::new(proof.set.deployment.as_str());
@@ -26,7 +26,9 @@ fn case(hop: &Hop, proof: &Proof) -> TestCase {
         let mend = hop.mend.as_ref().map(|mend| format!("\nto mend it: {}", on_one_line(mend))).unwrap_or_default();
         let exchanges = hop.sent.iter().zip(&hop.came).map(|(sent, came)| format!("\n{sent}: {came}"));
         let description = format!("{}{mend}{}", on_one_line(reason), exchanges.collect::<String>());
-        status.set_message(on_one_line(reason)).set_description(description);
+        // The form has one status for both.
+        let word = if hop.is_open() { "not proven: " } else { "" };
+        status.set_message(format!("{word}{}", on_one_line(reason))).set_description(description);
     }
     let mut case = TestCase::new(hop.id.name(), status);
     case.set_classname(proof.set.deployment.as_str()).set_time(Duration::from_millis(hop.elapsed_ms));

@@ -24,7 +24,7 @@ use crate::permissions::{Document, Repository, Syntax, Task};
 use crate::probe::{Probe, Probes};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
-use crate::rights::{Answer, Right};
+use crate::rights::{Answer, Obstacle, Right};
 use crate::terraform::Managed;
 use crate::trace::TraceSink;
 use crate::web::Request;
@@ -190,6 +190,9 @@ pub trait Observer: Send + Sync {
     /// for [`Observer::held`]; what cannot be asked is no error.
     async fn inquire(&self, _task: Task) {}
 
+    /// The same about these rights, which only the look told of.
+    async fn inquire_about(&self, _rights: &[Right]) {}
+
     /// The rights that an operation of this set is sure to need: not those of calls that it sends only where it finds something.
     fn rights(&self, _operation: &Operation, _set: &ChangeSet) -> Vec<Right> {
         Vec::new()
@@ -197,7 +200,12 @@ pub trait Observer: Send + Sync {
 
     /// What the cloud said of a right.
     fn held(&self, _right: &Right) -> Answer {
-        Answer::unasked()
+        Answer::Unasked
+    }
+
+    /// What the cloud said that will refuse a write of this set, whoever has the right to it.
+    fn obstacles(&self, _set: &ChangeSet) -> Vec<Obstacle> {
+        Vec::new()
     }
 }
 

@@ -19,7 +19,7 @@ use provision_core::provider::{
 };
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
-use provision_core::rights::{Answer, Right};
+use provision_core::rights::{Answer, Obstacle, Right};
 use provision_core::terraform::Managed;
 use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind};
@@ -335,12 +335,20 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         self.inquiry.make(self.client.as_ref(), &self.settings, &self.names(), task).await;
     }
 
+    async fn inquire_about(&self, rights: &[Right]) {
+        self.inquiry.make_more(self.client.as_ref(), rights).await;
+    }
+
     fn rights(&self, operation: &Operation, set: &ChangeSet) -> Vec<Right> {
         preflight::rights(&self.names(), operation, set)
     }
 
     fn held(&self, right: &Right) -> Answer {
         self.inquiry.held(right)
+    }
+
+    fn obstacles(&self, set: &ChangeSet) -> Vec<Obstacle> {
+        self.inquiry.obstacles(&self.settings, set)
     }
 }
 

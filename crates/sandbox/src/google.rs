@@ -17,6 +17,7 @@ mod details;
 mod grpc;
 mod iam;
 mod names;
+mod organization;
 mod policy;
 mod project;
 mod pubsub;

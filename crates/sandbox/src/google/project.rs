@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::call::{self, Call};
 use super::caller::Caller;
+use super::organization;
 use super::policy::Stored;
 use super::refusal::Refusal;
 use super::rights;
@@ -174,6 +175,8 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
     match call.verb() {
         "GetProject" => Ok(described(&project, call.numbers())),
         "TestIamPermissions" => permissions(call),
+        "GetEffectiveOrgPolicy" => organization::get(state, call, &project.id),
+        "SetOrgPolicy" => organization::set(state, call, &project.id),
         _ => Err(Refusal::unserved(&call.operation)),
     }
 }

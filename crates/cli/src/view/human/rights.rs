@@ -1,10 +1,10 @@
-//! The rights that a change set needs and the credentials lack.
+//! The rights that a change set needs and the credentials lack, and what would refuse it in any case.
 
 use anstyle::Style;
 use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::preflight::permissions_command;
 use provision_core::printable::on_one_line;
-use provision_core::rights::MissingRight;
+use provision_core::rights::{MissingRight, Obstacle, UnknownRights};
 
 use super::layout::{Entry, Line, block, fitted};
 
@@ -48,10 +48,29 @@ fn entry(missing: &MissingRight) -> Entry {
     Entry::new(format!("`{}`", missing.right), on_one_line(&missing.needed_to_text()) + &reason)
 }
 
-/// Why rights could not be asked about.
+/// What refuses it whatever the credentials may do. Before a run, the error that ends it tells that.
+pub(crate) fn obstacles(set: &ChangeSet, told: Told) -> String {
+    let obstacles = &set.rights.obstacles;
+    if obstacles.is_empty() || told == Told::Doubtful {
+        return String::new();
+    }
+    let head = format!("{BOLD}Would be refused:{BOLD:#} {} stops before its first write.", task(set));
+    let lines = obstacles
+        .iter()
+        .map(|Obstacle { reason, hint }| Line::new(format!("    {}: {}", on_one_line(reason), on_one_line(hint)), 8));
+    fitted(&std::iter::once(Line::new(head, 4)).chain(lines).collect::<Vec<_>>())
+}
+
+/// Which rights could not be asked about, and why.
 pub(crate) fn unknown(set: &ChangeSet) -> String {
-    let reasons = set.rights.unknown.iter().map(|why| Line::new(format!("Rights not known: {}", on_one_line(why)), 4));
-    fitted(&reasons.collect::<Vec<_>>())
+    let told =
+        |unknown: &UnknownRights| Line::new(format!("Rights not known: {}", on_one_line(&unknown.describe())), 4);
+    fitted(&set.rights.unknown.iter().map(told).collect::<Vec<_>>())
+}
+
+/// All that is told without a screen, on a stream of its own.
+pub(crate) fn all(set: &ChangeSet, told: Told) -> String {
+    missing(set, told) + &obstacles(set, told) + &unknown(set)
 }
 
 const fn task(set: &ChangeSet) -> &'static str {

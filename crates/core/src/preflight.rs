@@ -83,16 +83,16 @@ fn needed(observer: &dyn Observer, set: &ChangeSet) -> Vec<Needed> {
 pub fn permitted(set: &ChangeSet) -> Result<(), Error> {
     let missing: Vec<_> = set.rights.certain().map(MissingRight::describe).collect();
     let refusing: Vec<_> = set.rights.obstacles.iter().map(|obstacle| obstacle.reason.clone()).collect();
-    let (kind, why) = match (missing.len(), refusing.len()) {
+    let name = task(&set.purpose).name();
+    let (kind, tried, why) = match (missing.len(), refusing.len()) {
         (0, 0) => return Ok(()),
-        (0, _) => (ErrorKind::Refused, "it would be refused"),
-        (1, 0) => (ErrorKind::PermissionDenied, "a right is missing"),
-        (_, 0) => (ErrorKind::PermissionDenied, "rights are missing"),
-        _ => (ErrorKind::PermissionDenied, "rights are missing, and it would be refused"),
+        (0, _) => (ErrorKind::Refused, format!("cannot {name}"), "it would be refused"),
+        (1, 0) => (ErrorKind::PermissionDenied, name.to_owned(), "a right is missing"),
+        (_, 0) => (ErrorKind::PermissionDenied, name.to_owned(), "rights are missing"),
+        _ => (ErrorKind::PermissionDenied, name.to_owned(), "rights are missing, and it would be refused"),
     };
     let told = [missing.as_slice(), refusing.as_slice()].concat().join("\n");
-    let error = Error::new(kind, task(&set.purpose).name());
-    let error = error.with_message(format!("{why}, and nothing was written:\n{told}"));
+    let error = Error::new(kind, tried).with_message(format!("{why}, and nothing was written:\n{told}"));
     let hints = (!missing.is_empty()).then(|| granting(set));
     let hints: Vec<_> =
         hints.into_iter().chain(set.rights.obstacles.iter().map(|obstacle| obstacle.hint.clone())).collect();

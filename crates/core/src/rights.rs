@@ -101,9 +101,21 @@ impl Rights {
         !self.missing.is_empty() && self.missing.len() == self.needed
     }
 
-    /// Those whose calls are sure to be refused.
+    /// Those that are missing; what reads the same of two things is told once.
+    #[must_use]
+    pub fn told(&self) -> Vec<&MissingRight> {
+        let mut told: Vec<&MissingRight> = Vec::new();
+        for missing in &self.missing {
+            if told.iter().all(|known| known.describe() != missing.describe()) {
+                told.push(missing);
+            }
+        }
+        told
+    }
+
+    /// Those of them whose calls are sure to be refused.
     pub fn certain(&self) -> impl Iterator<Item = &MissingRight> {
-        self.missing.iter().filter(|missing| missing.certain)
+        self.told().into_iter().filter(|missing| missing.certain)
     }
 
     /// Put down the answer to a right that is needed to do this.
@@ -187,6 +199,13 @@ mod tests {
         assert_eq!(told, ["`a:Put` to write it, write it and 1 more", "`a:Tag` to write it (by chance)"]);
         assert_eq!(rights.certain().map(|missing| missing.right.as_str()).collect::<Vec<_>>(), ["a:Put"]);
         assert_eq!((rights.needed, rights.has_none()), (3, false));
+        let elsewhere = Right { on: "c".to_owned(), ..right("a:Put") };
+        rights.note(&elsewhere, to(3), Answer::Missing(None));
+        assert_eq!((rights.missing.len(), rights.certain().count()), (3, 1));
+        let obstacle = Obstacle { reason: "denied".to_owned(), hint: "ask".to_owned() };
+        rights.note(&right("a:Put"), to(1), Answer::Refused(obstacle.clone()));
+        rights.note(&right("a:Tag"), to(1), Answer::Refused(obstacle.clone()));
+        assert_eq!(rights.obstacles, [obstacle]);
         rights.note(&right("a:Drop"), to(1), Answer::Unknown("not asked".to_owned()));
         rights.note(&right("a:Move"), to(1), Answer::Unknown("not asked".to_owned()));
         rights.note(&right("a:Turn"), to(1), Answer::Unasked);

@@ -3,7 +3,7 @@
 
 use provision_core::rights::{Answer, Obstacle, Right};
 
-use super::permits;
+use super::actions::permits;
 use crate::client::models::Permission;
 use crate::client::refusals::{DenyAssignment, DenyAssignmentProperties, Principal};
 use crate::names::identity_of;
@@ -26,7 +26,7 @@ fn answer(denying: &DenyAssignment, sure: bool) -> Answer {
         return Answer::Doubtful(format!("deny assignment `{name}` may forbid it"));
     }
     Answer::Refused(Obstacle {
-        reason: format!("deny assignment `{name}` forbids it to these credentials in `{scope}`"),
+        reason: format!("deny assignment `{name}` denies these credentials what it takes, in `{scope}`"),
         hint: "no role helps: ask the owner of the managed application or deployment stack that made it".to_owned(),
     })
 }

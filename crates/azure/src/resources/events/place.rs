@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::names::identity_of;
+
 /// What the look found.
 #[derive(Debug, Default)]
 pub(crate) struct Place(Mutex<Option<Found>>);
@@ -36,10 +38,11 @@ impl Place {
     }
 }
 
-/// The account or system topic of an event subscription, or of a collection of them.
+/// The account or system topic of an event subscription, or of a collection of them, however the service spells it.
 fn source(id: &str) -> String {
-    let end = ["/providers/Microsoft.EventGrid/eventSubscriptions", "/eventSubscriptions"];
-    let place = end.iter().find_map(|end| id.find(end));
+    let (end, spelled) =
+        (["/providers/microsoft.eventgrid/eventsubscriptions", "/eventsubscriptions"], identity_of(id));
+    let place = end.iter().find_map(|end| spelled.find(end));
     id[..place.unwrap_or(id.len())].to_owned()
 }
 
@@ -61,7 +64,7 @@ mod tests {
         assert_eq!(place.written_on("e").as_deref(), Some(account));
         assert_eq!(place.written_on("other").as_deref(), Some(topic));
         assert_eq!(place.deleted_from().unwrap(), [account]);
-        place.note(&nested, [format!("{nested}/e"), format!("{nested}/f")].into_iter());
+        place.note(&nested, [format!("{nested}/e").replace("eventS", "EVENTS"), format!("{nested}/f")].into_iter());
         assert_eq!(place.deleted_from().unwrap(), [topic]);
     }
 }

@@ -22,7 +22,8 @@ pub(crate) enum Told {
 
 /// What is missing, with what needs it.
 pub(crate) fn missing(set: &ChangeSet, told: Told) -> String {
-    let missing: Vec<_> = set.rights.missing.iter().filter(|missing| told == Told::All || !missing.certain).collect();
+    let missing = set.rights.told().into_iter().filter(|missing| told == Told::All || !missing.certain);
+    let missing: Vec<_> = missing.collect();
     if missing.is_empty() {
         return String::new();
     }

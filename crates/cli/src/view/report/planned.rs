@@ -40,7 +40,7 @@ fn sections(set: &ChangeSet) -> Vec<Section> {
         list("Left over", set.orphans.iter().map(|orphan| left_over(set, orphan)).collect()),
         list("Only provision's own tags", recorded(set)),
         list("Settings for the server that change", set.output_changes.iter().map(setting).collect()),
-        list("Missing rights", set.rights.missing.iter().map(missing).collect()),
+        list("Missing rights", set.rights.told().into_iter().map(missing).collect()),
         list("Would be refused", set.rights.obstacles.iter().map(obstacle).collect()),
         list("Rights not known", set.rights.unknown.iter().map(unknown).collect()),
         list("Could not be read", unread),

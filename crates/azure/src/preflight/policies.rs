@@ -17,35 +17,31 @@ use crate::resources::account;
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     of_group: OnceLock<Vec<PolicyEvaluation>>,
-    /// Of the account in the group, where there is one.
     of_account: OnceLock<Vec<PolicyEvaluation>>,
-    /// Of the account in the subscription, where the group is to be made.
-    of_account_anywhere: OnceLock<Vec<PolicyEvaluation>>,
 }
 
 impl Policies {
-    /// Ask about what the plan file asks to create, beside the look that tells whether it is there.
+    /// Ask about what the plan file asks to create, beside the look that tells whether it is there; of a group that may not be there yet,
+    /// the subscription knows.
     pub(super) async fn ask(&self, reader: &Reader, settings: &Settings, names: &Names) {
         let azure = &settings.azure;
         let account = azure.account.create.then(|| account::planned(settings).ok()).flatten();
         let account = account.map(|content| of_type(content, "Microsoft.Storage/storageAccounts", &names.account));
         let group = json!({"location": settings.location(), "tags": settings.tags()});
         let group = of_type(group, "Microsoft.Resources/subscriptions/resourceGroups", &names.group);
-        let (scope, anywhere) = (names.group_id(), azure.resource_group.create);
+        let makes_group = azure.resource_group.create;
+        let scope = if makes_group { names.subscription.clone() } else { names.group_id() };
         futures::join!(
             check(reader, &scope, account.as_ref(), &self.of_account),
-            check(reader, &names.subscription, account.as_ref().filter(|_| anywhere), &self.of_account_anywhere),
-            check(reader, &names.subscription, Some(&group).filter(|_| anywhere), &self.of_group),
+            check(reader, &scope, Some(&group).filter(|_| makes_group), &self.of_group),
         );
     }
 
     /// What would refuse the creations of a set.
     pub(super) fn obstacles(&self, names: &Names, set: &ChangeSet) -> Vec<Obstacle> {
-        let group = set.creates(&Part::ResourceGroup.address());
-        let of_account = if group { &self.of_account_anywhere } else { &self.of_account };
-        let account = set.creates(&Part::Account.address());
+        let (group, account) = (set.creates(&Part::ResourceGroup.address()), set.creates(&Part::Account.address()));
         let group = refusing(self.of_group.get().filter(|_| group), "resource group", &names.group);
-        let account = refusing(of_account.get().filter(|_| account), "storage account", &names.account);
+        let account = refusing(self.of_account.get().filter(|_| account), "storage account", &names.account);
         [group, account].concat()
     }
 }

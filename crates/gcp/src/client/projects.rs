@@ -22,18 +22,21 @@ struct Project {
 
 /// What a policy of the organization allows <https://cloud.google.com/resource-manager/reference/rest/v1/Policy#listpolicy>.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub(crate) struct ListPolicy {
-    pub(crate) allowed_values: Vec<String>,
-    pub(crate) denied_values: Vec<String>,
+    #[serde(rename = "allowedValues")]
+    pub(crate) allowed: Vec<String>,
+    #[serde(rename = "deniedValues")]
+    pub(crate) denied: Vec<String>,
     /// `ALLOW` or `DENY`, where it lists none.
-    pub(crate) all_values: String,
+    #[serde(rename = "allValues")]
+    pub(crate) all: String,
 }
 
 impl ListPolicy {
     /// Whether it names what it allows.
     pub(crate) fn is_list(&self) -> bool {
-        !self.allowed_values.is_empty()
+        !self.allowed.is_empty()
     }
 }
 

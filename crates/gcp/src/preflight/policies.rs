@@ -100,9 +100,8 @@ fn obstacle(settings: &Settings, constraint: &str, refused: &str) -> Obstacle {
 fn refuses(policy: &ListPolicy, value: &str) -> bool {
     let is_value = |listed: &String| listed.trim_start_matches("is:").eq_ignore_ascii_case(value);
     let is_plain = |listed: &String| !listed.starts_with("in:") && !listed.starts_with("under:");
-    let unlisted =
-        || !policy.allowed_values.is_empty() && policy.allowed_values.iter().all(|one| is_plain(one) && !is_value(one));
-    policy.all_values == "DENY" || policy.denied_values.iter().any(is_value) || unlisted()
+    let unlisted = || !policy.allowed.is_empty() && policy.allowed.iter().all(|one| is_plain(one) && !is_value(one));
+    policy.all == "DENY" || policy.denied.iter().any(is_value) || unlisted()
 }
 
 #[cfg(test)]
@@ -113,12 +112,12 @@ mod tests {
     fn only_what_is_plainly_listed_is_sure_to_be_refused() {
         let list = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
         let policy = |allowed: &[&str], denied: &[&str]| ListPolicy {
-            allowed_values: list(allowed),
-            denied_values: list(denied),
+            allowed: list(allowed),
+            denied: list(denied),
             ..ListPolicy::default()
         };
         assert!(!refuses(&ListPolicy::default(), "US"));
-        assert!(refuses(&ListPolicy { all_values: "DENY".to_owned(), ..ListPolicy::default() }, "US"));
+        assert!(refuses(&ListPolicy { all: "DENY".to_owned(), ..ListPolicy::default() }, "US"));
         assert!(refuses(&policy(&["is:eu", "europe-west1"], &[]), "US") && refuses(&policy(&[], &["us"]), "US"));
         assert!(!refuses(&policy(&["us"], &[]), "US"));
         assert!(

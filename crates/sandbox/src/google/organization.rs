@@ -23,14 +23,14 @@ struct Policy {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct ListPolicy {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    allowed_values: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    denied_values: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    all_values: Option<String>,
+    #[serde(rename = "allowedValues", default, skip_serializing_if = "Vec::is_empty")]
+    allowed: Vec<String>,
+    #[serde(rename = "deniedValues", default, skip_serializing_if = "Vec::is_empty")]
+    denied: Vec<String>,
+    #[serde(rename = "allValues", default, skip_serializing_if = "Option::is_none")]
+    all: Option<String>,
 }
 
 impl ListPolicy {
@@ -40,8 +40,8 @@ impl ListPolicy {
             Some(group) => value.starts_with(group.trim_end_matches("-locations")),
             None => listed.trim_start_matches("is:").eq_ignore_ascii_case(value),
         };
-        let allowed = self.allowed_values.is_empty() || self.allowed_values.iter().any(has);
-        allowed && !self.denied_values.iter().any(has) && self.all_values.as_deref() != Some("DENY")
+        let allowed = self.allowed.is_empty() || self.allowed.iter().any(has);
+        allowed && !self.denied.iter().any(has) && self.all.as_deref() != Some("DENY")
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn get(state: &Transaction<'_>, call: &Call<'_>, project: &str) -> Re
         constraint: String,
     }
     let Asked { constraint } = call.json()?;
-    let everything = || ListPolicy { all_values: Some("ALLOW".to_owned()), ..ListPolicy::default() };
+    let everything = || ListPolicy { all: Some("ALLOW".to_owned()), ..ListPolicy::default() };
     let policy = of(state, project, &constraint)?.unwrap_or_else(everything);
     Ok(json!(Policy { constraint, list_policy: policy }))
 }

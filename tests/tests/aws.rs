@@ -7,6 +7,7 @@ mod byob;
 mod credentials;
 mod late;
 mod others;
+mod rights;
 mod verify;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@ mod dead;
 mod hostile;
 mod late;
 mod proxied;
+mod refused;
 mod verify;
 
 use provision_sandbox::fault::When;

@@ -147,6 +147,8 @@ static OPERATIONS: &[Operation] = &[
     always("sqs:DeleteMessage", &["sqs:DeleteMessage"], &[On::EventQueue], PROVING),
     // It is in no document: without it nothing is told before, and whoever has it for a role sees what that may do.
     always("iam:SimulatePrincipalPolicy", &["iam:SimulatePrincipalPolicy"], &[On::Everything], &[]),
+    // Nor is this, which tells the path of a role.
+    always("iam:GetRole", &["iam:GetRole"], &[On::Role], &[]),
     always("iam:GetRolePolicy", &["iam:GetRolePolicy"], &[On::Role], ALWAYS),
     always("iam:PutRolePolicy", &["iam:PutRolePolicy"], &[On::Role], APPLYING),
     row("iam:DeleteRolePolicy", &["iam:DeleteRolePolicy"], &[On::Role], APPLYING, When::Renamed),

@@ -4,7 +4,7 @@
 //! queues it does not look at (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 use futures::future::join_all;
@@ -117,30 +117,45 @@ fn of_access(settings: &Settings, names: &Names, operation: &Operation) -> Vec<R
     put.chain(deleted).flat_map(right).collect()
 }
 
-/// The ARN of a role. One that is known by its name alone may have a path in it, which is not known.
+/// The ARN of a role. One that is known by its name alone may have a path in it, which is looked up ([`Inquiry`]).
 fn role(settings: &Settings, names: &Names, name: &str) -> (String, Option<&'static str>) {
     let stated =
         settings.aws.access.as_ref().and_then(|access| access.role.as_deref()).filter(|role| role.contains(':'));
     match stated.filter(|arn| arn.rsplit('/').next() == Some(name)) {
         Some(arn) => (arn.to_owned(), None),
-        None => (names.role_arns(name).swap_remove(0), Some("the role has a path")),
+        None => (names.role_arns(name).swap_remove(0), Some(OF_PATH)),
     }
 }
 
 /// What the caller's policies say, resource by resource.
 #[derive(Debug, Default)]
-pub(crate) struct Inquiry(OnceLock<Said>);
+pub(crate) struct Inquiry {
+    /// Whose policies they are.
+    principal: OnceLock<Principal>,
+    /// The ARN of each role that is known by its name; `None` where it may not be looked up, or is not there.
+    roles: Mutex<BTreeMap<String, Option<String>>>,
+    answers: Mutex<Vec<Asked>>,
+}
 
+/// What was answered about a resource.
 #[derive(Debug)]
-enum Said {
-    /// The root user has no policies.
-    Everything,
-    /// Of nobody but users and roles.
-    Nothing,
-    Answers(Vec<(String, Result<Vec<EvaluationResult>, Error>)>),
+struct Asked {
+    /// As the right names it.
+    resource: String,
+    /// Whether it is a role whose path was looked up.
+    is_exact: bool,
+    answer: Result<Vec<EvaluationResult>, Error>,
 }
 
 impl Inquiry {
+    /// Look up the path of the plan file's role, where it is needed to ask: nothing has to be known for that.
+    pub(crate) async fn find_role(&self, reader: &Reader, settings: &Settings) {
+        let role = settings.aws.access.as_ref().and_then(|access| access.role.as_deref());
+        if let Some(name) = role.filter(|role| !role.contains(':')) {
+            self.arn_of(reader, name).await;
+        }
+    }
+
     /// Ask about all that a task may need.
     pub(crate) async fn make(
         &self,
@@ -150,45 +165,116 @@ impl Inquiry {
         caller: &Identity,
         task: Task,
     ) {
-        let said = match principal(&caller.principal) {
-            Principal::Root => Said::Everything,
-            Principal::Other => Said::Nothing,
-            Principal::Simulated(arn) => {
-                let tag = format!("aws:ResourceTag/{DEPLOYMENT_KEY}");
-                let name = settings.deployment.name.as_str();
-                let context = [(tag.as_str(), name), ("aws:RequestedRegion", caller.region.as_str())];
-                let asks = wanted(settings, names, task).into_iter().map(async |(resource, actions)| {
-                    let actions: Vec<_> = actions.into_iter().collect();
-                    let answer = reader.check_principal_policy(&arn, &actions, &resource, &context).await;
-                    (resource, answer)
-                });
-                Said::Answers(join_all(asks).await)
-            }
+        self.ask(reader, settings, caller, wanted(settings, names, task)).await;
+    }
+
+    /// Ask about these.
+    pub(crate) async fn make_more(&self, reader: &Reader, settings: &Settings, caller: &Identity, rights: &[Right]) {
+        let mut wanted = Wanted::new();
+        for right in rights {
+            wanted.entry(right.asked_of.clone()).or_default().insert(right.name);
+        }
+        self.ask(reader, settings, caller, wanted).await;
+    }
+
+    async fn ask(&self, reader: &Reader, settings: &Settings, caller: &Identity, wanted: Wanted) {
+        let principal = self.principal.get().cloned().unwrap_or_else(|| principal(&caller.principal));
+        let Principal::Simulated(arn) = &principal else {
+            let _ = self.principal.set(principal);
+            return;
         };
-        // One look is enough.
-        let _ = self.0.set(said);
+        let (mut arn, mut found) = (arn.clone(), self.simulate(reader, settings, caller, arn, &wanted).await);
+        // The ARN of a session has no path, and that of its role may have one, as those of IAM Identity Center do
+        // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>).
+        if found.iter().any(|asked| is_not_there(&asked.answer))
+            && let Some(of_role) = self.arn_of(reader, last(&arn)).await.filter(|_| arn.contains(ROLE))
+        {
+            found = self.simulate(reader, settings, caller, &of_role, &wanted).await;
+            arn = of_role;
+        }
+        let _ = self.principal.set(Principal::Simulated(arn));
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+    }
+
+    async fn simulate(
+        &self,
+        reader: &Reader,
+        settings: &Settings,
+        caller: &Identity,
+        arn: &str,
+        wanted: &Wanted,
+    ) -> Vec<Asked> {
+        let tag = format!("aws:ResourceTag/{DEPLOYMENT_KEY}");
+        let name = settings.deployment.name.as_str();
+        let context = [(tag.as_str(), name), ("aws:RequestedRegion", caller.region.as_str())];
+        let context = &context;
+        let asks = wanted.iter().map(async |(resource, actions)| {
+            let by_name = resource.contains(ROLE) && !is_stated(settings, resource);
+            let exact = if by_name { self.arn_of(reader, last(resource)).await } else { None };
+            let actions: Vec<_> = actions.iter().copied().collect();
+            let asked_of = exact.as_ref().unwrap_or(resource);
+            let answer = reader.check_principal_policy(arn, &actions, asked_of, context).await;
+            Asked { resource: resource.clone(), is_exact: exact.is_some(), answer }
+        });
+        join_all(asks).await
+    }
+
+    /// The ARN of a role, with its path; looked up once.
+    async fn arn_of(&self, reader: &Reader, name: &str) -> Option<String> {
+        let known = self.roles.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(known) = known {
+            return known;
+        }
+        let found = reader.get_role(name).await.ok();
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), found.clone());
+        found
     }
 
     /// What was said of a right.
     pub(crate) fn held(&self, right: &Right) -> Answer {
-        match self.0.get() {
-            None => Answer::unasked(),
-            Some(Said::Everything) => Answer::Held,
-            Some(Said::Nothing) => Answer::Unknown("AWS tells it of users and roles alone".to_owned()),
-            Some(Said::Answers(answers)) => {
-                let answer = answers.iter().find(|(resource, _)| *resource == right.asked_of);
-                answer.map_or_else(Answer::unasked, |(_, answer)| judged(right, answer))
+        match self.principal.get() {
+            None => Answer::Unasked,
+            Some(Principal::Root) => Answer::Held,
+            Some(Principal::Other) => Answer::Unknown("AWS tells it of users and roles alone".to_owned()),
+            Some(Principal::Simulated(_)) => {
+                let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+                let of_resource = answers.iter().filter(|asked| asked.resource == right.asked_of);
+                let mut judged = of_resource.map(|asked| judged(right, asked));
+                judged.find(|answer| *answer != Answer::Unasked).unwrap_or(Answer::Unasked)
             }
         }
     }
 }
 
+/// The actions that are asked about on each resource.
+type Wanted = BTreeMap<String, BTreeSet<&'static str>>;
+
+/// What the ARN of a role has before its path and name.
+const ROLE: &str = ":role/";
+
+/// What may give a right on a role whose path is not known.
+const OF_PATH: &str = "the role has a path, which `iam:GetRole` would tell";
+
+/// Whether the plan file has a role's whole ARN.
+fn is_stated(settings: &Settings, arn: &str) -> bool {
+    settings.aws.access.as_ref().is_some_and(|access| access.role.as_deref() == Some(arn))
+}
+
+fn is_not_there(answer: &Result<Vec<EvaluationResult>, Error>) -> bool {
+    answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// The name at the end of an ARN.
+fn last(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
 /// The actions that a task may need on each resource; what only looks is not asked about.
-fn wanted(settings: &Settings, names: &Names, task: Task) -> BTreeMap<String, BTreeSet<&'static str>> {
+fn wanted(settings: &Settings, names: &Names, task: Task) -> Wanted {
     let bucket = names.bucket_arn();
     let queues = || names.queue.iter().chain(&names.run_queue).map(|queue| names.queue_arn(queue)).collect();
     let looks: BTreeSet<_> = permissions::needed(settings, Task::Drift).map(|(_, action)| action).collect();
-    let mut wanted: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
+    let mut wanted = Wanted::new();
     for (on, action) in permissions::needed(settings, task).filter(|(_, action)| !looks.contains(action)) {
         let resources: Vec<String> = match on {
             On::Bucket => vec![bucket.clone()],
@@ -204,20 +290,24 @@ fn wanted(settings: &Settings, names: &Names, task: Task) -> BTreeMap<String, BT
     wanted
 }
 
-fn judged(right: &Right, answer: &Result<Vec<EvaluationResult>, Error>) -> Answer {
-    let results = match answer {
+fn judged(right: &Right, asked: &Asked) -> Answer {
+    let results = match &asked.answer {
         Ok(results) => results,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             return Answer::Unknown("these credentials lack `iam:SimulatePrincipalPolicy`".to_owned());
         }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Answer::Unknown("the role in use has a path, which `iam:GetRole` would tell".to_owned());
+        }
         Err(error) => return Answer::Unknown(error.to_string()),
     };
     let result = results.iter().find(|result| result.eval_action_name.eq_ignore_ascii_case(right.name));
-    result.map_or_else(Answer::unasked, |result| judgement(right, result))
+    let unless = right.unless.filter(|unless| *unless != OF_PATH || !asked.is_exact);
+    result.map_or(Answer::Unasked, |result| judgement(unless, result))
 }
 
 /// What one result says. Keys that the policies of the organization ask for are not told, so that its denial is never sure.
-fn judgement(right: &Right, result: &EvaluationResult) -> Answer {
+fn judgement(unless: Option<&str>, result: &EvaluationResult) -> Answer {
     let specific = result.resource_specific_results();
     let missing = specific.iter().flat_map(|one| one.missing_context_values());
     let missing: Vec<_> = result.missing_context_values().iter().chain(missing).map(String::as_str).collect();
@@ -232,16 +322,16 @@ fn judgement(right: &Right, result: &EvaluationResult) -> Answer {
         PolicyEvaluationDecisionType::ExplicitDeny => {
             Answer::Missing(bounded.or_else(|| Some("a policy denies it".to_owned())))
         }
-        PolicyEvaluationDecisionType::ImplicitDeny => match right.unless {
+        PolicyEvaluationDecisionType::ImplicitDeny => match unless {
             Some(unless) => Answer::Doubtful(bounded.unwrap_or_else(|| format!("unless {unless}"))),
             None => Answer::Missing(bounded),
         },
-        _ => Answer::unasked(),
+        _ => Answer::Unasked,
     }
 }
 
 /// Whose policies are asked about.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Principal {
     /// It has none, and may do everything.
     Root,
@@ -295,7 +385,11 @@ mod tests {
     ) -> Answer {
         let (on, asked_of) = ("arn:aws:s3:::acme".to_owned(), "arn:aws:s3:::acme".to_owned());
         let right = Right { name: "s3:PutBucketCORS", on, asked_of, unless };
-        judged(&right, &Ok(vec![result.build().unwrap()]))
+        judged(&right, &asked(result, false))
+    }
+
+    fn asked(result: aws_sdk_iam::types::builders::EvaluationResultBuilder, is_exact: bool) -> Asked {
+        Asked { resource: "arn:aws:s3:::acme".to_owned(), is_exact, answer: Ok(vec![result.build().unwrap()]) }
     }
 
     #[test]
@@ -318,6 +412,18 @@ mod tests {
             assert!(matches!(doubtful, Answer::Doubtful(_)), "{doubtful:?}");
         }
         let other = Right { name: "s3:DeleteBucket", on: String::new(), asked_of: String::new(), unless: None };
-        assert_eq!(judged(&other, &Ok(vec![result(Allowed).build().unwrap()])), Answer::unasked());
+        assert_eq!(judged(&other, &asked(result(Allowed), false)), Answer::Unasked);
+    }
+
+    #[test]
+    fn right_on_a_role_whose_path_is_known_is_sure_to_be_missing() {
+        let (on, asked_of) = ("arn:aws:iam::1:role/node".to_owned(), "arn:aws:iam::1:role/node".to_owned());
+        let right = Right { name: "s3:PutBucketCORS", on, asked_of, unless: Some(OF_PATH) };
+        let denied = || result(PolicyEvaluationDecisionType::ImplicitDeny);
+        assert!(matches!(judged(&right, &asked(denied(), false)), Answer::Doubtful(_)));
+        assert_eq!(judged(&right, &asked(denied(), true)), Answer::Missing(None));
+        let gone = Error::new(ErrorKind::NotFound, "ask");
+        let gone = Asked { resource: right.on.clone(), is_exact: false, answer: Err(gone) };
+        assert!(matches!(judged(&right, &gone), Answer::Unknown(why) if why.contains("iam:GetRole")));
     }
 }

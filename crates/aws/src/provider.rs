@@ -367,8 +367,16 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn inquire(&self, task: Task) {
+        let reader = self.client.as_ref();
+        let (caller, ()) = futures::join!(self.caller(), self.inquiry.find_role(reader, &self.settings));
+        if let Ok(caller) = caller {
+            self.inquiry.make(reader, &self.settings, &self.names(), caller, task).await;
+        }
+    }
+
+    async fn inquire_about(&self, rights: &[Right]) {
         if let Ok(caller) = self.caller().await {
-            self.inquiry.make(self.client.as_ref(), &self.settings, &self.names(), caller, task).await;
+            self.inquiry.make_more(self.client.as_ref(), &self.settings, caller, rights).await;
         }
     }
 

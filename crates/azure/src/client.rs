@@ -13,6 +13,7 @@ mod resources;
 mod storage;
 mod event_grid;
 mod authorization;
+pub(crate) mod refusals;
 pub(crate) mod blobs;
 pub(crate) mod queues;
 pub(crate) mod signed;

@@ -47,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) endpoints: Vec<String>,
     /// The identity in use, by its token.
     pub(crate) principal: String,
+    /// Its id in the directory, where the token has it.
+    pub(crate) object_id: Option<String>,
 }
 
 /// How long the directory may take to answer for credentials that are known to be there, with repetitions.
@@ -123,9 +125,9 @@ pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> 
     let chosen = choose(&variables, section, &options)?;
     let scope = scope(&cloud);
     let credential = shared(&chosen, variables.0.is_some());
-    let principal = first_token(&chosen, credential.as_ref(), &scope).await?;
+    let (principal, object_id) = first_token(&chosen, credential.as_ref(), &scope).await?;
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
-    let session = Session { endpoints: endpoints(&variables), principal };
+    let session = Session { endpoints: endpoints(&variables), principal, object_id };
     Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), session))
 }
 
@@ -260,10 +262,17 @@ fn no_token_file(path: &str, error: &std::io::Error) -> Error {
     error.with_hint("check that the token is mounted (workload identity's webhook, OIDC step of the CI job)")
 }
 
-/// Ask once, with a limit, before any call. Gives the name of who asks.
-async fn first_token(chosen: &Chosen, credential: &dyn TokenCredential, scope: &str) -> Result<String, Error> {
+/// Ask once, with a limit, before any call. Gives the name of who asks, and the id in the directory.
+async fn first_token(
+    chosen: &Chosen,
+    credential: &dyn TokenCredential,
+    scope: &str,
+) -> Result<(String, Option<String>), Error> {
     match tokio::time::timeout(chosen.limit, credential.get_token(&[scope], None)).await {
-        Ok(Ok(token)) => Ok(principal(token.token.secret())),
+        Ok(Ok(token)) => {
+            let claims = claims(token.token.secret());
+            Ok((principal(&claims), claims["oid"].as_str().map(str::to_owned)))
+        }
         Ok(Err(error)) => Err(no_credentials(&format!("{}: {}", chosen.name, first_sentence(&error)))),
         Err(_) => Err(no_credentials(&format!("{} did not answer within {} s", chosen.name, chosen.limit.as_secs()))),
     }
@@ -287,13 +296,17 @@ fn no_credentials(reason: &str) -> Error {
     )
 }
 
+/// What a token says; nothing where it is opaque.
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
+    let decoded = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap_or_default();
+    serde_json::from_slice(&decoded).unwrap_or_default()
+}
+
 /// Who a token was issued to, from its claims
 /// <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>. For people: the service checks the
 /// signature, we do not.
-fn principal(token: &str) -> String {
-    let payload = token.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
-    let decoded = data_encoding::BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap_or_default();
-    let claims: Value = serde_json::from_slice(&decoded).unwrap_or_default();
+fn principal(claims: &Value) -> String {
     let named = ["upn", "unique_name", "preferred_username", "appid", "azp", "oid"];
     let claim = named.iter().find_map(|name| claims[*name].as_str());
     claim.unwrap_or("an identity whose token does not name it").to_owned()
@@ -366,8 +379,8 @@ mod tests {
     #[test]
     fn principal_is_read_from_the_claims() {
         let payload = data_encoding::BASE64URL_NOPAD.encode(br#"{"appid":"1234","oid":"5678"}"#);
-        assert_eq!(principal(&format!("e30.{payload}.")), "1234");
-        assert_eq!(principal("opaque"), "an identity whose token does not name it");
+        assert_eq!(principal(&claims(&format!("e30.{payload}."))), "1234");
+        assert_eq!(principal(&claims("opaque")), "an identity whose token does not name it");
     }
 
     /// <https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure>,

@@ -6,6 +6,7 @@ use provision_core::error::{absent_if, by_status, root_cause};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
+use crate::names::STORAGE;
 use crate::permissions;
 
 /// "When a container is deleted, a container with the same name can't be created for at least 30 seconds"
@@ -375,10 +376,25 @@ pub(crate) const NOT_THERE: [&str; 8] = [
     "NotFound",
 ];
 
-/// `None` where the service said that the thing is not there.
+/// `None` where the service said that the thing is not there, or that nothing of its kind can be.
 pub(crate) fn absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    absent_if(result, |error| error.code().is_some_and(|code| NOT_THERE.contains(&code)))
+    absent_if(result, |error| {
+        error.code().is_some_and(|code| NOT_THERE.contains(&code)) || is_unregistered(error, STORAGE)
+    })
 }
+
+/// Whether a provider is not registered: then there is nothing of it, since "you can't unregister a resource provider when you still
+/// have resources from that resource provider in your subscription"
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types>).
+pub(crate) fn is_unregistered(error: &Error, namespace: &str) -> bool {
+    let names = error.message().is_some_and(|message| message.contains(&format!("'{namespace}'")));
+    names && error.code().is_some_and(|code| NOT_REGISTERED.contains(&code))
+}
+
+/// A provider is not registered in the subscription
+/// (<https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider>).
+const NOT_REGISTERED: [&str; 3] =
+    ["MissingSubscriptionRegistration", "MissingRegistrationForResourceProvider", "SubscriptionNotRegistered"];
 
 #[cfg(test)]
 mod tests {

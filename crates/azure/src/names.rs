@@ -25,6 +25,9 @@ provision_core::parts! {
     }
 }
 
+/// The provider of accounts and what is in them.
+pub(crate) const STORAGE: &str = "Microsoft.Storage";
+
 /// The provider that event subscriptions need registered in the subscription.
 pub(crate) const EVENT_GRID: &str = "Microsoft.EventGrid";
 

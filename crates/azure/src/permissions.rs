@@ -140,8 +140,10 @@ static OPERATIONS: &[Operation] = &[
     ),
     own!("Microsoft.EventGrid/systemTopics/eventSubscriptions/delete", Resources, WRITING, Always),
     own!("Microsoft.Authorization/locks/read", Resources, COUNTING, Always),
-    // It is in no role: without it nothing is told before.
+    // They are in no role: without them nothing is told before.
     own!("Microsoft.Authorization/permissions/read", Resources, &[], Always),
+    own!("Microsoft.Authorization/denyAssignments/read", Resources, &[], Always),
+    own!("Microsoft.PolicyInsights/checkPolicyRestrictions/read", Resources, &[], Always),
     own!("Microsoft.Authorization/roleAssignments/read", Resources, ALWAYS, Access),
     own!("Microsoft.Authorization/roleAssignments/write", Resources, APPLYING, Access),
     own!("Microsoft.Authorization/roleAssignments/delete", Resources, WRITING, Access),
@@ -186,11 +188,12 @@ mod tests {
 
     use super::*;
 
-    const CLIENT: [&str; 7] = [
+    const CLIENT: [&str; 8] = [
         include_str!("client/authorization.rs"),
         include_str!("client/blobs.rs"),
         include_str!("client/event_grid.rs"),
         include_str!("client/queues.rs"),
+        include_str!("client/refusals.rs"),
         include_str!("client/resources.rs"),
         include_str!("client/signed.rs"),
         include_str!("client/storage.rs"),
@@ -199,6 +202,7 @@ mod tests {
     /// The operation of each call, without `Microsoft.`; two where it is sent to a system topic too.
     const CALLS: &[(&str, &[&str])] = &[
         ("check_account_name", &["Storage/checkNameAvailability/read"]),
+        ("check_policy_restrictions", &["PolicyInsights/checkPolicyRestrictions/read"]),
         ("delete_account", &["Storage/storageAccounts/delete"]),
         ("delete_blob", &["Storage/storageAccounts/blobServices/containers/blobs/delete"]),
         ("delete_blob_as_listed", &["Storage/storageAccounts/blobServices/containers/blobs/delete"]),
@@ -233,6 +237,7 @@ mod tests {
             "list_event_subscriptions",
             &["EventGrid/eventSubscriptions/read", "EventGrid/systemTopics/eventSubscriptions/read"],
         ),
+        ("list_deny_assignments", &["Authorization/denyAssignments/read"]),
         ("list_group_resources", &["Resources/subscriptions/resourceGroups/resources/read"]),
         ("list_keys", &["Storage/storageAccounts/listKeys/action"]),
         ("list_locks", &["Authorization/locks/read"]),

@@ -39,9 +39,9 @@ use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::permissions::document;
-use crate::preflight::{self, Inquiry};
-use crate::resources::events::LeftSpare;
+use crate::preflight::{self, Found, Inquiry};
 use crate::resources::events::registration::Registration;
+use crate::resources::events::{LeftSpare, Place};
 use crate::resources::shared_account::SharedAccount;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 use crate::tags::changed;
@@ -70,6 +70,8 @@ struct Provider<C> {
     recalled: Mutex<Vec<String>>,
     /// The spare of an event subscription that a stopped run left.
     left_spare: LeftSpare,
+    /// Where event subscriptions are written.
+    place: Place,
     /// Whether a shared account carries a mark of ours, from when it was not.
     leftover_mark: AtomicBool,
     /// Whether storage accounts may not be listed, so that those of another name are not found.
@@ -191,6 +193,7 @@ impl<C> Provider<C> {
             locks: Looking::default(),
             recalled: Mutex::default(),
             left_spare: LeftSpare::default(),
+            place: Place::default(),
             leftover_mark: AtomicBool::default(),
             unlisted: AtomicBool::default(),
             created: AtomicBool::default(),
@@ -231,7 +234,7 @@ impl<C: AsRef<Reader>> Provider<C> {
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
             self.client.as_ref().get_subscription(&self.names().subscription).await?;
-            let Session { endpoints, principal } = self.session.clone();
+            let Session { endpoints, principal, .. } = self.session.clone();
             let account = self.settings.azure.subscription.clone();
             let region = Some(self.settings.location()).filter(|region| !region.is_empty());
             Ok(Identity { account, principal, region: region.unwrap_or_else(|| "-".to_owned()), endpoints })
@@ -323,7 +326,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::Cors => cors::observe(reader, settings, &names, looking).await,
             Part::Queue => queue::observe(reader, &names).await,
             Part::Events => {
-                let (account, left) = (&self.shared_account, &self.left_spare);
+                let (account, left) = (&self.shared_account, (&self.left_spare, &self.place));
                 events::observe(reader, settings, &names, looking, registration, account, left).await
             }
             Part::Access => access::observe(reader, &names, &self.principals(), looking).await,
@@ -383,16 +386,25 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         }
     }
 
-    async fn inquire(&self, _task: Task) {
-        self.inquiry.make(self.client.as_ref(), &self.names()).await;
+    async fn inquire(&self, task: Task) {
+        self.inquiry.make(self.client.as_ref(), &self.settings, &self.names(), task).await;
+    }
+
+    async fn inquire_about(&self, rights: &[Right]) {
+        self.inquiry.make_more(self.client.as_ref(), rights).await;
     }
 
     fn rights(&self, operation: &Operation, set: &ChangeSet) -> Vec<Right> {
-        preflight::rights(&self.names(), self.registration.is_missing(), operation, set)
+        let found = Found { unregistered: self.registration.is_missing(), place: &self.place };
+        preflight::rights(&self.names(), found, operation, set)
     }
 
     fn held(&self, right: &Right) -> Answer {
-        self.inquiry.held(right)
+        self.inquiry.held(right, self.session.object_id.as_deref())
+    }
+
+    fn refusals(&self, set: &ChangeSet) -> Vec<Refusal> {
+        self.inquiry.refusals(&self.names(), set)
     }
 }
 

@@ -221,8 +221,6 @@ impl Checked {
         events: &dyn EventSink,
     ) -> Result<ChangeSet, Error> {
         let look = self.change_set(observer, intent, events);
-        let mut set = preflight::inquiring(observer, &intent.purpose, look).await?;
-        set.rights = preflight::rights(observer, &set);
-        Ok(set)
+        preflight::inquiring(observer, &intent.purpose, look).await
     }
 }

@@ -1,4 +1,5 @@
-//! Before the first write: which of the rights that a change set needs are missing, as far as the cloud can be asked.
+//! Before the first write: which of the rights that a change set needs are missing, and what would refuse it in any case, as far as the
+//! cloud can be asked.
 
 use std::time::Duration;
 
@@ -9,31 +10,58 @@ use crate::error::{Error, ErrorKind};
 use crate::graph::graph;
 use crate::permissions::Task;
 use crate::provider::Observer;
-use crate::rights::{MissingRight, Right, Rights};
+use crate::rights::{Answer, MissingRight, Right, Rights};
 
 /// How long is waited for answers. They only tell before what each write says for itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Look, and ask at the same time what the credentials may do.
-pub async fn inquiring<T>(observer: &dyn Observer, purpose: &Purpose, look: impl Future<Output = T>) -> T {
-    let (found, _) = futures::join!(look, timeout(PATIENCE, observer.inquire(task(purpose))));
-    found
+/// Look, and ask at the same time what the credentials may do; what the look alone could tell is asked after it.
+///
+/// # Errors
+///
+/// Those of the look.
+pub async fn inquiring(
+    observer: &dyn Observer,
+    purpose: &Purpose,
+    look: impl Future<Output = Result<ChangeSet, Error>>,
+) -> Result<ChangeSet, Error> {
+    let (found, answered) = futures::join!(look, timeout(PATIENCE, observer.inquire(task(purpose))));
+    let mut set = found?;
+    if set.has_changes() && set.blockers().is_empty() {
+        let needed = needed(observer, &set);
+        if answered.is_ok() {
+            inquire_more(observer, &needed).await;
+        }
+        set.rights = rights(observer, &set, needed);
+    }
+    Ok(set)
 }
 
-/// The rights that a set needs, by what was answered. None where nothing is to be done, or something stands in its way anyhow.
-pub fn rights(observer: &dyn Observer, set: &ChangeSet) -> Rights {
-    let mut rights = Rights::default();
-    if set.has_changes() && set.blockers().is_empty() {
-        for (right, needed_to) in needed(observer, set) {
-            rights.note(&right, needed_to, observer.held(&right));
-        }
+/// A right that is needed, and what needs it.
+type Needed = (Right, Vec<String>);
+
+/// Ask about what nobody could think of before the look: what is left over, what had another name.
+async fn inquire_more(observer: &dyn Observer, needed: &[Needed]) {
+    let unasked = needed.iter().map(|(right, _)| right).filter(|right| observer.held(right) == Answer::Unasked);
+    let unasked: Vec<_> = unasked.cloned().collect();
+    if !unasked.is_empty() {
+        // Without an answer they are not known.
+        let _ = timeout(PATIENCE, observer.inquire_about(&unasked)).await;
+    }
+}
+
+/// What was answered of each.
+fn rights(observer: &dyn Observer, set: &ChangeSet, needed: Vec<Needed>) -> Rights {
+    let mut rights = Rights { refusals: observer.refusals(set), ..Rights::default() };
+    for (right, needed_to) in needed {
+        rights.note(&right, needed_to, observer.held(&right));
     }
     rights
 }
 
 /// Each right once, with all that needs it.
-fn needed(observer: &dyn Observer, set: &ChangeSet) -> Vec<(Right, Vec<String>)> {
-    let mut needed: Vec<(Right, Vec<String>)> = Vec::new();
+fn needed(observer: &dyn Observer, set: &ChangeSet) -> Vec<Needed> {
+    let mut needed: Vec<Needed> = Vec::new();
     for operation in graph(set, &observer.resources()) {
         for right in observer.rights(&operation, set) {
             let text = operation.describe();
@@ -47,25 +75,48 @@ fn needed(observer: &dyn Observer, set: &ChangeSet) -> Vec<(Right, Vec<String>)>
     needed
 }
 
-/// Why a set is not executed: rights without which its writes are sure to be refused, all of them at once.
+/// Why a set is not executed: rights without which its writes are sure to be refused, and what refuses them anyhow, all of it at once.
 ///
 /// # Errors
 ///
-/// There are such.
+/// There is such.
 pub fn permitted(set: &ChangeSet) -> Result<(), Error> {
     let missing: Vec<_> = set.rights.certain().map(MissingRight::describe).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let rights = if missing.len() == 1 { "a right is missing" } else { "rights are missing" };
-    let error = Error::new(ErrorKind::PermissionDenied, task(&set.purpose).name());
-    let error = error.with_message(format!("{rights}, and nothing was written:\n{}", missing.join("\n")));
-    Err(error.with_plan_file(&set.plan_file.name).with_hint(format!(
+    let refusing: Vec<_> = set.rights.refusals.iter().map(|refusal| refusal.reason.clone()).collect();
+    let name = task(&set.purpose).name();
+    let (kind, tried, why) = match (missing.len(), refusing.len()) {
+        (0, 0) => return Ok(()),
+        (0, _) => (ErrorKind::Refused, format!("cannot {name}"), "it would be refused"),
+        (1, 0) => (ErrorKind::PermissionDenied, name.to_owned(), "a right is missing"),
+        (_, 0) => (ErrorKind::PermissionDenied, name.to_owned(), "rights are missing"),
+        _ => (ErrorKind::PermissionDenied, name.to_owned(), "rights are missing, and it would be refused"),
+    };
+    let told = [missing.as_slice(), refusing.as_slice()].concat().join("\n");
+    let error = Error::new(kind, tried).with_message(format!("{why}, and nothing was written:\n{told}"));
+    let hints = (!missing.is_empty()).then(|| granting(set));
+    let hints: Vec<_> =
+        hints.into_iter().chain(set.rights.refusals.iter().map(|refusal| refusal.hint.clone())).collect();
+    Err(error.with_plan_file(&set.plan_file.name).with_hint(unique(hints).join("; ")))
+}
+
+fn granting(set: &ChangeSet) -> String {
+    format!(
         "grant what is missing to {}; `{}` prints all that it needs. What was granted a moment ago may take minutes: then run \
          the same command again",
         set.identity.principal,
         permissions_command(set)
-    )))
+    )
+}
+
+/// Each once, in their order.
+fn unique(all: Vec<String>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for one in all {
+        if !found.contains(&one) {
+            found.push(one);
+        }
+    }
+    found
 }
 
 /// The command that prints what the set's own command needs.

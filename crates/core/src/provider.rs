@@ -202,6 +202,9 @@ pub trait Observer: Send + Sync {
     /// for [`Observer::held`]; what cannot be asked is no error.
     async fn inquire(&self, _task: Task) {}
 
+    /// The same about these rights, which only the look told of.
+    async fn inquire_about(&self, _rights: &[Right]) {}
+
     /// The rights that an operation of this set is sure to need: not those of calls that it sends only where it finds something.
     fn rights(&self, _operation: &Operation, _set: &ChangeSet) -> Vec<Right> {
         Vec::new()
@@ -209,7 +212,12 @@ pub trait Observer: Send + Sync {
 
     /// What the cloud said of a right.
     fn held(&self, _right: &Right) -> Answer {
-        Answer::unasked()
+        Answer::Unasked
+    }
+
+    /// What the cloud said that will refuse a write of this set, whoever has the right to it.
+    fn refusals(&self, _set: &ChangeSet) -> Vec<Refusal> {
+        Vec::new()
     }
 }
 

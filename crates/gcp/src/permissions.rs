@@ -73,6 +73,8 @@ static OPERATIONS: &[Operation] = &[
     row!("pubsub.topics.testIamPermissions" needs [], Project, &[], Always),
     row!("pubsub.subscriptions.testIamPermissions" needs [], Project, &[], Always),
     row!("iam.serviceAccounts.testIamPermissions" needs [], Account, &[], Always),
+    // It is in no role: without it nothing is told before.
+    row!("resourcemanager.projects.getEffectiveOrgPolicy" needs ["orgpolicy.policy.get"], Project, &[], Always),
     row!("storage.projects.serviceAccount.get" needs ["resourcemanager.projects.get"], Project, ALWAYS, Events),
     row!("storage.buckets.list", Project, ALWAYS, Always),
     row!("storage.buckets.create", Project, APPLYING, Always),

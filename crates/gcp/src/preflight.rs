@@ -1,17 +1,21 @@
 //! Before the first write: which permissions an operation is sure to need, on what, and which of them the caller has
-//! (<https://cloud.google.com/iam/docs/testing-permissions>).
+//! (<https://cloud.google.com/iam/docs/testing-permissions>); and what the organization would refuse whatever the permissions.
+
+mod policies;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use futures::future::join_all;
-use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::facet::Facets;
 use provision_core::operation::{Operation, Verb};
 use provision_core::permissions::Task;
+use provision_core::refusal::Refusal;
 use provision_core::rights::{Answer, Right};
+use provision_core::{Error, ErrorKind};
 
+use self::policies::Policies;
 use crate::client::Reader;
 use crate::config::Settings;
 use crate::names::{Names, Part, account_name, bucket_name, short};
@@ -163,9 +167,12 @@ fn of_access(places: &Places<'_>, operation: &Operation) -> Vec<Right> {
     }
 }
 
-/// What the caller may do, thing by thing.
+/// What the caller may do, thing by thing; and what the organization would refuse.
 #[derive(Debug, Default)]
-pub(crate) struct Inquiry(OnceLock<Vec<Asked>>);
+pub(crate) struct Inquiry {
+    asked: Mutex<Vec<Asked>>,
+    policies: Policies,
+}
 
 /// What was asked about a thing, and what of it the caller has.
 #[derive(Debug)]
@@ -178,32 +185,78 @@ struct Asked {
 impl Inquiry {
     /// Ask about all that a task may need, at each place where it may be given.
     pub(crate) async fn make(&self, reader: &Reader, settings: &Settings, names: &Names, task: Task) {
-        let asks = wanted(settings, names, task).into_iter().map(async |(thing, permissions)| {
-            let permissions: Vec<_> = permissions.into_iter().collect();
-            let held = check(reader, &thing, &permissions).await;
-            Asked { thing, permissions, held }
-        });
-        // One look is enough.
-        let _ = self.0.set(join_all(asks).await);
+        let of_applying = async {
+            if task == Task::Apply {
+                self.policies.ask(reader, settings).await;
+            }
+        };
+        futures::join!(self.ask(reader, wanted(settings, names, task)), of_applying);
+    }
+
+    /// Ask about these.
+    pub(crate) async fn make_more(&self, reader: &Reader, rights: &[Right]) {
+        let mut wanted = Wanted::new();
+        for right in rights {
+            wanted.entry(right.asked_of.clone()).or_default().insert(right.name);
+        }
+        self.ask(reader, wanted).await;
+    }
+
+    async fn ask(&self, reader: &Reader, wanted: Wanted) {
+        let asks = wanted.into_iter().map(|(thing, permissions)| ask(reader, thing, permissions.into_iter().collect()));
+        let found = join_all(asks).await;
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
     }
 
     /// What was said of a permission.
     pub(crate) fn held(&self, right: &Right) -> Answer {
-        let mut asked = self.0.get().into_iter().flatten();
-        let asked = asked.find(|asked| asked.thing == right.asked_of && asked.permissions.contains(&right.name));
-        asked.map_or_else(Answer::unasked, |asked| judged(right, &asked.held))
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = asked.iter().find(|asked| asked.thing == right.asked_of && asked.permissions.contains(&right.name));
+        asked.map_or(Answer::Unasked, |asked| judged(right, &asked.held))
     }
+
+    /// What would refuse a set.
+    pub(crate) fn refusals(&self, settings: &Settings, set: &ChangeSet) -> Vec<Refusal> {
+        self.policies.refusals(settings, set)
+    }
+}
+
+/// The permissions that are asked about of each thing.
+type Wanted = BTreeMap<String, BTreeSet<&'static str>>;
+
+/// Ask about a thing. One permission that is none there ("Permission ... is not valid for this resource") keeps all from being tested, and
+/// is left out.
+async fn ask(reader: &Reader, thing: String, mut permissions: Vec<&'static str>) -> Asked {
+    let mut held = check(reader, &thing, &permissions).await;
+    if let Err(error) = &held
+        && error.kind() == ErrorKind::InvalidInput
+    {
+        let rest = valid(&permissions, error.message().unwrap_or_default());
+        if !rest.is_empty() && rest.len() < permissions.len() {
+            held = check(reader, &thing, &rest).await;
+            permissions = rest;
+        }
+    }
+    Asked { thing, permissions, held }
+}
+
+/// Those that a refusal does not name.
+fn valid(permissions: &[&'static str], refusal: &str) -> Vec<&'static str> {
+    let named = |permission: &str| {
+        refusal.split_whitespace().any(|word| word.trim_matches(['\'', '`', '"', '.']) == permission)
+    };
+    permissions.iter().copied().filter(|permission| !named(permission)).collect()
 }
 
 /// The permissions that a task may need of each thing, and of the project, where it may not be there yet. What only looks is not asked
 /// about.
-fn wanted(settings: &Settings, names: &Names, task: Task) -> BTreeMap<String, BTreeSet<&'static str>> {
+fn wanted(settings: &Settings, names: &Names, task: Task) -> Wanted {
     let (project, bucket) = (format!("projects/{}", names.project), bucket_name(&names.bucket));
     let topic = names.topic.as_ref().map(|topic| names.topic_name(topic));
     let subscription = names.subscription.as_ref().map(|name| names.subscription_name(name));
     let account = settings.service_account().map(account_name);
     let looks: BTreeSet<_> = permissions::needed(settings, Task::Drift).map(|(_, permission)| permission).collect();
-    let mut wanted: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
+    let mut wanted = Wanted::new();
     for (on, permission) in permissions::needed(settings, task).filter(|(_, permission)| !looks.contains(permission)) {
         let places = match on {
             On::Bucket => [Some(project.clone()), Some(bucket.clone())],
@@ -246,8 +299,6 @@ fn judged(right: &Right, answer: &Result<Vec<String>, Error>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use provision_core::ErrorKind;
-
     use super::*;
 
     #[test]
@@ -266,5 +317,13 @@ mod tests {
         assert_eq!(judged_as(topic, project, "pubsub.topics.setIamPolicy", &[]), Answer::Missing(None));
         let failed = Err(Error::new(ErrorKind::Unavailable, "ask"));
         assert!(matches!(judged(&at(bucket, bucket, &[update])[0], &failed), Answer::Unknown(_)));
+    }
+
+    #[test]
+    fn permission_that_a_refusal_names_is_left_out() {
+        let asked = ["storage.buckets.update", "storage.buckets.setIamPolicy"];
+        let refusal = "Permission storage.buckets.setIamPolicy is not valid for this resource.";
+        assert_eq!(valid(&asked, refusal), ["storage.buckets.update"]);
+        assert_eq!(valid(&asked, "Request contains an invalid argument."), asked);
     }
 }

@@ -344,12 +344,20 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         self.inquiry.make(self.client.as_ref(), &self.settings, &self.names(), task).await;
     }
 
+    async fn inquire_about(&self, rights: &[Right]) {
+        self.inquiry.make_more(self.client.as_ref(), rights).await;
+    }
+
     fn rights(&self, operation: &Operation, set: &ChangeSet) -> Vec<Right> {
         preflight::rights(&self.names(), operation, set)
     }
 
     fn held(&self, right: &Right) -> Answer {
         self.inquiry.held(right)
+    }
+
+    fn refusals(&self, set: &ChangeSet) -> Vec<Refusal> {
+        self.inquiry.refusals(&self.settings, set)
     }
 }
 

@@ -19,6 +19,7 @@ mod grpc;
 mod iam;
 mod key_file;
 mod names;
+mod organization;
 mod policy;
 mod project;
 mod pubsub;

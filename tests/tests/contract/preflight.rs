@@ -11,6 +11,7 @@ contract! {
     sandboxes: [
         missing_rights_are_named_before_the_first_write = "MiniStack knows no identities.",
         missing_rights_stop_a_destroy_and_a_saved_change_set = "MiniStack knows no identities.",
+        no_right_that_a_destroy_needs_is_missed_half_way = "MiniStack knows no identities.",
         what_cannot_be_asked_is_not_known = "MiniStack knows no identities.",
         no_changes_show_nothing = "MiniStack knows no identities.",
         credentials_that_only_look_are_told_in_one_line = "MiniStack knows no identities.",
@@ -26,15 +27,18 @@ struct Asked {
     /// Rights of an apply of what is absent, two of them needed by operations that wait for each other.
     of_apply: [&'static str; 2],
     of_destroy: &'static str,
+    /// Those that a destroy needs when it has begun: of what is given and sent, which has no name of its own.
+    last_of_destroy: &'static [&'static str],
 }
 
 fn asked(cloud: &CloudFixture) -> Asked {
     match cloud.name {
         "aws" => Asked {
-            right: Some(("\"iam:SimulatePrincipalPolicy\"", "\"tag:GetResources\"")),
+            right: Some(("\"iam:SimulatePrincipalPolicy\", \"iam:GetRole\"", "\"tag:GetResources\"")),
             operations: &["iam:SimulatePrincipalPolicy"],
             of_apply: ["s3:PutBucketNotification", "s3:PutBucketCORS"],
             of_destroy: "s3:DeleteBucket",
+            last_of_destroy: &["iam:DeleteRolePolicy", "sqs:DeleteQueue"],
         },
         "gcp" => Asked {
             right: None,
@@ -46,6 +50,7 @@ fn asked(cloud: &CloudFixture) -> Asked {
             ],
             of_apply: ["pubsub.topics.setIamPolicy", "storage.buckets.create"],
             of_destroy: "pubsub.topics.delete",
+            last_of_destroy: &["iam.serviceAccounts.setIamPolicy", "pubsub.subscriptions.delete"],
         },
         _ => Asked {
             right: Some((
@@ -55,6 +60,10 @@ fn asked(cloud: &CloudFixture) -> Asked {
             operations: &["arm:permissions.list"],
             of_apply: ["Microsoft.EventGrid/eventSubscriptions/write", "Microsoft.Storage/storageAccounts/write"],
             of_destroy: "Microsoft.Storage/storageAccounts/delete",
+            last_of_destroy: &[
+                "Microsoft.Authorization/roleAssignments/delete",
+                "Microsoft.EventGrid/eventSubscriptions/delete",
+            ],
         },
     }
 }
@@ -128,6 +137,19 @@ fn missing_rights_stop_a_destroy_and_a_saved_change_set(cloud: &Place) {
     cloud.succeed(&stage, &["destroy", "down.json"]);
 }
 
+/// Whichever of them is taken away, nothing is written.
+fn no_right_that_a_destroy_needs_is_missed_half_way(cloud: &Place) {
+    let stage = cloud.applied();
+    let whole = document(cloud, &stage, "destroy");
+    for right in asked(cloud).last_of_destroy {
+        attach(&stage, &without(cloud, &whole, right));
+        let refused = cloud.ends(&stage, 1, &["destroy", "--yes"]);
+        let told = ["error: cannot destroy: ", " missing, and nothing was written:\n", right];
+        assert!(told.iter().all(|told| refused.contains(told)), "{refused}");
+        wrote_nothing(&stage);
+    }
+}
+
 fn what_cannot_be_asked_is_not_known(cloud: &Place) {
     let stage = cloud.planned();
     let (whole, asked) = (document(cloud, &stage, "apply"), asked(cloud));
@@ -136,15 +158,19 @@ fn what_cannot_be_asked_is_not_known(cloud: &Place) {
         fault(&stage, operation, Nth::Every, (cloud.faults.refusal)());
     }
     let planned = cloud.ends(&stage, 0, &["plan"]);
-    assert!(!planned.contains("rights"), "{planned}");
-    assert!(cloud.ends(&stage, 0, &["plan", "-v"]).contains("\nRights not known: "));
+    let told: Vec<_> = planned.lines().filter(|line| line.starts_with("Rights not known: `")).collect();
+    assert!(!told.is_empty() && told.iter().all(|line| line.contains(", because ")), "{planned}");
+    assert!(cloud.succeed(&stage, &["plan", "--format", "markdown"]).contains("**Rights not known**"));
+    let quiet = cloud.run(&stage, &["plan", "-q"]);
+    assert!(quiet.stderr.contains("Rights not known: ") && !quiet.stdout.contains("ights"), "{}", quiet.stderr);
     let json: Value = serde_json::from_str(&cloud.succeed(&stage, &["plan", "--json"])).unwrap();
     assert_eq!(
         (&json["rights"]["missing"], json["rights"]["unknown"].as_array().unwrap().is_empty()),
         (&serde_json::json!([]), false)
     );
     // Each write says for itself what it lacks.
-    let failed = cloud.ends(&stage, 5, &["apply", "--yes"]);
+    let failed = cloud.ends(&stage, 5, &["apply", "--yes", "-q"]);
+    assert!(failed.contains("Rights not known: "), "{failed}");
     assert!(failed.contains(&format!("`{}`", asked.of_apply[0])), "{failed}");
     attach(&stage, &whole);
     for operation in asked.operations {

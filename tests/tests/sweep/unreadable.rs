@@ -18,12 +18,16 @@ const SHORT: usize = 23;
 /// What counts the content of a bucket.
 const COUNTED: [&str; 3] = ["s3:ListObjectVersions", "s3:ListMultipartUploads", "arm:containers.get"];
 
-/// What asks for rights, which only tells before what each write says for itself: what cannot be read stays unknown.
-const ASKED: [&str; 6] = [
+/// What asks for rights and policies, which only tells before what each write says for itself: what cannot be read stays unknown.
+const ASKED: [&str; 10] = [
+    "arm:denyAssignments.list",
     "arm:permissions.list",
+    "arm:policyRestrictions.checkPolicyRestrictions",
+    "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
     "iam:TestIamPermissions",
     "pubsub:TestIamPermissions",
+    "resourcemanager:GetEffectiveOrgPolicy",
     "resourcemanager:TestIamPermissions",
     "storage.json:buckets.testIamPermissions",
 ];

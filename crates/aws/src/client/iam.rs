@@ -4,7 +4,7 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult};
 use provision_core::Error;
 
 use crate::client::{Reader, Writer};
-use crate::error::absent;
+use crate::error::{absent, unreadable};
 
 impl Reader {
     /// The document, decoded: IAM gives it URL-encoded. The error tells a missing role from a missing policy
@@ -14,6 +14,14 @@ impl Reader {
         let answer = send!("iam:GetRolePolicy", format!("read policy `{policy}` of role `{role}`"), request())?;
         let document = answer.policy_document();
         Ok(percent_encoding::percent_decode_str(document).decode_utf8_lossy().into_owned())
+    }
+
+    /// The ARN of a role, which has its path <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html>.
+    pub(crate) async fn get_role(&self, name: &str) -> Result<String, Error> {
+        let (operation, tried) = ("iam:GetRole", format!("look up role `{name}`"));
+        let answer = send!("iam:GetRole", tried.clone(), self.clients.iam.get_role().role_name(name))?;
+        let arn = answer.role.map(|role| role.arn).filter(|arn| arn.ends_with(&format!("/{name}")));
+        arn.ok_or_else(|| unreadable(operation, &tried))
     }
 
     /// What the policies of a user or role say of these actions on one resource, whose calls have these condition keys

@@ -18,7 +18,7 @@ pub(crate) fn operation(method: Method, url: &Url) -> String {
     let verb = match method {
         Method::Get | Method::Head => "read",
         Method::Delete => "delete",
-        Method::Post if *types.last().unwrap_or(&"") == "checkNameAvailability" => "read",
+        Method::Post if types.last().is_some_and(|last| last.starts_with("check")) => "read",
         Method::Post => "action",
         _ => "write",
     };

@@ -222,6 +222,22 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, erro
     }
 }
 
+/// Where a write assigns roles.
+pub(crate) fn assigned_at(names: &Names, before: &Value, value: &Value) -> Vec<String> {
+    let changed = |role: &&Role| value[role.name].is_string() && before[role.name] != value[role.name];
+    let mut scopes: Vec<_> = WANTED.iter().filter(changed).filter_map(|role| role.scope(names)).collect();
+    scopes.dedup();
+    scopes
+}
+
+/// Where a write that only takes out takes them out.
+pub(crate) fn taken_from(names: &Names, before: &Value) -> Vec<String> {
+    let held = WANTED.iter().filter_map(|role| Some((role, before[role.name].as_str()?)));
+    let mut scopes: Vec<_> = held.map(|(role, held)| role.scope_of(held, names)).collect();
+    scopes.dedup();
+    scopes
+}
+
 /// The commands that assign the roles by hand, to whoever is named.
 pub(crate) fn commands(names: &Names, principal: Option<&str>) -> Vec<String> {
     let principal = principal.unwrap_or("\"$PRINCIPAL_ID\"");

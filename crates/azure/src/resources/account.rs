@@ -18,7 +18,7 @@ use crate::blockers::{deletion_refusal, immovable, locks, refusal_error};
 use crate::client::models::{Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
-use crate::error::{ACCOUNT_NOT_READY, allowed};
+use crate::error::{ACCOUNT_NOT_READY, absent, allowed};
 use crate::marks;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
@@ -77,7 +77,7 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
     let (found, taken) =
         futures::join!(reader.get_account(&id), reader.check_account_name(&names.subscription, &names.account));
     // A missing permission to ask is reported by the creation.
-    let taken = allowed(taken)?.flatten();
+    let taken = absent(allowed(taken).map(Option::flatten))?.flatten();
     let found = match found {
         // Made between the two looks, the name is taken by what is asked for.
         Ok(None) if taken.is_some() => reader.get_account(&id).await,
@@ -132,16 +132,7 @@ pub(crate) async fn create(
     if let Some(found) = writer.reader().get_account(&id).await? {
         return existed(names, &found);
     }
-    let desired = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
-    let properties = typed::<Security>(&desired(AccountFacet::Security))?.properties(None);
-    let body = json!({
-        "location": desired(AccountFacet::Location),
-        "kind": "StorageV2",
-        "sku": {"name": desired(AccountFacet::Sku)},
-        "tags": tags,
-        "properties": properties,
-    });
-    match writer.put_account(&id, &body).await {
+    match writer.put_account(&id, &body(facets, tags)?).await {
         Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::Conflict) => {
             match writer.reader().get_account(&id).await? {
                 Some(found) => existed(names, &found),
@@ -150,6 +141,24 @@ pub(crate) async fn create(
         }
         created => created,
     }
+}
+
+fn body(facets: &Map<String, Value>, tags: &Tags) -> Result<Value, Error> {
+    let desired = |facet: AccountFacet| facets.get(facet.name()).cloned().unwrap_or_default();
+    let properties = typed::<Security>(&desired(AccountFacet::Security))?.properties(None);
+    Ok(json!({
+        "location": desired(AccountFacet::Location),
+        "kind": "StorageV2",
+        "sku": {"name": desired(AccountFacet::Sku)},
+        "tags": tags,
+        "properties": properties,
+    }))
+}
+
+/// The account that the plan file asks to create, without provision's tags.
+pub(crate) fn planned(settings: &Settings) -> Result<Value, Error> {
+    let facets = desired(settings).into_iter().map(|desired| (desired.facet.name.to_owned(), desired.value));
+    body(&facets.collect(), settings.tags())
 }
 
 /// One that is there already is used once it is ready.

@@ -3,6 +3,7 @@
 pub(crate) mod registration;
 mod subscription;
 mod spare;
+mod place;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resou
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::Value;
 
+pub(crate) use self::place::Place;
 use self::registration::Registration;
 pub(crate) use self::spare::LeftSpare;
 use self::spare::make_again;
@@ -105,7 +107,7 @@ pub(crate) async fn observe(
     looking: &Looking,
     registration: &Registration,
     account: &SharedAccount,
-    left: &LeftSpare,
+    (left, place): (&LeftSpare, &Place),
 ) -> Result<Observation, Error> {
     let (look, marks, wrong_kind, registered) = futures::join!(
         look(reader, names),
@@ -118,6 +120,7 @@ pub(crate) async fn observe(
     let is_gone = marks.is_ok_and(|marks| !marks.is_there);
     let Some(look) = look?.filter(|_| !is_gone) else { return Ok(Observation::Absent) };
     left.note(look.found.iter().find(|found| found.is_spare(names)));
+    place.note(&look.collection, look.found.iter().filter(|found| found.is_ours(names)).map(Found::id));
     if let Some(busy) = look.found.iter().find(|found| found.is_ours(names) && UNDER_WAY.contains(&found.state())) {
         return Err(under_way(busy));
     }

@@ -106,7 +106,7 @@ impl EventSink for Human {
 impl View for Human {
     fn plan(&self, set: &ChangeSet, _: &[Error], next: Option<&str>) {
         if self.quiet {
-            diagnostic(&(change_set::warnings(set) + &rights::missing(set, Told::All)));
+            diagnostic(&(change_set::warnings(set) + &rights::all(set, Told::All)));
             return result(&for_people(&format!("{}: {}\n", set.deployment, change_set::outcome(set))));
         }
         self.screen(set, next, Told::All);
@@ -128,7 +128,7 @@ impl View for Human {
 
     fn change_set(&self, set: &ChangeSet, consent: Consent) {
         if self.quiet && consent == Consent::Given {
-            return diagnostic(&change_set::warnings(set));
+            return diagnostic(&(change_set::warnings(set) + &rights::all(set, Told::Doubtful)));
         }
         self.screen(set, None, Told::Doubtful);
     }

@@ -2,7 +2,7 @@
 
 use provision_core::Error;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::expected::{Listed, parsed};
 use crate::client::iam::{test_permissions, tested};
@@ -18,6 +18,36 @@ const PROJECTS_PAGE: u32 = 500;
 struct Project {
     /// `projects/NUMBER`.
     name: String,
+}
+
+/// What a policy of the organization allows <https://cloud.google.com/resource-manager/reference/rest/v1/Policy#listpolicy>.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListPolicy {
+    #[serde(rename = "allowedValues")]
+    pub(crate) allowed: Vec<String>,
+    #[serde(rename = "deniedValues")]
+    pub(crate) denied: Vec<String>,
+    /// `ALLOW` or `DENY`, where it lists none.
+    #[serde(rename = "allValues")]
+    pub(crate) all: String,
+}
+
+impl ListPolicy {
+    /// Whether it names what it allows.
+    pub(crate) fn is_list(&self) -> bool {
+        !self.allowed.is_empty()
+    }
+}
+
+/// <https://cloud.google.com/resource-manager/reference/rest/v1/Policy>
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Policy {
+    #[serde(rename = "constraint")]
+    _constraint: String,
+    #[serde(default)]
+    list_policy: ListPolicy,
 }
 
 /// One of a list <https://cloud.google.com/resource-manager/reference/rest/v3/projects/search#response-body>.
@@ -58,6 +88,17 @@ impl Reader {
         let path = format!("/v3/projects/{}", encoded(name.trim_start_matches("projects/")));
         let call = test_permissions("resourcemanager.projects.testIamPermissions", &path, asked);
         self.clients.send(&self.clients.projects, &call, tested).await
+    }
+
+    /// The policy of the organization that is in force in a project, of a constraint that is a list
+    /// <https://cloud.google.com/resource-manager/reference/rest/v1/projects/getEffectiveOrgPolicy>.
+    pub(crate) async fn get_effective_org_policy(&self, project: &str, constraint: &str) -> Result<ListPolicy, Error> {
+        let path = format!("/v1/projects/{}:getEffectiveOrgPolicy", encoded(project));
+        let tried = format!("look at the organization's policy `{constraint}`");
+        let call = Call::new("POST", "resourcemanager.projects.getEffectiveOrgPolicy", path, tried);
+        let call = call.with_body(json!({"constraint": format!("constraints/{constraint}")}));
+        let read = |answer: Value| parsed(answer).map(|policy: Policy| policy.list_policy);
+        self.clients.send(&self.clients.projects, &call, read).await
     }
 
     /// The ids of every project that the credentials may see

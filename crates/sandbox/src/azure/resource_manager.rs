@@ -7,8 +7,8 @@ use crate::azure::call::{Call, json};
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::target::{Kind, Shape, Target};
 use crate::azure::{
-    accounts, authorization, blob_services, containers, event_subscriptions, locks, login, operations, queues,
-    resource_groups, resources, rights, shares_and_tables, subscriptions, system_topics,
+    accounts, authorization, blob_services, containers, denials, event_subscriptions, locks, login, operations,
+    policies, queues, resource_groups, resources, rights, shares_and_tables, subscriptions, system_topics,
 };
 use crate::state::Transaction;
 
@@ -30,6 +30,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>) -> Served {
     query(call)?;
     let target = Target::parse(call.method(), call.request.uri().path());
     rights::permit(state, call, &claims.oid, &target)?;
+    denials::permit(state, call.method(), &claims.oid, &target)?;
     if target.kind != Kind::Subscriptions || target.shape == Shape::Resource {
         subscriptions::existing(state, &target.subscription)?;
     }
@@ -41,6 +42,7 @@ pub(super) fn serve(state: &mut Transaction<'_>, call: &Call<'_>) -> Served {
     }
     subscriptions::registered(state, call, &target)?;
     locks::permit(state, call.method(), &target)?;
+    policies::permit(state, call, &target)?;
     dispatch(state, call, &target)
 }
 
@@ -83,6 +85,8 @@ fn dispatch(state: &mut Transaction<'_>, call: &Call<'_>, target: &Target) -> Se
         }
         Kind::RoleAssignments | Kind::RoleDefinitions => authorization::serve(state, call, target),
         Kind::Permissions => permissions(state, call, target),
+        Kind::DenyAssignments => denials::serve(state, call, target),
+        Kind::PolicyAssignments | Kind::PolicyRestrictions => policies::serve(state, call, target),
         Kind::Locks => locks::serve(state, call, target),
         Kind::Operations | Kind::Other(_) => Err(not_served(call, target)),
     }

@@ -97,7 +97,7 @@ impl Role {
 }
 
 /// Letters have no case; a star stands for any text.
-fn matches(pattern: &str, action: &str) -> bool {
+pub(super) fn matches(pattern: &str, action: &str) -> bool {
     crate::aws::matches(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
 }
 
@@ -198,7 +198,7 @@ pub(super) fn permits_data(call: &Call<'_>, principal: &str, queue: bool, permis
 
 /// What a request is called among the actions
 /// <https://learn.microsoft.com/azure/role-based-access-control/permissions/storage#microsoftstorage>; `None` where nothing is needed.
-fn action(method: &Method, target: &Target) -> Option<String> {
+pub(super) fn action(method: &Method, target: &Target) -> Option<String> {
     let verb = match *method {
         Method::GET | Method::HEAD => "read",
         Method::DELETE => "delete",
@@ -235,6 +235,9 @@ fn action(method: &Method, target: &Target) -> Option<String> {
         Kind::RoleAssignments => "Microsoft.Authorization/roleAssignments",
         Kind::RoleDefinitions => "Microsoft.Authorization/roleDefinitions",
         Kind::Permissions => "Microsoft.Authorization/permissions",
+        Kind::DenyAssignments => "Microsoft.Authorization/denyAssignments",
+        Kind::PolicyAssignments => "Microsoft.Authorization/policyAssignments",
+        Kind::PolicyRestrictions => return Some("Microsoft.PolicyInsights/checkPolicyRestrictions/read".to_owned()),
         Kind::Locks => "Microsoft.Authorization/locks",
         Kind::Other(name) => name,
     };

@@ -26,6 +26,9 @@ pub(super) enum Kind {
     RoleAssignments,
     RoleDefinitions,
     Permissions,
+    DenyAssignments,
+    PolicyAssignments,
+    PolicyRestrictions,
     Locks,
     Other(String),
 }
@@ -54,7 +57,7 @@ pub(super) struct Target {
 }
 
 /// The types that are served, in lower case, with the names of their operations.
-const KINDS: [(&str, Kind, &str); 17] = [
+const KINDS: [(&str, Kind, &str); 20] = [
     ("microsoft.storage/storageaccounts", Kind::StorageAccounts, "storageAccounts"),
     ("microsoft.storage/storageaccounts/blobservices", Kind::BlobServices, "blobServices"),
     ("microsoft.storage/storageaccounts/blobservices/containers", Kind::Containers, "containers"),
@@ -74,6 +77,9 @@ const KINDS: [(&str, Kind, &str); 17] = [
     ("microsoft.authorization/roleassignments", Kind::RoleAssignments, "roleAssignments"),
     ("microsoft.authorization/roledefinitions", Kind::RoleDefinitions, "roleDefinitions"),
     ("microsoft.authorization/permissions", Kind::Permissions, "permissions"),
+    ("microsoft.authorization/denyassignments", Kind::DenyAssignments, "denyAssignments"),
+    ("microsoft.authorization/policyassignments", Kind::PolicyAssignments, "policyAssignments"),
+    ("microsoft.policyinsights/checkpolicyrestrictions", Kind::PolicyRestrictions, "policyRestrictions"),
     ("microsoft.authorization/locks", Kind::Locks, "locks"),
     ("microsoft.storage/checknameavailability", Kind::StorageAccounts, "storageAccounts"),
 ];

@@ -30,7 +30,7 @@ pub struct AzureWire {
 }
 
 /// Actions that are asked for by POST and change nothing.
-const READING_ACTIONS: [&str; 3] = ["listKeys", "checkNameAvailability", "getFullUrl"];
+const READING_ACTIONS: [&str; 4] = ["listKeys", "checkNameAvailability", "checkPolicyRestrictions", "getFullUrl"];
 
 impl Wire for AzureWire {
     fn operation(&self, request: &Request<Bytes>) -> String {

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::call::{self, Call};
 use super::caller::Caller;
 use super::iam::{policy_to_set, requested_version};
+use super::organization;
 use super::policy::Stored;
 use super::refusal::Refusal;
 use super::rights;
@@ -185,6 +186,8 @@ pub(super) fn answer(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
         "TestIamPermissions" => permissions(state, call, |_| true),
         "GetIamPolicy" => Ok(json!(project.policy.read(requested_version(call)?)?)),
         "SetIamPolicy" => set_policy(state, call, project),
+        "GetEffectiveOrgPolicy" => organization::get(state, call, &project.id),
+        "SetOrgPolicy" => organization::set(state, call, &project.id),
         _ => Err(Refusal::unserved(&call.operation)),
     }
 }

@@ -226,6 +226,8 @@ fn needed(call: &Call<'_>) -> Vec<String> {
         ("iam", "SignBlob") => vec!["iam.serviceAccounts.signBlob"],
         ("resourcemanager", "GetProject") => vec!["resourcemanager.projects.get"],
         ("resourcemanager", "GetIamPolicy") => vec!["resourcemanager.projects.getIamPolicy"],
+        ("resourcemanager", "GetEffectiveOrgPolicy") => vec!["orgpolicy.policy.get"],
+        ("resourcemanager", "SetOrgPolicy") => vec!["orgpolicy.policy.set"],
         ("resourcemanager", "SetIamPolicy") => vec!["resourcemanager.projects.setIamPolicy"],
         _ => vec![],
     };

@@ -105,6 +105,9 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/projects/*:getIamPolicy", "resourcemanager:GetIamPolicy"),
     ("POST", "/v1/projects/*:setIamPolicy", "resourcemanager:SetIamPolicy"),
     ("GET", "/v3/projects/*", "resourcemanager:GetProject"),
+    // Policies of the organization, <https://cloud.google.com/resource-manager/reference/rest/v1/projects>.
+    ("POST", "/v1/projects/*:getEffectiveOrgPolicy", "resourcemanager:GetEffectiveOrgPolicy"),
+    ("POST", "/v1/projects/*:setOrgPolicy", "resourcemanager:SetOrgPolicy"),
     ("GET", "/v3/projects:search", "resourcemanager:SearchProjects"),
 ];
 

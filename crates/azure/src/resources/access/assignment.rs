@@ -38,6 +38,14 @@ impl Role {
         if self.on_queue { format!("{principal} on {}", last(&identity_of(scope))) } else { principal.to_owned() }
     }
 
+    /// Where the one is of whom [`Role::holder_text`] says this.
+    pub(super) fn scope_of(&self, held: &str, names: &Names) -> String {
+        match held.split_once(" on ") {
+            Some((_, queue)) => names.queue_id(queue),
+            None => names.account_id(),
+        }
+    }
+
     /// Whether it is assigned in such a place: on the account, or on any of its queues.
     fn is_at(&self, scope: &str, names: &Names) -> bool {
         match self.on_queue {

@@ -53,10 +53,10 @@ impl Screen<'_> {
         let shown: Vec<_> = set.changes.iter().filter(|change| is_listed(change, detail)).collect();
         let blocks = shown.iter().map(|change| fitted(&self.change(change, settings.as_ref())));
         let bookkeeping = if detail == Detail::Everything { None } else { bookkeeping(set) };
-        let missing = rights::missing(set, self.rights);
-        let unknown = if detail == Detail::Everything { rights::unknown(set) } else { String::new() };
+        let (missing, refusing) = (rights::missing(set, self.rights), rights::refusals(set, self.rights));
         let bookkeeping = bookkeeping.unwrap_or_default();
-        let parts = blocks.chain([self.orphans(), bookkeeping, output_changes(set), missing, unknown]);
+        let parts =
+            blocks.chain([self.orphans(), bookkeeping, output_changes(set), missing, refusing, rights::unknown(set)]);
         let parts: String = parts.filter(|part| !part.is_empty()).map(|part| part + "\n").collect();
         let foot: Vec<_> = self.foot().into_iter().map(|text| Line::new(text, 2)).collect();
         format!("{}{}\n{parts}{}{}", head::of_set(set), legend(set, &shown), warnings(set), fitted(&foot))

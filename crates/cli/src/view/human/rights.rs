@@ -1,10 +1,11 @@
-//! The rights that a change set needs and the credentials lack.
+//! The rights that a change set needs and the credentials lack, and what would refuse it in any case.
 
 use anstyle::Style;
 use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::preflight::permissions_command;
 use provision_core::printable::on_one_line;
-use provision_core::rights::MissingRight;
+use provision_core::refusal::Refusal;
+use provision_core::rights::{MissingRight, UnknownRights};
 
 use super::layout::{Entry, Line, block, fitted};
 
@@ -22,7 +23,8 @@ pub(crate) enum Told {
 
 /// What is missing, with what needs it.
 pub(crate) fn missing(set: &ChangeSet, told: Told) -> String {
-    let missing: Vec<_> = set.rights.missing.iter().filter(|missing| told == Told::All || !missing.certain).collect();
+    let missing = set.rights.told().into_iter().filter(|missing| told == Told::All || !missing.certain);
+    let missing: Vec<_> = missing.collect();
     if missing.is_empty() {
         return String::new();
     }
@@ -48,10 +50,29 @@ fn entry(missing: &MissingRight) -> Entry {
     Entry::new(format!("`{}`", missing.right), on_one_line(&missing.needed_to_text()) + &reason)
 }
 
-/// Why rights could not be asked about.
+/// What refuses it whatever the credentials may do. Before a run, the error that ends it tells that.
+pub(crate) fn refusals(set: &ChangeSet, told: Told) -> String {
+    let refusals = &set.rights.refusals;
+    if refusals.is_empty() || told == Told::Doubtful {
+        return String::new();
+    }
+    let head = format!("{BOLD}Would be refused:{BOLD:#} {} stops before its first write.", task(set));
+    let lines = refusals
+        .iter()
+        .map(|Refusal { reason, hint }| Line::new(format!("    {}: {}", on_one_line(reason), on_one_line(hint)), 8));
+    fitted(&std::iter::once(Line::new(head, 4)).chain(lines).collect::<Vec<_>>())
+}
+
+/// Which rights could not be asked about, and why.
 pub(crate) fn unknown(set: &ChangeSet) -> String {
-    let reasons = set.rights.unknown.iter().map(|why| Line::new(format!("Rights not known: {}", on_one_line(why)), 4));
-    fitted(&reasons.collect::<Vec<_>>())
+    let told =
+        |unknown: &UnknownRights| Line::new(format!("Rights not known: {}", on_one_line(&unknown.describe())), 4);
+    fitted(&set.rights.unknown.iter().map(told).collect::<Vec<_>>())
+}
+
+/// All that is told without a screen, on a stream of its own.
+pub(crate) fn all(set: &ChangeSet, told: Told) -> String {
+    missing(set, told) + &refusals(set, told) + &unknown(set)
 }
 
 const fn task(set: &ChangeSet) -> &'static str {

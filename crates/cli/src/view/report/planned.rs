@@ -8,7 +8,7 @@ use provision_core::mark::Origin;
 use provision_core::output::OutputChange;
 use provision_core::refusal::Refusal;
 use provision_core::resource::Orphan;
-use provision_core::rights::MissingRight;
+use provision_core::rights::{MissingRight, UnknownRights};
 use serde_json::Value;
 
 use super::markdown::{Section, code, failure, fitted, identity};
@@ -40,7 +40,9 @@ fn sections(set: &ChangeSet) -> Vec<Section> {
         list("Left over", set.orphans.iter().map(|orphan| left_over(set, orphan)).collect()),
         list("Only provision's own tags", recorded(set)),
         list("Settings for the server that change", set.output_changes.iter().map(setting).collect()),
-        list("Missing rights", set.rights.missing.iter().map(missing).collect()),
+        list("Missing rights", set.rights.told().into_iter().map(missing).collect()),
+        list("Would be refused", set.rights.refusals.iter().map(refused).collect()),
+        list("Rights not known", set.rights.unknown.iter().map(unknown).collect()),
         list("Could not be read", unread),
         list("Warnings", warnings),
     ];
@@ -53,6 +55,17 @@ fn missing(missing: &MissingRight) -> String {
     let certain = if missing.certain { "" } else { "perhaps " };
     let reason = missing.reason.as_ref().map(|reason| format!(" ({})", code(reason))).unwrap_or_default();
     format!("{certain}{} to {}{reason}", code(&missing.right), code(&missing.needed_to_text()))
+}
+
+/// What would refuse it, and what to do.
+fn refused(refusal: &Refusal) -> String {
+    format!("{}: {}", code(&refusal.reason), code(&refusal.hint))
+}
+
+/// Rights that could not be asked about, and why.
+fn unknown(unknown: &UnknownRights) -> String {
+    let rights: Vec<_> = unknown.rights.iter().map(|right| code(right)).collect();
+    format!("{}: {}", rights.join(", "), code(&unknown.reason))
 }
 
 /// What it comes to.

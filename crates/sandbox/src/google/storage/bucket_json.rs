@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
+use super::super::organization;
 use super::bucket::{self, Bucket, Change, Expected, LabelChange, Moment};
 use super::cors::Cors;
 use super::reach::ReachChange;
@@ -274,6 +275,7 @@ fn body(call: &Call<'_>) -> Result<Body, Refusal> {
 fn insert(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal> {
     call.takes(&["project", "enableObjectRetention"])?;
     let project = call.parameter("project").ok_or_else(|| Refusal::invalid("Required parameter: project"))?;
+    organization::permit_bucket(state, project, &call.json()?)?;
     let mut body = body(call)?;
     let name = body.name.take().ok_or_else(|| Refusal::invalid("Required"))?;
     let bucket = bucket::create(state, project, &name, body.change()?, moment(call))?;

@@ -239,7 +239,7 @@ impl Reads {
         let denied = denied.filter_map(|observed| delivery::refusal(&silenced(names), &observed));
         let denied = denied.map(|refusal| (BucketFacet::Delivery.spec().name, refusal));
         let blockers = refused.into_iter().chain(dead).chain(denied).collect();
-        Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
+        Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers, ..Present::default() }
     }
 }
 

@@ -67,7 +67,7 @@ impl<'a> Assessment<'a> {
     /// only knows that it is ours takes it for adopted, which is never deleted.
     fn lost_origin(&self, resource: &Resource, present: &Present) -> Option<Origin> {
         let named = || has_our_name(resource, present).then_some(Origin::Adopted);
-        self.applied_origin(resource).or_else(named)
+        self.applied_origin(resource).or(present.witness).or_else(named)
     }
 
     /// How it became ours, as a mark says that has it among the parts that were applied.

@@ -220,6 +220,9 @@ fn a_key_that_is_taken_out_of_the_metadata_is_named() {
         assert_eq!(one(&stage)["client_metadata"]["provision-origin"], "created");
         ends(&stage, 0, &["auth0", "drift"]);
     }
+    // What was on record is so again: it goes with the host that it was for.
+    apply(&stage, &changed(PLAN_FILE));
+    assert_eq!(one(&stage)["callbacks"], json!(["https://ml.example.com"]));
     patch(&stage, &id, json!({"name": "renamed", "client_metadata": { "provision-deployment": null }}));
     stage.faults().clear();
     for command in [&["auth0", "plan"][..], &["auth0", "apply", "--yes"], &["auth0", "destroy", "--yes"]] {

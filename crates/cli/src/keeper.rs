@@ -88,7 +88,8 @@ impl Keeper for Files {
     fn note(&self, section: &str, keys: &[Noted<'_>]) -> Result<(), Error> {
         let path = &self.plan_file;
         let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
-        let error = |reason: &str| failed("ids cannot be written into", path, reason).with_hint(by_hand(path, section, keys));
+        let error =
+            |reason: &str| failed("ids cannot be written into", path, reason).with_hint(by_hand(path, section, keys));
         // Of two runs at once the second one finds what the first one wrote. Not every file system has locks.
         let there = std::fs::File::open(path).ok();
         let _ = there.as_ref().map(std::fs::File::lock);
@@ -125,11 +126,14 @@ fn from_folder_of(plan_file: &Path, path: &Path) -> String {
 fn by_hand(plan_file: &Path, section: &str, keys: &[Noted<'_>]) -> String {
     let lines = |values: bool| {
         let of_kind = keys.iter().filter(|(_, value)| value.is_some() == values);
-        let line = |(key, value): &Noted<'_>| value.map_or_else(|| format!("`{key}`"), |value| format!("`{key} = \"{value}\"`"));
+        let line = |(key, value): &Noted<'_>| {
+            value.map_or_else(|| format!("`{key}`"), |value| format!("`{key} = \"{value}\"`"))
+        };
         of_kind.map(line).collect::<Vec<_>>().join(", ")
     };
     let (written, gone) = (lines(true), lines(false));
-    let written = Some(written).filter(|lines| !lines.is_empty()).map(|lines| format!("put these lines there: {lines}"));
+    let written =
+        Some(written).filter(|lines| !lines.is_empty()).map(|lines| format!("put these lines there: {lines}"));
     let gone = Some(gone).filter(|lines| !lines.is_empty()).map(|keys| format!("take out {keys}"));
     let what: Vec<_> = written.into_iter().chain(gone).collect();
     format!("under [{section}] of `{}` {}", plan_file.display(), what.join(", and "))

@@ -454,7 +454,7 @@ mod tests {
             let mut resources = model.resources();
             resources.iter_mut().for_each(|resource| resource.one_document = resource.is_marked());
             let operations = graph(set, &resources);
-            let own = operations.into_iter().filter(|operation| operation.kind == "bucket");
+            let own = operations.into_iter().filter(|operation| operation.kind == "bucket" && operation.writes());
             own.map(|operation| operation.describe()).collect::<Vec<_>>()
         };
         let mut world = World::default();

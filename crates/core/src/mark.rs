@@ -202,16 +202,20 @@ impl Mark {
     /// Whether this mark was written for the resource of that full name.
     #[must_use]
     pub fn is_for(&self, identity: &str) -> bool {
-        let lost = self.name_digest.is_empty() && self.state == State::Damaged;
         self.name_digest == digest::short(identity, NAME_DIGEST_LENGTH)
-            || (lost && self.parts.values().any(|part| part.is_of(identity)))
+    }
+
+    /// Whether it lost what was written, and for which resource; the parts may still say that.
+    #[must_use]
+    pub fn has_lost_spec(&self) -> bool {
+        self.state == State::Damaged && self.name_digest.is_empty()
     }
 
     /// What is said of the key that a damaged mark lost: which one it is, and what is not known without it.
     #[must_use]
     pub fn lost_key(&self) -> Option<(&'static str, &'static str)> {
         match self.state {
-            State::Damaged if self.name_digest.is_empty() => Some((SPEC_KEY, "what provision wrote last")),
+            State::Damaged if self.has_lost_spec() => Some((SPEC_KEY, "what provision wrote last")),
             State::Damaged if self.parts.is_empty() => Some((PARTS_KEY, "which parts have been applied")),
             State::Damaged => Some((ORIGIN_KEY, "whether provision made it or took it over")),
             State::Unfinished | State::Written | State::Newer(_) => None,

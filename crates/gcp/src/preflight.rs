@@ -137,7 +137,9 @@ fn of_subscription(places: &Places<'_>, operation: &Operation) -> Vec<Right> {
             Ok(SubscriptionFacet::Attributes | SubscriptionFacet::Labels) => places.on_subscription(name, update),
             Ok(SubscriptionFacet::Spare) | Err(_) => Vec::new(),
         },
-        Verb::Adopt { .. } | Verb::WriteMark { .. } | Verb::Update { .. } | Verb::RemoveMark { .. } => places.on_subscription(name, update),
+        Verb::Adopt { .. } | Verb::WriteMark { .. } | Verb::Update { .. } | Verb::RemoveMark { .. } => {
+            places.on_subscription(name, update)
+        }
         Verb::Delete { .. } => places.on_subscription(name, permissions::of("pubsub.subscriptions.delete")),
         Verb::Empty { .. } | Verb::ReadMark { .. } | Verb::CheckMark { .. } => Vec::new(),
     }

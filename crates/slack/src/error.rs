@@ -188,7 +188,11 @@ pub(crate) fn uncertain(error: Error, name: &str) -> Error {
         "look at {APPS_PAGE} for `{name}` before you run it again: if it is there, write its id (App ID) in the place of `pending`, in the \
          line `app_id = \"pending\"` of the plan file; if not, take that line out"
     );
-    error.with_retry(RetryClass::Final).with_hint(hint).look_first().tried(format!("tell whether Slack app `{name}` was made"))
+    error
+        .with_retry(RetryClass::Final)
+        .with_hint(hint)
+        .look_first()
+        .tried(format!("tell whether Slack app `{name}` was made"))
 }
 
 /// `None` where Slack said that the app is not there.

@@ -145,7 +145,8 @@ impl Provider<Writer> {
     /// Keep what is given once: told first, since a file may not be written; each as far as it goes.
     fn made(&self, keeper: &dyn Keeper, made: &NewApp) -> Result<(), Error> {
         let NewApp { app_id, client_id, client_secret, team_id } = made;
-        let ids = [(APP_ID, Some(app_id.as_str())), (CLIENT_ID, Some(client_id.as_str())), (TEAM_ID, team_id.as_deref())];
+        let ids =
+            [(APP_ID, Some(app_id.as_str())), (CLIENT_ID, Some(client_id.as_str())), (TEAM_ID, team_id.as_deref())];
         let ids: Vec<_> = ids.into_iter().filter(|(_, id)| id.is_some()).collect();
         let lines: Vec<_> = ids.iter().map(|(key, id)| format!("`{key} = \"{}\"`", id.unwrap_or_default())).collect();
         keeper.tell(&format!(

@@ -9,8 +9,8 @@ use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass, retry};
 use serde_json::{Map, Value, json};
 
-use crate::client::clients::Application;
 use crate::client::Writer;
+use crate::client::clients::Application;
 use crate::config::{Adopt, Settings};
 use crate::finding::{Found, marked};
 use crate::names::{Part, WEB_ORIGINS, identity};
@@ -191,11 +191,7 @@ pub(crate) async fn update(
 }
 
 /// What is written of an application to have a value in place of another in one facet; a list is as it will be then.
-fn changes(
-    found: &mut Application,
-    facet: ApplicationFacet,
-    write: &FacetWrite,
-) -> Result<Map<String, Value>, Error> {
+fn changes(found: &mut Application, facet: ApplicationFacet, write: &FacetWrite) -> Result<Map<String, Value>, Error> {
     let list = match facet {
         ApplicationFacet::Settings => return settings::changes(&write.value, Some(found)),
         ApplicationFacet::Metadata => return Err(Error::bug("metadata is written with the mark")),
@@ -278,7 +274,8 @@ mod tests {
 
     #[test]
     fn what_is_written_twice_of_a_list_is_written_once() {
-        let mut found = Application { callbacks: Some(vec!["https://a".to_owned(), "https://b".to_owned()]), ..Default::default() };
+        let mut found =
+            Application { callbacks: Some(vec!["https://a".to_owned(), "https://b".to_owned()]), ..Default::default() };
         let write = |before: &str| FacetWrite {
             facet: String::new(),
             before: json!({ "server": before }),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use provision_core::file::{self, Readers};
 use provision_core::{Error, ErrorKind};
 use provision_sandbox::fault::Faults;
-use provision_sandbox::{Options, Sandbox};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::quoted;
@@ -49,7 +49,9 @@ pub(crate) async fn serve(
     sandbox.warnings().iter().for_each(|warning| view::diagnostic(&view::error::warning(warning)));
     let variables = sandbox.environment().into_iter().map(|(name, value)| format!("{name}={value}\n"));
     view::result(&variables.collect::<String>());
-    view::diagnostic(&auth0_key(&sandbox, &dir)?);
+    if checked.iter().flatten().any(|plan| plan.cloud.emulator() == EmulatorKind::Auth0) {
+        view::diagnostic(&auth0_key(&sandbox, &dir)?);
+    }
     let ended = ended().map_err(|error| {
         Error::new(ErrorKind::Unexpected, "cannot listen to signals").with_message(error.to_string())
     })?;

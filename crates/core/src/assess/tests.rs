@@ -281,7 +281,7 @@ async fn mark_that_lost_its_origin_is_drift_and_is_deleted_as_what_it_was() {
 
 #[tokio::test]
 async fn only_mark_that_lost_some_of_its_tags_tells_the_origin_itself() {
-    for key in [ORIGIN_KEY, PARTS_KEY, SPEC_KEY] {
+    for key in [ORIGIN_KEY, PARTS_KEY] {
         let model = applied(Plan { queue: None, ..Plan::new() }).await;
         model.world().thing(FILES).tags.remove(key);
         let set = model.plan().await;

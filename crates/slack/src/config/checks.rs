@@ -111,8 +111,10 @@ fn redirect_urls(settings: &Settings, problems: &mut Problems) {
         return problems.report(path, "invalid redirect URL", label, Some(help.to_owned()));
     }
     let (name, most) = (&settings.deployment.name, tags::most_entries(&settings.deployment.name));
-    if urls.len() + settings.ip_ranges().len() > most {
-        let label = format!("an app's description has room for the record of {most}, with `ip_ranges`, beside the name `{name}`");
+    if urls.len() + settings.ip_ranges().len().min(MOST_RANGES) > most {
+        let label = format!(
+            "an app's description has room for the record of {most}, with `ip_ranges`, beside the name `{name}`"
+        );
         problems.report(path, "too many redirect URLs and IP ranges", &label, None);
     }
 }

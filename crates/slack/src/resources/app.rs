@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provision_core::facet::{Desired, Entries, Entry, Words};
 use provision_core::mark::{Mark, Origin, TagChanges, Tags};
-use provision_core::refusal::Refusal;
 use provision_core::operation::FacetWrite;
+use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -48,8 +48,9 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
         AppFacet::Name => (created || section.name.is_some()).then(|| facet.desired(settings.name(), "slack.name")),
         AppFacet::RedirectUrls => Some(facet.desired(allowed(settings.redirect_urls()), urls_at)),
         AppFacet::Scopes => Some(facet.desired(SCOPE, "slack")),
-        AppFacet::IpRanges => (!settings.ip_ranges().is_empty())
-            .then(|| facet.desired(allowed(settings.ip_ranges()), "slack.ip_ranges")),
+        AppFacet::IpRanges => {
+            (!settings.ip_ranges().is_empty()).then(|| facet.desired(allowed(settings.ip_ranges()), "slack.ip_ranges"))
+        }
     })
 }
 
@@ -102,12 +103,7 @@ pub(crate) async fn observe(
 
 /// Another app is never made in the place of one that the plan file names. Slack says the same of one that is gone and of one of another
 /// workspace: which of both it is, the token's workspace tells.
-async fn missing(
-    reader: &Reader,
-    app_id: &str,
-    settings: &Settings,
-    in_sandbox: bool,
-) -> Result<Observation, Error> {
+async fn missing(reader: &Reader, app_id: &str, settings: &Settings, in_sandbox: bool) -> Result<Observation, Error> {
     if in_sandbox {
         return Ok(Observation::Unclear(Refusal {
             reason: format!("Slack app `{app_id}` is not one of the sandbox's"),
@@ -129,7 +125,9 @@ async fn missing(
             hint: format!("use a configuration token of workspace `{team}` ({APPS_PAGE})"),
         }),
         _ => Observation::Unclear(Refusal {
-            reason: format!("Slack app `{app_id}` is not there for this token: it was deleted, or is another workspace's"),
+            reason: format!(
+                "Slack app `{app_id}` is not there for this token: it was deleted, or is another workspace's"
+            ),
             hint: format!(
                 "use a token of the app's workspace; if the app is gone ({APPS_PAGE} shows those that you have), or if it is one of \
                  a rehearsal's, {take_out}, and apply makes another one"
@@ -146,8 +144,10 @@ fn redirect_urls(manifest: &Manifest) -> Entries {
 
 /// Ours beside those of others (<https://docs.slack.dev/authentication/best-practices-for-security>).
 fn ip_ranges(manifest: &Manifest) -> Entries {
-    let entry =
-        |range: &str| Entry { member: Some(range.to_owned()), ..Entry::new(json!(ALLOWED), format!("IP range {range}")) };
+    let entry = |range: &str| Entry {
+        member: Some(range.to_owned()),
+        ..Entry::new(json!(ALLOWED), format!("IP range {range}"))
+    };
     let full = Refusal {
         reason: format!("Slack takes {MOST_RANGES} IP ranges, and the app has as many"),
         hint: "take out of the app's settings in Slack those that nobody needs".to_owned(),

@@ -208,6 +208,26 @@ fn serve_prints_what_clients_need_and_the_binary_obeys_it() {
     assert_eq!(place.run(&["aws", "drift", "--sandbox"]).code, 0);
 }
 
+/// The management application signs with a key in the place of its secret.
+#[test]
+fn serve_makes_a_key_for_auth0() {
+    let place = Place::new();
+    std::fs::write(place.path().join("auth0.toml"), include_str!("../../plans/auth0.toml")).unwrap();
+    let (mut server, variables) = serve(&place, &["auth0.toml"]);
+    let pem = std::fs::read_to_string(place.state("auth0-key.pem")).unwrap();
+    let plan = |key: &str| {
+        let secret = |(name, _): &&(String, String)| name != "AUTH0_CLIENT_SECRET";
+        let env = variables.iter().filter(secret).map(|(name, value)| (name.as_str(), value.as_str()));
+        let env: Vec<_> = env.chain([("AUTH0_CLIENT_ASSERTION_PRIVATE_KEY", key)]).collect();
+        place.run_in(&["auth0", "plan", "auth0.toml"], &env)
+    };
+    let signed = plan(&pem);
+    assert_eq!(signed.code, 0, "{}{}", signed.stdout, signed.stderr);
+    assert_eq!(plan(&rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap().serialize_pem()).code, 4);
+    let _ = server.kill();
+    let _ = server.wait();
+}
+
 /// The group and the account of a plan file that makes neither, by the command itself and by a server.
 #[test]
 fn what_a_plan_file_uses_and_does_not_make_is_there() {

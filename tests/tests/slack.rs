@@ -106,7 +106,7 @@ fn app_is_made_noted_changed_and_destroyed() {
     assert!(printed.contains("Slack app `A0SANDBOX1` is made"), "{printed}");
     // Everything else in the file is as it was.
     let noted = stage.read("provision.toml");
-    let ids = "app_id = \"A0SANDBOX1\"\nclient_id = \"1000000000.0000000001\"\nsecret_file = \"slack.env\"\n";
+    let ids = "app_id = \"A0SANDBOX1\"\nclient_id = \"1000000000.0000000001\"\nteam_id = \"T0SANDBOX\"\nsecret_file = \"slack.env\"\n";
     assert_eq!(noted, format!("{PLAN}{ids}"));
     let made = manifest(&stage);
     assert_eq!(made["display_information"]["name"], "Weights & Biases");
@@ -178,10 +178,41 @@ fn drift_of_each_facet_of_the_app_is_named_and_repaired() {
         apply(&stage);
         is_in_sync(&stage);
     }
-    // The mark is a part of the description.
+    // People write into the description: whose the app is the plan file knows too.
     change(&stage, |manifest| manifest["display_information"]["description"] = json!("Ask Jo"));
-    let refused = ends(&stage, 6, &["plan"]);
-    assert!(refused.contains("adopt = true"), "{refused}");
+    let drift = ends(&stage, 2, &["drift"]);
+    assert!(drift.contains("somebody removed provision's tags"), "{drift}");
+    apply(&stage);
+    is_in_sync(&stage);
+    let description = manifest(&stage)["display_information"]["description"].as_str().unwrap().to_owned();
+    assert!(description.starts_with("Ask Jo (provision:wandb-prod:c:"), "{description}");
+    ends(&stage, 0, &["destroy", "--yes"]);
+    assert_eq!(apps(&stage), Vec::<String>::new());
+}
+
+/// Name, redirect URL, range and mark: one request, of which Slack takes few.
+#[test]
+fn everything_that_changes_is_one_update() {
+    let stage = applied(PLAN);
+    edit(&stage, "https://wandb.example.com", "https://alerts.example.com");
+    edit(&stage, "203.0.113.7", "203.0.113.8");
+    edit(&stage, "[slack]   # alerts", "[slack]   # alerts\nname = \"Alerts\"");
+    stage.faults().clear();
+    apply(&stage);
+    assert_eq!(stage.faults().count("slack:apps.manifest.update"), 1);
+    assert_eq!(manifest(&stage)["settings"]["allowed_ip_address_ranges"], json!(["203.0.113.8"]));
+    is_in_sync(&stage);
+}
+
+#[test]
+fn files_in_the_section_are_named_from_the_plan_file_s_folder() {
+    let stage = planned(PLAN);
+    std::fs::create_dir(stage.path().join("plans")).unwrap();
+    stage.write("plans/slack.toml", PLAN);
+    ends(&stage, 0, &["apply", "plans/slack.toml", "--yes", "--out", "plans/slack.env"]);
+    assert!(stage.read("plans/slack.toml").contains("secret_file = \"slack.env\""));
+    let shown = ends(&stage, 0, &["output", "plans/slack.toml", "--reveal"]);
+    assert!(shown.contains("SLACK_SECRET=client-hunter2-1\n"), "{shown}");
 }
 
 /// An app of others with something of everything in it.
@@ -219,9 +250,36 @@ fn app_of_others_is_adopted_on_request_and_released_as_it_was() {
     assert_eq!(manifest(&stage), before);
 }
 
+/// Ranges of others stay beside ours, and ours go again.
+#[test]
+fn ip_ranges_of_an_adopted_app_are_shared() {
+    let stage = planned(PLAN);
+    of_others(&stage);
+    change(&stage, |manifest| {
+        manifest["settings"]["allowed_ip_address_ranges"] = json!(["198.51.100.0/24", "198.51.101.1"]);
+    });
+    let before = manifest(&stage);
+    edit(&stage, "[slack]\n", "[slack]\nadopt = true\nip_ranges = [\"203.0.113.7\", \"198.51.101.1\"]\n");
+    ends(&stage, 0, &["apply", "--yes"]);
+    let ranges = |stage: &Stage| manifest(stage)["settings"]["allowed_ip_address_ranges"].clone();
+    assert_eq!(ranges(&stage), json!(["198.51.100.0/24", "198.51.101.1", "203.0.113.7"]));
+    is_in_sync(&stage);
+    edit(&stage, "203.0.113.7", "203.0.113.8");
+    ends(&stage, 0, &["apply", "--yes"]);
+    assert_eq!(ranges(&stage), json!(["198.51.100.0/24", "198.51.101.1", "203.0.113.8"]));
+    // What leaves the plan file leaves the app; what was there before us does not.
+    edit(&stage, "ip_ranges = [\"203.0.113.8\", \"198.51.101.1\"]\n", "");
+    ends(&stage, 0, &["apply", "--yes"]);
+    assert_eq!(ranges(&stage), json!(["198.51.100.0/24", "198.51.101.1"]));
+    ends(&stage, 0, &["destroy", "--yes"]);
+    assert_eq!(manifest(&stage), before);
+}
+
 #[test]
 fn saved_change_set_that_makes_an_app_notes_its_id() {
     let stage = planned(PLAN);
+    let planned = ends(&stage, 0, &["plan"]);
+    assert!(planned.contains("provision slack apply provision.toml --out slack.env"), "{planned}");
     ends(&stage, 0, &["plan", "--out", "set.json"]);
     let refused = ends(&stage, 64, &["apply", "set.json"]);
     assert!(refused.contains("--out FILE"), "{refused}");

@@ -156,15 +156,3 @@ fn classify(answer: &ServiceError) -> (ErrorKind, RetryClass) {
 pub(crate) fn absent<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     absent_if(result, |error| error.kind() == ErrorKind::NotFound)
 }
-
-/// How long what was just made may not be there for everybody: nothing is documented, and the core waits as long for a mark.
-const NOT_SEEN: RetryClass =
-    RetryClass::Settling { reason: "Auth0 does not show the new application yet", budget: Duration::from_secs(20) };
-
-/// For a call about what this run made: "not found" and "gone" are a matter of time.
-pub(crate) fn settling<T>(result: Result<T, Error>, created: bool) -> Result<T, Error> {
-    result.map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::Stale if created => error.with_retry(NOT_SEEN),
-        _ => error,
-    })
-}

@@ -1,11 +1,13 @@
 //! Which of a tenant's applications is the deployment's: by its mark, and else the one to take over, by id or by its name where no
 //! other has it. Names are not unique, so that a name alone proves nothing.
 
-use provision_core::mark::Mark;
+use provision_core::mark::{DEPLOYMENT_KEY, Mark};
 use provision_core::refusal::Refusal;
+use serde_json::json;
 
 use crate::client::clients::Application;
 use crate::config::{Adopt, Settings};
+use crate::names::{WEB_ORIGINS, identity};
 
 /// What a look at all of them found.
 #[derive(Debug, PartialEq)]
@@ -21,6 +23,9 @@ pub(crate) enum Found {
 /// The one of this deployment. A destroy does not ask for what was never taken over, or was let go.
 pub(crate) fn find(settings: &Settings, all: &[Application], removing: bool) -> Found {
     let marked = marked(settings, all);
+    if let Some(nameless) = all.iter().find(|application| marked.is_empty() && is_nameless(settings, application)) {
+        return Found::Unclear(self::nameless(settings, nameless));
+    }
     match (marked.as_slice(), &settings.auth0.adopt) {
         ([], Adopt::ById(id)) => by_id(all, id, removing),
         ([], Adopt::ByName(adopts)) => by_name(settings, all, *adopts, removing),
@@ -35,6 +40,33 @@ pub(crate) fn marked<'a>(settings: &Settings, all: &'a [Application]) -> Vec<&'a
     let deployment = &settings.deployment;
     let ours = |mark: &Mark| mark.deployment == deployment.name || Some(&mark.deployment) == deployment.was.as_ref();
     all.iter().filter(|application| Mark::from_tags(&application.tags()).as_ref().is_some_and(ours)).collect()
+}
+
+/// Whether somebody took the one key out of its metadata that says whose it is, and the others, with its name or its web origin, say that it
+/// was this deployment's.
+fn is_nameless(settings: &Settings, application: &Application) -> bool {
+    let mut tags = application.tags();
+    if tags.contains_key(DEPLOYMENT_KEY) || settings.auth0.adopt == Adopt::ById(application.client_id.clone()) {
+        return false;
+    }
+    tags.insert(DEPLOYMENT_KEY.to_owned(), settings.deployment.name.clone());
+    let mark = Mark::from_tags(&tags).filter(|mark| mark.is_for(&identity(settings)));
+    let host = json!(settings.deployment.host);
+    mark.is_some_and(|mark| application.name == settings.application_name() || mark.recorded(WEB_ORIGINS).is(&host))
+}
+
+fn nameless(settings: &Settings, found: &Application) -> Refusal {
+    let (name, deployment) = (&found.name, &settings.deployment.name);
+    Refusal {
+        reason: format!(
+            "application `{name}` ({}) lost `{DEPLOYMENT_KEY}` from its metadata, which says whose it is; its other tags are provision's",
+            found.client_id
+        ),
+        hint: format!(
+            "if it is this deployment's, put `{DEPLOYMENT_KEY}` with the value `{deployment}` back into its metadata (Advanced Settings \
+             of the application); if not, take its other `provision-` keys out, or delete it"
+        ),
+    }
 }
 
 fn by_id(all: &[Application], id: &str, removing: bool) -> Found {

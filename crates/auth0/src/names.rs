@@ -10,6 +10,9 @@ provision_core::parts! {
     }
 }
 
+/// The letter under which the application's web origin is on record.
+pub(crate) const WEB_ORIGINS: char = 'w';
+
 /// The full name in which marks know the application: a deployment has one in a tenant, and Auth0 makes up its id.
 pub(crate) fn identity(settings: &Settings) -> String {
     format!("https://{}/api/v2/clients", settings.auth0.domain)

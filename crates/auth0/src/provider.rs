@@ -10,7 +10,7 @@ use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
 use provision_core::mark::{Mark, Origin, TagChanges, Tags};
-use provision_core::operation::Operation;
+use provision_core::operation::{FacetWrite, Operation};
 use provision_core::output::{Output, OutputSource};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
@@ -18,10 +18,10 @@ use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
+use crate::client::clients::Application;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Session};
-use crate::error::settling;
 use crate::finding::{Found, find};
 use crate::names::{Part, region};
 use crate::outputs;
@@ -45,6 +45,8 @@ struct Known {
     unfit: Option<String>,
     /// The look is a destroy's.
     removing: bool,
+    /// What was read for the write that comes right after.
+    read: Option<Application>,
 }
 
 #[async_trait]
@@ -227,14 +229,28 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 #[async_trait]
 impl Provisioner for Provider<Writer> {
     async fn tags(&self, _operation: &Operation) -> Result<Option<Tags>, Error> {
-        match self.id().await? {
-            Some(id) => application::tags(self.client.reader(), &id).await,
-            None => Ok(None),
-        }
+        let Some(id) = self.id().await? else { return Ok(None) };
+        let read = self.client.reader().get_client(&id).await?;
+        let tags = read.as_ref().map(Application::tags);
+        self.known().read = read;
+        Ok(tags)
     }
 
     async fn update_tags(&self, _operation: &Operation, _found: &Tags, changes: &TagChanges) -> Result<(), Error> {
         application::update_tags(&self.client, &self.seen().await?, changes).await
+    }
+
+    async fn update(
+        &self,
+        _operation: &Operation,
+        _found: &Tags,
+        changes: &TagChanges,
+        facets: &[FacetWrite],
+        _context: &OperationContext<'_>,
+    ) -> Result<(), Error> {
+        let read = self.known().read.take();
+        let read = read.ok_or_else(|| Error::bug("an application is written that was not read"))?;
+        application::update(&self.client, read, changes, facets).await
     }
 
     async fn create(
@@ -252,11 +268,10 @@ impl Provisioner for Provider<Writer> {
     async fn write(
         &self,
         _operation: &Operation,
-        write: &Write<'_>,
-        context: &OperationContext<'_>,
+        _write: &Write<'_>,
+        _context: &OperationContext<'_>,
     ) -> Result<(), Error> {
-        let written = application::write(&self.client, &self.seen().await?, write).await;
-        settling(written, context.created())
+        Err(Error::bug("an application is written as a whole"))
     }
 
     async fn empty(&self, _operation: &Operation, _context: &OperationContext<'_>) -> Result<(), Error> {

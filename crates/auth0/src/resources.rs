@@ -1,7 +1,6 @@
 //! The managed thing: what it is, what is desired, what is observed, how it is made, written and deleted.
 
 pub(crate) use provision_core::facet::{Facets, typed};
-pub(crate) use provision_core::provider::Write;
 
 pub(crate) mod urls;
 pub(crate) mod settings;

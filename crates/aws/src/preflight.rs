@@ -72,6 +72,7 @@ fn of_bucket(operation: &Operation, is_new: bool, adopts: bool) -> Option<&'stat
         Verb::Adopt { .. }
         | Verb::WriteMark { .. }
         | Verb::RemoveMark { .. }
+        | Verb::Update { .. }
         | Verb::ReadMark { .. }
         | Verb::CheckMark { .. } => None,
     }
@@ -98,7 +99,7 @@ fn of_queue(operation: &Operation) -> Option<&'static str> {
         Verb::Adopt { .. } | Verb::WriteMark { .. } => Some("sqs:TagQueue"),
         Verb::RemoveMark { mark, .. } => mark.as_ref().map(|_| "sqs:UntagQueue"),
         Verb::Delete { .. } => Some("sqs:DeleteQueue"),
-        Verb::ReadMark { .. } | Verb::CheckMark { .. } | Verb::Empty { .. } => None,
+        Verb::ReadMark { .. } | Verb::CheckMark { .. } | Verb::Update { .. } | Verb::Empty { .. } => None,
     }
 }
 

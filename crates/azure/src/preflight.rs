@@ -71,6 +71,7 @@ impl Rights {
             | Verb::Adopt { .. }
             | Verb::Write { .. }
             | Verb::WriteMark { .. }
+            | Verb::Update { .. }
             | Verb::RemoveMark { .. } => Some(self.write),
         }
     }

@@ -1,6 +1,6 @@
 //! What a service says once is kept: ids in the plan file, secrets where the user asked for them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use provision_core::file::{self, BYTE_ORDER_MARK, LARGEST_PLAN_FILE, Readers};
@@ -76,7 +76,7 @@ impl Keeper for Files {
             Some(path) => {
                 let written = file::replace(path, &assignments(outputs), Readers::Owner);
                 written.map_err(|error| failed("the secret cannot be saved in", path, &error.to_string()))?;
-                Ok(Some(path.display().to_string()))
+                Ok(Some(from_folder_of(&self.plan_file, path)))
             }
             None => {
                 view::result(&assignments(outputs));
@@ -88,7 +88,8 @@ impl Keeper for Files {
     fn note(&self, section: &str, keys: &[Noted<'_>]) -> Result<(), Error> {
         let path = &self.plan_file;
         let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
-        let error = |reason: &str| failed("ids cannot be written into", path, reason).with_hint(by_hand(section, keys));
+        let error =
+            |reason: &str| failed("ids cannot be written into", path, reason).with_hint(by_hand(path, section, keys));
         // Of two runs at once the second one finds what the first one wrote. Not every file system has locks.
         let there = std::fs::File::open(path).ok();
         let _ = there.as_ref().map(std::fs::File::lock);
@@ -113,13 +114,29 @@ impl Files {
     }
 }
 
+/// A path as a plan file has it: from the plan file's own folder, or else from the root.
+fn from_folder_of(plan_file: &Path, path: &Path) -> String {
+    let folder = absolute(plan_file).ok().and_then(|plan_file| Some(plan_file.parent()?.to_owned()));
+    let full = absolute(path).unwrap_or_else(|_| path.to_owned());
+    let inside = folder.and_then(|folder| Some(full.strip_prefix(folder).ok()?.to_owned()));
+    inside.unwrap_or(full).display().to_string()
+}
+
 /// What to do in the place of the program.
-fn by_hand(section: &str, keys: &[Noted<'_>]) -> String {
-    let one = |(key, value): &Noted<'_>| match value {
-        Some(value) => format!("write `{key} = \"{value}\"`"),
-        None => format!("take out `{key}`"),
+fn by_hand(plan_file: &Path, section: &str, keys: &[Noted<'_>]) -> String {
+    let lines = |values: bool| {
+        let of_kind = keys.iter().filter(|(_, value)| value.is_some() == values);
+        let line = |(key, value): &Noted<'_>| {
+            value.map_or_else(|| format!("`{key}`"), |value| format!("`{key} = \"{value}\"`"))
+        };
+        of_kind.map(line).collect::<Vec<_>>().join(", ")
     };
-    format!("under [{section}] {}", keys.iter().map(one).collect::<Vec<_>>().join(" and "))
+    let (written, gone) = (lines(true), lines(false));
+    let written =
+        Some(written).filter(|lines| !lines.is_empty()).map(|lines| format!("put these lines there: {lines}"));
+    let gone = Some(gone).filter(|lines| !lines.is_empty()).map(|keys| format!("take out {keys}"));
+    let what: Vec<_> = written.into_iter().chain(gone).collect();
+    format!("under [{section}] of `{}` {}", plan_file.display(), what.join(", and "))
 }
 
 fn failed(what: &str, path: &Path, reason: &str) -> Error {

@@ -248,11 +248,9 @@ impl ProviderId {
         (self.row().account, self.row().region)
     }
 
-    /// A commented plan file to begin with; the section alone where it is one to add to a file that is there.
-    pub(crate) fn example(self) -> &'static str {
-        let example = self.row().example;
-        let section = || example.find("\n[auth0]").map_or(example, |at| &example[at + 1..]);
-        if self == Self::Auth0 { section() } else { example }
+    /// A commented plan file to begin with.
+    pub(crate) const fn example(self) -> &'static str {
+        self.row().example
     }
 
     /// The same for a server that is somebody else's.

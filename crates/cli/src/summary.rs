@@ -9,6 +9,7 @@ use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Global, quoted};
 use crate::exit::Exit;
+use crate::plan_files::Checked;
 use crate::signals::Signals;
 use crate::view::End;
 
@@ -21,7 +22,16 @@ pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) ->
     if set.with_orphans {
         text += " --orphans";
     }
+    if command == "apply" {
+        text += &keeping_flag(set);
+    }
     text + &global.sandbox_flag()
+}
+
+/// ` --out FILE` where the apply makes what a service gives once.
+pub(crate) fn keeping_flag(set: &ChangeSet) -> String {
+    let gives = Checked::of_saved(set).is_some_and(|checked| !checked.settings.given_once().is_empty());
+    if gives { format!(" --out {}.env", set.cloud) } else { String::new() }
 }
 
 /// The end of a run that did all of it.
@@ -49,7 +59,7 @@ pub(crate) fn incomplete<'a>(outcome: &Outcome, set: &'a ChangeSet, elapsed: Dur
         stopped: outcome.stopped,
         outputs: Vec::new(),
         next_steps: None,
-        again,
+        again: if outcome.errors.iter().any(Error::asks_to_look_first) { String::new() } else { again },
     }
 }
 

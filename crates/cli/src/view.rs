@@ -97,6 +97,16 @@ pub(crate) struct End<'a> {
     pub(crate) again: String,
 }
 
+impl End<'_> {
+    /// How to go on with a run that is not complete; nothing where somebody has to look first.
+    pub(crate) fn go_on(&self) -> String {
+        match self.again.as_str() {
+            "" => String::new(),
+            again => format!("\nrun `{again}` again: it goes on where this run ended\n"),
+        }
+    }
+}
+
 /// Whether a result could not be printed.
 static WRITE_FAILED: AtomicBool = AtomicBool::new(false);
 

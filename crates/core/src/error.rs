@@ -167,6 +167,7 @@ struct Details {
     attempts: u32,
     elapsed: Option<Duration>,
     hint: Option<String>,
+    look_first: bool,
 }
 
 impl Error {
@@ -194,6 +195,7 @@ impl Error {
             attempts: 1,
             elapsed: None,
             hint: None,
+            look_first: false,
         };
         Self { details: Box::new(details) }
     }
@@ -210,6 +212,19 @@ impl Error {
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
         self.details.message = Some(message.into()).filter(|message| !message.is_empty());
         self
+    }
+
+    /// Say that the same command is not to be run again before somebody did what the hint says.
+    #[must_use]
+    pub fn look_first(mut self) -> Self {
+        self.details.look_first = true;
+        self
+    }
+
+    /// Whether the same command is not to be run again before that.
+    #[must_use]
+    pub fn asks_to_look_first(&self) -> bool {
+        self.details.look_first
     }
 
     /// Replace what was tried by words that fit the caller's task.

@@ -246,6 +246,10 @@ impl<'a> Run<'a> {
             Verb::CheckMark { mark } => marks.planned(operation, mark).await.map(drop),
             Verb::Adopt { before, mark } => marks.adopt(operation, before.as_ref(), mark).await,
             Verb::WriteMark { before, mark, tags } => marks.write(operation, before.as_ref(), mark, tags).await,
+            Verb::Update { before, mark, tags, facets } => {
+                let change = (before.as_ref(), mark.as_ref());
+                marks.write_together(operation, change, tags, facets, context).await
+            }
             Verb::RemoveMark { mark, tags } => marks.remove(operation, mark.as_ref(), tags).await,
             Verb::Empty { mark } => match marks.planned(operation, mark).await? {
                 Some(_) => marks.unless_gone(operation, mark, cloud.empty(operation, context).await).await,

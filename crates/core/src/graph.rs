@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::change_set::{Action, Change, ChangeSet, FacetChange, Purpose};
 use crate::facet::{Extent, Sharing};
 use crate::mark::{Mark, Origin, TagChanges};
-use crate::operation::{Operation, Verb};
+use crate::operation::{FacetWrite, Operation, Verb};
 use crate::resource::{MarkHolder, Orphan, Resource};
 
 /// The operations of a change set on these resources, each after those it needs.
@@ -112,6 +112,9 @@ impl Graph<'_> {
     /// Put on record what is about to be written for the first time without a name of ours, where no creation does.
     fn begin(&mut self) {
         for change in self.set.changes.iter().filter(|change| change.action != Action::Create) {
+            if self.is_one_document(change) {
+                continue;
+            }
             let Some(begin) = &change.begin else { continue };
             let verb = match (change.action, &change.mark) {
                 (Action::Adopt | Action::Restore, before) => {
@@ -147,7 +150,7 @@ impl Graph<'_> {
             facets.retain(|name, _| resource.facet(name).is_none_or(|facet| facet.extent != Extent::Tags));
             needs = vec![self.push(change, Verb::Create { mark, tags, facets }, needs)];
         }
-        for facet in change.facets.iter().filter(|facet| facet.write) {
+        for facet in change.facets.iter().filter(|facet| facet.write && !resource.one_document) {
             self.write(change, facet, &facet.after, &needs);
         }
         if created {
@@ -166,6 +169,28 @@ impl Graph<'_> {
         }
     }
 
+    fn is_one_document(&self, change: &Change) -> bool {
+        self.resource(change).is_some_and(|resource| resource.one_document)
+    }
+
+    /// Everything that changes of a resource that is there, in one request.
+    fn update(&mut self, change: &Change, needs: Vec<usize>) {
+        let releases = change.action == Action::Release;
+        let mut facets = Vec::new();
+        for facet in change.facets.iter().filter(|facet| facet.write) {
+            let value = if releases { Value::Null } else { facet.after.clone() };
+            let ours = if facet.ours.is_empty() { vec![Value::Null] } else { facet.ours.clone() };
+            let write = |before| FacetWrite { facet: facet.facet.clone(), before, value: value.clone() };
+            facets.extend(ours.into_iter().map(write));
+        }
+        let (before, tags) = (change.mark.clone(), change.tags.clone());
+        let writes = if releases { before.is_some() } else { change.record.is_some() };
+        if writes || !facets.is_empty() || !tags.is_empty() {
+            let mark = if releases { None } else { change.record.clone().or_else(|| before.clone()) };
+            self.push(change, Verb::Update { before, mark, tags, facets }, needs);
+        }
+    }
+
     fn first_mark(&self, change: &Change, identity: &str) -> Mark {
         let unfinished = || Mark::unfinished(&self.set.deployment, Origin::Created, identity);
         change.begin.clone().unwrap_or_else(unfinished)
@@ -176,6 +201,10 @@ impl Graph<'_> {
         let all: Vec<usize> = (0..self.operations.len()).collect();
         for change in &self.set.changes {
             let stays = !matches!(change.action, Action::Delete | Action::Release);
+            if stays && change.action != Action::Create && self.is_one_document(change) {
+                self.update(change, all.clone());
+                continue;
+            }
             if let Some(mark) = change.record.as_ref().filter(|_| stays) {
                 let created = change.action == Action::Create;
                 // What was made by this run may not show its mark yet: that is waited for. Any other must be there.
@@ -230,6 +259,10 @@ impl Graph<'_> {
             self.push(change, Verb::Delete { mark }, needs);
             return;
         }
+        // All of it goes with the mark.
+        if resource.one_document {
+            return;
+        }
         if let (true, Some(mark)) = (resource.is_marked(), planned) {
             self.push(change, Verb::CheckMark { mark }, needs.clone());
         }
@@ -265,6 +298,9 @@ impl Graph<'_> {
 
     /// The mark goes last, so that a run that was stopped is found again.
     fn unmark(&mut self, change: &Change) {
+        if change.action == Action::Release && self.is_one_document(change) {
+            return self.update(change, (0..self.operations.len()).collect());
+        }
         if change.action == Action::Release && (change.mark.is_some() || !change.tags.is_empty()) {
             let all = (0..self.operations.len()).collect();
             self.push(change, Verb::RemoveMark { mark: change.mark.clone(), tags: change.tags.clone() }, all);
@@ -409,6 +445,26 @@ mod tests {
             "release bucket `files` [0, 1, 2, 3]",
         ];
         assert_eq!(texts(&model, &set), expected);
+    }
+
+    /// The writes of what is one document, all in one.
+    #[tokio::test]
+    async fn what_is_one_document_is_written_at_once() {
+        let bucket = |model: &Model, set: &ChangeSet| {
+            let mut resources = model.resources();
+            resources.iter_mut().for_each(|resource| resource.one_document = resource.is_marked());
+            let operations = graph(set, &resources);
+            let own = operations.into_iter().filter(|operation| operation.kind == "bucket" && operation.writes());
+            own.map(|operation| operation.describe()).collect::<Vec<_>>()
+        };
+        let mut world = World::default();
+        world.thing("bucket/files");
+        let model = Model::new(Plan { adopt: true, queue: None, ..Plan::new() }, world);
+        assert_eq!(bucket(&model, &model.plan().await), ["adopt bucket `files`"]);
+        model.apply().await;
+        assert_eq!(bucket(&model, &model.plan().await), [""; 0]);
+        let set = model.change_set(Purpose::Destroy { delete_data: None }, false).await;
+        assert_eq!(bucket(&model, &set), ["release bucket `files`"]);
     }
 
     #[tokio::test]

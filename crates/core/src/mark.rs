@@ -205,6 +205,23 @@ impl Mark {
         self.name_digest == digest::short(identity, NAME_DIGEST_LENGTH)
     }
 
+    /// Whether it lost what was written, and for which resource; the parts may still say that.
+    #[must_use]
+    pub fn has_lost_spec(&self) -> bool {
+        self.state == State::Damaged && self.name_digest.is_empty()
+    }
+
+    /// What is said of the key that a damaged mark lost: which one it is, and what is not known without it.
+    #[must_use]
+    pub fn lost_key(&self) -> Option<(&'static str, &'static str)> {
+        match self.state {
+            State::Damaged if self.has_lost_spec() => Some((SPEC_KEY, "what provision wrote last")),
+            State::Damaged if self.parts.is_empty() => Some((PARTS_KEY, "which parts have been applied")),
+            State::Damaged => Some((ORIGIN_KEY, "whether provision made it or took it over")),
+            State::Unfinished | State::Written | State::Newer(_) => None,
+        }
+    }
+
     /// Whether the last write of an apply has been made.
     #[must_use]
     pub fn is_written(&self) -> bool {

@@ -31,6 +31,17 @@ pub struct Operation {
     pub has_one_facet: bool,
 }
 
+/// What is written of one facet in a request for several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FacetWrite {
+    /// The facet's name.
+    pub facet: String,
+    /// What ours is now, where the facet holds entries.
+    pub before: Value,
+    /// The desired value; `null` takes our part out.
+    pub value: Value,
+}
+
 /// What an operation does. All that takes over, releases, empties or deletes reads the mark first, and must find the one
 /// that was planned.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +91,17 @@ pub enum Verb {
         /// Changes of the deployment's tags.
         tags: TagChanges,
     },
+    /// Write facets, the mark and tags of the deployment in one request, where they are one document.
+    Update {
+        /// The mark that it was planned from; none where it has none, or somebody took it off.
+        before: Option<Mark>,
+        /// The mark that it carries afterwards; none where it is released.
+        mark: Option<Mark>,
+        /// Changes of the deployment's tags.
+        tags: TagChanges,
+        /// What is written of its facets.
+        facets: Vec<FacetWrite>,
+    },
     /// Delete everything inside.
     Empty {
         /// The mark that was planned from.
@@ -115,7 +137,14 @@ impl Operation {
             Verb::WriteMark { .. } => format!("write the tags of {kind} `{name}`"),
             Verb::Empty { .. } => format!("empty {kind} `{name}`"),
             Verb::Delete { .. } => format!("delete {kind} `{name}`"),
-            Verb::RemoveMark { .. } => format!("release {kind} `{name}`"),
+            Verb::RemoveMark { .. } | Verb::Update { mark: None, .. } => format!("release {kind} `{name}`"),
+            Verb::Update { before: None, .. } => format!("adopt {kind} `{name}`"),
+            Verb::Update { facets, .. } if facets.is_empty() => format!("write the tags of {kind} `{name}`"),
+            Verb::Update { facets, .. } => {
+                let mut names: Vec<_> = facets.iter().map(|write| write.facet.as_str()).collect();
+                names.dedup();
+                format!("write {} of {kind} `{name}`", names.join(", "))
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use crate::hop::Obstacle;
 use crate::identity::Identity;
 use crate::keeper::Keeper;
 use crate::mark::{Origin, TagChanges, Tags};
-use crate::operation::Operation;
+use crate::operation::{FacetWrite, Operation};
 use crate::output::{Output, OutputSource};
 use crate::permissions::{Document, Repository, Syntax, Task};
 use crate::probe::{Probe, Probes};
@@ -353,6 +353,23 @@ pub trait Provisioner: Observer {
 
     /// Change tags. `found` are those that were read a moment ago, for a service that replaces them all.
     async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error>;
+
+    /// Write facets and change tags in one request, of what is one document ([`Resource::one_document`]); `found` are the tags that
+    /// the change was made from. Others' parts of it stay.
+    ///
+    /// # Errors
+    ///
+    /// The tags are others by now, or it cannot be written.
+    async fn update(
+        &self,
+        _operation: &Operation,
+        _found: &Tags,
+        _changes: &TagChanges,
+        _facets: &[FacetWrite],
+        _context: &OperationContext<'_>,
+    ) -> Result<(), Error> {
+        Err(Error::bug("it is not one document"))
+    }
 
     /// Create a resource with these tags and the facets that the creating call takes. What exists is left as it is.
     async fn create(

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::address::Address;
 use crate::error::Error;
 use crate::facet::{Facet, Observed};
-use crate::mark::Mark;
+use crate::mark::{Mark, Origin};
 use crate::refusal::Refusal;
 
 /// One managed thing, as the plan file describes it.
@@ -41,6 +41,8 @@ pub struct Resource {
     pub holds_data: bool,
     /// Whether it lets others write into the deployment: taken away before data is deleted.
     pub grants_access: bool,
+    /// Whether its facets and its mark are one document of the service's: what is written of one that is there is one request.
+    pub one_document: bool,
     /// Whether it is an entry inside its mark holder's own documents, and so goes with it.
     pub deleted_with_holder: bool,
     /// Resources whose writes must be done before this one is written.
@@ -106,6 +108,7 @@ impl Resource {
             adopt: false,
             holds_data: false,
             grants_access: false,
+            one_document: false,
             deleted_with_holder: false,
             needs: Vec::new(),
             deleted_after: Vec::new(),
@@ -171,6 +174,8 @@ pub struct Present {
     pub unmanaged: Vec<Unmanaged>,
     /// Facets that cannot be written as things stand, and why.
     pub blockers: Vec<(&'static str, Refusal)>,
+    /// How it became ours, where something beside its tags says so: the plan file names it by what only its creation told.
+    pub witness: Option<Origin>,
 }
 
 /// An entry of somebody else on a shared document. It is shown, and never touched.

@@ -94,7 +94,7 @@ fn of_bucket(operation: &Operation) -> &'static [&'static str] {
             Ok(_) => update,
             Err(_) => &[],
         },
-        Verb::Adopt { .. } | Verb::WriteMark { .. } | Verb::RemoveMark { .. } => update,
+        Verb::Adopt { .. } | Verb::WriteMark { .. } | Verb::Update { .. } | Verb::RemoveMark { .. } => update,
         Verb::Empty { .. } => permissions::of("storage.objects.delete"),
         Verb::Delete { .. } => permissions::of("storage.buckets.delete"),
         Verb::Create { .. } | Verb::ReadMark { .. } | Verb::CheckMark { .. } => &[],
@@ -117,7 +117,7 @@ fn of_topic(operation: &Operation) -> &'static [&'static str] {
             Ok(TopicFacet::Delivery | TopicFacet::Labels) => update,
             Err(_) => &[],
         },
-        Verb::Adopt { .. } | Verb::WriteMark { .. } | Verb::RemoveMark { .. } => update,
+        Verb::Adopt { .. } | Verb::WriteMark { .. } | Verb::Update { .. } | Verb::RemoveMark { .. } => update,
         Verb::Delete { .. } => permissions::of("pubsub.topics.delete"),
         Verb::Empty { .. } | Verb::ReadMark { .. } | Verb::CheckMark { .. } => &[],
     }
@@ -141,7 +141,9 @@ fn of_subscription(places: &Places<'_>, operation: &Operation) -> Vec<Right> {
             Ok(SubscriptionFacet::Attributes | SubscriptionFacet::Labels) => places.on_subscription(name, update),
             Ok(SubscriptionFacet::Spare) | Err(_) => Vec::new(),
         },
-        Verb::Adopt { .. } | Verb::WriteMark { .. } | Verb::RemoveMark { .. } => places.on_subscription(name, update),
+        Verb::Adopt { .. } | Verb::WriteMark { .. } | Verb::Update { .. } | Verb::RemoveMark { .. } => {
+            places.on_subscription(name, update)
+        }
         Verb::Delete { .. } => places.on_subscription(name, permissions::of("pubsub.subscriptions.delete")),
         Verb::Empty { .. } | Verb::ReadMark { .. } | Verb::CheckMark { .. } => Vec::new(),
     }

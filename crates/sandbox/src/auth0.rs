@@ -17,6 +17,7 @@ mod fields;
 mod limit;
 mod refusal;
 mod tenants;
+mod key;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -88,6 +89,11 @@ fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Response<Bytes
 /// Make a tenant, if it is not there; `plan` is what all of them pay for from now on.
 pub(crate) fn seed(world: &World, domain: &str, plan: Option<Plan>) -> Result<(), Error> {
     tenants::seed(world, domain, plan)
+}
+
+/// Make a key for the machine-to-machine application to sign with; gives it in PEM.
+pub(crate) fn make_key(world: &World) -> Result<String, Error> {
+    key::make(world)
 }
 
 /// Let the machine-to-machine application sign with the key of this public one, in DER.

@@ -281,6 +281,15 @@ impl Sandbox {
         auth0::seed_key(&self.world, public)
     }
 
+    /// Make a private key that Auth0's machine-to-machine application may sign with in the place of its secret; gives it in PEM.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be written.
+    pub fn make_auth0_key(&self) -> Result<String, Error> {
+        auth0::make_key(&self.world)
+    }
+
     /// What was found and mended when the state was opened.
     #[must_use]
     pub fn warnings(&self) -> &[String] {

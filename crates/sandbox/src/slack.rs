@@ -104,11 +104,12 @@ fn served(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Value, Refusal
     if method == "tooling.tokens.rotate" {
         return tokens::rotate(state, call);
     }
-    if !method.starts_with("apps.manifest.") {
+    if method != "auth.test" && !method.starts_with("apps.manifest.") {
         return Err(Refusal::Unserved(call.operation.clone()));
     }
     tokens::check(state, call)?;
     match method {
+        "auth.test" => tokens::whose(call),
         "apps.manifest.validate" => apps::validate(state, call),
         "apps.manifest.create" => apps::create(state, call),
         "apps.manifest.export" => apps::export(state, call),

@@ -1,6 +1,7 @@
 //! The `[slack]` section of a plan file, and what it means once defaults are filled in.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use provision_core::deployment::Deployment;
 use schemars::JsonSchema;
@@ -29,7 +30,10 @@ pub struct SlackSection {
     pub app_id: Option<String>,
     /// The app's client id (`SLACK_CLIENT_ID`), which is no secret. It is written here together with the id.
     pub client_id: Option<String>,
-    /// A file with the app's secret: a line `SLACK_SECRET=...`, or the secret alone. `apply --out` writes it, and its name here;
+    /// The workspace that the app was made in. It is written here by the apply that makes the app, and says that it was: whatever becomes
+    /// of the app's description, it is the deployment's.
+    pub team_id: Option<String>,
+    /// A file with the app's secret, named from the plan file's folder: a line `SLACK_SECRET=...`, or the secret alone. `apply --out` writes it, and its name here;
     /// only `output --reveal` reads it.
     pub secret_file: Option<String>,
     /// What people see in Slack, in at most 35 characters. Default: `Weights & Biases`.
@@ -39,7 +43,8 @@ pub struct SlackSection {
     pub adopt: bool,
     /// Where Slack sends people back to after they let the app in. Default: the server's host.
     pub redirect_urls: Option<Vec<String>>,
-    /// From where the app's tokens may be used: at most ten IPv4 addresses or ranges. They do not cover incoming webhooks.
+    /// From where the app's tokens may be used: IPv4 addresses or ranges, which others may add to; Slack takes ten in all. They do not cover
+    /// incoming webhooks.
     pub ip_ranges: Option<Vec<String>>,
 }
 
@@ -50,9 +55,26 @@ pub struct Settings {
     pub deployment: Deployment,
     /// The section.
     pub slack: SlackSection,
+    /// The plan file's folder, from which it names files.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// Which app it is, and where its secret is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct App {
+    pub(crate) id: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) secret_file: Option<String>,
 }
 
 impl Settings {
+    /// The app that the plan file names.
+    pub(crate) fn app(&self) -> App {
+        let SlackSection { app_id, client_id, secret_file, .. } = self.slack.clone();
+        App { id: app_id, client_id, secret_file }
+    }
+
     /// What people see in Slack.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -31,7 +31,7 @@ impl Call {
 
     /// Whether it changes nothing.
     fn reads(&self) -> bool {
-        ["export", "validate"].iter().any(|reading| self.operation.ends_with(reading))
+        ["export", "validate", "test"].iter().any(|reading| self.operation.ends_with(reading))
     }
 
     /// Nothing came back.
@@ -185,10 +185,14 @@ pub(crate) fn may_have_created(error: &Error) -> bool {
 /// What there is to say then. It is never sent again.
 pub(crate) fn uncertain(error: Error, name: &str) -> Error {
     let hint = format!(
-        "look at {APPS_PAGE} for `{name}` before you run it again: if it is there, write its id as `app_id` under [slack], in the \
-         place of `pending`; if not, take that line out"
+        "look at {APPS_PAGE} for `{name}` before you run it again: if it is there, write its id (App ID) in the place of `pending`, in the \
+         line `app_id = \"pending\"` of the plan file; if not, take that line out"
     );
-    error.with_retry(RetryClass::Final).with_hint(hint).tried(format!("tell whether Slack app `{name}` was made"))
+    error
+        .with_retry(RetryClass::Final)
+        .with_hint(hint)
+        .look_first()
+        .tried(format!("tell whether Slack app `{name}` was made"))
 }
 
 /// `None` where Slack said that the app is not there.

@@ -1,11 +1,9 @@
 //! The settings for the server, and what deserves a warning each time.
 
-use std::path::Path;
-
 use provision_core::file;
 use provision_core::output::{Output, OutputSource, Secret, Setting};
 
-use crate::config::{APPS_PAGE, Settings};
+use crate::config::{APPS_PAGE, App, Settings};
 use crate::names::Part;
 
 /// The setting that Slack gives once.
@@ -20,10 +18,23 @@ pub(crate) fn given(client_id: &str, client_secret: Secret) -> Vec<Output> {
     vec![Output::new(CLIENT_ID, client_id), secret]
 }
 
-/// The settings for the server, from the plan file alone: the client id where it is known.
-pub(crate) fn outputs(client_id: Option<&str>) -> Vec<Output> {
-    let client_id = client_id.map(|id| Output::new(CLIENT_ID, id));
-    client_id.into_iter().chain([Output::sealed(SECRET)]).collect()
+/// The settings for the server, from the plan file alone: the client id where it is known. Of an app that is made the secret is where the
+/// apply that made it put it, or nowhere here.
+pub(crate) fn outputs(app: &App) -> Vec<Output> {
+    let client_id = app.client_id.as_ref().map(|id| Output::new(CLIENT_ID, id));
+    let secret = match &app.id {
+        Some(id) if app.secret_file.is_none() => Setting::Unavailable(elsewhere(id)),
+        _ => Setting::Sealed,
+    };
+    client_id.into_iter().chain([Output { name: SECRET.to_owned(), value: secret }]).collect()
+}
+
+/// Where people find the secret of an app that no file here has.
+fn elsewhere(app_id: &str) -> String {
+    format!(
+        "Slack gives it once, and no `secret_file` under [slack] names the file that has it: {APPS_PAGE}/{app_id} shows it \
+         (Client Secret)"
+    )
 }
 
 /// What decides the secret; the client id is not known before the app is made.
@@ -40,11 +51,9 @@ pub(crate) fn revealed(settings: &Settings) -> Vec<Output> {
 
 fn secret(settings: &Settings) -> Setting {
     let Some(path) = &settings.slack.secret_file else {
-        return Setting::Unavailable(format!(
-            "Slack gives it once: `secret_file` under [slack] names the file that apply wrote, and {APPS_PAGE} shows it"
-        ));
+        return Setting::Unavailable(elsewhere(settings.slack.app_id.as_deref().unwrap_or_default()));
     };
-    match file::read(Path::new(path), LARGEST) {
+    match file::read(&settings.folder.join(path), LARGEST) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);
             let other = value_in(&text, CLIENT_ID).filter(|id| Some(id) != settings.slack.client_id.as_ref());

@@ -11,7 +11,7 @@ use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
 use provision_core::keeper::Keeper;
 use provision_core::mark::{Origin, TagChanges, Tags};
-use provision_core::operation::Operation;
+use provision_core::operation::{FacetWrite, Operation};
 use provision_core::output::{Output, OutputSource};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::resource::{Observation, Orphan, Resource};
@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::manifest::NewApp;
 use crate::client::{Reader, Writer};
-use crate::config::{APPS_PAGE, PENDING, Settings};
+use crate::config::{APPS_PAGE, App, PENDING, Settings};
 use crate::credential::{self, Session};
 use crate::error::{may_have_created, uncertain};
 use crate::names::Part;
@@ -31,6 +31,7 @@ use crate::resources::app;
 const SECTION: &str = "slack";
 const APP_ID: &str = "app_id";
 const CLIENT_ID: &str = "client_id";
+const TEAM_ID: &str = "team_id";
 const SECRET_FILE: &str = "secret_file";
 
 /// One plan file's settings on one client. With a [`Reader`] it can only observe.
@@ -42,13 +43,6 @@ struct Provider<C> {
     keeper: Option<Arc<dyn Keeper>>,
     /// The app: the plan file's, or the one that this run made.
     app: Mutex<App>,
-}
-
-/// Which app it is.
-#[derive(Clone, Debug, Default)]
-struct App {
-    id: Option<String>,
-    client_id: Option<String>,
 }
 
 #[async_trait]
@@ -94,7 +88,7 @@ impl ProviderConfig for Settings {
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
-        Ok(outputs::outputs(self.slack.client_id.as_deref()))
+        Ok(outputs::outputs(&self.app()))
     }
 
     async fn reveal(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -104,8 +98,8 @@ impl ProviderConfig for Settings {
 
 impl<C> Provider<C> {
     fn new(settings: Settings, session: Session, client: C, keeper: Option<Arc<dyn Keeper>>) -> Self {
-        let app = App { id: settings.slack.app_id.clone(), client_id: settings.slack.client_id.clone() };
-        Self { settings, session, client, keeper, app: Mutex::new(app) }
+        let app = Mutex::new(settings.app());
+        Self { settings, session, client, keeper, app }
     }
 
     fn app(&self) -> App {
@@ -125,6 +119,11 @@ impl<C> Provider<C> {
     }
 }
 
+/// The plan file could not be written before anything was asked for.
+fn nothing_made(error: Error) -> Error {
+    error.with_hint("no app was made: see that the plan file can be written, then run the same command again")
+}
+
 impl Provider<Writer> {
     /// Make the app. That one is about to be made is in the plan file before, so that a run that does not get to know the id keeps
     /// the next one from making a second app.
@@ -132,7 +131,7 @@ impl Provider<Writer> {
         let (keeper, name) = (self.keeper()?, self.settings.name());
         let manifest = app::new_manifest(name, tags, facets)?;
         self.client.reader().check_manifest(&manifest, None).await?;
-        keeper.note(SECTION, &[(APP_ID, Some(PENDING))])?;
+        keeper.note(SECTION, &[(APP_ID, Some(PENDING))]).map_err(nothing_made)?;
         match self.client.create(&manifest).await {
             Ok(made) => self.made(keeper, &made),
             Err(error) if may_have_created(&error) => Err(uncertain(error, name)),
@@ -145,15 +144,22 @@ impl Provider<Writer> {
 
     /// Keep what is given once: told first, since a file may not be written; each as far as it goes.
     fn made(&self, keeper: &dyn Keeper, made: &NewApp) -> Result<(), Error> {
-        let NewApp { app_id, client_id, client_secret } = made;
+        let NewApp { app_id, client_id, client_secret, team_id } = made;
+        let ids =
+            [(APP_ID, Some(app_id.as_str())), (CLIENT_ID, Some(client_id.as_str())), (TEAM_ID, team_id.as_deref())];
+        let ids: Vec<_> = ids.into_iter().filter(|(_, id)| id.is_some()).collect();
+        let lines: Vec<_> = ids.iter().map(|(key, id)| format!("`{key} = \"{}\"`", id.unwrap_or_default())).collect();
         keeper.tell(&format!(
-            "Slack app `{app_id}` is made (client id {client_id}); should this run not end, write `app_id = \"{app_id}\"` and \
-             `client_id = \"{client_id}\"` under [slack], and its secret is at {APPS_PAGE}/{app_id}"
+            "Slack app `{app_id}` is made; should this run not end, these lines belong under [slack] of the plan file, in the place of \
+             `app_id = \"{PENDING}\"`: {}; its secret is at {APPS_PAGE}/{app_id}",
+            lines.join(", ")
         ));
-        self.set_app(App { id: Some(app_id.clone()), client_id: Some(client_id.clone()) });
+        let app = App { id: Some(app_id.clone()), client_id: Some(client_id.clone()), secret_file: None };
+        self.set_app(app.clone());
         let kept = keeper.keep(&outputs::given(client_id, client_secret.clone()));
-        let file = kept.as_ref().ok().and_then(Option::as_deref).map(|file| (SECRET_FILE, Some(file)));
-        let ids = [(APP_ID, Some(app_id.as_str())), (CLIENT_ID, Some(client_id.as_str()))];
+        let file = kept.as_ref().ok().cloned().flatten();
+        self.set_app(App { secret_file: file.clone(), ..app });
+        let file = file.as_deref().map(|file| (SECRET_FILE, Some(file)));
         let noted = keeper.note(SECTION, &ids.into_iter().chain(file).collect::<Vec<_>>());
         kept.and(noted)
     }
@@ -162,8 +168,10 @@ impl Provider<Writer> {
     fn forget(&self) {
         self.set_app(App::default());
         let Some(keeper) = &self.keeper else { return };
-        if let Err(error) = keeper.note(SECTION, &[(APP_ID, None), (CLIENT_ID, None), (SECRET_FILE, None)]) {
-            keeper.tell(&format!("take `app_id` and `client_id` out of [slack] of the plan file yourself: {error}"));
+        let keys = [APP_ID, CLIENT_ID, TEAM_ID, SECRET_FILE].map(|key| (key, None));
+        if let Err(error) = keeper.note(SECTION, &keys) {
+            let keys = keys.map(|(key, _)| format!("`{key}`")).join(", ");
+            keeper.tell(&format!("the app is gone; take {keys} out of [slack] of the plan file yourself: {error}"));
         }
     }
 }
@@ -183,7 +191,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn outputs(&self) -> Vec<Output> {
-        outputs::outputs(self.app().client_id.as_deref())
+        outputs::outputs(&self.app())
     }
 
     fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
@@ -208,7 +216,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn observe(&self, _address: &Address) -> Result<Observation, Error> {
         match self.app().id {
-            Some(id) => app::observe(self.client.as_ref(), &id, self.session.is_sandbox()).await,
+            Some(id) => app::observe(self.client.as_ref(), &id, &self.settings, self.session.is_sandbox()).await,
             None => Ok(Observation::Absent),
         }
     }
@@ -233,7 +241,18 @@ impl Provisioner for Provider<Writer> {
     }
 
     async fn update_tags(&self, _operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-        app::update_tags(&self.client, &self.app_id()?, found, changes).await
+        app::update(&self.client, &self.app_id()?, found, changes, &[]).await
+    }
+
+    async fn update(
+        &self,
+        _operation: &Operation,
+        found: &Tags,
+        changes: &TagChanges,
+        facets: &[FacetWrite],
+        _context: &OperationContext<'_>,
+    ) -> Result<(), Error> {
+        app::update(&self.client, &self.app_id()?, found, changes, facets).await
     }
 
     async fn create(
@@ -253,10 +272,10 @@ impl Provisioner for Provider<Writer> {
     async fn write(
         &self,
         _operation: &Operation,
-        write: &Write<'_>,
-        context: &OperationContext<'_>,
+        _write: &Write<'_>,
+        _context: &OperationContext<'_>,
     ) -> Result<(), Error> {
-        app::write(&self.client, &self.app_id()?, write, context).await
+        Err(Error::bug("an app is written as a whole"))
     }
 
     async fn empty(&self, operation: &Operation, _context: &OperationContext<'_>) -> Result<(), Error> {

@@ -1,6 +1,5 @@
 //! The managed things, a file each: what it is, what is desired, what is observed, how it is made, written and deleted.
 
 pub(crate) use provision_core::facet::{Facets, typed};
-pub(crate) use provision_core::provider::Write;
 
 pub(crate) mod app;

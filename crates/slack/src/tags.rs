@@ -4,7 +4,7 @@
 //! `Alerts of Weights & Biases (provision:wandb-prod:c:v1:k3xq7a:-nabcdsefghu2x4b:p)`: deployment, origin, version, the app it was
 //! written for, the ledgers, and whether the app is among the parts that have been applied. The app's id is not known before the
 //! app is made: until the next write `new` stands there. What every mark of ours has is left out: the digest of the full name, the
-//! one part, and the digest of the one value that redirect URLs are on record with. Whatever is not of this grammar to the letter is
+//! one part, and the digest of the one value that redirect URLs and IP ranges are on record with. Whatever is not of this grammar to the letter is
 //! somebody's own text, and stays.
 
 use provision_core::digest::{self, FACET_DIGEST_LENGTH, NAME_DIGEST_LENGTH};
@@ -25,18 +25,18 @@ const CLOSES: char = ')';
 const BETWEEN: char = ':';
 /// Stands for the app before its id is known.
 const NEW: &str = "new";
-/// Before a redirect URL in a ledger: that it is one of many, and the facet's letter.
-const URL: &str = "_u";
-/// The value under which a redirect URL is desired, observed and on record.
+/// Before a redirect URL or an IP range in a ledger: that it is one of many, under the facet's letter and the digest of its name.
+const KEYED: char = '_';
+const NAMED: usize = 1 + FACET_DIGEST_LENGTH;
+/// The value under which a redirect URL or an IP range is desired, observed and on record.
 pub(crate) const ALLOWED: &str = "allowed";
 
-/// How many redirect URLs can be on record in a deployment of that name: each as written and as begun, beside the mark and the
-/// records of the other facets.
-pub(crate) fn most_urls(deployment: &str) -> usize {
+/// How many redirect URLs and IP ranges can be on record in a deployment of that name, beside the mark and the records of the other
+/// facets: most of all takes the mark of a creation, which says of each that it was begun.
+pub(crate) fn most_entries(deployment: &str) -> usize {
     let others = OPENS.len() + deployment.len() + ":c:v1:".len() + NAME_DIGEST_LENGTH + ":-".len();
-    let facets = 3 * (1 + FACET_DIGEST_LENGTH) + (2 + FACET_DIGEST_LENGTH) + "---:p)".len();
-    let url = 2 * (URL.len() + FACET_DIGEST_LENGTH) + 1;
-    LONGEST.saturating_sub(others + facets) / url
+    let facets = "unfinished".len() + (2 + FACET_DIGEST_LENGTH) + "---:p)".len();
+    LONGEST.saturating_sub(others + facets) / (2 + NAMED)
 }
 
 /// The tags in the description of an app, as the core has them.
@@ -163,28 +163,28 @@ fn part(origin: &str) -> String {
     format!("{}_{origin}{}", Part::App.address().part(), digest::short(IDENTITY, FACET_DIGEST_LENGTH))
 }
 
-/// The digest of the one value of redirect URLs.
+/// The digest of the one value of redirect URLs and IP ranges.
 fn allowed() -> String {
     digest::of_value(&json!(ALLOWED))
 }
 
-/// Ledgers without the digest that all redirect URLs have.
+/// Ledgers without the digest that all redirect URLs and IP ranges have.
 fn shortened(ledgers: &str) -> String {
-    let mut pieces = ledgers.split(URL);
+    let mut pieces = ledgers.split(KEYED);
     let first = pieces.next().unwrap_or_default().to_owned();
     pieces.fold(first, |text, piece| {
-        let (name, rest) = piece.split_at_checked(FACET_DIGEST_LENGTH).unwrap_or((piece, ""));
-        format!("{text}{URL}{name}{}", rest.strip_prefix(&allowed()).unwrap_or(rest))
+        let (name, rest) = piece.split_at_checked(NAMED).unwrap_or((piece, ""));
+        format!("{text}{KEYED}{name}{}", rest.strip_prefix(&allowed()).unwrap_or(rest))
     })
 }
 
 /// The reverse of [`shortened`]; `None` where a name is cut off.
 fn lengthened(ledgers: &str) -> Option<String> {
-    let mut pieces = ledgers.split(URL);
+    let mut pieces = ledgers.split(KEYED);
     let first = pieces.next().unwrap_or_default().to_owned();
     pieces.try_fold(first, |text, piece| {
-        let (name, rest) = piece.split_at_checked(FACET_DIGEST_LENGTH)?;
-        Some(format!("{text}{URL}{name}{}{rest}", allowed()))
+        let (name, rest) = piece.split_at_checked(NAMED)?;
+        Some(format!("{text}{KEYED}{name}{}{rest}", allowed()))
     })
 }
 
@@ -198,11 +198,11 @@ mod tests {
 
     fn mark(deployment: &str, urls: usize) -> Mark {
         let mut mark = Mark::unfinished(deployment, Origin::Created, IDENTITY);
-        for facet in ['n', 's', 'i'] {
+        for facet in ['n', 's'] {
             mark.own.put(facet, Record::written(&json!(facet)));
         }
         for url in 0..urls {
-            mark.own.put_member('u', &url.to_string(), Record::written(&json!(ALLOWED)));
+            mark.own.put_member(if url == 0 { 'u' } else { 'r' }, &url.to_string(), Record::written(&json!(ALLOWED)));
         }
         mark.state = State::Written;
         mark.parts.insert("app".to_owned(), PartRecord::new(Some(Origin::Created), IDENTITY));
@@ -235,13 +235,15 @@ mod tests {
     #[test]
     fn longest_mark_has_room() {
         for name in ["ab".to_owned(), "wandb-prod".to_owned(), "n".repeat(40)] {
-            let most = most_urls(&name);
-            assert!(most >= 2, "{name}: {most}");
-            let mut mark = mark(&name, most);
-            (0..most).for_each(|url| mark.own.begin('u', Some(&format!("new {url}")), &json!(ALLOWED)));
-            mark.own.begin('s', None, &json!("x"));
-            let text = of_new_app(&mark.to_tags()).unwrap();
-            assert!(text.chars().count() <= LONGEST && read_back(&text, APP).is_some(), "{text}");
+            let most = most_entries(&name);
+            assert!(most >= 7, "{name}: {most}");
+            let mut begun = Mark::unfinished(&name, Origin::Created, IDENTITY);
+            (0..most).for_each(|url| begun.own.begin('u', Some(&format!("new {url}")), &json!(ALLOWED)));
+            begun.own.begin('s', None, &json!("x"));
+            for mark in [mark(&name, most), begun] {
+                let text = of_new_app(&mark.to_tags()).unwrap();
+                assert!(text.chars().count() <= LONGEST && read_back(&text, APP).is_some(), "{text}");
+            }
         }
     }
 

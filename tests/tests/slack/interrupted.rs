@@ -130,7 +130,7 @@ fn id_is_on_the_screen_before_it_is_in_the_plan_file() {
     let ran = run(&stage, &["apply", "--yes", "--out", "slack.env"]);
     assert_ne!(ran.code, 0);
     assert!(ran.stderr.contains("Slack app `A0SANDBOX1` is made"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("write `app_id = \"A0SANDBOX1\"`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`app_id = \"A0SANDBOX1\"`"), "{}", ran.stderr);
     assert!(ran.stderr.contains("it does not say any more what was read"), "{}", ran.stderr);
     assert!(stage.read("slack.env").contains("SLACK_SECRET=client-hunter2-1"));
     assert!(stage.read("provision.toml").contains("wandb-new"));
@@ -177,6 +177,7 @@ fn creation_that_ended_without_a_sure_answer_is_never_repeated() {
         let ran = run(&stage, &["apply", "--yes", "--out", "slack.env"]);
         assert!([1, 5].contains(&ran.code), "{what:?}: {} {}", ran.code, ran.stderr);
         assert!(ran.stderr.contains("before you run it again"), "{what:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("it goes on where this run ended"), "{what:?}: {}", ran.stderr);
         assert_eq!(stage.faults().begun("slack:apps.manifest.create"), 1);
         assert_eq!(apps(&stage).len(), usize::from(at == When::After), "{what:?}");
         resolve(&stage);
@@ -222,10 +223,17 @@ fn app_that_is_gone_is_never_replaced_by_another() {
     call(&stage, "delete", json!({"app_id": apps(&stage)[0]}));
     for command in [&["plan"][..], &["apply", "--yes"], &["drift"]] {
         let refused = ends(&stage, 6, command);
-        assert!(refused.contains("it was deleted, or is another workspace's"), "{refused}");
-        assert!(refused.contains("take `app_id` and `client_id` out"), "{refused}");
+        assert!(refused.contains("was deleted: its workspace `T0SANDBOX` has none"), "{refused}");
+        assert!(refused.contains("take `app_id`, `client_id` and `team_id` out"), "{refused}");
     }
     let destroyed = ends(&stage, 0, &["destroy", "--yes"]);
     assert!(destroyed.contains("there is nothing to remove"), "{destroyed}");
+    // Of an app that may be another workspace's nobody says that it is gone.
+    edit(&stage, "T0SANDBOX", "T0OTHER");
+    let refused = ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(refused.contains("is of workspace `T0OTHER`, and the token is of `T0SANDBOX`"), "{refused}");
+    edit(&stage, "team_id = \"T0OTHER\"\n", "");
+    let refused = ends(&stage, 6, &["destroy", "--yes"]);
+    assert!(refused.contains("it was deleted, or is another workspace's"), "{refused}");
     assert_eq!(apps(&stage), Vec::<String>::new());
 }

@@ -125,6 +125,6 @@ fn token_is_made_anew_and_saved_first() {
     // Where the pair could not be saved, it is not asked for.
     stage.faults().clear();
     let failed = run(&stage, &["token", "--out", "no/such/folder.env"]);
-    assert_ne!(failed.code, 0);
+    assert_eq!(failed.code, 64, "{}", failed.stderr);
     assert_eq!(stage.faults().begun("slack:tooling.tokens.rotate"), 0);
 }

@@ -47,6 +47,8 @@ fn secret_is_printed_where_it_was_asked_for() {
     let stage = planned(PLAN);
     let printed = ends(&stage, 0, &["apply", "--yes", "--reveal"]);
     assert!(printed.contains("SLACK_SECRET=client-hunter2-1"), "{printed}");
+    // It is in no file that could show it once more.
+    assert!(!printed.contains("is hidden") && printed.contains("/A0SANDBOX1 shows it"), "{printed}");
 }
 
 #[test]

@@ -1,23 +1,16 @@
 //! How a call is sent and its answer read. Only so much of an answer is read as there can be, no redirect is followed, and requests
 //! go through the environment's proxy, one at a time.
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use provision_core::error::root_cause;
 use provision_core::output::Secret;
 use provision_core::trace::body_without_secrets;
 use provision_core::{Error, retry};
+use provision_http::{Answer, NoAnswer};
 use serde_json::Value;
 
 use crate::client::{Api, Clients};
 use crate::error::answer::from_json;
 use crate::error::{Call, unavailable};
-
-/// The longest answer that is read: a page of a hundred applications takes a small part of it.
-const LONGEST_ANSWER: usize = 16 << 20;
-
-/// What is said of an answer that did not come as long as one is waited for.
-const LATE: &str = "no answer in time";
 
 /// A value as a part of a URL has it (<https://www.rfc-editor.org/rfc/rfc3986#section-2.1>).
 pub(super) fn encoded(text: &str) -> String {
@@ -36,11 +29,13 @@ impl Api {
         let url = format!("{}{}", self.endpoint, call.path);
         let sent = self.trace.sent(call, &url);
         let answer = answered(call, self.request(call, &url, token)).await;
-        let (status, bytes) = (answer.as_ref().ok().map(|(status, ..)| *status), answer.as_ref().ok());
-        self.trace.answered(sent, status, || body_without_secrets(&bytes?.2));
+        let seen = answer.as_ref().ok();
+        self.trace.answered(sent, seen.map(|answer| answer.status), || body_without_secrets(&seen?.body));
         match answer? {
-            (200..=299, _, bytes) => read(document(call, &bytes)?).map_err(|reason| call.unreadable(&reason)),
-            (status, headers, bytes) => Err(from_json(call, status, &headers, &bytes)),
+            Answer { status: 200..=299, body, .. } => {
+                read(document(call, &body)?).map_err(|reason| call.unreadable(&reason))
+            }
+            Answer { status, headers, body } => Err(from_json(call, status, &headers, &body)),
         }
     }
 
@@ -69,21 +64,12 @@ impl Clients {
     }
 }
 
-/// Status, headers and body, as far as it is read.
-async fn answered(call: &Call, request: reqwest::RequestBuilder) -> Result<(u16, HeaderMap, Vec<u8>), Error> {
-    let nothing = |error: reqwest::Error| {
-        let reason = if error.is_timeout() { LATE.to_owned() } else { root_cause(&error) };
-        unavailable(call.operation, &call.tried, &reason)
-    };
-    let mut response = request.send().await.map_err(nothing)?;
-    let (status, headers, mut body) = (response.status().as_u16(), response.headers().clone(), Vec::new());
-    while let Some(chunk) = response.chunk().await.map_err(nothing)? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            return Err(call.unreadable(&"it does not end"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok((status, headers, body))
+/// An answer, as far as it is read.
+async fn answered(call: &Call, request: reqwest::RequestBuilder) -> Result<Answer, Error> {
+    provision_http::answer(request).await.map_err(|none| match none {
+        NoAnswer::Endless => call.unreadable(&none),
+        NoAnswer::NotSent(reason) | NoAnswer::Lost(reason) => unavailable(call.operation, &call.tried, &reason),
+    })
 }
 
 /// The object that an answer is. What cannot be read says nothing: a proxy in between may have written it.
@@ -91,8 +77,7 @@ fn document(call: &Call, bytes: &[u8]) -> Result<Value, Error> {
     if call.method == "DELETE" && bytes.is_empty() {
         return Ok(Value::Null);
     }
-    let answer = serde_json::from_slice::<Value>(bytes).map_err(|error| call.unreadable(&error))?;
-    if answer.is_object() { Ok(answer) } else { Err(call.unreadable(&"it is no object")) }
+    provision_http::object(bytes).map_err(|reason| call.unreadable(&reason))
 }
 
 #[cfg(test)]

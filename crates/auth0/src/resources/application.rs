@@ -3,17 +3,18 @@
 use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Words, tags_in_words};
 use provision_core::mark::{Mark, Origin, TagChanges, Tags, without_mark};
+use provision_core::operation::FacetWrite;
 use provision_core::provider::Created;
 use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass, retry};
 use serde_json::{Map, Value, json};
 
+use crate::client::Writer;
 use crate::client::clients::Application;
-use crate::client::{Reader, Writer};
 use crate::config::{Adopt, Settings};
 use crate::finding::{Found, marked};
-use crate::names::{Part, identity};
-use crate::resources::{Facets, Write, settings, urls};
+use crate::names::{Part, WEB_ORIGINS, identity};
+use crate::resources::{Facets, settings, urls};
 use crate::tags::MOST_TAGS;
 
 provision_core::facets! {
@@ -21,7 +22,7 @@ provision_core::facets! {
     pub(crate) enum ApplicationFacet {
         Settings = ("settings", 's', NamedKeys, Exclusive, SameCall),
         Callbacks = ("callbacks", 'c', NamedKeys, Anonymous, SameCall),
-        WebOrigins = ("web_origins", 'w', Whole, Anonymous, SameCall),
+        WebOrigins = ("web_origins", WEB_ORIGINS, Whole, Anonymous, SameCall),
         LogoutUrls = ("logout_urls", 'l', Whole, Anonymous, SameCall),
         Metadata = ("metadata", 'g', Tags, Exclusive, SameCall),
     }
@@ -33,6 +34,7 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
         path: "auth0".to_owned(),
         adopt: settings.auth0.adopt != Adopt::ByName(false),
         most_tags: MOST_TAGS,
+        one_document: true,
         ..Part::Application.resource(settings.application_name(), ApplicationFacet::ALL)
     }
 }
@@ -167,34 +169,40 @@ pub(crate) async fn update_tags(writer: &Writer, id: &str, changes: &TagChanges)
     writer.update_client(id, "metadata", &json!({ "client_metadata": changes })).await
 }
 
-/// Put `value` in place of `before` in one facet. Lists are replaced whole, and so read right before.
-pub(crate) async fn write(writer: &Writer, id: &str, write: &Write<'_>) -> Result<(), Error> {
-    let facet = ApplicationFacet::of(write.facet)?;
-    let found = match writer.reader().get_client(id).await? {
-        Some(found) => found,
-        // With the application its URLs are gone.
-        None if write.value.is_null() => return Ok(()),
-        None => return Err(gone_error(id)),
-    };
-    let changes = changes(&found, facet, write)?;
-    if changes.is_empty() {
+/// Put facets and tags into an application, all in one request. Lists are replaced whole, and so merged into what was `read` right before.
+pub(crate) async fn update(
+    writer: &Writer,
+    mut read: Application,
+    tags: &TagChanges,
+    facets: &[FacetWrite],
+) -> Result<(), Error> {
+    let mut body = Map::new();
+    for write in facets {
+        body.extend(changes(&mut read, ApplicationFacet::of(&write.facet)?, write)?);
+    }
+    if !tags.is_empty() {
+        body.insert("client_metadata".to_owned(), json!(tags));
+    }
+    if body.is_empty() {
         return Ok(());
     }
-    writer.update_client(id, write.facet, &Value::Object(changes)).await
+    let what: Vec<_> = body.keys().map(String::as_str).collect();
+    writer.update_client(&read.client_id, &what.join(", "), &Value::Object(body.clone())).await
 }
 
-/// What is written of an application to have `value` in place of `before` in one facet.
-fn changes(found: &Application, facet: ApplicationFacet, write: &Write<'_>) -> Result<Map<String, Value>, Error> {
-    let now = match facet {
-        ApplicationFacet::Settings => return settings::changes(write.value, Some(found)),
+/// What is written of an application to have a value in place of another in one facet; a list is as it will be then.
+fn changes(found: &mut Application, facet: ApplicationFacet, write: &FacetWrite) -> Result<Map<String, Value>, Error> {
+    let list = match facet {
+        ApplicationFacet::Settings => return settings::changes(&write.value, Some(found)),
         ApplicationFacet::Metadata => return Err(Error::bug("metadata is written with the mark")),
-        ApplicationFacet::Callbacks => &found.callbacks,
-        ApplicationFacet::WebOrigins => &found.web_origins,
-        ApplicationFacet::LogoutUrls => &found.allowed_logout_urls,
+        ApplicationFacet::Callbacks => &mut found.callbacks,
+        ApplicationFacet::WebOrigins => &mut found.web_origins,
+        ApplicationFacet::LogoutUrls => &mut found.allowed_logout_urls,
     };
-    let now = now.as_deref().unwrap_or_default();
-    let merged = urls::merged(now, &urls::of_value(write.before)?, &urls::of_value(write.value)?);
+    let now = list.take().unwrap_or_default();
+    let merged = urls::merged(&now, &urls::of_value(&write.before)?, &urls::of_value(&write.value)?);
     let changed = (merged != now).then(|| (field(facet).to_owned(), json!(merged)));
+    *list = Some(merged);
     Ok(changed.into_iter().collect())
 }
 
@@ -208,11 +216,6 @@ pub(crate) fn gone_error(id: &str) -> Error {
 pub(crate) async fn delete(writer: &Writer, id: &str, context: &OperationContext<'_>) -> Result<(), Error> {
     context.still_ours().await?;
     writer.delete_client(id).await
-}
-
-/// The tags there are; `None` where there is no application.
-pub(crate) async fn tags(reader: &Reader, id: &str) -> Result<Option<Tags>, Error> {
-    Ok(reader.get_client(id).await?.map(|found| found.tags()))
 }
 
 #[cfg(test)]
@@ -255,8 +258,8 @@ mod tests {
         let found: Application =
             serde_json::from_value(json!({"callbacks": ["https://x", "https://old"], "web_origins": null})).unwrap();
         let written = |facet, before: Value, value: Value| {
-            let write = Write { facet: "", before: &before, value: &value, just_created: false };
-            Value::Object(changes(&found, facet, &write).unwrap())
+            let write = FacetWrite { facet: String::new(), before, value };
+            Value::Object(changes(&mut found.clone(), facet, &write).unwrap())
         };
         let (old, new) = (json!({"server": "https://old"}), json!({"server": "https://new"}));
         assert_eq!(
@@ -267,5 +270,19 @@ mod tests {
         assert_eq!(written(ApplicationFacet::Callbacks, Value::Null, old), json!({}));
         let origin = json!("https://new");
         assert_eq!(written(ApplicationFacet::WebOrigins, Value::Null, origin), json!({"web_origins": ["https://new"]}));
+    }
+
+    #[test]
+    fn what_is_written_twice_of_a_list_is_written_once() {
+        let mut found =
+            Application { callbacks: Some(vec!["https://a".to_owned(), "https://b".to_owned()]), ..Default::default() };
+        let write = |before: &str| FacetWrite {
+            facet: String::new(),
+            before: json!({ "server": before }),
+            value: json!({"server": "https://c"}),
+        };
+        changes(&mut found, ApplicationFacet::Callbacks, &write("https://a")).unwrap();
+        let last = changes(&mut found, ApplicationFacet::Callbacks, &write("https://b")).unwrap();
+        assert_eq!(Value::Object(last), json!({"callbacks": ["https://c"]}));
     }
 }

@@ -240,7 +240,7 @@ impl Reads {
         let denied = denied.filter_map(|observed| delivery::refusal(Holder::Bucket(&names.bucket), &observed));
         let denied = denied.map(|refusal| (BucketFacet::Delivery.spec().name, refusal));
         let blockers = refused.into_iter().chain(dead).chain(denied).collect();
-        Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
+        Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers, ..Present::default() }
     }
 }
 

@@ -203,7 +203,7 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
     let denied = delivery.iter().find_map(|observed| delivery::refusal(Holder::Queue(queue), observed));
     let denied = denied.map(|refusal| (QueueFacet::Delivery.spec().name, refusal));
     let blockers = refused.map(|refusal| (QueueFacet::Policy.spec().name, refusal)).into_iter().chain(denied).collect();
-    Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers }
+    Present { mark: Mark::from_tags(tags), observed, unmanaged, blockers, ..Present::default() }
 }
 
 /// A queue without a policy has no such attribute; an empty one takes it away, and means the same.

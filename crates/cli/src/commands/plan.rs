@@ -42,8 +42,9 @@ pub(crate) async fn run(
     }
     if let Some(out) = &asked.out {
         change_sets::save(&set, out)?;
-        let (file, flag) = (quoted(out), global.sandbox_flag());
-        view::diagnostic(&format!("saved to {file}; `provision {cloud} {command} {file}{flag}` executes it\n"));
+        let keeping = if asked.destroy { String::new() } else { summary::keeping_flag(&set) };
+        let (file, flags) = (quoted(out), keeping + &global.sandbox_flag());
+        view::diagnostic(&format!("saved to {file}; `provision {cloud} {command} {file}{flags}` executes it\n"));
     }
     Ok(if asked.detailed_exitcode && set.has_changes() { Exit::Changes } else { Exit::Done })
 }

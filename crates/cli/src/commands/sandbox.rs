@@ -3,15 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use provision_core::file::{self, Readers};
 use provision_core::{Error, ErrorKind};
 use provision_sandbox::fault::Faults;
 use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::arguments::quoted;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::Scope;
 use crate::sandbox::{failed, ignored_by_git};
 use crate::view;
+
+/// The private key of Auth0's application, in the sandbox's folder.
+const AUTH0_KEY: &str = "auth0-key.pem";
 
 /// How to serve.
 #[derive(Debug)]
@@ -44,6 +49,9 @@ pub(crate) async fn serve(
     sandbox.warnings().iter().for_each(|warning| view::diagnostic(&view::error::warning(warning)));
     let variables = sandbox.environment().into_iter().map(|(name, value)| format!("{name}={value}\n"));
     view::result(&variables.collect::<String>());
+    if checked.iter().flatten().any(|plan| plan.cloud.emulator() == EmulatorKind::Auth0) {
+        view::diagnostic(&auth0_key(&sandbox, &dir)?);
+    }
     let ended = ended().map_err(|error| {
         Error::new(ErrorKind::Unexpected, "cannot listen to signals").with_message(error.to_string())
     })?;
@@ -53,6 +61,18 @@ pub(crate) async fn serve(
         () = limit => {}
     }
     Ok(Exit::Done)
+}
+
+/// What is said of the private key that Auth0's application may sign with, which is made anew and saved in the folder.
+fn auth0_key(sandbox: &Sandbox, dir: &Path) -> Result<String, Failure> {
+    let tried = "cannot make a key for Auth0";
+    let (pem, path) = (sandbox.make_auth0_key().map_err(|error| failed(tried, dir, &error))?, dir.join(AUTH0_KEY));
+    file::replace(&path, &pem, Readers::Owner)
+        .map_err(|error| Error::new(ErrorKind::Unexpected, tried).with_message(error.to_string()))?;
+    Ok(format!(
+        "in the place of AUTH0_CLIENT_SECRET: AUTH0_CLIENT_ASSERTION_PRIVATE_KEY=\"$(cat {})\"\n",
+        quoted(&path)
+    ))
 }
 
 /// Let the credentials that are printed do what a file says.

@@ -2,15 +2,18 @@
 
 use std::path::Path;
 
+use provision_core::file;
 use provision_slack::rotate;
 
 use crate::arguments::{Global, quoted};
-use crate::exit::{CommandResult, Exit};
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::providers::ProviderId;
 use crate::session::Session;
 use crate::view::{self, View};
 
 pub(crate) async fn run(path: &Path, global: &Global, view: &dyn View) -> CommandResult {
+    file::writable(path)
+        .map_err(|error| Failure::Usage(format!("`--out {}` cannot be written: {error}", path.display())))?;
     let session = Session::open_for(ProviderId::Slack, global, view)?;
     let made = rotate(&session.connection, path).await?;
     let file = quoted(path);

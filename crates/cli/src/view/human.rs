@@ -228,9 +228,5 @@ fn incomplete(end: &End<'_>) -> String {
         items => format!("{title}:\n{}", items.iter().map(|item| format!("  {item}\n")).collect::<String>()),
     };
     let (done, not_done) = (list("\ndone", &end.done), list("\nnot done", &end.not_done));
-    format!(
-        "{}{done}{not_done}\nrun `{}` again: it goes on where this run ended\n",
-        error::texts(&end.errors),
-        end.again
-    )
+    format!("{}{done}{not_done}{}", error::texts(&end.errors), end.go_on())
 }

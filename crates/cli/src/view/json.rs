@@ -207,11 +207,7 @@ impl View for Json {
             errors: ends.iter().flat_map(|end| &end.errors).map(Reason::Error).collect(),
         })));
         for end in ends.iter().filter(|end| !end.errors.is_empty() || !end.not_done.is_empty()) {
-            diagnostic(&format!(
-                "{}\nrun `{}` again: it goes on where this run ended\n",
-                error::texts(&end.errors),
-                end.again
-            ));
+            diagnostic(&(error::texts(&end.errors) + &end.go_on()));
         }
     }
 

@@ -101,8 +101,8 @@ impl Assessment<'_> {
     /// Whether it is ours by creation, and somebody took its tags off, the record with them.
     fn is_lost_creation(&self, resource: &Resource) -> bool {
         let Some(present) = self.present(resource) else { return false };
-        matches!(self.ownership(resource, present), Ownership::Lost(Origin::Created))
-            && !self.is_damaged(resource, present)
+        let has_record = self.is_damaged(resource, present) && !present.mark.as_ref().is_some_and(Mark::has_lost_spec);
+        matches!(self.ownership(resource, present), Ownership::Lost(Origin::Created)) && !has_record
     }
 
     /// Whether anything of a resource is on record as ours.

@@ -20,12 +20,12 @@ impl<'a> Assessment<'a> {
     /// The mark on the resource, if it is this deployment's and for this resource.
     pub(super) fn own_mark(&self, resource: &Resource) -> Option<&'a Mark> {
         let mark = self.present(resource)?.mark.as_ref()?;
-        (self.is_ours(mark) && mark.is_for(&resource.identity)).then_some(mark)
+        (self.is_ours(mark) && is_for(resource, mark)).then_some(mark)
     }
 
     /// Whether its mark says that it is ours, and lost some of its tags.
     pub(super) fn is_damaged(&self, resource: &Resource, present: &Present) -> bool {
-        let damaged = |mark: &Mark| mark.state == State::Damaged && mark.is_for(&resource.identity);
+        let damaged = |mark: &Mark| mark.state == State::Damaged && is_for(resource, mark);
         present.mark.as_ref().is_some_and(|mark| self.is_ours(mark) && damaged(mark))
     }
 
@@ -43,7 +43,7 @@ impl<'a> Assessment<'a> {
             let what = format!("{} `{}`", resource.kind, resource.name);
             return Ownership::Refused(Refusal::newer(&what, version));
         }
-        match mark.filter(|mark| mark.is_for(&resource.identity)) {
+        match mark.filter(|mark| is_for(resource, mark)) {
             Some(mark) if self.is_damaged(resource, present) => {
                 return Ownership::Lost(self.applied_origin(resource).unwrap_or(mark.origin));
             }
@@ -67,7 +67,7 @@ impl<'a> Assessment<'a> {
     /// only knows that it is ours takes it for adopted, which is never deleted.
     fn lost_origin(&self, resource: &Resource, present: &Present) -> Option<Origin> {
         let named = || has_our_name(resource, present).then_some(Origin::Adopted);
-        self.applied_origin(resource).or_else(named)
+        self.applied_origin(resource).or(present.witness).or_else(named)
     }
 
     /// How it became ours, as a mark says that has it among the parts that were applied.
@@ -106,6 +106,12 @@ impl<'a> Assessment<'a> {
             ),
         })
     }
+}
+
+/// Whether a mark was written for a resource. One that is a document of its own has nothing on record elsewhere, so that its parts are enough.
+fn is_for(resource: &Resource, mark: &Mark) -> bool {
+    let among_parts = || mark.parts.values().any(|part| part.is_of(&resource.identity));
+    mark.is_for(&resource.identity) || (resource.one_document && mark.has_lost_spec() && among_parts())
 }
 
 pub(super) fn name_taken(resource: &Resource, detail: &str) -> Refusal {

@@ -284,7 +284,9 @@ async fn only_mark_that_lost_some_of_its_tags_tells_the_origin_itself() {
     for key in [ORIGIN_KEY, PARTS_KEY] {
         let model = applied(Plan { queue: None, ..Plan::new() }).await;
         model.world().thing(FILES).tags.remove(key);
-        assert_eq!(change(&model.plan().await, BUCKET).action, Action::Restore);
+        let set = model.plan().await;
+        assert_eq!(change(&set, BUCKET).action, Action::Restore);
+        assert!(set.warnings.iter().any(|warning| warning.contains(&format!("lost `{key}`"))), "{:?}", set.warnings);
         model.apply().await;
         assert_eq!(model.world().things[FILES].tags[ORIGIN_KEY], "created");
         model.world().thing(FILES).tags.remove(key);

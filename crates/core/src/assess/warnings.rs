@@ -12,7 +12,7 @@ use super::reading::Reading;
 impl Assessment<'_> {
     pub(super) fn warnings(&self, changes: &[Change]) -> Vec<String> {
         let own = self.observer.warnings();
-        let ours = [self.unmarked_ours(), self.unnamed(), self.vanished(changes)].concat();
+        let ours = [self.unmarked_ours(), self.damaged(), self.unnamed(), self.vanished(changes)].concat();
         [own, self.taken_names(), ours, self.standing_conflicts(changes)].concat()
     }
 
@@ -44,6 +44,17 @@ impl Assessment<'_> {
                 resource.kind, resource.name
             )),
             _ => None,
+        })
+    }
+
+    /// Marks of ours of which somebody took a key off.
+    fn damaged(&self) -> Vec<String> {
+        self.of_each(|resource, observation| {
+            let Observation::Present(present) = observation else { return None };
+            let (key, what) = present.mark.as_ref().filter(|_| self.is_damaged(resource, present))?.lost_key()?;
+            let (kind, name) = (resource.kind, &resource.name);
+            let then = if self.is_destroying() { "the others say that it is ours" } else { "apply puts it back" };
+            Some(format!("{kind} `{name}` lost `{key}`, one of provision's tags, which says {what}; {then}"))
         })
     }
 

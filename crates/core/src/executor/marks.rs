@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::context::{FRESH, Owner};
+use crate::context::{FRESH, OperationContext, Owner};
 use crate::error::{Error, ErrorKind, RetryClass};
 use crate::mark::{Mark, State, TagChanges, Tags, is_key};
-use crate::operation::{Operation, Verb};
+use crate::operation::{FacetWrite, Operation, Verb};
 use crate::provider::Provisioner;
 
 /// How long a service may take to show the mark that went on with a creation.
@@ -164,13 +164,34 @@ impl<'a> Marks<'a> {
         self.update(operation, &found, mark, tags).await
     }
 
+    /// Write facets with the mark that changes from one to another, in one request. Of what is gone nothing is taken off.
+    pub(super) async fn write_together(
+        &self,
+        operation: &Operation,
+        (before, mark): (Option<&Mark>, Option<&Mark>),
+        tags: &TagChanges,
+        facets: &[FacetWrite],
+        context: &OperationContext<'_>,
+    ) -> Result<(), Error> {
+        let found = match (self.provisioner.tags(operation).await?, mark) {
+            (Some(found), _) => found,
+            (None, None) => return Ok(()),
+            (None, Some(_)) => return Err(self.gone_error(operation)),
+        };
+        let there = Mark::from_tags(&found);
+        // What is as it is to be was written by a run that was stopped right after, or by another of the same plan file.
+        if there.as_ref() != before && there.as_ref() != mark {
+            return Err(changed(self.provisioner.cloud(), &operation.what()));
+        }
+        let changes = tag_changes(&found, mark, tags);
+        if changes.is_empty() && facets.is_empty() {
+            return Ok(());
+        }
+        self.provisioner.update(operation, &found, &changes, facets, context).await
+    }
+
     async fn update(&self, operation: &Operation, found: &Tags, mark: &Mark, tags: &TagChanges) -> Result<(), Error> {
-        let desired = mark.to_tags();
-        let surplus = found.keys().filter(|key| is_key(key) && !desired.contains_key(*key));
-        let mut changes: TagChanges = surplus.map(|key| (key.clone(), None)).collect();
-        changes.extend(desired.into_iter().map(|(key, value)| (key, Some(value))));
-        changes.extend(tags.clone());
-        changes.retain(|key, value| found.get(key) != value.as_ref());
+        let changes = tag_changes(found, Some(mark), tags);
         if changes.is_empty() {
             return Ok(());
         }
@@ -194,13 +215,23 @@ impl<'a> Marks<'a> {
         if there.is_some() && there.as_ref() != planned {
             return Err(changed(self.provisioner.cloud(), &operation.what()));
         }
-        let marks = found.keys().filter(|key| is_key(key)).map(|key| (key.clone(), None));
-        let changes: TagChanges = marks.chain(tags.clone()).filter(|(key, _)| found.contains_key(key)).collect();
+        let changes = tag_changes(&found, None, tags);
         if changes.is_empty() {
             return Ok(());
         }
         self.provisioner.update_tags(operation, &found, &changes).await
     }
+}
+
+/// What changes of the tags that were found, so that they hold this mark, or none.
+fn tag_changes(found: &Tags, mark: Option<&Mark>, tags: &TagChanges) -> TagChanges {
+    let desired = mark.map(Mark::to_tags).unwrap_or_default();
+    let surplus = found.keys().filter(|key| is_key(key) && !desired.contains_key(*key));
+    let mut changes: TagChanges = surplus.map(|key| (key.clone(), None)).collect();
+    changes.extend(desired.into_iter().map(|(key, value)| (key, Some(value))));
+    changes.extend(tags.clone());
+    changes.retain(|key, value| found.get(key) != value.as_ref());
+    changes
 }
 
 /// Whether there is a mark of the same deployment among the tags, for the resource that an operation is about.
@@ -300,6 +331,13 @@ mod tests {
                     mark: Mark { origin: Origin::Adopted, ..planned.clone() },
                 },
                 Verb::WriteMark { before: Some(planned.clone()), mark: planned.clone(), tags: tags() },
+                Verb::Update {
+                    before: Some(planned.clone()),
+                    mark: Some(Mark { state: State::Written, ..planned.clone() }),
+                    tags: tags(),
+                    facets: Vec::new(),
+                },
+                Verb::Update { before: Some(planned.clone()), mark: None, tags: tags(), facets: Vec::new() },
             ]
         };
         for verb in verbs() {
@@ -309,7 +347,7 @@ mod tests {
         }
         // Without any mark only a release goes on: one that was stopped took it off.
         for verb in verbs() {
-            let released = matches!(verb, Verb::RemoveMark { .. });
+            let released = matches!(verb, Verb::RemoveMark { .. } | Verb::Update { mark: None, .. });
             assert_eq!(carried_out(None, verb.clone()).await.0.is_ok(), released, "{verb:?}");
         }
     }

@@ -15,7 +15,7 @@ use crate::event::{Event, EventSink};
 use crate::facet::Desired;
 use crate::identity::Identity;
 use crate::mark::{Origin, TagChanges, Tags, with_changes};
-use crate::operation::{Operation, Verb};
+use crate::operation::{FacetWrite, Operation, Verb};
 use crate::output::{Output, OutputSource};
 use crate::provider::{Created, Observer, Provisioner, Write};
 use crate::resource::{Lane, LaneMode, Observation, Orphan, Resource};
@@ -74,6 +74,17 @@ impl Provisioner for Slow {
     async fn update_tags(&self, _: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
         *self.tags.lock().unwrap() = Some(with_changes(found, changes));
         Ok(())
+    }
+
+    async fn update(
+        &self,
+        operation: &Operation,
+        found: &Tags,
+        changes: &TagChanges,
+        _: &[FacetWrite],
+        _: &OperationContext<'_>,
+    ) -> Result<(), Error> {
+        self.update_tags(operation, found, changes).await
     }
 
     async fn create(

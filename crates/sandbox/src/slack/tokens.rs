@@ -65,3 +65,12 @@ pub(super) fn rotate(state: &mut Transaction<'_>, call: &Call<'_>) -> Result<Val
         "token": token, "refresh_token": refresh_token, "team_id": TEAM, "user_id": USER, "iat": now, "exp": now + LIFETIME_S,
     }))
 }
+
+/// Whose a token is (<https://docs.slack.dev/reference/methods/auth.test>).
+pub(super) fn whose(call: &Call<'_>) -> Result<Value, Refusal> {
+    call.takes(&[])?;
+    Ok(json!({
+        "url": "https://sandbox.slack.com/", "team": "sandbox", "user": "sandbox", "team_id": TEAM, "user_id": USER,
+        "is_enterprise_install": false,
+    }))
+}

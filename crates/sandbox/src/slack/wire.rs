@@ -36,7 +36,7 @@ impl Wire for SlackWire {
     }
 
     fn reads(&self, operation: &str) -> bool {
-        ["slack:apps.manifest.validate", "slack:apps.manifest.export"].contains(&operation)
+        ["slack:apps.manifest.validate", "slack:apps.manifest.export", "slack:auth.test"].contains(&operation)
     }
 
     fn error(&self, _operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes> {

@@ -2,21 +2,15 @@
 //! (<https://docs.slack.dev/apis/web-api/>). Only so much of an answer is read as there can be, no redirect is followed, and
 //! requests go through the environment's proxy.
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use provision_core::error::root_cause;
 use provision_core::trace::body_without_secrets;
 use provision_core::{Error, RetryClass, retry};
+use provision_http::{Answer, NoAnswer};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::client::Clients;
 use crate::error::{Call, NOT_SENT, from_answer, from_status};
-
-/// The longest answer that is read: a manifest takes a small part of it.
-const LONGEST_ANSWER: usize = 4 << 20;
-/// What is said of an answer that did not come as long as one is waited for.
-const LATE: &str = "no answer in time";
 
 impl Clients {
     /// Send a call once, and read its answer.
@@ -24,18 +18,18 @@ impl Clients {
         let url = format!("{}/{}", self.endpoint, call.operation);
         let sent = self.trace.sent(call, &url);
         let answer = self.answered(call, &url).await;
-        let (status, bytes) = (answer.as_ref().ok().map(|(status, ..)| *status), answer.as_ref().ok());
-        self.trace.answered(sent, status, || body_without_secrets(&bytes?.2));
+        let seen = answer.as_ref().ok();
+        self.trace.answered(sent, seen.map(|answer| answer.status), || body_without_secrets(&seen?.body));
         match answer? {
-            (200..=299, headers, bytes) => {
-                let answer = object(call, &bytes)?;
+            Answer { status: 200..=299, headers, body } => {
+                let answer = object(call, &body)?;
                 match answer["ok"].as_bool() {
                     Some(true) => read(answer).map_err(|reason| call.unreadable(&reason)),
                     Some(false) => Err(from_answer(call, &answer, &headers)),
                     None => Err(call.unreadable(&"it is not what was asked for")),
                 }
             }
-            (status, headers, _) => Err(from_status(call, status, &headers)),
+            Answer { status, headers, .. } => Err(from_status(call, status, &headers)),
         }
     }
 
@@ -60,36 +54,25 @@ impl Clients {
         retry::call(once).await
     }
 
-    /// Status, headers and body, as far as it is read.
-    async fn answered(&self, call: &Call, url: &str) -> Result<(u16, HeaderMap, Vec<u8>), Error> {
-        let nothing = |error: reqwest::Error| {
-            let reason = if error.is_timeout() { LATE.to_owned() } else { root_cause(&error) };
-            let not_sent = error.is_connect();
-            let error = call.unavailable(&reason);
-            if not_sent { error.with_response(None, Some(NOT_SENT), None) } else { error }
-        };
+    /// An answer, as far as it is read.
+    async fn answered(&self, call: &Call, url: &str) -> Result<Answer, Error> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.form).finish();
         let request = self.http.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         let request = match &self.token {
             Some(token) => request.header(AUTHORIZATION, token.clone()),
             None => request,
         };
-        let mut response = request.send().await.map_err(nothing)?;
-        let (status, headers, mut body) = (response.status().as_u16(), response.headers().clone(), Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(nothing)? {
-            if body.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(call.unreadable(&"it does not end"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok((status, headers, body))
+        provision_http::answer(request).await.map_err(|none| match none {
+            NoAnswer::Endless => call.unreadable(&none),
+            NoAnswer::NotSent(reason) => call.unavailable(&reason).with_response(None, Some(NOT_SENT), None),
+            NoAnswer::Lost(reason) => call.unavailable(&reason),
+        })
     }
 }
 
 /// The object that an answer is. What cannot be read says nothing: a proxy in between may have written it.
 fn object(call: &Call, bytes: &[u8]) -> Result<Value, Error> {
-    let answer = serde_json::from_slice::<Value>(bytes).map_err(|error| call.unreadable(&error))?;
-    if answer.is_object() { Ok(answer) } else { Err(call.unreadable(&"it is no object")) }
+    provision_http::object(bytes).map_err(|reason| call.unreadable(&reason))
 }
 
 /// A text that an answer must have.

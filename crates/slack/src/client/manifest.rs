@@ -1,12 +1,13 @@
 //! App manifests: <https://docs.slack.dev/reference/methods?query=apps.manifest>.
 
 use provision_core::Error;
+use provision_core::error::absent_if;
 use provision_core::output::Secret;
 use serde_json::{Value, json};
 
 use super::json::text;
 use super::{Reader, Writer};
-use crate::config::checks::{is_app_id, is_client_id};
+use crate::config::checks::{is_app_id, is_client_id, is_team_id};
 use crate::error::{Call, absent};
 use crate::manifest::Manifest;
 
@@ -16,6 +17,8 @@ pub(crate) struct NewApp {
     pub(crate) app_id: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: Secret,
+    /// The workspace, where it is told.
+    pub(crate) team_id: Option<String>,
 }
 
 impl Reader {
@@ -25,6 +28,14 @@ impl Reader {
         let smallest = json!({"display_information": {"name": "provision"}}).to_string();
         let call = Call::new("apps.manifest.validate", "use the app configuration token").with("manifest", smallest);
         self.clients.send(&call, |_| Ok(())).await
+    }
+
+    /// The workspace that the token is of; `None` where Slack does not say so of this kind of token
+    /// (<https://docs.slack.dev/reference/methods/auth.test>).
+    pub(crate) async fn team_of_token(&self) -> Result<Option<String>, Error> {
+        let call = Call::new("auth.test", "tell which workspace the token is of");
+        let said = self.clients.send(&call, |answer| text(&answer, &["team_id"])).await;
+        absent_if(said, |error| error.code() == Some("not_allowed_token_type"))
     }
 
     /// Whether Slack would take a manifest, for this app if there is one
@@ -62,6 +73,7 @@ impl Writer {
                 app_id: id(&answer, &["app_id"], is_app_id)?,
                 client_id: id(&answer, &["credentials", "client_id"], is_client_id)?,
                 client_secret: Secret::new(text(&answer, &["credentials", "client_secret"])?),
+                team_id: text(&answer, &["team_id"]).ok().filter(|id| is_team_id(id)),
             })
         };
         self.clients().send_once(&call.with("manifest", manifest.to_text()), new_app).await

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
@@ -13,14 +14,15 @@ use crate::tags;
 /// Limits of a manifest (<https://docs.slack.dev/reference/app-manifest>).
 const LONGEST_NAME: usize = 35;
 /// "Up to 10 entries" (<https://docs.slack.dev/authentication/best-practices-for-security>).
-const MOST_RANGES: usize = 10;
+pub(crate) const MOST_RANGES: usize = 10;
 
 impl Settings {
     /// Read and check the `[slack]` section of this deployment; `None` if there are problems, which are reported.
     pub fn read(deployment: Option<Deployment>, file: &PlanFile, problems: &mut Problems) -> Option<Self> {
         let slack: Option<SlackSection> = file.section("slack", problems);
         slack.iter().for_each(|slack| validate(slack, problems));
-        let settings = Self { deployment: deployment?, slack: slack? };
+        let folder = Path::new(file.name()).parent().map(Path::to_owned).unwrap_or_default();
+        let settings = Self { deployment: deployment?, slack: slack?, folder };
         redirect_urls(&settings, problems);
         Some(settings)
     }
@@ -32,6 +34,10 @@ fn validate(section: &SlackSection, problems: &mut Problems) {
     }
     if let Some(id) = &section.client_id {
         client_id(id, problems);
+    }
+    if section.team_id.as_ref().is_some_and(|id| !is_team_id(id)) {
+        let label = "ids of workspaces are `T` and capital letters and digits, as in `T012ABCD0A0`";
+        problems.report("slack.team_id", "invalid workspace id", label, None);
     }
     if section.adopt && section.app_id.is_none() {
         let label = "which one? the app's id is missing";
@@ -52,6 +58,12 @@ fn validate(section: &SlackSection, problems: &mut Problems) {
 pub(crate) fn is_app_id(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
     id.starts_with('A') && (2..=32).contains(&id.len()) && id.bytes().all(plain)
+}
+
+/// A team's or an organization's (<https://docs.slack.dev/reference/methods/auth.test>).
+pub(crate) fn is_team_id(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    id.starts_with(['T', 'E']) && (2..=32).contains(&id.len()) && id.bytes().all(plain)
 }
 
 /// Two numbers with a dot between them.
@@ -98,10 +110,12 @@ fn redirect_urls(settings: &Settings, problems: &mut Problems) {
             "write the server's public address under [slack], as in `redirect_urls = [\"https://wandb.example.com\"]`";
         return problems.report(path, "invalid redirect URL", label, Some(help.to_owned()));
     }
-    let (name, most) = (&settings.deployment.name, tags::most_urls(&settings.deployment.name));
-    if urls.len() > most {
-        let label = format!("an app's description has room for the record of {most} beside the name `{name}`");
-        problems.report(path, "too many redirect URLs", &label, None);
+    let (name, most) = (&settings.deployment.name, tags::most_entries(&settings.deployment.name));
+    if urls.len() + settings.ip_ranges().len().min(MOST_RANGES) > most {
+        let label = format!(
+            "an app's description has room for the record of {most}, with `ip_ranges`, beside the name `{name}`"
+        );
+        problems.report(path, "too many redirect URLs and IP ranges", &label, None);
     }
 }
 
@@ -206,8 +220,9 @@ mod tests {
             let urls: Vec<_> = (0..count).map(|number| format!("https://{number}.example.com")).collect();
             of(&format!("redirect_urls = {urls:?}"))
         };
-        let most = tags::most_urls("wandb-prod");
-        assert!(most >= 3, "{most}");
+        let most = tags::most_entries("wandb-prod");
+        // The host, and as many ranges as Slack takes.
+        assert!(most >= 11, "{most}");
         assert_eq!((urls(most).len(), urls(most + 1).len(), urls(0).len()), (0, 1, 1));
     }
 }

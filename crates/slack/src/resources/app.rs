@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provision_core::context::OperationContext;
 use provision_core::facet::{Desired, Entries, Entry, Words};
 use provision_core::mark::{Mark, Origin, TagChanges, Tags};
+use provision_core::operation::FacetWrite;
 use provision_core::refusal::Refusal;
-use provision_core::resource::{Lane, LaneMode, Observation, Present, Resource};
+use provision_core::resource::{Observation, Present, Resource};
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Reader, Writer};
+use crate::config::checks::MOST_RANGES;
 use crate::config::{APPS_PAGE, SCOPE, Settings};
 use crate::manifest::{List, Manifest};
 use crate::names::{IDENTITY, Part};
-use crate::resources::{Facets, Write, typed};
+use crate::resources::{Facets, typed};
 use crate::tags::{self, ALLOWED};
 
 provision_core::facets! {
@@ -23,20 +24,17 @@ provision_core::facets! {
         Name = ("name", 'n', Whole, Exclusive, SameCall),
         RedirectUrls = ("redirect_urls", 'u', NamedKeys, Anonymous, SameCall),
         Scopes = ("scopes", 's', Whole, Anonymous, SameCall),
-        IpRanges = ("ip_ranges", 'i', Whole, Exclusive, SameCall),
+        IpRanges = ("ip_ranges", 'r', NamedKeys, Anonymous, SameCall),
     }
 }
 
-/// Every write is one of the whole manifest.
-const LANE: Lane = Lane { name: "manifest", mode: LaneMode::Always };
-
-/// The app.
+/// The app, which is its manifest.
 pub(crate) fn resource(settings: &Settings) -> Resource {
     Resource {
         identity: IDENTITY.to_owned(),
         path: "slack".to_owned(),
         adopt: settings.slack.adopt,
-        lane: Some(LANE),
+        one_document: true,
         ..Part::App.resource(settings.name(), AppFacet::ALL)
     }
 }
@@ -48,28 +46,27 @@ pub(crate) fn desired(settings: &Settings, origin: Origin) -> Vec<Desired> {
     let urls_at = if section.redirect_urls.is_some() { "slack.redirect_urls" } else { "deployment.host" };
     AppFacet::all_desired(|facet| match facet {
         AppFacet::Name => (created || section.name.is_some()).then(|| facet.desired(settings.name(), "slack.name")),
-        AppFacet::RedirectUrls => Some(facet.desired(urls(settings), urls_at)),
+        AppFacet::RedirectUrls => Some(facet.desired(allowed(settings.redirect_urls()), urls_at)),
         AppFacet::Scopes => Some(facet.desired(SCOPE, "slack")),
         AppFacet::IpRanges => {
-            (created || section.ip_ranges.is_some()).then(|| facet.desired(settings.ip_ranges(), "slack.ip_ranges"))
+            (!settings.ip_ranges().is_empty()).then(|| facet.desired(allowed(settings.ip_ranges()), "slack.ip_ranges"))
         }
     })
 }
 
-/// Redirect URLs as the members of a map: each is on record by itself.
-fn urls(settings: &Settings) -> BTreeMap<&str, &'static str> {
-    settings.redirect_urls().into_iter().map(|url| (url, ALLOWED)).collect()
+/// Redirect URLs or IP ranges as the members of a map: each is on record by itself.
+fn allowed(items: BTreeSet<&str>) -> BTreeMap<&str, &'static str> {
+    items.into_iter().map(|item| (item, ALLOWED)).collect()
 }
 
 /// A facet in words.
 pub(crate) fn in_words(facet: AppFacet, value: &Value) -> Option<Words> {
     let list = |values: Vec<&str>| values.join(", ");
-    let texts = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
     match facet {
         AppFacet::Name => None,
         AppFacet::RedirectUrls => Some(("redirect URLs", list(members(value)))),
         AppFacet::Scopes => Some(("scope", value.as_str().unwrap_or_default().to_owned())),
-        AppFacet::IpRanges => (!texts.is_empty()).then(|| ("IP ranges", list(texts))),
+        AppFacet::IpRanges => Some(("IP ranges", list(members(value)))),
     }
 }
 
@@ -82,41 +79,81 @@ fn members(value: &Value) -> Vec<&str> {
 }
 
 /// Look at the app of this id.
-pub(crate) async fn observe(reader: &Reader, app_id: &str, in_sandbox: bool) -> Result<Observation, Error> {
+pub(crate) async fn observe(
+    reader: &Reader,
+    app_id: &str,
+    settings: &Settings,
+    in_sandbox: bool,
+) -> Result<Observation, Error> {
     let Some(manifest) = reader.get_manifest(app_id).await? else {
-        return Ok(Observation::Missing(missing(app_id, in_sandbox)));
+        return missing(reader, app_id, settings, in_sandbox).await;
     };
     let observed = AppFacet::all_observed(|facet| match facet {
         AppFacet::Name => facet.observed(Ok(manifest.name())),
         AppFacet::RedirectUrls => facet.entries(Ok(redirect_urls(&manifest))),
         AppFacet::Scopes => facet.entries(Ok(scopes(&manifest))),
-        AppFacet::IpRanges => facet.observed(Ok(manifest.list(List::IpRanges).into_iter().collect::<BTreeSet<_>>())),
+        AppFacet::IpRanges => facet.entries(Ok(ip_ranges(&manifest))),
     });
     let mark = Mark::from_tags(&tags::read(manifest.description(), app_id));
-    Ok(Observation::Present(Box::new(Present { mark, observed, ..Present::default() })))
+    // People write into the description; the plan file knows the workspace from the app's creation alone.
+    let made = settings.slack.team_id.is_some() && !settings.slack.adopt;
+    let witness = made.then_some(Origin::Created);
+    Ok(Observation::Present(Box::new(Present { mark, observed, witness, ..Present::default() })))
 }
 
-/// Another app is never made in the place of one that the plan file names: this may be the token of another workspace.
-fn missing(app_id: &str, in_sandbox: bool) -> Refusal {
+/// Another app is never made in the place of one that the plan file names. Slack says the same of one that is gone and of one of another
+/// workspace: which of both it is, the token's workspace tells.
+async fn missing(reader: &Reader, app_id: &str, settings: &Settings, in_sandbox: bool) -> Result<Observation, Error> {
     if in_sandbox {
-        return Refusal {
+        return Ok(Observation::Unclear(Refusal {
             reason: format!("Slack app `{app_id}` is not one of the sandbox's"),
             hint: "`app_id` under [slack] names it: rehearse with a copy of the plan file without it".to_owned(),
-        };
+        }));
     }
-    Refusal {
-        reason: format!("Slack app `{app_id}` is not there for this token: it was deleted, or is another workspace's"),
-        hint: format!(
-            "use a token of the app's workspace; if the app is gone ({APPS_PAGE} shows those that you have), or if it is one of a \
-             rehearsal's, take `app_id` and `client_id` out of [slack], and apply makes another one"
-        ),
-    }
+    let there = match &settings.slack.team_id {
+        Some(_) => reader.team_of_token().await?,
+        None => None,
+    };
+    let take_out = "take `app_id`, `client_id` and `team_id` out of [slack]";
+    Ok(match (&settings.slack.team_id, there) {
+        (Some(team), Some(there)) if *team == there => Observation::Missing(Refusal {
+            reason: format!("Slack app `{app_id}` was deleted: its workspace `{team}` has none of that id"),
+            hint: format!("{take_out}, and apply makes another one"),
+        }),
+        (Some(team), Some(there)) => Observation::Unclear(Refusal {
+            reason: format!("Slack app `{app_id}` is of workspace `{team}`, and the token is of `{there}`"),
+            hint: format!("use a configuration token of workspace `{team}` ({APPS_PAGE})"),
+        }),
+        _ => Observation::Unclear(Refusal {
+            reason: format!(
+                "Slack app `{app_id}` is not there for this token: it was deleted, or is another workspace's"
+            ),
+            hint: format!(
+                "use a token of the app's workspace; if the app is gone ({APPS_PAGE} shows those that you have), or if it is one of \
+                 a rehearsal's, {take_out}, and apply makes another one"
+            ),
+        }),
+    })
 }
 
 fn redirect_urls(manifest: &Manifest) -> Entries {
     let entry =
         |url: &str| Entry { member: Some(url.to_owned()), ..Entry::new(json!(ALLOWED), format!("redirect URL {url}")) };
     Entries { list: unique(manifest, List::RedirectUrls).into_iter().map(entry).collect(), limit: None }
+}
+
+/// Ours beside those of others (<https://docs.slack.dev/authentication/best-practices-for-security>).
+fn ip_ranges(manifest: &Manifest) -> Entries {
+    let entry = |range: &str| Entry {
+        member: Some(range.to_owned()),
+        ..Entry::new(json!(ALLOWED), format!("IP range {range}"))
+    };
+    let full = Refusal {
+        reason: format!("Slack takes {MOST_RANGES} IP ranges, and the app has as many"),
+        hint: "take out of the app's settings in Slack those that nobody needs".to_owned(),
+    };
+    let list = unique(manifest, List::IpRanges).into_iter().map(entry).collect();
+    Entries { list, limit: Some((MOST_RANGES, full)) }
 }
 
 fn scopes(manifest: &Manifest) -> Entries {
@@ -145,10 +182,7 @@ fn merge(manifest: &mut Manifest, facet: AppFacet, before: &Value, value: &Value
         AppFacet::Name => manifest.set_name(&typed::<String>(value)?),
         AppFacet::RedirectUrls => manifest.replace_in(List::RedirectUrls, &members(before), &members(value)),
         AppFacet::Scopes => manifest.replace_in(List::BotScopes, &scope_in(before), &scope_in(value)),
-        AppFacet::IpRanges => {
-            let ranges: Vec<String> = typed(value)?;
-            manifest.set_list(List::IpRanges, ranges.iter().map(String::as_str));
-        }
+        AppFacet::IpRanges => manifest.replace_in(List::IpRanges, &members(before), &members(value)),
     }
     Ok(())
 }
@@ -159,48 +193,28 @@ pub(crate) async fn tags(reader: &Reader, app_id: &str) -> Result<Option<Tags>, 
     Ok(manifest.map(|manifest| tags::read(manifest.description(), app_id)))
 }
 
-/// Put tags into the description. Slack knows no precondition: the manifest is read once more.
-pub(crate) async fn update_tags(
+/// Put facets and tags into the manifest, all at once. Slack knows no precondition: it is read once more, looked at, and sent in the
+/// place of what is there. What does not change is not sent.
+pub(crate) async fn update(
     writer: &Writer,
     app_id: &str,
     found: &Tags,
     changes: &TagChanges,
+    facets: &[FacetWrite],
 ) -> Result<(), Error> {
-    update(writer, app_id, |manifest| {
-        let now = tags::read(manifest.description(), app_id);
-        tags::unmoved(manifest.name(), found, &now)?;
-        let description = tags::written(manifest.description(), &tags::changed(&now, changes), Some(app_id))?;
-        manifest.set_description(&description);
-        Ok(())
-    })
-    .await
-}
-
-/// Put `value` in place of `before` in one facet, at its turn.
-pub(crate) async fn write(
-    writer: &Writer,
-    app_id: &str,
-    write: &Write<'_>,
-    context: &OperationContext<'_>,
-) -> Result<(), Error> {
-    let facet = AppFacet::of(write.facet)?;
-    let _turn = context.acquire_lane().await;
-    update(writer, app_id, |manifest| merge(manifest, facet, write.before, write.value)).await
-}
-
-/// Read a manifest, change it, have it looked at, and put it in the place of what is there. What does not change is not sent.
-async fn update(
-    writer: &Writer,
-    app_id: &str,
-    change: impl FnOnce(&mut Manifest) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let Some(found) = writer.reader().get_manifest(app_id).await? else {
+    let Some(there) = writer.reader().get_manifest(app_id).await? else {
         let error = Error::new(ErrorKind::Stale, format!("Slack app `{app_id}` is gone"));
         return Err(error.with_hint("run `provision slack plan` to see what is there now"));
     };
-    let mut manifest = found.clone();
-    change(&mut manifest)?;
-    if manifest == found {
+    let now = tags::read(there.description(), app_id);
+    tags::unmoved(there.name(), found, &now)?;
+    let mut manifest = there.clone();
+    for write in facets {
+        merge(&mut manifest, AppFacet::of(&write.facet)?, &write.before, &write.value)?;
+    }
+    let description = tags::written(there.description(), &tags::changed(&now, changes), Some(app_id))?;
+    manifest.set_description(&description);
+    if manifest == there {
         return Ok(());
     }
     writer.reader().check_manifest(&manifest, Some(app_id)).await?;
@@ -209,6 +223,8 @@ async fn update(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -216,7 +232,7 @@ mod tests {
         let slack =
             crate::config::SlackSection { ip_ranges: Some(vec!["203.0.113.7".to_owned()]), ..Default::default() };
         let deployment = serde_json::from_value(json!({"name": "ab", "host": "https://a.example"})).unwrap();
-        let settings = Settings { deployment, slack };
+        let settings = Settings { deployment, slack, folder: PathBuf::new() };
         let desired = desired(&settings, Origin::Created);
         let facets = desired.iter().map(|desired| (desired.facet.name.to_owned(), desired.value.clone())).collect();
         let tags = Mark::unfinished("ab", Origin::Created, IDENTITY).to_tags();

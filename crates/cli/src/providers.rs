@@ -251,8 +251,8 @@ impl ProviderId {
     /// A commented plan file to begin with; the section alone where it is one to add to a file that is there.
     pub(crate) fn example(self) -> &'static str {
         let example = self.row().example;
-        let section = || example.find("\n[auth0]").map_or(example, |at| &example[at + 1..]);
-        if self == Self::Auth0 { section() } else { example }
+        let section = || example.find(&format!("\n[{self}]")).map_or(example, |at| &example[at + 1..]);
+        if matches!(self, Self::Auth0 | Self::Slack) { section() } else { example }
     }
 
     /// The same for a server that is somebody else's.

@@ -31,6 +31,18 @@ pub(crate) fn stage() -> Stage {
     Stage::start(EmulatorKind::Auth0)
 }
 
+/// One with the plan file, not applied.
+pub(crate) fn planned() -> Stage {
+    let stage = stage();
+    stage.write("provision.toml", PLAN_FILE);
+    stage
+}
+
+/// What somebody else might do.
+pub(crate) fn change_the_type(stage: &Stage) {
+    patch(stage, &id_of(&one(stage)), json!({"app_type": "native"}));
+}
+
 pub(crate) fn apply(stage: &Stage, plan_file: &str) {
     stage.write("provision.toml", plan_file);
     ends(stage, 0, &["auth0", "apply", "--yes"]);

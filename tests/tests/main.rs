@@ -20,6 +20,7 @@
 //! - `streams`: what programs see: `--json`, `--trace`, heartbeats, the time limit.
 //! - `outputs`: the settings, read back by what reads each format.
 //! - `plan_file`: mistakes in plan files.
+//! - `one_tool`: the screens of all providers over a whole life, in one document.
 //! - `order`: that every file uses only files above it.
 //! - `reader`: that what plans and looks for drift can write nothing.
 //! - `rights`: each command with exactly the rights that are printed for it, and with each of them taken away.
@@ -126,6 +127,7 @@ mod foreign;
 mod gcp;
 mod help;
 mod messages;
+mod one_tool;
 mod order;
 mod outputs;
 mod plan_file;

@@ -2,7 +2,9 @@
 //! is anywhere but where it was asked for.
 
 mod chart;
+mod kubernetes;
 mod readers;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -185,23 +187,52 @@ fn holds_for(values: &[String]) {
     let plain: Settings = expected.clone().into_iter().filter(|(name, _)| is_plain(name)).collect();
 
     let env = written(&place, "env", &variables).unwrap();
-    assert_eq!(random(readers::shell(folder, "out.env")), expected, "{env}");
+    for shell in readers::SHELLS {
+        assert_eq!(readers::shell(shell, folder, "out.env").map(random).unwrap_or(expected.clone()), expected, "{env}");
+    }
+    let json = written(&place, "json", &variables).unwrap();
+    assert_eq!(random(serde_json::from_str(&json).unwrap()), expected);
     let dotenv = written(&place, "dotenv", &variables).unwrap();
     assert_eq!(random(readers::compose(&dotenv)), expected, "{dotenv}");
+    // Libraries differ in what is no plain text within single quotes.
+    let is_alike = |value: &String| !value.contains(['\'', '\\', '$', '\r']);
+    let alike = |settings: Settings| -> Settings {
+        settings.into_iter().filter(|(name, _)| expected.get(name).is_some_and(is_alike)).collect()
+    };
+    if values.iter().all(is_alike) {
+        for read in readers::libraries(folder, "out.dotenv") {
+            assert_eq!(alike(read), expected, "{dotenv}");
+        }
+    }
     let github = written(&place, "github", &variables).unwrap();
     assert_eq!(random(readers::github(&github)), expected, "{github}");
     match written(&place, "docker", &variables) {
-        Some(docker) => assert_eq!(random(readers::docker(&docker)), expected, "{docker}"),
+        Some(docker) => {
+            assert_eq!(random(readers::docker(&docker)), expected, "{docker}");
+            let client = readers::docker_client(folder, "out.docker").map(random);
+            assert_eq!(client.unwrap_or(expected.clone()), expected, "{docker}");
+        }
         None => assert!(!values.iter().all(|value| is_one_line(value)), "{values:?}"),
     }
     match written(&place, "gitlab", &variables) {
         Some(gitlab) => assert_eq!(random(readers::gitlab(&gitlab)), plain, "{gitlab}"),
         None => assert!(!plain.values().all(|value| is_trimmed(value)), "{values:?}"),
     }
+    let lower: Settings = expected.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+    match written(&place, "tfvars", &variables) {
+        Some(tfvars) => {
+            let terraform = readers::terraform(folder, "out.tfvars", &lower);
+            assert_eq!(terraform.unwrap_or(lower.clone()), lower, "{tfvars}");
+        }
+        // Its letters are composed.
+        None => assert!(!values.iter().all(|value| value.is_ascii()), "{values:?}"),
+    }
     let yaml = ["k8s-secret", "helm", "cr-v1"].map(|format| written(&place, format, &variables).unwrap());
     let [secret, values_file, resource] = readers::yaml(folder, ["out.k8s-secret", "out.helm", "out.cr-v1"]);
     let secret = readers::secret(&secret[0]);
     assert_eq!(random(secret.clone()), expected, "{}", yaml[0]);
+    let kubectl = readers::kubectl(folder, "out.k8s-secret").map(|secret| random(readers::secret(&secret)));
+    assert_eq!(kubectl.unwrap_or(expected.clone()), expected, "{}", yaml[0]);
     assert_eq!(random(readers::pod(&values_file[0], &secret)), expected, "{}", yaml[1]);
     assert_eq!(resource[0]["spec"]["values"], values_file[0], "{}", yaml[2]);
 }
@@ -267,8 +298,35 @@ fn settings_of_all_sections_are_one_list() {
     let two = Place::new(&format!("{PLAN_FILE}\n{clouds}"));
     let told = two.run(&["output", "--no-secrets"], &[]);
     assert!(told.code == 64 && told.stderr.contains("BUCKET has two values in this plan file"), "{}", told.stderr);
+    for command in ["provision aws output provision.toml", "provision gcp output provision.toml"] {
+        assert!(told.stderr.contains(command), "{}", told.stderr);
+    }
+    assert_eq!(two.run(&["output", "BUCKET"], &[]).code, 64);
+    assert_eq!(two.succeed(&["output", "HOST"]).stdout, "https://wandb.example.com\n");
+    assert_eq!(two.succeed(&["gcp", "output", "BUCKET"]).stdout, "gs://acme-files\n");
     let twice = Place::new(&PLAN_FILE.replace("[server]", "[server]\nenv = { AWS_REGION = \"other\" }"));
-    assert_eq!(twice.run(&["output", "--no-secrets"], &[]).code, 64);
+    let told = twice.run(&["output", "--no-secrets"], &[]);
+    assert!(
+        told.code == 64 && told.stderr.contains("section `aws` has it, so take it out of [server]"),
+        "{}",
+        told.stderr
+    );
+}
+
+/// Neither Auth0, for which there are no credentials, nor a variable of another setting.
+#[test]
+fn one_setting_needs_nothing_of_the_others() {
+    let nowhere = "\n[server.env]\nOTHER = \"${env:NOWHERE}\"\n[auth0]\ndomain = \"acme.eu.auth0.com\"\noidc = true\n";
+    let place = Place::new(&format!("{PLAN_FILE}{nowhere}"));
+    for (name, value) in [("BUCKET", "s3://acme-files"), ("HOST", "https://wandb.example.com")] {
+        assert_eq!(place.succeed(&["output", name]).stdout, format!("{value}\n"));
+    }
+    assert_eq!(place.succeed(&["output", "LICENSE", "--reveal"]).stdout, format!("{LICENSE}\n"));
+    assert_eq!(place.run(&["output", "OTHER", "--reveal"], &[]).code, 64);
+    assert_eq!(place.run(&["output", "AUTH0_CLIENT_ID"], &[]).code, 4);
+    let unknown = place.run(&["output", "NOPE"], &[]);
+    assert!(unknown.code == 64 && unknown.stderr.contains("AUTH0_CLIENT_ID"), "{}", unknown.stderr);
+    assert_eq!(place.run(&["output", "--reveal"], &[]).code, 64);
 }
 
 #[test]
@@ -362,6 +420,32 @@ fn imports_of_gcp_are_as_terraform_writes_them() {
 #[test]
 fn imports_of_azure_are_as_terraform_writes_them() {
     imports_are_as_terraform_writes_them("imports_azure", &AZURE);
+}
+
+/// The application by its client id; of Slack Terraform knows nothing.
+#[test]
+fn imports_of_auth0_are_as_terraform_writes_them() {
+    let text = "[deployment]\nname = \"wandb-prod\"\nhost = \"https://wandb.example.com\"\n\n[auth0]\ndomain = \"acme.eu.auth0.com\"\n";
+    let place = Place::new(text);
+    place.succeed(&["auth0", "apply", "--yes", "--sandbox"]);
+    let id = place.succeed(&["auth0", "output", "AUTH0_CLIENT_ID", "--sandbox"]).stdout;
+    let imports = place.succeed(&["auth0", "output", "--format", "tf-import", "--sandbox"]).stdout;
+    assert_eq!(imports.matches(&format!("  id = \"{}\"\n", id.trim_end())).count(), 2, "{imports}");
+    assert!(imports.contains("resource \"auth0_client\" \"server\" {"), "{imports}");
+    match readers::terraform_fmt(&imports) {
+        Some(formatted) => assert_eq!(formatted, imports),
+        None => println!("skipped: there is no `terraform` here"),
+    }
+    let slack = "\n[slack]\napp_id = \"A0SANDBOX1\"\n";
+    std::fs::write(place.0.path().join("provision.toml"), format!("{text}{slack}")).unwrap();
+    let refused = place.run(&["slack", "output", "--format", "tf-import", "--sandbox"], &[]);
+    assert!(
+        refused.code == 64 && refused.stderr.contains("section `slack` has no import blocks"),
+        "{}",
+        refused.stderr
+    );
+    let both = place.succeed(&["output", "--format", "tf-import", "--sandbox"]);
+    assert!(both.stdout == imports && both.stderr.contains("section `slack` has no import blocks"), "{}", both.stderr);
 }
 
 #[test]

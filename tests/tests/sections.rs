@@ -72,7 +72,12 @@ fn every_section_is_planned_applied_compared_and_destroyed_by_one_command() {
     for section in ["aws", "gcp", "azure"] {
         assert!(applied.contains(&format!("Applied `wandb-prod` of section `{section}`")), "{applied}");
     }
-    assert_eq!(applied.matches("HOST=").count(), 1, "{applied}");
+    // Each cloud's are those of a server of its own.
+    for (section, bucket) in [("aws", "s3"), ("gcp", "gs"), ("azure", "az")] {
+        assert_eq!(applied.matches(&format!("Settings of section `{section}`\nHOST=")).count(), 1, "{applied}");
+        assert_eq!(applied.matches(&format!("BUCKET={bucket}://")).count(), 1, "{applied}");
+    }
+    assert!(!applied.contains("Settings for the server\nHOST="), "{applied}");
     let drift = place.ends(0, &["drift", "-q"]);
     assert_eq!(drift, "wandb-prod (aws): in sync\nwandb-prod (gcp): in sync\nwandb-prod (azure): in sync\n");
     assert_eq!(place.ends(0, &["plan", "--detailed-exitcode", "-q"]).matches("No changes").count(), 3);
@@ -107,6 +112,8 @@ fn a_run_of_all_sections_has_one_summary() {
     let summary = lines.last().unwrap();
     assert_eq!((&summary["deployment"], &summary["complete"]), (&"wandb-prod".into(), &true.into()));
     assert!(summary["changes"]["create"].as_u64().unwrap() > 10, "{summary}");
+    // Each of the clouds has its own: nobody could tell whose it is.
+    assert!(summary["outputs"]["HOST"].is_object() && summary["outputs"]["BUCKET"].is_null(), "{summary}");
 }
 
 #[test]
@@ -172,6 +179,7 @@ fn signing_in_is_a_section_like_the_others() {
     place.write(&format!("{deployment}[gcp]{gcp}{section}"));
     let applied = place.ends(0, &["apply", "--yes"]);
     assert!(applied.contains("of section `auth0`") && applied.contains("AUTH0_CLIENT_ID="), "{applied}");
+    assert_eq!(applied.matches("Settings for the server\nHOST=").count(), 1, "{applied}");
     assert_eq!(place.ends(0, &["drift", "-q"]), "wandb-prod (gcp): in sync\nwandb-prod (auth0): in sync\n");
     let destroyed = place.ends(0, &["destroy", "--all", "--deployment", "wandb-prod"]);
     assert_eq!(destroyed.matches("Destroyed deployment `wandb-prod` of section").count(), 2, "{destroyed}");

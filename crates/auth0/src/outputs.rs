@@ -9,6 +9,10 @@ use crate::names::Part;
 /// (<https://docs.wandb.ai/platform/hosting/iam/sso>).
 const AUTH_METHOD: &str = "pkce";
 
+/// The names of all that there may be.
+pub(crate) const NAMES: [&str; 5] =
+    ["AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_AUTH_METHOD"];
+
 /// The settings for the server; those with the client id once there is one.
 pub(crate) fn outputs(settings: &Settings, client_id: Option<&str>) -> Vec<Output> {
     let domain = settings.login_domain();
@@ -59,6 +63,7 @@ mod tests {
         ];
         assert_eq!(text("oidc = true\nlogin_domain = \"login.example.com\"", Some("aB3")), expected);
         assert_eq!(text("", None), ["AUTH0_DOMAIN=acme.eu.auth0.com"]);
+        assert_eq!(NAMES, expected.map(|line| line.split('=').next().unwrap()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use provision_core::output::{Output, OutputSource};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
+use provision_core::terraform::Managed;
 use provision_core::{Address, Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
@@ -24,8 +25,8 @@ use crate::config::Settings;
 use crate::credential::{self, Session};
 use crate::finding::{Found, find};
 use crate::names::{Part, region};
-use crate::outputs;
 use crate::resources::{application, settings};
+use crate::{outputs, terraform};
 
 /// One plan file's settings on one client. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -88,6 +89,10 @@ impl ProviderConfig for Settings {
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
         let (clients, session) = credential::connect(connection, &self.auth0.domain).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients))))
+    }
+
+    fn asked_settings(&self) -> Option<&'static [&'static str]> {
+        Some(&outputs::NAMES)
     }
 
     /// The client id is Auth0's: the tenant is asked for it.
@@ -214,6 +219,12 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     /// A deployment has one application, which is found whatever it is called: nothing can be left over.
     async fn marked(&self, _deployments: &[String]) -> Result<Vec<Orphan>, Error> {
         Ok(Vec::new())
+    }
+
+    async fn terraform(&self, _address: &Address, origin: Origin) -> Result<Vec<Managed>, Error> {
+        let Some(id) = self.id().await? else { return Ok(Vec::new()) };
+        let found = self.client.as_ref().get_client(&id).await?;
+        Ok(found.map(|found| terraform::managed(&self.settings, &found, origin)).unwrap_or_default())
     }
 
     async fn contents(&self, _address: &Address) -> Result<Contents, Error> {

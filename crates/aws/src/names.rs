@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use provision_core::digest;
 use provision_core::identity::Identity;
 
-use crate::config::Settings;
+use crate::config::{Settings, partition_of};
 
 provision_core::parts! {
     /// A part of a deployment.
@@ -155,21 +155,10 @@ fn principals(settings: &Settings, partition: &str) -> Vec<String> {
     named.map(arn).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The partition of the caller's own ARN; before that is known, the one that a region's name tells
-/// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
+/// The partition of the caller's own ARN; before that is known, the one that a region's name tells.
 fn partition(region: &str, caller: Option<&Identity>) -> String {
-    const REGIONS: [(&str, &str); 7] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("eusc-", "aws-eusc"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("us-isof-", "aws-iso-f"),
-    ];
     let of_arn = caller.and_then(|caller| caller.principal.strip_prefix("arn:")?.split(':').next());
-    let of_region = || REGIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map(|(_, partition)| *partition);
-    of_arn.filter(|partition| !partition.is_empty()).or_else(of_region).unwrap_or("aws").to_owned()
+    of_arn.filter(|partition| !partition.is_empty()).unwrap_or_else(|| partition_of(region)).to_owned()
 }
 
 #[cfg(test)]

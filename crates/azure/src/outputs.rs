@@ -45,17 +45,18 @@ pub(crate) fn sources(settings: &Settings) -> Vec<(&'static str, OutputSource)> 
     host.into_iter().chain(others).collect()
 }
 
-/// The key that the plan file picks; none where shared keys are disabled, since a request signed with one is refused then
+/// The key that the plan file picks; none where shared keys are disabled, since a request signed with one is refused then: a server
+/// with an identity does without
 /// (<https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent>).
 pub(crate) async fn key(reader: &Reader, settings: &Settings, names: &Names) -> Result<Setting, Error> {
     let id = names.account_id();
     let found = reader.get_account(&id).await?.ok_or_else(|| missing(names))?;
     if !found.allows_shared_keys() {
-        let reason = format!(
-            "shared keys are disabled on storage account `{}`; give the server an identity ([azure.access]) instead",
-            names.account
-        );
-        return Ok(Setting::Unavailable(reason));
+        let reason = format!("shared keys are disabled on storage account `{}`", names.account);
+        return Ok(match &settings.azure.access {
+            Some(_) => Setting::Unneeded(format!("{reason}, and the server signs in as its identity")),
+            None => Setting::Unavailable(format!("{reason}; give the server an identity ([azure.access]) instead")),
+        });
     }
     let name = settings.azure.account.key.as_str();
     let key = reader.list_keys(&id, name).await?;

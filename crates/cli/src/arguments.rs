@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
     InCloud(InCloud<Action, Anywhere>),
-    /// Slack.
+    /// Slack, for alerts.
     #[command(subcommand)]
     Slack(SlackAction),
     /// Something in all sections of a plan file.

@@ -68,7 +68,7 @@ pub(crate) fn asked_for(keeping: &Keeping, checked: &[&Checked], global: &Global
 
 impl Keeper for Files {
     fn tell(&self, text: &str) {
-        view::diagnostic(&format!("{text}\n"));
+        view::diagnostic(&format!("{}\n", view::error::wrapped(text)));
     }
 
     fn keep(&self, outputs: &[Output]) -> Result<Option<String>, Error> {

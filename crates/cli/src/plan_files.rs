@@ -44,12 +44,12 @@ impl Scope {
         self.read(path, Secrets::Unused).map(|read| read.sections)
     }
 
-    /// The same with what the server reads besides.
-    pub(crate) fn check_with_server(self, path: &Path) -> Result<ForServer, PlanFileError> {
-        self.read(path, Secrets::Used)
+    /// The same with what the server reads besides; of that one setting alone where it is named.
+    pub(crate) fn check_with_server(self, path: &Path, name: Option<&str>) -> Result<ForServer, PlanFileError> {
+        self.read(path, name.map_or(Secrets::Used, Secrets::Named))
     }
 
-    fn read(self, path: &Path, secrets: Secrets) -> Result<ForServer, PlanFileError> {
+    fn read(self, path: &Path, secrets: Secrets<'_>) -> Result<ForServer, PlanFileError> {
         match self {
             Self::One(id) => check_for(path, |_| vec![id], secrets).map_err(|error| error.for_cloud(id.name())),
             Self::All => check_for(path, sections_of, secrets),
@@ -59,8 +59,10 @@ impl Scope {
 
 /// Whether a command uses the secrets of `[server]`: one that does not asks nobody for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Secrets {
+enum Secrets<'a> {
     Used,
+    /// That of one setting.
+    Named(&'a str),
     Unused,
 }
 
@@ -129,11 +131,15 @@ fn incomplete(path: &Path) -> PlanFileError {
 fn check_for(
     path: &Path,
     clouds: impl Fn(&PlanFile) -> Vec<ProviderId>,
-    secrets: Secrets,
+    secrets: Secrets<'_>,
 ) -> Result<ForServer, PlanFileError> {
     let file = PlanFile::read(path, &env)?;
-    let used = secrets == Secrets::Used;
-    let mut problems = if used { file.problems() } else { file.problems_outside(server::SECTION) };
+    let used = secrets != Secrets::Unused;
+    let mut problems = match secrets {
+        Secrets::Used => file.problems(),
+        Secrets::Named(name) => file.problems_with(server::SECTION, Some(&server::path_of(name))),
+        Secrets::Unused => file.problems_outside(server::SECTION),
+    };
     // Sections of other clouds may stand in the same file; each command reads its own.
     let own = ["deployment", server::SECTION];
     let known: Vec<_> = own.into_iter().chain(ProviderId::ALL.map(ProviderId::name)).collect();
@@ -147,6 +153,7 @@ fn check_for(
     let settings: Vec<_> = settings.collect();
     let server = match secrets {
         Secrets::Used => Server::read(&file, SystemTime::now(), &mut problems),
+        Secrets::Named(name) => Server::read_one(&file, name, SystemTime::now(), &mut problems),
         Secrets::Unused => {
             Server::check(&file, &mut problems);
             None

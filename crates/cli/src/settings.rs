@@ -3,51 +3,104 @@
 use provision_core::output::Output;
 use provision_core::server::merged;
 
+use crate::arguments::quoted;
 use crate::exit::Failure;
-use crate::plan_files::ForServer;
+use crate::plan_files::{Checked, ForServer};
 use crate::session::Session;
 
-/// Which secrets have their values.
+/// Which settings are asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Disclosed {
-    /// Those of what is made, which are fetched.
+pub(crate) struct Asked<'a> {
+    /// The one that is named, or all.
+    pub(crate) name: Option<&'a str>,
+    /// Secrets of what is made have their values, which are fetched.
     pub(crate) made: bool,
-    /// Those that the plan file gives.
+    /// Those that the plan file gives have them.
     pub(crate) given: bool,
 }
 
-/// All of them, HOST once: what all sections say alike is one setting. Where the server is somebody else's, or a section
-/// that stands alone does not say it, there is none.
-pub(crate) async fn gather(read: &ForServer, session: &Session, disclosed: Disclosed) -> Result<Vec<Output>, Failure> {
-    let given = read.server.outputs(disclosed.given);
+/// Where `[server]` stands among the sections.
+const SERVER: &str = "server";
+
+/// Those of all sections, HOST once: what all sections say alike is one setting. Where the server is somebody else's, or a section
+/// that stands alone does not say it, there is none. Of a name, nobody is asked who has no setting of it.
+pub(crate) async fn gather(read: &ForServer, session: &Session, asked: Asked<'_>) -> Result<Vec<Output>, Failure> {
+    let given = read.server.outputs(asked.given);
     // Whoever describes the server has it.
     let host = read.sections.is_empty() || !given.is_empty();
-    let mut lists = vec![host.then(|| Output::new("HOST", &read.deployment.host)).into_iter().collect()];
+    let mut gathered = Gathered { read, name: asked.name, lists: Vec::new(), names: Vec::new() };
+    gathered.take(SERVER, host.then(|| Output::new("HOST", &read.deployment.host)).into_iter().collect())?;
     for section in &read.sections {
-        let sealed = section.settings.outputs(&session.connection).await?;
-        lists.push(match disclosed.made && sealed.iter().any(Output::is_to_be_asked_for) {
-            true => section.settings.reveal(&session.connection).await?,
-            false => sealed,
-        });
+        match section.settings.asked_settings().filter(|names| asked.name.is_some_and(|name| !names.contains(&name))) {
+            Some(others) => gathered.names.extend(others.iter().map(|name| (*name).to_owned())),
+            None => gathered.take(section.cloud.name(), of_section(section, session, asked).await?)?,
+        }
     }
-    lists.push(given);
-    let several = |name| {
-        Failure::Usage(format!(
-            "{name} has two values in this plan file; `provision CLOUD output` prints the settings of one section, and \
-             [server] gives none that another section has"
-        ))
-    };
-    merged(lists).map_err(several)
+    gathered.take(SERVER, given)?;
+    gathered.all()
 }
 
-/// All of them, or the one that is named.
-pub(crate) fn chosen(outputs: Vec<Output>, name: Option<&str>) -> Result<Vec<Output>, Failure> {
-    let Some(name) = name else { return Ok(outputs) };
-    match outputs.iter().find(|output| output.name == name) {
-        Some(output) => Ok(vec![output.clone()]),
-        None => {
-            let names: Vec<_> = outputs.iter().map(|output| output.name.as_str()).collect();
-            Err(Failure::Usage(format!("no setting `{name}`; this plan file has {}", names.join(", "))))
+async fn of_section(section: &Checked, session: &Session, asked: Asked<'_>) -> Result<Vec<Output>, Failure> {
+    let sealed = section.settings.outputs(&session.connection).await?;
+    let is_wanted = |output: &Output| asked.name.is_none_or(|name| name == output.name);
+    let fetched = asked.made && sealed.iter().any(|output| is_wanted(output) && output.is_to_be_asked_for());
+    Ok(if fetched { section.settings.reveal(&session.connection).await? } else { sealed })
+}
+
+/// What was found so far.
+struct Gathered<'a> {
+    read: &'a ForServer,
+    name: Option<&'a str>,
+    /// Settings that are asked for, by the section that has them.
+    lists: Vec<(&'static str, Vec<Output>)>,
+    /// The names of the others.
+    names: Vec<String>,
+}
+
+impl Gathered<'_> {
+    /// Take the settings of a section.
+    fn take(&mut self, section: &'static str, outputs: Vec<Output>) -> Result<(), Failure> {
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            outputs.into_iter().partition(|output| self.name.is_none_or(|name| name == output.name));
+        self.lists.push((section, wanted));
+        self.names.extend(others.into_iter().map(|output| output.name));
+        self.merged().map(drop)
+    }
+
+    fn merged(&self) -> Result<Vec<Output>, Failure> {
+        merged(self.lists.iter().map(|(_, list)| list.clone())).map_err(|name| self.two_values(&name))
+    }
+
+    fn all(mut self) -> Result<Vec<Output>, Failure> {
+        let all = self.merged()?;
+        match self.name.filter(|_| all.is_empty()) {
+            None => Ok(all),
+            Some(name) => {
+                self.names.dedup();
+                let names = self.names.join(", ");
+                Err(Failure::Usage(format!("no setting `{name}`; this plan file has {names}")))
+            }
         }
+    }
+
+    /// Each cloud has a bucket: a server reads one.
+    fn two_values(&self, name: &str) -> Failure {
+        let has = |list: &[Output]| list.iter().any(|output| output.name == name);
+        let having: Vec<_> = self.lists.iter().filter(|(_, list)| has(list)).map(|(section, _)| *section).collect();
+        let file = self.read.sections.first().map(|section| quoted(&section.source.name)).unwrap_or_default();
+        Failure::Usage(match having.iter().find(|section| **section != SERVER) {
+            Some(section) if having.contains(&SERVER) => {
+                format!(
+                    "{name} has two values in this plan file: section `{section}` has it, so take it out of [server]"
+                )
+            }
+            _ => {
+                let command = |section: &Checked| format!("\n  provision {} output {file}", section.cloud);
+                let commands: String = self.read.sections.iter().map(command).collect();
+                format!(
+                    "{name} has two values in this plan file, and a server reads one; those of one section:{commands}"
+                )
+            }
+        })
     }
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::error::{Error, ErrorKind};
 use crate::trace::REDACTED;
 
 /// A secret. It prints as `[redacted]`, and nothing serialises it.
@@ -50,8 +51,10 @@ pub enum Setting {
     Sealed,
     /// A secret that was asked for.
     Revealed(Secret),
-    /// The secret does not exist; holds the reason.
+    /// The secret cannot be had; holds the reason.
     Unavailable(String),
+    /// The server does without this secret; holds the reason.
+    Unneeded(String),
     /// A secret that a Secret of Kubernetes holds: it is never here.
     InKubernetes(SecretKey),
 }
@@ -97,7 +100,7 @@ impl Output {
         match &self.value {
             Setting::Plain(value) => Some(value),
             Setting::Revealed(secret) => Some(secret.reveal()),
-            Setting::Sealed | Setting::Unavailable(_) | Setting::InKubernetes(_) => None,
+            Setting::Sealed | Setting::Unavailable(_) | Setting::Unneeded(_) | Setting::InKubernetes(_) => None,
         }
     }
 
@@ -111,10 +114,30 @@ impl Output {
     #[must_use]
     pub fn unavailable(&self) -> Option<String> {
         match &self.value {
-            Setting::Unavailable(reason) => Some(reason.clone()),
             Setting::InKubernetes(place) => Some(format!("it stays in {place}")),
-            Setting::Plain(_) | Setting::Sealed | Setting::Revealed(_) => None,
+            _ => self.absent().map(str::to_owned),
         }
+    }
+
+    /// Why there is none, here or elsewhere.
+    #[must_use]
+    pub fn absent(&self) -> Option<&str> {
+        match &self.value {
+            Setting::Unavailable(reason) | Setting::Unneeded(reason) => Some(reason),
+            Setting::Plain(_) | Setting::Sealed | Setting::Revealed(_) | Setting::InKubernetes(_) => None,
+        }
+    }
+
+    /// That it was asked for, and that nobody can have it.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        let Setting::Unavailable(reason) = &self.value else { return None };
+        let error = Error::new(ErrorKind::NotFound, format!("reveal {}", self.name)).with_message(reason);
+        Some(
+            error.with_hint(
+                "nothing was written; `--no-secrets` leaves secrets out, and a NAME prints one setting alone",
+            ),
+        )
     }
 }
 
@@ -165,6 +188,9 @@ mod tests {
         let none = Output { value: Setting::Unavailable("shared keys are disabled".to_owned()), ..revealed.clone() };
         let sealed = [Output::new("BUCKET", "az://acme/files"), Output::sealed("KEY")];
         assert_eq!(table(&sealed), "BUCKET=az://acme/files\nKEY=[redacted]\n");
+        assert!(none.failure().is_some_and(|error| error.to_string() == "cannot reveal KEY: shared keys are disabled"));
+        let unneeded = Output { value: Setting::Unneeded("an identity signs".to_owned()), ..none.clone() };
+        assert!(unneeded.failure().is_none() && unneeded.absent() == Some("an identity signs"));
         assert_eq!(table(&[none]), "KEY=(shared keys are disabled)\n");
         let place = SecretKey { secret: "wandb".to_owned(), key: "key".to_owned() };
         let kept = Output { value: Setting::InKubernetes(place), ..revealed.clone() };

@@ -75,8 +75,17 @@ impl PlanFile {
     /// The same but for variables of one section, which a command does not use.
     #[must_use]
     pub fn problems_outside(&self, section: &str) -> Problems {
-        let inside = |path: &str| path.split('.').next() == Some(section);
-        let unset = self.unset.iter().filter(|diagnostic| !inside(&diagnostic.path)).cloned().collect();
+        self.problems_with(section, None)
+    }
+
+    /// The same with those of one setting in it.
+    #[must_use]
+    pub fn problems_with(&self, section: &str, setting: Option<&str>) -> Problems {
+        let within = |path: &str, table: &str| {
+            path.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_used = |path: &str| !within(path, section) || setting.is_some_and(|setting| within(path, setting));
+        let unset = self.unset.iter().filter(|diagnostic| is_used(&diagnostic.path)).cloned().collect();
         Problems::new(Arc::clone(&self.document), unset)
     }
 

@@ -73,6 +73,16 @@ pub trait ProviderConfig: Send + Sync {
     /// The settings for the server, from the plan file alone where it tells them: then nothing is sent. Secrets stay sealed.
     async fn outputs(&self, connection: &Connection) -> Result<Vec<Output>, Error>;
 
+    /// The names of the settings, where the service has to be asked for some of them.
+    fn asked_settings(&self) -> Option<&'static [&'static str]> {
+        None
+    }
+
+    /// Why Terraform can have nothing of it.
+    fn outside_terraform(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What a facet of something that is made comes to in the field's words. Values that the plan file does not set are left out
     /// where nobody need think about them; nothing is sent.
     fn in_words(&self, address: &Address, facet: &str, value: &Value) -> Vec<Words>;

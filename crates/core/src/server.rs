@@ -55,19 +55,33 @@ impl Server {
     /// Read the section and check it, with the variables and files that it names; `None` if there is none, or if there are
     /// problems, which are reported.
     pub fn read(file: &PlanFile, now: SystemTime, problems: &mut Problems) -> Option<Self> {
+        Self::read_those(file, |_| true, now, problems)
+    }
+
+    /// The same with one setting alone: what the others need, need not be there.
+    pub fn read_one(file: &PlanFile, name: &str, now: SystemTime, problems: &mut Problems) -> Option<Self> {
+        Self::read_those(file, |other| other == name, now, problems)
+    }
+
+    fn read_those(
+        file: &PlanFile,
+        is_wanted: impl Fn(&str) -> bool,
+        now: SystemTime,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let section = section(file, problems)?;
         let (mut reader, mut server) = (Reader::new(file, problems), Self::default());
-        let license = section.license.as_ref().and_then(|given| {
+        let license = section.license.as_ref().filter(|_| is_wanted("LICENSE")).and_then(|given| {
             reader.setting("server.license", "LICENSE", given, Kind::Secret, |text| license::checked(text, now))
         });
-        let mysql = section.mysql.as_ref().and_then(|given| {
+        let mysql = section.mysql.as_ref().filter(|_| is_wanted("MYSQL")).and_then(|given| {
             reader.setting("server.mysql", "MYSQL", given, Kind::Password, |text| {
                 mysql::Mysql::parse(text).map(|mysql| (mysql.to_string(), None))
             })
         });
         let queue = section.notifications_queue.as_ref().and_then(|queue| reader.queue(queue));
         server.outputs.extend([license, mysql, queue].into_iter().flatten());
-        for (name, given) in &section.env {
+        for (name, given) in section.env.iter().filter(|(name, _)| is_wanted(name)) {
             server.outputs.extend(reader.variable(name, given));
         }
         server.warnings = reader.warnings;
@@ -89,6 +103,17 @@ impl Server {
             _ => output.clone(),
         };
         self.outputs.iter().map(sealed).collect()
+    }
+}
+
+/// Where a plan file gives a setting.
+#[must_use]
+pub fn path_of(name: &str) -> String {
+    match name {
+        "LICENSE" => "server.license".to_owned(),
+        "MYSQL" => "server.mysql".to_owned(),
+        "NOTIFICATIONS_QUEUE" => "server.notifications_queue".to_owned(),
+        name => format!("server.env.{name}"),
     }
 }
 

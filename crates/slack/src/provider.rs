@@ -87,6 +87,10 @@ impl ProviderConfig for Settings {
         Ok(Box::new(Provider::new(self.clone(), session, Writer::new(clients), connection.keeper.clone())))
     }
 
+    fn outside_terraform(&self) -> Option<&'static str> {
+        Some("no provider of Terraform's makes Slack's apps")
+    }
+
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
         Ok(outputs::outputs(&self.app()))
     }

@@ -11,14 +11,79 @@ use serde_json::Value;
 /// Settings by name.
 pub(super) type Settings = BTreeMap<String, String>;
 
-/// The environment of what a shell starts after it has read a file.
-pub(super) fn shell(folder: &Path, file: &str) -> Settings {
+/// Shells that read assignments.
+pub(super) const SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/dash"];
+
+/// The environment of what a shell starts after it has read a file; `None` where there is no such shell.
+pub(super) fn shell(shell: &str, folder: &Path, file: &str) -> Option<Settings> {
+    if shell != "/bin/sh" && !Path::new(shell).exists() {
+        return skipped(shell);
+    }
     let script = format!("set -a; . ./{file}; exec /usr/bin/env -0");
-    let ran = Command::new("/bin/sh").args(["-c", &script]).current_dir(folder).env_clear().output().unwrap();
+    let ran = Command::new(shell).args(["-c", &script]).current_dir(folder).env_clear().output().unwrap();
     assert!(ran.status.success() && ran.stderr.is_empty(), "{}", String::from_utf8_lossy(&ran.stderr));
     let entries = String::from_utf8(ran.stdout).unwrap();
     let entries = entries.split('\0').filter_map(|entry| entry.split_once('='));
-    entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    Some(entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+fn skipped<T>(program: &str) -> Option<T> {
+    println!("skipped: there is no `{program}` here");
+    None
+}
+
+/// What a program prints that is given this; `None` where there is no such program.
+fn printed(command: &mut Command, given: &str) -> Option<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut child) = spawned else { return skipped(&program) };
+    child.stdin.take().unwrap().write_all(given.as_bytes()).unwrap();
+    let ran = child.wait_with_output().unwrap();
+    assert!(ran.status.success(), "{program}: {}", String::from_utf8_lossy(&ran.stderr));
+    Some(String::from_utf8(ran.stdout).unwrap())
+}
+
+/// What dotenv libraries make of a file: Python's (<https://pypi.org/project/python-dotenv/>), and Node's own where it has one
+/// (<https://nodejs.org/api/util.html#utilparseenvcontent>).
+pub(super) fn libraries(folder: &Path, file: &str) -> Vec<Settings> {
+    let path = folder.join(file).display().to_string();
+    let python = "import dotenv, json, sys; print(json.dumps(dotenv.dotenv_values(sys.argv[1])))";
+    let python = printed(Command::new(python::CI.interpreter()).args(["-c", python, &path]), "");
+    let node = "const parse = require('util').parseEnv; const text = require('fs').readFileSync(process.argv[1], 'utf8'); \
+                console.log(parse ? JSON.stringify(parse(text)) : '')";
+    let node = printed(Command::new("node").args(["-e", node, &path]), "").filter(|text| !text.trim().is_empty());
+    [python, node].into_iter().flatten().map(|text| serde_json::from_str(&text).unwrap()).collect()
+}
+
+/// What Docker's own client tells a daemon of an `--env-file`; `None` where there is no such client.
+pub(super) fn docker_client(folder: &Path, file: &str) -> Option<Settings> {
+    printed(Command::new("docker").arg("--version"), "")?;
+    let script = include_str!("../../src/docker.py");
+    let ran = printed(Command::new(python::interpreter()).args(["-", file]).current_dir(folder), script)?;
+    Some(serde_json::from_str(&ran).unwrap())
+}
+
+/// A Secret as `kubectl` sends it; `None` where there is no `kubectl`.
+pub(super) fn kubectl(folder: &Path, file: &str) -> Option<Value> {
+    let arguments = ["label", "--local", "--filename", file, "--output", "json", "read=yes"];
+    let ran = printed(Command::new("kubectl").args(arguments).current_dir(folder).env("HOME", folder), "")?;
+    Some(serde_json::from_str(&ran).unwrap())
+}
+
+/// The values that Terraform's variables of these names get of a file; `None` where there is no `terraform`.
+pub(super) fn terraform(folder: &Path, file: &str, names: &Settings) -> Option<Settings> {
+    let text = std::fs::read_to_string(folder.join(file)).unwrap();
+    let there = text.lines().filter_map(|line| line.split_once('='));
+    let variables: String = there.map(|(name, _)| format!("variable \"{}\" {{}}\n", name.trim())).collect();
+    std::fs::write(folder.join("main.tf"), variables).unwrap();
+    let values: Vec<_> = names.keys().map(|name| format!("{name} = var.{name}")).collect();
+    let mut command = Command::new("terraform");
+    command.args(["console", &format!("-var-file={file}")]).current_dir(folder).env("CHECKPOINT_DISABLE", "1");
+    let ran = printed(&mut command, &format!("base64encode(jsonencode({{ {} }}))\n", values.join(", ")))?;
+    // As it prints texts, they are quoted in its own language.
+    let decode = "import base64, sys; print(base64.b64decode(sys.stdin.read().strip().strip('\"')).decode())";
+    let decoded = printed(Command::new(python::interpreter()).args(["-c", decode]).env("PYTHONUTF8", "1"), &ran)?;
+    Some(serde_json::from_str(&decoded).unwrap())
 }
 
 /// `docker run --env-file`: <https://github.com/docker/cli/blob/master/pkg/kvfile/kvfile.go>.

@@ -74,9 +74,14 @@ print(said(iam.simulate_principal_policy, PolicySourceArn=me.replace('identity',
         ),
     ];
     assert_eq!(printed, expected);
-    let mut unknown = statement("Allow", "s3:*", "*");
-    unknown["Condition"] = serde_json::json!({"StringEquals": {"aws:userid": "x"}});
-    let refused = sandbox.attach(&policy(&unknown)).unwrap_err().to_string();
+}
+
+#[test]
+fn policy_that_cannot_be_judged_by_is_refused() {
+    let condition = serde_json::json!({"StringEquals": {"aws:userid": "x"}});
+    let unknown = serde_json::json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": condition});
+    let policy = serde_json::json!({"Version": "2012-10-17", "Statement": unknown}).to_string();
+    let refused = sandbox().attach(&policy).unwrap_err().to_string();
     assert!(refused.contains("the condition key aws:userid"), "{refused}");
 }
 

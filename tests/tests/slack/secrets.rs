@@ -58,7 +58,7 @@ fn output_has_the_client_id_and_the_secret_of_a_file() {
     assert_eq!(ends(&stage, 0, &["output", "provision.toml", "SLACK_CLIENT_ID"]), "1000000000.0000000001\n");
     assert_eq!(ends(&stage, 0, &["output", "--no-secrets"]), "SLACK_CLIENT_ID=1000000000.0000000001\n");
     assert!(ends(&stage, 64, &["output"]).contains("--reveal"));
-    let unknown = ends(&stage, 0, &["output", "--reveal"]);
+    let unknown = ends(&stage, 1, &["output", "--reveal"]);
     assert!(unknown.contains("Slack gives it once") && !unknown.contains("hunter2"), "{unknown}");
     // The apply that saves it says where.
     let stage = applied(PLAN);

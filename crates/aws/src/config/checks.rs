@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 
-use super::{AccessSection, AwsSection, BucketSection, Encryption, Grant, Settings};
+use super::{AccessSection, AwsSection, BucketSection, Encryption, Grant, Settings, partition_of};
 
 /// Methods that S3 knows: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CORSRule.html>.
 const METHODS: [&str; 5] = ["GET", "HEAD", "PUT", "POST", "DELETE"];
@@ -44,6 +44,29 @@ fn validate(section: &AwsSection, problems: &mut Problems) {
     if let Some(access) = &section.access {
         access.role.iter().for_each(|name| role(name, section.account.as_deref(), problems));
         principals(access, problems);
+    }
+    partitions(section, problems);
+}
+
+/// What is named by its ARN is of the region's partition: rights and keys of one are of no use in another
+/// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
+fn partitions(section: &AwsSection, problems: &mut Problems) {
+    let Some(region) = &section.region else { return };
+    let own = partition_of(region);
+    let key = match &section.bucket.encryption {
+        Some(Encryption::Key(key)) => Some(("aws.bucket.encryption.kms_key", &key.kms_key)),
+        _ => None,
+    };
+    let access = section.access.iter();
+    let named = access.clone().flat_map(|access| &access.role).map(|role| ("aws.access.role", role));
+    let named = named.chain(access.flat_map(|access| &access.principals).map(|name| ("aws.access.principals", name)));
+    for (path, arn) in key.into_iter().chain(named) {
+        let partition = arn.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
+        if let Some(other) = partition.filter(|partition| *partition != own) {
+            let label =
+                format!("`{arn}` is of partition `{other}`, and {region} is in `{own}`: neither knows the other");
+            problems.report(path, "an ARN of another partition", &label, None);
+        }
     }
 }
 
@@ -219,6 +242,29 @@ mod tests {
             problems.finish().is_err()
         };
         assert!(problems("us-east-1") && !problems("eu-west-1"));
+    }
+
+    #[test]
+    fn arns_are_of_the_regions_partition() {
+        let problems = |region: &str, partition: &str| {
+            let deployment = "[deployment]\nname = \"ab\"\nhost = \"https://a.example\"";
+            let key = format!("arn:{partition}:kms:{region}:123456789012:key/x");
+            let bucket = format!("[aws.bucket]\nname = \"acme\"\nencryption = {{ kms_key = \"{key}\" }}");
+            let [role, user] = ["role/a", "user/b"].map(|who| format!("arn:{partition}:iam::123456789012:{who}"));
+            let access = format!("[aws.access]\nrole = \"{role}\"\nprincipals = [\"{user}\", \"210987654321\"]");
+            let text = format!("{deployment}\n[aws]\nregion = \"{region}\"\n{bucket}\n{access}\n");
+            let file = PlanFile::parse("x", text, &|_| None).unwrap();
+            let mut problems = file.problems();
+            let deployment = Deployment::read(&file, &mut problems);
+            Settings::read(deployment, &file, &mut problems);
+            let found = problems.finish().err().map(|error| error.problems()).unwrap_or_default();
+            found.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+        };
+        for (region, partition) in [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
+            assert_eq!(problems(region, partition), Vec::<String>::new(), "{region}");
+        }
+        assert_eq!(problems("eu-west-1", "aws-cn"), ["an ARN of another partition"; 3]);
+        assert_eq!(problems("us-gov-west-1", "aws"), ["an ARN of another partition"; 3]);
     }
 
     #[test]

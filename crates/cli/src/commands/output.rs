@@ -12,9 +12,9 @@ use provision_core::{Error, ErrorKind, engine, terraform};
 
 use crate::arguments::{Format, Global, OutputArguments};
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::plan_files::{ForServer, Scope, can_write};
+use crate::plan_files::{Checked, ForServer, Scope, can_write};
 use crate::session::Session;
-use crate::settings::{self, Disclosed};
+use crate::settings::{self, Asked};
 use crate::view::{self, View};
 
 /// What happens to secrets.
@@ -56,7 +56,7 @@ pub(crate) async fn run(asked: OutputArguments, scope: Scope, global: &Global, v
     let secrets = Secrets::asked(asked.reveal, asked.no_secrets, asked.out.is_some());
     let (plan_file, name) = tell_apart(asked.plan_file, asked.name);
     let path = scope.plan_file_path(plan_file)?;
-    let read = scope.check_with_server(&path)?;
+    let read = scope.check_with_server(&path, name.as_deref())?;
     let out = target(asked.format, asked.out)?;
     can_write(out.as_deref(), &path)?;
     for warning in &read.server.warnings {
@@ -99,8 +99,7 @@ async fn gather(read: &ForServer, session: &Session, form: &Form, secrets: Secre
     let format = if let Form::Format(format) = form { Some(*format) } else { None };
     let refers = format.is_some_and(OutputFormat::refers_to_secrets);
     let name = if let Form::Value(name) = form { Some(name.as_str()) } else { None };
-    let sealed = Disclosed { made: false, given: refers };
-    let known = settings::chosen(settings::gather(read, session, sealed).await?, name)?;
+    let known = settings::gather(read, session, Asked { name, made: false, given: refers }).await?;
     let discloses = |output: &Output| match format {
         Some(format) => format.discloses(output),
         None => output.is_to_be_asked_for(),
@@ -112,12 +111,13 @@ async fn gather(read: &ForServer, session: &Session, form: &Form, secrets: Secre
     }
     let fetched = secrets == Secrets::Revealed && format != Some(OutputFormat::Gitlab);
     let outputs = match fetched && known.iter().any(discloses) {
-        true => {
-            let revealed = Disclosed { made: true, given: true };
-            settings::chosen(settings::gather(read, session, revealed).await?, name)?
-        }
+        true => settings::gather(read, session, Asked { name, made: true, given: true }).await?,
         false => known,
     };
+    let failures: Vec<_> = outputs.iter().filter(|_| fetched).filter_map(Output::failure).collect();
+    if !failures.is_empty() {
+        return Err(Failure::Errors(failures));
+    }
     let is_wanted = |output: &Output| secrets != Secrets::LeftOut || refers || !output.is_to_be_asked_for();
     Ok(outputs.into_iter().filter(is_wanted).collect())
 }
@@ -146,8 +146,19 @@ fn write(read: &ForServer, form: &Form, outputs: &[Output], secrets: Secrets) ->
 
 /// What is there, as Terraform is to know it.
 async fn import(read: &ForServer, session: &Session, view: &dyn View, out: Option<&Path>) -> CommandResult {
+    let (importable, others): (Vec<_>, Vec<_>) =
+        read.sections.iter().partition(|section| section.settings.outside_terraform().is_none());
+    let outside = |section: &&Checked| {
+        let reason = section.settings.outside_terraform().unwrap_or_default();
+        format!("section `{}` has no import blocks: {reason}", section.cloud)
+    };
+    let notes: Vec<_> = others.iter().map(outside).collect();
+    if importable.is_empty() && !notes.is_empty() {
+        return Err(Failure::Usage(notes.join("; ")));
+    }
+    say(&notes);
     let mut managed = Vec::new();
-    for section in &read.sections {
+    for section in importable {
         let observer = session.observer(section, view).await?;
         managed.extend(engine::managed(observer.as_ref(), &section.intent(Purpose::Apply, false), view).await?);
     }

@@ -8,7 +8,7 @@ use crate::view::{self, View};
 
 pub(crate) fn run(plan_file: Option<PathBuf>, view: &dyn View) -> CommandResult {
     let path = Scope::All.plan_file_path(plan_file)?;
-    let read = Scope::All.check_with_server(&path)?;
+    let read = Scope::All.check_with_server(&path, None)?;
     for warning in &read.server.warnings {
         view::diagnostic(&view::error::warning(warning));
     }

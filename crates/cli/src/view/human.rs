@@ -17,6 +17,7 @@ use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output::{Setting, table};
 use provision_core::permissions::Document;
+use provision_core::server::merged;
 use provision_core::verify::Proof;
 
 use super::words::counts;
@@ -74,8 +75,16 @@ impl Human {
         result(&for_people(&screen.text()));
     }
 
-    /// The settings for the server of all sections, each once.
+    /// The settings for the server of all sections, each once. Where each has its own of a name, as of several clouds, they are
+    /// those of several servers.
     fn settings_of_all(&self, ends: &[&End<'_>]) -> String {
+        if merged(ends.iter().map(|end| end.outputs.clone())).is_err() {
+            let of_one = |end: &&&End<'_>| {
+                (!end.outputs.is_empty())
+                    .then(|| format!("Settings of section `{}`\n{}", end.set.cloud, self.settings(end)))
+            };
+            return ends.iter().filter_map(|end| of_one(&end)).collect::<Vec<_>>().join("\n");
+        }
         let mut lines: Vec<String> = Vec::new();
         for line in ends.iter().flat_map(|end| self.settings(end).lines().map(str::to_owned).collect::<Vec<_>>()) {
             if !lines.contains(&line) {

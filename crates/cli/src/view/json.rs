@@ -28,8 +28,8 @@ use super::{Consent, End, View, diagnostic, error, result};
 use crate::exit::Failure;
 use crate::trace::timestamp;
 use documents::{
-    AllSections, Content, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings, Summary, TOOL,
-    reasons, settings,
+    AllSections, Content, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings, Settings, Summary,
+    TOOL, reasons, settings,
 };
 
 /// What a command prints.
@@ -203,7 +203,7 @@ impl View for Json {
             done: ends.iter().flat_map(|end| &end.done).map(String::as_str).collect(),
             failed: ends.iter().flat_map(|end| &end.failed).map(String::as_str).collect(),
             not_done: ends.iter().flat_map(|end| &end.not_done).map(String::as_str).collect(),
-            outputs: ends.iter().flat_map(|end| settings(&end.outputs)).collect(),
+            outputs: of_one_server(ends),
             errors: ends.iter().flat_map(|end| &end.errors).map(Reason::Error).collect(),
         })));
         for end in ends.iter().filter(|end| !end.errors.is_empty() || !end.not_done.is_empty()) {
@@ -226,6 +226,17 @@ impl View for Json {
             diagnostic(text);
         }
     }
+}
+
+/// Settings by name, but for those of which each section has its own, as of several clouds: nobody could tell which it is.
+fn of_one_server<'a>(ends: &'a [End<'_>]) -> Settings<'a> {
+    let all = || ends.iter().flat_map(|end| &end.outputs);
+    let is_one = |name: &str| {
+        let mut values = all().filter(|output| output.name == name).map(|output| &output.value);
+        let first = values.next();
+        values.all(|value| Some(value) == first)
+    };
+    ends.iter().flat_map(|end| settings(&end.outputs)).filter(|(name, _)| is_one(name)).collect()
 }
 
 /// How many resources meet each action.

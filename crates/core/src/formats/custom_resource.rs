@@ -82,7 +82,7 @@ struct Resource<'a> {
 
 impl<'a> Resource<'a> {
     fn setting(&self, name: &str) -> Option<&'a Output> {
-        let there = |output: &&Output| output.name == name && !matches!(output.value, Setting::Unavailable(_));
+        let there = |output: &&Output| output.name == name && output.absent().is_none();
         self.settings.outputs.iter().find(there)
     }
 
@@ -152,7 +152,7 @@ impl<'a> Resource<'a> {
         });
         self.notes.extend(left.map(|output| format!("{} is left out: the resource has no place for it", output.name)));
         let own = |output: &Output| {
-            let elsewhere = matches!(output.value, Setting::InKubernetes(_) | Setting::Unavailable(_));
+            let elsewhere = matches!(output.value, Setting::InKubernetes(_)) || output.absent().is_some();
             is_selected(&output.name) && !elsewhere
         };
         if self.settings.outputs.iter().any(own) {

@@ -56,7 +56,7 @@ struct Chart<'a> {
 
 impl Chart<'_> {
     fn take(&mut self, output: &Output) -> Result<(), Unwritable> {
-        if let Setting::Unavailable(reason) = &output.value {
+        if let Some(reason) = output.absent() {
             self.notes.push(format!("{} is left out: {reason}", output.name));
             return Ok(());
         }

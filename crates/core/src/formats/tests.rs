@@ -56,6 +56,13 @@ fn screen(written: &Written) -> String {
 }
 
 #[test]
+fn terraform_s_variables_hold_what_terraform_leaves_as_it_is() {
+    let of = |value: &str| written(&[Output::new("A", value)], OutputFormat::Tfvars, true);
+    assert_eq!(of("caf\u{e9} \u{1f512}").unwrap().text, "a = \"caf\u{e9} \u{1f512}\"\n");
+    assert!(of("cafe\u{301}").unwrap_err().contains("A cannot be written in this format"));
+}
+
+#[test]
 fn shells_and_compose_read_one_line_alike_where_nothing_is_quoted() {
     for format in [OutputFormat::Env, OutputFormat::Dotenv, OutputFormat::Docker, OutputFormat::Gitlab] {
         assert_eq!(text(&[Output::new("KEY", "c2VjcmV0+/==")], format), "KEY=c2VjcmV0+/==\n");

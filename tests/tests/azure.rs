@@ -1,5 +1,5 @@
 //! What Azure alone has: accounts that deployments share, accounts of another name, its answers and credentials, what it shows
-//! late, blobs that do not go, an event subscription that is made again, whose keys sign a proof and what it takes of a queue.
+//! late, blobs that do not go, an event subscription that is made again, whose keys sign a proof and what it takes of a queue, new keys.
 
 mod account;
 mod answers;
@@ -7,5 +7,6 @@ mod credentials;
 mod emptying;
 mod events;
 mod late;
+mod rotation;
 mod shared;
 mod verify;

@@ -10,7 +10,7 @@ use provision_tests::run::Ran;
 use provision_tests::stage::Stage;
 use serde_json::{Value, json};
 
-const PLAN: &str = r#"# of the platform team
+pub(crate) const PLAN: &str = r#"# of the platform team
 [deployment]
 name = "wandb-prod"
 host = "https://wandb.example.com"

@@ -22,6 +22,7 @@ mod credential;
 mod finding;
 mod resources;
 mod outputs;
+mod doctor;
 mod provider;
 
 pub use config::{Auth0Section, Settings};

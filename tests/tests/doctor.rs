@@ -17,7 +17,6 @@ type Environment<'a> = &'a [(&'a str, Option<&'a str>)];
 /// Run it; gives the exit code and the document.
 fn examined(provider: &str, stage: &Stage, environment: Environment<'_>) -> (i32, Value) {
     let ran = stage.run_with(&["doctor", provider, "--json"], |command| {
-        command.env("PROVISION_TEST_LIMITS", "4");
         for (name, value) in environment {
             match value {
                 Some(value) => command.env(name, stage.fill(value)),

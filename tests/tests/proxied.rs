@@ -13,7 +13,7 @@ const NOBODY: &str = "http://127.0.0.1:9";
 
 fn plan(provider: &str, stage: &Stage, proxy: &str, past: Option<&str>) -> Ran {
     stage.run_with(&[provider, "plan"], |command| {
-        command.env("HTTP_PROXY", proxy).env("HTTPS_PROXY", proxy).env("PROVISION_TEST_LIMITS", "10");
+        command.env("HTTP_PROXY", proxy).env("HTTPS_PROXY", proxy);
         command.envs(past.map(|hosts| ("NO_PROXY", hosts)));
     })
 }

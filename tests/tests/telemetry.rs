@@ -73,18 +73,20 @@ struct Span {
     attributes: Vec<Attribute>,
 }
 
+/// The head and the body of each request.
+type Received = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// A collector that takes everything, or answers nothing at all.
 struct Collector {
     url: String,
-    /// The head and the body of each request.
-    received: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    received: Received,
 }
 
 impl Collector {
     fn start(answers: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (url, received) = (format!("http://{}", listener.local_addr().unwrap()), Arc::default());
-        let kept: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::clone(&received);
+        let kept: Received = Arc::clone(&received);
         std::thread::spawn(move || {
             let mut silent = Vec::new();
             for mut connection in listener.incoming().flatten() {

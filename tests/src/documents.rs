@@ -15,6 +15,9 @@ static EVENTS: LazyLock<Validator> = LazyLock::new(|| of_binary("events"));
 static DRIFT: LazyLock<Validator> = LazyLock::new(|| of_binary("drift"));
 static OUTPUT: LazyLock<Validator> = LazyLock::new(|| of_binary("output"));
 
+static DOCTOR: LazyLock<Validator> = LazyLock::new(|| of_binary("doctor"));
+static DIFF: LazyLock<Validator> = LazyLock::new(|| of_binary("diff"));
+
 /// The standard's own schema, which the crate ships that the report is made with
 /// (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json>).
 static SARIF: LazyLock<Validator> = LazyLock::new(|| {
@@ -83,7 +86,7 @@ pub fn judge(arguments: &[&str], ran: &Ran) {
     }
 }
 
-const COMMANDS: [&str; 7] = ["plan", "show", "apply", "destroy", "drift", "verify", "output"];
+const COMMANDS: [&str; 9] = ["plan", "show", "apply", "destroy", "drift", "verify", "output", "doctor", "diff"];
 
 /// Judge what a command printed as JSON.
 ///
@@ -95,6 +98,8 @@ pub fn judge_json(command: &str, text: &str) {
         "apply" | "destroy" | "verify" => return text.lines().for_each(|line| is_valid(&EVENTS, line)),
         "drift" => &DRIFT,
         "output" => &OUTPUT,
+        "doctor" => &DOCTOR,
+        "diff" => &DIFF,
         _ => &PLAN,
     };
     is_valid(validator, text);

@@ -9,6 +9,7 @@ pub mod documents;
 pub mod google;
 mod listening;
 pub mod ministack;
+pub mod proxy_server;
 pub mod python;
 pub mod roots;
 pub mod run;

@@ -135,6 +135,22 @@ const COVERED: &[(&str, &str)] = &[
     ("plan --format text", "reports_of_all_sections_are_one"),
     ("plan --orphans", "flags_of_a_section_are_those_of_all"),
     ("plan --report", "reports_of_all_sections_are_one"),
+    ("CLOUD permissions --for rotate-key", "rights_that_are_printed_are_needed_and_enough"),
+    ("azure rotate-key", "new_key_is_given_and_the_former_one_made_useless_when_the_server_has_it"),
+    ("azure rotate-key --finish", "new_key_is_given_and_the_former_one_made_useless_when_the_server_has_it"),
+    ("azure rotate-key --out", "new_key_is_given_and_the_former_one_made_useless_when_the_server_has_it"),
+    ("azure rotate-key --reveal", "next_rotation_needs_to_be_told_which_key_the_server_has"),
+    ("azure rotate-key --server-has", "next_rotation_needs_to_be_told_which_key_the_server_has"),
+    ("azure rotate-key --server-has key1", "next_rotation_needs_to_be_told_which_key_the_server_has"),
+    ("azure rotate-key --server-has key2", "next_rotation_needs_to_be_told_which_key_the_server_has"),
+    ("azure rotate-key --yes", "nothing_is_made_anew_where_it_could_not_be_used"),
+    ("diff", "saved_reports_are_compared_finding_by_finding"),
+    ("diff --format", "saved_reports_are_compared_finding_by_finding"),
+    ("diff --format markdown", "saved_reports_are_compared_finding_by_finding"),
+    ("diff --format text", "saved_reports_are_compared_finding_by_finding"),
+    ("doctor", "screen_says_what_was_looked_at_and_what_to_do"),
+    ("schema --for diff", "schemas_refuse_what_they_do_not_name"),
+    ("schema --for doctor", "schemas_refuse_what_they_do_not_name"),
     ("completions", "usage_exits_with_64"),
     ("init", "usage_exits_with_64"),
     ("init --byob", "example_for_a_server_of_others_is_applied"),
@@ -285,12 +301,14 @@ fn sources(folder: &Path) -> String {
 fn look_into(command: &[&str], shown: &mut BTreeSet<String>, global: &mut BTreeSet<String>) {
     let help = help(command, "--help");
     let place = match command {
+        ["azure", "rotate-key", ..] => command.join(" "),
         ["aws" | "gcp" | "azure" | "auth0", rest @ ..] => [&["CLOUD"], rest].concat().join(" "),
         ["slack", shared] if SHARED.contains(shared) => format!("CLOUD {shared}"),
         _ => command.join(" "),
     };
     let of = |what: &str| match command {
         ["slack", "apply"] if ["--out", "--reveal"].contains(&what) => format!("slack apply {what}"),
+        ["azure"] if what == "rotate-key" => format!("azure {what}"),
         // What it has as the clouds have it, is shown with them.
         ["slack"] if SHARED.contains(&what) => format!("CLOUD {what}"),
         _ if place.is_empty() => what.to_owned(),

@@ -10,6 +10,10 @@
 //! - `docs`: that README and the pages in docs/ are what happens.
 //! - `ci`: the files for CI, judged by linters and run step by step.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
+//! - `diff`: saved reports of drift side by side.
+//! - `doctor`: environments that are as they should be, and broken ones.
+//! - `telemetry`: traces for OpenTelemetry.
+//! - `proxied`: every client through the proxy that the environment names.
 //! - `foreign`: entries of others of any kind in every document that ours share with them.
 //! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
@@ -122,7 +126,9 @@ mod ci;
 mod clouds;
 mod contract;
 mod crossing;
+mod diff;
 mod docs;
+mod doctor;
 mod foreign;
 mod gcp;
 mod help;
@@ -132,6 +138,7 @@ mod order;
 mod outputs;
 mod plan_file;
 mod properties;
+mod proxied;
 mod readback;
 mod reader;
 mod rights;
@@ -144,6 +151,7 @@ mod sections;
 mod slack;
 mod streams;
 mod sweep;
+mod telemetry;
 mod terminal;
 mod walks;
 

@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::output::Secret;
 use provision_core::provider::Connection;
+use provision_core::reach::CredentialSource;
 use provision_core::retry::{CONNECT_TIMEOUT, request_timeout};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
@@ -70,6 +71,41 @@ pub(crate) async fn connect(connection: &Connection, domain: &str) -> Result<(Cl
     let made = make(http(), domain, tracer, &|name| std::env::var(name).ok()).await?;
     shared.insert(domain.to_owned(), made.clone());
     Ok(made)
+}
+
+/// A variable of the environment, or of the sandbox in its place; one that is set to nothing is not set.
+fn variable(connection: &Connection, name: &str) -> Option<String> {
+    let value = match &connection.sandbox {
+        Some(variables) => variables.get(name).cloned(),
+        None => std::env::var(name).ok(),
+    };
+    value.filter(|value| !value.is_empty())
+}
+
+/// Where calls go, and the variable that says so, where it is not Auth0's own.
+///
+/// # Errors
+///
+/// The endpoint is no emulator's.
+pub(crate) fn destination(connection: &Connection, domain: &str) -> Result<(String, Option<&'static str>), Error> {
+    match variable(connection, ENDPOINT) {
+        Some(given) => Ok((endpoint(&given)?, connection.sandbox.is_none().then_some(ENDPOINT))),
+        None => Ok((format!("https://{domain}"), None)),
+    }
+}
+
+/// Where the token comes from, which is asked for as for any call.
+pub(crate) async fn source(connection: &Connection, domain: &str) -> Result<CredentialSource, Error> {
+    let (clients, session) = connect(connection, domain).await?;
+    if connection.sandbox.is_some() {
+        return Ok(CredentialSource::sandbox());
+    }
+    let set = |name: &&str| variable(connection, name).is_some();
+    let named = [TOKEN, CLIENT_SECRET, PRIVATE_KEY].into_iter().find(|name| set(name));
+    // An emulator has a time of its own.
+    let expires = claims(clients.token.reveal())["exp"].as_u64().filter(|_| session.endpoints.is_empty());
+    let expires = expires.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    Ok(CredentialSource { from: format!("the environment ({})", named.unwrap_or(TOKEN)), expires })
 }
 
 /// Where variables are looked up.

@@ -23,6 +23,7 @@ mod finding;
 mod resources;
 mod outputs;
 mod terraform;
+mod doctor;
 mod provider;
 
 pub use config::{Auth0Section, Settings};

@@ -13,6 +13,7 @@ use provision_core::mark::{Mark, Origin, TagChanges, Tags};
 use provision_core::operation::{FacetWrite, Operation};
 use provision_core::output::{Output, OutputSource};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
+use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::terraform::Managed;
@@ -23,6 +24,7 @@ use crate::client::clients::Application;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Session};
+use crate::doctor;
 use crate::finding::{Found, find};
 use crate::names::{Part, region};
 use crate::resources::{application, settings};
@@ -77,6 +79,14 @@ impl ProviderConfig for Settings {
             Part::Application => application::in_words(Facets::of(facet).ok()?, value),
         };
         words().into_iter().collect()
+    }
+
+    async fn endpoints(&self, connection: &Connection) -> Result<Vec<Endpoint>, Error> {
+        doctor::endpoints(self, connection)
+    }
+
+    async fn credential_source(&self, connection: &Connection) -> Result<CredentialSource, Error> {
+        doctor::credential_source(self, connection).await
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {

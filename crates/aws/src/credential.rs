@@ -10,6 +10,8 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -17,6 +19,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
+use provision_core::reach::CredentialSource;
 use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
 use provision_core::{Error, ErrorKind};
 use tokio::sync::OnceCell;
@@ -131,7 +134,9 @@ async fn in_sandbox(region: &str, variables: &BTreeMap<String, String>) -> Found
     // The sandbox takes a key id of twelve digits for the account.
     let account = Some(key.clone()).filter(|key| key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()));
     let credentials = Credentials::new(key, secret, None, None, "sandbox");
-    let loader = loader(region).empty_test_environment().credentials_provider(credentials).http_client(plain_client());
+    let loader = loader(region).empty_test_environment().credentials_provider(credentials);
+    // A sandbox is on this machine: no proxy is asked for it.
+    let loader = loader.http_client(plain_client(ProxyConfig::disabled()));
     (loader.endpoint_url(variable("AWS_ENDPOINT_URL")).load().await, account)
 }
 
@@ -173,8 +178,13 @@ async fn named_files_exist() -> Result<(), Error> {
 }
 
 /// A client without TLS, which needs no root certificates.
-fn plain_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().build_http()
+fn plain_client(proxy: ProxyConfig) -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder();
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.proxy_config(proxy.clone()).build_http()
+    })
 }
 
 /// Whether every call goes to an endpoint without TLS, as emulators have them.
@@ -192,7 +202,7 @@ async fn is_plain() -> bool {
 /// Without root certificates no server can be told, and the SDK does not say why. Where nothing goes over TLS none are needed.
 async fn with_http_client(loader: ConfigLoader) -> Result<ConfigLoader, Error> {
     if is_plain().await {
-        return Ok(loader.http_client(plain_client()));
+        return Ok(loader.http_client(plain_client(ProxyConfig::from_env())));
     }
     if !rustls_native_certs::load_native_certs().certs.is_empty() {
         return Ok(loader);
@@ -278,6 +288,93 @@ impl ProvideCredentials for Asked {
     }
 }
 
+/// Where credentials come from, which are looked for as for any call.
+pub(crate) async fn source(desired: Option<&str>, connection: &Connection) -> Result<CredentialSource, Error> {
+    if connection.sandbox.is_some() {
+        return Ok(CredentialSource::sandbox());
+    }
+    let region = region(desired, connection).await?;
+    let ((config, _), _) = in_environment(&region).await?;
+    let expires = match config.credentials_provider() {
+        Some(chain) => chain.provide_credentials().await.ok().and_then(|found| found.expiry()),
+        None => None,
+    };
+    Ok(CredentialSource { from: place().await, expires })
+}
+
+/// Where the SDK's chain finds them first
+/// (<https://docs.aws.amazon.com/sdk-for-rust/latest/dg/credproviders.html#credproviders-default-credentials-provider-chain>).
+async fn place() -> String {
+    let env = Env::real();
+    let of = |name: &str| env.get(name).ok().filter(|value| !value.is_empty());
+    if of("AWS_ACCESS_KEY_ID").is_some() {
+        return "the environment (AWS_ACCESS_KEY_ID)".to_owned();
+    }
+    if let Some(profile) = of("AWS_PROFILE") {
+        return format!("profile `{profile}` (AWS_PROFILE)");
+    }
+    match of("AWS_WEB_IDENTITY_TOKEN_FILE") {
+        Some(file) => format!("the web identity token `{file}` (AWS_WEB_IDENTITY_TOKEN_FILE)"),
+        None if is_named().await => "profile `default`".to_owned(),
+        None => "the container or the instance".to_owned(),
+    }
+}
+
+/// Where the calls of a service go.
+pub(crate) struct Destination {
+    /// The service, as AWS calls it.
+    pub(crate) service: &'static str,
+    pub(crate) url: String,
+    /// What says so, where it is not AWS's own.
+    pub(crate) set_by: Option<String>,
+}
+
+/// Where the calls of each service go, without looking for credentials.
+///
+/// # Errors
+///
+/// No region is set anywhere.
+pub(crate) async fn destinations(desired: Option<&str>, connection: &Connection) -> Result<Vec<Destination>, Error> {
+    let region = region(desired, connection).await?;
+    if let Some(variables) = &connection.sandbox {
+        let url = variables.get(EVERY_ENDPOINT).cloned().unwrap_or_default();
+        let of = |service: &Service| Destination { service: service.id, url: url.clone(), set_by: None };
+        return Ok(SERVICES.iter().map(of).collect());
+    }
+    let config = loader(&region).http_client(plain_client(ProxyConfig::disabled())).no_credentials().load().await;
+    let env = Env::real();
+    let is_set = |name: &str| env.get(name).is_ok_and(|url| !url.is_empty());
+    let everywhere = config.endpoint_url().map(str::to_owned);
+    let of = |service: &Service| match (own_endpoint(&config, service), &everywhere) {
+        (Some(url), _) => {
+            let name = if is_set(service.variable) { service.variable } else { "services of the profile" };
+            Destination { service: service.id, url, set_by: Some(name.to_owned()) }
+        }
+        (None, Some(url)) => {
+            let name = if is_set(EVERY_ENDPOINT) { EVERY_ENDPOINT } else { "endpoint_url of the profile" };
+            Destination { service: service.id, url: url.clone(), set_by: Some(name.to_owned()) }
+        }
+        (None, None) => Destination { service: service.id, url: usual(service.id, &region), set_by: None },
+    };
+    Ok(SERVICES.iter().map(of).collect())
+}
+
+/// AWS's own address of a service (<https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html>); IAM has one for
+/// all regions of a partition (<https://docs.aws.amazon.com/general/latest/gr/iam-service.html>).
+fn usual(service: &str, region: &str) -> String {
+    let is_in = |partition: &str| region.starts_with(partition);
+    let domain = if is_in("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let host = match service {
+        "IAM" if is_in("cn-") => "iam.cn-north-1".to_owned(),
+        "IAM" if is_in("us-gov-") => "iam.us-gov".to_owned(),
+        "IAM" => "iam".to_owned(),
+        "S3 Control" => format!("s3-control.{region}"),
+        "Resource Groups Tagging API" => format!("tagging.{region}"),
+        service => format!("{}.{region}", service.to_ascii_lowercase()),
+    };
+    format!("https://{host}.{domain}")
+}
+
 fn no_credentials(reason: &str) -> Error {
     let error = Error::new(ErrorKind::Unauthenticated, "find AWS credentials").with_message(reason);
     error.with_hint(
@@ -338,4 +435,26 @@ fn clients(config: &SdkConfig, path_style: bool, tracer: Option<Tracer>) -> Clie
 fn s3control_settings(config: &SdkConfig, one_host: bool) -> aws_sdk_s3control::config::Builder {
     let settings = aws_sdk_s3control::config::Builder::from(config);
     if one_host { settings.interceptor(WithoutAccountInHost) } else { settings }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::usual;
+
+    /// <https://docs.aws.amazon.com/general/latest/gr/iam-service.html>,
+    /// <https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Beijing.html>
+    #[test]
+    fn services_have_addresses_of_their_partition() {
+        let urls = [("S3", "eu-west-1"), ("IAM", "eu-west-1"), ("IAM", "us-gov-west-1"), ("SQS", "cn-north-1")];
+        let expected = [
+            "s3.eu-west-1.amazonaws.com",
+            "iam.amazonaws.com",
+            "iam.us-gov.amazonaws.com",
+            "sqs.cn-north-1.amazonaws.com.cn",
+        ];
+        assert_eq!(
+            urls.map(|(service, region)| usual(service, region)),
+            expected.map(|host| format!("https://{host}"))
+        );
+    }
 }

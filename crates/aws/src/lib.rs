@@ -24,6 +24,7 @@ mod preflight;
 mod terraform;
 mod probes;
 mod hearing;
+mod doctor;
 mod provider;
 
 pub use config::{AwsSection, Settings};

@@ -20,6 +20,7 @@ use provision_core::probe::{METADATA, Probe, Probes};
 use provision_core::provider::{
     BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
 };
+use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
 use provision_core::terraform::Managed;
@@ -31,6 +32,7 @@ use tokio::sync::OnceCell;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Session};
+use crate::doctor;
 use crate::error::is_not_seen;
 use crate::names::{Account, Names, Part};
 use crate::permissions::document;
@@ -98,6 +100,14 @@ impl ProviderConfig for Settings {
         words().unwrap_or_default()
     }
 
+    async fn endpoints(&self, connection: &Connection) -> Result<Vec<Endpoint>, Error> {
+        doctor::endpoints(self, connection).await
+    }
+
+    async fn credential_source(&self, connection: &Connection) -> Result<CredentialSource, Error> {
+        doctor::credential_source(self, connection).await
+    }
+
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
@@ -121,6 +131,7 @@ impl ProviderConfig for Settings {
         let names = names_of_rights(self, connection).await;
         Ok(match task {
             Task::Server => document::of_server(self, &names, syntax, &access::server_policy(self, &names)),
+            Task::RotateKey => return Err(no_keys()),
             command => document::of_command(self, &names, command, syntax),
         })
     }
@@ -128,6 +139,11 @@ impl ProviderConfig for Settings {
     async fn trust(&self, repository: &Repository, syntax: Syntax, connection: &Connection) -> Result<Document, Error> {
         Ok(document::of_repository(self, &names_of_rights(self, connection).await, repository, syntax))
     }
+}
+
+/// Nothing that the server gets lasts until somebody changes it.
+fn no_keys() -> Error {
+    Error::new(ErrorKind::Unsupported, "print rights for `rotate-key`").with_message("AWS gives the server no key")
 }
 
 /// The names as far as they are known without asking.

@@ -131,6 +131,15 @@ impl KeyName {
             Self::Key2 => "key2",
         }
     }
+
+    /// The other one of the two.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Key1 => Self::Key2,
+            Self::Key2 => Self::Key1,
+        }
+    }
 }
 
 /// The server's file store.

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
@@ -31,6 +31,7 @@ use azure_identity::{
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
+use provision_core::reach::CredentialSource;
 use provision_core::retry::CREDENTIALS_LIMIT;
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
@@ -129,6 +130,57 @@ pub(crate) async fn connect(section: &AzureSection, connection: &Connection) -> 
     let blob_endpoint = variables.url("AZURE_STORAGE_BLOB_ENDPOINT")?;
     let session = Session { endpoints: endpoints(&variables), principal, object_id };
     Ok((Clients::new(endpoint, &scope, credential, options, blob_endpoint), session))
+}
+
+/// Where calls go.
+pub(crate) struct Destination {
+    pub(crate) url: String,
+    /// The variable that names it, where it is not Azure's own.
+    pub(crate) set_by: Option<&'static str>,
+}
+
+/// Where the calls to Resource Manager go; and where tokens are had from, where that is the directory, with its tenant.
+///
+/// # Errors
+///
+/// An endpoint that is not `https`.
+pub(crate) fn destinations(
+    section: &AzureSection,
+    connection: &Connection,
+) -> Result<(Destination, Option<(Destination, String)>), Error> {
+    let (variables, cloud) = (Variables(connection.sandbox.as_ref()), addresses(section.cloud));
+    let named = |name| variables.get(name).filter(|_| connection.sandbox.is_none()).map(|_| name);
+    let manager = Destination {
+        url: endpoint(&variables, &cloud)?.to_string(),
+        set_by: named("AZURE_RESOURCE_MANAGER_ENDPOINT"),
+    };
+    let of_directory = matches!(source(&variables), Ok(Source::Secret | Source::Workload));
+    let directory = of_directory.then(|| {
+        let url = variables.get("AZURE_AUTHORITY_HOST").unwrap_or_else(|| cloud.authority.to_owned());
+        let tenant = variables.get("AZURE_TENANT_ID").unwrap_or_else(|| "common".to_owned());
+        (Destination { url, set_by: named("AZURE_AUTHORITY_HOST") }, tenant)
+    });
+    Ok((manager, directory))
+}
+
+/// Where tokens come from, one of which is asked for as for any call.
+pub(crate) async fn source_of_tokens(
+    section: &AzureSection,
+    connection: &Connection,
+) -> Result<CredentialSource, Error> {
+    let (variables, cloud) = (Variables(connection.sandbox.as_ref()), addresses(section.cloud));
+    let authority = variables.get("AZURE_AUTHORITY_HOST").unwrap_or_else(|| cloud.authority.to_owned());
+    let chosen = choose(&variables, section, &options(&variables, &authority, connection)?)?;
+    let (credential, scope) = (shared(&chosen, variables.0.is_some()), scope(&cloud));
+    first_token(&chosen, credential.as_ref(), &scope).await?;
+    if connection.sandbox.is_some() {
+        return Ok(CredentialSource::sandbox());
+    }
+    let token = credential.get_token(&[&scope], None).await.ok();
+    Ok(CredentialSource {
+        from: chosen.name.to_owned(),
+        expires: token.map(|token| SystemTime::from(token.expires_on)),
+    })
 }
 
 /// What a token for Resource Manager is asked for.

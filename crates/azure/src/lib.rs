@@ -33,6 +33,9 @@ mod probes;
 mod hearing;
 mod preflight;
 mod terraform;
+mod doctor;
 mod provider;
+mod rotation;
 
-pub use config::{AzureSection, Settings};
+pub use config::{AzureSection, KeyName, Settings};
+pub use rotation::{Next, Rotation, Step};

@@ -4,7 +4,7 @@
 
 pub(crate) mod document;
 
-use provision_core::permissions::{ALWAYS, APPLYING, COUNTING, DESTROYING, PROVING, Row, Task, WRITING};
+use provision_core::permissions::{ALWAYS, APPLYING, COUNTING, DESTROYING, PROVING, ROTATING, Row, Task, WRITING};
 
 use crate::config::Settings;
 
@@ -99,11 +99,14 @@ static OPERATIONS: &[Operation] = &[
     own!("Microsoft.Resources/subscriptions/resourceGroups/resources/read", Resources, COUNTING, Group),
     own!("Microsoft.Storage/checkNameAvailability/read", Subscription, ALWAYS, Account),
     own!("Microsoft.Storage/storageAccounts/read", Resources, ALWAYS, Always),
+    own!("Microsoft.Storage/storageAccounts/read", Resources, ROTATING, Always),
     own!("Microsoft.Storage/storageAccounts/write", Resources, APPLYING, Account),
     own!("Microsoft.Storage/storageAccounts/delete", Resources, DESTROYING, Account),
     // `output --reveal` needs it, and what opens containers with the account's key, for want of a right on data.
     // `verify` works as the server does, with the key where that has it.
     own!("Microsoft.Storage/storageAccounts/listKeys/action", Resources, PROVING, Key),
+    own!("Microsoft.Storage/storageAccounts/listKeys/action", Resources, ROTATING, Always),
+    own!("Microsoft.Storage/storageAccounts/regenerateKey/action", Resources, ROTATING, Always),
     own!("Microsoft.Storage/storageAccounts/blobServices/read", Resources, ALWAYS, Always),
     own!("Microsoft.Storage/storageAccounts/blobServices/write", Resources, APPLYING, Always),
     own!("Microsoft.Storage/storageAccounts/blobServices/write", Resources, DESTROYING, Shared),
@@ -263,6 +266,7 @@ mod tests {
         ("put_queue", &["Storage/storageAccounts/queueServices/queues/write"]),
         ("put_role_assignment", &["Authorization/roleAssignments/write"]),
         ("receive_messages", &["Storage/storageAccounts/queueServices/queues/messages/process/action"]),
+        ("regenerate_key", &["Storage/storageAccounts/regenerateKey/action"]),
         ("register_provider", &["EventGrid/register/action"]),
         ("sign_get_blob", &["Storage/storageAccounts/blobServices/containers/blobs/read"]),
         ("sign_put_blob", &["Storage/storageAccounts/blobServices/containers/blobs/write"]),

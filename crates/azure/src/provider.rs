@@ -20,6 +20,7 @@ use provision_core::probe::{Probe, Probes};
 use provision_core::provider::{
     BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
 };
+use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
@@ -35,6 +36,7 @@ use crate::config::Settings;
 use crate::contents::{self, Content, Opened};
 use crate::credential::{self, Session};
 use crate::data_access::{self, DataAccess};
+use crate::doctor;
 use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
@@ -126,6 +128,14 @@ impl ProviderConfig for Settings {
             })
         };
         words().unwrap_or_default()
+    }
+
+    async fn endpoints(&self, connection: &Connection) -> Result<Vec<Endpoint>, Error> {
+        doctor::endpoints(self, connection)
+    }
+
+    async fn credential_source(&self, connection: &Connection) -> Result<CredentialSource, Error> {
+        doctor::credential_source(self, connection).await
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {

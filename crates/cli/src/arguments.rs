@@ -1,6 +1,7 @@
 //! The command line.
 
 mod values;
+mod day_two;
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 use provision_core::permissions::Repository;
 
 use crate::providers::{InCloud, ProviderId};
+pub(crate) use day_two::{Diff, Doctor, Key, RotateKey};
 use values::{DRIFT_FORMATS, PLAN_FORMATS, PROOF_FORMATS, format_of, report_of};
 pub(crate) use values::{Document, Format, Report, ReportFormat, RightsFor, RightsFormat};
 
@@ -67,7 +69,7 @@ const SANDBOX_FOLDER: &str = ".provision/sandbox";
 pub(crate) enum Command {
     /// Something in a cloud.
     #[command(flatten)]
-    InCloud(InCloud<Action, Anywhere>),
+    InCloud(InCloud<Action, AzureAction, Anywhere>),
     /// Slack, for alerts.
     #[command(subcommand)]
     Slack(SlackAction),
@@ -100,6 +102,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         reporting: PlanReporting,
     },
+    /// Find out why a command does not get through: network, clock, credentials, rights. Never writes.
+    Doctor(Doctor),
+    /// Compare two reports that `drift --json` printed: what is new, gone and still there. Sends nothing; exits with 2 if they differ.
+    Diff(Diff),
     /// The sandbox by itself: copies of the clouds on this machine, for any client.
     #[command(subcommand)]
     Sandbox(SandboxAction),
@@ -186,6 +192,25 @@ pub(crate) enum Action {
     /// event in the queue, and removes both. What the server is to get stays in the queue: messages of others are hidden for half
     /// a minute at most. Exits with 2 if a hop fails.
     Verify(Verify),
+}
+
+/// What to do in Azure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AzureAction {
+    /// What can be done in every cloud.
+    #[command(flatten)]
+    InAnyCloud(Action),
+    /// Give the server a new key of the account, and make the former one useless once it has that.
+    ///
+    /// Makes the account's other key anew, checks both, writes its name into the plan file and prints the settings with it. Run again
+    /// with `--finish` when the server has it: the former key is made anew then. No key is made anew that the server may have.
+    RotateKey(RotateKey),
+}
+
+impl From<Action> for AzureAction {
+    fn from(action: Action) -> Self {
+        Self::InAnyCloud(action)
+    }
 }
 
 impl From<Anywhere> for Action {

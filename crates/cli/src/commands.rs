@@ -4,12 +4,15 @@ mod all;
 mod apply;
 mod completions;
 mod destroy;
+mod diff;
+mod doctor;
 mod drift;
 mod init;
 mod man;
 mod output;
 mod permissions;
 mod plan;
+mod rotate_key;
 mod sandbox;
 mod schema;
 mod show;
@@ -22,30 +25,37 @@ use std::sync::Arc;
 
 use anstream::ColorChoice;
 
-use crate::arguments::{Action, Anywhere, Arguments, Command, Global, InAll, Keeping, SandboxAction, SlackAction};
+use crate::arguments::{
+    Action, Anywhere, Arguments, AzureAction, Command, Global, InAll, Keeping, SandboxAction, SlackAction,
+};
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::Scope;
-use crate::providers::ProviderId;
+use crate::providers::{InCloud, ProviderId};
 use crate::session::Invocation;
 use crate::signals::Signals;
-use crate::trace;
 use crate::view::human::Human;
 use crate::view::json::{Json, Prints};
 use crate::view::{self, View};
+use crate::{help, telemetry, trace};
 
 /// Run a command and show how it ended.
 pub(crate) async fn run(arguments: Arguments) -> Exit {
     let global = arguments.global;
     choose_color(&global);
     let view = choose_view(&global, &arguments.command);
+    let untold = telemetry::begin(help::typed);
     let ended = perform(arguments.command, &global, &view).await;
     if let Some(reason) = trace::cut_off() {
         view::diagnostic(&format!("warning: the trace is not complete: {reason}\n"));
     }
-    ended.unwrap_or_else(|failure| {
+    let exit = ended.unwrap_or_else(|failure| {
         view.failure(&failure);
         failure.exit()
-    })
+    });
+    if let Some(reason) = untold.or(telemetry::finish(exit.code()).await) {
+        view.note(&view::error::warning(&format!("the traces of this command are not exported: {reason}")));
+    }
+    exit
 }
 
 async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> CommandResult {
@@ -63,6 +73,11 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
         Command::Schema { of } => schema::run(of),
         Command::Show { change_set, reporting } => show::run(&change_set, reporting.into(), global, view.as_ref()),
+        Command::Doctor(asked) => {
+            let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
+            doctor::run(asked, Invocation { global, signals: &signals, view: view.as_ref() }).await
+        }
+        Command::Diff(asked) => diff::run(&asked, global, view.as_ref()),
         Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, identity, plan_files }) => {
             let serving = sandbox::Serving { dir, port, faults, real_time, identity };
             sandbox::serve(serving, &plan_files, global.timeout).await
@@ -74,9 +89,13 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
     }
 }
 
-async fn act(action: Action, id: ProviderId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
+async fn act(action: AzureAction, id: ProviderId, global: &Global, view: &Arc<dyn View>) -> CommandResult {
     let signals = Signals::listen(global.timeout, Arc::clone(view) as _);
     let invocation = Invocation { global, signals: &signals, view: view.as_ref() };
+    let action = match action {
+        AzureAction::InAnyCloud(action) => action,
+        AzureAction::RotateKey(asked) => return rotate_key::run(asked, invocation).await,
+    };
     match action {
         Action::Anywhere(Anywhere::Plan(asked)) => plan::run(asked, id, invocation).await,
         Action::Anywhere(Anywhere::Apply(asked)) => apply::run(asked, Keeping::default(), id, invocation).await,
@@ -135,7 +154,9 @@ fn choose_color(global: &Global) {
 
 fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
     let prints = match command {
-        Command::InCloud(command) => command.action().map_or_else(prints_anywhere, prints),
+        Command::InCloud(InCloud::Aws(action) | InCloud::Gcp(action)) => prints(action),
+        Command::InCloud(InCloud::Azure(AzureAction::InAnyCloud(action))) => prints(action),
+        Command::InCloud(InCloud::Auth0(action)) => prints_anywhere(action),
         Command::Slack(SlackAction::Apply(_) | SlackAction::Destroy(_))
         | Command::InAll(InAll::Apply(_) | InAll::Destroy(_)) => Prints::Run,
         _ => Prints::Document,

@@ -93,6 +93,27 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision CLOUD verify --read-only", "look, and ask as a browser asks; write nothing"),
         ],
     ),
+    (
+        "doctor",
+        &[
+            ("provision doctor CLOUD", "say why a command does not get through"),
+            ("provision doctor CLOUD prod.toml --json > doctor.json", "the same for a report"),
+        ],
+    ),
+    (
+        "diff",
+        &[
+            ("provision diff monday.json tuesday.json", "what drifted since Monday, of what `drift --json` printed"),
+            ("provision diff old.json new.json --format markdown", "for the summary of a CI job"),
+        ],
+    ),
+    (
+        "azure rotate-key",
+        &[
+            ("provision azure rotate-key --out wandb.env", "a new key for the server, with the other settings"),
+            ("provision azure rotate-key --finish", "once the server has it: the former key is of no use to anybody"),
+        ],
+    ),
     ("auth0 destroy", &[("provision auth0 destroy", "show what would be deleted, ask, and delete it")]),
     (
         "auth0 output",
@@ -204,6 +225,18 @@ pub(crate) fn parse() -> Result<Arguments, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The command that was typed, without its flags and files: `provision aws apply`.
+pub(crate) fn typed() -> String {
+    let (mut command, mut name) = (command(), "provision".to_owned());
+    for word in std::env::args().skip(1) {
+        if let Some(sub) = command.find_subcommand(&word).cloned() {
+            name = format!("{name} {}", sub.get_name());
+            command = sub;
+        }
+    }
+    name
 }
 
 /// The whole command line.

@@ -117,8 +117,9 @@ fn word_hint(word: &str, typed: &[String]) -> Option<String> {
         return cloud.map(|cloud| format!("the cloud comes first: `provision {cloud} {word}`"));
     }
     let cloud = cloud(typed);
-    if has(&command, word) {
-        let first = if word == "init" { format!("init {cloud}") } else { word.to_owned() };
+    // What stands without a cloud may be another tool's word for something that does not.
+    if has(&command, word) && !WORDS.iter().any(|(other, _)| *other == word) {
+        let first = if ["init", "doctor"].contains(&word) { format!("{word} {cloud}") } else { word.to_owned() };
         return Some(format!("it stands without a cloud before it: `provision {first}`"));
     }
     WORDS.iter().find(|(other, _)| *other == word).map(|(_, hint)| hint.replace("CLOUD", &cloud))

@@ -32,9 +32,9 @@ pub(crate) enum ProviderId {
     Slack,
 }
 
-/// Something to do in a cloud; `S` is what can be done in a section that has no file store.
+/// Something to do in a cloud; `Z` is what can be done in Azure, and `S` in a section that has no file store.
 #[derive(Debug, Subcommand)]
-pub(crate) enum InCloud<A: Subcommand, S: Subcommand> {
+pub(crate) enum InCloud<A: Subcommand, Z: Subcommand, S: Subcommand> {
     /// Amazon Web Services.
     #[command(subcommand)]
     Aws(A),
@@ -43,31 +43,24 @@ pub(crate) enum InCloud<A: Subcommand, S: Subcommand> {
     Gcp(A),
     /// Microsoft Azure.
     #[command(subcommand)]
-    Azure(A),
+    Azure(Z),
     /// Auth0, for signing in.
     #[command(subcommand)]
     Auth0(S),
 }
 
-impl<A: Subcommand, S: Subcommand> InCloud<A, S> {
-    /// What to do there.
-    pub(crate) const fn action(&self) -> Result<&A, &S> {
-        match self {
-            Self::Aws(action) | Self::Gcp(action) | Self::Azure(action) => Ok(action),
-            Self::Auth0(action) => Err(action),
-        }
-    }
-
+impl<A: Subcommand, Z: Subcommand, S: Subcommand> InCloud<A, Z, S> {
     /// The cloud and what to do there.
-    pub(crate) fn parts(self) -> (ProviderId, A)
+    pub(crate) fn parts(self) -> (ProviderId, Z)
     where
         A: From<S>,
+        Z: From<A>,
     {
         match self {
-            Self::Aws(action) => (ProviderId::Aws, action),
-            Self::Gcp(action) => (ProviderId::Gcp, action),
+            Self::Aws(action) => (ProviderId::Aws, action.into()),
+            Self::Gcp(action) => (ProviderId::Gcp, action.into()),
             Self::Azure(action) => (ProviderId::Azure, action),
-            Self::Auth0(action) => (ProviderId::Auth0, action.into()),
+            Self::Auth0(action) => (ProviderId::Auth0, A::from(action).into()),
         }
     }
 }

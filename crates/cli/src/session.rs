@@ -14,7 +14,7 @@ use crate::plan_files::Checked;
 use crate::providers::{Prerequisites, ProviderId};
 use crate::signals::Signals;
 use crate::view::View;
-use crate::{sandbox, trace};
+use crate::{sandbox, telemetry, trace};
 
 /// What a command is run with that goes on for a while.
 #[derive(Clone, Copy)]
@@ -43,7 +43,8 @@ impl Session {
     }
 
     fn open_with(given: &[(ProviderId, Prerequisites)], global: &Global, view: &dyn View) -> Result<Self, Error> {
-        let trace = global.trace.as_deref().map(trace::open).transpose()?;
+        let file = global.trace.as_deref().map(trace::open).transpose()?;
+        let trace = trace::both(file, telemetry::sink());
         let start = |folder| sandbox::start(folder, given, view);
         let sandbox = global.sandbox.as_deref().map(start).transpose()?;
         let variables = sandbox.as_ref().map(|sandbox| sandbox.environment().into_iter().collect());

@@ -43,6 +43,25 @@ fn is_trace(path: &Path) -> bool {
     read.map_or(true, |read| read == 0 || begins == BEGINS)
 }
 
+/// Several that take the same exchanges.
+#[derive(Debug)]
+struct Both(Arc<dyn TraceSink>, Arc<dyn TraceSink>);
+
+impl TraceSink for Both {
+    fn record(&self, exchange: Exchange) {
+        self.0.record(exchange.clone());
+        self.1.record(exchange);
+    }
+}
+
+/// Whoever there is of two.
+pub(crate) fn both(one: Option<Arc<dyn TraceSink>>, other: Option<Arc<dyn TraceSink>>) -> Option<Arc<dyn TraceSink>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(Arc::new(Both(one, other))),
+        (one, other) => one.or(other),
+    }
+}
+
 impl TraceSink for Lines {
     fn record(&self, exchange: Exchange) {
         let Ok(mut line) = serde_json::to_value(&exchange) else { return };

@@ -2,6 +2,7 @@
 
 pub(crate) mod words;
 pub(crate) mod error;
+pub(crate) mod compared;
 pub(crate) mod json;
 pub(crate) mod report;
 pub(crate) mod human;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
+use provision_core::doctor::Check;
 use provision_core::event::EventSink;
 use provision_core::output::Output;
 use provision_core::permissions::Document;
@@ -20,6 +22,8 @@ use provision_core::printable::harmless;
 use provision_core::verify::Proof;
 
 use crate::exit::Failure;
+use crate::providers::ProviderId;
+use compared::Compared;
 
 /// How everything that a command has to say is shown. It is chosen once, from the flags.
 pub(crate) trait View: EventSink {
@@ -49,6 +53,12 @@ pub(crate) trait View: EventSink {
     /// What `verify` found, and how long that took; its hops are events.
     fn proven(&self, proof: &Proof, elapsed: Duration);
 
+    /// What `doctor` found.
+    fn examined(&self, examination: &Examination);
+
+    /// What `diff` found of each deployment.
+    fn compared(&self, compared: &[Compared]);
+
     /// A plan file without problems.
     fn valid(&self, plan_file: &Path);
 
@@ -60,6 +70,14 @@ pub(crate) trait View: EventSink {
 
     /// What a reader may want to know, unless told to be quiet.
     fn note(&self, text: &str);
+}
+
+/// What `doctor` looked at.
+pub(crate) struct Examination {
+    pub(crate) cloud: ProviderId,
+    /// The plan file, where it can be used.
+    pub(crate) plan_file: Option<String>,
+    pub(crate) checks: Vec<Check>,
 }
 
 /// Whether somebody is asked before anything is written.

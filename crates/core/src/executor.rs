@@ -24,6 +24,7 @@ use crate::operation::{Operation, Verb};
 use crate::provider::{Created, Provisioner, Write};
 use crate::resource::LaneMode;
 use crate::retry::{self, Patience};
+use crate::trace;
 use marks::Marks;
 
 /// How a run ended; lists are in the order of the graph.
@@ -168,7 +169,8 @@ impl<'a> Run<'a> {
         let (id, address, text) = (operation.id, operation.address.clone(), operation.describe());
         self.events.emit(Event::OperationStarted { id, address: address.clone(), text: text.clone() });
         let started = Instant::now();
-        let result = self.repeat(operation).await.map_err(|error| error.at(&address, None));
+        let repeated = trace::within(address.as_str(), id, self.repeat(operation));
+        let result = repeated.await.map_err(|error| error.at(&address, None));
         self.events.emit(match &result {
             Ok(()) => Event::OperationDone { id, address, text, elapsed_ms: milliseconds(started.elapsed()) },
             Err(error) => Event::OperationFailed { id, address, text, error: error.clone() },

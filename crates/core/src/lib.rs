@@ -39,6 +39,7 @@
 //! | output | a setting for the server: [`output::Output`] |
 //! | right | what credentials must be allowed to do, on something: [`rights::Right`]; asked about before the first write ([`preflight`]) |
 //! | hop | a step of the proof that the file store works: [`hop::Hop`] |
+//! | check | what `doctor` looks at: [`doctor::Check`] |
 //! | probe | the object that a proof uploads, and takes away again: [`probe::Probe`] |
 
 // Vocabulary.
@@ -79,6 +80,7 @@ pub mod event;
 pub mod context;
 pub mod permissions;
 pub mod keeper;
+pub mod reach;
 
 // The contract with a cloud.
 pub mod provider;
@@ -96,6 +98,7 @@ pub mod preflight;
 // The engine.
 pub mod engine;
 pub mod verify;
+pub mod doctor;
 
 #[cfg(test)]
 mod model;

@@ -17,12 +17,14 @@ pub enum Task {
     Destroy,
     /// `verify`, with all that it uploads and removes.
     Verify,
+    /// `rotate-key`, of Azure alone.
+    RotateKey,
     /// What `[access]` gives the server.
     Server,
 }
 
 impl Task {
-    /// The commands.
+    /// The commands of every cloud.
     pub const COMMANDS: [Self; 5] = [Self::Plan, Self::Apply, Self::Drift, Self::Destroy, Self::Verify];
 
     /// As on the command line.
@@ -34,6 +36,7 @@ impl Task {
             Self::Drift => "drift",
             Self::Destroy => "destroy",
             Self::Verify => "verify",
+            Self::RotateKey => "rotate-key",
             Self::Server => "server",
         }
     }
@@ -49,6 +52,8 @@ pub const APPLYING: &[Task] = &[Task::Apply];
 pub const DESTROYING: &[Task] = &[Task::Destroy];
 /// What proves that it works.
 pub const PROVING: &[Task] = &[Task::Verify];
+/// What makes the account's keys anew.
+pub const ROTATING: &[Task] = &[Task::RotateKey];
 /// What makes, changes or takes away.
 pub const WRITING: &[Task] = &[Task::Apply, Task::Destroy];
 

@@ -23,6 +23,7 @@ use crate::operation::{FacetWrite, Operation};
 use crate::output::{Output, OutputSource};
 use crate::permissions::{Document, Repository, Syntax, Task};
 use crate::probe::{Probe, Probes};
+use crate::reach::{CredentialSource, Endpoint};
 use crate::refusal::Refusal;
 use crate::resource::{Observation, Orphan, Resource};
 use crate::rights::{Answer, Right};
@@ -82,6 +83,11 @@ pub trait ProviderConfig: Send + Sync {
     fn outside_terraform(&self) -> Option<&'static str> {
         None
     }
+    /// Where calls go, by the environment and the plan file. Nothing is sent.
+    async fn endpoints(&self, connection: &Connection) -> Result<Vec<Endpoint>, Error>;
+
+    /// Where credentials come from, which are looked for as for any call.
+    async fn credential_source(&self, connection: &Connection) -> Result<CredentialSource, Error>;
 
     /// What a facet of something that is made comes to in the field's words. Values that the plan file does not set are left out
     /// where nobody need think about them; nothing is sent.

@@ -88,6 +88,19 @@ pub struct Exchange {
     pub response: Option<Value>,
     /// From the request to the answer, in milliseconds.
     pub elapsed_ms: u64,
+    /// The operation that sent it, by its address and number, where it is one of a run.
+    #[serde(skip)]
+    pub within: Option<(String, usize)>,
+}
+
+tokio::task_local! {
+    /// The operation that sends requests.
+    static WITHIN: (String, usize);
+}
+
+/// Do the work of an operation, whose requests are told as its own.
+pub(crate) async fn within<T>(address: &str, id: usize, work: impl Future<Output = T>) -> T {
+    WITHIN.scope((address.to_owned(), id), work).await
 }
 
 /// Something that takes exchanges.
@@ -108,7 +121,9 @@ impl Sent {
     #[must_use]
     pub fn now(operation: impl Into<String>, method: &str, url: &str, request: Option<Value>) -> Self {
         let (operation, method, url) = (operation.into(), method.to_owned(), url_without_secrets(url));
-        let exchange = Exchange { operation, method, url, request, status: None, response: None, elapsed_ms: 0 };
+        let within = WITHIN.try_with(Clone::clone).ok();
+        let exchange =
+            Exchange { operation, method, url, request, status: None, response: None, elapsed_ms: 0, within };
         Self { at: Instant::now(), exchange }
     }
 

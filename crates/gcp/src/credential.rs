@@ -11,6 +11,7 @@ use google_cloud_auth::signer::Signer;
 use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
+use provision_core::reach::CredentialSource;
 use provision_core::retry::{self, CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
@@ -30,6 +31,9 @@ const STORAGE: &str = "STORAGE_EMULATOR_HOST";
 const PUBSUB: &str = "PUBSUB_EMULATOR_HOST";
 /// IAM, IAM Credentials and Resource Manager.
 const API: &str = "PROVISION_GCP_API_ENDPOINT";
+
+/// The file of Application Default Credentials.
+const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
 /// Which of Google's clouds the credentials are of, where they do not say it
 /// (<https://cloud.google.com/python/docs/reference/google-cloud-core/latest/universe>).
@@ -84,6 +88,64 @@ pub(crate) async fn connect(connection: &Connection) -> Result<(Clients, Session
         session.endpoints = vec![SANDBOX.to_owned()];
     }
     Ok((Clients { trace: Tracer::new(connection.trace.clone()), ..clients }, session))
+}
+
+/// Where tokens are had from.
+pub(crate) const TOKENS: &str = "tokens";
+/// Google's own address for that.
+const GOOGLES_TOKENS: &str = "https://oauth2.googleapis.com/token";
+
+/// Where the calls of a service go.
+pub(crate) struct Destination {
+    pub(crate) service: &'static str,
+    pub(crate) url: String,
+    /// The variable that names it, where it is not Google's own.
+    pub(crate) set_by: Option<&'static str>,
+}
+
+/// Where calls go, without looking for credentials.
+///
+/// # Errors
+///
+/// Only some of the endpoints are an emulator's.
+pub(crate) fn destinations(connection: &Connection) -> Result<Vec<Destination>, Error> {
+    let variable = |name: &str| match &connection.sandbox {
+        Some(variables) => non_empty(variables.get(name).cloned()),
+        None => non_empty(std::env::var(name).ok()),
+    };
+    let found = endpoints(&variable)?;
+    let is_overridden = !found.overridden.is_empty();
+    let named = |name| (is_overridden && connection.sandbox.is_none()).then_some(name);
+    let of = |service, url: &str, name| Destination { service, url: url.to_owned(), set_by: named(name) };
+    let mut destinations = vec![
+        of("Cloud Storage", &found.storage, STORAGE),
+        of("Pub/Sub", &found.pubsub, PUBSUB),
+        of("IAM", &found.iam, API),
+        of("IAM Credentials", &found.signing, API),
+        of("Resource Manager", &found.projects, API),
+    ];
+    // The metadata server of a machine is no address that is worth a look.
+    if let Some(file) = credentials_file(&variable).ok().flatten().filter(|_| !is_overridden) {
+        let said = document(&file)["token_uri"].as_str().map(str::to_owned);
+        let url = said.unwrap_or_else(|| GOOGLES_TOKENS.to_owned());
+        destinations.push(Destination { service: TOKENS, url, set_by: None });
+    }
+    Ok(destinations)
+}
+
+/// Where credentials come from, which are looked for as for any call.
+pub(crate) async fn source(connection: &Connection) -> Result<CredentialSource, Error> {
+    let (_, session) = connect(connection).await?;
+    if connection.sandbox.is_some() {
+        return Ok(CredentialSource::sandbox());
+    }
+    let is_named = non_empty(std::env::var(FILE).ok()).is_some();
+    Ok(CredentialSource::new(match session.file {
+        _ if !session.endpoints.is_empty() => "none: emulators ask for none".to_owned(),
+        Some(file) if is_named => format!("`{}` ({FILE})", file.display()),
+        Some(file) => format!("`{}` (gcloud)", file.display()),
+        None => "the metadata server".to_owned(),
+    }))
 }
 
 /// A variable that is set to nothing is not set.
@@ -197,12 +259,11 @@ async fn token(credentials: &Credentials, tried: &str, again: bool) -> Result<()
 /// The file that credentials come from; `None` where it is the metadata server
 /// (<https://cloud.google.com/docs/authentication/application-default-credentials>).
 fn credentials_file(variable: Variables<'_>) -> Result<Option<PathBuf>, Error> {
-    const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
-    if let Some(path) = variable(VARIABLE).map(PathBuf::from) {
+    if let Some(path) = variable(FILE).map(PathBuf::from) {
         if path.exists() {
             return Ok(Some(path));
         }
-        let tried = format!("read credentials `{}` ({VARIABLE})", path.display());
+        let tried = format!("read credentials `{}` ({FILE})", path.display());
         return Err(unauthenticated(&tried, "the file does not exist"));
     }
     let folder = match cfg!(windows) {

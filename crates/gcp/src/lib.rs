@@ -31,6 +31,7 @@ mod probes;
 mod hearing;
 mod preflight;
 mod terraform;
+mod doctor;
 mod provider;
 
 pub use config::{GcpSection, Settings};

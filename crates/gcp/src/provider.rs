@@ -17,6 +17,7 @@ use provision_core::probe::{METADATA, Probe, Probes};
 use provision_core::provider::{
     BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
 };
+use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
@@ -31,6 +32,7 @@ use crate::client::objects::Signer;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Session};
+use crate::doctor;
 use crate::error::lacks_permission;
 use crate::error::settling;
 use crate::names::{Names, Part, pubsub_identity};
@@ -91,6 +93,14 @@ impl ProviderConfig for Settings {
         words().into_iter().collect()
     }
 
+    async fn endpoints(&self, connection: &Connection) -> Result<Vec<Endpoint>, Error> {
+        doctor::endpoints(self, connection)
+    }
+
+    async fn credential_source(&self, connection: &Connection) -> Result<CredentialSource, Error> {
+        doctor::credential_source(self, connection).await
+    }
+
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(connection).await?;
         Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
@@ -112,6 +122,7 @@ impl ProviderConfig for Settings {
             Task::Server => {
                 document::of_server(self, &names, &access::commands(&names, self.service_account()), syntax)
             }
+            Task::RotateKey => return Err(no_keys()),
             command => document::of_command(self, &names, command, syntax),
         })
     }
@@ -128,6 +139,12 @@ impl ProviderConfig for Settings {
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
         Ok(outputs::outputs(self))
     }
+}
+
+/// Nothing that the server gets lasts until somebody changes it.
+fn no_keys() -> Error {
+    Error::new(ErrorKind::Unsupported, "print rights for `rotate-key`")
+        .with_message("Google Cloud gives the server no key")
 }
 
 impl<C> Provider<C> {

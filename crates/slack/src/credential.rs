@@ -17,7 +17,7 @@ const ENDPOINT: &str = "https://slack.com/api";
 /// An emulator's.
 const ENDPOINT_VARIABLE: &str = "PROVISION_SLACK_ENDPOINT";
 /// An app configuration token.
-const TOKEN: &str = "SLACK_CONFIG_TOKEN";
+pub(crate) const TOKEN: &str = "SLACK_CONFIG_TOKEN";
 
 /// Where calls go.
 #[derive(Clone, Debug)]
@@ -64,6 +64,18 @@ pub(crate) fn without_token(connection: &Connection) -> Result<(Clients, Session
         (None, None) => Vec::new(),
     };
     Ok((Clients { http, endpoint, token: None, trace: Tracer::new(connection.trace.clone()) }, Session { endpoints }))
+}
+
+/// Where calls go, and the variable that says so, where it is not Slack's own.
+///
+/// # Errors
+///
+/// There is no endpoint that a secret may be sent to.
+pub(crate) fn destination(connection: &Connection) -> Result<(String, Option<&'static str>), Error> {
+    match variable(connection, ENDPOINT_VARIABLE) {
+        Some(given) => Ok((endpoint(&given)?, connection.sandbox.is_none().then_some(ENDPOINT_VARIABLE))),
+        None => Ok((ENDPOINT.to_owned(), None)),
+    }
 }
 
 /// A variable of the environment, or of the sandbox in its place; one that is set to nothing is not set.

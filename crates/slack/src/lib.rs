@@ -19,6 +19,7 @@ mod client;
 mod credential;
 mod resources;
 mod outputs;
+mod doctor;
 mod provider;
 mod rotation;
 

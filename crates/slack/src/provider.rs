@@ -14,6 +14,7 @@ use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::{FacetWrite, Operation};
 use provision_core::output::{Output, OutputSource};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
+use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Address, Error};
 use serde_json::{Map, Value, json};
@@ -22,6 +23,7 @@ use crate::client::manifest::NewApp;
 use crate::client::{Reader, Writer};
 use crate::config::{APPS_PAGE, App, PENDING, Settings};
 use crate::credential::{self, Session};
+use crate::doctor;
 use crate::error::{may_have_created, uncertain};
 use crate::names::Part;
 use crate::outputs;
@@ -75,6 +77,14 @@ impl ProviderConfig for Settings {
 
     fn given_once(&self) -> &'static [&'static str] {
         if self.slack.app_id.is_none() { &[outputs::SECRET] } else { &[] }
+    }
+
+    async fn endpoints(&self, connection: &Connection) -> Result<Vec<Endpoint>, Error> {
+        doctor::endpoints(self, connection)
+    }
+
+    async fn credential_source(&self, connection: &Connection) -> Result<CredentialSource, Error> {
+        doctor::credential_source(self, connection)
     }
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {

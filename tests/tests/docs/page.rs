@@ -20,6 +20,8 @@ const VOLATILE: &[Volatile] = &[
     ("(", is_number, " s)", "0.1"),
     (" in ", is_number, " s:", "0.3"),
     ("` after ", is_number, " s", "0.1"),
+    (" answers after ", is_number, " s", "0.1"),
+    (" on linux ", |character| character.is_ascii_alphanumeric() || character == '_', "", "x86_64"),
     (" attempt, ", is_number, " s", "0.1"),
     (" attempts, ", is_number, " s", "0.1"),
     ("\"elapsed_ms\":", is_number, "", "12"),

@@ -149,7 +149,16 @@ pub(crate) struct AccountProperties {
     pub(crate) allow_shared_key_access: Option<bool>,
     pub(crate) public_network_access: Option<String>,
     pub(crate) network_acls: Option<NetworkRules>,
+    pub(crate) key_creation_time: Option<KeyTimes>,
     primary_endpoints: Option<Endpoints>,
+}
+
+/// When each key was made; nothing where that was before the service kept it
+/// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties#keycreationtime>.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct KeyTimes {
+    pub(crate) key1: Option<String>,
+    pub(crate) key2: Option<String>,
 }
 
 /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/check-name-availability#checknameavailabilityresult>

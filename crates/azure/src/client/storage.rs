@@ -103,6 +103,17 @@ impl Writer {
         self.delete(id, VERSION, &format!("delete storage account `{}`", last(id))).await
     }
 
+    /// Make one of the two keys anew: whoever has the former one is shut out at once
+    /// <https://learn.microsoft.com/rest/api/storagerp/storage-accounts/regenerate-key>.
+    pub(crate) async fn regenerate_key(&self, id: &str, key: &str) -> Result<(), Error> {
+        let url = self.reader().url(&format!("{id}/regenerateKey"), VERSION)?;
+        let text = format!("make `{key}` of storage account `{}` anew", last(id));
+        self.reader()
+            .document::<Keys>(Method::Post, &url, Some(&json!({"keyName": key})), &text, "keys")
+            .await
+            .map(drop)
+    }
+
     /// <https://learn.microsoft.com/rest/api/storagerp/blob-services/set-service-properties>
     pub(crate) async fn put_blob_service(&self, account: &str, service: &BlobService) -> Result<(), Error> {
         let text = format!("write the blob properties of storage account `{}`", last(account));

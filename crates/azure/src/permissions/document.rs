@@ -97,11 +97,15 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
     } else {
         (task == Task::Apply && settings.azure.queue.enabled).then_some(registered)
     };
-    let key = "the account's key may do everything to the account's data: with [azure.access], `verify` needs none"
-        .to_owned();
+    let key = match task {
+        Task::RotateKey => "the account's keys may do everything to the account's data".to_owned(),
+        _ => "the account's key may do everything to the account's data: with [azure.access], `verify` needs none"
+            .to_owned(),
+    };
     let data = (task == Task::Plan).then_some(data);
-    let key = (task == Task::Verify && settings.azure.access.is_none()).then_some(key);
-    let looks_at_access = task != Task::Server && settings.azure.access.is_none();
+    let sees_key = task == Task::RotateKey || (task == Task::Verify && settings.azure.access.is_none());
+    let key = sees_key.then_some(key);
+    let looks_at_access = ![Task::Server, Task::RotateKey].contains(&task) && settings.azure.access.is_none();
     let taken_out = looks_at_access.then(|| taken_out("[azure.access]"));
     let grants = writes_roles.then_some(grants);
     scope.into_iter().chain(data).chain(key).chain(tracking).chain(sends).chain(grants).chain(taken_out).collect()

@@ -37,6 +37,8 @@ pub(crate) const DRIFT_FORMATS: &[ReportFormat] = &[
     ReportFormat::Html,
 ];
 
+/// What two looks for drift can be compared as.
+pub(crate) const DIFF_FORMATS: &[ReportFormat] = &[ReportFormat::Text, ReportFormat::Markdown];
 /// What a proof can be written as.
 pub(crate) const PROOF_FORMATS: &[ReportFormat] = &[ReportFormat::Text, ReportFormat::Junit];
 
@@ -84,6 +86,10 @@ pub(crate) enum Document {
     Drift,
     /// What `output --json` prints.
     Output,
+    /// What `doctor --json` prints.
+    Doctor,
+    /// What `diff --json` prints.
+    Diff,
 }
 
 /// What rights are for.
@@ -101,6 +107,8 @@ pub(crate) enum RightsFor {
     Server,
     /// Proving that files and events get through, with a probe.
     Verify,
+    /// Giving the server a new key, in Azure.
+    RotateKey,
 }
 
 /// How rights are written.

@@ -31,6 +31,7 @@ const fn task(of: RightsFor) -> Task {
         RightsFor::Destroy => Task::Destroy,
         RightsFor::Server => Task::Server,
         RightsFor::Verify => Task::Verify,
+        RightsFor::RotateKey => Task::RotateKey,
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) fn run(of: Document) -> CommandResult {
         Document::Events => schemas::events(),
         Document::Drift => schemas::drift(),
         Document::Output => schemas::output(),
+        Document::Doctor => schemas::doctor(),
+        Document::Diff => schemas::diff(),
     };
     view::result(&format!("{schema:#}\n"));
     Ok(Exit::Done)

@@ -6,6 +6,7 @@ mod rights;
 mod change_set;
 mod drift;
 mod verify;
+mod doctor;
 mod progress;
 
 use std::io::IsTerminal as _;
@@ -20,11 +21,13 @@ use provision_core::permissions::Document;
 use provision_core::server::merged;
 use provision_core::verify::Proof;
 
+use super::compared::Compared;
+use super::report::compared;
 use super::words::counts;
-use super::{Consent, End, View, diagnostic, error, for_people, result};
+use super::{Consent, End, Examination, View, diagnostic, error, for_people, result};
 use crate::arguments::{Global, quoted};
 use crate::exit::Failure;
-use crate::help;
+use crate::{help, telemetry};
 use change_set::{Detail, Screen};
 use progress::{Lines, Progress, Rows};
 use rights::Told;
@@ -108,6 +111,7 @@ impl Human {
 
 impl EventSink for Human {
     fn emit(&self, event: Event) {
+        telemetry::note(&event);
         self.progress.emit(event);
     }
 }
@@ -170,6 +174,14 @@ impl View for Human {
 
     fn proven(&self, proof: &Proof, elapsed: Duration) {
         result(&for_people(&verify::text(proof, elapsed)));
+    }
+
+    fn examined(&self, examination: &Examination) {
+        result(&for_people(&doctor::text(examination)));
+    }
+
+    fn compared(&self, compared: &[Compared]) {
+        result(&for_people(&compared::text(compared)));
     }
 
     fn valid(&self, plan_file: &Path) {

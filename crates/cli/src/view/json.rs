@@ -23,13 +23,15 @@ use provision_core::verify::Proof;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::compared::Compared;
 use super::words::{looking, settling, verdict};
-use super::{Consent, End, View, diagnostic, error, result};
+use super::{Consent, End, Examination, View, diagnostic, error, result};
 use crate::exit::Failure;
+use crate::telemetry;
 use crate::trace::timestamp;
 use documents::{
-    AllSections, Content, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings, Settings, Summary,
-    TOOL, reasons, settings,
+    AllSections, Content, Diff, Doctor, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings,
+    Settings, Summary, TOOL, reasons, settings,
 };
 
 /// What a command prints.
@@ -145,6 +147,7 @@ fn print_line(content: &Content<'_>) {
 
 impl EventSink for Json {
     fn emit(&self, event: Event) {
+        telemetry::note(&event);
         match &event {
             // A look comes before any document.
             Event::Looking { elapsed_ms } => diagnostic(&format!("  {}\n", looking(*elapsed_ms))),
@@ -185,6 +188,15 @@ impl View for Json {
 
     fn proven(&self, proof: &Proof, elapsed: Duration) {
         self.line(Line::Proof(Proven::new(proof, milliseconds(elapsed))));
+    }
+
+    fn examined(&self, examination: &Examination) {
+        result(&text(&Doctor::new(examination)));
+    }
+
+    fn compared(&self, compared: &[Compared]) {
+        let same = compared.iter().all(Compared::is_same);
+        result(&text(&Diff { format: FORMAT, tool: TOOL, same, deployments: compared }));
     }
 
     fn valid(&self, plan_file: &Path) {

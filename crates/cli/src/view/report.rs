@@ -9,6 +9,7 @@ pub(crate) mod gitlab;
 pub(crate) mod html;
 pub(crate) mod proof;
 pub(crate) mod look;
+pub(crate) mod compared;
 
 use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Unreadable};
 use provision_core::diff;
@@ -29,6 +30,8 @@ pub(crate) struct Row<'a> {
     pub(crate) hint: Option<String>,
     /// Whether it is about the resource as a whole, whose name `what` is then.
     pub(crate) whole: bool,
+    /// The field that it is about, where it is about one.
+    pub(crate) subject: Option<String>,
 }
 
 /// What kind of thing it is.
@@ -143,6 +146,7 @@ pub(crate) fn rows(set: &ChangeSet) -> Vec<Row<'_>> {
         why: "could not be read".to_owned(),
         hint: error.hint().map(str::to_owned),
         whole: false,
+        subject: None,
     });
     let warnings = set.warnings.iter().map(|warning| Row {
         address: "-",
@@ -152,6 +156,7 @@ pub(crate) fn rows(set: &ChangeSet) -> Vec<Row<'_>> {
         why: String::new(),
         hint: None,
         whole: false,
+        subject: None,
     });
     let (recorded, changed): (Vec<_>, Vec<_>) = set.changes.iter().partition(|change| change.action == Action::Record);
     let mut rows: Vec<_> = changed.into_iter().flat_map(of_change).collect();
@@ -166,13 +171,31 @@ fn left_over(orphan: &Orphan) -> Row<'_> {
     let what = format!("{} `{}` is no longer in the plan file", orphan.kind, orphan.name);
     let (what, why) = (on_one_line(&what), "left over".to_owned());
     let hint = orphan.refusal.as_ref().map(|refusal| format!("{}: {}", refusal.reason, refusal.hint));
-    Row { address: orphan.address.as_str(), line: None, rule: Rule::LeftOver, what, why, hint, whole: false }
+    Row {
+        address: orphan.address.as_str(),
+        line: None,
+        rule: Rule::LeftOver,
+        what,
+        why,
+        hint,
+        whole: false,
+        subject: None,
+    }
 }
 
 fn of_change(change: &Change) -> Vec<Row<'_>> {
     let row = |rule, what: &str, why: &str| {
         let (what, why) = (on_one_line(what), why.to_owned());
-        Row { address: change.address.as_str(), line: change.line, rule, what, why, hint: None, whole: false }
+        Row {
+            address: change.address.as_str(),
+            line: change.line,
+            rule,
+            what,
+            why,
+            hint: None,
+            whole: false,
+            subject: None,
+        }
     };
     let name = format!("{} `{}`", change.kind, change.name);
     let whole = |rule, why: &str| Row { whole: true, ..row(rule, &name, why) };
@@ -201,9 +224,9 @@ fn of_facet<'a>(change: &'a Change, facet: &'a FacetChange) -> Vec<Row<'a>> {
     let rule = if facet.finding.is_drift() { Rule::Changed } else { Rule::NotApplied };
     let diffs = diff::fields(&facet.before, &facet.after);
     let unnamed = diffs.is_empty().then(|| format!("{} no longer carries provision's name", facet.facet));
-    let differing =
-        diffs.into_iter().map(|diff| format!("{} {}", diff.path(&facet.facet), standing(&diff.before, &diff.after)));
-    let row = |what: String| Row {
+    let differing = diffs.into_iter().map(|diff| (diff.path(&facet.facet), standing(&diff.before, &diff.after)));
+    let differing = differing.map(|(path, standing)| (format!("{path} {standing}"), path));
+    let row = |(what, subject): (String, String)| Row {
         address: change.address.as_str(),
         line: facet.line,
         rule,
@@ -211,6 +234,8 @@ fn of_facet<'a>(change: &'a Change, facet: &'a FacetChange) -> Vec<Row<'a>> {
         why: label(facet.finding).to_owned(),
         hint: None,
         whole: false,
+        subject: Some(subject),
     };
+    let unnamed = unnamed.map(|text| (text, facet.facet.clone()));
     differing.chain(unnamed).map(row).collect()
 }

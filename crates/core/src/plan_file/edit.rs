@@ -7,7 +7,7 @@ use crate::file::BYTE_ORDER_MARK;
 /// A key of a plan file and its value; none takes it out.
 pub type Noted<'a> = (&'a str, Option<&'a str>);
 
-/// The text with these keys of a section set, or taken out.
+/// The text with these keys of a section set, or taken out; of one in another, `azure.account`.
 ///
 /// # Errors
 ///
@@ -20,8 +20,11 @@ pub fn edited(source: &str, section: &str, keys: &[Noted<'_>]) -> Result<String,
     // The parser knows no line ends but its own.
     let windows = text.contains("\r\n");
     let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
-    let table = document.get_mut(section).and_then(Item::as_table_like_mut);
-    let table = table.ok_or_else(|| format!("it has no [{section}] section"))?;
+    let mut table: &mut dyn TableLike = document.as_table_mut();
+    for name in section.split('.') {
+        let inner = table.get_mut(name).and_then(Item::as_table_like_mut);
+        table = inner.ok_or_else(|| format!("it has no [{section}] section"))?;
+    }
     for (key, value) in keys {
         match value {
             Some(value) => set(table, key, value),
@@ -67,6 +70,15 @@ mod tests {
         assert_eq!(set("slack.name = 'a'\n").unwrap(), "slack.name = 'a'\nslack.app_id = \"A1\"\n");
         assert_eq!(set("[slack]").unwrap(), "[slack]\napp_id = \"A1\"\n");
         assert!(set("[gcp]\n").is_err() && set("[slack").is_err() && set("slack = 1").is_err());
+    }
+
+    #[test]
+    fn section_in_another_is_written_in_any_form() {
+        let set = |text: &str| edited(text, "azure.account", &[("key", Some("key2"))]);
+        assert_eq!(set("[azure.account]\nname = 'a'\n").unwrap(), "[azure.account]\nname = 'a'\nkey = \"key2\"\n");
+        let inline = "[azure]\naccount = { name = 'a', key = \"key1\" }  # ours\n";
+        assert_eq!(set(inline).unwrap(), inline.replace("key1", "key2"));
+        assert!(set("[azure]\naccount = 1\n").is_err() && set("[account]\n").is_err());
     }
 
     #[test]

@@ -30,13 +30,15 @@ pub(super) struct Call<'a> {
 impl Wire for SlackWire {
     fn operation(&self, request: &Request<Bytes>) -> String {
         match request.uri().path().strip_prefix("/api/") {
-            Some(method) if request.method() == Method::POST => format!("slack:{method}"),
+            // <https://docs.slack.dev/reference/methods/api.test>
+            Some(method) if request.method() == Method::POST || method == "api.test" => format!("slack:{method}"),
             _ => format!("slack:{} {}", request.method(), request.uri().path()),
         }
     }
 
     fn reads(&self, operation: &str) -> bool {
-        ["slack:apps.manifest.validate", "slack:apps.manifest.export", "slack:auth.test"].contains(&operation)
+        ["slack:api.test", "slack:auth.test", "slack:apps.manifest.validate", "slack:apps.manifest.export"]
+            .contains(&operation)
     }
 
     fn error(&self, _operation: &str, status: u16, code: &str, message: &str) -> Response<Bytes> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
+use provision_core::doctor::Check;
 use provision_core::event::Event;
 use provision_core::hop::{Hop, HopId};
 use provision_core::output::Output;
@@ -13,6 +14,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit::Failure;
+use crate::view::Examination;
+use crate::view::compared::Compared;
 
 /// Version of the documents' form: it changes where something is taken away or means something else.
 pub(crate) const FORMAT: u32 = 1;
@@ -167,6 +170,50 @@ pub(crate) fn settings(outputs: &[Output]) -> Settings<'_> {
 
 fn setting(output: &Output) -> Setting<'_> {
     Setting { value: output.known(), sensitive: output.is_sensitive() }
+}
+
+/// What doctor prints.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Doctor<'a> {
+    /// Version of the form.
+    format: u32,
+    /// The program's version.
+    tool: &'static str,
+    /// The cloud.
+    cloud: &'static str,
+    /// The plan file; `null` where it cannot be used.
+    plan_file: Option<&'a str>,
+    /// Whether no check failed.
+    healthy: bool,
+    /// In the order in which they depend on each other.
+    checks: &'a [Check],
+}
+
+impl<'a> Doctor<'a> {
+    /// What was looked at.
+    pub(crate) fn new(examination: &'a Examination) -> Self {
+        Self {
+            format: FORMAT,
+            tool: TOOL,
+            cloud: examination.cloud.name(),
+            plan_file: examination.plan_file.as_deref(),
+            healthy: !examination.checks.iter().any(Check::has_failed),
+            checks: &examination.checks,
+        }
+    }
+}
+
+/// What diff prints.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Diff<'a> {
+    /// Version of the form.
+    pub(crate) format: u32,
+    /// The program's version.
+    pub(crate) tool: &'static str,
+    /// Whether both reports say the same.
+    pub(crate) same: bool,
+    /// Each deployment, those of the later report first.
+    pub(crate) deployments: &'a [Compared],
 }
 
 /// A line that apply, destroy and verify print beside the events.

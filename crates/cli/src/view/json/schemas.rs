@@ -6,7 +6,7 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::documents::{AllSections, Drift, Failed, Line, Plan, ServerSettings};
+use super::documents::{AllSections, Diff, Doctor, Drift, Failed, Line, Plan, ServerSettings};
 
 /// What plan and show print.
 pub(crate) fn plan() -> Value {
@@ -23,6 +23,16 @@ pub(crate) fn plan() -> Value {
 /// What drift prints.
 pub(crate) fn drift() -> Value {
     of::<Drift<'_>>("provision drift", "What `drift --json` prints.")
+}
+
+/// What doctor prints.
+pub(crate) fn doctor() -> Value {
+    of::<Doctor<'_>>("provision doctor", "What `doctor --json` prints.")
+}
+
+/// What diff prints.
+pub(crate) fn diff() -> Value {
+    of::<Diff<'_>>("provision diff", "What `diff --json` prints.")
 }
 
 /// What output prints.

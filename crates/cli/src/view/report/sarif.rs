@@ -41,7 +41,8 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     let unreadable = errors.iter().map(|error| {
         let (what, why) = (on_one_line(&error.to_string()), "could not be looked at".to_owned());
         let hint = error.hint().map(str::to_owned);
-        let row = Row { address: "-", line: error.line(), rule: Rule::Unknown, what, why, hint, whole: false };
+        let row =
+            Row { address: "-", line: error.line(), rule: Rule::Unknown, what, why, hint, whole: false, subject: None };
         let file = error.plan_file().unwrap_or("-");
         let hint = row.hint.iter().map(|hint| format!("; {}", on_one_line(hint)));
         result(file, file, &row, &(row.text() + &hint.collect::<String>()))

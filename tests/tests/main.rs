@@ -9,6 +9,7 @@
 //! - `help`: that each command, flag and value has a test.
 //! - `docs`: that README and the pages in docs/ are what happens.
 //! - `ci`: the files for CI, judged by linters and run step by step.
+//! - `release`: what people install: archive, wheel, npm packages, SBOM, image, install script.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
 //! - `foreign`: entries of others of any kind in every document that ours share with them.
 //! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
@@ -132,6 +133,7 @@ mod plan_file;
 mod properties;
 mod readback;
 mod reader;
+mod release;
 mod rights;
 mod sandbox;
 mod sandbox_azure_clients;

@@ -55,7 +55,7 @@ fn is_taken(command: &str) -> bool {
 fn first_line_of_the_readme_runs() {
     let readme = Page::read("README.md").text;
     let jobs =
-        readme.lines().find_map(|line| line.strip_prefix("cargo build --locked --package provision && for ")).unwrap();
+        readme.lines().find_map(|line| line.strip_prefix("cargo build --workspace --bin provision && for ")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("plans")).unwrap();
     std::fs::copy(root().join("plans/aws.toml"), folder.path().join("plans/aws.toml")).unwrap();

@@ -53,3 +53,49 @@ fn sandbox_needs_no_root_certificates() {
         assert!(output.status.success() && said.contains("to create"), "{provider}: {said}");
     }
 }
+
+/// A root with the binary, a plan file, and nothing else; a debug build needs its libraries.
+fn empty_root(plan_file: &str) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::copy(binary(), root.path().join("provision")).unwrap();
+    std::fs::copy(python::workspace().join(plan_file), root.path().join("provision.toml")).unwrap();
+    let libraries = Command::new("ldd").arg(binary()).output().unwrap();
+    let libraries = String::from_utf8_lossy(&libraries.stdout).into_owned();
+    for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+        let place = root.path().join(library.trim_start_matches('/'));
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::copy(library, place).unwrap();
+    }
+    root
+}
+
+#[test]
+fn main_job_needs_nothing_but_the_binary() {
+    let unshare = |arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.arg("--map-root-user").args(arguments).env_clear().output().unwrap()
+    };
+    if !unshare(&["/bin/true"]).status.success() {
+        println!("skipped: this machine lets nobody choose a root");
+        return;
+    }
+    let root = empty_root("plans/aws.toml");
+    let run = |arguments: &str| {
+        let root = format!("--root={}", root.path().display());
+        unshare(&[&[root.as_str(), "/provision"][..], &arguments.split(' ').collect::<Vec<_>>()].concat())
+    };
+    for (arguments, said) in [
+        ("aws plan --sandbox", "4 to create"),
+        ("aws apply --yes --sandbox", "4 created"),
+        ("aws output --sandbox", "BUCKET=s3://"),
+        ("aws drift --sandbox", "in sync"),
+        ("aws verify --sandbox", "Everything works"),
+        ("aws destroy --yes --sandbox", "4 deleted"),
+    ] {
+        let output = run(arguments);
+        assert!(output.status.success() && text(&output).contains(said), "{arguments}: {}", text(&output));
+    }
+    let output = run("aws plan");
+    let said = text(&output);
+    assert!(output.status.code() == Some(1) && said.contains("cannot read root certificates"), "{said}");
+}

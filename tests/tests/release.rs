@@ -34,7 +34,14 @@ impl Dist {
         dist.script("bin/cargo", &dist.cargo());
         let path = format!("{}:{}", dist.place("bin").display(), path());
         let mut xtask = Command::new(binary().with_file_name("xtask"));
-        xtask.args(["release", "--target", TARGET, "--from", "https://example.com/v%v", "--binary"]);
+        xtask.args([
+            "release",
+            "--target",
+            TARGET,
+            "--from",
+            "https://example.com/acme/provision/releases/download/v%v",
+            "--binary",
+        ]);
         xtask.arg(dist.place("built/provision")).arg("--out").arg(dist.place("dist"));
         succeeded(xtask.env("PATH", path).env("SOURCE_DATE_EPOCH", "1700000000").env_remove("CARGO"));
         dist
@@ -238,6 +245,9 @@ fn npm_package_runs_where_it_is_installed() {
         text(&output)
     );
     npm(&[package("wandb-provision"), package("wandb-provision-linux-x64")]);
+    let manifest = std::fs::read(folder.path().join("node_modules/wandb-provision/package.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["repository"]["url"], "git+https://example.com/acme/provision.git");
     is_provision(&mut Command::new(&installed));
     let output = Command::new(&installed).args(["aws", "plan", "none.toml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(64), "{}", text(&output));

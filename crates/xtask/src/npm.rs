@@ -34,13 +34,18 @@ pub(crate) fn make(release: &Release) -> Result<()> {
 }
 
 fn manifest(release: &Release, name: &str) -> Value {
-    json!({
+    let mut manifest = json!({
         "name": name,
         "version": release.version,
         "description": "Buckets, queues and events for self-hosted Weights & Biases servers",
         "license": "Apache-2.0",
         "files": ["bin", "LICENSE", "THIRD-PARTY.txt"],
-    })
+    });
+    // npm compares it with where the workflow ran (https://docs.npmjs.com/generating-provenance-statements).
+    if let Some((repository, _)) = release.from.as_deref().and_then(|from| from.split_once("/releases/")) {
+        manifest["repository"] = json!({"type": "git", "url": format!("git+{repository}.git")});
+    }
+    manifest
 }
 
 fn with_script(release: &Release) -> Value {

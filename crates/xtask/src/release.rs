@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// The folder in which it is put
     #[arg(long, value_name = "DIR", default_value = "target/dist")]
     out: PathBuf,
-    /// Where the files will be downloaded from; `install.sh` gets it
+    /// Where the files will be downloaded from, `%v` being the version: for `install.sh`, and the repository in npm's packages
     #[arg(long, value_name = "URL")]
     from: Option<String>,
 }
@@ -35,6 +35,8 @@ pub(crate) struct Release {
     pub(crate) version: String,
     /// The built binary.
     pub(crate) binary: PathBuf,
+    /// Where the files will be downloaded from.
+    pub(crate) from: Option<String>,
     /// Where everything goes.
     pub(crate) out: PathBuf,
     /// The time of every file: that of the commit, in seconds since 1970.
@@ -53,8 +55,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<PathBuf> {
         arguments.target.or_else(Platform::of_host).ok_or("name a target: there is no release for this machine")?;
     let out = std::path::absolute(&arguments.out)?;
     std::fs::create_dir_all(&out)?;
-    let mut release =
-        Release { platform, version: env!("CARGO_PKG_VERSION").to_owned(), binary: PathBuf::new(), out, time: time()? };
+    let mut release = Release {
+        platform,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        binary: PathBuf::new(),
+        from: arguments.from.clone(),
+        out,
+        time: time()?,
+    };
     release.binary = match &arguments.binary {
         Some(binary) => std::path::absolute(binary)?,
         None => release.built()?,
@@ -65,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<PathBuf> {
     release.archive(&sbom)?;
     npm::make(&release)?;
     wheel::make(&release, &sbom)?;
-    release.install_script(arguments.from.as_deref())?;
+    release.install_script()?;
     sums(&release.out)
 }
 
@@ -126,10 +134,10 @@ impl Release {
     }
 
     /// The install script, which knows its version and where the files are.
-    fn install_script(&self, from: Option<&str>) -> Result<()> {
+    fn install_script(&self) -> Result<()> {
         let text = std::fs::read_to_string(workspace().join("install.sh"))?;
         let text = text.replace("\nversion=\n", &format!("\nversion={}\n", self.version));
-        let text = text.replace("\nfrom=\n", &format!("\nfrom={}\n", from.unwrap_or_default()));
+        let text = text.replace("\nfrom=\n", &format!("\nfrom={}\n", self.from.as_deref().unwrap_or_default()));
         Ok(std::fs::write(self.out.join("install.sh"), text)?)
     }
 }

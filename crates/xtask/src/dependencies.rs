@@ -39,7 +39,7 @@ pub(crate) fn of(platform: Platform) -> Result<BTreeMap<Key, Package>> {
     packages.retain(|key, _| all.contains_key(key));
     for (key, package) in &mut packages {
         package.shipped = shipped.contains_key(key);
-        package.needs = all[key].clone();
+        package.needs.clone_from(&all[key]);
     }
     match all.keys().find(|key| !packages.contains_key(key)) {
         Some((name, version)) => Err(format!("cargo tree names {name} {version}, and cargo metadata does not").into()),

@@ -35,6 +35,7 @@ fn of(folder: &Path) -> Result<String> {
 }
 
 fn is_licence(file: &Path) -> bool {
+    let is_code = file.extension().is_some_and(|end| end == "rs");
     let name = file.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
-    NAMES.iter().any(|start| name.starts_with(start)) && !name.ends_with(".RS")
+    NAMES.iter().any(|start| name.starts_with(start)) && !is_code
 }

@@ -27,7 +27,7 @@ pub(crate) fn make(release: &Release) -> Result<()> {
     manifest["cpu"] = json!([cpu]);
     let files = [
         (release.binary.clone(), format!("bin/{}", platform.binary())),
-        (release.third_party(), "THIRD-PARTY.txt".to_owned()),
+        (crate::release::third_party(), "THIRD-PARTY.txt".to_owned()),
     ];
     package(release, &manifest, &files)?;
     package(release, &with_script(release), &[(script(), "bin/provision.js".to_owned())])

@@ -49,6 +49,11 @@ pub(crate) fn workspace() -> &'static Path {
     folder.ancestors().nth(2).unwrap_or(folder)
 }
 
+/// The licences of others; here, since `pyproject.toml` can name no file in `target`.
+pub(crate) fn third_party() -> PathBuf {
+    workspace().join("THIRD-PARTY.txt")
+}
+
 /// Make everything; gives the folder.
 pub(crate) fn run(arguments: &Arguments) -> Result<PathBuf> {
     let platform =
@@ -69,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<PathBuf> {
     };
     let packages = dependencies::of(platform)?;
     let sbom = release.sbom(&packages)?;
-    std::fs::write(release.third_party(), licences::text(&packages)?)?;
+    std::fs::write(third_party(), licences::text(&packages)?)?;
     release.archive(&sbom)?;
     npm::make(&release)?;
     wheel::make(&release, &sbom)?;
@@ -82,11 +87,6 @@ impl Release {
     /// (<https://doc.rust-lang.org/reference/linkage.html#static-and-dynamic-c-runtimes>).
     pub(crate) fn rustflags(&self) -> Option<(&'static str, &'static str)> {
         self.platform.is_static().then_some(("RUSTFLAGS", "-Ctarget-feature=+crt-static"))
-    }
-
-    /// The licences of others; here, since `pyproject.toml` can name no file in `target`.
-    pub(crate) fn third_party(&self) -> PathBuf {
-        workspace().join("THIRD-PARTY.txt")
     }
 
     /// Build the binary alone.
@@ -116,7 +116,7 @@ impl Release {
         for file in ["LICENSE", "README.md", "CHANGELOG.md"] {
             std::fs::copy(workspace().join(file), place(file))?;
         }
-        std::fs::copy(self.third_party(), place("THIRD-PARTY.txt"))?;
+        std::fs::copy(third_party(), place("THIRD-PARTY.txt"))?;
         std::fs::copy(sbom, place("provision.cdx.json"))?;
         succeed(Command::new(&self.binary).args(["man", "--dir"]).arg(place("man")))?;
         std::fs::create_dir(place("completions"))?;

@@ -1,4 +1,4 @@
-//! The bill of materials, as CycloneDX 1.5 (<https://cyclonedx.org/docs/1.5/json/>).
+//! The bill of materials, as `CycloneDX` 1.5 (<https://cyclonedx.org/docs/1.5/json/>).
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
 //! Prints request and wave counts on every cloud, and whole-process times as ratios against the same work in boto3.
 //!
 //! `cargo build --release && cargo bench -p provision-tests`, or with the debug build `cargo build && cargo bench -p
-//! provision-tests --profile dev`. Times on a shared machine are noisy: read the ratios.
+//! provision-tests --profile dev`. `PROVISION_BINARY` names another binary; a word behind `--` (`counts`, `itself`, `side-by-side`) is a part
+//! of it alone. Times on a shared machine are noisy: read the ratios.
 
 #![expect(clippy::print_stdout, reason = "it prints its figures")]
 
@@ -58,10 +59,18 @@ const LATENCY: Duration = Duration::from_millis(100);
 const SPREADING: Duration = Duration::from_secs(2);
 
 fn main() {
-    counts();
-    itself();
+    let asked: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|one| one == name);
+    if wanted("counts") {
+        counts();
+    }
+    if wanted("itself") {
+        itself();
+    }
     for latency in [0, 50] {
-        side_by_side(Duration::from_millis(latency));
+        if wanted("side-by-side") {
+            side_by_side(Duration::from_millis(latency));
+        }
     }
 }
 

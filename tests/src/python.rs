@@ -31,6 +31,9 @@ pub static HELM: Environment = Environment::new("helm", include_str!("../require
 /// What looks at the files for CI, and stands in for what a runner has.
 pub static CI: Environment = Environment::new("ci", include_str!("../requirements-ci.txt"));
 
+/// What makes wheels, and judges what a release is made of.
+pub static RELEASE: Environment = Environment::new("release", include_str!("../requirements-release.txt"));
+
 /// The packages of one file of requirements.
 pub struct Environment {
     name: &'static str,

@@ -43,6 +43,7 @@ pages! {
     auth0_slack_is_what_happens = "docs/auth0-slack.md",
     ci_is_what_happens = "docs/ci.md",
     day_two_is_what_happens = "docs/day-two.md",
+    install_is_what_happens = "docs/install.md",
     json_is_what_happens = "docs/json.md",
     output_is_what_happens = "docs/output.md",
     plan_file_is_what_happens = "docs/plan-file.md",

@@ -9,6 +9,7 @@
 //! - `help`: that each command, flag and value has a test.
 //! - `docs`: that README and the pages in docs/ are what happens.
 //! - `ci`: the files for CI, judged by linters and run step by step.
+//! - `release`: what people install: archive, wheel, npm packages, SBOM, image, install script.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
 //! - `diff`: saved reports of drift side by side.
 //! - `doctor`: environments that are as they should be, and broken ones.
@@ -141,6 +142,7 @@ mod properties;
 mod proxied;
 mod readback;
 mod reader;
+mod release;
 mod rights;
 mod sandbox;
 mod sandbox_azure_clients;

@@ -8,13 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::output::Secret;
 use provision_core::provider::Connection;
 use provision_core::reach::CredentialSource;
 use provision_core::retry::{CONNECT_TIMEOUT, request_timeout};
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, tls};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use url::{Host, Url};
@@ -59,8 +58,9 @@ pub(crate) struct Session {
 pub(crate) async fn connect(connection: &Connection, domain: &str) -> Result<(Clients, Session), Error> {
     let tracer = Tracer::new(connection.trace.clone());
     if let Some(variables) = &connection.sandbox {
-        // A sandbox is on this machine: no proxy is asked for it.
-        let (clients, session) = make(http().no_proxy(), domain, tracer, &|name| variables.get(name).cloned()).await?;
+        // A sandbox is on this machine: no proxy is asked for it, and no certificate.
+        let http = http().no_proxy().tls_certs_only([]);
+        let (clients, session) = make(http, domain, tracer, &|name| variables.get(name).cloned()).await?;
         return Ok((clients, Session { endpoints: vec![SANDBOX.to_owned()], ..session }));
     }
     let mut shared = SHARED.lock().await;
@@ -119,9 +119,7 @@ async fn make(
 ) -> Result<(Clients, Session), Error> {
     // A variable that is set to nothing is not set.
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let http = http
-        .build()
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error)))?;
+    let http = http.build().map_err(|error| tls::unusable(&error))?;
     let overridden = variable(ENDPOINT).map(|given| endpoint(&given)).transpose()?;
     let endpoints = overridden.iter().map(|url| format!("{ENDPOINT}={url}")).collect();
     let endpoint = overridden.unwrap_or_else(|| format!("https://{domain}"));

@@ -21,7 +21,7 @@ use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
 use provision_core::reach::CredentialSource;
 use provision_core::retry::{CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, tls};
 use tokio::sync::OnceCell;
 
 use crate::answer::WholeAnswers;
@@ -207,10 +207,7 @@ async fn with_http_client(loader: ConfigLoader) -> Result<ConfigLoader, Error> {
     if !rustls_native_certs::load_native_certs().certs.is_empty() {
         return Ok(loader);
     }
-    let error = Error::new(ErrorKind::Unavailable, "read root certificates");
-    Err(error
-        .with_message("this machine has none, so that no server can be told by its certificate")
-        .with_hint("install them (the package `ca-certificates`), or name a file of them in SSL_CERT_FILE"))
+    Err(tls::no_roots())
 }
 
 /// How long what the environment or a profile names may take: it may ask for a code from a phone.

@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use azure_core::error::ErrorKind as Cause;
 use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
 use futures::StreamExt as _;
-use provision_core::error::root_cause;
 use provision_core::retry::{CONNECT_TIMEOUT, request_timeout};
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, tls};
 
 /// The largest answer that is read, in bytes. A page of a list, the largest that services answer, is a few MB.
 const LARGEST_ANSWER: usize = 16 << 20;
@@ -48,7 +47,7 @@ pub(crate) fn shared() -> Result<Transport, Error> {
 
 /// That of a sandbox, which goes through no proxy, and trusts the certificates of this file where there is one.
 pub(crate) fn of_sandbox(certificates: Option<&str>) -> Result<Transport, Error> {
-    let Some(path) = certificates else { return built(builder().no_proxy()).map(bounded) };
+    let Some(path) = certificates else { return built(builder().no_proxy().tls_certs_only([])).map(bounded) };
     let unreadable = |reason: String| {
         Error::new(ErrorKind::Unexpected, format!("cannot use certificates `{path}` (SSL_CERT_FILE)"))
             .with_message(reason)
@@ -70,9 +69,7 @@ fn builder() -> reqwest::ClientBuilder {
 }
 
 fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-    builder
-        .build()
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error)))
+    builder.build().map_err(|error| tls::unusable(&error))
 }
 
 #[cfg(test)]

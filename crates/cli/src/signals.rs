@@ -7,7 +7,6 @@ use std::time::Duration;
 use provision_core::context::Cancellation;
 use provision_core::event::{Event, EventSink};
 use provision_core::{Error, ErrorKind};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
 
@@ -90,16 +89,26 @@ impl Signals {
     }
 }
 
+/// What tells the process to stop, of which it is told from now on.
+#[cfg(unix)]
+pub(crate) fn stops() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+}
+
+/// What tells the process to stop, of which it is told from now on.
+#[cfg(windows)]
+pub(crate) fn stops() -> std::io::Result<(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlBreak)> {
+    Ok((tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_break()?))
+}
+
 async fn cancel_on_signal(
     cancellation: Cancellation,
     state: Arc<State>,
     timeout: Option<u64>,
     events: Arc<dyn EventSink>,
 ) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+    let Ok((mut interrupt, mut terminate)) = stops() else { return };
     let limit = tokio::time::sleep(Duration::from_secs(timeout.unwrap_or(u64::from(u32::MAX))));
     tokio::pin!(limit);
     loop {

@@ -8,7 +8,7 @@ use provision_core::provider::Connection;
 use provision_core::retry::{CONNECT_TIMEOUT, request_timeout};
 use provision_core::trace::{Sent, TraceSink, body_without_secrets};
 use provision_core::web::{Answer, Browser, Request};
-use provision_core::{Error, ErrorKind, RetryClass};
+use provision_core::{Error, ErrorKind, RetryClass, tls};
 
 /// The largest answer that is read, in bytes: a probe or an error, each less than a thousand.
 const LARGEST_ANSWER: usize = 1 << 20;
@@ -30,7 +30,7 @@ impl PlainBrowser {
             Some(variables) => of_sandbox(builder.no_proxy(), variables.get("SSL_CERT_FILE"))?,
             None => builder,
         };
-        let client = builder.build().map_err(|error| unusable("set up TLS", &error))?;
+        let client = builder.build().map_err(|error| tls::unusable(&error))?;
         Ok(Self { client, trace: connection.trace.clone() })
     }
 

@@ -49,6 +49,7 @@ pub mod printable;
 pub mod file;
 pub mod trace;
 pub mod error;
+pub mod tls;
 pub mod refusal;
 pub mod retry;
 pub mod plan_file;

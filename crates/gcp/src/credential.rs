@@ -13,7 +13,7 @@ use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
 use provision_core::reach::CredentialSource;
 use provision_core::retry::{self, CONNECT_TIMEOUT, CREDENTIALS_LIMIT, request_timeout};
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, tls};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -80,8 +80,10 @@ struct Endpoints {
 /// A credentials file that does not exist, no credentials, endpoints of which only some are an emulator's.
 pub(crate) async fn connect(connection: &Connection) -> Result<(Clients, Session), Error> {
     let (clients, mut session) = match &connection.sandbox {
-        // A sandbox is on this machine: no proxy is asked for it.
-        Some(variables) => make(http().no_proxy(), &|name| non_empty(variables.get(name).cloned())).await?,
+        // A sandbox is on this machine: no proxy is asked for it, and no certificate.
+        Some(variables) => {
+            make(http().no_proxy().tls_certs_only([]), &|name| non_empty(variables.get(name).cloned())).await?
+        }
         None => SHARED.get_or_try_init(|| make(http(), &|name| non_empty(std::env::var(name).ok()))).await?.clone(),
     };
     if connection.sandbox.is_some() {
@@ -155,13 +157,12 @@ fn non_empty(value: Option<String>) -> Option<String> {
 
 async fn make(http: reqwest::ClientBuilder, variable: Variables<'_>) -> Result<(Clients, Session), Error> {
     let endpoints = endpoints(variable)?;
+    // Before credentials are asked for: their library does not say what is missing.
+    let http = http.build().map_err(|error| tls::unusable(&error))?;
     let (credentials, principal, file) = match endpoints.overridden.is_empty() {
         true => in_environment(variable).await?,
         false => (anonymous::Builder::new().build(), "anonymous".to_owned(), None),
     };
-    let http = http
-        .build()
-        .map_err(|error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error)))?;
     Ok((clients(&endpoints, &http, &credentials), Session { principal, endpoints: endpoints.overridden, file }))
 }
 

@@ -1,11 +1,10 @@
 //! Where the token comes from, and the client on it.
 
 use http::HeaderValue;
-use provision_core::error::root_cause;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
 use provision_core::retry::{CONNECT_TIMEOUT, request_timeout};
-use provision_core::{Error, ErrorKind};
+use provision_core::{Error, ErrorKind, tls};
 use url::{Host, Url};
 
 use crate::client::Clients;
@@ -54,10 +53,9 @@ pub(crate) fn without_token(connection: &Connection) -> Result<(Clients, Session
     let endpoint = other.as_deref().map_or_else(|| Ok(ENDPOINT.to_owned()), endpoint)?;
     let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(request_timeout());
     let http = http.redirect(reqwest::redirect::Policy::none());
-    // A sandbox is on this machine: no proxy is asked for it.
-    let http = if connection.sandbox.is_some() { http.no_proxy() } else { http };
-    let failed = |error| Error::new(ErrorKind::Unexpected, "cannot set up TLS").with_message(root_cause(&error));
-    let http = http.build().map_err(failed)?;
+    // A sandbox is on this machine: no proxy is asked for it, and no certificate.
+    let http = if connection.sandbox.is_some() { http.no_proxy().tls_certs_only([]) } else { http };
+    let http = http.build().map_err(|error| tls::unusable(&error))?;
     let endpoints = match (&connection.sandbox, other) {
         (Some(_), _) => vec![SANDBOX.to_owned()],
         (None, Some(_)) => vec![format!("{ENDPOINT_VARIABLE}={endpoint}")],

@@ -54,7 +54,8 @@ fn is_taken(command: &str) -> bool {
 #[test]
 fn first_line_of_the_readme_runs() {
     let readme = Page::read("README.md").text;
-    let jobs = readme.lines().find_map(|line| line.strip_prefix("cargo build --workspace && for ")).unwrap();
+    let jobs =
+        readme.lines().find_map(|line| line.strip_prefix("cargo build --workspace --bin provision && for ")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("plans")).unwrap();
     std::fs::copy(root().join("plans/aws.toml"), folder.path().join("plans/aws.toml")).unwrap();

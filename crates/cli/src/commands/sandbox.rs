@@ -7,12 +7,12 @@ use provision_core::file::{self, Readers};
 use provision_core::{Error, ErrorKind};
 use provision_sandbox::fault::Faults;
 use provision_sandbox::{EmulatorKind, Options, Sandbox};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::quoted;
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::Scope;
 use crate::sandbox::{failed, ignored_by_git};
+use crate::signals::stops;
 use crate::view;
 
 /// The private key of Auth0's application, in the sandbox's folder.
@@ -87,7 +87,7 @@ fn attach(sandbox: &Sandbox, path: &Path) -> Result<(), Failure> {
 
 /// Listening begins now, and not only when the future is first waited for.
 fn ended() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = stops()?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}

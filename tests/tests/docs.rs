@@ -42,6 +42,7 @@ pages! {
     readme_is_what_happens = "README.md",
     auth0_slack_is_what_happens = "docs/auth0-slack.md",
     ci_is_what_happens = "docs/ci.md",
+    fleets_is_what_happens = "docs/fleets.md",
     json_is_what_happens = "docs/json.md",
     output_is_what_happens = "docs/output.md",
     plan_file_is_what_happens = "docs/plan-file.md",

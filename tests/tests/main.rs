@@ -10,6 +10,7 @@
 //! - `docs`: that README and the pages in docs/ are what happens.
 //! - `ci`: the files for CI, judged by linters and run step by step.
 //! - `crossing`: a run paused at each of its requests while somebody else acts.
+//! - `fleet`: many plan files in one run: shared lists, shards, each in a row of its own.
 //! - `foreign`: entries of others of any kind in every document that ours share with them.
 //! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
@@ -122,6 +123,7 @@ mod clouds;
 mod contract;
 mod crossing;
 mod docs;
+mod fleet;
 mod foreign;
 mod gcp;
 mod help;

@@ -7,6 +7,7 @@ mod destroy;
 mod drift;
 mod init;
 mod man;
+mod merge;
 mod output;
 mod permissions;
 mod plan;
@@ -22,10 +23,13 @@ use std::sync::Arc;
 
 use anstream::ColorChoice;
 
-use crate::arguments::{Action, Anywhere, Arguments, Command, Global, InAll, Keeping, SandboxAction, SlackAction};
+use crate::arguments::{
+    Action, Anywhere, Arguments, Command, Global, InAll, Keeping, ReportAction, SandboxAction, SlackAction,
+};
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::Scope;
 use crate::providers::ProviderId;
+use crate::reports::Reporting;
 use crate::session::Invocation;
 use crate::signals::Signals;
 use crate::trace;
@@ -63,6 +67,9 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
         Command::Validate { plan_file } => validate::run(plan_file, view.as_ref()),
         Command::Schema { of } => schema::run(of),
         Command::Show { change_set, reporting } => show::run(&change_set, reporting.into(), global, view.as_ref()),
+        Command::Report(ReportAction::Merge { reports, format, report }) => {
+            merge::run(&reports, Reporting { format, files: report }, global, view.as_ref())
+        }
         Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, identity, plan_files }) => {
             let serving = sandbox::Serving { dir, port, faults, real_time, identity };
             sandbox::serve(serving, &plan_files, global.timeout).await

@@ -62,6 +62,7 @@ pub mod ledger;
 pub mod mark;
 pub mod facet;
 pub mod resource;
+pub mod listing;
 pub mod part;
 pub mod contents;
 pub mod compare;

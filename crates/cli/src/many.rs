@@ -15,7 +15,7 @@ use crate::exit::{CommandResult, Exit, Failure};
 use crate::fleet::{self, Fleet, Unsaid, deployment};
 use crate::plan_files::Checked;
 use crate::session::{Invocation, Session};
-use crate::view::{Applied, Outcome};
+use crate::view::{self, Applied, Consent, Outcome};
 use crate::{approval, execution};
 
 /// What applying one of many plan files has to know.
@@ -120,7 +120,8 @@ async fn approved(
             Err(error) => errors.push(error),
         }
     }
-    view.plans(&sets, &errors);
+    view.change_sets(&sets.iter().collect::<Vec<_>>(), Consent::Asked);
+    view::diagnostic(&view::error::texts(&errors));
     if let Some(exit) = signals.ended() {
         return Err(Failure::Shown(exit, errors));
     }

@@ -1,7 +1,5 @@
 //! The one error type of every cloud: what was tried, on what, why it failed, and what to do next.
 
-mod told;
-
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -12,8 +10,6 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::address::Address;
 use crate::printable::{indented, on_one_line};
 use crate::trace::text_without_secrets;
-
-pub use told::Told;
 
 /// What went wrong, in the same few words for every cloud. Decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -205,6 +201,14 @@ impl Error {
             hint: None,
         };
         Self { details: Box::new(details) }
+    }
+
+    /// An error that another run told, in all its words.
+    #[must_use]
+    pub fn told(kind: ErrorKind, text: &str) -> Self {
+        let mut error = Self::new(kind, text);
+        error.details.is_told = true;
+        error
     }
 
     /// Say what to do next.

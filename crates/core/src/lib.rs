@@ -48,6 +48,7 @@ pub mod printable;
 pub mod file;
 pub mod trace;
 pub mod error;
+pub mod told;
 pub mod refusal;
 pub mod retry;
 pub mod plan_file;

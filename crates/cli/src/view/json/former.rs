@@ -1,7 +1,7 @@
 //! What `drift --json` printed, read back.
 
 use provision_core::change_set::{ChangeSet, Unreadable};
-use provision_core::error::Told;
+use provision_core::told::Told;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Error, ErrorKind};
 use crate::address::Address;
+use crate::error::{Error, ErrorKind};
 
 /// The facts of an error, as documents have them.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,19 +33,30 @@ impl Told {
     /// The same error, whose text is what it was.
     #[must_use]
     pub fn error(self) -> Error {
-        let told = self;
-        let mut error = Error::new(told.kind, told.text);
-        error.details.is_told = true;
-        error.details.address = told.address;
-        error.details.plan_file = told.plan_file;
-        error.details.section = told.deployment.zip(told.section);
-        error.details.line = told.line;
-        error.details.operation = told.operation;
-        error.details.status = told.status;
-        error.details.code = told.code;
-        error.details.request_id = told.request_id;
-        error.details.hint = told.hint;
-        error
+        let mut error = Error::told(self.kind, &self.text).with_response(
+            self.status,
+            self.code.as_deref(),
+            self.request_id.as_deref(),
+        );
+        if let Some(address) = &self.address {
+            error = error.at(address, None);
+        }
+        if let Some(line) = self.line {
+            error = error.on_line(line);
+        }
+        if let Some(name) = &self.plan_file {
+            error = error.with_plan_file(name);
+        }
+        if let (Some(deployment), Some(section)) = (&self.deployment, &self.section) {
+            error = error.with_section(deployment, section);
+        }
+        if let Some(operation) = self.operation {
+            error = error.with_operation(operation);
+        }
+        match self.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 }
 

@@ -55,6 +55,8 @@ fn what_carries_marks_is_listed_once_for_all_that_only_look() {
     ends(&stage, 0, &["plan", "plans", "-q"]);
     assert_eq!(stage.faults().count("tag:GetResources"), 1);
     assert!(stage.writes().is_empty());
+    let on_a_plan_file = ends(&stage, 64, &["drift", "plans", "--report", "json=plans/02.toml"]);
+    assert!(on_a_plan_file.stderr.contains("is another file of this command"), "{}", on_a_plan_file.stderr);
     // What is left over is found in the list of all.
     stage.write("plans/00.toml", &(plan_file("00") + "[aws.queue]\nname = \"another-{s}\"\n"));
     ends(&stage, 0, &["apply", "plans/00.toml", "--yes"]);

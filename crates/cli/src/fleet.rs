@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -71,6 +72,14 @@ impl Fleet {
     /// The sections of all plan files.
     pub(crate) fn sections(&self) -> Vec<&Checked> {
         self.files.iter().flatten().collect()
+    }
+}
+
+/// The plan files that are read, for what must not be written.
+pub(crate) fn read_by(of: &PlanFiles, scope: Scope) -> Vec<PathBuf> {
+    match of.plan_files.as_slice() {
+        [] => scope.plan_file_path(None).into_iter().collect(),
+        paths => named(paths).into_iter().flatten().collect(),
     }
 }
 

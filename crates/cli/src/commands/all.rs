@@ -31,8 +31,8 @@ struct Section {
 pub(super) async fn plan(asked: PlanAll, invocation: Invocation<'_>) -> CommandResult {
     let Invocation { global, signals, view } = invocation;
     let reporting = Reporting::from(asked.reporting);
-    let default = if asked.of.plan_files.is_empty() { Scope::All.plan_file_path(None).ok() } else { None };
-    reporting.can_write(&asked.of.plan_files.iter().chain(&default).map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let read = fleet::read_by(&asked.of, Scope::All);
+    reporting.can_write(&read.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let look = async |checked: &Checked, session: &Session, events: &dyn EventSink| {
         let observer = session.observer(checked, events).await?;
         checked.planned(observer.as_ref(), &checked.intent(Purpose::Apply, asked.orphans), events).await

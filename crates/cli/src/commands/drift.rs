@@ -1,6 +1,6 @@
 //! `provision drift`, of one section or of all: find out whether somebody changed the cloud.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use provision_core::change_set::Purpose;
 use provision_core::event::EventSink;
@@ -14,9 +14,8 @@ use crate::session::{Invocation, Session};
 
 pub(crate) async fn run(asked: DriftArguments, scope: Scope, invocation: Invocation<'_>) -> CommandResult {
     let reporting = Reporting { format: asked.format, files: asked.report };
-    let default = if asked.of.plan_files.is_empty() { scope.plan_file_path(None).ok() } else { None };
-    let others: Vec<&Path> = asked.of.plan_files.iter().chain(&default).map(PathBuf::as_path).collect();
-    reporting.can_write(&others)?;
+    let read = fleet::read_by(&asked.of, scope);
+    reporting.can_write(&read.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let look = async |checked: &Checked, session: &Session, events: &dyn EventSink| {
         let observer = session.observer(checked, events).await?;
         checked.change_set(observer.as_ref(), &checked.intent(Purpose::Apply, false), events).await

@@ -341,7 +341,7 @@ fn report_tells_what_was_found_before_the_time_limit() {
     fault(&stage, "iam:GetRolePolicy", Nth::Every, What::Delay(Duration::from_secs(600)));
     let ran = AWS.run(&stage, &["drift", "provision.toml", "elsewhere.toml", "--timeout", "3"]);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("wandb-else: ") && ran.stdout.contains("provision.toml: unknown"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("wandb-else: ") && ran.stdout.contains("wandb-prod (aws): unknown"), "{}", ran.stdout);
     assert!(ran.stderr.contains("the time limit is over"), "{}", ran.stderr);
 }
 

@@ -101,8 +101,12 @@ fn linters_find_what_is_wrong() {
 }
 
 #[test]
-fn schema_of_gitlab_takes_the_component() {
-    let text = std::fs::read_to_string(python::workspace().join("ci/gitlab/provision.yml")).unwrap();
+fn schema_of_gitlab_takes_the_components() {
+    ["provision.yml", "provision-fleet.yml"].into_iter().for_each(schema_of_gitlab_takes);
+}
+
+fn schema_of_gitlab_takes(component: &str) {
+    let text = std::fs::read_to_string(python::workspace().join("ci/gitlab").join(component)).unwrap();
     let (head, jobs) = text.split_once("\n---\n").unwrap();
     assert!(head.contains("spec:\n  inputs:"));
     let folder = tempfile::tempdir().unwrap();
@@ -223,4 +227,83 @@ fn jobs_of_gitlab_run() {
     run("provision-drift", 2);
     assert!(runner.read("drift.xml").contains("<failure"));
     run("provision-teardown", 0);
+}
+
+/// A folder of plan files, and what was applied of it.
+fn fleet() -> Runner {
+    let runner = Runner::new(PLAN_FILE);
+    std::fs::create_dir(runner.path().join("plans")).unwrap();
+    for number in 0..6 {
+        let text = PLAN_FILE.replace("wandb-prod", &format!("wandb-{number}"));
+        runner.write(&format!("plans/{number}.toml"), &text.replace("acme-files", &format!("acme-{number}")));
+    }
+    let applied = runner.provision(&["apply", "plans", "--yes", "-q"]);
+    assert!(applied.contains("6 plan files: 6 applied"), "{applied}");
+    runner
+}
+
+#[test]
+fn shards_on_github_make_one_report() {
+    let runner = fleet();
+    let workflow = yaml(&github().join("workflows/provision-drift-fleet.yml"))[0].clone();
+    let look = &workflow["jobs"]["look"];
+    let shards = look["strategy"]["matrix"]["shard"].as_array().unwrap();
+    let run = |job: &Value, shard: &Value, code: i32| {
+        let known = [
+            ("inputs.provider", "aws".to_owned()),
+            ("inputs.plan-files", "plans".to_owned()),
+            ("matrix.shard", shard.to_string()),
+            ("strategy.job-total", shards.len().to_string()),
+        ];
+        runner.steps(&job["steps"], &known, Path::new("none"), code)
+    };
+    for shard in shards {
+        run(look, shard, 0);
+    }
+    run(&workflow["jobs"]["report"], &Value::Null, 0);
+    assert_eq!(runner.summary().matches("in sync").count(), 6, "{}", runner.summary());
+    std::fs::remove_file(runner.path().join("drift-2.json")).unwrap();
+    run(&workflow["jobs"]["report"], &Value::Null, 1);
+    assert!(runner.summary().contains("shard 2/4"), "{}", runner.summary());
+}
+
+#[test]
+fn shards_on_gitlab_make_one_report() {
+    let runner = fleet();
+    let text = std::fs::read_to_string(python::workspace().join("ci/gitlab/provision-fleet.yml")).unwrap();
+    let jobs = filled(text.split_once("\n---\n").unwrap().1, &[("provider", "aws"), ("plan-files", "plans")]);
+    runner.write("jobs.yml", &jobs);
+    let mut jobs = yaml(&runner.path().join("jobs.yml"))[0].clone();
+    let count = jobs["provision-fleet-look"]["parallel"].as_u64().unwrap();
+    for index in 1..=count {
+        jobs["provision-fleet-look"]["variables"] =
+            serde_json::json!({"CI_NODE_INDEX": index.to_string(), "CI_NODE_TOTAL": count.to_string()});
+        runner.gitlab(&jobs, "provision-fleet-look", 0);
+    }
+    runner.gitlab(&jobs, "provision-fleet-report", 0);
+    assert_eq!(runner.read("drift.xml").matches("<testsuite ").count(), 6);
+    assert!(runner.read("drift.html").contains("wandb-5"));
+}
+
+#[test]
+fn indexed_job_of_kubernetes_makes_one_report() {
+    let runner = fleet();
+    let jobs = yaml(&python::workspace().join("ci/kubernetes/drift.yml"));
+    let arguments = |job: &Value, index: u64| {
+        let words = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+        let place = |folder: &str| runner.path().join(folder).display().to_string();
+        let words = words.as_array().unwrap().iter().map(|word| {
+            let word = word.as_str().unwrap().replace("$(JOB_COMPLETION_INDEX)", &index.to_string());
+            word.replace("/plans", &place("plans")).replace("/reports", &place("reports"))
+        });
+        words.collect::<Vec<_>>()
+    };
+    std::fs::create_dir(runner.path().join("reports")).unwrap();
+    let count = jobs[0]["spec"]["jobTemplate"]["spec"]["completions"].as_u64().unwrap();
+    let run = |words: Vec<String>| runner.provision(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let looked: String = (0..count).map(|index| run(arguments(&jobs[0], index))).collect();
+    assert_eq!(looked.matches(": in sync").count(), 6, "{looked}");
+    let merged = run(arguments(&jobs[1], 0));
+    assert_eq!(merged.matches(": in sync").count(), 6, "{merged}");
+    assert!(!merged.contains("unknown"), "{merged}");
 }

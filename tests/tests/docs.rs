@@ -44,6 +44,7 @@ pages! {
     ci_is_what_happens = "docs/ci.md",
     day_two_is_what_happens = "docs/day-two.md",
     install_is_what_happens = "docs/install.md",
+    fleets_is_what_happens = "docs/fleets.md",
     json_is_what_happens = "docs/json.md",
     output_is_what_happens = "docs/output.md",
     plan_file_is_what_happens = "docs/plan-file.md",

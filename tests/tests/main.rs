@@ -15,6 +15,7 @@
 //! - `doctor`: environments that are as they should be, and broken ones.
 //! - `telemetry`: traces for OpenTelemetry.
 //! - `proxied`: every client through the proxy that the environment names.
+//! - `fleet`: many plan files in one run: shared lists, shards, each in a row of its own.
 //! - `foreign`: entries of others of any kind in every document that ours share with them.
 //! - `walks`: plan files edited at random over the life of a deployment, on the three clouds.
 //! - `messages`: whole screens: changes of every kind, every refusal and failure.
@@ -130,6 +131,7 @@ mod crossing;
 mod diff;
 mod docs;
 mod doctor;
+mod fleet;
 mod foreign;
 mod gcp;
 mod help;

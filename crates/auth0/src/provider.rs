@@ -70,6 +70,10 @@ impl ProviderConfig for Settings {
         json!(self)
     }
 
+    fn account(&self) -> String {
+        self.auth0.domain.clone()
+    }
+
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         BTreeMap::from([("domain", self.auth0.domain.clone())])
     }

@@ -4,6 +4,7 @@
 //! (environment, profile, SSO, web identity, container, instance), asked once, with a limit, before any call.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -31,6 +32,9 @@ use crate::trace::Tracer;
 
 /// What the environment says, read once for all the plan files of a process: they share its connections and credentials.
 static SHARED: OnceCell<Found> = OnceCell::const_new();
+
+/// The clients of each place, a region of what an endpoint stands for: all the plan files of a process share them.
+static CLIENTS: Mutex<BTreeMap<String, (Clients, Session)>> = Mutex::new(BTreeMap::new());
 
 /// A configuration with credentials that are known to exist, and their account, if they say it.
 type Found = (SdkConfig, Option<String>);
@@ -108,12 +112,20 @@ async fn region_of_environment() -> Option<String> {
 /// No region, a profile or token file that does not exist, no credentials.
 pub(crate) async fn connect(desired: Option<&str>, connection: &Connection) -> Result<(Clients, Session), Error> {
     let region = region(desired, connection).await?;
+    let sandbox = connection.sandbox.as_ref().and_then(|variables| variables.get("AWS_ENDPOINT_URL"));
+    let place = format!("{region} {}", sandbox.map_or("", String::as_str));
+    let kept = || CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = kept().get(&place).cloned() {
+        return Ok(made);
+    }
     let ((config, account), endpoints) = match &connection.sandbox {
         Some(variables) => (in_sandbox(&region, variables).await, vec![SANDBOX.to_owned()]),
         None => in_environment(&region).await?,
     };
     let tracer = connection.trace.clone().map(Tracer);
-    Ok((clients(&config, !endpoints.is_empty(), tracer), Session { region, account, endpoints }))
+    let made = (clients(&config, !endpoints.is_empty(), tracer), Session { region, account, endpoints });
+    kept().insert(place, made.clone());
+    Ok(made)
 }
 
 async fn in_environment(region: &str) -> Result<(Found, Vec<String>), Error> {

@@ -11,8 +11,8 @@ use crate::resources::Facets as _;
 use crate::resources::bucket;
 use crate::resources::queue::{self, QueueFacet};
 
-/// Buckets and queues with the mark of one of these deployments, as an index has them: it goes on listing for a while what is
-/// gone, and marks that are no more.
+/// Buckets and queues with the mark of one of these deployments, or of any where none is named, as an index has them: it goes on
+/// listing for a while what is gone, and marks that are no more.
 pub(crate) async fn listed(reader: &Reader, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
     let found = reader.get_resources(DEPLOYMENT_KEY, deployments).await?;
     Ok(found.into_iter().filter_map(|(arn, tags)| orphan(&arn, &tags)).collect())

@@ -12,6 +12,7 @@ use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Words};
 use provision_core::hop::Obstacle;
 use provision_core::identity::Identity;
+use provision_core::listing::Listings;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource};
@@ -49,6 +50,8 @@ struct Provider<C> {
     settings: Settings,
     session: Session,
     client: C,
+    /// What carries marks, where many deployments are looked at.
+    listings: Option<Listings>,
     identity: OnceCell<Result<Identity, Error>>,
     /// Whom the marks say that access was given to.
     recalled: Mutex<Recalled>,
@@ -82,6 +85,11 @@ impl ProviderConfig for Settings {
         json!(self)
     }
 
+    fn account(&self) -> String {
+        let of = |value: &Option<String>| value.clone().unwrap_or_default();
+        format!("{} {}", of(&self.aws.account), of(&self.aws.region))
+    }
+
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let role = self.role_name().map(str::to_owned);
         let given = [("account", self.aws.account.clone()), ("region", self.aws.region.clone()), ("role", role)];
@@ -110,7 +118,8 @@ impl ProviderConfig for Settings {
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(self.aws.region.as_deref(), connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
+        let provider = Provider::new(self.clone(), session, Reader::new(clients));
+        Ok(Box::new(Provider { listings: connection.listings.clone(), ..provider }))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
@@ -160,6 +169,7 @@ impl<C> Provider<C> {
             settings,
             session,
             client,
+            listings: None,
             identity: OnceCell::new(),
             recalled: Mutex::default(),
             access_obstructed: AtomicBool::default(),
@@ -349,7 +359,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
-        let listed = orphans::listed(self.client.as_ref(), deployments).await?;
+        let reader = self.client.as_ref();
+        let listed = match &self.listings {
+            // The credentials of a process are of one account.
+            Some(listings) => {
+                let place = format!("aws {}", self.session.region);
+                listings.marked(&place, deployments, orphans::listed(reader, &[])).await?
+            }
+            None => orphans::listed(reader, deployments).await?,
+        };
         if listed.iter().all(|orphan| orphans::is_planned(orphan, &self.names())) {
             return Ok(listed);
         }

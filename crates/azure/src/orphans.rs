@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::try_join_all;
 use provision_core::Error;
 use provision_core::context::OperationContext;
+use provision_core::listing::Listings;
 use provision_core::mark::{Mark, Tags};
 use provision_core::resource::Orphan;
 
-use crate::client::models::StorageAccount;
 use crate::client::{Reader, Writer};
 use crate::error::allowed;
 use crate::marks::{Inside, Looking, inside};
-use crate::names::{Names, Part, identity_of};
+use crate::names::{Names, Part, identity_of, last};
 use crate::resources::{access, account, events};
 use crate::tags::tags;
 
@@ -23,18 +23,19 @@ pub(crate) async fn marked(
     reader: &Reader,
     names: &Names,
     deployments: &[String],
+    listings: Option<&Listings>,
     looking: &Looking,
     unlisted: &AtomicBool,
 ) -> Result<Vec<Orphan>, Error> {
-    let (marks, accounts) = futures::try_join!(looking.marks(reader, names), accounts(reader, names))?;
+    let (marks, accounts) =
+        futures::try_join!(looking.marks(reader, names), accounts(reader, names, deployments, listings))?;
     unlisted.store(accounts.is_none() && !names.account_is_shared, Ordering::Relaxed);
     let mut found = orphans_in(&marks.inside, "", deployments);
     let named = identity_of(&names.account_id());
     let mut others = Vec::new();
     for listed in accounts.iter().flatten() {
-        let Some(mark) = Mark::from_tags(&tags(listed.tags.as_ref(), &Tags::new())) else { continue };
-        if deployments.contains(&mark.deployment) && identity_of(&listed.id) != named {
-            others.push((names.in_account(&listed.id), mark));
+        if deployments.contains(&listed.mark.deployment) && identity_of(&listed.identity) != named {
+            others.push((names.in_account(&listed.identity), listed.mark.clone()));
         }
     }
     let held = try_join_all(others.iter().map(|(other, _)| inside(reader, other))).await?;
@@ -48,14 +49,33 @@ pub(crate) async fn marked(
     Ok(found)
 }
 
-/// The accounts of the subscription; of the resource group for those who may not list them all; `None` for those who may list
-/// none, which costs no more than the search for accounts of another name.
-async fn accounts(reader: &Reader, names: &Names) -> Result<Option<Vec<StorageAccount>>, Error> {
-    let found = match allowed(reader.list_accounts(&names.subscription).await)? {
-        Some(found) => Some(found),
-        None => allowed(reader.list_accounts(&names.group_id()).await)?,
+/// The accounts with a mark of the subscription; of the resource group for those who may not list them all; `None` for those who may
+/// list none, which costs no more than the search for accounts of another name.
+async fn accounts(
+    reader: &Reader,
+    names: &Names,
+    deployments: &[String],
+    listings: Option<&Listings>,
+) -> Result<Option<Vec<Orphan>>, Error> {
+    let list = marked_by_anybody(reader, &names.subscription);
+    let found = match listings {
+        Some(listings) => listings.marked(&format!("azure {}", names.subscription), deployments, list).await,
+        None => list.await,
     };
-    Ok(found.map(Option::unwrap_or_default))
+    match allowed(found)? {
+        Some(found) => Ok(Some(found)),
+        None => allowed(marked_by_anybody(reader, &names.group_id()).await),
+    }
+}
+
+/// The accounts that carry a mark, by their ids as they are listed.
+async fn marked_by_anybody(reader: &Reader, scope: &str) -> Result<Vec<Orphan>, Error> {
+    let listed = reader.list_accounts(scope).await?.unwrap_or_default().into_iter();
+    let marked = listed.filter_map(|account| {
+        let mark = Mark::from_tags(&tags(account.tags.as_ref(), &Tags::new()))?;
+        Some(Orphan::new(Part::Account.address(), Part::Account.kind(), last(&account.id), account.id.clone(), mark))
+    });
+    Ok(marked.collect())
 }
 
 /// Containers and queues of one account; `place` stands before their names, where it is not the plan file's.

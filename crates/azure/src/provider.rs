@@ -12,6 +12,7 @@ use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
 use provision_core::hop::Obstacle;
 use provision_core::identity::Identity;
+use provision_core::listing::Listings;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource, Setting};
@@ -55,6 +56,8 @@ struct Provider<C> {
     settings: Settings,
     session: Session,
     client: C,
+    /// What carries marks, where many deployments are looked at.
+    listings: Option<Listings>,
     identity: OnceCell<Result<Identity, Error>>,
     /// Whether the look found Event Grid registered.
     registration: Registration,
@@ -102,6 +105,10 @@ impl ProviderConfig for Settings {
         json!(self)
     }
 
+    fn account(&self) -> String {
+        self.azure.subscription.clone()
+    }
+
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         let azure = &self.azure;
         let given = [
@@ -140,7 +147,8 @@ impl ProviderConfig for Settings {
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(&self.azure, connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
+        let provider = Provider::new(self.clone(), session, Reader::new(clients));
+        Ok(Box::new(Provider { listings: connection.listings.clone(), ..provider }))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
@@ -194,6 +202,7 @@ impl<C> Provider<C> {
             settings,
             session,
             client,
+            listings: None,
             identity: OnceCell::new(),
             registration: Registration::default(),
             shared_account: SharedAccount::default(),
@@ -346,8 +355,9 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
         let (reader, names) = (self.client.as_ref(), self.names());
         let marks = async { self.looking.marks(reader, &names).await };
-        let (found, marks) =
-            futures::join!(orphans::marked(reader, &names, deployments, &self.looking, &self.unlisted), marks);
+        let listings = self.listings.as_ref();
+        let found = orphans::marked(reader, &names, deployments, listings, &self.looking, &self.unlisted);
+        let (found, marks) = futures::join!(found, marks);
         let leftover = marks.is_ok_and(|marks| marks.is_account_ours(&names));
         self.leftover_mark.store(leftover, Ordering::Relaxed);
         found

@@ -10,8 +10,8 @@ use provision_core::permissions::Repository;
 
 use crate::providers::{InCloud, ProviderId};
 pub(crate) use day_two::{Diff, Doctor, Key, RotateKey};
-use values::{DRIFT_FORMATS, PLAN_FORMATS, PROOF_FORMATS, format_of, report_of};
-pub(crate) use values::{Document, Format, Report, ReportFormat, RightsFor, RightsFormat};
+use values::{DRIFT_FORMATS, PLAN_FORMATS, PROOF_FORMATS, format_of, report_of, shard};
+pub(crate) use values::{Document, Format, Report, ReportFormat, RightsFor, RightsFormat, Shard};
 
 /// Buckets, queues and events for self-hosted Weights & Biases servers.
 #[derive(Debug, Parser)]
@@ -106,6 +106,9 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Compare two reports that `drift --json` printed: what is new, gone and still there. Sends nothing; exits with 2 if they differ.
     Diff(Diff),
+    /// What was reported before.
+    #[command(subcommand)]
+    Report(ReportAction),
     /// The sandbox by itself: copies of the clouds on this machine, for any client.
     #[command(subcommand)]
     Sandbox(SandboxAction),
@@ -122,6 +125,25 @@ pub(crate) enum Command {
     },
     /// Print the version.
     Version,
+}
+
+/// What to do with reports.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportAction {
+    /// Make one report of those that the shards of a drift wrote, and end as a drift of all would.
+    ///
+    /// A shard that is missing, or whose report cannot be read, is unknown.
+    Merge {
+        /// What `drift --shard I/N --report json=FILE` wrote.
+        #[arg(required = true)]
+        reports: Vec<PathBuf>,
+        /// How to print it.
+        #[arg(long, default_value = "text", value_parser = format_of(DRIFT_FORMATS))]
+        format: ReportFormat,
+        /// Also write it into a file, which is replaced: FORMAT is markdown, junit, sarif, json or html. May be repeated.
+        #[arg(long, value_name = "FORMAT=FILE", value_parser = report_of(DRIFT_FORMATS))]
+        report: Vec<Report>,
+    },
 }
 
 /// What to do with the sandbox.
@@ -313,11 +335,21 @@ pub(crate) struct ApplyArguments {
     pub(crate) orphans: bool,
 }
 
+/// Many plan files.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanFiles {
+    /// The plan files, or folders of them: all `*.toml` in one and below [default: provision.toml, or plans/CLOUD.toml].
+    pub(crate) plan_files: Vec<PathBuf>,
+    /// Take one of N shares of the deployments, by their names: I is 1 to N, or 0 to N-1.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<Shard>,
+}
+
 /// What to compare.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DriftArguments {
-    /// The plan files [default: provision.toml, or plans/CLOUD.toml].
-    pub(crate) plan_files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) of: PlanFiles,
     /// How to print it.
     #[arg(long, default_value = "text", value_parser = format_of(DRIFT_FORMATS))]
     pub(crate) format: ReportFormat,
@@ -402,9 +434,9 @@ impl InAll {
     /// The provider that was typed where a plan file stands, and after which word: it comes first.
     pub(crate) fn named_provider(&self) -> Option<(ProviderId, &'static str)> {
         let (word, files) = match self {
-            Self::Plan(asked) => ("plan", asked.plan_file.as_slice()),
-            Self::Apply(asked) => ("apply", asked.plan_file.as_slice()),
-            Self::Drift(asked) => ("drift", asked.plan_files.as_slice()),
+            Self::Plan(asked) => ("plan", asked.of.plan_files.as_slice()),
+            Self::Apply(asked) => ("apply", asked.of.plan_files.as_slice()),
+            Self::Drift(asked) => ("drift", asked.of.plan_files.as_slice()),
             Self::Output(asked) => ("output", asked.plan_file.as_slice()),
             Self::Destroy(asked) => ("destroy", asked.plan_file.as_slice()),
         };
@@ -416,8 +448,8 @@ impl InAll {
 /// What to plan of all sections.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PlanAll {
-    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
-    pub(crate) plan_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) of: PlanFiles,
     /// Exit with 2 if there are changes.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
@@ -431,8 +463,11 @@ pub(crate) struct PlanAll {
 /// What to apply of all sections.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ApplyAll {
-    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
-    pub(crate) plan_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) of: PlanFiles,
+    /// Of many plan files, begin no other one after so many could not be applied [default: all are tried].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_failures: Option<u64>,
     /// Apply without asking for confirmation.
     #[arg(long)]
     pub(crate) yes: bool,

@@ -9,6 +9,7 @@ mod doctor;
 mod drift;
 mod init;
 mod man;
+mod merge;
 mod output;
 mod permissions;
 mod plan;
@@ -26,11 +27,12 @@ use std::sync::Arc;
 use anstream::ColorChoice;
 
 use crate::arguments::{
-    Action, Anywhere, Arguments, AzureAction, Command, Global, InAll, Keeping, SandboxAction, SlackAction,
+    Action, Anywhere, Arguments, AzureAction, Command, Global, InAll, Keeping, ReportAction, SandboxAction, SlackAction,
 };
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::plan_files::Scope;
 use crate::providers::{InCloud, ProviderId};
+use crate::reports::Reporting;
 use crate::session::Invocation;
 use crate::signals::Signals;
 use crate::view::human::Human;
@@ -78,6 +80,9 @@ async fn perform(command: Command, global: &Global, view: &Arc<dyn View>) -> Com
             doctor::run(asked, Invocation { global, signals: &signals, view: view.as_ref() }).await
         }
         Command::Diff(asked) => diff::run(&asked, global, view.as_ref()),
+        Command::Report(ReportAction::Merge { reports, format, report }) => {
+            merge::run(&reports, Reporting { format, files: report }, global, view.as_ref())
+        }
         Command::Sandbox(SandboxAction::Serve { dir, port, faults, real_time, identity, plan_files }) => {
             let serving = sandbox::Serving { dir, port, faults, real_time, identity };
             sandbox::serve(serving, &plan_files, global.timeout).await

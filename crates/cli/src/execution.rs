@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use provision_core::assess::Intent;
 use provision_core::change_set::ChangeSet;
 use provision_core::engine;
+use provision_core::event::EventSink;
 use provision_core::provider::Provisioner;
 
 use crate::exit::Exit;
@@ -17,19 +18,20 @@ pub(crate) async fn applied<'a>(
     provider: &dyn Provisioner,
     intent: &Intent,
     set: &'a ChangeSet,
-    Invocation { global, signals, view }: Invocation<'_>,
+    Invocation { global, signals, .. }: Invocation<'_>,
+    events: &dyn EventSink,
 ) -> (End<'a>, Exit) {
     let (begun, mut done) = (Instant::now(), Vec::new());
     let again = summary::resume_command("apply", set, global);
     if set.has_changes() {
         signals.begin_writing();
-        let outcome = engine::apply(provider, set, &signals.cancellation, view).await;
+        let outcome = engine::apply(provider, set, &signals.cancellation, events).await;
         if !outcome.is_complete() {
             let exit = summary::exit(&outcome, signals);
             return (summary::incomplete(&outcome, set, begun.elapsed(), again), exit);
         }
         tokio::select! {
-            visible = engine::wait_until_visible(provider, intent, set, view) => if let Err(error) = visible {
+            visible = engine::wait_until_visible(provider, intent, set, events) => if let Err(error) = visible {
                 let end = summary::unseen(&outcome, &error, set, begun.elapsed(), again);
                 return (end, Exit::of(&error));
             },

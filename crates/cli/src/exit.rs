@@ -132,6 +132,14 @@ impl Failure {
         }
     }
 
+    /// The same of a run that was told to stop, by whose exit code it ends then.
+    pub(crate) fn ended_by(self, stopped: Option<Exit>) -> Self {
+        match (self, stopped) {
+            (Self::Shown(_, errors), Some(exit)) => Self::Shown(exit, errors),
+            (failure, _) => failure,
+        }
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {

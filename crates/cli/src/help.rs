@@ -128,6 +128,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision plan", "what `provision apply` would do, in every section of the plan file"),
             ("provision plan prod.toml --report markdown=plan.md", "one report of all of them"),
+            ("provision plan plans/", "the same of every plan file in a folder"),
         ],
     ),
     (
@@ -135,6 +136,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision apply", "show what would be done in every section, ask once, and do it"),
             ("provision apply prod.toml --yes", "the same in a script"),
+            ("provision apply plans/ --yes --max-failures 3", "every plan file in a folder, as long as few fail"),
         ],
     ),
     (
@@ -142,6 +144,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision drift", "compare every section of the plan file with what was applied"),
             ("provision drift plans/a.toml plans/b.toml --format markdown", "for the summary of a CI job"),
+            ("provision drift plans/ --shard 1/4 --report json=1.json", "a quarter of a folder, for `report merge`"),
         ],
     ),
     (
@@ -179,6 +182,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision show tfplan", "what `plan --out tfplan` saved"),
             ("provision show tfplan --report gitlab=tfplan.json", "also the counts for GitLab's merge requests"),
+        ],
+    ),
+    ("report", &[("provision report merge 1.json 2.json --report markdown=drift.md", "one report of two shards")]),
+    (
+        "report merge",
+        &[
+            ("provision report merge 1.json 2.json 3.json 4.json", "what the shards of a drift found, as one"),
+            ("provision report merge 1.json 2.json --report junit=drift.xml", "also for CI"),
         ],
     ),
     (

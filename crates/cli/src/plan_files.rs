@@ -87,6 +87,39 @@ fn default_path(clouds: &[ProviderId]) -> Result<PathBuf, PlanFileError> {
     there.ok_or_else(|| PlanFileError::none_at(&places, cloud))
 }
 
+/// The plan files that these paths name; of a folder all that are in it and below, but for what is hidden.
+pub(crate) fn named(paths: &[PathBuf]) -> Vec<Result<PathBuf, PlanFileError>> {
+    paths.iter().flat_map(|path| if path.is_dir() { of_folder(path) } else { vec![Ok(path.clone())] }).collect()
+}
+
+fn of_folder(folder: &Path) -> Vec<Result<PathBuf, PlanFileError>> {
+    let unreadable = |reason: String| {
+        vec![Err(PlanFileError::Unreadable { path: folder.display().to_string(), reason, cloud: None })]
+    };
+    match below(folder) {
+        Ok(found) if found.is_empty() => unreadable("no file in this folder ends in `.toml`".to_owned()),
+        Ok(found) => found.into_iter().map(Ok).collect(),
+        Err(error) => unreadable(error.to_string()),
+    }
+}
+
+/// In the order of their names. Links to folders are not followed, so that there is no circle.
+fn below(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut entries: Vec<_> = std::fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.retain(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            found.extend(below(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
 /// What is written must be a file, and another one than the plan file: known before anything is sent.
 pub(crate) fn can_write(out: Option<&Path>, plan_file: &Path) -> Result<(), Failure> {
     out.map_or(Ok(()), |out| can_replace(&format!("--out {}", out.display()), out, plan_file))

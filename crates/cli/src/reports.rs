@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use provision_core::change_set::ChangeSet;
 use provision_core::file::{self, Readers};
 use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Global, PlanReporting, Report, ReportFormat};
-use crate::exit::Failure;
+use crate::exit::{CommandResult, Exit, Failure};
+use crate::fleet;
 use crate::plan_files::is_same;
-use crate::view;
 use crate::view::report::look::Look;
+use crate::view::{self, Looked, View};
 
 /// The most bytes of a former report.
 const LARGEST_REPORT: u64 = 16 << 20;
@@ -51,6 +53,19 @@ impl Reporting {
             None => as_usual(),
         }
         self.files.iter().try_for_each(|report| write(report, look, &flags))
+    }
+
+    /// What a look for drift came to, and the exit code of that.
+    pub(crate) fn tell_drift(&self, looked: Looked, global: &Global, view: &dyn View) -> CommandResult {
+        self.tell(&Look::Drift(&looked), global, || view.drift(&looked))?;
+        // What cannot be read, or is not ours, is unknown: never in sync.
+        let unknowns = looked.sets.iter().flat_map(ChangeSet::unknowns);
+        let blockers: Vec<_> = looked.errors.iter().cloned().chain(unknowns).collect();
+        if !blockers.is_empty() {
+            return Err(Failure::Shown(fleet::exit(&looked, &blockers), blockers));
+        }
+        let has_drifted = |set: &ChangeSet| set.has_drift() || set.nothing_exists();
+        Ok(if looked.sets.iter().any(has_drifted) { Exit::Changes } else { Exit::Done })
     }
 
     /// The same for what could not be looked at; why is told at the end of the command.

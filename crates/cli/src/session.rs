@@ -5,6 +5,7 @@ use std::sync::Arc;
 use provision_core::Error;
 use provision_core::event::EventSink;
 use provision_core::keeper::Keeper;
+use provision_core::listing::Listings;
 use provision_core::provider::{Connection, Observer, Prover, Provisioner};
 use provision_core::survey::announced;
 use provision_sandbox::Sandbox;
@@ -48,12 +49,21 @@ impl Session {
         let start = |folder| sandbox::start(folder, given, view);
         let sandbox = global.sandbox.as_deref().map(start).transpose()?;
         let variables = sandbox.as_ref().map(|sandbox| sandbox.environment().into_iter().collect());
-        Ok(Self { connection: Connection { sandbox: variables, trace, keeper: None }, _sandbox: sandbox })
+        Ok(Self {
+            connection: Connection { sandbox: variables, trace, keeper: None, listings: None },
+            _sandbox: sandbox,
+        })
     }
 
     /// The same with somebody who keeps what is given once.
     pub(crate) fn keeping(mut self, keeper: Arc<dyn Keeper>) -> Self {
         self.connection.keeper = Some(keeper);
+        self
+    }
+
+    /// The same for many deployments that are looked at: what carries marks is listed once for all of them.
+    pub(crate) fn listing_once(mut self) -> Self {
+        self.connection.listings = Some(Listings::default());
         self
     }
 

@@ -20,7 +20,10 @@ use provision_core::output::Output;
 use provision_core::permissions::Document;
 use provision_core::printable::harmless;
 use provision_core::verify::Proof;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::arguments::Shard;
 use crate::exit::Failure;
 use crate::providers::ProviderId;
 use compared::Compared;
@@ -45,7 +48,7 @@ pub(crate) trait View: EventSink {
     fn saved(&self, set: &ChangeSet);
 
     /// What `drift` found of each deployment, and why others could not be looked at.
-    fn drift(&self, sets: &[ChangeSet], errors: &[Error]);
+    fn drift(&self, looked: &Looked);
 
     /// Rights as documents, with what to do with each and what to know of it.
     fn permissions(&self, documents: &[Document]);
@@ -64,6 +67,12 @@ pub(crate) trait View: EventSink {
 
     /// How an apply or a destroy ended that had begun, of each section that it was about.
     fn ended(&self, ends: &[End<'_>]);
+
+    /// How one of many plan files was applied.
+    fn applied(&self, one: &Applied);
+
+    /// The same of all of them.
+    fn all_applied(&self, all: &[Applied], stopped: bool, elapsed: Duration);
 
     /// Why the command ended early.
     fn failure(&self, failure: &Failure);
@@ -123,6 +132,45 @@ impl End<'_> {
             again => format!("\nrun `{again}` again: it goes on where this run ended\n"),
         }
     }
+}
+
+/// What came of looking at each of many deployments.
+#[derive(Default)]
+pub(crate) struct Looked {
+    pub(crate) sets: Vec<ChangeSet>,
+    /// Why others could not be looked at.
+    pub(crate) errors: Vec<Error>,
+    /// The share of them that was asked for.
+    pub(crate) shard: Option<Shard>,
+}
+
+/// How one of many plan files was applied.
+pub(crate) struct Applied {
+    /// Whose it is; the plan file where that cannot be known.
+    pub(crate) deployment: String,
+    pub(crate) plan_file: String,
+    pub(crate) outcome: Outcome,
+    /// What was written.
+    pub(crate) done: usize,
+    pub(crate) elapsed: Duration,
+    /// Why it is not as the plan file says.
+    pub(crate) errors: Vec<Error>,
+    /// The command that goes on where it ended.
+    pub(crate) again: String,
+}
+
+/// What an apply of one of many plan files came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// All of it is written, and the cloud shows it.
+    Applied,
+    /// There was nothing to do.
+    Unchanged,
+    /// Something failed; what was written before stays.
+    Failed,
+    /// It was not begun.
+    NotBegun,
 }
 
 /// Whether a result could not be printed.

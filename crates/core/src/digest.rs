@@ -19,6 +19,13 @@ pub fn short(text: &str, length: usize) -> String {
     encoded.to_ascii_lowercase()
 }
 
+/// The first eight bytes of the SHA-256 of `text` as a number, the same on every machine.
+#[must_use]
+pub fn number(text: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 /// The digest of a facet's value, in canonical form.
 #[must_use]
 pub fn of_value(value: &Value) -> String {

@@ -5,14 +5,14 @@ use std::fmt;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::address::Address;
 use crate::printable::{indented, on_one_line};
 use crate::trace::text_without_secrets;
 
 /// What went wrong, in the same few words for every cloud. Decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The thing does not exist.
@@ -156,8 +156,11 @@ struct Details {
     kind: ErrorKind,
     retry: RetryClass,
     tried: String,
+    /// Whether `tried` is the whole text, of an error that another run told.
+    is_told: bool,
     address: Option<Address>,
     plan_file: Option<String>,
+    section: Option<(String, String)>,
     line: Option<usize>,
     operation: Option<String>,
     status: Option<u16>,
@@ -184,8 +187,10 @@ impl Error {
             kind,
             retry: RetryClass::Final,
             tried: tried.into(),
+            is_told: false,
             address: None,
             plan_file: None,
+            section: None,
             line: None,
             operation: None,
             status: None,
@@ -198,6 +203,14 @@ impl Error {
             look_first: false,
         };
         Self { details: Box::new(details) }
+    }
+
+    /// An error that another run told, in all its words.
+    #[must_use]
+    pub fn told(kind: ErrorKind, text: &str) -> Self {
+        let mut error = Self::new(kind, text);
+        error.details.is_told = true;
+        error
     }
 
     /// Say what to do next.
@@ -280,6 +293,13 @@ impl Error {
         self
     }
 
+    /// Say with which deployment, and which section of its plan file, it happened.
+    #[must_use]
+    pub fn with_section(mut self, deployment: &str, section: &str) -> Self {
+        self.details.section = Some((deployment.to_owned(), section.to_owned()));
+        self
+    }
+
     /// Say on which line of the plan file it stands, from 1.
     #[must_use]
     pub fn on_line(mut self, line: usize) -> Self {
@@ -335,6 +355,12 @@ impl Error {
         self.details.plan_file.as_deref()
     }
 
+    /// The deployment and the section of its plan file that it happened with, where there are several.
+    #[must_use]
+    pub fn section(&self) -> Option<(&str, &str)> {
+        self.details.section.as_ref().map(|(deployment, section)| (deployment.as_str(), section.as_str()))
+    }
+
     /// The plan file's line that describes the resource, from 1.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
@@ -362,6 +388,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let details = &self.details;
+        if details.is_told {
+            return formatter.write_str(&indented(&details.tried));
+        }
         let tried = on_one_line(&details.tried);
         match details.kind {
             ErrorKind::Refused | ErrorKind::Stale | ErrorKind::Interrupted | ErrorKind::Unexpected => {
@@ -389,6 +418,12 @@ struct Facts<'a> {
     address: Option<&'a Address>,
     /// The plan file it happened with.
     plan_file: Option<&'a str>,
+    /// The deployment, where one of several could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<&'a str>,
+    /// The section of its plan file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<&'a str>,
     /// The plan file's line that describes the resource, from 1.
     line: Option<usize>,
     /// The API operation (`s3:PutBucketCors`).
@@ -412,6 +447,8 @@ impl Serialize for Error {
             text: self.to_string(),
             address: details.address.as_ref(),
             plan_file: details.plan_file.as_deref(),
+            deployment: self.section().map(|(deployment, _)| deployment),
+            section: self.section().map(|(_, section)| section),
             line: details.line,
             operation: details.operation.as_deref(),
             status: details.status,

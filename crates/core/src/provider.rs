@@ -18,6 +18,7 @@ use crate::facet::{Desired, Words};
 use crate::hop::Obstacle;
 use crate::identity::Identity;
 use crate::keeper::Keeper;
+use crate::listing::Listings;
 use crate::mark::{Origin, TagChanges, Tags};
 use crate::operation::{FacetWrite, Operation};
 use crate::output::{Output, OutputSource};
@@ -40,6 +41,8 @@ pub struct Connection {
     pub trace: Option<Arc<dyn TraceSink>>,
     /// Who keeps what a service gives once, where the command may create something.
     pub keeper: Option<Arc<dyn Keeper>>,
+    /// What carries marks, listed once for many deployments that are looked at and not written. What can write does not use it.
+    pub listings: Option<Listings>,
 }
 
 /// A cloud's part of a plan file, checked: what commands need to know before anything is sent, and the way to the cloud.
@@ -56,6 +59,9 @@ pub trait ProviderConfig: Send + Sync {
 
     /// The settings as a saved change set carries them. They hold no secret.
     fn to_json(&self) -> Value;
+
+    /// What a service counts requests by: deployments that have it in common are slowed down as one.
+    fn account(&self) -> String;
 
     /// What the plan file takes for granted, by name: an account, a role, a project. A sandbox makes it.
     fn prerequisites(&self) -> BTreeMap<&'static str, String>;

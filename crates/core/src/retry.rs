@@ -8,11 +8,11 @@
 //! and between looks, for clouds whose time passes as much faster; `PROVISION_TEST_LIMITS` divides how long answers may take
 //! and how long nothing is said. A budget is used up by whole waits in any case.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind, RetryClass};
@@ -122,6 +122,38 @@ fn waits() -> ExponentialBackoff {
 tokio::task_local! {
     /// What ends the waiting between two attempts of a call.
     static STOPPED: CancellationToken;
+    /// How the account is asked.
+    static PACE: Arc<Pace>;
+}
+
+/// When an account that asked to slow down may be asked again, by whichever deployment of a run.
+#[derive(Debug, Default)]
+pub struct Pace {
+    again: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// The account asked to slow down: nobody asks it before.
+    fn slow_down(&self, wait: Duration) {
+        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
+        *again = (*again).max(Some(Instant::now() + shortened(wait)));
+    }
+
+    /// Wait until the account may be asked.
+    async fn quiet(&self) {
+        loop {
+            let again = *self.again.lock().unwrap_or_else(PoisonError::into_inner);
+            match again.filter(|again| *again > Instant::now()) {
+                Some(again) => sleep_until(again).await,
+                None => return,
+            }
+        }
+    }
+}
+
+/// Do something whose calls keep the pace of an account: what one of them is told to wait, all of them wait.
+pub async fn at_pace<T>(pace: Arc<Pace>, work: impl Future<Output = T>) -> T {
+    PACE.scope(pace, work).await
 }
 
 /// Do something whose calls are repeated only until the run is told to stop.
@@ -139,6 +171,18 @@ async fn waited(patience: &mut Patience, wait: Duration) -> bool {
         biased;
         () = stop.cancelled() => false,
         () = patience.wait(wait) => true,
+    }
+}
+
+/// Wait until the account may be asked, unless the run is told to stop.
+async fn quiet(pace: &Pace) {
+    match STOPPED.try_with(Clone::clone) {
+        Ok(stop) => tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = pace.quiet() => {}
+        },
+        Err(_) => pace.quiet().await,
     }
 }
 
@@ -163,6 +207,10 @@ pub async fn call<T, F>(mut send: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
+    let pace = PACE.try_with(Clone::clone).ok();
+    if let Some(pace) = &pace {
+        quiet(pace).await;
+    }
     if is_stopped() {
         return Err(told_to_stop());
     }
@@ -175,6 +223,9 @@ where
         let Some((patience, wait)) = faults.wait(error.retry(), started) else {
             return Err(error.effort(attempts, started.elapsed()));
         };
+        if let (Some(pace), RetryClass::Throttled(_)) = (&pace, error.retry()) {
+            pace.slow_down(wait);
+        }
         if !waited(patience, wait).await {
             return Err(match error.retry() {
                 RetryClass::Throttled(_) => told_to_stop(),
@@ -370,6 +421,25 @@ mod tests {
         let never = || async { Ok::<Progress<()>, Error>(Progress::Running(None)) };
         poll(never, || Error::new(ErrorKind::Unavailable, "wait")).await.unwrap_err();
         assert!(started.elapsed() < SERVICE_BUDGET * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_deployment_is_told_to_wait_all_of_its_account_wait() {
+        let (pace, started) = (Arc::new(Pace::default()), Instant::now());
+        let throttled = [RetryClass::Throttled(Some(Duration::from_secs(25)))];
+        let one = at_pace(Arc::clone(&pace), answered_by(&throttled));
+        let other = at_pace(Arc::clone(&pace), async {
+            sleep(Duration::from_secs(1)).await;
+            answered_by(&[]).await.map(|_| started.elapsed())
+        });
+        let elsewhere = at_pace(Arc::default(), async {
+            sleep(Duration::from_secs(1)).await;
+            answered_by(&[]).await.map(|_| started.elapsed())
+        });
+        let (one, other, elsewhere) = tokio::join!(one, other, elsewhere);
+        one.unwrap();
+        assert!(other.unwrap() >= Duration::from_secs(25));
+        assert_eq!(elsewhere.unwrap().as_secs(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use provision_core::mark::{DEPLOYMENT_KEY, Mark, Origin, Tags};
+use provision_core::listing::Listings;
+use provision_core::mark::{Mark, Origin, Tags};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::{Error, ErrorKind};
 
@@ -19,9 +20,10 @@ pub(crate) async fn marked(
     reader: &Reader,
     names: &Names,
     deployments: &[String],
+    listings: Option<&Listings>,
     claims: &Claims,
 ) -> Result<Vec<Orphan>, Error> {
-    let project = &names.project;
+    let list = |part| of_kind(reader, &names.project, part, deployments, listings);
     let own = [
         names.topic.as_ref().map(|name| (Part::Topic, names.topic_name(name))),
         names.subscription.as_ref().map(|name| (Part::Subscription, names.subscription_name(name))),
@@ -30,28 +32,19 @@ pub(crate) async fn marked(
         let labels = labels_there(reader, part, &name).await;
         (pubsub_identity(&name), labels)
     }));
-    let (buckets, topics, subscriptions, own) = futures::join!(
-        reader.list_buckets(project),
-        reader.list_topics(project),
-        reader.list_subscriptions(project),
-        own
-    );
+    let (buckets, topics, subscriptions, own) =
+        futures::join!(list(Part::Bucket), list(Part::Topic), list(Part::Subscription), own);
     let buckets = listed("buckets", buckets, claims)?;
     let topics = listed("topics", topics, claims)?;
     let subscriptions = listed("subscriptions", subscriptions, claims)?;
-    let buckets = buckets.iter().map(|found| (Part::Bucket, bucket_identity(&found.name), &found.labels));
-    let topics = topics.iter().map(|found| (Part::Topic, pubsub_identity(&found.name), &found.labels));
-    let subscriptions =
-        subscriptions.iter().map(|found| (Part::Subscription, pubsub_identity(&found.name), &found.labels));
-    let all = buckets.chain(subscriptions).chain(topics);
-    let orphan = |(part, identity, labels)| orphan(part, identity, labels, deployments);
+    let all = buckets.into_iter().chain(subscriptions).chain(topics);
     let own: Own = own.into_iter().collect();
     if let Some(unknown) =
         own.values().filter_map(|labels| labels.as_ref().err()).find(|error| !lacks_permission(error))
     {
         return Err(unknown.clone());
     }
-    let found = all.filter_map(orphan).map(|orphan| confirmed(reader, names, orphan, deployments, &own, claims));
+    let found = all.map(|orphan| confirmed(reader, names, orphan, deployments, &own, claims));
     let found: Vec<_> = join_all(found).await.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
     // The look at a subscription that is there tells of its spare.
     let there = |(identity, labels): (&String, &Labels)| matches!(labels, Ok(Some(_))).then(|| spare_name(identity));
@@ -61,6 +54,42 @@ pub(crate) async fn marked(
     claims.set_found(own.iter().filter_map(there).collect());
     claims.set_spare(spares.into_iter().map(|spare| spare.name).next());
     Ok(orphans)
+}
+
+/// What of one kind carries the mark of one of these deployments, as a list has it.
+async fn of_kind(
+    reader: &Reader,
+    project: &str,
+    part: Part,
+    deployments: &[String],
+    listings: Option<&Listings>,
+) -> Result<Vec<Orphan>, Error> {
+    if let Some(listings) = listings {
+        let place = format!("gcp {project} {}", part.kind());
+        return listings.marked(&place, deployments, marked_by_anybody(reader, project, part)).await;
+    }
+    let mut found = marked_by_anybody(reader, project, part).await?;
+    found.retain(|orphan| deployments.contains(&orphan.mark.deployment));
+    Ok(found)
+}
+
+/// What of one kind carries a mark.
+async fn marked_by_anybody(reader: &Reader, project: &str, part: Part) -> Result<Vec<Orphan>, Error> {
+    let labelled: Vec<_> = match part {
+        Part::Bucket => {
+            let found = reader.list_buckets(project).await?.into_iter();
+            found.map(|bucket| (bucket_identity(&bucket.name), bucket.labels)).collect()
+        }
+        Part::Topic => {
+            let found = reader.list_topics(project).await?.into_iter();
+            found.map(|topic| (pubsub_identity(&topic.name), topic.labels)).collect()
+        }
+        _ => {
+            let found = reader.list_subscriptions(project).await?.into_iter();
+            found.map(|subscription| (pubsub_identity(&subscription.name), subscription.labels)).collect()
+        }
+    };
+    Ok(labelled.into_iter().filter_map(|(identity, labels)| orphan(part, identity, &labels)).collect())
 }
 
 /// The labels of something; `None` if it is not there.
@@ -97,7 +126,9 @@ async fn confirmed(
     };
     match labels {
         Ok(None) if claims.is_new(&listed.identity) => Err(not_shown(part, &listed.name)),
-        Ok(labels) => match labels.and_then(|labels| orphan(part, listed.identity, &labels, deployments)) {
+        Ok(labels) => match labels.and_then(|labels| {
+            orphan(part, listed.identity, &labels).filter(|found| deployments.contains(&found.mark.deployment))
+        }) {
             Some(orphan) if part == Part::Topic && !is_named => {
                 with_refusal(reader, names, orphan, claims).await.map(Some)
             }
@@ -141,8 +172,7 @@ fn listed<T>(what: &str, list: Result<Vec<T>, Error>, claims: &Claims) -> Result
     }
 }
 
-fn orphan(part: Part, identity: String, labels: &Tags, deployments: &[String]) -> Option<Orphan> {
-    labels.get(DEPLOYMENT_KEY).filter(|deployment| deployments.contains(deployment))?;
+fn orphan(part: Part, identity: String, labels: &Tags) -> Option<Orphan> {
     let (holds_data, name) = (part == Part::Bucket, short(&identity).to_owned());
     Some(Orphan { holds_data, ..Orphan::new(part.address(), part.kind(), &name, identity, Mark::from_tags(labels)?) })
 }
@@ -176,12 +206,9 @@ mod tests {
     #[test]
     fn orphans_are_known_by_their_label_alone() {
         let mark = Mark::unfinished("ab", Origin::Created, "//pubsub.googleapis.com/projects/p/topics/t");
-        let of = |deployments: &[&str]| {
-            let deployments: Vec<_> = deployments.iter().map(|name| (*name).to_owned()).collect();
-            let identity = "//pubsub.googleapis.com/projects/p/topics/t".to_owned();
-            orphan(Part::Topic, identity, &mark.to_tags(), &deployments)
-        };
-        assert_eq!(of(&["ab", "old"]).map(|orphan| orphan.name), Some("t".to_owned()));
-        assert!(of(&["a"]).is_none());
+        let of = |labels: Tags| orphan(Part::Topic, "//pubsub.googleapis.com/projects/p/topics/t".to_owned(), &labels);
+        let found = of(mark.to_tags()).unwrap();
+        assert_eq!((found.name.as_str(), found.mark.deployment.as_str()), ("t", "ab"));
+        assert!(of(Tags::from([("team".to_owned(), "ml".to_owned())])).is_none());
     }
 }

@@ -9,6 +9,7 @@ use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
+use provision_core::listing::Listings;
 use provision_core::mark::{Origin, TagChanges, Tags};
 use provision_core::operation::{Operation, Verb};
 use provision_core::output::{Output, OutputSource};
@@ -48,6 +49,8 @@ struct Provider<C> {
     settings: Settings,
     session: Session,
     client: C,
+    /// What carries marks, where many deployments are looked at.
+    listings: Option<Listings>,
     /// The project's number.
     number: OnceCell<Result<String, Error>>,
     /// The service agent that publishes for the project's buckets.
@@ -74,6 +77,10 @@ impl ProviderConfig for Settings {
 
     fn to_json(&self) -> Value {
         json!(self)
+    }
+
+    fn account(&self) -> String {
+        self.gcp.project.clone()
     }
 
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
@@ -103,7 +110,8 @@ impl ProviderConfig for Settings {
 
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(connection).await?;
-        Ok(Box::new(Provider::new(self.clone(), session, Reader::new(clients))))
+        let provider = Provider::new(self.clone(), session, Reader::new(clients));
+        Ok(Box::new(Provider { listings: connection.listings.clone(), ..provider }))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
@@ -153,7 +161,7 @@ impl<C> Provider<C> {
         let deployments = std::iter::once(deployment.name.clone()).chain(deployment.was.clone()).collect();
         let claims = Claims::new(&settings.gcp.project, deployments);
         let (number, agent, inquiry) = (OnceCell::new(), OnceCell::new(), Inquiry::default());
-        Self { settings, session, client, number, agent, claims, inquiry }
+        Self { settings, session, client, listings: None, number, agent, claims, inquiry }
     }
 
     fn names(&self) -> Names {
@@ -309,7 +317,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
-        orphans::marked(self.client.as_ref(), &self.names(), deployments, &self.claims).await
+        let (reader, names) = (self.client.as_ref(), self.names());
+        orphans::marked(reader, &names, deployments, self.listings.as_ref(), &self.claims).await
     }
 
     async fn observe_orphan(&self, orphan: &Orphan) -> Option<(Resource, Result<Observation, Error>)> {

@@ -66,6 +66,10 @@ impl ProviderConfig for Settings {
         json!(self)
     }
 
+    fn account(&self) -> String {
+        String::new()
+    }
+
     fn prerequisites(&self) -> BTreeMap<&'static str, String> {
         BTreeMap::new()
     }

@@ -10,10 +10,10 @@ use crate::client::{Reader, Writer, unbuilt};
 use crate::error::unreadable;
 
 impl Reader {
-    /// ARNs and tags of what carries one of these values
+    /// ARNs and tags of what carries one of these values, or any where none is named
     /// <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html>.
     pub(crate) async fn get_resources(&self, key: &str, values: &[String]) -> Result<Vec<(String, Tags)>, Error> {
-        let filter = TagFilter::builder().key(key).set_values(Some(values.to_vec())).build();
+        let filter = TagFilter::builder().key(key).set_values((!values.is_empty()).then(|| values.to_vec())).build();
         let mut found = Vec::new();
         // A page that leads back to an earlier one would be read for ever.
         let (mut page, mut seen) = (None::<String>, BTreeSet::new());

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use provision_core::digest;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How what was found is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -147,4 +150,63 @@ pub(crate) enum Format {
     Tfvars,
     /// What was made, as import and resource blocks of Terraform; looks at the cloud.
     TfImport,
+}
+
+/// One of so many shares of the deployments, which are the same on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shard {
+    /// Which one, from 1.
+    pub(crate) index: u64,
+    /// How many there are.
+    pub(crate) count: u64,
+}
+
+impl Shard {
+    /// Whether what has that name is in it.
+    pub(crate) fn has(self, name: &str) -> bool {
+        digest::number(name) % self.count == self.index % self.count
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.index, self.count)
+    }
+}
+
+/// Read `I/N`: what counts from 1 ends at N, and what counts from 0 begins with the same share.
+pub(crate) fn shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match numbers {
+        Some((index, count)) if count > 0 && index <= count => {
+            Ok(Shard { index: if index == 0 { count } else { index }, count })
+        }
+        _ => Err("write it as I/N: 1/4 to 4/4, or 0/4 to 3/4".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_in_one_share_however_the_shares_are_counted() {
+        let names: Vec<_> = (0..1000).map(|number| format!("wandb-{number}")).collect();
+        for counted in [["0/4", "1/4", "2/4", "3/4"], ["1/4", "2/4", "3/4", "4/4"]] {
+            let shards = counted.map(|text| shard(text).unwrap());
+            assert!(names.iter().all(|name| shards.iter().filter(|shard| shard.has(name)).count() == 1));
+            assert!(shards.iter().all(|shard| names.iter().filter(|name| shard.has(name)).count() > 200));
+        }
+        assert_eq!(shard("0/4"), shard("4/4"));
+        // The share of a name is a promise: shards of two versions fit.
+        let share = (1..=4).find(|index| Shard { index: *index, count: 4 }.has("wandb-prod"));
+        assert_eq!(share, Some(SHARE_OF_WANDB_PROD));
+        for wrong in ["5/4", "1/0", "0/0", "1", "a/4", "-1/4", ""] {
+            assert!(shard(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// By the first eight bytes of its SHA-256.
+    const SHARE_OF_WANDB_PROD: u64 = 3;
 }

@@ -1,21 +1,23 @@
 //! `provision plan`, `apply` and `destroy` of all sections of a plan file: looked at side by side, one report, one exit code.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use futures::future::join_all;
 use provision_core::assess::Intent;
 use provision_core::change_set::{ChangeSet, Purpose};
+use provision_core::event::EventSink;
 use provision_core::provider::{Observer, Provisioner};
 use provision_core::{Error, engine, preflight};
 
 use crate::arguments::{ApplyAll, DestroyAll, Keeping, PlanAll};
 use crate::exit::{CommandResult, Exit, Failure};
+use crate::fleet::{self, Fleet};
 use crate::plan_files::{Checked, Scope};
 use crate::reports::Reporting;
 use crate::session::{Invocation, Session};
 use crate::view::report::look::Look;
-use crate::view::{Consent, End};
-use crate::{approval, execution, keeper};
+use crate::view::{Consent, End, Looked};
+use crate::{approval, execution, keeper, many};
 
 /// A section that has been looked at, and what writes it.
 struct Section {
@@ -29,48 +31,36 @@ struct Section {
 pub(super) async fn plan(asked: PlanAll, invocation: Invocation<'_>) -> CommandResult {
     let Invocation { global, signals, view } = invocation;
     let reporting = Reporting::from(asked.reporting);
-    let path = Scope::All.plan_file_path(asked.plan_file);
-    reporting.can_write(&path.as_deref().into_iter().collect::<Vec<&Path>>())?;
-    let looked = match path {
-        Ok(path) => signals.unless_stopped(look_at_each(&path, asked.orphans, invocation)).await,
-        Err(error) => Err(error.into()),
+    let read = fleet::read_by(&asked.of, Scope::All);
+    reporting.can_write(&read.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let look = async |checked: &Checked, session: &Session, events: &dyn EventSink| {
+        let observer = session.observer(checked, events).await?;
+        checked.planned(observer.as_ref(), &checked.intent(Purpose::Apply, asked.orphans), events).await
     };
-    let (sets, errors) = looked.map_err(|failure| reporting.tell_failure(failure, global))?;
-    reporting.tell(&Look::Plans(&sets, &errors), global, || view.plans(&sets, &errors))?;
-    let blockers: Vec<_> = errors.into_iter().chain(sets.iter().flat_map(ChangeSet::blockers)).collect();
+    let looked = fleet::look_at_each(&asked.of, Scope::All, invocation, look).await;
+    let looked = looked.map_err(|failure| reporting.tell_failure(failure, global))?;
+    let Looked { sets, errors, .. } = &looked;
+    reporting.tell(&Look::Plans(sets, errors), global, || view.plans(sets, errors))?;
+    let blockers: Vec<_> = errors.iter().cloned().chain(sets.iter().flat_map(ChangeSet::blockers)).collect();
     if !blockers.is_empty() {
-        return Err(Failure::Shown(Exit::of_all(&blockers), blockers));
+        let exit = signals.ended().unwrap_or_else(|| fleet::exit(&looked, &blockers));
+        return Err(Failure::Shown(exit, blockers));
     }
     let changes = asked.detailed_exitcode && sets.iter().any(ChangeSet::has_changes);
     Ok(if changes { Exit::Changes } else { Exit::Done })
 }
 
-/// What would be done in each section, and why others could not be looked at.
-async fn look_at_each(
-    path: &Path,
-    orphans: bool,
-    Invocation { global, view, .. }: Invocation<'_>,
-) -> Result<(Vec<ChangeSet>, Vec<Error>), Failure> {
-    let checked = Scope::All.check(path)?;
-    let session = Session::open(&checked.iter().collect::<Vec<_>>(), global, view)?;
-    let looks = checked.iter().map(async |checked| {
-        let observer = session.observer(checked, view).await?;
-        checked.planned(observer.as_ref(), &checked.intent(Purpose::Apply, orphans), view).await
-    });
-    let (mut sets, mut errors) = (Vec::new(), Vec::new());
-    for looked in join_all(looks).await {
-        match looked {
-            Ok(set) => sets.push(set),
-            Err(error) => errors.push(error),
-        }
-    }
-    Ok((sets, errors))
-}
-
 /// Make the clouds what the plan file says.
 pub(super) async fn apply(asked: ApplyAll, invocation: Invocation<'_>) -> CommandResult {
-    let path = Scope::All.plan_file_path(asked.plan_file)?;
-    let checked = Scope::All.check(&path)?;
+    let mut fleet = Fleet::read(&asked.of, Scope::All)?;
+    let is_one = fleet.files.len() == 1 && fleet.broken.is_empty() && asked.of.shard.is_none();
+    let checked = match fleet.files.pop() {
+        Some(checked) if is_one => checked,
+        last => {
+            fleet.files.extend(last);
+            return many::apply(&asked, fleet, invocation).await;
+        }
+    };
     keeper::asked_for(&asked.keeping, &checked.iter().collect::<Vec<_>>(), invocation.global)?;
     approval::can_ask(asked.yes)?;
     let intents: Vec<_> = checked.iter().map(|checked| checked.intent(Purpose::Apply, asked.orphans)).collect();
@@ -78,7 +68,9 @@ pub(super) async fn apply(asked: ApplyAll, invocation: Invocation<'_>) -> Comman
     let question = (!asked.yes).then(|| ("Apply these changes?".to_owned(), "yes".to_owned()));
     let approved = approved(checked, intents, &session, question, invocation);
     let sections = invocation.signals.unless_stopped(approved).await?;
-    let runs = sections.iter().map(|one| execution::applied(one.provider.as_ref(), &one.intent, &one.set, invocation));
+    let runs = sections
+        .iter()
+        .map(|one| execution::applied(one.provider.as_ref(), &one.intent, &one.set, invocation, invocation.view));
     Ok(ended(join_all(runs).await, invocation))
 }
 

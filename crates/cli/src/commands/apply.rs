@@ -49,7 +49,7 @@ async fn from_plan_file(
 }
 
 async fn to_the_end(provider: &dyn Provisioner, intent: &Intent, set: &ChangeSet, invocation: Invocation<'_>) -> Exit {
-    let (end, exit) = execution::applied(provider, intent, set, invocation).await;
+    let (end, exit) = execution::applied(provider, intent, set, invocation, invocation.view).await;
     invocation.view.ended(&[end]);
     exit
 }

@@ -23,8 +23,8 @@ use provision_core::verify::Proof;
 
 use super::compared::Compared;
 use super::report::compared;
-use super::words::counts;
-use super::{Consent, End, Examination, View, diagnostic, error, for_people, result};
+use super::words::{counts, unknown};
+use super::{Applied, Consent, End, Examination, Looked, Outcome, View, diagnostic, error, for_people, result};
 use crate::arguments::{Global, quoted};
 use crate::exit::Failure;
 use crate::{help, telemetry};
@@ -57,7 +57,7 @@ impl Human {
 }
 
 impl Human {
-    fn drift_text(&self, sets: &[ChangeSet], errors: &[Error]) {
+    fn drift_text(&self, Looked { sets, errors, .. }: &Looked) {
         for set in sets {
             let several = sets.iter().filter(|other| other.plan_file == set.plan_file).count() > 1;
             let text = if self.quiet { drift::brief(set, several) } else { drift::text(set, several, &self.flags) };
@@ -67,7 +67,7 @@ impl Human {
             }
         }
         for error in errors {
-            result(&format!("{}: unknown\n", error.plan_file().unwrap_or("-")));
+            result(&format!("{}: unknown\n", unknown(error)));
         }
     }
 }
@@ -132,10 +132,18 @@ impl View for Human {
             }
             self.plan(set, &[], None);
         }
+        for error in errors.iter().filter(|_| sets.len() + errors.len() > 1) {
+            result(&for_people(&format!("{}: unknown\n", unknown(error))));
+        }
         let next = sets.iter().any(ChangeSet::has_changes) && errors.is_empty() && !self.quiet;
-        if let Some(set) = sets.first().filter(|_| next) {
-            let file = quoted(&set.plan_file.name);
-            self.note(&format!("\nTo do all of it: provision apply {file}{}\n", self.flags));
+        let is_one_file = sets.windows(2).all(|pair| pair[0].plan_file == pair[1].plan_file);
+        match sets.first().filter(|_| next) {
+            Some(set) if is_one_file => {
+                let file = quoted(&set.plan_file.name);
+                self.note(&format!("\nTo do all of it: provision apply {file}{}\n", self.flags));
+            }
+            Some(_) => self.note("\nTo do all of it: `provision apply` with the same plan files\n"),
+            None => {}
         }
     }
 
@@ -159,8 +167,8 @@ impl View for Human {
         self.screen(set, None, Told::All);
     }
 
-    fn drift(&self, sets: &[ChangeSet], errors: &[Error]) {
-        self.drift_text(sets, errors);
+    fn drift(&self, looked: &Looked) {
+        self.drift_text(looked);
     }
 
     fn permissions(&self, documents: &[Document]) {
@@ -203,6 +211,38 @@ impl View for Human {
         if let Some(end) = applied.filter(|_| complete.len() == ends.len()) {
             self.note(&format!("\n{}\n", next(end.set, &self.flags)));
         }
+    }
+
+    fn applied(&self, one: &Applied) {
+        let outcome = match one.outcome {
+            Outcome::Applied => format!("applied, {} written ({:.1} s)", one.done, one.elapsed.as_secs_f64()),
+            Outcome::Unchanged => "no changes".to_owned(),
+            Outcome::Failed if one.done == 0 => "failed, nothing was written".to_owned(),
+            Outcome::Failed => format!("failed after {} written; run `{}` again", one.done, one.again),
+            Outcome::NotBegun => "not begun".to_owned(),
+        };
+        if !(self.quiet && one.outcome == Outcome::Unchanged) {
+            result(&for_people(&format!("{}: {outcome}\n", one.deployment)));
+        }
+        if !one.errors.is_empty() {
+            diagnostic(&error::texts(&one.errors));
+        }
+    }
+
+    fn all_applied(&self, all: &[Applied], _: bool, elapsed: Duration) {
+        let count = |outcome| all.iter().filter(|one| one.outcome == outcome).count();
+        let counts = [
+            (count(Outcome::Applied), "applied"),
+            (count(Outcome::Unchanged), "without changes"),
+            (count(Outcome::Failed), "failed"),
+            (count(Outcome::NotBegun), "not begun"),
+        ];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        let counts: Vec<_> = counts.collect();
+        let again = all.iter().any(|one| matches!(one.outcome, Outcome::Failed | Outcome::NotBegun));
+        let again = if again { "; run the same command again: it goes on where this run ended" } else { "" };
+        let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
+        result(&format!("{} plan files: {counts} ({:.1} s){again}\n", all.len(), elapsed.as_secs_f64()));
     }
 
     fn failure(&self, failure: &Failure) {

@@ -6,6 +6,7 @@
 //! What people may want to know beside them goes to stderr.
 
 pub(crate) mod documents;
+pub(crate) mod former;
 pub(crate) mod schemas;
 
 use std::collections::BTreeMap;
@@ -25,13 +26,13 @@ use serde_json::{Value, json};
 
 use super::compared::Compared;
 use super::words::{looking, settling, verdict};
-use super::{Consent, End, Examination, View, diagnostic, error, result};
+use super::{Applied, Consent, End, Examination, Looked, Outcome, View, diagnostic, error, result};
 use crate::exit::Failure;
 use crate::telemetry;
 use crate::trace::timestamp;
 use documents::{
-    AllSections, Content, Diff, Doctor, Drift, FORMAT, Failed, Line, Looked, Plan, Proven, Reason, ServerSettings,
-    Settings, Summary, TOOL, reasons, settings,
+    AllSections, Content, Diff, Doctor, Drift, FORMAT, Failed, Line, Looked as Row, Plan, Proven, Reason,
+    ServerSettings, Settings, Summary, TOOL, reasons, settings,
 };
 
 /// What a command prints.
@@ -119,13 +120,13 @@ pub(crate) fn plans(sets: &[ChangeSet], errors: &[Error]) -> String {
 }
 
 /// What drift prints of these deployments, and of those that could not be looked at.
-pub(crate) fn drift(sets: &[ChangeSet], errors: &[Error]) -> String {
+pub(crate) fn drift(Looked { sets, errors, shard }: &Looked) -> String {
     let found = sets
         .iter()
-        .map(|set| Looked::Found { verdict: verdict(set), change_set: Box::new(Plan::new(set, set.blockers())) });
-    let unreachable = errors.iter().map(|error| Looked::Unreachable { verdict: "unknown", error });
+        .map(|set| Row::Found { verdict: verdict(set), change_set: Box::new(Plan::new(set, set.blockers())) });
+    let unreachable = errors.iter().map(|error| Row::Unreachable { verdict: "unknown", error });
     let deployments = found.chain(unreachable).collect();
-    text(&Drift { format: FORMAT, tool: TOOL, deployments })
+    text(&Drift { format: FORMAT, tool: TOOL, shard: *shard, deployments })
 }
 
 /// What output prints of these settings.
@@ -175,8 +176,8 @@ impl View for Json {
         result(&plan(set, set.blockers()));
     }
 
-    fn drift(&self, sets: &[ChangeSet], errors: &[Error]) {
-        result(&drift(sets, errors));
+    fn drift(&self, looked: &Looked) {
+        result(&drift(looked));
     }
 
     fn permissions(&self, documents: &[Document]) {
@@ -221,6 +222,40 @@ impl View for Json {
         for end in ends.iter().filter(|end| !end.errors.is_empty() || !end.not_done.is_empty()) {
             diagnostic(&(error::texts(&end.errors) + &end.go_on()));
         }
+    }
+
+    fn applied(&self, one: &Applied) {
+        self.line(Line::PlanFile {
+            deployment: &one.deployment,
+            plan_file: &one.plan_file,
+            outcome: one.outcome,
+            done: one.done,
+            elapsed_ms: milliseconds(one.elapsed),
+            errors: &one.errors,
+        });
+        if !one.errors.is_empty() {
+            diagnostic(&error::texts(&one.errors));
+        }
+    }
+
+    fn all_applied(&self, all: &[Applied], stopped: bool, elapsed: Duration) {
+        let of = |outcomes: &[Outcome]| {
+            let some = all.iter().filter(|one| outcomes.contains(&one.outcome));
+            some.map(|one| one.deployment.as_str()).collect::<Vec<_>>()
+        };
+        let (failed, not_done) = (of(&[Outcome::Failed]), of(&[Outcome::NotBegun]));
+        self.line(Line::Summary(Box::new(Summary {
+            deployment: None,
+            complete: failed.is_empty() && not_done.is_empty(),
+            stopped,
+            elapsed_ms: milliseconds(elapsed),
+            changes: BTreeMap::new(),
+            done: of(&[Outcome::Applied]),
+            failed,
+            not_done,
+            outputs: BTreeMap::new(),
+            errors: all.iter().flat_map(|one| &one.errors).map(Reason::Error).collect(),
+        })));
     }
 
     /// People read the same on stderr.

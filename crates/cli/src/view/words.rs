@@ -1,5 +1,6 @@
 //! Words for what was found, the same in every view.
 
+use provision_core::Error;
 use provision_core::change_set::{Action, Change, ChangeSet};
 use provision_core::compare::Finding;
 use provision_core::printable::on_one_line;
@@ -110,6 +111,14 @@ pub(crate) fn standing(before: &Value, after: &Value) -> String {
 /// The elements of a list that another one does not have.
 pub(crate) fn without(list: &[Value], other: &[Value]) -> Vec<Value> {
     list.iter().filter(|element| !other.contains(element)).cloned().collect()
+}
+
+/// What could not be looked at: a section of a deployment, or the plan file where it is no section.
+pub(crate) fn unknown(error: &Error) -> String {
+    match error.section() {
+        Some((deployment, section)) => format!("{deployment} ({section})"),
+        None => error.plan_file().unwrap_or("-").to_owned(),
+    }
 }
 
 /// What people call a cloud.

@@ -13,9 +13,10 @@ use provision_core::verify::Proof;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::arguments::Shard;
 use crate::exit::Failure;
-use crate::view::Examination;
 use crate::view::compared::Compared;
+use crate::view::{Examination, Outcome};
 
 /// Version of the documents' form: it changes where something is taken away or means something else.
 pub(crate) const FORMAT: u32 = 1;
@@ -116,6 +117,9 @@ pub(crate) struct Drift<'a> {
     pub(crate) format: u32,
     /// The program's version.
     pub(crate) tool: &'static str,
+    /// The share of the deployments that was looked at, where it was not all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shard: Option<Shard>,
     /// Each deployment, in the order of the plan files; those that could not be looked at come last.
     pub(crate) deployments: Vec<Looked<'a>>,
 }
@@ -232,6 +236,21 @@ pub(crate) enum Line<'a> {
         /// The whole of it.
         change_set: &'a ChangeSet,
     },
+    /// How one of many plan files was applied.
+    PlanFile {
+        /// Whose it is; the plan file where that cannot be known.
+        deployment: &'a str,
+        /// The plan file.
+        plan_file: &'a str,
+        /// What it came to.
+        outcome: Outcome,
+        /// How many things were written.
+        done: usize,
+        /// How long it took.
+        elapsed_ms: u64,
+        /// Why it is not as the plan file says.
+        errors: &'a [Error],
+    },
     /// The last one of apply and destroy, however the command ended.
     Summary(Box<Summary<'a>>),
     /// The last one of verify, however it ended.
@@ -243,7 +262,8 @@ pub(crate) enum Line<'a> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Summary<'a> {
-    /// Whose, in all sections that it was about; `null` where it ended before that was known.
+    /// Whose, in all sections that it was about; `null` where it ended before that was known, and where many were applied: then
+    /// `done`, `failed` and `not_done` are deployments.
     pub(crate) deployment: Option<&'a str>,
     /// Whether all of it was done, and the cloud shows it.
     pub(crate) complete: bool,

@@ -12,7 +12,7 @@ use provision_core::printable::on_one_line;
 
 use super::{Row, counts, is_mendable, rows};
 use crate::arguments::quoted;
-use crate::view::words::{nouns, title, verdict};
+use crate::view::words::{nouns, title, unknown, verdict};
 use since::Since;
 
 /// Colours, light and dark, for screens, phones and paper.
@@ -77,7 +77,7 @@ fn summary(sets: &[ChangeSet], errors: &[Error]) -> Markup {
                 thead { tr { th scope="col" { "deployment" } th scope="col" { "where" } th scope="col" { "how it is" } } }
                 tbody {
                     @for error in errors {
-                        tr { td { "-" } td { (error.plan_file().unwrap_or("-")) } td { (badge("unknown")) } }
+                        tr { td { (error.section().map_or("-", |(deployment, _)| deployment)) } td { (error.plan_file().unwrap_or("-")) } td { (badge("unknown")) } }
                     }
                     @for (index, set) in worst_first(sets) {
                         tr {
@@ -198,7 +198,7 @@ fn minute(time: &str) -> String {
 fn unreachable(error: &Error) -> Markup {
     html! {
         section {
-            h2 { (error.plan_file().unwrap_or("-")) " " (badge("unknown")) }
+            h2 { (unknown(error)) " " (badge("unknown")) }
             p { (on_one_line(&error.to_string())) }
             @if let Some(hint) = error.hint() { p.quiet { (on_one_line(hint)) } }
         }

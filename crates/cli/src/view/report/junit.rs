@@ -8,7 +8,7 @@ use provision_core::printable::on_one_line;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Row, Rule, rows};
-use crate::view::words::{nouns, verdict};
+use crate::view::words::{nouns, unknown, verdict};
 
 /// A suite for each deployment, a case for each resource; drift fails it, what is refused or could not be read is an error.
 /// What is left over, and warnings, are cases of their own, which pass.
@@ -17,7 +17,7 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     report.add_test_suites(sets.iter().map(suite));
     for error in errors {
         let file = error.plan_file().unwrap_or("-");
-        let mut suite = TestSuite::new(file);
+        let mut suite = TestSuite::new(unknown(error));
         let texts = [Some(error.to_string()), error.hint().map(str::to_owned)];
         let texts = texts.into_iter().flatten().map(|text| on_one_line(&text)).collect();
         let status = failing(NonSuccessKind::Error, texts);

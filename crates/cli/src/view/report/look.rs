@@ -8,7 +8,7 @@ use super::{gitlab, html, junit, markdown, planned, proof, sarif};
 use crate::arguments::ReportFormat;
 use crate::exit::Failure;
 use crate::trace::timestamp;
-use crate::view::json;
+use crate::view::{Looked, json};
 
 /// What a command came to that looks.
 pub(crate) enum Look<'a> {
@@ -17,7 +17,7 @@ pub(crate) enum Look<'a> {
     /// The same in each section of a plan file, and why others could not be looked at.
     Plans(&'a [ChangeSet], &'a [Error]),
     /// How each deployment is, and why others could not be looked at.
-    Drift(&'a [ChangeSet], &'a [Error]),
+    Drift(&'a Looked),
     /// What was proven, hop by hop.
     Proof(&'a Proof),
     /// Nothing could be looked at.
@@ -34,7 +34,8 @@ impl Look<'_> {
         };
         let (sets, errors) = match self {
             Self::Plan(set) => (std::slice::from_ref(*set), &[][..]),
-            Self::Plans(sets, errors) | Self::Drift(sets, errors) => (*sets, *errors),
+            Self::Plans(sets, errors) => (*sets, *errors),
+            Self::Drift(looked) => (looked.sets.as_slice(), looked.errors.as_slice()),
             Self::Failed(_) => (&[][..], failed.as_slice()),
             Self::Proof(proof) => return (format == ReportFormat::Junit).then(|| proof::text(proof)),
         };
@@ -48,7 +49,7 @@ impl Look<'_> {
             (ReportFormat::Gitlab, _) => gitlab::text(sets, errors),
             (ReportFormat::Json, Self::Plan(set)) => json::plan(set, set.blockers()),
             (ReportFormat::Json, Self::Plans(sets, errors)) => json::plans(sets, errors),
-            (ReportFormat::Json, Self::Drift(sets, errors)) => json::drift(sets, errors),
+            (ReportFormat::Json, Self::Drift(looked)) => json::drift(looked),
             (ReportFormat::Json, Self::Failed(failure)) => json::failed(failure),
             (ReportFormat::Json, Self::Proof(_)) => return None,
         })

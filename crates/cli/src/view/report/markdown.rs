@@ -6,7 +6,7 @@ use provision_core::printable::on_one_line;
 
 use super::{Row, Rule, counts, is_mendable, rows};
 use crate::arguments::quoted;
-use crate::view::words::{nouns, verdict};
+use crate::view::words::{nouns, unknown, verdict};
 
 /// The most characters of a comment on GitHub, whose database says so (<https://github.com/orgs/community/discussions/27190>);
 /// GitLab takes a million (<https://docs.gitlab.com/administration/instance_limits/#size-of-comments-and-descriptions-of-issues-merge-requests-and-epics>).
@@ -80,7 +80,7 @@ pub(super) fn failure(error: &Error) -> String {
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error], flags: &str) -> String {
     // A deployment that could not be looked at has no set, and must not go unsaid.
     let unreadable = errors.iter().map(|error| Section {
-        head: format!("### {}: unknown\n\n", code(error.plan_file().unwrap_or("-"))),
+        head: format!("### {}: unknown\n\n", code(&unknown(error))),
         items: vec![failure(error)],
     });
     let sections: Vec<_> = sets.iter().flat_map(|set| tables(set, flags)).chain(unreadable).collect();

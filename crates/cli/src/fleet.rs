@@ -1,0 +1,256 @@
+//! Many deployments in one run: which they are, how many are asked for at a time, and what is not asked any more.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use futures::stream::{self, StreamExt as _};
+use provision_core::change_set::ChangeSet;
+use provision_core::event::{Event, EventSink};
+use provision_core::plan_file::PlanFileError;
+use provision_core::retry::{self, Pace};
+use provision_core::survey::announced;
+use provision_core::{Error, ErrorKind};
+use tokio::sync::Semaphore;
+
+use crate::arguments::PlanFiles;
+use crate::exit::{Exit, Failure};
+use crate::plan_files::{Checked, Scope, named};
+use crate::session::{Invocation, Session};
+use crate::view::Looked;
+
+/// Deployments of an account that are asked for at the same time: enough to hide the waiting, few enough for a service's limits.
+const OF_AN_ACCOUNT: usize = 16;
+/// The same of all accounts: so many that a few which do not answer leave room for the others.
+const IN_ALL: usize = 64;
+/// From so many deployments on, one list of all that carries marks is fewer requests than a list for each.
+const LISTED_ONCE: usize = 16;
+
+/// The steps of many deployments at once would be nobody's.
+pub(crate) struct Unsaid;
+
+impl EventSink for Unsaid {
+    fn emit(&self, _: Event) {}
+}
+
+/// The deployments of a run, and the plan files that have problems: these keep none of the others from being asked for.
+pub(crate) struct Fleet {
+    /// The sections of each plan file.
+    pub(crate) files: Vec<Vec<Checked>>,
+    pub(crate) broken: Vec<PlanFileError>,
+}
+
+impl Fleet {
+    /// Read them all, as far as they are in the share that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// No plan file is named, and there is none in the usual places; or none is free of problems.
+    pub(crate) fn read(of: &PlanFiles, scope: Scope) -> Result<Self, Failure> {
+        let paths = match of.plan_files.as_slice() {
+            [] => vec![scope.plan_file_path(None)?],
+            paths => paths.to_vec(),
+        };
+        let is_in_share = |name: &str| of.shard.is_none_or(|shard| shard.has(name));
+        let mut fleet = Self { files: Vec::new(), broken: Vec::new() };
+        for found in named(&paths) {
+            match found.and_then(|path| scope.check(&path)) {
+                Ok(sections) => fleet.files.extend(Some(sections).filter(|sections| is_in_share(deployment(sections)))),
+                // Whose it is cannot be known.
+                Err(error) if is_in_share(error.plan_file().unwrap_or_default()) => fleet.broken.push(error),
+                Err(_) => {}
+            }
+        }
+        if fleet.files.is_empty() && !fleet.broken.is_empty() {
+            return Err(Failure::PlanFiles(fleet.broken));
+        }
+        Ok(fleet)
+    }
+
+    /// The sections of all plan files.
+    pub(crate) fn sections(&self) -> Vec<&Checked> {
+        self.files.iter().flatten().collect()
+    }
+}
+
+/// The plan files that are read, for what must not be written.
+pub(crate) fn read_by(of: &PlanFiles, scope: Scope) -> Vec<PathBuf> {
+    match of.plan_files.as_slice() {
+        [] => scope.plan_file_path(None).into_iter().collect(),
+        paths => named(paths).into_iter().flatten().collect(),
+    }
+}
+
+/// Whose sections these are.
+pub(crate) fn deployment(sections: &[Checked]) -> &str {
+    sections.first().map_or("", |checked| &checked.settings.deployment().name)
+}
+
+/// The exit code of what keeps from knowing how all of them are.
+pub(crate) fn exit(looked: &Looked, blockers: &[Error]) -> Exit {
+    // What is of no section is a plan file's problem.
+    let is_broken = |error: &Error| error.section().is_none() && error.kind() == ErrorKind::Refused;
+    if looked.errors.iter().any(is_broken) { Exit::Usage } else { Exit::of_all(blockers) }
+}
+
+/// Look at each, as `look` does at one.
+///
+/// # Errors
+///
+/// Those of [`Fleet::read`], and that no connection can be opened.
+pub(crate) async fn look_at_each(
+    of: &PlanFiles,
+    scope: Scope,
+    invocation: Invocation<'_>,
+    look: impl AsyncFn(&Checked, &Session, &dyn EventSink) -> Result<ChangeSet, Error>,
+) -> Result<Looked, Failure> {
+    let Invocation { global, signals, view } = invocation;
+    let fleet = Fleet::read(of, scope)?;
+    let sections = fleet.sections();
+    let mut looked = Looked { shard: of.shard, ..Looked::default() };
+    if sections.is_empty() {
+        return Ok(looked);
+    }
+    let session = Session::open(&sections, global, view)?;
+    let session = if sections.len() < LISTED_ONCE { session } else { session.listing_once() };
+    let events: &dyn EventSink = if sections.len() == 1 { view } else { &Unsaid };
+    let look = async |checked: &&Checked| {
+        let found = signals.one_unless_stopped(look(checked, &session, events)).await;
+        let name = &checked.settings.deployment().name;
+        found.map_err(|error| error.with_plan_file(&checked.source.name).with_section(name, checked.cloud.name()))
+    };
+    let account = |checked: &&Checked| account(checked);
+    for found in announced(each(&sections, account, look, out_of_reach), view).await {
+        match found {
+            Ok(set) => looked.sets.push(set),
+            Err(error) => looked.errors.push(error),
+        }
+    }
+    looked.errors.extend(Failure::PlanFiles(fleet.broken).errors());
+    Ok(looked)
+}
+
+/// What a service counts requests by.
+pub(crate) fn account(checked: &Checked) -> String {
+    format!("{} {}", checked.cloud, checked.settings.account())
+}
+
+/// Do something with each, so many at a time; what came of it is in their order. Those of one account keep its pace, and where so
+/// many of them in a row are `lost` because it cannot be reached, the rest are not tried.
+pub(crate) async fn each<I, T>(
+    items: &[I],
+    account: impl Fn(&I) -> String,
+    work: impl AsyncFn(&I) -> Result<T, Error>,
+    lost: impl Fn(&Result<T, Error>) -> Option<Error>,
+) -> Vec<Result<T, Error>> {
+    let mut accounts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, item) in items.iter().enumerate() {
+        accounts.entry(account(item)).or_default().push(index);
+    }
+    let room = Semaphore::new(IN_ALL);
+    let of_account = async |indices: Vec<usize>| {
+        let account = Account::default();
+        let one = async |index: usize| {
+            let _room = room.acquire().await;
+            (index, account.asked(work(&items[index]), &lost).await)
+        };
+        stream::iter(indices).map(one).buffer_unordered(OF_AN_ACCOUNT).collect::<Vec<_>>().await
+    };
+    let mut done: Vec<_> = join_all(accounts.into_values().map(of_account)).await.into_iter().flatten().collect();
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, done)| done).collect()
+}
+
+/// What the deployments of one account share.
+#[derive(Default)]
+struct Account {
+    pace: Arc<Pace>,
+    /// How many in a row found it out of reach, and how the last one did.
+    lost: RefCell<(usize, Option<Error>)>,
+}
+
+impl Account {
+    async fn asked<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+        lost: impl Fn(&Result<T, Error>) -> Option<Error>,
+    ) -> Result<T, Error> {
+        if let (OF_AN_ACCOUNT.., Some(error)) = &*self.lost.borrow() {
+            let message = format!("{OF_AN_ACCOUNT} deployments of its account in a row were out of reach: {error}");
+            return Err(Error::new(error.kind(), "ask for it").with_message(message));
+        }
+        let done = retry::at_pace(Arc::clone(&self.pace), work).await;
+        let mut state = self.lost.borrow_mut();
+        *state = match lost(&done) {
+            Some(error) => (state.0 + 1, Some(error)),
+            None => (0, None),
+        };
+        done
+    }
+}
+
+/// Why a look says nothing of a deployment, where it would say nothing of the next one of its account either.
+pub(crate) fn out_of_reach(looked: &Result<ChangeSet, Error>) -> Option<Error> {
+    match looked {
+        Ok(set) => set.unreadable.iter().map(|unread| &unread.0).find(|error| is_out_of_reach(error)).cloned(),
+        Err(error) => Some(error.clone()).filter(is_out_of_reach),
+    }
+}
+
+/// Whether the next deployment of the account would end so too.
+pub(crate) fn is_out_of_reach(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Unauthenticated)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    fn lost(done: &Result<usize, Error>) -> Option<Error> {
+        done.as_ref().err().cloned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn account_that_does_not_answer_ends_soon_and_keeps_no_other_waiting() {
+        let items: Vec<_> = (0..1000).map(|number| (if number % 2 == 0 { "dead" } else { "alive" }, number)).collect();
+        let (begun, asked, last) = (Instant::now(), Cell::new(0), Cell::new(Duration::ZERO));
+        let work = async |(account, number): &(&str, usize)| {
+            if *account == "dead" {
+                asked.set(asked.get() + 1);
+                sleep(Duration::from_secs(20)).await;
+                return Err(Error::new(ErrorKind::Unavailable, "look"));
+            }
+            sleep(Duration::from_millis(100)).await;
+            last.set(begun.elapsed());
+            Ok(*number)
+        };
+        let done = each(&items, |(account, _)| (*account).to_owned(), work, lost).await;
+        assert_eq!(asked.get(), OF_AN_ACCOUNT);
+        assert!(begun.elapsed() < Duration::from_secs(21) && last.get() < Duration::from_secs(10));
+        for ((account, number), done) in items.iter().zip(&done) {
+            match *account {
+                "dead" => assert_eq!(done.as_ref().unwrap_err().kind(), ErrorKind::Unavailable),
+                _ => assert_eq!(*done.as_ref().unwrap(), *number),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn account_that_answers_now_and_then_is_asked_for_all() {
+        let items: Vec<_> = (0..100).collect();
+        let work = async |number: &usize| match number % 10 {
+            0 => Ok(*number),
+            _ => Err(Error::new(ErrorKind::Unavailable, format!("look at {number}"))),
+        };
+        let done = each(&items, |_| String::new(), work, lost).await;
+        let texts = done.iter().filter_map(|done| done.as_ref().err()).map(ToString::to_string);
+        assert!(texts.into_iter().all(|text| text.starts_with("cannot look at ")));
+    }
+}

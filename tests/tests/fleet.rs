@@ -1,0 +1,232 @@
+//! Many plan files in one run: what carries marks is listed once, shards make one report, and what fails is a row of its own.
+
+use std::process::{Command, Stdio};
+
+use provision_sandbox::fault::{Fault, Nth, What, When};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
+use provision_tests::roots;
+use provision_tests::run::{Ran, binary, finished};
+use provision_tests::stage::Stage;
+use serde_json::Value;
+
+fn plan_file(name: &str) -> String {
+    format!(
+        "[deployment]\nname = \"wandb-{name}\"\nhost = \"https://wandb.example.com\"\n[aws]\nregion = \"eu-west-1\"\n\
+         [aws.bucket]\nname = \"acme-{name}-{{s}}\"\n"
+    )
+}
+
+/// A folder of so many plan files: `plans/`, with some below.
+fn fleet(count: usize) -> Stage {
+    let stage = Stage::start(EmulatorKind::Aws);
+    for folder in ["plans", "plans/more", "plans/.hidden"] {
+        std::fs::create_dir(stage.path().join(folder)).unwrap();
+    }
+    for number in 0..count {
+        let folder = if number % 2 == 0 { "plans" } else { "plans/more" };
+        stage.write(&format!("{folder}/{number:02}.toml"), &plan_file(&format!("{number:02}")));
+    }
+    stage.write("plans/.hidden/no.toml", "this is no plan file");
+    stage.write("plans/notes.txt", "nor is this");
+    stage
+}
+
+fn ends(stage: &Stage, code: i32, arguments: &[&str]) -> Ran {
+    let ran = stage.run(arguments);
+    assert_eq!(ran.code, code, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+    ran
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn what_carries_marks_is_listed_once_for_all_that_only_look() {
+    let stage = fleet(20);
+    ends(&stage, 0, &["apply", "plans", "--yes"]);
+    stage.faults().clear();
+    let drift = ends(&stage, 0, &["drift", "plans", "-q"]);
+    assert_eq!(drift.stdout.matches(": in sync").count(), 20, "{}", drift.stdout);
+    assert_eq!(stage.faults().count("tag:GetResources"), 1, "two things of each fit one page");
+    stage.faults().clear();
+    ends(&stage, 0, &["plan", "plans", "-q"]);
+    assert_eq!(stage.faults().count("tag:GetResources"), 1);
+    assert!(stage.writes().is_empty());
+    let on_a_plan_file = ends(&stage, 64, &["drift", "plans", "--report", "json=plans/02.toml"]);
+    assert!(on_a_plan_file.stderr.contains("is another file of this command"), "{}", on_a_plan_file.stderr);
+    // What is left over is found in the list of all.
+    stage.write("plans/00.toml", &(plan_file("00") + "[aws.queue]\nname = \"another-{s}\"\n"));
+    ends(&stage, 0, &["apply", "plans/00.toml", "--yes"]);
+    let drift = ends(&stage, 0, &["drift", "plans"]);
+    assert_eq!(drift.stdout.matches("is no longer in the plan file").count(), 1, "{}", drift.stdout);
+    // A write makes a look of its own.
+    stage.faults().clear();
+    ends(&stage, 0, &["apply", "plans", "--yes"]);
+    assert!(stage.faults().count("tag:GetResources") >= 20);
+}
+
+#[test]
+fn shards_are_merged_into_the_report_of_all() {
+    let stage = fleet(8);
+    ends(&stage, 0, &["apply", "plans", "--yes", "-q"]);
+    stage.write("plans/broken.toml", "[deployment]\n");
+    let whole = ends(&stage, 64, &["drift", "plans", "-q"]);
+    let mut planned = 0;
+    for shard in ["0/3", "1/3", "2/3"] {
+        let report = format!("json={}.json", &shard[..1]);
+        let ran = stage.run(&["drift", "plans", "-q", "--shard", shard, "--report", &report]);
+        assert!([0, 64].contains(&ran.code), "{}", ran.stderr);
+        planned += stage.run(&["plan", "plans", "-q", "--shard", shard]).stdout.matches(": No changes").count();
+        ends(&stage, ran.code, &["aws", "drift", "plans", "-q", "--shard", shard]);
+    }
+    assert_eq!(planned, 8);
+    let merge = ["report", "merge", "0.json", "1.json", "2.json"];
+    let merged = ends(&stage, 64, &[&merge[..], &["-q"]].concat());
+    assert_eq!(lines(&merged.stdout), lines(&whole.stdout));
+    assert!(merged.stderr.contains("broken.toml"), "{}", merged.stderr);
+    for format in ["text", "markdown", "junit", "sarif", "json", "html"] {
+        let printed = ends(&stage, 64, &[&merge[..], &["--format", format]].concat()).stdout;
+        assert!(printed.contains("wandb-07") || format == "sarif", "{format}: {printed}");
+    }
+    ends(&stage, 64, &[&merge[..], &["--report", "markdown=all.md"]].concat());
+    assert!(stage.read("all.md").contains("`wandb-00`: in sync"), "{}", stage.read("all.md"));
+}
+
+#[test]
+fn shard_that_is_missing_twice_or_of_another_run_is_told() {
+    let stage = fleet(4);
+    ends(&stage, 0, &["apply", "plans", "--yes", "-q"]);
+    for (shard, file) in [("1/2", "json=1"), ("2/2", "json=2"), ("1/3", "json=3")] {
+        ends(&stage, 0, &["drift", "plans", "-q", "--shard", shard, "--report", file]);
+    }
+    let missing = ends(&stage, 1, &["report", "merge", "1", "-q"]);
+    assert!(missing.stdout.contains("shard 2/2: unknown"), "{}", missing.stdout);
+    assert!(ends(&stage, 64, &["report", "merge", "1", "1"]).stderr.contains("are both shard 1/2"));
+    assert!(ends(&stage, 64, &["report", "merge", "1", "3"]).stderr.contains("another report is one of 2"));
+    stage.write("2", "{");
+    let broken = ends(&stage, 1, &["report", "merge", "1", "2", "-q"]);
+    assert!(broken.stdout.contains("2: unknown") && broken.stdout.contains(": in sync"), "{}", broken.stdout);
+}
+
+/// What a bucket could not be read for stands in the merged report as in that of the shard.
+#[test]
+fn what_could_not_be_read_is_in_the_merged_report_too() {
+    let stage = fleet(2);
+    ends(&stage, 0, &["apply", "plans", "--yes", "-q"]);
+    let answer = What::Error { status: 403, code: "AccessDenied".to_owned(), message: "no".to_owned() };
+    stage.faults().fault(Fault {
+        operation: "s3:GetBucketCors".to_owned(),
+        nth: Nth::Every,
+        at: When::Before,
+        what: answer,
+    });
+    let markdown = ends(&stage, 1, &["drift", "plans", "--format", "markdown", "--report", "json=all.json"]);
+    let merged = ends(&stage, 1, &["report", "merge", "all.json", "--format", "markdown"]);
+    assert_eq!(merged.stdout, markdown.stdout);
+}
+
+#[test]
+fn many_plan_files_are_applied_and_the_rest_after_a_failure() {
+    let stage = fleet(6);
+    // One bucket is somebody else's.
+    stage.write("plans/04.toml", &plan_file("04").replace("acme-04-{s}", "theirs-{s}"));
+    let _ = stage
+        .hand()
+        .python("s3.create_bucket(Bucket='theirs-{s}', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})");
+    let ran = ends(&stage, 5, &["apply", "plans", "--yes"]);
+    assert_eq!(ran.stdout.matches(": applied, ").count(), 5, "{}", ran.stdout);
+    assert!(ran.stdout.contains("wandb-04: failed, nothing was written\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("6 plan files: 5 applied, 1 failed"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("--> plans/04.toml"), "{}", ran.stderr);
+    stage.write("plans/04.toml", &plan_file("04"));
+    let ran = ends(&stage, 0, &["apply", "plans", "--yes", "--json"]);
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |outcome: &str| lines.iter().filter(|line| line["outcome"] == outcome).count();
+    assert_eq!((of("applied"), of("unchanged")), (1, 5));
+    assert_eq!(lines.last().unwrap()["done"], serde_json::json!(["wandb-04"]));
+    for shard in ["1/2", "2/2"] {
+        ends(&stage, 0, &["apply", "plans", "--yes", "--shard", shard]);
+    }
+    std::fs::copy(stage.path().join("plans/00.toml"), stage.path().join("plans/again.toml")).unwrap();
+    assert!(ends(&stage, 64, &["apply", "plans", "--yes"]).stderr.contains("`wandb-00` is in two of these plan files"));
+    assert!(ends(&stage, 64, &["apply", "plans"]).stderr.contains("add `--yes`"));
+}
+
+#[test]
+fn no_other_plan_file_is_begun_after_so_many_failures() {
+    let stage = fleet(20);
+    let answer = What::Error { status: 403, code: "AccessDenied".to_owned(), message: "no".to_owned() };
+    let fault =
+        Fault { operation: "sts:GetCallerIdentity".to_owned(), nth: Nth::Every, at: When::Before, what: answer };
+    stage.faults().fault(fault);
+    let ran = stage.run(&["apply", "plans", "--yes", "--max-failures", "1"]);
+    assert!(ran.code != 0 && ran.stdout.contains("16 failed, 4 not begun"), "{}{}", ran.stdout, ran.stderr);
+    assert!(stage.writes().is_empty());
+}
+
+#[test]
+fn many_plan_files_are_asked_about_once() {
+    let stage = fleet(2);
+    let answers = [("plan files (", "yes\n")];
+    let (code, screen) = stage.run_on_terminal(&["apply", "plans"], &answers);
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("Apply these changes of 2 plan files (6 to create)?"), "{screen}");
+    assert!(screen.contains("2 plan files: 2 applied"), "{screen}");
+}
+
+/// Three accounts: one that answers, one that asks to slow down for ever, one that is not there.
+#[test]
+fn account_that_fails_is_in_its_own_rows_alone() {
+    let clouds = vec![EmulatorKind::Aws, EmulatorKind::Google, EmulatorKind::Azure];
+    let sandbox = Sandbox::start(Options { clouds, hastened: true, ..Options::default() }).unwrap();
+    sandbox.seed_google("acme-ml", None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    roots::write(folder.path());
+    std::fs::create_dir(folder.path().join("plans")).unwrap();
+    let write = |name: &str, text: String| std::fs::write(folder.path().join("plans").join(name), text).unwrap();
+    for number in 0..3 {
+        let head = format!("[deployment]\nname = \"wandb-{number}\"\nhost = \"https://wandb.example.com\"\n");
+        let aws = format!("[aws]\nregion = \"eu-west-1\"\n[aws.bucket]\nname = \"acme-{number}\"\n");
+        let gcp = format!("[gcp]\nproject = \"acme-ml\"\n[gcp.bucket]\nname = \"acme-{number}\"\n");
+        let azure = format!(
+            "[azure]\nsubscription = \"00000000-0000-0000-0000-000000000000\"\nlocation = \"westeurope\"\n\
+             resource_group = {{ name = \"wandb{number}\", create = true }}\n[azure.account]\nname = \"acme{number}\"\n\
+             [azure.container]\nname = \"files\"\n"
+        );
+        write(&format!("{number}.toml"), head + &aws + &gcp + &azure);
+    }
+    let run = |arguments: &[&str], dead: bool| {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(folder.path()).env_clear().envs(sandbox.environment());
+        command.envs(roots::variables(folder.path())).env("PROVISION_TEST_WAITS", "60").env("HOME", folder.path());
+        if dead {
+            command.env("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://127.0.0.1:1");
+        }
+        finished(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    let applied = run(&["aws", "apply", "plans/0.toml", "--yes"], false);
+    assert_eq!(applied.code, 0, "{}", applied.stderr);
+    sandbox.faults().fault(Fault {
+        operation: "storage*".to_owned(),
+        nth: Nth::Every,
+        at: When::Before,
+        what: What::Throttle,
+    });
+    let ran = run(&["drift", "plans", "-q"], true);
+    // Nobody gives a token either, where Azure is not there.
+    assert!([1, 4].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
+    let row = |deployment: &str, section: &str| {
+        let row = format!("{deployment} ({section}): ");
+        let line = ran.stdout.lines().find_map(|line| line.strip_prefix(&row));
+        line.unwrap_or_else(|| panic!("no {row} in {}", ran.stdout)).to_owned()
+    };
+    assert_eq!(row("wandb-0", "aws"), "in sync");
+    for number in 0..3 {
+        let deployment = format!("wandb-{number}");
+        assert_ne!(row(&deployment, "aws"), "unknown");
+        assert_eq!((row(&deployment, "gcp").as_str(), row(&deployment, "azure").as_str()), ("unknown", "unknown"));
+    }
+}

@@ -232,8 +232,8 @@ pub(crate) fn assigned_at(names: &Names, before: &Value, value: &Value) -> Vec<S
 
 /// Where a write that only takes out takes them out.
 pub(crate) fn taken_from(names: &Names, before: &Value) -> Vec<String> {
-    let held = WANTED.iter().filter_map(|role| Some((role, before[role.name].as_str()?)));
-    let mut scopes: Vec<_> = held.map(|(role, held)| role.scope_of(held, names)).collect();
+    let held = WANTED.iter().filter_map(|role| before[role.name].as_str());
+    let mut scopes: Vec<_> = held.map(|held| Role::scope_of(held, names)).collect();
     scopes.dedup();
     scopes
 }

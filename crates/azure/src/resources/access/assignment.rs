@@ -39,7 +39,7 @@ impl Role {
     }
 
     /// Where the one is of whom [`Role::holder_text`] says this.
-    pub(super) fn scope_of(&self, held: &str, names: &Names) -> String {
+    pub(super) fn scope_of(held: &str, names: &Names) -> String {
         match held.split_once(" on ") {
             Some((_, queue)) => names.queue_id(queue),
             None => names.account_id(),

@@ -27,24 +27,9 @@ struct Inner {
     faults: Vec<Fault>,
     calls: BTreeMap<String, usize>,
     latency: Duration,
-    rounds: Option<Rounds>,
     propagation: BTreeMap<String, Duration>,
     hooks: Vec<(String, usize, When, Hook)>,
 }
-
-/// Answers that are held until no more is asked, then let go at once.
-#[derive(Clone, Copy, Default)]
-struct Rounds {
-    /// How many requests came.
-    came: u64,
-    /// How many of them, the first, may be answered.
-    let_go: u64,
-}
-
-/// For so many looks in a row nothing comes before a round ends. Looks and not a time: a busy machine, where requests come late, is
-/// late to look too.
-const LOOKS: usize = 30;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 impl FaultLayer {
     /// A layer that begins with some faults. Requests are recorded only if asked for: a long run would fill the memory.
@@ -106,12 +91,6 @@ impl FaultLayer {
         self.lock().latency = latency;
     }
 
-    /// Hold every answer until nothing more is asked, so that what is asked together is answered together, however late a part of it
-    /// comes.
-    pub fn answer_in_rounds(&self) {
-        self.lock().rounds = Some(Rounds::default());
-    }
-
     /// Let others see what is written this much later. Each cloud's docs name what it delays.
     pub fn set_propagation(&self, name: &str, delay: Duration) {
         self.lock().propagation.insert(name.to_owned(), delay);
@@ -156,7 +135,7 @@ impl FaultLayer {
     where
         F: Future<Output = Answer>,
     {
-        let (start, number) = (Instant::now(), self.arrive());
+        let start = Instant::now();
         let operation = wire.operation(&request);
         // As they are when this call comes: others may come while its hooks run.
         let calls = self.counted(&operation);
@@ -168,7 +147,6 @@ impl FaultLayer {
         let answer = if reaches { reach(request).await } else { Err(Dropped) };
         self.run_hooks(&operation, call, When::After).await;
         self.pause().await;
-        self.end_of_round(number).await;
         let answer = match fault {
             Some(fault) => phrased(wire, &operation, fault.what, answer).await,
             None => answer,
@@ -213,40 +191,6 @@ impl FaultLayer {
         let latency = self.lock().latency;
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
-        }
-    }
-
-    /// The number of a request that comes, from 1.
-    fn arrive(&self) -> u64 {
-        self.lock().rounds.as_mut().map_or(0, |rounds| {
-            rounds.came += 1;
-            rounds.came
-        })
-    }
-
-    /// Wait for the end of the round that a request came in.
-    async fn end_of_round(&self, number: u64) {
-        let (mut looks, mut last) = (0, number);
-        while let Some(Rounds { came, let_go }) = self.rounds()
-            && let_go < number
-        {
-            looks = if came == last { looks + 1 } else { 0 };
-            last = came;
-            if looks == LOOKS {
-                self.let_go(came);
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-        }
-    }
-
-    fn rounds(&self) -> Option<Rounds> {
-        self.lock().rounds
-    }
-
-    /// Nobody came since `came` was looked at, or else the round goes on.
-    fn let_go(&self, came: u64) {
-        if let Some(rounds) = self.lock().rounds.as_mut().filter(|rounds| rounds.came == came) {
-            rounds.let_go = came;
         }
     }
 

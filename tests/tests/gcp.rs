@@ -12,7 +12,9 @@ use provision_sandbox::fault::When;
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
-use crate::clouds::gcp::hand::{ACCOUNT, BUCKET, ENTRIES, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy};
+use crate::clouds::gcp::hand::{
+    ACCOUNT, BUCKET, ENTRIES, POLICY, SERVER, SUBSCRIPTION, TOPIC, policy, set_policy, update_topic,
+};
 use crate::clouds::{GCP, wrote_nothing};
 
 /// A bucket that the project lists is its own: a right is missing there, and not the bucket.
@@ -303,6 +305,37 @@ fn orphan_topic_that_others_subscribe_to_is_refused_before_anything_is_written()
     }
     assert_eq!(stage.writes(), Vec::<String>::new());
     assert!(GCP.succeed(&stage, &["plan"]).contains("left over: topic `acme-events`"));
+}
+
+/// What is deleted from a bucket of others is lost, where the plan file does not say otherwise.
+#[test]
+fn adopted_bucket_that_keeps_nothing_of_what_is_deleted_is_warned_about() {
+    let stage = GCP.planned();
+    GCP.edit(&stage, GCP.foreign.unmarked);
+    stage.send("PATCH", BUCKET, json!({"softDeletePolicy": {"retentionDurationSeconds": "0"}}));
+    GCP.change(&stage, GCP.plans.adopting);
+    let told = |command: &[&str]| {
+        let ran = GCP.run(&stage, command);
+        format!("{}{}", ran.stdout, ran.stderr).contains("its soft delete is off")
+    };
+    assert!(told(&["plan"]));
+    GCP.apply(&stage);
+    assert!(told(&["plan"]) && told(&["verify", "--read-only"]));
+    stage.send("PATCH", BUCKET, json!({"softDeletePolicy": {"retentionDurationSeconds": "604800"}}));
+    assert!(!told(&["plan"]));
+}
+
+/// Messages are kept where an organization's policy has them, which may be far from the bucket.
+#[test]
+fn topic_whose_messages_are_kept_in_other_regions_is_warned_about() {
+    let stage = GCP.applied();
+    let hand = stage.hand();
+    let told = |command: &[&str]| GCP.succeed(&stage, command).contains("keeps its messages in europe-west1 only");
+    let commands: [&[&str]; 2] = [&["plan"], &["verify", "--read-only"]];
+    for (region, expected) in [("europe-west1", true), ("us-east1", false)] {
+        update_topic(&hand, "messageStoragePolicy", &json!({ "allowedPersistenceRegions": [region] }));
+        assert_eq!(commands.map(told), [expected; 2], "{region}");
+    }
 }
 
 /// Somebody else's notification just like ours: a warning, since what is ours is as it should be, and never ours to remove.

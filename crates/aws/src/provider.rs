@@ -1,4 +1,7 @@
-//! The two traits of the core, each method a few lines that lead to a resource.
+//! The traits of the core, what looks first: each method a few lines that lead to a resource.
+
+mod provisioner;
+mod prover;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,34 +10,28 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use provision_core::change_set::ChangeSet;
 use provision_core::contents::Contents;
-use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Words};
 use provision_core::hop::Obstacle;
 use provision_core::identity::Identity;
 use provision_core::listing::Listings;
-use provision_core::mark::{Origin, TagChanges, Tags};
+use provision_core::mark::Origin;
 use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource};
 use provision_core::permissions::{Document, Repository, Syntax, Task};
-use provision_core::probe::{METADATA, Probe, Probes};
-use provision_core::provider::{
-    BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
-};
+use provision_core::provider::{BrowserAccess, Connection, Observer, Prover, ProviderConfig, Provisioner};
 use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
 use provision_core::terraform::Managed;
-use provision_core::web::Request;
-use provision_core::{Address, Error, ErrorKind, RetryClass};
-use serde_json::{Map, Value, json};
+use provision_core::{Address, Error, ErrorKind};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Session};
 use crate::doctor;
-use crate::error::is_not_seen;
 use crate::names::{Account, Names, Part};
 use crate::permissions::document;
 use crate::preflight::{self, Inquiry};
@@ -42,7 +39,7 @@ use crate::resources::access::{self, Recalled};
 use crate::resources::bucket_policy::Turn;
 use crate::resources::delivery::{self, Holder};
 use crate::resources::{Facets, bucket, cors, notification, queue, run_queue};
-use crate::{contents, hearing, orphans, outputs, probes, terraform};
+use crate::{contents, orphans, outputs, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -421,114 +418,4 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     fn held(&self, right: &Right) -> Answer {
         self.inquiry.held(right)
     }
-}
-
-#[async_trait]
-impl Provisioner for Provider<Writer> {
-    async fn tags(&self, operation: &Operation) -> Result<Option<Tags>, Error> {
-        let (reader, names, name) = (self.client.reader(), self.names_in_account().await?, &operation.name);
-        match Part::of(&operation.address)? {
-            Part::Bucket => bucket::tags(reader, name, &names.account).await,
-            Part::Queue | Part::RunQueue => queue::tags(reader, name).await,
-            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
-    }
-
-    async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-        let (client, names, name) = (&self.client, self.names_in_account().await?, &operation.name);
-        match Part::of(&operation.address)? {
-            Part::Bucket => bucket::update_tags(client, &names.with_bucket(name), found, changes).await,
-            Part::Queue | Part::RunQueue => queue::update_tags(client, name, changes).await,
-            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
-    }
-
-    async fn create(
-        &self,
-        operation: &Operation,
-        tags: &Tags,
-        facets: &Map<String, Value>,
-        _watch: &OperationContext<'_>,
-    ) -> Result<Created, Error> {
-        let (client, names) = (&self.client, self.names_in_account().await?);
-        match Part::of(&operation.address)? {
-            Part::Bucket => bucket::create(client, &names, tags, facets).await,
-            Part::Queue | Part::RunQueue => queue::create(client, &operation.name, tags, facets).await,
-            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
-    }
-
-    async fn write(
-        &self,
-        operation: &Operation,
-        write: &Write<'_>,
-        context: &OperationContext<'_>,
-    ) -> Result<(), Error> {
-        let (client, names) = (&self.client, self.names_in_account().await?);
-        let written = match Part::of(&operation.address)? {
-            Part::Bucket => bucket::write(client, &names, write, &self.bucket_policy).await,
-            Part::Queue | Part::RunQueue => queue::write(client, &names, &operation.name, write).await,
-            Part::Notification => notification::write(client, &names, write).await,
-            Part::Access => access::write(client, write).await,
-        };
-        written.map_err(|error| if context.created() { error } else { is_gone(error) })
-    }
-
-    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
-        let names = self.names_in_account().await?;
-        self.bucket_policy.revoke(&self.client, &names).await?;
-        contents::empty(&self.client, &operation.name, &names.account, context).await
-    }
-
-    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
-        context.still_ours().await?;
-        let (client, names, name) = (&self.client, self.names_in_account().await?, &operation.name);
-        match Part::of(&operation.address)? {
-            Part::Bucket => bucket::delete(client, name, &names.account).await,
-            Part::Queue | Part::RunQueue => queue::delete(client, name).await,
-            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
-    }
-}
-
-/// What the probe is said to be: a text, as a page would.
-const CONTENT_TYPE: &str = "text/plain";
-
-#[async_trait]
-impl Prover for Provider<Writer> {
-    async fn signed_upload(&self, probe: &Probe) -> Result<Request, Error> {
-        let names = self.names_in_account().await?;
-        let metadata = (METADATA, probe.owner.as_str());
-        self.client.sign_put_object(&names.bucket, &names.account, &probe.key, CONTENT_TYPE, metadata).await
-    }
-
-    async fn signed_download(&self, probe: &Probe) -> Result<Request, Error> {
-        let names = self.names_in_account().await?;
-        self.client.sign_get_object(&names.bucket, &names.account, &probe.key).await
-    }
-
-    async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
-        let names = self.names_in_account().await?;
-        probes::remains(self.client.reader(), &names.bucket, &names.account, probes).await
-    }
-
-    async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {
-        let names = self.names_in_account().await?;
-        probes::remove(&self.client, &names.bucket, &names.account, probes, key).await
-    }
-
-    async fn listen(&self, _probes: &Probes) -> Result<Hearing, Error> {
-        let names = self.names();
-        match &names.queue {
-            Some(queue) => hearing::listen(&self.client, queue, &names.bucket).await,
-            None => Ok(Hearing::Off(
-                "this plan file makes no queue: it says `enabled = false` under [aws.queue]".to_owned(),
-            )),
-        }
-    }
-}
-
-/// Only what this run made can be something that the service does not show yet; any other is gone.
-fn is_gone(error: Error) -> Error {
-    if is_not_seen(&error) { error.with_retry(RetryClass::Final) } else { error }
 }

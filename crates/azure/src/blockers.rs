@@ -76,7 +76,8 @@ pub(crate) fn immovable(kind: &str, name: &str, location: &str) -> Refusal {
 pub(crate) fn missing(names: &Names) -> Error {
     let error = Error::new(ErrorKind::NotFound, format!("use storage account `{}`", names.account));
     error.with_message(format!("it does not exist in resource group `{}`", names.group)).with_hint(
-        "correct `name` under [azure.account] and `resource_group`, or write `create = true` under [azure.account]",
+        "correct `name` under [azure.account] or `resource_group` under [azure]; to have apply make the account, set `create = true` under \
+         [azure.account]",
     )
 }
 

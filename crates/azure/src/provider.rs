@@ -1,4 +1,7 @@
-//! The two traits of the core, each method a few lines that lead to a resource.
+//! The traits of the core, what looks first: each method a few lines that lead to a resource.
+
+mod provisioner;
+mod prover;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,38 +10,31 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use provision_core::change_set::ChangeSet;
 use provision_core::contents::Contents;
-use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
 use provision_core::hop::Obstacle;
 use provision_core::identity::Identity;
 use provision_core::listing::Listings;
-use provision_core::mark::{Origin, TagChanges, Tags};
+use provision_core::mark::Origin;
 use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource, Setting};
 use provision_core::permissions::{Document, Repository, Syntax, Task};
-use provision_core::probe::{Probe, Probes};
-use provision_core::provider::{
-    BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
-};
+use provision_core::provider::{BrowserAccess, Connection, Observer, Prover, ProviderConfig, Provisioner};
 use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
 use provision_core::terraform::Managed;
-use provision_core::web::Request;
-use provision_core::{Address, Error, ErrorKind};
-use serde_json::{Map, Value, json};
+use provision_core::{Address, Error};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::client::signed::{sign_get_blob, sign_put_blob};
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Content, Opened};
 use crate::credential::{self, Session};
 use crate::data_access::{self, DataAccess};
 use crate::doctor;
-use crate::error::NOT_SEEN_YET;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of};
 use crate::permissions::document;
@@ -47,8 +43,7 @@ use crate::resources::events::registration::Registration;
 use crate::resources::events::{LeftSpare, Place};
 use crate::resources::shared_account::SharedAccount;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
-use crate::tags::changed;
-use crate::{blockers, hearing, orphans, outputs, probes, terraform};
+use crate::{blockers, orphans, outputs, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -342,7 +337,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::ResourceGroup => resource_group::observe(reader, settings, &names).await,
             Part::Account => account::observe(reader, settings, &names).await,
             Part::Container => container::observe(reader, &names).await,
-            Part::Cors => cors::observe(reader, settings, &names, looking).await,
+            Part::Cors => cors::observe(reader, settings, &names, looking, &self.shared_account).await,
             Part::Queue => queue::observe(reader, &names).await,
             Part::Events => {
                 let (account, left) = (&self.shared_account, (&self.left_spare, &self.place));
@@ -425,142 +420,6 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn refusals(&self, set: &ChangeSet) -> Vec<Refusal> {
         self.inquiry.refusals(&self.names(), set)
-    }
-}
-
-#[async_trait]
-impl Provisioner for Provider<Writer> {
-    async fn tags(&self, operation: &Operation) -> Result<Option<Tags>, Error> {
-        let (part, planned) = (Part::of(&operation.address)?, self.names());
-        let (reader, (names, name)) = (self.client.reader(), planned.located(part, &operation.name));
-        match part {
-            Part::ResourceGroup => resource_group::tags(reader, &self.settings, &names).await,
-            Part::Account => account::tags(reader, &self.settings, &names).await,
-            Part::Container => container::tags(reader, &names, name).await,
-            Part::Queue => queue::tags(reader, &names, name).await,
-            Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
-        }
-    }
-
-    async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-        let (part, planned) = (Part::of(&operation.address)?, self.names());
-        let (writer, (names, name)) = (&self.client, planned.located(part, &operation.name));
-        let tags = changed(found, changes);
-        let updated = match part {
-            Part::ResourceGroup => resource_group::replace_tags(writer, &names, &tags).await,
-            Part::Account => account::replace_tags(writer, &names, &tags).await,
-            Part::Container => container::replace_tags(writer, &names, name, &tags).await,
-            Part::Queue => queue::replace_tags(writer, &names, name, &tags).await,
-            Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
-        };
-        updated.map_err(|error| self.not_seen_yet(error))
-    }
-
-    async fn create(
-        &self,
-        operation: &Operation,
-        tags: &Tags,
-        facets: &Map<String, Value>,
-        context: &OperationContext<'_>,
-    ) -> Result<Created, Error> {
-        let (part, writer, names) = (Part::of(&operation.address)?, &self.client, self.names());
-        let created = match part {
-            Part::ResourceGroup => resource_group::create(writer, &names, tags, facets).await,
-            Part::Account => account::create(writer, &names, tags, facets, context).await,
-            Part::Container => container::create(writer, &names, &operation.name, tags).await,
-            Part::Queue => queue::create(writer, &names, &operation.name, tags).await,
-            Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
-        };
-        let created = created.map_err(|error| self.not_seen_yet(error))?;
-        self.created.fetch_or(created == Created::Made, Ordering::Relaxed);
-        Ok(created)
-    }
-
-    async fn write(
-        &self,
-        operation: &Operation,
-        write: &Write<'_>,
-        context: &OperationContext<'_>,
-    ) -> Result<(), Error> {
-        let (writer, settings, names) = (&self.client, &self.settings, self.names());
-        let written = match Part::of(&operation.address)? {
-            Part::Account => account::write(writer, &names, write, context).await,
-            Part::Container => container::write(writer, &names, write).await,
-            Part::Cors => cors::write(writer, &names, write, context).await,
-            Part::Events => events::write(writer, &names, &self.registration, write, context).await,
-            Part::Access => access::write(writer, settings, &names, &self.principals(), write).await,
-            Part::ResourceGroup => Err(Error::bug("a resource group is written with its creation")),
-            Part::Queue => Err(Error::bug("a queue is written with its creation")),
-        };
-        written.map_err(|error| self.not_seen_yet(error))
-    }
-
-    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
-        contents::empty(&self.client, &self.content(&self.names(), &operation.name), context).await
-    }
-
-    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
-        let (part, planned) = (Part::of(&operation.address)?, self.names());
-        let (names, name) = planned.located(part, &operation.name);
-        let writer = &self.client;
-        match part {
-            Part::ResourceGroup => resource_group::delete(writer, &names, context).await,
-            Part::Account if names.account_id() != planned.account_id() => {
-                orphans::delete_account(writer, &names, context).await
-            }
-            Part::Account => account::delete(writer, &names, context).await,
-            Part::Container => container::delete(writer, &self.content(&names, name), context).await,
-            Part::Queue => queue::delete(writer, &names, name, context).await,
-            Part::Cors | Part::Events | Part::Access => Err(part.as_a_whole()),
-        }
-    }
-}
-
-#[async_trait]
-impl Prover for Provider<Writer> {
-    async fn signed_upload(&self, probe: &Probe) -> Result<Request, Error> {
-        let (access, names) = (self.data_access().await?, self.names());
-        let signer = access.signer(self.client.reader()).await?;
-        sign_put_blob(signer, access.blob(&names, &probe.key), probe, probes::CONTENT_TYPE, &probes::metadata())
-    }
-
-    async fn signed_download(&self, probe: &Probe) -> Result<Request, Error> {
-        let (access, names) = (self.data_access().await?, self.names());
-        sign_get_blob(access.signer(self.client.reader()).await?, access.blob(&names, &probe.key))
-    }
-
-    async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
-        probes::remains(self.client.reader(), &self.data_access().await?.blobs, probes).await
-    }
-
-    async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {
-        probes::remove(&self.client, &self.data_access().await?.blobs, probes, key).await
-    }
-
-    async fn listen(&self, _probes: &Probes) -> Result<Hearing, Error> {
-        match &self.data_access().await?.queue {
-            Some(queue) => hearing::listen(&self.client, queue, &self.names()).await,
-            None => Ok(Hearing::Off(
-                "this plan file makes no queue: it says `enabled = false` under [azure.queue]".to_owned(),
-            )),
-        }
-    }
-}
-
-impl Provider<Writer> {
-    async fn data_access(&self) -> Result<&DataAccess, Error> {
-        let open = || async { DataAccess::open(self.client.reader(), &self.settings, &self.names()).await };
-        self.data_access.get_or_init(open).await.as_ref().map_err(Clone::clone)
-    }
-
-    /// What this run made, and what is in it, is not found everywhere at once
-    /// (<https://github.com/hashicorp/terraform-provider-azurerm/issues/15609>).
-    fn not_seen_yet(&self, error: Error) -> Error {
-        let made = self.created.load(Ordering::Relaxed);
-        if made && error.kind() == ErrorKind::NotFound && error.retry().settling().is_none() {
-            return error.with_retry(NOT_SEEN_YET);
-        }
-        error
     }
 }
 

@@ -9,9 +9,9 @@ use crate::config::Settings;
 
 pub(crate) mod resource_group;
 pub(crate) mod container;
+pub(crate) mod shared_account;
 pub(crate) mod cors;
 pub(crate) mod queue;
-pub(crate) mod shared_account;
 pub(crate) mod events;
 pub(crate) mod access;
 pub(crate) mod account;

@@ -1,47 +1,43 @@
-//! The two traits of the core, each method a few lines that lead to a resource.
+//! The traits of the core, what looks first: each method a few lines that lead to a resource.
+
+mod provisioner;
+mod prover;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use provision_core::change_set::ChangeSet;
 use provision_core::contents::Contents;
-use provision_core::context::OperationContext;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
 use provision_core::listing::Listings;
-use provision_core::mark::{Origin, TagChanges, Tags};
-use provision_core::operation::{Operation, Verb};
+use provision_core::mark::Origin;
+use provision_core::operation::Operation;
 use provision_core::output::{Output, OutputSource};
 use provision_core::permissions::{Document, Repository, Syntax, Task};
-use provision_core::probe::{METADATA, Probe, Probes};
-use provision_core::provider::{
-    BrowserAccess, Connection, Created, Hearing, Observer, Prover, ProviderConfig, Provisioner, Write,
-};
+use provision_core::provider::{BrowserAccess, Connection, Observer, Prover, ProviderConfig, Provisioner};
 use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Orphan, Resource};
 use provision_core::rights::{Answer, Right};
 use provision_core::terraform::Managed;
-use provision_core::web::Request;
 use provision_core::{Address, Error, ErrorKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::claims::Claims;
-use crate::client::objects::Signer;
+use crate::client::pubsub::Topic;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::credential::{self, Session};
 use crate::doctor;
 use crate::error::lacks_permission;
-use crate::error::settling;
 use crate::names::{Names, Part, pubsub_identity};
 use crate::permissions::document;
 use crate::preflight::{self, Inquiry};
-use crate::resources::access::AccessFacet;
-use crate::resources::{access, bucket, bucket_policy, cors, notification, subscription, topic};
-use crate::{contents, hearing, orphans, outputs, probes, terraform};
+use crate::resources::{access, bucket, cors, delivery, notification, subscription, topic};
+use crate::{contents, orphans, outputs, terraform};
 
 /// One plan file's settings on one set of clients. With a [`Reader`] it can only observe.
 #[derive(Debug)]
@@ -197,7 +193,8 @@ impl<C: AsRef<Reader>> Provider<C> {
     }
 
     async fn observe_bucket(&self) -> Result<Observation, Error> {
-        let found = bucket::observe(self.client.as_ref(), &self.settings, &self.names(), self.number()).await?;
+        let found =
+            bucket::observe(self.client.as_ref(), &self.settings, &self.names(), self.number(), &self.claims).await?;
         self.claims.set_elsewhere(matches!(found, Observation::TakenElsewhere { .. }));
         Ok(found)
     }
@@ -210,18 +207,6 @@ impl<C: AsRef<Reader>> Provider<C> {
         let identity = pubsub_identity(&names.subscription_name(name));
         self.claims.looked_at(identity, !matches!(found, Observation::Absent));
         Ok(subscription::with_spare(found, spare.as_deref()))
-    }
-}
-
-impl Provider<Writer> {
-    /// With our mark our claim to what deployments share goes.
-    async fn take_out_left(&self, operation: &Operation) -> Result<(), Error> {
-        match &operation.verb {
-            Verb::Delete { mark } | Verb::RemoveMark { mark: Some(mark), .. } => {
-                access::take_out_left(&self.client, &self.claims, mark).await
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -306,7 +291,9 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         match Part::of(address)? {
             Part::Bucket => self.observe_bucket().await,
             Part::Topic => {
-                let found = topic::observe(reader, &topic, self.agent()).await?;
+                let apart = |topic: &Topic| delivery::apart(topic, &self.settings);
+                let look_closer = |topic: &Topic| apart(topic).into_iter().for_each(|note| self.claims.note(note));
+                let found = topic::observe(reader, &topic, self.agent(), look_closer).await?;
                 self.claims.looked_at(pubsub_identity(&topic), !matches!(found, Observation::Absent));
                 Ok(found)
             }
@@ -384,141 +371,5 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn refusals(&self, set: &ChangeSet) -> Vec<Refusal> {
         self.inquiry.refusals(&self.settings, set)
-    }
-}
-
-#[async_trait]
-impl Provisioner for Provider<Writer> {
-    async fn tags(&self, operation: &Operation) -> Result<Option<Tags>, Error> {
-        let (reader, names, name) = (self.client.reader(), self.names(), &operation.name);
-        match Part::of(&operation.address)? {
-            Part::Bucket => bucket::tags(reader, name).await,
-            Part::Topic => topic::tags(reader, &names.topic_name(name)).await,
-            Part::Subscription => subscription::tags(reader, &names.subscription_name(name)).await,
-            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
-    }
-
-    async fn update_tags(&self, operation: &Operation, found: &Tags, changes: &TagChanges) -> Result<(), Error> {
-        let (client, names, name) = (&self.client, self.names(), &operation.name);
-        match Part::of(&operation.address)? {
-            Part::Bucket => bucket::update_tags(client, name, found, changes).await,
-            Part::Topic => topic::update_tags(client, &names.topic_name(name), found, changes).await,
-            Part::Subscription => {
-                subscription::update_tags(client, &names.subscription_name(name), found, changes).await
-            }
-            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }?;
-        self.take_out_left(operation).await
-    }
-
-    async fn create(
-        &self,
-        operation: &Operation,
-        tags: &Tags,
-        facets: &Map<String, Value>,
-        _watch: &OperationContext<'_>,
-    ) -> Result<Created, Error> {
-        let (client, names, name) = (&self.client, self.names(), &operation.name);
-        match Part::of(&operation.address)? {
-            Part::Bucket => bucket::create(client, &names, tags, facets).await,
-            Part::Topic => topic::create(client, &names.topic_name(name), tags).await,
-            Part::Subscription => subscription::create(client, &names.subscription_name(name), tags, facets).await,
-            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }
-    }
-
-    async fn write(
-        &self,
-        operation: &Operation,
-        write: &Write<'_>,
-        context: &OperationContext<'_>,
-    ) -> Result<(), Error> {
-        let (client, names, name) = (&self.client, self.names(), &operation.name);
-        let part = Part::of(&operation.address)?;
-        let _lane = if needs_lane(part, write) { context.acquire_lane().await } else { None };
-        let written = match part {
-            Part::Bucket => bucket::write(client, &names, write).await,
-            Part::Topic => topic::write(client, &names.topic_name(name), write).await,
-            Part::Subscription => subscription::write(client, &names.subscription_name(name), write).await,
-            Part::Notification => notification::write(client, &names, write).await,
-            Part::Access => access::write(client, &names, write, &self.claims).await,
-        };
-        // The service account was there before the run.
-        let of_account = part == Part::Access && write.facet == AccessFacet::OnAccount.name();
-        settling(written, context.created() && !of_account)
-    }
-
-    async fn empty(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
-        bucket_policy::revoke(&self.client, &self.settings, &self.names()).await?;
-        contents::empty(&self.client, &operation.name, context).await
-    }
-
-    async fn delete(&self, operation: &Operation, context: &OperationContext<'_>) -> Result<(), Error> {
-        let (client, names, name) = (&self.client, self.names(), &operation.name);
-        let (topic, ours) = (names.topic_name(name), self.claims.deployments());
-        match Part::of(&operation.address)? {
-            Part::Bucket => bucket::delete(client, name, context).await,
-            Part::Topic => topic::delete(client, &names, &topic, &ours, context).await,
-            Part::Subscription => subscription::delete(client, &names.subscription_name(name), context).await,
-            part @ (Part::Notification | Part::Access) => Err(part.as_a_whole()),
-        }?;
-        self.take_out_left(operation).await
-    }
-}
-
-/// What is written under a precondition, or moves that of others: the bucket's policy and its notifications do so in what this run
-/// made too. An account's policy is no part of the bucket.
-fn needs_lane(part: Part, write: &Write<'_>) -> bool {
-    match part {
-        Part::Access => access::is_in_bucket(write.facet),
-        Part::Notification => true,
-        Part::Bucket => bucket::is_in_policy(write.facet) || !write.just_created,
-        Part::Topic | Part::Subscription => !write.just_created,
-    }
-}
-
-/// What the probe is said to be: a text, as a page would.
-const CONTENT_TYPE: &str = "text/plain";
-
-#[async_trait]
-impl Prover for Provider<Writer> {
-    async fn signed_upload(&self, probe: &Probe) -> Result<Request, Error> {
-        let (signer, bucket) = (self.signer()?, &self.settings.gcp.bucket.name);
-        let metadata = (METADATA, probe.owner.as_str());
-        let signed = self.client.sign_put_object(&signer, bucket, &probe.key, CONTENT_TYPE, metadata).await;
-        signed.map_err(|error| probes::explain_signing(error, &signer))
-    }
-
-    async fn signed_download(&self, probe: &Probe) -> Result<Request, Error> {
-        let signer = self.signer()?;
-        let signed = self.client.sign_get_object(&signer, &self.names().bucket, &probe.key).await;
-        signed.map_err(|error| probes::explain_signing(error, &signer))
-    }
-
-    async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
-        probes::remains(self.client.reader(), &self.names().bucket, probes).await
-    }
-
-    async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {
-        probes::remove(&self.client, &self.names().bucket, probes, key).await
-    }
-
-    async fn listen(&self, probes: &Probes) -> Result<Hearing, Error> {
-        let names = self.names();
-        match names.topic.as_ref().zip(names.subscription.as_ref()) {
-            Some((topic, subscription)) => hearing::listen(&self.client, &names, topic, subscription, probes).await,
-            None => Ok(Hearing::Off(
-                "this plan file makes no queue: it says `enabled = false` under [gcp.topic]".to_owned(),
-            )),
-        }
-    }
-}
-
-impl Provider<Writer> {
-    /// Who signs: the server's account, as it will do itself, or else our own.
-    fn signer(&self) -> Result<Signer, Error> {
-        let account = self.settings.service_account().map(|email| Signer::Account(email.to_owned()));
-        account.or_else(|| self.session.key().map(Signer::Key)).ok_or_else(probes::nobody_signs)
     }
 }

@@ -285,6 +285,39 @@ fn closed_shared_account_is_warned_about_and_left() {
     assert!(!warned("one.toml") && warned("key.toml"));
 }
 
+/// The firewall is its owner's to open: the command that a proof prints does it.
+#[test]
+fn closed_shared_account_is_opened_by_what_a_proof_prints() {
+    let stage = shared();
+    stage.sandbox().seed_azure_data_roles("00000000-0000-0000-0000-000000000000").unwrap();
+    let hand = stage.hand();
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    let set = |action: &str| {
+        hand.send("PATCH", ACCOUNT, json!({"properties": {"networkAcls": {"defaultAction": action}}}));
+    };
+    set("Deny");
+    let printed = AZURE.ends(&stage, 2, &["verify", "one.toml"]);
+    assert!(printed.contains("`az storage account update --name acmefiles --default-action Allow`"), "{printed}");
+    assert!(!printed.contains("provision azure apply"), "{printed}");
+    set("Allow");
+    AZURE.succeed(&stage, &["verify", "one.toml", "--strict"]);
+}
+
+/// What is deleted there is lost, which is not ours to change.
+#[test]
+fn shared_account_that_keeps_nothing_of_what_is_deleted_is_warned_about() {
+    let stage = shared();
+    let hand = stage.hand();
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    let told = |command: &[&str]| AZURE.succeed(&stage, command).contains("its soft delete for blobs is off");
+    let commands: [&[&str]; 2] = [&["plan", "one.toml"], &["verify", "one.toml", "--read-only"]];
+    assert_eq!(commands.map(told), [true, true]);
+    let properties =
+        json!({"cors": {"corsRules": rules(&hand)}, "deleteRetentionPolicy": {"enabled": true, "days": 7}});
+    hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), json!({"properties": properties}));
+    assert_eq!(commands.map(told), [false, false]);
+}
+
 /// A lock keeps what is deleted at a release too: said before the first write.
 #[test]
 fn release_of_a_locked_account_is_refused_at_plan() {

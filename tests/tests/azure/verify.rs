@@ -74,6 +74,10 @@ fn wrong_key_is_told_and_nothing_is_uploaded() {
     let printed = AZURE.ends(&stage, 2, &["verify"]);
     assert!(printed.contains("failed      event of the upload") && printed.contains("keys were renewed"), "{printed}");
     assert!(!printed.contains("d3Jvbmc") && uploads(&stage) == 0, "{printed}");
+    // The service answers with the new one by then.
+    assert!(printed.contains("run the same command again"), "{printed}");
+    stage.faults().clear();
+    AZURE.succeed(&stage, &["verify", "--strict"]);
 }
 
 /// An owner of the subscription has no rights on data.

@@ -131,6 +131,10 @@ fn without_the_right_to_sign_nothing_is_uploaded() {
     assert_eq!(stage.faults().begun("storage.xml:PutObject"), 0);
     assert_eq!(left(&stage), Vec::<String>::new());
     GCP.ends(&stage, 2, &["verify", "--strict"]);
+    // Given by hand, as it is said.
+    stage.sandbox().attach(&rights).unwrap();
+    let files = hop(&stage, "files", 0, &[]);
+    assert_eq!(files["verdict"], "passed", "{files}");
 }
 
 /// An account whose right on itself somebody took away: the server could not sign either, and apply mends it.
@@ -141,6 +145,9 @@ fn account_that_may_not_sign_as_itself_is_told() {
     let rights = hop(&stage, "rights", 2, &[]);
     assert!(rights["reason"].as_str().unwrap().contains("account_grants"), "{rights}");
     assert_eq!(left(&stage), Vec::<String>::new());
+    assert_eq!(rights["mend"], "provision gcp apply provision.toml", "{rights}");
+    GCP.apply(&stage);
+    GCP.succeed(&stage, &["verify", "--strict"]);
 }
 
 /// The plan file does not say whom the server runs as, and we have no key.
@@ -171,6 +178,13 @@ fn server_that_does_not_hear_is_told() {
     let printed = GCP.ends(&stage, 2, &["verify", "--wait", "20"]);
     assert!(printed.contains("  failed  ") && printed.contains("filtered by `attributes:theirs`"), "{printed}");
     assert_eq!(left(&stage), Vec::<String>::new());
+    // A filter stays for good: another subscription, as it is said.
+    let mends = "choose another `name` under [gcp.subscription]; then provision gcp apply provision.toml";
+    assert!(printed.contains(mends), "{printed}");
+    GCP.change(&stage, &[("\"acme-server\"", "\"acme-server-2\"")]);
+    GCP.apply(&stage);
+    let event = hop(&stage, "event", 0, &[]);
+    assert_eq!(event["verdict"], "passed", "{event}");
 }
 
 /// What could not be removed again is not uploaded, and the subscription that was made for it goes.

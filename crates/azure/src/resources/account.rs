@@ -114,7 +114,7 @@ fn explained(error: Error, settings: &Settings) -> Error {
 }
 
 fn missing_group(error: Error) -> Error {
-    error.with_hint("write `create = true` into `resource_group` under [azure], or name a group that exists")
+    error.with_hint("name a resource group that exists as `resource_group` under [azure], or set `create = true` in it, and apply makes the group")
 }
 
 /// Create the account with its tags. The call would replace those of one that exists, so it is looked for right before. A

@@ -14,6 +14,7 @@ use crate::client::{Reader, Writer};
 use crate::config::{LARGEST_RULES, Settings};
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part};
+use crate::resources::shared_account::SharedAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
 provision_core::facets! {
@@ -67,12 +68,14 @@ pub(crate) async fn observe(
     settings: &Settings,
     names: &Names,
     looking: &Looking,
+    account: &SharedAccount,
 ) -> Result<Observation, Error> {
     let id = names.account_id();
     let (service, marks) = futures::join!(reader.get_blob_service(&id), looking.marks(reader, names));
     let Some(service) = service? else {
         return if names.account_is_shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
+    account.look_at_blobs(&service);
     let (desired, marks) = (desired_rule(settings), marks?);
     let observed = CorsFacet::all_observed(|facet| match facet {
         CorsFacet::Rule => {

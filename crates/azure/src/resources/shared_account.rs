@@ -1,5 +1,6 @@
 //! An account that is somebody else's (`create = false`): nothing on it is written, and what is in the server's way is said.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use provision_core::Error;
@@ -7,7 +8,7 @@ use provision_core::hop::{HopId, Obstacle};
 use provision_core::refusal::Refusal;
 
 use crate::client::Reader;
-use crate::client::models::StorageAccount;
+use crate::client::models::{BlobService, StorageAccount};
 use crate::config::Settings;
 use crate::names::Names;
 
@@ -46,7 +47,11 @@ pub(super) fn wrong_kind(names: &Names, found: &StorageAccount) -> Option<Refusa
 
 /// What the look found of it.
 #[derive(Debug, Default)]
-pub(crate) struct SharedAccount(Mutex<Option<StorageAccount>>);
+pub(crate) struct SharedAccount {
+    found: Mutex<Option<StorageAccount>>,
+    /// Whether what is deleted in it is lost at once.
+    forgets: AtomicBool,
+}
 
 impl SharedAccount {
     /// Look, beside the other looks. Gives why no events can come from it, or why there is no queue for them.
@@ -56,13 +61,22 @@ impl SharedAccount {
         }
         let found = reader.get_account(&names.account_id()).await?;
         let refusal = found.as_ref().and_then(|found| wrong_kind(names, found));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(refusal)
     }
 
-    /// What silences the server, and is its owner's to change.
+    /// Look at how blobs are kept: an account that does not say so keeps nothing of those that are deleted
+    /// (<https://learn.microsoft.com/rest/api/storagerp/blob-services/get-service-properties>).
+    pub(crate) fn look_at_blobs(&self, service: &BlobService) {
+        let keeps =
+            service.properties.rest.get("deleteRetentionPolicy").is_some_and(|policy| policy["enabled"] == true);
+        self.forgets.store(!keeps, Ordering::Relaxed);
+    }
+
+    /// What silences the server or loses its files, and is the account's owner's to change. One of ours keeps what the service
+    /// keeps by itself, which the plan file has no word about.
     pub(crate) fn warnings(&self, settings: &Settings) -> Vec<String> {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(account) = found.as_ref() else { return Vec::new() };
         let name = &settings.azure.account.name;
         let keys = (is_by_key(settings) && !account.allows_shared_keys()).then(|| {
@@ -78,12 +92,13 @@ impl SharedAccount {
                  every container in it"
             )
         });
-        keys.into_iter().chain(reach).chain(network(name, account, queue)).collect()
+        let lost = self.forgets.load(Ordering::Relaxed).then(|| lost(name));
+        keys.into_iter().chain(reach).chain(network(name, account, queue)).chain(lost).collect()
     }
 
     /// The same where it stands in the way of a proof.
     pub(crate) fn obstacles(&self, settings: &Settings) -> Vec<Obstacle> {
-        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(account) = found.as_ref() else { return Vec::new() };
         let name = &settings.azure.account.name;
         let keys = (is_by_key(settings) && !account.allows_shared_keys()).then(|| Refusal {
@@ -114,6 +129,15 @@ fn closing(account: &StorageAccount) -> Option<(String, &'static str)> {
         ("Enabled", action) => Some((format!("`networkAcls.defaultAction` = {action}"), "--default-action Allow")),
         (access, _) => Some((format!("`publicNetworkAccess` = {access}"), "--public-network-access Enabled")),
     }
+}
+
+/// <https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview>
+fn lost(name: &str) -> String {
+    format!(
+        "what is deleted from storage account `{name}` cannot be restored, since its soft delete for blobs is off; `az storage \
+         account blob-service-properties update --account-name {name} --enable-delete-retention true --delete-retention-days 7` \
+         turns it on"
+    )
 }
 
 /// <https://learn.microsoft.com/azure/event-grid/handler-storage-queues>

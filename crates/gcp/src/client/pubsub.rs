@@ -23,6 +23,15 @@ pub(crate) struct Topic {
     pub(crate) schema_settings: Option<SchemaSettings>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) message_transforms: Vec<Transform>,
+    #[serde(skip_serializing)]
+    pub(crate) message_storage_policy: Option<MessageStoragePolicy>,
+}
+
+/// Where messages may be kept <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics#MessageStoragePolicy>.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct MessageStoragePolicy {
+    pub(crate) allowed_persistence_regions: Vec<String>,
 }
 
 /// Which messages a topic takes <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics#SchemaSettings>.

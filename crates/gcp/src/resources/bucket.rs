@@ -11,6 +11,7 @@ use provision_core::resource::{Lane, LaneMode, Observation, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Map, Value, json};
 
+use crate::claims::Claims;
 use crate::client::storage::{Bucket, BucketChanges, Versioning};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, location_of_keys};
@@ -117,6 +118,7 @@ pub(crate) async fn observe(
     settings: &Settings,
     names: &Names,
     number: impl Future<Output = Result<String, Error>>,
+    claims: &Claims,
 ) -> Result<Observation, Error> {
     let policy = bucket_policy::read(reader, &names.bucket, bucket_policy::is_asked_for(settings));
     let (found, number, policy) = futures::join!(reader.get_bucket(&names.bucket), number, policy);
@@ -142,6 +144,7 @@ pub(crate) async fn observe(
             };
             let open = bucket_policy::bindings_in_the_way(settings, &policy)?;
             let members = policy.map(|policy| bucket_policy::entries(policy.as_ref()));
+            forgetful(&bucket, settings).into_iter().for_each(|note| claims.note(note));
             Ok(Observation::Present(Box::new(present(&bucket, settings, &open, &members))))
         }
     }
@@ -189,6 +192,19 @@ fn present(bucket: &Bucket, settings: &Settings, open: &[String], members: &Resu
     });
     let blockers = moved.into_iter().chain(key).chain(public).chain(closed).collect();
     Present { mark, observed, blockers, ..Present::default() }
+}
+
+/// What is lost on a bucket of others, of which the plan file does not say it; on one of ours it is what the plan file says.
+fn forgetful(bucket: &Bucket, settings: &Settings) -> Option<String> {
+    let ours = Mark::from_tags(&bucket.labels).is_some_and(|mark| mark.origin == Origin::Created);
+    let off = json!(SoftDelete::observed(bucket)) == json!(SoftDelete::Days(0));
+    let name = &bucket.name;
+    (off && !ours && settings.gcp.bucket.soft_delete_days.is_none()).then(|| {
+        format!(
+            "what is deleted from bucket `{name}` cannot be restored, since its soft delete is off; `soft_delete_days = 7` under \
+             [gcp.bucket], or `gcloud storage buckets update gs://{name} --soft-delete-duration=7d`, turns it on"
+        )
+    })
 }
 
 /// Data is never moved (<https://cloud.google.com/storage/docs/moving-buckets>).

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::pubsub::{Topic, Transform};
 use crate::client::storage::{Billing, Bucket, BucketChanges, IpFilter};
+use crate::config::Settings;
 use crate::names::short;
 
 /// The filter's modes (<https://cloud.google.com/storage/docs/ip-filtering-overview>).
@@ -78,6 +79,38 @@ pub(crate) fn selective(topic: &Topic) -> Option<Refusal> {
     })
 }
 
+/// The regions of Cloud Storage that are many of Compute Engine's, with what the names of those begin with
+/// (<https://cloud.google.com/storage/docs/locations>).
+const MULTI_REGIONS: [(&str, &str); 3] = [("us", "us-"), ("eu", "europe-"), ("asia", "asia-")];
+
+/// A topic that keeps what it is told in other regions than the bucket's. A policy of the organization sets that on new topics
+/// (<https://cloud.google.com/pubsub/docs/resource-location-restriction>).
+pub(crate) fn apart(topic: &Topic, settings: &Settings) -> Option<String> {
+    let bucket = &settings.gcp.bucket;
+    // Where an adopted one is, the plan file need not say.
+    if bucket.adopt && bucket.location.is_none() {
+        return None;
+    }
+    let (location, name) = (settings.gcp.bucket.location(), short(&topic.name));
+    let regions = &topic.message_storage_policy.as_ref()?.allowed_persistence_regions;
+    (!regions.is_empty() && !covered(&location.to_lowercase(), regions)).then(|| {
+        format!(
+            "topic `{name}` keeps its messages in {} only, and bucket `{}` is in {location}: the names of its files go there too; \
+             `gcloud pubsub topics update {name} --message-storage-policy-allowed-regions=REGIONS` names others",
+            regions.join(", "),
+            bucket.name
+        )
+    })
+}
+
+/// Whether one of the regions is where the bucket is. Which two a dual-region is, its name does not say.
+fn covered(location: &str, regions: &[String]) -> bool {
+    match MULTI_REGIONS.iter().find(|(name, _)| *name == location) {
+        Some((_, prefix)) => regions.iter().any(|region| region.starts_with(prefix)),
+        None => !location.contains('-') || regions.iter().any(|region| region == location),
+    }
+}
+
 /// The topic's settings with which everything comes through, with the fields that they are. Transforms stay, and are disabled.
 pub(crate) fn passing(topic: &Topic) -> (Topic, Vec<&'static str>) {
     let found = of_topic(topic);
@@ -119,6 +152,20 @@ mod tests {
         let filtered = bucket(json!({"ipFilter": {"mode": "Enabled"}}));
         assert!(closed(&filtered).is_some());
         assert_eq!(json!(opened(&filtered)), json!({"ipFilter": {"mode": "Disabled"}}));
+    }
+
+    #[test]
+    fn a_topic_is_apart_where_none_of_its_regions_is_the_bucket_s() {
+        for (location, regions, apart) in [
+            ("us", json!(["europe-west1", "us-east1"]), false),
+            ("eu", json!(["us-east1"]), true),
+            ("europe-west1", json!(["europe-west4"]), true),
+            ("europe-west1", json!(["europe-west1"]), false),
+            ("nam4", json!(["europe-west1"]), false),
+        ] {
+            let regions: Vec<String> = serde_json::from_value(regions).unwrap();
+            assert_eq!(!covered(location, &regions), apart, "{location}: {regions:?}");
+        }
     }
 
     #[test]

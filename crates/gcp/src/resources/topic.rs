@@ -87,11 +87,13 @@ pub(crate) async fn observe(
     reader: &Reader,
     topic: &str,
     agent: impl Future<Output = Result<String, Error>>,
+    look_closer: impl FnOnce(&Topic),
 ) -> Result<Observation, Error> {
     let look = || futures::future::join(reader.get_topic(topic), reader.get_topic_policy(topic));
     let (first, agent) = futures::join!(look(), agent);
     agent?;
     let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
+    look_closer(&found);
     let labels = &found.labels;
     let publisher = policy.map(|policy| members(&policy, entries(&policy, &ROLES)));
     let observed = TopicFacet::all_observed(|facet| match facet {

@@ -128,3 +128,22 @@ fn token_is_made_anew_and_saved_first() {
     assert_eq!(failed.code, 64, "{}", failed.stderr);
     assert_eq!(stage.faults().begun("slack:tooling.tokens.rotate"), 0);
 }
+
+/// The run that made the app has changed the plan file, and so has the one that deleted it.
+#[test]
+fn change_set_that_was_executed_is_told_so_and_not_that_the_plan_file_changed() {
+    let stage = planned(PLAN);
+    let first = ends(&stage, 0, &["plan", "--out", "made.json"]);
+    assert!(first.contains("SLACK_CLIENT_ID") && first.contains("known once it is made"), "{first}");
+    ends(&stage, 0, &["apply", "made.json", "--out", "slack.env"]);
+    let again = ends(&stage, 3, &["apply", "made.json", "--out", "other.env"]);
+    assert!(again.contains("this change set was applied already"), "{again}");
+    ends(&stage, 0, &["plan", "--destroy", "--out", "gone.json"]);
+    stage.write("provision.toml", &(stage.read("provision.toml") + "# edited\n"));
+    let edited = ends(&stage, 3, &["destroy", "gone.json"]);
+    assert!(edited.contains("says something else now"), "{edited}");
+    ends(&stage, 0, &["plan", "--destroy", "--out", "gone.json"]);
+    ends(&stage, 0, &["destroy", "gone.json"]);
+    let again = ends(&stage, 3, &["destroy", "gone.json"]);
+    assert!(again.contains("this change set was applied already"), "{again}");
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
 
-use super::{PLAN, applied, ends, planned, run};
+use super::{PLAN, applied, edit, ends, planned, run};
 
 #[test]
 fn creation_needs_a_place_for_the_secret_before_anything_is_sent() {
@@ -139,7 +139,7 @@ fn change_set_that_was_executed_is_told_so_and_not_that_the_plan_file_changed() 
     let again = ends(&stage, 3, &["apply", "made.json", "--out", "other.env"]);
     assert!(again.contains("this change set was applied already"), "{again}");
     ends(&stage, 0, &["plan", "--destroy", "--out", "gone.json"]);
-    stage.write("provision.toml", &(stage.read("provision.toml") + "# edited\n"));
+    edit(&stage, "203.0.113.7", "203.0.113.8");
     let edited = ends(&stage, 3, &["destroy", "gone.json"]);
     assert!(edited.contains("says something else now"), "{edited}");
     ends(&stage, 0, &["plan", "--destroy", "--out", "gone.json"]);

@@ -115,6 +115,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     ("auth0 destroy", &[("provision auth0 destroy", "show what would be deleted, ask, and delete it")]),
+    ("slack destroy", &[("provision slack destroy", "show what would be deleted, ask, and delete it")]),
     (
         "auth0 output",
         &[

@@ -4,6 +4,8 @@ mod adopted;
 mod client;
 mod credentials;
 mod faults;
+mod recorded;
+mod replay;
 
 use provision_sandbox::EmulatorKind;
 use provision_sandbox::auth0::Plan;

@@ -28,10 +28,9 @@ pub(crate) fn outputs(settings: &Settings, client_id: Option<&str>) -> Vec<Outpu
 }
 
 /// What decides each. Domains are nowhere on record.
-pub(crate) fn sources(settings: &Settings, client_id: Option<&str>) -> Vec<(&'static str, OutputSource)> {
-    let ids = ["AUTH0_CLIENT_ID", "OIDC_CLIENT_ID"].into_iter();
-    let ids = ids.take(if settings.auth0.oidc { 2 } else { 1 }).filter(|_| client_id.is_some());
-    ids.map(|name| (name, OutputSource::Part(Part::Application.address()))).collect()
+pub(crate) fn sources(settings: &Settings) -> Vec<(&'static str, OutputSource)> {
+    let ids = ["AUTH0_CLIENT_ID", "OIDC_CLIENT_ID"].into_iter().take(if settings.auth0.oidc { 2 } else { 1 });
+    ids.map(|name| (name, OutputSource::Given(Part::Application.address()))).collect()
 }
 
 /// A token with which an apply would stop half way.

@@ -200,7 +200,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
-        outputs::sources(&self.settings, self.known().id.as_deref())
+        outputs::sources(&self.settings)
     }
 
     fn adoption_alternative(&self, _address: &Address) -> Option<String> {

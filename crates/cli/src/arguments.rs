@@ -191,7 +191,7 @@ pub(crate) enum Anywhere {
     /// Delete what provision created; leave what it adopted.
     ///
     /// A change set that `plan --destroy --out` saved is executed without asking: exactly those changes, or none if the cloud has
-    /// changed since (exit 3). Where it says `--delete-data`, all that is in the bucket by then is deleted.
+    /// changed since (exit 3).
     Destroy(DestroyArguments),
     /// Print the settings for the server. Nothing is sent but for secrets, and for Auth0's client id.
     Output(OutputArguments),
@@ -367,6 +367,8 @@ pub(crate) struct DestroyArguments {
     #[arg(long)]
     pub(crate) yes: bool,
     /// Also delete every object in the bucket; give its name to confirm.
+    ///
+    /// Where a saved change set says it, all that is in the bucket by then is deleted.
     #[arg(long, value_name = "BUCKET")]
     pub(crate) delete_data: Option<String>,
     /// Also delete everything left over that the plan file no longer names.

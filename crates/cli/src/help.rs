@@ -115,6 +115,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     ("auth0 destroy", &[("provision auth0 destroy", "show what would be deleted, ask, and delete it")]),
+    ("slack destroy", &[("provision slack destroy", "show what would be deleted, ask, and delete it")]),
     (
         "auth0 output",
         &[
@@ -255,8 +256,16 @@ pub(crate) fn command() -> Command {
     described(Arguments::command(), "")
 }
 
+/// Sections without a file store and queues, and the flags that are about those.
+const WITHOUT_STORE: [&str; 2] = ["auth0", "slack"];
+const OF_STORES: [&str; 2] = ["orphans", "delete_data"];
+
 fn described(command: Command, path: &str) -> Command {
-    let command = command.after_long_help(ending(path));
+    let without = WITHOUT_STORE.iter().any(|section| path.split(' ').next() == Some(section));
+    let command = command.after_long_help(ending(path)).mut_args(|argument| {
+        let is_of_stores = OF_STORES.iter().any(|name| argument.get_id() == name);
+        argument.hide(is_of_stores && without)
+    });
     command.mut_subcommands(|sub| {
         let path = format!("{path} {}", sub.get_name());
         described(sub, path.trim_start())
@@ -289,6 +298,19 @@ mod tests {
         found.push(path.to_owned());
         for sub in command.get_subcommands() {
             commands(sub, format!("{path} {}", sub.get_name()).trim_start(), found);
+        }
+    }
+
+    #[test]
+    fn sections_without_a_store_say_nothing_of_queues_and_buckets() {
+        let mut all = command();
+        for (section, says) in [("aws", true), ("auth0", false), ("slack", false)] {
+            for name in ["plan", "apply", "destroy"] {
+                let section = all.find_subcommand_mut(section).unwrap();
+                let help = section.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+                assert_eq!(help.contains("--orphans"), says, "{help}");
+                assert!(says || !help.contains("queue") && !help.contains("bucket"), "{help}");
+            }
         }
     }
 

@@ -56,7 +56,7 @@ pub(crate) async fn look(
             return Err(error.0.clone().into());
         }
         if set.has_changes() && !now.has_changes() {
-            return Err(Error::new(ErrorKind::Stale, "this change set was applied already").into());
+            return Err(applied_already().into());
         }
         engine::unchanged(&set, &now, "since this change set was saved")?;
         Ok((provider, now))
@@ -118,5 +118,19 @@ fn plan_file_unchanged(set: &ChangeSet, cloud: ProviderId) -> Result<(), Failure
     if now.source.digest == set.plan_file.digest {
         return Ok(());
     }
+    if was_executed(set, &now) {
+        return Err(applied_already().into());
+    }
     Err(stale(set, &format!("plan file `{}` says something else now", set.plan_file.name)).into())
+}
+
+fn applied_already() -> Error {
+    Error::new(ErrorKind::Stale, "this change set was applied already")
+}
+
+/// Whether the plan file has noted since that the set was executed: it names what was to be made, or what was to be deleted no more.
+fn was_executed(set: &ChangeSet, now: &Checked) -> bool {
+    let is_made = |checked: &Checked| checked.settings.given_once().is_empty();
+    let now = is_made(now);
+    Checked::of_saved(set).is_some_and(|then| is_made(&then) != now) && now == (set.purpose == Purpose::Apply)
 }

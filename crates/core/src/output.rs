@@ -146,6 +146,8 @@ impl Output {
 pub enum OutputSource {
     /// Which thing it is: the marks have on record whether one was applied, and under which name.
     Part(Address),
+    /// The same, and the service gives it its value when it makes the thing: it is not known before.
+    Given(Address),
     /// A field of a facet.
     Field {
         /// The resource.
@@ -163,8 +165,11 @@ pub enum OutputSource {
 pub struct OutputChange {
     /// The environment variable the server reads.
     pub name: String,
-    /// Its new value; none of a secret, and of a setting that there is none of any more.
+    /// Its new value; none of a secret, of one that the service gives, and of a setting that there is none of any more.
     pub value: Option<String>,
+    /// The service gives the value when it makes the thing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given: bool,
 }
 
 /// The settings for people: secrets that were not asked for are named and not shown.

@@ -37,9 +37,10 @@ fn elsewhere(app_id: &str) -> String {
     )
 }
 
-/// What decides the secret; the client id is not known before the app is made.
-pub(crate) fn sources() -> Vec<(&'static str, OutputSource)> {
-    vec![(SECRET, OutputSource::Part(Part::App.address()))]
+/// What decides the secret, and the client id of an app that is to be made: Slack tells that of no other.
+pub(crate) fn sources(app: &App) -> Vec<(&'static str, OutputSource)> {
+    let given = app.id.is_none().then(|| (CLIENT_ID, OutputSource::Given(Part::App.address())));
+    given.into_iter().chain([(SECRET, OutputSource::Part(Part::App.address()))]).collect()
 }
 
 /// The same with the secret, from the file that the plan file names.

@@ -213,7 +213,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     }
 
     fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
-        outputs::sources()
+        outputs::sources(&self.app())
     }
 
     fn warnings(&self) -> Vec<String> {

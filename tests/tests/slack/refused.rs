@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
 
-use super::{PLAN, applied, ends, planned, run};
+use super::{PLAN, applied, edit, ends, planned, run};
 
 #[test]
 fn creation_needs_a_place_for_the_secret_before_anything_is_sent() {
@@ -127,4 +127,23 @@ fn token_is_made_anew_and_saved_first() {
     let failed = run(&stage, &["token", "--out", "no/such/folder.env"]);
     assert_eq!(failed.code, 64, "{}", failed.stderr);
     assert_eq!(stage.faults().begun("slack:tooling.tokens.rotate"), 0);
+}
+
+/// The run that made the app has changed the plan file, and so has the one that deleted it.
+#[test]
+fn change_set_that_was_executed_is_told_so_and_not_that_the_plan_file_changed() {
+    let stage = planned(PLAN);
+    let first = ends(&stage, 0, &["plan", "--out", "made.json"]);
+    assert!(first.contains("SLACK_CLIENT_ID") && first.contains("known once it is made"), "{first}");
+    ends(&stage, 0, &["apply", "made.json", "--out", "slack.env"]);
+    let again = ends(&stage, 3, &["apply", "made.json", "--out", "other.env"]);
+    assert!(again.contains("this change set was applied already"), "{again}");
+    ends(&stage, 0, &["plan", "--destroy", "--out", "gone.json"]);
+    edit(&stage, "203.0.113.7", "203.0.113.8");
+    let edited = ends(&stage, 3, &["destroy", "gone.json"]);
+    assert!(edited.contains("says something else now"), "{edited}");
+    ends(&stage, 0, &["plan", "--destroy", "--out", "gone.json"]);
+    ends(&stage, 0, &["destroy", "gone.json"]);
+    let again = ends(&stage, 3, &["destroy", "gone.json"]);
+    assert!(again.contains("this change set was applied already"), "{again}");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use provision_core::Error;
 use provision_core::mark::Tags;
+use provision_core::printable::is_obeyed;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -55,7 +56,8 @@ impl Application {
     /// An answer as the application of this id, or as any one.
     fn of(answer: Value, id: Option<&str>) -> Result<Self, String> {
         let found: Self = serde_json::from_value(answer).map_err(|error| error.to_string())?;
-        let is_one = !matches!(found.client_id.as_str(), "" | "." | "..") && id.is_none_or(|id| id == found.client_id);
+        let is_id = !matches!(found.client_id.as_str(), "" | "." | "..") && !found.client_id.contains(is_obeyed);
+        let is_one = is_id && id.is_none_or(|id| id == found.client_id);
         if is_one { Ok(found) } else { Err(ANOTHER.to_owned()) }
     }
 }
@@ -167,6 +169,7 @@ mod tests {
             assert!(!read(other.clone()), "{other}");
         }
         assert!(Application::of(json!({"client_id": ".."}), None).is_err());
+        assert!(Application::of(json!({"client_id": "a\rb"}), None).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use provision_core::Error;
+use provision_core::printable::on_one_line;
 
 use crate::exit::Failure;
 
@@ -55,7 +56,7 @@ fn hint(error: &Error) -> String {
 
 /// A warning.
 pub(crate) fn warning(warning: &str) -> String {
-    format!("{YELLOW}warning{YELLOW:#}: {warning}\n")
+    format!("{YELLOW}warning{YELLOW:#}: {}\n", on_one_line(warning))
 }
 
 /// A text for stderr, where that is a terminal in lines of its width: broken between words, and never inside of a command or a name,

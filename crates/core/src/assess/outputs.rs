@@ -22,15 +22,20 @@ impl Assessment<'_> {
         };
         let first = self.parts.is_empty();
         let present = outputs.iter().filter(|output| first || is_other(&output.name)).map(changed);
+        let given = sources
+            .iter()
+            .filter(|(name, source)| first && self.gives(source) && outputs.iter().all(|output| output.name != *name));
+        let given = given.map(|(name, _)| OutputChange { name: (*name).to_owned(), value: None, given: true });
         let mut gone: Vec<_> = sources.iter().map(|(name, _)| *name).collect();
         gone.dedup();
         gone.retain(|name| !first && outputs.iter().all(|output| output.name != *name) && is_other(name));
-        present.chain(gone.into_iter().map(|name| OutputChange { name: name.to_owned(), value: None })).collect()
+        let gone = gone.into_iter().map(|name| OutputChange { name: name.to_owned(), value: None, given: false });
+        present.chain(given).chain(gone).collect()
     }
 
     fn decides_anew(&self, source: &OutputSource, changes: &[Change]) -> bool {
         match source {
-            OutputSource::Part(address) => self.is_another_part(address),
+            OutputSource::Part(address) | OutputSource::Given(address) => self.is_another_part(address),
             OutputSource::Field { address, facet, field } => {
                 let change = changes.iter().find(|change| change.address == *address);
                 let facets = change.into_iter().flat_map(|change| &change.facets);
@@ -40,6 +45,12 @@ impl Assessment<'_> {
                 facets.any(|own| diff::fields(&own.before, &own.after).iter().any(|diff| diff.field == *field))
             }
         }
+    }
+
+    /// Whether a thing that the plan file has comes with the value.
+    fn gives(&self, source: &OutputSource) -> bool {
+        let OutputSource::Given(address) = source else { return false };
+        self.survey.found.iter().any(|(resource, _)| resource.address == *address)
     }
 
     /// Whether the plan file has it under another name than was applied last, or only one of them has it at all.
@@ -56,7 +67,7 @@ impl Assessment<'_> {
 /// A secret is named without its value.
 fn changed(output: &Output) -> OutputChange {
     let value = output.known().filter(|_| !output.is_sensitive()).map(str::to_owned);
-    OutputChange { name: output.name.clone(), value }
+    OutputChange { name: output.name.clone(), value, given: false }
 }
 
 #[cfg(test)]

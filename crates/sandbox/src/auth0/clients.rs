@@ -189,12 +189,17 @@ fn update(state: &mut Transaction<'_>, call: &Call<'_>, tenant: &str) -> Served 
                 let metadata = merged(client.get("client_metadata"), changes)?;
                 client.insert(name, metadata);
             }
+            // They are one, under two names.
+            ("oidc_backchannel_logout", Value::Null) => {
+                ["oidc_backchannel_logout", "oidc_logout"].iter().for_each(|name| drop(client.remove(*name)));
+            }
             (_, Value::Null) => drop(client.remove(&name)),
             // An empty one is none.
             ("initiate_login_uri", Value::String(text)) if text.is_empty() => drop(client.remove(&name)),
             (_, value) => drop(client.insert(name, value)),
         }
     }
+    defaults::spell_logout(&mut client);
     put(state, call, tenant, kept, (&call.id, Some(client.clone())))?;
     Ok(json_answer(200, &Value::Object(client)))
 }

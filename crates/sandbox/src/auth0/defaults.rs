@@ -62,9 +62,21 @@ pub(super) fn completed(tenant: &str, id: &str, asked: Map<String, Value>) -> Ma
     for (key, value) in asked.get("jwt_configuration").and_then(Value::as_object).into_iter().flatten() {
         jwt[key] = value.clone();
     }
+    if !first_party {
+        client.insert("third_party_security_mode".to_owned(), json!("permissive"));
+    }
     client.extend(asked);
     client.insert("jwt_configuration".to_owned(), jwt);
+    spell_logout(&mut client);
     client
+}
+
+/// The addresses of `oidc_logout` are shown under their former name too.
+pub(super) fn spell_logout(client: &mut Map<String, Value>) {
+    let urls = client.get("oidc_logout").map(|logout| logout["backchannel_logout_urls"].clone());
+    if let Some(urls) = urls.filter(Value::is_array) {
+        client.insert("oidc_backchannel_logout".to_owned(), json!({ "backchannel_logout_urls": urls }));
+    }
 }
 
 fn refresh_token(method: &str, first_party: bool) -> Value {

@@ -65,6 +65,7 @@ const FIELDS: &[(&str, Kind)] = &[
     ("require_pushed_authorization_requests", Flag),
     ("require_proof_of_possession", Flag),
     ("par_request_expiry", Number),
+    ("skip_non_verifiable_callback_uri_confirmation_prompt", Flag),
 ];
 
 /// Fields that `null` takes away; the others refuse it. That of the last one was recorded, though the description forbids it.

@@ -5,6 +5,7 @@ use provision_core::change_set::{Action, Change, ChangeSet, FacetChange, Purpose
 use provision_core::compare::Finding;
 use provision_core::diff::{self, FieldDiff};
 use provision_core::mark::Origin;
+use provision_core::output::OutputChange;
 use provision_core::printable::{harmless, on_one_line};
 use provision_core::provider::ProviderConfig;
 use provision_core::refusal::Refusal;
@@ -316,9 +317,12 @@ fn output_changes(set: &ChangeSet) -> String {
         let text = format!("Settings that change: {}. Give {them} to the server and restart it.", names.join(", "));
         return fitted(&[Line::new(text, 2)]);
     }
-    let value =
-        |value: &Option<String>| value.clone().unwrap_or_else(|| "a secret, which apply does not print".to_owned());
-    let entries: Vec<_> = changes.iter().map(|change| Entry::new(&change.name, value(&change.value))).collect();
+    let value = |change: &OutputChange| match (&change.value, change.given) {
+        (Some(value), _) => harmless(value),
+        (None, true) => "known once it is made".to_owned(),
+        (None, false) => "a secret, which apply does not print".to_owned(),
+    };
+    let entries: Vec<_> = changes.iter().map(|change| Entry::new(&change.name, value(change))).collect();
     "Settings for the server\n".to_owned() + &fitted(&block(4, &entries))
 }
 

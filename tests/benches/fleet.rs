@@ -63,6 +63,7 @@ fn main() {
         let drift = shown(&stage, count, "drift", &[&["drift", "plans", "-q"]]);
         shown(&stage, count, "drift, JSON", &[&["drift", "plans", "--json"]]);
         shown(&stage, count, "plan", &[&["plan", "plans", "-q"]]);
+        shown(&stage, count, "verify", &[&["verify", "plans"]]);
         sharded(&stage, count);
         let (applied, looked) = (in_a_loop(&stage, count, "apply"), in_a_loop(&stage, count, "drift"));
         let script = boto3(&stage, count);

@@ -51,6 +51,7 @@ fn what_carries_marks_is_listed_once_for_all_that_only_look() {
     let drift = ends(&stage, 0, &["drift", "plans", "-q"]);
     assert_eq!(drift.stdout.matches(": in sync").count(), 20, "{}", drift.stdout);
     assert_eq!(stage.faults().count("tag:GetResources"), 1, "two things of each fit one page");
+    assert_eq!(stage.faults().count("sts:GetCallerIdentity"), 1, "and they are looked at as one caller");
     stage.faults().clear();
     ends(&stage, 0, &["plan", "plans", "-q"]);
     assert_eq!(stage.faults().count("tag:GetResources"), 1);
@@ -109,6 +110,58 @@ fn shard_that_is_missing_twice_or_of_another_run_is_told() {
     stage.write("2", "{");
     let broken = ends(&stage, 1, &["report", "merge", "1", "2", "-q"]);
     assert!(broken.stdout.contains("2: unknown") && broken.stdout.contains(": in sync"), "{}", broken.stdout);
+}
+
+#[test]
+fn shard_of_the_night_before_is_unknown() {
+    let stage = fleet(4);
+    ends(&stage, 0, &["apply", "plans", "--yes", "-q"]);
+    for (shard, file) in [("1/2", "json=1"), ("2/2", "json=2")] {
+        ends(&stage, 0, &["drift", "plans", "-q", "--shard", shard, "--report", file]);
+    }
+    let mut report: Value = serde_json::from_str(&stage.read("2")).unwrap();
+    assert!(report["looked_at"].as_str().is_some_and(|time| time.ends_with('Z')), "{report}");
+    let merged = ends(&stage, 0, &["report", "merge", "1", "2", "--json"]);
+    let merged: Value = serde_json::from_str(&merged.stdout).unwrap();
+    let first: Value = serde_json::from_str(&stage.read("1")).unwrap();
+    assert_eq!(merged["looked_at"], first["looked_at"]);
+    report["looked_at"] = "2020-01-02T03:04:05Z".into();
+    stage.write("2", &report.to_string());
+    let stale = ends(&stage, 1, &["report", "merge", "1", "2", "-q"]);
+    assert!(stale.stdout.contains("2: unknown"), "{}", stale.stdout);
+    assert!(stale.stderr.contains("hours before the others"), "{}", stale.stderr);
+}
+
+#[test]
+fn many_are_proven_and_what_fails_is_a_row_of_its_own() {
+    let stage = fleet(6);
+    ends(&stage, 0, &["apply", "plans", "--yes", "-q"]);
+    let proven = ends(&stage, 0, &["verify", "plans"]);
+    assert!(proven.stdout.contains("6 proven ("), "{}{}", proven.stdout, proven.stderr);
+    for shard in ["1/2", "2/2"] {
+        ends(&stage, 0, &["aws", "verify", "plans", "--strict", "--shard", shard, "--format", "text"]);
+    }
+    stage.faults().clear();
+    ends(&stage, 0, &["verify", "plans", "--read-only"]);
+    assert!(stage.writes().is_empty());
+    let _ = stage.hand().python("s3.delete_bucket_cors(Bucket='acme-02-{s}')");
+    let ran = ends(&stage, 2, &["verify", "plans", "--report", "junit=verify.xml"]);
+    assert_eq!(ran.stdout.matches(" failed. ").count(), 1, "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches(" works. ").count(), 5, "{}", ran.stdout);
+    assert_eq!(stage.read("verify.xml").matches("<testsuite ").count(), 6);
+    stage.write("plans/broken.toml", "[deployment]\n");
+    let ran = ends(&stage, 64, &["verify", "plans", "--json"]);
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows = lines.iter().filter(|line| line["type"] == "deployment");
+    let (passed, others): (Vec<_>, Vec<_>) = rows.partition(|line| line["verdict"] == "passed");
+    assert_eq!((passed.len(), others.len()), (5, 1));
+    assert_eq!((&others[0]["deployment"], &others[0]["verdict"]), (&"wandb-02".into(), &"failed".into()));
+    let last = lines.last().unwrap();
+    assert_eq!((last["type"].as_str(), last["verdict"].as_str()), (Some("summary"), Some("unknown")));
+    let junit = ends(&stage, 64, &["verify", "plans", "--format", "junit"]).stdout;
+    assert!(junit.contains("wandb-05") && junit.contains("broken.toml"), "{junit}");
+    std::fs::copy(stage.path().join("plans/00.toml"), stage.path().join("plans/again.toml")).unwrap();
+    assert!(ends(&stage, 64, &["verify", "plans"]).stderr.contains("`wandb-00` is in two of these plan files"));
 }
 
 /// What a bucket could not be read for stands in the merged report as in that of the shard.

@@ -211,7 +211,11 @@ impl<C> Provider<C> {
 impl<C: AsRef<Reader>> Provider<C> {
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
-            let caller = self.client.as_ref().get_caller_identity().await?;
+            let asked = || self.client.as_ref().get_caller_identity();
+            let caller = match self.listings {
+                Some(_) => self.session.caller.get_or_init(asked).await.clone()?,
+                None => asked().await?,
+            };
             if let Some(expected) = self.stated_account().filter(|expected| *expected != caller.account) {
                 let hint = wrong_account(self.settings.aws.account.is_some());
                 let error = Error::new(ErrorKind::Unauthenticated, format!("use account {expected}")).with_hint(hint);

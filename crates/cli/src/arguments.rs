@@ -426,6 +426,10 @@ pub(crate) enum InAll {
     Apply(ApplyAll),
     /// Find out whether somebody changed any of it. Never writes; exits with 2 on drift.
     Drift(DriftArguments),
+    /// Prove of every section with a bucket that files and events get through, before any server runs.
+    ///
+    /// It is what `provision CLOUD verify` does. Of many plan files each is a row of its own.
+    Verify(Verify),
     /// Print the settings of all sections for the server. Sends nothing unless secrets are asked for.
     Output(OutputArguments),
     /// Delete what provision created in every section; leave what it adopted.
@@ -439,6 +443,7 @@ impl InAll {
             Self::Plan(asked) => ("plan", asked.of.plan_files.as_slice()),
             Self::Apply(asked) => ("apply", asked.of.plan_files.as_slice()),
             Self::Drift(asked) => ("drift", asked.of.plan_files.as_slice()),
+            Self::Verify(asked) => ("verify", asked.of.plan_files.as_slice()),
             Self::Output(asked) => ("output", asked.plan_file.as_slice()),
             Self::Destroy(asked) => ("destroy", asked.plan_file.as_slice()),
         };
@@ -502,8 +507,8 @@ pub(crate) struct DestroyAll {
 /// What to prove, and how.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Verify {
-    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
-    pub(crate) plan_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) of: PlanFiles,
     /// How long the event may take [default: 120, or as the cloud says].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) wait: Option<u64>,

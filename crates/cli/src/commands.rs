@@ -110,7 +110,7 @@ async fn act(action: AzureAction, id: ProviderId, global: &Global, view: &Arc<dy
             signals.unless_stopped(output::run(asked, Scope::One(id), global, view.as_ref())).await
         }
         Action::Permissions(asked) => signals.unless_stopped(permissions::run(asked, id, view.as_ref())).await,
-        Action::Verify(asked) => verify::run(asked, id, invocation).await,
+        Action::Verify(asked) => verify::run(asked, Scope::One(id), invocation).await,
     }
 }
 
@@ -142,6 +142,7 @@ async fn act_on_all(action: InAll, global: &Global, view: &Arc<dyn View>) -> Com
         InAll::Plan(asked) => all::plan(asked, invocation).await,
         InAll::Apply(asked) => all::apply(asked, invocation).await,
         InAll::Drift(asked) => drift::run(asked, Scope::All, invocation).await,
+        InAll::Verify(asked) => verify::run(asked, Scope::All, invocation).await,
         InAll::Output(asked) => signals.unless_stopped(output::run(asked, Scope::All, global, view.as_ref())).await,
         InAll::Destroy(asked) => all::destroy(asked, invocation).await,
     }
@@ -164,6 +165,7 @@ fn choose_view(global: &Global, command: &Command) -> Arc<dyn View> {
         Command::InCloud(InCloud::Auth0(action)) => prints_anywhere(action),
         Command::Slack(SlackAction::Apply(_) | SlackAction::Destroy(_))
         | Command::InAll(InAll::Apply(_) | InAll::Destroy(_)) => Prints::Run,
+        Command::InAll(InAll::Verify(_)) => Prints::Proof,
         _ => Prints::Document,
     };
     match global.json {

@@ -19,12 +19,15 @@ use crate::arguments::PlanFiles;
 use crate::exit::{Exit, Failure};
 use crate::plan_files::{Checked, Scope, named};
 use crate::session::{Invocation, Session};
+use crate::trace::timestamp;
 use crate::view::Looked;
 
 /// Deployments of an account that are asked for at the same time: enough to hide the waiting, few enough for a service's limits.
-const OF_AN_ACCOUNT: usize = 16;
+pub(crate) const OF_AN_ACCOUNT: usize = 16;
 /// The same of all accounts: so many that a few which do not answer leave room for the others.
 const IN_ALL: usize = 64;
+/// Proofs of an account at the same time: each writes, and takes its event out of a queue.
+pub(crate) const PROOFS_OF_AN_ACCOUNT: usize = 4;
 /// From so many deployments on, one list of all that carries marks is fewer requests than a list for each.
 const LISTED_ONCE: usize = 16;
 
@@ -69,6 +72,34 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// Two plan files of one deployment would write over each other.
+    ///
+    /// # Errors
+    ///
+    /// A deployment is in two of them.
+    pub(crate) fn each_is_named_once(&self) -> Result<(), Failure> {
+        let of = |one: &&Checked| (account(one), one.settings.deployment().name.clone());
+        let mut named: Vec<_> = self.sections().iter().map(of).collect();
+        named.sort_unstable();
+        match named.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => {
+                Err(Failure::Usage(format!("deployment `{}` is in two of these plan files: name each once", pair[0].1)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Open a connection for all of them; of many that are only looked at, what carries marks is listed once.
+    ///
+    /// # Errors
+    ///
+    /// No connection can be opened.
+    pub(crate) fn session(&self, Invocation { global, view, .. }: Invocation<'_>) -> Result<Session, Error> {
+        let sections = self.sections();
+        let session = Session::open(&sections, global, view)?;
+        Ok(if sections.len() < LISTED_ONCE { session } else { session.listing_once() })
+    }
+
     /// The sections of all plan files.
     pub(crate) fn sections(&self) -> Vec<&Checked> {
         self.files.iter().flatten().collect()
@@ -106,23 +137,20 @@ pub(crate) async fn look_at_each(
     invocation: Invocation<'_>,
     look: impl AsyncFn(&Checked, &Session, &dyn EventSink) -> Result<ChangeSet, Error>,
 ) -> Result<Looked, Failure> {
-    let Invocation { global, signals, view } = invocation;
+    let Invocation { signals, view, .. } = invocation;
     let fleet = Fleet::read(of, scope)?;
     let sections = fleet.sections();
-    let mut looked = Looked { shard: of.shard, ..Looked::default() };
+    let mut looked = Looked { shard: of.shard, looked_at: timestamp(), ..Looked::default() };
     if sections.is_empty() {
         return Ok(looked);
     }
-    let session = Session::open(&sections, global, view)?;
-    let session = if sections.len() < LISTED_ONCE { session } else { session.listing_once() };
+    let session = fleet.session(invocation)?;
     let events: &dyn EventSink = if sections.len() == 1 { view } else { &Unsaid };
     let look = async |checked: &&Checked| {
-        let found = signals.one_unless_stopped(look(checked, &session, events)).await;
-        let name = &checked.settings.deployment().name;
-        found.map_err(|error| error.with_plan_file(&checked.source.name).with_section(name, checked.cloud.name()))
+        signals.one_unless_stopped(look(checked, &session, events)).await.map_err(|error| of_section(error, checked))
     };
     let account = |checked: &&Checked| account(checked);
-    for found in announced(each(&sections, account, look, out_of_reach), view).await {
+    for found in announced(each(&sections, OF_AN_ACCOUNT, account, look, out_of_reach), view).await {
         match found {
             Ok(set) => looked.sets.push(set),
             Err(error) => looked.errors.push(error),
@@ -132,15 +160,22 @@ pub(crate) async fn look_at_each(
     Ok(looked)
 }
 
+/// An error with whose it is.
+pub(crate) fn of_section(error: Error, checked: &Checked) -> Error {
+    let name = &checked.settings.deployment().name;
+    error.with_plan_file(&checked.source.name).with_section(name, checked.cloud.name())
+}
+
 /// What a service counts requests by.
 pub(crate) fn account(checked: &Checked) -> String {
     format!("{} {}", checked.cloud, checked.settings.account())
 }
 
-/// Do something with each, so many at a time; what came of it is in their order. Those of one account keep its pace, and where so
+/// Do something with each, so many of an account at a time; what came of it is in their order. Those of one account keep its pace, and where so
 /// many of them in a row are `lost` because it cannot be reached, the rest are not tried.
 pub(crate) async fn each<I, T>(
     items: &[I],
+    at_once: usize,
     account: impl Fn(&I) -> String,
     work: impl AsyncFn(&I) -> Result<T, Error>,
     lost: impl Fn(&Result<T, Error>) -> Option<Error>,
@@ -156,7 +191,7 @@ pub(crate) async fn each<I, T>(
             let _room = room.acquire().await;
             (index, account.asked(work(&items[index]), &lost).await)
         };
-        stream::iter(indices).map(one).buffer_unordered(OF_AN_ACCOUNT).collect::<Vec<_>>().await
+        stream::iter(indices).map(one).buffer_unordered(at_once).collect::<Vec<_>>().await
     };
     let mut done: Vec<_> = join_all(accounts.into_values().map(of_account)).await.into_iter().flatten().collect();
     done.sort_by_key(|(index, _)| *index);
@@ -194,9 +229,14 @@ impl Account {
 /// Why a look says nothing of a deployment, where it would say nothing of the next one of its account either.
 pub(crate) fn out_of_reach(looked: &Result<ChangeSet, Error>) -> Option<Error> {
     match looked {
-        Ok(set) => set.unreadable.iter().map(|unread| &unread.0).find(|error| is_out_of_reach(error)).cloned(),
+        Ok(set) => unread(set),
         Err(error) => Some(error.clone()).filter(is_out_of_reach),
     }
+}
+
+/// The same where it was looked at.
+pub(crate) fn unread(set: &ChangeSet) -> Option<Error> {
+    set.unreadable.iter().map(|unread| &unread.0).find(|error| is_out_of_reach(error)).cloned()
 }
 
 /// Whether the next deployment of the account would end so too.
@@ -231,7 +271,7 @@ mod tests {
             last.set(begun.elapsed());
             Ok(*number)
         };
-        let done = each(&items, |(account, _)| (*account).to_owned(), work, lost).await;
+        let done = each(&items, OF_AN_ACCOUNT, |(account, _)| (*account).to_owned(), work, lost).await;
         assert_eq!(asked.get(), OF_AN_ACCOUNT);
         assert!(begun.elapsed() < Duration::from_secs(21) && last.get() < Duration::from_secs(10));
         for ((account, number), done) in items.iter().zip(&done) {
@@ -249,7 +289,7 @@ mod tests {
             0 => Ok(*number),
             _ => Err(Error::new(ErrorKind::Unavailable, format!("look at {number}"))),
         };
-        let done = each(&items, |_| String::new(), work, lost).await;
+        let done = each(&items, OF_AN_ACCOUNT, |_| String::new(), work, lost).await;
         let texts = done.iter().filter_map(|done| done.as_ref().err()).map(ToString::to_string);
         assert!(texts.into_iter().all(|text| text.starts_with("cannot look at ")));
     }

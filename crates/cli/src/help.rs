@@ -149,6 +149,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "verify",
+        &[
+            ("provision verify", "prove every section of the plan file that has a bucket"),
+            ("provision verify plans/ --report junit=verify.xml", "the same of every plan file in a folder, for CI"),
+        ],
+    ),
+    (
         "destroy",
         &[
             ("provision destroy --all", "show what would be deleted, ask for the deployment's name, and delete it"),
@@ -270,6 +277,11 @@ fn described(command: Command, path: &str) -> Command {
         let path = format!("{path} {}", sub.get_name());
         described(sub, path.trim_start())
     })
+}
+
+/// Whether there is a proof that what a section of this name makes works.
+pub(crate) fn proves(section: &str) -> bool {
+    command().find_subcommand(section).is_some_and(|section| section.find_subcommand("verify").is_some())
 }
 
 /// The examples of a command that is typed with these words.

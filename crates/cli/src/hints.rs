@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn words_of_other_tools_have_a_hint() {
         for (line, hint) in [
-            ("provision verify", "tip: the cloud comes first: `provision <aws|gcp|azure> verify`"),
+            ("provision permissions", "tip: the cloud comes first: `provision <aws|gcp|azure> permissions`"),
             ("provision permissions --for plan gcp", "tip: the cloud comes first: `provision gcp permissions`"),
             ("provision aws init", "tip: it stands without a cloud before it: `provision init aws`"),
             ("provision gcp validate x.toml", "tip: it stands without a cloud before it: `provision validate`"),

@@ -34,7 +34,7 @@ type Looked = Vec<(Box<dyn Provisioner>, ChangeSet)>;
 pub(crate) async fn apply(asked: &ApplyAll, mut fleet: Fleet, invocation: Invocation<'_>) -> CommandResult {
     let begun = Instant::now();
     approval::can_ask(asked.yes)?;
-    each_is_named_once(&fleet)?;
+    fleet.each_is_named_once()?;
     if fleet.files.is_empty() {
         // The share that was asked for is empty.
         invocation.view.all_applied(&[], false, begun.elapsed());
@@ -48,7 +48,7 @@ pub(crate) async fn apply(asked: &ApplyAll, mut fleet: Fleet, invocation: Invoca
     let mut all: Vec<_> = broken.into_iter().map(|error| run.broken(error)).collect();
     let apply = async |file: &Vec<Checked>| Ok(run.applied(file).await);
     let account = |file: &Vec<Checked>| file.first().map(fleet::account).unwrap_or_default();
-    let applied = fleet::each(&fleet.files, account, apply, lost).await;
+    let applied = fleet::each(&fleet.files, fleet::OF_AN_ACCOUNT, account, apply, lost).await;
     let skipped = |file: &[Checked], error| run.ended(deployment(file), name(file), Outcome::NotBegun, vec![error]);
     all.extend(
         applied.into_iter().zip(&fleet.files).map(|(one, file)| one.unwrap_or_else(|error| skipped(file, error))),
@@ -79,22 +79,6 @@ fn exit(all: &[Applied], is_broken: bool, Invocation { signals, .. }: Invocation
     signals.exit().unwrap_or(if wrote && of_files != Exit::Usage { Exit::Partial } else { of_files })
 }
 
-/// Two plan files of one deployment would write over each other.
-fn each_is_named_once(fleet: &Fleet) -> Result<(), Failure> {
-    let mut named: Vec<_> = fleet.sections().iter().map(|one| (fleet::account(one), deployment_of(one))).collect();
-    named.sort_unstable();
-    match named.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => {
-            Err(Failure::Usage(format!("deployment `{}` is in two of these plan files: name each once", pair[0].1)))
-        }
-        None => Ok(()),
-    }
-}
-
-fn deployment_of(checked: &Checked) -> &str {
-    &checked.settings.deployment().name
-}
-
 /// Look at all of them, show what would be done, and ask once.
 async fn approved(
     asked: &ApplyAll,
@@ -108,10 +92,10 @@ async fn approved(
             let observer = session.observer(checked, &Unsaid).await?;
             checked.planned(observer.as_ref(), &checked.intent(Purpose::Apply, asked.orphans), &Unsaid).await
         });
-        let error = |error: Error| error.with_plan_file(&checked.source.name);
-        found.await.map_err(|found| error(found).with_section(deployment_of(checked), checked.cloud.name()))
+        found.await.map_err(|error| fleet::of_section(error, checked))
     };
-    let found = fleet::each(&sections, |checked| fleet::account(checked), look, fleet::out_of_reach);
+    let found =
+        fleet::each(&sections, fleet::OF_AN_ACCOUNT, |checked| fleet::account(checked), look, fleet::out_of_reach);
     let found = announced(found, view).await;
     let (mut sets, mut errors) = (Vec::new(), Vec::new());
     for found in found {
@@ -195,13 +179,9 @@ impl Run<'_> {
 
     /// Each section as it is now; nothing is written if one cannot be looked at, refuses, or is not as it was shown.
     async fn looked(&self, file: &[Checked]) -> Result<Looked, Error> {
-        let looks = file.iter().map(async |checked| {
-            let error = |error: Error| {
-                let error = error.with_plan_file(&checked.source.name);
-                error.with_section(deployment_of(checked), checked.cloud.name())
-            };
-            self.looked_at(checked).await.map_err(error)
-        });
+        let looks = file
+            .iter()
+            .map(async |checked| self.looked_at(checked).await.map_err(|error| fleet::of_section(error, checked)));
         futures::future::join_all(looks).await.into_iter().collect()
     }
 

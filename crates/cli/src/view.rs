@@ -56,6 +56,9 @@ pub(crate) trait View: EventSink {
     /// What `verify` found, and how long that took; its hops are events.
     fn proven(&self, proof: &Proof, elapsed: Duration);
 
+    /// The same of many deployments.
+    fn all_proven(&self, proofs: &Proofs);
+
     /// What `doctor` found.
     fn examined(&self, examination: &Examination);
 
@@ -142,6 +145,18 @@ pub(crate) struct Looked {
     pub(crate) errors: Vec<Error>,
     /// The share of them that was asked for.
     pub(crate) shard: Option<Shard>,
+    /// When the look began.
+    pub(crate) looked_at: Option<String>,
+}
+
+/// What came of proving each of many deployments.
+pub(crate) struct Proofs {
+    /// With how long each took.
+    pub(crate) proofs: Vec<(Proof, Duration)>,
+    /// Why others could not be proven.
+    pub(crate) errors: Vec<Error>,
+    pub(crate) stopped: bool,
+    pub(crate) elapsed: Duration,
 }
 
 /// How one of many plan files was applied.

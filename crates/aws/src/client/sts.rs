@@ -6,6 +6,7 @@ use crate::client::Reader;
 use crate::error::unreadable;
 
 /// Who the credentials belong to.
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) account: String,
     pub(crate) arn: String,

@@ -24,7 +24,7 @@ use provision_core::verify::Proof;
 use super::compared::Compared;
 use super::report::compared;
 use super::words::{counts, unknown};
-use super::{Applied, Consent, End, Examination, Looked, Outcome, View, diagnostic, error, for_people, result};
+use super::{Applied, Consent, End, Examination, Looked, Outcome, Proofs, View, diagnostic, error, for_people, result};
 use crate::arguments::{Global, quoted};
 use crate::exit::Failure;
 use crate::{help, telemetry};
@@ -184,6 +184,10 @@ impl View for Human {
         result(&for_people(&verify::text(proof, elapsed)));
     }
 
+    fn all_proven(&self, all: &Proofs) {
+        result(&for_people(&verify::all(all)));
+    }
+
     fn examined(&self, examination: &Examination) {
         result(&for_people(&doctor::text(examination)));
     }
@@ -270,8 +274,7 @@ fn in_one_sentence(end: &End<'_>, is_one_of_several: bool) -> String {
 /// What comes after an apply: the proof that it works, where there is one, or the look that comes each night.
 fn next(set: &ChangeSet, flags: &str) -> String {
     let (cloud, file) = (&set.cloud, quoted(&set.plan_file.name));
-    let proves = help::command().find_subcommand(cloud).is_some_and(|cloud| cloud.find_subcommand("verify").is_some());
-    match proves {
+    match help::proves(cloud) {
         true => format!("Next: provision {cloud} verify {file}{flags}"),
         false => format!(
             "Next: give them to the server. What somebody changes later shows:\n  provision {cloud} drift {file}{flags}"

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use super::compared::Compared;
 use super::words::{looking, settling, verdict};
-use super::{Applied, Consent, End, Examination, Looked, Outcome, View, diagnostic, error, result};
+use super::{Applied, Consent, End, Examination, Looked, Outcome, Proofs, View, diagnostic, error, result};
 use crate::exit::Failure;
 use crate::telemetry;
 use crate::trace::timestamp;
@@ -105,7 +105,7 @@ impl Json {
 
 /// A document as text.
 fn text(document: &impl Serialize) -> String {
-    serde_json::to_value(document).map(|document| in_json(&format!("{document:#}\n"))).unwrap_or_default()
+    serde_json::to_string_pretty(document).map(|document| in_json(&document) + "\n").unwrap_or_default()
 }
 
 /// What plan and show print of a set; `errors` stand in its way.
@@ -120,13 +120,13 @@ pub(crate) fn plans(sets: &[ChangeSet], errors: &[Error]) -> String {
 }
 
 /// What drift prints of these deployments, and of those that could not be looked at.
-pub(crate) fn drift(Looked { sets, errors, shard }: &Looked) -> String {
+pub(crate) fn drift(Looked { sets, errors, shard, looked_at }: &Looked) -> String {
     let found = sets
         .iter()
         .map(|set| Row::Found { verdict: verdict(set), change_set: Box::new(Plan::new(set, set.blockers())) });
     let unreachable = errors.iter().map(|error| Row::Unreachable { verdict: "unknown", error });
     let deployments = found.chain(unreachable).collect();
-    text(&Drift { format: FORMAT, tool: TOOL, shard: *shard, deployments })
+    text(&Drift { format: FORMAT, tool: TOOL, looked_at: looked_at.as_deref(), shard: *shard, deployments })
 }
 
 /// What output prints of these settings.
@@ -189,6 +189,13 @@ impl View for Json {
 
     fn proven(&self, proof: &Proof, elapsed: Duration) {
         self.line(Line::Proof(Proven::new(proof, milliseconds(elapsed))));
+    }
+
+    fn all_proven(&self, all: &Proofs) {
+        for (proof, elapsed) in &all.proofs {
+            self.line(Line::Deployment(Proven::one_of_many(proof, milliseconds(*elapsed))));
+        }
+        self.line(Line::Proof(Proven::all(all, milliseconds(all.elapsed))));
     }
 
     fn examined(&self, examination: &Examination) {

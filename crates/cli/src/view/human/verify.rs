@@ -9,6 +9,8 @@ use provision_core::verify::Proof;
 use super::change_set::{styled, warnings};
 use super::head;
 use super::layout::{Line, fitted};
+use crate::view::Proofs;
+use crate::view::words::unknown;
 
 /// How far what is said below a hop is indented.
 const BELOW: usize = 14;
@@ -24,6 +26,33 @@ pub(crate) fn text(proof: &Proof, elapsed: Duration) -> String {
         sentence(proof),
         elapsed.as_secs_f64()
     )
+}
+
+/// A row for each of many, with the hops that failed or are not proven, and what they come to.
+pub(crate) fn all(Proofs { proofs, errors, elapsed, .. }: &Proofs) -> String {
+    let is_one_of_several =
+        |proof: &Proof| proofs.iter().filter(|(other, _)| other.set.plan_file == proof.set.plan_file).count() > 1;
+    let rows = proofs.iter().map(|(proof, elapsed)| row(proof, is_one_of_several(proof), *elapsed));
+    let unproven = errors.iter().map(|error| format!("{}: unknown\n", unknown(error)));
+    let count = |is: fn(&Proof) -> bool| proofs.iter().filter(|(proof, _)| is(proof)).count();
+    let counts = [
+        (count(Proof::is_complete), "proven"),
+        (count(|proof| !proof.holds()), "failed"),
+        (count(|proof| proof.holds() && !proof.is_complete()), "not proven"),
+        (errors.len(), "unknown"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let counts = if counts.is_empty() { "nothing to prove" } else { &counts };
+    format!("{}{counts} ({:.1} s)\n", rows.chain(unproven).collect::<String>(), elapsed.as_secs_f64())
+}
+
+fn row(proof: &Proof, is_one_of_several: bool, elapsed: Duration) -> String {
+    let section = if is_one_of_several { format!(" ({})", proof.set.cloud) } else { String::new() };
+    let open = proof.hops.iter().filter(|hop| hop.has_failed() || hop.is_open());
+    let lines: Vec<_> = open.flat_map(lines).collect();
+    let name = &proof.set.deployment;
+    format!("{name}{section}: {} {:.1} s\n{}", sentence(proof), elapsed.as_secs_f64(), fitted(&lines))
 }
 
 /// What it comes to.

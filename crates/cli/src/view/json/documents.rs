@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::arguments::Shard;
 use crate::exit::Failure;
 use crate::view::compared::Compared;
-use crate::view::{Examination, Outcome};
+use crate::view::{Examination, Outcome, Proofs};
 
 /// Version of the documents' form: it changes where something is taken away or means something else.
 pub(crate) const FORMAT: u32 = 1;
@@ -117,6 +117,10 @@ pub(crate) struct Drift<'a> {
     pub(crate) format: u32,
     /// The program's version.
     pub(crate) tool: &'static str,
+    /// When the look began, of several shards the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub(crate) looked_at: Option<&'a str>,
     /// The share of the deployments that was looked at, where it was not all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<Shard>,
@@ -253,6 +257,8 @@ pub(crate) enum Line<'a> {
     },
     /// The last one of apply and destroy, however the command ended.
     Summary(Box<Summary<'a>>),
+    /// How one of many deployments was proven.
+    Deployment(Proven<'a>),
     /// The last one of verify, however it ended.
     #[serde(rename = "summary")]
     Proof(Proven<'a>),
@@ -289,8 +295,14 @@ pub(crate) struct Summary<'a> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Proven<'a> {
-    /// Whose; `null` where it ended before that was known.
+    /// Whose; `null` where it ended before that was known, and where many were proven.
     deployment: Option<&'a str>,
+    /// The section, of one of many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    section: Option<&'a str>,
+    /// The plan file, of one of many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan_file: Option<&'a str>,
     /// `passed`, `failed`, `not_proven` where no hop failed and not all was proven, `unknown` where no hop was gone.
     verdict: &'static str,
     /// Whether it was told to stop, by a signal or the time limit.
@@ -301,7 +313,7 @@ pub(crate) struct Proven<'a> {
     failed: Vec<HopId>,
     /// The hops that were gone, in order.
     hops: &'a [Hop],
-    /// Why it ended before there was a result.
+    /// Why it ended before there was a result; of many, why some did.
     errors: Vec<Reason<'a>>,
 }
 
@@ -315,12 +327,30 @@ impl<'a> Proven<'a> {
         };
         let failed = proof.hops.iter().filter(|hop| hop.has_failed()).map(|hop| hop.id).collect();
         let (deployment, stopped) = (Some(proof.set.deployment.as_str()), proof.stopped);
-        Self { deployment, verdict, stopped, elapsed_ms, failed, hops: &proof.hops, errors: Vec::new() }
+        let (section, plan_file) = (None, None);
+        let (hops, errors) = (proof.hops.as_slice(), Vec::new());
+        Self { deployment, section, plan_file, verdict, stopped, elapsed_ms, failed, hops, errors }
+    }
+
+    /// The same of one of many.
+    pub(crate) fn one_of_many(proof: &'a Proof, elapsed_ms: u64) -> Self {
+        let (section, plan_file) = (Some(proof.set.cloud.as_str()), Some(proof.set.plan_file.name.as_str()));
+        Self { section, plan_file, ..Self::new(proof, elapsed_ms) }
+    }
+
+    /// Of all of them: the verdict that asks most of the reader, and why some could not be proven.
+    pub(crate) fn all(all: &'a Proofs, elapsed_ms: u64) -> Self {
+        let verdicts: Vec<_> = all.proofs.iter().map(|(proof, _)| Self::new(proof, 0).verdict).collect();
+        let worst = ["failed", "not_proven"].into_iter().find(|verdict| verdicts.contains(verdict));
+        let verdict = if all.errors.is_empty() { worst.unwrap_or("passed") } else { "unknown" };
+        Self { verdict, ..Self::failed(all.stopped, elapsed_ms, all.errors.iter().map(Reason::Error).collect()) }
     }
 
     /// Of one that ended before there was a result.
     pub(crate) fn failed(stopped: bool, elapsed_ms: u64, errors: Vec<Reason<'a>>) -> Self {
-        Self { deployment: None, verdict: "unknown", stopped, elapsed_ms, failed: Vec::new(), hops: &[], errors }
+        let (deployment, section, plan_file) = (None, None, None);
+        let (verdict, failed, hops) = ("unknown", Vec::new(), &[][..]);
+        Self { deployment, section, plan_file, verdict, stopped, elapsed_ms, failed, hops, errors }
     }
 }
 

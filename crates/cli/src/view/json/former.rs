@@ -15,6 +15,7 @@ use crate::view::Looked;
 struct Document {
     format: u32,
     tool: String,
+    looked_at: Option<String>,
     shard: Option<Shard>,
     #[serde(default)]
     deployments: Vec<Row>,
@@ -47,7 +48,7 @@ pub(crate) fn looked(bytes: &[u8]) -> Result<Looked, String> {
     if !document.errors.is_empty() {
         return Err("its drift ended before it had a result".to_owned());
     }
-    let mut looked = Looked { shard: document.shard, ..Looked::default() };
+    let mut looked = Looked { shard: document.shard, looked_at: document.looked_at, ..Looked::default() };
     for row in document.deployments {
         match (row.change_set, row.error) {
             (Some(set), None) => looked.sets.push(change_set(set)?),

@@ -15,16 +15,19 @@ use crate::view::words::{nouns, unknown, verdict};
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     let mut report = Report::new("provision");
     report.add_test_suites(sets.iter().map(suite));
-    for error in errors {
-        let file = error.plan_file().unwrap_or("-");
-        let mut suite = TestSuite::new(unknown(error));
-        let texts = [Some(error.to_string()), error.hint().map(str::to_owned)];
-        let texts = texts.into_iter().flatten().map(|text| on_one_line(&text)).collect();
-        let status = failing(NonSuccessKind::Error, texts);
-        suite.add_test_case(case("not looked at", file, file, error.line(), status));
-        report.add_test_suite(suite);
-    }
+    report.add_test_suites(errors.iter().map(unlooked));
     report.to_string().unwrap_or_default()
+}
+
+/// What could not be looked at.
+pub(super) fn unlooked(error: &Error) -> TestSuite {
+    let file = error.plan_file().unwrap_or("-");
+    let mut suite = TestSuite::new(unknown(error));
+    let texts = [Some(error.to_string()), error.hint().map(str::to_owned)];
+    let texts = texts.into_iter().flatten().map(|text| on_one_line(&text)).collect();
+    let status = failing(NonSuccessKind::Error, texts);
+    suite.add_test_case(case("not looked at", file, file, error.line(), status));
+    suite
 }
 
 fn suite(set: &ChangeSet) -> TestSuite {

@@ -8,7 +8,7 @@ use super::{gitlab, html, junit, markdown, planned, proof, sarif};
 use crate::arguments::ReportFormat;
 use crate::exit::Failure;
 use crate::trace::timestamp;
-use crate::view::{Looked, json};
+use crate::view::{Looked, Proofs, json};
 
 /// What a command came to that looks.
 pub(crate) enum Look<'a> {
@@ -20,6 +20,8 @@ pub(crate) enum Look<'a> {
     Drift(&'a Looked),
     /// What was proven, hop by hop.
     Proof(&'a Proof),
+    /// The same of many deployments, and why others could not be proven.
+    Proofs(&'a Proofs),
     /// Nothing could be looked at.
     Failed(&'a Failure),
 }
@@ -30,14 +32,18 @@ impl Look<'_> {
     pub(crate) fn text(&self, format: ReportFormat, flags: &str, former: &str) -> Option<String> {
         let failed = match self {
             Self::Failed(failure) => failure.errors(),
-            Self::Plan(_) | Self::Plans(..) | Self::Drift(..) | Self::Proof(_) => Vec::new(),
+            _ => Vec::new(),
         };
         let (sets, errors) = match self {
             Self::Plan(set) => (std::slice::from_ref(*set), &[][..]),
             Self::Plans(sets, errors) => (*sets, *errors),
             Self::Drift(looked) => (looked.sets.as_slice(), looked.errors.as_slice()),
             Self::Failed(_) => (&[][..], failed.as_slice()),
-            Self::Proof(proof) => return (format == ReportFormat::Junit).then(|| proof::text(proof)),
+            Self::Proof(proof) => return (format == ReportFormat::Junit).then(|| proof::text([*proof], &[])),
+            Self::Proofs(Proofs { proofs, errors, .. }) => {
+                return (format == ReportFormat::Junit)
+                    .then(|| proof::text(proofs.iter().map(|(proof, _)| proof), errors));
+            }
         };
         Some(match (format, self) {
             (ReportFormat::Text, _) => return None,
@@ -51,7 +57,7 @@ impl Look<'_> {
             (ReportFormat::Json, Self::Plans(sets, errors)) => json::plans(sets, errors),
             (ReportFormat::Json, Self::Drift(looked)) => json::drift(looked),
             (ReportFormat::Json, Self::Failed(failure)) => json::failed(failure),
-            (ReportFormat::Json, Self::Proof(_)) => return None,
+            (ReportFormat::Json, Self::Proof(_) | Self::Proofs(_)) => return None,
         })
     }
 }

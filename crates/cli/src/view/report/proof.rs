@@ -2,18 +2,27 @@
 
 use std::time::Duration;
 
+use provision_core::Error;
 use provision_core::hop::{Hop, Verdict};
 use provision_core::printable::on_one_line;
 use provision_core::verify::Proof;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-/// A suite with a case for each hop. What is not proven is skipped, and its message says so.
-pub(crate) fn text(proof: &Proof) -> String {
+use super::junit::unlooked;
+
+/// A suite for each deployment. What could not be looked at is an error.
+pub(crate) fn text<'a>(proofs: impl IntoIterator<Item = &'a Proof>, errors: &[Error]) -> String {
     let mut report = Report::new("provision verify");
+    report.add_test_suites(proofs.into_iter().map(suite));
+    report.add_test_suites(errors.iter().map(unlooked));
+    report.to_string().unwrap_or_default()
+}
+
+/// A case for each hop. What is not proven is skipped, and its message says so.
+fn suite(proof: &Proof) -> TestSuite {
     let mut suite = TestSuite::new(proof.set.deployment.as_str());
     suite.add_test_cases(proof.hops.iter().map(|hop| case(hop, proof)));
-    report.add_test_suite(suite);
-    report.to_string().unwrap_or_default()
+    suite
 }
 
 fn case(hop: &Hop, proof: &Proof) -> TestCase {

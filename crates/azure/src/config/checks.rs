@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(of(&format!("identities = [{one}, {other}]")), Vec::<String>::new());
         assert_eq!(of(&format!("principal_id = {other}\nidentities = [{one}]")), Vec::<String>::new());
         assert_eq!(of(&format!("principal_id = {one}\nidentities = [{}]", one.to_uppercase())), ["named twice"]);
-        assert_eq!(of(&format!("identities = [{one}, {one}, \"wandb\"]")), ["named twice", "invalid principal"]);
+        assert_eq!(of(&format!("identities = [{one}, {one}, \"wandb\"]")), ["invalid principal", "named twice"]);
         assert_eq!(of("identities = []"), ["nobody is named"]);
     }
 

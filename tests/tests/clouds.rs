@@ -236,8 +236,12 @@ pub(crate) struct Byob {
     pub(crate) granted_then: &'static [&'static str],
     /// Others make the bucket, and let in whom they like.
     pub(crate) let_in_by_others: fn(&Hand),
-    /// Who is let in then, with those of the plan file.
+    /// Others let one more in, and who it is.
+    pub(crate) joins: (fn(&Hand), &'static str),
+    /// Who is let in by [`Byob::let_in_by_others`] then, with those of the plan file.
     pub(crate) granted_beside: &'static [&'static str],
+    /// What Terraform imports of the applied plan file.
+    pub(crate) imported: &'static [&'static str],
     /// Shuts somebody of the plan file out.
     pub(crate) shut_out: Edit,
     /// A part of the write that shuts everybody out, and of those that empty.

@@ -50,6 +50,7 @@ macro_rules! sweeps_of {
                 release_killed_at_every_write, release_failing_at_every_write: RELEASE,
                 delete_data_killed_at_every_write, delete_data_failing_at_every_write: DELETE_DATA,
                 byob_killed_at_every_write, byob_failing_at_every_write: BYOB,
+                byob_exchange_killed_at_every_write, byob_exchange_failing_at_every_write: BYOB_EXCHANGE,
                 byob_release_killed_at_every_write, byob_release_failing_at_every_write: BYOB_RELEASE,
                 byob_delete_data_killed_at_every_write, byob_delete_data_failing_at_every_write: BYOB_DELETE_DATA,
             }

@@ -7,7 +7,7 @@ use provision_core::cors::CorsRule;
 use provision_core::facet::Desired;
 use provision_core::hcl::Body;
 use provision_core::terraform::Managed;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::config::{Encryption, Settings};
 use crate::names::{Names, Part};
@@ -21,7 +21,7 @@ pub(crate) fn managed(settings: &Settings, names: &Names, part: Part, desired: &
         Part::Bucket => {
             let whole = Managed::new("aws_s3_bucket", "files", names.bucket.clone(), untagged(bucket_body(names)));
             let on_it = facets.filter_map(|facet| bucket_setting(settings, names, facet.facet.name, &facet.value));
-            std::iter::once(whole).chain(on_it).collect()
+            std::iter::once(whole).chain(on_it).chain(bucket_policy(names, desired)).collect()
         }
         Part::Queue => queue("events", names, names.queue.as_deref().unwrap_or_default(), desired),
         Part::RunQueue => queue("runs", names, names.run_queue.as_deref().unwrap_or_default(), desired),
@@ -67,7 +67,6 @@ fn bucket_setting(settings: &Settings, names: &Names, facet: &str, value: &Value
             let versions = Body::default().text("status", status);
             ("aws_s3_bucket_versioning", body.block("versioning_configuration", versions))
         }
-        "policy" => ("aws_s3_bucket_policy", body.text("policy", statements(value))),
         "cors" => {
             let rule = rule(&cors::rule(settings)).text("id", &names.ids[0]);
             ("aws_s3_bucket_cors_configuration", body.block("cors_rule", rule))
@@ -75,6 +74,14 @@ fn bucket_setting(settings: &Settings, names: &Names, facet: &str, value: &Value
         _ => return None,
     };
     Some(Managed::new(kind, "files", names.bucket.clone(), body))
+}
+
+/// All of our statements: a bucket has one policy.
+fn bucket_policy(names: &Names, desired: &[Desired]) -> Option<Managed> {
+    let ours = desired.iter().filter(|desired| ["policy", "principals"].contains(&desired.facet.name));
+    let ours: Vec<_> = ours.map(|desired| desired.value.clone()).filter(|value| !value.is_null()).collect();
+    let body = bucket_body(names).text("policy", document(&json!(ours)));
+    (!ours.is_empty()).then(|| Managed::new("aws_s3_bucket_policy", "files", names.bucket.clone(), body))
 }
 
 fn rule(rule: &CorsRule) -> Body {

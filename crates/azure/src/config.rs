@@ -38,7 +38,7 @@ pub struct AzureSection {
     /// The event subscription from the container to the queue.
     #[serde(default)]
     pub events: EventsSection,
-    /// The identity that the server runs as.
+    /// The identity that the server runs as, or those of somebody else's server.
     pub access: Option<AccessSection>,
 }
 
@@ -188,20 +188,23 @@ pub struct EventsSection {
     pub message_ttl_s: Option<i32>,
 }
 
-/// The identity that the server runs as.
+/// The identity that the server runs as, or those of somebody else's server.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessSection {
     /// The object id of the identity; of a managed identity the principal id, not the client id.
-    pub principal_id: String,
+    pub principal_id: Option<String>,
     /// What it is.
     #[serde(default)]
     pub principal_type: PrincipalType,
-    /// Who signs in as the identity from elsewhere, where the server is somebody else's.
+    /// Whose server uses the container, which is somebody else's, with the documented roles: object ids.
+    #[serde(default)]
+    pub identities: Vec<String>,
+    /// Who signs in as the identities from elsewhere, where the server is somebody else's.
     pub federation: Option<FederationSection>,
 }
 
-/// Who signs in as the identity from elsewhere, as W&B's hosted servers do. Apply makes neither identities nor their federated
+/// Who signs in as the identities from elsewhere, as W&B's hosted servers do. Apply makes neither identities nor their federated
 /// credentials: it prints the commands.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -247,10 +250,35 @@ impl Settings {
         normal_location(self.azure.location.as_deref().unwrap_or_default())
     }
 
+    /// The server's identity.
+    #[must_use]
+    pub fn principal_id(&self) -> Option<&str> {
+        self.azure.access.as_ref()?.principal_id.as_deref()
+    }
+
+    /// What an identity is, where the plan file says it.
+    #[must_use]
+    pub fn principal_type(&self, principal: &str) -> Option<PrincipalType> {
+        let is_server = self.principal_id().is_some_and(|named| named.eq_ignore_ascii_case(principal));
+        self.azure.access.as_ref().filter(|_| is_server).map(|access| access.principal_type)
+    }
+
+    /// Whose server uses the container, which is somebody else's.
+    #[must_use]
+    pub fn identities(&self) -> &[String] {
+        self.azure.access.as_ref().map(|access| access.identities.as_slice()).unwrap_or_default()
+    }
+
+    /// Everybody who is named.
+    pub(crate) fn principals(&self) -> Vec<&str> {
+        self.principal_id().into_iter().chain(self.identities().iter().map(String::as_str)).collect()
+    }
+
     /// Whether the server is somebody else's, as W&B's hosted ones are: it is given the container, and nothing else.
     #[must_use]
     pub fn is_hosted_elsewhere(&self) -> bool {
-        self.azure.access.as_ref().is_some_and(|access| access.federation.is_some())
+        let elsewhere = |access: &AccessSection| access.federation.is_some() || access.principal_id.is_none();
+        self.azure.access.as_ref().is_some_and(elsewhere)
     }
 
     /// The deployment's tags.

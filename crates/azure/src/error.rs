@@ -295,7 +295,7 @@ fn what_to_name(code: &str) -> Option<&'static str> {
              namespace that is named above, then run the same command again"
         }
         "PrincipalNotFound" => {
-            "the directory does not show `principal_id`: is it the object id (not the client id), of this tenant? A new \
+            "the directory does not show whom [azure.access] names: is it the object id (not the client id), of this tenant? A new \
              identity can take minutes to be seen: run the same command again"
         }
         NOT_OF_THIS_KIND => {

@@ -102,16 +102,17 @@ pub(crate) fn next_steps(settings: &Settings, names: &Names) -> Option<String> {
         format!(
             "The server signs with AZURE_STORAGE_KEY, or its identity needs these roles ([azure.access] would assign \
              them):\n{}",
-            access::commands(names, None).join("\n")
+            access::commands(&access::assigned(settings, names)).join("\n")
         )
     };
     let federation = settings.azure.access.as_ref().and_then(|access| access.federation.as_ref());
-    settings.azure.access.is_none().then(commands).or(federation.map(credentials))
+    let several = settings.principals().len() > 1;
+    settings.azure.access.is_none().then(commands).or(federation.map(|federation| credentials(federation, several)))
 }
 
 /// One credential for each subject
 /// (<https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust-user-assigned-managed-identity>).
-fn credentials(federation: &FederationSection) -> String {
+fn credentials(federation: &FederationSection, several: bool) -> String {
     let issuer = &federation.issuer;
     let identity = "\"$IDENTITY\" --resource-group \"$IDENTITY_GROUP\"";
     let command = |(number, subject): (usize, &String)| {
@@ -121,9 +122,10 @@ fn credentials(federation: &FederationSection) -> String {
             number + 1
         )
     };
+    let whom = if several { "one of the identities, each of which needs" } else { "the identity, which needs" };
     let commands: Vec<_> = federation.subjects.iter().enumerate().map(command).collect();
     format!(
-        "The server signs in as the identity, which needs these credentials; W&B asks for the ids that the last line prints:\n{}\n\
+        "The server signs in as {whom} these credentials; W&B asks for the ids that the last line prints:\n{}\n\
          az identity show --name {identity} --query '{{tenant: tenantId, client: clientId}}'",
         commands.join("\n")
     )

@@ -36,9 +36,10 @@ use crate::credential::{self, Session};
 use crate::data_access::{self, DataAccess};
 use crate::doctor;
 use crate::marks::Looking;
-use crate::names::{Names, Part, identity_of};
+use crate::names::{Names, Part};
 use crate::permissions::document;
 use crate::preflight::{self, Found, Inquiry};
+use crate::resources::access::Principals;
 use crate::resources::events::registration::Registration;
 use crate::resources::events::{LeftSpare, Place};
 use crate::resources::shared_account::SharedAccount;
@@ -66,7 +67,7 @@ struct Provider<C> {
     looking: Looking,
     /// Those at its locks.
     locks: Looking<Option<Refusal>>,
-    /// To whom the marks say that access was given, beside the plan file's identity.
+    /// To whom the marks say that access was given, beside the plan file's identities.
     recalled: Mutex<Vec<String>>,
     /// The spare of an event subscription that a stopped run left.
     left_spare: LeftSpare,
@@ -108,7 +109,7 @@ impl ProviderConfig for Settings {
         let azure = &self.azure;
         let given = [
             ("subscription", Some(azure.subscription.clone())),
-            ("principal_id", azure.access.as_ref().map(|access| access.principal_id.clone())),
+            ("principals", Some(self.principals().join(" ")).filter(|principals| !principals.is_empty())),
             ("location", Some(self.location()).filter(|location| !location.is_empty())),
             // Who makes neither uses what is there.
             ("resource_group", (!azure.resource_group.create).then(|| azure.resource_group.name.clone())),
@@ -160,9 +161,8 @@ impl ProviderConfig for Settings {
         let names = Names::of(self);
         Ok(match task {
             Task::Server => {
-                let principal = self.azure.access.as_ref().map(|access| access.principal_id.as_str());
-                let commands = access::commands(&names, principal);
-                document::of_server(self, &access::assigned(&names), &commands, syntax)
+                let assigned = access::assigned(self, &names);
+                document::of_server(self, &assigned, &access::commands(&assigned), syntax)
             }
             command => document::of_command(self, &names, command, syntax),
         })
@@ -219,11 +219,9 @@ impl<C> Provider<C> {
         Names::of(&self.settings)
     }
 
-    /// The identities whose roles are looked at: the plan file's, then those that had them last.
-    fn principals(&self) -> Vec<String> {
-        let named = self.settings.azure.access.as_ref().map(|access| identity_of(&access.principal_id));
-        let recalled = self.recalled.lock().unwrap_or_else(PoisonError::into_inner);
-        named.into_iter().chain(recalled.iter().cloned()).collect()
+    /// The identities whose roles are looked at.
+    fn principals(&self) -> Principals {
+        Principals::of(&self.settings, &self.recalled.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn content<'a>(&'a self, names: &'a Names, container: &'a str) -> Content<'a> {
@@ -283,8 +281,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn recall(&self, access: &[String]) -> Vec<Address> {
         let known = self.principals();
-        let former: Vec<_> = access.iter().map(|principal| identity_of(principal)).collect();
-        let unknown: Vec<_> = former.into_iter().filter(|principal| !known.contains(principal)).collect();
+        let unknown: Vec<_> = access.iter().filter(|reference| !known.knows(reference)).cloned().collect();
         let look_again = !unknown.is_empty();
         self.recalled.lock().unwrap_or_else(PoisonError::into_inner).extend(unknown);
         look_again.then(|| Part::Access.address()).into_iter().collect()

@@ -6,10 +6,11 @@
 use provision_core::cors::CorsRule;
 use provision_core::hcl::Body;
 use provision_core::terraform::Managed;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::Settings;
 use crate::names::{Names, Part};
+use crate::permissions::document::Assigned;
 use crate::resources::shared_account::is_by_key;
 use crate::resources::{access, cors};
 
@@ -111,15 +112,17 @@ fn subscription(settings: &Settings, names: &Names, id: &str) -> Option<Managed>
 }
 
 fn assignments(settings: &Settings, names: &Names) -> Vec<Managed> {
-    let Some(access) = &settings.azure.access else { return Vec::new() };
-    let assigned = access::assignments_of(names, &access.principal_id).into_iter().zip(["reader", "blobs", "queue"]);
-    let assignment = |((role, scope, id), name): ((&str, String, String), &'static str)| {
+    let assignment = |assigned: Assigned<'_>| {
+        let principal = assigned.principal?;
+        let name = assigned.resource_name(assigned.short);
         let body = Body::default()
-            .text("scope", scope)
-            .text("role_definition_name", role)
-            .text("principal_id", &access.principal_id)
-            .text("principal_type", json!(access.principal_type).as_str().unwrap_or_default());
-        Managed::new("azurerm_role_assignment", name, id, body)
+            .text("scope", assigned.scope)
+            .text("role_definition_name", assigned.role)
+            .text("principal_id", principal);
+        let kind = settings.principal_type(principal).map(|kind| json!(kind));
+        let kind = kind.as_ref().and_then(Value::as_str);
+        let body = kind.into_iter().fold(body, |body, kind| body.text("principal_type", kind));
+        Some(Managed::new("azurerm_role_assignment", name, assigned.id, body))
     };
-    assigned.map(assignment).collect()
+    access::assigned(settings, names).into_iter().filter_map(assignment).collect()
 }

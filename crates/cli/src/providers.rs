@@ -149,7 +149,9 @@ static AZURE: Row = Row {
     emulator: EmulatorKind::Azure,
     seed: |sandbox, given| {
         let subscription = given("subscription").unwrap_or_default();
-        sandbox.seed_azure(&subscription, TENANT, given("principal_id").as_deref())?;
+        sandbox.seed_azure(&subscription, TENANT, None)?;
+        let principals = given("principals").unwrap_or_default();
+        principals.split_whitespace().try_for_each(|id| sandbox.seed_azure(&subscription, TENANT, Some(id)))?;
         // `verify` works on blobs and queues.
         sandbox.seed_azure_data_roles(&subscription)?;
         let (account, location) = (given("account"), given("location"));

@@ -200,7 +200,7 @@ impl Observer for Model {
             resources.push(Resource {
                 mark_holder: MarkHolder::On(BUCKET),
                 on_record: OnRecord::EveryMark,
-                reference: Some(principal.clone()),
+                references: vec![principal.clone()],
                 grants_access: true,
                 needs: vec![BUCKET],
                 ..Resource::new(ACCESS, "access", &principal, &ACCESS_FACETS)

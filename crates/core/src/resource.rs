@@ -32,7 +32,7 @@ pub struct Resource {
     /// Where its facets are on record.
     pub on_record: OnRecord,
     /// How the cloud's crate finds it again once the plan file no longer names it, where our names do not tell.
-    pub reference: Option<String>,
+    pub references: Vec<String>,
     /// The most tags that the service takes on it.
     pub most_tags: usize,
     /// Whether the plan file lets us take over one that exists without our mark.
@@ -103,7 +103,7 @@ impl Resource {
             facets,
             mark_holder: MarkHolder::Own,
             on_record: OnRecord::Holder,
-            reference: None,
+            references: Vec::new(),
             most_tags: MOST_TAGS,
             adopt: false,
             holds_data: false,

@@ -9,7 +9,7 @@ pub struct Managed {
     /// The resource's type, as the provider names it.
     pub kind: &'static str,
     /// Its name in the configuration.
-    pub name: &'static str,
+    pub name: String,
     /// What the provider imports it by.
     pub id: String,
     /// What the configuration says of it.
@@ -21,8 +21,8 @@ pub struct Managed {
 impl Managed {
     /// Something with nothing of others.
     #[must_use]
-    pub const fn new(kind: &'static str, name: &'static str, id: String, body: Body) -> Self {
-        Self { kind, name, id, body, others: Vec::new() }
+    pub fn new(kind: &'static str, name: impl Into<String>, id: String, body: Body) -> Self {
+        Self { kind, name: name.into(), id, body, others: Vec::new() }
     }
 }
 

@@ -5,11 +5,11 @@
 
 use provision_core::cors::CorsRule;
 use provision_core::facet::Desired;
-use provision_core::hcl::Body;
+use provision_core::hcl::{self, Body};
 use provision_core::terraform::Managed;
 
 use crate::client::notifications::Notification;
-use crate::config::{SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
+use crate::config::{MEMBER_ROLE, SERVER_ACCOUNT_ROLES, SERVER_BUCKET_ROLES, SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::names::{Names, Part, account_name};
 use crate::resources::{cors, topic};
 
@@ -22,7 +22,7 @@ pub(crate) fn managed(
     notifications: &[Notification],
 ) -> Vec<Managed> {
     match part {
-        Part::Bucket => vec![bucket(settings, desired)],
+        Part::Bucket => std::iter::once(bucket(settings, desired)).chain(members(settings, names)).collect(),
         Part::Topic => topic(names),
         Part::Subscription => subscription(settings, names, desired),
         Part::Notification => notification(names, notifications).into_iter().collect(),
@@ -73,9 +73,19 @@ fn rule(rule: &CorsRule) -> Body {
 }
 
 /// A role of a member on something, whose id is all three.
-fn member(kind: &'static str, name: &'static str, on: &str, role: &str, member: &str, body: Body) -> Managed {
+fn member(kind: &'static str, name: impl Into<String>, on: &str, role: &str, member: &str, body: Body) -> Managed {
     let body = body.text("role", role).text("member", member);
     Managed::new(kind, name, format!("{on} {role} {member}"), body)
+}
+
+/// Those whose server is somebody else's.
+fn members(settings: &Settings, names: &Names) -> Vec<Managed> {
+    let on = format!("b/{}", names.bucket);
+    let each = settings.members().iter().map(|one| {
+        let body = Body::default().text("bucket", &names.bucket);
+        member("google_storage_bucket_iam_member", hcl::name(one), &on, MEMBER_ROLE, one, body)
+    });
+    each.collect()
 }
 
 fn topic(names: &Names) -> Vec<Managed> {

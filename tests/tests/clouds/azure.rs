@@ -49,7 +49,7 @@ const FIXTURE: CloudFixture = CloudFixture {
     sandbox: EmulatorKind::Azure,
     seed: |stage| {
         let sandbox = stage.sandbox();
-        for digit in ["3", "2", "1"] {
+        for digit in ["9", "3", "2", "1"] {
             let principal = SERVER.replace('1', digit);
             sandbox.seed_azure(SUBSCRIPTION, TENANT, Some(&principal)).unwrap();
         }

@@ -8,6 +8,7 @@ contract! {
         who_others_let_in_stays_in,
         whom_somebody_shut_out_is_drift_and_let_in_again,
         data_is_deleted_after_others_are_shut_out,
+        imports_say_whom_the_plan_file_lets_in,
     ],
     sandboxes: [
         example_for_a_server_of_others_is_applied = "it names what only a sandbox makes beforehand",
@@ -29,15 +30,22 @@ fn others_are_let_in_exchanged_and_taken_out(cloud: &Place) {
     cloud.apply(&stage);
     assert_eq!((byob.let_in)(&hand), byob.granted);
     cloud.is_in_sync(&stage);
+    let (join, joined) = byob.joins;
+    join(&hand);
+    let beside = |ours: &[&'static str]| {
+        let mut all = [ours, &[joined]].concat();
+        all.sort_unstable();
+        all
+    };
     stage.write("provision.toml", &plan(byob, &[byob.exchanged.pair()]));
     let planned = cloud.succeed(&stage, &["plan"]);
     assert!(planned.contains(byob.exchanged.shows), "{planned}");
     cloud.apply(&stage);
-    assert_eq!((byob.let_in)(&hand), byob.granted_then);
+    assert_eq!((byob.let_in)(&hand), beside(byob.granted_then));
     cloud.is_in_sync(&stage);
     stage.write("provision.toml", &plan(byob, &[byob.without]));
     cloud.apply(&stage);
-    assert_eq!((byob.let_in)(&hand), Vec::<String>::new());
+    assert_eq!((byob.let_in)(&hand), [joined]);
     cloud.is_in_sync(&stage);
 }
 
@@ -83,6 +91,25 @@ fn data_is_deleted_after_others_are_shut_out(cloud: &Place) {
     let position = |part: &str| writes.iter().position(|write| write.contains(part));
     let (shut_out, emptied) = (position(byob.emptying.0), position(byob.emptying.1));
     assert!(shut_out.is_some() && shut_out < emptied, "{writes:?}");
+}
+
+/// Everything of ours has a block, and whom we let in is in what the blocks say: Terraform would take out whoever is not.
+fn imports_say_whom_the_plan_file_lets_in(cloud: &Place) {
+    let (stage, byob) = (cloud.planned(), cloud.byob);
+    stage.write("provision.toml", &plan(byob, &[]));
+    cloud.apply(&stage);
+    let imports = cloud.succeed(&stage, &["output", "--format", "tf-import"]);
+    let addresses = imports.lines().filter_map(|line| line.trim_start().strip_prefix("to = "));
+    let (mut addresses, mut expected): (Vec<_>, Vec<_>) = (addresses.collect(), byob.imported.to_vec());
+    addresses.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(addresses, expected, "{imports}");
+    for who in byob.granted {
+        let who = who.split_once(' ').map_or(*who, |(digit, _)| digit);
+        let who = if who.len() == 1 { who.repeat(8) } else { who.to_owned() };
+        let (_, resources) = imports.split_once("resource \"").unwrap();
+        assert!(resources.contains(&who), "{who}: {imports}");
+    }
 }
 
 fn example_for_a_server_of_others_is_applied(cloud: &Place) {

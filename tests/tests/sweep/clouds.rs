@@ -118,6 +118,17 @@ pub(crate) const BYOB: Scenario = Scenario {
     ..APPLY
 };
 
+/// One who is let in makes way for another.
+pub(crate) const BYOB_EXCHANGE: Scenario = Scenario {
+    prepare: |cloud, stage| {
+        (BYOB.prepare)(cloud, stage);
+        cloud.apply(stage);
+        let (old, new) = cloud.byob.exchanged.pair();
+        stage.write("provision.toml", &cloud.byob.plan.replace(old, new));
+    },
+    ..BYOB
+};
+
 /// The same, taken over, with others who are let in.
 pub(crate) const BYOB_RELEASE: Scenario = Scenario {
     prepare: |cloud, stage| {

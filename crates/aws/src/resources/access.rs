@@ -42,7 +42,7 @@ pub(crate) fn resource(settings: &Settings, names: &Names, recalled: &Recalled) 
         grants_access: true,
         needs: vec![Part::Bucket.address()],
         deleted_after: vec![Part::Bucket.address()],
-        reference: reference.clone(),
+        references: reference.clone().into_iter().collect(),
         ..Part::Access.resource(role, AccessFacet::ALL)
     })
 }
@@ -285,9 +285,9 @@ mod tests {
         let former = recalled(&["former/provision-x"]);
         let of = |settings: &Settings, recalled: &Recalled| resource(settings, &names(settings), recalled);
         let named = of(&with, &former).unwrap();
-        assert_eq!((named.name.as_str(), named.reference.is_some()), ("wandb-policy-role", true));
+        assert_eq!((named.name.as_str(), named.references.len()), ("wandb-policy-role", 1));
         let recalled = of(&without, &former).unwrap();
-        assert_eq!((recalled.name.as_str(), recalled.reference), ("former", None));
+        assert_eq!((recalled.name.as_str(), recalled.references), ("former", Vec::new()));
         assert!(of(&without, &Recalled::new()).is_none());
     }
 

@@ -1,6 +1,6 @@
 //! Reading the `[azure]` section: what its schema cannot say, all of it at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provision_core::cors::CorsSection;
 use provision_core::deployment::Deployment;
@@ -42,11 +42,26 @@ fn validate(section: &AzureSection, problems: &mut Problems) {
     store_name("azure.queue.name", "queue", &queue, problems);
     events(&section.events, problems);
     cors(&section.cors, problems);
-    if section.access.as_ref().is_some_and(|access| !is_uuid(&access.principal_id)) {
-        let label = "write the identity's object id, a UUID; `az ad sp show` and `az identity show` print it";
-        problems.report("azure.access.principal_id", "invalid principal", label, None);
-    }
+    section.access.iter().for_each(|access| identities(access, problems));
     section.access.iter().for_each(|access| federation(access, problems));
+}
+
+/// Who is named, each once: the server's identity gets what the others get, and more.
+fn identities(access: &AccessSection, problems: &mut Problems) {
+    if access.principal_id.is_none() && access.identities.is_empty() {
+        let label = "name the server's `principal_id`, or the `identities` whose server it is";
+        problems.report("azure.access", "nobody is named", label, None);
+    }
+    let server = access.principal_id.iter().map(|id| ("azure.access.principal_id", id));
+    let mut known = BTreeSet::new();
+    for (path, id) in server.chain(access.identities.iter().map(|id| ("azure.access.identities", id))) {
+        if !is_uuid(id) {
+            let label = "write the identity's object id, a UUID; `az ad sp show` and `az identity show` print it";
+            problems.report(path, "invalid principal", label, None);
+        } else if !known.insert(id.to_ascii_lowercase()) {
+            problems.report(path, "named twice", &format!("`{id}` is named already"), None);
+        }
+    }
 }
 
 /// An identity takes 20 credentials, each with a subject that is matched whole
@@ -272,6 +287,20 @@ mod tests {
                     [azure.container]\nname = \"files\"\n[azure.events]\nname = \"a b\"\nmessage_ttl_s = 0\n\
                     [azure.cors]\nmethods = [\"FETCH\"]\norigins = []\n[azure.access]\nprincipal_id = \"wandb\"";
         assert_eq!(problems(text).len(), 8, "{:?}", problems(text));
+    }
+
+    #[test]
+    fn identities_are_object_ids_each_named_once() {
+        let of = |access: &str| {
+            let head = format!("{HEAD}[azure.account]\nname = \"acme\"\n[azure.container]\nname = \"files\"\n");
+            problems(&format!("{head}[azure.access]\n{access}"))
+        };
+        let (one, other) = ("\"aaaaaaaa-1111-1111-1111-111111111111\"", "\"22222222-2222-2222-2222-222222222222\"");
+        assert_eq!(of(&format!("identities = [{one}, {other}]")), Vec::<String>::new());
+        assert_eq!(of(&format!("principal_id = {other}\nidentities = [{one}]")), Vec::<String>::new());
+        assert_eq!(of(&format!("principal_id = {one}\nidentities = [{}]", one.to_uppercase())), ["named twice"]);
+        assert_eq!(of(&format!("identities = [{one}, {one}, \"wandb\"]")), ["invalid principal", "named twice"]);
+        assert_eq!(of("identities = []"), ["nobody is named"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{On, needed};
 use crate::config::Settings;
-use crate::names::{EVENT_GRID, Names};
+use crate::names::{EVENT_GRID, Names, identity_of};
 
 /// Who is to have the role, in commands.
 const ASSIGNEE: &str = "OBJECT_ID";
@@ -111,22 +111,40 @@ fn notes(settings: &Settings, names: &Names, task: Task) -> Vec<String> {
     scope.into_iter().chain(data).chain(key).chain(tracking).chain(sends).chain(grants).chain(taken_out).collect()
 }
 
-/// A built-in role that the server has, and where.
-pub(crate) struct Assigned {
+/// A built-in role of an identity, as it is assigned.
+pub(crate) struct Assigned<'a> {
     pub(crate) role: &'static str,
+    /// The role's name in one word.
+    pub(crate) short: &'static str,
     pub(crate) scope: String,
+    /// Who has it; nobody that the plan file names.
+    pub(crate) principal: Option<&'a str>,
+    /// Whether the server is somebody else's.
+    pub(crate) of_others: bool,
+    /// The id of the assignment.
+    pub(crate) id: String,
 }
 
-/// What `[azure.access]` gives the server: built-in roles, each as a command.
-pub(crate) fn of_server(settings: &Settings, roles: &[Assigned], commands: &[String], syntax: Syntax) -> Document {
+impl Assigned<'_> {
+    /// What Terraform may call it, by a word for the role.
+    pub(crate) fn resource_name(&self, role: &str) -> String {
+        match self.principal.filter(|_| self.of_others) {
+            Some(principal) => hcl::name(&format!("{role}_{}", identity_of(principal))),
+            None => hcl::name(role),
+        }
+    }
+}
+
+/// What `[azure.access]` gives: built-in roles, each as a command.
+pub(crate) fn of_server(settings: &Settings, roles: &[Assigned<'_>], commands: &[String], syntax: Syntax) -> Document {
     let text = match syntax {
         Syntax::Native => commands.iter().map(|command| format!("{command}\n")).collect(),
         Syntax::Terraform => {
-            let principal = settings.azure.access.as_ref().map_or(ASSIGNEE, |access| access.principal_id.as_str());
-            let assignment = |assigned: &Assigned| {
+            let assignment = |assigned: &Assigned<'_>| {
+                let principal = assigned.principal.unwrap_or(ASSIGNEE);
                 let body = Body::default().text("scope", &assigned.scope);
                 let body = body.text("role_definition_name", assigned.role).text("principal_id", principal);
-                let id = hcl::name(&assigned.role.to_ascii_lowercase());
+                let id = assigned.resource_name(&assigned.role.to_ascii_lowercase());
                 body.named(&format!("resource \"azurerm_role_assignment\" \"{id}\""))
             };
             roles.iter().map(assignment).collect::<Vec<_>>().join("\n")

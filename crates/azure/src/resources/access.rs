@@ -1,6 +1,7 @@
-//! `azure.access`: role assignments of the identity that the server runs as.
+//! `azure.access`: role assignments of the identity that the server runs as, and of those of somebody else's server.
 
 mod assignment;
+mod principals;
 
 use std::collections::BTreeSet;
 
@@ -8,9 +9,10 @@ use futures::future::{join_all, try_join_all};
 use provision_core::facet::{Desired, Entries, Entry, EntryId, Words};
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::assignment::{Assignment, Role, WANTED, assignment_id};
+pub(crate) use self::principals::Principals;
 use crate::blockers::not_there;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
@@ -20,19 +22,20 @@ use crate::permissions::document::Assigned;
 use crate::resources::{Facets, Write};
 
 provision_core::facets! {
-    /// By role, who has it.
+    /// By role, who has it: the server's identity, and each of somebody else's.
     pub(crate) enum AccessFacet {
         Roles = ("roles", 'r', NamedKeys, Named, OwnCall),
+        Identities = ("identities", 'i', NamedKeys, Named, OwnCall),
     }
 }
 
 /// The roles, where somebody has or had them.
-pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
+pub(crate) fn resource(principals: &Principals) -> Option<Resource> {
     let principal = principals.first()?;
     Some(Resource {
         mark_holder: MarkHolder::On(Part::Container.address()),
         on_record: OnRecord::EveryMark,
-        reference: Some(principal.clone()),
+        references: principals.references().to_vec(),
         grants_access: true,
         needs: [Part::Account, Part::Container, Part::Queue].map(Part::address).into(),
         deleted_after: vec![Part::Container.address()],
@@ -40,11 +43,16 @@ pub(crate) fn resource(principals: &[String]) -> Option<Resource> {
     })
 }
 
-/// The desired facets: the identity by role; nothing where the plan file has no section.
+/// The desired facets: the identities by role; nothing where the plan file names none.
 pub(crate) fn desired(settings: &Settings, names: &Names) -> Vec<Desired> {
-    let Some(access) = &settings.azure.access else { return Vec::new() };
+    let identities = identities_of(settings.identities());
     AccessFacet::all_desired(|facet| match facet {
-        AccessFacet::Roles => Some(facet.desired(roles_of(&access.principal_id, names), "azure.access")),
+        AccessFacet::Roles => {
+            settings.principal_id().map(|principal| facet.desired(roles_of(principal, names), "azure.access"))
+        }
+        AccessFacet::Identities => {
+            identities.is_object().then(|| facet.desired(&identities, "azure.access.identities"))
+        }
     })
 }
 
@@ -54,6 +62,11 @@ pub(crate) fn in_words(facet: AccessFacet, value: &Value) -> Option<Words> {
         AccessFacet::Roles => {
             let roles: Vec<_> = value.as_object()?.keys().map(String::as_str).collect();
             Some(("roles", roles.join(", ")))
+        }
+        AccessFacet::Identities => {
+            let identities: BTreeSet<_> = value.as_object()?.values().filter_map(Value::as_str).collect();
+            let roles: Vec<_> = of_others().map(|role| role.name).collect();
+            Some(("lets in", format!("{} ({})", Vec::from_iter(identities).join(", "), roles.join(", "))))
         }
     }
 }
@@ -65,47 +78,68 @@ fn roles_of(principal: &str, names: &Names) -> Value {
     Value::Object(assigned.map(value).collect())
 }
 
-/// What an identity is assigned: role, scope, and the id of the assignment.
-pub(crate) fn assignments_of(names: &Names, principal: &str) -> Vec<(&'static str, String, String)> {
-    let assigned = WANTED.iter().filter_map(|role| Some((role, role.scope(names)?)));
-    let id = |(role, scope): (&'static Role, String)| {
-        let name = assignment_id(&scope, role.id, principal);
-        (role.name, scope.clone(), format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"))
-    };
-    assigned.map(id).collect()
+/// What identities of somebody else's server get, which has queues of its own.
+fn of_others() -> impl Iterator<Item = &'static Role> {
+    WANTED.iter().filter(|role| !role.on_queue)
+}
+
+/// By role and identity, who has it; `null` if the plan file names none.
+fn identities_of(identities: &[String]) -> Value {
+    let each = identities.iter().map(|id| identity_of(id));
+    let each = each.flat_map(|id| of_others().map(move |role| (role.member_of(&id), json!(id))));
+    let members: Map<_, _> = each.collect();
+    if members.is_empty() { Value::Null } else { Value::Object(members) }
 }
 
 /// The roles of these identities: the plan file's, and those that had them last.
 pub(crate) async fn observe(
     reader: &Reader,
     names: &Names,
-    principals: &[String],
+    principals: &Principals,
     looking: &Looking,
 ) -> Result<Observation, Error> {
-    let (found, marks) = futures::join!(assignments(reader, names, principals), looking.marks(reader, names));
+    let (found, marks) = futures::join!(assignments(reader, names, Some(principals)), looking.marks(reader, names));
     let (found, marks) = (found?, marks?);
     // A list of what is not there may be empty, or show what is assigned above it.
     let Some(found) = found.filter(|_| marks.is_there) else { return Ok(Observation::Absent) };
-    let observed = AccessFacet::all_observed(|facet| match facet {
-        AccessFacet::Roles => {
-            let list = entries(&found, principals, names, &marks);
-            facet.entries(Ok(Entries { list, limit: None }))
-        }
+    let observed = AccessFacet::all_observed(|facet| {
+        let list = entries(facet, &found, principals, names, &marks);
+        facet.entries(Ok(Entries { list, limit: None }))
     });
     Ok(Observation::Present(Box::new(Present { observed, ..Present::default() })))
 }
 
-fn entries(found: &[Assignment], principals: &[String], names: &Names, marks: &Marks) -> Vec<Entry> {
-    let theirs = found.iter().filter(|one| principals.contains(&one.principal));
-    theirs.filter_map(|one| entry(one, names, marks)).collect()
+fn entries(
+    facet: AccessFacet,
+    found: &[Assignment],
+    principals: &Principals,
+    names: &Names,
+    marks: &Marks,
+) -> Vec<Entry> {
+    let theirs = found.iter().filter(|one| principals.has(&one.principal));
+    let of_facet = theirs.filter(|one| facet_of(one, principals, names) == Some(facet));
+    of_facet.filter_map(|one| entry(facet, one, names, marks)).collect()
+}
+
+/// The one facet that an assignment is a member of: the plan file names an identity once, and what is on record of its former place
+/// is that of the new one.
+fn facet_of(one: &Assignment, principals: &Principals, names: &Names) -> Option<AccessFacet> {
+    let role = one.role(names)?;
+    let of_others = !role.on_queue && principals.is_of_others(&one.principal);
+    Some(if of_others { AccessFacet::Identities } else { AccessFacet::Roles })
 }
 
 /// The assignments, those of these identities by a look at each: the list goes on showing for minutes what was deleted
 /// (<https://learn.microsoft.com/azure/role-based-access-control/troubleshooting#symptom---role-assignment-changes-are-not-being-detected>).
-async fn assignments(reader: &Reader, names: &Names, principals: &[String]) -> Result<Option<Vec<Assignment>>, Error> {
+async fn assignments(
+    reader: &Reader,
+    names: &Names,
+    principals: Option<&Principals>,
+) -> Result<Option<Vec<Assignment>>, Error> {
     let Some(listed) = reader.list_role_assignments(&names.account_id()).await? else { return Ok(None) };
     let listed: Vec<_> = listed.into_iter().map(Assignment::of).collect();
-    let relied = |one: &Assignment| principals.contains(&one.principal) && one.role(names).is_some();
+    let named = |principal: &str| principals.is_some_and(|principals| principals.has(principal));
+    let relied = |one: &Assignment| named(&one.principal) && one.role(names).is_some();
     let look = |one: Assignment| async move {
         let is_there = !relied(&one) || reader.get_role_assignment(&one.id).await?.is_some();
         Ok::<_, Error>(Some(one).filter(|_| is_there))
@@ -115,18 +149,33 @@ async fn assignments(reader: &Reader, names: &Names, principals: &[String]) -> R
 }
 
 /// As the core judges it. Two deployments that give an identity the same role share one assignment: it is neither's alone.
-fn entry(one: &Assignment, names: &Names, marks: &Marks) -> Option<Entry> {
+fn entry(facet: AccessFacet, one: &Assignment, names: &Names, marks: &Marks) -> Option<Entry> {
     let role = one.role(names)?;
     let held = role.holder_text(&one.principal, &one.scope);
     let (value, text) = (json!(held), format!("role {} of {held}", role.name));
-    let claimed = marks.claim_member(names, AccessFacet::Roles.spec(), role.name, &value);
+    let claimed = is_claimed(role, &one.principal, &value, names, marks);
     let id = match (one.has_our_id(), claimed) {
         (true, false) => EntryId::Ours,
         (true, true) => EntryId::Nobodys,
         (false, _) => EntryId::Others,
     };
-    let member = Some(role.name.to_owned());
+    let member = Some(facet.member(role, &one.principal));
     Some(Entry { member, id, co_owned: claimed && one.has_our_id(), ..Entry::new(value, text) })
+}
+
+impl AccessFacet {
+    fn member(self, role: &Role, principal: &str) -> String {
+        match self {
+            Self::Roles => role.name.to_owned(),
+            Self::Identities => role.member_of(principal),
+        }
+    }
+}
+
+/// Whether another deployment has it on record, for a server of its own or of somebody else.
+fn is_claimed(role: &Role, principal: &str, value: &Value, names: &Names, marks: &Marks) -> bool {
+    let claim = |facet: &AccessFacet| marks.claim_member(names, facet.spec(), &facet.member(role, principal), value);
+    AccessFacet::EACH.iter().any(claim)
 }
 
 /// Assign what is missing, then delete what of ours is in `before` or beside `value`, unless another deployment relies on it.
@@ -134,24 +183,22 @@ pub(crate) async fn write(
     writer: &Writer,
     settings: &Settings,
     names: &Names,
-    principals: &[String],
+    principals: &Principals,
     write: &Write<'_>,
 ) -> Result<(), Error> {
-    let (AccessFacet::Roles, Write { before, value, .. }) = (AccessFacet::of(write.facet)?, *write);
+    let (facet, Write { before, value, .. }) = (AccessFacet::of(write.facet)?, *write);
     // What is only deleted need not be there; and between the look at the marks and the deletion no other look comes.
-    let relied = if value.is_null() { &[] } else { principals };
+    let relied = (!value.is_null()).then_some(principals);
     let marks = claims(writer, names, !before.is_null() && value.is_null());
     let (found, marks) = futures::join!(assignments(writer.reader(), names, relied), marks);
     let (found, marks) = (found?, marks?);
     let Some(found) = found else { return not_there(names, value) };
-    let has = |role: &Role| found.iter().any(|one| one.is_as(role, value, names));
-    let missing = WANTED.iter().filter(|role| value[role.name].is_string() && !has(role));
-    all_of(join_all(missing.map(|role| assign(writer, settings, names, role, value))).await)?;
-    let mut concerned: BTreeSet<_> = principals.iter().cloned().collect();
-    concerned.extend(holders(before));
+    let missing = held(value).filter(|(role, held)| !found.iter().any(|one| one.is_as(role, held, names)));
+    all_of(join_all(missing.map(|(role, held)| assign(writer, settings, names, role, held))).await)?;
+    let in_facet = |one: &Assignment| principals.has(&one.principal) && facet_of(one, principals, names) == Some(facet);
     let surplus = |one: &&Assignment| {
-        let desired = one.role(names).is_none_or(|role| one.is_as(role, value, names));
-        one.has_our_id() && concerned.contains(&one.principal) && !desired
+        let concerned = is_in(one, before, names) || in_facet(one);
+        one.has_our_id() && concerned && !is_in(one, value, names)
     };
     take_out(writer, names, found.iter().filter(surplus).collect(), marks).await
 }
@@ -161,10 +208,15 @@ async fn claims(writer: &Writer, names: &Names, asked: bool) -> Result<Option<Ma
     if asked { Marks::read(writer.reader(), names).await.map(Some) } else { Ok(None) }
 }
 
-/// The identities that a value is about.
-fn holders(value: &Value) -> impl Iterator<Item = String> {
-    let held = value.as_object().into_iter().flatten().filter_map(|(_, held)| held.as_str());
-    held.filter_map(|held| held.split(' ').next().map(str::to_owned))
+/// What a value asks for: each role, and who has it where.
+fn held(value: &Value) -> impl Iterator<Item = (&'static Role, &str)> {
+    let members = value.as_object().into_iter().flatten();
+    members.filter_map(|(member, held)| Some((Role::of_member(member)?, held.as_str()?)))
+}
+
+/// Whether it is one of the assignments that a value asks for.
+fn is_in(one: &Assignment, value: &Value, names: &Names) -> bool {
+    held(value).any(|(role, held)| one.is_as(role, held, names))
 }
 
 /// Delete what no other deployment has on record.
@@ -181,7 +233,8 @@ async fn take_out(
         Some(marks) => marks,
         None => Marks::read(writer.reader(), names).await?,
     };
-    let ours = surplus.into_iter().filter(|one| entry(one, names, &marks).is_some_and(|entry| !entry.co_owned));
+    let is_ours = |entry: Entry| !entry.co_owned;
+    let ours = surplus.into_iter().filter(|one| entry(AccessFacet::Roles, one, names, &marks).is_some_and(is_ours));
     all_of(join_all(ours.map(|one| writer.delete_role_assignment(&one.id))).await)
 }
 
@@ -192,31 +245,38 @@ fn all_of(results: Vec<Result<(), Error>>) -> Result<(), Error> {
 
 /// Delete all of ours on an account that goes, whoever has them.
 pub(crate) async fn remove(writer: &Writer, names: &Names) -> Result<(), Error> {
-    let found = assignments(writer.reader(), names, &[]).await?.unwrap_or_default();
+    let found = assignments(writer.reader(), names, None).await?.unwrap_or_default();
     take_out(writer, names, found.iter().filter(|one| one.has_our_id()).collect(), None).await
 }
 
-async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role, value: &Value) -> Result<(), Error> {
-    let (Some(access), Some(scope)) = (&settings.azure.access, role.scope(names)) else { return Ok(()) };
+async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role, held: &str) -> Result<(), Error> {
+    let (principal, scope) = (holder(held), role.scope_of(held, names));
     let definition = format!("{}/providers/Microsoft.Authorization/roleDefinitions/{}", names.subscription, role.id);
-    let body = json!({"properties": {
-        "roleDefinitionId": definition,
-        "principalId": access.principal_id,
-        "principalType": access.principal_type,
-    }});
-    let name = assignment_id(&scope, role.id, &access.principal_id);
-    let id = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}");
-    match writer.put_role_assignment(&id, &body, role.name).await {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => exists(writer, names, role, value, error).await,
+    let mut body = json!({"properties": {"roleDefinitionId": definition, "principalId": principal}});
+    // What an identity of others is, the service finds out.
+    if let Some(kind) = settings.principal_type(principal) {
+        body["properties"]["principalType"] = json!(kind);
+    }
+    match writer.put_role_assignment(&assignment_at(&scope, role, principal), &body, role.name).await {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => exists(writer, names, role, held, error).await,
         assigned => assigned,
     }
 }
 
+/// The identity of whom [`Role::holder_text`] says this.
+fn holder(held: &str) -> &str {
+    held.split(' ').next().unwrap_or(held)
+}
+
+fn assignment_at(scope: &str, role: &Role, principal: &str) -> String {
+    format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{}", assignment_id(scope, role.id, principal))
+}
+
 /// Somebody assigned the same under another id, which is as good; or the service still knows one that was just deleted.
-async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, error: Error) -> Result<(), Error> {
-    let principals: Vec<_> = holders(value).collect();
-    let found = assignments(writer.reader(), names, &principals).await?.unwrap_or_default();
-    match found.iter().any(|one| one.is_as(role, value, names)) {
+async fn exists(writer: &Writer, names: &Names, role: &Role, held: &str, error: Error) -> Result<(), Error> {
+    let principals = Principals::only(holder(held));
+    let found = assignments(writer.reader(), names, Some(&principals)).await?.unwrap_or_default();
+    match found.iter().any(|one| one.is_as(role, held, names)) {
         true => Ok(()),
         false => Err(error.with_retry(RetryClass::Conflict)),
     }
@@ -224,34 +284,47 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, value: &Value, erro
 
 /// Where a write assigns roles.
 pub(crate) fn assigned_at(names: &Names, before: &Value, value: &Value) -> Vec<String> {
-    let changed = |role: &&Role| value[role.name].is_string() && before[role.name] != value[role.name];
-    let mut scopes: Vec<_> = WANTED.iter().filter(changed).filter_map(|role| role.scope(names)).collect();
+    let had: Vec<_> = held(before).map(|(role, held)| (role.id, held)).collect();
+    let changed = held(value).filter(|(role, held)| !had.contains(&(role.id, held)));
+    let mut scopes: Vec<_> = changed.map(|(role, held)| role.scope_of(held, names)).collect();
     scopes.dedup();
     scopes
 }
 
 /// Where a write that only takes out takes them out.
 pub(crate) fn taken_from(names: &Names, before: &Value) -> Vec<String> {
-    let held = WANTED.iter().filter_map(|role| before[role.name].as_str());
-    let mut scopes: Vec<_> = held.map(|held| Role::scope_of(held, names)).collect();
+    let mut scopes: Vec<_> = held(before).map(|(_, held)| Role::scope_of(held, names)).collect();
     scopes.dedup();
     scopes
 }
 
-/// The commands that assign the roles by hand, to whoever is named.
-pub(crate) fn commands(names: &Names, principal: Option<&str>) -> Vec<String> {
-    let principal = principal.unwrap_or("\"$PRINCIPAL_ID\"");
-    let command = |assigned: Assigned| {
-        let Assigned { role, scope } = assigned;
-        format!("az role assignment create --assignee {principal} --role '{role}' --scope {scope}")
-    };
-    assigned(names).into_iter().map(command).collect()
+fn assigned_to<'a>(
+    role: &'static Role,
+    names: &Names,
+    principal: Option<&'a str>,
+    of_others: bool,
+) -> Option<Assigned<'a>> {
+    let scope = role.scope(names)?;
+    let id = assignment_at(&scope, role, principal.unwrap_or_default());
+    Some(Assigned { role: role.name, short: role.short, scope, principal, of_others, id })
 }
 
-/// The roles and where the server needs them.
-pub(crate) fn assigned(names: &Names) -> Vec<Assigned> {
-    let assigned = |role: &Role| Some(Assigned { role: role.name, scope: role.scope(names)? });
-    WANTED.iter().filter_map(assigned).collect()
+/// The roles of all identities; the server's where the plan file names nobody at all.
+pub(crate) fn assigned<'a>(settings: &'a Settings, names: &Names) -> Vec<Assigned<'a>> {
+    let (server, identities) = (settings.principal_id(), settings.identities());
+    let is_ours = server.is_some() || identities.is_empty();
+    let server = WANTED.iter().filter(|_| is_ours).filter_map(|role| assigned_to(role, names, server, false));
+    let each = |id: &'a String| of_others().filter_map(move |role| assigned_to(role, names, Some(id.as_str()), true));
+    server.chain(identities.iter().flat_map(each)).collect()
+}
+
+/// The commands that assign the roles by hand, to whoever is named.
+pub(crate) fn commands(assigned: &[Assigned<'_>]) -> Vec<String> {
+    let command = |Assigned { role, scope, principal, .. }: &Assigned<'_>| {
+        let principal = principal.unwrap_or("\"$PRINCIPAL_ID\"");
+        format!("az role assignment create --assignee {principal} --role '{role}' --scope {scope}")
+    };
+    assigned.iter().map(command).collect()
 }
 
 #[cfg(test)]
@@ -261,6 +334,7 @@ mod tests {
     use provision_core::ledger::Record;
     use provision_core::mark::Recorded;
 
+    use super::principals::tests::named;
     use crate::marks::tests::claimed;
     use crate::names::tests::names;
 
@@ -273,7 +347,7 @@ mod tests {
     }
 
     fn observed(found: &[Assignment], marks: &Marks) -> Vec<Entry> {
-        entries(found, &["p".to_owned(), "q".to_owned()], &names(), marks)
+        entries(AccessFacet::Roles, found, &named(&["p", "q"], &[]), &names(), marks)
     }
 
     /// Marks of others that have nothing of ours on record.
@@ -291,7 +365,10 @@ mod tests {
         let found = [assignment(&names, &WANTED[0], "p", true), assignment(&names, &WANTED[1], "p", false)];
         assert_eq!(ids(&observed(&found, &unclaimed())), [EntryId::Ours, EntryId::Others]);
         let renamed = Names { deployments: vec!["renamed".to_owned()], ..names };
-        assert_eq!(entries(&found, &["p".to_owned()], &renamed, &unclaimed())[0].id, EntryId::Ours);
+        assert_eq!(
+            entries(AccessFacet::Roles, &found, &named(&["p"], &[]), &renamed, &unclaimed())[0].id,
+            EntryId::Ours
+        );
     }
 
     #[test]
@@ -330,6 +407,30 @@ mod tests {
         let found = [assignment(&former, &WANTED[2], "p", true)];
         assert_eq!(observed(&found, &unclaimed())[0].value, "p on former");
         assert_eq!(roles_of("P", &names())["Storage Queue Data Contributor"], "p on events");
-        assert_eq!(holders(&roles_of("P", &former)).collect::<BTreeSet<_>>(), BTreeSet::from(["p".to_owned()]));
+        assert!(held(&roles_of("P", &former)).all(|(_, held)| holder(held) == "p"));
+    }
+
+    #[test]
+    fn assignment_of_an_identity_of_others_is_a_member_of_its_own() {
+        let (names, principals) = (names(), named(&["p"], &["q"]));
+        let found: Vec<_> = WANTED.iter().map(|role| assignment(&names, role, "q", true)).collect();
+        let of = |facet| entries(facet, &found, &principals, &names, &unclaimed());
+        let members: Vec<_> = of(AccessFacet::Identities).into_iter().filter_map(|entry| entry.member).collect();
+        assert_eq!(members, ["Reader of q", "Storage Blob Data Contributor of q"]);
+        // It had the server's place before: its queue is taken away there.
+        let members: Vec<_> = of(AccessFacet::Roles).into_iter().filter_map(|entry| entry.member).collect();
+        assert_eq!(members, ["Storage Queue Data Contributor"]);
+        let desired = identities_of(&["Q".to_owned(), "r".to_owned()]);
+        assert_eq!(found.iter().map(|one| is_in(one, &desired, &names)).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(held(&desired).count(), 4);
+    }
+
+    #[test]
+    fn assignment_is_anothers_whichever_server_it_is_for() {
+        let found = [assignment(&names(), &WANTED[0], "q", true)];
+        let of_others = named(&[], &["q"]);
+        let (record, value) = (Record::written(&json!("q")), WANTED[0].name);
+        let marks = claimed(&names(), |mark| mark.outside.put_member('r', value, record));
+        assert!(entries(AccessFacet::Identities, &found, &of_others, &names(), &marks)[0].co_owned);
     }
 }

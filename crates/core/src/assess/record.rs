@@ -38,7 +38,7 @@ impl Assessment<'_> {
                 OnRecord::Holder => {}
             }
             if other.grants_access && !record.is_empty() {
-                access.extend(other.reference.clone());
+                access.extend(other.references.iter().cloned());
             }
         }
         let mark = Mark::unfinished(&self.intent.deployment, origin, &resource.identity);

@@ -36,7 +36,7 @@ pub(crate) fn resource(settings: &Settings, claims: &Claims) -> Option<Resource>
     Some(Resource {
         mark_holder: MarkHolder::On(Part::Bucket.address()),
         on_record: OnRecord::EveryMark,
-        reference: Some(email.clone()),
+        references: vec![email.clone()],
         grants_access: true,
         needs: vec![Part::Bucket.address()],
         deleted_after: if settings.gcp.topic.enabled { vec![Part::Bucket.address()] } else { Vec::new() },

@@ -43,11 +43,31 @@ pub(crate) const BYOB: Byob = Byob {
     granted: &["arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:role/reports"],
     granted_then: &["arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:role/papers"],
     let_in_by_others: |hand| boto(hand, THEIRS),
+    joins: (
+        |hand| {
+            boto(
+                hand,
+                "s3.put_bucket_policy(Bucket=b, Policy=document(statements() + [{'Sid': 'Theirs', 'Effect': 'Allow', \
+                 'Principal': {'AWS': 'arn:aws:iam::111122223333:root'}, 'Action': 's3:GetObject', \
+                 'Resource': 'arn:aws:s3:::' + b + '/*'}]))",
+            );
+        },
+        "theirs arn:aws:iam::111122223333:root",
+    ),
     granted_beside: &[
         "arn:aws:iam::111122223333:root",
         "arn:aws:iam::444455556666:role/reports",
         "theirs arn:aws:iam::111122223333:root",
         "theirs arn:aws:iam::444455556666:role/reports",
+    ],
+    imported: &[
+        "aws_s3_bucket.files",
+        "aws_s3_bucket_ownership_controls.files",
+        "aws_s3_bucket_public_access_block.files",
+        "aws_s3_bucket_server_side_encryption_configuration.files",
+        "aws_s3_bucket_versioning.files",
+        "aws_s3_bucket_cors_configuration.files",
+        "aws_s3_bucket_policy.files",
     ],
     shut_out: Edit {
         shows: "principals",

@@ -1,4 +1,4 @@
-//! A container for a server of another directory, which signs in as an identity of this one.
+//! A container for a server of another directory, which signs in as one of two identities of this one.
 
 use provision_tests::stage::Hand;
 use serde_json::json;
@@ -22,7 +22,7 @@ name = "wandb-files"
 [azure.queue]
 enabled = false
 [azure.access]
-principal_id = "11111111-1111-1111-1111-111111111111"
+identities = ["11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"]
 federation = { issuer = "https://oidc.example.com", subjects = ["system:serviceaccount:default:wandb-app"] }
 "#;
 
@@ -45,15 +45,23 @@ fn let_in(hand: &Hand) -> Vec<String> {
     who
 }
 
+/// Others give a role to somebody whom no plan file names.
+fn assign(hand: &Hand) {
+    let role = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{CONTRIBUTOR}");
+    let assignment = json!({"properties": {"roleDefinitionId": role, "principalId": SERVER.replace('1', "3")}});
+    let id = "0a0a0a0a-0000-4000-8000-000000000007";
+    hand.send("PUT", &format!("{ACCOUNT}/providers/Microsoft.Authorization/roleAssignments/{id}"), assignment);
+}
+
 pub(crate) const BYOB: Byob = Byob {
     plan: PLAN,
     exchanged: Setting {
-        old: "\"11111111-1111-1111-1111-111111111111\"",
-        new: "\"22222222-2222-2222-2222-222222222222\"",
-        shows: "roles.Reader",
+        old: "\"22222222-2222-2222-2222-222222222222\"",
+        new: "\"99999999-9999-9999-9999-999999999999\"",
+        shows: "identities.Reader of 99999999-9999-9999-9999-999999999999",
     },
     without: (
-        "[azure.access]\nprincipal_id = \"11111111-1111-1111-1111-111111111111\"\nfederation = { issuer = \"https://oidc.example.com\", subjects = [\"system:serviceaccount:default:wandb-app\"] }\n",
+        "[azure.access]\nidentities = [\"11111111-1111-1111-1111-111111111111\", \"22222222-2222-2222-2222-222222222222\"]\nfederation = { issuer = \"https://oidc.example.com\", subjects = [\"system:serviceaccount:default:wandb-app\"] }\n",
         "",
     ),
     adopting: &[
@@ -62,18 +70,39 @@ pub(crate) const BYOB: Byob = Byob {
         ("\"wandb-files\"\n", "\"wandb-files\"\nadopt = true\n"),
     ],
     let_in,
-    applied: &["account acmefiles", "assignment", "assignment", "container wandb-files", "group wandb", "rule"],
-    granted: &["1 Reader", "1 Storage Blob Data Contributor"],
-    granted_then: &["2 Reader", "2 Storage Blob Data Contributor"],
+    applied: &[
+        "account acmefiles",
+        "assignment",
+        "assignment",
+        "assignment",
+        "assignment",
+        "container wandb-files",
+        "group wandb",
+        "rule",
+    ],
+    granted: &["1 Reader", "1 Storage Blob Data Contributor", "2 Reader", "2 Storage Blob Data Contributor"],
+    granted_then: &["1 Reader", "1 Storage Blob Data Contributor", "9 Reader", "9 Storage Blob Data Contributor"],
     let_in_by_others: |hand| {
         (AZURE.foreign.unmarked)(hand);
-        let role =
-            format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{CONTRIBUTOR}");
-        let assignment = json!({"properties": {"roleDefinitionId": role, "principalId": SERVER.replace('1', "3")}});
-        let id = "0a0a0a0a-0000-4000-8000-000000000007";
-        hand.send("PUT", &format!("{ACCOUNT}/providers/Microsoft.Authorization/roleAssignments/{id}"), assignment);
+        assign(hand);
     },
-    granted_beside: &["1 Reader", "1 Storage Blob Data Contributor", "3 Storage Blob Data Contributor"],
+    joins: (assign, "3 Storage Blob Data Contributor"),
+    granted_beside: &[
+        "1 Reader",
+        "1 Storage Blob Data Contributor",
+        "2 Reader",
+        "2 Storage Blob Data Contributor",
+        "3 Storage Blob Data Contributor",
+    ],
+    imported: &[
+        "azurerm_role_assignment.reader_11111111_1111_1111_1111_111111111111",
+        "azurerm_role_assignment.blobs_11111111_1111_1111_1111_111111111111",
+        "azurerm_role_assignment.reader_22222222_2222_2222_2222_222222222222",
+        "azurerm_role_assignment.blobs_22222222_2222_2222_2222_222222222222",
+        "azurerm_resource_group.wandb",
+        "azurerm_storage_account.wandb",
+        "azurerm_storage_container.files",
+    ],
     shut_out: Edit { shows: "missing", make: delete_assignments },
     emptying: ("arm:roleAssignments.delete", "blob:DeleteBlob"),
 };

@@ -66,10 +66,22 @@ pub(crate) const BYOB: Byob = Byob {
         (GCP.foreign.unmarked)(hand);
         set_members(hand, &["group:theirs@acme.example", "group:ml@acme.example"]);
     },
+    joins: (
+        |hand| {
+            let members = [let_in(hand), vec!["group:joined@acme.example".to_owned()]].concat();
+            set_members(hand, &members.iter().map(String::as_str).collect::<Vec<_>>());
+        },
+        "group:joined@acme.example",
+    ),
     granted_beside: &[
         "group:ml@acme.example",
         "group:theirs@acme.example",
         "serviceAccount:other@acme-ml.iam.gserviceaccount.com",
+    ],
+    imported: &[
+        "google_storage_bucket.files",
+        "google_storage_bucket_iam_member.serviceAccount_other_acme_ml_iam_gserviceaccount_com",
+        "google_storage_bucket_iam_member.group_ml_acme_example",
     ],
     shut_out: Edit { shows: "members.group:ml@acme.example", make: |hand| set_members(hand, &[]) },
     emptying: ("storage.json:buckets.setIamPolicy", "storage.json:objects.delete"),

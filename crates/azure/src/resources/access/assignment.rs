@@ -1,6 +1,5 @@
 //! The roles that the server needs, and their assignments as the service has them.
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::client::models::{RoleAssignment, RoleAssignmentProperties};
@@ -12,16 +11,28 @@ pub(super) struct Role {
     /// The role's id, the same in every subscription
     /// <https://learn.microsoft.com/azure/role-based-access-control/built-in-roles>.
     pub(super) id: &'static str,
-    on_queue: bool,
+    /// In one word.
+    pub(super) short: &'static str,
+    pub(super) on_queue: bool,
 }
 
 /// W&B documents Reader and Storage Blob Data Contributor on the account
 /// (<https://docs.wandb.ai/platform/hosting/data-security/secure-storage-connector>): the key that signs URLs is given out
 /// for the account as a whole. Reading the queue without the account's key needs the third.
 pub(super) const WANTED: [Role; 3] = [
-    Role { name: "Reader", id: "acdd72a7-3385-48ef-bd42-f606fba81ae7", on_queue: false },
-    Role { name: "Storage Blob Data Contributor", id: "ba92f5b4-2d11-453d-a403-e96b0029c9fe", on_queue: false },
-    Role { name: "Storage Queue Data Contributor", id: "974c5e8b-45b9-4653-ba55-5f855dd0fb88", on_queue: true },
+    Role { name: "Reader", id: "acdd72a7-3385-48ef-bd42-f606fba81ae7", short: "reader", on_queue: false },
+    Role {
+        name: "Storage Blob Data Contributor",
+        id: "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+        short: "blobs",
+        on_queue: false,
+    },
+    Role {
+        name: "Storage Queue Data Contributor",
+        id: "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+        short: "queue",
+        on_queue: true,
+    },
 ];
 
 impl Role {
@@ -36,6 +47,16 @@ impl Role {
     /// Who has it, and of which queue: another queue is another value.
     pub(super) fn holder_text(&self, principal: &str, scope: &str) -> String {
         if self.on_queue { format!("{principal} on {}", last(&identity_of(scope))) } else { principal.to_owned() }
+    }
+
+    /// In a map of several identities, the one that has it.
+    pub(super) fn member_of(&self, principal: &str) -> String {
+        format!("{} of {principal}", self.name)
+    }
+
+    /// The role of a member: its name, or what [`Role::member_of`] makes of it.
+    pub(super) fn of_member(member: &str) -> Option<&'static Self> {
+        WANTED.iter().find(|role| member.split(" of ").next() == Some(role.name))
     }
 
     /// Where the one is of whom [`Role::holder_text`] says this.
@@ -100,11 +121,9 @@ impl Assignment {
         self.name == assignment_id(&self.scope, &self.role, &self.principal)
     }
 
-    /// Whether it is the assignment of a role that a value asks for.
-    pub(super) fn is_as(&self, role: &Role, value: &Value, names: &Names) -> bool {
-        let held = value[role.name].as_str();
-        self.role(names).is_some_and(|own| own.id == role.id)
-            && held == Some(&role.holder_text(&self.principal, &self.scope))
+    /// Whether it is the assignment of a role to the one of whom [`Role::holder_text`] says this.
+    pub(super) fn is_as(&self, role: &Role, held: &str, names: &Names) -> bool {
+        self.role(names).is_some_and(|own| own.id == role.id) && held == role.holder_text(&self.principal, &self.scope)
     }
 }
 

@@ -330,8 +330,8 @@ fn more_metadata_than_there_may_be_is_refused_at_plan() {
         "provision.toml",
         &PLAN_FILE.replace("\n\n[auth0]", &format!("\ntags = {{ {} }}\n[auth0]", tags.join(", "))),
     );
-    let refused = text(&ends(&stage, 6, &["auth0", "plan"]));
-    assert!(refused.contains("10"), "{refused}");
+    let refused = text(&ends(&stage, 64, &["auth0", "plan"]));
+    assert!(refused.contains("too many tags for Auth0") && refused.contains("room for four"), "{refused}");
 }
 
 #[test]

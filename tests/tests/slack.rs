@@ -111,7 +111,7 @@ fn app_is_made_noted_changed_and_destroyed() {
     assert!(printed.contains("Slack app `A0SANDBOX1` is made"), "{printed}");
     // Everything else in the file is as it was.
     let noted = stage.read("provision.toml");
-    let ids = "app_id = \"A0SANDBOX1\"\nclient_id = \"1000000000.0000000001\"\nteam_id = \"T0SANDBOX\"\nsecret_file = \"slack.env\"\n";
+    let ids = "app_id = \"A0SANDBOX1\"\nsecret_file = \"slack.env\"\nclient_id = \"1000000000.0000000001\"\nteam_id = \"T0SANDBOX\"\n";
     assert_eq!(noted, format!("{PLAN}{ids}"));
     let made = manifest(&stage);
     assert_eq!(made["display_information"]["name"], "Weights & Biases");
@@ -185,8 +185,10 @@ fn drift_of_each_facet_of_the_app_is_named_and_repaired() {
     }
     // People write into the description: whose the app is the plan file knows too.
     change(&stage, |manifest| manifest["display_information"]["description"] = json!("Ask Jo"));
+    change(&stage, |manifest| manifest["oauth_config"]["redirect_urls"] = json!([]));
     let drift = ends(&stage, 2, &["drift"]);
     assert!(drift.contains("somebody removed provision's tags"), "{drift}");
+    assert!(drift.contains("changed outside provision") && !drift.contains("did not finish"), "{drift}");
     apply(&stage);
     is_in_sync(&stage);
     let description = manifest(&stage)["display_information"]["description"].as_str().unwrap().to_owned();

@@ -27,7 +27,7 @@ pub(crate) fn find(settings: &Settings, all: &[Application], removing: bool) -> 
         return Found::Unclear(self::nameless(settings, nameless));
     }
     match (marked.as_slice(), &settings.auth0.adopt) {
-        ([], Adopt::ById(id)) => by_id(all, id, removing),
+        ([], Adopt::ById(id)) => by_id(settings, all, id, removing),
         ([], Adopt::ByName(adopts)) => by_name(settings, all, *adopts, removing),
         ([one], Adopt::ById(id)) if one.client_id != *id => Found::Unclear(another(settings, one, id)),
         ([one], _) => Found::One(Box::new((*one).clone())),
@@ -69,8 +69,14 @@ fn nameless(settings: &Settings, found: &Application) -> Refusal {
     }
 }
 
-fn by_id(all: &[Application], id: &str, removing: bool) -> Found {
+fn by_id(settings: &Settings, all: &[Application], id: &str, removing: bool) -> Found {
+    let anothers = |found: &Application| {
+        Mark::from_tags(&found.tags()).filter(|mark| mark.is_for(&identity(settings))).map(|mark| mark.deployment)
+    };
     match all.iter().find(|application| application.client_id == id) {
+        Some(found) if !removing && anothers(found).is_some() => {
+            Found::Unclear(of_another(found, &anothers(found).unwrap_or_default()))
+        }
         Some(found) => Found::One(Box::new(found.clone())),
         None if removing => Found::Nothing,
         None => Found::Unclear(Refusal {
@@ -95,6 +101,17 @@ fn by_name(settings: &Settings, all: &[Application], adopts: bool, removing: boo
                 "write the client id of the one to take over, `adopt = \"...\"` under [auth0], or choose another `name`"
                     .to_owned(),
         }),
+    }
+}
+
+/// The one to take over is another deployment's.
+fn of_another(found: &Application, deployment: &str) -> Refusal {
+    Refusal {
+        reason: format!("application `{}` ({}) belongs to deployment `{deployment}`", found.name, found.client_id),
+        hint: format!(
+            "write another client id as `adopt` under [auth0], or leave it out to have an application made; if that deployment was \
+             renamed, write `was = \"{deployment}\"` under [deployment]"
+        ),
     }
 }
 
@@ -179,6 +196,11 @@ mod tests {
         let all = [application("a", "login", None), application("b", "other", None), application("c", "other", None)];
         assert_eq!(found("name = \"login\"\nadopt = true", &all, false), "a");
         assert_eq!(found("adopt = \"c\"", &all, false), "c");
+        let says = found("adopt = \"e\"", &[application("e", "theirs", Some("other"))], false);
+        assert!(
+            says.contains("`theirs` (e) belongs to deployment `other`; write another client id as `adopt`"),
+            "{says}"
+        );
         let says = found("name = \"other\"\nadopt = true", &all, false);
         assert!(says.contains("2 applications are called `other`: `other` (b), `other` (c)"), "{says}");
         assert!(found("adopt = \"d\"", &all, false).contains("no application with the client id `d`"));

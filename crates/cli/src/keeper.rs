@@ -71,16 +71,19 @@ impl Keeper for Files {
         view::diagnostic(&format!("{}\n", view::error::wrapped(text)));
     }
 
-    fn keep(&self, outputs: &[Output]) -> Result<Option<String>, Error> {
+    fn place(&self) -> Option<String> {
+        self.keeping.out.as_ref().map(|path| from_folder_of(&self.plan_file, path))
+    }
+
+    fn keep(&self, outputs: &[Output]) -> Result<(), Error> {
         match &self.keeping.out {
             Some(path) => {
                 let written = file::replace(path, &assignments(outputs), Readers::Owner);
-                written.map_err(|error| failed("the secret cannot be saved in", path, &error.to_string()))?;
-                Ok(Some(from_folder_of(&self.plan_file, path)))
+                written.map_err(|error| failed("the secret cannot be saved in", path, &error.to_string()))
             }
             None => {
                 view::result(&assignments(outputs));
-                Ok(None)
+                Ok(())
             }
         }
     }

@@ -7,7 +7,7 @@ use provision_core::executor::Outcome;
 use provision_core::output::Output;
 use provision_core::{Error, ErrorKind};
 
-use crate::arguments::{Global, quoted};
+use crate::arguments::{Global, Keeping, quoted};
 use crate::exit::Exit;
 use crate::plan_files::Checked;
 use crate::signals::Signals;
@@ -24,6 +24,27 @@ pub(crate) fn resume_command(command: &str, set: &ChangeSet, global: &Global) ->
     }
     if command == "apply" {
         text += &keeping_flag(set);
+    }
+    text + &global.sandbox_flag()
+}
+
+/// The same for all sections of a plan file, with the place that was asked for.
+pub(crate) fn resume_all(command: &str, sets: &[&ChangeSet], keeping: &Keeping, global: &Global) -> String {
+    let file = sets.first().map(|set| quoted(&set.plan_file.name)).unwrap_or_default();
+    let mut text = format!("provision {command} {file}");
+    if command == "destroy" {
+        text += " --all";
+    }
+    if let Some(name) = sets.iter().find_map(|set| set.delete_data()) {
+        text += &format!(" --delete-data {name}");
+    }
+    if sets.iter().any(|set| set.with_orphans) {
+        text += " --orphans";
+    }
+    match &keeping.out {
+        Some(out) => text += &format!(" --out {}", quoted(out)),
+        None if keeping.reveal => text += " --reveal",
+        None => {}
     }
     text + &global.sandbox_flag()
 }

@@ -16,12 +16,15 @@ pub trait Keeper: Debug + Send + Sync {
     /// Tell people at once.
     fn tell(&self, text: &str);
 
-    /// Put secrets where the user asked for them; gives the file, where that is one.
+    /// The file that secrets will be put into, as the plan file names it; `None` where they are printed.
+    fn place(&self) -> Option<String>;
+
+    /// Put secrets where the user asked for them.
     ///
     /// # Errors
     ///
     /// The file cannot be written.
-    fn keep(&self, outputs: &[Output]) -> Result<Option<String>, Error>;
+    fn keep(&self, outputs: &[Output]) -> Result<(), Error>;
 
     /// Write keys into a section of the plan file, whose comments and layout stay.
     ///

@@ -94,9 +94,13 @@ impl Ledger {
     /// Whether anything of a facet is on record as ours.
     #[must_use]
     pub fn has_ours(&self, key: char) -> bool {
-        self.facet(key).is_some_and(Record::is_ours)
-            || self.members(key).any(|(_, record)| record.is_ours())
-            || self.begun.iter().any(|(begun, ..)| *begun == key)
+        self.has_written(key) || self.begun.iter().any(|(begun, ..)| *begun == key)
+    }
+
+    /// The same, of what was written: what a run only began may never have been there.
+    #[must_use]
+    pub fn has_written(&self, key: char) -> bool {
+        self.facet(key).is_some_and(Record::is_ours) || self.members(key).any(|(_, record)| record.is_ours())
     }
 
     /// The digests of what runs began to write; of one member where it is a map.
@@ -210,6 +214,7 @@ mod tests {
         assert!(ledger.has_ours('g') && !ledger.has_ours('c') && ledger.has_ours('b'));
         assert_eq!(ledger.member('g', "team"), Some(&Record::written(&json!("ml"))));
         assert_eq!(ledger.member('g', "other"), None);
+        assert!(ledger.has_written('g') && !ledger.has_written('b'));
     }
 
     #[test]

@@ -172,13 +172,12 @@ pub struct OutputChange {
     pub given: bool,
 }
 
-/// The settings for people: secrets that were not asked for are named and not shown.
+/// The settings for people: secrets that were not asked for are named and not shown, and of what has no value here a comment says why.
 #[must_use]
 pub fn table(outputs: &[Output]) -> String {
-    let line = |output: &Output| {
-        let reason = output.unavailable().map(|reason| format!("({reason})"));
-        let value = reason.unwrap_or_else(|| output.known().unwrap_or(REDACTED).to_owned());
-        format!("{}={value}\n", output.name)
+    let line = |output: &Output| match output.unavailable() {
+        Some(reason) => format!("# {}: {reason}\n", output.name),
+        None => format!("{}={}\n", output.name, output.known().unwrap_or(REDACTED)),
     };
     outputs.iter().map(line).collect()
 }
@@ -196,11 +195,11 @@ mod tests {
         assert!(none.failure().is_some_and(|error| error.to_string() == "cannot reveal KEY: shared keys are disabled"));
         let unneeded = Output { value: Setting::Unneeded("an identity signs".to_owned()), ..none.clone() };
         assert!(unneeded.failure().is_none() && unneeded.absent() == Some("an identity signs"));
-        assert_eq!(table(&[none]), "KEY=(shared keys are disabled)\n");
+        assert_eq!(table(&[none]), "# KEY: shared keys are disabled\n");
         let place = SecretKey { secret: "wandb".to_owned(), key: "key".to_owned() };
         let kept = Output { value: Setting::InKubernetes(place), ..revealed.clone() };
         assert!(kept.is_sensitive() && !kept.is_to_be_asked_for() && kept.known().is_none());
-        assert_eq!(table(&[kept]), "KEY=(it stays in Kubernetes Secret `wandb`, key `key`)\n");
+        assert_eq!(table(&[kept]), "# KEY: it stays in Kubernetes Secret `wandb`, key `key`\n");
         assert!(!format!("{revealed:?}").contains("c2VjcmV0"));
     }
 }

@@ -168,6 +168,11 @@ pub trait Observer: Send + Sync {
         None
     }
 
+    /// What to do about a resource of another deployment's, where it is not found by its name.
+    fn anothers_alternative(&self, _address: &Address) -> Option<String> {
+        None
+    }
+
     /// Open choices of the plan file that deserve a warning each time.
     fn warnings(&self) -> Vec<String>;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use provision_core::deployment::Deployment;
+use provision_core::output::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +35,7 @@ pub struct SlackSection {
     /// of the app's description, it is the deployment's.
     pub team_id: Option<String>,
     /// A file with the app's secret, named from the plan file's folder: a line `SLACK_SECRET=...`, or the secret alone. `apply --out` writes it, and its name here;
-    /// only `output --reveal` reads it.
+    /// only `output --reveal` shows it.
     pub secret_file: Option<String>,
     /// What people see in Slack, in at most 35 characters. Default: `Weights & Biases`.
     pub name: Option<String>,
@@ -66,15 +67,11 @@ pub(crate) struct App {
     pub(crate) id: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) secret_file: Option<String>,
+    /// The secret, where this very run made the app and printed it.
+    pub(crate) printed: Option<Secret>,
 }
 
 impl Settings {
-    /// The app that the plan file names.
-    pub(crate) fn app(&self) -> App {
-        let SlackSection { app_id, client_id, secret_file, .. } = self.slack.clone();
-        App { id: app_id, client_id, secret_file }
-    }
-
     /// What people see in Slack.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -1,9 +1,12 @@
 //! The settings for the server, and what deserves a warning each time.
 
+use std::path::Path;
+
 use provision_core::file;
 use provision_core::output::{Output, OutputSource, Secret, Setting};
 
-use crate::config::{APPS_PAGE, App, Settings};
+use crate::config::checks::is_client_id;
+use crate::config::{APPS_PAGE, App, Settings, SlackSection};
 use crate::names::Part;
 
 /// The setting that Slack gives once.
@@ -18,12 +21,28 @@ pub(crate) fn given(client_id: &str, client_secret: Secret) -> Vec<Output> {
     vec![Output::new(CLIENT_ID, client_id), secret]
 }
 
-/// The settings for the server, from the plan file alone: the client id where it is known. Of an app that is made the secret is where the
-/// apply that made it put it, or nowhere here.
+/// The app that the plan file names. Beside an id that somebody wrote there after a run that was killed, the client id is in the file
+/// with the secret.
+pub(crate) fn app(settings: &Settings) -> App {
+    let SlackSection { app_id, client_id, secret_file, .. } = settings.slack.clone();
+    let saved = || saved_client_id(&settings.folder.join(secret_file.as_deref()?));
+    let client_id = client_id.or_else(|| app_id.as_ref().and_then(|_| saved()));
+    App { id: app_id, client_id, secret_file, printed: None }
+}
+
+/// The client id that an apply saved beside the secret.
+fn saved_client_id(path: &Path) -> Option<String> {
+    let bytes = file::read(path, LARGEST).ok()?;
+    value_in(&String::from_utf8_lossy(&bytes), CLIENT_ID).filter(|id| is_client_id(id))
+}
+
+/// The settings for the server, without secrets that nobody asked for: the client id where it is known. Of an app that is made the secret
+/// is where the apply that made it put it, or nowhere here.
 pub(crate) fn outputs(app: &App) -> Vec<Output> {
     let client_id = app.client_id.as_ref().map(|id| Output::new(CLIENT_ID, id));
-    let secret = match &app.id {
-        Some(id) if app.secret_file.is_none() => Setting::Unavailable(elsewhere(id)),
+    let secret = match (&app.printed, &app.id) {
+        (Some(secret), _) => Setting::Revealed(secret.clone()),
+        (None, Some(id)) if app.secret_file.is_none() => Setting::Unavailable(elsewhere(id)),
         _ => Setting::Sealed,
     };
     client_id.into_iter().chain([Output { name: SECRET.to_owned(), value: secret }]).collect()
@@ -46,7 +65,7 @@ pub(crate) fn sources(app: &App) -> Vec<(&'static str, OutputSource)> {
 /// The same with the secret, from the file that the plan file names.
 pub(crate) fn revealed(settings: &Settings) -> Vec<Output> {
     let secret = Output { name: SECRET.to_owned(), value: secret(settings) };
-    let client_id = settings.slack.client_id.as_ref().map(|id| Output::new(CLIENT_ID, id));
+    let client_id = app(settings).client_id.map(|id| Output::new(CLIENT_ID, id));
     client_id.into_iter().chain([secret]).collect()
 }
 
@@ -57,7 +76,7 @@ fn secret(settings: &Settings) -> Setting {
     match file::read(&settings.folder.join(path), LARGEST) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);
-            let other = value_in(&text, CLIENT_ID).filter(|id| Some(id) != settings.slack.client_id.as_ref());
+            let other = value_in(&text, CLIENT_ID).filter(|id| Some(id) != app(settings).client_id.as_ref());
             match (other, secret_in(&text)) {
                 (Some(id), _) => Setting::Unavailable(format!("`{path}` is of another app, `{id}`")),
                 (None, Some(secret)) => Setting::Revealed(secret),
@@ -87,11 +106,7 @@ fn value_in(text: &str, name: &str) -> Option<String> {
 pub(crate) fn warnings(settings: &Settings, client_id: Option<&str>) -> Vec<String> {
     let mut warnings = Vec::new();
     if !settings.ip_ranges().is_empty() {
-        warnings.push(
-            "`ip_ranges` do not cover incoming webhooks, which is all that the server uses: they limit from where the app's \
-             tokens may be used"
-                .to_owned(),
-        );
+        warnings.push("`ip_ranges` limit the app's tokens, not the webhooks that the server uses".to_owned());
     }
     if let (Some(app_id), None) = (&settings.slack.app_id, client_id) {
         warnings.push(format!(

@@ -106,7 +106,7 @@ impl ProviderConfig for Settings {
     }
 
     async fn outputs(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
-        Ok(outputs::outputs(&self.app()))
+        Ok(outputs::outputs(&outputs::app(self)))
     }
 
     async fn reveal(&self, _connection: &Connection) -> Result<Vec<Output>, Error> {
@@ -116,7 +116,7 @@ impl ProviderConfig for Settings {
 
 impl<C> Provider<C> {
     fn new(settings: Settings, session: Session, client: C, keeper: Option<Arc<dyn Keeper>>) -> Self {
-        let app = Mutex::new(settings.app());
+        let app = Mutex::new(outputs::app(&settings));
         Self { settings, session, client, keeper, app }
     }
 
@@ -144,41 +144,50 @@ fn nothing_made(error: Error) -> Error {
 
 impl Provider<Writer> {
     /// Make the app. That one is about to be made is in the plan file before, so that a run that does not get to know the id keeps
-    /// the next one from making a second app.
+    /// the next one from making a second app, and where its secret will be, so that a run that is killed does not hide it.
     async fn create_app(&self, tags: &Tags, facets: &Map<String, Value>) -> Result<(), Error> {
         let (keeper, name) = (self.keeper()?, self.settings.name());
         let manifest = app::new_manifest(name, tags, facets)?;
         self.client.reader().check_manifest(&manifest, None).await?;
-        keeper.note(SECTION, &[(APP_ID, Some(PENDING))]).map_err(nothing_made)?;
+        let place = keeper.place();
+        let file = place.as_deref().map(|file| (SECRET_FILE, Some(file)));
+        let begun: Vec<_> = [(APP_ID, Some(PENDING))].into_iter().chain(file).collect();
+        keeper.note(SECTION, &begun).map_err(nothing_made)?;
         match self.client.create(&manifest).await {
-            Ok(made) => self.made(keeper, &made),
+            Ok(made) => self.made(keeper, &made, place.as_deref()),
             Err(error) if may_have_created(&error) => Err(uncertain(error, name)),
             Err(error) => {
-                keeper.note(SECTION, &[(APP_ID, None)])?;
+                let file = file.map(|_| (SECRET_FILE, self.settings.slack.secret_file.as_deref()));
+                keeper.note(SECTION, &[(APP_ID, None)].into_iter().chain(file).collect::<Vec<_>>())?;
                 Err(error)
             }
         }
     }
 
     /// Keep what is given once: told first, since a file may not be written; each as far as it goes.
-    fn made(&self, keeper: &dyn Keeper, made: &NewApp) -> Result<(), Error> {
+    fn made(&self, keeper: &dyn Keeper, made: &NewApp, place: Option<&str>) -> Result<(), Error> {
         let NewApp { app_id, client_id, client_secret, team_id } = made;
-        let ids =
-            [(APP_ID, Some(app_id.as_str())), (CLIENT_ID, Some(client_id.as_str())), (TEAM_ID, team_id.as_deref())];
-        let ids: Vec<_> = ids.into_iter().filter(|(_, id)| id.is_some()).collect();
-        let lines: Vec<_> = ids.iter().map(|(key, id)| format!("`{key} = \"{}\"`", id.unwrap_or_default())).collect();
+        let lines = [
+            (APP_ID, Some(app_id.as_str())),
+            (CLIENT_ID, Some(client_id.as_str())),
+            (TEAM_ID, team_id.as_deref()),
+            (SECRET_FILE, place),
+        ];
+        let lines: Vec<_> = lines.into_iter().filter(|(_, value)| value.is_some()).collect();
+        let told = lines.iter().map(|(key, value)| format!("`{key} = \"{}\"`", value.unwrap_or_default()));
         keeper.tell(&format!(
             "Slack app `{app_id}` is made; should this run not end, these lines belong under [slack] of the plan file, in the place of \
              `app_id = \"{PENDING}\"`: {}; its secret is at {APPS_PAGE}/{app_id}",
-            lines.join(", ")
+            told.collect::<Vec<_>>().join(", ")
         ));
-        let app = App { id: Some(app_id.clone()), client_id: Some(client_id.clone()), secret_file: None };
+        let app = App { id: Some(app_id.clone()), client_id: Some(client_id.clone()), ..App::default() };
         self.set_app(app.clone());
         let kept = keeper.keep(&outputs::given(client_id, client_secret.clone()));
-        let file = kept.as_ref().ok().cloned().flatten();
-        self.set_app(App { secret_file: file.clone(), ..app });
-        let file = file.as_deref().map(|file| (SECRET_FILE, Some(file)));
-        let noted = keeper.note(SECTION, &ids.into_iter().chain(file).collect::<Vec<_>>());
+        let printed = place.is_none().then(|| client_secret.clone());
+        if kept.is_ok() {
+            self.set_app(App { secret_file: place.map(str::to_owned), printed, ..app });
+        }
+        let noted = keeper.note(SECTION, &lines);
         kept.and(noted)
     }
 
@@ -214,6 +223,15 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     fn output_sources(&self) -> Vec<(&'static str, OutputSource)> {
         outputs::sources(&self.app())
+    }
+
+    /// The plan file's id says which app it is, whatever it is called.
+    fn anothers_alternative(&self, _address: &Address) -> Option<String> {
+        Some(
+            "write the id of another app as `app_id` under [slack], or take `app_id`, `client_id`, `team_id` and `secret_file` out to \
+             have one made"
+                .to_owned(),
+        )
     }
 
     fn warnings(&self) -> Vec<String> {

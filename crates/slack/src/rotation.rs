@@ -30,21 +30,55 @@ pub struct TokenPair {
 }
 
 /// Make a new pair, and put it into a file before anything else is done with it. The refresh token is the one of the file, where
-/// there is one, or else that of the environment.
+/// there is one, and that of the environment where there is none, or where Slack refuses the file's.
 ///
 /// # Errors
 ///
 /// There is none, it was used already, or the file cannot be written, which is tried before anything is sent.
 pub async fn rotate(connection: &Connection, path: &Path) -> Result<TokenPair, Error> {
     let there = present(path)?;
-    let refresh =
-        there.as_deref().and_then(refresh_token).or_else(|| variable(connection, REFRESH)).ok_or_else(none)?;
-    let refresh = Secret::new(refresh);
-    save(path, &there.unwrap_or_else(|| pair(None, &refresh)))?;
+    let in_file = there.as_deref().and_then(refresh_token);
+    let other = variable(connection, REFRESH).filter(|other| in_file.as_ref() != Some(other));
+    let first = Secret::new(in_file.clone().or_else(|| other.clone()).ok_or_else(none)?);
+    save(path, &there.clone().unwrap_or_else(|| pair(None, &first)))?;
     let (clients, _) = without_token(connection)?;
-    let made = clients.rotate(&refresh).await.map_err(maybe_used)?;
+    let made = match (clients.rotate(&first).await, &in_file, other) {
+        (Err(error), Some(_), Some(other)) if is_refused(&error) => {
+            clients.rotate(&Secret::new(other)).await.map_err(|error| used_up(error, path, true))
+        }
+        (made, Some(_), None) => made.map_err(|error| used_up(error, path, false)),
+        (made, ..) => made,
+    };
+    if there.is_none() && made.as_ref().is_err_and(is_refused) {
+        remove(path)?;
+    }
+    let made = made.map_err(maybe_used)?;
     save(path, &pair(Some(&made.token), &made.refresh_token)).map_err(lost)?;
     Ok(TokenPair { team: made.team, hours: made.lasts_s / 3600 })
+}
+
+/// Whether Slack surely did not take the token.
+fn is_refused(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unauthenticated
+}
+
+/// Whose token was refused: the file's, and that of the environment too, where it is another one.
+fn used_up(error: Error, path: &Path, both: bool) -> Error {
+    if !is_refused(&error) {
+        return error;
+    }
+    let (path, pair) =
+        (path.display(), format!("make a new pair at {APPS_PAGE}, put its refresh token into {REFRESH}"));
+    error.with_hint(match both {
+        true => format!("neither the refresh token in `{path}` nor that of {REFRESH} is taken, each of which can be used once: {pair}"),
+        false => format!(
+            "the refresh token in `{path}` was sent, and it was used already or is none: {pair}, and run the same command again"
+        ),
+    })
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    std::fs::remove_file(path).map_err(|error| failed("remove", path, &error))
 }
 
 fn present(path: &Path) -> Result<Option<String>, Error> {

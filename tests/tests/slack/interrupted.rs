@@ -151,6 +151,26 @@ fn two_applies_at_once_make_one_app() {
     is_in_sync(&stage);
 }
 
+/// The secret is in the file before the ids are in the plan file: whoever writes the id there has it all.
+#[test]
+fn secret_that_was_saved_before_a_kill_is_found_again() {
+    let stage = planned(PLAN);
+    ends(&stage, 0, &["apply", "--yes", "--out", "slack.env"]);
+    let ids = "client_id = \"1000000000.0000000001\"\nteam_id = \"T0SANDBOX\"\n";
+    edit(&stage, ids, "");
+    assert!(stage.read("provision.toml").contains("secret_file = \"slack.env\""));
+    let shown = ends(&stage, 0, &["output", "--reveal"]);
+    assert!(shown.contains("SLACK_CLIENT_ID=1000000000.0000000001\nSLACK_SECRET=client-hunter2-1\n"), "{shown}");
+    let stage = planned(PLAN);
+    let path = stage.path().join("provision.toml");
+    stage.hook("slack:apps.manifest.create", 1, When::After, move |_| {
+        let plan = std::fs::read_to_string(&path).unwrap();
+        assert!(plan.contains("app_id = \"pending\"\nsecret_file = \"slack.env\""), "{plan}");
+    });
+    let printed = apply(&stage);
+    assert!(printed.contains("`secret_file = \"slack.env\"`"), "{printed}");
+}
+
 fn error(operation: &str, at: When, what: What) -> Fault {
     Fault { operation: operation.to_owned(), nth: Nth::Number(1), at, what }
 }

@@ -48,7 +48,26 @@ fn secret_is_printed_where_it_was_asked_for() {
     let printed = ends(&stage, 0, &["apply", "--yes", "--reveal"]);
     assert!(printed.contains("SLACK_SECRET=client-hunter2-1"), "{printed}");
     // It is in no file that could show it once more.
-    assert!(!printed.contains("is hidden") && printed.contains("/A0SANDBOX1 shows it"), "{printed}");
+    assert!(!printed.contains("is hidden") && !printed.contains("SLACK_SECRET=("), "{printed}");
+    assert!(ends(&stage, 0, &["apply", "--yes"]).contains("# SLACK_SECRET: Slack gives it once"));
+}
+
+/// A token that Slack refuses stays in no file, and one that it takes is used whatever the file has.
+#[test]
+fn refresh_token_that_is_used_up_blocks_no_other() {
+    let stage = planned(PLAN);
+    ends(&stage, 0, &["token", "--out", "pair.env"]);
+    let used = ends(&stage, 4, &["token", "--out", "new.env"]);
+    assert!(!stage.path().join("new.env").exists(), "{used}");
+    stage.write("old.env", "SLACK_REFRESH_TOKEN=xoxe-1-used\n");
+    let both = ends(&stage, 4, &["token", "--out", "old.env"]);
+    assert!(both.contains("`old.env`") && both.contains("SLACK_REFRESH_TOKEN"), "{both}");
+    let fresh = stage.read("pair.env").lines().last().unwrap().split_once('=').unwrap().1.to_owned();
+    let ran = stage.run_with(&["slack", "token", "--out", "old.env"], |command| {
+        command.env("SLACK_REFRESH_TOKEN", fresh);
+    });
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(stage.read("old.env").starts_with("SLACK_CONFIG_TOKEN="));
 }
 
 #[test]

@@ -10,6 +10,8 @@ use super::{Adopt, Auth0Section, Settings};
 /// The most characters of a key or a value of an application's metadata
 /// (<https://auth0.com/docs/get-started/applications/configure-application-metadata>).
 const LONGEST_METADATA: usize = 255;
+/// The most tags that there is room for beside the mark.
+const MOST_OF_A_DEPLOYMENT: usize = 4;
 
 impl Settings {
     /// Read and check the `[auth0]` section of this deployment; `None` if there are problems, which are reported.
@@ -17,6 +19,9 @@ impl Settings {
         let auth0: Option<Auth0Section> = file.section("auth0", problems);
         auth0.iter().for_each(|auth0| validate(auth0, problems));
         deployment.iter().for_each(|deployment| metadata(&deployment.tags, problems));
+        if let (Some(deployment), Some(auth0)) = (&deployment, &auth0) {
+            count(&deployment.tags, auth0, problems);
+        }
         Some(Self { deployment: deployment?, auth0: auth0? })
     }
 }
@@ -78,6 +83,15 @@ fn metadata(tags: &BTreeMap<String, String>, problems: &mut Problems) {
     }
 }
 
+/// What is on record of five tags takes one more key, so that one that is made has no room for them. How much there is on one that is taken
+/// over shows only there.
+fn count(tags: &BTreeMap<String, String>, section: &Auth0Section, problems: &mut Problems) {
+    if tags.len() > MOST_OF_A_DEPLOYMENT && section.adopt == Adopt::ByName(false) {
+        let label = "Auth0's metadata has ten keys, of which provision needs up to six: there is room for four tags";
+        problems.report("deployment.tags", "too many tags for Auth0", label, None);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +147,9 @@ mod tests {
         assert_eq!(paths("adopt = 1", ""), ["auth0.adopt"]);
         assert_eq!(paths("", "tags = { \"a;b\" = \"c\" }"), ["deployment.tags.a;b"]);
         assert_eq!(paths("", &format!("tags = {{ a = \"{}\" }}", "b".repeat(256))), ["deployment.tags.a"]);
+        let tags = |count| (0..count).map(|number| format!("t{number} = \"x\"")).collect::<Vec<_>>().join(", ");
+        assert_eq!(paths("", &format!("tags = {{ {} }}", tags(4))), [""; 0]);
+        assert_eq!(paths("", &format!("tags = {{ {} }}", tags(5))), ["deployment.tags"]);
+        assert_eq!(paths("adopt = true", &format!("tags = {{ {} }}", tags(5))), [""; 0]);
     }
 }

@@ -68,14 +68,17 @@ fn with_alg(found: Option<&Application>, alg: &Value) -> Value {
 
 /// Why an application that somebody else made is none that the server can use, as far as its settings tell.
 pub(crate) fn unfit(found: &Application) -> Option<String> {
-    let kind = found.app_type.as_deref().unwrap_or("of no type");
+    let kind = found.app_type.as_deref();
     let code = found.grant_types.iter().flatten().any(|grant| grant == "authorization_code");
     let why = match (kind, code) {
-        (SPA, true) => return None,
-        (SPA, false) => "does not allow the grant `authorization_code`".to_owned(),
-        (other, _) => format!("is {other}, and the server's pages sign in as a single page application (`{SPA}`)"),
+        (Some(SPA), true) => return None,
+        (Some(SPA), false) => "does not allow the grant `authorization_code`".to_owned(),
+        (other, _) => {
+            let kind = other.map_or_else(|| "has no type".to_owned(), |other| format!("is {other}"));
+            format!("{kind}, and the server's pages sign in as a single page application (`{SPA}`)")
+        }
     };
-    Some(format!("application `{}` {why}; it was adopted, so that this is left as it is", found.name))
+    Some(format!("application `{}` {why}; provision did not make it, and leaves this as it is", found.name))
 }
 
 #[cfg(test)]
@@ -118,6 +121,6 @@ mod tests {
         assert_eq!(of(json!({"app_type": "spa", "grant_types": ["authorization_code"]})), None);
         assert!(of(json!({"name": "x", "app_type": "regular_web"})).unwrap().contains("regular_web"));
         assert!(of(json!({"app_type": "spa", "grant_types": []})).unwrap().contains("authorization_code"));
-        assert!(of(json!({})).unwrap().contains("of no type"));
+        assert!(of(json!({})).unwrap().contains("has no type, and"));
     }
 }

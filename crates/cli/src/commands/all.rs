@@ -17,7 +17,7 @@ use crate::reports::Reporting;
 use crate::session::{Invocation, Session};
 use crate::view::report::look::Look;
 use crate::view::{Consent, End, Looked};
-use crate::{approval, execution, keeper, many};
+use crate::{approval, execution, keeper, many, summary};
 
 /// A section that has been looked at, and what writes it.
 struct Section {
@@ -71,7 +71,9 @@ pub(super) async fn apply(asked: ApplyAll, invocation: Invocation<'_>) -> Comman
     let runs = sections
         .iter()
         .map(|one| execution::applied(one.provider.as_ref(), &one.intent, &one.set, invocation, invocation.view));
-    Ok(ended(join_all(runs).await, invocation))
+    let sets: Vec<_> = sections.iter().map(|one| &one.set).collect();
+    let again = summary::resume_all("apply", &sets, &asked.keeping, invocation.global);
+    Ok(ended(join_all(runs).await, again, invocation))
 }
 
 /// Take the deployment down, with everything in it that was made by us.
@@ -92,7 +94,9 @@ pub(super) async fn destroy(asked: DestroyAll, invocation: Invocation<'_>) -> Co
     let sections =
         invocation.signals.unless_stopped(approved(checked, intents, &session, question, invocation)).await?;
     let runs = sections.iter().map(|one| execution::destroyed(one.provider.as_ref(), &one.set, invocation));
-    Ok(ended(join_all(runs).await, invocation))
+    let sets: Vec<_> = sections.iter().map(|one| &one.set).collect();
+    let again = summary::resume_all("destroy", &sets, &Keeping::default(), invocation.global);
+    Ok(ended(join_all(runs).await, again, invocation))
 }
 
 /// A connection for all of them: what is given once is kept for the one plan file.
@@ -176,9 +180,14 @@ fn all_of<T>(results: Vec<Result<T, Error>>) -> Result<Vec<T>, Failure> {
     if errors.is_empty() { Ok(all) } else { Err(Failure::Errors(errors)) }
 }
 
-/// Show how it ended, and give the exit code that asks most of the reader.
-fn ended(runs: Vec<(End<'_>, Exit)>, Invocation { signals, view, .. }: Invocation<'_>) -> Exit {
-    let (ends, exits): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+/// Show how it ended, and give the exit code that asks most of the reader. The command that goes on is that of all sections, told once.
+fn ended(runs: Vec<(End<'_>, Exit)>, again: String, Invocation { signals, view, .. }: Invocation<'_>) -> Exit {
+    let (mut ends, exits): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+    let looks_first = ends.iter().any(|end| !end.complete && end.again.is_empty());
+    ends.iter_mut().for_each(|end| end.again.clear());
+    if let Some(last) = ends.iter_mut().rfind(|end| !end.complete && !looks_first) {
+        last.again = again;
+    }
     view.ended(&ends);
     let wrote = ends.iter().any(|end| !end.done.is_empty());
     let worst = |exit: Exit| if wrote && exit == Exit::Failure { Exit::Partial } else { exit };

@@ -23,7 +23,7 @@ use provision_core::verify::Proof;
 
 use super::compared::Compared;
 use super::report::compared;
-use super::words::{counts, unknown};
+use super::words::{counts, named, one_of_several, unknown};
 use super::{Applied, Consent, End, Examination, Looked, Outcome, Proofs, View, diagnostic, error, for_people, result};
 use crate::arguments::{Global, quoted};
 use crate::exit::Failure;
@@ -59,7 +59,7 @@ impl Human {
 impl Human {
     fn drift_text(&self, Looked { sets, errors, .. }: &Looked) {
         for set in sets {
-            let several = sets.iter().filter(|other| other.plan_file == set.plan_file).count() > 1;
+            let several = one_of_several(set, sets);
             let text = if self.quiet { drift::brief(set, several) } else { drift::text(set, several, &self.flags) };
             result(&for_people(&text));
             if self.quiet {
@@ -76,6 +76,12 @@ impl Human {
     fn screen(&self, set: &ChangeSet, next: Option<&str>, rights: Told) {
         let screen = Screen { set, detail: self.detail, next, flags: &self.flags, rights };
         result(&for_people(&screen.text()));
+    }
+
+    /// What a plan comes to, in one line.
+    fn planned_briefly(&self, set: &ChangeSet, is_one_of_several: bool) {
+        diagnostic(&(change_set::warnings(set) + &rights::all(set, Told::All)));
+        result(&for_people(&format!("{}: {}\n", named(set, is_one_of_several), change_set::outcome(set))));
     }
 
     /// The settings for the server of all sections, each once. Where each has its own of a name, as of several clouds, they are
@@ -119,8 +125,7 @@ impl EventSink for Human {
 impl View for Human {
     fn plan(&self, set: &ChangeSet, _: &[Error], next: Option<&str>) {
         if self.quiet {
-            diagnostic(&(change_set::warnings(set) + &rights::all(set, Told::All)));
-            return result(&for_people(&format!("{}: {}\n", set.deployment, change_set::outcome(set))));
+            return self.planned_briefly(set, false);
         }
         self.screen(set, next, Told::All);
     }
@@ -130,12 +135,16 @@ impl View for Human {
             if index > 0 && !self.quiet {
                 result("\n");
             }
-            self.plan(set, &[], None);
+            match self.quiet {
+                true => self.planned_briefly(set, one_of_several(set, sets)),
+                false => self.plan(set, &[], None),
+            }
         }
         for error in errors.iter().filter(|_| sets.len() + errors.len() > 1) {
             result(&for_people(&format!("{}: unknown\n", unknown(error))));
         }
-        let next = sets.iter().any(ChangeSet::has_changes) && errors.is_empty() && !self.quiet;
+        let refused = sets.iter().any(|set| !set.blockers().is_empty());
+        let next = sets.iter().any(ChangeSet::has_changes) && errors.is_empty() && !refused && !self.quiet;
         let is_one_file = sets.windows(2).all(|pair| pair[0].plan_file == pair[1].plan_file);
         match sets.first().filter(|_| next) {
             Some(set) if is_one_file => {

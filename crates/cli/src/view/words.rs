@@ -21,6 +21,17 @@ pub(crate) fn verdict(set: &ChangeSet) -> &'static str {
     }
 }
 
+/// Whether a plan file has other sections that were looked at too.
+pub(crate) fn one_of_several(set: &ChangeSet, sets: &[ChangeSet]) -> bool {
+    sets.iter().filter(|other| other.plan_file == set.plan_file).count() > 1
+}
+
+/// The deployment; with its section where that is one of several.
+pub(crate) fn named(set: &ChangeSet, is_one_of_several: bool) -> String {
+    let section = if is_one_of_several { format!(" ({})", set.cloud) } else { String::new() };
+    format!("{}{section}", set.deployment)
+}
+
 /// How resources that meet an action are counted, before it and after it.
 const COUNTED: [(Action, &str, &str); 7] = [
     (Action::Create, "to create", "created"),

@@ -65,11 +65,17 @@ impl Assessment<'_> {
         };
         let records = self.records(resource);
         let desired = self.observer.desired(&resource.address, origin);
+        // No apply leaves what it made without its mark: who took that off changed the rest too.
+        let is_lost = resource.is_marked() && self.is_lost_creation(resource);
         let facets = resource.facets.iter();
         facets
             .filter_map(|facet| {
                 let desired = desired.iter().find(|desired| desired.facet.name == facet.name);
-                self.compared_facet(present, facet, desired, &records, origin)
+                let mut reading = self.compared_facet(present, facet, desired, &records, origin)?;
+                if is_lost && reading.change.finding == Finding::Unfinished {
+                    reading.change.finding = Finding::Drift;
+                }
+                Some(reading)
             })
             .collect()
     }
@@ -105,10 +111,10 @@ impl Assessment<'_> {
         matches!(self.ownership(resource, present), Ownership::Lost(Origin::Created)) && !has_record
     }
 
-    /// Whether anything of a resource is on record as ours.
+    /// Whether anything of a resource is on record as written by us.
     pub(super) fn is_on_record(&self, resource: &Resource) -> bool {
         let ledger = self.records(resource).ledger;
-        resource.facets.iter().any(|facet| ledger.has_ours(facet.key))
+        resource.facets.iter().any(|facet| ledger.has_written(facet.key))
     }
 
     fn compared_facet(

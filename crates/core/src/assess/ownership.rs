@@ -48,7 +48,7 @@ impl<'a> Assessment<'a> {
                 return Ownership::Lost(self.applied_origin(resource).unwrap_or(mark.origin));
             }
             Some(mark) if self.is_ours(mark) => return Ownership::Ours(mark.origin),
-            Some(mark) => return Ownership::Refused(anothers(resource, mark)),
+            Some(mark) => return Ownership::Refused(self.anothers(resource, mark)),
             None => {}
         }
         if let Some(origin) = self.lost_origin(resource, present) {
@@ -88,6 +88,18 @@ impl<'a> Assessment<'a> {
         }
     }
 
+    fn anothers(&self, resource: &Resource, mark: &Mark) -> Refusal {
+        let choose = || format!("choose another `name` under [{}]", resource.path);
+        let choose = self.observer.anothers_alternative(&resource.address).unwrap_or_else(choose);
+        Refusal {
+            reason: format!("{} `{}` belongs to deployment `{}`", resource.kind, resource.name, mark.deployment),
+            hint: format!(
+                "{choose}; if that deployment was renamed, write `was = \"{}\"` under [deployment]",
+                mark.deployment
+            ),
+        }
+    }
+
     /// A bucket of ours under another name: never a second bucket by accident.
     pub(super) fn renamed(&self, resource: &Resource) -> Option<Refusal> {
         let former = self.orphans.iter().find(|orphan| orphan.holds_data && orphan.address == resource.address)?;
@@ -118,15 +130,5 @@ pub(super) fn name_taken(resource: &Resource, detail: &str) -> Refusal {
     Refusal {
         reason: format!("the name `{}` belongs to somebody else ({detail})", resource.name),
         hint: format!("choose another `name` under [{}]", resource.path),
-    }
-}
-
-fn anothers(resource: &Resource, mark: &Mark) -> Refusal {
-    Refusal {
-        reason: format!("{} `{}` belongs to deployment `{}`", resource.kind, resource.name, mark.deployment),
-        hint: format!(
-            "choose another `name` under [{}]; if that deployment was renamed, write `was = \"{}\"` under [deployment]",
-            resource.path, mark.deployment
-        ),
     }
 }

@@ -8,21 +8,20 @@ use super::head;
 use super::layout::{Line, fitted};
 use crate::arguments::quoted;
 use crate::view::report::{Row, Rule, counts, is_mendable, rows};
-use crate::view::words::{finish_destroy, verdict};
+use crate::view::words::{finish_destroy, named, verdict};
 
 /// What it comes to, alone; its section is named where it is one of several.
 pub(crate) fn brief(set: &ChangeSet, is_one_of_several: bool) -> String {
-    let section = if is_one_of_several { format!(" ({})", set.cloud) } else { String::new() };
-    format!("{}{section}: {}\n", set.deployment, verdict(set))
+    format!("{}: {}\n", named(set, is_one_of_several), verdict(set))
 }
 
 /// What was found, and what it comes to; `flags` are those that the next command needs too.
 pub(crate) fn text(set: &ChangeSet, is_one_of_several: bool, flags: &str) -> String {
     let rows = rows(set);
-    if is_one_of_several && rows.is_empty() {
-        return brief(set, true);
+    if is_one_of_several && rows.iter().all(|row| row.rule == Rule::Warning) {
+        return brief(set, true) + &warnings(set);
     }
-    let last = format!("{}\n", summary(set, &rows, flags));
+    let last = format!("{}\n", summary(set, is_one_of_several, &rows, flags));
     if rows.is_empty() {
         return last;
     }
@@ -82,7 +81,7 @@ const fn color(rule: Rule) -> Style {
 }
 
 /// The last line: what it comes to, how often, and the command that mends it.
-fn summary(set: &ChangeSet, rows: &[Row<'_>], flags: &str) -> String {
+fn summary(set: &ChangeSet, is_one_of_several: bool, rows: &[Row<'_>], flags: &str) -> String {
     let counts = counts(set, rows);
     let mend = match is_mendable(set, rows) {
         true => {
@@ -92,5 +91,5 @@ fn summary(set: &ChangeSet, rows: &[Row<'_>], flags: &str) -> String {
         }
         false => String::new(),
     };
-    format!("{}: {}{counts}{mend}", set.deployment, verdict(set))
+    format!("{}: {}{counts}{mend}", named(set, is_one_of_several), verdict(set))
 }

@@ -6,7 +6,7 @@ use provision_core::printable::on_one_line;
 
 use super::{Row, Rule, counts, is_mendable, rows};
 use crate::arguments::quoted;
-use crate::view::words::{nouns, unknown, verdict};
+use crate::view::words::{named, nouns, one_of_several, unknown, verdict};
 
 /// The most characters of a comment on GitHub, whose database says so (<https://github.com/orgs/community/discussions/27190>);
 /// GitLab takes a million (<https://docs.gitlab.com/administration/instance_limits/#size-of-comments-and-descriptions-of-issues-merge-requests-and-epics>).
@@ -83,18 +83,19 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error], flags: &str) -> String 
         head: format!("### {}: unknown\n\n", code(&unknown(error))),
         items: vec![failure(error)],
     });
-    let sections: Vec<_> = sets.iter().flat_map(|set| tables(set, flags)).chain(unreadable).collect();
+    let sections: Vec<_> =
+        sets.iter().flat_map(|set| tables(set, one_of_several(set, sets), flags)).chain(unreadable).collect();
     fitted(&sections, "`--format text` shows all of them")
 }
 
-fn tables(set: &ChangeSet, flags: &str) -> Vec<Section> {
+fn tables(set: &ChangeSet, is_one_of_several: bool, flags: &str) -> Vec<Section> {
     let rows = rows(set);
     let (title, table) = match rows.is_empty() {
         true => (String::new(), ""),
         false => (format!("\n{}\n", identity(set)), "\n| resource | finding | why |\n|---|---|---|\n"),
     };
     let (verdict, counts) = (verdict(set), counts(set, &rows));
-    let head = format!("### {}: {verdict}{counts}\n{title}{table}", code(&set.deployment));
+    let head = format!("### {}: {verdict}{counts}\n{title}{table}", code(&named(set, is_one_of_several)));
     let mut sections = vec![Section { head, items: rows.iter().map(|found| row(set, found)).collect() }];
     if is_mendable(set, &rows) {
         let apply = format!("provision {} apply {}{flags}", set.cloud, quoted(&set.plan_file.name));

@@ -12,24 +12,27 @@ use provision_core::rights::{MissingRight, UnknownRights};
 use serde_json::Value;
 
 use super::markdown::{Section, code, failure, fitted, identity};
-use crate::view::words::{BOOKKEEPING, MISSING, UNTAGGED, fate_of_others, label, plain, without};
+use crate::view::words::{
+    BOOKKEEPING, MISSING, UNTAGGED, fate_of_others, label, named, one_of_several, plain, without,
+};
 
 /// The whole of each set, and why others could not be looked at.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
     let unreadable =
         errors.iter().map(|error| Section { head: "### unknown\n\n".to_owned(), items: vec![failure(error)] });
-    let sections: Vec<_> = sets.iter().flat_map(sections).chain(unreadable).collect();
+    let sections: Vec<_> =
+        sets.iter().flat_map(|set| sections(set, one_of_several(set, sets))).chain(unreadable).collect();
     let commands: Vec<_> = sets.iter().map(|set| code(&set.plan_command())).collect();
     fitted(&sections, &format!("{} shows all of them", commands.join(", ")))
 }
 
-fn sections(set: &ChangeSet) -> Vec<Section> {
+fn sections(set: &ChangeSet, is_one_of_several: bool) -> Vec<Section> {
     let shown = |change: &&Change| {
         change.finding == Finding::Unknown || !matches!(change.action, Action::NoOp | Action::Record)
     };
     let rows: Vec<_> = set.changes.iter().filter(shown).map(|change| row(set, change)).collect();
     let table = if rows.is_empty() { "" } else { "\n| | resource | changes |\n|---|---|---|\n" };
-    let head = format!("### {}: {}\n\n{}\n{table}", code(&set.deployment), summary(set), identity(set));
+    let head = format!("### {}: {}\n\n{}\n{table}", code(&named(set, is_one_of_several)), summary(set), identity(set));
     let list = |title: &str, items: Vec<String>| {
         let items = items.into_iter().map(|item| format!("- {item}\n")).collect();
         Section { head: format!("**{title}**\n\n"), items }

@@ -424,7 +424,7 @@ pub(crate) enum InAll {
     Apply(ApplyAll),
     /// Find out whether somebody changed any of it. Never writes; exits with 2 on drift.
     Drift(DriftArguments),
-    /// Print the settings of all sections for the server. Sends nothing unless secrets are asked for.
+    /// Print the settings of all sections for the server. Nothing is sent but for secrets, and for Auth0's client id.
     Output(OutputArguments),
     /// Delete what provision created in every section; leave what it adopted.
     Destroy(DestroyAll),

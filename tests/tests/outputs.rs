@@ -2,6 +2,7 @@
 //! is anywhere but where it was asked for.
 
 mod chart;
+mod imports;
 mod kubernetes;
 mod readers;
 mod secrets;
@@ -326,7 +327,27 @@ fn one_setting_needs_nothing_of_the_others() {
     assert_eq!(place.run(&["output", "AUTH0_CLIENT_ID"], &[]).code, 4);
     let unknown = place.run(&["output", "NOPE"], &[]);
     assert!(unknown.code == 64 && unknown.stderr.contains("AUTH0_CLIENT_ID"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("LICENSE, MYSQL, OTHER"), "{}", unknown.stderr);
     assert_eq!(place.run(&["output", "--reveal"], &[]).code, 64);
+}
+
+/// A job that leaves secrets out, or refers to them, has none.
+#[test]
+fn what_is_not_written_needs_no_variable() {
+    let place = Place::new(&PLAN_FILE.replace("env:LICENSE", "env:NOWHERE"));
+    for arguments in [
+        &["output", "--no-secrets"][..],
+        &["output", "--no-secrets", "--json"],
+        &["output", "--format", "gitlab"],
+        &["output", "--format", "helm"],
+        &["output", "--format", "cr-v1"],
+        &["output", "--format", "cr", "--no-secrets"],
+    ] {
+        place.succeed(arguments);
+    }
+    assert_eq!(place.run(&["output", "--reveal"], &[]).code, 64);
+    let unset = Place::new(&PLAN_FILE.replace("[server]", "[server]\nnotifications_queue = \"sqs://${env:NOWHERE}\""));
+    assert_eq!(unset.run(&["output", "--no-secrets"], &[]).code, 64);
 }
 
 #[test]

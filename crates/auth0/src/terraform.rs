@@ -16,7 +16,8 @@ use crate::resources::settings;
 /// (<https://registry.terraform.io/providers/auth0/auth0/latest/docs/resources/client_credentials>).
 pub(crate) fn managed(settings: &Settings, found: &Application, origin: Origin) -> Vec<Managed> {
     let values = settings::desired(settings, origin == Origin::Created);
-    let client = Managed::new("auth0_client", "server", found.client_id.clone(), client(settings, found, &values));
+    let client = Managed::new("auth0_client", "server", found.client_id.clone(), client(settings, found, &values))
+        .whole_of(&["callbacks", "web_origins", "logout_urls"]);
     let method = values.get("token_endpoint_auth_method").and_then(Value::as_str);
     let credentials = method.map(|method| {
         let body =

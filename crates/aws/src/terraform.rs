@@ -42,14 +42,15 @@ fn untagged(body: Body) -> Body {
 /// What Terraform has a resource of its own for.
 fn bucket_setting(settings: &Settings, names: &Names, facet: &str, value: &Value) -> Option<Managed> {
     let body = bucket_body(names);
-    let (kind, body) = match facet {
+    let (kind, body, shared): (_, _, &[_]) = match facet {
         "ownership" => {
             let rule = Body::default().text("object_ownership", value.as_str()?);
-            ("aws_s3_bucket_ownership_controls", body.block("rule", rule))
+            ("aws_s3_bucket_ownership_controls", body.block("rule", rule), &[])
         }
         "public_access" => {
             let blocked = value.as_object()?.iter();
-            ("aws_s3_bucket_public_access_block", blocked.fold(body, |body, (name, on)| body.expression(name, on)))
+            let body = blocked.fold(body, |body, (name, on)| body.expression(name, on));
+            ("aws_s3_bucket_public_access_block", body, &[])
         }
         "encryption" => {
             let default = match &settings.aws.bucket.encryption {
@@ -59,21 +60,21 @@ fn bucket_setting(settings: &Settings, names: &Names, facet: &str, value: &Value
                 _ => Body::default().text("sse_algorithm", "AES256"),
             };
             let rule = Body::default().block("apply_server_side_encryption_by_default", default);
-            ("aws_s3_bucket_server_side_encryption_configuration", body.block("rule", rule))
+            ("aws_s3_bucket_server_side_encryption_configuration", body.block("rule", rule), &[])
         }
         "versioning" => {
             // One that never had any takes `Disabled` alone.
             let status = if value == true { "Enabled" } else { "Disabled" };
             let versions = Body::default().text("status", status);
-            ("aws_s3_bucket_versioning", body.block("versioning_configuration", versions))
+            ("aws_s3_bucket_versioning", body.block("versioning_configuration", versions), &[])
         }
         "cors" => {
             let rule = rule(&cors::rule(settings)).text("id", &names.ids[0]);
-            ("aws_s3_bucket_cors_configuration", body.block("cors_rule", rule))
+            ("aws_s3_bucket_cors_configuration", body.block("cors_rule", rule), &["cors"])
         }
         _ => return None,
     };
-    Some(Managed::new(kind, "files", names.bucket.clone(), body))
+    Some(Managed::new(kind, "files", names.bucket.clone(), body).whole_of(shared))
 }
 
 /// All of our statements: a bucket has one policy.
@@ -81,7 +82,8 @@ fn bucket_policy(names: &Names, desired: &[Desired]) -> Option<Managed> {
     let ours = desired.iter().filter(|desired| ["policy", "principals"].contains(&desired.facet.name));
     let ours: Vec<_> = ours.map(|desired| desired.value.clone()).filter(|value| !value.is_null()).collect();
     let body = bucket_body(names).text("policy", document(&json!(ours)));
-    (!ours.is_empty()).then(|| Managed::new("aws_s3_bucket_policy", "files", names.bucket.clone(), body))
+    (!ours.is_empty())
+        .then(|| Managed::new("aws_s3_bucket_policy", "files", names.bucket.clone(), body).whole_of(&["policy"]))
 }
 
 fn rule(rule: &CorsRule) -> Body {
@@ -120,7 +122,7 @@ fn queue(name: &'static str, names: &Names, queue: &str, desired: &[Desired]) ->
         let body = Body::default()
             .expression("queue_url", format!("aws_sqs_queue.{name}.id"))
             .text("policy", statements(policy));
-        Managed::new("aws_sqs_queue_policy", name, url.clone(), body)
+        Managed::new("aws_sqs_queue_policy", name, url.clone(), body).whole_of(&["policy"])
     });
     let whole = Managed::new("aws_sqs_queue", name, url.clone(), untagged(body));
     std::iter::once(whole).chain(policy).collect()
@@ -131,7 +133,7 @@ fn notification(names: &Names, value: &Value) -> Managed {
     let events: Vec<_> = value["events"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let to_queue = Body::default().text("id", &names.ids[0]).text("queue_arn", queue).texts("events", &events);
     let body = bucket_body(names).block("queue", to_queue);
-    Managed::new("aws_s3_bucket_notification", "files", names.bucket.clone(), body)
+    Managed::new("aws_s3_bucket_notification", "files", names.bucket.clone(), body).whole_of(&["entry"])
 }
 
 /// The policies of roles: statements under `role/policy`.

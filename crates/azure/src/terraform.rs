@@ -54,7 +54,8 @@ fn account(settings: &Settings, names: &Names) -> Managed {
     let body = if is_by_key(settings) { body.expression("shared_access_key_enabled", true) } else { body };
     let blobs = Body::default().block("cors_rule", rule(&cors::desired_rule(settings)));
     let body = ignoring(body.block("blob_properties", blobs), "tags");
-    Managed::new("azurerm_storage_account", "wandb", names.account_id(), body)
+    // `rule` is the facet of `azure.cors`, which stands in the account.
+    Managed::new("azurerm_storage_account", "wandb", names.account_id(), body).whole_of(&["rule"])
 }
 
 fn rule(rule: &CorsRule) -> Body {

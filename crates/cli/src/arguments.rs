@@ -430,7 +430,7 @@ pub(crate) enum InAll {
     ///
     /// It is what `provision CLOUD verify` does. Of many plan files each is a row of its own.
     Verify(Verify),
-    /// Print the settings of all sections for the server. Sends nothing unless secrets are asked for.
+    /// Print the settings of all sections for the server. Nothing is sent but for secrets, and for Auth0's client id.
     Output(OutputArguments),
     /// Delete what provision created in every section; leave what it adopted.
     Destroy(DestroyAll),

@@ -36,6 +36,7 @@ const WORDS: &[(&str, &str)] = &[
 /// that fits is given; `CLOUD` is the cloud that was typed.
 const FLAGS: &[(&[&str], &str, &str)] = &[
     (&["auto-approve", "y"], "yes", "`--yes` is the flag"),
+    (&["auto-approve", "y", "yes"], "deployment", "`--deployment NAME` confirms without being asked"),
     (&["auto-approve", "y", "yes"], "", "only apply and destroy ask, and have `--yes`"),
     (&["force"], "yes", "`--yes` does not ask; nothing else is forced"),
     (&["input"], "yes", "without a terminal nobody is asked: add `--yes`"),
@@ -209,6 +210,7 @@ mod tests {
             ("provision aws state list", "there is no state file"),
             ("provision aws apply --auto-approve", "tip: `--yes` is the flag"),
             ("provision aws apply -y", "tip: `--yes` is the flag"),
+            ("provision destroy --all --yes", "tip: `--deployment NAME` confirms without being asked"),
             ("provision aws plan --yes", "tip: only apply and destroy ask"),
             ("provision aws drift -auto-approve", "tip: only apply and destroy ask"),
             (

@@ -49,6 +49,11 @@ impl Scope {
         self.read(path, name.map_or(Secrets::Used, Secrets::Named))
     }
 
+    /// The same where of the secrets only these are used.
+    pub(crate) fn check_using(self, path: &Path, used: &[&str]) -> Result<ForServer, PlanFileError> {
+        self.read(path, Secrets::Some(used))
+    }
+
     fn read(self, path: &Path, secrets: Secrets<'_>) -> Result<ForServer, PlanFileError> {
         match self {
             Self::One(id) => check_for(path, |_| vec![id], secrets).map_err(|error| error.for_cloud(id.name())),
@@ -63,6 +68,8 @@ enum Secrets<'a> {
     Used,
     /// That of one setting.
     Named(&'a str),
+    /// Those of these settings; of the others the name.
+    Some(&'a [&'a str]),
     Unused,
 }
 
@@ -171,6 +178,7 @@ fn check_for(
     let mut problems = match secrets {
         Secrets::Used => file.problems(),
         Secrets::Named(name) => file.problems_with(server::SECTION, Some(&server::path_of(name))),
+        Secrets::Some(used) => file.problems_where(|path| server::is_used(path, used)),
         Secrets::Unused => file.problems_outside(server::SECTION),
     };
     // Sections of other clouds may stand in the same file; each command reads its own.
@@ -187,6 +195,7 @@ fn check_for(
     let server = match secrets {
         Secrets::Used => Server::read(&file, SystemTime::now(), &mut problems),
         Secrets::Named(name) => Server::read_one(&file, name, SystemTime::now(), &mut problems),
+        Secrets::Some(used) => Server::read_using(&file, used, SystemTime::now(), &mut problems),
         Secrets::Unused => {
             Server::check(&file, &mut problems);
             None

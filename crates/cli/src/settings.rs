@@ -1,5 +1,7 @@
 //! The settings of a server: what its sections make and what `[server]` says besides, in one list.
 
+use std::collections::BTreeSet;
+
 use provision_core::output::Output;
 use provision_core::server::merged;
 
@@ -27,7 +29,7 @@ const SERVER: &str = "server";
 pub(crate) async fn gather(read: &ForServer, session: &Session, asked: Asked<'_>) -> Result<Vec<Output>, Failure> {
     let given = read.server.outputs(asked.given);
     // Whoever describes the server has it.
-    let host = read.sections.is_empty() || !given.is_empty();
+    let host = read.sections.is_empty() || !read.server.names.is_empty();
     let mut gathered = Gathered { read, name: asked.name, lists: Vec::new(), names: Vec::new() };
     gathered.take(SERVER, host.then(|| Output::new("HOST", &read.deployment.host)).into_iter().collect())?;
     for section in &read.sections {
@@ -37,6 +39,7 @@ pub(crate) async fn gather(read: &ForServer, session: &Session, asked: Asked<'_>
         }
     }
     gathered.take(SERVER, given)?;
+    gathered.names.extend(read.server.names.iter().cloned());
     gathered.all()
 }
 
@@ -76,7 +79,8 @@ impl Gathered<'_> {
         match self.name.filter(|_| all.is_empty()) {
             None => Ok(all),
             Some(name) => {
-                self.names.dedup();
+                let mut seen = BTreeSet::new();
+                self.names.retain(|name| seen.insert(name.clone()));
                 let names = self.names.join(", ");
                 Err(Failure::Usage(format!("no setting `{name}`; this plan file has {names}")))
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::assess::{Intent, assess};
 use crate::change_set::{Action, Change, ChangeSet, Purpose};
 use crate::context::Cancellation;
@@ -11,7 +12,7 @@ use crate::event::{Event, EventSink};
 use crate::executor::{Outcome, execute};
 use crate::graph::graph;
 use crate::provider::{Observer, Provisioner};
-use crate::resource::Observation;
+use crate::resource::{Observation, Resource};
 use crate::retry::Patience;
 use crate::survey::survey_settled;
 use crate::terraform::Managed;
@@ -56,14 +57,27 @@ pub async fn managed(observer: &dyn Observer, intent: &Intent, events: &dyn Even
         found.own_marks(&names).map(|(resource, mark)| (resource.address.clone(), mark.origin)).collect();
     let mut managed = Vec::new();
     for (resource, observation) in &found.found {
-        let (Observation::Present(present), Some(origin)) = (observation, own.get(resource.holder())) else { continue };
-        let mut resources = observer.terraform(&resource.address, *origin).await?;
-        if let Some(first) = resources.first_mut() {
-            first.others = present.unmanaged.iter().map(|other| other.entry.clone()).collect();
-        }
-        managed.append(&mut resources);
+        let (Observation::Present(_), Some(origin)) = (observation, own.get(resource.holder())) else { continue };
+        let resources = observer.terraform(&resource.address, *origin).await?;
+        managed.extend(resources.into_iter().map(|one| (resource.address.clone(), one)));
     }
-    Ok(managed)
+    for change in &set.changes {
+        let resource = found.found.iter().map(|(resource, _)| resource).find(|found| found.address == change.address);
+        resource.into_iter().for_each(|resource| name_others(&mut managed, resource, change));
+    }
+    Ok(managed.into_iter().map(|(_, one)| one).collect())
+}
+
+/// Name what others have at the very thing that says everything there is: it is of the resource, or of the one that carries its
+/// mark.
+fn name_others(managed: &mut [(Address, Managed)], resource: &Resource, change: &Change) {
+    let places = [&resource.address, resource.holder()];
+    for other in &change.unmanaged {
+        let mut there = managed.iter_mut().filter(|(address, _)| places.contains(&address));
+        if let Some((_, one)) = there.find(|(_, one)| one.whole.contains(&other.facet.as_str())) {
+            one.others.push(other.entry.clone());
+        }
+    }
 }
 
 /// Stop as stale if another look found something else; `when` ends a sentence.

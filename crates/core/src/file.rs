@@ -1,7 +1,7 @@
 //! Files that are read and written for the user: regular ones only, and written whole or not at all.
 
 use std::fs::{self, Metadata};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 /// The most bytes of a plan file: a thousand times what one of them takes.
@@ -83,7 +83,8 @@ pub fn append(path: &Path) -> io::Result<fs::File> {
     Ok(file)
 }
 
-/// Add a text to a file of somebody else's, which keeps its mode; one that is made is read by its owner alone.
+/// Add lines to a file of somebody else's, which keeps its mode; one that is made is read by its owner alone. A last line of theirs
+/// that has no end gets one.
 ///
 /// # Errors
 ///
@@ -92,9 +93,21 @@ pub fn add(path: &Path, text: &str) -> io::Result<()> {
     if there(path)?.is_none() {
         append(path)?;
     }
-    let mut file = fs::File::options().append(true).open(path)?;
-    file.write_all(text.as_bytes())?;
+    let mut file = fs::File::options().read(true).append(true).open(path)?;
+    let end = if is_in_a_line(&mut file)? { "\n" } else { "" };
+    file.write_all(format!("{end}{text}").as_bytes())?;
     file.sync_all()
+}
+
+/// Whether a file's last line has no end.
+fn is_in_a_line(file: &mut fs::File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// Whether [`replace`] would take a path.
@@ -188,6 +201,17 @@ mod tests {
         assert!(writable(&target).is_ok() && writable(&folder.path().join("no/such/file")).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
+    }
+
+    #[test]
+    fn what_is_added_begins_a_line_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        for (before, after) in [("", "B=2\n"), ("A=1\n", "A=1\nB=2\n"), ("A=1", "A=1\nB=2\n")] {
+            fs::write(&file, before).unwrap();
+            add(&file, "B=2\n").unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), after);
+        }
     }
 
     #[test]

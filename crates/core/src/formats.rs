@@ -52,6 +52,19 @@ impl OutputFormat {
         matches!(self, Self::Helm | Self::Cr | Self::CrV1)
     }
 
+    /// The secrets whose values it uses, where not all of them: those that it takes apart, and `in_full` those that it refers to
+    /// nowhere.
+    #[must_use]
+    pub const fn uses(self, in_full: bool) -> Option<&'static [&'static str]> {
+        match (self, in_full) {
+            (Self::Gitlab, _) | (Self::Cr, false) => Some(&[]),
+            (Self::Cr, true) => Some(&["LICENSE"]),
+            (Self::Helm | Self::CrV1, false) => Some(&["MYSQL"]),
+            (Self::Helm | Self::CrV1, true) => Some(&["MYSQL", "SLACK_SECRET"]),
+            _ => None,
+        }
+    }
+
     /// Whether somebody has to say if this setting is to be written: it is a secret, and would stand there in full.
     #[must_use]
     pub fn discloses(self, output: &Output) -> bool {
@@ -77,7 +90,7 @@ pub fn render(settings: &Settings<'_>, format: OutputFormat) -> Result<Written, 
         OutputFormat::Json => format!("{:#}\n", Value::Object(object(settings.outputs))),
         OutputFormat::Docker => docker::write(settings.outputs)?,
         OutputFormat::Gitlab => return gitlab::write(settings.outputs),
-        OutputFormat::Github => return Ok(github::write(settings.outputs)),
+        OutputFormat::Github => return github::write(settings.outputs),
         OutputFormat::Helm => return helm::write(settings),
         OutputFormat::Cr => return custom_resource::write(settings),
         OutputFormat::CrV1 => return custom_resource::write_v1(settings),

@@ -172,7 +172,17 @@ pub struct OutputChange {
     pub given: bool,
 }
 
-/// The settings for people: secrets that were not asked for are named and not shown, and of what has no value here a comment says why.
+/// The settings for people: a secret that was not asked for is a comment that says `how` it is shown, which nothing takes for its
+/// value.
+#[must_use]
+pub fn for_people(outputs: &[Output], how: &str) -> String {
+    let (sealed, open): (Vec<_>, Vec<_>) =
+        outputs.iter().cloned().partition(|output| matches!(output.value, Setting::Sealed));
+    let hidden = sealed.iter().map(|output| format!("# {} is hidden: {how}\n", output.name));
+    table(&open) + &hidden.collect::<String>()
+}
+
+/// The settings, one a line: secrets that were not asked for are named and not shown, and of what has no value here a comment says why.
 #[must_use]
 pub fn table(outputs: &[Output]) -> String {
     let line = |output: &Output| match output.unavailable() {
@@ -192,6 +202,8 @@ mod tests {
         let none = Output { value: Setting::Unavailable("shared keys are disabled".to_owned()), ..revealed.clone() };
         let sealed = [Output::new("BUCKET", "az://acme/files"), Output::sealed("KEY")];
         assert_eq!(table(&sealed), "BUCKET=az://acme/files\nKEY=[redacted]\n");
+        let hidden = "BUCKET=az://acme/files\n# KEY is hidden: `--reveal` shows it\n";
+        assert_eq!(for_people(&sealed, "`--reveal` shows it"), hidden);
         assert!(none.failure().is_some_and(|error| error.to_string() == "cannot reveal KEY: shared keys are disabled"));
         let unneeded = Output { value: Setting::Unneeded("an identity signs".to_owned()), ..none.clone() };
         assert!(unneeded.failure().is_none() && unneeded.absent() == Some("an identity signs"));

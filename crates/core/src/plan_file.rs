@@ -25,6 +25,7 @@ use crate::file;
 use diagnostic::Diagnostic;
 pub use diagnostic::{Position, Problem};
 use document::Document;
+pub(crate) use problems::is_within;
 pub use problems::{InvalidPlanFile, PlanFileError, Problems};
 
 /// A plan file that is TOML; its sections are read with [`PlanFile::section`].
@@ -81,10 +82,13 @@ impl PlanFile {
     /// The same with those of one setting in it.
     #[must_use]
     pub fn problems_with(&self, section: &str, setting: Option<&str>) -> Problems {
-        let within = |path: &str, table: &str| {
-            path.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        let is_used = |path: &str| !within(path, section) || setting.is_some_and(|setting| within(path, setting));
+        let is_of = |path: &str| setting.is_some_and(|setting| is_within(path, setting));
+        self.problems_where(|path| !is_within(path, section) || is_of(path))
+    }
+
+    /// The same with those of the paths alone that a command uses.
+    #[must_use]
+    pub fn problems_where(&self, is_used: impl Fn(&str) -> bool) -> Problems {
         let unset = self.unset.iter().filter(|diagnostic| is_used(&diagnostic.path)).cloned().collect();
         Problems::new(Arc::clone(&self.document), unset)
     }

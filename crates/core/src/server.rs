@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::output::{Output, Setting};
-use crate::plan_file::{PlanFile, Problems};
+use crate::plan_file::{PlanFile, Problems, is_within};
 pub use given::Given;
 use given::{Kind, Reader};
 
@@ -49,28 +49,37 @@ pub struct Server {
     pub version: Option<String>,
     /// What deserves a warning.
     pub warnings: Vec<String>,
+    /// The names of its settings, of those too that were not asked for.
+    pub names: Vec<String>,
 }
 
 impl Server {
     /// Read the section and check it, with the variables and files that it names; `None` if there is none, or if there are
     /// problems, which are reported.
     pub fn read(file: &PlanFile, now: SystemTime, problems: &mut Problems) -> Option<Self> {
-        Self::read_those(file, |_| true, now, problems)
+        Self::read_those(file, |_| true, None, now, problems)
+    }
+
+    /// The same where of the secrets only these are used: nobody is asked for the others, which are named alone.
+    pub fn read_using(file: &PlanFile, used: &[&str], now: SystemTime, problems: &mut Problems) -> Option<Self> {
+        Self::read_those(file, |_| true, Some(used), now, problems)
     }
 
     /// The same with one setting alone: what the others need, need not be there.
     pub fn read_one(file: &PlanFile, name: &str, now: SystemTime, problems: &mut Problems) -> Option<Self> {
-        Self::read_those(file, |other| other == name, now, problems)
+        Self::read_those(file, |other| other == name, None, now, problems)
     }
 
     fn read_those(
         file: &PlanFile,
         is_wanted: impl Fn(&str) -> bool,
+        used: Option<&[&str]>,
         now: SystemTime,
         problems: &mut Problems,
     ) -> Option<Self> {
         let section = section(file, problems)?;
-        let (mut reader, mut server) = (Reader::new(file, problems), Self::default());
+        let (mut reader, mut server) = (Reader::new(file, used, problems), Self::default());
+        server.names = section.names();
         let license = section.license.as_ref().filter(|_| is_wanted("LICENSE")).and_then(|given| {
             reader.setting("server.license", "LICENSE", given, Kind::Secret, |text| license::checked(text, now))
         });
@@ -104,6 +113,26 @@ impl Server {
         };
         self.outputs.iter().map(sealed).collect()
     }
+}
+
+impl ServerSection {
+    fn names(&self) -> Vec<String> {
+        let own = [
+            ("LICENSE", self.license.is_some()),
+            ("MYSQL", self.mysql.is_some()),
+            ("NOTIFICATIONS_QUEUE", self.notifications_queue.is_some()),
+        ];
+        let own = own.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name.to_owned());
+        own.chain(self.env.keys().cloned()).collect()
+    }
+}
+
+/// Whether what is at a path is used where of the section's secrets only these are.
+#[must_use]
+pub fn is_used(path: &str, used: &[&str]) -> bool {
+    let holds_secrets = ["server.license", "server.mysql", "server.env"];
+    let may_be_secret = holds_secrets.iter().any(|place| is_within(path, place));
+    !may_be_secret || used.iter().any(|name| is_within(path, &path_of(name)))
 }
 
 /// Where a plan file gives a setting.

@@ -14,15 +14,23 @@ pub struct Managed {
     pub id: String,
     /// What the configuration says of it.
     pub body: Body,
-    /// What others have in or on it, which the configuration does not say.
+    /// The facets of which it says everything: what others have there, Terraform takes out.
+    pub whole: &'static [&'static str],
+    /// What others have there, which the configuration does not say.
     pub others: Vec<String>,
 }
 
 impl Managed {
-    /// Something with nothing of others.
+    /// Something that others have no part in.
     #[must_use]
     pub fn new(kind: &'static str, name: impl Into<String>, id: String, body: Body) -> Self {
-        Self { kind, name: name.into(), id, body, others: Vec::new() }
+        Self { kind, name: name.into(), id, body, whole: &[], others: Vec::new() }
+    }
+
+    /// The same where it says everything of these facets, which others may have a part in.
+    #[must_use]
+    pub fn whole_of(self, facets: &'static [&'static str]) -> Self {
+        Self { whole: facets, ..self }
     }
 }
 
@@ -31,7 +39,7 @@ impl Managed {
 #[must_use]
 pub fn imports(managed: &[Managed]) -> String {
     let import = |one: &Managed| {
-        let Managed { kind, name, id, body, others } = one;
+        let Managed { kind, name, id, body, others, .. } = one;
         let import = Body::default().expression("to", format!("{kind}.{name}")).text("id", id).named("import");
         let warning =
             "# Others have a part in it that is not written here; Terraform would take it out. Add it:\n".to_owned();

@@ -61,7 +61,7 @@ fn bucket(settings: &Settings, desired: &[Desired]) -> Managed {
     if let Some(encryption) = &bucket.encryption {
         body = body.block("encryption", Body::default().text("default_kms_key_name", &encryption.kms_key));
     }
-    Managed::new("google_storage_bucket", "files", bucket.name.clone(), unlabelled(body))
+    Managed::new("google_storage_bucket", "files", bucket.name.clone(), unlabelled(body)).whole_of(&["cors"])
 }
 
 fn rule(rule: &CorsRule) -> Body {

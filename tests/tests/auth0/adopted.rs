@@ -39,6 +39,19 @@ fn adopted_by_its_name_or_its_id_it_gets_ours_beside_theirs_and_loses_them_again
     }
 }
 
+/// Terraform would take them out.
+#[test]
+fn import_names_the_urls_that_were_there() {
+    let stage = stage();
+    foreign(&stage.hand());
+    apply(&stage, ADOPTING);
+    let text = ends(&stage, 0, &["auth0", "output", "--format", "tf-import"]).stdout;
+    for list in ["callbacks", "web_origins", "allowed_logout_urls"] {
+        let url = format!("theirs.example:8443/{list}/");
+        assert!(text.lines().any(|line| line.starts_with("#   ") && line.to_lowercase().contains(&url)), "{text}");
+    }
+}
+
 #[test]
 fn a_url_that_was_there_is_used_and_left() {
     let stage = stage();

@@ -250,7 +250,7 @@ pub(crate) async fn remove(writer: &Writer, names: &Names) -> Result<(), Error> 
 }
 
 async fn assign(writer: &Writer, settings: &Settings, names: &Names, role: &Role, held: &str) -> Result<(), Error> {
-    let (principal, scope) = (holder(held), role.scope_of(held, names));
+    let (principal, scope) = (holder(held), Role::scope_of(held, names));
     let definition = format!("{}/providers/Microsoft.Authorization/roleDefinitions/{}", names.subscription, role.id);
     let mut body = json!({"properties": {"roleDefinitionId": definition, "principalId": principal}});
     // What an identity of others is, the service finds out.
@@ -286,7 +286,7 @@ async fn exists(writer: &Writer, names: &Names, role: &Role, held: &str, error: 
 pub(crate) fn assigned_at(names: &Names, before: &Value, value: &Value) -> Vec<String> {
     let had: Vec<_> = held(before).map(|(role, held)| (role.id, held)).collect();
     let changed = held(value).filter(|(role, held)| !had.contains(&(role.id, held)));
-    let mut scopes: Vec<_> = changed.map(|(role, held)| role.scope_of(held, names)).collect();
+    let mut scopes: Vec<_> = changed.map(|(_, held)| Role::scope_of(held, names)).collect();
     scopes.dedup();
     scopes
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use provision_core::change_set::Purpose;
 use provision_core::file::{self, Readers};
 use provision_core::formats::{self, OutputFormat, Written};
-use provision_core::output::{Output, table};
+use provision_core::output::{Output, for_people};
 use provision_core::{Error, ErrorKind, engine, terraform};
 
 use crate::arguments::{Format, Global, OutputArguments};
@@ -48,7 +48,7 @@ enum Form {
     Document,
     /// As programs read them.
     Format(OutputFormat),
-    /// A table for people.
+    /// Lines for people.
     Table,
 }
 
@@ -56,7 +56,10 @@ pub(crate) async fn run(asked: OutputArguments, scope: Scope, global: &Global, v
     let secrets = Secrets::asked(asked.reveal, asked.no_secrets, asked.out.is_some());
     let (plan_file, name) = tell_apart(asked.plan_file, asked.name);
     let path = scope.plan_file_path(plan_file)?;
-    let read = scope.check_with_server(&path, name.as_deref())?;
+    let read = match used(name.as_deref(), asked.format, secrets) {
+        Some(used) => scope.check_using(&path, used)?,
+        None => scope.check_with_server(&path, name.as_deref())?,
+    };
     let out = target(asked.format, asked.out)?;
     can_write(out.as_deref(), &path)?;
     for warning in &read.server.warnings {
@@ -83,6 +86,20 @@ pub(crate) async fn run(asked: OutputArguments, scope: Scope, global: &Global, v
         None => view::exact(&written.text),
     }
     Ok(if missing { Exit::Failure } else { Exit::Done })
+}
+
+/// The secrets of `[server]` whose values are used, where neither all of them are nor one that is named: nobody is asked for what is
+/// left out, or referred to.
+fn used(name: Option<&str>, format: Option<Format>, secrets: Secrets) -> Option<&'static [&'static str]> {
+    match format.map(chosen) {
+        _ if name.is_some() => None,
+        Some(None) => Some(&[]),
+        Some(Some(format)) => {
+            let nothing: Option<&[_]> = (secrets == Secrets::LeftOut).then_some(&[]);
+            format.uses(secrets == Secrets::Revealed).or(nothing)
+        }
+        None => (secrets == Secrets::LeftOut).then_some(&[]),
+    }
 }
 
 /// Who does not read it on a terminal is a program, which takes what stands in the place of a secret for the secret.
@@ -134,7 +151,7 @@ fn write(read: &ForServer, form: &Form, outputs: &[Output], secrets: Secrets) ->
             Ok(Written { notes: unavailable(), ..text(values.collect()) })
         }
         Form::Document => Ok(Written { notes: unavailable(), ..text(view::json::output(outputs)) }),
-        Form::Table => Ok(text(table(outputs))),
+        Form::Table => Ok(text(for_people(outputs, "`--reveal` shows it"))),
         Form::Format(format) => {
             let deployment = read.deployment.name.as_str();
             let in_full = secrets == Secrets::Revealed;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use provision_core::Error;
 use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
-use provision_core::output::{Setting, table};
+use provision_core::output;
 use provision_core::permissions::Document;
 use provision_core::server::merged;
 use provision_core::verify::Proof;
@@ -106,12 +106,9 @@ impl Human {
 
     /// The settings for the server; a secret that was not asked for is a comment, which nothing takes for its value.
     fn settings(&self, end: &End<'_>) -> String {
-        let (sealed, open): (Vec<_>, Vec<_>) =
-            end.outputs.iter().cloned().partition(|output| matches!(output.value, Setting::Sealed));
         let (cloud, file) = (&end.set.cloud, quoted(&end.set.plan_file.name));
         let show = format!("`provision {cloud} output {file} --reveal{}` shows it", self.flags);
-        let hidden = sealed.iter().map(|output| format!("# {} is hidden: {show}\n", output.name));
-        table(&open) + &hidden.collect::<String>()
+        output::for_people(&end.outputs, &show)
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::kubernetes::{MYSQL_PASSWORD, place, secret_name};
 use super::written::{Settings, Unwritable, Written};
 use super::yaml;
-use crate::output::{Output, Setting};
+use crate::output::{Output, SecretKey, Setting};
 use crate::server::mysql::{Mysql, encoded};
 
 /// Secrets that the chart takes in no other way than in full.
@@ -35,13 +35,11 @@ pub(super) fn write(settings: &Settings<'_>) -> Result<Written, Unwritable> {
 
 /// The values, and what the chart cannot take.
 pub(super) fn values(settings: &Settings<'_>) -> Result<(Value, Vec<String>), Unwritable> {
-    let mut chart = Chart { settings, values: json!({}), notes: Vec::new() };
+    let mut chart = Chart { settings, values: json!({}), notes: Vec::new(), refers: false };
     for output in settings.outputs {
         chart.take(output)?;
     }
-    let written = |output: &&Output| settings.in_full || !only_in_full(&output.name);
-    let by_reference = |output: &&Output| matches!(output.value, Setting::Sealed | Setting::Revealed(_));
-    if settings.outputs.iter().filter(written).any(|output| by_reference(&output)) {
+    if chart.refers {
         let secret = secret_name(settings.deployment);
         chart.notes.insert(0, format!("secrets are read from Secret `{secret}`, which `--format k8s-secret` makes"));
     }
@@ -52,6 +50,8 @@ struct Chart<'a> {
     settings: &'a Settings<'a>,
     values: Value,
     notes: Vec<String>,
+    /// Whether anything is read from the Secret that `k8s-secret` makes.
+    refers: bool,
 }
 
 impl Chart<'_> {
@@ -111,6 +111,7 @@ impl Chart<'_> {
         self.put("/global/mysql/port", Value::from(port));
         let texts = [("host", mysql.host), ("database", encoded(&mysql.database)), ("user", encoded(&mysql.user))];
         texts.iter().for_each(|(key, text)| self.set(&format!("/global/mysql/{key}"), text));
+        self.refers = true;
         self.set("/global/mysql/passwordSecret/name", &secret_name(self.settings.deployment));
         self.set("/global/mysql/passwordSecret/passwordKey", MYSQL_PASSWORD);
         self.put("/mysql/install", Value::from(false));
@@ -144,7 +145,7 @@ impl Chart<'_> {
         let value = match &output.value {
             Setting::Plain(value) => Value::from(value.replace('$', "$$").replace("{{", "{{`{{`}}")),
             _ => {
-                let place = place(self.settings.deployment, output);
+                let place = self.place(output);
                 json!({"valueFrom": {"secretKeyRef": {"name": place.secret, "key": place.key}}})
             }
         };
@@ -152,8 +153,14 @@ impl Chart<'_> {
         Ok(())
     }
 
+    /// Where a secret is read from.
+    fn place(&mut self, output: &Output) -> SecretKey {
+        self.refers |= !matches!(output.value, Setting::InKubernetes(_));
+        place(self.settings.deployment, output)
+    }
+
     fn refer(&mut self, path: &str, [name, key]: [&str; 2], output: &Output) {
-        let place = place(self.settings.deployment, output);
+        let place = self.place(output);
         self.set(&format!("{path}/{name}"), &place.secret);
         self.set(&format!("{path}/{key}"), &place.key);
     }

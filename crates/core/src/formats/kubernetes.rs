@@ -37,7 +37,9 @@ pub(super) fn write(settings: &Settings<'_>) -> Result<String, Unwritable> {
     let mut data: Map<String, Value> =
         known(settings.outputs).map(|(output, value)| (output.name.clone(), Value::from(value))).collect();
     let url = data.get("MYSQL").and_then(Value::as_str).and_then(Mysql::read);
-    if let Some(password) = url.and_then(|mysql| mysql.password) {
+    if let Some(mysql) = url {
+        // The chart has the key of a database without a password too.
+        let password = mysql.password.unwrap_or_default();
         data.entry(MYSQL_PASSWORD).or_insert_with(|| Value::from(encoded(&password)));
     }
     if data.values().filter_map(Value::as_str).map(str::len).sum::<usize>() >= LARGEST {

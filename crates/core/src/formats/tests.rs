@@ -96,6 +96,39 @@ fn what_a_line_cannot_hold_is_refused_by_name() {
     assert!(written(&large, OutputFormat::Gitlab, true).unwrap_err().contains("less than 5 KB"));
 }
 
+/// Of these only the variables are too many.
+#[test]
+fn gitlab_takes_so_many_variables() {
+    let of = |count: usize| {
+        let outputs: Vec<_> = (0..count).map(|index| Output::new(&format!("N{index}"), "x")).collect();
+        written(&outputs, OutputFormat::Gitlab, true)
+    };
+    assert!(of(50).unwrap().notes.is_empty());
+    assert!(of(51).unwrap().notes[0].contains("50 on Free") && of(150).is_ok());
+    assert!(of(151).unwrap_err().contains("150 variables"));
+}
+
+#[test]
+fn github_s_runner_keeps_names_for_itself() {
+    for name in ["NODE_OPTIONS", "GITHUB_SHA", "runner_os"] {
+        let refused = written(&[Output::new(name, "x")], OutputFormat::Github, true).unwrap_err();
+        assert!(refused.contains(name), "{refused}");
+    }
+    assert!(written(&[Output::new("MY_GITHUB_SHA", "x")], OutputFormat::Github, true).is_ok());
+}
+
+#[test]
+fn a_database_without_a_password_has_the_chart_s_key_too() {
+    let outputs = [Output::new("MYSQL", "mysql://wandb@db/wandb")];
+    let chart = written(&outputs, OutputFormat::Helm, false).unwrap();
+    assert!(chart.text.contains("passwordKey: mysql-password"), "{}", chart.text);
+    assert!(chart.notes[0].starts_with("secrets are read from Secret `wandb-prod-settings`"), "{:?}", chart.notes);
+    let secret = text(&outputs, OutputFormat::K8sSecret);
+    assert!(secret.contains("mysql-password: \"\""), "{secret}");
+    let kept = written(&[in_kubernetes("LICENSE")], OutputFormat::Helm, false).unwrap();
+    assert!(kept.notes.is_empty(), "{:?}", kept.notes);
+}
+
 #[test]
 fn gitlab_gets_no_secret() {
     let written = written(&on_s3(), OutputFormat::Gitlab, true).unwrap();

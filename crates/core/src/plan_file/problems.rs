@@ -151,6 +151,11 @@ fn disclose_nothing(diagnostic: &mut Diagnostic, substitutions: &[Substitution])
 /// Characters below which a variable's value is too common a word to be struck everywhere, and too short a secret.
 const SHORT: usize = 6;
 
+/// Whether a dotted path is that of a table or a key, or of something in it.
+pub(crate) fn is_within(path: &str, table: &str) -> bool {
+    path.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// Remove a dotted path; the longest key first, as a quoted key may hold dots itself.
 fn remove(value: &mut Value, path: &str) {
     let Value::Object(members) = value else { return };

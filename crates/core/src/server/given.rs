@@ -57,13 +57,15 @@ type Checked = Result<(String, Option<String>), Fault>;
 /// Reads settings, and collects what is to be said of them.
 pub(super) struct Reader<'a> {
     file: &'a PlanFile,
+    /// The secrets that are used, where not all of them.
+    used: Option<&'a [&'a str]>,
     problems: &'a mut Problems,
     pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(file: &'a PlanFile, problems: &'a mut Problems) -> Self {
-        Self { file, problems, warnings: Vec::new() }
+    pub(super) const fn new(file: &'a PlanFile, used: Option<&'a [&'a str]>, problems: &'a mut Problems) -> Self {
+        Self { file, used, problems, warnings: Vec::new() }
     }
 
     /// A setting at a path, checked; `None` where there is a problem.
@@ -76,6 +78,10 @@ impl<'a> Reader<'a> {
         check: impl FnOnce(&str) -> Checked,
     ) -> Option<Output> {
         let (text, from_elsewhere) = match given {
+            Given::Text(_) if self.is_unused(name) && self.file.has_variables(path) => {
+                return Some(Output::sealed(name));
+            }
+            Given::File(_) if self.is_unused(name) => return Some(Output::sealed(name)),
             Given::Text(text) => (text.clone(), self.file.has_variables(path)),
             Given::File(given) => (self.contents(path, given)?, true),
             Given::InKubernetes(place) => return self.in_kubernetes(path, name, place),
@@ -100,6 +106,11 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// Whether a secret is only named.
+    fn is_unused(&self, name: &str) -> bool {
+        self.used.is_some_and(|used| !used.contains(&name))
     }
 
     /// A variable as it is.

@@ -306,7 +306,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         match Part::of(address)? {
             Part::Bucket => self.observe_bucket().await,
             Part::Topic => {
-                let found = topic::observe(reader, &topic, self.agent()).await?;
+                let found = topic::observe(reader, &topic, self.agent(), &self.claims).await?;
                 self.claims.looked_at(pubsub_identity(&topic), !matches!(found, Observation::Absent));
                 Ok(found)
             }

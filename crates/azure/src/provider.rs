@@ -61,7 +61,7 @@ struct Provider<C> {
     identity: OnceCell<Result<Identity, Error>>,
     /// Whether the look found Event Grid registered.
     registration: Registration,
-    /// The account, where it is a shared one.
+    /// What the look at the account found.
     found_account: FoundAccount,
     /// The containers whose content was looked at, opened with the credentials that the Blob service took.
     opened: Opened,

@@ -183,6 +183,8 @@ pub(crate) struct Proof {
     pub(crate) stands: &'static [Standing],
     /// Puts a rule of somebody else's behind ours, for everybody.
     pub(crate) rule_of_others: fn(&Hand),
+    /// Puts a rule of somebody else's behind ours, by which pages of <https://other.example> may write.
+    pub(crate) rule_that_writes: fn(&Hand),
     /// Keeps events from coming.
     pub(crate) no_events: fn(&Hand),
     /// What the sandbox calls the time that an event takes.

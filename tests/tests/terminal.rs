@@ -79,3 +79,19 @@ fn answer_looks_again_and_stops_if_the_cloud_changed() {
     assert!(screen.contains("the cloud changed while you were asked"), "{screen}");
     assert_eq!(stage.writes(), ["sqs:CreateQueue"], "theirs alone");
 }
+
+/// Also where the terminal does not say how wide it is.
+#[test]
+fn lines_of_a_proof_fit_eighty_columns() {
+    let stage = AWS.applied();
+    boto(&stage.hand(), "s3.delete_bucket_cors(Bucket=b)");
+    for columns in [80, 0] {
+        let (code, screen) = stage.run_on_screen(&["aws", "verify", "--no-color"], "dumb", columns);
+        assert_eq!(code, 2, "{screen}");
+        assert!(screen.contains("event of the upload reached") && screen.contains("sent OPTIONS"), "{screen}");
+        let is_one_word = |line: &str| line.split_whitespace().count() == 1;
+        for line in screen.replace('\r', "").lines().map(str::trim_end) {
+            assert!(line.chars().count() <= 80 || is_one_word(line), "{columns}: {line}\n{screen}");
+        }
+    }
+}

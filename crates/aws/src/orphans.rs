@@ -74,7 +74,8 @@ pub(crate) async fn observe(
         return None;
     }
     let resource = Resource { identity: orphan.identity.clone(), ..queue::left_behind(orphan) };
-    Some((resource, queue::observe(reader, names, &orphan.name, &Value::Null).await))
+    let found = queue::observe(reader, names, &orphan.name, &Value::Null).await;
+    Some((resource, found.map(|(found, _)| found)))
 }
 
 /// Which of the two queues it was: the mark says which part was applied under this name. One whose run did not finish

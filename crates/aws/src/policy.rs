@@ -147,6 +147,21 @@ impl Document {
         self.others_where(&names.sids, denies).map(|statement| format!("statement {}", describe(statement))).collect()
     }
 
+    /// Statements of others that let everybody in: what each is, what everybody may do by it, and its `Sid`.
+    pub(crate) fn open_to_all(&self, sids: &[String]) -> Vec<(String, String, Option<&str>)> {
+        let actions = |statement: &Value| {
+            let listed = |key: &str| {
+                let normal = normalize(statement);
+                let names = normal[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+                names.map(str::to_owned).collect::<Vec<_>>().join(", ")
+            };
+            let all_but = || format!("everything but {}", listed("NotAction"));
+            if statement["NotAction"].is_null() { listed("Action") } else { all_but() }
+        };
+        let open = self.others_where(sids, is_public);
+        open.map(|statement| (describe(statement), actions(statement), statement["Sid"].as_str())).collect()
+    }
+
     fn others_where(&self, sids: &[String], is: impl Fn(&Value) -> bool) -> impl Iterator<Item = &Value> {
         self.statements.iter().filter(move |statement| !is_ours(statement, sids) && is(statement))
     }
@@ -246,14 +261,21 @@ const NARROWING: [&str; 12] = [
     "s3:dataaccesspointarn",
 ];
 
-/// Whether a statement lets everybody in, as far as that is plain: a condition that may narrow it is believed to.
+/// Whether a statement lets everybody in, as far as that is plain: a condition that may narrow it is believed to, unless it says
+/// who is *not* meant, or names everything.
 fn is_public(statement: &Value) -> bool {
     let normal = normalize(statement);
-    let narrows = |keys: &Value| {
-        keys.as_object().into_iter().flatten().any(|(key, _)| NARROWING.contains(&key.to_ascii_lowercase().as_str()))
+    let everything = |values: &Value| list(values).as_array().is_some_and(|values| values.contains(&json!("*")));
+    let narrowing = |(key, values): (&String, &Value)| {
+        NARROWING.contains(&key.to_ascii_lowercase().as_str()) && !everything(values)
     };
-    let conditions = normal["Condition"].as_object().into_iter().flatten();
-    normal["Effect"] == "Allow" && normal["Principal"] == "*" && !conditions.into_iter().any(|(_, keys)| narrows(keys))
+    let narrows = |(operator, keys): (&String, &Value)| {
+        !operator.contains("Not") && keys.as_object().into_iter().flatten().any(narrowing)
+    };
+    let listed = normal["Principal"]["AWS"].as_array().is_some_and(|listed| listed.contains(&json!("*")));
+    let everybody = normal["Principal"] == "*" || listed;
+    let mut conditions = normal["Condition"].as_object().into_iter().flatten();
+    normal["Effect"] == "Allow" && everybody && !conditions.any(narrows)
 }
 
 /// Whether an action, or a resource, is meant by its name or a pattern. Actions have no case.

@@ -345,15 +345,18 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::Queue => {
                 let queue = names.queue.as_deref().unwrap_or_default();
                 let senders = queue::senders(settings, &names.at_full_length(), queue);
-                let found = queue::observe(reader, &names, queue, &senders).await?;
+                let (found, opened) = queue::observe(reader, &names, queue, &senders).await?;
                 let warning = queue::warning(queue, &found, settings.aws.queue.adopt);
                 let obstacles = delivery::obstacles(Holder::Queue(queue), &found);
-                self.note("queue", warning.into_iter().collect(), obstacles);
+                self.note("queue", warning.into_iter().chain(opened).collect(), obstacles);
                 Ok(found)
             }
             Part::Notification => notification::observe(reader, &self.names_in_account().await?).await,
             Part::RunQueue => {
-                queue::observe(reader, &names, names.run_queue.as_deref().unwrap_or_default(), &Value::Null).await
+                let queue = names.run_queue.as_deref().unwrap_or_default();
+                let (found, opened) = queue::observe(reader, &names, queue, &Value::Null).await?;
+                self.note("run_queue", opened, Vec::new());
+                Ok(found)
             }
             Part::Access => self.observe_access().await,
         }

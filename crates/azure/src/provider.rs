@@ -42,7 +42,7 @@ use crate::preflight::{self, Found, Inquiry};
 use crate::resources::access::Principals;
 use crate::resources::events::registration::Registration;
 use crate::resources::events::{LeftSpare, Place};
-use crate::resources::shared_account::SharedAccount;
+use crate::resources::shared_account::FoundAccount;
 use crate::resources::{access, account, container, cors, events, queue, resource_group};
 use crate::{blockers, orphans, outputs, terraform};
 
@@ -57,8 +57,8 @@ struct Provider<C> {
     identity: OnceCell<Result<Identity, Error>>,
     /// Whether the look found Event Grid registered.
     registration: Registration,
-    /// The account, where it is a shared one.
-    shared_account: SharedAccount,
+    /// What the look at the account found.
+    found_account: FoundAccount,
     /// The containers whose content was looked at, opened with the credentials that the Blob service took.
     opened: Opened,
     /// How the account's data is reached to prove it.
@@ -200,7 +200,7 @@ impl<C> Provider<C> {
             listings: None,
             identity: OnceCell::new(),
             registration: Registration::default(),
-            shared_account: SharedAccount::default(),
+            found_account: FoundAccount::default(),
             opened: Opened::default(),
             data_access: OnceCell::new(),
             looking: Looking::default(),
@@ -312,11 +312,11 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let unlisted = self.unlisted.load(Ordering::Relaxed);
         let warnings = outputs::warnings(&self.settings, self.registration.is_missing(), leftover, unlisted);
         let left = self.left_spare.warning().into_iter().collect();
-        [warnings, left, self.shared_account.warnings(&self.settings)].concat()
+        [warnings, left, self.found_account.warnings(&self.settings)].concat()
     }
 
     fn obstacles(&self) -> Vec<Obstacle> {
-        self.shared_account.obstacles(&self.settings)
+        self.found_account.obstacles(&self.settings)
     }
 
     fn next_steps(&self) -> Option<String> {
@@ -332,12 +332,12 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         let (looking, registration) = (&self.looking, &self.registration);
         match Part::of(address)? {
             Part::ResourceGroup => resource_group::observe(reader, settings, &names).await,
-            Part::Account => account::observe(reader, settings, &names).await,
+            Part::Account => account::observe(reader, settings, &names, &self.found_account).await,
             Part::Container => container::observe(reader, &names).await,
-            Part::Cors => cors::observe(reader, settings, &names, looking, &self.shared_account).await,
+            Part::Cors => cors::observe(reader, settings, &names, looking, &self.found_account).await,
             Part::Queue => queue::observe(reader, &names).await,
             Part::Events => {
-                let (account, left) = (&self.shared_account, (&self.left_spare, &self.place));
+                let (account, left) = (&self.found_account, (&self.left_spare, &self.place));
                 events::observe(reader, settings, &names, looking, registration, account, left).await
             }
             Part::Access => access::observe(reader, &names, &self.principals(), looking).await,

@@ -169,9 +169,20 @@ pub fn entries(rules: &[Listed], ids: &[String], desired: &CorsRule) -> Vec<Entr
         if let (EntryId::Ours, Some(id)) = (id, listed.id.as_ref().filter(|id| Some(*id) != ids.first())) {
             value["id"] = json!(id);
         }
-        Entry { id, behind, conflict: hidden(desired, listed), ..Entry::new(value, listed.describe()) }
+        let (conflict, alert) = (hidden(desired, listed), let_in(desired, listed));
+        Entry { id, behind, conflict, alert, ..Entry::new(value, listed.describe()) }
     };
     rules.iter().enumerate().map(entry).collect()
+}
+
+/// Whose pages it lets write, beside those that the plan file names.
+fn let_in(desired: &CorsRule, other: &Listed) -> Option<String> {
+    let writes = other.rule.methods.iter().any(|method| ["PUT", "*"].contains(&method.as_str()));
+    let is_named = |origin: &String| desired.origins.iter().any(|own| covers(own, origin));
+    let origins: Vec<_> = other.rule.origins.iter().filter(|origin| !is_named(origin)).map(String::as_str).collect();
+    let pages = format!("pages of {} may PUT too, by {}", origins.join(", "), other.describe());
+    (writes && !origins.is_empty())
+        .then(|| format!("{pages}: it is somebody else's and stays, take it out if nobody needs it"))
 }
 
 /// Ours goes first. Where its origins are a wildcard, it would answer for pages that others' rules are about.
@@ -297,6 +308,18 @@ mod tests {
         let found = entries(&rules, &["ours".to_owned()], &desired);
         assert_eq!(found[1].behind.as_deref(), Some("CORS rule for *: GET"));
         assert!(found[0].behind.is_none() && found[0].conflict.is_none());
+    }
+
+    #[test]
+    fn pages_of_others_that_may_write_are_told() {
+        let desired = rule("https://w.example", &["GET", "PUT"]);
+        let told = |origin: &str, methods: &[&str]| {
+            let other = Listed { rule: rule(origin, methods), id: None };
+            entries(&[other], &[], &desired)[0].alert.clone()
+        };
+        assert!(told("https://x.example", &["PUT"]).unwrap().contains("pages of https://x.example may PUT"));
+        assert!(told("*", &["*"]).unwrap().contains("pages of * may PUT"));
+        assert_eq!((told("https://x.example", &["GET"]), told("https://w.example", &["PUT"])), (None, None));
     }
 
     #[test]

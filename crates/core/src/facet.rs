@@ -140,6 +140,8 @@ pub struct Entry {
     pub conflict: Option<Refusal>,
     /// An entry before it that answers in its place.
     pub behind: Option<String>,
+    /// What it lets others do that people should know of, if it is somebody else's.
+    pub alert: Option<String>,
 }
 
 /// What the id of an entry says.
@@ -157,7 +159,8 @@ impl Entry {
     /// An entry without an id.
     #[must_use]
     pub fn new(value: Value, text: String) -> Self {
-        Self { member: None, value, id: EntryId::Nobodys, co_owned: false, text, conflict: None, behind: None }
+        let (member, conflict, behind, alert) = (None, None, None, None);
+        Self { member, value, id: EntryId::Nobodys, co_owned: false, text, conflict, behind, alert }
     }
 }
 

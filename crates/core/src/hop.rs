@@ -79,13 +79,15 @@ impl Verdict {
     }
 }
 
-/// What somebody else set that stands in the way of a hop, and that apply leaves alone.
+/// What somebody else set that stands in the way of a hop.
 #[derive(Clone, Debug)]
 pub struct Obstacle {
     /// The hops that it stands in the way of.
     pub stops: &'static [HopId],
     /// Why, and what takes it away.
     pub refusal: Refusal,
+    /// Whether apply takes it away, and nothing is to be done by hand.
+    pub by_apply: bool,
 }
 
 impl Obstacle {

@@ -179,6 +179,11 @@ impl Claims {
         self.known().notes.insert(note);
     }
 
+    /// The same of several.
+    pub(crate) fn note_all(&self, notes: Vec<String>) {
+        self.known().notes.extend(notes);
+    }
+
     /// What people should know.
     pub(crate) fn notes(&self) -> Vec<String> {
         self.known().notes.iter().cloned().collect()

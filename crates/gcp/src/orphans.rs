@@ -187,7 +187,7 @@ pub(crate) async fn observe(
 ) -> Option<(Resource, Result<Observation, Error>)> {
     let (resource, found) = match Part::of(&orphan.address).ok()? {
         Part::Topic => {
-            let found = topic::observe(reader, &names.topic_name(&orphan.name), agent, |_| ()).await;
+            let found = topic::observe(reader, &names.topic_name(&orphan.name), agent, claims, |_| ()).await;
             (topic::left_behind(orphan), found)
         }
         Part::Subscription => {

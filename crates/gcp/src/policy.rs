@@ -109,12 +109,35 @@ pub(crate) fn has(policy: &Policy, role: &str, member: &str) -> bool {
 
 /// The bindings that let everybody in, for people.
 pub(crate) fn public_bindings(policy: &Policy) -> Vec<String> {
-    let everybody = |member: &&String| ["allUsers", "allAuthenticatedUsers"].contains(&member.as_str());
-    let of = |binding: &Binding| {
-        let members = binding.members.iter().filter(everybody);
-        members.map(|member| format!("{} for {member}", binding.role)).collect::<Vec<_>>()
+    public_members(policy).map(|(binding, member)| format!("{} for {member}", binding.role)).collect()
+}
+
+fn public_members(policy: &Policy) -> impl Iterator<Item = (&Binding, &String)> {
+    let is_public = |member: &&String| ["allUsers", "allAuthenticatedUsers"].contains(&member.as_str());
+    let each = policy.bindings.iter().flat_map(|binding| binding.members.iter().map(move |member| (binding, member)));
+    each.filter(move |(_, member)| is_public(member))
+}
+
+/// What others let everybody do with a topic or a subscription, each with the command that takes it out
+/// (<https://cloud.google.com/sdk/gcloud/reference/pubsub/topics/remove-iam-policy-binding>). None of ours is for everybody.
+pub(crate) fn opened(target: &PolicyTarget, policy: &Policy) -> Vec<String> {
+    let (PolicyTarget::Topic(name) | PolicyTarget::Subscription(name)) = target else { return Vec::new() };
+    let group = if matches!(target, PolicyTarget::Topic(_)) { "topics" } else { "subscriptions" };
+    let what = target.describe();
+    let told = |(binding, member): (&Binding, &String)| {
+        let (role, when) = (&binding.role, if binding.condition.is_some() { " on a condition" } else { "" });
+        let may = match role.as_str() {
+            "roles/pubsub.publisher" => "publish to it",
+            "roles/pubsub.subscriber" => "take its messages",
+            "roles/pubsub.viewer" => "look at it",
+            _ => "use it",
+        };
+        format!(
+            "{what} is open to everybody: `{member}` may {may}{when} ({role}), which this deployment did not write; `gcloud pubsub \
+             {group} remove-iam-policy-binding {name} --member={member} --role={role} --all` takes it out"
+        )
     };
-    policy.bindings.iter().flat_map(of).collect()
+    public_members(policy).map(told).collect()
 }
 
 /// Every member of these roles.
@@ -272,6 +295,27 @@ pub(crate) fn no_account(email: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lets_everybody_in_is_told_with_what_takes_it_out() {
+        let bindings = vec![
+            Binding::new("roles/pubsub.subscriber", ["allUsers", US]),
+            Binding::new("roles/pubsub.publisher", ["allAuthenticatedUsers"]),
+            Binding::new("roles/pubsub.admin", [US]),
+        ];
+        let told = |target: PolicyTarget| opened(&target, &Policy { bindings: bindings.clone(), ..Policy::default() });
+        let [all, known] = &told(PolicyTarget::Subscription("projects/p/subscriptions/s".to_owned()))[..] else {
+            panic!("two")
+        };
+        assert!(all.contains("subscription `s` is open to everybody: `allUsers` may take its messages"), "{all}");
+        let command =
+            "`gcloud pubsub subscriptions remove-iam-policy-binding projects/p/subscriptions/s --member=allUsers";
+        assert!(all.contains(command), "{all}");
+        assert!(known.contains("`allAuthenticatedUsers` may publish to it"), "{known}");
+        assert!(
+            told(PolicyTarget::Topic("projects/p/topics/t".to_owned()))[0].contains("gcloud pubsub topics remove-")
+        );
+    }
 
     fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<Policy> {
         let (before, value): (Vec<_>, Vec<_>) = (grants(before).collect(), grants(value).collect());

@@ -293,7 +293,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::Topic => {
                 let apart = |topic: &Topic| delivery::apart(topic, &self.settings);
                 let look_closer = |topic: &Topic| apart(topic).into_iter().for_each(|note| self.claims.note(note));
-                let found = topic::observe(reader, &topic, self.agent(), look_closer).await?;
+                let found = topic::observe(reader, &topic, self.agent(), &self.claims, look_closer).await?;
                 self.claims.looked_at(pubsub_identity(&topic), !matches!(found, Observation::Absent));
                 Ok(found)
             }

@@ -68,6 +68,25 @@ s3.put_bucket_policy(Bucket=b, Policy=document([{'Sid': 'web', 'Effect': 'Allow'
     AWS.apply(&stage);
 }
 
+/// Whoever opened the queue to everybody is told so at each look, with what takes it out.
+#[test]
+fn queue_that_others_opened_to_everybody_is_warned_about() {
+    let stage = AWS.applied();
+    let opened = "arn = sqs.get_queue_attributes(QueueUrl=u(), AttributeNames=['QueueArn'])['Attributes']['QueueArn']
+attribute(Policy=document(of_queue() + [{'Sid': 'Open', 'Effect': 'Allow', 'Principal': '*', 'Action': 'sqs:*', 'Resource': arn}]))";
+    boto(&stage.hand(), opened);
+    for command in ["plan", "verify"] {
+        let printed = AWS.ends(&stage, 0, &[command]);
+        for said in
+            ["statement `Open` of its policy", "lets anyone sqs:*", "aws sqs remove-permission", "--label 'Open'"]
+        {
+            assert!(printed.contains(said), "{command}: {said}: {printed}");
+        }
+    }
+    boto(&stage.hand(), "attribute(Policy=document([one for one in of_queue() if one['Sid'] != 'Open']))");
+    assert!(!AWS.ends(&stage, 0, &["plan"]).contains("open to everybody"));
+}
+
 /// A function of others that is gone holds up neither our entry nor its removal.
 #[test]
 fn dead_function_of_others_holds_nothing_up() {

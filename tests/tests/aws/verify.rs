@@ -168,6 +168,18 @@ fn screens_of_a_proof() {
     screen("verify_of_nothing", &stage, &stage.run(&["aws", "verify"]));
 }
 
+/// What whoever runs it may not do says nothing of what the server may.
+#[test]
+fn missing_right_to_upload_is_not_proven() {
+    let stage = AWS.applied();
+    fault(&stage, "s3:PutObject", Nth::Every, s3(403, "AccessDenied", "Access Denied"));
+    let printed = AWS.ends(&stage, 0, &["verify"]);
+    assert!(printed.contains("not proven  signed upload and download"), "{printed}");
+    assert!(printed.contains("`s3:PutObject` to the identity in use"), "{printed}");
+    AWS.ends(&stage, 2, &["verify", "--strict"]);
+    assert_eq!(left(&stage), Vec::<String>::new());
+}
+
 /// It says where the time goes while it waits.
 #[test]
 fn waiting_for_an_event_is_told() {

@@ -254,9 +254,17 @@ fn closed_shared_account_is_warned_about_and_left() {
     stage.write("key.toml", SHARED.split("[azure.access]").next().unwrap());
     let hand = stage.hand();
     AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
-    for (properties, warning) in [
-        (json!({"networkAcls": {"defaultAction": "Deny", "bypass": "None"}}), "`networkAcls.defaultAction` = Deny"),
-        (json!({"publicNetworkAccess": "Disabled"}), "`publicNetworkAccess` = Disabled"),
+    for (properties, warning, opens) in [
+        (
+            json!({"networkAcls": {"defaultAction": "Deny", "bypass": "None"}}),
+            "`networkAcls.defaultAction` = Deny",
+            "--default-action Allow",
+        ),
+        (
+            json!({"publicNetworkAccess": "Disabled"}),
+            "`publicNetworkAccess` = Disabled",
+            "--public-network-access Enabled",
+        ),
     ] {
         hand.send("PATCH", ACCOUNT, json!({"properties": properties}));
         let before = hand.send("GET", ACCOUNT, Value::Null);
@@ -271,6 +279,9 @@ fn closed_shared_account_is_warned_about_and_left() {
         }
         AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
         assert_eq!(hand.send("GET", ACCOUNT, Value::Null), before);
+        let proof = AZURE.ends(&stage, 2, &["verify", "one.toml", "--read-only"]);
+        let mend = format!("to mend it: open it: `az storage account update --name acmefiles {opens}`");
+        assert!(proof.contains("failed      browser access") && proof.contains(&mend), "{proof}");
     }
     hand.send(
         "PATCH",
@@ -316,6 +327,27 @@ fn shared_account_that_keeps_nothing_of_what_is_deleted_is_warned_about() {
         json!({"cors": {"corsRules": rules(&hand)}, "deleteRetentionPolicy": {"enabled": true, "days": 7}});
     hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), json!({"properties": properties}));
     assert_eq!(commands.map(told), [false, false]);
+}
+
+/// Whoever has to take one out sees which there are, and how.
+#[test]
+fn rules_that_leave_no_room_are_named_with_what_takes_them_out() {
+    let stage = shared();
+    let rule = |number| {
+        json!({"allowedOrigins": [format!("https://{number}.example")], "allowedMethods": ["GET"], "allowedHeaders": [],
+            "exposedHeaders": [], "maxAgeInSeconds": 5})
+    };
+    set_rules(&stage.hand(), &(1..=5).map(rule).collect::<Vec<_>>());
+    let refused = AZURE.ends(&stage, 6, &["plan", "one.toml"]);
+    for said in [
+        "has 5 CORS rules already, and takes no more",
+        "CORS rule for https://1.example: GET",
+        "CORS rule for https://5.example: GET",
+        "`az storage cors list --services b --account-name acmefiles`",
+        "az storage cors clear --services b --account-name acmefiles",
+    ] {
+        assert!(refused.contains(said), "{said}: {refused}");
+    }
 }
 
 /// A lock keeps what is deleted at a release too: said before the first write.

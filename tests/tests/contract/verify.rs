@@ -53,6 +53,7 @@ proofs! {
     verify_killed_at_every_request_leaves_nothing_after_the_next_run,
     verify_repeats_what_passes_and_leaves_nothing,
     verify_that_is_stopped_cleans_up,
+    verify_names_pages_of_others_that_may_write,
     verify_shows_no_signature,
     verify_report_formats,
 }
@@ -150,6 +151,16 @@ fn verify_mends_by_no_apply_what_apply_leaves_alone(cloud: &Place) {
     let found = hops(cloud, &stage, 0, &[]);
     let mend = hop(&found, "browsers")["mend"].as_str().unwrap();
     assert!(mend.contains("take that rule out") && !mend.contains("provision "), "{mend}");
+}
+
+/// What a rule of others lets other pages do is told each time, by name, also where ours is as it should be.
+fn verify_names_pages_of_others_that_may_write(cloud: &Place) {
+    let stage = applied(cloud);
+    cloud.edit(&stage, proof(cloud).rule_that_writes);
+    for command in ["plan", "verify"] {
+        let printed = cloud.ends(&stage, 0, &[command]);
+        assert!(printed.contains("pages of https://other.example may PUT too"), "{command}: {printed}");
+    }
 }
 
 fn verify_fails_where_something_may_not_be_looked_at(cloud: &Place) {

@@ -112,6 +112,30 @@ fn bucket_that_lets_everybody_in_is_not_made_private_unasked() {
     assert_eq!(stage.writes(), Vec::<String>::new());
 }
 
+/// Whoever opened the topic or the subscription to everybody is told so at each look, with what takes it out.
+#[test]
+fn topic_and_subscription_that_others_opened_to_everybody_are_warned_about() {
+    let stage = GCP.applied();
+    let hand = stage.hand();
+    for (place, role) in [(TOPIC, "roles/pubsub.publisher"), (SUBSCRIPTION, "roles/pubsub.subscriber")] {
+        let mut found = hand.send("GET", &format!("{place}:getIamPolicy"), Value::Null);
+        let mut bindings = found["bindings"].as_array().cloned().unwrap_or_default();
+        bindings.push(json!({"role": role, "members": ["allUsers"]}));
+        found["bindings"] = json!(bindings);
+        hand.send("POST", &format!("{place}:setIamPolicy"), json!({ "policy": found }));
+    }
+    for command in ["plan", "verify"] {
+        let printed = GCP.ends(&stage, 0, &[command]);
+        for said in [
+            "topic `acme-events` is open to everybody: `allUsers` may publish to it",
+            "subscription `acme-server` is open to everybody: `allUsers` may take its messages",
+            "gcloud pubsub subscriptions remove-iam-policy-binding projects/acme-ml/subscriptions/acme-server --member=allUsers",
+        ] {
+            assert!(printed.contains(said), "{command}: {said}: {printed}");
+        }
+    }
+}
+
 /// A proxy that refuses, or knows nothing, speaks for no service: nothing is taken for another's, or for gone.
 #[test]
 fn refusals_of_something_in_between_decide_nothing() {

@@ -70,6 +70,39 @@ print(counts(url), counts(dead))",
 }
 
 #[test]
+fn messages_are_sent_and_deleted_in_batches() {
+    let printed = boto3(
+        &sandbox(),
+        "url = sqs.create_queue(QueueName='q', Attributes={'MaximumMessageSize': '1024'})['QueueUrl']
+def entry(id, body='hello'): return {'Id': id, 'MessageBody': body}
+def sent(entries): return sqs.send_message_batch(QueueUrl=url, Entries=entries)
+answer = sent([entry(str(n)) for n in range(9)] + [entry('large', 'x' * 1025)])
+print([one['Id'] for one in answer['Successful']], [(one['Id'], one['Code'], one['SenderFault']) for one in answer['Failed']])
+for entries in [[], [entry(str(n)) for n in range(11)], [entry('a'), entry('a')], [entry('a b')], [entry('a' * 81)], [entry(str(n), 'x' * 200000) for n in range(6)]]:
+    print(code(sent, entries))
+found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)['Messages']
+gone = [{'Id': str(n), 'ReceiptHandle': one['ReceiptHandle']} for n, one in enumerate(found)]
+answer = sqs.delete_message_batch(QueueUrl=url, Entries=gone[:8] + [{'Id': 'none', 'ReceiptHandle': 'none'}])
+print(len(answer['Successful']), [(one['Id'], one['Code']) for one in answer['Failed']])
+print(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=['ApproximateNumberOfMessagesNotVisible'])['Attributes'])",
+    );
+    assert_eq!(
+        printed,
+        [
+            "['0', '1', '2', '3', '4', '5', '6', '7', '8'] [('large', 'InvalidParameterValue', True)]",
+            "AWS.SimpleQueueService.EmptyBatchRequest",
+            "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+            "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+            "AWS.SimpleQueueService.InvalidBatchEntryId",
+            "AWS.SimpleQueueService.InvalidBatchEntryId",
+            "AWS.SimpleQueueService.BatchRequestTooLong",
+            "8 [('none', 'ReceiptHandleIsInvalid')]",
+            "{'ApproximateNumberOfMessagesNotVisible': '1'}",
+        ]
+    );
+}
+
+#[test]
 fn queues_wait_hide_and_forget() {
     let sandbox = sandbox();
     let printed = boto3(

@@ -78,6 +78,23 @@ pub(crate) fn receives(attributes: &Tags) -> Option<u64> {
     policy["maxReceiveCount"].to_string().trim_matches('"').parse().ok()
 }
 
+/// What others let everybody do with a queue. "Revokes any permissions in the queue policy that matches the specified Label"
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_RemovePermission.html>).
+pub(crate) fn opened(queue: &str, policy: &Document, names: &Names) -> Vec<String> {
+    let url = format!("\"$(aws sqs get-queue-url --queue-name {queue} --query QueueUrl --output text)\"");
+    let told = |(statement, actions, sid): (String, String, Option<&str>)| {
+        let how = sid.map_or_else(
+            || "`aws sqs set-queue-attributes` writes the policy without it".to_owned(),
+            |sid| format!("`aws sqs remove-permission --queue-url {url} --label '{sid}'` takes it out"),
+        );
+        format!(
+            "queue `{queue}` is open to everybody: statement {statement} of its policy, which this deployment did not write, \
+                 lets anyone {actions}; {how}"
+        )
+    };
+    policy.open_to_all(&names.sids).into_iter().map(told).collect()
+}
+
 /// What has a policy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Holder<'a> {
@@ -118,6 +135,7 @@ fn denials(holder: Holder<'_>, observed: &Value) -> Vec<Obstacle> {
         Some(Obstacle {
             stops,
             refusal: Refusal { reason, hint: format!("remove {denied} of the policy of {policy}") },
+            by_apply: false,
         })
     };
     [EVENTS_DENIED, SERVER_DENIED].into_iter().filter_map(denial).collect()
@@ -214,6 +232,30 @@ mod tests {
         assert_eq!(stops(s3.clone(), "sqs:*"), [&HopId::Event]);
         assert!(stops(s3, "sqs:ReceiveMessage").is_empty() && stops(server, "sqs:SendMessage").is_empty());
         assert_eq!(stops(json!("*"), "*").len(), 3);
+    }
+
+    #[test]
+    fn a_statement_that_lets_everybody_in_is_told_with_what_takes_it_out() {
+        let names = names(&settings("", PLAN));
+        let told = |principal: Value, condition: Value, sid: &str| {
+            let statement = json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "sqs:*",
+                "Condition": condition});
+            let text = json!({ "Statement": [statement] }).to_string();
+            opened("q", &Document::read(Some(&text), "sqs:GetQueueAttributes", "read").unwrap(), &names)
+        };
+        let [open] = &told(json!("*"), json!({}), "Open")[..] else { panic!("one") };
+        assert!(open.contains("`Open`") && open.contains("anyone sqs:*") && open.contains("--label 'Open'"), "{open}");
+        let secure = json!({"Bool": {"aws:SecureTransport": "true"}});
+        let foreign = json!({"StringNotEquals": {"aws:PrincipalAccount": "1"}});
+        let any = json!({"ArnLike": {"aws:SourceArn": "*"}});
+        for condition in [secure, foreign, any] {
+            assert_eq!(told(json!({"AWS": ["*", "arn:aws:iam::1:root"]}), condition, "Open").len(), 1);
+        }
+        let (own, bucket) = (json!({"StringEquals": {"aws:PrincipalAccount": "1"}}), "arn:aws:s3:::acme");
+        assert!(told(json!("*"), own, "Open").is_empty());
+        assert!(told(json!("*"), json!({"ArnEquals": {"aws:SourceArn": bucket}}), "Open").is_empty());
+        assert!(told(json!({"AWS": "arn:aws:iam::1:root"}), json!({}), "Open").is_empty());
+        assert!(told(json!("*"), json!({}), &names.sids[0]).is_empty());
     }
 
     #[test]

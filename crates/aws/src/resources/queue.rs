@@ -168,18 +168,22 @@ fn statement(names: &Names, queue: &str, senders: Senders) -> Value {
     }
 }
 
-/// The address first, then attributes and tags at once. `statement` is ours that its policy is to have, if any.
+/// The address first, then attributes and tags at once. `statement` is ours that its policy is to have, if any. Gives what others
+/// let everybody do with it too.
 pub(crate) async fn observe(
     reader: &Reader,
     names: &Names,
     queue: &str,
     statement: &Value,
-) -> Result<Observation, Error> {
-    let Some(url) = reader.get_queue_url(queue).await? else { return Ok(Observation::Absent) };
+) -> Result<(Observation, Vec<String>), Error> {
+    const ABSENT: (Observation, Vec<String>) = (Observation::Absent, Vec::new());
+    let Some(url) = reader.get_queue_url(queue).await? else { return Ok(ABSENT) };
     let (attributes, tags) =
         futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
-    let (Some(tags), Some(attributes)) = (tags?, attributes.transpose()) else { return Ok(Observation::Absent) };
-    Ok(Observation::Present(Box::new(present(attributes, &tags, names, queue, statement))))
+    let (Some(tags), Some(attributes)) = (tags?, attributes.transpose()) else { return Ok(ABSENT) };
+    let policy = attributes.as_ref().ok().and_then(|attributes| policy(attributes, queue).ok());
+    let opened = policy.map(|policy| delivery::opened(queue, &policy, names)).unwrap_or_default();
+    Ok((Observation::Present(Box::new(present(attributes, &tags, names, queue, statement))), opened))
 }
 
 fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &str, statement: &Value) -> Present {

@@ -22,7 +22,7 @@ use crate::error::{ACCOUNT_NOT_READY, absent, allowed};
 use crate::marks;
 use crate::names::{Names, Part, identity_of};
 use crate::resources::events;
-use crate::resources::shared_account::{is_by_key, wrong_kind};
+use crate::resources::shared_account::{FoundAccount, is_by_key, wrong_kind};
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed, wanted_tags};
 use crate::tags;
 
@@ -72,7 +72,12 @@ pub(crate) fn in_words(facet: AccountFacet, value: &Value) -> Option<Words> {
 }
 
 /// The account, and at the same time whether its name is free: it is shared by all of Azure.
-pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names) -> Result<Observation, Error> {
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    seen: &FoundAccount,
+) -> Result<Observation, Error> {
     let id = names.account_id();
     let (found, taken) =
         futures::join!(reader.get_account(&id), reader.check_account_name(&names.subscription, &names.account));
@@ -95,8 +100,10 @@ pub(crate) async fn observe(reader: &Reader, settings: &Settings, names: &Names)
         AccountFacet::Security => facet.observed(Ok(Security::of(is_by_key(settings), &found.properties))),
         AccountFacet::Tags => facet.observed(Ok(without_mark(&tags))),
     });
+    let wrong_kind = wrong_kind(names, &found).map(|refusal| (AccountFacet::Security.name(), refusal));
+    seen.note(Some(found));
     let mut blockers: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
-    blockers.extend(wrong_kind(names, &found).map(|refusal| (AccountFacet::Security.name(), refusal)));
+    blockers.extend(wrong_kind);
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         observed,

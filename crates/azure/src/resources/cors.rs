@@ -14,7 +14,7 @@ use crate::client::{Reader, Writer};
 use crate::config::{LARGEST_RULES, Settings};
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part};
-use crate::resources::shared_account::SharedAccount;
+use crate::resources::shared_account::FoundAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
 provision_core::facets! {
@@ -68,7 +68,7 @@ pub(crate) async fn observe(
     settings: &Settings,
     names: &Names,
     looking: &Looking,
-    account: &SharedAccount,
+    account: &FoundAccount,
 ) -> Result<Observation, Error> {
     let id = names.account_id();
     let (service, marks) = futures::join!(reader.get_blob_service(&id), looking.marks(reader, names));
@@ -93,12 +93,18 @@ fn entries(rules: &[models::CorsRule], desired: &CorsRule, names: &Names, marks:
     cors::entries(&rules, &[], desired).into_iter().map(claimed).collect()
 }
 
-/// How many rules there may be, and why no more: those that are there, where ours would make them too large.
+/// How many rules there may be (<https://learn.microsoft.com/cli/azure/storage/cors> has the commands), and why no more: those that are there, where ours would make them too large.
 fn limit(rules: &[models::CorsRule], desired: &CorsRule, names: &Names) -> (usize, Refusal) {
     let there: usize = rules.iter().map(|rule| size(&listed(rule).rule)).sum();
+    let account = &names.account;
+    let listed: Vec<_> = rules.iter().map(|rule| listed(rule).rule.describe()).collect();
     let refusal = |what: String| Refusal {
-        reason: format!("storage account `{}` has {what} already, and takes no more", names.account),
-        hint: "remove one of those that are listed above, or let one of them cover the host's origin".to_owned(),
+        reason: format!("storage account `{account}` has {what} already, and takes no more: {}", listed.join("; ")),
+        hint: format!(
+            "remove one that nobody needs (`az storage cors list --services b --account-name {account}` shows them; `az storage \
+             cors clear --services b --account-name {account}` removes all of them, and `az storage cors add` writes those that \
+             stay), or let one of them cover the host's origin"
+        ),
     };
     if rules.len() < MOST_RULES && there + size(desired) > LARGEST_RULES {
         return (rules.len(), refusal(format!("CORS rules of {there} characters (of {LARGEST_RULES})")));

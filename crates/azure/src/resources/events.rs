@@ -25,7 +25,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::marks::Looking;
 use crate::names::{Names, Part, identity_of, last};
-use crate::resources::shared_account::SharedAccount;
+use crate::resources::shared_account::FoundAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
 provision_core::facets! {
@@ -106,7 +106,7 @@ pub(crate) async fn observe(
     names: &Names,
     looking: &Looking,
     registration: &Registration,
-    account: &SharedAccount,
+    account: &FoundAccount,
     (left, place): (&LeftSpare, &Place),
 ) -> Result<Observation, Error> {
     let (look, marks, wrong_kind, registered) = futures::join!(

@@ -1,4 +1,4 @@
-//! An account that is somebody else's (`create = false`): nothing on it is written, and what is in the server's way is said.
+//! What of the account is in the server's way. One that is somebody else's (`create = false`) is never written: there it is only said.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -47,21 +47,26 @@ pub(super) fn wrong_kind(names: &Names, found: &StorageAccount) -> Option<Refusa
 
 /// What the look found of it.
 #[derive(Debug, Default)]
-pub(crate) struct SharedAccount {
+pub(crate) struct FoundAccount {
     found: Mutex<Option<StorageAccount>>,
     /// Whether what is deleted in it is lost at once.
     forgets: AtomicBool,
 }
 
-impl SharedAccount {
-    /// Look, beside the other looks. Gives why no events can come from it, or why there is no queue for them.
+impl FoundAccount {
+    /// Note what the look at an account of ours found.
+    pub(super) fn note(&self, found: Option<StorageAccount>) {
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
+    /// Look at a shared one, beside the other looks. Gives why no events can come from it, or why there is no queue for them.
     pub(crate) async fn look(&self, reader: &Reader, names: &Names) -> Result<Option<Refusal>, Error> {
         if !names.account_is_shared {
             return Ok(None);
         }
         let found = reader.get_account(&names.account_id()).await?;
         let refusal = found.as_ref().and_then(|found| wrong_kind(names, found));
-        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        self.note(found);
         Ok(refusal)
     }
 
@@ -77,7 +82,7 @@ impl SharedAccount {
     /// keeps by itself, which the plan file has no word about.
     pub(crate) fn warnings(&self, settings: &Settings) -> Vec<String> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(account) = found.as_ref() else { return Vec::new() };
+        let Some(account) = found.as_ref().filter(|_| !settings.azure.account.create) else { return Vec::new() };
         let name = &settings.azure.account.name;
         let keys = (is_by_key(settings) && !account.allows_shared_keys()).then(|| {
             format!(
@@ -96,11 +101,11 @@ impl SharedAccount {
         keys.into_iter().chain(reach).chain(network(name, account, queue)).chain(lost).collect()
     }
 
-    /// The same where it stands in the way of a proof.
+    /// The same where it stands in the way of a proof; what is so on an account of ours apply mends.
     pub(crate) fn obstacles(&self, settings: &Settings) -> Vec<Obstacle> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(account) = found.as_ref() else { return Vec::new() };
-        let name = &settings.azure.account.name;
+        let (name, by_apply) = (&settings.azure.account.name, settings.azure.account.create);
         let keys = (is_by_key(settings) && !account.allows_shared_keys()).then(|| Refusal {
             reason: format!("storage account `{name}` takes no shared keys, and the server has nothing but AZURE_STORAGE_KEY"),
             hint: format!(
@@ -108,14 +113,15 @@ impl SharedAccount {
                  --allow-shared-key-access true`"
             ),
         });
-        let keys = keys.map(|refusal| Obstacle { stops: &[HopId::Rights, HopId::Files], refusal });
+        let keys = keys.map(|refusal| Obstacle { stops: &[HopId::Rights, HopId::Files], refusal, by_apply });
         let wall = closing(account).map(|(setting, option)| Refusal {
             reason: format!(
                 "the firewall of storage account `{name}` has {setting}, and lets in only what its rules name"
             ),
             hint: format!("open it: `az storage account update --name {name} {option}`"),
         });
-        let wall = wall.map(|refusal| Obstacle { stops: &[HopId::Files, HopId::Event], refusal });
+        let stops = &[HopId::Browsers, HopId::Files, HopId::Event];
+        let wall = wall.map(|refusal| Obstacle { stops, refusal, by_apply });
         keys.into_iter().chain(wall).collect()
     }
 }

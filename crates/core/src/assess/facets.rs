@@ -16,8 +16,8 @@ use crate::resource::{Observation, OnRecord, Present, Resource, Unmanaged};
 use super::assessment::Assessment;
 use super::ownership::Ownership;
 use super::reading::{
-    Reading, Records, all_names, begin, conflict, is_anothers, members, no_longer_wanted, put_values, record_of,
-    relevant, text, together, unmanaged, written,
+    Reading, Records, alerts, all_names, begin, conflict, is_anothers, members, no_longer_wanted, put_values,
+    record_of, relevant, text, together, unmanaged, written,
 };
 
 impl Assessment<'_> {
@@ -173,6 +173,7 @@ impl Assessment<'_> {
         Reading {
             change,
             unmanaged: Vec::new(),
+            alerts: Vec::new(),
             conflict: None,
             tags: TagChanges::new(),
             record: Ledger::default(),
@@ -219,6 +220,7 @@ impl Assessment<'_> {
         let finding = compare(&desired_value, &observed, relevant(&on_record, &desired_value, &observed));
         let mut reading = self.reading(facet, desired, finding, observed, desired_value.clone());
         reading.unmanaged = unmanaged(facet, &choice);
+        reading.alerts = alerts(&choice, &on_record);
         reading.change.preexisting = choice.preexisting.is_some() || is_anothers(&choice, &on_record);
         reading.change.ours = choice.values(&desired_value);
         self.settle(&mut reading, &choice, &desired_value, &on_record);

@@ -19,6 +19,8 @@ pub(super) struct Reading {
     pub(super) change: FacetChange,
     /// Entries of others, which stay as they are.
     pub(super) unmanaged: Vec<Unmanaged>,
+    /// What entries of others let somebody do that people should know of.
+    pub(super) alerts: Vec<String>,
     /// Why ours cannot be added.
     pub(super) conflict: Option<Refusal>,
     /// Changes of tags.
@@ -115,6 +117,13 @@ pub(super) fn is_anothers(choice: &Choice<'_>, on_record: &Entered<'_>) -> bool 
 pub(super) fn unmanaged(facet: &Facet, choice: &Choice<'_>) -> Vec<Unmanaged> {
     let entry = |entry: &&Entry| Unmanaged { facet: facet.name.to_owned(), entry: entry.text.clone() };
     choice.others.iter().filter(|other| !other.text.is_empty()).map(entry).collect()
+}
+
+/// What entries of others let somebody do, where ours was written: what was there before anything of ours is its owner's to know.
+pub(super) fn alerts(choice: &Choice<'_>, on_record: &Entered<'_>) -> Vec<String> {
+    let written = matches!(on_record.recorded, Recorded::Digest(_));
+    let others = choice.others.iter().filter(|other| written && !other.co_owned);
+    others.filter_map(|other| other.alert.clone()).collect()
 }
 
 /// Why ours cannot stand beside what others have.

@@ -13,7 +13,7 @@ impl Assessment<'_> {
     pub(super) fn warnings(&self, changes: &[Change]) -> Vec<String> {
         let own = self.observer.warnings();
         let ours = [self.unmarked_ours(), self.damaged(), self.unnamed(), self.vanished(changes)].concat();
-        [own, self.taken_names(), ours, self.standing_conflicts(changes)].concat()
+        [own, self.taken_names(), ours, self.standing_conflicts(changes), self.alerts()].concat()
     }
 
     fn of_each<T>(&self, look: impl Fn(&Resource, &Observation) -> Option<T>) -> Vec<T> {
@@ -103,6 +103,18 @@ impl Assessment<'_> {
             }
         }
         standing
+    }
+
+    /// What others let somebody do beside what is ours.
+    fn alerts(&self) -> Vec<String> {
+        if self.intent.purpose != Purpose::Apply {
+            return Vec::new();
+        }
+        let of = |resource: &Resource| {
+            let alerts = self.readings_of(resource).iter().flat_map(|reading| &reading.alerts);
+            alerts.map(|alert| format!("{} `{}`: {alert}", resource.kind, resource.name)).collect::<Vec<_>>()
+        };
+        self.survey.found.iter().flat_map(|(resource, _)| of(resource)).collect()
     }
 
     /// What a destroy has on record and does not find.

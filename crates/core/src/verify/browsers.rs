@@ -53,6 +53,10 @@ async fn preflights(
             Err(error) => return mending.ended(hop, &error),
         };
         if let Some(lack) = lack(&answer, &wanted.origin, method, access.headers) {
+            let wall = mending.obstacle(HopId::Browsers).filter(|_| is_in_sync(access, set) && !answer.is_success());
+            if let Some(wall) = wall {
+                return hop.failed(&wall.reason, Some(wall.hint.clone()));
+            }
             let mend = how_to_allow(access, set, &wanted.origin, method, mending);
             return hop.failed(format!("a page of {} may not {method}: {lack}", wanted.origin), Some(mend));
         }

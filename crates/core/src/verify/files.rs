@@ -33,10 +33,11 @@ pub(super) async fn hop(
     let ended = exchanged(&mut files, prover, browser, probe, wanted, (set, mending)).await;
     files.hop = match ended {
         Ok(None) => files.hop,
-        Ok(Some(Lack { reason, mend, lacking })) => {
-            let mend = mend.or_else(|| mending.of(HopId::Files)).or(lacking);
-            files.hop.failed(reason, Some(mend.unwrap_or_else(|| AGAIN.to_owned())))
-        }
+        Ok(Some(Lack { reason, mend, lacking })) => match (mend.or_else(|| mending.of(HopId::Files)), lacking) {
+            // Whoever runs this may not do it: what the server may is not known.
+            (None, Some(lacking)) => files.hop.not_proven(reason).mended_by(lacking),
+            (mend, _) => files.hop.failed(reason, Some(mend.unwrap_or_else(|| AGAIN.to_owned()))),
+        },
         Err(error) => mending.ended(files.hop, &error),
     };
     files
@@ -46,7 +47,7 @@ pub(super) async fn hop(
 struct Lack {
     reason: String,
     mend: Option<String>,
-    /// What helps where everything is as the plan file says.
+    /// Which right whoever signed it lacks, where everything is as the plan file says.
     lacking: Option<String>,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Mending {
     changes: bool,
     /// What it stops for: to be settled first.
     first: Vec<String>,
-    /// What somebody else set, and it leaves alone.
+    /// What somebody else set, each with what takes it away.
     obstacles: Vec<Obstacle>,
 }
 
@@ -27,7 +27,13 @@ impl Mending {
                 first.push(settled);
             }
         }
-        Self { command: command.to_owned(), changes: set.has_changes(), first, obstacles }
+        let mending = Self { command: command.to_owned(), changes: set.has_changes(), first, obstacles: Vec::new() };
+        let named = |obstacle: Obstacle| match obstacle.by_apply {
+            true => Obstacle { refusal: Refusal { hint: mending.apply(), ..obstacle.refusal }, ..obstacle },
+            false => obstacle,
+        };
+        let obstacles = obstacles.into_iter().map(named).collect();
+        Self { obstacles, ..mending }
     }
 
     /// Where nothing is known.

@@ -18,7 +18,7 @@ use crate::client::pubsub::{ExpirationPolicy, PushConfig, Subscription};
 use crate::client::{Reader, Writer};
 use crate::config::{SERVER_SUBSCRIPTION_ROLES, Settings};
 use crate::names::{Names, Part, pubsub_identity, short};
-use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again, members};
+use crate::policy::{self, PolicyTarget, email_of, entries, explain, granted, grants, looked_again, members, opened};
 use crate::resources::reattachment::{
     DELETED_TOPIC, TOPIC_NOT_SEEN, attach_again, attach_detached, finish, give_back, kept_labels, spare_of,
 };
@@ -137,6 +137,7 @@ pub(crate) async fn observe(
     // One that we made gets what is desired.
     let made = present.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     expires(&found).filter(|_| !made).into_iter().for_each(|note| claims.note(note));
+    policy.iter().for_each(|policy| claims.note_all(opened(&PolicyTarget::Subscription(name.clone()), policy)));
     present.observed.extend(observed_access(policy, with_access || has_access(present.mark.as_ref())));
     Ok(Observation::Present(Box::new(present)))
 }

@@ -14,12 +14,13 @@ use provision_core::resource::{Observation, Orphan, Present, Resource};
 use provision_core::{Error, ErrorKind, RetryClass};
 use serde_json::{Value, json};
 
+use crate::claims::Claims;
 use crate::client::pubsub::Topic;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::error::{NOT_SEEN, absent, lacks_permission};
 use crate::names::{LISTENING, Names, Part, is_listening, pubsub_identity, short};
-use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of, members};
+use crate::policy::{self, PolicyTarget, entries, granted, has, looked_again, member_of, members, opened};
 use crate::resources::{Facets, MOST_LABELS, Write, delivery};
 use crate::tags::unmoved;
 
@@ -87,6 +88,7 @@ pub(crate) async fn observe(
     reader: &Reader,
     topic: &str,
     agent: impl Future<Output = Result<String, Error>>,
+    claims: &Claims,
     look_closer: impl FnOnce(&Topic),
 ) -> Result<Observation, Error> {
     let look = || futures::future::join(reader.get_topic(topic), reader.get_topic_policy(topic));
@@ -95,6 +97,7 @@ pub(crate) async fn observe(
     let (Some(found), policy) = looked_again(first, look).await? else { return Ok(Observation::Absent) };
     look_closer(&found);
     let labels = &found.labels;
+    policy.iter().for_each(|policy| claims.note_all(opened(&PolicyTarget::Topic(topic.to_owned()), policy)));
     let publisher = policy.map(|policy| members(&policy, entries(&policy, &ROLES)));
     let observed = TopicFacet::all_observed(|facet| match facet {
         TopicFacet::Publisher => facet.entries(publisher.clone()),

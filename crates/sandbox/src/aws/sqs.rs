@@ -1,6 +1,7 @@
 //! Simple Queue Service over its JSON protocol: standard queues.
 
 mod attributes;
+mod batch;
 mod message;
 mod queue;
 mod receive;
@@ -33,7 +34,9 @@ pub(super) async fn serve(call: &Call<'_>) -> Reply {
         "TagQueue" => queue::tag_queue,
         "UntagQueue" => queue::untag_queue,
         "SendMessage" => message::send_message,
+        "SendMessageBatch" => batch::send_messages,
         "DeleteMessage" => message::delete_message,
+        "DeleteMessageBatch" => batch::delete_messages,
         "ChangeMessageVisibility" => message::change_message_visibility,
         _ => return Err(Error::unserved(&call.operation)),
     };
@@ -100,7 +103,9 @@ fn authorize(call: &Call<'_>, queue: &Queue, arn: &str, account: &str) -> Result
     let tags: Vec<_> = tags.collect();
     let mut context = rights::context(&call.caller, &user);
     context.extend(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let attempt = Attempt { principal: call.caller.principal(), action: &call.operation, resource: arn, context };
+    // Whoever may send one message may send many.
+    let action = call.operation.trim_end_matches("Batch");
+    let attempt = Attempt { principal: call.caller.principal(), action, resource: arn, context };
     let decision = queue.policy.written().as_deref().map_or(Decision::Silent, |policy| decided(policy, &attempt));
     rights::decide(call, &attempt, decision, owns)
 }

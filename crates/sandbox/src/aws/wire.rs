@@ -188,7 +188,7 @@ fn s3_error(status: u16, code: &str, message: &str) -> Response<Bytes> {
 
 /// Errors of SQS whose name in JSON is not the code of the query protocol, which many clients look for
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html>.
-const SQS: [(&str, &str, &str); 7] = [
+const SQS: [(&str, &str, &str); 12] = [
     ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidClientTokenId"),
     ("NonExistentQueue", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
     ("QueueDeletedRecently", "QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently"),
@@ -196,6 +196,15 @@ const SQS: [(&str, &str, &str); 7] = [
     ("PurgeQueueInProgress", "PurgeQueueInProgress", "AWS.SimpleQueueService.PurgeQueueInProgress"),
     ("MessageNotInflight", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"),
     ("RequestThrottled", "RequestThrottled", "RequestThrottled"),
+    ("EmptyBatchRequest", "EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest"),
+    (
+        "TooManyEntriesInBatchRequest",
+        "TooManyEntriesInBatchRequest",
+        "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+    ),
+    ("BatchEntryIdsNotDistinct", "BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"),
+    ("InvalidBatchEntryId", "InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId"),
+    ("BatchRequestTooLong", "BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong"),
 ];
 
 fn json_error(status: u16, namespace: &str, code: &str, message: &str) -> Response<Bytes> {

@@ -9,6 +9,7 @@ pub(crate) static PROOF: Proof = Proof {
     broken: BROKEN,
     stands: STANDS,
     rule_of_others: |hand| boto(hand, &format!("set_rules(rules() + [{EVERYBODY}])")),
+    rule_that_writes: |hand| boto(hand, &format!("set_rules(rules() + [{WRITING}])")),
     no_events: |hand| boto(hand, "notify({})"),
     event: "s3.event",
     upload: "s3:PutObject",
@@ -23,6 +24,9 @@ pub(crate) static PROOF: Proof = Proof {
 /// A rule of somebody else's, for everybody.
 const EVERYBODY: &str =
     "{'ID': 'everybody', 'AllowedMethods': ['GET'], 'AllowedOrigins': ['*'], 'AllowedHeaders': ['*']}";
+
+/// One by which pages of another site write.
+const WRITING: &str = "{'ID': 'other', 'AllowedMethods': ['PUT'], 'AllowedOrigins': ['https://other.example']}";
 
 const BROKEN: &[Broken] = &[
     Broken { hop: "resources", says: "differs in versioning", make: |hand| boto(hand, "version()") },

@@ -14,6 +14,7 @@ pub(crate) static PROOF: Proof = Proof {
     broken: BROKEN,
     stands: STANDS,
     rule_of_others: |hand| set_rules(hand, &[rules(hand), vec![everybody()]].concat()),
+    rule_that_writes: |hand| set_rules(hand, &[rules(hand), vec![writing()]].concat()),
     no_events: delete_events,
     event: "events",
     upload: "blob:PutBlob",
@@ -29,6 +30,12 @@ pub(crate) static PROOF: Proof = Proof {
 fn everybody() -> Value {
     json!({"allowedOrigins": ["*"], "allowedMethods": ["GET"], "allowedHeaders": ["*"], "exposedHeaders": [],
         "maxAgeInSeconds": 9})
+}
+
+/// One by which pages of another site write.
+fn writing() -> Value {
+    json!({"allowedOrigins": ["https://other.example"], "allowedMethods": ["PUT"], "allowedHeaders": ["*"],
+        "exposedHeaders": [], "maxAgeInSeconds": 9})
 }
 
 /// Our rule alone.
@@ -59,6 +66,16 @@ const BROKEN: &[Broken] = &[
         hop: "resources",
         says: "differs in security",
         make: |hand| patch(hand, json!({"properties": {"networkAcls": {"defaultAction": "Deny"}}})),
+    },
+    Broken {
+        hop: "browsers",
+        says: "the firewall of storage account `acmefiles` has `networkAcls.defaultAction` = Deny",
+        make: |hand| patch(hand, json!({"properties": {"networkAcls": {"defaultAction": "Deny"}}})),
+    },
+    Broken {
+        hop: "event",
+        says: "the firewall of storage account `acmefiles` has `publicNetworkAccess` = Disabled",
+        make: |hand| patch(hand, json!({"properties": {"publicNetworkAccess": "Disabled"}})),
     },
     Broken {
         hop: "rights",

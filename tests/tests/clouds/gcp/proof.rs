@@ -12,6 +12,7 @@ pub(crate) static PROOF: Proof = Proof {
     broken: BROKEN,
     stands: STANDS,
     rule_of_others: |hand| set_rules(hand, |rules| rules.push(everybody())),
+    rule_that_writes: |hand| set_rules(hand, |rules| rules.push(writing())),
     no_events: delete_entries,
     event: "storage.events",
     upload: "pubsub:CreateSubscription",
@@ -27,6 +28,11 @@ pub(crate) static PROOF: Proof = Proof {
 /// A rule of somebody else's, for everybody.
 fn everybody() -> Value {
     json!({"origin": ["*"], "method": ["GET"], "responseHeader": ["*"]})
+}
+
+/// One by which pages of another site write.
+fn writing() -> Value {
+    json!({"origin": ["https://other.example"], "method": ["PUT"], "responseHeader": ["*"]})
 }
 
 fn set_rules(hand: &Hand, change: impl Fn(&mut Vec<Value>)) {

@@ -1,5 +1,7 @@
 //! Lines that fit the terminal: columns, and what is too long goes on below its own column.
 
+use std::io::IsTerminal as _;
+
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
@@ -69,8 +71,12 @@ pub(crate) fn fits(text: &str) -> bool {
     terminal_width().is_none_or(|width| display_width(text) <= width)
 }
 
+/// One that does not say how wide it is, as in some CI and over some serial lines, has the usual width.
 fn terminal_width() -> Option<usize> {
-    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+    const USUAL: usize = 80;
+    let stdout = std::io::stdout();
+    let said = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+    said.or_else(|| stdout.is_terminal().then_some(USUAL))
 }
 
 fn fitted_to(line: &Line, width: Option<usize>) -> String {

@@ -57,8 +57,26 @@ struct SendMessage {
 
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 pub(super) fn send_message(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
-    let input: SendMessage = answers::input(call)?;
-    let found = Found::at(state, call, &input.url)?;
+    let SendMessage { url, body, delay_s, attributes } = answers::input(call)?;
+    let found = Found::at(state, call, &url)?;
+    let sent = sent(state, call, &found, Sent { body, delay_s, attributes })?;
+    answers::answer(call, &sent)
+}
+
+/// A message as it is given.
+pub(super) struct Sent {
+    pub(super) body: String,
+    pub(super) delay_s: Option<u64>,
+    pub(super) attributes: BTreeMap<String, MessageAttribute>,
+}
+
+/// Put a message into a queue; gives what the sender is told.
+pub(super) fn sent(
+    state: &mut Transaction<'_>,
+    call: &Call<'_>,
+    found: &Found,
+    input: Sent,
+) -> Result<serde_json::Value, Error> {
     let most = attributes::number(found.queue.attributes.written(), "MaximumMessageSize");
     if u64::try_from(input.body.len()).unwrap_or(u64::MAX) > most {
         let message = format!("One or more parameters are invalid. Reason: Message must be shorter than {most} bytes.");
@@ -84,7 +102,7 @@ pub(super) fn send_message(state: &mut Transaction<'_>, call: &Call<'_>) -> Repl
     if let Some(md5) = attributes_md5 {
         answer["MD5OfMessageAttributes"] = json!(md5);
     }
-    answers::answer(call, &answer)
+    Ok(answer)
 }
 
 /// Put an event of S3 into a queue, where it is seen `s3.event` later.
@@ -169,12 +187,18 @@ struct DeleteMessage {
 pub(super) fn delete_message(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: DeleteMessage = answers::input(call)?;
     let found = Found::at(state, call, &input.url)?;
-    let (key, received) = of_receipt(&found, &input.receipt)?;
+    deleted(state, &found, &input.receipt)?;
+    answers::nothing(call)
+}
+
+/// Take the message of a receipt out of a queue.
+pub(super) fn deleted(state: &mut Transaction<'_>, found: &Found, receipt: &str) -> Result<(), Error> {
+    let (key, received) = of_receipt(found, receipt)?;
     // A receipt that is not the last one deletes nothing, and says nothing.
     if state.get::<Message>(&key)?.is_some_and(|message| message.received == received) {
         state.delete(&key);
     }
-    answers::nothing(call)
+    Ok(())
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use provision_core::{Error, ErrorKind};
 pub(crate) const MEANINGS: [(&str, &str); 9] = [
     ("0", "done, or in sync"),
     ("1", "failure, or something could not be read"),
-    ("2", "drift, a failed hop, reports that differ; changes (`--detailed-exitcode`)"),
+    ("2", "drift, a failed hop, a difference; changes (`--detailed-exitcode`)"),
     ("3", "stale change set, or a change by somebody else during the run"),
     ("4", "credentials, or no region"),
     ("5", "partly applied, or out of time: run the same command again"),

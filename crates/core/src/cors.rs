@@ -170,7 +170,7 @@ pub fn entries(rules: &[Listed], ids: &[String], desired: &CorsRule) -> Vec<Entr
             value["id"] = json!(id);
         }
         let (conflict, alert) = (hidden(desired, listed), let_in(desired, listed));
-        Entry { id, behind, conflict, alert, ..Entry::new(value, listed.describe()) }
+        Entry { id, conflict, behind, alert, ..Entry::new(value, listed.describe()) }
     };
     rules.iter().enumerate().map(entry).collect()
 }

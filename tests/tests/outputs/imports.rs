@@ -7,10 +7,11 @@ use crate::clouds::{AWS, AZURE, CloudFixture, GCP};
 fn imports_name_what_others_have(cloud: &CloudFixture, resources: &[&str]) {
     let stage = cloud.applied();
     cloud.edit(&stage, cloud.foreign.put);
+    cloud.succeed(&stage, &["apply", "--yes"]);
     let text = imports(cloud, &stage);
     for resource in resources {
         let before = text.split(&format!("resource {resource} {{")).next().unwrap();
-        let comment = before.rsplit("}\n").next().unwrap();
+        let comment = before.rsplit("\n}\n").next().unwrap();
         assert!(comment.contains("# Others have a part in it") && comment.contains("their"), "{resource}: {text}");
     }
     assert_eq!(text.matches("# Others have").count(), resources.len(), "{text}");

@@ -350,9 +350,12 @@ queue.send_message(base64.b64encode(b'''{event}''').decode())
     let _ = python(&sandbox, &format!("{there}{filled}"));
     let proven = desk.run(&["azure", "verify", "--wait", "1"]);
     assert_eq!(proven.code, 2, "{}{}", proven.stdout, proven.stderr);
-    for told in
-        ["ok   browser access", "ok   signed upload and download", "no event came within 1 s", "1 of earlier runs"]
-    {
+    for told in [
+        "passed      browser access",
+        "passed      signed upload and download",
+        "no event came within 1 s",
+        "1 of earlier runs",
+    ] {
         assert!(proven.stdout.contains(told), "{told}: {}{}", proven.stdout, proven.stderr);
     }
     let found = "

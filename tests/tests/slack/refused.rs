@@ -60,7 +60,7 @@ fn mistakes_in_the_section_are_shown_with_their_lines() {
     stage.write("provision.toml", &PLAN.replace("\"203.0.113.7\",", &format!("{eleven:?}").replace(['[', ']'], "")));
     assert!(ends(&stage, 64, &["plan"]).contains("at most 10"));
     stage.write("provision.toml", PLAN);
-    assert!(ends(&stage, 0, &["plan"]).contains("do not cover incoming webhooks"));
+    assert!(ends(&stage, 0, &["plan"]).contains("not the webhooks that the server uses"));
 }
 
 #[test]

@@ -286,7 +286,7 @@ mod tests {
     /// What came of these turns, the last one first, and after how long.
     async fn ended(probe: &Probe, uploads: u32, left: &[String], turns: Vec<Heard>) -> (Option<End>, u64) {
         let listener = Scripted { turns, closed: 0, outlasted: true };
-        let there = [&[probe.key.clone()], left].concat();
+        let there = [std::slice::from_ref(&probe.key), left].concat();
         ended_with(listener, probe, uploads, left, there, None).await
     }
 

@@ -32,7 +32,7 @@ impl Reader {
 
     /// The workspace that the token is of; `None` where Slack does not say so of this kind of token
     /// (<https://docs.slack.dev/reference/methods/auth.test>).
-    pub(crate) async fn team_of_token(&self) -> Result<Option<String>, Error> {
+    pub(crate) async fn get_team(&self) -> Result<Option<String>, Error> {
         let call = Call::new("auth.test", "tell which workspace the token is of");
         let said = self.clients.send(&call, |answer| text(&answer, &["team_id"])).await;
         absent_if(said, |error| error.code() == Some("not_allowed_token_type"))

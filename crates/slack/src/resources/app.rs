@@ -111,7 +111,7 @@ async fn missing(reader: &Reader, app_id: &str, settings: &Settings, in_sandbox:
         }));
     }
     let there = match &settings.slack.team_id {
-        Some(_) => reader.team_of_token().await?,
+        Some(_) => reader.get_team().await?,
         None => None,
     };
     let take_out = "take `app_id`, `client_id` and `team_id` out of [slack]";

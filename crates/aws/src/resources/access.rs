@@ -124,7 +124,7 @@ pub(crate) fn places(settings: &Settings, names: &Names, recalled: &Recalled) ->
 
 /// What was found at one of the places.
 enum Found {
-    Policy(Entry),
+    Policy(Box<Entry>),
     /// The role has no such policy.
     Nothing,
     NoRole,
@@ -143,7 +143,7 @@ pub(crate) async fn observe(
     let mut list = Vec::new();
     for (place, found) in places.iter().zip(look(reader, &places).await) {
         match found {
-            Ok(Found::Policy(entry)) => list.push(entry),
+            Ok(Found::Policy(entry)) => list.push(*entry),
             Ok(Found::Nothing) => {}
             Ok(Found::NoRole) => present.blockers.extend(missing(settings, names, recalled, place)),
             Err(error) => {
@@ -163,7 +163,7 @@ async fn look(reader: &Reader, places: &BTreeSet<String>) -> Vec<Result<Found, E
 async fn look_at(reader: &Reader, place: &str) -> Result<Found, Error> {
     let Some((role, policy)) = place.split_once('/') else { return Ok(Found::Nothing) };
     match reader.get_role_policy(role, policy).await {
-        Ok(text) => Ok(Found::Policy(entry(place, &text)?)),
+        Ok(text) => Ok(Found::Policy(Box::new(entry(place, &text)?))),
         Err(error) if is_no_role(&error) => Ok(Found::NoRole),
         Err(error) if error.code() == Some("NoSuchEntity") => Ok(Found::Nothing),
         Err(error) => Err(error),

@@ -168,8 +168,13 @@ async fn listened(
             Some(came) if waited_for_rest(came) => return Ok(Some(End::Came(came))),
             Some(_) => {}
             None if heard.last.is_some() => return Ok(heard.last.map(End::Last)),
-            None if turn_began >= limit && taken => return Ok(Some(End::Taken)),
-            None if turn_began >= limit => return Ok(Some(End::Silence(told))),
+            None if turn_began >= limit => {
+                // It is not waited for any more: what earlier runs left is taken all the same.
+                let heard = listener.hear(LAST_LOOK, &owed.keys(true)).await?;
+                let end = if taken { End::Taken } else { End::Silence(told) };
+                let came = heard.keys.contains(&awaited.probe.key).then(|| End::Came(begun.elapsed()));
+                return Ok(Some(came.unwrap_or(end)));
+            }
             None => {}
         }
         if said.elapsed() >= heartbeat() {

@@ -176,7 +176,7 @@ fn bill_of_materials_lists_what_cargo_tree_lists() {
     ]);
     let output = cargo.current_dir(python::workspace()).output().unwrap();
     let listed = String::from_utf8(output.stdout).unwrap();
-    let listed: BTreeSet<_> = listed.lines().filter_map(|line| Some(line.split_once(" v")?)).collect();
+    let listed: BTreeSet<_> = listed.lines().filter_map(|line| line.split_once(" v")).collect();
     let listed: BTreeSet<_> =
         listed.iter().map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap())).collect();
     let sbom: Value = serde_json::from_slice(&std::fs::read(dist().sbom()).unwrap()).unwrap();

@@ -140,7 +140,7 @@ pub(crate) async fn look_at_each(
     let Invocation { signals, view, .. } = invocation;
     let fleet = Fleet::read(of, scope)?;
     let sections = fleet.sections();
-    let mut looked = Looked { shard: of.shard, looked_at: timestamp(), ..Looked::default() };
+    let mut looked = Looked { shard: of.shard, began: timestamp(), ..Looked::default() };
     if sections.is_empty() {
         return Ok(looked);
     }

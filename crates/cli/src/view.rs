@@ -146,13 +146,13 @@ pub(crate) struct Looked {
     /// The share of them that was asked for.
     pub(crate) shard: Option<Shard>,
     /// When the look began.
-    pub(crate) looked_at: Option<String>,
+    pub(crate) began: Option<String>,
 }
 
 /// What came of proving each of many deployments.
 pub(crate) struct Proofs {
     /// With how long each took.
-    pub(crate) proofs: Vec<(Proof, Duration)>,
+    pub(crate) proven: Vec<(Proof, Duration)>,
     /// Why others could not be proven.
     pub(crate) errors: Vec<Error>,
     pub(crate) stopped: bool,

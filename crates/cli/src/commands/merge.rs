@@ -35,7 +35,7 @@ pub(super) fn run(paths: &[PathBuf], reporting: Reporting, global: &Global, view
                 continue;
             }
         };
-        merged.looked_at = earlier(merged.looked_at, looked.looked_at);
+        merged.began = earlier(merged.began, looked.began);
         if let Some(shard) = looked.shard {
             let expected = *count.get_or_insert(shard.count);
             fits(shard, expected, shards.insert(shard.index, path), path)?;
@@ -50,7 +50,7 @@ pub(super) fn run(paths: &[PathBuf], reporting: Reporting, global: &Global, view
 
 /// When the look of a report began.
 fn begun(looked: &Looked) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(looked.looked_at.as_deref()?, &Rfc3339).ok()
+    OffsetDateTime::parse(looked.began.as_deref()?, &Rfc3339).ok()
 }
 
 /// What was looked at long before the others says nothing of how it is now: it is last night's.

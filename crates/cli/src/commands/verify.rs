@@ -54,7 +54,7 @@ pub(crate) async fn run(asked: Verify, scope: Scope, invocation: Invocation<'_>)
     let all = Proofs { proofs, errors, stopped, elapsed: begun.elapsed() };
     reporting.tell(&Look::Proofs(&all), global, || view.all_proven(&all))?;
     let is_open = |error: &Error| error.kind() == ErrorKind::Interrupted;
-    let cut_off = all.errors.iter().any(is_open) || all.proofs.iter().any(|(proof, _)| proof.stopped);
+    let cut_off = all.errors.iter().any(is_open) || all.proven.iter().any(|(proof, _)| proof.stopped);
     let worst = signals.exit().filter(|_| cut_off).unwrap_or(worst);
     if all.errors.is_empty() { Ok(worst) } else { Err(Failure::Shown(worst, all.errors)) }
 }

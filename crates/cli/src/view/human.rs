@@ -79,7 +79,7 @@ impl Human {
     }
 
     /// What a plan comes to, in one line.
-    fn planned_briefly(&self, set: &ChangeSet, is_one_of_several: bool) {
+    fn planned_briefly(set: &ChangeSet, is_one_of_several: bool) {
         diagnostic(&(change_set::warnings(set) + &rights::all(set, Told::All)));
         result(&for_people(&format!("{}: {}\n", named(set, is_one_of_several), change_set::outcome(set))));
     }
@@ -122,7 +122,7 @@ impl EventSink for Human {
 impl View for Human {
     fn plan(&self, set: &ChangeSet, _: &[Error], next: Option<&str>) {
         if self.quiet {
-            return self.planned_briefly(set, false);
+            return Self::planned_briefly(set, false);
         }
         self.screen(set, next, Told::All);
     }
@@ -133,7 +133,7 @@ impl View for Human {
                 result("\n");
             }
             match self.quiet {
-                true => self.planned_briefly(set, one_of_several(set, sets)),
+                true => Self::planned_briefly(set, one_of_several(set, sets)),
                 false => self.plan(set, &[], None),
             }
         }

@@ -120,13 +120,13 @@ pub(crate) fn plans(sets: &[ChangeSet], errors: &[Error]) -> String {
 }
 
 /// What drift prints of these deployments, and of those that could not be looked at.
-pub(crate) fn drift(Looked { sets, errors, shard, looked_at }: &Looked) -> String {
+pub(crate) fn drift(Looked { sets, errors, shard, began }: &Looked) -> String {
     let found = sets
         .iter()
         .map(|set| Row::Found { verdict: verdict(set), change_set: Box::new(Plan::new(set, set.blockers())) });
     let unreachable = errors.iter().map(|error| Row::Unreachable { verdict: "unknown", error });
     let deployments = found.chain(unreachable).collect();
-    text(&Drift { format: FORMAT, tool: TOOL, looked_at: looked_at.as_deref(), shard: *shard, deployments })
+    text(&Drift { format: FORMAT, tool: TOOL, looked_at: began.as_deref(), shard: *shard, deployments })
 }
 
 /// What output prints of these settings.
@@ -192,7 +192,7 @@ impl View for Json {
     }
 
     fn all_proven(&self, all: &Proofs) {
-        for (proof, elapsed) in &all.proofs {
+        for (proof, elapsed) in &all.proven {
             self.line(Line::Deployment(Proven::one_of_many(proof, milliseconds(*elapsed))));
         }
         self.line(Line::Proof(Proven::all(all, milliseconds(all.elapsed))));

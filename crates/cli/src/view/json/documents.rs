@@ -340,7 +340,7 @@ impl<'a> Proven<'a> {
 
     /// Of all of them: the verdict that asks most of the reader, and why some could not be proven.
     pub(crate) fn all(all: &'a Proofs, elapsed_ms: u64) -> Self {
-        let verdicts: Vec<_> = all.proofs.iter().map(|(proof, _)| Self::new(proof, 0).verdict).collect();
+        let verdicts: Vec<_> = all.proven.iter().map(|(proof, _)| Self::new(proof, 0).verdict).collect();
         let worst = ["failed", "not_proven"].into_iter().find(|verdict| verdicts.contains(verdict));
         let verdict = if all.errors.is_empty() { worst.unwrap_or("passed") } else { "unknown" };
         Self { verdict, ..Self::failed(all.stopped, elapsed_ms, all.errors.iter().map(Reason::Error).collect()) }

@@ -48,7 +48,7 @@ pub(crate) fn looked(bytes: &[u8]) -> Result<Looked, String> {
     if !document.errors.is_empty() {
         return Err("its drift ended before it had a result".to_owned());
     }
-    let mut looked = Looked { shard: document.shard, looked_at: document.looked_at, ..Looked::default() };
+    let mut looked = Looked { shard: document.shard, began: document.looked_at, ..Looked::default() };
     for row in document.deployments {
         match (row.change_set, row.error) {
             (Some(set), None) => looked.sets.push(change_set(set)?),

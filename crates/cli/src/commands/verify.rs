@@ -51,7 +51,7 @@ pub(crate) async fn run(asked: Verify, scope: Scope, invocation: Invocation<'_>)
     let worst = exits.chain(is_broken.then_some(Exit::Usage)).max_by_key(|exit| exit.weight()).unwrap_or(Exit::Done);
     errors.extend(broken.errors());
     let stopped = signals.ended().is_some();
-    let all = Proofs { proofs, errors, stopped, elapsed: begun.elapsed() };
+    let all = Proofs { proven: proofs, errors, stopped, elapsed: begun.elapsed() };
     reporting.tell(&Look::Proofs(&all), global, || view.all_proven(&all))?;
     let is_open = |error: &Error| error.kind() == ErrorKind::Interrupted;
     let cut_off = all.errors.iter().any(is_open) || all.proven.iter().any(|(proof, _)| proof.stopped);

@@ -29,7 +29,7 @@ pub(crate) fn text(proof: &Proof, elapsed: Duration) -> String {
 }
 
 /// A row for each of many, with the hops that failed or are not proven, and what they come to.
-pub(crate) fn all(Proofs { proofs, errors, elapsed, .. }: &Proofs) -> String {
+pub(crate) fn all(Proofs { proven: proofs, errors, elapsed, .. }: &Proofs) -> String {
     let is_one_of_several =
         |proof: &Proof| proofs.iter().filter(|(other, _)| other.set.plan_file == proof.set.plan_file).count() > 1;
     let rows = proofs.iter().map(|(proof, elapsed)| row(proof, is_one_of_several(proof), *elapsed));

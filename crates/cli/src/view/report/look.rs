@@ -40,7 +40,7 @@ impl Look<'_> {
             Self::Drift(looked) => (looked.sets.as_slice(), looked.errors.as_slice()),
             Self::Failed(_) => (&[][..], failed.as_slice()),
             Self::Proof(proof) => return (format == ReportFormat::Junit).then(|| proof::text([*proof], &[])),
-            Self::Proofs(Proofs { proofs, errors, .. }) => {
+            Self::Proofs(Proofs { proven: proofs, errors, .. }) => {
                 return (format == ReportFormat::Junit)
                     .then(|| proof::text(proofs.iter().map(|(proof, _)| proof), errors));
             }

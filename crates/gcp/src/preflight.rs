@@ -84,9 +84,11 @@ fn at(on: &str, asked_of: &str, permissions: &[&'static str]) -> Vec<Right> {
 }
 
 fn of_bucket(operation: &Operation) -> &'static [&'static str] {
-    let update = permissions::of("storage.buckets.update");
+    let update: &[_] = &["storage.buckets.update"];
     match &operation.verb {
         Verb::Write { facet, .. } => match BucketFacet::of(facet) {
+            // It takes out the IP filter too, which has a permission of its own.
+            Ok(BucketFacet::Delivery) => permissions::of("storage.buckets.update"),
             // It takes the policy's permission beside:
             // <https://cloud.google.com/storage/docs/using-public-access-prevention#required-roles>.
             Ok(BucketFacet::PublicAccess) => &["storage.buckets.update", "storage.buckets.setIamPolicy"],

@@ -26,10 +26,13 @@ impl Life {
         Self { provider, stage, apply, change }
     }
 
-    /// A screen, without the lines of progress, which come in any order.
     fn screen(&self, arguments: &[&str]) -> String {
-        let command = [&[self.provider], arguments].concat();
-        let (code, screen) = self.stage.run_on_screen(&[&command[..], &["--no-color"]].concat(), "dumb", COLUMNS);
+        self.screen_of(&[&[self.provider], arguments].concat())
+    }
+
+    /// A screen, without the lines of progress, which come in any order.
+    fn screen_of(&self, command: &[&str]) -> String {
+        let (code, screen) = self.stage.run_on_screen(&[command, &["--no-color"]].concat(), "dumb", COLUMNS);
         let is_progress = |line: &&str| line.starts_with("  ") && line.trim_end().ends_with(" s)");
         let lines = screen.replace('\r', "");
         let lines: Vec<_> = lines.lines().filter(|line| !is_progress(line)).map(str::trim_end).collect();
@@ -38,7 +41,12 @@ impl Life {
 
     fn screens(&self) -> String {
         let apply = [&["apply", "--yes"], self.apply].concat();
-        let mut shown = vec![self.screen(&["plan"]), self.screen(&apply), self.screen(&["plan"])];
+        let mut shown = vec![self.screen_of(&["init", self.provider]), self.screen(&["-h"])];
+        shown.extend([&["plan"][..], &apply, &["plan"]].map(|command| self.screen(command)));
+        shown.push(self.screen_of(&["doctor", self.provider]));
+        if ["aws", "gcp", "azure"].contains(&self.provider) {
+            shown.push(self.screen(&["verify", "--read-only"]));
+        }
         (self.change)(&self.stage);
         shown.extend([&["drift"][..], &["output"], &["plan", "--destroy"]].map(|command| self.screen(command)));
         shown.extend([&["destroy", "--yes"][..], &["drift"]].map(|command| self.screen(command)));
@@ -66,6 +74,10 @@ fn all_commands_on_all_providers_look_like_one_tool() {
         (r" in \d+\.\d s", " in N.N s"),
         (r"CLIENT_ID=[0-9A-Za-z]{32}", "CLIENT_ID=ID"),
         (r"provision-[a-z0-9]{12}", "provision-DIGEST"),
+        (r"(after|works\.|works:|failed\.)\s+\d+\.\d\s+s\b", "$1 N.N s"),
+        (r"SSL_CERT_FILE=/\S+", "SSL_CERT_FILE=PATH"),
+        (r"good(\s+)for \d+ minutes", "good${1}for N minutes"),
+        (r"provision \d\S+ on \S+ \S+", "provision VERSION"),
         // On a busy machine more is waited for.
         (r"(?m)^  wait .*\n", ""),
     ] {

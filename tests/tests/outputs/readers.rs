@@ -43,7 +43,7 @@ fn printed(command: &mut Command, given: &str) -> Option<String> {
     Some(String::from_utf8(ran.stdout).unwrap())
 }
 
-/// What dotenv libraries make of a file: Python's (<https://pypi.org/project/python-dotenv/>), and Node's own where it has one
+/// What dotenv libraries make of a file: Python's (<https://github.com/theskumar/python-dotenv>), and Node's own where it has one
 /// (<https://nodejs.org/api/util.html#utilparseenvcontent>).
 pub(super) fn libraries(folder: &Path, file: &str) -> Vec<Settings> {
     let path = folder.join(file).display().to_string();

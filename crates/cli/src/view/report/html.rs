@@ -39,8 +39,9 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error], flags: &str, former: &s
                         p.quiet { "Looked at " time datetime=(now) { (minute(now)) } " by provision " (env!("CARGO_PKG_VERSION")) "." }
                     }
                     @if sets.len() + errors.len() > 1 { (summary(sets, errors)) }
-                    @for error in errors { (unreachable(error)) }
-                    @for (index, set) in worst_first(sets) { (deployment(index, set, flags, &since, sets.len() == 1)) }
+                    @for (index, error) in errors.iter().enumerate() { (unreachable(index, error)) }
+                    @for (index, set) in to_look_at(sets) { (deployment(index, set, flags, &since)) }
+                    (in_sync(sets, &since))
                 }
                 (since.data())
             }
@@ -53,38 +54,60 @@ fn deployments(count: usize) -> String {
     if count == 1 { "1 deployment".to_owned() } else { format!("{count} deployments") }
 }
 
-/// Deployments with their places, those that want to be looked at before those in sync.
-fn worst_first(sets: &[ChangeSet]) -> Vec<(usize, &ChangeSet)> {
-    let mut ordered: Vec<_> = sets.iter().enumerate().collect();
+/// Deployments that are not in sync with their places, the worst first.
+fn to_look_at(sets: &[ChangeSet]) -> Vec<(usize, &ChangeSet)> {
+    let mut ordered: Vec<_> = sets.iter().enumerate().filter(|(_, set)| !is_fine(set)).collect();
     ordered.sort_by_key(|(_, set)| kind(verdict(set)));
     ordered
 }
 
-/// How many deployments are how, and each with a link to its part of the page.
+fn is_fine(set: &ChangeSet) -> bool {
+    kind(verdict(set)) == Kind::Fine
+}
+
+/// How many deployments are how, and those to look at each with a link to its part of the page.
 fn summary(sets: &[ChangeSet], errors: &[Error]) -> Markup {
+    let fine = sets.iter().filter(|set| is_fine(set)).count();
+    html! {
+        section aria-labelledby="summary" {
+            h2 id="summary" { "Summary" }
+            ul.verdicts {
+                @for (verdict, count) in to_look_at_by_verdict(sets, errors) { li { (badge(verdict)) " " (count) } }
+                @if fine > 0 { li { (badge("in sync")) " " a href="#in-sync" { (fine) } } }
+            }
+            @if fine < sets.len() + errors.len() { (table(sets, errors)) }
+        }
+    }
+}
+
+fn to_look_at_by_verdict<'a>(sets: &'a [ChangeSet], errors: &[Error]) -> Vec<(&'a str, usize)> {
     let mut verdicts: Vec<(&str, usize)> = Vec::new();
-    for verdict in errors.iter().map(|_| "unknown").chain(worst_first(sets).into_iter().map(|(_, set)| verdict(set))) {
+    for verdict in errors.iter().map(|_| "unknown").chain(to_look_at(sets).into_iter().map(|(_, set)| verdict(set))) {
         match verdicts.iter_mut().find(|(other, _)| *other == verdict) {
             Some((_, count)) => *count += 1,
             None => verdicts.push((verdict, 1)),
         }
     }
+    verdicts
+}
+
+fn table(sets: &[ChangeSet], errors: &[Error]) -> Markup {
     html! {
-        section aria-labelledby="summary" {
-            h2 id="summary" { "Summary" }
-            ul.verdicts { @for (verdict, count) in &verdicts { li { (badge(verdict)) " " (count) } } }
-            table {
-                thead { tr { th scope="col" { "deployment" } th scope="col" { "where" } th scope="col" { "how it is" } } }
-                tbody {
-                    @for error in errors {
-                        tr { td { (error.section().map_or("-", |(deployment, _)| deployment)) } td { (error.plan_file().unwrap_or("-")) } td { (badge("unknown")) } }
+        table {
+            thead { tr { th scope="col" { "deployment" } th scope="col" { "where" } th scope="col" { "how it is" } } }
+            tbody {
+                @for (index, error) in errors.iter().enumerate() {
+                    tr {
+                        td { a href={ "#unknown-" (index) } { (unknown(error)) } }
+                        td { (error.plan_file().unwrap_or("-")) }
+                        td { (badge("unknown")) }
                     }
-                    @for (index, set) in worst_first(sets) {
-                        tr {
-                            td { a href={ "#deployment-" (index) } { (set.deployment) } }
-                            td { (title(&set.cloud)) ", " (set.plan_file.name) }
-                            td { (badge(verdict(set))) (counts(set, &rows(set))) }
-                        }
+                }
+                @for (index, set) in to_look_at(sets) {
+                    tr {
+                        td { a href={ "#deployment-" (index) } { (set.deployment) } }
+                        td { (title(&set.cloud)) ", " (set.plan_file.name) }
+                        td { (badge(verdict(set))) (counts(set, &rows(set))) }
                     }
                 }
             }
@@ -124,29 +147,49 @@ fn kind(verdict: &str) -> Kind {
     }
 }
 
-/// A deployment; where it is one of several and in sync, its parts are shown on demand.
-fn deployment(index: usize, set: &ChangeSet, flags: &str, since: &Since, alone: bool) -> Markup {
+/// A deployment that is not in sync.
+fn deployment(index: usize, set: &ChangeSet, flags: &str, since: &Since) -> Markup {
     let rows = rows(set);
-    let (who, (account, region)) = (&set.identity, nouns(&set.cloud));
     html! {
         section id={ "deployment-" (index) } {
             h2 { (set.deployment) " on " (title(&set.cloud)) " " (badge(verdict(set))) }
-            p.quiet {
-                (account) " " (who.account) ", " (region) " " (who.region) ", as " (who.principal) "; plan file "
-                code { (set.plan_file.name) }
-            }
-            @if alone || kind(verdict(set)) != Kind::Fine {
-                (picture::of(set, &rows))
-            } @else {
-                details { summary { "Its parts" } (picture::of(set, &rows)) }
-            }
-            @if rows.is_empty() {
-                p { "The cloud is as it was applied." }
-            } @else {
-                (findings(set, &rows, since))
-            }
+            (place(set))
+            (picture::of(set, &rows))
+            (findings(set, &rows, since))
             @if is_mendable(set, &rows) {
                 p { "To put it right: " code { "provision " (set.cloud) " apply " (quoted(&set.plan_file.name)) (flags) } }
+            }
+        }
+    }
+}
+
+/// Where it is, who looked, and what says how it should be.
+fn place(set: &ChangeSet) -> Markup {
+    let (who, (account, region)) = (&set.identity, nouns(&set.cloud));
+    html! {
+        p.quiet {
+            (account) " " (who.account) ", " (region) " " (who.region) ", as " (who.principal) "; plan file "
+            code { (set.plan_file.name) }
+        }
+    }
+}
+
+/// Deployments that are as they were applied: a line each, with its parts on demand; shown at once where it is the only one.
+fn in_sync(sets: &[ChangeSet], since: &Since) -> Markup {
+    let alone = sets.len() == 1;
+    let fine: Vec<_> = sets.iter().filter(|set| is_fine(set)).collect();
+    html! {
+        @if !fine.is_empty() {
+            section aria-labelledby="in-sync" {
+                h2 id="in-sync" { (deployments(fine.len())) " " (badge("in sync")) }
+                @for set in fine {
+                    details open[alone] {
+                        summary { span.name { (set.deployment) " on " (title(&set.cloud)) } " " (set.plan_file.name) }
+                        (place(set))
+                        (picture::of(set, &rows(set)))
+                        @if !rows(set).is_empty() { (findings(set, &rows(set), since)) }
+                    }
+                }
             }
         }
     }
@@ -195,9 +238,9 @@ fn minute(time: &str) -> String {
     time.get(..16).map_or_else(|| time.to_owned(), |minute| minute.replace('T', " ") + " UTC")
 }
 
-fn unreachable(error: &Error) -> Markup {
+fn unreachable(index: usize, error: &Error) -> Markup {
     html! {
-        section {
+        section id={ "unknown-" (index) } {
             h2 { (unknown(error)) " " (badge("unknown")) }
             p { (on_one_line(&error.to_string())) }
             @if let Some(hint) = error.hint() { p.quiet { (on_one_line(hint)) } }

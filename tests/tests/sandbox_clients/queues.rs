@@ -103,6 +103,19 @@ print(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=['ApproximateNumberO
 }
 
 #[test]
+fn events_go_to_queues_of_the_bucket_s_region_alone() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
+entry = {'QueueArn': 'arn:aws:sqs:us-east-1:123456789012:q', 'Events': ['s3:ObjectCreated:*']}
+try: s3.put_bucket_notification_configuration(Bucket='mine', NotificationConfiguration={'QueueConfigurations': [entry]})
+except Exception as error: print(error.response['Error']['Code'], error.response['Error']['Message'])",
+    );
+    let says = "The notification destination service region is not valid for the bucket location constraint";
+    assert_eq!(printed, [format!("InvalidArgument {says}")]);
+}
+
+#[test]
 fn messages_are_hidden_in_batches() {
     let printed = boto3(
         &sandbox(),

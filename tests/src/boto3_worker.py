@@ -19,8 +19,8 @@ def patient(response, attempts, **_):
 for line in sys.stdin:
     job = json.loads(line)
 
-    def client(name, job=job):
-        made = boto3.client(name, region_name="eu-west-1", endpoint_url=job["endpoint"],
+    def client(name, region="eu-west-1", job=job):
+        made = boto3.client(name, region_name=region, endpoint_url=job["endpoint"],
                             aws_access_key_id=job["account"], aws_secret_access_key=job["secret"])
         made.meta.events.register_first("needs-retry", patient)
         return made

@@ -192,6 +192,8 @@ pub(crate) struct Proof {
     /// The operation with which a run begins to leave something, and the one that listens for its event.
     pub(crate) upload: &'static str,
     pub(crate) hears: &'static str,
+    /// The rights without which its object would stay.
+    pub(crate) removing: &'static [&'static str],
     /// Puts so many messages of others into the queue.
     pub(crate) put_messages: fn(&Hand, usize),
     /// Those, in order, each with how often it was seen before.

@@ -325,6 +325,18 @@ fn adopted_bucket_that_keeps_nothing_of_what_is_deleted_is_warned_about() {
     assert!(!told(&["plan"]));
 }
 
+/// A plan file that keeps nothing of what is deleted is told so at each look.
+#[test]
+fn bucket_that_is_to_keep_nothing_of_what_is_deleted_is_warned_about() {
+    let stage = GCP.planned();
+    GCP.change(&stage, &[("[gcp.topic]", "soft_delete_days = 0\n[gcp.topic]")]);
+    GCP.apply(&stage);
+    for look in [&["plan"][..], &["verify", "--read-only"]] {
+        let told = GCP.succeed(&stage, look);
+        assert!(told.contains("(`soft_delete_days = 0`)"), "{look:?}: {told}");
+    }
+}
+
 /// Messages are kept where an organization's policy has them, which may be far from the bucket.
 #[test]
 fn topic_whose_messages_are_kept_in_other_regions_is_warned_about() {

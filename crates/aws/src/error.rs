@@ -131,7 +131,9 @@ fn from_answer(
     let reason = meta.message().unwrap_or_default();
     match (kind, status) {
         (_, 301) | (ErrorKind::InvalidInput, 400) if let Some(region) = region(reason, raw) => {
-            error.with_hint(format!("the bucket is in {region}: write `region = \"{region}\"` under [aws]"))
+            error.with_hint(format!(
+                "the bucket is in {region}, and its events go to a queue of that region alone: write `region = \"{region}\"` under [aws]"
+            ))
         }
         (ErrorKind::PermissionDenied, _) => error.with_hint(denial(operation, reason)),
         (ErrorKind::InvalidInput, _) if reason.contains("Invalid principal") => error.with_hint(DELETED_PRINCIPAL),
@@ -150,7 +152,8 @@ fn from_answer(
 pub(crate) const DELETED_PRINCIPAL: &str = "a statement of the policy names a user or role that was deleted, which is shown by its id (`AROA...`, `AIDA...`), and no \
      policy with it is taken: remove or correct that statement, then run the same command again";
 
-/// The region in which a bucket is, where the answer says that it is another one.
+/// The region in which a bucket is, where the answer says that it is another one. The queue must be there too
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html>).
 fn region<'a>(reason: &'a str, raw: &'a HttpResponse) -> Option<&'a str> {
     let said = || reason.split_once("expecting '").and_then(|(_, rest)| Some(rest.split_once('\'')?.0));
     raw.headers().get("x-amz-bucket-region").or_else(said)

@@ -113,6 +113,11 @@ impl Names {
             || self.principals.iter().any(named)
     }
 
+    /// Whether a principal of a policy is everybody in the account.
+    pub(crate) fn is_own_account(&self, principal: &str) -> bool {
+        principal.ends_with(&format!("::{}:root", self.account))
+    }
+
     pub(crate) fn partition(&self) -> &str {
         &self.partition
     }

@@ -22,6 +22,8 @@ pub(crate) enum Whom {
     Server,
     /// S3, which sends events.
     S3,
+    /// Everybody in the account.
+    Account,
 }
 
 /// How large a service lets a document be.
@@ -130,6 +132,7 @@ impl Document {
             let own = match whom {
                 Whom::Server => listed("AWS").any(|principal| names.is_server(principal)),
                 Whom::S3 => listed("Service").any(|service| service == "s3.amazonaws.com"),
+                Whom::Account => listed("AWS").any(|principal| names.is_own_account(principal)),
             };
             *principal == "*" || own || listed("AWS").any(|principal| principal == "*")
         };

@@ -14,6 +14,7 @@ use provision_core::identity::Identity;
 use provision_core::mark::DEPLOYMENT_KEY;
 use provision_core::operation::{Operation, Verb};
 use provision_core::permissions::Task;
+use provision_core::probe::Probes;
 use provision_core::rights::{Answer, Right};
 use provision_core::{Error, ErrorKind};
 use serde_json::Value;
@@ -47,6 +48,12 @@ pub(crate) fn rights(settings: &Settings, names: &Names, operation: &Operation, 
     }
 }
 
+/// Those without which a probe would stay: it is removed version by version, also where the bucket keeps one of each alone.
+pub(crate) fn rights_to_remove(names: &Names, probes: &Probes, set: &ChangeSet) -> Vec<Right> {
+    let on = format!("{}/{}", names.bucket_arn(), probes.stem());
+    of_call(Some("s3:DeleteObject"), &on, has_policy_of_others(Part::Bucket, set).then_some(OWN_POLICY))
+}
+
 fn of_call(call: Option<&str>, on: &str, unless: Option<&'static str>) -> Vec<Right> {
     let right = |name: &&'static str| Right { name, on: on.to_owned(), asked_of: on.to_owned(), unless };
     call.map(permissions::of).unwrap_or_default().iter().map(right).collect()
@@ -54,11 +61,16 @@ fn of_call(call: Option<&str>, on: &str, unless: Option<&'static str>) -> Vec<Ri
 
 /// A policy of the thing itself may give what those of the caller do not: a new one has none.
 fn others_may_give(part: Part, operation: &Operation, set: &ChangeSet) -> Option<&'static str> {
-    let address = part.address();
-    let changes = set.changes.iter().filter(|change| change.address == address);
-    let mut entries = changes.flat_map(|change| &change.unmanaged);
-    let may = operation.holder.is_none() || (!set.creates(&address) && entries.any(|entry| entry.facet == "policy"));
-    may.then_some("its own policy gives it")
+    let may = operation.holder.is_none() || (!set.creates(&part.address()) && has_policy_of_others(part, set));
+    may.then_some(OWN_POLICY)
+}
+
+/// Why a right may be there of which the simulator says that it is not.
+const OWN_POLICY: &str = "its own policy gives it";
+
+fn has_policy_of_others(part: Part, set: &ChangeSet) -> bool {
+    let changes = set.changes.iter().filter(|change| change.address == part.address());
+    changes.flat_map(|change| &change.unmanaged).any(|entry| entry.facet == "policy")
 }
 
 fn of_bucket(operation: &Operation, is_new: bool, adopts: bool) -> Option<&'static str> {

@@ -338,8 +338,8 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         match Part::of(address)? {
             Part::Bucket => {
                 let names = self.names_in_account().await?;
-                let (found, warnings) = bucket::observe(reader, settings, &names).await?;
-                self.note("bucket", warnings, delivery::obstacles(Holder::Bucket(&names.bucket), &found));
+                let (found, (warnings, obstacles)) = bucket::observe(reader, settings, &names).await?;
+                self.note("bucket", warnings, obstacles);
                 Ok(found)
             }
             Part::Queue => {

@@ -178,6 +178,11 @@ pub(crate) fn of(operation: &str) -> &'static [&'static str] {
     OPERATIONS.iter().find(|row| row.operation.eq_ignore_ascii_case(operation)).map_or(&[], |row| row.permissions)
 }
 
+/// Whether a right is on what is in a container or a queue.
+pub(crate) fn is_of_data(right: &str) -> bool {
+    OPERATIONS.iter().any(|row| row.on == [On::Data] && row.permissions.contains(&right))
+}
+
 /// What a command needs with these settings: rights, and what they are on.
 fn needed(settings: &Settings, task: Task) -> impl Iterator<Item = (On, &'static str)> {
     let rows = OPERATIONS.iter().filter(move |row| row.tasks.contains(&task) && row.when.holds(settings));

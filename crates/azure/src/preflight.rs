@@ -23,8 +23,10 @@ use crate::client::models::Permission;
 use crate::client::refusals::DenyAssignment;
 use crate::config::Settings;
 use crate::names::{Names, Part, STORAGE, identity_of};
+use crate::permissions;
 use crate::resources::access;
 use crate::resources::events::Place;
+use crate::resources::shared_account::is_by_key;
 
 const GROUPS: Rights = Rights {
     write: "Microsoft.Resources/subscriptions/resourceGroups/write",
@@ -53,6 +55,7 @@ const ASSIGNMENTS: Rights = Rights {
     delete: "Microsoft.Authorization/roleAssignments/delete",
 };
 const CORS: &str = "Microsoft.Storage/storageAccounts/blobServices/write";
+const DELETE_BLOB: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete";
 const REGISTER: &str = "Microsoft.EventGrid/register/action";
 
 /// What a kind of resource is written and deleted with.
@@ -131,6 +134,15 @@ fn of_access(places: &Places<'_>, verb: &Verb) -> Vec<Right> {
         false => (ASSIGNMENTS.write, access::assigned_at(places.names, before, value)),
     };
     scopes.into_iter().flat_map(|scope| places.at(scope, name)).collect()
+}
+
+/// Those without which a probe would stay, where these credentials remove it: the account's key may do everything. An earlier version
+/// has a right of its own.
+pub(crate) fn rights_to_remove(settings: &Settings, names: &Names, keeps_versions: bool) -> Vec<Right> {
+    let by_key = is_by_key(settings);
+    let container = names.container_id(&names.container);
+    let rights = permissions::of(DELETE_BLOB).iter().filter(|name| keeps_versions || **name == DELETE_BLOB);
+    rights.filter(|_| !by_key).map(|name| right(name, container.clone(), container.clone())).collect()
 }
 
 fn right(name: &'static str, on: String, asked_of: String) -> Right {
@@ -294,11 +306,22 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::permissions;
 
     fn role(actions: &[&str], not_actions: &[&str]) -> Permission {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Permission { actions: owned(actions), not_actions: owned(not_actions), condition: None }
+        Permission { actions: owned(actions), not_actions: owned(not_actions), ..Permission::default() }
+    }
+
+    #[test]
+    fn rights_on_data_are_those_that_a_role_has_on_data() {
+        let right = right(DELETE_BLOB, String::new(), String::new());
+        let judged_as = |role: Permission| judged(&right, &Ok(Some(vec![role])));
+        assert_eq!(judged_as(role(&["*"], &[])), Answer::Missing(None));
+        let data_actions = vec!["Microsoft.Storage/*/blobs/*".to_owned()];
+        let on_data = Permission { data_actions, ..role(&[], &["*"]) };
+        assert_eq!(judged_as(on_data.clone()), Answer::Held);
+        let excepting = Permission { not_data_actions: vec!["*/delete".to_owned()], ..on_data };
+        assert_eq!(judged_as(excepting), Answer::Missing(None));
     }
 
     #[test]

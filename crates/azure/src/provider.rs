@@ -333,7 +333,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
         match Part::of(address)? {
             Part::ResourceGroup => resource_group::observe(reader, settings, &names).await,
             Part::Account => account::observe(reader, settings, &names, &self.found_account).await,
-            Part::Container => container::observe(reader, &names).await,
+            Part::Container => container::observe(reader, settings, &names, &self.found_account).await,
             Part::Cors => cors::observe(reader, settings, &names, looking, &self.found_account).await,
             Part::Queue => queue::observe(reader, &names).await,
             Part::Events => {

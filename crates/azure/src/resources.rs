@@ -8,8 +8,8 @@ use provision_core::resource::{Lane, LaneMode};
 use crate::config::Settings;
 
 pub(crate) mod resource_group;
-pub(crate) mod container;
 pub(crate) mod shared_account;
+pub(crate) mod container;
 pub(crate) mod cors;
 pub(crate) mod queue;
 pub(crate) mod events;

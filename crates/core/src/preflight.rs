@@ -43,10 +43,13 @@ type Needed = (Right, Vec<String>);
 /// Ask about what nobody could think of before the look: what is left over, what had another name.
 async fn inquire_more(observer: &dyn Observer, needed: &[Needed]) {
     let unasked = needed.iter().map(|(right, _)| right).filter(|right| observer.held(right) == Answer::Unasked);
-    let unasked: Vec<_> = unasked.cloned().collect();
-    if !unasked.is_empty() {
-        // Without an answer they are not known.
-        let _ = timeout(PATIENCE, observer.inquire_about(&unasked)).await;
+    ask(observer, &unasked.cloned().collect::<Vec<_>>()).await;
+}
+
+/// Ask about these; without an answer they are not known.
+pub(crate) async fn ask(observer: &dyn Observer, rights: &[Right]) {
+    if !rights.is_empty() {
+        let _ = timeout(PATIENCE, observer.inquire_about(rights)).await;
     }
 }
 

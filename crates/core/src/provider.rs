@@ -283,6 +283,9 @@ pub trait Prover: Observer {
     /// The keys of probes that are there.
     async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error>;
 
+    /// The rights without which one that is uploaded would stay, as far as the cloud can be asked about them, in what this look found.
+    fn rights_to_remove(&self, probes: &Probes, set: &ChangeSet) -> Vec<Right>;
+
     /// Remove a probe for good, in all its versions.
     async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error>;
 

@@ -23,6 +23,7 @@ use crate::engine;
 use crate::error::Error;
 use crate::event::{Event, EventSink, milliseconds};
 use crate::hop::{Hop, HopId, Verdict, failures};
+use crate::preflight;
 use crate::probe::{PREFIX, Probe, Probes};
 use crate::provider::{Hearing, Listener, Observer, Prover};
 use crate::web::Browser;
@@ -97,7 +98,8 @@ pub async fn prove(
     }
     let mending = Mending::new(&proof.set, prover.obstacles(), &wanted.command);
     let places = places(&wanted.prefix, &proof.set.deployment);
-    let (hearing, remains) = futures::join!(prover.listen(&places[0]), remains(prover, &places));
+    let looked = removable(prover, &places, &proof.set, &mending);
+    let (hearing, remains) = futures::join!(prover.listen(&places[0]), looked);
     let may_be_made = matches!(hearing, Ok(Hearing::At(_) | Hearing::Gone(_) | Hearing::Off(_)));
     let listener = arrival::heard_at(hearing, &mending);
     proof.stopped = cancellation.drain.is_cancelled();
@@ -139,6 +141,19 @@ pub async fn prove(
 fn places(prefix: &str, deployment: &str) -> Vec<Probes> {
     let usual = Some(PREFIX).filter(|usual| *usual != prefix);
     std::iter::once(prefix).chain(usual).map(|prefix| Probes::new(prefix, deployment)).collect()
+}
+
+/// The keys of probes that are there, unless one that is uploaded could not be removed again, as far as the cloud says so.
+async fn removable(
+    prover: &dyn Prover,
+    places: &[Probes],
+    set: &ChangeSet,
+    mending: &Mending,
+) -> Result<Vec<String>, Error> {
+    let rights = prover.rights_to_remove(&places[0], set);
+    let (found, ()) = futures::join!(remains(prover, places), preflight::ask(prover, &rights));
+    let found = found?;
+    cleanup::can_remove(prover, &rights, mending).map(|()| found)
 }
 
 /// The keys of probes that are there.

@@ -118,26 +118,47 @@ fn public_members(policy: &Policy) -> impl Iterator<Item = (&Binding, &String)> 
     each.filter(move |(_, member)| is_public(member))
 }
 
-/// What others let everybody do with a topic or a subscription, each with the command that takes it out
-/// (<https://cloud.google.com/sdk/gcloud/reference/pubsub/topics/remove-iam-policy-binding>). None of ours is for everybody.
+/// What others let everybody do with something, each with the command that takes it out
+/// (<https://cloud.google.com/sdk/gcloud/reference/pubsub/topics/remove-iam-policy-binding>,
+/// <https://cloud.google.com/sdk/gcloud/reference/storage/buckets/remove-iam-policy-binding>). None of ours is for everybody.
 pub(crate) fn opened(target: &PolicyTarget, policy: &Policy) -> Vec<String> {
-    let (PolicyTarget::Topic(name) | PolicyTarget::Subscription(name)) = target else { return Vec::new() };
-    let group = if matches!(target, PolicyTarget::Topic(_)) { "topics" } else { "subscriptions" };
     let what = target.describe();
+    let (taken_out, unless) = match target {
+        // Whether the project's organization prevents it, a bucket does not say:
+        // <https://cloud.google.com/storage/docs/public-access-prevention>.
+        PolicyTarget::Bucket(name) => {
+            (format!("storage buckets remove-iam-policy-binding gs://{name}"), ", unless the organization prevents it")
+        }
+        PolicyTarget::Topic(name) => (format!("pubsub topics remove-iam-policy-binding {name}"), ""),
+        PolicyTarget::Subscription(name) => (format!("pubsub subscriptions remove-iam-policy-binding {name}"), ""),
+        PolicyTarget::Account(_) => return Vec::new(),
+    };
     let told = |(binding, member): (&Binding, &String)| {
         let (role, when) = (&binding.role, if binding.condition.is_some() { " on a condition" } else { "" });
-        let may = match role.as_str() {
-            "roles/pubsub.publisher" => "publish to it",
-            "roles/pubsub.subscriber" => "take its messages",
-            "roles/pubsub.viewer" => "look at it",
-            _ => "use it",
-        };
+        let may = may(role);
         format!(
-            "{what} is open to everybody: `{member}` may {may}{when} ({role}), which this deployment did not write; `gcloud pubsub \
-             {group} remove-iam-policy-binding {name} --member={member} --role={role} --all` takes it out"
+            "{what} is open to everybody{unless}: `{member}` may {may}{when} ({role}), which this deployment did not write; `gcloud \
+             {taken_out} --member={member} --role={role} --all` takes it out"
         )
     };
     public_members(policy).map(told).collect()
+}
+
+/// What a role lets one do
+/// (<https://cloud.google.com/storage/docs/access-control/iam-roles>, <https://cloud.google.com/pubsub/docs/access-control>).
+fn may(role: &str) -> &'static str {
+    match role {
+        "roles/pubsub.publisher" => "publish to it",
+        "roles/pubsub.subscriber" => "take its messages",
+        "roles/pubsub.viewer" => "look at it",
+        "roles/storage.objectViewer" | "roles/storage.legacyObjectReader" => "read its files",
+        "roles/storage.legacyBucketReader" => "list its files",
+        "roles/storage.objectCreator" => "put files into it",
+        "roles/storage.objectUser" | "roles/storage.objectAdmin" | "roles/storage.admin" => {
+            "read, write and delete its files"
+        }
+        _ => "use it",
+    }
 }
 
 /// Every member of these roles.
@@ -315,6 +336,13 @@ mod tests {
         assert!(
             told(PolicyTarget::Topic("projects/p/topics/t".to_owned()))[0].contains("gcloud pubsub topics remove-")
         );
+        let bindings = vec![Binding::new("roles/storage.objectViewer", ["allUsers", US])];
+        let told = opened(&PolicyTarget::Bucket("b".to_owned()), &Policy { bindings, ..Policy::default() });
+        let [told] = &told[..] else { panic!("one") };
+        let says =
+            "bucket `b` is open to everybody, unless the organization prevents it: `allUsers` may read its files";
+        let command = "`gcloud storage buckets remove-iam-policy-binding gs://b --member=allUsers";
+        assert!(told.starts_with(says) && told.contains(command), "{told}");
     }
 
     fn edited(policy: &Policy, before: &Value, value: &Value) -> Option<Policy> {

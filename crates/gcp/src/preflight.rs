@@ -22,6 +22,7 @@ use crate::names::{Names, Part, account_name, bucket_name, short};
 use crate::permissions::{self, On};
 use crate::resources::access::{AccessFacet, emails};
 use crate::resources::bucket::BucketFacet;
+use crate::resources::delivery;
 use crate::resources::subscription::SubscriptionFacet;
 use crate::resources::topic::TopicFacet;
 
@@ -35,12 +36,18 @@ pub(crate) fn rights(names: &Names, operation: &Operation, set: &ChangeSet) -> V
     let places = Places { names, set, of_orphan: operation.holder.is_none() };
     match part {
         Part::Bucket if matches!(operation.verb, Verb::Create { .. }) => places.on_project(&[CREATE_BUCKET]),
-        Part::Bucket => places.on_bucket(&operation.name, of_bucket(operation)),
+        Part::Bucket => places.on_bucket(&operation.name, of_bucket(operation, set)),
         Part::Topic => places.on_topic(&operation.name, of_topic(operation)),
         Part::Subscription => of_subscription(&places, operation),
         Part::Notification => places.on_bucket(&names.bucket, of_notification(operation)),
         Part::Access => of_access(&places, operation),
     }
+}
+
+/// Those without which a probe would stay.
+pub(crate) fn rights_to_remove(names: &Names) -> Vec<Right> {
+    let bucket = bucket_name(&names.bucket);
+    at(&bucket, &bucket, permissions::of("storage.objects.delete"))
 }
 
 /// Where permissions are asked about: of what is not there yet, on the project that it will be in.
@@ -83,12 +90,11 @@ fn at(on: &str, asked_of: &str, permissions: &[&'static str]) -> Vec<Right> {
     permissions.iter().map(right).collect()
 }
 
-fn of_bucket(operation: &Operation) -> &'static [&'static str] {
-    let update: &[_] = &["storage.buckets.update"];
+fn of_bucket(operation: &Operation, set: &ChangeSet) -> &'static [&'static str] {
+    let update = permissions::of("storage.buckets.update");
     match &operation.verb {
         Verb::Write { facet, .. } => match BucketFacet::of(facet) {
-            // It takes out the IP filter too, which has a permission of its own.
-            Ok(BucketFacet::Delivery) => permissions::of("storage.buckets.update"),
+            Ok(BucketFacet::Delivery) if is_filtered(set) => permissions::of("storage.buckets.update.ipFilter"),
             // It takes the policy's permission beside:
             // <https://cloud.google.com/storage/docs/using-public-access-prevention#required-roles>.
             Ok(BucketFacet::PublicAccess) => &["storage.buckets.update", "storage.buckets.setIamPolicy"],
@@ -101,6 +107,14 @@ fn of_bucket(operation: &Operation) -> &'static [&'static str] {
         Verb::Delete { .. } => permissions::of("storage.buckets.delete"),
         Verb::Create { .. } | Verb::ReadMark { .. } | Verb::CheckMark { .. } => &[],
     }
+}
+
+/// Whether an IP filter is to be taken out.
+fn is_filtered(set: &ChangeSet) -> bool {
+    let (bucket, delivery) = (Part::Bucket.address(), BucketFacet::Delivery.spec().name);
+    let changes = set.changes.iter().filter(|change| change.address == bucket);
+    let mut facets = changes.flat_map(|change| &change.facets).filter(|facet| facet.facet == delivery);
+    facets.any(|facet| delivery::has_filter(&facet.before))
 }
 
 fn of_notification(operation: &Operation) -> &'static [&'static str] {

@@ -208,10 +208,11 @@ pub(super) fn queues_open_to_everybody_and_full_grants_are_warned_about_each_tim
     );
     aws.ends(&stage, 0, &["plan"]);
     aws.apply(&stage);
-    for command in ["plan", "drift"] {
-        let ran = aws.ends(&stage, 0, &[command]);
-        assert!(ran.contains("senders = \"anyone\"") || ran.contains("open to everybody"), "{command}: {ran}");
-        assert!(ran.contains("grant = \"all\"") || ran.contains("s3:*"), "{command}: {ran}");
+    for command in [&["plan"][..], &["drift"], &["verify", "--read-only"]] {
+        let ran = aws.run(&stage, command);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(told.contains("open to everybody") && told.contains("senders = \"anyone\""), "{command:?}: {told}");
+        assert!(told.contains("grant = \"all\""), "{command:?}: {told}");
     }
 }
 

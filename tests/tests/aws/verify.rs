@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::clouds::aws::hand::{boto, python};
 use crate::clouds::{AWS, fault};
+use crate::contract::preflight::{attach, document, without};
 use crate::messages::screen;
 
 /// The hop of the event in a proof that ends with a code.
@@ -135,6 +136,43 @@ fn nothing_is_uploaded_where_the_right_to_remove_it_is_missing() {
     assert!(printed.contains("s3:ListBucketVersions"), "{printed}");
     assert_eq!(stage.writes(), Vec::<String>::new());
     AWS.ends(&stage, 2, &["verify", "--strict"]);
+}
+
+/// Nor where somebody keeps everybody from it: the rights of these credentials do not tell of that.
+#[test]
+fn nothing_is_uploaded_where_a_statement_keeps_everybody_from_removing_it() {
+    let stage = AWS.applied();
+    boto(
+        &stage.hand(),
+        "s3.put_bucket_policy(Bucket=b, Policy=document(statements() + [{'Sid': 'kept', 'Effect': 'Deny', 'Principal': '*', 'Action': 's3:DeleteObject*', 'Resource': 'arn:aws:s3:::' + b + '/*'}]))",
+    );
+    stage.faults().clear();
+    let printed = AWS.ends(&stage, 0, &["verify"]);
+    assert!(
+        printed.contains("nobody may delete from bucket `acme-{s}`: statement `kept` of its policy denies it"),
+        "{printed}"
+    );
+    assert_eq!(stage.faults().begun("s3:PutObject"), 0);
+    boto(
+        &stage.hand(),
+        "s3.put_bucket_policy(Bucket=b, Policy=document([one for one in statements() if one['Sid'] != 'kept']))",
+    );
+    AWS.succeed(&stage, &["verify", "--strict"]);
+}
+
+/// Where the policies of the caller do not give it, and the bucket's own may, it is tried.
+#[test]
+fn probe_is_uploaded_where_the_bucket_s_own_policy_may_give_the_right_to_remove_it() {
+    let stage = AWS.applied();
+    let whole = document(&AWS, &stage, "verify");
+    let less = without(&AWS, &without(&AWS, &whole, "s3:DeleteObject"), "s3:DeleteObjectVersion");
+    boto(
+        &stage.hand(),
+        "s3.put_bucket_policy(Bucket=b, Policy=document(statements() + [{'Sid': 'ours', 'Effect': 'Allow', 'Principal': {'AWS': 'arn:aws:iam::{a}:root'}, 'Action': 's3:DeleteObject*', 'Resource': 'arn:aws:s3:::' + b + '/*'}]))",
+    );
+    attach(&stage, &less);
+    AWS.run(&stage, &["verify"]);
+    assert_eq!(stage.faults().begun("s3:PutObject"), 1);
 }
 
 /// MiniStack, which others wrote, takes signed requests, delivers events and hides messages as AWS does. It lets pages of anybody in.

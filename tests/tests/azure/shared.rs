@@ -289,11 +289,39 @@ fn closed_shared_account_is_warned_about_and_left() {
         json!({"properties": {"publicNetworkAccess": "Enabled",
         "networkAcls": {"defaultAction": "Allow"}, "allowSharedKeyAccess": false}}),
     );
-    let warned = |plan: &str| {
-        let ran = AZURE.run(&stage, &["plan", plan]);
-        format!("{}{}", ran.stdout, ran.stderr).contains("AZURE_STORAGE_KEY is of no use")
-    };
-    assert!(!warned("one.toml") && warned("key.toml"));
+    for look in [&["plan"][..], &["verify", "--read-only"]] {
+        let warned = |plan: &str| tells(&stage, &[look, &[plan]].concat(), "AZURE_STORAGE_KEY is of no use");
+        assert!(!warned("one.toml") && warned("key.toml"), "{look:?}");
+    }
+}
+
+/// Whether a look says this, however it ends.
+fn tells(stage: &Stage, look: &[&str], says: &str) -> bool {
+    let ran = AZURE.run(stage, look);
+    format!("{}{}", ran.stdout, ran.stderr).contains(says)
+}
+
+/// Whoever opened a container to everybody is told so at each look, unless the account lets nobody in or it is to be private.
+#[test]
+fn adopted_container_that_is_open_to_everybody_is_warned_about() {
+    let stage = shared();
+    let hand = stage.hand();
+    hand.send("PATCH", ACCOUNT, json!({"properties": {"allowBlobPublicAccess": true}}));
+    hand.send("PUT", &container("one-files"), json!({"properties": {"publicAccess": "Blob"}}));
+    let says = "container `one-files` is open to everybody: its public access is Blob, by which anyone may read its files; \
+                `private = true` under [azure.container] closes it";
+    let looks: [&[&str]; 2] = [&["plan", "one.toml"], &["verify", "--read-only", "one.toml"]];
+    assert!(tells(&stage, looks[0], says));
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    assert_eq!(looks.map(|look| tells(&stage, look, says)), [true; 2]);
+    hand.send("PATCH", &container("one-files"), json!({"properties": {"publicAccess": "Container"}}));
+    assert!(tells(&stage, looks[0], "anyone may list and read its files"));
+    hand.send("PATCH", ACCOUNT, json!({"properties": {"allowBlobPublicAccess": false}}));
+    assert_eq!(looks.map(|look| tells(&stage, look, "open to everybody")), [false; 2]);
+    hand.send("PATCH", ACCOUNT, json!({"properties": {"allowBlobPublicAccess": true}}));
+    stage.write("one.toml", &SHARED.replacen("adopt = true\n", "adopt = true\nprivate = true\n", 1));
+    AZURE.succeed(&stage, &["apply", "one.toml", "--yes"]);
+    assert_eq!(looks.map(|look| tells(&stage, look, "open to everybody")), [false; 2]);
 }
 
 /// The firewall is its owner's to open: the command that a proof prints does it.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::clouds::azure::hand::patch;
 use crate::clouds::azure::proof::{PROOF, Seen, keep_versions, messages, put_message, shown};
 use crate::clouds::{AZURE, AZURE_WITH_DATA, fault};
+use crate::contract::preflight::{attach, document, without};
 
 /// The hop of the event in a proof that ends with a code.
 fn event(stage: &Stage, code: i32, arguments: &[&str]) -> Value {
@@ -189,6 +190,22 @@ fn every_version_of_a_probe_goes() {
     AZURE.succeed(&stage, &["verify", "--strict"]);
     assert_eq!(stage.faults().begun("blob:DeleteBlob"), 2);
     assert_eq!(left(&stage), Vec::<String>::new());
+}
+
+/// An earlier version has a right of its own, which is needed only where there would be one.
+#[test]
+fn nothing_is_uploaded_whose_earlier_version_could_not_be_removed() {
+    let stage = AZURE_WITH_DATA.applied();
+    let right = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/deleteBlobVersion/action";
+    let less = without(&AZURE, &document(&AZURE, &stage, "verify"), right);
+    attach(&stage, &less);
+    AZURE.succeed(&stage, &["verify", "--strict"]);
+    assert_eq!(uploads(&stage), 1);
+    keep_versions(&stage.hand());
+    stage.faults().clear();
+    let printed = AZURE.ends(&stage, 0, &["verify"]);
+    assert!(printed.contains(&format!("these credentials lack `{right}`")), "{printed}");
+    assert_eq!(uploads(&stage), 0);
 }
 
 /// What somebody writes in a probe's place after it was listed is theirs.

@@ -11,6 +11,7 @@ use provision_tests::run::{finished, signal};
 use provision_tests::stage::Stage;
 use serde_json::Value;
 
+use super::preflight::{attach, document, without};
 use crate::clouds::{CloudFixture, Place, Proof, Standing, fault};
 use crate::sweep::{Point, World, is_killed_at, recovers};
 
@@ -44,6 +45,7 @@ proofs! {
     verify_beside_another_run_is_not_kept_waiting,
     verify_that_only_reads_writes_nothing,
     verify_of_what_is_not_there_uploads_nothing,
+    verify_uploads_nothing_that_it_could_not_remove,
     verify_asks_as_a_page_of_another_origin,
     verify_puts_the_probe_where_it_is_told_to,
     verify_is_strict_about_what_is_not_proven,
@@ -226,6 +228,26 @@ fn verify_of_what_is_not_there_uploads_nothing(cloud: &Place) {
     let found = hops(cloud, &stage, 2, &[]);
     assert_eq!(hop(&found, "files")["verdict"], "skipped");
     assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+/// Whoever may upload and not delete would leave a probe in the bucket of a server.
+fn verify_uploads_nothing_that_it_could_not_remove(cloud: &Place) {
+    let stage = applied(cloud);
+    let whole = document(cloud, &stage, "verify");
+    for right in proof(cloud).removing {
+        attach(&stage, &without(cloud, &whole, right));
+        let found = hops(cloud, &stage, 0, &[]);
+        assert!(stage.writes().iter().all(|write| !write.contains(":Put")), "{right}: {:?}", stage.writes());
+        let reason = |id: &str| hop(&found, id)["reason"].as_str().unwrap_or_default();
+        let verdicts: Vec<_> = ["files", "event", "cleanup"].iter().map(|id| &hop(&found, id)["verdict"]).collect();
+        assert_eq!(verdicts, ["not_proven", "skipped", "not_proven"], "{found:#?}");
+        assert!(reason("files").contains("it could not be removed again"), "{found:#?}");
+        assert!(reason("cleanup").contains(&format!("these credentials lack `{right}` on ")), "{found:#?}");
+        hops(cloud, &stage, 2, &["--strict"]);
+    }
+    attach(&stage, &whole);
+    assert_eq!(verdicts(&hops(cloud, &stage, 0, &["--strict"])), ["passed"; 6]);
+    leaves_nothing(cloud, &stage);
 }
 
 fn verify_asks_as_a_page_of_another_origin(cloud: &Place) {

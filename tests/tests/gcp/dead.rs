@@ -136,6 +136,51 @@ fn topic_and_subscription_that_others_opened_to_everybody_are_warned_about() {
     }
 }
 
+/// Whoever opened the bucket to everybody is told so at each look, unless public access is prevented.
+#[test]
+fn adopted_bucket_that_is_open_to_everybody_is_warned_about() {
+    let stage = adoptable(&json!({}));
+    let hand = stage.hand();
+    let plan = stage.read("provision.toml").replace("private = true\n", "");
+    stage.write("provision.toml", &plan);
+    let mut found = policy(&hand, POLICY);
+    let everybody = json!({"role": "roles/storage.objectViewer", "members": ["allUsers"]});
+    found["bindings"].as_array_mut().unwrap().push(everybody);
+    hand.send("PUT", POLICY, found);
+    let says =
+        "bucket `acme-files` is open to everybody, unless the organization prevents it: `allUsers` may read its files";
+    assert!(tells(&stage, &["plan"], says));
+    GCP.apply(&stage);
+    let looks: [&[&str]; 2] = [&["plan"], &["verify", "--read-only"]];
+    assert_eq!(looks.map(|look| tells(&stage, look, says)), [true; 2]);
+    // The mark says that it was adopted, whatever the plan file says.
+    stage.write("provision.toml", &plan.replace("\"acme-files\"\nadopt = true\n", "\"acme-files\"\n"));
+    assert_eq!(looks.map(|look| tells(&stage, look, says)), [true; 2]);
+    hand.send("PATCH", BUCKET, json!({"iamConfiguration": {"publicAccessPrevention": "enforced"}}));
+    assert_eq!(looks.map(|look| tells(&stage, look, "open to everybody")), [false; 2]);
+}
+
+/// A subscription of others that goes by itself when nobody pulls is told at each look, with what keeps it.
+#[test]
+fn adopted_subscription_that_expires_is_warned_about() {
+    let stage = adoptable(&json!({"expirationPolicy": {"ttl": "2678400s"}}));
+    let says = "subscription `acme-server` expires";
+    assert!(tells(&stage, &["plan"], says));
+    GCP.apply(&stage);
+    let looks: [&[&str]; 2] = [&["plan"], &["verify", "--read-only"]];
+    assert_eq!(looks.map(|look| tells(&stage, look, says)), [true; 2]);
+    let never = json!({"subscription": {"name": SUBSCRIPTION.trim_start_matches("/v1/"), "expirationPolicy": {}},
+        "updateMask": "expirationPolicy"});
+    stage.send("PATCH", SUBSCRIPTION, never);
+    assert_eq!(looks.map(|look| tells(&stage, look, says)), [false; 2]);
+}
+
+/// Whether a look says this, however it ends.
+fn tells(stage: &Stage, look: &[&str], says: &str) -> bool {
+    let ran = GCP.run(stage, look);
+    format!("{}{}", ran.stdout, ran.stderr).contains(says)
+}
+
 /// A proxy that refuses, or knows nothing, speaks for no service: nothing is taken for another's, or for gone.
 #[test]
 fn refusals_of_something_in_between_decide_nothing() {

@@ -103,6 +103,39 @@ print(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=['ApproximateNumberO
 }
 
 #[test]
+fn events_go_to_queues_of_the_bucket_s_region_alone() {
+    let printed = boto3(
+        &sandbox(),
+        "s3.create_bucket(Bucket='mine', CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
+entry = {'QueueArn': 'arn:aws:sqs:us-east-1:123456789012:q', 'Events': ['s3:ObjectCreated:*']}
+try: s3.put_bucket_notification_configuration(Bucket='mine', NotificationConfiguration={'QueueConfigurations': [entry]})
+except Exception as error: print(error.response['Error']['Code'], error.response['Error']['Message'])",
+    );
+    let says = "The notification destination service region is not valid for the bucket location constraint";
+    assert_eq!(printed, [format!("InvalidArgument {says}")]);
+}
+
+#[test]
+fn messages_are_hidden_in_batches() {
+    let printed = boto3(
+        &sandbox(),
+        "url = sqs.create_queue(QueueName='q')['QueueUrl']
+for body in ['a', 'b']: sqs.send_message(QueueUrl=url, MessageBody=body)
+def received(): return sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get('Messages', [])
+found = received()
+def entry(id, handle, seconds): return {'Id': id, 'ReceiptHandle': handle, 'VisibilityTimeout': seconds}
+def hidden(entries): return sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+first, second = [one['ReceiptHandle'] for one in found]
+answer = hidden([entry('shown', first, 0), entry('long', second, 43201), entry('none', 'none', 0)])
+print([one['Id'] for one in answer['Successful']], [(one['Id'], one['Code'], one['SenderFault']) for one in answer['Failed']])
+print([one['Body'] for one in received()] == [found[0]['Body']], code(hidden, []), code(hidden, [entry('a', first, 0)] * 2))",
+    );
+    let failed = "[('long', 'InvalidParameterValue', True), ('none', 'ReceiptHandleIsInvalid', True)]";
+    let codes = "AWS.SimpleQueueService.EmptyBatchRequest AWS.SimpleQueueService.BatchEntryIdsNotDistinct";
+    assert_eq!(printed, [format!("['shown'] {failed}"), format!("True {codes}")]);
+}
+
+#[test]
 fn queues_wait_hide_and_forget() {
     let sandbox = sandbox();
     let printed = boto3(

@@ -2,13 +2,15 @@
 
 use async_trait::async_trait;
 use provision_core::Error;
+use provision_core::change_set::ChangeSet;
 use provision_core::probe::{METADATA, Probe, Probes};
 use provision_core::provider::{Hearing, Prover};
+use provision_core::rights::Right;
 use provision_core::web::Request;
 
 use super::Provider;
 use crate::client::Writer;
-use crate::{hearing, probes};
+use crate::{hearing, preflight, probes};
 
 /// What the probe is said to be: a text, as a page would.
 const CONTENT_TYPE: &str = "text/plain";
@@ -29,6 +31,10 @@ impl Prover for Provider<Writer> {
     async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
         let names = self.names_in_account().await?;
         probes::remains(self.client.reader(), &names.bucket, &names.account, probes).await
+    }
+
+    fn rights_to_remove(&self, probes: &Probes, set: &ChangeSet) -> Vec<Right> {
+        preflight::rights_to_remove(&self.names(), probes, set)
     }
 
     async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {

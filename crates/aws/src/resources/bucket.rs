@@ -3,6 +3,7 @@
 use aws_sdk_s3::types::{CorsRule, PublicAccessBlockConfiguration, ServerSideEncryptionRule};
 use provision_core::contents::not_empty_error;
 use provision_core::facet::{Desired, Words, tags_in_words};
+use provision_core::hop::Obstacle;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::mark::{TagChanges, with_changes};
 use provision_core::provider::Created;
@@ -15,6 +16,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents;
 use crate::names::{Names, Part};
+use crate::policy::Document;
 use crate::resources::bucket_policy::{self, Own, Turn};
 use crate::resources::delivery::Holder;
 use crate::resources::encryption::{self, DefaultEncryption};
@@ -120,24 +122,31 @@ struct Reads {
     cors: Result<Vec<CorsRule>, Error>,
 }
 
-/// Look at everything at once; gives what deserves a warning too.
+/// What a look found beside the bucket itself: what deserves a warning, and what stands in the way of a proof.
+pub(crate) type Noted = (Vec<String>, Vec<Obstacle>);
+
+/// Look at everything at once.
 pub(crate) async fn observe(
     reader: &Reader,
     settings: &Settings,
     names: &Names,
-) -> Result<(Observation, Vec<String>), Error> {
+) -> Result<(Observation, Noted), Error> {
     let mut reads = Reads::send(reader, &names.bucket, &names.account).await;
     if let Some(instead) = reads.instead() {
-        return instead.map(|found| (found, Vec::new()));
+        return instead.map(|found| (found, Noted::default()));
     }
     let unnamed_key = reads.unnamed_key(settings);
     // Without its tags nobody knows whose it is.
     let tags = std::mem::replace(&mut reads.tags, Ok(Tags::new()))?;
+    let opened = reads.opened(settings, names, &tags);
+    let undeletable = reads.whole_policy(names).and_then(|policy| delivery::undeletable(&policy, names));
     let present = reads.present(settings, names, &tags);
     let denied = delivery::on_adopted(&present, settings.aws.bucket.adopt);
     let denied = denied.and_then(|observed| delivery::refusal(Holder::Bucket(&names.bucket), observed));
-    let warnings = unnamed_key.into_iter().chain(denied.map(|refusal| refusal.reason)).collect();
-    Ok((Observation::Present(Box::new(present)), warnings))
+    let warnings = unnamed_key.into_iter().chain(denied.map(|refusal| refusal.reason)).chain(opened).collect();
+    let found = Observation::Present(Box::new(present));
+    let obstacles = delivery::obstacles(Holder::Bucket(&names.bucket), &found);
+    Ok((found, (warnings, obstacles.into_iter().chain(undeletable).collect())))
 }
 
 impl Reads {
@@ -204,6 +213,21 @@ impl Reads {
         let rule = self.encryption.as_ref().ok().and_then(Option::as_ref);
         let key = rule.and_then(DefaultEncryption::observed).and_then(|encryption| encryption.kms_key);
         key.and_then(|key| encryption::unnamed_key(settings, &key))
+    }
+
+    fn whole_policy(&self, names: &Names) -> Option<Document> {
+        let text = self.policy.as_ref().ok()?;
+        bucket_policy::document(text.as_deref(), &names.bucket).ok()
+    }
+
+    /// What others let everybody do with a bucket that was adopted. One that is to be private is written so.
+    fn opened(&self, settings: &Settings, names: &Names, tags: &Tags) -> Vec<String> {
+        let bucket = &settings.aws.bucket;
+        let adopted = Mark::from_tags(tags).map_or(bucket.adopt, |mark| mark.origin == Origin::Adopted);
+        let block = self.public_access.as_ref().ok().and_then(Option::as_ref).map(PublicAccess::observed);
+        let shut = self.public_access.is_err() || block.is_some_and(|block| block.restrict_public_buckets);
+        let policy = self.whole_policy(names).filter(|_| adopted && !bucket.private && !shut);
+        policy.map(|policy| delivery::opened(Holder::Bucket(&names.bucket), &policy, names)).unwrap_or_default()
     }
 
     fn present(self, settings: &Settings, names: &Names, tags: &Tags) -> Present {

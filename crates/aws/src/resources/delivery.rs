@@ -40,15 +40,35 @@ const RECEIVING: [&str; 2] = ["sqs:ReceiveMessage", "sqs:DeleteMessage"];
 /// What the server does with every object.
 const OBJECT_ACTIONS: [&str; 2] = ["s3:GetObject", "s3:PutObject"];
 
+/// What is done with a probe of `verify` afterwards.
+const REMOVING: [&str; 2] = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
+
 /// What is in the way in a bucket's policy: a statement that is for all of its objects.
 pub(crate) fn of_bucket(policy: &Document, names: &Names) -> Value {
-    let objects = format!("{}/*", names.bucket_arn());
-    let everywhere = |resources: &Value| {
-        let mut resources = resources.as_array().into_iter().flatten().filter_map(Value::as_str);
-        resources.any(|resource| covers(resource, &objects))
-    };
-    let denied = policy.denying(names, Whom::Server, &OBJECT_ACTIONS, everywhere);
+    let denied = policy.denying(names, Whom::Server, &OBJECT_ACTIONS, |resources| is_everywhere(resources, names));
     if denied.is_empty() { json!({}) } else { json!({ SERVER_DENIED: denied }) }
+}
+
+/// A statement of others by which nobody takes anything out of the bucket, a probe neither.
+pub(crate) fn undeletable(policy: &Document, names: &Names) -> Option<Obstacle> {
+    let denied = policy.denying(names, Whom::Account, &REMOVING, |resources| is_everywhere(resources, names));
+    let (denied, bucket) = (denied.join(" and "), &names.bucket);
+    (!denied.is_empty()).then(|| Obstacle {
+        stops: &[HopId::Cleanup],
+        refusal: Refusal {
+            reason: format!("nobody may delete from bucket `{bucket}`: {denied} of its policy denies it"),
+            hint: format!(
+                "remove {denied} of its policy, which this deployment did not write (`aws s3api put-bucket-policy`)"
+            ),
+        },
+        by_apply: false,
+    })
+}
+
+fn is_everywhere(resources: &Value, names: &Names) -> bool {
+    let objects = format!("{}/*", names.bucket_arn());
+    let mut resources = resources.as_array().into_iter().flatten().filter_map(Value::as_str);
+    resources.any(|resource| covers(resource, &objects))
 }
 
 /// What is in the way of a queue's messages, by name; nothing is desired.
@@ -78,18 +98,15 @@ pub(crate) fn receives(attributes: &Tags) -> Option<u64> {
     policy["maxReceiveCount"].to_string().trim_matches('"').parse().ok()
 }
 
-/// What others let everybody do with a queue. "Revokes any permissions in the queue policy that matches the specified Label"
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_RemovePermission.html>).
-pub(crate) fn opened(queue: &str, policy: &Document, names: &Names) -> Vec<String> {
-    let url = format!("\"$(aws sqs get-queue-url --queue-name {queue} --query QueueUrl --output text)\"");
+/// What others let everybody do with a bucket or a queue.
+pub(crate) fn opened(holder: Holder<'_>, policy: &Document, names: &Names) -> Vec<String> {
     let told = |(statement, actions, sid): (String, String, Option<&str>)| {
-        let how = sid.map_or_else(
-            || "`aws sqs set-queue-attributes` writes the policy without it".to_owned(),
-            |sid| format!("`aws sqs remove-permission --queue-url {url} --label '{sid}'` takes it out"),
-        );
         format!(
-            "queue `{queue}` is open to everybody: statement {statement} of its policy, which this deployment did not write, \
-                 lets anyone {actions}; {how}"
+            "{} is open to everybody{}: statement {statement} of its policy, which this deployment did not write, lets anyone \
+             {actions}; {}",
+            holder.describe(),
+            holder.unless_shut(),
+            holder.without(sid)
         )
     };
     policy.open_to_all(&names.sids).into_iter().map(told).collect()
@@ -103,6 +120,35 @@ pub(crate) enum Holder<'a> {
 }
 
 impl Holder<'_> {
+    fn describe(self) -> String {
+        match self {
+            Self::Bucket(bucket) => format!("bucket `{bucket}`"),
+            Self::Queue(queue) => format!("queue `{queue}`"),
+        }
+    }
+
+    /// What may shut everybody out all the same: the settings of the account are not looked at
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>).
+    const fn unless_shut(self) -> &'static str {
+        match self {
+            Self::Bucket(_) => ", unless the account blocks public access",
+            Self::Queue(_) => "",
+        }
+    }
+
+    /// What takes a statement out. "Revokes any permissions in the queue policy that matches the specified Label"
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_RemovePermission.html>).
+    fn without(self, sid: Option<&str>) -> String {
+        match (self, sid) {
+            (Self::Bucket(_), _) => "`aws s3api put-bucket-policy` writes the policy without it".to_owned(),
+            (Self::Queue(_), None) => "`aws sqs set-queue-attributes` writes the policy without it".to_owned(),
+            (Self::Queue(queue), Some(sid)) => {
+                let url = format!("\"$(aws sqs get-queue-url --queue-name {queue} --query QueueUrl --output text)\"");
+                format!("`aws sqs remove-permission --queue-url {url} --label '{sid}'` takes it out")
+            }
+        }
+    }
+
     /// What statements of others under this name do, which hops they stand in the way of, and what writes the policy without them.
     fn denial(self, name: &str) -> (String, &'static [HopId], String) {
         match self {
@@ -241,7 +287,7 @@ mod tests {
             let statement = json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": "sqs:*",
                 "Condition": condition});
             let text = json!({ "Statement": [statement] }).to_string();
-            opened("q", &Document::read(Some(&text), "sqs:GetQueueAttributes", "read").unwrap(), &names)
+            opened(Holder::Queue("q"), &Document::read(Some(&text), "sqs:GetQueueAttributes", "read").unwrap(), &names)
         };
         let [open] = &told(json!("*"), json!({}), "Open")[..] else { panic!("one") };
         assert!(open.contains("`Open`") && open.contains("anyone sqs:*") && open.contains("--label 'Open'"), "{open}");
@@ -275,5 +321,22 @@ mod tests {
         assert!(!told(json!({"AWS": "arn:aws:iam::1:role/x"}), "s3:PutObject", "arn:aws:s3:::acme/*"));
         assert!(!told(json!("*"), "s3:PutObject", "arn:aws:s3:::acme/logs/*"));
         assert!(!told(json!("*"), "s3:DeleteBucket", "arn:aws:s3:::acme"));
+    }
+
+    #[test]
+    fn a_statement_that_keeps_probes_in_the_bucket_is_told() {
+        let names = names(&settings("", PLAN));
+        let told = |principal: Value, action: &str, resource: &str| {
+            let statement = json!({"Sid": "Kept", "Effect": "Deny", "Principal": principal, "Action": action,
+                "Resource": resource});
+            let text = json!({ "Statement": [statement] }).to_string();
+            undeletable(&Document::read(Some(&text), "s3:GetBucketPolicy", "read").unwrap(), &names)
+        };
+        let kept = told(json!("*"), "s3:Delete*", "arn:aws:s3:::acme/*").unwrap();
+        assert!(kept.refusal.reason.contains("statement `Kept`") && kept.stops == [HopId::Cleanup]);
+        assert!(told(json!({"AWS": "arn:aws:iam::1:root"}), "s3:DeleteObjectVersion", "*").is_some());
+        assert!(told(json!({"AWS": "arn:aws:iam::1:role/node"}), "s3:DeleteObject", "*").is_none());
+        assert!(told(json!("*"), "s3:PutObject", "*").is_none());
+        assert!(told(json!("*"), "s3:DeleteObject", "arn:aws:s3:::acme/logs/*").is_none());
     }
 }

@@ -182,7 +182,7 @@ pub(crate) async fn observe(
         futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
     let (Some(tags), Some(attributes)) = (tags?, attributes.transpose()) else { return Ok(ABSENT) };
     let policy = attributes.as_ref().ok().and_then(|attributes| policy(attributes, queue).ok());
-    let opened = policy.map(|policy| delivery::opened(queue, &policy, names)).unwrap_or_default();
+    let opened = policy.map(|policy| delivery::opened(Holder::Queue(queue), &policy, names)).unwrap_or_default();
     Ok((Observation::Present(Box::new(present(attributes, &tags, names, queue, statement))), opened))
 }
 

@@ -54,6 +54,8 @@ impl Lock {
 pub(crate) struct Permission {
     pub(crate) actions: Vec<String>,
     pub(crate) not_actions: Vec<String>,
+    pub(crate) data_actions: Vec<String>,
+    pub(crate) not_data_actions: Vec<String>,
     /// In a deny assignment, what else must hold.
     pub(crate) condition: Option<String>,
 }

@@ -1,12 +1,17 @@
 //! What the patterns of roles and deny assignments name.
 
 use crate::client::models::Permission;
+use crate::permissions::is_of_data;
 
-/// Whether a role lets its holder do something: what it names, less what it excepts
+/// Whether a role lets its holder do something: what it names, less what it excepts; what is done to data it names apart
 /// (<https://learn.microsoft.com/azure/role-based-access-control/role-definitions#notactions>).
 pub(super) fn permits(permission: &Permission, action: &str) -> bool {
-    let named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, action));
-    named(&permission.actions) && !named(&permission.not_actions)
+    let (named, excepted) = match is_of_data(action) {
+        true => (&permission.data_actions, &permission.not_data_actions),
+        false => (&permission.actions, &permission.not_actions),
+    };
+    let names = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, action));
+    names(named) && !names(excepted)
 }
 
 /// Letters have no case; a star stands for any text.

@@ -2,15 +2,17 @@
 
 use async_trait::async_trait;
 use provision_core::Error;
+use provision_core::change_set::ChangeSet;
 use provision_core::probe::{Probe, Probes};
 use provision_core::provider::{Hearing, Prover};
+use provision_core::rights::Right;
 use provision_core::web::Request;
 
 use super::Provider;
 use crate::client::Writer;
 use crate::client::signed::{sign_get_blob, sign_put_blob};
 use crate::data_access::DataAccess;
-use crate::{hearing, probes};
+use crate::{hearing, preflight, probes};
 
 #[async_trait]
 impl Prover for Provider<Writer> {
@@ -27,6 +29,10 @@ impl Prover for Provider<Writer> {
 
     async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
         probes::remains(self.client.reader(), &self.data_access().await?.blobs, probes).await
+    }
+
+    fn rights_to_remove(&self, _probes: &Probes, _set: &ChangeSet) -> Vec<Right> {
+        preflight::rights_to_remove(&self.settings, &self.names(), self.found_account.keeps_versions())
     }
 
     async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {

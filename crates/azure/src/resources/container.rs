@@ -16,6 +16,7 @@ use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Content};
 use crate::names::{Names, Part, identity_of};
+use crate::resources::shared_account::FoundAccount;
 use crate::resources::{CONTENT_LANE, Facets, Write};
 use crate::tags::{metadata, to_metadata};
 
@@ -62,7 +63,12 @@ pub(crate) fn in_words(facet: ContainerFacet, value: &Value) -> Option<Words> {
     }
 }
 
-pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observation, Error> {
+pub(crate) async fn observe(
+    reader: &Reader,
+    settings: &Settings,
+    names: &Names,
+    account: &FoundAccount,
+) -> Result<Observation, Error> {
     let id = names.container_id(&names.container);
     let Some(found) = reader.get_container(&id).await? else {
         if names.account_is_shared && reader.get_account(&names.account_id()).await?.is_none() {
@@ -71,8 +77,12 @@ pub(crate) async fn observe(reader: &Reader, names: &Names) -> Result<Observatio
         return Ok(Observation::Absent);
     };
     let public = found.public_access().unwrap_or("None");
+    let mark = Mark::from_tags(&metadata(found.metadata()));
+    let section = &settings.azure.container;
+    let adopted = mark.as_ref().map_or(section.adopt, |mark| mark.origin == Origin::Adopted);
+    account.look_at_container((adopted && !section.private).then_some(public));
     Ok(Observation::Present(Box::new(Present {
-        mark: Mark::from_tags(&metadata(found.metadata())),
+        mark,
         observed: ContainerFacet::all_observed(|facet| match facet {
             ContainerFacet::Account => facet.observed(Ok(&names.account)),
             ContainerFacet::PublicAccess => facet.observed(Ok(public)),

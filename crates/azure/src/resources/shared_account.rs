@@ -51,6 +51,10 @@ pub(crate) struct FoundAccount {
     found: Mutex<Option<StorageAccount>>,
     /// Whether what is deleted in it is lost at once.
     forgets: AtomicBool,
+    /// Whether it keeps earlier versions of blobs.
+    versions: AtomicBool,
+    /// What of a container that was adopted everybody may read.
+    opened: Mutex<Option<String>>,
 }
 
 impl FoundAccount {
@@ -76,9 +80,22 @@ impl FoundAccount {
         let keeps =
             service.properties.rest.get("deleteRetentionPolicy").is_some_and(|policy| policy["enabled"] == true);
         self.forgets.store(!keeps, Ordering::Relaxed);
+        let versions = service.properties.rest.get("isVersioningEnabled").is_some_and(|enabled| *enabled == true);
+        self.versions.store(versions, Ordering::Relaxed);
     }
 
-    /// What silences the server or loses its files, and is the account's owner's to change. One of ours keeps what the service
+    /// Whether what is removed in it leaves an earlier version.
+    pub(crate) fn keeps_versions(&self) -> bool {
+        self.versions.load(Ordering::Relaxed)
+    }
+
+    /// Note how public a container is that nobody makes private.
+    pub(super) fn look_at_container(&self, public: Option<&str>) {
+        let public = public.filter(|public| *public != "None").map(str::to_owned);
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = public;
+    }
+
+    /// What silences the server, loses its files or shows them to everybody, and is the account's owner's to change. One of ours keeps what the service
     /// keeps by itself, which the plan file has no word about.
     pub(crate) fn warnings(&self, settings: &Settings) -> Vec<String> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +115,10 @@ impl FoundAccount {
             )
         });
         let lost = self.forgets.load(Ordering::Relaxed).then(|| lost(name));
-        keys.into_iter().chain(reach).chain(network(name, account, queue)).chain(lost).collect()
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = opened.as_ref().filter(|_| account.properties.allow_blob_public_access.unwrap_or(true));
+        let opened = opened.map(|public| open(settings, public));
+        keys.into_iter().chain(reach).chain(network(name, account, queue)).chain(lost).chain(opened).collect()
     }
 
     /// The same where it stands in the way of a proof; what is so on an account of ours apply mends.
@@ -135,6 +155,16 @@ fn closing(account: &StorageAccount) -> Option<(String, &'static str)> {
         ("Enabled", action) => Some((format!("`networkAcls.defaultAction` = {action}"), "--default-action Allow")),
         (access, _) => Some((format!("`publicNetworkAccess` = {access}"), "--public-network-access Enabled")),
     }
+}
+
+/// <https://learn.microsoft.com/azure/storage/blobs/anonymous-read-access-configure>
+fn open(settings: &Settings, public: &str) -> String {
+    let may = if public == "Container" { "list and read its files" } else { "read its files" };
+    format!(
+        "container `{}` is open to everybody: its public access is {public}, by which anyone may {may}; `private = true` under \
+         [azure.container] closes it",
+        settings.azure.container.name
+    )
 }
 
 /// <https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview>

@@ -120,79 +120,146 @@ fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>) -> Hop {
     }
 }
 
-/// How long it may take, as it is told and as it is waited.
-fn limit(listener: &dyn Listener, awaited: &Awaited<'_>) -> (Duration, Duration) {
-    let limit = awaited.limit.unwrap_or_else(|| listener.limit());
-    (limit, shortened(limit))
-}
-
 async fn listened(
     listener: &mut dyn Listener,
     awaited: &Awaited<'_>,
     cancellation: &Cancellation,
     events: &dyn EventSink,
 ) -> Result<Option<End>, Error> {
-    let (told, limit) = limit(listener, awaited);
-    let begun = Instant::now();
-    let (mut own, mut pause, mut said) = (None, PAUSES.0, begun);
-    // What an earlier run, or an upload whose answer got lost, may have left comes again once it is not hidden any more.
-    let thorough = shortened(listener.hidden() + TURN);
-    let (mut owed, mut taken) = (Owed::new(awaited, listener.outlasted()), false);
+    let mut waiting = Waiting::new(listener, awaited);
     loop {
         // What counts is when a turn began: however slow this machine is, the last one begins when the time is over.
-        let turn_began = begun.elapsed();
-        let left = at_full_length(limit.saturating_sub(turn_began));
+        let turn_began = waiting.begun.elapsed();
+        let left = at_full_length(waiting.limit.saturating_sub(turn_began));
         // What others may still be waiting for is left to them until ours has come.
-        let keys = owed.keys(own.is_some() || awaited.uploads == 0);
-        let turn = listener.hear(left.clamp(LAST_LOOK, TURN), &keys);
+        let keys = waiting.owed.keys(waiting.is_for_others());
         let heard = tokio::select! {
             biased;
             () = cancellation.drain.cancelled() => return last_look(listener, awaited).await.map(Some),
-            heard = turn => heard?,
+            heard = listener.hear(left.clamp(LAST_LOOK, TURN), &keys) => heard?,
         };
-        owed.heard(&heard);
-        // What a run that was killed had received is hidden for a while, and nobody reads it.
-        taken |= heard.another_reader && awaited.left.is_empty();
-        if heard.keys.contains(&awaited.probe.key) {
-            own.get_or_insert_with(|| begun.elapsed());
+        waiting.note(&heard);
+        if let Some(end) = waiting.end(listener, &heard, turn_began).await? {
+            return Ok(Some(end));
         }
-        if listener.outlasted() && heard.keys.is_empty() {
-            let there = (awaited.there)().await?;
-            if own.is_none() && awaited.uploads > 0 && !there.contains(&awaited.probe.key) {
-                return Ok(Some(End::Last(DISPLACED.to_owned())));
-            }
-            owed.left.retain(|key| there.contains(key));
-        }
-        let waited_for_rest = |came: Duration| owed.is_settled() || turn_began > (came + thorough).min(limit);
-        match own.or((awaited.uploads == 0).then_some(Duration::ZERO)) {
-            Some(came) if waited_for_rest(came) => return Ok(Some(End::Came(came))),
-            Some(_) => {}
-            None if heard.last.is_some() => return Ok(heard.last.map(End::Last)),
-            None if turn_began >= limit => {
-                // It is not waited for any more: what earlier runs left is taken all the same.
-                let heard = listener.hear(LAST_LOOK, &owed.keys(true)).await?;
-                let end = if taken { End::Taken } else { End::Silence(told) };
-                let came = heard.keys.contains(&awaited.probe.key).then(|| End::Came(begun.elapsed()));
-                return Ok(Some(came.unwrap_or(end)));
-            }
-            None => {}
-        }
-        if said.elapsed() >= heartbeat() {
-            said = Instant::now();
-            let place = listener.place();
-            let text = match own.is_some() || awaited.uploads == 0 {
-                true => format!("what an earlier run left in {place}"),
-                false => format!("the event in {place}"),
-            };
-            events.emit(Event::HopWaiting { hop: HopId::Event, text, elapsed_ms: milliseconds(begun.elapsed()) });
-        }
+        waiting.tell(listener, events);
         if heard.others {
-            tokio::select! {
-                () = cancellation.drain.cancelled() => {}
-                () = sleep(shortened(pause).min(limit.saturating_sub(begun.elapsed()))) => {}
-            }
-            pause = (pause * 2).min(PAUSES.1);
+            waiting.pass_over(cancellation).await;
         }
+    }
+}
+
+/// What has come of the waiting so far.
+struct Waiting<'a, 'b> {
+    awaited: &'a Awaited<'b>,
+    begun: Instant,
+    /// How long it may take, as it is told and as it is waited.
+    told: Duration,
+    limit: Duration,
+    /// What an earlier run, or an upload whose answer got lost, may have left comes again once it is not hidden any more.
+    thorough: Duration,
+    /// After how long ours came.
+    own: Option<Duration>,
+    owed: Owed,
+    /// Somebody else takes events too.
+    taken: bool,
+    said: Instant,
+    pause: Duration,
+}
+
+impl<'a, 'b> Waiting<'a, 'b> {
+    fn new(listener: &dyn Listener, awaited: &'a Awaited<'b>) -> Self {
+        let told = awaited.limit.unwrap_or_else(|| listener.limit());
+        let begun = Instant::now();
+        Self {
+            awaited,
+            begun,
+            told,
+            limit: shortened(told),
+            thorough: shortened(listener.hidden() + TURN),
+            own: None,
+            owed: Owed::new(awaited, listener.outlasted()),
+            taken: false,
+            said: begun,
+            pause: PAUSES.0,
+        }
+    }
+
+    /// Whether nothing of ours is waited for any more.
+    const fn is_for_others(&self) -> bool {
+        self.own.is_some() || self.awaited.uploads == 0
+    }
+
+    fn note(&mut self, heard: &Heard) {
+        self.owed.heard(heard);
+        // What a run that was killed had received is hidden for a while, and nobody reads it.
+        self.taken |= heard.another_reader && self.awaited.left.is_empty();
+        if heard.keys.contains(&self.awaited.probe.key) {
+            self.own.get_or_insert_with(|| self.begun.elapsed());
+        }
+    }
+
+    /// How it ended, where this turn ended it.
+    async fn end(
+        &mut self,
+        listener: &mut dyn Listener,
+        heard: &Heard,
+        turn_began: Duration,
+    ) -> Result<Option<End>, Error> {
+        if listener.outlasted() && heard.keys.is_empty() && self.is_displaced().await? {
+            return Ok(Some(End::Last(DISPLACED.to_owned())));
+        }
+        let came = self.own.or((self.awaited.uploads == 0).then_some(Duration::ZERO));
+        Ok(match came {
+            Some(came) => {
+                let waited = turn_began > (came + self.thorough).min(self.limit);
+                (self.owed.is_settled() || waited).then_some(End::Came(came))
+            }
+            None if heard.last.is_some() => heard.last.clone().map(End::Last),
+            None if turn_began >= self.limit => Some(self.over(listener).await?),
+            None => None,
+        })
+    }
+
+    /// Whether ours was removed meanwhile. Events of what is not there any more are not waited for.
+    async fn is_displaced(&mut self) -> Result<bool, Error> {
+        let there = (self.awaited.there)().await?;
+        self.owed.left.retain(|key| there.contains(key));
+        Ok(!self.is_for_others() && !there.contains(&self.awaited.probe.key))
+    }
+
+    /// It is not waited for any more: what earlier runs left is taken all the same.
+    async fn over(&self, listener: &mut dyn Listener) -> Result<End, Error> {
+        let heard = listener.hear(LAST_LOOK, &self.owed.keys(true)).await?;
+        Ok(match heard.keys.contains(&self.awaited.probe.key) {
+            true => End::Came(self.begun.elapsed()),
+            false if self.taken => End::Taken,
+            false => End::Silence(self.told),
+        })
+    }
+
+    /// Say what is waited for, now and then.
+    fn tell(&mut self, listener: &dyn Listener, events: &dyn EventSink) {
+        if self.said.elapsed() < heartbeat() {
+            return;
+        }
+        self.said = Instant::now();
+        let place = listener.place();
+        let text = match self.is_for_others() {
+            true => format!("what an earlier run left in {place}"),
+            false => format!("the event in {place}"),
+        };
+        let elapsed_ms = milliseconds(self.begun.elapsed());
+        events.emit(Event::HopWaiting { hop: HopId::Event, text, elapsed_ms });
+    }
+
+    /// Let others have what they are waiting for, ever longer.
+    async fn pass_over(&mut self, cancellation: &Cancellation) {
+        tokio::select! {
+            () = cancellation.drain.cancelled() => {}
+            () = sleep(shortened(self.pause).min(self.limit.saturating_sub(self.begun.elapsed()))) => {}
+        }
+        self.pause = (self.pause * 2).min(PAUSES.1);
     }
 }
 

@@ -4,6 +4,35 @@ use crate::error::{Error, ErrorKind};
 use crate::hop::{Hop, HopId};
 use crate::probe::Probes;
 use crate::provider::Prover;
+use crate::rights::{Answer, Right};
+
+use super::mending::Mending;
+
+/// Whether one that is uploaded could be removed again, as far as that is known before.
+pub(super) fn can_remove(prover: &dyn Prover, rights: &[Right], mending: &Mending) -> Result<(), Error> {
+    let denied = || Error::new(ErrorKind::PermissionDenied, "remove a probe");
+    if let Some(obstacle) = mending.obstacle(HopId::Cleanup) {
+        return Err(denied().with_message(&obstacle.reason).with_hint(&obstacle.hint));
+    }
+    let mut missing = Vec::new();
+    for right in rights {
+        match prover.held(right) {
+            Answer::Missing(reason) => missing.push(lack(right, reason.as_deref())),
+            Answer::Refused(refusal) => return Err(denied().with_message(refusal.reason).with_hint(refusal.hint)),
+            Answer::Held | Answer::Doubtful(_) | Answer::Unknown(_) | Answer::Unasked => {}
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let error = denied().with_message(format!("these credentials lack {}", missing.join(" and ")));
+    Err(error.with_hint("grant that to the identity in use"))
+}
+
+fn lack(right: &Right, reason: Option<&str>) -> String {
+    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("`{}` on {}{reason}", right.name, right.on)
+}
 
 /// Remove these probes, each of one of the places.
 pub(super) async fn hop(prover: &dyn Prover, places: &[Probes], keys: &[String]) -> Hop {

@@ -267,7 +267,11 @@ impl Writer {
     ) -> Result<(), Error> {
         let path = format!("{}?ifMetagenerationMatch={metageneration}&projection=noAcl", bucket_path(bucket));
         let tried = format!("write settings of bucket `{bucket}`");
-        let call = Call::new("PATCH", "storage.buckets.update", path, tried).with_body(json!(changes));
+        let operation = match changes.ip_filter {
+            Some(_) => "storage.buckets.update.ipFilter",
+            None => "storage.buckets.update",
+        };
+        let call = Call::new("PATCH", operation, path, tried).with_body(json!(changes));
         let read = |answer| named::<Bucket>(answer, bucket);
         conditional(self.clients().send(&self.clients().storage, &call, read).await).map(|_| ())
     }

@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 use provision_core::Error;
+use provision_core::change_set::ChangeSet;
 use provision_core::probe::{METADATA, Probe, Probes};
 use provision_core::provider::{Hearing, Prover};
+use provision_core::rights::Right;
 use provision_core::web::Request;
 
 use super::Provider;
 use crate::client::Writer;
 use crate::client::objects::Signer;
-use crate::{hearing, probes};
+use crate::{hearing, preflight, probes};
 
 /// What the probe is said to be: a text, as a page would.
 const CONTENT_TYPE: &str = "text/plain";
@@ -31,6 +33,10 @@ impl Prover for Provider<Writer> {
 
     async fn remains(&self, probes: &Probes) -> Result<Vec<String>, Error> {
         probes::remains(self.client.reader(), &self.names().bucket, probes).await
+    }
+
+    fn rights_to_remove(&self, _probes: &Probes, _set: &ChangeSet) -> Vec<Right> {
+        preflight::rights_to_remove(&self.names())
     }
 
     async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! What of the bucket's policy is ours: the members whose server is somebody else's, each by itself. And what of it is in the way.
 
 use provision_core::facet::{Entries, Entry, EntryId, Facet, Words};
-use provision_core::mark::Mark;
+use provision_core::mark::{Mark, Origin};
 use provision_core::refusal::Refusal;
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -92,6 +92,20 @@ fn explained(error: Error) -> Error {
 }
 
 const NOT_ALL_EXIST: &str = "check `members` under [gcp.access]: a policy takes accounts and groups that exist only";
+
+/// Whether others may have let everybody in: one that is ours, or is to be private, is written so that nobody else is.
+pub(crate) fn may_be_open(bucket: &Bucket, settings: &Settings) -> bool {
+    let section = &settings.gcp.bucket;
+    let adopted = Mark::from_tags(&bucket.labels).map_or(section.adopt, |mark| mark.origin == Origin::Adopted);
+    let prevented = bucket.iam_configuration.public_access_prevention.eq_ignore_ascii_case("enforced");
+    adopted && !section.private && !prevented
+}
+
+/// What others let everybody do with it. Whoever may not read the policy is told nothing of it.
+pub(crate) fn opened(names: &Names, policy: &Result<Option<Policy>, Error>) -> Vec<String> {
+    let policy = policy.as_ref().ok().and_then(Option::as_ref);
+    policy.map(|policy| policy::opened(&PolicyTarget::Bucket(names.bucket.clone()), policy)).unwrap_or_default()
+}
 
 /// Who is let in by a policy that the plan file would have prevented. One that may not be read is not looked at.
 pub(crate) fn bindings_in_the_way(

@@ -9,6 +9,9 @@ use crate::client::storage::{Billing, Bucket, BucketChanges, IpFilter};
 use crate::config::Settings;
 use crate::names::short;
 
+/// What is in the way where requests from some addresses are not answered.
+const IP_FILTER: &str = "ip_filter";
+
 /// The filter's modes (<https://cloud.google.com/storage/docs/ip-filtering-overview>).
 const FILTERING: &str = "Enabled";
 const NOT_FILTERING: &str = "Disabled";
@@ -21,9 +24,14 @@ pub(crate) fn of_bucket(bucket: &Bucket) -> Value {
         found.insert("requester_pays".to_owned(), json!(true));
     }
     if bucket.ip_filter.as_ref().is_some_and(|filter| filter.mode == FILTERING) {
-        found.insert("ip_filter".to_owned(), json!(FILTERING));
+        found.insert(IP_FILTER.to_owned(), json!(FILTERING));
     }
     Value::Object(found)
+}
+
+/// Whether what is in the way is a filter.
+pub(crate) fn has_filter(observed: &Value) -> bool {
+    observed.get(IP_FILTER).is_some()
 }
 
 /// The same for a bucket that is not ours to open.
@@ -33,7 +41,7 @@ pub(crate) fn closed(bucket: &Bucket) -> Option<Refusal> {
         () if found.get("requester_pays").is_some() => {
             ("lets whoever asks pay, and the server names no project for that", "--no-requester-pays")
         }
-        () if found.get("ip_filter").is_some() => ("answers requests from some addresses only", "--clear-ip-filter"),
+        () if has_filter(&found) => ("answers requests from some addresses only", "--clear-ip-filter"),
         () => return None,
     };
     let name = &bucket.name;
@@ -47,8 +55,7 @@ pub(crate) fn closed(bucket: &Bucket) -> Option<Refusal> {
 pub(crate) fn opened(bucket: &Bucket) -> BucketChanges {
     let found = of_bucket(bucket);
     let pays = found.get("requester_pays").is_some().then_some(Billing { requester_pays: false });
-    let filters = found.get("ip_filter").is_some();
-    let off = filters.then(|| IpFilter { mode: NOT_FILTERING.to_owned() });
+    let off = has_filter(&found).then(|| IpFilter { mode: NOT_FILTERING.to_owned() });
     BucketChanges { billing: pays, ip_filter: off, ..BucketChanges::default() }
 }
 

@@ -32,6 +32,8 @@ use crate::state::Transaction;
 use bucket::Bucket;
 use operations::{Operation, Run};
 
+pub(super) use operations::READ;
+
 /// A request to a bucket that exists, is in this region, and lets the caller in.
 struct On<'a> {
     call: &'a Call<'a>,

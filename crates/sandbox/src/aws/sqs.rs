@@ -38,6 +38,7 @@ pub(super) async fn serve(call: &Call<'_>) -> Reply {
         "DeleteMessage" => message::delete_message,
         "DeleteMessageBatch" => batch::delete_messages,
         "ChangeMessageVisibility" => message::change_message_visibility,
+        "ChangeMessageVisibilityBatch" => batch::hide_messages,
         _ => return Err(Error::unserved(&call.operation)),
     };
     call.world.store.transaction(|state| run(state, call))

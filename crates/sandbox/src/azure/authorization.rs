@@ -46,6 +46,13 @@ impl Role {
             _ => (&[], &[]),
         }
     }
+
+    /// What it permits on data: a service's settings and a user's key are Resource Manager's.
+    fn data_actions(&self) -> Vec<String> {
+        let on_data = |letter: &char| !['s', rights::USER_KEY].contains(letter);
+        let blobs = self.blob.chars().filter(on_data).map(|letter| rights::data_action(false, letter));
+        blobs.chain(self.queue.chars().filter(on_data).map(|letter| rights::data_action(true, letter))).collect()
+    }
 }
 
 const ACCOUNT_CONTRIBUTOR: &[&str] = &[
@@ -149,8 +156,9 @@ pub(super) fn roles_of(
     principal: &str,
 ) -> Result<Vec<rights::Role>, Refusal> {
     let mine = assignments_of(state, call, principal)?.into_iter().filter_map(|assignment| {
-        let (actions, not_actions) = known(&assignment.properties.role_definition_id)?.actions();
-        Some(rights::Role::assigned(actions, not_actions, &assignment.scope))
+        let role = known(&assignment.properties.role_definition_id)?;
+        let (actions, not_actions) = role.actions();
+        Some(rights::Role::assigned(actions, not_actions, role.data_actions(), &assignment.scope))
     });
     Ok(mine.collect())
 }

@@ -68,7 +68,7 @@ fn of_principal(identities: &Identities, principal: &str) -> Option<Arc<str>> {
 
 impl Role {
     /// A built-in one that is assigned at a scope.
-    pub(super) fn assigned(actions: &[&str], not_actions: &[&str], scope: &str) -> Self {
+    pub(super) fn assigned(actions: &[&str], not_actions: &[&str], data_actions: Vec<String>, scope: &str) -> Self {
         let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
         Self {
             _name: String::new(),
@@ -76,7 +76,7 @@ impl Role {
             _description: String::new(),
             actions: texts(actions),
             not_actions: texts(not_actions),
-            data_actions: Vec::new(),
+            data_actions,
             not_data_actions: Vec::new(),
             assignable_scopes: vec![scope.to_owned()],
         }
@@ -169,11 +169,14 @@ pub(super) fn permissions(
     principal: &str,
     scope: &str,
 ) -> Result<Value, Refusal> {
-    let roles = match of_principal(call.identities, principal) {
+    let mut roles = match of_principal(call.identities, principal) {
         Some(document) => vec![attached(&document)?],
-        None if authorization::is_judged(state, principal) => authorization::roles_of(state, call, principal)?,
-        None => return Ok(json!([{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}])),
+        None => authorization::roles_of(state, call, principal)?,
     };
+    // The administrator owns everything, which lets nobody at data.
+    if of_principal(call.identities, principal).is_none() && !authorization::is_judged(state, principal) {
+        roles.push(Role::assigned(&["*"], &[], Vec::new(), "/subscriptions"));
+    }
     let permission = |role: &Role| {
         json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data_actions,
             "notDataActions": role.not_data_actions})
@@ -246,7 +249,7 @@ pub(super) fn action(method: &Method, target: &Target) -> Option<String> {
 
 /// Rights on data, by the letter of a shared access signature
 /// <https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory>.
-fn data_action(queue: bool, permission: char) -> String {
+pub(super) fn data_action(queue: bool, permission: char) -> String {
     let blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs";
     let messages = "Microsoft.Storage/storageAccounts/queueServices/queues/messages";
     match (queue, permission) {

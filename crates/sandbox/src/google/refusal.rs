@@ -7,6 +7,8 @@ use crate::Error;
 pub(super) enum Kind {
     Invalid,
     NotFound,
+    /// The bucket itself.
+    NoBucket,
     Exists,
     Denied,
     /// A token is none, or too old.
@@ -46,6 +48,7 @@ impl Kind {
         let (code, status, storage, xml) = match self {
             Self::Invalid => ("INVALID_ARGUMENT", 400, (400, "invalid"), "InvalidArgument"),
             Self::NotFound => ("NOT_FOUND", 404, (404, "notFound"), "NoSuchKey"),
+            Self::NoBucket => ("NOT_FOUND", 404, (404, "notFound"), "NoSuchBucket"),
             Self::Exists => ("ALREADY_EXISTS", 409, (409, "conflict"), "Conflict"),
             Self::Denied => ("PERMISSION_DENIED", 403, (403, "forbidden"), "AccessDenied"),
             Self::Unauthenticated => ("UNAUTHENTICATED", 401, (401, "authError"), "AuthenticationRequired"),

@@ -14,6 +14,7 @@ pub(crate) static PROOF: Proof = Proof {
     event: "s3.event",
     upload: "s3:PutObject",
     hears: "sqs:ReceiveMessage",
+    removing: &["s3:DeleteObject", "s3:DeleteObjectVersion"],
     put_messages,
     messages: |hand| lines(&python(hand, SEEN)),
     seen: &["seen once"],

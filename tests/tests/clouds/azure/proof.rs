@@ -19,6 +19,7 @@ pub(crate) static PROOF: Proof = Proof {
     event: "events",
     upload: "blob:PutBlob",
     hears: "queue:PeekMessages",
+    removing: &["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete"],
     put_messages,
     seen: &["seen never", "seen once"],
     messages: seen,

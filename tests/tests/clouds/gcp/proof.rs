@@ -17,6 +17,7 @@ pub(crate) static PROOF: Proof = Proof {
     event: "storage.events",
     upload: "pubsub:CreateSubscription",
     hears: "pubsub:Pull",
+    removing: &["storage.objects.delete"],
     put_messages,
     messages: |hand| pulled(hand).iter().filter_map(foreign).collect(),
     // The hand's own look is the first.

@@ -287,7 +287,12 @@ fn wrong_queue(state: &Transaction<'_>, on: &On<'_>, arn: &str) -> Result<Option
     if name.strip_suffix(".fifo").is_some() {
         return Err(invalid("FIFO SQS queues are not supported"));
     }
-    if *region != on.bucket.region || !sqs::exists(state, on.call, arn)? {
+    if *region != on.bucket.region {
+        return Err(invalid(
+            "The notification destination service region is not valid for the bucket location constraint",
+        ));
+    }
+    if !sqs::exists(state, on.call, arn)? {
         return Ok(Some("The destination queue does not exist"));
     }
     let lets = sqs::lets_bucket_send(state, on.call, arn, &on.name, &on.bucket.owner)?;

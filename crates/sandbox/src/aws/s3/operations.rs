@@ -62,7 +62,9 @@ const WRITTEN: [&str; 5] = [
     "x-amz-server-side-encryption-bucket-key-enabled",
 ];
 
-const READ: &[&str] = &[
+/// Query fields of a download, of which the last six set headers of the answer
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestSyntax>).
+pub(in crate::aws) const READ: &[&str] = &[
     "versionId",
     "partNumber",
     "response-cache-control",

@@ -9,24 +9,11 @@ use sha1::Sha1;
 
 use super::{fields, header, hmac_of, mismatch};
 use crate::aws::error::Error;
+use crate::aws::s3::READ;
 
-/// Parameters that are signed, with their values
+/// Parameters that are signed, with their values, beside those of a download
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html#ConstructingTheCanonicalizedResourceElement>.
-const SIGNED: [&str; 13] = [
-    "acl",
-    "partNumber",
-    "response-cache-control",
-    "response-content-disposition",
-    "response-content-encoding",
-    "response-content-language",
-    "response-content-type",
-    "response-expires",
-    "tagging",
-    "torrent",
-    "uploadId",
-    "uploads",
-    "versionId",
-];
+const SIGNED: [&str; 5] = ["acl", "tagging", "torrent", "uploadId", "uploads"];
 
 /// Refuse a URL that was not signed with this secret. A request that is signed in no form is not looked at.
 pub(super) fn verify(parts: &Parts, secret: &str) -> Result<(), Error> {
@@ -40,12 +27,16 @@ pub(super) fn verify(parts: &Parts, secret: &str) -> Result<(), Error> {
     if fits { Ok(()) } else { Err(mismatch(&["", "", "s3"].map(str::to_owned))) }
 }
 
+fn is_signed(parameter: &str) -> bool {
+    SIGNED.contains(&parameter) || READ.contains(&parameter)
+}
+
 /// What is signed of a request.
 fn text(parts: &Parts, fields: &[(String, String)], expires: &str) -> String {
     let own: BTreeMap<_, _> = parts.headers.keys().map(|name| (name.as_str(), header(parts, name.as_str()))).collect();
     let own = own.iter().filter(|(name, _)| name.starts_with("x-amz-"));
     let own: String = own.map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let mut signed: Vec<_> = fields.iter().filter(|(name, _)| SIGNED.contains(&name.as_str())).collect();
+    let mut signed: Vec<_> = fields.iter().filter(|(name, _)| is_signed(name)).collect();
     signed.sort();
     let pair = |(name, value): &&(String, String)| match value.as_str() {
         "" => name.clone(),

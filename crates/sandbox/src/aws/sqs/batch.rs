@@ -1,11 +1,11 @@
-//! Several messages in one call: each is sent or deleted by itself, and those that were not are told in the answer.
+//! Several messages in one call: each is sent, hidden or deleted by itself, and those that were not are told in the answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::message::{MessageAttribute, Sent, deleted, sent};
+use super::message::{MessageAttribute, Sent, deleted, hidden, sent};
 use super::queue::Found;
 use crate::aws::call::Call;
 use crate::aws::error::{Error, Reply};
@@ -44,6 +44,14 @@ struct ToDelete {
     receipt_handle: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct ToHide {
+    id: String,
+    receipt_handle: String,
+    visibility_timeout: u64,
+}
+
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 pub(super) fn send_messages(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let Batch { queue_url, entries } = answers::input::<Batch<ToSend>>(call)?;
@@ -68,6 +76,18 @@ pub(super) fn delete_messages(state: &mut Transaction<'_>, call: &Call<'_>) -> R
     let found = Found::at(state, call, &queue_url)?;
     let one = |ToDelete { id, receipt_handle }| {
         let done = deleted(state, &found, &receipt_handle);
+        (id, done.map(|()| json!({})))
+    };
+    answered(call, entries.into_iter().map(one).collect())
+}
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html>
+pub(super) fn hide_messages(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
+    let Batch { queue_url, entries } = answers::input::<Batch<ToHide>>(call)?;
+    check(entries.iter().map(|entry| entry.id.as_str()))?;
+    let found = Found::at(state, call, &queue_url)?;
+    let one = |ToHide { id, receipt_handle, visibility_timeout }| {
+        let done = hidden(state, call, &found, &receipt_handle, visibility_timeout);
         (id, done.map(|()| json!({})))
     };
     answered(call, entries.into_iter().map(one).collect())

@@ -215,12 +215,24 @@ struct ChangeMessageVisibility {
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 pub(super) fn change_message_visibility(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: ChangeMessageVisibility = answers::input(call)?;
-    if input.timeout_s > 43_200 {
-        let message = format!("Value {} for parameter VisibilityTimeout is invalid.", input.timeout_s);
+    let found = Found::at(state, call, &input.url)?;
+    hidden(state, call, &found, &input.receipt, input.timeout_s)?;
+    answers::nothing(call)
+}
+
+/// Hide the message of a receipt for so long from now on.
+pub(super) fn hidden(
+    state: &mut Transaction<'_>,
+    call: &Call<'_>,
+    found: &Found,
+    receipt: &str,
+    timeout_s: u64,
+) -> Result<(), Error> {
+    if timeout_s > 43_200 {
+        let message = format!("Value {timeout_s} for parameter VisibilityTimeout is invalid.");
         return Err(Error::new(400, "InvalidParameterValue", message));
     }
-    let found = Found::at(state, call, &input.url)?;
-    let (key, received) = of_receipt(&found, &input.receipt)?;
+    let (key, received) = of_receipt(found, receipt)?;
     let in_flight = |message: &Message| message.received == received && message.visible_ms > call.now_ms;
     let not_in_flight = || {
         let message = "Value for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available \
@@ -228,9 +240,9 @@ pub(super) fn change_message_visibility(state: &mut Transaction<'_>, call: &Call
         Error::new(400, "MessageNotInflight", message)
     };
     let message = state.get::<Message>(&key)?.filter(in_flight).ok_or_else(not_in_flight)?;
-    let visible_ms = call.now_ms + input.timeout_s * 1000;
+    let visible_ms = call.now_ms + timeout_s * 1000;
     state.put(&key, &Message { visible_ms, ..message })?;
-    answers::nothing(call)
+    Ok(())
 }
 
 /// How many can be received, are hidden by a receipt, and are not yet to be seen.

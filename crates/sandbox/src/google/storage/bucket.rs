@@ -350,7 +350,7 @@ pub(in crate::google) fn get(state: &Transaction<'_>, name: &str) -> Result<Buck
              exist)."
         )));
     }
-    state.get(&key(name))?.ok_or_else(|| Refusal::not_found("The specified bucket does not exist."))
+    state.get(&key(name))?.ok_or_else(|| Refusal::new(Kind::NoBucket, "The specified bucket does not exist."))
 }
 
 pub(in crate::google) fn put(state: &mut Transaction<'_>, bucket: &Bucket) -> Result<(), Refusal> {

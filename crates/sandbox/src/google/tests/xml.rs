@@ -82,6 +82,17 @@ fn signed_url_that_was_signed_otherwise_is_refused() {
 }
 
 #[test]
+fn bucket_that_is_not_there_is_told_from_an_object_that_is_not() {
+    let rig = Rig::furnished();
+    for method in ["OPTIONS", "GET", "PUT"] {
+        assert_eq!(send(&rig, method, "/acme-none/a"), (404, "NoSuchBucket".to_owned()), "{method}");
+    }
+    grant(&rig);
+    let url = format!("{PATH}?{}", signed(&rig, SERVER, "GET", PATH, 60));
+    assert_eq!(send(&rig, "GET", &url), (404, "NoSuchKey".to_owned()));
+}
+
+#[test]
 fn preflight_is_answered_by_the_bucket_s_rules() {
     let rig = Rig::furnished();
     let rules = json!({ "cors": [

@@ -81,6 +81,8 @@ pub(crate) struct Plans {
     pub(crate) examples: [(&'static str, &'static str); 3],
     /// What is replaced in them, where names must be a stage's own.
     pub(crate) example_names: &'static [(&'static str, &'static str)],
+    /// What Terraform imports of the longest example.
+    pub(crate) imported: &'static [&'static str],
     /// What the server reads of [`Plans::whole`].
     pub(crate) outputs: &'static [&'static str],
     /// Changes, and the field that they show as.

@@ -269,7 +269,7 @@ fn help_has_own_flags_first_and_the_long_one_examples_and_exit_codes() {
     }
     let apply = help(&["gcp", "apply"], "--help");
     assert!(apply.contains("provision gcp apply tfplan") && apply.contains("without asking"), "{apply}");
-    let plan_file = "The plan file [default: provision.toml, or plans/CLOUD.toml]";
+    let plan_file = "The plan file [default: provision.toml, or plans/aws.toml]";
     assert!(help(&["aws", "plan"], "-h").contains(plan_file));
 }
 

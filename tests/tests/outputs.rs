@@ -314,6 +314,26 @@ fn settings_of_all_sections_are_one_list() {
     );
 }
 
+/// Half of them would be taken for all.
+#[test]
+fn settings_that_are_not_known_are_told_with_the_command_for_the_others() {
+    let place = Place::new(&format!("{PLAN_FILE}\n[auth0]\ndomain = \"acme.eu.auth0.com\"\n"));
+    for arguments in
+        [&["output", "--no-secrets"][..], &["output", "--format", "helm"], &["output", "--reveal", "--json"]]
+    {
+        let ran = place.run(arguments, &[]);
+        let told = ran.stdout.clone() + &ran.stderr;
+        assert!(ran.code == 4 && !told.contains("acme-files"), "{arguments:?}: {} {told}", ran.code);
+        let rest = "nothing was printed, since the settings of section `auth0` are not known; \
+                    `provision aws output provision.toml` has those of the others";
+        assert!(told.contains("AUTH0_API_TOKEN") && told.contains(rest), "{arguments:?}: {told}");
+    }
+    let rest = place.succeed(&["aws", "output", "provision.toml", "--no-secrets"]).stdout;
+    assert!(rest.contains("BUCKET=s3://acme-files\n") && rest.contains("HOST="), "{rest}");
+    // Of one section alone there are no others.
+    assert!(!place.run(&["auth0", "output"], &[]).stderr.contains("nothing was printed"));
+}
+
 /// Neither Auth0, for which there are no credentials, nor a variable of another setting.
 #[test]
 fn one_setting_needs_nothing_of_the_others() {
@@ -331,7 +351,7 @@ fn one_setting_needs_nothing_of_the_others() {
     assert_eq!(place.run(&["output", "--reveal"], &[]).code, 64);
 }
 
-/// A job that leaves secrets out, or refers to them, has none.
+/// A job that leaves secrets out, or refers to them, has none. Of the database's URL that is the password.
 #[test]
 fn what_is_not_written_needs_no_variable() {
     let place = Place::new(&PLAN_FILE.replace("env:LICENSE", "env:NOWHERE"));
@@ -346,6 +366,25 @@ fn what_is_not_written_needs_no_variable() {
         place.succeed(arguments);
     }
     assert_eq!(place.run(&["output", "--reveal"], &[]).code, 64);
+    let password = Place::new(&PLAN_FILE.replace("env:PASSWORD", "env:NOWHERE"));
+    for arguments in [
+        &["output", "--format", "helm"][..],
+        &["output", "--format", "helm", "--reveal"],
+        &["output", "--format", "cr-v1"],
+    ] {
+        let values = Place::new(PLAN_FILE).succeed(arguments).stdout;
+        assert!(values.contains("db.internal") && values.contains("passwordSecret"), "{values}");
+        assert_eq!(password.succeed(arguments).stdout, values);
+    }
+    for arguments in [&["output", "--reveal"][..], &["output", "MYSQL", "--reveal"]] {
+        assert_eq!(password.run(arguments, &[]).code, 64);
+    }
+    // The chart is told who and where in full.
+    for part in ["wandb:${env:PASSWORD}", "db.internal", "wandb_local", "${env:PASSWORD}@db.internal/wandb_local"] {
+        let told = Place::new(&PLAN_FILE.replace(part, "${env:NOWHERE}"));
+        let told = told.run(&["output", "--format", "helm"], &[]);
+        assert!(told.code == 64 && told.stderr.contains("variable `NOWHERE` is not set"), "{part}: {}", told.stderr);
+    }
     let unset = Place::new(&PLAN_FILE.replace("[server]", "[server]\nnotifications_queue = \"sqs://${env:NOWHERE}\""));
     assert_eq!(unset.run(&["output", "--no-secrets"], &[]).code, 64);
 }

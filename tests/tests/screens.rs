@@ -5,6 +5,7 @@ use provision_tests::stage::Stage;
 use crate::clouds::aws::hand::boto;
 use crate::clouds::{AWS, AZURE, CloudFixture, GCP};
 use crate::contract::preflight::{attach, document, without};
+use crate::{auth0, slack};
 
 const WIDTHS: [u16; 2] = [80, 120];
 
@@ -18,9 +19,12 @@ fn lines(screen: &str) -> Vec<String> {
 
 /// The screens of a command, of which no line is wider than the terminal but for a word that is longer.
 fn screens(cloud: &CloudFixture, stage: &Stage, arguments: &[&str]) -> String {
-    let command: Vec<_> = std::iter::once(cloud.name).chain(arguments.iter().copied()).collect();
+    screens_of(stage, &[&[cloud.name], arguments].concat())
+}
+
+fn screens_of(stage: &Stage, command: &[&str]) -> String {
     let screen = |columns: u16| {
-        let (code, screen) = stage.run_on_screen(&command, "xterm", columns);
+        let (code, screen) = stage.run_on_screen(command, "xterm", columns);
         let lines = lines(&screen);
         let is_one_word = |line: &str| line.split_whitespace().count() == 1;
         for line in &lines {
@@ -59,6 +63,49 @@ fn screens_of_gcp_fit_their_terminals() {
 #[test]
 fn screens_of_azure_fit_their_terminals() {
     on_terminals("screens_azure", &AZURE);
+}
+
+/// What is planned, refused and told beside it.
+#[test]
+fn screens_of_auth0_and_slack_fit_their_terminals() {
+    let auth0 = auth0::planned();
+    let slack = slack::planned(slack::PLAN);
+    for (provider, stage, refused) in [
+        ("auth0", &auth0, "adopt = \"jWOp9ISxnPG1ZQRicTMlXXXIysZAk85x\""),
+        ("slack", &slack, "app_id = \"A0NOTTHERE\""),
+    ] {
+        let plan = stage.read("provision.toml");
+        for added in ["", refused] {
+            stage.write("provision.toml", &format!("{plan}{added}\n"));
+            for command in [&["plan"][..], &["drift"], &["plan", "-v"], &["--help"], &["apply", "--help"]] {
+                screens_of(stage, &[&[provider], command].concat());
+            }
+            screens_of(stage, &["doctor", provider]);
+        }
+    }
+}
+
+/// Who copies a command gets it whole: half of one is another one, without the flag that names the sandbox.
+#[test]
+fn command_that_is_wider_than_the_terminal_is_not_broken() {
+    let stage = slack::planned(slack::PLAN);
+    let flag = "--sandbox=some-folder-with-a-long-name";
+    let (code, screen) = stage.run_on_screen(&["slack", "plan", flag], "xterm", 80);
+    let command = format!("  provision slack apply provision.toml --out slack.env {flag}");
+    assert!(code == 0 && lines(&screen).contains(&command), "{screen}");
+}
+
+/// An error goes to the other stream.
+#[test]
+fn errors_fit_a_terminal_that_does_not_say_its_width() {
+    let stage = slack::planned(&format!("{}app_id = \"A0NOTTHERE\"\n", slack::PLAN));
+    for columns in [0, 80] {
+        let (code, screen) = stage.run_on_screen(&["slack", "plan"], "xterm", columns);
+        assert!(code == 6 && screen.contains("hint"), "{screen}");
+        for line in lines(&screen) {
+            assert!(line.chars().count() <= 80, "{columns}: {line}\n{screen}");
+        }
+    }
 }
 
 #[test]

@@ -286,6 +286,8 @@ fn ip_ranges_of_an_adopted_app_are_shared() {
 fn saved_change_set_that_makes_an_app_notes_its_id() {
     let stage = planned(PLAN);
     let planned = ends(&stage, 0, &["plan"]);
+    // Whether it is printed or saved then.
+    assert!(planned.contains("SLACK_SECRET     known once it is made"), "{planned}");
     assert!(planned.contains("provision slack apply provision.toml --out slack.env"), "{planned}");
     ends(&stage, 0, &["plan", "--out", "set.json"]);
     let refused = ends(&stage, 64, &["apply", "set.json"]);

@@ -42,7 +42,7 @@ pub(crate) struct Global {
     /// Also list what needs no change.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
-    /// Rehearse in a copy of the cloud inside this command, with its state in a folder: no account, no network.
+    /// Rehearse in a sandbox inside this command, with its state in a folder: no account, no network.
     #[arg(
         long,
         global = true,
@@ -193,7 +193,7 @@ pub(crate) enum Anywhere {
     /// A change set that `plan --destroy --out` saved is executed without asking: exactly those changes, or none if the cloud has
     /// changed since (exit 3).
     Destroy(DestroyArguments),
-    /// Print the settings for the server. Nothing is sent but for secrets, and for Auth0's client id.
+    /// Print the settings for the server. Nothing is sent but for secrets.
     Output(OutputArguments),
 }
 

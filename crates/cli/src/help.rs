@@ -1,6 +1,7 @@
 //! The command line with what its long help ends with: examples and exit codes.
 
-use clap::{Command, CommandFactory as _, FromArgMatches as _};
+use clap::builder::StyledStr;
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::arguments::Arguments;
 use crate::exit;
@@ -112,6 +113,39 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("provision azure rotate-key --out wandb.env", "a new key for the server, with the other settings"),
             ("provision azure rotate-key --finish", "once the server has it: the former key is of no use to anybody"),
+        ],
+    ),
+    (
+        "slack",
+        &[
+            ("provision slack plan", "show what would be done"),
+            (
+                "provision slack apply --out slack.env",
+                "show it, ask, and do it; the secret, which is given once, in a file",
+            ),
+            ("provision slack output", "print the settings for the server"),
+        ],
+    ),
+    (
+        "slack apply",
+        &[
+            (
+                "provision slack apply --out slack.env",
+                "show what would be done, ask, and do it; the new app's secret in a file",
+            ),
+            (
+                "provision slack apply prod.toml --yes --out slack.env",
+                "the same in a script, where nobody can be asked",
+            ),
+            ("provision slack apply", "change an app that is there"),
+        ],
+    ),
+    (
+        "slack output",
+        &[
+            ("provision slack output", "all settings, the secret hidden"),
+            ("provision slack output --reveal", "with the secret, from the file that `secret_file` names"),
+            ("provision slack output provision.toml SLACK_CLIENT_ID", "one value, for scripts"),
         ],
     ),
     ("auth0 destroy", &[("provision auth0 destroy", "show what would be deleted, ask, and delete it")]),
@@ -239,6 +273,9 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("version", &[("provision version", "the same as `provision --version`")]),
 ];
 
+/// What a command says of itself where others of its name say something else.
+const OWN_ABOUT: (&str, &str) = ("auth0 output", "Print the settings for the server. Auth0 is asked for the client id");
+
 /// Read the command line.
 pub(crate) fn parse() -> Result<Arguments, clap::Error> {
     let mut command = command();
@@ -268,6 +305,11 @@ const WITHOUT_STORE: [&str; 2] = ["auth0", "slack"];
 const OF_STORES: [&str; 2] = ["orphans", "delete_data"];
 
 fn described(command: Command, path: &str) -> Command {
+    let section = path.split(' ').next().and_then(ProviderId::named);
+    let command = match section {
+        Some(section) => worded(command, path, section),
+        None => command,
+    };
     let without = WITHOUT_STORE.iter().any(|section| path.split(' ').next() == Some(section));
     let command = command.after_long_help(ending(path)).mut_args(|argument| {
         let is_of_stores = OF_STORES.iter().any(|name| argument.get_id() == name);
@@ -279,6 +321,21 @@ fn described(command: Command, path: &str) -> Command {
     })
 }
 
+/// The same in the words of a section.
+fn worded(command: Command, path: &str, section: ProviderId) -> Command {
+    let words = |text: Option<&StyledStr>| text.map(|text| StyledStr::from(section.in_its_words(&text.to_string())));
+    let (about, long_about) = match OWN_ABOUT {
+        (own, about) if own == path => (Some(StyledStr::from(about)), None),
+        _ => (words(command.get_about()), words(command.get_long_about())),
+    };
+    let command = about.into_iter().fold(command, Command::about);
+    long_about.into_iter().fold(command, Command::long_about).mut_args(|argument| {
+        let (help, long_help) = (words(argument.get_help()), words(argument.get_long_help()));
+        let argument = help.into_iter().fold(argument, Arg::help);
+        long_help.into_iter().fold(argument, Arg::long_help)
+    })
+}
+
 /// Whether there is a proof that what a section of this name makes works.
 pub(crate) fn proves(section: &str) -> bool {
     command().find_subcommand(section).is_some_and(|section| section.find_subcommand("verify").is_some())
@@ -287,12 +344,14 @@ pub(crate) fn proves(section: &str) -> bool {
 /// The examples of a command that is typed with these words.
 pub(crate) fn examples(path: &str) -> Vec<(String, String)> {
     let first = path.split(' ').next().unwrap_or_default();
-    let cloud = ProviderId::named(first).unwrap_or(ProviderId::ALL[0]).name();
+    let section = ProviderId::named(first).unwrap_or(ProviderId::ALL[0]);
+    let cloud = section.name();
     let key = path.strip_prefix(cloud).map_or_else(|| path.to_owned(), |rest| format!("CLOUD{rest}"));
     let own = EXAMPLES.iter().find(|(command, _)| *command == path);
     let found =
         own.or_else(|| EXAMPLES.iter().find(|(command, _)| *command == key)).map_or(&[][..], |(_, examples)| examples);
-    found.iter().map(|(typed, does)| (typed.replace("CLOUD", cloud), does.replace("CLOUD", cloud))).collect()
+    let worded = |does: &str| section.in_its_words(&does.replace("CLOUD", cloud));
+    found.iter().map(|(typed, does)| (typed.replace("CLOUD", cloud), worded(does))).collect()
 }
 
 fn ending(path: &str) -> String {
@@ -322,6 +381,26 @@ mod tests {
                 let help = section.find_subcommand_mut(name).unwrap().render_long_help().to_string();
                 assert_eq!(help.contains("--orphans"), says, "{help}");
                 assert!(says || !help.contains("queue") && !help.contains("bucket"), "{help}");
+            }
+        }
+    }
+
+    /// As it is typed, with the flags of every command.
+    #[test]
+    fn sections_are_spoken_of_in_their_own_words() {
+        let mut all = command();
+        all.build();
+        for (section, others) in [
+            ("aws", &["Auth0", "Slack"][..]),
+            ("auth0", &["the cloud", "CLOUD", "Slack", "BUCKET"]),
+            ("slack", &["the cloud", "CLOUD", "Auth0", "BUCKET"]),
+        ] {
+            for sub in all.find_subcommand_mut(section).unwrap().get_subcommands_mut() {
+                for help in [sub.render_help(), sub.render_long_help()] {
+                    let help = help.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+                    let foreign: Vec<_> = others.iter().filter(|word| help.contains(**word)).collect();
+                    assert!(foreign.is_empty(), "{section} {}: {foreign:?}\n{help}", sub.get_name());
+                }
             }
         }
     }

@@ -113,9 +113,11 @@ fn word_hint(word: &str, typed: &[String]) -> Option<String> {
     let in_it = |cloud: &ProviderId| has(in_a_cloud(&command, *cloud), word);
     let having: Vec<_> = ProviderId::ALL.into_iter().filter(in_it).collect();
     if !having.is_empty() {
-        // Where the cloud that is named does not have it, there is nothing to type instead.
-        let cloud = named(typed).map_or_else(|| Some(any(&having)), |cloud| in_it(&cloud).then(|| cloud.to_string()));
-        return cloud.map(|cloud| format!("the cloud comes first: `provision {cloud} {word}`"));
+        return Some(match named(typed) {
+            None => format!("the cloud comes first: `provision {} {word}`", any(&having)),
+            Some(cloud) if in_it(&cloud) => format!("the cloud comes first: `provision {cloud} {word}`"),
+            Some(_) => format!("it is a command of others alone: `provision {} {word}`", any(&having)),
+        });
     }
     let cloud = cloud(typed);
     // What stands without a cloud may be another tool's word for something that does not.
@@ -203,6 +205,9 @@ mod tests {
         for (line, hint) in [
             ("provision permissions", "tip: the cloud comes first: `provision <aws|gcp|azure> permissions`"),
             ("provision permissions --for plan gcp", "tip: the cloud comes first: `provision gcp permissions`"),
+            ("provision auth0 verify", "tip: it is a command of others alone: `provision <aws|gcp|azure> verify`"),
+            ("provision slack permissions", "of others alone: `provision <aws|gcp|azure> permissions`"),
+            ("provision aws rotate-key", "tip: it is a command of others alone: `provision azure rotate-key`"),
             ("provision aws init", "tip: it stands without a cloud before it: `provision init aws`"),
             ("provision gcp validate x.toml", "tip: it stands without a cloud before it: `provision validate`"),
             ("provision azure import", "`provision azure apply` then takes over"),

@@ -178,7 +178,7 @@ fn check_for(
     let mut problems = match secrets {
         Secrets::Used => file.problems(),
         Secrets::Named(name) => file.problems_with(server::SECTION, Some(&server::path_of(name))),
-        Secrets::Some(used) => file.problems_where(|path| server::is_used(path, used)),
+        Secrets::Some(used) => file.problems_where(|path| server::is_used(&file, path, used)),
         Secrets::Unused => file.problems_outside(server::SECTION),
     };
     // Sections of other clouds may stand in the same file; each command reads its own.

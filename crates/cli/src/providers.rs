@@ -83,6 +83,8 @@ struct Row {
     account: &'static str,
     /// What it calls the place where its things are.
     region: &'static str,
+    /// What is looked at and written in it.
+    whole: &'static str,
     /// A commented plan file to begin with.
     example: &'static str,
     /// The same for a server that is somebody else's.
@@ -104,6 +106,7 @@ static AWS: Row = Row {
     title: "AWS",
     account: "account",
     region: "region",
+    whole: "the cloud",
     example: include_str!("../../../plans/aws.toml"),
     example_byob: Some(include_str!("../../../plans/aws-byob.toml")),
     schema: aws::AwsSection::json_schema,
@@ -122,6 +125,7 @@ static GCP: Row = Row {
     title: "Google Cloud",
     account: "project",
     region: "location",
+    whole: "the cloud",
     example: include_str!("../../../plans/gcp.toml"),
     example_byob: Some(include_str!("../../../plans/gcp-byob.toml")),
     schema: gcp::GcpSection::json_schema,
@@ -141,6 +145,7 @@ static AZURE: Row = Row {
     title: "Azure",
     account: "subscription",
     region: "location",
+    whole: "the cloud",
     example: include_str!("../../../plans/azure.toml"),
     example_byob: Some(include_str!("../../../plans/azure-byob.toml")),
     schema: azure::AzureSection::json_schema,
@@ -168,6 +173,7 @@ static AUTH0: Row = Row {
     title: "Auth0",
     account: "tenant",
     region: "region",
+    whole: "the application",
     example: include_str!("../../../plans/auth0.toml"),
     example_byob: None,
     schema: auth0::Auth0Section::json_schema,
@@ -182,6 +188,7 @@ static SLACK: Row = Row {
     title: "Slack",
     account: "app",
     region: "service",
+    whole: "the app",
     example: include_str!("../../../plans/slack.toml"),
     example_byob: None,
     schema: slack::SlackSection::json_schema,
@@ -241,6 +248,16 @@ impl ProviderId {
     /// What it calls that which pays, and where its things are.
     pub(crate) const fn nouns(self) -> (&'static str, &'static str) {
         (self.row().account, self.row().region)
+    }
+
+    /// What is looked at and written in it.
+    pub(crate) const fn whole(self) -> &'static str {
+        self.row().whole
+    }
+
+    /// A text about any of them as it is about this one.
+    pub(crate) fn in_its_words(self, text: &str) -> String {
+        text.replace("the cloud", self.whole()).replace("plans/CLOUD.toml", &format!("plans/{self}.toml"))
     }
 
     /// A commented plan file to begin with.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use provision_core::Error;
 use provision_core::output::Output;
 use provision_core::server::merged;
 
@@ -25,7 +26,8 @@ pub(crate) struct Asked<'a> {
 const SERVER: &str = "server";
 
 /// Those of all sections, HOST once: what all sections say alike is one setting. Where the server is somebody else's, or a section
-/// that stands alone does not say it, there is none. Of a name, nobody is asked who has no setting of it.
+/// that stands alone does not say it, there is none. Of a name, nobody is asked who has no setting of it. It is all or nothing: a
+/// list that lacks what nobody told would be taken for the whole.
 pub(crate) async fn gather(read: &ForServer, session: &Session, asked: Asked<'_>) -> Result<Vec<Output>, Failure> {
     let given = read.server.outputs(asked.given);
     // Whoever describes the server has it.
@@ -35,7 +37,10 @@ pub(crate) async fn gather(read: &ForServer, session: &Session, asked: Asked<'_>
     for section in &read.sections {
         match section.settings.asked_settings().filter(|names| asked.name.is_some_and(|name| !names.contains(&name))) {
             Some(others) => gathered.names.extend(others.iter().map(|name| (*name).to_owned())),
-            None => gathered.take(section.cloud.name(), of_section(section, session, asked).await?)?,
+            None => {
+                let own = of_section(section, session, asked).await;
+                gathered.take(section.cloud.name(), own.map_err(|error| untold(error, section, read))?)?;
+            }
         }
     }
     gathered.take(SERVER, given)?;
@@ -43,11 +48,29 @@ pub(crate) async fn gather(read: &ForServer, session: &Session, asked: Asked<'_>
     gathered.all()
 }
 
-async fn of_section(section: &Checked, session: &Session, asked: Asked<'_>) -> Result<Vec<Output>, Failure> {
+async fn of_section(section: &Checked, session: &Session, asked: Asked<'_>) -> Result<Vec<Output>, Error> {
     let sealed = section.settings.outputs(&session.connection).await?;
     let is_wanted = |output: &Output| asked.name.is_none_or(|name| name == output.name);
     let fetched = asked.made && sealed.iter().any(|output| is_wanted(output) && output.is_to_be_asked_for());
     Ok(if fetched { section.settings.reveal(&session.connection).await? } else { sealed })
+}
+
+/// Why there is nothing, and how to get what the other sections have, which ask nobody.
+fn untold(error: Error, section: &Checked, read: &ForServer) -> Error {
+    let others = read.sections.iter().filter(|other| other.cloud != section.cloud);
+    let others = others.filter(|other| other.settings.asked_settings().is_none());
+    let file = quoted(&section.source.name);
+    let commands: Vec<_> = others.map(|other| format!("`provision {} output {file}`", other.cloud)).collect();
+    if commands.is_empty() {
+        return error;
+    }
+    let told = error.hint().map(|hint| format!("{hint}; ")).unwrap_or_default();
+    let rest = format!(
+        "nothing was printed, since the settings of section `{}` are not known; {} has those of the others",
+        section.cloud,
+        commands.join(", ")
+    );
+    error.with_section(&read.deployment.name, section.cloud.name()).with_hint(told + &rest)
 }
 
 /// What was found so far.

@@ -2,6 +2,10 @@
 
 use std::time::SystemTime;
 
+use url::{Host, Url};
+
+use crate::error::{Error, ErrorKind};
+
 /// What an address answers whoever has no credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
@@ -55,6 +59,37 @@ impl Endpoint {
     }
 }
 
+/// The address that a variable names in the place of the vendor's own. Secrets are sent there: over TLS, or to this machine.
+///
+/// # Errors
+///
+/// It is no such address.
+pub fn address_for_secrets(variable: &str, text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|error| unusable(variable, text, &error.to_string()))?;
+    let is_here = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        _ if !url.username().is_empty() || url.password().is_some() => {
+            Err(unusable(variable, text, "no user name belongs there"))
+        }
+        "https" => Ok(url),
+        "http" if is_here => Ok(url),
+        _ => Err(unusable(variable, text, "a secret is sent over TLS only, but to this machine")),
+    }
+}
+
+/// An address that a variable names and that is not used. A user's name and password in it are not shown.
+#[must_use]
+pub fn unusable(variable: &str, text: &str, reason: &str) -> Error {
+    let named = if text.contains('@') { variable.to_owned() } else { format!("{variable}=`{text}`") };
+    let error = Error::new(ErrorKind::InvalidInput, format!("use {named}")).with_message(reason);
+    error.with_hint("write an address that begins with `https://`, or with `http://127.0.0.1:` for an emulator")
+}
+
 /// Where credentials come from. Nothing secret of them is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialSource {
@@ -75,5 +110,26 @@ impl CredentialSource {
     #[must_use]
     pub fn sandbox() -> Self {
         Self::new("the sandbox's own")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_over_tls_or_stay_on_this_machine() {
+        let of = |text: &str| address_for_secrets("NAME", text);
+        for taken in ["https://a.example/api/", "http://127.0.0.1:1/api", "http://[::1]:1", "http://localhost:1"] {
+            assert!(of(taken).is_ok(), "{taken}");
+        }
+        for refused in
+            ["http://a.example", "http://10.0.0.1", "http://127.0.0.1.example.com", "ftp://127.0.0.1", "a.example", ""]
+        {
+            let said = of(refused).unwrap_err().to_string();
+            assert!(said.starts_with(&format!("cannot use NAME=`{refused}`: ")), "{said}");
+        }
+        let said = of("https://me:hunter2@a.example").unwrap_err().to_string();
+        assert_eq!(said, "cannot use NAME: no user name belongs there");
     }
 }

@@ -78,6 +78,7 @@ impl Server {
         problems: &mut Problems,
     ) -> Option<Self> {
         let section = section(file, problems)?;
+        let without_password = used.is_some() && lacks_a_password_alone(file);
         let (mut reader, mut server) = (Reader::new(file, used, problems), Self::default());
         server.names = section.names();
         let license = section.license.as_ref().filter(|_| is_wanted("LICENSE")).and_then(|given| {
@@ -85,7 +86,9 @@ impl Server {
         });
         let mysql = section.mysql.as_ref().filter(|_| is_wanted("MYSQL")).and_then(|given| {
             reader.setting("server.mysql", "MYSQL", given, Kind::Password, |text| {
-                mysql::Mysql::parse(text).map(|mysql| (mysql.to_string(), None))
+                let url = mysql::Mysql::parse(text)?;
+                let password = url.password.clone().filter(|_| !without_password);
+                Ok((mysql::Mysql { password, ..url }.to_string(), None))
             })
         });
         let queue = section.notifications_queue.as_ref().and_then(|queue| reader.queue(queue));
@@ -127,12 +130,23 @@ impl ServerSection {
     }
 }
 
-/// Whether what is at a path is used where of the section's secrets only these are.
+/// Whether what is at a path is used where of the section's secrets only these are: of a database's URL that is used all but the
+/// password, since who writes its parts refers to that.
 #[must_use]
-pub fn is_used(path: &str, used: &[&str]) -> bool {
+pub fn is_used(file: &PlanFile, path: &str, used: &[&str]) -> bool {
     let holds_secrets = ["server.license", "server.mysql", "server.env"];
     let may_be_secret = holds_secrets.iter().any(|place| is_within(path, place));
-    !may_be_secret || used.iter().any(|name| is_within(path, &path_of(name)))
+    let is_unused = path == path_of("MYSQL") && lacks_a_password_alone(file);
+    !may_be_secret || (!is_unused && used.iter().any(|name| is_within(path, &path_of(name))))
+}
+
+/// Whether of the database's URL nothing but the password is in variables that are not set.
+fn lacks_a_password_alone(file: &PlanFile) -> bool {
+    let is_unset = |text: &str| text.contains("${");
+    let Some(url) = file.text(&path_of("MYSQL")).and_then(mysql::Mysql::read) else { return false };
+    let parameters = url.parameters.iter().map(|(_, value)| value);
+    let mut others = [&url.user, &url.host, &url.database].into_iter().chain(parameters);
+    url.password.as_deref().is_some_and(is_unset) && !others.any(|other| is_unset(other))
 }
 
 /// Where a plan file gives a setting.

@@ -66,6 +66,7 @@ pub struct Settings {
 pub(crate) struct App {
     pub(crate) id: Option<String>,
     pub(crate) client_id: Option<String>,
+    pub(crate) team_id: Option<String>,
     pub(crate) secret_file: Option<String>,
     /// The secret, where this very run made the app and printed it.
     pub(crate) printed: Option<Secret>,

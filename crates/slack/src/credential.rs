@@ -3,9 +3,9 @@
 use http::HeaderValue;
 use provision_core::identity::SANDBOX;
 use provision_core::provider::Connection;
+use provision_core::reach;
 use provision_core::retry::{CONNECT_TIMEOUT, request_timeout};
 use provision_core::{Error, ErrorKind, tls};
-use url::{Host, Url};
 
 use crate::client::Clients;
 use crate::error::login;
@@ -85,26 +85,10 @@ pub(crate) fn variable(connection: &Connection, name: &str) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
-/// Tokens leave this machine over TLS only.
-fn endpoint(text: &str) -> Result<String, Error> {
-    let refused = |reason: &str| {
-        let error = Error::new(ErrorKind::InvalidInput, format!("use {ENDPOINT_VARIABLE}")).with_message(reason);
-        error.with_hint("write an address as in `https://slack.example.com/api`, or `http://127.0.0.1:4242/api`")
-    };
-    let url = Url::parse(text).map_err(|_| refused("it is no URL"))?;
-    let here = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    match url.scheme() {
-        _ if !url.username().is_empty() || url.password().is_some() => Err(refused("no user name belongs there")),
-        "https" if url.has_host() => Ok(text.trim_end_matches('/').to_owned()),
-        "http" if here => Ok(text.trim_end_matches('/').to_owned()),
-        "http" => Err(refused("a token is sent over plain HTTP to this machine only")),
-        _ => Err(refused("it is no address of HTTPS")),
-    }
+/// Tokens are sent there.
+fn endpoint(given: &str) -> Result<String, Error> {
+    let url = reach::address_for_secrets(ENDPOINT_VARIABLE, given)?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 fn header(token: &str) -> Result<HeaderValue, Error> {
@@ -126,16 +110,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_go_over_tls_or_stay_on_this_machine() {
-        for taken in
-            ["https://slack.example.com/api/", "http://127.0.0.1:1/api", "http://[::1]:1", "http://localhost:1"]
-        {
-            assert!(endpoint(taken).is_ok_and(|url| !url.ends_with('/')), "{taken}");
-        }
-        for refused in ["http://slack.com/api", "http://127.0.0.1.example.com", "ftp://a", "slack.com", "https://a:b@c"]
-        {
-            assert!(endpoint(refused).is_err(), "{refused}");
-        }
+    fn endpoint_is_one_that_tokens_are_sent_to() {
+        assert_eq!(endpoint("https://slack.example.com/api/").unwrap(), "https://slack.example.com/api");
+        assert!(endpoint("http://slack.com/api").is_err() && endpoint("slack.com").is_err());
     }
 
     #[test]

@@ -24,10 +24,10 @@ pub(crate) fn given(client_id: &str, client_secret: Secret) -> Vec<Output> {
 /// The app that the plan file names. Beside an id that somebody wrote there after a run that was killed, the client id is in the file
 /// with the secret.
 pub(crate) fn app(settings: &Settings) -> App {
-    let SlackSection { app_id, client_id, secret_file, .. } = settings.slack.clone();
+    let SlackSection { app_id, client_id, team_id, secret_file, .. } = settings.slack.clone();
     let saved = || saved_client_id(&settings.folder.join(secret_file.as_deref()?));
     let client_id = client_id.or_else(|| app_id.as_ref().and_then(|_| saved()));
-    App { id: app_id, client_id, secret_file, printed: None }
+    App { id: app_id, client_id, team_id, secret_file, printed: None }
 }
 
 /// The client id that an apply saved beside the secret.
@@ -56,10 +56,13 @@ fn elsewhere(app_id: &str) -> String {
     )
 }
 
-/// What decides the secret, and the client id of an app that is to be made: Slack tells that of no other.
+/// What decides them: an app that is to be made comes with both; of one that is there Slack tells neither.
 pub(crate) fn sources(app: &App) -> Vec<(&'static str, OutputSource)> {
-    let given = app.id.is_none().then(|| (CLIENT_ID, OutputSource::Given(Part::App.address())));
-    given.into_iter().chain([(SECRET, OutputSource::Part(Part::App.address()))]).collect()
+    let address = Part::App.address();
+    match app.id {
+        None => [CLIENT_ID, SECRET].map(|name| (name, OutputSource::Given(address.clone()))).into(),
+        Some(_) => vec![(SECRET, OutputSource::Part(address))],
+    }
 }
 
 /// The same with the secret, from the file that the plan file names.

@@ -10,17 +10,18 @@ use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
 use provision_core::identity::Identity;
 use provision_core::keeper::Keeper;
-use provision_core::mark::{Origin, TagChanges, Tags};
+use provision_core::mark::{Mark, Origin, TagChanges, Tags};
 use provision_core::operation::{FacetWrite, Operation};
 use provision_core::output::{Output, OutputSource};
 use provision_core::provider::{Connection, Created, Observer, ProviderConfig, Provisioner, Write};
 use provision_core::reach::{CredentialSource, Endpoint};
 use provision_core::resource::{Observation, Orphan, Resource};
-use provision_core::{Address, Error};
+use provision_core::{Address, Error, RetryClass};
 use serde_json::{Map, Value, json};
 
 use crate::client::manifest::NewApp;
 use crate::client::{Reader, Writer};
+use crate::config::checks::is_team_id;
 use crate::config::{APPS_PAGE, App, PENDING, Settings};
 use crate::credential::{self, Session};
 use crate::doctor;
@@ -180,7 +181,12 @@ impl Provider<Writer> {
              `app_id = \"{PENDING}\"`: {}; its secret is at {APPS_PAGE}/{app_id}",
             told.collect::<Vec<_>>().join(", ")
         ));
-        let app = App { id: Some(app_id.clone()), client_id: Some(client_id.clone()), ..App::default() };
+        let app = App {
+            id: Some(app_id.clone()),
+            client_id: Some(client_id.clone()),
+            team_id: team_id.clone(),
+            ..App::default()
+        };
         self.set_app(app.clone());
         let kept = keeper.keep(&outputs::given(client_id, client_secret.clone()));
         let printed = place.is_none().then(|| client_secret.clone());
@@ -189,6 +195,25 @@ impl Provider<Writer> {
         }
         let noted = keeper.note(SECTION, &lines);
         kept.and(noted)
+    }
+
+    /// The workspace of an app of ours where the plan file does not say it: that of a run which was cut off, whose app's id somebody
+    /// wrote there. An app that a token shows is of the token's workspace. What keeps it from being known or written keeps nothing else.
+    async fn note_team(&self, found: &Tags) -> Result<(), Error> {
+        let made = Mark::from_tags(found).is_some_and(|mark| mark.origin == Origin::Created);
+        let Some(keeper) = self.keeper.as_deref().filter(|_| made && self.app().team_id.is_none()) else {
+            return Ok(());
+        };
+        let team = match self.client.reader().get_team().await {
+            Err(error) if *error.retry() == RetryClass::Final => None,
+            said => said?.filter(|team| is_team_id(team)),
+        };
+        let Some(team) = team else { return Ok(()) };
+        if let Err(error) = keeper.note(SECTION, &[(TEAM_ID, Some(&team))]) {
+            keeper.tell(&format!("write `{TEAM_ID} = \"{team}\"` under [slack] of the plan file yourself: {error}"));
+        }
+        self.set_app(App { team_id: Some(team), ..self.app() });
+        Ok(())
     }
 
     /// What the plan file says of an app that is gone goes too. If it cannot, that is told: the app is gone all the same.
@@ -288,6 +313,7 @@ impl Provisioner for Provider<Writer> {
         facets: &[FacetWrite],
         _context: &OperationContext<'_>,
     ) -> Result<(), Error> {
+        self.note_team(found).await?;
         app::update(&self.client, &self.app_id()?, found, changes, facets).await
     }
 

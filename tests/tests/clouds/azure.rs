@@ -153,6 +153,18 @@ const PLANS: Plans = Plans {
         (include_str!("../../../plans/azure-full.toml"), "BUCKET=az://acmewandbfull/wandb-full-files\n"),
     ],
     example_names: &[],
+    imported: &[
+        "azurerm_resource_group.wandb",
+        "azurerm_storage_account.wandb",
+        "azurerm_storage_container.files",
+        "azurerm_storage_queue.events",
+        "azurerm_eventgrid_event_subscription.files",
+        "azurerm_role_assignment.reader",
+        "azurerm_role_assignment.blobs",
+        "azurerm_role_assignment.queue",
+        "azurerm_role_assignment.reader_33333333_3333_3333_3333_333333333333",
+        "azurerm_role_assignment.blobs_33333333_3333_3333_3333_333333333333",
+    ],
     outputs: &["BUCKET=az://acmefiles/wandb-files\n", "BUCKET_QUEUE=az://acmefiles/wandb-events\n"],
     settings: &[
         Setting { old: "[azure.container]", new: "sku = \"Standard_LRS\"\n[azure.container]", shows: "sku " },

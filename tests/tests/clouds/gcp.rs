@@ -188,6 +188,18 @@ const PLANS: Plans = Plans {
         (include_str!("../../../plans/gcp-full.toml"), "BUCKET=gs://acme-wandb-full\n"),
     ],
     example_names: &[],
+    imported: &[
+        "google_storage_bucket.files",
+        "google_storage_bucket_iam_member.group_reports_acme_example",
+        "google_pubsub_topic.events",
+        "google_pubsub_topic_iam_member.publisher",
+        "google_pubsub_subscription.events",
+        "google_pubsub_subscription_iam_member.subscriber",
+        "google_pubsub_subscription_iam_member.viewer",
+        "google_storage_notification.events",
+        "google_storage_bucket_iam_member.server",
+        "google_service_account_iam_member.server",
+    ],
     outputs: &["BUCKET=gs://acme-files\n", "BUCKET_QUEUE=pubsub:/acme-ml/acme-events/acme-server\n"],
     settings: &[
         Setting { old: "[gcp.topic]", new: "versioning = true\n[gcp.topic]", shows: "versioning" },

@@ -8,7 +8,9 @@ use crate::clouds::{Place, fault};
 use provision_sandbox::fault::Nth;
 
 contract! {
-    everywhere: [],
+    everywhere: [
+        imports_have_all_of_the_longest_plan_file,
+    ],
     sandboxes: [
         output_is_what_the_server_reads = "Nothing is sent.",
         output_in_every_format = "Nothing is sent.",
@@ -53,6 +55,26 @@ fn output_in_every_format(cloud: &Place) {
     }
     assert_eq!(plain.lines().count(), object.as_object().unwrap().len());
     assert_eq!(quoted.lines().count(), object.as_object().unwrap().len());
+}
+
+/// Everything of ours has a block, and what the plan file says of it is in the blocks: Terraform would take out what is not.
+fn imports_have_all_of_the_longest_plan_file(cloud: &Place) {
+    let stage = cloud.planned();
+    let plan = cloud.example(cloud.plans.examples[2].0);
+    stage.write("provision.toml", &plan);
+    cloud.apply(&stage);
+    let imports = cloud.succeed(&stage, &["output", "--format", "tf-import"]);
+    let addresses = imports.lines().filter_map(|line| line.trim_start().strip_prefix("to = "));
+    let (mut addresses, mut expected): (Vec<_>, Vec<_>) = (addresses.collect(), cloud.plans.imported.to_vec());
+    addresses.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(addresses, expected, "{imports}");
+    let told = ["origins", "methods", "expose", "encryption", "principals", "members", "identities"];
+    for line in plan.lines().filter(|line| told.iter().any(|key| line.starts_with(key))) {
+        for text in line.split('"').skip(1).step_by(2) {
+            assert!(imports.contains(text), "{text}: {imports}");
+        }
+    }
 }
 
 /// As a shell reads it.

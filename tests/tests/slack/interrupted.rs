@@ -87,6 +87,9 @@ fn apply_killed_at_every_request_makes_one_app_or_says_what_to_do() {
         }
         apply(&stage);
         assert_eq!(apps(&stage).len(), 1, "{point:?} {at:?}");
+        // It says whose the app is where its description does not, also of one whose id was written by hand.
+        let plan = stage.read("provision.toml");
+        assert!(plan.contains("team_id = \"T0SANDBOX\""), "{point:?} {at:?}: {plan}");
         is_in_sync(&stage);
     }
 }

@@ -70,7 +70,8 @@ fn endpoint_that_a_token_must_not_be_sent_to_is_refused() {
         let ran = stage.run_with(&["slack", "plan"], |command| {
             command.env("PROVISION_SLACK_ENDPOINT", endpoint);
         });
-        assert!(ran.code != 0 && ran.stderr.contains("PROVISION_SLACK_ENDPOINT"), "{}", ran.stderr);
+        let told = format!("cannot use PROVISION_SLACK_ENDPOINT=`{endpoint}`: ");
+        assert!(ran.code == 1 && ran.stderr.contains(&told), "{} {}", ran.code, ran.stderr);
     }
     assert!(stage.faults().records().is_empty());
 }

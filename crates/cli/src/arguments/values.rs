@@ -148,7 +148,7 @@ pub(crate) enum Format {
     K8sSecret,
     /// Values of Terraform's variables.
     Tfvars,
-    /// What was made, as import and resource blocks of Terraform; looks at the cloud.
+    /// What was made, as import and resource blocks of Terraform; looks at what is there.
     TfImport,
 }
 

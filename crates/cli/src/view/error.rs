@@ -1,9 +1,12 @@
 //! Errors as people see them, whatever programs get: what was tried, where, why, what to do.
 
+use std::io::IsTerminal as _;
+
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use provision_core::Error;
 use provision_core::printable::on_one_line;
+use terminal_size::{Height, Width};
 
 use crate::exit::Failure;
 
@@ -62,8 +65,16 @@ pub(crate) fn warning(warning: &str) -> String {
 /// A text for stderr, where that is a terminal in lines of its width: broken between words, and never inside of a command or a name,
 /// which is copied as a whole.
 pub(crate) fn wrapped(text: &str) -> String {
-    let width = terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
+    let stderr = std::io::stderr();
+    let width = columns(terminal_size::terminal_size_of(&stderr), stderr.is_terminal());
     width.map_or_else(|| text.to_owned(), |width| wrapped_to(text, width))
+}
+
+/// How wide a stream is that is a terminal, as it says. One that does not say so, as in some CI and over some serial lines, has the
+/// usual width.
+pub(crate) fn columns(said: Option<(Width, Height)>, is_terminal: bool) -> Option<usize> {
+    const USUAL: usize = 80;
+    said.map(|(width, _)| usize::from(width.0)).or_else(|| is_terminal.then_some(USUAL))
 }
 
 fn wrapped_to(text: &str, width: usize) -> String {

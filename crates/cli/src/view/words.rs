@@ -145,6 +145,11 @@ pub(crate) fn nouns(cloud: &str) -> (&'static str, &'static str) {
     ProviderId::named(cloud).map_or(("account", "region"), ProviderId::nouns)
 }
 
+/// What is looked at and written in a cloud.
+pub(crate) fn whole(cloud: &str) -> &'static str {
+    ProviderId::named(cloud).map_or("the cloud", ProviderId::whole)
+}
+
 /// What was done, of what an operation does: its verb comes first.
 pub(crate) fn past(operation: &str) -> String {
     let (verb, rest) = operation.split_once(' ').unwrap_or((operation, ""));

@@ -21,7 +21,9 @@ impl Assessment<'_> {
             sources.any(|source| self.decides_anew(source, changes))
         };
         let first = self.parts.is_empty();
-        let present = outputs.iter().filter(|output| first || is_other(&output.name)).map(changed);
+        let gives = |name: &str| sources.iter().any(|(of, source)| *of == name && self.gives(source));
+        let present = outputs.iter().filter(|output| first || is_other(&output.name));
+        let present = present.map(|output| changed(output, gives(&output.name)));
         let given = sources
             .iter()
             .filter(|(name, source)| first && self.gives(source) && outputs.iter().all(|output| output.name != *name));
@@ -65,9 +67,9 @@ impl Assessment<'_> {
 }
 
 /// A secret is named without its value.
-fn changed(output: &Output) -> OutputChange {
+fn changed(output: &Output, given: bool) -> OutputChange {
     let value = output.known().filter(|_| !output.is_sensitive()).map(str::to_owned);
-    OutputChange { name: output.name.clone(), value, given: false }
+    OutputChange { name: output.name.clone(), given: given && value.is_none(), value }
 }
 
 #[cfg(test)]

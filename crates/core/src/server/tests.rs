@@ -98,6 +98,23 @@ fn secrets_in_the_plan_file_are_refused_and_shown_nowhere() {
 }
 
 #[test]
+fn secrets_in_the_plan_file_are_shown_without_their_length() {
+    let refused = |section: &str, secret: &str| read(&section.replace("SECRET", secret)).unwrap_err();
+    for section in ["license = 'SECRET'\nvershun = '1'", "license = \"\"\"SECRET\"\"\"\nvershun = '1'"] {
+        let (short, long) = (refused(section, "hunt.er.2"), refused(section, "hunter2.hunter2.hunter2"));
+        assert!(short == long && short.contains("********") && !short.contains("*********"), "{short}\n{long}");
+    }
+    // What stands behind one is pointed at in its place.
+    let refused = refused("env = { MY_PASSWORD = 'SECRET', LICENSE = 'a' }", "hunter2-hunter2");
+    let lines: Vec<_> = refused.lines().collect();
+    let pointed = lines.windows(2).any(|pair| {
+        let place = |line: &str, part: &str| line.find(part).map(|at| line[..at].chars().count());
+        place(pair[0], "'a'").is_some_and(|at| place(pair[1], "\u{2500}\u{252c}\u{2500}") == Some(at))
+    });
+    assert!(pointed && refused.contains("`license under [server]` says it"), "{refused}");
+}
+
+#[test]
 fn what_is_wrong_is_told_without_the_value() {
     for (section, told) in [
         ("license = '${env:BAD}'", "three parts"),

@@ -19,7 +19,7 @@ use crate::arguments::quoted;
 use crate::providers::{ProviderId, Settings};
 use crate::view::error;
 use crate::view::words::{
-    BOOKKEEPING, MISSING, UNTAGGED, counts, fate_of_others, finish_destroy, label, plain, without,
+    BOOKKEEPING, MISSING, UNTAGGED, counts, fate_of_others, finish_destroy, label, plain, whole, without,
 };
 
 const DIM: Style = Style::new().dimmed();
@@ -59,8 +59,8 @@ impl Screen<'_> {
         let parts =
             blocks.chain([self.orphans(), bookkeeping, output_changes(set), missing, refusing, rights::unknown(set)]);
         let parts: String = parts.filter(|part| !part.is_empty()).map(|part| part + "\n").collect();
-        let foot: Vec<_> = self.foot().into_iter().map(|text| Line::new(text, 2)).collect();
-        format!("{}{}\n{parts}{}{}", head::of_set(set), legend(set, &shown), warnings(set), fitted(&foot))
+        let foot = fitted(&self.foot());
+        format!("{}{}\n{parts}{}{foot}", head::of_set(set), legend(set, &shown), warnings(set))
     }
 }
 
@@ -371,18 +371,26 @@ impl Screen<'_> {
     }
 
     /// The last lines: what it comes to, and the command that does it, on a line of its own where it does not fit.
-    fn foot(&self) -> Vec<String> {
+    fn foot(&self) -> Vec<Line> {
         let (set, outcome) = (self.set, outcome(self.set));
         let next = self.next.filter(|_| set.has_changes() && set.blockers().is_empty());
-        let next = next.map(|next| format!("To do it: {next}"));
         let finish = self.next.and_then(|_| finish_destroy(set, self.flags));
-        match next {
-            Some(next) if fits(&format!("{outcome} {next}")) => vec![format!("{outcome} {next}")],
-            next => std::iter::once(outcome).chain(next).collect(),
-        }
-        .into_iter()
-        .chain(finish)
-        .collect()
+        let mut lines = match next.map(|next| (format!("{outcome} To do it: {next}"), next)) {
+            Some((whole, _)) if fits(&whole) => vec![Line::whole(whole)],
+            Some((_, next)) => [Line::new(outcome, 2)].into_iter().chain(command("To do it:", next)).collect(),
+            None => vec![Line::new(outcome, 2)],
+        };
+        lines.extend(finish.map(Line::whole));
+        lines
+    }
+}
+
+/// A command behind what it is for, or below: half of one is another one.
+fn command(purpose: &str, command: &str) -> Vec<Line> {
+    let whole = format!("{purpose} {command}");
+    match fits(&whole) {
+        true => vec![Line::whole(whole)],
+        false => vec![Line::new(purpose.to_owned(), 2), Line::whole(format!("  {command}"))],
     }
 }
 
@@ -397,7 +405,9 @@ pub(crate) fn outcome(set: &ChangeSet) -> String {
     let left = if staying.is_empty() { String::new() } else { format!("; {} left over", staying.len()) };
     if !set.has_changes() {
         return match set.purpose {
-            Purpose::Apply => format!("{BOLD}No changes:{BOLD:#} the cloud matches the plan file{left}."),
+            Purpose::Apply => {
+                format!("{BOLD}No changes:{BOLD:#} {} matches the plan file{left}.", whole(&set.cloud))
+            }
             Purpose::Destroy { .. } => format!("{BOLD}Nothing to destroy.{BOLD:#}"),
         };
     }

@@ -5,6 +5,8 @@ use std::io::IsTerminal as _;
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
+use crate::view::error::columns;
+
 /// The longest name that has its values beside it, where the terminal does not say less: half of it.
 const WIDEST_LABEL: usize = 54;
 
@@ -20,6 +22,11 @@ impl Line {
     /// A line with nothing at its end.
     pub(crate) fn new(text: String, hang: usize) -> Self {
         Self { text, hang, end: String::new() }
+    }
+
+    /// One that is never broken, to be copied.
+    pub(crate) fn whole(text: String) -> Self {
+        Self::new(text, usize::MAX)
     }
 }
 
@@ -71,12 +78,9 @@ pub(crate) fn fits(text: &str) -> bool {
     terminal_width().is_none_or(|width| display_width(text) <= width)
 }
 
-/// One that does not say how wide it is, as in some CI and over some serial lines, has the usual width.
 fn terminal_width() -> Option<usize> {
-    const USUAL: usize = 80;
     let stdout = std::io::stdout();
-    let said = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
-    said.or_else(|| stdout.is_terminal().then_some(USUAL))
+    columns(terminal_size::terminal_size_of(&stdout), stdout.is_terminal())
 }
 
 fn fitted_to(line: &Line, width: Option<usize>) -> String {

@@ -14,13 +14,11 @@ use provision_core::printable::harmless;
 
 use super::layout::wrapped;
 use crate::view;
+use crate::view::error::columns;
 use crate::view::words::{looking, past, settling};
 
 /// How often a row's spinner and time move on.
 const TICK: Duration = Duration::from_millis(100);
-
-/// The columns of a terminal that does not tell.
-const DEFAULT_WIDTH: usize = 80;
 
 /// A row for each operation in flight, with what it waits for and for how long; what ended scrolls away above them.
 #[derive(Debug, Default)]
@@ -137,8 +135,7 @@ fn key(id: usize, address: &Address) -> String {
 
 /// What a row says more, whole, in lines of its own.
 fn below(message: &str) -> String {
-    let width =
-        terminal_size::terminal_size_of(std::io::stderr()).map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0));
+    let width = columns(terminal_size::terminal_size_of(std::io::stderr()), true).unwrap_or_default();
     format!("\n{}", wrapped(&format!("      {message}"), 6, width.saturating_sub(1)))
 }
 

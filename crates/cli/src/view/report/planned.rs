@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::markdown::{Section, code, failure, fitted, identity};
 use crate::view::words::{
-    BOOKKEEPING, MISSING, UNTAGGED, fate_of_others, label, named, one_of_several, plain, without,
+    BOOKKEEPING, MISSING, UNTAGGED, fate_of_others, label, named, one_of_several, plain, whole, without,
 };
 
 /// The whole of each set, and why others could not be looked at.
@@ -77,7 +77,7 @@ pub(super) fn summary(set: &ChangeSet) -> String {
         (1, ..) => "incomplete, 1 resource could not be read".to_owned(),
         (2.., ..) => format!("incomplete, {} resources could not be read", set.unreadable.len()),
         (0, true, _) => to_do(set),
-        (0, false, Purpose::Apply) => "no changes, the cloud matches the plan file".to_owned(),
+        (0, false, Purpose::Apply) => format!("no changes, {} matches the plan file", whole(&set.cloud)),
         (0, false, Purpose::Destroy { .. }) => "nothing to destroy".to_owned(),
     }
 }

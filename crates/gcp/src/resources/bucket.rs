@@ -120,8 +120,8 @@ pub(crate) async fn observe(
     number: impl Future<Output = Result<String, Error>>,
     claims: &Claims,
 ) -> Result<Observation, Error> {
-    let asked_for = bucket_policy::is_asked_for(settings);
-    let policy = bucket_policy::read(reader, &names.bucket, asked_for || settings.gcp.bucket.adopt);
+    let asked_for = bucket_policy::is_asked_for(settings) || settings.gcp.bucket.adopt;
+    let policy = bucket_policy::read(reader, &names.bucket, asked_for);
     let (found, number, policy) = futures::join!(reader.get_bucket(&names.bucket), number, policy);
     match found {
         Ok(None) => Ok(Observation::Absent),
@@ -137,16 +137,8 @@ pub(crate) async fn observe(
                 let detail = format!("it is of projects/{}", bucket.project_number);
                 return Ok(Observation::TakenElsewhere { detail });
             }
-            let counts = asked_for || bucket_policy::is_on_record(&bucket, BucketFacet::Members.spec());
-            let may_be_open = bucket_policy::may_be_open(&bucket, settings);
-            let policy = match policy {
-                Ok(None) if counts || may_be_open => bucket_policy::read(reader, &names.bucket, true).await,
-                policy => policy,
-            };
-            if may_be_open {
-                claims.note_all(bucket_policy::opened(names, &policy));
-            }
-            let policy = if counts { policy } else { Ok(None) };
+            let policy =
+                bucket_policy::look(reader, settings, &bucket, BucketFacet::Members.spec(), policy, claims).await;
             let open = bucket_policy::bindings_in_the_way(settings, &policy)?;
             let members = policy.map(|policy| bucket_policy::entries(policy.as_ref()));
             forgetful(&bucket, settings).into_iter().for_each(|note| claims.note(note));

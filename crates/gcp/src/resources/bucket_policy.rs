@@ -6,6 +6,7 @@ use provision_core::refusal::Refusal;
 use provision_core::{Error, ErrorKind};
 use serde_json::{Map, Value, json};
 
+use crate::claims::Claims;
 use crate::client::iam::{Binding, Policy};
 use crate::client::storage::Bucket;
 use crate::client::{Reader, Writer};
@@ -33,13 +34,35 @@ pub(crate) fn is_asked_for(settings: &Settings) -> bool {
 }
 
 /// Whether a bucket's mark has members on record, whom the plan file may not name any more.
-pub(crate) fn is_on_record(bucket: &Bucket, members: &Facet) -> bool {
+fn is_on_record(bucket: &Bucket, members: &Facet) -> bool {
     Mark::from_tags(&bucket.labels).is_some_and(|mark| mark.own.has_ours(members.key))
 }
 
 /// The policy, where somebody has to know it.
 pub(crate) async fn read(reader: &Reader, bucket: &str, needed: bool) -> Result<Option<Policy>, Error> {
     if needed { reader.get_bucket_policy(bucket).await.map(Some) } else { Ok(None) }
+}
+
+/// What was read of a bucket's policy, as far as the plan file or the mark says something of it; what others opened by it is noted.
+pub(crate) async fn look(
+    reader: &Reader,
+    settings: &Settings,
+    bucket: &Bucket,
+    members: &Facet,
+    found: Result<Option<Policy>, Error>,
+    claims: &Claims,
+) -> Result<Option<Policy>, Error> {
+    let counts = is_asked_for(settings) || is_on_record(bucket, members);
+    let may_be_open = may_be_open(bucket, settings);
+    let name = &settings.gcp.bucket.name;
+    let found = match found {
+        Ok(None) if counts || may_be_open => read(reader, name, true).await,
+        found => found,
+    };
+    if may_be_open {
+        claims.note_all(opened(name, &found));
+    }
+    if counts { found } else { Ok(None) }
 }
 
 /// Everybody who has the role, by who it is; nobody where the policy was not asked for.
@@ -94,7 +117,7 @@ fn explained(error: Error) -> Error {
 const NOT_ALL_EXIST: &str = "check `members` under [gcp.access]: a policy takes accounts and groups that exist only";
 
 /// Whether others may have let everybody in: one that is ours, or is to be private, is written so that nobody else is.
-pub(crate) fn may_be_open(bucket: &Bucket, settings: &Settings) -> bool {
+fn may_be_open(bucket: &Bucket, settings: &Settings) -> bool {
     let section = &settings.gcp.bucket;
     let adopted = Mark::from_tags(&bucket.labels).map_or(section.adopt, |mark| mark.origin == Origin::Adopted);
     let prevented = bucket.iam_configuration.public_access_prevention.eq_ignore_ascii_case("enforced");
@@ -102,9 +125,9 @@ pub(crate) fn may_be_open(bucket: &Bucket, settings: &Settings) -> bool {
 }
 
 /// What others let everybody do with it. Whoever may not read the policy is told nothing of it.
-pub(crate) fn opened(names: &Names, policy: &Result<Option<Policy>, Error>) -> Vec<String> {
+fn opened(bucket: &str, policy: &Result<Option<Policy>, Error>) -> Vec<String> {
     let policy = policy.as_ref().ok().and_then(Option::as_ref);
-    policy.map(|policy| policy::opened(&PolicyTarget::Bucket(names.bucket.clone()), policy)).unwrap_or_default()
+    policy.map(|policy| policy::opened(&PolicyTarget::Bucket(bucket.to_owned()), policy)).unwrap_or_default()
 }
 
 /// Who is let in by a policy that the plan file would have prevented. One that may not be read is not looked at.

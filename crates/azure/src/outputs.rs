@@ -83,6 +83,14 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
          group): one of a former name is not found"
             .to_owned()
     });
+    let account = &settings.azure.account;
+    let forgetful = (account.create && account.soft_delete_days == Some(0)).then(|| {
+        format!(
+            "what is deleted from storage account `{}` cannot be restored, and W&B's own check asks for soft deletion \
+             (`soft_delete_days = 0`)",
+            account.name
+        )
+    });
     let queue = format!("queue `{}`", settings.queue_name());
     let brief = retention::warning(&queue, "message_ttl_s", settings.azure.events.message_ttl_s);
     let azure = &settings.azure;
@@ -92,7 +100,8 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
             "{queue} is read by nobody: the server of somebody else uses a queue of its own (`enabled = false` under [azure.queue])"
         )
     });
-    unregistered.into_iter().chain(leftover).chain(unlisted).chain(brief).chain(unread).collect()
+    let of_account = unregistered.into_iter().chain(leftover).chain(unlisted).chain(forgetful);
+    of_account.chain(brief).chain(unread).collect()
 }
 
 /// The commands that give a server its rights, where the plan file names no identity that would get them; or that let a server of

@@ -23,8 +23,9 @@ use crate::client::models::Permission;
 use crate::client::refusals::DenyAssignment;
 use crate::config::Settings;
 use crate::names::{Names, Part, STORAGE, identity_of};
-use crate::resources::access;
+use crate::resources::account::AccountFacet;
 use crate::resources::events::Place;
+use crate::resources::{Facets as _, access};
 
 const GROUPS: Rights = Rights {
     write: "Microsoft.Resources/subscriptions/resourceGroups/write",
@@ -52,7 +53,7 @@ const ASSIGNMENTS: Rights = Rights {
     write: "Microsoft.Authorization/roleAssignments/write",
     delete: "Microsoft.Authorization/roleAssignments/delete",
 };
-const CORS: &str = "Microsoft.Storage/storageAccounts/blobServices/write";
+const BLOB_SERVICE: &str = "Microsoft.Storage/storageAccounts/blobServices/write";
 const REGISTER: &str = "Microsoft.EventGrid/register/action";
 
 /// What a kind of resource is written and deleted with.
@@ -93,16 +94,24 @@ pub(crate) fn rights(names: &Names, found: Found<'_>, operation: &Operation, set
     let verb = &operation.verb;
     match part {
         Part::ResourceGroup => places.on_group(GROUPS.of(verb)),
-        Part::Account => places.on_account(ACCOUNTS.of(verb)),
+        Part::Account => places.on_account(of_account(verb)),
         Part::Container => places.on(Part::Container, names.container_id(name), CONTAINERS.of(verb)),
         Part::Queue => places.on(Part::Queue, names.queue_id(name), QUEUES.of(verb)),
         // What is taken out may be another deployment's rule too, and stays.
         Part::Cors => {
             let writes = matches!(verb, Verb::Write { value, .. } if !value.is_null());
-            places.on_account(writes.then_some(CORS))
+            places.on_account(writes.then_some(BLOB_SERVICE))
         }
         Part::Events => of_events(&places, verb, found),
         Part::Access => of_access(&places, verb),
+    }
+}
+
+/// What its Blob service keeps is written by a right of that.
+fn of_account(verb: &Verb) -> Option<&'static str> {
+    match verb {
+        Verb::Write { facet, .. } if facet == AccountFacet::SoftDelete.name() => Some(BLOB_SERVICE),
+        verb => ACCOUNTS.of(verb),
     }
 }
 
@@ -317,7 +326,7 @@ mod tests {
     fn rights_are_those_of_the_table() {
         let kinds = [GROUPS, ACCOUNTS, CONTAINERS, QUEUES, EVENTS, EVENTS_ON_TOPIC, ASSIGNMENTS];
         let all: BTreeSet<_> =
-            kinds.iter().flat_map(|kind| [kind.write, kind.delete]).chain([CORS, REGISTER]).collect();
+            kinds.iter().flat_map(|kind| [kind.write, kind.delete]).chain([BLOB_SERVICE, REGISTER]).collect();
         assert!(all.iter().all(|right| permissions::of(right).contains(right)), "{all:?}");
     }
 }

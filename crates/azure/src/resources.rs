@@ -9,6 +9,7 @@ use crate::config::Settings;
 
 pub(crate) mod resource_group;
 pub(crate) mod container;
+pub(crate) mod blob_service;
 pub(crate) mod shared_account;
 pub(crate) mod cors;
 pub(crate) mod queue;

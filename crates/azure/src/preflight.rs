@@ -302,6 +302,8 @@ fn judged(right: &Right, answer: &Said) -> Answer {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::Value;
+
     use super::*;
     use crate::permissions;
 
@@ -320,6 +322,13 @@ mod tests {
         assert_eq!(judged_as(&[excepting, role(&["*/write"], &[])]), Answer::Held);
         let denied = Err(Error::new(ErrorKind::PermissionDenied, "list"));
         assert!(matches!(judged(&right, &denied), Answer::Unknown(why) if why.contains("permissions/read")));
+    }
+
+    #[test]
+    fn what_is_kept_is_written_by_a_right_of_the_blob_service() {
+        let write = |facet: &str| Verb::Write { facet: facet.to_owned(), before: Value::Null, value: Value::Null };
+        assert_eq!(of_account(&write("soft_delete_days")), Some(BLOB_SERVICE));
+        assert_eq!(of_account(&write("security")), Some(ACCOUNTS.write));
     }
 
     #[test]

@@ -325,8 +325,15 @@ fn shared_account_that_keeps_nothing_of_what_is_deleted_is_warned_about() {
     let told = |command: &[&str]| AZURE.succeed(&stage, command).contains("its soft delete for blobs is off");
     let commands: [&[&str]; 2] = [&["plan", "one.toml"], &["verify", "one.toml", "--read-only"]];
     assert_eq!(commands.map(told), [true, true]);
-    keep_deleted(&hand, 7);
+    keep_deleted(&hand, 5);
     assert_eq!(commands.map(told), [false, false]);
+    // Nor does the plan file set it.
+    stage.write("one.toml", &SHARED.replace("create = false\n", "create = false\nsoft_delete_days = 7\n"));
+    let plan = AZURE.succeed(&stage, &["plan", "one.toml"]);
+    assert!(
+        plan.contains("No changes") && plan.contains("`soft_delete_days` under [azure.account] is not written"),
+        "{plan}"
+    );
 }
 
 /// Whoever has to take one out sees which there are, and how.

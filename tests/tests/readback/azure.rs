@@ -86,7 +86,10 @@ fn account_and_what_is_in_it_are_read_by_microsoft_s_python_clients() {
         "allowedHeaders": ["*"], "exposedHeaders": ["*"], "maxAgeInSeconds": 3000,
     });
     assert_eq!(seen["blobs"]["cors"]["corsRules"], json!([rule]));
-    assert_eq!(seen["blobs"]["deleteRetentionPolicy"], json!({"enabled": true, "days": 7}));
+    assert_eq!(
+        seen["blobs"]["deleteRetentionPolicy"],
+        json!({"enabled": true, "days": 7, "allowPermanentDelete": false})
+    );
     for (kind, name) in [("containers", "wandb-files"), ("queues", "wandb-events")] {
         let metadata = &seen[kind][0]["properties"]["metadata"];
         assert_eq!((seen[kind].as_array().unwrap().len(), &seen[kind][0]["name"]), (1, &json!(name)));

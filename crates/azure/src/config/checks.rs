@@ -7,8 +7,8 @@ use provision_core::deployment::Deployment;
 use provision_core::plan_file::{PlanFile, Problems};
 
 use super::{
-    AccessSection, AccountSection, AzureSection, EventsSection, LARGEST_RULES, PrincipalType, ResourceGroupSection,
-    Settings, default_queue,
+    AccessSection, AzureSection, EventsSection, LARGEST_RULES, PrincipalType, ResourceGroupSection, Settings,
+    default_queue,
 };
 
 impl Settings {
@@ -37,7 +37,6 @@ fn validate(section: &AzureSection, problems: &mut Problems) {
         problems.report("azure", "no location", "the group or the account is created somewhere", help);
     }
     account_name(&section.account.name, problems);
-    soft_delete(&section.account, problems);
     store_name("azure.container.name", "container", &section.container.name, problems);
     let queue = section.queue.name.clone().unwrap_or_else(|| default_queue(section));
     store_name("azure.queue.name", "queue", &queue, problems);
@@ -119,14 +118,6 @@ fn account_name(name: &str, problems: &mut Problems) {
     let help = (suggestion.len() >= 3).then(|| format!("write `{suggestion}`"));
     let label = "storage account names take 3-24 lower-case letters and digits";
     problems.report("azure.account.name", "invalid storage account name", label, help);
-}
-
-/// What a shared account keeps is for its owner to say.
-fn soft_delete(account: &AccountSection, problems: &mut Problems) {
-    if !account.create && account.soft_delete_days.is_some() {
-        let label = "the account is shared (`create = false`): what it keeps is not written";
-        problems.report("azure.account.soft_delete_days", "not this deployment's to set", label, None);
-    }
 }
 
 /// Naming rules: <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata#container-names>,
@@ -268,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_said_of_an_account_of_ours_alone() {
+    fn soft_delete_keeps_to_the_days_of_the_service() {
         let account = |keys: &str| {
             problems(&format!("{HEAD}[azure.account]\nname = \"acme\"\n{keys}\n[azure.container]\nname = \"files\""))
         };
@@ -276,7 +267,6 @@ mod tests {
             assert_eq!(account(&format!("soft_delete_days = {days}")), Vec::<String>::new());
         }
         assert_eq!(account("soft_delete_days = 366").len(), 1);
-        assert_eq!(account("create = false\nsoft_delete_days = 7"), ["not this deployment's to set"]);
     }
 
     #[test]

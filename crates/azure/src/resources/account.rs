@@ -216,13 +216,13 @@ pub(crate) async fn write(
     context: &OperationContext<'_>,
 ) -> Result<(), Error> {
     let facet = AccountFacet::of(write.facet)?;
-    if let AccountFacet::SoftDelete = facet {
+    if facet == AccountFacet::SoftDelete {
         let days: u64 = typed(write.value)?;
         let edit = Box::new(move |service: &mut BlobService| {
             set_soft_delete_days(service, days);
             Ok(())
         });
-        return edits.write(writer, names, (write.value, edit), context).await;
+        return edits.write(writer, names, write.value, edit, context).await;
     }
     let _lane = context.acquire_lane().await;
     let body = match facet {

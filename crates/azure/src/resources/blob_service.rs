@@ -79,7 +79,8 @@ impl Edits {
         &self,
         writer: &Writer,
         names: &Names,
-        (value, edit): (&Value, Edit),
+        value: &Value,
+        edit: Edit,
         context: &OperationContext<'_>,
     ) -> Result<(), Error> {
         let number = self.add(edit);
@@ -88,7 +89,7 @@ impl Edits {
             return Ok(());
         }
         let found = writer.reader().get_blob_service(&names.account_id()).await;
-        self.send(writer, names, (value, number), found).await
+        self.send(writer, names, value, number, found).await
     }
 
     /// Add a change, which must be sent.
@@ -104,7 +105,8 @@ impl Edits {
         &self,
         writer: &Writer,
         names: &Names,
-        (value, number): (&Value, u64),
+        value: &Value,
+        number: u64,
         found: Result<Option<BlobService>, Error>,
     ) -> Result<(), Error> {
         let sent = self.put(writer, names, value, found).await;

@@ -128,7 +128,7 @@ pub(crate) async fn write(
 ) -> Result<(), Error> {
     let (CorsFacet::Rule, Write { before, value, .. }) = (CorsFacet::of(write.facet)?, *write);
     if before.is_null() || before == value {
-        return edits.write(writer, names, (value, edit(before, value)), context).await;
+        return edits.write(writer, names, value, edit(before, value), context).await;
     }
     // Whether the rule that is to go is another deployment's too, by now, is looked at in this turn.
     let _lane = context.acquire_lane().await;
@@ -137,7 +137,8 @@ pub(crate) async fn write(
     let claimed = marks?.claim(names, CorsFacet::Rule.spec(), before);
     // What serves another deployment too stays where it is; another one of ours goes beside it.
     let before = if claimed { &Value::Null } else { before };
-    edits.send(writer, names, (value, edits.add(edit(before, value))), service).await
+    let number = edits.add(edit(before, value));
+    edits.send(writer, names, value, number, service).await
 }
 
 /// Ours in the place of `before`, as a change of the document.

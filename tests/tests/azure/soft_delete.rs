@@ -17,10 +17,11 @@ fn properties(hand: &Hand) -> Value {
 #[test]
 fn days_and_rule_of_a_new_account_are_one_request() {
     let stage = AZURE.planned();
-    AZURE.apply(&stage);
+    AZURE.succeed(&stage, &["apply", "--yes"]);
     assert_eq!(stage.faults().count("arm:blobServices.put"), 1);
     let hand = stage.hand();
-    assert_eq!(properties(&hand)["deleteRetentionPolicy"], json!({"enabled": true, "days": 7}));
+    let kept = json!({"enabled": true, "days": 7, "allowPermanentDelete": false});
+    assert_eq!(properties(&hand)["deleteRetentionPolicy"], kept);
     assert_eq!(rules(&hand).len(), 1);
     stage.faults().clear();
     AZURE.is_in_sync(&stage);
@@ -72,6 +73,7 @@ fn point_in_time_restore_is_met_at_plan() {
     assert!(told.contains("can be restored to any moment of the last 30 days"), "{told}");
     assert!(told.contains("write `soft_delete_days = 31` under [azure.account]"), "{told}");
     assert_eq!(stage.writes(), Vec::<String>::new());
+    AZURE.succeed(&stage, &["plan", "--destroy"]);
     AZURE.change(&stage, &[("[azure.container]", "soft_delete_days = 31\n[azure.container]")]);
     AZURE.apply(&stage);
     assert_eq!(properties(&hand)["deleteRetentionPolicy"]["days"], 31);

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 mod checks;
 
+/// Days for which deleted blobs can be restored, where the plan file does not say: what the portal turns on for a new account
+/// (<https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-enable>).
+const SOFT_DELETE_DAYS: u32 = 7;
+
 /// All rules of an account together, in characters: "must not exceed 2 KiB".
 pub(crate) const LARGEST_RULES: usize = 2048;
 
@@ -78,12 +82,22 @@ pub struct AccountSection {
     /// How the data is replicated.
     #[serde(default)]
     pub sku: Sku,
+    /// Days for which deleted blobs can be restored: 1-365, or 0 for none. Default: 7.
+    #[schemars(range(min = 0, max = 365))]
+    pub soft_delete_days: Option<u32>,
     /// Which of the two keys `AZURE_STORAGE_KEY` is.
     #[serde(default)]
     pub key: KeyName,
     /// `destroy` refuses while this is true.
     #[serde(default)]
     pub protect: bool,
+}
+
+impl AccountSection {
+    /// Days for which deleted blobs can be restored.
+    pub(crate) fn soft_delete_days(&self) -> u32 {
+        self.soft_delete_days.unwrap_or(SOFT_DELETE_DAYS)
+    }
 }
 
 /// How the data is replicated <https://learn.microsoft.com/azure/storage/common/storage-redundancy>. Premium accounts

@@ -6,7 +6,7 @@ use provision_core::retention;
 
 use crate::blockers::missing;
 use crate::client::Reader;
-use crate::config::{FederationSection, Settings};
+use crate::config::{AccountSection, FederationSection, Settings};
 use crate::names::{EVENT_GRID, Names, Part};
 use crate::resources::cors::CorsFacet;
 use crate::resources::{Facets as _, access};
@@ -83,6 +83,8 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
          group): one of a former name is not found"
             .to_owned()
     });
+    let account = &settings.azure.account;
+    let kept = account.soft_delete_days.and_then(|days| soft_delete(account, days));
     let queue = format!("queue `{}`", settings.queue_name());
     let brief = retention::warning(&queue, "message_ttl_s", settings.azure.events.message_ttl_s);
     let azure = &settings.azure;
@@ -92,7 +94,24 @@ pub(crate) fn warnings(settings: &Settings, unregistered: bool, leftover_mark: b
             "{queue} is read by nobody: the server of somebody else uses a queue of its own (`enabled = false` under [azure.queue])"
         )
     });
-    unregistered.into_iter().chain(leftover).chain(unlisted).chain(brief).chain(unread).collect()
+    let of_account = unregistered.into_iter().chain(leftover).chain(unlisted).chain(kept);
+    of_account.chain(brief).chain(unread).collect()
+}
+
+/// An account that is to keep nothing, or is not ours to say it of.
+fn soft_delete(account: &AccountSection, days: u32) -> Option<String> {
+    let name = &account.name;
+    match (account.create, days) {
+        (true, 0) => Some(format!(
+            "what is deleted from storage account `{name}` cannot be restored, and W&B's own check asks for soft deletion \
+             (`soft_delete_days = 0`)"
+        )),
+        (true, _) => None,
+        (false, _) => Some(format!(
+            "`soft_delete_days` under [azure.account] is not written: storage account `{name}` is shared (`create = false`), and \
+             its owner says what it keeps"
+        )),
+    }
 }
 
 /// The commands that give a server its rights, where the plan file names no identity that would get them; or that let a server of

@@ -24,9 +24,10 @@ use crate::client::refusals::DenyAssignment;
 use crate::config::Settings;
 use crate::names::{Names, Part, STORAGE, identity_of};
 use crate::permissions;
-use crate::resources::access;
+use crate::resources::account::AccountFacet;
 use crate::resources::events::Place;
 use crate::resources::shared_account::is_by_key;
+use crate::resources::{Facets as _, access};
 
 const GROUPS: Rights = Rights {
     write: "Microsoft.Resources/subscriptions/resourceGroups/write",
@@ -54,7 +55,7 @@ const ASSIGNMENTS: Rights = Rights {
     write: "Microsoft.Authorization/roleAssignments/write",
     delete: "Microsoft.Authorization/roleAssignments/delete",
 };
-const CORS: &str = "Microsoft.Storage/storageAccounts/blobServices/write";
+const BLOB_SERVICE: &str = "Microsoft.Storage/storageAccounts/blobServices/write";
 const DELETE_BLOB: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete";
 const REGISTER: &str = "Microsoft.EventGrid/register/action";
 
@@ -96,16 +97,24 @@ pub(crate) fn rights(names: &Names, found: Found<'_>, operation: &Operation, set
     let verb = &operation.verb;
     match part {
         Part::ResourceGroup => places.on_group(GROUPS.of(verb)),
-        Part::Account => places.on_account(ACCOUNTS.of(verb)),
+        Part::Account => places.on_account(of_account(verb)),
         Part::Container => places.on(Part::Container, names.container_id(name), CONTAINERS.of(verb)),
         Part::Queue => places.on(Part::Queue, names.queue_id(name), QUEUES.of(verb)),
         // What is taken out may be another deployment's rule too, and stays.
         Part::Cors => {
             let writes = matches!(verb, Verb::Write { value, .. } if !value.is_null());
-            places.on_account(writes.then_some(CORS))
+            places.on_account(writes.then_some(BLOB_SERVICE))
         }
         Part::Events => of_events(&places, verb, found),
         Part::Access => of_access(&places, verb),
+    }
+}
+
+/// What its Blob service keeps is written by a right of that.
+fn of_account(verb: &Verb) -> Option<&'static str> {
+    match verb {
+        Verb::Write { facet, .. } if facet == AccountFacet::SoftDelete.name() => Some(BLOB_SERVICE),
+        verb => ACCOUNTS.of(verb),
     }
 }
 
@@ -305,6 +314,8 @@ fn judged(right: &Right, answer: &Said) -> Answer {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::Value;
+
     use super::*;
 
     fn role(actions: &[&str], not_actions: &[&str]) -> Permission {
@@ -337,10 +348,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_written_by_a_right_of_the_blob_service() {
+        let write = |facet: &str| Verb::Write { facet: facet.to_owned(), before: Value::Null, value: Value::Null };
+        assert_eq!(of_account(&write("soft_delete_days")), Some(BLOB_SERVICE));
+        assert_eq!(of_account(&write("security")), Some(ACCOUNTS.write));
+    }
+
+    #[test]
     fn rights_are_those_of_the_table() {
         let kinds = [GROUPS, ACCOUNTS, CONTAINERS, QUEUES, EVENTS, EVENTS_ON_TOPIC, ASSIGNMENTS];
         let all: BTreeSet<_> =
-            kinds.iter().flat_map(|kind| [kind.write, kind.delete]).chain([CORS, REGISTER]).collect();
+            kinds.iter().flat_map(|kind| [kind.write, kind.delete]).chain([BLOB_SERVICE, REGISTER]).collect();
         assert!(all.iter().all(|right| permissions::of(right).contains(right)), "{all:?}");
     }
 }

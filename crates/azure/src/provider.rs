@@ -29,6 +29,7 @@ use provision_core::{Address, Error};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::client::models::BlobService;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
 use crate::contents::{self, Content, Opened};
@@ -40,6 +41,7 @@ use crate::names::{Names, Part};
 use crate::permissions::document;
 use crate::preflight::{self, Found, Inquiry};
 use crate::resources::access::Principals;
+use crate::resources::blob_service::{self, Edits};
 use crate::resources::events::registration::Registration;
 use crate::resources::events::{LeftSpare, Place};
 use crate::resources::shared_account::FoundAccount;
@@ -65,6 +67,10 @@ struct Provider<C> {
     data_access: OnceCell<Result<DataAccess, Error>>,
     /// The looks at the marks in the account that are under way.
     looking: Looking,
+    /// Those at its Blob service's properties.
+    blob_service: Looking<Option<BlobService>>,
+    /// What is to be written into those.
+    edits: Edits,
     /// Those at its locks.
     locks: Looking<Option<Refusal>>,
     /// To whom the marks say that access was given, beside the plan file's identities.
@@ -204,6 +210,8 @@ impl<C> Provider<C> {
             opened: Opened::default(),
             data_access: OnceCell::new(),
             looking: Looking::default(),
+            blob_service: Looking::default(),
+            edits: Edits::default(),
             locks: Looking::default(),
             recalled: Mutex::default(),
             left_spare: LeftSpare::default(),
@@ -329,15 +337,16 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
 
     async fn observe(&self, address: &Address) -> Result<Observation, Error> {
         let (reader, settings, names) = (self.client.as_ref(), &self.settings, self.names());
-        let (looking, registration) = (&self.looking, &self.registration);
+        let (looking, registration, account) = (&self.looking, &self.registration, &self.found_account);
+        let service = blob_service::look(reader, &names, &self.blob_service);
         match Part::of(address)? {
             Part::ResourceGroup => resource_group::observe(reader, settings, &names).await,
-            Part::Account => account::observe(reader, settings, &names, &self.found_account).await,
-            Part::Container => container::observe(reader, settings, &names, &self.found_account).await,
-            Part::Cors => cors::observe(reader, settings, &names, looking, &self.found_account).await,
+            Part::Account => account::observe(reader, settings, &names, service, account).await,
+            Part::Container => container::observe(reader, settings, &names, account).await,
+            Part::Cors => cors::observe(reader, settings, &names, looking, service, account).await,
             Part::Queue => queue::observe(reader, &names).await,
             Part::Events => {
-                let (account, left) = (&self.found_account, (&self.left_spare, &self.place));
+                let left = (&self.left_spare, &self.place);
                 events::observe(reader, settings, &names, looking, registration, account, left).await
             }
             Part::Access => access::observe(reader, &names, &self.principals(), looking).await,

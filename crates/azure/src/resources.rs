@@ -8,6 +8,7 @@ use provision_core::resource::{Lane, LaneMode};
 use crate::config::Settings;
 
 pub(crate) mod resource_group;
+pub(crate) mod blob_service;
 pub(crate) mod shared_account;
 pub(crate) mod container;
 pub(crate) mod cors;

@@ -37,7 +37,7 @@ fn group(settings: &Settings, names: &Names) -> Managed {
     Managed::new("azurerm_resource_group", "wandb", names.group_id(), ignoring(body, "tags"))
 }
 
-/// An account of ours, with the rule for browsers. Its kind and its access tier are what is made here.
+/// An account of ours, with the rule for browsers and what it keeps of deleted blobs. Its kind and its access tier are what is made here.
 fn account(settings: &Settings, names: &Names) -> Managed {
     let sku = json!(settings.azure.account.sku);
     let (tier, replication) = sku.as_str().and_then(|sku| sku.split_once('_')).unwrap_or_default();
@@ -53,6 +53,9 @@ fn account(settings: &Settings, names: &Names) -> Managed {
         .expression("public_network_access_enabled", true);
     let body = if is_by_key(settings) { body.expression("shared_access_key_enabled", true) } else { body };
     let blobs = Body::default().block("cors_rule", rule(&cors::desired_rule(settings)));
+    let days = settings.azure.account.soft_delete_days();
+    let kept = (days > 0).then(|| Body::default().expression("days", days));
+    let blobs = kept.into_iter().fold(blobs, |blobs, kept| blobs.block("delete_retention_policy", kept));
     let body = ignoring(body.block("blob_properties", blobs), "tags");
     // `rule` is the facet of `azure.cors`, which stands in the account.
     Managed::new("azurerm_storage_account", "wandb", names.account_id(), body).whole_of(&["rule"])

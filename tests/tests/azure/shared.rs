@@ -6,7 +6,9 @@ use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
 use crate::clouds::AZURE;
-use crate::clouds::azure::hand::{ACCOUNT, GROUP, assignments, container, events, queue, rules, set_rules};
+use crate::clouds::azure::hand::{
+    ACCOUNT, GROUP, assignments, container, events, keep_deleted, queue, rules, set_rules,
+};
 
 /// A deployment in an account that others use too.
 const SHARED: &str = r#"
@@ -351,10 +353,15 @@ fn shared_account_that_keeps_nothing_of_what_is_deleted_is_warned_about() {
     let told = |command: &[&str]| AZURE.succeed(&stage, command).contains("its soft delete for blobs is off");
     let commands: [&[&str]; 2] = [&["plan", "one.toml"], &["verify", "one.toml", "--read-only"]];
     assert_eq!(commands.map(told), [true, true]);
-    let properties =
-        json!({"cors": {"corsRules": rules(&hand)}, "deleteRetentionPolicy": {"enabled": true, "days": 7}});
-    hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), json!({"properties": properties}));
+    keep_deleted(&hand, 5);
     assert_eq!(commands.map(told), [false, false]);
+    // Nor does the plan file set it.
+    stage.write("one.toml", &SHARED.replace("create = false\n", "create = false\nsoft_delete_days = 7\n"));
+    let plan = AZURE.succeed(&stage, &["plan", "one.toml"]);
+    assert!(
+        plan.contains("No changes") && plan.contains("`soft_delete_days` under [azure.account] is not written"),
+        "{plan}"
+    );
 }
 
 /// Whoever has to take one out sees which there are, and how.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use self::hand::{
     ACCOUNT, GROUP, SERVER, SUBSCRIPTION, TENANT, assignments, change_events, container, delete_assignments,
-    delete_events, is_of_server, list, others, ours, patch, put_others, queue, rules, set_rules,
+    delete_events, is_of_server, keep_deleted, list, others, ours, patch, put_others, queue, rules, set_rules,
 };
 use super::{CloudFixture, Denied, Edit, Edits, Faults, Foreign, Plans, Setting};
 
@@ -173,6 +173,11 @@ const PLANS: Plans = Plans {
             new: "[azure.cors]\nmax_age_s = 60\n[azure.container]",
             shows: "rule.max_age_s",
         },
+        Setting {
+            old: "[azure.container]",
+            new: "soft_delete_days = 30\n[azure.container]",
+            shows: "soft_delete_days",
+        },
         Setting { old: "https://wandb.example.com", new: "https://other.example.com", shows: "rule.origins" },
         Setting { old: "[azure]\n", new: "tags = { team = \"ml\" }\n[azure]\n", shows: "tags.team" },
         Setting {
@@ -184,7 +189,7 @@ const PLANS: Plans = Plans {
     ],
     update: &[
         ("wandb.example.com", "moved.example.com"),
-        ("[azure.container]", "sku = \"Standard_LRS\"\n[azure.container]"),
+        ("[azure.container]", "sku = \"Standard_LRS\"\nsoft_delete_days = 30\n[azure.container]"),
         ("[azure.access]", "[azure.events]\nmessage_ttl_s = 99\n[azure.access]"),
         ("[azure]\n", "tags = { team = \"ml\" }\n[azure]\n"),
         (SERVER, "22222222-2222-2222-2222-222222222222"),
@@ -247,6 +252,8 @@ const EDITS: Edits = Edits {
             shows: "security.firewall",
             make: |hand| patch(hand, json!({"properties": {"networkAcls": {"defaultAction": "Deny"}}})),
         },
+        Edit { shows: "soft_delete_days", make: |hand| keep_deleted(hand, 10) },
+        Edit { shows: "soft_delete_days", make: |hand| keep_deleted(hand, 0) },
         Edit {
             shows: "public_access",
             make: |hand| {

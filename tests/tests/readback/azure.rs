@@ -33,7 +33,7 @@ def look():
     return {
         'group': data(groups.resource_groups.get(GROUP)),
         'account': data(storage.storage_accounts.get_properties(GROUP, ACCOUNT)),
-        'cors': data(storage.blob_services.get_service_properties(GROUP, ACCOUNT))['properties'].get('cors'),
+        'blobs': data(storage.blob_services.get_service_properties(GROUP, ACCOUNT))['properties'],
         'containers': [data(storage.blob_containers.get(GROUP, ACCOUNT, item.name)) for item in storage.blob_containers.list(GROUP, ACCOUNT)],
         'queues': [data(storage.queue.get(GROUP, ACCOUNT, item.name)) for item in storage.queue.list(GROUP, ACCOUNT)],
         'events': [data(item) for item in events],
@@ -85,7 +85,11 @@ fn account_and_what_is_in_it_are_read_by_microsoft_s_python_clients() {
         "allowedOrigins": ["https://wandb.example.com"], "allowedMethods": ["GET", "HEAD", "PUT"],
         "allowedHeaders": ["*"], "exposedHeaders": ["*"], "maxAgeInSeconds": 3000,
     });
-    assert_eq!(seen["cors"]["corsRules"], json!([rule]));
+    assert_eq!(seen["blobs"]["cors"]["corsRules"], json!([rule]));
+    assert_eq!(
+        seen["blobs"]["deleteRetentionPolicy"],
+        json!({"enabled": true, "days": 7, "allowPermanentDelete": false})
+    );
     for (kind, name) in [("containers", "wandb-files"), ("queues", "wandb-events")] {
         let metadata = &seen[kind][0]["properties"]["metadata"];
         assert_eq!((seen[kind].as_array().unwrap().len(), &seen[kind][0]["name"]), (1, &json!(name)));

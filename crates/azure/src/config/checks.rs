@@ -259,6 +259,17 @@ mod tests {
     }
 
     #[test]
+    fn soft_delete_keeps_to_the_days_of_the_service() {
+        let account = |keys: &str| {
+            problems(&format!("{HEAD}[azure.account]\nname = \"acme\"\n{keys}\n[azure.container]\nname = \"files\""))
+        };
+        for days in ["0", "1", "365"] {
+            assert_eq!(account(&format!("soft_delete_days = {days}")), Vec::<String>::new());
+        }
+        assert_eq!(account("soft_delete_days = 366").len(), 1);
+    }
+
+    #[test]
     fn group_that_exists_may_have_any_letters() {
         let group = |group: &str| {
             let head = HEAD.replace("{ name = \"wandb\" }", group);

@@ -74,9 +74,9 @@ impl Provisioner for Provider<Writer> {
     ) -> Result<(), Error> {
         let (writer, settings, names) = (&self.client, &self.settings, self.names());
         let written = match Part::of(&operation.address)? {
-            Part::Account => account::write(writer, &names, write, context).await,
+            Part::Account => account::write(writer, &names, &self.edits, write, context).await,
             Part::Container => container::write(writer, &names, write).await,
-            Part::Cors => cors::write(writer, &names, write, context).await,
+            Part::Cors => cors::write(writer, &names, &self.edits, write, context).await,
             Part::Events => events::write(writer, &names, &self.registration, write, context).await,
             Part::Access => access::write(writer, settings, &names, &self.principals(), write).await,
             Part::ResourceGroup => Err(Error::bug("a resource group is written with its creation")),

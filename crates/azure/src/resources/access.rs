@@ -37,7 +37,7 @@ pub(crate) fn resource(principals: &Principals) -> Option<Resource> {
         on_record: OnRecord::EveryMark,
         references: principals.references().to_vec(),
         grants_access: true,
-        needs: [Part::Account, Part::Container, Part::Queue].map(Part::address).into(),
+        needs: [Part::Container, Part::Queue].map(Part::address).into(),
         deleted_after: vec![Part::Container.address()],
         ..Part::Access.resource(principal, AccessFacet::ALL)
     })

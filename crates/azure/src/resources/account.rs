@@ -1,6 +1,7 @@
 //! `azure.account`: the storage account, over TLS 1.2 only and without public blobs. A shared one is used, never marked.
 
 mod security;
+mod soft_delete;
 
 use std::time::Duration;
 
@@ -15,12 +16,13 @@ use serde_json::{Map, Value, json};
 
 use self::security::Security;
 use crate::blockers::{deletion_refusal, immovable, locks, refusal_error};
-use crate::client::models::{Named, StorageAccount};
+use crate::client::models::{BlobService, Named, StorageAccount};
 use crate::client::{Reader, Writer};
 use crate::config::{Settings, normal_location};
 use crate::error::{ACCOUNT_NOT_READY, absent, allowed};
 use crate::marks;
 use crate::names::{Names, Part, identity_of};
+use crate::resources::blob_service::{Edits, set_soft_delete_days, soft_delete_days};
 use crate::resources::events;
 use crate::resources::shared_account::{FoundAccount, is_by_key, wrong_kind};
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed, wanted_tags};
@@ -32,6 +34,7 @@ provision_core::facets! {
         Location = ("location", 'l', Whole, Exclusive, SameCall),
         Sku = ("sku", 's', Whole, Exclusive, SameCall),
         Security = ("security", 't', Whole, Exclusive, SameCall),
+        SoftDelete = ("soft_delete_days", 'd', Whole, Exclusive, OwnCall),
         Tags = ("tags", 'g', Tags, Exclusive, SameCall),
     }
 }
@@ -58,6 +61,9 @@ pub(crate) fn desired(settings: &Settings) -> Vec<Desired> {
         AccountFacet::Location => Some(facet.desired(settings.location(), "azure.location")),
         AccountFacet::Sku => Some(facet.desired(settings.azure.account.sku, "azure.account.sku")),
         AccountFacet::Security => Some(facet.desired(Security::desired(is_by_key(settings)), "azure.account")),
+        AccountFacet::SoftDelete => {
+            Some(facet.desired(settings.azure.account.soft_delete_days(), "azure.account.soft_delete_days"))
+        }
         AccountFacet::Tags => wanted_tags(facet, settings),
     })
 }
@@ -67,20 +73,22 @@ pub(crate) fn in_words(facet: AccountFacet, value: &Value) -> Option<Words> {
     match facet {
         AccountFacet::Location | AccountFacet::Sku => Some(("storage", value.as_str()?.to_owned())),
         AccountFacet::Security => Some(("private", typed::<Security>(value).ok()?.in_words())),
+        AccountFacet::SoftDelete => Some(("soft delete", soft_delete::in_words(value.as_u64()?))),
         AccountFacet::Tags => Some(("tags", tags_in_words(value))),
     }
 }
 
-/// The account, and at the same time whether its name is free: it is shared by all of Azure.
+/// The account with what its Blob service keeps, and at the same time whether its name is free: it is shared by all of Azure.
 pub(crate) async fn observe(
     reader: &Reader,
     settings: &Settings,
     names: &Names,
+    service: impl Future<Output = Result<Option<BlobService>, Error>>,
     seen: &FoundAccount,
 ) -> Result<Observation, Error> {
     let id = names.account_id();
-    let (found, taken) =
-        futures::join!(reader.get_account(&id), reader.check_account_name(&names.subscription, &names.account));
+    let taken = reader.check_account_name(&names.subscription, &names.account);
+    let (found, taken, service) = futures::join!(reader.get_account(&id), taken, service);
     // A missing permission to ask is reported by the creation.
     let taken = absent(allowed(taken).map(Option::flatten))?.flatten();
     let found = match found {
@@ -98,12 +106,18 @@ pub(crate) async fn observe(
         AccountFacet::Location => facet.observed(Ok(&location)),
         AccountFacet::Sku => facet.observed(Ok(found.sku())),
         AccountFacet::Security => facet.observed(Ok(Security::of(is_by_key(settings), &found.properties))),
+        // Of a new account it is not found at once.
+        AccountFacet::SoftDelete => {
+            facet.observed(service.as_ref().map(|found| found.as_ref().map(soft_delete_days)).map_err(Error::clone))
+        }
         AccountFacet::Tags => facet.observed(Ok(without_mark(&tags))),
     });
+    let restored = service.ok().flatten().and_then(|service| soft_delete::refusal(names, settings, &service));
     let wrong_kind = wrong_kind(names, &found).map(|refusal| (AccountFacet::Security.name(), refusal));
     seen.note(Some(found));
     let mut blockers: Vec<_> = moved.map(|refusal| (AccountFacet::Location.name(), refusal)).into_iter().collect();
     blockers.extend(wrong_kind);
+    blockers.extend(restored.map(|refusal| (AccountFacet::SoftDelete.name(), refusal)));
     Ok(Observation::Present(Box::new(Present {
         mark: Mark::from_tags(&tags),
         observed,
@@ -197,18 +211,28 @@ pub(crate) async fn replace_tags(writer: &Writer, names: &Names, tags: &Tags) ->
 pub(crate) async fn write(
     writer: &Writer,
     names: &Names,
+    edits: &Edits,
     write: &Write<'_>,
     context: &OperationContext<'_>,
 ) -> Result<(), Error> {
+    let facet = AccountFacet::of(write.facet)?;
+    if facet == AccountFacet::SoftDelete {
+        let days: u64 = typed(write.value)?;
+        let edit = Box::new(move |service: &mut BlobService| {
+            set_soft_delete_days(service, days);
+            Ok(())
+        });
+        return edits.write(writer, names, write.value, edit, context).await;
+    }
     let _lane = context.acquire_lane().await;
-    let body = match AccountFacet::of(write.facet)? {
+    let body = match facet {
         AccountFacet::Sku => json!({"sku": {"name": write.value}}),
         AccountFacet::Security => {
             let security: Security = typed(write.value)?;
             let found = writer.reader().get_account(&names.account_id()).await?;
             json!({"properties": security.properties(found.map(|found| found.properties).as_ref())})
         }
-        AccountFacet::Location | AccountFacet::Tags => {
+        AccountFacet::Location | AccountFacet::SoftDelete | AccountFacet::Tags => {
             return Err(Error::bug(&format!("`{}` of an account is not written by itself", write.facet)));
         }
     };

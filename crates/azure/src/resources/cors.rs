@@ -8,12 +8,13 @@ use provision_core::refusal::Refusal;
 use provision_core::resource::{MarkHolder, Observation, OnRecord, Present, Resource};
 use serde_json::{Value, json};
 
-use crate::blockers::{missing, not_there};
+use crate::blockers::missing;
 use crate::client::models::{self, BlobService, CorsRules};
 use crate::client::{Reader, Writer};
 use crate::config::{LARGEST_RULES, Settings};
 use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part};
+use crate::resources::blob_service::{Edit, Edits};
 use crate::resources::shared_account::FoundAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
 
@@ -68,10 +69,10 @@ pub(crate) async fn observe(
     settings: &Settings,
     names: &Names,
     looking: &Looking,
+    service: impl Future<Output = Result<Option<BlobService>, Error>>,
     account: &FoundAccount,
 ) -> Result<Observation, Error> {
-    let id = names.account_id();
-    let (service, marks) = futures::join!(reader.get_blob_service(&id), looking.marks(reader, names));
+    let (service, marks) = futures::join!(service, looking.marks(reader, names));
     let Some(service) = service? else {
         return if names.account_is_shared { Err(missing(names)) } else { Ok(Observation::Absent) };
     };
@@ -121,46 +122,40 @@ fn size(rule: &CorsRule) -> usize {
 pub(crate) async fn write(
     writer: &Writer,
     names: &Names,
+    edits: &Edits,
     write: &Write<'_>,
     context: &OperationContext<'_>,
 ) -> Result<(), Error> {
-    let _lane = context.acquire_lane().await;
     let (CorsFacet::Rule, Write { before, value, .. }) = (CorsFacet::of(write.facet)?, *write);
+    if before.is_null() || before == value {
+        return edits.write(writer, names, value, edit(before, value), context).await;
+    }
+    // Whether the rule that is to go is another deployment's too, by now, is looked at in this turn.
+    let _lane = context.acquire_lane().await;
     let (reader, id) = (writer.reader(), names.account_id());
-    let (service, claimed) = futures::join!(reader.get_blob_service(&id), is_claimed(reader, names, before, value));
-    let (service, claimed) = (service?, claimed?);
-    let Some(service) = service else { return not_there(names, value) };
+    let (service, marks) = futures::join!(reader.get_blob_service(&id), Marks::read(reader, names));
+    let claimed = marks?.claim(names, CorsFacet::Rule.spec(), before);
     // What serves another deployment too stays where it is; another one of ours goes beside it.
     let before = if claimed { &Value::Null } else { before };
-    let after = merged(service.rules(), before, value)?;
-    if service.rules() == after {
-        return Ok(());
-    }
-    writer.put_blob_service(&id, &with_rules(service, after)).await
+    let number = edits.add(edit(before, value));
+    edits.send(writer, names, value, number, service).await
 }
 
-/// Whether the rule that is to go is another deployment's too, by now.
-async fn is_claimed(reader: &Reader, names: &Names, before: &Value, value: &Value) -> Result<bool, Error> {
-    if before.is_null() || before == value {
-        return Ok(false);
-    }
-    Ok(Marks::read(reader, names).await?.claim(names, CorsFacet::Rule.spec(), before))
+/// Ours in the place of `before`, as a change of the document.
+fn edit(before: &Value, value: &Value) -> Edit {
+    let (before, value) = (before.clone(), value.clone());
+    Box::new(move |service| {
+        let after = merged(service.rules(), &before, &value)?;
+        if service.rules() != after {
+            service.properties.cors = Some(CorsRules { cors_rules: Some(after) });
+        }
+        Ok(())
+    })
 }
 
 /// The rules with ours first, or taken out.
 fn merged(rules: &[models::CorsRule], before: &Value, value: &Value) -> Result<Vec<models::CorsRule>, Error> {
     cors::merge(rules, listed, &[], before, value, rule_of)
-}
-
-/// The writable properties as they were read, with these rules: what is left out may be reset
-/// <https://learn.microsoft.com/rest/api/storagerp/blob-services/set-service-properties#blobserviceproperties>.
-fn with_rules(mut service: BlobService, rules: Vec<models::CorsRule>) -> BlobService {
-    const READ_ONLY_OF_RESTORE: [&str; 2] = ["lastEnabledTime", "minRestoreTime"];
-    if let Some(Value::Object(restore)) = service.properties.rest.get_mut("restorePolicy") {
-        READ_ONLY_OF_RESTORE.iter().for_each(|key| drop(restore.remove(*key)));
-    }
-    service.properties.cors = Some(CorsRules { cors_rules: Some(rules) });
-    service
 }
 
 /// A rule of the service in normal form.
@@ -282,22 +277,17 @@ mod tests {
     }
 
     #[test]
-    fn other_properties_go_back_as_they_were_read() {
-        let service = json!({"properties": {
-            "cors": {"corsRules": []},
-            "deleteRetentionPolicy": {"enabled": true, "days": 7},
-            "isVersioningEnabled": true,
-            "restorePolicy": {"enabled": true, "days": 6, "minRestoreTime": "2026-11-23T00:00:00Z"},
-        }});
-        let ours = made(&rule("https://a.example").to_value());
-        assert_eq!(
-            json!(with_rules(serde_json::from_value(service).unwrap(), vec![ours.clone()])),
-            json!({"properties": {
-                "cors": {"corsRules": [ours]},
-                "deleteRetentionPolicy": {"enabled": true, "days": 7},
-                "isVersioningEnabled": true,
-                "restorePolicy": {"enabled": true, "days": 6},
-            }})
-        );
+    fn change_leaves_the_other_properties_as_they_were_read() {
+        let service = json!({"properties": {"cors": {"corsRules": []}, "isVersioningEnabled": true}});
+        let mut service: BlobService = serde_json::from_value(service).unwrap();
+        let ours = rule("https://a.example").to_value();
+        let change = |service: &mut BlobService, before: &Value, value: &Value| {
+            edit(before, value)(service).unwrap();
+            json!(service)
+        };
+        let expected = json!({"properties": {"cors": {"corsRules": [made(&ours)]}, "isVersioningEnabled": true}});
+        assert_eq!(change(&mut service, &Value::Null, &ours), expected);
+        assert_eq!(change(&mut service, &ours, &ours), expected);
+        assert_eq!(change(&mut service, &ours, &Value::Null)["properties"]["cors"], json!({"corsRules": []}));
     }
 }

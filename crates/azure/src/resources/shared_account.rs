@@ -11,6 +11,7 @@ use crate::client::Reader;
 use crate::client::models::{BlobService, StorageAccount};
 use crate::config::Settings;
 use crate::names::Names;
+use crate::resources::blob_service::soft_delete_days;
 
 /// Whether the server signs with the account's key, since the plan file names no identity of its own.
 pub(crate) fn is_by_key(settings: &Settings) -> bool {
@@ -74,12 +75,9 @@ impl FoundAccount {
         Ok(refusal)
     }
 
-    /// Look at how blobs are kept: an account that does not say so keeps nothing of those that are deleted
-    /// (<https://learn.microsoft.com/rest/api/storagerp/blob-services/get-service-properties>).
+    /// Look at how blobs are kept.
     pub(crate) fn look_at_blobs(&self, service: &BlobService) {
-        let keeps =
-            service.properties.rest.get("deleteRetentionPolicy").is_some_and(|policy| policy["enabled"] == true);
-        self.forgets.store(!keeps, Ordering::Relaxed);
+        self.forgets.store(soft_delete_days(service) == 0, Ordering::Relaxed);
         let versions = service.properties.rest.get("isVersioningEnabled").is_some_and(|enabled| *enabled == true);
         self.versions.store(versions, Ordering::Relaxed);
     }
@@ -95,8 +93,8 @@ impl FoundAccount {
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = public;
     }
 
-    /// What silences the server, loses its files or shows them to everybody, and is the account's owner's to change. One of ours keeps what the service
-    /// keeps by itself, which the plan file has no word about.
+    /// What silences the server, loses its files or shows them to everybody, and is the account's owner's to change. One of ours is as the plan
+    /// file says.
     pub(crate) fn warnings(&self, settings: &Settings) -> Vec<String> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(account) = found.as_ref().filter(|_| !settings.azure.account.create) else { return Vec::new() };

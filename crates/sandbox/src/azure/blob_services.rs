@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::azure::accounts::{self, Account};
-use crate::azure::call::{Call, json, list};
+use crate::azure::call::{Call, json, list, timestamp};
 use crate::azure::cors::{self, Rule};
 use crate::azure::refusal::{Refusal, Served};
 use crate::azure::resource_manager::not_served;
@@ -26,6 +26,7 @@ pub(super) struct BlobService {
     is_versioning_enabled: Option<bool>,
     change_feed: Option<Value>,
     last_access_time_tracking: Option<Value>,
+    restore: Option<Restore>,
 }
 
 impl BlobService {
@@ -44,6 +45,14 @@ pub(super) struct Retention {
     pub(super) days: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     allow_permanent_delete: Option<bool>,
+}
+
+/// Point-in-time restore <https://learn.microsoft.com/azure/storage/blobs/point-in-time-restore-overview>.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Restore {
+    enabled: bool,
+    days: Option<u32>,
+    since_ms: u64,
 }
 
 impl Default for Retention {
@@ -80,8 +89,10 @@ struct WantedProperties {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RestorePolicy {
     enabled: bool,
+    days: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -131,13 +142,12 @@ fn found(call: &Call<'_>, account: &Account) -> Result<(), Refusal> {
 /// client must send what it has read.
 fn put(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account) -> Served {
     let Wanted { properties } = call.document()?;
-    if properties.restore_policy.is_some_and(|policy| policy.enabled)
-        || properties.automatic_snapshot_policy_enabled == Some(true)
-    {
-        return Err(Refusal::not_served("point-in-time restore and automatic snapshots"));
+    if properties.automatic_snapshot_policy_enabled == Some(true) {
+        return Err(Refusal::not_served("automatic snapshots"));
     }
+    let restore = properties.restore_policy.as_ref().map(|policy| restore(policy, &properties, call)).transpose()?;
     let rules = properties.cors.unwrap_or_default().cors_rules;
-    cors::valid(&rules).map_err(|reason| Refusal::bad_request("InvalidValuesForRequestParameters", reason))?;
+    cors::valid(&rules).map_err(|reason| invalid(&reason))?;
     let mut cors = of(state, account)?.cors;
     cors.write(rules, call.now_ms, call.delay_ms("cors", 0));
     let service = BlobService {
@@ -151,6 +161,7 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account) -> Serve
         is_versioning_enabled: properties.is_versioning_enabled,
         change_feed: properties.change_feed,
         last_access_time_tracking: properties.last_access_time_tracking_policy,
+        restore,
     };
     write(state, account, &service)?;
     let mut answer = body(account, &service);
@@ -160,14 +171,37 @@ fn put(state: &mut Transaction<'_>, call: &Call<'_>, account: &Account) -> Serve
     Ok(json(200, &answer))
 }
 
-/// 1-365 days <https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview>.
+/// 1-365 days, also of one that is off <https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview>.
 fn retention(wanted: Option<Retention>) -> Result<Retention, Refusal> {
     let retention = wanted.unwrap_or_default();
-    if retention.enabled && !retention.days.is_some_and(|days| (1..=365).contains(&days)) {
-        let message = "Values for request parameters are invalid: the days of a retention policy, 1 to 365.";
-        return Err(Refusal::bad_request("InvalidValuesForRequestParameters", message));
+    if !retention.days.map_or(!retention.enabled, |days| (1..=365).contains(&days)) {
+        return Err(invalid("Values for request parameters are invalid: the days of a retention policy, 1 to 365."));
     }
     Ok(retention)
+}
+
+/// It rests on the other three, and reaches less far than soft delete: the page of [`Restore`], and
+/// <https://github.com/Azure/arm-template-whatif/issues/354>, whose words these are.
+fn restore(wanted: &RestorePolicy, properties: &WantedProperties, call: &Call<'_>) -> Result<Restore, Refusal> {
+    let &RestorePolicy { enabled, days } = wanted;
+    let kept = properties.delete_retention_policy.as_ref().filter(|policy| policy.enabled);
+    let kept = kept.and_then(|policy| policy.days).unwrap_or_default();
+    let fed = properties.change_feed.as_ref().is_some_and(|feed| feed["enabled"] == true);
+    if enabled && !days.is_some_and(|days| (1..kept).contains(&days)) {
+        let days = days.unwrap_or_default();
+        return Err(invalid(&format!(
+            "Values for properties.restorePolicy.days is invalid: {days}. It should be greater than zero and less than \
+             properties.deleteRetentionPolicy.days."
+        )));
+    }
+    if enabled && !(fed && properties.is_versioning_enabled == Some(true)) {
+        return Err(invalid("Point-in-time restore needs the change feed and versioning."));
+    }
+    Ok(Restore { enabled, days, since_ms: call.now_ms })
+}
+
+fn invalid(message: &str) -> Refusal {
+    Refusal::bad_request("InvalidValuesForRequestParameters", message)
 }
 
 fn id(account: &Account) -> String {
@@ -185,6 +219,7 @@ fn body(account: &Account, service: &BlobService) -> Value {
         ("defaultServiceVersion", service.default_service_version.clone().map(Value::String)),
         ("changeFeed", service.change_feed.clone()),
         ("lastAccessTimeTrackingPolicy", service.last_access_time_tracking.clone()),
+        ("restorePolicy", service.restore.as_ref().map(restore_body)),
     ];
     for (name, value) in more {
         if let Some(value) = value {
@@ -198,4 +233,16 @@ fn body(account: &Account, service: &BlobService) -> Value {
         "sku": account.summary()["sku"],
         "properties": properties,
     })
+}
+
+/// What is answered and not sent: since when one can go back.
+fn restore_body(restore: &Restore) -> Value {
+    let mut body = json!({ "enabled": restore.enabled });
+    if let Some(days) = restore.days {
+        body["days"] = json!(days);
+    }
+    if restore.enabled {
+        body["minRestoreTime"] = json!(timestamp(restore.since_ms));
+    }
+    body
 }

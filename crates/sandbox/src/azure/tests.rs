@@ -161,6 +161,38 @@ fn blob_service_of_a_new_account_says_little_and_is_found_late() {
     assert_eq!(rig.get(&account()).get("identity"), None);
 }
 
+/// <https://learn.microsoft.com/azure/storage/blobs/soft-delete-blob-overview>; arm-template-whatif#354.
+#[test]
+fn blob_service_keeps_what_is_deleted_for_days_that_there_are() {
+    let rig = Rig::furnished(&[]);
+    let service = format!("{}/blobServices/default", account());
+    let put = |properties: Value| rig.ask("PUT", &service, &json!({"properties": properties})).0;
+    let kept = |policy: Value| put(json!({"deleteRetentionPolicy": policy}));
+    for refused in
+        [json!({"enabled": true}), json!({"enabled": true, "days": 0}), json!({"enabled": false, "days": 366})]
+    {
+        assert_eq!(kept(refused.clone()), 400, "{refused}");
+    }
+    assert_eq!(kept(json!({"enabled": true, "days": 365})), 200);
+    assert_eq!(rig.get(&service)["properties"]["deleteRetentionPolicy"], json!({"enabled": true, "days": 365}));
+    let restoring = |days: u32, kept: Value| {
+        json!({"restorePolicy": {"enabled": true, "days": days}, "deleteRetentionPolicy": kept, "isVersioningEnabled": true,
+            "changeFeed": {"enabled": true}})
+    };
+    let days = |days: u32| json!({"enabled": true, "days": days});
+    for refused in [restoring(7, days(7)), restoring(6, json!({"enabled": false})), restoring(0, days(7))] {
+        assert_eq!(put(refused.clone()), 400, "{refused}");
+    }
+    let mut without_versions = restoring(6, days(7));
+    without_versions["isVersioningEnabled"] = json!(false);
+    assert_eq!((put(without_versions), put(restoring(6, days(7)))), (400, 200));
+    let policy = rig.get(&service)["properties"]["restorePolicy"].clone();
+    assert_eq!((&policy["enabled"], &policy["days"]), (&json!(true), &json!(6)));
+    let mut read_only = restoring(6, days(7));
+    read_only["restorePolicy"] = policy;
+    assert_eq!(put(read_only), 400);
+}
+
 /// azure-cli, `test_event_subscription_with_storagequeuemessage_ttl.yaml`.
 #[test]
 fn event_subscription_keeps_what_a_write_leaves_out() {

@@ -24,14 +24,30 @@ pub(crate) fn patch(hand: &Hand, body: Value) {
     hand.send("PATCH", ACCOUNT, body);
 }
 
+pub(crate) fn blob_service() -> String {
+    format!("{ACCOUNT}/blobServices/default")
+}
+
 pub(crate) fn rules(hand: &Hand) -> Vec<Value> {
-    let service = hand.ask("GET", &format!("{ACCOUNT}/blobServices/default"), &Value::Null).1;
+    let service = hand.ask("GET", &blob_service(), &Value::Null).1;
     list(&service["properties"]["cors"]["corsRules"])
 }
 
 pub(crate) fn set_rules(hand: &Hand, rules: &[Value]) {
-    let body = json!({"properties": {"cors": {"corsRules": rules}}});
-    hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), body);
+    change_blob_service(hand, &json!({"cors": {"corsRules": rules}}));
+}
+
+/// What others set of the account's blobs stays.
+pub(crate) fn change_blob_service(hand: &Hand, changes: &Value) {
+    let mut properties = hand.send("GET", &blob_service(), Value::Null)["properties"].clone();
+    properties.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    hand.send("PUT", &blob_service(), json!({"properties": properties}));
+}
+
+/// Keep deleted blobs for so many days; 0 is none.
+pub(crate) fn keep_deleted(hand: &Hand, days: u32) {
+    let policy = if days > 0 { json!({"enabled": true, "days": days}) } else { json!({"enabled": false}) };
+    change_blob_service(hand, &json!({"deleteRetentionPolicy": policy}));
 }
 
 pub(crate) fn events(hand: &Hand) -> Vec<Value> {
@@ -127,9 +143,16 @@ pub(crate) fn put_others(hand: &Hand) {
     );
     rules.push(json!({"allowedOrigins": ["https://wildcard.example.com"], "allowedMethods": ["GET", "DELETE"],
         "allowedHeaders": [""], "exposedHeaders": [""], "maxAgeInSeconds": 0}));
-    let service = json!({"properties": {"cors": {"corsRules": rules},
-        "deleteRetentionPolicy": {"enabled": true, "days": 9}, "isVersioningEnabled": true}});
-    hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), service);
+    // What is kept of an account of ours is ours to say.
+    if hand.send("GET", &blob_service(), Value::Null)["properties"]["deleteRetentionPolicy"]["enabled"] == false {
+        keep_deleted(hand, 9);
+    }
+    change_blob_service(
+        hand,
+        &json!({"cors": {"corsRules": rules}, "isVersioningEnabled": true, "changeFeed": {"enabled": true},
+            "containerDeleteRetentionPolicy": {"enabled": true, "days": 8},
+            "lastAccessTimeTrackingPolicy": {"enable": true}}),
+    );
     let target = json!({"endpointType": "StorageQueue",
         "properties": {"resourceId": ACCOUNT, "queueName": "theirs", "queueMessageTimeToLiveInSeconds": 99}});
     let filter = json!({"subjectBeginsWith": "/blobServices/default/containers/theirs/blobs/",
@@ -170,7 +193,8 @@ pub(crate) fn others(hand: &Hand) -> Value {
     let metadata = |place: &str| without_mark(&get(place)["properties"]["metadata"]);
     let mut rules = rules(hand);
     rules.retain(is_their_rule);
-    let service = get(&format!("{ACCOUNT}/blobServices/default"))["properties"].clone();
+    let mut service = get(&blob_service())["properties"].clone();
+    service.as_object_mut().unwrap().remove("cors");
     let on_ours: Vec<_> = events(hand).iter().filter(|found| !is_theirs(found)).flat_map(furnished).collect();
     let events: Vec<_> = events(hand).into_iter().filter(is_theirs).map(|found| found["properties"].clone()).collect();
     let assignments: Vec<_> = assignments(hand).into_iter().filter(|one| !is_of_server(one)).collect();
@@ -181,7 +205,7 @@ pub(crate) fn others(hand: &Hand) -> Value {
             metadata(&container("theirs")), metadata(&queue("theirs"))],
         "account": [account["properties"]["minimumTlsVersion"], account["properties"]["allowBlobPublicAccess"], account["sku"]],
         "rules": rules,
-        "service": [service["deleteRetentionPolicy"], service["isVersioningEnabled"]],
+        "service": service,
         "events": events,
         "on_ours": on_ours,
         "assignments": assignments,

@@ -7,7 +7,10 @@ use provision_core::probe::{PREFIX, Probes};
 use provision_tests::stage::Hand;
 use serde_json::{Value, json};
 
-use super::hand::{ACCOUNT, SERVER, assignments, change_events, delete_events, events, patch, queue, rules, set_rules};
+use super::hand::{
+    ACCOUNT, SERVER, assignments, change_blob_service, change_events, delete_events, events, patch, queue, rules,
+    set_rules,
+};
 use crate::clouds::{Broken, Proof, Standing};
 
 pub(crate) static PROOF: Proof = Proof {
@@ -46,8 +49,7 @@ fn ours(hand: &Hand) -> Vec<Value> {
 
 /// Keep earlier versions of blobs from now on.
 pub(crate) fn keep_versions(hand: &Hand) {
-    let properties = json!({"cors": {"corsRules": rules(hand)}, "isVersioningEnabled": true});
-    hand.send("PUT", &format!("{ACCOUNT}/blobServices/default"), json!({"properties": properties}));
+    change_blob_service(hand, &json!({"isVersioningEnabled": true}));
 }
 
 /// Change a list of our rule's.

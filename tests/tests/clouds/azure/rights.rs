@@ -121,11 +121,7 @@ const BESIDE_OTHERS: Scenario = Scenario {
 const DELETE_VERSIONS: Scenario = Scenario {
     prepare: |cloud, stage| {
         cloud.apply(stage);
-        stage.hand().send(
-            "PUT",
-            &format!("{ACCOUNT}/blobServices/default"),
-            json!({"properties": {"isVersioningEnabled": true}}),
-        );
+        keep_versions(&stage.hand());
         ["a", "a"].iter().for_each(|name| (cloud.upload)(&stage.hand(), name));
     },
     ..sweep::DELETE_DATA

@@ -230,6 +230,59 @@ fn many_plan_files_are_asked_about_once() {
     assert!(screen.contains("2 plan files: 2 applied"), "{screen}");
 }
 
+#[test]
+fn settings_of_many_plan_files_are_in_one_text() {
+    let stage = fleet(3);
+    let text = ends(&stage, 0, &["output", "plans"]).stdout;
+    assert_eq!(text.matches("\nBUCKET=s3://acme-0").count(), 3, "{text}");
+    assert!(text.starts_with("# wandb-00  plans/00.toml\nHOST=https://wandb.example.com\n"), "{text}");
+    assert!(text.contains("\n\n# wandb-01  plans/more/01.toml\n"), "{text}");
+    assert_eq!(text, ends(&stage, 0, &["aws", "output", "plans", "--format", "env"]).stdout);
+    let shards = ["1/2", "2/2"].map(|shard| ends(&stage, 0, &["output", "plans", "--shard", shard]).stdout);
+    assert_eq!(shards.map(|shard| shard.matches("BUCKET=").count()).iter().sum::<usize>(), 3);
+    let json = |arguments: &[&str]| serde_json::from_str::<Value>(&ends(&stage, 0, arguments).stdout).unwrap();
+    let document = json(&["output", "plans/00.toml", "plans/more", "--json"]);
+    let names: Vec<_> = document["deployments"].as_array().unwrap().iter().map(|one| &one["deployment"]).collect();
+    assert_eq!(names, ["wandb-00", "wandb-01"]);
+    assert_eq!(document["deployments"][1]["outputs"]["BUCKET"]["sensitive"], false);
+    let keyed = json(&["output", "plans", "--format", "json"]);
+    assert!(keyed["wandb-02"]["BUCKET"].as_str().unwrap().starts_with("s3://acme-02-"), "{keyed}");
+    let secrets = ends(&stage, 0, &["output", "plans", "--format", "k8s-secret", "--out", "all.yaml"]);
+    assert_eq!((secrets.stdout.as_str(), stage.read("all.yaml").matches("\n---\n").count()), ("", 2));
+    for format in ["docker", "gitlab", "github", "helm", "tfvars", "tf-import"] {
+        let ran = ends(&stage, 64, &["output", "plans", "--format", format]);
+        assert!(ran.stderr.contains("one plan file at a time"), "{}", ran.stderr);
+    }
+    assert!(ends(&stage, 64, &["output", "plans", "BUCKET"]).stderr.contains("of one plan file"));
+    assert!(ends(&stage, 64, &["output", "plans/00.toml", "bucket"]).stderr.contains("no setting `bucket`"));
+    assert!(
+        ends(&stage, 64, &["output", "plans", "--out", "plans/00.toml"]).stderr.contains("is the plan file itself")
+    );
+    assert_eq!(stage.faults().records().len(), 0, "nothing is sent");
+}
+
+#[test]
+fn plan_file_without_settings_keeps_no_other_one_from_being_printed() {
+    let stage = fleet(2);
+    stage.write("plans/broken.toml", "[deployment]\n");
+    let secret = "[server]\nlicense = \"${env:LICENSE}\"\n";
+    stage.write("plans/secret.toml", &(plan_file("secret") + secret));
+    let ran = ends(&stage, 64, &["output", "plans"]);
+    assert_eq!(ran.stdout.matches("\nBUCKET=").count(), 2, "{}", ran.stdout);
+    for file in ["plans/broken.toml", "plans/secret.toml"] {
+        assert!(ran.stderr.contains(&format!("--> {file}")), "{}", ran.stderr);
+    }
+    let all = ends(&stage, 64, &["output", "plans", "--no-secrets", "--json"]);
+    let all: Value = serde_json::from_str(&all.stdout).unwrap();
+    assert_eq!(all["deployments"].as_array().unwrap().len(), 3);
+    assert!(all["errors"].as_array().unwrap().iter().all(|error| error["plan_file"] == "plans/broken.toml"), "{all}");
+    std::fs::remove_file(stage.path().join("plans/broken.toml")).unwrap();
+    std::fs::copy(stage.path().join("plans/00.toml"), stage.path().join("plans/again.toml")).unwrap();
+    let twice = ends(&stage, 64, &["output", "plans", "--no-secrets", "--format", "json"]);
+    assert!(twice.stdout.is_empty() && twice.stderr.contains("`wandb-00` is in two"), "{}", twice.stderr);
+    assert!(ends(&stage, 0, &["output", "plans", "--no-secrets"]).stdout.contains("plans/again.toml"));
+}
+
 /// Three accounts: one that answers, one that asks to slow down for ever, one that is not there.
 #[test]
 fn account_that_fails_is_in_its_own_rows_alone() {

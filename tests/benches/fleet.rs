@@ -125,8 +125,8 @@ fn troubled(stage: &Stage, count: usize) {
         std::fs::write(stage.path().join(format!("troubled/{number:04}.toml")), head + &google + &azure).unwrap();
     }
     let is_others = |(name, _): &(String, String)| !name.starts_with("AWS_");
-    let mut environment: Vec<_> = sandbox.environment().into_iter().filter(is_others).collect();
-    environment.extend(stage.environment());
+    let mut environment = stage.environment();
+    environment.extend(sandbox.environment().into_iter().filter(is_others));
     environment.push(("AZURE_RESOURCE_MANAGER_ENDPOINT".to_owned(), "https://127.0.0.1:1".to_owned()));
     shown_in(stage, &environment, count, "drift, and two lost accounts", &[&["drift", "plans", "troubled", "-q"]]);
 }

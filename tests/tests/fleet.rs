@@ -310,14 +310,16 @@ fn three_clouds() -> Sandbox {
     let clouds = vec![EmulatorKind::Aws, EmulatorKind::Google, EmulatorKind::Azure];
     let sandbox = Sandbox::start(Options { clouds, hastened: true, ..Options::default() }).unwrap();
     sandbox.seed_google("acme-ml", None).unwrap();
+    sandbox.seed_azure("00000000-0000-0000-0000-000000000000", provision_sandbox::azure::TENANT, None).unwrap();
     sandbox
 }
 
 /// Run the binary there, with these variables besides.
 fn run_in(sandbox: &Sandbox, folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(binary());
-    command.args(arguments).current_dir(folder).env_clear().envs(sandbox.environment());
-    command.envs(roots::variables(folder)).env("PROVISION_TEST_WAITS", "60").env("HOME", folder);
+    // The sandbox has an authority of its own.
+    command.args(arguments).current_dir(folder).env_clear().envs(roots::variables(folder)).envs(sandbox.environment());
+    command.env("PROVISION_TEST_WAITS", "60").env("HOME", folder);
     command.envs(variables.iter().copied());
     finished(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }

@@ -22,6 +22,7 @@ mod xml;
 
 use http::HeaderValue;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::call::Call;
 use super::error::{Error, Reply};
@@ -96,9 +97,14 @@ struct Tagged {
 }
 
 /// Buckets and their tags as others see them.
-pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<Vec<(String, Tags)>, Error> {
+pub(super) fn tagged(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    account: &str,
+    may_fit: impl Fn(&Value) -> bool,
+) -> Result<Vec<(String, Tags)>, Error> {
     let (region, delay_ms) = (call.caller.region(), call.delay_ms("tags"));
-    let buckets = state.scan::<Tagged>(&bucket::key(""))?.into_iter();
+    let buckets = state.scan_where::<Tagged>(&bucket::key(""), may_fit)?.into_iter();
     let buckets = buckets.filter(|(_, bucket)| bucket.owner == account && bucket.region == region);
     let tagged = |(key, bucket): (String, Tagged)| {
         let name = key.rsplit('/').next().unwrap_or_default();

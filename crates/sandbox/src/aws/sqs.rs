@@ -7,6 +7,7 @@ mod queue;
 mod receive;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::call::Call;
 use super::error::{Error, Reply};
@@ -53,9 +54,14 @@ struct Tagged {
 }
 
 /// Queues and their tags as others see them.
-pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<Vec<(String, Tags)>, Error> {
+pub(super) fn tagged(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    account: &str,
+    may_fit: impl Fn(&Value) -> bool,
+) -> Result<Vec<(String, Tags)>, Error> {
     let (region, delay_ms) = (call.caller.region(), call.delay_ms("tags"));
-    let queues = state.scan::<Tagged>(&queue::key(region, account, ""))?.into_iter();
+    let queues = state.scan_where::<Tagged>(&queue::key(region, account, ""), may_fit)?.into_iter();
     let tagged = |(_, queue): (String, Tagged)| {
         (arn(region, account, &queue.name), queue.tags.seen_after(call.now_ms, delay_ms).clone())
     };

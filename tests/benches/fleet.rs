@@ -8,7 +8,8 @@
 
 use std::time::Duration;
 
-use provision_sandbox::EmulatorKind;
+use provision_sandbox::fault::{Fault, Nth, What, When};
+use provision_sandbox::{EmulatorKind, Options, Sandbox};
 use provision_tests::python;
 use provision_tests::run::binary;
 use provision_tests::stage::Stage;
@@ -52,7 +53,7 @@ fn main() {
     let most = number("DEPLOYMENTS", 1000);
     let latency = Duration::from_millis(u64::try_from(number("LATENCY_MS", 0)).unwrap_or_default());
     println!(
-        "{:>11} {:<28} {:>9} {:>9} {:>9} {:>7}",
+        "{:>11} {:<30} {:>9} {:>9} {:>9} {:>7}",
         "deployments", "command", "seconds", "peak MiB", "requests", "exit"
     );
     for count in [most / 5, most] {
@@ -63,12 +64,14 @@ fn main() {
         let drift = shown(&stage, count, "drift", &[&["drift", "plans", "-q"]]);
         shown(&stage, count, "drift, JSON", &[&["drift", "plans", "--json"]]);
         shown(&stage, count, "plan", &[&["plan", "plans", "-q"]]);
+        shown(&stage, count, "output", &[&["output", "plans"]]);
         shown(&stage, count, "verify", &[&["verify", "plans"]]);
         sharded(&stage, count);
+        troubled(&stage, count);
         let (applied, looked) = (in_a_loop(&stage, count, "apply"), in_a_loop(&stage, count, "drift"));
         let script = boto3(&stage, count);
         println!(
-            "{:>11} {:<28} {:>9.1} {:>9.1} {:>9}",
+            "{:>11} {:<30} {:>9.1} {:>9.1} {:>9}",
             count, "drift as a boto3 script", script.seconds, script.peak_mib, script.requests
         );
         println!(
@@ -103,8 +106,44 @@ fn written(count: usize) -> Stage {
     stage
 }
 
+/// Beside them a tenth as many in an account that asks to slow down for ever, and as many in one that is not there.
+fn troubled(stage: &Stage, count: usize) {
+    let clouds = vec![EmulatorKind::Google, EmulatorKind::Azure];
+    let sandbox = Sandbox::start(Options { clouds, hastened: true, ..Options::default() }).unwrap();
+    sandbox.seed_google("acme-ml", None).unwrap();
+    let throttled = Fault { operation: "storage*".to_owned(), nth: Nth::Every, at: When::Before, what: What::Throttle };
+    sandbox.faults().fault(throttled);
+    std::fs::create_dir(stage.path().join("troubled")).unwrap();
+    for number in 0..count / 10 {
+        let head = format!("[deployment]\nname = \"wandb-{number:04}\"\nhost = \"https://wandb.example.com\"\n");
+        let google = format!("[gcp]\nproject = \"acme-ml\"\n[gcp.bucket]\nname = \"acme-{number:04}\"\n");
+        let azure = format!(
+            "[azure]\nsubscription = \"00000000-0000-0000-0000-000000000000\"\nlocation = \"westeurope\"\n\
+             resource_group = {{ name = \"wandb{number:04}\", create = true }}\n[azure.account]\nname = \"acme{number:04}\"\n\
+             [azure.container]\nname = \"files\"\n"
+        );
+        std::fs::write(stage.path().join(format!("troubled/{number:04}.toml")), head + &google + &azure).unwrap();
+    }
+    let is_others = |(name, _): &(String, String)| !name.starts_with("AWS_");
+    let mut environment = stage.environment();
+    environment.extend(sandbox.environment().into_iter().filter(is_others));
+    environment.push(("AZURE_RESOURCE_MANAGER_ENDPOINT".to_owned(), "https://127.0.0.1:1".to_owned()));
+    shown_in(stage, &environment, count, "drift, and two lost accounts", &[&["drift", "plans", "troubled", "-q"]]);
+}
+
 /// Run these at the same time, and print what they took.
 fn shown(stage: &Stage, count: usize, name: &str, commands: &[&[&str]]) -> Figures {
+    shown_in(stage, &stage.environment(), count, name, commands)
+}
+
+/// The same in that environment.
+fn shown_in(
+    stage: &Stage,
+    environment: &[(String, String)],
+    count: usize,
+    name: &str,
+    commands: &[&[&str]],
+) -> Figures {
     stage.faults().clear();
     let commands: Vec<Vec<String>> = commands
         .iter()
@@ -121,11 +160,11 @@ fn shown(stage: &Stage, count: usize, name: &str, commands: &[&[&str]]) -> Figur
          print(time.time() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, max(codes))",
         stage.path()
     );
-    let printed = python(stage, &script);
+    let printed = python(environment, &script);
     let requests = stage.faults().records().len();
     let figures = Figures { seconds: printed[0], peak_mib: printed[1], requests };
     println!(
-        "{count:>11} {name:<28} {:>9.1} {:>9.1} {requests:>9} {:>7}",
+        "{count:>11} {name:<30} {:>9.1} {:>9.1} {requests:>9} {:>7}",
         figures.seconds, figures.peak_mib, printed[2]
     );
     figures
@@ -160,12 +199,12 @@ fn in_a_loop(stage: &Stage, count: usize, command: &str) -> f64 {
 
 fn boto3(stage: &Stage, count: usize) -> Figures {
     stage.faults().clear();
-    let printed = python(stage, &BOTO3.replace("COUNT", &count.to_string()));
+    let printed = python(&stage.environment(), &BOTO3.replace("COUNT", &count.to_string()));
     Figures { seconds: printed[0], peak_mib: printed[1], requests: stage.faults().records().len() }
 }
 
-fn python(stage: &Stage, script: &str) -> Vec<f64> {
-    let output = python::run(script, &stage.environment());
+fn python(environment: &[(String, String)], script: &str) -> Vec<f64> {
+    let output = python::run(script, environment);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).split_whitespace().map(|figure| figure.parse().unwrap()).collect()
 }

@@ -1,5 +1,6 @@
 //! Many plan files in one run: what carries marks is listed once, shards make one report, and what fails is a row of its own.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use provision_sandbox::fault::{Fault, Nth, What, When};
@@ -45,12 +46,12 @@ fn lines(text: &str) -> Vec<&str> {
 
 #[test]
 fn what_carries_marks_is_listed_once_for_all_that_only_look() {
-    let stage = fleet(20);
+    let stage = fleet(26);
     ends(&stage, 0, &["apply", "plans", "--yes"]);
     stage.faults().clear();
     let drift = ends(&stage, 0, &["drift", "plans", "-q"]);
-    assert_eq!(drift.stdout.matches(": in sync").count(), 20, "{}", drift.stdout);
-    assert_eq!(stage.faults().count("tag:GetResources"), 1, "two things of each fit one page");
+    assert_eq!(drift.stdout.matches(": in sync").count(), 26, "{}", drift.stdout);
+    assert_eq!(stage.faults().count("tag:GetResources"), 1, "two things of each fit one page, as large as pages are");
     assert_eq!(stage.faults().count("sts:GetCallerIdentity"), 1, "and they are looked at as one caller");
     stage.faults().clear();
     ends(&stage, 0, &["plan", "plans", "-q"]);
@@ -230,17 +231,69 @@ fn many_plan_files_are_asked_about_once() {
     assert!(screen.contains("2 plan files: 2 applied"), "{screen}");
 }
 
-/// Three accounts: one that answers, one that asks to slow down for ever, one that is not there.
 #[test]
-fn account_that_fails_is_in_its_own_rows_alone() {
-    let clouds = vec![EmulatorKind::Aws, EmulatorKind::Google, EmulatorKind::Azure];
-    let sandbox = Sandbox::start(Options { clouds, hastened: true, ..Options::default() }).unwrap();
-    sandbox.seed_google("acme-ml", None).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    roots::write(folder.path());
-    std::fs::create_dir(folder.path().join("plans")).unwrap();
-    let write = |name: &str, text: String| std::fs::write(folder.path().join("plans").join(name), text).unwrap();
-    for number in 0..3 {
+fn settings_of_many_plan_files_are_in_one_text() {
+    let stage = fleet(3);
+    let text = ends(&stage, 0, &["output", "plans"]).stdout;
+    assert_eq!(text.matches("\nBUCKET=s3://acme-0").count(), 3, "{text}");
+    assert!(text.starts_with("# wandb-00  plans/00.toml\nHOST=https://wandb.example.com\n"), "{text}");
+    assert!(text.contains("\n\n# wandb-01  plans/more/01.toml\n"), "{text}");
+    assert_eq!(text, ends(&stage, 0, &["aws", "output", "plans", "--format", "env"]).stdout);
+    let shards = ["1/2", "2/2"].map(|shard| ends(&stage, 0, &["output", "plans", "--shard", shard]).stdout);
+    assert_eq!(shards.map(|shard| shard.matches("BUCKET=").count()).iter().sum::<usize>(), 3);
+    let json = |arguments: &[&str]| serde_json::from_str::<Value>(&ends(&stage, 0, arguments).stdout).unwrap();
+    let document = json(&["output", "plans/00.toml", "plans/more", "--json"]);
+    let names: Vec<_> = document["deployments"].as_array().unwrap().iter().map(|one| &one["deployment"]).collect();
+    assert_eq!(names, ["wandb-00", "wandb-01"]);
+    assert_eq!(document["deployments"][1]["outputs"]["BUCKET"]["sensitive"], false);
+    let keyed = json(&["output", "plans", "--format", "json"]);
+    assert!(keyed["wandb-02"]["BUCKET"].as_str().unwrap().starts_with("s3://acme-02-"), "{keyed}");
+    let secrets = ends(&stage, 0, &["output", "plans", "--format", "k8s-secret", "--out", "all.yaml"]);
+    assert_eq!((secrets.stdout.as_str(), stage.read("all.yaml").matches("\n---\n").count()), ("", 2));
+    for format in ["docker", "gitlab", "github", "helm", "tfvars", "tf-import"] {
+        let ran = ends(&stage, 64, &["output", "plans", "--format", format]);
+        assert!(ran.stderr.contains("one plan file at a time"), "{}", ran.stderr);
+    }
+    assert!(ends(&stage, 64, &["output", "plans", "BUCKET"]).stderr.contains("of one plan file"));
+    assert!(ends(&stage, 64, &["output", "plans/00.toml", "bucket"]).stderr.contains("no setting `bucket`"));
+    assert!(
+        ends(&stage, 64, &["output", "plans", "--out", "plans/00.toml"]).stderr.contains("is the plan file itself")
+    );
+    assert_eq!(stage.faults().records().len(), 0, "nothing is sent");
+}
+
+#[test]
+fn plan_file_without_settings_keeps_no_other_one_from_being_printed() {
+    let stage = fleet(2);
+    stage.write("plans/broken.toml", "[deployment]\n");
+    let secret = "[server]\nlicense = \"${env:LICENSE}\"\n";
+    stage.write("plans/secret.toml", &(plan_file("secret") + secret));
+    let ran = ends(&stage, 64, &["output", "plans"]);
+    assert_eq!(ran.stdout.matches("\nBUCKET=").count(), 2, "{}", ran.stdout);
+    for file in ["plans/broken.toml", "plans/secret.toml"] {
+        assert!(ran.stderr.contains(&format!("--> {file}")), "{}", ran.stderr);
+    }
+    let all = ends(&stage, 64, &["output", "plans", "--no-secrets", "--json"]);
+    let all: Value = serde_json::from_str(&all.stdout).unwrap();
+    assert_eq!(all["deployments"].as_array().unwrap().len(), 3);
+    assert!(all["errors"].as_array().unwrap().iter().all(|error| error["plan_file"] == "plans/broken.toml"), "{all}");
+    stage.write("kept", "before");
+    let none = ends(&stage, 64, &["output", "plans", "--no-secrets", "--format", "cr", "--out", "kept"]);
+    assert!(none.stderr.contains("names the server's version") && stage.read("kept") == "before", "{}", none.stderr);
+    ends(&stage, 64, &["output", "plans", "--no-secrets", "--out", "kept"]);
+    assert_eq!(stage.read("kept").matches("BUCKET=").count(), 3);
+    std::fs::remove_file(stage.path().join("plans/broken.toml")).unwrap();
+    std::fs::copy(stage.path().join("plans/00.toml"), stage.path().join("plans/again.toml")).unwrap();
+    let twice = ends(&stage, 64, &["output", "plans", "--no-secrets", "--format", "json"]);
+    assert!(twice.stdout.is_empty() && twice.stderr.contains("`wandb-00` is in two"), "{}", twice.stderr);
+    assert!(ends(&stage, 0, &["output", "plans", "--no-secrets"]).stdout.contains("plans/again.toml"));
+}
+
+/// Plan files of so many deployments in all three clouds, in `plans/` of a folder.
+fn of_three_clouds(folder: &Path, count: usize) {
+    roots::write(folder);
+    std::fs::create_dir(folder.join("plans")).unwrap();
+    for number in 0..count {
         let head = format!("[deployment]\nname = \"wandb-{number}\"\nhost = \"https://wandb.example.com\"\n");
         let aws = format!("[aws]\nregion = \"eu-west-1\"\n[aws.bucket]\nname = \"acme-{number}\"\n");
         let gcp = format!("[gcp]\nproject = \"acme-ml\"\n[gcp.bucket]\nname = \"acme-{number}\"\n");
@@ -249,18 +302,61 @@ fn account_that_fails_is_in_its_own_rows_alone() {
              resource_group = {{ name = \"wandb{number}\", create = true }}\n[azure.account]\nname = \"acme{number}\"\n\
              [azure.container]\nname = \"files\"\n"
         );
-        write(&format!("{number}.toml"), head + &aws + &gcp + &azure);
+        std::fs::write(folder.join(format!("plans/{number}.toml")), head + &aws + &gcp + &azure).unwrap();
     }
-    let run = |arguments: &[&str], dead: bool| {
-        let mut command = Command::new(binary());
-        command.args(arguments).current_dir(folder.path()).env_clear().envs(sandbox.environment());
-        command.envs(roots::variables(folder.path())).env("PROVISION_TEST_WAITS", "60").env("HOME", folder.path());
-        if dead {
-            command.env("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://127.0.0.1:1");
-        }
-        finished(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-    };
-    let applied = run(&["aws", "apply", "plans/0.toml", "--yes"], false);
+}
+
+fn three_clouds() -> Sandbox {
+    let clouds = vec![EmulatorKind::Aws, EmulatorKind::Google, EmulatorKind::Azure];
+    let sandbox = Sandbox::start(Options { clouds, hastened: true, ..Options::default() }).unwrap();
+    sandbox.seed_google("acme-ml", None).unwrap();
+    sandbox.seed_azure("00000000-0000-0000-0000-000000000000", provision_sandbox::azure::TENANT, None).unwrap();
+    sandbox
+}
+
+/// Run the binary there, with these variables besides.
+fn run_in(sandbox: &Sandbox, folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = Command::new(binary());
+    // The sandbox has an authority of its own.
+    command.args(arguments).current_dir(folder).env_clear().envs(roots::variables(folder)).envs(sandbox.environment());
+    command.env("PROVISION_TEST_WAITS", "60").env("HOME", folder);
+    command.envs(variables.iter().copied());
+    finished(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+#[test]
+fn what_is_the_same_for_an_account_is_asked_once_on_every_cloud() {
+    let (sandbox, folder) = (three_clouds(), tempfile::tempdir().unwrap());
+    of_three_clouds(folder.path(), 16);
+    // Nothing is waited for here but answers, for which a busy machine needs its time.
+    let run = |arguments: &[&str]| run_in(&sandbox, folder.path(), arguments, &[("PROVISION_TEST_WAITS", "1")]);
+    for file in ["plans/0.toml", "plans/1.toml"] {
+        let ran = run(&["gcp", "apply", file, "--yes"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+    let ran = run(&["drift", "plans", "-q", "--trace", "trace"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let trace = std::fs::read_to_string(folder.path().join("trace")).unwrap();
+    for operation in [
+        "sts:GetCallerIdentity",
+        "resourcemanager.projects.get",
+        "storage.projects.serviceAccount.get",
+        "Microsoft.Resources/subscriptions/read",
+        "Microsoft.Resources/subscriptions/providers/read",
+    ] {
+        let asked = trace.matches(&format!("\"operation\":\"{operation}\"")).count();
+        assert_eq!(asked, 1, "{operation}");
+    }
+}
+
+/// Three accounts: one that answers, one that asks to slow down for ever, one that is not there.
+#[test]
+fn account_that_fails_is_in_its_own_rows_alone() {
+    let (sandbox, folder) = (three_clouds(), tempfile::tempdir().unwrap());
+    of_three_clouds(folder.path(), 3);
+    let dead = [("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://127.0.0.1:1")];
+    let run = |arguments: &[&str], variables: &[_]| run_in(&sandbox, folder.path(), arguments, variables);
+    let applied = run(&["aws", "apply", "plans/0.toml", "--yes"], &[]);
     assert_eq!(applied.code, 0, "{}", applied.stderr);
     sandbox.faults().fault(Fault {
         operation: "storage*".to_owned(),
@@ -268,7 +364,7 @@ fn account_that_fails_is_in_its_own_rows_alone() {
         at: When::Before,
         what: What::Throttle,
     });
-    let ran = run(&["drift", "plans", "-q"], true);
+    let ran = run(&["drift", "plans", "-q"], &dead);
     // Nobody gives a token either, where Azure is not there.
     assert!([1, 4].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
     let row = |deployment: &str, section: &str| {

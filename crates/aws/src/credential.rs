@@ -4,7 +4,7 @@
 //! (environment, profile, SSO, web identity, container, instance), asked once, with a limit, before any call.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -27,7 +27,6 @@ use tokio::sync::OnceCell;
 
 use crate::answer::WholeAnswers;
 use crate::client::Clients;
-use crate::client::sts::Caller;
 use crate::endpoint::WithoutAccountInHost;
 use crate::trace::Tracer;
 
@@ -51,8 +50,6 @@ pub(crate) struct Session {
     pub(crate) account: Option<String>,
     /// Endpoints that are not AWS's own, `NAME=value`.
     pub(crate) endpoints: Vec<String>,
-    /// Whose the credentials are, asked once for all the deployments of a run that only looks.
-    pub(crate) caller: Arc<OnceCell<Result<Caller, Error>>>,
 }
 
 impl Session {
@@ -126,10 +123,7 @@ pub(crate) async fn connect(desired: Option<&str>, connection: &Connection) -> R
         None => in_environment(&region).await?,
     };
     let tracer = connection.trace.clone().map(Tracer);
-    let made = (
-        clients(&config, !endpoints.is_empty(), tracer),
-        Session { region, account, endpoints, caller: Arc::default() },
-    );
+    let made = (clients(&config, !endpoints.is_empty(), tracer), Session { region, account, endpoints });
     kept().insert(place, made.clone());
     Ok(made)
 }

@@ -192,6 +192,11 @@ impl<C> Provider<C> {
         self.settings.aws.account.as_deref().or(self.session.account.as_deref())
     }
 
+    /// What is the same for all its deployments: the credentials of a process are of one account.
+    fn place(&self) -> String {
+        format!("aws {}", self.session.region)
+    }
+
     fn recalled(&self) -> Recalled {
         self.recalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -211,20 +216,19 @@ impl<C> Provider<C> {
 impl<C: AsRef<Reader>> Provider<C> {
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
-            let asked = || self.client.as_ref().get_caller_identity();
-            let caller = match self.listings {
-                Some(_) => self.session.caller.get_or_init(asked).await.clone()?,
-                None => asked().await?,
+            let ask = self.client.as_ref().get_caller_identity();
+            let caller = match &self.listings {
+                Some(listings) => listings.caller(&self.place(), ask).await?,
+                None => ask.await?,
             };
             if let Some(expected) = self.stated_account().filter(|expected| *expected != caller.account) {
                 let hint = wrong_account(self.settings.aws.account.is_some());
                 let error = Error::new(ErrorKind::Unauthenticated, format!("use account {expected}")).with_hint(hint);
-                return Err(
-                    error.with_message(format!("the credentials are {} of account {}", caller.arn, caller.account))
-                );
+                return Err(error
+                    .with_message(format!("the credentials are {} of account {}", caller.principal, caller.account)));
             }
             let Session { region, endpoints, .. } = self.session.clone();
-            Ok(Identity { account: caller.account, principal: caller.arn, region, endpoints })
+            Ok(Identity { account: caller.account, principal: caller.principal, region, endpoints })
         };
         self.identity.get_or_init(look).await.as_ref().map_err(Clone::clone)
     }
@@ -365,11 +369,7 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
     async fn marked(&self, deployments: &[String]) -> Result<Vec<Orphan>, Error> {
         let reader = self.client.as_ref();
         let listed = match &self.listings {
-            // The credentials of a process are of one account.
-            Some(listings) => {
-                let place = format!("aws {}", self.session.region);
-                listings.marked(&place, deployments, orphans::listed(reader, &[])).await?
-            }
+            Some(listings) => listings.marked(&self.place(), deployments, orphans::listed(reader, &[])).await?,
             None => orphans::listed(reader, deployments).await?,
         };
         if listed.iter().all(|orphan| orphans::is_planned(orphan, &self.names())) {

@@ -13,7 +13,7 @@ use provision_core::contents::Contents;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
 use provision_core::hop::Obstacle;
-use provision_core::identity::Identity;
+use provision_core::identity::{Caller, Identity};
 use provision_core::listing::Listings;
 use provision_core::mark::Origin;
 use provision_core::operation::Operation;
@@ -150,7 +150,8 @@ impl ProviderConfig for Settings {
     async fn observer(&self, connection: &Connection) -> Result<Box<dyn Observer>, Error> {
         let (clients, session) = credential::connect(&self.azure, connection).await?;
         let provider = Provider::new(self.clone(), session, Reader::new(clients));
-        Ok(Box::new(Provider { listings: connection.listings.clone(), ..provider }))
+        let listings = connection.listings.clone();
+        Ok(Box::new(Provider { registration: Registration::shared(listings.clone()), listings, ..provider }))
     }
 
     async fn provisioner(&self, connection: &Connection) -> Result<Box<dyn Provisioner>, Error> {
@@ -253,9 +254,16 @@ impl<C> Provider<C> {
 impl<C: AsRef<Reader>> Provider<C> {
     async fn caller(&self) -> Result<&Identity, Error> {
         let look = || async {
-            self.client.as_ref().get_subscription(&self.names().subscription).await?;
             let Session { endpoints, principal, .. } = self.session.clone();
-            let account = self.settings.azure.subscription.clone();
+            let (names, account) = (self.names(), self.settings.azure.subscription.clone());
+            let ask = async {
+                self.client.as_ref().get_subscription(&names.subscription).await?;
+                Ok(Caller { account, principal })
+            };
+            let Caller { account, principal } = match &self.listings {
+                Some(listings) => listings.caller(&format!("azure {}", names.subscription), ask).await?,
+                None => ask.await?,
+            };
             let region = Some(self.settings.location()).filter(|region| !region.is_empty());
             Ok(Identity { account, principal, region: region.unwrap_or_else(|| "-".to_owned()), endpoints })
         };

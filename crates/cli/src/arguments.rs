@@ -397,10 +397,14 @@ pub(crate) struct PermissionsArguments {
 /// Which settings to print, and how.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct OutputArguments {
-    /// The plan file [default: provision.toml, or plans/CLOUD.toml].
-    pub(crate) plan_file: Option<PathBuf>,
-    /// Print the value of this one only.
-    pub(crate) name: Option<String>,
+    /// The plan files, or folders of them: all `*.toml` in one and below [default: provision.toml, or plans/CLOUD.toml].
+    ///
+    /// Of one plan file, the NAME of a setting after it prints its value alone.
+    #[arg(value_name = "PLAN_FILE|NAME")]
+    pub(crate) words: Vec<PathBuf>,
+    /// Take one of N shares of the deployments, by their names: I is 1 to N, or 0 to N-1.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<Shard>,
     /// How to write them, for programs. Default: `env`, with secrets redacted.
     #[arg(long)]
     pub(crate) format: Option<Format>,
@@ -444,7 +448,7 @@ impl InAll {
             Self::Apply(asked) => ("apply", asked.of.plan_files.as_slice()),
             Self::Drift(asked) => ("drift", asked.of.plan_files.as_slice()),
             Self::Verify(asked) => ("verify", asked.of.plan_files.as_slice()),
-            Self::Output(asked) => ("output", asked.plan_file.as_slice()),
+            Self::Output(asked) => ("output", asked.words.as_slice()),
             Self::Destroy(asked) => ("destroy", asked.plan_file.as_slice()),
         };
         let mut names = files.iter().filter(|file| !file.exists()).filter_map(|file| file.to_str());

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -52,24 +52,8 @@ impl Fleet {
     ///
     /// No plan file is named, and there is none in the usual places; or none is free of problems.
     pub(crate) fn read(of: &PlanFiles, scope: Scope) -> Result<Self, Failure> {
-        let paths = match of.plan_files.as_slice() {
-            [] => vec![scope.plan_file_path(None)?],
-            paths => paths.to_vec(),
-        };
-        let is_in_share = |name: &str| of.shard.is_none_or(|shard| shard.has(name));
-        let mut fleet = Self { files: Vec::new(), broken: Vec::new() };
-        for found in named(&paths) {
-            match found.and_then(|path| scope.check(&path)) {
-                Ok(sections) => fleet.files.extend(Some(sections).filter(|sections| is_in_share(deployment(sections)))),
-                // Whose it is cannot be known.
-                Err(error) if is_in_share(error.plan_file().unwrap_or_default()) => fleet.broken.push(error),
-                Err(_) => {}
-            }
-        }
-        if fleet.files.is_empty() && !fleet.broken.is_empty() {
-            return Err(Failure::PlanFiles(fleet.broken));
-        }
-        Ok(fleet)
+        let (files, broken) = read_each(of, scope, |path| scope.check(path), |sections| deployment(sections))?;
+        Ok(Self { files, broken })
     }
 
     /// Two plan files of one deployment would write over each other.
@@ -104,6 +88,34 @@ impl Fleet {
     pub(crate) fn sections(&self) -> Vec<&Checked> {
         self.files.iter().flatten().collect()
     }
+}
+
+/// What `read` finds in each plan file, as far as its `deployment` is in the share that is asked for, and the files that have problems.
+///
+/// # Errors
+///
+/// No plan file is named, and there is none in the usual places; or none is free of problems.
+pub(crate) fn read_each<T>(
+    of: &PlanFiles,
+    scope: Scope,
+    read: impl Fn(&Path) -> Result<T, PlanFileError>,
+    deployment: impl Fn(&T) -> &str,
+) -> Result<(Vec<T>, Vec<PlanFileError>), Failure> {
+    let paths = match of.plan_files.as_slice() {
+        [] => vec![scope.plan_file_path(None)?],
+        paths => paths.to_vec(),
+    };
+    let is_in_share = |name: &str| of.shard.is_none_or(|shard| shard.has(name));
+    let (mut files, mut broken) = (Vec::new(), Vec::new());
+    for found in named(&paths) {
+        match found.and_then(|path| read(&path)) {
+            Ok(file) => files.extend(Some(file).filter(|file| is_in_share(deployment(file)))),
+            // Whose it is cannot be known.
+            Err(error) if is_in_share(error.plan_file().unwrap_or_default()) => broken.push(error),
+            Err(_) => {}
+        }
+    }
+    if files.is_empty() && !broken.is_empty() { Err(Failure::PlanFiles(broken)) } else { Ok((files, broken)) }
 }
 
 /// The plan files that are read, for what must not be written.

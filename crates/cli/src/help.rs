@@ -202,6 +202,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("provision output", "the settings of every section of the plan file, secrets hidden"),
             ("provision output --format k8s-secret --reveal | kubectl apply -f -", "all of them as a Secret"),
             ("provision output --format helm > values.yaml", "for W&B's chart, which reads that Secret"),
+            ("provision output plans/ --no-secrets --json", "those of every plan file in a folder, by deployment"),
         ],
     ),
     (

@@ -11,10 +11,12 @@ mod yaml;
 mod kubernetes;
 mod helm;
 mod custom_resource;
+mod together;
 
 use serde_json::{Map, Value};
 
 use crate::output::Output;
+pub use together::{OfDeployment, Together};
 use written::left_out;
 pub use written::{Settings, Unwritable, Written};
 
@@ -62,6 +64,17 @@ impl OutputFormat {
             (Self::Helm | Self::CrV1, false) => Some(&["MYSQL"]),
             (Self::Helm | Self::CrV1, true) => Some(&["MYSQL", "SLACK_SECRET"]),
             _ => None,
+        }
+    }
+
+    /// How the settings of several deployments stand in one text of it; `None` where its reader takes those of one.
+    #[must_use]
+    pub const fn together(self) -> Option<Together> {
+        match self {
+            Self::Env | Self::Dotenv => Some(Together::Headed),
+            Self::Json => Some(Together::Keyed),
+            Self::Cr | Self::CrV1 | Self::K8sSecret => Some(Together::Documents),
+            Self::Docker | Self::Gitlab | Self::Github | Self::Helm | Self::Tfvars => None,
         }
     }
 

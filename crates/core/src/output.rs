@@ -133,11 +133,9 @@ impl Output {
     pub fn failure(&self) -> Option<Error> {
         let Setting::Unavailable(reason) = &self.value else { return None };
         let error = Error::new(ErrorKind::NotFound, format!("reveal {}", self.name)).with_message(reason);
-        Some(
-            error.with_hint(
-                "nothing was written; `--no-secrets` leaves secrets out, and a NAME prints one setting alone",
-            ),
-        )
+        Some(error.with_hint(
+            "no setting was written; `--no-secrets` leaves secrets out, and a NAME prints one setting alone",
+        ))
     }
 }
 

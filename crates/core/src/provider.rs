@@ -41,7 +41,7 @@ pub struct Connection {
     pub trace: Option<Arc<dyn TraceSink>>,
     /// Who keeps what a service gives once, where the command may create something.
     pub keeper: Option<Arc<dyn Keeper>>,
-    /// What carries marks, listed once for many deployments that are looked at and not written. What can write does not use it.
+    /// What many deployments share that are looked at and not written. What can write does not use it.
     pub listings: Option<Listings>,
 }
 

@@ -10,7 +10,7 @@ use provision_core::change_set::ChangeSet;
 use provision_core::contents::Contents;
 use provision_core::deployment::Deployment;
 use provision_core::facet::{Desired, Facets, Words};
-use provision_core::identity::Identity;
+use provision_core::identity::{Caller, Identity};
 use provision_core::listing::Listings;
 use provision_core::mark::Origin;
 use provision_core::operation::Operation;
@@ -179,16 +179,31 @@ impl<C> Provider<C> {
 impl<C: AsRef<Reader>> Provider<C> {
     async fn number(&self) -> Result<String, Error> {
         let look = || async {
-            let found = self.client.as_ref().get_project(&self.settings.gcp.project).await;
-            found
-                .inspect(|number| self.claims.set_number(number))
-                .map_err(|error| wrong_project(error, &self.session.principal))
+            let (project, principal) = (&self.settings.gcp.project, self.session.principal.clone());
+            let ask = async {
+                let found = self.client.as_ref().get_project(project).await;
+                let account = found.map_err(|error| wrong_project(error, &principal))?;
+                Ok(Caller { account, principal })
+            };
+            let caller = match &self.listings {
+                Some(listings) => listings.caller(&format!("gcp {project}"), ask).await?,
+                None => ask.await?,
+            };
+            self.claims.set_number(&caller.account);
+            Ok(caller.account)
         };
         self.number.get_or_init(look).await.clone()
     }
 
     async fn agent(&self) -> Result<String, Error> {
-        let look = || self.client.as_ref().get_service_agent(&self.settings.gcp.project);
+        let look = || async {
+            let project = &self.settings.gcp.project;
+            let ask = self.client.as_ref().get_service_agent(project);
+            match &self.listings {
+                Some(listings) => listings.said(&format!("agent of gcp {project}"), ask).await,
+                None => ask.await,
+            }
+        };
         self.agent.get_or_init(look).await.clone()
     }
 

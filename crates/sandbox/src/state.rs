@@ -189,7 +189,21 @@ impl Transaction<'_> {
     ///
     /// One is not of this type.
     pub fn scan<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<(String, T)>, Error> {
-        self.range(prefix, None).map(|(key, value)| Ok((key.to_owned(), typed(key, value)?))).collect()
+        self.scan_where(prefix, |_| true)
+    }
+
+    /// Those of them that are meant by what they hold, which takes less than to read them all.
+    ///
+    /// # Errors
+    ///
+    /// One is not of this type.
+    pub fn scan_where<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        is_meant: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<(String, T)>, Error> {
+        let meant = self.range(prefix, None).filter(|(_, value)| is_meant(value));
+        meant.map(|(key, value)| Ok((key.to_owned(), typed(key, value)?))).collect()
     }
 
     /// The next number of a counter, from 1.

@@ -268,6 +268,7 @@ fn schemas_refuse_what_they_do_not_name() {
         ("plan", json!({"format": 1, "tool": "0", "errors": []})),
         ("drift", json!({"format": 1, "tool": "0", "deployments": []})),
         ("output", json!({"format": 1, "tool": "0", "outputs": {}})),
+        ("output", json!({"format": 1, "tool": "0", "deployments": [], "errors": []})),
         ("diff", json!({"format": 1, "tool": "0", "same": true, "deployments": []})),
         ("doctor", json!({"format": 1, "tool": "0", "cloud": "aws", "plan_file": null, "healthy": true, "checks": []})),
         ("events", json!({"type": "version", "format": 1, "tool": "0", "time": "2026-01-01T00:00:00Z"})),

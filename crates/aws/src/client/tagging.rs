@@ -9,6 +9,10 @@ use provision_core::mark::Tags;
 use crate::client::{Reader, Writer, unbuilt};
 use crate::error::unreadable;
 
+/// The most resources of a page, of which there are half as many unless told otherwise
+/// (<https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html>).
+const LARGEST_PAGE: i32 = 100;
+
 impl Reader {
     /// ARNs and tags of what carries one of these values, or any where none is named
     /// <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html>.
@@ -21,6 +25,7 @@ impl Reader {
             let request = || {
                 let request = self.clients.tagging.get_resources().tag_filters(filter.clone());
                 let request = request.resource_type_filters("s3").resource_type_filters("sqs");
+                let request = request.resources_per_page(LARGEST_PAGE);
                 request.set_pagination_token(page.clone())
             };
             let tried = "list what carries this deployment's tags";

@@ -64,8 +64,8 @@ pub(crate) async fn run(asked: RotateKey, invocation: Invocation<'_>) -> Command
     drop(session);
     let secret = asked.reveal || asked.out.is_some();
     let settings = OutputArguments {
-        plan_file: Some(path),
-        name: None,
+        words: vec![path],
+        shard: None,
         format: None,
         reveal: asked.reveal,
         no_secrets: !secret,

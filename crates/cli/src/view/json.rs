@@ -31,8 +31,8 @@ use crate::exit::Failure;
 use crate::telemetry;
 use crate::trace::timestamp;
 use documents::{
-    AllSections, Content, Diff, Doctor, Drift, FORMAT, Failed, Line, Looked as Row, Plan, Proven, Reason,
-    ServerSettings, Settings, Summary, TOOL, reasons, settings,
+    AllSections, Content, DeploymentSettings, Diff, Doctor, Drift, FORMAT, Failed, Line, Looked as Row, ManySettings,
+    Plan, Proven, Reason, ServerSettings, Settings, Summary, TOOL, reasons, settings,
 };
 
 /// What a command prints.
@@ -132,6 +132,19 @@ pub(crate) fn drift(Looked { sets, errors, shard, began }: &Looked) -> String {
 /// What output prints of these settings.
 pub(crate) fn output(outputs: &[Output]) -> String {
     text(&ServerSettings { format: FORMAT, tool: TOOL, outputs: settings(outputs) })
+}
+
+/// The settings of one of many plan files, with its deployment and its name.
+pub(crate) type OfFile = ((String, String), Vec<Output>);
+
+/// What it prints of many plan files, and why others have no settings there.
+pub(crate) fn outputs(all: &[OfFile], errors: &[Error]) -> String {
+    let deployments = all.iter().map(of_file).collect();
+    text(&ManySettings { format: FORMAT, tool: TOOL, deployments, errors })
+}
+
+fn of_file(((deployment, plan_file), outputs): &OfFile) -> DeploymentSettings<'_> {
+    DeploymentSettings { deployment, plan_file, outputs: settings(outputs) }
 }
 
 /// What a command prints that has no result.

@@ -21,6 +21,8 @@ mod version;
 mod xml;
 
 use http::HeaderValue;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::call::Call;
 use super::error::{Error, Reply};
@@ -28,6 +30,7 @@ use super::policy::{Attempt, Decision, Policy, Principal};
 use super::rights;
 use super::tags::Tags;
 use super::wire::REQUEST;
+use crate::propagation::Propagating;
 use crate::state::Transaction;
 use bucket::Bucket;
 use operations::{Operation, Run};
@@ -87,12 +90,25 @@ fn described(error: Error, call: &Call<'_>) -> Error {
     })
 }
 
+/// What of a bucket an index has: the whole of it takes long to read where there are many.
+#[derive(Deserialize)]
+struct Tagged {
+    owner: String,
+    region: String,
+    tags: Propagating<Tags>,
+}
+
 /// Buckets and their tags as others see them.
-pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<Vec<(String, Tags)>, Error> {
+pub(super) fn tagged(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    account: &str,
+    may_fit: impl Fn(&Value) -> bool,
+) -> Result<Vec<(String, Tags)>, Error> {
     let (region, delay_ms) = (call.caller.region(), call.delay_ms("tags"));
-    let buckets = state.scan::<Bucket>(&bucket::key(""))?.into_iter();
+    let buckets = state.scan_where::<Tagged>(&bucket::key(""), may_fit)?.into_iter();
     let buckets = buckets.filter(|(_, bucket)| bucket.owner == account && bucket.region == region);
-    let tagged = |(key, bucket): (String, Bucket)| {
+    let tagged = |(key, bucket): (String, Tagged)| {
         let name = key.rsplit('/').next().unwrap_or_default();
         (arn(name, ""), bucket.tags.seen_after(call.now_ms, delay_ms).clone())
     };

@@ -6,6 +6,9 @@ mod message;
 mod queue;
 mod receive;
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::call::Call;
 use super::error::{Error, Reply};
 use super::policy::{Attempt, Decision, Policy, Principal};
@@ -44,11 +47,23 @@ pub(super) async fn serve(call: &Call<'_>) -> Reply {
     call.world.store.transaction(|state| run(state, call))
 }
 
+/// What of a queue an index has: the whole of it takes long to read where there are many.
+#[derive(Deserialize)]
+struct Tagged {
+    name: String,
+    tags: Propagating<Tags>,
+}
+
 /// Queues and their tags as others see them.
-pub(super) fn tagged(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<Vec<(String, Tags)>, Error> {
+pub(super) fn tagged(
+    state: &Transaction<'_>,
+    call: &Call<'_>,
+    account: &str,
+    may_fit: impl Fn(&Value) -> bool,
+) -> Result<Vec<(String, Tags)>, Error> {
     let (region, delay_ms) = (call.caller.region(), call.delay_ms("tags"));
-    let queues = state.scan::<Queue>(&queue::key(region, account, ""))?.into_iter();
-    let tagged = |(_, queue): (String, Queue)| {
+    let queues = state.scan_where::<Tagged>(&queue::key(region, account, ""), may_fit)?.into_iter();
+    let tagged = |(_, queue): (String, Tagged)| {
         (arn(region, account, &queue.name), queue.tags.seen_after(call.now_ms, delay_ms).clone())
     };
     Ok(queues.map(tagged).collect())

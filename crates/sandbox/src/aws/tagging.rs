@@ -1,6 +1,7 @@
 //! Resource Groups Tagging: what carries a tag.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::call::Call;
 use super::error::{Error, Reply};
@@ -48,10 +49,13 @@ fn get_resources(state: &mut Transaction<'_>, call: &Call<'_>) -> Reply {
     let input: GetResources = json::input(call)?;
     let account = call.caller.account()?;
     rights::need(call, "tag:GetResources", "*")?;
-    let mut resources = s3::tagged(state, call, account)?;
-    resources.extend(sqs::tagged(state, call, account)?);
-    let left = left(state, call, account)?.into_iter();
-    let left: Vec<_> = left.filter(|(arn, _)| resources.iter().all(|(there, _)| there != arn)).collect();
+    let left = left(state, call, account)?;
+    // What is there again is not listed as it was, whatever it has now.
+    let may_fit =
+        |value: &Value| !left.is_empty() || input.tag_filters.iter().all(|filter| filter.may_fit(&value["tags"]));
+    let mut resources = s3::tagged(state, call, account, may_fit)?;
+    resources.extend(sqs::tagged(state, call, account, may_fit)?);
+    let left: Vec<_> = left.into_iter().filter(|(arn, _)| resources.iter().all(|(there, _)| there != arn)).collect();
     resources.extend(left);
     resources.retain(|(arn, tags)| {
         !tags.is_empty()
@@ -101,8 +105,23 @@ fn left(state: &Transaction<'_>, call: &Call<'_>, account: &str) -> Result<Vec<(
 }
 
 impl TagFilter {
+    /// Whether tags as they are kept, with those that others see still, have one of the values: most of many have none.
+    fn may_fit(&self, kept: &Value) -> bool {
+        self.values.is_empty() || self.values.iter().any(|wanted| has(kept, wanted))
+    }
+
     fn fits(&self, tags: &Tags) -> bool {
         tags.get(&self.key).is_some_and(|value| self.values.is_empty() || self.values.contains(value))
+    }
+}
+
+/// Whether a text stands anywhere in a value.
+fn has(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(found) => found == text,
+        Value::Array(values) => values.iter().any(|value| has(value, text)),
+        Value::Object(members) => members.values().any(|value| has(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provision_core::listing::Listings;
 use provision_core::{Error, ErrorKind, RetryClass};
 use tokio::sync::OnceCell;
 
@@ -18,29 +19,43 @@ const REGISTERING: RetryClass = RetryClass::Settling {
 
 /// Whether the look found it registered.
 #[derive(Debug, Default)]
-pub(crate) struct Registration(OnceCell<bool>);
+pub(crate) struct Registration {
+    found: OnceCell<bool>,
+    /// Where many deployments are looked at, which share the answer.
+    listings: Option<Listings>,
+}
 
 impl Registration {
+    /// The same for all the deployments of a subscription.
+    pub(crate) fn shared(listings: Option<Listings>) -> Self {
+        Self { listings, ..Self::default() }
+    }
+
     /// Look, beside the other looks; apply registers it. A missing read permission is reported by the write that needs it.
     pub(crate) async fn look(&self, reader: &Reader, names: &Names) -> Result<(), Error> {
         let look = || async {
-            let state = allowed(reader.get_provider(&names.subscription, EVENT_GRID).await)?;
+            let ask = reader.get_provider(&names.subscription, EVENT_GRID);
+            let state = match &self.listings {
+                Some(listings) => listings.said(&format!("{EVENT_GRID} of azure {}", names.subscription), ask).await,
+                None => ask.await,
+            };
+            let state = allowed(state)?;
             Ok(state.is_none_or(|state| state == "Registered"))
         };
         if names.queue.is_some() {
-            self.0.get_or_try_init(look).await?;
+            self.found.get_or_try_init(look).await?;
         }
         Ok(())
     }
 
     /// Whether the look found that it is not.
     pub(crate) fn is_missing(&self) -> bool {
-        self.0.get() == Some(&false)
+        self.found.get() == Some(&false)
     }
 
     /// Check, register, and come back until it is done: the executor repeats the operation and says what it waits for.
     pub(crate) async fn ensure(&self, writer: &Writer, names: &Names) -> Result<(), Error> {
-        if self.0.get() == Some(&true) {
+        if self.found.get() == Some(&true) {
             return Ok(());
         }
         let state = writer.reader().get_provider(&names.subscription, EVENT_GRID).await?;

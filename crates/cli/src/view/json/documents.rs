@@ -159,6 +159,30 @@ pub(crate) struct ServerSettings<'a> {
     pub(crate) outputs: Settings<'a>,
 }
 
+/// The same of many plan files.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ManySettings<'a> {
+    /// Version of the form.
+    pub(crate) format: u32,
+    /// The program's version.
+    pub(crate) tool: &'static str,
+    /// Each deployment, in the order of the plan files.
+    pub(crate) deployments: Vec<DeploymentSettings<'a>>,
+    /// Why others have none here.
+    pub(crate) errors: &'a [Error],
+}
+
+/// The settings of one of many deployments.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DeploymentSettings<'a> {
+    /// Whose they are.
+    pub(crate) deployment: &'a str,
+    /// The plan file.
+    pub(crate) plan_file: &'a str,
+    /// By name.
+    pub(crate) outputs: Settings<'a>,
+}
+
 /// Settings for the server, by name.
 pub(crate) type Settings<'a> = BTreeMap<&'a str, Setting<'a>>;
 

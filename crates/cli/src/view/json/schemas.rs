@@ -6,7 +6,7 @@ use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::documents::{AllSections, Diff, Doctor, Drift, Failed, Line, Plan, ServerSettings};
+use super::documents::{AllSections, Diff, Doctor, Drift, Failed, Line, ManySettings, Plan, ServerSettings};
 
 /// What plan and show print.
 pub(crate) fn plan() -> Value {
@@ -37,7 +37,13 @@ pub(crate) fn diff() -> Value {
 
 /// What output prints.
 pub(crate) fn output() -> Value {
-    of::<ServerSettings<'_>>("provision output", "What `output --json` prints.")
+    let mut generator = generator();
+    let kinds = [
+        ServerSettings::json_schema(&mut generator),
+        ManySettings::json_schema(&mut generator),
+        Failed::json_schema(&mut generator),
+    ];
+    finished(json_schema!({"anyOf": kinds}), generator, "provision output", "What `output --json` prints.")
 }
 
 /// Each line that apply, destroy and verify print.

@@ -26,7 +26,6 @@ use crate::names::{Names, Part, STORAGE, identity_of};
 use crate::permissions;
 use crate::resources::account::AccountFacet;
 use crate::resources::events::Place;
-use crate::resources::shared_account::is_by_key;
 use crate::resources::{Facets as _, access};
 
 const GROUPS: Rights = Rights {
@@ -145,13 +144,12 @@ fn of_access(places: &Places<'_>, verb: &Verb) -> Vec<Right> {
     scopes.into_iter().flat_map(|scope| places.at(scope, name)).collect()
 }
 
-/// Those without which a probe would stay, where these credentials remove it: the account's key may do everything. An earlier version
-/// has a right of its own.
-pub(crate) fn rights_to_remove(settings: &Settings, names: &Names, keeps_versions: bool) -> Vec<Right> {
-    let by_key = is_by_key(settings);
+/// Those without which a probe would stay, where these credentials remove it and not the account's key, which may do everything. An
+/// earlier version has a right of its own.
+pub(crate) fn rights_to_remove(names: &Names, keeps_versions: bool) -> Vec<Right> {
     let container = names.container_id(&names.container);
     let rights = permissions::of(DELETE_BLOB).iter().filter(|name| keeps_versions || **name == DELETE_BLOB);
-    rights.filter(|_| !by_key).map(|name| right(name, container.clone(), container.clone())).collect()
+    rights.map(|name| right(name, container.clone(), container.clone())).collect()
 }
 
 fn right(name: &'static str, on: String, asked_of: String) -> Right {

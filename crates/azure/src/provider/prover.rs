@@ -12,6 +12,7 @@ use super::Provider;
 use crate::client::Writer;
 use crate::client::signed::{sign_get_blob, sign_put_blob};
 use crate::data_access::DataAccess;
+use crate::resources::shared_account::is_by_key;
 use crate::{hearing, preflight, probes};
 
 #[async_trait]
@@ -32,7 +33,10 @@ impl Prover for Provider<Writer> {
     }
 
     fn rights_to_remove(&self, _probes: &Probes, _set: &ChangeSet) -> Vec<Right> {
-        preflight::rights_to_remove(&self.settings, &self.names(), self.found_account.keeps_versions())
+        match is_by_key(&self.settings) || self.found_account.takes_no_token() {
+            true => Vec::new(),
+            false => preflight::rights_to_remove(&self.names(), self.found_account.keeps_versions()),
+        }
     }
 
     async fn remove(&self, probes: &Probes, key: &str) -> Result<(), Error> {

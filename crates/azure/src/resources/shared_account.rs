@@ -82,6 +82,13 @@ impl FoundAccount {
         self.versions.store(versions, Ordering::Relaxed);
     }
 
+    /// Whether its data is reached with its key, whatever the plan file says: no token goes over plain HTTP, which only an emulator
+    /// speaks.
+    pub(crate) fn takes_no_token(&self) -> bool {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.as_ref().and_then(StorageAccount::blob_endpoint).is_some_and(|endpoint| endpoint.scheme() != "https")
+    }
+
     /// Whether what is removed in it leaves an earlier version.
     pub(crate) fn keeps_versions(&self) -> bool {
         self.versions.load(Ordering::Relaxed)

@@ -116,12 +116,20 @@ fn plan_file_unchanged(set: &ChangeSet, cloud: ProviderId) -> Result<(), Failure
     }
     let now = check(path, cloud)?;
     if now.source.digest == set.plan_file.digest {
-        return Ok(());
+        return if now.settings.to_json() == set.settings { Ok(()) } else { Err(of_another(set).into()) };
     }
     if was_executed(set, &now) {
         return Err(applied_already().into());
     }
     Err(stale(set, &format!("plan file `{}` says something else now", set.plan_file.name)).into())
+}
+
+/// Somebody has written into it, or the plan file's variables have other values here.
+fn of_another(set: &ChangeSet) -> Error {
+    stale(
+        set,
+        &format!("it has other settings than plan file `{}`, from which it says that it was made", set.plan_file.name),
+    )
 }
 
 fn applied_already() -> Error {

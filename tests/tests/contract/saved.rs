@@ -78,6 +78,14 @@ fn saved_change_set_is_stale_after_any_change(cloud: &Place) {
     stage.write("provision.toml", cloud.plans.whole);
     let stale = cloud.ends(&stage, 3, &["apply", "set.json"]);
     assert!(stale.contains("says something else now"), "{stale}");
+    cloud.succeed(&stage, &["plan", "--out", "other.json"]);
+    let set: Value = serde_json::from_str(&stage.read("set.json")).unwrap();
+    let mut other: Value = serde_json::from_str(&stage.read("other.json")).unwrap();
+    other["plan_file"] = set["plan_file"].clone();
+    stage.write("other.json", &other.to_string());
+    cloud.change(&stage, cloud.plans.update);
+    let refused = cloud.ends(&stage, 3, &["apply", "other.json"]);
+    assert!(refused.contains("has other settings than plan file"), "{refused}");
     wrote_nothing(&stage);
 }
 

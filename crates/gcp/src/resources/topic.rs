@@ -112,11 +112,14 @@ pub(crate) async fn observe(
     Ok(Observation::Present(Box::new(Present { mark, observed, blockers, ..Present::default() })))
 }
 
-/// Whether the topic's policy lets Cloud Storage publish, as far as it can be read.
+/// Whether the topic's policy lets Cloud Storage publish: what cannot be read says nothing against the grant that was there before.
 pub(crate) async fn may_publish(reader: &Reader, names: &Names) -> bool {
     let (Some(topic), Some(agent)) = (&names.topic, &names.agent) else { return false };
     let policy = reader.get_topic_policy(&names.topic_name(topic)).await;
-    policy.is_ok_and(|policy| has(&policy, ROLES[0], &member_of(agent)))
+    match policy {
+        Ok(policy) => has(&policy, ROLES[0], &member_of(agent)),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
 }
 
 /// Create the topic with its labels.

@@ -161,6 +161,37 @@ fn what_nobody_has_seen_is_not_applied() {
     assert!(said.contains("there is no change set"), "{said}");
 }
 
+/// Whoever makes an artifact names it: one of the same name is of a fork, of another commit, of another workflow, or of a push.
+#[test]
+fn change_set_of_somebody_else_is_not_applied() {
+    let runner = Runner::new(PLAN_FILE);
+    runner.job("provision-plan.yml", 0);
+    let (made, runs) = (runner.state()["artifacts"].clone(), runner.state()["runs"].clone());
+    let refused = |key: &str, pointer: &str, value: Value| {
+        let mut changed = if key == "runs" { runs.clone() } else { made.clone() };
+        *changed.pointer_mut(pointer).unwrap() = value;
+        runner.set(key, changed);
+        let said = runner.job("provision-apply.yml", 1);
+        assert!(said.contains("there is no change set") && said.contains("plan again in a pull request"), "{said}");
+        runner.set("artifacts", made.clone());
+        runner.set("runs", runs.clone());
+    };
+    refused("artifacts", "/0/workflow_run/head_repository_id", 6.into());
+    refused("artifacts", "/0/workflow_run/head_sha", "9876543210987654321098765432109876543210".into());
+    refused("artifacts", "/0/expired", true.into());
+    refused("runs", "/1/path", ".github/workflows/other.yml".into());
+    refused("runs", "/1/event", "push".into());
+    // Beside another's, which is newer, the one that was shown is found.
+    let mut both = made.as_array().unwrap().clone();
+    both.push(both[0].clone());
+    both[1]["created_at"] = "2026-02-01T00:00:00Z".into();
+    both[1]["workflow_run"]["id"] = 2.into();
+    both[1]["archive"] = "none".into();
+    runner.set("artifacts", both.into());
+    runner.set("runs", serde_json::json!({"1": runs["1"], "2": {"event": "push", "path": runs["1"]["path"]}}));
+    runner.job("provision-apply.yml", 0);
+}
+
 #[test]
 fn refused_plan_is_told_in_the_comment_and_the_job_fails() {
     let runner = Runner::new(&PLAN_FILE.replace("acme-files", "A Bucket"));

@@ -41,10 +41,9 @@ impl Runner {
         }
         runner.executable("provision", &format!("exec {} \"$@\" --sandbox", binary().display()));
         let pull = serde_json::json!([{"merged_at": "2026-01-01T00:00:00Z", "head": {"sha": HEAD}}]);
-        runner.write(
-            "gh.json",
-            &serde_json::json!({"comments": [], "issues": [], "artifacts": {}, "pulls": pull}).to_string(),
-        );
+        let runs = serde_json::json!({"1": {"event": "pull_request", "path": ".github/workflows/provision.yml"}});
+        let state = serde_json::json!({"comments": [], "issues": [], "artifacts": [], "pulls": pull, "runs": runs});
+        runner.write("gh.json", &state.to_string());
         runner
     }
 
@@ -127,6 +126,7 @@ impl Runner {
             ("inputs.bucket", "acme-files"),
             ("github.token", "token"),
             ("github.repository", "acme/infra"),
+            ("github.workflow_ref", "acme/infra/.github/workflows/provision.yml@refs/heads/main"),
             ("github.sha", "fedcba9876543210fedcba9876543210fedcba98"),
             ("github.event.pull_request.number", "7"),
             ("github.event.pull_request.head.sha", HEAD),
@@ -198,9 +198,16 @@ impl Runner {
         let mut command = Command::new(python::CI.interpreter());
         let zipped = command.args(["-c", TOOLS, "zip"]).arg(&archive).arg(self.path().join(path)).status().unwrap();
         assert!(zipped.success());
-        let mut artifacts = self.state()["artifacts"].clone();
-        artifacts[name] = archive.display().to_string().into();
-        self.set("artifacts", artifacts);
+        let mut artifacts = self.state()["artifacts"].as_array().unwrap().clone();
+        // As GitHub lists it (<https://docs.github.com/rest/actions/artifacts#list-artifacts-for-a-repository>).
+        artifacts.push(serde_json::json!({
+            "name": name,
+            "archive": archive,
+            "expired": false,
+            "created_at": format!("2026-01-01T00:00:{:02}Z", artifacts.len()),
+            "workflow_run": {"id": 1, "repository_id": 5, "head_repository_id": 5, "head_sha": HEAD},
+        }));
+        self.set("artifacts", artifacts.into());
     }
 
     /// The conditions that the workflows use: parts with `&&` between.

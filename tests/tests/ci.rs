@@ -161,6 +161,39 @@ fn what_nobody_has_seen_is_not_applied() {
     assert!(said.contains("there is no change set"), "{said}");
 }
 
+/// Two plan files of one cloud, in one commit: each is applied by itself, and has its own issue and place in code scanning.
+#[test]
+fn plan_files_of_one_cloud_are_told_apart() {
+    let runner = Runner::new(PLAN_FILE);
+    std::fs::create_dir(runner.path().join("plans")).unwrap();
+    let files = ["plans/a.toml", "plans-a.toml"];
+    for (name, file) in ["one", "two"].into_iter().zip(files) {
+        runner.write(file, &PLAN_FILE.replace("wandb-prod", name).replace("acme-files", &format!("acme-{name}")));
+        runner.job_of(file, "provision-plan.yml", 0);
+    }
+    let artifacts = runner.state()["artifacts"].clone();
+    let names: Vec<_> = artifacts.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(
+        names[0] != names[1] && names.iter().all(|name| name.starts_with("provision-aws-plans-a.toml-")),
+        "{names:?}"
+    );
+    for (name, file) in ["one", "two"].into_iter().zip(files) {
+        runner.job_of(file, "provision-apply.yml", 0);
+        assert!(runner.summary().contains(&format!("Applied `{name}`")), "{}", runner.summary());
+        runner.job_of(file, "provision-verify.yml", 0);
+        runner.edit_bucket(&format!("acme-{name}"));
+        runner.job_of(file, "provision-drift.yml", 0);
+    }
+    let state = runner.state();
+    let titles = |key: &str, field: &str| {
+        let all = state[key].as_array().unwrap().iter().map(|one| one[field].as_str().unwrap().to_owned());
+        all.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(titles("artifacts", "name").len(), 4);
+    let issues = files.map(|file| format!("Drift: provision aws {file}"));
+    assert_eq!(titles("issues", "title"), issues.into_iter().collect());
+}
+
 /// Whoever makes an artifact names it: one of the same name is of a fork, of another commit, of another workflow, or of a push.
 #[test]
 fn change_set_of_somebody_else_is_not_applied() {

@@ -89,6 +89,11 @@ impl Runner {
 
     /// Somebody takes the CORS rule out of the bucket.
     pub(super) fn edit(&self) {
+        self.edit_bucket("acme-files");
+    }
+
+    /// The same of another bucket.
+    pub(super) fn edit_bucket(&self, bucket: &str) {
         let mut serve = Command::new(binary());
         serve.args(["sandbox", "serve"]).current_dir(self.path()).env_clear().stdout(Stdio::piped());
         let mut served = serve.spawn().unwrap();
@@ -96,8 +101,8 @@ impl Runner {
         let printed: Vec<_> = lines.take_while(|line| line != "ready").collect();
         let variables = printed.iter().filter_map(|line| line.split_once('='));
         let variables: Vec<_> = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let script = "import boto3; boto3.client('s3').delete_bucket_cors(Bucket='acme-files')";
-        let edited = python::run(script, &variables);
+        let script = format!("import boto3; boto3.client('s3').delete_bucket_cors(Bucket='{bucket}')");
+        let edited = python::run(&script, &variables);
         signal(&served, "TERM");
         assert!(served.wait().unwrap().success() && edited.status.success(), "{}", text(&edited));
     }
@@ -117,12 +122,17 @@ impl Runner {
 
     /// Run the one job of a workflow, which ends with a code; gives what it printed.
     pub(super) fn job(&self, workflow: &str, code: i32) -> String {
+        self.job_of("provision.toml", workflow, code)
+    }
+
+    /// The same of another plan file.
+    pub(super) fn job_of(&self, plan_file: &str, workflow: &str, code: i32) -> String {
         let jobs = yaml(&github().join("workflows").join(workflow))[0]["jobs"].clone();
         let job = jobs.as_object().unwrap().values().next().unwrap().clone();
         let known = [
             ("inputs.provider", "aws"),
-            ("inputs.plan-file", "provision.toml"),
-            ("inputs.plan-files", "provision.toml"),
+            ("inputs.plan-file", plan_file),
+            ("inputs.plan-files", plan_file),
             ("inputs.bucket", "acme-files"),
             ("github.token", "token"),
             ("github.repository", "acme/infra"),

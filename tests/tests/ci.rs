@@ -275,7 +275,7 @@ fn release_is_installed_by_its_checksum() {
 fn jobs_of_gitlab_run() {
     let text = std::fs::read_to_string(python::workspace().join("ci/gitlab/provision.yml")).unwrap();
     let jobs = filled(text.split_once("\n---\n").unwrap().1, &[("provider", "aws"), ("plan-file", "provision.toml")]);
-    let runner = Runner::new(PLAN_FILE);
+    let runner = Runner::new(&format!("{PLAN_FILE}\n[server.env]\nBANNER = \"two words\"\n"));
     runner.write("jobs.yml", &jobs);
     let jobs = yaml(&runner.path().join("jobs.yml"))[0].clone();
     let run = |job: &str, code: i32| runner.gitlab(&jobs, job, code);
@@ -284,7 +284,7 @@ fn jobs_of_gitlab_run() {
     run("provision-change-set", 0);
     run("provision-apply", 0);
     let settings = runner.read("settings.env");
-    assert!(settings.contains("BUCKET=s3://acme-files\n") && !settings.contains('"'), "{settings}");
+    assert!(settings.contains("BUCKET=s3://acme-files\n") && settings.contains("BANNER=two words\n"), "{settings}");
     run("provision-verify", 0);
     run("provision-drift", 0);
     runner.edit();

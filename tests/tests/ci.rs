@@ -255,6 +255,19 @@ fn drift_is_annotated_and_opens_one_issue_that_closes_again() {
     assert!(!runner.provision(&["aws", "plan"]).contains("No changes"));
 }
 
+/// Variables and trust of an environment are a job's that names it: each that writes does, by its caller's input.
+#[test]
+fn jobs_that_write_are_of_an_environment() {
+    for file in ["provision-apply.yml", "provision-verify.yml", "provision-teardown.yml"] {
+        let workflow = yaml(&github().join("workflows").join(file))[0].clone();
+        let job = workflow["jobs"].as_object().unwrap().values().next().unwrap();
+        assert_eq!(job["environment"], "${{ inputs.environment }}", "{file}");
+        // YAML's `on` is a truth value.
+        let inputs = &workflow["true"]["workflow_call"]["inputs"];
+        assert_eq!(inputs["environment"]["required"], true, "{file}: {inputs}");
+    }
+}
+
 /// The composite action runs nothing whose checksum is another.
 #[test]
 fn release_is_installed_by_its_checksum() {

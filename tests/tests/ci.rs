@@ -306,14 +306,22 @@ fn jobs_of_gitlab_run() {
     run("provision-teardown", 0);
 }
 
-/// A folder of plan files, and what was applied of it.
+/// In place of `[aws]`.
+const AZURE: &str = "[azure]\nsubscription = \"00000000-0000-0000-0000-000000000000\"\nlocation = \"westeurope\"
+resource_group = { name = \"wandb\", create = true }\n
+[azure.account]\nname = \"acmewandb\"\n\n[azure.container]\nname = \"wandb-files\"\n";
+
+/// A folder of plan files, one of them of another cloud, and what was applied of it.
 fn fleet() -> Runner {
     let runner = Runner::new(PLAN_FILE);
     std::fs::create_dir(runner.path().join("plans")).unwrap();
-    for number in 0..6 {
-        let text = PLAN_FILE.replace("wandb-prod", &format!("wandb-{number}"));
+    let (deployment, _) = PLAN_FILE.split_once("[aws]").unwrap();
+    let write = |number: i32, text: &str| {
+        let text = text.replace("wandb-prod", &format!("wandb-{number}"));
         runner.write(&format!("plans/{number}.toml"), &text.replace("acme-files", &format!("acme-{number}")));
-    }
+    };
+    (0..5).for_each(|number| write(number, PLAN_FILE));
+    write(5, &format!("{deployment}{AZURE}"));
     let applied = runner.provision(&["apply", "plans", "--yes", "-q"]);
     assert!(applied.contains("6 plan files: 6 applied"), "{applied}");
     runner
@@ -327,7 +335,7 @@ fn shards_on_github_make_one_report() {
     let shards = look["strategy"]["matrix"]["shard"].as_array().unwrap();
     let run = |job: &Value, shard: &Value, code: i32| {
         let known = [
-            ("inputs.provider", "aws".to_owned()),
+            ("inputs.provider", "all".to_owned()),
             ("inputs.plan-files", "plans".to_owned()),
             ("matrix.shard", shard.to_string()),
             ("strategy.job-total", shards.len().to_string()),
@@ -348,7 +356,9 @@ fn shards_on_github_make_one_report() {
 fn shards_on_gitlab_make_one_report() {
     let runner = fleet();
     let text = std::fs::read_to_string(python::workspace().join("ci/gitlab/provision-fleet.yml")).unwrap();
-    let jobs = filled(text.split_once("\n---\n").unwrap().1, &[("provider", "aws"), ("plan-files", "plans")]);
+    let identities = ["aws-identity", "gcp-identity", "azure-identity"].map(|identity| (identity, ""));
+    let inputs = [&[("provider", "all"), ("plan-files", "plans")], &identities[..]].concat();
+    let jobs = filled(text.split_once("\n---\n").unwrap().1, &inputs);
     runner.write("jobs.yml", &jobs);
     let mut jobs = yaml(&runner.path().join("jobs.yml"))[0].clone();
     let count = jobs["provision-fleet-look"]["parallel"].as_u64().unwrap();

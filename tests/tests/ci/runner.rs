@@ -225,14 +225,22 @@ impl Runner {
         let parts: Vec<_> = condition.split("&&").map(str::trim).collect();
         let always = parts.contains(&"always()");
         (always || succeeded)
-            && parts.iter().all(|part| match part.split_once(" != ''") {
-                _ if ["always()", "success()"].contains(part) => true,
-                Some((left, "")) => match left.strip_prefix("hashFiles('").and_then(|rest| rest.strip_suffix("')")) {
-                    Some(file) => self.path().join(file).exists(),
-                    None => known.get(left).is_some_and(|value| !value.is_empty()),
-                },
-                _ => panic!("a condition that is not known: {part}"),
-            })
+            && parts.iter().all(|part| ["always()", "success()"].contains(part) || self.compares(part, known))
+    }
+
+    /// `LEFT == 'TEXT'` or `LEFT != 'TEXT'`; what is not there is empty.
+    fn compares(&self, part: &str, known: &BTreeMap<String, String>) -> bool {
+        let (equal, sides) = match part.split_once(" == ") {
+            Some(sides) => (true, Some(sides)),
+            None => (false, part.split_once(" != ")),
+        };
+        let (left, right) = sides.unwrap_or_else(|| panic!("a condition that is not known: {part}"));
+        let value = match left.strip_prefix("hashFiles('").and_then(|rest| rest.strip_suffix("')")) {
+            Some(file) if self.path().join(file).exists() => "hash",
+            Some(_) => "",
+            None => known.get(left).map_or("", String::as_str),
+        };
+        (value == right.trim_matches('\'')) == equal
     }
 
     /// Run a job of GitLab's, with what it extends.

@@ -19,7 +19,7 @@ def state():
         with open(os.environ["GH_STATE"]) as file:
             return json.load(file)
     except FileNotFoundError:
-        return {"comments": [], "issues": [], "pulls": [], "artifacts": {}}
+        return {"comments": [], "issues": [], "pulls": [], "artifacts": [], "runs": {}}
 
 
 def keep(kept):
@@ -40,12 +40,14 @@ def gh_api(arguments, kept):
     if path.endswith("/pulls"):
         return printed(kept["pulls"], query)
     if path.endswith("/zip"):
-        with open(kept["artifacts"][path.split("/")[-2]], "rb") as archive:
+        with open(kept["artifacts"][int(path.split("/")[-2])]["archive"], "rb") as archive:
             return sys.stdout.buffer.write(archive.read())
     if "/actions/artifacts?name=" in path:
-        name = path.split("name=")[1]
-        found = [{"id": name, "expired": False}] if name in kept["artifacts"] else []
+        name = path.split("name=")[1].split("&")[0]
+        found = [dict(one, id=number) for number, one in enumerate(kept["artifacts"]) if one["name"] == name]
         return printed({"artifacts": found}, query)
+    if "/actions/runs/" in path:
+        return printed(kept["runs"][path.split("/")[-1]], query)
     if method == "POST":
         kept["comments"].append({"id": len(kept["comments"]) + 1, "body": body})
     elif method == "PATCH":

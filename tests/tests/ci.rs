@@ -161,6 +161,70 @@ fn what_nobody_has_seen_is_not_applied() {
     assert!(said.contains("there is no change set"), "{said}");
 }
 
+/// Two plan files of one cloud, in one commit: each is applied by itself, and has its own issue and place in code scanning.
+#[test]
+fn plan_files_of_one_cloud_are_told_apart() {
+    let runner = Runner::new(PLAN_FILE);
+    std::fs::create_dir(runner.path().join("plans")).unwrap();
+    let files = ["plans/a.toml", "plans-a.toml"];
+    for (name, file) in ["one", "two"].into_iter().zip(files) {
+        runner.write(file, &PLAN_FILE.replace("wandb-prod", name).replace("acme-files", &format!("acme-{name}")));
+        runner.job_of(file, "provision-plan.yml", 0);
+    }
+    let artifacts = runner.state()["artifacts"].clone();
+    let names: Vec<_> = artifacts.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(
+        names[0] != names[1] && names.iter().all(|name| name.starts_with("provision-aws-plans-a.toml-")),
+        "{names:?}"
+    );
+    for (name, file) in ["one", "two"].into_iter().zip(files) {
+        runner.job_of(file, "provision-apply.yml", 0);
+        assert!(runner.summary().contains(&format!("Applied `{name}`")), "{}", runner.summary());
+        runner.job_of(file, "provision-verify.yml", 0);
+        runner.edit_bucket(&format!("acme-{name}"));
+        runner.job_of(file, "provision-drift.yml", 0);
+    }
+    let state = runner.state();
+    let titles = |key: &str, field: &str| {
+        let all = state[key].as_array().unwrap().iter().map(|one| one[field].as_str().unwrap().to_owned());
+        all.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(titles("artifacts", "name").len(), 4);
+    let issues = files.map(|file| format!("Drift: provision aws {file}"));
+    assert_eq!(titles("issues", "title"), issues.into_iter().collect());
+}
+
+/// Whoever makes an artifact names it: one of the same name is of a fork, of another commit, of another workflow, or of a push.
+#[test]
+fn change_set_of_somebody_else_is_not_applied() {
+    let runner = Runner::new(PLAN_FILE);
+    runner.job("provision-plan.yml", 0);
+    let (made, runs) = (runner.state()["artifacts"].clone(), runner.state()["runs"].clone());
+    let refused = |key: &str, pointer: &str, value: Value| {
+        let mut changed = if key == "runs" { runs.clone() } else { made.clone() };
+        *changed.pointer_mut(pointer).unwrap() = value;
+        runner.set(key, changed);
+        let said = runner.job("provision-apply.yml", 1);
+        assert!(said.contains("there is no change set") && said.contains("plan again in a pull request"), "{said}");
+        runner.set("artifacts", made.clone());
+        runner.set("runs", runs.clone());
+    };
+    refused("artifacts", "/0/workflow_run/head_repository_id", 6.into());
+    refused("artifacts", "/0/workflow_run/head_sha", "9876543210987654321098765432109876543210".into());
+    refused("artifacts", "/0/expired", true.into());
+    refused("runs", "/1/path", ".github/workflows/other.yml".into());
+    refused("runs", "/1/event", "push".into());
+    // Beside another's, which is newer, the one that was shown is found.
+    let mut both = made.as_array().unwrap().clone();
+    both.push(both[0].clone());
+    both[1]["created_at"] = "2026-02-01T00:00:00Z".into();
+    both[1]["workflow_run"]["id"] = 2.into();
+    both[1]["archive"] = "none".into();
+    runner.set("artifacts", both.into());
+    runner.set("runs", serde_json::json!({"1": runs["1"], "2": {"event": "push", "path": runs["1"]["path"]}}));
+    runner.job("provision-apply.yml", 0);
+}
+
 #[test]
 fn refused_plan_is_told_in_the_comment_and_the_job_fails() {
     let runner = Runner::new(&PLAN_FILE.replace("acme-files", "A Bucket"));
@@ -191,6 +255,19 @@ fn drift_is_annotated_and_opens_one_issue_that_closes_again() {
     assert!(!runner.provision(&["aws", "plan"]).contains("No changes"));
 }
 
+/// Variables and trust of an environment are a job's that names it: each that writes does, by its caller's input.
+#[test]
+fn jobs_that_write_are_of_an_environment() {
+    for file in ["provision-apply.yml", "provision-verify.yml", "provision-teardown.yml"] {
+        let workflow = yaml(&github().join("workflows").join(file))[0].clone();
+        let job = workflow["jobs"].as_object().unwrap().values().next().unwrap();
+        assert_eq!(job["environment"], "${{ inputs.environment }}", "{file}");
+        // YAML's `on` is a truth value.
+        let inputs = &workflow["true"]["workflow_call"]["inputs"];
+        assert_eq!(inputs["environment"]["required"], true, "{file}: {inputs}");
+    }
+}
+
 /// The composite action runs nothing whose checksum is another.
 #[test]
 fn release_is_installed_by_its_checksum() {
@@ -211,7 +288,7 @@ fn release_is_installed_by_its_checksum() {
 fn jobs_of_gitlab_run() {
     let text = std::fs::read_to_string(python::workspace().join("ci/gitlab/provision.yml")).unwrap();
     let jobs = filled(text.split_once("\n---\n").unwrap().1, &[("provider", "aws"), ("plan-file", "provision.toml")]);
-    let runner = Runner::new(PLAN_FILE);
+    let runner = Runner::new(&format!("{PLAN_FILE}\n[server.env]\nBANNER = \"two words\"\n"));
     runner.write("jobs.yml", &jobs);
     let jobs = yaml(&runner.path().join("jobs.yml"))[0].clone();
     let run = |job: &str, code: i32| runner.gitlab(&jobs, job, code);
@@ -220,7 +297,7 @@ fn jobs_of_gitlab_run() {
     run("provision-change-set", 0);
     run("provision-apply", 0);
     let settings = runner.read("settings.env");
-    assert!(settings.contains("BUCKET=s3://acme-files\n") && !settings.contains('"'), "{settings}");
+    assert!(settings.contains("BUCKET=s3://acme-files\n") && settings.contains("BANNER=two words\n"), "{settings}");
     run("provision-verify", 0);
     run("provision-drift", 0);
     runner.edit();
@@ -229,14 +306,22 @@ fn jobs_of_gitlab_run() {
     run("provision-teardown", 0);
 }
 
-/// A folder of plan files, and what was applied of it.
+/// In place of `[aws]`.
+const AZURE: &str = "[azure]\nsubscription = \"00000000-0000-0000-0000-000000000000\"\nlocation = \"westeurope\"
+resource_group = { name = \"wandb\", create = true }\n
+[azure.account]\nname = \"acmewandb\"\n\n[azure.container]\nname = \"wandb-files\"\n";
+
+/// A folder of plan files, one of them of another cloud, and what was applied of it.
 fn fleet() -> Runner {
     let runner = Runner::new(PLAN_FILE);
     std::fs::create_dir(runner.path().join("plans")).unwrap();
-    for number in 0..6 {
-        let text = PLAN_FILE.replace("wandb-prod", &format!("wandb-{number}"));
+    let (deployment, _) = PLAN_FILE.split_once("[aws]").unwrap();
+    let write = |number: i32, text: &str| {
+        let text = text.replace("wandb-prod", &format!("wandb-{number}"));
         runner.write(&format!("plans/{number}.toml"), &text.replace("acme-files", &format!("acme-{number}")));
-    }
+    };
+    (0..5).for_each(|number| write(number, PLAN_FILE));
+    write(5, &format!("{deployment}{AZURE}"));
     let applied = runner.provision(&["apply", "plans", "--yes", "-q"]);
     assert!(applied.contains("6 plan files: 6 applied"), "{applied}");
     runner
@@ -250,7 +335,7 @@ fn shards_on_github_make_one_report() {
     let shards = look["strategy"]["matrix"]["shard"].as_array().unwrap();
     let run = |job: &Value, shard: &Value, code: i32| {
         let known = [
-            ("inputs.provider", "aws".to_owned()),
+            ("inputs.provider", "all".to_owned()),
             ("inputs.plan-files", "plans".to_owned()),
             ("matrix.shard", shard.to_string()),
             ("strategy.job-total", shards.len().to_string()),
@@ -271,7 +356,9 @@ fn shards_on_github_make_one_report() {
 fn shards_on_gitlab_make_one_report() {
     let runner = fleet();
     let text = std::fs::read_to_string(python::workspace().join("ci/gitlab/provision-fleet.yml")).unwrap();
-    let jobs = filled(text.split_once("\n---\n").unwrap().1, &[("provider", "aws"), ("plan-files", "plans")]);
+    let identities = ["aws-identity", "gcp-identity", "azure-identity"].map(|identity| (identity, ""));
+    let inputs = [&[("provider", "all"), ("plan-files", "plans")], &identities[..]].concat();
+    let jobs = filled(text.split_once("\n---\n").unwrap().1, &inputs);
     runner.write("jobs.yml", &jobs);
     let mut jobs = yaml(&runner.path().join("jobs.yml"))[0].clone();
     let count = jobs["provision-fleet-look"]["parallel"].as_u64().unwrap();

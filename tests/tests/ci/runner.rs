@@ -41,10 +41,9 @@ impl Runner {
         }
         runner.executable("provision", &format!("exec {} \"$@\" --sandbox", binary().display()));
         let pull = serde_json::json!([{"merged_at": "2026-01-01T00:00:00Z", "head": {"sha": HEAD}}]);
-        runner.write(
-            "gh.json",
-            &serde_json::json!({"comments": [], "issues": [], "artifacts": {}, "pulls": pull}).to_string(),
-        );
+        let runs = serde_json::json!({"1": {"event": "pull_request", "path": ".github/workflows/provision.yml"}});
+        let state = serde_json::json!({"comments": [], "issues": [], "artifacts": [], "pulls": pull, "runs": runs});
+        runner.write("gh.json", &state.to_string());
         runner
     }
 
@@ -90,6 +89,11 @@ impl Runner {
 
     /// Somebody takes the CORS rule out of the bucket.
     pub(super) fn edit(&self) {
+        self.edit_bucket("acme-files");
+    }
+
+    /// The same of another bucket.
+    pub(super) fn edit_bucket(&self, bucket: &str) {
         let mut serve = Command::new(binary());
         serve.args(["sandbox", "serve"]).current_dir(self.path()).env_clear().stdout(Stdio::piped());
         let mut served = serve.spawn().unwrap();
@@ -97,8 +101,8 @@ impl Runner {
         let printed: Vec<_> = lines.take_while(|line| line != "ready").collect();
         let variables = printed.iter().filter_map(|line| line.split_once('='));
         let variables: Vec<_> = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let script = "import boto3; boto3.client('s3').delete_bucket_cors(Bucket='acme-files')";
-        let edited = python::run(script, &variables);
+        let script = format!("import boto3; boto3.client('s3').delete_bucket_cors(Bucket='{bucket}')");
+        let edited = python::run(&script, &variables);
         signal(&served, "TERM");
         assert!(served.wait().unwrap().success() && edited.status.success(), "{}", text(&edited));
     }
@@ -118,15 +122,21 @@ impl Runner {
 
     /// Run the one job of a workflow, which ends with a code; gives what it printed.
     pub(super) fn job(&self, workflow: &str, code: i32) -> String {
+        self.job_of("provision.toml", workflow, code)
+    }
+
+    /// The same of another plan file.
+    pub(super) fn job_of(&self, plan_file: &str, workflow: &str, code: i32) -> String {
         let jobs = yaml(&github().join("workflows").join(workflow))[0]["jobs"].clone();
         let job = jobs.as_object().unwrap().values().next().unwrap().clone();
         let known = [
             ("inputs.provider", "aws"),
-            ("inputs.plan-file", "provision.toml"),
-            ("inputs.plan-files", "provision.toml"),
+            ("inputs.plan-file", plan_file),
+            ("inputs.plan-files", plan_file),
             ("inputs.bucket", "acme-files"),
             ("github.token", "token"),
             ("github.repository", "acme/infra"),
+            ("github.workflow_ref", "acme/infra/.github/workflows/provision.yml@refs/heads/main"),
             ("github.sha", "fedcba9876543210fedcba9876543210fedcba98"),
             ("github.event.pull_request.number", "7"),
             ("github.event.pull_request.head.sha", HEAD),
@@ -198,9 +208,16 @@ impl Runner {
         let mut command = Command::new(python::CI.interpreter());
         let zipped = command.args(["-c", TOOLS, "zip"]).arg(&archive).arg(self.path().join(path)).status().unwrap();
         assert!(zipped.success());
-        let mut artifacts = self.state()["artifacts"].clone();
-        artifacts[name] = archive.display().to_string().into();
-        self.set("artifacts", artifacts);
+        let mut artifacts = self.state()["artifacts"].as_array().unwrap().clone();
+        // As GitHub lists it (<https://docs.github.com/rest/actions/artifacts#list-artifacts-for-a-repository>).
+        artifacts.push(serde_json::json!({
+            "name": name,
+            "archive": archive,
+            "expired": false,
+            "created_at": format!("2026-01-01T00:00:{:02}Z", artifacts.len()),
+            "workflow_run": {"id": 1, "repository_id": 5, "head_repository_id": 5, "head_sha": HEAD},
+        }));
+        self.set("artifacts", artifacts.into());
     }
 
     /// The conditions that the workflows use: parts with `&&` between.
@@ -208,14 +225,22 @@ impl Runner {
         let parts: Vec<_> = condition.split("&&").map(str::trim).collect();
         let always = parts.contains(&"always()");
         (always || succeeded)
-            && parts.iter().all(|part| match part.split_once(" != ''") {
-                _ if ["always()", "success()"].contains(part) => true,
-                Some((left, "")) => match left.strip_prefix("hashFiles('").and_then(|rest| rest.strip_suffix("')")) {
-                    Some(file) => self.path().join(file).exists(),
-                    None => known.get(left).is_some_and(|value| !value.is_empty()),
-                },
-                _ => panic!("a condition that is not known: {part}"),
-            })
+            && parts.iter().all(|part| ["always()", "success()"].contains(part) || self.compares(part, known))
+    }
+
+    /// `LEFT == 'TEXT'` or `LEFT != 'TEXT'`; what is not there is empty.
+    fn compares(&self, part: &str, known: &BTreeMap<String, String>) -> bool {
+        let (equal, sides) = match part.split_once(" == ") {
+            Some(sides) => (true, Some(sides)),
+            None => (false, part.split_once(" != ")),
+        };
+        let (left, right) = sides.unwrap_or_else(|| panic!("a condition that is not known: {part}"));
+        let value = match left.strip_prefix("hashFiles('").and_then(|rest| rest.strip_suffix("')")) {
+            Some(file) if self.path().join(file).exists() => "hash",
+            Some(_) => "",
+            None => known.get(left).map_or("", String::as_str),
+        };
+        (value == right.trim_matches('\'')) == equal
     }
 
     /// Run a job of GitLab's, with what it extends.

@@ -139,7 +139,8 @@ async fn one_of_many(
 /// Whether what was asked for can be.
 fn can_prove(asked: &Verify) -> Result<(), Failure> {
     if let Some(origin) = &asked.origin
-        && let Some((problem, _)) = origin_problem(origin).or_else(|| origin.contains('*').then(Default::default))
+        && let Some((problem, _)) =
+            origin_problem(origin).or_else(|| origin.contains('*').then(|| ("it has a wildcard".to_owned(), None)))
     {
         return Err(Failure::Usage(format!("`--origin {origin}` is no page's origin: {problem}")));
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{DriftArguments, Keeping, OutputArguments, PlanFiles, PlanReporting, Verify};
+use super::commands::{DriftArguments, Keeping, OutputArguments, PlanFiles, PlanReporting, Verify};
 use crate::providers::ProviderId;
 
 /// What to do in all sections of a plan file at once.

@@ -339,14 +339,32 @@ fn shards_on_github_make_one_report() {
             ("inputs.plan-files", "plans".to_owned()),
             ("matrix.shard", shard.to_string()),
             ("strategy.job-total", shards.len().to_string()),
+            ("github.token", "token".to_owned()),
+            ("github.repository", "acme/infra".to_owned()),
         ];
         runner.steps(&job["steps"], &known, Path::new("none"), code)
     };
-    for shard in shards {
-        run(look, shard, 0);
-    }
-    run(&workflow["jobs"]["report"], &Value::Null, 0);
+    let look_at_all = || {
+        shards.iter().for_each(|shard| _ = run(look, shard, 0));
+        run(&workflow["jobs"]["report"], &Value::Null, 0)
+    };
+    look_at_all();
     assert_eq!(runner.summary().matches("in sync").count(), 6, "{}", runner.summary());
+    assert_eq!(runner.state()["issues"], Value::Array(Vec::new()));
+    runner.edit_bucket("acme-1");
+    let said = look_at_all();
+    assert!(said.contains("::error file=plans/1.toml,line="), "{said}");
+    let issue = runner.state()["issues"][0].clone();
+    assert!(issue["title"] == "Drift: fleet all plans" && issue["state"] == "open", "{issue}");
+    let artifacts = runner.state()["artifacts"].as_array().unwrap().clone();
+    let names: Vec<_> = artifacts.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(names.last().unwrap().starts_with("provision-fleet-report-all-plans-"), "{names:?}");
+    for (file, marker) in [("drift.html", "wandb-1"), ("drift.xml", "<failure"), ("drift.sarif", "plans/1.toml")] {
+        assert!(runner.read(file).contains(marker), "{file}");
+    }
+    runner.provision(&["apply", "plans", "--yes", "-q"]);
+    look_at_all();
+    assert_eq!(runner.state()["issues"][0]["state"], "closed");
     std::fs::remove_file(runner.path().join("drift-2.json")).unwrap();
     run(&workflow["jobs"]["report"], &Value::Null, 1);
     assert!(runner.summary().contains("shard 2/4"), "{}", runner.summary());

@@ -51,7 +51,15 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn linters_have_nothing_to_say_of_the_files_for_github() {
-    lint(&repository());
+    let folder = repository();
+    for page in ["ci", "fleets"] {
+        let text = std::fs::read_to_string(python::workspace().join(format!("docs/{page}.md"))).unwrap();
+        let callers: Vec<_> = text.split("\n```").filter_map(|block| block.strip_prefix("yaml\non:")).collect();
+        assert_eq!(callers.len(), 1, "{page}");
+        std::fs::write(folder.path().join(format!(".github/workflows/{page}.yml")), format!("on:{}\n", callers[0]))
+            .unwrap();
+    }
+    lint(&folder);
 }
 
 /// The workflow that makes a release.
@@ -102,13 +110,18 @@ fn linters_find_what_is_wrong() {
 
 #[test]
 fn schema_of_gitlab_takes_the_components() {
-    ["provision.yml", "provision-fleet.yml"].into_iter().for_each(schema_of_gitlab_takes);
+    for component in ["provision.yml", "provision-fleet.yml"] {
+        let text = std::fs::read_to_string(python::workspace().join("ci/gitlab").join(component)).unwrap();
+        let (head, jobs) = text.split_once("\n---\n").unwrap();
+        assert!(head.contains("spec:\n  inputs:"));
+        schema_of_gitlab_takes(jobs);
+    }
+    let page = std::fs::read_to_string(python::workspace().join("docs/ci.md")).unwrap();
+    let preview = page.split("\n```").find_map(|block| block.strip_prefix("yaml\n.preview:")).unwrap();
+    schema_of_gitlab_takes(&format!(".preview:{preview}\n"));
 }
 
-fn schema_of_gitlab_takes(component: &str) {
-    let text = std::fs::read_to_string(python::workspace().join("ci/gitlab").join(component)).unwrap();
-    let (head, jobs) = text.split_once("\n---\n").unwrap();
-    assert!(head.contains("spec:\n  inputs:"));
+fn schema_of_gitlab_takes(jobs: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jobs.yml");
     std::fs::write(&file, filled(jobs, &[])).unwrap();
@@ -183,6 +196,7 @@ fn plan_files_of_one_cloud_are_told_apart() {
         runner.job_of(file, "provision-verify.yml", 0);
         runner.edit_bucket(&format!("acme-{name}"));
         runner.job_of(file, "provision-drift.yml", 0);
+        assert_eq!(runner.state()["category"], format!("provision aws {file}"));
     }
     let state = runner.state();
     let titles = |key: &str, field: &str| {
@@ -255,11 +269,41 @@ fn drift_is_annotated_and_opens_one_issue_that_closes_again() {
     assert!(!runner.provision(&["aws", "plan"]).contains("No changes"));
 }
 
+#[test]
+fn preview_of_a_pull_request_is_made_and_taken_down() {
+    let runner = Runner::new(PLAN_FILE);
+    runner.provision(&["aws", "apply", "--yes"]);
+    let numbered = PLAN_FILE.replace("wandb-prod", "wandb-pr-NUMBER").replace("acme-files", "acme-pr-NUMBER");
+    runner.write("preview.toml", &numbered.replace("\"node\"", "\"node-NUMBER\""));
+    let run = |workflow: &str, plan_file: &str, number: &str, bucket: &str, code: i32| {
+        let inputs = [("inputs.plan-file", plan_file), ("inputs.number", number), ("inputs.bucket", bucket)];
+        runner.job_with(&inputs, workflow, code)
+    };
+    for number in ["7", "8", "7"] {
+        run("provision-preview.yml", "preview.toml", number, "", 0);
+    }
+    run("provision-teardown.yml", "preview.toml", "7", "acme-pr-NUMBER", 0);
+    assert!(runner.provision(&["aws", "plan", "preview-7.toml"]).contains("4 to create"));
+    for file in ["preview-8.toml", "provision.toml"] {
+        assert!(runner.provision(&["aws", "plan", file]).contains("No changes"), "{file}");
+    }
+    // What is nobody's preview is neither written nor taken down for a pull request.
+    for (workflow, file, bucket) in [
+        ("provision-preview.yml", "provision.toml", ""),
+        ("provision-teardown.yml", "provision.toml", "acme-NUMBER"),
+        ("provision-teardown.yml", "preview.toml", "acme-files"),
+    ] {
+        let said = run(workflow, file, "8", bucket, 1);
+        assert!(said.contains("has no NUMBER in it"), "{said}");
+    }
+}
+
 /// Variables and trust of an environment are a job's that names it: each that writes does, by its caller's input.
 #[test]
 fn jobs_that_write_are_of_an_environment() {
-    for file in ["provision-apply.yml", "provision-verify.yml", "provision-teardown.yml"] {
-        let workflow = yaml(&github().join("workflows").join(file))[0].clone();
+    for name in ["apply", "verify", "preview", "teardown"] {
+        let file = format!("provision-{name}.yml");
+        let workflow = yaml(&github().join("workflows").join(&file))[0].clone();
         let job = workflow["jobs"].as_object().unwrap().values().next().unwrap();
         assert_eq!(job["environment"], "${{ inputs.environment }}", "{file}");
         // YAML's `on` is a truth value.

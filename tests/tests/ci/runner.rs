@@ -127,13 +127,17 @@ impl Runner {
 
     /// The same of another plan file.
     pub(super) fn job_of(&self, plan_file: &str, workflow: &str, code: i32) -> String {
+        self.job_with(&[("inputs.plan-file", plan_file), ("inputs.plan-files", plan_file)], workflow, code)
+    }
+
+    /// The same with other inputs.
+    pub(super) fn job_with(&self, inputs: &[(&str, &str)], workflow: &str, code: i32) -> String {
         let jobs = yaml(&github().join("workflows").join(workflow))[0]["jobs"].clone();
         let job = jobs.as_object().unwrap().values().next().unwrap().clone();
         let known = [
             ("inputs.provider", "aws"),
-            ("inputs.plan-file", plan_file),
-            ("inputs.plan-files", plan_file),
             ("inputs.bucket", "acme-files"),
+            ("inputs.number", "0"),
             ("github.token", "token"),
             ("github.repository", "acme/infra"),
             ("github.workflow_ref", "acme/infra/.github/workflows/provision.yml@refs/heads/main"),
@@ -141,7 +145,7 @@ impl Runner {
             ("github.event.pull_request.number", "7"),
             ("github.event.pull_request.head.sha", HEAD),
         ];
-        let known: Vec<_> = known.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let known: Vec<_> = known.iter().chain(inputs).map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.steps(&job["steps"], &known, Path::new("none"), code)
     }
 
@@ -174,6 +178,8 @@ impl Runner {
             } else if step["uses"].as_str().is_some_and(|uses| uses.starts_with("actions/upload-artifact@")) {
                 let (name, path) = (step["with"]["name"].as_str().unwrap(), step["with"]["path"].as_str().unwrap());
                 self.upload(&evaluated(name, &known), path);
+            } else if step["uses"].as_str().is_some_and(|uses| uses.contains("/upload-sarif@")) {
+                self.set("category", evaluated(step["with"]["category"].as_str().unwrap(), &known).into());
             } else if step["uses"] == "./.github/actions/tell-drift" {
                 let action = yaml(&github().join("actions/tell-drift/action.yml"))[0].clone();
                 let inputs = step["with"].as_object().unwrap().iter();

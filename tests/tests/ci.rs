@@ -235,7 +235,9 @@ fn change_set_of_somebody_else_is_not_applied() {
     both[1]["workflow_run"]["id"] = 2.into();
     both[1]["archive"] = "none".into();
     runner.set("artifacts", both.into());
-    runner.set("runs", serde_json::json!({"1": runs["1"], "2": {"event": "push", "path": runs["1"]["path"]}}));
+    // The path of a run may have the repository and the ref with it.
+    let shown = serde_json::json!({"event": "pull_request", "path": "acme/infra/.github/workflows/provision.yml@main"});
+    runner.set("runs", serde_json::json!({"1": shown, "2": {"event": "push", "path": runs["1"]["path"]}}));
     runner.job("provision-apply.yml", 0);
 }
 

@@ -314,6 +314,18 @@ fn jobs_that_write_are_of_an_environment() {
     }
 }
 
+/// Code scanning asks for the run in a private repository
+/// (<https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/uploading-a-sarif-file-to-github>).
+#[test]
+fn jobs_that_fill_code_scanning_may_look_at_their_run() {
+    let jobs = files(&github().join("workflows"))
+        .into_iter()
+        .flat_map(|file| yaml(&file)[0]["jobs"].as_object().unwrap().values().cloned().collect::<Vec<_>>());
+    let fill = jobs.filter(|job| job["permissions"]["security-events"] == "write").collect::<Vec<_>>();
+    assert_eq!(fill.len(), 3);
+    assert!(fill.iter().all(|job| job["permissions"]["actions"] == "read"), "{fill:?}");
+}
+
 /// The composite action runs nothing whose checksum is another.
 #[test]
 fn release_is_installed_by_its_checksum() {

@@ -87,7 +87,8 @@ def main(tool, arguments):
             archive.extract(arguments[-1])
     elif tool == "zip":
         with zipfile.ZipFile(arguments[0], "w") as archive:
-            archive.write(arguments[1], os.path.basename(arguments[1]))
+            for file in arguments[1:]:
+                archive.write(file, os.path.basename(file))
     elif tool == "curl":
         shutil.copy(os.environ["ARCHIVE"], option(arguments, "--output"))
 

@@ -51,7 +51,15 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn linters_have_nothing_to_say_of_the_files_for_github() {
-    lint(&repository());
+    let folder = repository();
+    for page in ["ci", "fleets"] {
+        let text = std::fs::read_to_string(python::workspace().join(format!("docs/{page}.md"))).unwrap();
+        let callers: Vec<_> = text.split("\n```").filter_map(|block| block.strip_prefix("yaml\non:")).collect();
+        assert_eq!(callers.len(), 1, "{page}");
+        std::fs::write(folder.path().join(format!(".github/workflows/{page}.yml")), format!("on:{}\n", callers[0]))
+            .unwrap();
+    }
+    lint(&folder);
 }
 
 /// The workflow that makes a release.
@@ -102,13 +110,18 @@ fn linters_find_what_is_wrong() {
 
 #[test]
 fn schema_of_gitlab_takes_the_components() {
-    ["provision.yml", "provision-fleet.yml"].into_iter().for_each(schema_of_gitlab_takes);
+    for component in ["provision.yml", "provision-fleet.yml"] {
+        let text = std::fs::read_to_string(python::workspace().join("ci/gitlab").join(component)).unwrap();
+        let (head, jobs) = text.split_once("\n---\n").unwrap();
+        assert!(head.contains("spec:\n  inputs:"));
+        schema_of_gitlab_takes(jobs);
+    }
+    let page = std::fs::read_to_string(python::workspace().join("docs/ci.md")).unwrap();
+    let preview = page.split("\n```").find_map(|block| block.strip_prefix("yaml\n.preview:")).unwrap();
+    schema_of_gitlab_takes(&format!(".preview:{preview}\n"));
 }
 
-fn schema_of_gitlab_takes(component: &str) {
-    let text = std::fs::read_to_string(python::workspace().join("ci/gitlab").join(component)).unwrap();
-    let (head, jobs) = text.split_once("\n---\n").unwrap();
-    assert!(head.contains("spec:\n  inputs:"));
+fn schema_of_gitlab_takes(jobs: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("jobs.yml");
     std::fs::write(&file, filled(jobs, &[])).unwrap();
@@ -183,6 +196,7 @@ fn plan_files_of_one_cloud_are_told_apart() {
         runner.job_of(file, "provision-verify.yml", 0);
         runner.edit_bucket(&format!("acme-{name}"));
         runner.job_of(file, "provision-drift.yml", 0);
+        assert_eq!(runner.state()["category"], format!("provision aws {file}"));
     }
     let state = runner.state();
     let titles = |key: &str, field: &str| {
@@ -221,7 +235,9 @@ fn change_set_of_somebody_else_is_not_applied() {
     both[1]["workflow_run"]["id"] = 2.into();
     both[1]["archive"] = "none".into();
     runner.set("artifacts", both.into());
-    runner.set("runs", serde_json::json!({"1": runs["1"], "2": {"event": "push", "path": runs["1"]["path"]}}));
+    // The path of a run may have the repository and the ref with it.
+    let shown = serde_json::json!({"event": "pull_request", "path": "acme/infra/.github/workflows/provision.yml@main"});
+    runner.set("runs", serde_json::json!({"1": shown, "2": {"event": "push", "path": runs["1"]["path"]}}));
     runner.job("provision-apply.yml", 0);
 }
 
@@ -255,17 +271,59 @@ fn drift_is_annotated_and_opens_one_issue_that_closes_again() {
     assert!(!runner.provision(&["aws", "plan"]).contains("No changes"));
 }
 
+#[test]
+fn preview_of_a_pull_request_is_made_and_taken_down() {
+    let runner = Runner::new(PLAN_FILE);
+    runner.provision(&["aws", "apply", "--yes"]);
+    let numbered = PLAN_FILE.replace("wandb-prod", "wandb-pr-NUMBER").replace("acme-files", "acme-pr-NUMBER");
+    runner.write("preview.toml", &numbered.replace("\"node\"", "\"node-NUMBER\""));
+    let run = |workflow: &str, plan_file: &str, number: &str, bucket: &str, code: i32| {
+        let inputs = [("inputs.plan-file", plan_file), ("inputs.number", number), ("inputs.bucket", bucket)];
+        runner.job_with(&inputs, workflow, code)
+    };
+    for number in ["7", "8", "7"] {
+        run("provision-preview.yml", "preview.toml", number, "", 0);
+    }
+    run("provision-teardown.yml", "preview.toml", "7", "acme-pr-NUMBER", 0);
+    assert!(runner.provision(&["aws", "plan", "preview-7.toml"]).contains("4 to create"));
+    for file in ["preview-8.toml", "provision.toml"] {
+        assert!(runner.provision(&["aws", "plan", file]).contains("No changes"), "{file}");
+    }
+    // What is nobody's preview is neither written nor taken down for a pull request.
+    for (workflow, file, bucket) in [
+        ("provision-preview.yml", "provision.toml", ""),
+        ("provision-teardown.yml", "provision.toml", "acme-NUMBER"),
+        ("provision-teardown.yml", "preview.toml", "acme-files"),
+    ] {
+        let said = run(workflow, file, "8", bucket, 1);
+        assert!(said.contains("has no NUMBER in it"), "{said}");
+    }
+}
+
 /// Variables and trust of an environment are a job's that names it: each that writes does, by its caller's input.
 #[test]
 fn jobs_that_write_are_of_an_environment() {
-    for file in ["provision-apply.yml", "provision-verify.yml", "provision-teardown.yml"] {
-        let workflow = yaml(&github().join("workflows").join(file))[0].clone();
+    for name in ["apply", "verify", "preview", "teardown"] {
+        let file = format!("provision-{name}.yml");
+        let workflow = yaml(&github().join("workflows").join(&file))[0].clone();
         let job = workflow["jobs"].as_object().unwrap().values().next().unwrap();
         assert_eq!(job["environment"], "${{ inputs.environment }}", "{file}");
         // YAML's `on` is a truth value.
         let inputs = &workflow["true"]["workflow_call"]["inputs"];
         assert_eq!(inputs["environment"]["required"], true, "{file}: {inputs}");
     }
+}
+
+/// Code scanning asks for the run in a private repository
+/// (<https://docs.github.com/code-security/code-scanning/integrating-with-code-scanning/uploading-a-sarif-file-to-github>).
+#[test]
+fn jobs_that_fill_code_scanning_may_look_at_their_run() {
+    let jobs = files(&github().join("workflows"))
+        .into_iter()
+        .flat_map(|file| yaml(&file)[0]["jobs"].as_object().unwrap().values().cloned().collect::<Vec<_>>());
+    let fill = jobs.filter(|job| job["permissions"]["security-events"] == "write").collect::<Vec<_>>();
+    assert_eq!(fill.len(), 3);
+    assert!(fill.iter().all(|job| job["permissions"]["actions"] == "read"), "{fill:?}");
 }
 
 /// The composite action runs nothing whose checksum is another.
@@ -339,14 +397,32 @@ fn shards_on_github_make_one_report() {
             ("inputs.plan-files", "plans".to_owned()),
             ("matrix.shard", shard.to_string()),
             ("strategy.job-total", shards.len().to_string()),
+            ("github.token", "token".to_owned()),
+            ("github.repository", "acme/infra".to_owned()),
         ];
         runner.steps(&job["steps"], &known, Path::new("none"), code)
     };
-    for shard in shards {
-        run(look, shard, 0);
-    }
-    run(&workflow["jobs"]["report"], &Value::Null, 0);
+    let look_at_all = || {
+        shards.iter().for_each(|shard| _ = run(look, shard, 0));
+        run(&workflow["jobs"]["report"], &Value::Null, 0)
+    };
+    look_at_all();
     assert_eq!(runner.summary().matches("in sync").count(), 6, "{}", runner.summary());
+    assert_eq!(runner.state()["issues"], Value::Array(Vec::new()));
+    runner.edit_bucket("acme-1");
+    let said = look_at_all();
+    assert!(said.contains("::error file=plans/1.toml,line="), "{said}");
+    let issue = runner.state()["issues"][0].clone();
+    assert!(issue["title"] == "Drift: fleet all plans" && issue["state"] == "open", "{issue}");
+    let artifacts = runner.state()["artifacts"].as_array().unwrap().clone();
+    let names: Vec<_> = artifacts.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(names.last().unwrap().starts_with("provision-fleet-report-all-plans-"), "{names:?}");
+    for (file, marker) in [("drift.html", "wandb-1"), ("drift.xml", "<failure"), ("drift.sarif", "plans/1.toml")] {
+        assert!(runner.read(file).contains(marker), "{file}");
+    }
+    runner.provision(&["apply", "plans", "--yes", "-q"]);
+    look_at_all();
+    assert_eq!(runner.state()["issues"][0]["state"], "closed");
     std::fs::remove_file(runner.path().join("drift-2.json")).unwrap();
     run(&workflow["jobs"]["report"], &Value::Null, 1);
     assert!(runner.summary().contains("shard 2/4"), "{}", runner.summary());

@@ -127,13 +127,17 @@ impl Runner {
 
     /// The same of another plan file.
     pub(super) fn job_of(&self, plan_file: &str, workflow: &str, code: i32) -> String {
+        self.job_with(&[("inputs.plan-file", plan_file), ("inputs.plan-files", plan_file)], workflow, code)
+    }
+
+    /// The same with other inputs.
+    pub(super) fn job_with(&self, inputs: &[(&str, &str)], workflow: &str, code: i32) -> String {
         let jobs = yaml(&github().join("workflows").join(workflow))[0]["jobs"].clone();
         let job = jobs.as_object().unwrap().values().next().unwrap().clone();
         let known = [
             ("inputs.provider", "aws"),
-            ("inputs.plan-file", plan_file),
-            ("inputs.plan-files", plan_file),
             ("inputs.bucket", "acme-files"),
+            ("inputs.number", "0"),
             ("github.token", "token"),
             ("github.repository", "acme/infra"),
             ("github.workflow_ref", "acme/infra/.github/workflows/provision.yml@refs/heads/main"),
@@ -141,16 +145,21 @@ impl Runner {
             ("github.event.pull_request.number", "7"),
             ("github.event.pull_request.head.sha", HEAD),
         ];
-        let known: Vec<_> = known.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let known: Vec<_> = known.iter().chain(inputs).map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.steps(&job["steps"], &known, Path::new("none"), code)
     }
 
     /// Run steps in turn; the job ends with the code of the first that fails.
     pub(super) fn steps(&self, steps: &Value, known: &[(&str, String)], archive: &Path, code: i32) -> String {
-        let mut known: BTreeMap<String, String> =
-            known.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let (mut ended, mut said) = (0, String::new());
+        let known = known.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         self.write("summary", "");
+        let (ended, said) = self.run(steps, known, archive);
+        assert_eq!(ended, code, "{said}");
+        said
+    }
+
+    fn run(&self, steps: &Value, mut known: BTreeMap<String, String>, archive: &Path) -> (i32, String) {
+        let (mut ended, mut said) = (0, String::new());
         for step in steps.as_array().unwrap() {
             let condition = step["if"].as_str().unwrap_or("success()");
             if !self.holds(condition, ended == 0, &known) {
@@ -169,10 +178,20 @@ impl Runner {
             } else if step["uses"].as_str().is_some_and(|uses| uses.starts_with("actions/upload-artifact@")) {
                 let (name, path) = (step["with"]["name"].as_str().unwrap(), step["with"]["path"].as_str().unwrap());
                 self.upload(&evaluated(name, &known), path);
+            } else if step["uses"].as_str().is_some_and(|uses| uses.contains("/upload-sarif@")) {
+                self.set("category", evaluated(step["with"]["category"].as_str().unwrap(), &known).into());
+            } else if step["uses"] == "./.github/actions/tell-drift" {
+                let action = yaml(&github().join("actions/tell-drift/action.yml"))[0].clone();
+                let inputs = step["with"].as_object().unwrap().iter();
+                let inputs =
+                    inputs.map(|(name, value)| (format!("inputs.{name}"), evaluated(value.as_str().unwrap(), &known)));
+                let known = known.clone().into_iter().chain(inputs).collect();
+                let (code, told) = self.run(&action["runs"]["steps"], known, archive);
+                said += &told;
+                ended = if ended == 0 { code } else { ended };
             }
         }
-        assert_eq!(ended, code, "{said}");
-        said
+        (ended, said)
     }
 
     fn environment(&self, step: &Value, known: &BTreeMap<String, String>, archive: &Path) -> Vec<(String, String)> {
@@ -199,14 +218,15 @@ impl Runner {
         command.envs(environment.iter().cloned()).output().unwrap()
     }
 
-    /// What is uploaded is an archive, and only if it is there.
-    fn upload(&self, name: &str, path: &str) {
-        if !self.path().join(path).exists() {
+    /// What is uploaded is an archive of what is there of it, one file a line.
+    fn upload(&self, name: &str, paths: &str) {
+        let files: Vec<_> = paths.lines().map(|path| self.path().join(path)).filter(|file| file.exists()).collect();
+        if files.is_empty() {
             return;
         }
         let archive = self.path().join(format!("{name}.zip"));
         let mut command = Command::new(python::CI.interpreter());
-        let zipped = command.args(["-c", TOOLS, "zip"]).arg(&archive).arg(self.path().join(path)).status().unwrap();
+        let zipped = command.args(["-c", TOOLS, "zip"]).arg(&archive).args(files).status().unwrap();
         assert!(zipped.success());
         let mut artifacts = self.state()["artifacts"].as_array().unwrap().clone();
         // As GitHub lists it (<https://docs.github.com/rest/actions/artifacts#list-artifacts-for-a-repository>).

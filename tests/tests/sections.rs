@@ -202,6 +202,7 @@ fn page_says_how_each_part_is_and_since_when() {
     assert_eq!(first.matches("<section id=\"deployment-").count(), 2, "{first}");
     assert!(first.contains("<h1>Drift of 3 sections of 1 plan file</h1>"), "{first}");
     assert_eq!(first.matches("; custom endpoint: <code>").count(), 3, "{first}");
+    assert!(first.contains("@media print, (max-width: 44rem) {\n  .flow { flex-direction: column"), "{first}");
     let arrows = [
         "fine back\"><span>rights",
         "open back\"><span>rights",

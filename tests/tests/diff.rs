@@ -82,3 +82,27 @@ fn look_that_failed_makes_nothing_new_and_nothing_gone() {
     let deployment = &json["deployments"][0];
     assert!(deployment["now"] == "unknown" && deployment["gone"].as_array().unwrap().is_empty(), "{json:#}");
 }
+
+/// The same of a service that did not answer, and of a deployment that was not looked at.
+#[test]
+fn what_could_not_be_read_is_neither_new_nor_gone() {
+    let stage = AWS.applied();
+    AWS.edit(&stage, AWS.edits.facets[0].make);
+    saved(&stage, "up.json", 2);
+    let ran = stage.run_with(&["aws", "drift", "--json"], |command| {
+        command.env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9");
+    });
+    stage.write("down.json", &ran.stdout);
+    for reports in [["up.json", "down.json"], ["down.json", "up.json"]] {
+        let told = ends(&stage, 2, &reports);
+        let line =
+            told.lines().find(|line| line.contains(AWS.edits.facets[0].shows)).unwrap_or_else(|| panic!("{told}"));
+        assert!(line.starts_with("  ? not known ") && !told.contains("own tags"), "{told}");
+    }
+    stage.write("none.json", "{\"format\": 1, \"tool\": \"0.1.0\", \"deployments\": []}");
+    let told = ends(&stage, 2, &["up.json", "none.json"]);
+    assert!(
+        told.contains("not looked at, was drift") && told.contains("  ? not known ") && !told.contains("- gone"),
+        "{told}"
+    );
+}

@@ -106,6 +106,8 @@ fn plan_file_that_cannot_be_used_is_the_cause() {
     stage.write("provision.toml", "[deployment]\nname = \"A\"\n");
     names("aws", &stage, &[], (64, "plan file", "provision.toml:"));
     names("gcp", &stage, &[], (64, "plan file", "provision.toml:"));
+    std::fs::remove_file(stage.path().join("provision.toml")).unwrap();
+    names("aws", &stage, &[], (64, "plan file", "begin with `provision init aws"));
 }
 
 #[test]
@@ -123,6 +125,12 @@ fn credentials_that_are_missing_expired_or_wrong_are_the_cause() {
         &stage,
         &[("AWS_SECRET_ACCESS_KEY", Some("hunter2"))],
         (4, "identity", "does not match the signature"),
+    );
+    names(
+        "aws",
+        &stage,
+        &[("AWS_SECRET_ACCESS_KEY", Some("hunter2"))],
+        (4, "identity", "correct or renew the variables AWS_ACCESS_KEY_ID"),
     );
     let expired =
         What::Error { status: 403, code: "ExpiredToken".to_owned(), message: "The token has expired".to_owned() };
@@ -186,6 +194,25 @@ fn proxy_that_is_not_there_or_lets_nothing_through_is_the_cause() {
     names("aws", &stage, &through(&asking), (1, "endpoint S3", "asks for a user name and a password"));
 }
 
+/// Clients would pass over it, and go directly: no command does.
+#[test]
+fn proxy_that_cannot_be_used_is_the_cause_and_nothing_goes_past_it() {
+    let stage = AWS.planned();
+    for (proxy, says) in [
+        ("socks9://ann:hunter2@127.0.0.1:9", "only proxies of `http` and `https`"),
+        ("ftp://ann:hunter2@127.0.0.1:9", "only proxies of `http` and `https`"),
+        ("https//ann:hunter2@127.0.0.1:9", "(HTTPS_PROXY)"),
+        ("http://ann:hunter2@ba%%d:9", "it is no address"),
+        ("http://ann:hunter2@127.0.0.1:99999", "its port is none"),
+    ] {
+        names("aws", &stage, &[("HTTPS_PROXY", Some(proxy))], (1, "proxy", says));
+        let ran = stage.run_with(&["aws", "plan"], |command| {
+            command.env("HTTPS_PROXY", proxy);
+        });
+        assert!(ran.code == 1 && ran.stderr.contains(says) && !ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    }
+}
+
 #[test]
 fn certificates_that_are_missing_or_of_another_authority_are_the_cause() {
     let none = [("SSL_CERT_FILE", Some("/nonexistent")), ("SSL_CERT_DIR", Some("/nonexistent"))];
@@ -208,6 +235,9 @@ fn address_that_nobody_answers_at_is_the_cause() {
     let plain = stage.environment().into_iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap().1;
     let tls = plain.replace("http://", "https://");
     names("aws", &stage, &[("AWS_ENDPOINT_URL", Some(&tls))], (1, "endpoint S3", "it does not speak TLS"));
+    names("aws", &stage, &[("AWS_ENDPOINT_URL_S3", Some("nowhere"))], (1, "endpoint S3", "is no URL"));
+    let blobs = [("AZURE_STORAGE_BLOB_ENDPOINT", Some("https://127.0.0.1:9"))];
+    names("azure", &AZURE.planned(), &blobs, (1, "endpoint Blob", "nothing listens there"));
 }
 
 #[test]

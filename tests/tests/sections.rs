@@ -181,6 +181,12 @@ fn signing_in_is_a_section_like_the_others() {
     assert!(applied.contains("of section `auth0`") && applied.contains("AUTH0_CLIENT_ID="), "{applied}");
     assert_eq!(applied.matches("Settings for the server\nHOST=").count(), 1, "{applied}");
     assert_eq!(place.ends(0, &["drift", "-q"]), "wandb-prod (gcp): in sync\nwandb-prod (auth0): in sync\n");
+    let page = place.ends(0, &["drift", "--format", "html"]);
+    assert_eq!(
+        (page.matches("<ol class=\"flow\">").count(), page.matches("<span class=\"none\">").count()),
+        (1, 0),
+        "{page}"
+    );
     let destroyed = place.ends(0, &["destroy", "--all", "--deployment", "wandb-prod"]);
     assert_eq!(destroyed.matches("Destroyed deployment `wandb-prod` of section").count(), 2, "{destroyed}");
 }
@@ -194,6 +200,18 @@ fn page_says_how_each_part_is_and_since_when() {
     let page = || std::fs::read_to_string(place.0.path().join("page.html")).unwrap();
     let first = page();
     assert_eq!(first.matches("<section id=\"deployment-").count(), 2, "{first}");
+    assert!(first.contains("<h1>Drift of 3 sections of 1 plan file</h1>"), "{first}");
+    assert_eq!(first.matches("; custom endpoint: <code>").count(), 3, "{first}");
+    assert!(first.contains("@media print, (max-width: 44rem) {\n  .flow { flex-direction: column"), "{first}");
+    let arrows = [
+        "fine back\"><span>rights",
+        "open back\"><span>rights",
+        "open\"><span>new files",
+        "absent back\"><span>rights",
+    ];
+    for arrow in arrows {
+        assert!(first.contains(&format!("<li class=\"arrow {arrow}</span>")), "{arrow}: {first}");
+    }
     assert_eq!(first.matches("<details><summary><span class=\"name\">").count(), 1, "{first}");
     assert!(first.contains("<span class=\"badge fine\">in sync</span>"), "{first}");
     assert!(first.contains("<span class=\"state\">not applied yet</span>"), "{first}");

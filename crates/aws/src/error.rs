@@ -141,10 +141,20 @@ fn from_answer(
             "all inline policies of a role together have 10,240 characters: take out one that nobody needs, then run the \
              same command again",
         ),
-        (ErrorKind::Unauthenticated, _) => {
-            error.with_hint("renew the credentials (`aws sso login`, `aws login`, or new keys)")
-        }
+        (ErrorKind::Unauthenticated, _) => error.with_hint(renewal()),
         _ => error,
+    }
+}
+
+/// How credentials are renewed: those of the environment count before any profile's
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>).
+fn renewal() -> &'static str {
+    match std::env::var_os("AWS_ACCESS_KEY_ID").is_some_and(|key| !key.is_empty()) {
+        true => {
+            "correct or renew the variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which belong together, or \
+             unset all three where a profile is meant"
+        }
+        false => "renew the credentials (`aws sso login`, `aws login`, or new keys)",
     }
 }
 

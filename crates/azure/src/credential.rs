@@ -69,6 +69,9 @@ struct CloudAddresses {
     endpoint: &'static str,
     audience: &'static str,
     authority: &'static str,
+    /// What the hosts of storage accounts end with
+    /// (<https://learn.microsoft.com/azure/storage/common/storage-account-overview#standard-endpoints>).
+    storage: &'static str,
 }
 
 const fn addresses(cloud: AzureEnvironment) -> CloudAddresses {
@@ -77,16 +80,19 @@ const fn addresses(cloud: AzureEnvironment) -> CloudAddresses {
             endpoint: "https://management.azure.com",
             audience: "https://management.azure.com",
             authority: "https://login.microsoftonline.com",
+            storage: "core.windows.net",
         },
         AzureEnvironment::UsGov => CloudAddresses {
             endpoint: "https://management.usgovcloudapi.net",
             audience: "https://management.core.usgovcloudapi.net",
             authority: "https://login.microsoftonline.us",
+            storage: "core.usgovcloudapi.net",
         },
         AzureEnvironment::China => CloudAddresses {
             endpoint: "https://management.chinacloudapi.cn",
             audience: "https://management.chinacloudapi.cn",
             authority: "https://login.chinacloudapi.cn",
+            storage: "core.chinacloudapi.cn",
         },
     }
 }
@@ -161,6 +167,33 @@ pub(crate) fn destinations(
         (Destination { url, set_by: named("AZURE_AUTHORITY_HOST") }, tenant)
     });
     Ok((manager, directory))
+}
+
+/// Where the blobs and queues of the plan file's account are, as far as it is known before the account is asked: an emulator's own
+/// account says itself where they are.
+///
+/// # Errors
+///
+/// The variable holds no URL.
+pub(crate) fn data_destinations(
+    cloud: AzureEnvironment,
+    account: &str,
+    connection: &Connection,
+) -> Result<Vec<(&'static str, Destination)>, Error> {
+    let variables = Variables(connection.sandbox.as_ref());
+    let name = "AZURE_STORAGE_BLOB_ENDPOINT";
+    if let Some(url) = variables.url(name)? {
+        let set_by = Some(name).filter(|_| connection.sandbox.is_none());
+        return Ok(vec![("Blob", Destination { url: url.to_string(), set_by })]);
+    }
+    if variables.get("AZURE_RESOURCE_MANAGER_ENDPOINT").is_some() {
+        return Ok(Vec::new());
+    }
+    let storage = addresses(cloud).storage;
+    let of = |(service, host): (&'static str, &str)| {
+        (service, Destination { url: format!("https://{account}.{host}.{storage}"), set_by: None })
+    };
+    Ok([("Blob", "blob"), ("Queue", "queue")].map(of).into())
 }
 
 /// Where tokens come from, one of which is asked for as for any call.
@@ -426,6 +459,22 @@ mod tests {
         let asked = ["AZURE_TOKEN_CREDENTIALS=AzureCliCredential", "AZURE_CLIENT_SECRET=a"];
         assert_eq!(chosen(&asked).unwrap(), Source::Cli);
         assert!(chosen(&["AZURE_TOKEN_CREDENTIALS=magic"]).is_err());
+    }
+
+    #[test]
+    fn data_is_where_azure_has_it_or_a_variable_says_and_an_emulators_account_tells() {
+        let told = |variables: &[(&str, &str)]| {
+            let set = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let connection = Connection { sandbox: Some(set), ..Connection::default() };
+            let found = data_destinations(AzureEnvironment::UsGov, "acme", &connection).unwrap();
+            found.into_iter().map(|(service, place)| format!("{service} {}", place.url)).collect::<Vec<_>>()
+        };
+        let own = ["Blob https://acme.blob.core.usgovcloudapi.net", "Queue https://acme.queue.core.usgovcloudapi.net"];
+        assert_eq!(told(&[]), own);
+        let manager = ("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://127.0.0.1:1");
+        assert!(told(&[manager]).is_empty());
+        let blobs = ("AZURE_STORAGE_BLOB_ENDPOINT", "https://127.0.0.1:2");
+        assert_eq!(told(&[manager, blobs]), ["Blob https://127.0.0.1:2/"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use provision_core::reach::{CredentialSource, Endpoint};
 use crate::config::Settings;
 use crate::credential;
 
-/// Where calls go: an account's own addresses are not there before it is.
+/// Where calls go: an account's own addresses are not there before it is, and are asked without credentials.
 pub(crate) fn endpoints(settings: &Settings, connection: &Connection) -> Result<Vec<Endpoint>, Error> {
     let (manager, directory) = credential::destinations(&settings.azure, connection)?;
     // <https://learn.microsoft.com/rest/api/resources/subscriptions/list>
@@ -18,7 +18,12 @@ pub(crate) fn endpoints(settings: &Settings, connection: &Connection) -> Result<
         let asked = format!("/{tenant}/v2.0/.well-known/openid-configuration");
         Endpoint::new("Entra ID", place.url, place.set_by, asked).signing_in()
     });
-    Ok(std::iter::once(manager).chain(directory).collect())
+    // <https://learn.microsoft.com/rest/api/storageservices/list-containers2>, and the same of queues
+    let section = &settings.azure;
+    let data = credential::data_destinations(section.cloud, &section.account.name, connection)?
+        .into_iter()
+        .map(|(service, place)| Endpoint::new(service, place.url, place.set_by, "/?comp=list").made_later());
+    Ok(std::iter::once(manager).chain(directory).chain(data).collect())
 }
 
 /// Where credentials come from.

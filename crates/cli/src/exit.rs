@@ -161,7 +161,13 @@ fn of_plan_file(file: &PlanFileError) -> Vec<Error> {
         problem.help.iter().fold(error, |error, help| error.with_hint(help))
     };
     let problems: Vec<_> = file.problems().into_iter().map(error).collect();
-    let whole = || vec![named(Error::new(ErrorKind::Refused, file.to_string()))];
+    let whole = || {
+        let error = named(Error::new(ErrorKind::Refused, file.to_string()));
+        vec![match file {
+            PlanFileError::NoPlanFile { hint, .. } => error.with_hint(hint),
+            _ => error,
+        }]
+    };
     if problems.is_empty() { whole() } else { problems }
 }
 

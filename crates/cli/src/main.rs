@@ -15,6 +15,7 @@ mod change_sets;
 mod drift_reports;
 mod sandbox;
 mod web;
+mod proxies;
 mod surroundings;
 mod session;
 mod fleet;

@@ -15,7 +15,7 @@ use crate::plan_files::Checked;
 use crate::providers::{Prerequisites, ProviderId};
 use crate::signals::Signals;
 use crate::view::View;
-use crate::{sandbox, telemetry, trace};
+use crate::{proxies, sandbox, telemetry, trace};
 
 /// What a command is run with that goes on for a while.
 #[derive(Clone, Copy)]
@@ -33,13 +33,28 @@ pub(crate) struct Session {
 
 impl Session {
     /// Open it for these plan files.
+    ///
+    /// # Errors
+    ///
+    /// Among others, a proxy is named that cannot be used: nothing goes past it.
     pub(crate) fn open(checked: &[&Checked], global: &Global, view: &dyn View) -> Result<Self, Error> {
+        if global.sandbox.is_none() {
+            proxies::usable()?;
+        }
+        Self::open_to_examine(checked, global, view)
+    }
+
+    /// The same, whatever is wrong with this machine's proxies: `doctor` tells it.
+    pub(crate) fn open_to_examine(checked: &[&Checked], global: &Global, view: &dyn View) -> Result<Self, Error> {
         let given: Vec<_> = checked.iter().map(|checked| (checked.cloud, checked.settings.prerequisites())).collect();
         Self::open_with(&given, global, view)
     }
 
     /// Open it for a provider, without a plan file.
     pub(crate) fn open_for(provider: ProviderId, global: &Global, view: &dyn View) -> Result<Self, Error> {
+        if global.sandbox.is_none() {
+            proxies::usable()?;
+        }
         Self::open_with(&[(provider, Prerequisites::new())], global, view)
     }
 

@@ -5,30 +5,31 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, SystemTime};
 
 use hyper_util::client::proxy::matcher::Matcher;
+use provision_core::Error;
 use provision_core::doctor::{Check, Surroundings};
 use provision_core::provider::Connection;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+use crate::proxies::{self, FOR_PLAIN, FOR_TLS};
+
 /// How long a proxy may take to answer.
 const PROXY_LIMIT: Duration = Duration::from_secs(3);
-/// The variables that say which proxy is asked, in the order in which they count for an address of TLS, and for one without
-/// (<https://curl.se/docs/manpage.html#ENVIRONMENT>).
-const FOR_TLS: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-const FOR_PLAIN: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-
 /// This machine's, or those of a sandbox, which is reached directly.
 pub(crate) struct Machine {
     /// Whether each proxy that an address is reached through answers; why not.
     proxies: BTreeMap<String, Result<(), String>>,
     matcher: Option<Matcher>,
+    /// A proxy is named that cannot be used; why not.
+    unusable: Option<Error>,
 }
 
 impl Machine {
     /// Look at the proxies on the way to these addresses.
     pub(crate) fn look<'a>(connection: &Connection, urls: impl Iterator<Item = &'a str>) -> Self {
         let matcher = connection.sandbox.is_none().then(Matcher::from_env);
-        let mut machine = Self { proxies: BTreeMap::new(), matcher };
+        let unusable = matcher.as_ref().and_then(|_| proxies::usable().err());
+        let mut machine = Self { proxies: BTreeMap::new(), matcher, unusable };
         for url in urls {
             if let Some((shown, place)) = machine.way(url) {
                 machine.proxies.entry(shown).or_insert_with(|| open(&place));
@@ -51,6 +52,9 @@ impl Machine {
 
     /// What there is to say of proxies.
     pub(crate) fn proxy_check(&self) -> Check {
+        if let Some(error) = &self.unusable {
+            return Check::of("proxy", error);
+        }
         let past = set("NO_PROXY").or_else(|| set("no_proxy")).map(|hosts| format!("; not for {hosts} (NO_PROXY)"));
         let past = past.filter(|_| self.matcher.is_some()).unwrap_or_default();
         let unreached = self.proxies.iter().find_map(|(proxy, answer)| Some((proxy, answer.as_ref().err()?)));
@@ -68,11 +72,14 @@ impl Machine {
 
 impl Surroundings for Machine {
     fn proxy(&self, url: &str) -> Option<String> {
+        if self.unusable.is_some() {
+            return Some("the one that is named".to_owned());
+        }
         self.way(url).map(|(shown, _)| shown)
     }
 
     fn answers(&self, proxy: &str) -> bool {
-        self.proxies.get(proxy).is_none_or(Result::is_ok)
+        self.unusable.is_none() && self.proxies.get(proxy).is_none_or(Result::is_ok)
     }
 
     /// A date as in <https://www.rfc-editor.org/rfc/rfc9110#name-date-time-formats>.
@@ -125,7 +132,7 @@ mod tests {
     #[test]
     fn proxy_is_shown_without_its_password() {
         let matcher = Matcher::builder().https("http://ann:hunter2@proxy.example:3128").no("local.example").build();
-        let machine = Machine { proxies: BTreeMap::new(), matcher: Some(matcher) };
+        let machine = Machine { proxies: BTreeMap::new(), matcher: Some(matcher), unusable: None };
         let shown = machine.proxy("https://sts.amazonaws.com").unwrap();
         assert!(shown.starts_with("http://proxy.example:3128"), "{shown}");
         assert_eq!(machine.proxy("https://local.example"), None);
@@ -134,7 +141,7 @@ mod tests {
 
     #[test]
     fn clock_of_a_service_is_read_from_its_header() {
-        let machine = Machine { proxies: BTreeMap::new(), matcher: None };
+        let machine = Machine { proxies: BTreeMap::new(), matcher: None, unusable: None };
         assert!(machine.ahead_s("Sun, 06 Nov 1994 08:49:37 GMT").unwrap() < -900_000_000);
         assert_eq!(machine.ahead_s("yesterday"), None);
     }

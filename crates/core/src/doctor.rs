@@ -11,6 +11,7 @@ use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 use crate::assess::Intent;
 use crate::change_set::ChangeSet;
@@ -139,7 +140,7 @@ pub async fn examine(examined: &Examined<'_>) -> Vec<Check> {
     let credentials = limited("credentials", CREDENTIALS_LIMIT, examined.config.credential_source(examined.connection));
     let (reached, source) = futures::join!(join_all(endpoints.iter().map(|one| reach(examined, one))), credentials);
     let signs_in = endpoints.iter().zip(&reached).all(|(one, reached)| !one.signs_in || reached.is_there());
-    let all_there = reached.iter().all(Reached::is_there);
+    let all_there = endpoints.iter().zip(&reached).all(|(one, reached)| one.made_later || reached.is_there());
     let mut checks: Vec<_> = reached.iter().map(|reached| reached.check.clone()).collect();
     checks.push(clock(&reached));
     checks.push(credentials_check(&source, signs_in, examined.surroundings.now()));
@@ -183,12 +184,16 @@ async fn reach(examined: &Examined<'_>, endpoint: &Endpoint) -> Reached {
         None => endpoint.url.clone(),
     };
     let nowhere = |check: Check| Reached { check, ahead_s: None };
+    if !Url::parse(&endpoint.url).is_ok_and(|url| url.has_host() && matches!(url.scheme(), "http" | "https")) {
+        let hint = "write an address that begins with `https://`, or with `http://` for an emulator";
+        return nowhere(Check::failed(name, format!("{url} is no URL"), Some(hint)));
+    }
     let Ok(browser) = examined.browser else {
         return nowhere(Check::unknown(name, format!("{url}: not asked, for want of certificates")));
     };
     let proxy = examined.surroundings.proxy(&endpoint.url);
     if proxy.as_ref().is_some_and(|proxy| !examined.surroundings.answers(proxy)) {
-        return nowhere(Check::unknown(name, format!("{url}: not asked, since the proxy does not answer")));
+        return nowhere(Check::unknown(name, format!("{url}: not asked, since the proxy cannot be used")));
     }
     let begun = Instant::now();
     let request = Request { operation: "doctor", method: "GET", url: endpoint.probe(), ..Request::default() };
@@ -197,6 +202,12 @@ async fn reach(examined: &Examined<'_>, endpoint: &Endpoint) -> Reached {
         Ok(answer) => cause::of_answer(endpoint, answer, proxy.as_deref()),
         Err(error) => Some(cause::of_silence(endpoint, error, proxy.as_deref())),
     };
+    if let (true, Err(error)) = (endpoint.made_later, &answer)
+        && cause::is_unknown_name(error)
+    {
+        let found = "its name is not known here, as before the first apply";
+        return nowhere(Check::unknown(name, format!("{url}: {found}")));
+    }
     if let Some((found, hint)) = wrong {
         return nowhere(Check::failed(name, format!("{url}: {found}"), Some(&hint)));
     }

@@ -30,6 +30,8 @@ pub struct Endpoint {
     pub answers: Answers,
     /// Credentials are had from there: where it is not reached, nothing can be said of them.
     pub signs_in: bool,
+    /// It is there once what the plan file names is: that nobody knows its name before is no failure.
+    pub made_later: bool,
 }
 
 impl Endpoint {
@@ -43,6 +45,7 @@ impl Endpoint {
             asked: asked.into(),
             answers: Answers::Documents,
             signs_in: false,
+            made_later: false,
         }
     }
 
@@ -50,6 +53,12 @@ impl Endpoint {
     #[must_use]
     pub fn signing_in(self) -> Self {
         Self { signs_in: true, ..self }
+    }
+
+    /// The same, of what the plan file names.
+    #[must_use]
+    pub fn made_later(self) -> Self {
+        Self { made_later: true, ..self }
     }
 
     /// The whole address that is asked.

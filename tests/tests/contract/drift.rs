@@ -92,6 +92,19 @@ fn what_is_gone_is_drift_and_comes_back(cloud: &Place) {
         cloud.edit(&stage, gone.make);
         let drift = cloud.ends(&stage, 2, &["drift", "--format", "markdown"]);
         assert!(drift.contains(gone.shows), "{}: {drift}", gone.shows);
+        let page = cloud.ends(&stage, 2, &["drift", "--format", "html"]);
+        let arrows = match gone.shows.split('.').next_back() {
+            Some("notification" | "events") => {
+                &["wrong\"><span>new files", "wrong\"><span>events", "fine back\"><span>rights"][..]
+            }
+            Some("access") => &["fine\"><span>new files", "wrong back\"><span>rights"],
+            Some("queue" | "topic" | "subscription") => &["wrong\"><span>events"],
+            Some("container" | "account") => &["wrong\"><span>new files"],
+            _ => &[],
+        };
+        for arrow in arrows {
+            assert!(page.contains(&format!("<li class=\"arrow {arrow}</span>")), "{}: {arrow}: {page}", gone.shows);
+        }
         // Some names are free again only after a while.
         stage.hastened(|| cloud.apply(&stage));
         cloud.is_in_sync(&stage);

@@ -29,7 +29,7 @@ pub(crate) async fn run(asked: Doctor, invocation: Invocation<'_>) -> CommandRes
     };
     examination.plan_file = Some(checked.source.name.clone());
     examination.checks.push(plan_file(&checked));
-    let session = Session::open(&[&checked], global, view)?;
+    let session = Session::open_to_examine(&[&checked], global, view)?;
     let checks = async { Ok(between_here_and_there(&checked, &session, invocation).await) };
     examination.checks.extend(signals.unless_stopped(checks).await?);
     view.examined(&examination);

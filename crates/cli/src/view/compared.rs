@@ -62,6 +62,8 @@ pub(crate) struct Compared {
     pub(crate) changed: Vec<Changed>,
     /// Found by both alike.
     pub(crate) still: Vec<Finding>,
+    /// Found by one look where the other one could not read: neither new nor gone.
+    pub(crate) unknown: Vec<Finding>,
 }
 
 /// A finding with another value than before.
@@ -76,7 +78,8 @@ pub(crate) struct Changed {
 impl Compared {
     /// Whether both looks say the same.
     pub(crate) fn is_same(&self) -> bool {
-        self.before == self.now && self.new.is_empty() && self.gone.is_empty() && self.changed.is_empty()
+        let differing = [&self.new, &self.gone, &self.unknown];
+        self.before == self.now && self.changed.is_empty() && differing.iter().all(|findings| findings.is_empty())
     }
 
     /// Whose it is, for people.
@@ -109,7 +112,8 @@ impl Compared {
             findings.iter().map(|finding| (sign, word, finding.clone())).collect::<Vec<_>>()
         };
         let new = of("+", "new", &self.new).into_iter().chain(changed);
-        new.chain(of("=", "still there", &self.still)).chain(of("-", "gone", &self.gone)).collect()
+        let still = new.chain(of("=", "still there", &self.still));
+        still.chain(of("?", "not known", &self.unknown)).chain(of("-", "gone", &self.gone)).collect()
     }
 }
 
@@ -143,21 +147,35 @@ fn compared(place: &Place, before: Option<&Look>, now: Option<&Look>, failed: Op
     let findings = |look: Option<&Look>| look.map(|look| look.findings.clone()).unwrap_or_default();
     let (old, new) = (findings(former), findings(now));
     let about = |among: &[Finding], finding: &Finding| among.iter().find(|one| one.is_about_the_same(finding)).cloned();
-    // Where one of the looks failed, nothing of the other one is known to be new or gone.
-    let is_known =
-        |look: Option<&Look>| look.is_none_or(|look| look.place.deployment.is_some() || place.deployment.is_none());
-    let (was_known, known) = (is_known(former), is_known(now));
+    let without = |found: &[Finding], others: &[Finding]| {
+        found.iter().filter(|finding| about(others, finding).is_none()).cloned().collect::<Vec<_>>()
+    };
+    // A deployment that the former report did not have is new with all that is found.
+    let is_new = |finding: &Finding| former.is_none_or(|look| has_read(look, place, finding));
+    let is_gone = |finding: &Finding| now.is_some_and(|look| has_read(look, place, finding));
+    let (appeared, unread_before): (Vec<_>, Vec<_>) = without(&new, &old).into_iter().partition(is_new);
+    let (gone, unread): (Vec<_>, Vec<_>) = without(&old, &new).into_iter().partition(is_gone);
     let changed = new.iter().filter_map(|now| Some(Changed { before: about(&old, now)?, now: now.clone() }));
     let (still, changed): (Vec<_>, Vec<_>) = changed.partition(|both| both.before.text == both.now.text);
     Compared {
         place: place.clone(),
         before: former.map(|look| look.verdict.clone()),
         now: now.map(|look| look.verdict.clone()),
-        new: new.iter().filter(|finding| was_known && about(&old, finding).is_none()).cloned().collect(),
-        gone: old.iter().filter(|finding| known && about(&new, finding).is_none()).cloned().collect(),
+        new: appeared,
+        gone,
         changed,
         still: still.into_iter().map(|both| both.now).collect(),
+        unknown: unread_before.into_iter().chain(unread).collect(),
     }
+}
+
+/// Whether a look says whether this is there: it did not fail, and could read what the finding is about.
+fn has_read(look: &Look, place: &Place, finding: &Finding) -> bool {
+    let is_in_the_way =
+        |unread: &Finding| unread.rule == "unknown" && (unread.address == "-" || unread.address == finding.address);
+    let failed = look.place.deployment.is_none() && place.deployment.is_some();
+    // That something cannot be read is found whatever else is.
+    !failed && (finding.rule == "unknown" || !look.findings.iter().any(is_in_the_way))
 }
 
 #[cfg(test)]
@@ -165,10 +183,14 @@ mod tests {
     use super::*;
 
     fn seen(verdict: &str, findings: &[(&str, &str)]) -> Look {
+        ruled(verdict, "changed", findings)
+    }
+
+    fn ruled(verdict: &str, rule: &str, findings: &[(&str, &str)]) -> Look {
         let place = Place { cloud: Some("aws".into()), deployment: Some("a".into()), plan_file: "a.toml".into() };
         let finding = |(subject, text): &(&str, &str)| Finding {
             address: "aws.bucket".into(),
-            rule: "changed".into(),
+            rule: rule.into(),
             text: (*text).into(),
             subject: (*subject).into(),
         };
@@ -199,6 +221,7 @@ mod tests {
         {
             let [one] = compare(before, now).try_into().unwrap();
             assert_eq!((one.verdict().as_str(), one.new.len(), one.gone.len(), one.is_same()), (verdict, 0, 0, false));
+            assert_eq!(one.unknown, found[0].findings);
         }
         assert!(compare(&[unread()], &[unread()])[0].is_same());
     }
@@ -208,6 +231,21 @@ mod tests {
         let [one] = compare(&[], &[seen("in sync", &[])]).try_into().unwrap();
         assert_eq!(one.verdict(), "in sync, was not looked at");
         let [one] = compare(&[seen("drift", &[("a", "b")])], &[]).try_into().unwrap();
-        assert_eq!((one.verdict().as_str(), one.gone.len()), ("not looked at, was drift", 1));
+        let is = (one.verdict(), one.gone.len(), one.unknown.len());
+        assert_eq!(is, ("not looked at, was drift".to_owned(), 0, 1));
+    }
+
+    #[test]
+    fn nothing_of_a_resource_is_new_or_gone_beside_a_look_that_could_not_read_it() {
+        let (found, dark) =
+            ([seen("drift", &[("cors", "off")])], [ruled("unknown", "unknown", &[("unknown", "dark")])]);
+        for (before, now, told) in
+            [(&found, &dark, ["new dark", "not known off"]), (&dark, &found, ["not known off", "gone dark"])]
+        {
+            let [one] = compare(before, now).try_into().unwrap();
+            let lines: Vec<_> =
+                one.lines().into_iter().map(|(_, word, line)| format!("{word} {}", line.text)).collect();
+            assert_eq!(lines, told);
+        }
     }
 }

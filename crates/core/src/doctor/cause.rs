@@ -57,6 +57,12 @@ const SAID: &[(&[&str], &str, &str)] = &[
     ),
 ];
 
+/// Whether no answer came since nobody knows the name.
+pub(super) fn is_unknown_name(error: &Error) -> bool {
+    let reason = error.message().unwrap_or_default();
+    SAID.first().is_some_and(|(words, ..)| words.iter().any(|word| reason.contains(word)))
+}
+
 /// Why no answer came.
 pub(super) fn of_silence(endpoint: &Endpoint, error: &Error, proxy: Option<&str>) -> Cause {
     let reason = error.message().unwrap_or_default();
@@ -114,6 +120,8 @@ mod tests {
             ("operation timed out", "it does not answer: operation timed out"),
         ] {
             assert!(silence(reason).contains(cause), "{reason}: {}", silence(reason));
+            let error = Error::new(ErrorKind::Unavailable, "send").with_message(reason);
+            assert_eq!(is_unknown_name(&error), cause.contains("DNS"), "{reason}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use provision_core::doctor::{Check, Status};
+use provision_core::printable::on_one_line;
 
 use super::change_set::styled;
 use super::layout::{Line, fitted};
@@ -31,7 +32,10 @@ fn lines(check: &Check, before: Option<&Check>, width: usize) -> Vec<Line> {
         Status::Unknown => ("?   ", AnsiColor::Yellow.on_default()),
     };
     let hang = 7 + width + 2;
-    let mut lines = vec![Line::new(format!("  {} {:<width$}  {}", styled(style, word), check.name, check.found), hang)];
+    let mut lines = vec![Line::new(
+        format!("  {} {:<width$}  {}", styled(style, word), check.name, on_one_line(&check.found)),
+        hang,
+    )];
     let told = before.is_some_and(|before| before.hint == check.hint);
     if let Some(hint) = check.hint.as_ref().filter(|_| !told) {
         let what = if check.has_failed() { "to do: " } else { "" };
@@ -49,5 +53,22 @@ fn sentence(checks: &[Check]) -> String {
         (0, unknown) => format!("Nothing failed; {unknown} things are not known."),
         (1, _) => "1 check failed: that is the cause.".to_owned(),
         (failed, _) => format!("{failed} checks failed; begin with the first."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a tool's own words are that was asked for credentials.
+    #[test]
+    fn what_was_found_in_several_lines_stays_in_its_column() {
+        let found = "cannot find credentials: a tool says:\n\nUnable to sign in\n  run it again";
+        let lines = lines(&Check::failed("credentials", found, None), None, 11);
+        let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert!(
+            texts.len() == 1 && !texts[0].contains('\n') && texts[0].contains("says: Unable to sign in run it"),
+            "{texts:?}"
+        );
     }
 }

@@ -6,6 +6,7 @@ use provision_core::printable::on_one_line;
 use super::markdown::{Section, code, fitted};
 use super::{Row, rows};
 use crate::view::compared::{Compared, Finding, Look, Place};
+use crate::view::words::BOOKKEEPING;
 
 /// A look of drift that was saved; `errors` are its own, of which those of refusals are among the changes.
 pub(crate) fn look(set: &ChangeSet, verdict: &str, unread: Vec<Finding>) -> Look {
@@ -14,7 +15,10 @@ pub(crate) fn look(set: &ChangeSet, verdict: &str, unread: Vec<Finding>) -> Look
         deployment: Some(set.deployment.clone()),
         plan_file: set.plan_file.name.clone(),
     };
-    let findings = rows(set).iter().map(finding).chain(unread).collect();
+    // Where something could not be read, what is on record of it is no finding.
+    let is_told = |row: &&Row<'_>| unread.is_empty() || row.why != BOOKKEEPING;
+    let findings: Vec<_> = rows(set).iter().filter(is_told).map(finding).collect();
+    let findings = findings.into_iter().chain(unread).collect();
     Look { place, verdict: verdict.to_owned(), findings }
 }
 

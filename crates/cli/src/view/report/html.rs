@@ -5,6 +5,8 @@
 mod picture;
 mod since;
 
+use std::collections::BTreeSet;
+
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
@@ -21,7 +23,8 @@ const STYLE: &str = include_str!("html/style.css");
 /// The page; `former` is the one in whose place it comes, and `now` the time as programs read it.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error], flags: &str, former: &str, now: &str) -> String {
     let since = Since::new(sets, former, now);
-    let heading = format!("Drift of {}", deployments(sets.len() + errors.len()));
+    let files = errors.iter().filter_map(Error::plan_file).chain(plan_files(sets.iter()));
+    let heading = format!("Drift of {}", counted(sets.len() + errors.len(), files));
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -50,8 +53,18 @@ pub(crate) fn text(sets: &[ChangeSet], errors: &[Error], flags: &str, former: &s
     page.into_string() + "\n"
 }
 
-fn deployments(count: usize) -> String {
-    if count == 1 { "1 deployment".to_owned() } else { format!("{count} deployments") }
+/// Deployments; sections where a plan file has several.
+fn counted<'a>(count: usize, files: impl Iterator<Item = &'a str>) -> String {
+    match (count, files.collect::<BTreeSet<_>>().len()) {
+        (1, _) => "1 deployment".to_owned(),
+        (_, files) if files == 0 || files == count => format!("{count} deployments"),
+        (_, 1) => format!("{count} sections of 1 plan file"),
+        (_, files) => format!("{count} sections of {files} plan files"),
+    }
+}
+
+fn plan_files<'a>(sets: impl Iterator<Item = &'a ChangeSet>) -> impl Iterator<Item = &'a str> {
+    sets.map(|set| set.plan_file.name.as_str())
 }
 
 /// Deployments that are not in sync with their places, the worst first.
@@ -170,6 +183,7 @@ fn place(set: &ChangeSet) -> Markup {
         p.quiet {
             (account) " " (who.account) ", " (region) " " (who.region) ", as " (who.principal) "; plan file "
             code { (set.plan_file.name) }
+            @for endpoint in &who.endpoints { "; custom endpoint: " code { (on_one_line(endpoint)) } }
         }
     }
 }
@@ -181,7 +195,7 @@ fn in_sync(sets: &[ChangeSet], since: &Since) -> Markup {
     html! {
         @if !fine.is_empty() {
             section aria-labelledby="in-sync" {
-                h2 id="in-sync" { (deployments(fine.len())) " " (badge("in sync")) }
+                h2 id="in-sync" { (counted(fine.len(), plan_files(fine.iter().copied()))) " " (badge("in sync")) }
                 @for set in fine {
                     details open[alone] {
                         summary { span.name { (set.deployment) " on " (title(&set.cloud)) } " " (set.plan_file.name) }

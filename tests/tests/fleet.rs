@@ -49,7 +49,8 @@ fn what_carries_marks_is_listed_once_for_all_that_only_look() {
     let stage = fleet(26);
     ends(&stage, 0, &["apply", "plans", "--yes"]);
     stage.faults().clear();
-    let drift = ends(&stage, 0, &["drift", "plans", "-q"]);
+    // A file that is named twice is one.
+    let drift = ends(&stage, 0, &["drift", "plans", "plans/more/../00.toml", "-q"]);
     assert_eq!(drift.stdout.matches(": in sync").count(), 26, "{}", drift.stdout);
     assert_eq!(stage.faults().count("tag:GetResources"), 1, "two things of each fit one page, as large as pages are");
     assert_eq!(stage.faults().count("sts:GetCallerIdentity"), 1, "and they are looked at as one caller");
@@ -76,6 +77,13 @@ fn shards_are_merged_into_the_report_of_all() {
     ends(&stage, 0, &["apply", "plans", "--yes", "-q"]);
     stage.write("plans/broken.toml", "[deployment]\n");
     let whole = ends(&stage, 64, &["drift", "plans", "-q"]);
+    for files in [&["plans/broken.toml"][..], &["plans/broken.toml", "plans/00.toml"]] {
+        for command in ["drift", "plan"] {
+            let printed = ends(&stage, 64, &[&[command, "--json"], files].concat()).stdout;
+            let kinds = printed.matches("\"kind\": \"plan_file\"").count();
+            assert!(kinds > 0 && !printed.contains("\"kind\": \"refused\""), "{files:?}: {printed}");
+        }
+    }
     let mut planned = 0;
     for shard in ["0/3", "1/3", "2/3"] {
         let report = format!("json={}.json", &shard[..1]);
@@ -162,7 +170,9 @@ fn many_are_proven_and_what_fails_is_a_row_of_its_own() {
     let junit = ends(&stage, 64, &["verify", "plans", "--format", "junit"]).stdout;
     assert!(junit.contains("wandb-05") && junit.contains("broken.toml"), "{junit}");
     std::fs::copy(stage.path().join("plans/00.toml"), stage.path().join("plans/again.toml")).unwrap();
-    assert!(ends(&stage, 64, &["verify", "plans"]).stderr.contains("`wandb-00` is in two of these plan files"));
+    let ran = ends(&stage, 64, &["verify", "plans"]);
+    assert_eq!(ran.stdout.matches(" works. ").count(), 4, "{}", ran.stdout);
+    are_of_one_deployment(&ran, "unknown");
 }
 
 /// What a bucket could not be read for stands in the merged report as in that of the shard.
@@ -194,6 +204,7 @@ fn many_plan_files_are_applied_and_the_rest_after_a_failure() {
     assert_eq!(ran.stdout.matches(": applied, ").count(), 5, "{}", ran.stdout);
     assert!(ran.stdout.contains("wandb-04: failed, nothing was written\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains("6 plan files: 5 applied, 1 failed"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("run the same command again"), "what is refused is refused again: {}", ran.stdout);
     assert!(ran.stderr.contains("--> plans/04.toml"), "{}", ran.stderr);
     stage.write("plans/04.toml", &plan_file("04"));
     let ran = ends(&stage, 0, &["apply", "plans", "--yes", "--json"]);
@@ -205,19 +216,82 @@ fn many_plan_files_are_applied_and_the_rest_after_a_failure() {
         ends(&stage, 0, &["apply", "plans", "--yes", "--shard", shard]);
     }
     std::fs::copy(stage.path().join("plans/00.toml"), stage.path().join("plans/again.toml")).unwrap();
-    assert!(ends(&stage, 64, &["apply", "plans", "--yes"]).stderr.contains("`wandb-00` is in two of these plan files"));
+    let ran = ends(&stage, 64, &["apply", "plans", "--yes"]);
+    assert!(ran.stdout.contains("7 plan files: 5 without changes, 2 failed"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("run the same command again"), "{}", ran.stdout);
+    are_of_one_deployment(&ran, "failed, nothing was written");
+    for command in ["drift", "plan"] {
+        are_of_one_deployment(&ends(&stage, 64, &[command, "plans", "-q"]), "unknown");
+    }
     assert!(ends(&stage, 64, &["apply", "plans"]).stderr.contains("add `--yes`"));
+}
+
+/// Each of the two has a row of its own, which names both.
+fn are_of_one_deployment(ran: &Ran, outcome: &str) {
+    let (one, other) = ("plans/00.toml", "plans/again.toml");
+    for (file, beside) in [(one, other), (other, one)] {
+        assert!(ran.stdout.contains(&format!("{file}: {outcome}\n")), "{}", ran.stdout);
+        let why = format!("plan files `{file}` and `{beside}` are both of deployment `wandb-00`");
+        assert!(ran.stderr.contains(&why), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn name_of_a_plan_file_begins_no_line() {
+    let stage = fleet(1);
+    stage.write("plans/q\n::error::pwn.toml", "[deployment]\n");
+    stage.write("plans/r\r\n::error::pwn.toml", "this is no plan file");
+    stage.write("plans/s\n::error::'pwn.toml", &plan_file("evil"));
+    let formats = ["text", "markdown", "junit", "html", "sarif"].map(|format| ["drift", "plans", "--format", format]);
+    let single = ["s\n::error::'pwn.toml", "q\n::error::pwn.toml"].map(|name| format!("plans/{name}"));
+    let others = [
+        &["plan", "plans"][..],
+        &["plan", "plans", "--format", "markdown"],
+        &["verify", "plans"],
+        &["verify", "plans", "--format", "junit"],
+        &["output", "plans"],
+        &["apply", "plans", "--yes"],
+        &["plan", &single[0]],
+        &["drift", &single[0]],
+        &["validate", &single[0]],
+        &["drift", &single[1]],
+    ];
+    for arguments in formats.iter().map(|arguments| &arguments[..]).chain(others) {
+        let ran = stage.run(arguments);
+        let forged = |text: &str| text.split(['\n', '\r']).any(|line| line.trim_start().starts_with("::"));
+        assert!(!forged(&ran.stdout) && !forged(&ran.stderr), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_not_tried_any_more_has_its_name() {
+    let stage = fleet(40);
+    let answer = What::Error { status: 403, code: "InvalidClientTokenId".to_owned(), message: "no".to_owned() };
+    stage.faults().fault(Fault { operation: "*".to_owned(), nth: Nth::Every, at: When::Before, what: answer });
+    for command in ["drift", "plan", "verify"] {
+        let ran = ends(&stage, 4, &[command, "plans", "-q"]);
+        assert!(ran.stderr.contains("in a row were out of reach"), "{command}: {}", ran.stderr);
+        assert_eq!(ran.stdout.matches("(aws): unknown\n").count(), 40, "{command}: {}", ran.stdout);
+    }
+    let report = ends(&stage, 4, &["drift", "plans", "--json"]).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let rows = report["deployments"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["error"]["plan_file"].is_string()), "{report}");
+    let plans = ends(&stage, 4, &["plan", "plans", "--format", "markdown"]).stdout;
+    assert!(plans.starts_with("40 unknown\n") && plans.matches("### `wandb-").count() == 40, "{plans}");
 }
 
 #[test]
 fn no_other_plan_file_is_begun_after_so_many_failures() {
     let stage = fleet(20);
+    // What is known before the first one is begun is none of them.
+    stage.write("plans/broken.toml", "[deployment]\n");
     let answer = What::Error { status: 403, code: "AccessDenied".to_owned(), message: "no".to_owned() };
     let fault =
         Fault { operation: "sts:GetCallerIdentity".to_owned(), nth: Nth::Every, at: When::Before, what: answer };
     stage.faults().fault(fault);
     let ran = stage.run(&["apply", "plans", "--yes", "--max-failures", "1"]);
-    assert!(ran.code != 0 && ran.stdout.contains("16 failed, 4 not begun"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.code != 0 && ran.stdout.contains("17 failed, 4 not begun"), "{}{}", ran.stdout, ran.stderr);
     assert!(stage.writes().is_empty());
 }
 
@@ -285,8 +359,11 @@ fn plan_file_without_settings_keeps_no_other_one_from_being_printed() {
     std::fs::remove_file(stage.path().join("plans/broken.toml")).unwrap();
     std::fs::copy(stage.path().join("plans/00.toml"), stage.path().join("plans/again.toml")).unwrap();
     let twice = ends(&stage, 64, &["output", "plans", "--no-secrets", "--format", "json"]);
-    assert!(twice.stdout.is_empty() && twice.stderr.contains("`wandb-00` is in two"), "{}", twice.stderr);
-    assert!(ends(&stage, 0, &["output", "plans", "--no-secrets"]).stdout.contains("plans/again.toml"));
+    let keyed: Value = serde_json::from_str(&twice.stdout).unwrap();
+    assert!(keyed["wandb-00"].is_null() && keyed["wandb-01"].is_object(), "{keyed}");
+    let why = "plan files `plans/00.toml` and `plans/again.toml` are both of deployment `wandb-00`";
+    assert!(twice.stderr.contains(why), "{}", twice.stderr);
+    assert!(!ends(&stage, 64, &["output", "plans", "--no-secrets"]).stdout.contains("plans/again.toml"));
 }
 
 /// Plan files of so many deployments in all three clouds, in `plans/` of a folder.

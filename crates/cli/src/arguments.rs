@@ -8,6 +8,7 @@ mod sections;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
+use provision_core::printable::is_obeyed;
 
 use crate::providers::{InCloud, ProviderId};
 pub(crate) use commands::{
@@ -294,5 +295,17 @@ pub(crate) fn quoted(path: impl AsRef<Path>) -> String {
     let path = path.as_ref().display().to_string();
     // A name that begins like a flag is a path too.
     let path = if path.starts_with('-') { format!("./{path}") } else { path };
-    shell_words::quote(&path).into_owned()
+    if path.chars().any(is_obeyed) { escaped(&path) } else { shell_words::quote(&path).into_owned() }
+}
+
+/// On one line, as POSIX has it (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_02_04>).
+fn escaped(path: &str) -> String {
+    let letter = |letter: char| match letter {
+        '\\' | '\'' => format!("\\{letter}"),
+        letter if is_obeyed(letter) => {
+            letter.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect()
+        }
+        letter => letter.to_string(),
+    };
+    format!("$'{}'", path.chars().map(letter).collect::<String>())
 }

@@ -54,6 +54,7 @@ impl Exit {
     pub(crate) fn of(error: &Error) -> Self {
         match error.kind() {
             ErrorKind::Unauthenticated => Self::Credentials,
+            ErrorKind::PlanFile => Self::Usage,
             ErrorKind::Refused => Self::Refused,
             ErrorKind::Stale => Self::Stale,
             ErrorKind::Interrupted => Self::Interrupted,
@@ -63,7 +64,7 @@ impl Exit {
 
     /// The code of several errors: the one that asks most of the reader.
     pub(crate) fn of_all(errors: &[Error]) -> Self {
-        let order = [Self::Credentials, Self::Failure, Self::Stale, Self::Refused, Self::Interrupted];
+        let order = [Self::Usage, Self::Credentials, Self::Failure, Self::Stale, Self::Refused, Self::Interrupted];
         order.into_iter().find(|exit| errors.iter().any(|error| Self::of(error) == *exit)).unwrap_or(Self::Done)
     }
 }
@@ -156,17 +157,14 @@ fn of_plan_file(file: &PlanFileError) -> Vec<Error> {
         None => error,
     };
     let error = |problem: Problem| {
-        let error = Error::new(ErrorKind::Refused, problem.message).with_message(problem.label);
+        let error = Error::new(ErrorKind::PlanFile, problem.message).with_message(problem.label);
         let error = named(error.on_line(problem.position.line));
         problem.help.iter().fold(error, |error, help| error.with_hint(help))
     };
     let problems: Vec<_> = file.problems().into_iter().map(error).collect();
     let whole = || {
-        let error = named(Error::new(ErrorKind::Refused, file.to_string()));
-        vec![match file {
-            PlanFileError::NoPlanFile { hint, .. } => error.with_hint(hint),
-            _ => error,
-        }]
+        let error = named(Error::new(ErrorKind::PlanFile, file.to_string()));
+        vec![file.hint().into_iter().fold(error, |error, hint| error.with_hint(hint))]
     };
     if problems.is_empty() { whole() } else { problems }
 }

@@ -1,7 +1,7 @@
 //! Many deployments in one run: which they are, how many are asked for at a time, and what is not asked any more.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use provision_core::{Error, ErrorKind};
 use tokio::sync::Semaphore;
 
 use crate::arguments::PlanFiles;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::plan_files::{Checked, Scope, named};
 use crate::session::{Invocation, Session};
 use crate::trace::timestamp;
@@ -52,25 +52,10 @@ impl Fleet {
     ///
     /// No plan file is named, and there is none in the usual places; or none is free of problems.
     pub(crate) fn read(of: &PlanFiles, scope: Scope) -> Result<Self, Failure> {
-        let (files, broken) = read_each(of, scope, |path| scope.check(path), |sections| deployment(sections))?;
+        let whose =
+            |sections: &Vec<Checked>| Whose { deployment: deployment(sections).to_owned(), places: places(sections) };
+        let (files, broken) = read_each(of, scope, |path| scope.check(path), whose)?;
         Ok(Self { files, broken })
-    }
-
-    /// Two plan files of one deployment would write over each other.
-    ///
-    /// # Errors
-    ///
-    /// A deployment is in two of them.
-    pub(crate) fn each_is_named_once(&self) -> Result<(), Failure> {
-        let of = |one: &&Checked| (account(one), one.settings.deployment().name.clone());
-        let mut named: Vec<_> = self.sections().iter().map(of).collect();
-        named.sort_unstable();
-        match named.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => {
-                Err(Failure::Usage(format!("deployment `{}` is in two of these plan files: name each once", pair[0].1)))
-            }
-            None => Ok(()),
-        }
     }
 
     /// Open a connection for all of them; of many that are only looked at, what carries marks is listed once.
@@ -84,13 +69,31 @@ impl Fleet {
         Ok(if sections.len() < LISTED_ONCE { session } else { session.listing_once() })
     }
 
+    /// Who hears that a look at all of them lasts: of many nobody who asked for results and errors only.
+    pub(crate) fn hears<'a>(&self, Invocation { global, view, .. }: Invocation<'a>) -> &'a dyn EventSink {
+        if global.quiet && self.sections().len() > 1 { &Unsaid } else { view }
+    }
+
     /// The sections of all plan files.
     pub(crate) fn sections(&self) -> Vec<&Checked> {
         self.files.iter().flatten().collect()
     }
 }
 
-/// What `read` finds in each plan file, as far as its `deployment` is in the share that is asked for, and the files that have problems.
+/// Whose a plan file is, and what no other one may have.
+pub(crate) struct Whose {
+    pub(crate) deployment: String,
+    pub(crate) places: Vec<String>,
+}
+
+/// A deployment has one place in an account: two plan files of it would write over each other.
+pub(crate) fn places(sections: &[Checked]) -> Vec<String> {
+    let place = |checked: &Checked| format!("{} {}", account(checked), checked.settings.deployment().name);
+    sections.iter().map(place).collect()
+}
+
+/// What `read` finds in each plan file, as far as it is of a deployment in the share that is asked for, and the files that have problems:
+/// those that take the place of another one are among them. A file that is named twice is one.
 ///
 /// # Errors
 ///
@@ -99,7 +102,7 @@ pub(crate) fn read_each<T>(
     of: &PlanFiles,
     scope: Scope,
     read: impl Fn(&Path) -> Result<T, PlanFileError>,
-    deployment: impl Fn(&T) -> &str,
+    whose: impl Fn(&T) -> Whose,
 ) -> Result<(Vec<T>, Vec<PlanFileError>), Failure> {
     let paths = match of.plan_files.as_slice() {
         [] => vec![scope.plan_file_path(None)?],
@@ -107,15 +110,46 @@ pub(crate) fn read_each<T>(
     };
     let is_in_share = |name: &str| of.shard.is_none_or(|shard| shard.has(name));
     let (mut files, mut broken) = (Vec::new(), Vec::new());
-    for found in named(&paths) {
-        match found.and_then(|path| read(&path)) {
-            Ok(file) => files.extend(Some(file).filter(|file| is_in_share(deployment(file)))),
+    for found in each_once(named(&paths)) {
+        match found.and_then(|path| Ok((read(&path)?, path))) {
+            Ok((file, path)) => {
+                let whose = whose(&file);
+                files.extend(Some((path, whose, file)).filter(|(_, whose, _)| is_in_share(&whose.deployment)));
+            }
             // Whose it is cannot be known.
             Err(error) if is_in_share(error.plan_file().unwrap_or_default()) => broken.push(error),
             Err(_) => {}
         }
     }
+    let (files, twice) = apart(files);
+    broken.extend(twice);
     if files.is_empty() && !broken.is_empty() { Err(Failure::PlanFiles(broken)) } else { Ok((files, broken)) }
+}
+
+/// Without the files that are there already, by whatever path.
+fn each_once(found: Vec<Result<PathBuf, PlanFileError>>) -> Vec<Result<PathBuf, PlanFileError>> {
+    let mut known = BTreeSet::new();
+    let mut is_new = |path: &PathBuf| known.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
+    found.into_iter().filter(|found| found.as_ref().map_or(true, &mut is_new)).collect()
+}
+
+/// Those that have their places for themselves, and why others have not.
+fn apart<T>(files: Vec<(PathBuf, Whose, T)>) -> (Vec<T>, Vec<PlanFileError>) {
+    let mut takers: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for (path, Whose { places, .. }, _) in &files {
+        let mut places = places.clone();
+        places.dedup();
+        places.into_iter().for_each(|place| takers.entry(place).or_default().push(path.clone()));
+    }
+    let (mut alone, mut twice) = (Vec::new(), Vec::new());
+    for (path, Whose { deployment, places }, file) in files {
+        let mut others = places.iter().filter_map(|place| takers.get(place)).flatten().filter(|other| **other != path);
+        match others.next().map(|other| other.display().to_string()) {
+            Some(other) => twice.push(PlanFileError::Twice { path: path.display().to_string(), other, deployment }),
+            None => alone.push(file),
+        }
+    }
+    (alone, twice)
 }
 
 /// The plan files that are read, for what must not be written.
@@ -129,13 +163,6 @@ pub(crate) fn read_by(of: &PlanFiles, scope: Scope) -> Vec<PathBuf> {
 /// Whose sections these are.
 pub(crate) fn deployment(sections: &[Checked]) -> &str {
     sections.first().map_or("", |checked| &checked.settings.deployment().name)
-}
-
-/// The exit code of what keeps from knowing how all of them are.
-pub(crate) fn exit(looked: &Looked, blockers: &[Error]) -> Exit {
-    // What is of no section is a plan file's problem.
-    let is_broken = |error: &Error| error.section().is_none() && error.kind() == ErrorKind::Refused;
-    if looked.errors.iter().any(is_broken) { Exit::Usage } else { Exit::of_all(blockers) }
 }
 
 /// Look at each, as `look` does at one.
@@ -158,11 +185,9 @@ pub(crate) async fn look_at_each(
     }
     let session = fleet.session(invocation)?;
     let events: &dyn EventSink = if sections.len() == 1 { view } else { &Unsaid };
-    let look = async |checked: &&Checked| {
-        signals.one_unless_stopped(look(checked, &session, events)).await.map_err(|error| of_section(error, checked))
-    };
-    let account = |checked: &&Checked| account(checked);
-    for found in announced(each(&sections, OF_AN_ACCOUNT, account, look, out_of_reach), view).await {
+    let look = async |checked: &&Checked| signals.one_unless_stopped(look(checked, &session, events)).await;
+    let found = each_section(&sections, OF_AN_ACCOUNT, look, out_of_reach);
+    for found in announced(found, fleet.hears(invocation)).await {
         match found {
             Ok(set) => looked.sets.push(set),
             Err(error) => looked.errors.push(error),
@@ -170,6 +195,18 @@ pub(crate) async fn look_at_each(
     }
     looked.errors.extend(Failure::PlanFiles(fleet.broken).errors());
     Ok(looked)
+}
+
+/// Do something with each section, as [`each`] does: errors say whose they are, also where it was not tried.
+pub(crate) async fn each_section<T>(
+    sections: &[&Checked],
+    at_once: usize,
+    work: impl AsyncFn(&&Checked) -> Result<T, Error>,
+    lost: impl Fn(&Result<T, Error>) -> Option<Error>,
+) -> Vec<Result<T, Error>> {
+    let done = each(sections, at_once, |checked| account(checked), work, lost).await;
+    let of_its = |(done, checked): (Result<T, Error>, &&Checked)| done.map_err(|error| of_section(error, checked));
+    done.into_iter().zip(sections).map(of_its).collect()
 }
 
 /// An error with whose it is.

@@ -34,7 +34,6 @@ type Looked = Vec<(Box<dyn Provisioner>, ChangeSet)>;
 pub(crate) async fn apply(asked: &ApplyAll, mut fleet: Fleet, invocation: Invocation<'_>) -> CommandResult {
     let begun = Instant::now();
     approval::can_ask(asked.yes)?;
-    fleet.each_is_named_once()?;
     if fleet.files.is_empty() {
         // The share that was asked for is empty.
         invocation.view.all_applied(&[], false, begun.elapsed());
@@ -49,7 +48,9 @@ pub(crate) async fn apply(asked: &ApplyAll, mut fleet: Fleet, invocation: Invoca
     let apply = async |file: &Vec<Checked>| Ok(run.applied(file).await);
     let account = |file: &Vec<Checked>| file.first().map(fleet::account).unwrap_or_default();
     let applied = fleet::each(&fleet.files, fleet::OF_AN_ACCOUNT, account, apply, lost).await;
-    let skipped = |file: &[Checked], error| run.ended(deployment(file), name(file), Outcome::NotBegun, vec![error]);
+    let skipped = |file: &[Checked], error: Error| {
+        run.ended(deployment(file), name(file), Outcome::NotBegun, vec![error.with_plan_file(name(file))])
+    };
     all.extend(
         applied.into_iter().zip(&fleet.files).map(|(one, file)| one.unwrap_or_else(|error| skipped(file, error))),
     );
@@ -84,19 +85,19 @@ async fn approved(
     asked: &ApplyAll,
     fleet: &Fleet,
     session: &Session,
-    Invocation { signals, view, .. }: Invocation<'_>,
+    invocation: Invocation<'_>,
 ) -> Result<Vec<ChangeSet>, Failure> {
+    let Invocation { signals, view, .. } = invocation;
     let sections = fleet.sections();
     let look = async |checked: &&Checked| {
         let found = signals.one_unless_stopped(async {
             let observer = session.observer(checked, &Unsaid).await?;
             checked.planned(observer.as_ref(), &checked.intent(Purpose::Apply, asked.orphans), &Unsaid).await
         });
-        found.await.map_err(|error| fleet::of_section(error, checked))
+        found.await
     };
-    let found =
-        fleet::each(&sections, fleet::OF_AN_ACCOUNT, |checked| fleet::account(checked), look, fleet::out_of_reach);
-    let found = announced(found, view).await;
+    let found = fleet::each_section(&sections, fleet::OF_AN_ACCOUNT, look, fleet::out_of_reach);
+    let found = announced(found, fleet.hears(invocation)).await;
     let (mut sets, mut errors) = (Vec::new(), Vec::new());
     for found in found {
         match found {
@@ -124,7 +125,7 @@ fn question(sets: &[ChangeSet], files: usize) -> String {
 }
 
 impl Run<'_> {
-    /// A plan file that has problems.
+    /// A plan file that has problems. It is none of the failures after which no other one is begun: it is told before the first.
     fn broken(&self, error: PlanFileError) -> Applied {
         let name = error.plan_file().unwrap_or("-").to_owned();
         self.ended(&name, &name, Outcome::Failed, Failure::PlanFiles(vec![error]).errors())
@@ -134,9 +135,6 @@ impl Run<'_> {
         let again = format!("provision apply {}{}", quoted(plan_file), self.invocation.global.sandbox_flag());
         let (deployment, plan_file) = (deployment.to_owned(), plan_file.to_owned());
         let applied = Applied { deployment, plan_file, outcome, done: 0, elapsed: Duration::ZERO, errors, again };
-        if outcome == Outcome::Failed {
-            self.failures.set(self.failures.get() + 1);
-        }
         self.told(applied)
     }
 
@@ -155,7 +153,10 @@ impl Run<'_> {
         }
         let looked = match signals.one_unless_stopped(self.looked(file)).await {
             Ok(looked) => looked,
-            Err(error) => return self.ended(deployment(file), name, Outcome::Failed, vec![error]),
+            Err(error) => {
+                self.failures.set(self.failures.get() + 1);
+                return self.ended(deployment(file), name, Outcome::Failed, vec![error]);
+            }
         };
         let intents: Vec<_> = file.iter().map(|checked| checked.intent(Purpose::Apply, self.asked.orphans)).collect();
         let runs = looked.iter().zip(&intents).map(|((provider, set), intent)| {

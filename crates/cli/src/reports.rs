@@ -8,7 +8,6 @@ use provision_core::{Error, ErrorKind};
 
 use crate::arguments::{Global, PlanReporting, Report, ReportFormat};
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::fleet;
 use crate::plan_files::is_same;
 use crate::view::report::look::Look;
 use crate::view::{self, Looked, View};
@@ -62,7 +61,7 @@ impl Reporting {
         let unknowns = looked.sets.iter().flat_map(ChangeSet::unknowns);
         let blockers: Vec<_> = looked.errors.iter().cloned().chain(unknowns).collect();
         if !blockers.is_empty() {
-            return Err(Failure::Shown(fleet::exit(&looked, &blockers), blockers));
+            return Err(Failure::Shown(Exit::of_all(&blockers), blockers));
         }
         let has_drifted = |set: &ChangeSet| set.has_drift() || set.nothing_exists();
         Ok(if looked.sets.iter().any(has_drifted) { Exit::Changes } else { Exit::Done })

@@ -7,12 +7,11 @@ pub(crate) mod json;
 pub(crate) mod report;
 pub(crate) mod human;
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::doctor::Check;
 use provision_core::event::EventSink;
@@ -20,6 +19,7 @@ use provision_core::output::Output;
 use provision_core::permissions::Document;
 use provision_core::printable::harmless;
 use provision_core::verify::Proof;
+use provision_core::{Error, ErrorKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -174,6 +174,22 @@ pub(crate) struct Applied {
     pub(crate) again: String,
 }
 
+impl Applied {
+    /// Whether the same command would go on where it ended: not before somebody has mended what is refused or wrong.
+    pub(crate) fn goes_on(&self) -> bool {
+        let is_final = |error: &Error| matches!(error.kind(), ErrorKind::PlanFile | ErrorKind::Refused);
+        self.outcome == Outcome::Failed
+            && !self.errors.iter().any(|error| is_final(error) || error.asks_to_look_first())
+    }
+}
+
+/// The same of all of them. What was not begun for failures that are final is not begun the next time either.
+pub(crate) fn goes_on(all: &[Applied], stopped: bool) -> bool {
+    let any = |outcome| all.iter().any(|one| one.outcome == outcome);
+    let left = any(Outcome::NotBegun) && (stopped || !any(Outcome::Failed));
+    left || all.iter().any(Applied::goes_on)
+}
+
 /// What an apply of one of many plan files came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -199,7 +215,7 @@ pub(crate) fn result(text: &str) {
 
 fn written(result: std::io::Result<()>) {
     match result {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             WRITE_FAILED.store(true, Ordering::Relaxed);
             diagnostic(&format!("error: cannot print the result: {error}\n"));
         }

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::identity::Identity;
 use crate::mark::{Mark, State, TagChanges};
 use crate::output::OutputChange;
+use crate::printable::on_one_line;
 use crate::refusal::Refusal;
 use crate::resource::{Orphan, Unmanaged};
 use crate::rights::Rights;
@@ -288,7 +289,7 @@ impl ChangeSet {
     /// The command that makes such a set again.
     #[must_use]
     pub fn plan_command(&self) -> String {
-        let mut command = format!("provision {} plan {}", self.cloud, self.plan_file.name);
+        let mut command = format!("provision {} plan {}", self.cloud, on_one_line(&self.plan_file.name));
         if let Purpose::Destroy { delete_data } = &self.purpose {
             command += " --destroy";
             command += &delete_data.as_ref().map(|name| format!(" --delete-data {name}")).unwrap_or_default();

@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The service could not be reached or did not answer in time.
     Unavailable,
+    /// A plan file has problems.
+    PlanFile,
     /// We will not do it: not ours, protected, not empty.
     Refused,
     /// The cloud or a saved change set is not what it was when the change set was made.
@@ -60,6 +62,7 @@ impl ErrorKind {
             Self::InvalidInput => "the service refused the request",
             Self::Unsupported => "the service does not offer this operation",
             Self::Unavailable => "the service did not answer",
+            Self::PlanFile => "the plan file has problems",
             Self::Refused => "refused",
             Self::Stale => "changed in the meantime",
             Self::Interrupted => "interrupted",
@@ -393,7 +396,11 @@ impl fmt::Display for Error {
         }
         let tried = on_one_line(&details.tried);
         match details.kind {
-            ErrorKind::Refused | ErrorKind::Stale | ErrorKind::Interrupted | ErrorKind::Unexpected => {
+            ErrorKind::PlanFile
+            | ErrorKind::Refused
+            | ErrorKind::Stale
+            | ErrorKind::Interrupted
+            | ErrorKind::Unexpected => {
                 formatter.write_str(&tried)?;
             }
             // Where nothing was sent, our own words are the whole reason.

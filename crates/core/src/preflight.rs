@@ -9,6 +9,7 @@ use crate::change_set::{ChangeSet, Purpose};
 use crate::error::{Error, ErrorKind};
 use crate::graph::graph;
 use crate::permissions::Task;
+use crate::printable::on_one_line;
 use crate::provider::Observer;
 use crate::rights::{Answer, MissingRight, Right, Rights};
 
@@ -125,7 +126,8 @@ fn unique(all: Vec<String>) -> Vec<String> {
 /// The command that prints what the set's own command needs.
 #[must_use]
 pub fn permissions_command(set: &ChangeSet) -> String {
-    format!("provision {} permissions {} --for {}", set.cloud, set.plan_file.name, task(&set.purpose).name())
+    let file = on_one_line(&set.plan_file.name);
+    format!("provision {} permissions {file} --for {}", set.cloud, task(&set.purpose).name())
 }
 
 const fn task(purpose: &Purpose) -> Task {

@@ -22,14 +22,16 @@ fn slow_source_that_is_named_is_waited_for_and_asked_once() {
     with_slow_process(&stage, 4);
     stage.write("other.toml", &AWS.plan_with(&[("wandb-prod", "wandb-other"), ("acme-{s}", "other-{s}")]));
     let config = stage.path().join("config");
-    for arguments in [&["aws", "apply", "--yes"][..], &["aws", "drift", "provision.toml", "other.toml"]] {
+    let many = ["aws", "drift", "provision.toml", "other.toml", "-q"];
+    // Of many nobody is told with `-q`.
+    for (arguments, is_told) in [(&["aws", "apply", "--yes"][..], true), (&many[..4], true), (&many, false)] {
         let _ = std::fs::remove_file(stage.path().join("asked"));
         let started = Instant::now();
         let ran = stage.run_with(arguments, |command| {
             command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_CONFIG_FILE", &config);
             command.env("PROVISION_TEST_LIMITS", "5");
         });
-        assert!(ran.stderr.contains(" 2 s, looking at the cloud"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains(" 2 s, looking at the cloud"), is_told, "{}", ran.stderr);
         assert!(ran.code != 4 && started.elapsed() > Duration::from_secs(4), "exit {}: {}", ran.code, ran.stderr);
         assert_eq!(stage.read("asked"), "asked\n", "{arguments:?}");
     }

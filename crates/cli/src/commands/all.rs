@@ -43,7 +43,7 @@ pub(super) async fn plan(asked: PlanAll, invocation: Invocation<'_>) -> CommandR
     reporting.tell(&Look::Plans(sets, errors), global, || view.plans(sets, errors))?;
     let blockers: Vec<_> = errors.iter().cloned().chain(sets.iter().flat_map(ChangeSet::blockers)).collect();
     if !blockers.is_empty() {
-        let exit = signals.ended().unwrap_or_else(|| fleet::exit(&looked, &blockers));
+        let exit = signals.ended().unwrap_or_else(|| Exit::of_all(&blockers));
         return Err(Failure::Shown(exit, blockers));
     }
     let changes = asked.detailed_exitcode && sets.iter().any(ChangeSet::has_changes);

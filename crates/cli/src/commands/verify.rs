@@ -71,7 +71,6 @@ fn to_prove(asked: &Verify, scope: Scope) -> Result<Fleet, Failure> {
             "no section of these plan files has a bucket: there is nothing to prove".to_owned(),
         ));
     }
-    fleet.each_is_named_once()?;
     Ok(fleet)
 }
 
@@ -100,12 +99,11 @@ async fn each(
     let prove = async |checked: &&Checked| {
         let begun = Instant::now();
         let proof = one_of_many(asked, checked, &session, invocation).await;
-        proof.map(|proof| (proof, begun.elapsed())).map_err(|error| fleet::of_section(error, checked))
+        proof.map(|proof| (proof, begun.elapsed()))
     };
-    let account = |checked: &&Checked| fleet::account(checked);
-    let all = fleet::each(&sections, fleet::PROOFS_OF_AN_ACCOUNT, account, prove, lost);
+    let all = fleet::each_section(&sections, fleet::PROOFS_OF_AN_ACCOUNT, prove, lost);
     let (mut proofs, mut errors) = (Vec::new(), Vec::new());
-    for proof in announced(all, invocation.view).await {
+    for proof in announced(all, fleet.hears(invocation)).await {
         match proof {
             Ok(proof) => proofs.push(proof),
             Err(error) => errors.push(error),

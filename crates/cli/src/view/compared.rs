@@ -1,5 +1,6 @@
 //! Two looks for drift side by side: what is new since the former one, what is gone, what differs and what is still there.
 
+use provision_core::printable::on_one_line;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -87,7 +88,7 @@ impl Compared {
         let Place { cloud, deployment, plan_file } = &self.place;
         match (cloud, deployment) {
             (Some(cloud), Some(deployment)) => format!("{deployment} on {}", title(cloud)),
-            _ => plan_file.clone(),
+            _ => on_one_line(plan_file),
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn texts(errors: &[Error]) -> String {
 fn described(error: &Error) -> String {
     let mut text = format!("{RED}error{RED:#}: {error}\n");
     let line = error.line().map(|line| format!(":{line}")).unwrap_or_default();
-    let file = error.plan_file().map(|file| format!("{file}{line}"));
+    let file = error.plan_file().map(|file| format!("{}{line}", on_one_line(file)));
     let place: Vec<_> = file.into_iter().chain(error.address().map(|address| format!("({address})"))).collect();
     if !place.is_empty() {
         text += &format!("  --> {}\n", place.join(" "));

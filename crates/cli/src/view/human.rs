@@ -18,13 +18,16 @@ use provision_core::change_set::{ChangeSet, Purpose};
 use provision_core::event::{Event, EventSink};
 use provision_core::output;
 use provision_core::permissions::Document;
+use provision_core::printable::on_one_line;
 use provision_core::server::merged;
 use provision_core::verify::Proof;
 
 use super::compared::Compared;
 use super::report::compared;
 use super::words::{counts, named, one_of_several, unknown};
-use super::{Applied, Consent, End, Examination, Looked, Outcome, Proofs, View, diagnostic, error, for_people, result};
+use super::{
+    Applied, Consent, End, Examination, Looked, Outcome, Proofs, View, diagnostic, error, for_people, goes_on, result,
+};
 use crate::arguments::{Global, quoted};
 use crate::exit::Failure;
 use crate::{help, telemetry};
@@ -203,7 +206,7 @@ impl View for Human {
     }
 
     fn valid(&self, plan_file: &Path) {
-        result(&format!("{} is valid\n", plan_file.display()));
+        result(&format!("{} is valid\n", on_one_line(&plan_file.display().to_string())));
     }
 
     fn ended(&self, ends: &[End<'_>]) {
@@ -228,18 +231,21 @@ impl View for Human {
             Outcome::Applied => format!("applied, {} written ({:.1} s)", one.done, one.elapsed.as_secs_f64()),
             Outcome::Unchanged => "no changes".to_owned(),
             Outcome::Failed if one.done == 0 => "failed, nothing was written".to_owned(),
-            Outcome::Failed => format!("failed after {} written; run `{}` again", one.done, one.again),
+            Outcome::Failed if one.goes_on() => {
+                format!("failed after {} written; run `{}` again", one.done, one.again)
+            }
+            Outcome::Failed => format!("failed after {} written", one.done),
             Outcome::NotBegun => "not begun".to_owned(),
         };
         if !(self.quiet && one.outcome == Outcome::Unchanged) {
-            result(&for_people(&format!("{}: {outcome}\n", one.deployment)));
+            result(&for_people(&format!("{}: {outcome}\n", on_one_line(&one.deployment))));
         }
         if !one.errors.is_empty() {
             diagnostic(&error::texts(&one.errors));
         }
     }
 
-    fn all_applied(&self, all: &[Applied], _: bool, elapsed: Duration) {
+    fn all_applied(&self, all: &[Applied], stopped: bool, elapsed: Duration) {
         let count = |outcome| all.iter().filter(|one| one.outcome == outcome).count();
         let counts = [
             (count(Outcome::Applied), "applied"),
@@ -249,8 +255,8 @@ impl View for Human {
         ];
         let counts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
         let counts: Vec<_> = counts.collect();
-        let again = all.iter().any(|one| matches!(one.outcome, Outcome::Failed | Outcome::NotBegun));
-        let again = if again { "; run the same command again: it goes on where this run ended" } else { "" };
+        let again =
+            if goes_on(all, stopped) { "; run the same command again: it goes on where this run ended" } else { "" };
         let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
         result(&format!("{} plan files: {counts} ({:.1} s){again}\n", all.len(), elapsed.as_secs_f64()));
     }

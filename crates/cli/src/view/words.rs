@@ -128,7 +128,7 @@ pub(crate) fn without(list: &[Value], other: &[Value]) -> Vec<Value> {
 pub(crate) fn unknown(error: &Error) -> String {
     match error.section() {
         Some((deployment, section)) => format!("{deployment} ({section})"),
-        None => error.plan_file().unwrap_or("-").to_owned(),
+        None => error.plan_file().map_or_else(|| "-".to_owned(), on_one_line),
     }
 }
 

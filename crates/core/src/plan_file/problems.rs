@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::diagnostic::{Diagnostic, Problem};
 use super::document::{Document, Substitution};
 use crate::file;
-use crate::printable::harmless;
+use crate::printable::{harmless, on_one_line};
 
 /// Collects the problems of one file.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ fn remove(value: &mut Value, path: &str) {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanFileError {
     /// It cannot be read at all.
-    #[error("cannot read plan file `{path}`: {reason}")]
+    #[error("cannot read plan file `{}`: {reason}", on_one_line(path))]
     Unreadable {
         /// Its path, as typed.
         path: String,
@@ -186,10 +186,22 @@ pub enum PlanFileError {
     /// There is none, or it is something else.
     #[error("{message}")]
     NoPlanFile {
+        /// Its path, as typed, if one was named.
+        path: Option<String>,
         /// What is wrong.
         message: String,
         /// What to do.
         hint: String,
+    },
+    /// Another one that was named too is of the same deployment: they would write over each other.
+    #[error("plan files `{}` and `{}` are both of deployment `{deployment}`", on_one_line(path), on_one_line(other))]
+    Twice {
+        /// Its path, as typed.
+        path: String,
+        /// That of the other one.
+        other: String,
+        /// Whose both are.
+        deployment: String,
     },
     /// It has problems.
     #[error("{0}")]
@@ -202,6 +214,7 @@ impl PlanFileError {
     pub fn none_at(places: &[String], init: &str) -> Self {
         let places = either(places.iter().map(|place| format!("`{place}`")));
         Self::NoPlanFile {
+            path: None,
             message: format!("there is no plan file: no {places} in this folder"),
             hint: format!("name one, or begin with `provision init {init} > provision.toml`"),
         }
@@ -211,12 +224,14 @@ impl PlanFileError {
     pub(super) fn not_a_plan_file(name: &str, bytes: &[u8]) -> Option<Self> {
         if let Some(encoding) = utf_16(bytes) {
             return Some(Self::NoPlanFile {
-                message: format!("`{name}` is UTF-16, not UTF-8"),
+                path: Some(name.to_owned()),
+                message: format!("`{}` is UTF-16, not UTF-8", on_one_line(name)),
                 hint: format!("save it as UTF-8, or `iconv -f {encoding} -t UTF-8 FILE > NEW_FILE`"),
             });
         }
         file::is_json(bytes).then(|| Self::NoPlanFile {
-            message: format!("`{name}` is JSON, not TOML"),
+            path: Some(name.to_owned()),
+            message: format!("`{}` is JSON, not TOML", on_one_line(name)),
             hint: "a change set that `plan --out` saved is for `apply` and `show`".to_owned(),
         })
     }
@@ -234,8 +249,8 @@ impl PlanFileError {
     #[must_use]
     pub fn plan_file(&self) -> Option<&str> {
         match self {
-            Self::Unreadable { path, .. } => Some(path),
-            Self::NoPlanFile { .. } => None,
+            Self::Unreadable { path, .. } | Self::Twice { path, .. } => Some(path),
+            Self::NoPlanFile { path, .. } => path.as_deref(),
             Self::Invalid(invalid) => Some(&invalid.document.name),
         }
     }
@@ -244,8 +259,18 @@ impl PlanFileError {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         match self {
-            Self::Unreadable { .. } | Self::NoPlanFile { .. } => Vec::new(),
+            Self::Unreadable { .. } | Self::NoPlanFile { .. } | Self::Twice { .. } => Vec::new(),
             Self::Invalid(invalid) => invalid.problems(),
+        }
+    }
+
+    /// What to do, where that is the same whichever cloud it is for.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::NoPlanFile { hint, .. } => Some(hint),
+            Self::Twice { .. } => Some("name one of them, or give each a `name` of its own under [deployment]"),
+            Self::Unreadable { .. } | Self::Invalid(_) => None,
         }
     }
 }
@@ -275,7 +300,7 @@ const MOST_SHOWN: usize = 20;
 
 /// A plan file with problems, in the order of the file: the first ones.
 #[derive(Debug, thiserror::Error)]
-#[error("{} in {}", count(*found), document.name)]
+#[error("{} in {}", count(*found), on_one_line(&document.name))]
 pub struct InvalidPlanFile {
     pub(super) document: Arc<Document>,
     pub(super) diagnostics: Vec<Diagnostic>,

@@ -10,7 +10,7 @@ use miette::{
 use super::diagnostic::Diagnostic;
 use super::document::Document;
 use super::problems::{InvalidPlanFile, PlanFileError};
-use crate::printable::{harmless, is_obeyed};
+use crate::printable::{harmless, is_obeyed, on_one_line};
 
 impl PlanFileError {
     /// Everything that is wrong, for a terminal.
@@ -23,8 +23,11 @@ impl PlanFileError {
                     "error: {self}\n\nhint: check the path; `provision init {cloud}` prints a plan file to begin with\n"
                 )
             }
-            Self::NoPlanFile { hint, .. } => format!("error: {self}\n\nhint: {hint}\n"),
             Self::Invalid(invalid) => invalid.render(color),
+            Self::NoPlanFile { .. } | Self::Twice { .. } => {
+                let hint = self.hint().map(|hint| format!("\nhint: {hint}\n")).unwrap_or_default();
+                format!("error: {self}\n{hint}")
+            }
         }
     }
 }
@@ -149,7 +152,7 @@ impl Text<'_> {
             return shown;
         }
         let (position, label) = (self.document.position(diagnostic.span.start), harmless(&diagnostic.label));
-        let name = harmless(&self.document.name);
+        let name = on_one_line(&self.document.name);
         format!("  {report}: {label}\n  --> {name}:{}:{}\n", position.line, position.column)
     }
 }
@@ -165,7 +168,7 @@ impl SourceCode for Text<'_> {
         // With lines around it, what is read begins at the beginning of a line.
         let at = self.printed.source(span.offset());
         let column = if read.column() == 0 { 0 } else { self.document.position(at).column - 1 };
-        let name = harmless(&self.document.name);
+        let name = on_one_line(&self.document.name);
         let (data, place, line, lines) = (read.data(), *read.span(), read.line(), read.line_count());
         Ok(Box::new(MietteSpanContents::new_named(name, data, place, line, column, lines)))
     }

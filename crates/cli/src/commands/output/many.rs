@@ -12,7 +12,7 @@ use super::place::replace;
 use super::written::{Form, Secrets, form, gather, say, used, write};
 use crate::arguments::{Format, Global, OutputArguments, PlanFiles};
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::fleet;
+use crate::fleet::{self, Whose};
 use crate::plan_files::{ForServer, Scope, can_write};
 use crate::session::Session;
 use crate::view::{self, View};
@@ -47,8 +47,7 @@ pub(super) async fn run(
     let out = asked.out.as_deref();
     fleet::read_by(of, scope).iter().try_for_each(|path| can_write(out, path))?;
     let read = |path: &Path| read(path, asked.format, wanted.secrets, scope);
-    let (files, broken) = fleet::read_each(of, scope, read, |file| &file.read.deployment.name)?;
-    wanted.each_has_a_place(&files)?;
+    let (files, broken) = fleet::read_each(of, scope, read, |file| wanted.whose(file))?;
     let (found, failures) = split(&files, wanted.of_each(&files, global, view).await?);
     let exits = failures.iter().map(|(_, failure)| failure.exit()).chain((!broken.is_empty()).then_some(Exit::Usage));
     let worst = exits.max_by_key(|exit| exit.weight());
@@ -112,18 +111,11 @@ impl Wanted {
         Ok(Self { form, together, secrets })
     }
 
-    /// Of two deployments of one name nobody could tell which it is.
-    fn each_has_a_place(&self, files: &[File]) -> Result<(), Failure> {
-        let name = |file: &'_ File| self.together.name(&file.read.deployment.name).map(str::to_owned);
-        let mut names: Vec<_> = files.iter().filter_map(name).collect();
-        names.sort_unstable();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Failure::Usage(format!(
-                "deployment `{}` is in two of these plan files, and has one place in this format: name each once",
-                pair[0]
-            ))),
-            None => Ok(()),
-        }
+    /// Whose it is. Of two deployments of one place in the text nobody could tell which it is.
+    fn whose(&self, file: &File) -> Whose {
+        let deployment = file.read.deployment.name.clone();
+        let place = self.together.name(&deployment).map(str::to_owned);
+        Whose { places: fleet::places(&file.read.sections).into_iter().chain(place).collect(), deployment }
     }
 
     /// The settings of each, as far as they can be had and written.

@@ -2,6 +2,7 @@
 
 use anstyle::Style;
 use provision_core::change_set::{ChangeSet, Purpose};
+use provision_core::printable::on_one_line;
 
 use super::layout::{Line, fitted};
 use crate::view::words::{nouns, title};
@@ -29,7 +30,7 @@ pub(crate) fn of_proof(set: &ChangeSet) -> String {
 fn head(what: &str, set: &ChangeSet) -> String {
     let who = &set.identity;
     let title = format!("{BOLD}{what} {}{BOLD:#} on {}", set.deployment, title(&set.cloud));
-    let first = Line { text: title, hang: 4, end: set.plan_file.name.clone() };
+    let first = Line { text: title, hang: 4, end: on_one_line(&set.plan_file.name) };
     let as_whom = short(&who.principal, &who.account);
     let second = Line::new(format!("{} {}, {}, as {as_whom}", nouns(&set.cloud).0, who.account, who.region), 2);
     let endpoints = who.endpoints.iter().map(|endpoint| Line::new(format!("  custom endpoint: {endpoint}"), 4));

@@ -112,14 +112,14 @@ fn table(sets: &[ChangeSet], errors: &[Error]) -> Markup {
                 @for (index, error) in errors.iter().enumerate() {
                     tr {
                         td { a href={ "#unknown-" (index) } { (unknown(error)) } }
-                        td { (error.plan_file().unwrap_or("-")) }
+                        td { (on_one_line(error.plan_file().unwrap_or("-"))) }
                         td { (badge("unknown")) }
                     }
                 }
                 @for (index, set) in to_look_at(sets) {
                     tr {
                         td { a href={ "#deployment-" (index) } { (set.deployment) } }
-                        td { (title(&set.cloud)) ", " (set.plan_file.name) }
+                        td { (title(&set.cloud)) ", " (on_one_line(&set.plan_file.name)) }
                         td { (badge(verdict(set))) (counts(set, &rows(set))) }
                     }
                 }
@@ -182,7 +182,7 @@ fn place(set: &ChangeSet) -> Markup {
     html! {
         p.quiet {
             (account) " " (who.account) ", " (region) " " (who.region) ", as " (who.principal) "; plan file "
-            code { (set.plan_file.name) }
+            code { (on_one_line(&set.plan_file.name)) }
             @for endpoint in &who.endpoints { "; custom endpoint: " code { (on_one_line(endpoint)) } }
         }
     }
@@ -198,7 +198,7 @@ fn in_sync(sets: &[ChangeSet], since: &Since) -> Markup {
                 h2 id="in-sync" { (counted(fine.len(), plan_files(fine.iter().copied()))) " " (badge("in sync")) }
                 @for set in fine {
                     details open[alone] {
-                        summary { span.name { (set.deployment) " on " (title(&set.cloud)) } " " (set.plan_file.name) }
+                        summary { span.name { (set.deployment) " on " (title(&set.cloud)) } " " (on_one_line(&set.plan_file.name)) }
                         (place(set))
                         (picture::of(set, &rows(set)))
                         @if !rows(set).is_empty() { (findings(set, &rows(set), since)) }

@@ -67,8 +67,8 @@ fn is_of(row: &Row<'_>, change: &Change) -> bool {
 
 fn case(name: &str, class: &str, file: &str, line: Option<usize>, status: TestCaseStatus) -> TestCase {
     let mut case = TestCase::new(name, status);
-    case.set_classname(class).set_time(Duration::ZERO);
-    case.extra.insert("file".into(), file.into());
+    case.set_classname(on_one_line(class)).set_time(Duration::ZERO);
+    case.extra.insert("file".into(), on_one_line(file).into());
     if let Some(line) = line {
         case.extra.insert("line".into(), line.to_string().into());
     }

@@ -1,5 +1,7 @@
 //! A drift report as tables, for the summary of a CI job; and how any report is kept to what a comment takes.
 
+use std::collections::BTreeSet;
+
 use provision_core::Error;
 use provision_core::change_set::ChangeSet;
 use provision_core::printable::on_one_line;
@@ -76,16 +78,50 @@ pub(super) fn failure(error: &Error) -> String {
     format!("{}{place}{hint}\n", code(&error.to_string()))
 }
 
+/// What could not be looked at at all, which must not go unsaid.
+pub(super) fn unlooked(error: &Error) -> Section {
+    Section { head: format!("### {}: unknown\n\n", code(&unknown(error))), items: vec![failure(error)] }
+}
+
+/// How something is, how bad that is from 0 on, and what is told of it.
+pub(super) type Told<'a> = (usize, &'a str, Vec<Section>);
+
+/// The worst first, as the end is what a comment does not take; where there are several plan files, above them how many are how.
+pub(super) fn by_verdict(mut all: Vec<Told<'_>>, plan_files: usize) -> Vec<Section> {
+    all.sort_by_key(|(rank, ..)| *rank);
+    let counts = all.chunk_by(|(one, ..), (other, ..)| one == other);
+    let counts: Vec<_> = counts.map(|alike| format!("{} {}", alike.len(), alike[0].1)).collect();
+    let above = Section { head: format!("{}\n", counts.join(", ")), items: Vec::new() };
+    let above = (plan_files > 1).then_some(above);
+    above.into_iter().chain(all.into_iter().flat_map(|(.., sections)| sections)).collect()
+}
+
+/// How many plan files these are of.
+pub(super) fn plan_files(sets: &[ChangeSet], errors: &[Error]) -> usize {
+    let looked_at = sets.iter().map(|set| Some(set.plan_file.name.as_str()));
+    looked_at.chain(errors.iter().map(Error::plan_file)).collect::<BTreeSet<_>>().len()
+}
+
 /// A table for each deployment.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error], flags: &str) -> String {
-    // A deployment that could not be looked at has no set, and must not go unsaid.
-    let unreadable = errors.iter().map(|error| Section {
-        head: format!("### {}: unknown\n\n", code(&unknown(error))),
-        items: vec![failure(error)],
+    let found = sets.iter().map(|set| {
+        let verdict = verdict(set);
+        (rank(verdict), verdict, tables(set, one_of_several(set, sets), flags))
     });
-    let sections: Vec<_> =
-        sets.iter().flat_map(|set| tables(set, one_of_several(set, sets), flags)).chain(unreadable).collect();
+    let unreadable = errors.iter().map(|error| (rank("unknown"), "unknown", vec![unlooked(error)]));
+    let sections = by_verdict(found.chain(unreadable).collect(), plan_files(sets, errors));
     fitted(&sections, "`--format text` shows all of them")
+}
+
+fn rank(verdict: &str) -> usize {
+    match verdict {
+        "drift" => 0,
+        "refused" => 1,
+        "unknown" => 2,
+        "not applied yet" => 4,
+        "in sync" => 5,
+        _ => 3,
+    }
 }
 
 fn tables(set: &ChangeSet, is_one_of_several: bool, flags: &str) -> Vec<Section> {
@@ -135,6 +171,10 @@ mod tests {
         let text = fitted(&[section(items(3, 40_000)), section(items(2, 10))], "`show` it");
         assert!(text.len() <= LONGEST && text.lines().filter(|line| line.starts_with('x')).count() == 3);
         assert!(text.ends_with("\n2 entries are left out here: `show` it\n"));
+        let told = |rank, verdict, length| (rank, verdict, vec![section(items(1, length))]);
+        let mut many: Vec<_> = (0..100).map(|_| told(5, "in sync", 1000)).collect();
+        many.push((0, "drift", vec![Section { head: "### it\n".to_owned(), items: Vec::new() }]));
+        assert!(fitted(&by_verdict(many, 101), "more").starts_with("1 drift, 100 in sync\n\n### it\n\n### head\n"));
         let heads: Vec<_> = (0..10_000).map(|_| section(Vec::new())).collect();
         assert!(fitted(&heads, "more").len() <= LONGEST);
     }

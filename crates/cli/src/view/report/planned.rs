@@ -11,19 +11,30 @@ use provision_core::resource::Orphan;
 use provision_core::rights::{MissingRight, UnknownRights};
 use serde_json::Value;
 
-use super::markdown::{Section, code, failure, fitted, identity};
+use super::markdown::{Section, by_verdict, code, failure, fitted, identity, plan_files, unlooked};
 use crate::view::words::{
     BOOKKEEPING, MISSING, UNTAGGED, fate_of_others, label, named, one_of_several, plain, whole, without,
 };
 
 /// The whole of each set, and why others could not be looked at.
 pub(crate) fn text(sets: &[ChangeSet], errors: &[Error]) -> String {
-    let unreadable =
-        errors.iter().map(|error| Section { head: "### unknown\n\n".to_owned(), items: vec![failure(error)] });
-    let sections: Vec<_> =
-        sets.iter().flat_map(|set| sections(set, one_of_several(set, sets))).chain(unreadable).collect();
+    let planned = sets.iter().map(|set| {
+        let (rank, verdict) = standing(set);
+        (rank, verdict, sections(set, one_of_several(set, sets)))
+    });
+    let unreadable = errors.iter().map(|error| (2, "unknown", vec![unlooked(error)]));
+    let sections = by_verdict(planned.chain(unreadable).collect(), plan_files(sets, errors));
     let commands: Vec<_> = sets.iter().map(|set| code(&set.plan_command())).collect();
     fitted(&sections, &format!("{} shows all of them", commands.join(", ")))
+}
+
+/// How much it asks of the reader, the most first, and what it comes to.
+fn standing(set: &ChangeSet) -> (usize, &'static str) {
+    match (set.blockers().is_empty(), set.has_changes()) {
+        (false, _) => (0, "refused or incomplete"),
+        (true, true) => (1, "with changes"),
+        (true, false) => (3, "without changes"),
+    }
 }
 
 fn sections(set: &ChangeSet, is_one_of_several: bool) -> Vec<Section> {

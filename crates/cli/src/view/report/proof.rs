@@ -41,7 +41,7 @@ fn case(hop: &Hop, proof: &Proof) -> TestCase {
     }
     let mut case = TestCase::new(hop.id.name(), status);
     case.set_classname(proof.set.deployment.as_str()).set_time(Duration::from_millis(hop.elapsed_ms));
-    case.extra.insert("file".into(), proof.set.plan_file.name.as_str().into());
+    case.extra.insert("file".into(), on_one_line(&proof.set.plan_file.name).into());
     if hop.reason().is_none() {
         case.set_system_out(hop.text.as_str());
     }

@@ -3,28 +3,19 @@
 //! Services respell documents (a scalar for a list of one, another order, an account id for its root ARN), so statements
 //! are compared in a normal form.
 
+mod denial;
+
 use provision_core::Error;
 use provision_core::facet::{Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::error;
-use crate::names::Names;
+pub(crate) use denial::Whom;
 
 /// The version of a document of our own: without it SQS takes the document for the older language
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
 pub(crate) const VERSION: &str = "2012-10-17";
-
-/// Whom a statement is about.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Whom {
-    /// The server.
-    Server,
-    /// S3, which sends events.
-    S3,
-    /// Everybody in the account.
-    Account,
-}
 
 /// How large a service lets a document be.
 #[derive(Clone, Copy, Debug)]
@@ -116,38 +107,6 @@ impl Document {
             ),
             hint: "AWS takes no policy with such a statement: remove or correct it first".to_owned(),
         })
-    }
-
-    /// Statements of others that deny one of these actions to all, or to whom it concerns, under no condition, on resources that
-    /// count.
-    pub(crate) fn denying(
-        &self,
-        names: &Names,
-        whom: Whom,
-        actions: &[&str],
-        counts: impl Fn(&Value) -> bool,
-    ) -> Vec<String> {
-        let concerns = |principal: &Value| {
-            let listed = |kind: &str| principal[kind].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let own = match whom {
-                Whom::Server => listed("AWS").any(|principal| names.is_server(principal)),
-                Whom::S3 => listed("Service").any(|service| service == "s3.amazonaws.com"),
-                Whom::Account => listed("AWS").any(|principal| names.is_own_account(principal)),
-            };
-            *principal == "*" || own || listed("AWS").any(|principal| principal == "*")
-        };
-        let denies = |statement: &Value| {
-            let normal = normalize(statement);
-            let named = normal["Action"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let plain = normal["Condition"].as_object().is_none_or(Map::is_empty);
-            let covered = named.into_iter().any(|pattern| actions.iter().any(|action| covers(pattern, action)));
-            normal["Effect"] == "Deny"
-                && concerns(&normal["Principal"])
-                && plain
-                && covered
-                && counts(&normal["Resource"])
-        };
-        self.others_where(&names.sids, denies).map(|statement| format!("statement {}", describe(statement))).collect()
     }
 
     /// Statements of others that let everybody in: what each is, what everybody may do by it, and its `Sid`.
@@ -279,19 +238,6 @@ fn is_public(statement: &Value) -> bool {
     let everybody = normal["Principal"] == "*" || listed;
     let mut conditions = normal["Condition"].as_object().into_iter().flatten();
     normal["Effect"] == "Allow" && everybody && !conditions.any(narrows)
-}
-
-/// Whether an action, or a resource, is meant by its name or a pattern. Actions have no case.
-pub(crate) fn covers(pattern: &str, action: &str) -> bool {
-    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == action };
-    let Some(mut after) = action.strip_prefix(first) else { return false };
-    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for part in middle.split('*') {
-        let Some((_, rest)) = after.split_once(part) else { return false };
-        after = rest;
-    }
-    after.ends_with(last)
 }
 
 fn describe(statement: &Value) -> String {
@@ -448,16 +394,6 @@ mod tests {
         assert!(refused(allow(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}))).is_none());
         assert!(refused(allow(json!({"AWS": "arn:aws:iam::1:role/AROA"}), json!({}))).is_none());
         assert!(refused(json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*"})).is_none());
-    }
-
-    #[test]
-    fn actions_are_covered_by_patterns() {
-        for pattern in ["*", "sqs:*", "SQS:sendmessage", "sqs:Send*", "s*:*Mess*", "*Message"] {
-            assert!(covers(pattern, "sqs:SendMessage"), "{pattern}");
-        }
-        for pattern in ["sqs:Send", "sqs:*Batch", "s3:*", "sqs:SendMessage*x", "sqs:*x*"] {
-            assert!(!covers(pattern, "sqs:SendMessage"), "{pattern}");
-        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Document {
             let all_but = || format!("everything but {}", listed("NotAction"));
             if statement["NotAction"].is_null() { listed("Action") } else { all_but() }
         };
-        let open = self.others_where(sids, is_public);
+        let open = self.others_where(sids, is_open);
         open.map(|statement| (describe(statement), actions(statement), statement["Sid"].as_str())).collect()
     }
 
@@ -226,18 +226,39 @@ const NARROWING: [&str; 12] = [
 /// Whether a statement lets everybody in, as far as that is plain: a condition that may narrow it is believed to, unless it says
 /// who is *not* meant, or names everything.
 fn is_public(statement: &Value) -> bool {
-    let normal = normalize(statement);
     let everything = |values: &Value| list(values).as_array().is_some_and(|values| values.contains(&json!("*")));
-    let narrowing = |(key, values): (&String, &Value)| {
-        NARROWING.contains(&key.to_ascii_lowercase().as_str()) && !everything(values)
-    };
+    is_for_all(statement, |operator, values| !operator.contains("Not") && !everything(values))
+}
+
+/// The same, and where a condition holds too if nobody says who it is, or names whatever there is: what is warned about.
+fn is_open(statement: &Value) -> bool {
+    is_for_all(statement, |operator, values| {
+        let loose = operator.contains("Not") || operator.ends_with("IfExists") || operator.starts_with("ForAllValues:");
+        let everything = list(values).as_array().into_iter().flatten().filter_map(Value::as_str).any(is_everything);
+        !loose && operator != "Null" && !everything
+    })
+}
+
+/// Whether everybody is allowed something, but for conditions of these keys whose operator and values narrow it.
+fn is_for_all(statement: &Value, narrow: impl Fn(&str, &Value) -> bool) -> bool {
+    let normal = normalize(statement);
+    let is_key = |key: &String| NARROWING.contains(&key.to_ascii_lowercase().as_str());
     let narrows = |(operator, keys): (&String, &Value)| {
-        !operator.contains("Not") && keys.as_object().into_iter().flatten().any(narrowing)
+        keys.as_object().into_iter().flatten().any(|(key, values)| is_key(key) && narrow(operator, values))
     };
     let listed = normal["Principal"]["AWS"].as_array().is_some_and(|listed| listed.contains(&json!("*")));
     let everybody = normal["Principal"] == "*" || listed;
     let mut conditions = normal["Condition"].as_object().into_iter().flatten();
     normal["Effect"] == "Allow" && everybody && !conditions.any(narrows)
+}
+
+/// Whether a value is whatever there is: `*`, `arn:aws:*`, `arn:aws:iam::*:*`, `0.0.0.0/0`.
+fn is_everything(value: &str) -> bool {
+    let any = |text: &str| text.bytes().all(|byte| byte == b'*');
+    let arn = value
+        .strip_prefix("arn:")
+        .is_some_and(|rest| rest.split(':').skip(1).all(|part| any(part) || matches!(part, "iam" | "sts")));
+    any(value) || arn || value.ends_with("/0")
 }
 
 fn describe(statement: &Value) -> String {

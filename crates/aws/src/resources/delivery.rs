@@ -362,11 +362,26 @@ mod tests {
         let secure = json!({"Bool": {"aws:SecureTransport": "true"}});
         let foreign = json!({"StringNotEquals": {"aws:PrincipalAccount": "1"}});
         let any = json!({"ArnLike": {"aws:SourceArn": "*"}});
-        for condition in [secure, foreign, any] {
+        let loose = [
+            json!({"StringLike": {"aws:PrincipalArn": "arn:aws:*"}}),
+            json!({"ArnLike": {"aws:SourceArn": "arn:*"}}),
+            json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:*"}}),
+            json!({"StringEqualsIfExists": {"aws:SourceAccount": "1"}}),
+            json!({"Null": {"aws:SourceArn": true}}),
+            json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "0.0.0.0/0"]}}),
+        ];
+        for condition in [secure, foreign, any].into_iter().chain(loose) {
             assert_eq!(told(json!({"AWS": ["*", "arn:aws:iam::1:root"]}), condition, "Open").len(), 1);
         }
         let (own, bucket) = (json!({"StringEquals": {"aws:PrincipalAccount": "1"}}), "arn:aws:s3:::acme");
         assert!(told(json!("*"), own, "Open").is_empty());
+        for (operator, key, value) in [
+            ("StringEquals", "aws:PrincipalOrgID", "o-1"),
+            ("IpAddress", "aws:SourceIp", "10.0.0.0/8"),
+            ("ArnLike", "aws:PrincipalArn", "arn:aws:iam::1:*"),
+        ] {
+            assert!(told(json!("*"), json!({operator: {key: value}}), "Open").is_empty(), "{key}");
+        }
         assert!(told(json!("*"), json!({"ArnEquals": {"aws:SourceArn": bucket}}), "Open").is_empty());
         assert!(told(json!({"AWS": "arn:aws:iam::1:root"}), json!({}), "Open").is_empty());
         assert!(told(json!("*"), json!({}), &names.sids[0]).is_empty());

@@ -9,14 +9,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use provision_core::provider::{Heard, Hearing, Listener};
+use provision_core::refusal::Refusal;
 use provision_core::retry::shortened;
-use provision_core::{Error, mark::Tags};
+use provision_core::{Error, ErrorKind, mark::Tags};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::client::Writer;
 use crate::client::sqs::Message;
+use crate::names::Names;
 use crate::resources::delivery::{self, FEWEST_RECEIVES};
+use crate::resources::queue::policy;
 
 /// How long a message is hidden from others once we have received it. It comes back by itself if we do not give it back.
 const HIDDEN: Duration = Duration::from_secs(30);
@@ -33,7 +36,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const AT_ONCE: usize = 10;
 
 /// Look whether the queue can be listened to.
-pub(crate) async fn listen(writer: &Writer, queue: &str, bucket: &str) -> Result<Hearing, Error> {
+pub(crate) async fn listen(writer: &Writer, queue: &str, names: &Names) -> Result<Hearing, Error> {
     let gone = || Ok(Hearing::Gone(format!("queue `{queue}` is not there")));
     let Some(url) = writer.reader().get_queue_url_now(queue).await? else { return gone() };
     let Some(attributes) = writer.reader().get_queue_attributes(queue, &url).await? else { return gone() };
@@ -41,11 +44,15 @@ pub(crate) async fn listen(writer: &Writer, queue: &str, bucket: &str) -> Result
     if let Some(reason) = most.and_then(|most| harm(queue, most, &attributes)) {
         return Ok(Hearing::Unsafe(reason));
     }
+    // One that cannot be read was told before.
+    let policy = policy(&attributes, queue).unwrap_or_default();
     Ok(Hearing::At(Box::new(QueueListener {
         writer: writer.clone(),
         queue: queue.to_owned(),
         url,
-        bucket: bucket.to_owned(),
+        bucket: names.bucket.clone(),
+        suspect: delivery::suspect(queue, &policy, names),
+        keeping: delivery::may_keep_messages(&policy, names),
         most,
         held: Vec::new(),
         most_received: 0,
@@ -73,6 +80,19 @@ fn harm(queue: &str, most: u64, attributes: &Tags) -> Option<String> {
     ))
 }
 
+/// A refusal, with the statements of the queue's own policy that it may be for: no grant helps against those.
+fn explained(error: Error, queue: &str, keeping: &[String]) -> Error {
+    if error.kind() != ErrorKind::PermissionDenied || keeping.is_empty() {
+        return error;
+    }
+    let grant = error.hint().map(|hint| format!("{hint}; ")).unwrap_or_default();
+    let keeping = keeping.join(" and ");
+    error.with_hint(format!(
+        "{grant}{keeping} of the policy of queue `{queue}`, which this deployment did not write, may deny it all the same: run \
+         it from where that lets through, or change it"
+    ))
+}
+
 /// A message of somebody else's that we hide.
 struct Held {
     receipt: String,
@@ -84,6 +104,10 @@ struct QueueListener {
     queue: String,
     url: String,
     bucket: String,
+    /// What may keep events out.
+    suspect: Option<Refusal>,
+    /// Statements that may keep us from what is in it.
+    keeping: Vec<String>,
     /// How often a message may be received, where there is such a limit.
     most: Option<u64>,
     /// Messages that are not ours.
@@ -106,22 +130,12 @@ impl Listener for QueueListener {
         LIMIT
     }
 
+    fn suspect(&self) -> Option<&Refusal> {
+        self.suspect.as_ref()
+    }
+
     async fn hear(&mut self, wait: Duration, keys: &[String]) -> Result<Heard, Error> {
-        let (begun, mut heard) = (Instant::now(), Heard::default());
-        loop {
-            let wait = if heard.others { SHORT } else { wait };
-            let messages = self.writer.receive_message(&self.queue, &self.url, wait, HIDDEN).await?;
-            let ended = messages.is_empty();
-            heard.keys.extend(self.taken(messages, keys).await?);
-            heard.others = !self.held.is_empty();
-            if ended || !heard.keys.is_empty() || begun.elapsed() > shortened(TURN) {
-                break;
-            }
-        }
-        self.close().await?;
-        heard.last = self.why_no_other_turn();
-        heard.another_reader = heard.keys.is_empty() && !heard.others && self.others_hold_messages().await?;
-        Ok(heard)
+        self.heard(wait, keys).await.map_err(|error| explained(error, &self.queue, &self.keeping))
     }
 
     async fn close(&mut self) -> Result<(), Error> {
@@ -140,6 +154,24 @@ impl Listener for QueueListener {
 }
 
 impl QueueListener {
+    async fn heard(&mut self, wait: Duration, keys: &[String]) -> Result<Heard, Error> {
+        let (begun, mut heard) = (Instant::now(), Heard::default());
+        loop {
+            let wait = if heard.others { SHORT } else { wait };
+            let messages = self.writer.receive_message(&self.queue, &self.url, wait, HIDDEN).await?;
+            let ended = messages.is_empty();
+            heard.keys.extend(self.taken(messages, keys).await?);
+            heard.others = !self.held.is_empty();
+            if ended || !heard.keys.is_empty() || begun.elapsed() > shortened(TURN) {
+                break;
+            }
+        }
+        self.close().await?;
+        heard.last = self.why_no_other_turn();
+        heard.another_reader = heard.keys.is_empty() && !heard.others && self.others_hold_messages().await?;
+        Ok(heard)
+    }
+
     /// Delete the events of these probes, and give their keys; hold everything else.
     async fn taken(&mut self, messages: Vec<Message>, keys: &[String]) -> Result<Vec<String>, Error> {
         let mut ours = Vec::new();

@@ -106,11 +106,33 @@ impl Names {
     /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>).
     pub(crate) fn is_server(&self, principal: &str) -> bool {
         let (owner, name) = principal.rsplit_once(':').unwrap_or_default();
-        let own = self.account.is_empty() || owner.ends_with(&format!(":{}", self.account));
-        let role = name.strip_prefix("role/").map(|path| path.rsplit('/').next().unwrap_or(path));
         let named = |own: &String| own == principal || (name == "root" && own.starts_with(&format!("{owner}:")));
-        (own && (name == "root" || (role.is_some() && role == self.role.as_deref())))
-            || self.principals.iter().any(named)
+        (name == "root" && self.is_of_account(owner)) || self.is_role(principal) || self.principals.iter().any(named)
+    }
+
+    /// Whether the server is known, and none of these principals. That its account is one does not make its role one
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html>).
+    pub(crate) fn is_none_of(&self, principals: &[&str]) -> bool {
+        let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
+        let is = |own: &String, principal: &str| {
+            own == principal || (own.ends_with(":root") && account(own) == account(principal))
+        };
+        let others = |own: &String| !principals.iter().any(|principal| is(own, principal));
+        let role = self.role.is_some() && !principals.iter().any(|principal| self.is_role(principal));
+        role || self.principals.iter().any(others)
+    }
+
+    /// Whether a principal is the server's role, or somebody who took it on.
+    fn is_role(&self, principal: &str) -> bool {
+        let (owner, name) = principal.rsplit_once(':').unwrap_or_default();
+        let path = name.strip_prefix("role/").map(|path| path.rsplit('/').next().unwrap_or(path));
+        let taken = || name.strip_prefix("assumed-role/")?.split('/').next();
+        let role = path.or_else(taken);
+        role.is_some() && role == self.role.as_deref() && self.is_of_account(owner)
+    }
+
+    fn is_of_account(&self, owner: &str) -> bool {
+        self.account.is_empty() || owner.ends_with(&format!(":{}", self.account))
     }
 
     /// Whether a principal of a policy is everybody in the account.

@@ -3,28 +3,19 @@
 //! Services respell documents (a scalar for a list of one, another order, an account id for its root ARN), so statements
 //! are compared in a normal form.
 
+mod denial;
+
 use provision_core::Error;
 use provision_core::facet::{Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::error;
-use crate::names::Names;
+pub(crate) use denial::Whom;
 
 /// The version of a document of our own: without it SQS takes the document for the older language
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
 pub(crate) const VERSION: &str = "2012-10-17";
-
-/// Whom a statement is about.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Whom {
-    /// The server.
-    Server,
-    /// S3, which sends events.
-    S3,
-    /// Everybody in the account.
-    Account,
-}
 
 /// How large a service lets a document be.
 #[derive(Clone, Copy, Debug)]
@@ -118,38 +109,6 @@ impl Document {
         })
     }
 
-    /// Statements of others that deny one of these actions to all, or to whom it concerns, under no condition, on resources that
-    /// count.
-    pub(crate) fn denying(
-        &self,
-        names: &Names,
-        whom: Whom,
-        actions: &[&str],
-        counts: impl Fn(&Value) -> bool,
-    ) -> Vec<String> {
-        let concerns = |principal: &Value| {
-            let listed = |kind: &str| principal[kind].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let own = match whom {
-                Whom::Server => listed("AWS").any(|principal| names.is_server(principal)),
-                Whom::S3 => listed("Service").any(|service| service == "s3.amazonaws.com"),
-                Whom::Account => listed("AWS").any(|principal| names.is_own_account(principal)),
-            };
-            *principal == "*" || own || listed("AWS").any(|principal| principal == "*")
-        };
-        let denies = |statement: &Value| {
-            let normal = normalize(statement);
-            let named = normal["Action"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let plain = normal["Condition"].as_object().is_none_or(Map::is_empty);
-            let covered = named.into_iter().any(|pattern| actions.iter().any(|action| covers(pattern, action)));
-            normal["Effect"] == "Deny"
-                && concerns(&normal["Principal"])
-                && plain
-                && covered
-                && counts(&normal["Resource"])
-        };
-        self.others_where(&names.sids, denies).map(|statement| format!("statement {}", describe(statement))).collect()
-    }
-
     /// Statements of others that let everybody in: what each is, what everybody may do by it, and its `Sid`.
     pub(crate) fn open_to_all(&self, sids: &[String]) -> Vec<(String, String, Option<&str>)> {
         let actions = |statement: &Value| {
@@ -161,7 +120,7 @@ impl Document {
             let all_but = || format!("everything but {}", listed("NotAction"));
             if statement["NotAction"].is_null() { listed("Action") } else { all_but() }
         };
-        let open = self.others_where(sids, is_public);
+        let open = self.others_where(sids, is_open);
         open.map(|statement| (describe(statement), actions(statement), statement["Sid"].as_str())).collect()
     }
 
@@ -267,13 +226,25 @@ const NARROWING: [&str; 12] = [
 /// Whether a statement lets everybody in, as far as that is plain: a condition that may narrow it is believed to, unless it says
 /// who is *not* meant, or names everything.
 fn is_public(statement: &Value) -> bool {
-    let normal = normalize(statement);
     let everything = |values: &Value| list(values).as_array().is_some_and(|values| values.contains(&json!("*")));
-    let narrowing = |(key, values): (&String, &Value)| {
-        NARROWING.contains(&key.to_ascii_lowercase().as_str()) && !everything(values)
-    };
+    is_for_all(statement, |operator, values| !operator.contains("Not") && !everything(values))
+}
+
+/// The same, and where a condition holds too if nobody says who it is, or names whatever there is: what is warned about.
+fn is_open(statement: &Value) -> bool {
+    is_for_all(statement, |operator, values| {
+        let loose = operator.contains("Not") || operator.ends_with("IfExists") || operator.starts_with("ForAllValues:");
+        let everything = list(values).as_array().into_iter().flatten().filter_map(Value::as_str).any(is_everything);
+        !loose && operator != "Null" && !everything
+    })
+}
+
+/// Whether everybody is allowed something, but for conditions of these keys whose operator and values narrow it.
+fn is_for_all(statement: &Value, narrow: impl Fn(&str, &Value) -> bool) -> bool {
+    let normal = normalize(statement);
+    let is_key = |key: &String| NARROWING.contains(&key.to_ascii_lowercase().as_str());
     let narrows = |(operator, keys): (&String, &Value)| {
-        !operator.contains("Not") && keys.as_object().into_iter().flatten().any(narrowing)
+        keys.as_object().into_iter().flatten().any(|(key, values)| is_key(key) && narrow(operator, values))
     };
     let listed = normal["Principal"]["AWS"].as_array().is_some_and(|listed| listed.contains(&json!("*")));
     let everybody = normal["Principal"] == "*" || listed;
@@ -281,17 +252,13 @@ fn is_public(statement: &Value) -> bool {
     normal["Effect"] == "Allow" && everybody && !conditions.any(narrows)
 }
 
-/// Whether an action, or a resource, is meant by its name or a pattern. Actions have no case.
-pub(crate) fn covers(pattern: &str, action: &str) -> bool {
-    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == action };
-    let Some(mut after) = action.strip_prefix(first) else { return false };
-    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for part in middle.split('*') {
-        let Some((_, rest)) = after.split_once(part) else { return false };
-        after = rest;
-    }
-    after.ends_with(last)
+/// Whether a value is whatever there is: `*`, `arn:aws:*`, `arn:aws:iam::*:*`, `0.0.0.0/0`.
+fn is_everything(value: &str) -> bool {
+    let any = |text: &str| text.bytes().all(|byte| byte == b'*');
+    let arn = value
+        .strip_prefix("arn:")
+        .is_some_and(|rest| rest.split(':').skip(1).all(|part| any(part) || matches!(part, "iam" | "sts")));
+    any(value) || arn || value.ends_with("/0")
 }
 
 fn describe(statement: &Value) -> String {
@@ -448,16 +415,6 @@ mod tests {
         assert!(refused(allow(json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}))).is_none());
         assert!(refused(allow(json!({"AWS": "arn:aws:iam::1:role/AROA"}), json!({}))).is_none());
         assert!(refused(json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*"})).is_none());
-    }
-
-    #[test]
-    fn actions_are_covered_by_patterns() {
-        for pattern in ["*", "sqs:*", "SQS:sendmessage", "sqs:Send*", "s*:*Mess*", "*Message"] {
-            assert!(covers(pattern, "sqs:SendMessage"), "{pattern}");
-        }
-        for pattern in ["sqs:Send", "sqs:*Batch", "s3:*", "sqs:SendMessage*x", "sqs:*x*"] {
-            assert!(!covers(pattern, "sqs:SendMessage"), "{pattern}");
-        }
     }
 
     #[test]

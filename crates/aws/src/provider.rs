@@ -349,16 +349,20 @@ impl<C: AsRef<Reader> + Send + Sync> Observer for Provider<C> {
             Part::Queue => {
                 let queue = names.queue.as_deref().unwrap_or_default();
                 let senders = queue::senders(settings, &names.at_full_length(), queue);
-                let (found, opened) = queue::observe(reader, &names, queue, &senders).await?;
+                let (found, (opened, denied)) = queue::observe(reader, &names, queue, &senders).await?;
                 let warning = queue::warning(queue, &found, settings.aws.queue.adopt);
                 let obstacles = delivery::obstacles(Holder::Queue(queue), &found);
-                self.note("queue", warning.into_iter().chain(opened).collect(), obstacles);
+                self.note(
+                    "queue",
+                    warning.into_iter().chain(opened).collect(),
+                    obstacles.into_iter().chain(denied).collect(),
+                );
                 Ok(found)
             }
             Part::Notification => notification::observe(reader, &self.names_in_account().await?).await,
             Part::RunQueue => {
                 let queue = names.run_queue.as_deref().unwrap_or_default();
-                let (found, opened) = queue::observe(reader, &names, queue, &Value::Null).await?;
+                let (found, (opened, _)) = queue::observe(reader, &names, queue, &Value::Null).await?;
                 self.note("run_queue", opened, Vec::new());
                 Ok(found)
             }

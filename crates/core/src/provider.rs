@@ -336,6 +336,11 @@ pub trait Listener: Send {
         true
     }
 
+    /// What somebody else set that may keep events out, where nobody can tell: named if none comes, and nothing else is known.
+    fn suspect(&self) -> Option<&Refusal> {
+        None
+    }
+
     /// Listen for the events of these probes for so long, if nothing comes before. Those of other probes are other runs' to take.
     async fn hear(&mut self, wait: Duration, keys: &[String]) -> Result<Heard, Error>;
 

@@ -147,7 +147,7 @@ fn nothing_is_uploaded_where_a_statement_keeps_everybody_from_removing_it() {
         "s3.put_bucket_policy(Bucket=b, Policy=document(statements() + [{'Sid': 'kept', 'Effect': 'Deny', 'Principal': '*', 'Action': 's3:DeleteObject*', 'Resource': 'arn:aws:s3:::' + b + '/*'}]))",
     );
     stage.faults().clear();
-    let printed = AWS.ends(&stage, 0, &["verify"]);
+    let printed = AWS.ends(&stage, 2, &["verify"]);
     assert!(
         printed.contains("nobody may delete from bucket `acme-{s}`: statement `kept` of its policy denies it"),
         "{printed}"
@@ -158,6 +158,64 @@ fn nothing_is_uploaded_where_a_statement_keeps_everybody_from_removing_it() {
         "s3.put_bucket_policy(Bucket=b, Policy=document([one for one in statements() if one['Sid'] != 'kept']))",
     );
     AWS.succeed(&stage, &["verify", "--strict"]);
+}
+
+/// Put a statement `o` of somebody else's into the policy of the bucket, in the place of the last one.
+const CLOSES: &str = "s3.put_bucket_policy(Bucket=b, Policy=document([one for one in statements() if one.get('Sid') != 'o'] + [{'Sid': 'o', 'Effect': 'Deny', WHAT, 'Resource': ['arn:aws:s3:::' + b, 'arn:aws:s3:::' + b + '/*']}]))";
+
+/// The same of the queue.
+const SILENCES: &str = "attribute(Policy=document([one for one in of_queue() if one.get('Sid') != 'o'] + [{'Sid': 'o', 'Effect': 'Deny', 'Resource': '*', WHAT}]))";
+
+/// Whoever a statement leaves out, and whatever: the server is not, and what it does neither.
+#[test]
+fn statement_that_takes_a_right_from_the_server_is_named() {
+    let stage = AWS.applied();
+    let role = "'Principal': {'AWS': iam.get_role(RoleName='node')['Role']['Arn']}, ";
+    let others = "'NotPrincipal': {'AWS': ['arn:aws:iam::{a}:user/sandbox', 'arn:aws:iam::{a}:root']}, ";
+    for (whom, what) in [
+        (others, "'Action': 's3:*'"),
+        (role, "'NotAction': 's3:List*'"),
+        (role, "'Action': 's3:?etObject'"),
+        (role, "'Action': 's3:DeleteObject'"),
+        (role, "'Action': 's3:ListBucket'"),
+    ] {
+        boto(&stage.hand(), &CLOSES.replace("WHAT", &format!("{whom}{what}")));
+        let printed = AWS.ends(&stage, 2, &["verify", "--read-only"]);
+        let told = printed.contains("failed      the server has its rights")
+            && printed.contains("statement `o` of its policy");
+        assert!(told, "{what}: {printed}");
+    }
+    boto(&stage.hand(), &SILENCES.replace("WHAT", &format!("{role}'Action': 'sqs:ChangeMessage*'")));
+    let printed = AWS.ends(&stage, 2, &["verify", "--read-only"]);
+    assert!(printed.contains("failed      the server has its rights"), "{printed}");
+}
+
+/// Whether such a statement is for S3 cannot be known, and no running server is blamed for it.
+#[test]
+fn statement_that_may_keep_events_out_is_named_where_none_comes() {
+    let stage = AWS.applied();
+    for what in [
+        "'Principal': '*', 'Action': 'sqs:SendMessage', 'Condition': {'StringNotEquals': {'aws:PrincipalAccount': '{a}'}}",
+        "'Principal': '*', 'Action': 'sqs:SendMessage', 'Condition': {'ArnNotLike': {'aws:SourceArn': 'arn:aws:s3:::other'}}",
+        "'NotPrincipal': {'AWS': 'arn:aws:iam::{a}:root'}, 'Action': 'sqs:SendMessage'",
+    ] {
+        boto(&stage.hand(), &SILENCES.replace("WHAT", what));
+        let hop = event(&stage, 2, &[]);
+        let (reason, mend) = (hop["reason"].as_str().unwrap(), hop["mend"].as_str().unwrap());
+        assert!(reason.contains("statement `o` of the policy of queue") && reason.contains("no event came"), "{hop}");
+        assert!(mend.contains("let S3 through statement `o`") && !mend.contains("stop the server"), "{hop}");
+    }
+}
+
+/// From outside of the VPC that a queue is closed to, no grant helps.
+#[test]
+fn statement_that_may_keep_messages_from_us_is_named_beside_the_grant() {
+    let stage = AWS.applied();
+    let outside = "'Principal': '*', 'Action': ['sqs:SendMessage', 'sqs:ReceiveMessage'], 'Condition': {'StringNotEquals': {'aws:SourceVpce': 'vpce-1'}}";
+    boto(&stage.hand(), &SILENCES.replace("WHAT", outside));
+    let hop = event(&stage, 0, &[]);
+    let reason = hop["reason"].as_str().unwrap();
+    assert!(reason.contains("sqs:ReceiveMessage") && reason.contains("statement `o` of the policy of queue"), "{hop}");
 }
 
 /// Where the policies of the caller do not give it, and the bucket's own may, it is tried.

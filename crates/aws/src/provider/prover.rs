@@ -45,7 +45,7 @@ impl Prover for Provider<Writer> {
     async fn listen(&self, _probes: &Probes) -> Result<Hearing, Error> {
         let names = self.names();
         match &names.queue {
-            Some(queue) => hearing::listen(&self.client, queue, &names.bucket).await,
+            Some(queue) => hearing::listen(&self.client, queue, &names).await,
             None => Ok(Hearing::Off(
                 "this plan file makes no queue: it says `enabled = false` under [aws.queue]".to_owned(),
             )),

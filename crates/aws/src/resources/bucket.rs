@@ -139,14 +139,16 @@ pub(crate) async fn observe(
     // Without its tags nobody knows whose it is.
     let tags = std::mem::replace(&mut reads.tags, Ok(Tags::new()))?;
     let opened = reads.opened(settings, names, &tags);
-    let undeletable = reads.whole_policy(names).and_then(|policy| delivery::undeletable(&policy, names));
+    let policy = reads.whole_policy(names);
+    let undeletable = policy.as_ref().and_then(|policy| delivery::undeletable(policy, names));
+    let denied_right = policy.as_ref().and_then(|policy| delivery::bucket_rights_denied(policy, names));
     let present = reads.present(settings, names, &tags);
     let denied = delivery::on_adopted(&present, settings.aws.bucket.adopt);
     let denied = denied.and_then(|observed| delivery::refusal(Holder::Bucket(&names.bucket), observed));
     let warnings = unnamed_key.into_iter().chain(denied.map(|refusal| refusal.reason)).chain(opened).collect();
     let found = Observation::Present(Box::new(present));
     let obstacles = delivery::obstacles(Holder::Bucket(&names.bucket), &found);
-    Ok((found, (warnings, obstacles.into_iter().chain(undeletable).collect())))
+    Ok((found, (warnings, obstacles.into_iter().chain(denied_right).chain(undeletable).collect())))
 }
 
 impl Reads {

@@ -1,6 +1,8 @@
 //! What keeps messages from getting through a queue, and files from getting into the bucket: attributes that others set, and
 //! statements of theirs in a policy.
 
+use std::collections::BTreeSet;
+
 use provision_core::facet::Observed;
 use provision_core::hop::{HopId, Obstacle};
 use provision_core::mark::{Origin, Tags};
@@ -8,8 +10,9 @@ use provision_core::refusal::Refusal;
 use provision_core::resource::{Observation, Present};
 use serde_json::{Map, Value, json};
 
+use crate::config::{SERVER_BUCKET_ACTIONS, SERVER_QUEUE_ACTIONS};
 use crate::names::Names;
-use crate::policy::{Document, Whom, covers};
+use crate::policy::{Document, Whom};
 
 /// The service's names for the attributes, with what they have where nothing is in the way
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).
@@ -37,21 +40,28 @@ const SENDING: [&str; 1] = ["sqs:SendMessage"];
 /// What the server does with it.
 const RECEIVING: [&str; 2] = ["sqs:ReceiveMessage", "sqs:DeleteMessage"];
 
+/// What we do with it while we wait for an event.
+const TAKING: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"];
+
 /// What the server does with every object.
-const OBJECT_ACTIONS: [&str; 2] = ["s3:GetObject", "s3:PutObject"];
+const OBJECT_ACTIONS: [&str; 2] = ["s3:GetObject*", "s3:PutObject"];
+
+/// What else it does with objects; all else is with the bucket
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
+const OTHER_OBJECT_ACTIONS: [&str; 2] = ["s3:AbortMultipartUpload", "s3:DeleteObject"];
 
 /// What is done with a probe of `verify` afterwards.
 const REMOVING: [&str; 2] = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
 
 /// What is in the way in a bucket's policy: a statement that is for all of its objects.
 pub(crate) fn of_bucket(policy: &Document, names: &Names) -> Value {
-    let denied = policy.denying(names, Whom::Server, &OBJECT_ACTIONS, |resources| is_everywhere(resources, names));
+    let denied = policy.denying(names, Whom::Server, &OBJECT_ACTIONS, Some(&objects(names)));
     if denied.is_empty() { json!({}) } else { json!({ SERVER_DENIED: denied }) }
 }
 
 /// A statement of others by which nobody takes anything out of the bucket, a probe neither.
 pub(crate) fn undeletable(policy: &Document, names: &Names) -> Option<Obstacle> {
-    let denied = policy.denying(names, Whom::Account, &REMOVING, |resources| is_everywhere(resources, names));
+    let denied = policy.denying(names, Whom::Account, &REMOVING, Some(&objects(names)));
     let (denied, bucket) = (denied.join(" and "), &names.bucket);
     (!denied.is_empty()).then(|| Obstacle {
         stops: &[HopId::Cleanup],
@@ -65,10 +75,62 @@ pub(crate) fn undeletable(policy: &Document, names: &Names) -> Option<Obstacle> 
     })
 }
 
-fn is_everywhere(resources: &Value, names: &Names) -> bool {
-    let objects = format!("{}/*", names.bucket_arn());
-    let mut resources = resources.as_array().into_iter().flatten().filter_map(Value::as_str);
-    resources.any(|resource| covers(resource, &objects))
+fn objects(names: &Names) -> String {
+    format!("{}/*", names.bucket_arn())
+}
+
+/// A statement of others that takes one of its other rights on the bucket from the server. Its files get through all the same.
+pub(crate) fn bucket_rights_denied(policy: &Document, names: &Names) -> Option<Obstacle> {
+    let (bucket, objects) = (names.bucket_arn(), objects(names));
+    let of = |action: &'static str| {
+        let on = if OTHER_OBJECT_ACTIONS.contains(&action) { &objects } else { &bucket };
+        (action, policy.denying(names, Whom::Server, &[action], Some(on)))
+    };
+    let others = SERVER_BUCKET_ACTIONS.into_iter().filter(|action| !OBJECT_ACTIONS.contains(action));
+    right_denied(Holder::Bucket(&names.bucket), others.map(of))
+}
+
+/// The same of a queue. What the server sends to its own queue of events is nothing.
+pub(crate) fn queue_rights_denied(queue: &str, policy: &Document, names: &Names) -> Option<Obstacle> {
+    let others =
+        SERVER_QUEUE_ACTIONS.into_iter().filter(|action| !SENDING.contains(action) && !RECEIVING.contains(action));
+    let of = |action: &'static str| (action, policy.denying(names, Whom::Server, &[action], None));
+    right_denied(Holder::Queue(queue), others.map(of))
+}
+
+fn right_denied(holder: Holder<'_>, denials: impl Iterator<Item = (&'static str, Vec<String>)>) -> Option<Obstacle> {
+    let denials: Vec<_> = denials.filter(|(_, statements)| !statements.is_empty()).collect();
+    let actions: Vec<_> = denials.iter().map(|(action, _)| format!("`{action}`")).collect();
+    let statements: BTreeSet<_> = denials.iter().flat_map(|(_, statements)| statements.iter().cloned()).collect();
+    let (actions, statements) = (actions.join(" and "), statements.into_iter().collect::<Vec<_>>().join(" and "));
+    (!statements.is_empty()).then(|| Obstacle {
+        stops: &[HopId::Rights],
+        refusal: Refusal {
+            reason: format!(
+                "the server may not do {actions} on {}: {statements} of its policy denies it",
+                holder.describe()
+            ),
+            hint: format!("remove {statements} of the policy of {}", holder.policy()),
+        },
+        by_apply: false,
+    })
+}
+
+/// Statements of others that may keep events out of the queue, under a condition or as all but some are; named where none comes.
+pub(crate) fn suspect(queue: &str, policy: &Document, names: &Names) -> Option<Refusal> {
+    let found = policy.may_deny_events(names, &SENDING).join(" and ");
+    (!found.is_empty()).then(|| Refusal {
+        reason: format!(
+            "{found} of the policy of queue `{queue}` denies `{}` to some or under a condition, and may stand in the way",
+            SENDING[0]
+        ),
+        hint: format!("let S3 through {found}, or remove it: the policy of {}", Holder::Queue(queue).policy()),
+    })
+}
+
+/// Statements of others that may be why messages are not given to us.
+pub(crate) fn may_keep_messages(policy: &Document, names: &Names) -> Vec<String> {
+    policy.may_deny(names, &TAKING)
 }
 
 /// What is in the way of a queue's messages, by name; nothing is desired.
@@ -84,7 +146,7 @@ pub(crate) fn of_queue(attributes: &Tags, policy: &Document, names: &Names) -> V
     for (name, whom, actions) in
         [(EVENTS_DENIED, Whom::S3, &SENDING[..]), (SERVER_DENIED, Whom::Server, &RECEIVING[..])]
     {
-        let denied = policy.denying(names, whom, actions, |_| true);
+        let denied = policy.denying(names, whom, actions, None);
         if !denied.is_empty() {
             note(name, json!(denied));
         }
@@ -149,14 +211,21 @@ impl Holder<'_> {
         }
     }
 
+    /// Whose policy it is, and what writes it.
+    fn policy(self) -> String {
+        let by = match self {
+            Self::Bucket(_) => "s3api put-bucket-policy",
+            Self::Queue(_) => "sqs set-queue-attributes",
+        };
+        format!("{}, which this deployment did not write (`aws {by}`)", self.describe())
+    }
+
     /// What statements of others under this name do, which hops they stand in the way of, and what writes the policy without them.
     fn denial(self, name: &str) -> (String, &'static [HopId], String) {
         match self {
-            Self::Bucket(bucket) => (
-                format!("the server may not use bucket `{bucket}`"),
-                &[HopId::Rights, HopId::Files],
-                format!("bucket `{bucket}`, which this deployment did not write (`aws s3api put-bucket-policy`)"),
-            ),
+            Self::Bucket(bucket) => {
+                (format!("the server may not use bucket `{bucket}`"), &[HopId::Rights, HopId::Files], self.policy())
+            }
             Self::Queue(queue) => {
                 let (what, stops): (_, &[HopId]) = match name {
                     EVENTS_DENIED => (format!("no event gets into queue `{queue}`"), &[HopId::Event]),
@@ -165,8 +234,7 @@ impl Holder<'_> {
                         &[HopId::Rights, HopId::Event],
                     ),
                 };
-                let by = "which this deployment did not write (`aws sqs set-queue-attributes`)";
-                (what, stops, format!("queue `{queue}`, {by}"))
+                (what, stops, self.policy())
             }
         }
     }
@@ -294,11 +362,26 @@ mod tests {
         let secure = json!({"Bool": {"aws:SecureTransport": "true"}});
         let foreign = json!({"StringNotEquals": {"aws:PrincipalAccount": "1"}});
         let any = json!({"ArnLike": {"aws:SourceArn": "*"}});
-        for condition in [secure, foreign, any] {
+        let loose = [
+            json!({"StringLike": {"aws:PrincipalArn": "arn:aws:*"}}),
+            json!({"ArnLike": {"aws:SourceArn": "arn:*"}}),
+            json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:*"}}),
+            json!({"StringEqualsIfExists": {"aws:SourceAccount": "1"}}),
+            json!({"Null": {"aws:SourceArn": true}}),
+            json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "0.0.0.0/0"]}}),
+        ];
+        for condition in [secure, foreign, any].into_iter().chain(loose) {
             assert_eq!(told(json!({"AWS": ["*", "arn:aws:iam::1:root"]}), condition, "Open").len(), 1);
         }
         let (own, bucket) = (json!({"StringEquals": {"aws:PrincipalAccount": "1"}}), "arn:aws:s3:::acme");
         assert!(told(json!("*"), own, "Open").is_empty());
+        for (operator, key, value) in [
+            ("StringEquals", "aws:PrincipalOrgID", "o-1"),
+            ("IpAddress", "aws:SourceIp", "10.0.0.0/8"),
+            ("ArnLike", "aws:PrincipalArn", "arn:aws:iam::1:*"),
+        ] {
+            assert!(told(json!("*"), json!({operator: {key: value}}), "Open").is_empty(), "{key}");
+        }
         assert!(told(json!("*"), json!({"ArnEquals": {"aws:SourceArn": bucket}}), "Open").is_empty());
         assert!(told(json!({"AWS": "arn:aws:iam::1:root"}), json!({}), "Open").is_empty());
         assert!(told(json!("*"), json!({}), &names.sids[0]).is_empty());
@@ -338,5 +421,9 @@ mod tests {
         assert!(told(json!({"AWS": "arn:aws:iam::1:role/node"}), "s3:DeleteObject", "*").is_none());
         assert!(told(json!("*"), "s3:PutObject", "*").is_none());
         assert!(told(json!("*"), "s3:DeleteObject", "arn:aws:s3:::acme/logs/*").is_none());
+        let but = json!({"Sid": "Kept", "Effect": "Deny", "Principal": "*", "Resource": "arn:aws:s3:::acme/*",
+            "NotAction": ["s3:Get*", "s3:Put*", "s3:List*"]});
+        let text = json!({ "Statement": [but] }).to_string();
+        assert!(undeletable(&Document::read(Some(&text), "s3:GetBucketPolicy", "read").unwrap(), &names).is_some());
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use provision_core::facet::{Desired, Words, duration_in_words, tags_in_words};
+use provision_core::hop::Obstacle;
 use provision_core::mark::TagChanges;
 use provision_core::mark::{Mark, Origin, Tags, without_mark};
 use provision_core::provider::Created;
@@ -169,21 +170,23 @@ fn statement(names: &Names, queue: &str, senders: Senders) -> Value {
 }
 
 /// The address first, then attributes and tags at once. `statement` is ours that its policy is to have, if any. Gives what others
-/// let everybody do with it too.
+/// let everybody do with it too, and which rights they deny the server.
 pub(crate) async fn observe(
     reader: &Reader,
     names: &Names,
     queue: &str,
     statement: &Value,
-) -> Result<(Observation, Vec<String>), Error> {
-    const ABSENT: (Observation, Vec<String>) = (Observation::Absent, Vec::new());
+) -> Result<(Observation, (Vec<String>, Option<Obstacle>)), Error> {
+    const ABSENT: (Observation, (Vec<String>, Option<Obstacle>)) = (Observation::Absent, (Vec::new(), None));
     let Some(url) = reader.get_queue_url(queue).await? else { return Ok(ABSENT) };
     let (attributes, tags) =
         futures::join!(reader.get_queue_attributes(queue, &url), reader.list_queue_tags(queue, &url));
     let (Some(tags), Some(attributes)) = (tags?, attributes.transpose()) else { return Ok(ABSENT) };
     let policy = attributes.as_ref().ok().and_then(|attributes| policy(attributes, queue).ok());
-    let opened = policy.map(|policy| delivery::opened(Holder::Queue(queue), &policy, names)).unwrap_or_default();
-    Ok((Observation::Present(Box::new(present(attributes, &tags, names, queue, statement))), opened))
+    let opened = policy.as_ref().map(|policy| delivery::opened(Holder::Queue(queue), policy, names));
+    let denied = policy.as_ref().and_then(|policy| delivery::queue_rights_denied(queue, policy, names));
+    let found = Observation::Present(Box::new(present(attributes, &tags, names, queue, statement)));
+    Ok((found, (opened.unwrap_or_default(), denied)))
 }
 
 fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &str, statement: &Value) -> Present {
@@ -211,7 +214,7 @@ fn present(attributes: Result<Tags, Error>, tags: &Tags, names: &Names, queue: &
 }
 
 /// A queue without a policy has no such attribute; an empty one takes it away, and means the same.
-fn policy(attributes: &Tags, queue: &str) -> Result<Document, Error> {
+pub(crate) fn policy(attributes: &Tags, queue: &str) -> Result<Document, Error> {
     let text = attributes.get("Policy").map(String::as_str).filter(|text| !text.is_empty());
     Document::read(text, "sqs:GetQueueAttributes", &format!("read the policy of queue `{queue}`"))
 }

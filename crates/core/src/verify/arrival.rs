@@ -11,6 +11,7 @@ use crate::event::{Event, EventSink, milliseconds};
 use crate::hop::{AGAIN, Hop, HopId};
 use crate::probe::Probe;
 use crate::provider::{Heard, Hearing, Listener};
+use crate::refusal::Refusal;
 use crate::retry::{at_full_length, heartbeat, shortened};
 
 use super::mending::Mending;
@@ -92,10 +93,10 @@ pub(super) async fn hop(
     };
     let Some(end) = end.filter(|_| awaited.uploads > 0) else { return hop.skipped("nothing was uploaded") };
     hop.sent.push(format!("upload of {}", awaited.probe.key));
-    judged(hop, end, awaited)
+    judged(hop, end, awaited, listener.suspect())
 }
 
-fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>) -> Hop {
+fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>, suspect: Option<&Refusal>) -> Hop {
     match end {
         End::Came(after) => {
             hop.came.push(format!("an event of {}", awaited.probe.key));
@@ -107,8 +108,11 @@ fn judged(mut hop: Hop, end: End, awaited: &Awaited<'_>) -> Hop {
         End::Stopped => hop.not_proven("the run was told to stop; the event may still come"),
         End::Silence(limit) => {
             hop.came.push("no event of it".to_owned());
-            let why = awaited.mending.obstacle(HopId::Event).map(|refusal| format!(": {}", refusal.reason));
             let mend = awaited.mending.of(HopId::Event);
+            let suspect = suspect.filter(|_| mend.is_none());
+            let why = awaited.mending.obstacle(HopId::Event).or(suspect);
+            let why = why.map(|refusal| format!(": {}", refusal.reason));
+            let mend = mend.or_else(|| suspect.map(|refusal| refusal.hint.clone()));
             let faster = "; everything is as the plan file says: if the server is running, it may have been faster";
             let why = why.or_else(|| mend.is_none().then(|| faster.to_owned())).unwrap_or_default();
             let again = || format!("stop the server, and {AGAIN}; `--wait` waits longer");

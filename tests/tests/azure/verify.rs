@@ -5,7 +5,7 @@ use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
 use crate::clouds::azure::hand::patch;
-use crate::clouds::azure::proof::{PROOF, Seen, keep_versions, messages, put_message, shown};
+use crate::clouds::azure::proof::{PROOF, Seen, keep_versions, messages, owner_of, probe_of, put_message, shown};
 use crate::clouds::{AZURE, AZURE_WITH_DATA, fault};
 use crate::contract::preflight::{attach, document, without};
 
@@ -167,6 +167,31 @@ fn nothing_is_taken_where_a_message_was_taken_often() {
     let hop = event(&stage, 0, &[]);
     assert!(hop["reason"].as_str().unwrap().contains("it came, and is left there"), "{hop}");
     assert_eq!(shown(&stage.hand()).len(), 2);
+}
+
+/// What a run that was killed left is ours, however often others took it meanwhile.
+#[test]
+fn event_of_an_earlier_probe_is_taken_however_often_it_was_taken() {
+    for prefix in [&[][..], &["--prefix", "elsewhere/"]] {
+        let stage = AZURE_WITH_DATA.applied();
+        let hand = stage.hand();
+        put_probe(&hand);
+        for _ in 0..3 {
+            while messages(&hand, "visibilitytimeout=1").is_empty() {}
+        }
+        assert_eq!(shown(&hand)[0].taken, 3);
+        stage.faults().clear();
+        let printed = AZURE.succeed(&stage, &[&["verify", "--strict"], prefix].concat());
+        assert!(printed.contains("probe removed, and 1 of earlier runs"), "{printed}");
+        assert_eq!(left(&stage), Vec::<String>::new());
+    }
+}
+
+/// A probe as a run that was killed leaves it.
+fn put_probe(hand: &Hand) {
+    let key = probe_of("wandb-prod", "0123456789abcdef");
+    let owner = json!({"x-ms-meta-provisionprobe": owner_of("wandb-prod")});
+    hand.send("PUT", &format!("blob:/acmefiles/wandb-files/{key}"), owner);
 }
 
 /// The event would be behind what can be seen.

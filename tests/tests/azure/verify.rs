@@ -4,7 +4,7 @@ use provision_sandbox::fault::{Nth, What, When};
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
-use crate::clouds::azure::hand::patch;
+use crate::clouds::azure::hand::{container, patch};
 use crate::clouds::azure::proof::{PROOF, Seen, keep_versions, messages, owner_of, probe_of, put_message, shown};
 use crate::clouds::{AZURE, AZURE_WITH_DATA, fault};
 use crate::contract::preflight::{attach, document, without};
@@ -231,6 +231,22 @@ fn nothing_is_uploaded_whose_earlier_version_could_not_be_removed() {
     let printed = AZURE.ends(&stage, 0, &["verify"]);
     assert!(printed.contains(&format!("these credentials lack `{right}`")), "{printed}");
     assert_eq!(uploads(&stage), 0);
+}
+
+/// What cannot be removed is not uploaded.
+#[test]
+fn nothing_is_uploaded_into_a_container_with_a_legal_hold() {
+    let stage = AZURE_WITH_DATA.applied();
+    let hold = |action: &str| {
+        stage.send("POST", &format!("{}/{action}", container("wandb-files")), json!({"tags": ["case1"]}));
+        stage.faults().clear();
+    };
+    hold("setLegalHold");
+    let printed = AZURE.ends(&stage, 0, &["verify"]);
+    assert!(printed.contains("container `wandb-files` has a legal hold: what is written into it"), "{printed}");
+    assert_eq!(uploads(&stage), 0);
+    hold("clearLegalHold");
+    AZURE.succeed(&stage, &["verify", "--strict"]);
 }
 
 /// What somebody writes in a probe's place after it was listed is theirs.

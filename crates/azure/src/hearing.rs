@@ -6,12 +6,14 @@
 //! So we look until our own event is seen, and only then take as many messages as stand up to it: where the queue is empty,
 //! as before a server runs, that is the event alone. Others among them are given back at once, as they are, and come back by
 //! themselves after [`HIDDEN`] if that fails. Nothing is taken, and so nothing uploaded, where that could do harm: one of
-//! them was taken [`MOST_TAKEN`] times already, or there are so many that the event could not be seen.
+//! them was taken [`MOST_TAKEN`] times already, or there are so many that the event could not be seen. What tells of a probe of this
+//! deployment is nobody else's, however often it was taken.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use provision_core::probe::{PREFIX, Probes};
 use provision_core::provider::{Heard, Hearing, Listener};
 use provision_core::retry::shortened;
 use provision_core::{Error, ErrorKind, RetryClass};
@@ -39,7 +41,12 @@ const AT_ONCE: usize = 10;
 const CREATED: &str = "Microsoft.Storage.BlobCreated";
 
 /// Look whether the queue can be listened to.
-pub(crate) async fn listen(writer: &Writer, queue: &QueueStore, names: &Names) -> Result<Hearing, Error> {
+pub(crate) async fn listen(
+    writer: &Writer,
+    queue: &QueueStore,
+    names: &Names,
+    probes: &Probes,
+) -> Result<Hearing, Error> {
     let Some(messages) = writer.peek_messages(queue).await? else {
         return Ok(Hearing::Gone(format!("queue `{}` is not there", queue.name)));
     };
@@ -48,9 +55,10 @@ pub(crate) async fn listen(writer: &Writer, queue: &QueueStore, names: &Names) -
         Err(error) if error.kind() != ErrorKind::InvalidInput => return Err(error),
         _ => {}
     }
-    let listener =
-        QueueListener { writer: writer.clone(), queue: queue.clone(), names: names.clone(), held: Vec::new() };
-    Ok(match listener.harm(&messages, &[]) {
+    let usual = Probes { prefix: PREFIX.to_owned(), owner: probes.owner.clone() };
+    let (writer, queue, names) = (writer.clone(), queue.clone(), names.clone());
+    let listener = QueueListener { writer, queue, names, probes: [probes.clone(), usual], held: Vec::new() };
+    Ok(match listener.harm(&messages) {
         Some(reason) => Hearing::Unsafe(reason),
         None => Hearing::At(Box::new(listener)),
     })
@@ -60,6 +68,8 @@ struct QueueListener {
     writer: Writer,
     queue: QueueStore,
     names: Names,
+    /// Where probes of this deployment may be.
+    probes: [Probes; 2],
     /// Messages that are not ours, and that we hide.
     held: Vec<Message>,
 }
@@ -106,15 +116,19 @@ impl Listener for QueueListener {
 
 impl QueueListener {
     fn key_of(&self, message: &Message, keys: &[String]) -> Option<String> {
-        key_of(&message.text, &self.names, keys)
+        key_of(&message.text, &self.names, |key| keys.iter().any(|known| known == key))
+    }
+
+    fn is_of_others(&self, message: &Message) -> bool {
+        key_of(&message.text, &self.names, |key| self.probes.iter().any(|probes| probes.has(key))).is_none()
     }
 
     /// Why these messages must not be taken, or others behind them not.
-    fn harm(&self, messages: &[Message], keys: &[String]) -> Option<String> {
+    fn harm(&self, messages: &[Message]) -> Option<String> {
         if messages.len() >= PAGE {
             return Some(self.too_many());
         }
-        let others = messages.iter().filter(|message| self.key_of(message, keys).is_none());
+        let others = messages.iter().filter(|message| self.is_of_others(message));
         let most = others.map(|message| message.taken).max().filter(|most| *most >= MOST_TAKEN)?;
         Some(format!(
             "a message in queue `{}` was taken {most} times already, and taking the event out may be once too often",
@@ -131,7 +145,7 @@ impl QueueListener {
 
     /// Take these messages, delete the events of probes of ours, give everything else back, and give our keys.
     async fn taken(&mut self, messages: &[Message], keys: &[String]) -> Result<Heard, Error> {
-        if let Some(reason) = self.harm(messages, keys) {
+        if let Some(reason) = self.harm(messages) {
             return Ok(Heard { last: Some(format!("it came, and is left there: {reason}")), ..Heard::default() });
         }
         let mut heard = Heard::default();
@@ -172,7 +186,7 @@ impl QueueListener {
 
 /// The key of the probe that a message tells of. Event Grid puts the event into a queue in base64
 /// (<https://learn.microsoft.com/azure/event-grid/handler-storage-queues>).
-fn key_of(text: &str, names: &Names, keys: &[String]) -> Option<String> {
+fn key_of(text: &str, names: &Names, is_ours: impl Fn(&str) -> bool) -> Option<String> {
     let decoded = data_encoding::BASE64.decode(text.trim().as_bytes()).ok()?;
     let event: Value = serde_json::from_slice(&decoded).ok()?;
     let account = last(event["topic"].as_str()?);
@@ -181,7 +195,7 @@ fn key_of(text: &str, names: &Names, keys: &[String]) -> Option<String> {
     let key = subject.strip_prefix(&container)?;
     // A name with odd letters may be told in either form.
     let plain = percent_encoding::percent_decode_str(key).decode_utf8_lossy().into_owned();
-    let key = [key.to_owned(), plain].into_iter().find(|key| keys.contains(key))?;
+    let key = [key.to_owned(), plain].into_iter().find(|key| is_ours(key))?;
     (event["eventType"] == CREATED && account.eq_ignore_ascii_case(&names.account)).then_some(key)
 }
 
@@ -189,7 +203,6 @@ fn key_of(text: &str, names: &Names, keys: &[String]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::names::tests::names;
-    use provision_core::probe::Probes;
     use serde_json::json;
 
     fn event(account: &str, container: &str, key: &str, kind: &str) -> String {
@@ -203,7 +216,7 @@ mod tests {
     fn only_events_of_these_probes_in_this_container_are_ours() {
         let probes = Probes::new("verify here+/", "wandb");
         let key = probes.another().key;
-        let of = |text: &str| key_of(text, &names(), std::slice::from_ref(&key));
+        let of = |text: &str| key_of(text, &names(), |known| known == key);
         assert_eq!(of(&event("acme", "files", &key, CREATED)), Some(key.clone()));
         assert_eq!(of(&event("ACME", "files", &key.replace(' ', "%20"), CREATED)), Some(key.clone()));
         assert_eq!(of(&event("acme", "files", &probes.another().key, CREATED)), None);

@@ -123,6 +123,21 @@ impl Marks {
         all.filter(|mark| !names.deployments.contains(&mark.deployment))
     }
 
+    /// The other deployments that have something here.
+    pub(crate) fn other_deployments(&self, names: &Names) -> Vec<String> {
+        self.of_others(names).map(|mark| mark.deployment).collect()
+    }
+
+    /// The other deployment whose mark is on the container or the queue of the plan file's names.
+    pub(crate) fn other_owner(&self, names: &Names) -> Option<String> {
+        let is_named = |inside: &&Inside| match inside.part {
+            Part::Container => inside.name == names.container,
+            _ => names.queue.as_ref() == Some(&inside.name),
+        };
+        let marks = self.inside.iter().filter(is_named).filter_map(Inside::mark);
+        marks.map(|mark| mark.deployment).find(|deployment| !names.deployments.contains(deployment))
+    }
+
     /// Whether a container was taken over.
     pub(crate) fn is_adopted(&self, container: &str) -> bool {
         let named = |item: &&Inside| item.part == Part::Container && item.name == container;

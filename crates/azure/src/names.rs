@@ -54,7 +54,7 @@ impl Names {
     pub(crate) fn of(settings: &Settings) -> Self {
         let (azure, deployment) = (&settings.azure, &settings.deployment);
         let deployments: Vec<_> = std::iter::once(&deployment.name).chain(&deployment.was).cloned().collect();
-        let ids: Vec<_> = deployments.iter().map(|name| format!("provision-{}", digest::short(name, 12))).collect();
+        let ids: Vec<_> = deployments.iter().map(|name| id_of(name)).collect();
         Self {
             subscription: format!("/subscriptions/{}", azure.subscription),
             group: azure.resource_group.name.clone(),
@@ -128,6 +128,14 @@ impl Names {
             None => (self.clone(), name),
         }
     }
+}
+
+/// What the ids of all deployments begin with.
+pub(crate) const MADE: &str = "provision-";
+
+/// A deployment's identity among entries of others.
+pub(crate) fn id_of(deployment: &str) -> String {
+    format!("{MADE}{}", digest::short(deployment, 12))
 }
 
 /// The full name whose hash stands in the mark: the service compares ids without regard to case.

@@ -71,12 +71,16 @@ fn point_in_time_restore_is_met_at_plan() {
     stage.faults().clear();
     let told = AZURE.ends(&stage, 6, &["apply", "--yes"]);
     assert!(told.contains("can be restored to any moment of the last 30 days"), "{told}");
-    assert!(told.contains("write `soft_delete_days = 31` under [azure.account]"), "{told}");
+    // No less than is kept now.
+    assert!(told.contains("write `soft_delete_days = 35` under [azure.account]"), "{told}");
+    let drift = AZURE.ends(&stage, 2, &["drift"]);
+    assert!(drift.contains("can be restored to any moment of the last 30 days"), "{drift}");
+    assert!(drift.contains("apply cannot mend it: write `soft_delete_days = 35`"), "{drift}");
     assert_eq!(stage.writes(), Vec::<String>::new());
     AZURE.succeed(&stage, &["plan", "--destroy"]);
-    AZURE.change(&stage, &[("[azure.container]", "soft_delete_days = 31\n[azure.container]")]);
+    AZURE.change(&stage, &[("[azure.container]", "soft_delete_days = 35\n[azure.container]")]);
     AZURE.apply(&stage);
-    assert_eq!(properties(&hand)["deleteRetentionPolicy"]["days"], 31);
+    assert_eq!(properties(&hand)["deleteRetentionPolicy"]["days"], 35);
     AZURE.is_in_sync(&stage);
 }
 

@@ -4,8 +4,8 @@ use provision_sandbox::fault::{Nth, What, When};
 use provision_tests::stage::{Hand, Stage};
 use serde_json::{Value, json};
 
-use crate::clouds::azure::hand::patch;
-use crate::clouds::azure::proof::{PROOF, Seen, keep_versions, messages, put_message, shown};
+use crate::clouds::azure::hand::{container, patch};
+use crate::clouds::azure::proof::{PROOF, Seen, keep_versions, messages, owner_of, probe_of, put_message, shown};
 use crate::clouds::{AZURE, AZURE_WITH_DATA, fault};
 use crate::contract::preflight::{attach, document, without};
 
@@ -169,6 +169,31 @@ fn nothing_is_taken_where_a_message_was_taken_often() {
     assert_eq!(shown(&stage.hand()).len(), 2);
 }
 
+/// What a run that was killed left is ours, however often others took it meanwhile.
+#[test]
+fn event_of_an_earlier_probe_is_taken_however_often_it_was_taken() {
+    for prefix in [&[][..], &["--prefix", "elsewhere/"]] {
+        let stage = AZURE_WITH_DATA.applied();
+        let hand = stage.hand();
+        put_probe(&hand);
+        for _ in 0..3 {
+            while messages(&hand, "visibilitytimeout=1").is_empty() {}
+        }
+        assert_eq!(shown(&hand)[0].taken, 3);
+        stage.faults().clear();
+        let printed = AZURE.succeed(&stage, &[&["verify", "--strict"], prefix].concat());
+        assert!(printed.contains("probe removed, and 1 of earlier runs"), "{printed}");
+        assert_eq!(left(&stage), Vec::<String>::new());
+    }
+}
+
+/// A probe as a run that was killed leaves it.
+fn put_probe(hand: &Hand) {
+    let key = probe_of("wandb-prod", "0123456789abcdef");
+    let owner = json!({"x-ms-meta-provisionprobe": owner_of("wandb-prod")});
+    hand.send("PUT", &format!("blob:/acmefiles/wandb-files/{key}"), owner);
+}
+
 /// The event would be behind what can be seen.
 #[test]
 fn nothing_is_taken_from_a_queue_that_is_full_of_others() {
@@ -206,6 +231,22 @@ fn nothing_is_uploaded_whose_earlier_version_could_not_be_removed() {
     let printed = AZURE.ends(&stage, 0, &["verify"]);
     assert!(printed.contains(&format!("these credentials lack `{right}`")), "{printed}");
     assert_eq!(uploads(&stage), 0);
+}
+
+/// What cannot be removed is not uploaded.
+#[test]
+fn nothing_is_uploaded_into_a_container_with_a_legal_hold() {
+    let stage = AZURE_WITH_DATA.applied();
+    let hold = |action: &str| {
+        stage.send("POST", &format!("{}/{action}", container("wandb-files")), json!({"tags": ["case1"]}));
+        stage.faults().clear();
+    };
+    hold("setLegalHold");
+    let printed = AZURE.ends(&stage, 0, &["verify"]);
+    assert!(printed.contains("container `wandb-files` has a legal hold: what is written into it"), "{printed}");
+    assert_eq!(uploads(&stage), 0);
+    hold("clearLegalHold");
+    AZURE.succeed(&stage, &["verify", "--strict"]);
 }
 
 /// What somebody writes in a probe's place after it was listed is theirs.

@@ -1,10 +1,14 @@
 //! Documents of Resource Manager, as far as they are used: a member that is left out, or null, is `None`. What goes back to the
 //! service keeps its other members.
 
+mod container;
+
 use azure_core::http::Url;
 use provision_core::mark::Tags;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+
+pub(crate) use self::container::{Container, Held, Keeping};
 
 /// Tags or metadata. One of somebody else's that is no text says nothing about the rest of a list.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tags>, D::Error> {
@@ -241,53 +245,6 @@ impl StorageAccount {
     }
 }
 
-/// A container <https://learn.microsoft.com/rest/api/storagerp/blob-containers/get#blobcontainer>.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Container {
-    properties: ContainerProperties,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ContainerProperties {
-    public_access: Option<String>,
-    lease_state: Option<String>,
-    has_legal_hold: Option<bool>,
-    #[serde(default, deserialize_with = "texts")]
-    metadata: Option<Tags>,
-}
-
-impl Container {
-    /// What keeps it from being deleted, whatever is in it.
-    pub(crate) fn held(&self) -> Option<Held> {
-        match (self.properties.has_legal_hold, self.properties.lease_state.as_deref()) {
-            (Some(true), _) => Some(Held::Legally),
-            // One that is being broken is held until then.
-            (_, Some("Leased" | "Breaking")) => Some(Held::Leased),
-            _ => None,
-        }
-    }
-
-    /// What the public may read of it; `None` is nothing.
-    pub(crate) fn public_access(&self) -> Option<&str> {
-        self.properties.public_access.as_deref()
-    }
-
-    /// Its metadata.
-    pub(crate) const fn metadata(&self) -> Option<&Tags> {
-        self.properties.metadata.as_ref()
-    }
-}
-
-/// What holds a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Held {
-    /// <https://learn.microsoft.com/azure/storage/blobs/immutable-legal-hold-overview>
-    Legally,
-    /// <https://learn.microsoft.com/rest/api/storageservices/lease-container>
-    Leased,
-}
-
 /// A queue <https://learn.microsoft.com/rest/api/storagerp/queue/get#storagequeue>.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Queue {
@@ -478,17 +435,6 @@ mod tests {
             serde_json::from_value::<StorageAccount>(other.clone()).unwrap_err();
             serde_json::from_value::<Named>(other).unwrap_err();
         }
-    }
-
-    #[test]
-    fn container_is_held_by_its_lease_until_that_is_broken() {
-        let held = |state: &str, hold: bool| {
-            let found = json!({"id": "/c", "properties": {"leaseState": state, "hasLegalHold": hold}});
-            serde_json::from_value::<Container>(found).unwrap().held()
-        };
-        assert_eq!([held("Leased", false), held("Breaking", false)], [Some(Held::Leased); 2]);
-        assert_eq!([held("Available", false), held("Broken", false), held("Expired", false)], [None; 3]);
-        assert_eq!(held("Leased", true), Some(Held::Legally));
     }
 
     /// A container that does not say what it is like is not known to have no metadata.

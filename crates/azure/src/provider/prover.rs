@@ -43,9 +43,9 @@ impl Prover for Provider<Writer> {
         probes::remove(&self.client, &self.data_access().await?.blobs, probes, key).await
     }
 
-    async fn listen(&self, _probes: &Probes) -> Result<Hearing, Error> {
+    async fn listen(&self, probes: &Probes) -> Result<Hearing, Error> {
         match &self.data_access().await?.queue {
-            Some(queue) => hearing::listen(&self.client, queue, &self.names()).await,
+            Some(queue) => hearing::listen(&self.client, queue, &self.names(), probes).await,
             None => Ok(Hearing::Off(
                 "this plan file makes no queue: it says `enabled = false` under [azure.queue]".to_owned(),
             )),

@@ -71,6 +71,7 @@ pub(crate) async fn observe(
 ) -> Result<Observation, Error> {
     let id = names.container_id(&names.container);
     let Some(found) = reader.get_container(&id).await? else {
+        account.look_at_container(None, None);
         if names.account_is_shared && reader.get_account(&names.account_id()).await?.is_none() {
             return Err(missing(names));
         }
@@ -80,7 +81,7 @@ pub(crate) async fn observe(
     let mark = Mark::from_tags(&metadata(found.metadata()));
     let section = &settings.azure.container;
     let adopted = mark.as_ref().map_or(section.adopt, |mark| mark.origin == Origin::Adopted);
-    account.look_at_container((adopted && !section.private).then_some(public));
+    account.look_at_container((adopted && !section.private).then_some(public), found.keeping());
     Ok(Observation::Present(Box::new(Present {
         mark,
         observed: ContainerFacet::all_observed(|facet| match facet {

@@ -18,12 +18,12 @@ pub(crate) use self::place::Place;
 use self::registration::Registration;
 pub(crate) use self::spare::LeftSpare;
 use self::spare::make_again;
-use self::subscription::{CREATED, DONE, Delivery, Found, SCHEMA, body, name_taken};
+use self::subscription::{CREATED, DONE, Delivery, Found, Others, SCHEMA, body, name_taken};
 use crate::blockers::{is_source, not_there};
 use crate::client::models::SystemTopic;
 use crate::client::{Reader, Writer};
 use crate::config::Settings;
-use crate::marks::Looking;
+use crate::marks::{Looking, Marks};
 use crate::names::{Names, Part, identity_of, last};
 use crate::resources::shared_account::FoundAccount;
 use crate::resources::{ACCOUNT_LANE, Facets, Write, typed};
@@ -117,7 +117,7 @@ pub(crate) async fn observe(
     );
     registered?;
     // A list of what is not there may be empty.
-    let is_gone = marks.is_ok_and(|marks| !marks.is_there);
+    let is_gone = marks.as_ref().is_ok_and(|marks| !marks.is_there);
     let Some(look) = look?.filter(|_| !is_gone) else { return Ok(Observation::Absent) };
     left.note(look.found.iter().find(|found| found.is_spare(names)));
     place.note(&look.collection, look.found.iter().filter(|found| found.is_ours(names)).map(Found::id));
@@ -125,14 +125,19 @@ pub(crate) async fn observe(
         return Err(under_way(busy));
     }
     let desired = desired_delivery(settings, names);
+    let others = marks.map(|marks| others(&marks, names)).unwrap_or_default();
     let observed = EventsFacet::all_observed(|facet| match facet {
         EventsFacet::Delivery => {
-            let list = look.found.iter().map(|found| found.entry(names, desired.as_ref())).collect();
+            let list = look.found.iter().map(|found| found.entry(names, desired.as_ref(), &others)).collect();
             facet.entries(Ok(Entries { list, limit: None }))
         }
     });
     let blockers = wrong_kind?.map(|refusal| (EventsFacet::Delivery.name(), refusal)).into_iter().collect();
     Ok(Observation::Present(Box::new(Present { observed, blockers, ..Present::default() })))
+}
+
+fn others(marks: &Marks, names: &Names) -> Others {
+    Others { deployments: marks.other_deployments(names), owner: marks.other_owner(names) }
 }
 
 fn under_way(found: &Found) -> Error {

@@ -8,7 +8,7 @@ use provision_core::hop::{HopId, Obstacle};
 use provision_core::refusal::Refusal;
 
 use crate::client::Reader;
-use crate::client::models::{BlobService, StorageAccount};
+use crate::client::models::{BlobService, Keeping, StorageAccount};
 use crate::config::Settings;
 use crate::names::Names;
 use crate::resources::blob_service::soft_delete_days;
@@ -56,6 +56,8 @@ pub(crate) struct FoundAccount {
     versions: AtomicBool,
     /// What of a container that was adopted everybody may read.
     opened: Mutex<Option<String>>,
+    /// What keeps the blobs of the container.
+    keeping: Mutex<Option<Keeping>>,
 }
 
 impl FoundAccount {
@@ -94,8 +96,9 @@ impl FoundAccount {
         self.versions.load(Ordering::Relaxed)
     }
 
-    /// Note how public a container is that nobody makes private.
-    pub(super) fn look_at_container(&self, public: Option<&str>) {
+    /// Note how public a container is that nobody makes private, and what keeps its blobs.
+    pub(super) fn look_at_container(&self, public: Option<&str>, keeping: Option<Keeping>) {
+        *self.keeping.lock().unwrap_or_else(PoisonError::into_inner) = keeping;
         let public = public.filter(|public| *public != "None").map(str::to_owned);
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = public;
     }
@@ -147,7 +150,26 @@ impl FoundAccount {
         });
         let stops = &[HopId::Browsers, HopId::Files, HopId::Event];
         let wall = wall.map(|refusal| Obstacle { stops, refusal, by_apply });
-        keys.into_iter().chain(wall).collect()
+        let keeping = *self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = keeping.map(|keeping| kept(settings, keeping));
+        let kept = kept.map(|refusal| Obstacle { stops: &[HopId::Cleanup], refusal, by_apply: false });
+        keys.into_iter().chain(wall).chain(kept).collect()
+    }
+}
+
+/// <https://learn.microsoft.com/azure/storage/blobs/immutable-storage-overview>
+fn kept(settings: &Settings, keeping: Keeping) -> Refusal {
+    let (what, group) = match keeping {
+        Keeping::LegalHold => ("a legal hold", "legal-hold"),
+        Keeping::ImmutabilityPolicy => ("an immutability policy", "immutability-policy"),
+    };
+    let (account, container) = (&settings.azure.account.name, &settings.azure.container.name);
+    Refusal {
+        reason: format!("container `{container}` has {what}: what is written into it cannot be removed"),
+        hint: format!(
+            "`az storage container {group} show --account-name {account} --container-name {container}` shows it; \
+             `--read-only` proves what takes no upload"
+        ),
     }
 }
 

@@ -9,7 +9,7 @@ use provision_core::refusal::Refusal;
 use crate::client::models::BlobService;
 use crate::config::Settings;
 use crate::names::Names;
-use crate::resources::blob_service::restore_days;
+use crate::resources::blob_service::{restore_days, soft_delete_days};
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -31,7 +31,7 @@ pub(super) fn refusal(names: &Names, settings: &Settings, service: &BlobService)
         hint: format!(
             "write `soft_delete_days = {}` under [azure.account]; or turn the restore off, if nobody needs it: `az storage account \
              blob-service-properties update --account-name {account} --enable-restore-policy false`",
-            restored + 1
+            soft_delete_days(service).max(restored + 1)
         ),
     })
 }

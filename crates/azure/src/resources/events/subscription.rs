@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::models::{Destination, EventFilter, EventSubscription, QueueTarget};
-use crate::names::{Names, last};
+use crate::names::{MADE, Names, id_of, last};
 
 /// The one event that says a file is there
 /// <https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage#list-of-events-for-blob-rest-apis>.
@@ -204,20 +204,32 @@ impl Found {
 
     /// As the core judges it. What tells that it is of the deployment's former name is a difference, so that it is written
     /// again under the present one.
-    pub(super) fn entry(&self, names: &Names, desired: Option<&Delivery>) -> Entry {
+    pub(super) fn entry(&self, names: &Names, desired: Option<&Delivery>, others: &Others) -> Entry {
         let former = names.ids.iter().find(|id| self.has_id(id)).filter(|id| Some(*id) != names.ids.first());
         let id = former.filter(|_| self.name() == names.events).cloned();
         let mut entry = Entry::new(json!(Delivery { id, ..self.delivery.clone() }), self.describe());
         entry.id = self.entry_id(names);
         entry.conflict = desired.and_then(|desired| match self.name() == names.events {
             true => Some(name_taken(self, desired)),
-            false => self.overlaps(desired).then(|| heard_twice(self, desired)),
+            false => self.overlaps(desired).then(|| heard_twice(self, desired, self.whose(names, others))),
         });
         entry
     }
 
+    /// Whose it is, where it is another deployment's, or sends from its container or to its queue.
+    fn whose(&self, names: &Names, others: &Others) -> Option<String> {
+        if self.is_ours(names) {
+            return None;
+        }
+        let labels = self.item.labels().iter().map(String::as_str);
+        let is_made = labels.chain([self.name()]).any(|id| id.starts_with(MADE));
+        let named = others.deployments.iter().find(|deployment| self.has_id(&id_of(deployment)));
+        let known = named.or(others.owner.as_ref()).map(|deployment| format!("deployment `{deployment}`"));
+        known.or_else(|| is_made.then(|| "another deployment".to_owned()))
+    }
+
     fn entry_id(&self, names: &Names) -> EntryId {
-        let anothers = || self.item.labels().iter().any(|label| label.starts_with("provision-"));
+        let anothers = || self.item.labels().iter().any(|label| label.starts_with(MADE));
         match self.is_ours(names) {
             true => EntryId::Ours,
             false if anothers() => EntryId::Others,
@@ -245,24 +257,59 @@ impl Found {
     }
 }
 
-fn heard_twice(other: &Found, desired: &Delivery) -> Refusal {
+/// Other deployments that have marks in the account.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    pub(super) deployments: Vec<String>,
+    /// The one that has the container or the queue of this plan file.
+    pub(super) owner: Option<String>,
+}
+
+/// What is another deployment's is never told how to delete.
+fn heard_twice(other: &Found, desired: &Delivery, whose: Option<String>) -> Refusal {
+    let hint = whose.map(|whose| {
+        format!(
+            "it is left to {whose}: name a container and a queue of this deployment's own under [azure.container] and \
+             [azure.queue]"
+        )
+    });
+    Refusal {
+        reason: format!("{} sends new blobs already: the server would hear of each twice", other.describe()),
+        hint: hint.unwrap_or_else(|| deleted_or_used(other, desired)),
+    }
+}
+
+fn deleted_or_used(other: &Found, desired: &Delivery) -> String {
     let fields = other.differing(desired);
     let usable = fields.iter().all(|field| ["name", "message_ttl_s"].contains(&field.field.as_str()));
     let ttl = match fields.iter().any(|field| field.field == "message_ttl_s") {
         true => format!(" and `message_ttl_s = {}`", other.delivery.message_ttl_s),
         false => String::new(),
     };
-    let (name, id) = (other.name(), other.id());
-    let source = id.split("/providers/Microsoft.EventGrid").next().unwrap_or_default();
-    let delete =
-        format!("`az eventgrid event-subscription delete --name {name} --source-resource-id {source}` deletes it");
-    Refusal {
-        reason: format!("{} sends new blobs already: the server would hear of each twice", other.describe()),
-        hint: match usable {
-            true => format!("{delete}, or write `name = \"{name}\"`{ttl} under [azure.events] to use it"),
-            false => delete,
-        },
+    let name = other.name();
+    let delete = format!("`{}` deletes it", delete_command(&other.id(), name));
+    match usable {
+        true => format!("{delete}, or write `name = \"{name}\"`{ttl} under [azure.events] to use it"),
+        false => delete,
     }
+}
+
+/// One on a system topic is not found by its source
+/// (<https://learn.microsoft.com/cli/azure/eventgrid/system-topic/event-subscription#az-eventgrid-system-topic-event-subscription-delete>).
+fn delete_command(id: &str, name: &str) -> String {
+    let segments: Vec<_> = id.split('/').collect();
+    let after = |word: &str| {
+        let place = segments.iter().position(|segment| segment.eq_ignore_ascii_case(word))?;
+        segments.get(place + 1).copied()
+    };
+    if let (Some(group), Some(topic)) = (after("resourceGroups"), after("systemTopics")) {
+        return format!(
+            "az eventgrid system-topic event-subscription delete --resource-group {group} --system-topic-name {topic} \
+             --name {name}"
+        );
+    }
+    let source = id.split("/providers/Microsoft.EventGrid").next().unwrap_or_default();
+    format!("az eventgrid event-subscription delete --name {name} --source-resource-id {source}")
 }
 
 /// One that others made is used exactly as it is desired, and never changed.
@@ -354,7 +401,7 @@ mod tests {
     fn subscription_of_the_former_name_is_another_value() {
         let ids = vec!["provision-new".to_owned(), "provision-abc".to_owned()];
         let named = |events: &str| Names { ids: ids.clone(), events: events.to_owned(), ..names() };
-        let entry = |names: &Names| found(&answered()).entry(names, Some(&delivery(-1)));
+        let entry = |names: &Names| found(&answered()).entry(names, Some(&delivery(-1)), &Others::default());
         let names = named("provision-abc");
         assert_eq!((entry(&names).id, &entry(&names).value["id"]), (EntryId::Ours, &json!("provision-abc")));
         assert_eq!(entry(&named("provision-new")).value, json!(delivery(-1)));
@@ -405,10 +452,47 @@ mod tests {
             item["properties"]["labels"] = Value::Null;
             item["properties"]["destination"]["properties"]["queueName"] = json!(queue);
             let names = Names { events: "wandb-blobs".to_owned(), ..names() };
-            found(&item).entry(&names, Some(&delivery(-1))).conflict.map(|refusal| refusal.hint)
+            found(&item).entry(&names, Some(&delivery(-1)), &Others::default()).conflict.map(|refusal| refusal.hint)
         };
         assert!(conflict("byhand", "events").unwrap().contains("`name = \"byhand\"` under"));
         assert!(conflict("wandb-blobs", "other").unwrap().contains("queue = \"acme/other\""));
         assert_eq!(conflict("byhand", "other"), None);
+    }
+
+    /// Whoever follows the hint would silence that deployment.
+    #[test]
+    fn subscription_of_another_deployment_is_left_to_it() {
+        let hint = |name: &str, labels: Value, others: &Others| {
+            let mut item = answered();
+            (item["name"], item["properties"]["labels"]) = (json!(name), labels);
+            let names = Names { events: "wandb-blobs".to_owned(), ..names() };
+            let hint = found(&item).entry(&names, Some(&delivery(-1)), others).conflict.unwrap().hint;
+            assert!(hint.starts_with("it is left to ") != hint.contains("delete --name"), "{hint}");
+            hint.strip_prefix("it is left to ").and_then(|hint| hint.split(':').next()).map(str::to_owned)
+        };
+        let (id, nobody) = (id_of("wandb-prod"), Others::default());
+        let others = Others { deployments: vec!["else".to_owned(), "wandb-prod".to_owned()], owner: None };
+        let owned = Others { owner: Some("wandb-prod".to_owned()), ..Others::default() };
+        assert_eq!(hint("byhand", json!([]), &others), None);
+        for (name, labels) in [(id.as_str(), json!([])), (&spare_name(&id), json!([])), ("named", json!([id]))] {
+            assert_eq!(hint(name, labels.clone(), &others).as_deref(), Some("deployment `wandb-prod`"));
+            assert_eq!(hint(name, labels, &nobody).as_deref(), Some("another deployment"));
+        }
+        assert_eq!(hint("byhand", json!([]), &owned).as_deref(), Some("deployment `wandb-prod`"));
+    }
+
+    #[test]
+    fn what_is_on_a_system_topic_is_deleted_there() {
+        let account = names().account_id();
+        let direct = format!("{account}/providers/Microsoft.EventGrid/eventSubscriptions/dup");
+        assert_eq!(
+            delete_command(&direct, "dup"),
+            format!("az eventgrid event-subscription delete --name dup --source-resource-id {account}")
+        );
+        let topic = "/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/systemTopics/files";
+        assert_eq!(
+            delete_command(&format!("{topic}/eventSubscriptions/dup"), "dup"),
+            "az eventgrid system-topic event-subscription delete --resource-group g --system-topic-name files --name dup"
+        );
     }
 }

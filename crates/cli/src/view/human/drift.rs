@@ -30,7 +30,7 @@ pub(crate) fn text(set: &ChangeSet, is_one_of_several: bool, flags: &str) -> Str
         let its: Vec<_> = rows.iter().filter(|row| is_of(row, change)).collect();
         if !its.is_empty() {
             lines.push(resource(change, &its));
-            lines.extend(its.into_iter().map(|row| line(change, row)));
+            lines.extend(its.into_iter().map(|row| line(row)));
         }
     }
     let others = rows.iter().filter(|row| !set.changes.iter().any(|change| is_of(row, change)));
@@ -51,11 +51,11 @@ fn resource(change: &Change, rows: &[&Row<'_>]) -> Line {
     Line { text: format!("{} `{}`", change.kind, change.name), hang: 4, end: place(line) }
 }
 
-fn line(change: &Change, row: &Row<'_>) -> Line {
+fn line(row: &Row<'_>) -> Line {
     let text = match row.rule {
         Rule::Refused => row.what.clone(),
         // The resource as a whole stands above.
-        _ if row.what.starts_with(&format!("{} `", change.kind)) => row.why.clone(),
+        _ if row.whole => row.why.clone(),
         _ => row.text(),
     };
     Line::new(format!("  {}", styled(color(row.rule), &format!("{} {text}", sign(row.rule)))), 4)

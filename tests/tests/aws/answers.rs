@@ -132,7 +132,7 @@ fn rows_of_the_rest() -> Vec<Row> {
             "sts:GetCallerIdentity",
             query(403, "ExpiredToken", "The security token included in the request is expired"),
             4,
-            "renew the credentials",
+            "renew the variables AWS_ACCESS_KEY_ID",
         ),
         Row {
             command: PLAN,

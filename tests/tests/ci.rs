@@ -407,7 +407,7 @@ fn shards_on_github_make_one_report() {
         run(&workflow["jobs"]["report"], &Value::Null, 0)
     };
     look_at_all();
-    assert_eq!(runner.summary().matches("in sync").count(), 6, "{}", runner.summary());
+    assert_eq!(runner.summary().matches("`: in sync").count(), 6, "{}", runner.summary());
     assert_eq!(runner.state()["issues"], Value::Array(Vec::new()));
     runner.edit_bucket("acme-1");
     let said = look_at_all();

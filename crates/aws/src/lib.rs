@@ -16,6 +16,7 @@ mod endpoint;
 mod client;
 mod credential;
 mod policy;
+mod denial;
 mod contents;
 mod resources;
 mod orphans;

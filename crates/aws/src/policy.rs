@@ -3,15 +3,12 @@
 //! Services respell documents (a scalar for a list of one, another order, an account id for its root ARN), so statements
 //! are compared in a normal form.
 
-mod denial;
-
 use provision_core::Error;
 use provision_core::facet::{Entries, Entry, EntryId};
 use provision_core::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::error;
-pub(crate) use denial::Whom;
 
 /// The version of a document of our own: without it SQS takes the document for the older language
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
@@ -43,7 +40,7 @@ impl Document {
     }
 
     /// Read a document; `None` if it is not JSON of a policy's form.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let Ok(Value::Object(mut rest)) = serde_json::from_str(text) else { return None };
         let statements = match rest.remove("Statement") {
             Some(Value::Array(statements)) => statements,
@@ -124,7 +121,7 @@ impl Document {
         open.map(|statement| (describe(statement), actions(statement), statement["Sid"].as_str())).collect()
     }
 
-    fn others_where(&self, sids: &[String], is: impl Fn(&Value) -> bool) -> impl Iterator<Item = &Value> {
+    pub(crate) fn others_where(&self, sids: &[String], is: impl Fn(&Value) -> bool) -> impl Iterator<Item = &Value> {
         self.statements.iter().filter(move |statement| !is_ours(statement, sids) && is(statement))
     }
 
@@ -261,7 +258,7 @@ fn is_everything(value: &str) -> bool {
     any(value) || arn || value.ends_with("/0")
 }
 
-fn describe(statement: &Value) -> String {
+pub(crate) fn describe(statement: &Value) -> String {
     statement["Sid"].as_str().map_or_else(|| normalize(statement).to_string(), |sid| format!("`{sid}`"))
 }
 

@@ -11,8 +11,9 @@ use provision_core::resource::{Observation, Present};
 use serde_json::{Map, Value, json};
 
 use crate::config::{SERVER_BUCKET_ACTIONS, SERVER_QUEUE_ACTIONS};
+use crate::denial::Whom;
 use crate::names::Names;
-use crate::policy::{Document, Whom};
+use crate::policy::Document;
 
 /// The service's names for the attributes, with what they have where nothing is in the way
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>).

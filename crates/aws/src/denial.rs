@@ -4,8 +4,8 @@ use std::iter::once;
 
 use serde_json::{Map, Value};
 
-use super::{Document, describe, normalize};
 use crate::names::Names;
+use crate::policy::{Document, describe, normalize};
 
 /// Whom a statement is about.
 #[derive(Clone, Copy, Debug)]

@@ -72,6 +72,8 @@ impl Wire for AwsWire {
             "sqs" => json_error(status, "com.amazonaws.sqs#", code, message),
             "tag" => json_error(status, "", code, message),
             "sts" | "iam" => query_error(status, code, message),
+            // S3 Control wraps its errors as the query protocol does (<https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html#operation-error-serialization>).
+            _ if CONTROL.contains(&operation) => query_error(status, code, message),
             _ => s3_error(status, code, message),
         }
     }
@@ -102,6 +104,9 @@ impl Wire for AwsWire {
         self.error(operation, 409, "OperationAborted", message)
     }
 }
+
+/// What S3 Control serves of what we call.
+const CONTROL: [&str; 3] = ["s3:ListTagsForResource", "s3:TagResource", "s3:UntagResource"];
 
 /// The operation of the query protocol; the version tells the services apart.
 fn action(body: &[u8]) -> Option<String> {
